@@ -1,0 +1,1 @@
+"""CycleGAN in TensorFlow and Keras 3: train, resume, watch and translate."""
