@@ -1,0 +1,41 @@
+# Two commands for people: `make demo` and `make test`. Both set up .venv first, from nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format clean help
+
+help:
+	@echo "make demo    set up, train the built-in demo, show where the pictures are"
+	@echo "make test    set up, run all tests"
+	@echo "make check   ruff format, ruff, mypy, fast tests"
+	@echo "make clean   remove what the others made, runs/ excepted"
+
+$(READY): pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python -m cyclegan_tf.train --run_dir runs/demo --config demo
+	@echo
+	@echo "x | G(x) | F(G(x)) | F(x), and the same from Y, drawn as training went:"
+	@ls runs/demo/samples/*.png | tail -n 2
+	@echo "curves: $(BIN)/tensorboard --logdir runs/demo/logs"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,261 @@
+"""From an `Experiment` to things that run: the one module that knows both the config and the building blocks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from cyclegan_tf import checkpoints, hardware, networks, state
+from cyclegan_tf.config import Experiment
+from cyclegan_tf.data import sources
+from cyclegan_tf.data.pipeline import Order
+from cyclegan_tf.data.preparation import Preparation
+from cyclegan_tf.data.store import Store, open_store
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.runs import RunDirectory, write_text
+
+
+@dataclass(frozen=True)
+class Feed:
+    """All that is needed to make batches."""
+
+    source: sources.Source
+    preparation: Preparation
+    order: Order
+    store_x: Store
+    store_y: Store
+
+
+def build_generator(experiment: Experiment, direction: str, dtype_policy: str = "float32") -> keras.Model:
+    """The generator of one direction, "xy" or "yx", with the experiment's initial weights."""
+    config, data = experiment.generator, experiment.data
+    channels = {"x": data.channels_x, "y": data.channels_y}
+    return networks.build_generator(
+        config.architecture,
+        input_channels=channels[direction[0]],
+        output_channels=channels[direction[1]],
+        filters=config.filters,
+        blocks=config.blocks,
+        upsampling=config.upsampling,
+        dropout=config.dropout,
+        norm_affine=config.norm_affine,
+        seed=_network_seed(experiment, ("xy", "yx").index(direction)),
+        dtype_policy=dtype_policy,
+        name=f"generator_{direction}",
+    )
+
+
+def build_discriminator(experiment: Experiment, domain: str, dtype_policy: str = "float32") -> keras.Model:
+    """The discriminator of one domain, "x" or "y", with the experiment's initial weights."""
+    config, data = experiment.discriminator, experiment.data
+    return networks.build_discriminator(
+        config.architecture,
+        input_channels=data.channels_x if domain == "x" else data.channels_y,
+        filters=config.filters,
+        n_layers=config.n_layers,
+        norm_affine=config.norm_affine,
+        seed=_network_seed(experiment, 2 + ("x", "y").index(domain)),
+        dtype_policy=dtype_policy,
+        name=f"discriminator_{domain}",
+    )
+
+
+def _network_seed(experiment: Experiment, number: int) -> int:
+    return 4 * experiment.training.seed + number
+
+
+def _adam(experiment: Experiment, dtype_policy: str) -> keras.optimizers.Optimizer:
+    config = experiment.optimizer
+    adam = keras.optimizers.Adam(
+        learning_rate=config.learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
+    )
+    return keras.optimizers.LossScaleOptimizer(adam) if dtype_policy == "mixed_float16" else adam
+
+
+def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compile: bool = False) -> CycleGAN:
+    """The compiled model, every variable made, pools included.
+
+    Raises:
+      UserError: the crop does not fit the networks.
+    """
+    check_sizes(experiment)
+    loss, data = experiment.loss, experiment.data
+    identity_x, identity_y = loss.identity_weights()
+    model = CycleGAN(
+        build_generator(experiment, "xy", dtype_policy),
+        build_generator(experiment, "yx", dtype_policy),
+        build_discriminator(experiment, "x", dtype_policy) if loss.adversarial_x else None,
+        build_discriminator(experiment, "y", dtype_policy) if loss.adversarial_y else None,
+        pool_size_images=experiment.training.pool_size_images,
+        seed=experiment.training.seed,
+    )
+    model.compile(
+        _adam(experiment, dtype_policy),
+        _adam(experiment, dtype_policy),
+        adversarial=loss.adversarial,
+        weights={
+            "adversarial_x": loss.adversarial_x,
+            "adversarial_y": loss.adversarial_y,
+            "cycle_x": loss.cycle_x,
+            "cycle_y": loss.cycle_y,
+            "identity_x": identity_x,
+            "identity_y": identity_y,
+        },
+        gradient_penalty=loss.gradient_penalty,
+        jit_compile=jit_compile,
+    )
+    for domain in model.judged_domains:
+        channels = data.channels_x if domain == "x" else data.channels_y
+        pool = model.pool_x if domain == "x" else model.pool_y
+        pool.build((data.batch_size, data.crop_size_px, data.crop_size_px, channels))
+    return model
+
+
+def check_sizes(experiment: Experiment) -> None:
+    """Refuses a crop the networks cannot take, before anything is built.
+
+    Raises:
+      UserError: says which sizes would do.
+    """
+    data, generator, discriminator = experiment.data, experiment.generator, experiment.discriminator
+    preparation = build_preparation(experiment)
+    multiple, crop = preparation.multiple_px, data.crop_size_px
+    if preparation.fixed_size_px and crop % multiple:
+        below = crop // multiple * multiple
+        nearest = f"{below} or {below + multiple}" if below else str(multiple)
+        raise UserError(
+            f"data.crop_size_px is {crop}, but {generator.architecture} needs a multiple of {multiple}: take {nearest}."
+        )
+    least = networks.minimum_size_px(discriminator.architecture, n_layers=discriminator.n_layers)
+    if preparation.fixed_size_px and crop < least and (experiment.loss.adversarial_x or experiment.loss.adversarial_y):
+        raise UserError(
+            f"data.crop_size_px is {crop}, but a discriminator of n_layers {discriminator.n_layers} needs at least "
+            f"{least}: enlarge the crop or lower --discriminator.n_layers."
+        )
+
+
+def build_preparation(experiment: Experiment) -> Preparation:
+    """Sizes and chance of the experiment's pictures."""
+    data = experiment.data
+    return Preparation(
+        mode=data.preprocess,
+        load_size_px=data.load_size_px,
+        crop_size_px=data.crop_size_px,
+        multiple_px=networks.size_multiple(experiment.generator.architecture),
+        flip=data.flip,
+    )
+
+
+def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = None) -> sources.Source:
+    """The experiment's pictures; `recorded` keeps the split that a run of two plain folders began with.
+
+    Raises:
+      UserError: a folder is missing or empty, a file is not a picture, or the data set cannot be had.
+    """
+    data = experiment.data
+    channels = data.channels_x, data.channels_y
+    if data.x_dir is not None and data.y_dir is not None:
+        return sources.open_two_folders(
+            Path(data.x_dir), Path(data.y_dir), data.test_fraction, experiment.training.seed,
+            *channels, data.max_pixels, recorded,
+        )  # fmt: skip
+    if data.source == "demo":
+        if channels != (3, 3):
+            raise UserError(f"The demo's pictures have 3 channels, but data.channels_x, channels_y are {channels}.")
+        return sources.open_demo()
+    if data.source.startswith("tfds:"):
+        return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *channels)
+    return sources.open_folder(Path(data.source), *channels, data.max_pixels)
+
+
+def open_feed(experiment: Experiment, run: RunDirectory, show_progress: bool = False) -> tuple[Feed, list[str]]:
+    """Opens, reads and prepares the experiment's pictures, and records their names in the run.
+
+    Returns:
+      The feed, and notes for people.
+
+    Raises:
+      UserError: see `open_source`; or a picture cannot be decoded, or a batch is larger than a domain.
+    """
+    record_path = run.path / "data.json"
+    recorded = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else None
+    source = open_source(experiment, recorded)
+    notes = list(source.notes)
+    if recorded is None:
+        write_text(record_path, json.dumps(source.record(), indent=1) + "\n")
+    elif recorded != source.record():
+        notes.append(
+            "the pictures are not those this run began with: the order of what follows differs from what an "
+            "undisturbed run would have seen"
+        )
+    order = Order(len(source.train_x), len(source.train_y), experiment.data.batch_size, experiment.training.seed)
+    if not order.steps_per_epoch:
+        raise UserError(
+            f"data.batch_size is {order.batch_size}, but the larger domain has only "
+            f"{max(order.count_x, order.count_y)} pictures; take a smaller batch."
+        )
+    preparation = build_preparation(experiment)
+    stores = [
+        open_store(pictures, preparation, experiment.data.cache, run.cache, label, show_progress)
+        for label, pictures in (("train_x", source.train_x), ("train_y", source.train_y))
+    ]
+    for label, store in zip("XY", stores, strict=True):
+        if store.enlarged:
+            notes.append(
+                f"{store.enlarged} of {len(store)} pictures of {label} are smaller than the crop and were enlarged"
+            )
+    return Feed(source, preparation, order, *stores), notes
+
+
+def precision_and_jit(experiment: Experiment) -> tuple[str, bool, list[str]]:
+    """The dtype policy and compiler to use here, and a line for people on each choice."""
+    policy, why_policy = hardware.choose_precision(experiment.training.precision)
+    jit, why_jit = hardware.choose_jit(experiment.training.jit)
+    return policy, jit, [f"precision {policy} ({why_policy})", f"XLA {'on' if jit else 'off'} ({why_jit})"]
+
+
+def load_generator(target: Path, direction: str) -> tuple[keras.Model, str]:
+    """The generator of one direction out of a run directory (its newest checkpoint) or a `.keras` file.
+
+    Returns:
+      The network and, in words, where it came from.
+
+    Raises:
+      UserError: there is no such thing, nothing has been saved yet, or the file is not a generator.
+    """
+    if target.is_dir():
+        return _generator_of_run(RunDirectory(target), direction)
+    if not target.is_file():
+        raise UserError(f"{target} is neither a run directory nor a .keras file.")
+    if target.suffix != ".keras":
+        raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
+    try:
+        network = keras.saving.load_model(target, compile=False)
+    except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
+        raise UserError(f"{target} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+    shape = getattr(network, "output_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or len(getattr(network, "input_shape", ())) != 4:
+        raise UserError(f"{target} holds {type(network).__name__}, not a network from pictures to pictures.")
+    return network, str(target)
+
+
+def _generator_of_run(run: RunDirectory, direction: str) -> tuple[keras.Model, str]:
+    experiment = run.experiment()
+    found = checkpoints.newest(run.checkpoints)
+    if found is None:
+        raise UserError(
+            f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train --run_dir {run.path}"
+        )
+    path, arrays, _, complaints = found
+    network = build_generator(experiment, direction, hardware.choose_precision(experiment.training.precision)[0])
+    state.restore(state.network_variables(network, f"generator_{direction}"), arrays, path)
+    return network, "; ".join([*complaints, str(path)])
+
+
+def network_multiple_px(network: keras.Model) -> int:
+    """Sides this generator takes are multiples of this."""
+    return networks.multiple_of_network(network)

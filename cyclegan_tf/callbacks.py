@@ -1,0 +1,185 @@
+"""What a training writes for people to look at: TensorBoard curves, metrics.jsonl, picture grids, a progress bar."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from cyclegan_tf import images
+from cyclegan_tf.runs import RunDirectory, write_text
+
+# A judge that is never wrong and a cycle that never shrinks are what people watch for.
+SHOWN = ("adversarial_y", "adversarial_x", "cycle_x", "cycle_y", "discriminator_y", "discriminator_x")
+
+
+class Journal:
+    """Rows of metrics.jsonl and, under the same names, curves in TensorBoard.
+
+    Args:
+      run: where to write.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._file = run.metrics_path.open("a", encoding="utf-8")
+        self._writers = {kind: tf.summary.create_file_writer(str(run.logs / kind)) for kind in ("train", "test")}
+
+    def write(self, kind: str, step: int, epoch: int, values: Mapping[str, float], speed: float | None = None) -> None:
+        """One row: `kind` is "train" or "test"; values that are not finite become null."""
+        row = {"kind": kind, "step": step, "epoch": epoch}
+        row |= {name: value if math.isfinite(value) else None for name, value in values.items()}
+        if speed is not None:
+            row["steps_per_second"] = round(speed, 4)
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+        with self._writers[kind].as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(_curve(name), value)
+            if speed is not None:
+                tf.summary.scalar("speed/steps_per_second", speed)
+
+    def picture(self, name: str, step: int, picture: np.ndarray) -> None:
+        """A uint8 (H, W, 3) picture in TensorBoard."""
+        with self._writers["test"].as_default(step):
+            tf.summary.image(name, picture[np.newaxis])
+
+    def text(self, name: str, step: int, text: str) -> None:
+        """A text in TensorBoard."""
+        with self._writers["train"].as_default(step):
+            tf.summary.text(name, text)
+
+    def flush(self) -> None:
+        """Puts what was written on the disk."""
+        for writer in self._writers.values():
+            writer.flush()
+
+    def close(self) -> None:
+        """Flushes and closes all files."""
+        self._file.close()
+        for writer in self._writers.values():
+            writer.close()
+
+
+def _curve(name: str) -> str:
+    """TensorBoard groups by the part before the slash."""
+    group = "judges" if name.startswith("accuracy") else "gradients" if name.startswith("gradient_norm") else "loss"
+    return f"{'rate' if name == 'learning_rate' else group}/{name}"
+
+
+class Samples:
+    """Grids of fixed test pictures: x | G(x) | F(G(x)) | F(x), and the same from Y.
+
+    Args:
+      folder: where PNG files go.
+      pictures: by domain, float32 (1, H, W, C) in [-1, 1] each.
+      generators: by direction, "xy" and "yx".
+    """
+
+    def __init__(
+        self, folder: Path, pictures: Mapping[str, Sequence[tf.Tensor]], generators: Mapping[str, keras.Model]
+    ) -> None:
+        self._folder = folder
+        self._pictures = pictures
+        self._translate = {
+            direction: tf.function(lambda batch, network=network: network(batch, training=False), reduce_retracing=True)
+            for direction, network in generators.items()
+        }
+
+    def draw(self, step: int) -> dict[str, np.ndarray]:
+        """Writes `step_XXXXXXXXX_xy.png` and `..._yx.png`; returns the grids by direction."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        grids = {}
+        for direction in ("xy", "yx"):
+            grids[direction] = self._grid(direction)
+            images.save(self._folder / f"step_{step:09d}_{direction}.png", grids[direction])
+        return grids
+
+    def _grid(self, direction: str) -> np.ndarray:
+        there, back = self._translate[direction], self._translate[direction[::-1]]
+        name = direction[0]
+        g, f = ("G", "F") if direction == "xy" else ("F", "G")
+        titles = [name, f"{g}({name})", f"{f}({g}({name}))"]
+        rows = []
+        for real in self._pictures[name]:
+            fake = there(real)
+            row = [real, fake, back(fake)]
+            if real.shape[-1] == fake.shape[-1]:
+                row.append(back(real))
+            rows.append([images.from_signed(picture[0].numpy()) for picture in row])
+        if rows and len(rows[0]) == 4:
+            titles.append(f"{f}({name})")
+        return images.grid(rows, column_titles=titles)
+
+
+class Progress:
+    """A bar on a terminal, a line per log row elsewhere, nothing when quiet.
+
+    Args:
+      limit_steps: the last step.
+      quiet: show nothing.
+    """
+
+    def __init__(self, limit_steps: int, batch_size: int, quiet: bool) -> None:
+        self._limit_steps, self._batch_size, self._quiet = limit_steps, batch_size, quiet
+        self._terminal = sys.stderr.isatty() and not quiet
+        self._bar = tqdm(
+            total=1.0,
+            disable=not self._terminal,
+            bar_format="{percentage:3.0f}%|{bar:20}| {postfix}",
+            leave=True,
+        )
+        self._losses = ""
+
+    def say(self, line: str) -> None:
+        """A line that stays, above the bar."""
+        if self._terminal:
+            tqdm.write(line)
+        elif not self._quiet:
+            print(line, flush=True)
+
+    def update(self, step: int, epoch: int, fraction: float, speed: float, seconds_left: float) -> None:
+        """Moves the bar."""
+        if self._terminal:
+            self._bar.n = fraction
+            self._bar.set_postfix_str(self._line(step, epoch, speed, seconds_left))
+
+    def log(self, step: int, epoch: int, values: Mapping[str, float], speed: float, seconds_left: float) -> None:
+        """The newest means: beside the bar, or as a line of their own."""
+        self._losses = " ".join(f"{name} {values[name]:.3f}" for name in SHOWN if name in values)
+        if not self._terminal:
+            self.say(self._line(step, epoch, speed, seconds_left))
+
+    def _line(self, step: int, epoch: int, speed: float, seconds_left: float) -> str:
+        return (
+            f"step {step}/{self._limit_steps} epoch {epoch + 1} {speed:.2f} steps/s "
+            f"{speed * self._batch_size:.2f} images/s ETA {clock(seconds_left)} {self._losses}"
+        )
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        self._bar.close()
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss, or m:ss."""
+    hours, rest = divmod(int(max(seconds, 0)), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def save_offending_batch(run: RunDirectory, step: int, batch: Sequence[tf.Tensor], reason: str) -> Path:
+    """Writes the pictures of a step that went wrong as one PNG (X left, Y right), with a text beside it."""
+    rows = []
+    for real_x, real_y in zip(*(tensor.numpy() for tensor in batch), strict=True):
+        rows.append([images.from_signed(np.nan_to_num(picture)) for picture in (real_x, real_y)])
+    path = run.path / f"not_finite_step_{step:09d}.png"
+    images.save(path, images.grid(rows, column_titles=["x", "y"]))
+    write_text(path.with_suffix(".txt"), reason + "\n")
+    return path

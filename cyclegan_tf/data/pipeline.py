@@ -1,0 +1,131 @@
+"""The order of pictures and their way into the training step.
+
+Which pictures a step shows, and how each is cropped and mirrored, is a function of (seed, step): nothing is
+drawn from a generator that would have to be saved. Pictures stand still in a `Store`; shuffling is a
+permutation that can be asked for one position at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from cyclegan_tf import images
+from cyclegan_tf.data.preparation import Preparation
+from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.data.store import Store, read_checked
+
+DOMAINS = {"x": 0, "y": 1}
+_ORDER, _AUGMENTATION = 0, 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which picture of each domain stands at each position of the training.
+
+    Every epoch shows each picture of the larger domain once, less what does not fill a last batch. The
+    smaller domain is re-drawn in rounds: all its pictures in a new random order, then all again, so that
+    pairs never repeat.
+
+    Attributes:
+      count_x: training pictures of X.
+      count_y: training pictures of Y.
+      batch_size: pictures of each domain per step.
+      seed: decides everything.
+    """
+
+    count_x: int
+    count_y: int
+    batch_size: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which the larger domain is shown once."""
+        return max(self.count_x, self.count_y) // self.batch_size
+
+    def picture(self, domain: str, position: tf.Tensor) -> tf.Tensor:
+        """Index of the picture of `domain` at a position.
+
+        Args:
+          domain: "x" or "y".
+          position: int64 scalar, step * batch_size + place in the batch, counted from the start of training.
+
+        Returns:
+          int64 scalar.
+        """
+        count = self.count_x if domain == "x" else self.count_y
+        if count == max(self.count_x, self.count_y):
+            shown = self.steps_per_epoch * self.batch_size
+            around, place = position // shown, position % shown
+        else:
+            around, place = position // count, position % count
+        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.constant(2 * _ORDER + DOMAINS[domain], tf.int64), around])
+        seed = tf.cast(seed % tf.int32.max, tf.int32)
+        return tf.random.experimental.index_shuffle(place, seed, tf.constant(count - 1, tf.int64))
+
+
+def training_dataset(
+    store_x: Store, store_y: Store, order: Order, preparation: Preparation, start_step: int, end_step: int
+) -> tf.data.Dataset:
+    """Batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1] for the steps [start_step, end_step).
+
+    X and Y are cropped and mirrored independently, after the store.
+    """
+
+    def picture(domain: str, store: Store, position: tf.Tensor) -> tf.Tensor:
+        base = tf.constant([order.seed % (2**31 - 1), 2 * _AUGMENTATION + DOMAINS[domain]], tf.int32)
+        seed = tf.random.experimental.stateless_fold_in(base, position)
+        return images.to_signed(preparation.augment(store.lookup(order.picture(domain, position)), seed))
+
+    def pair(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return picture("x", store_x, position), picture("y", store_y, position)
+
+    positions = tf.data.Dataset.range(start_step * order.batch_size, end_step * order.batch_size)
+    pairs = positions.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return _prefetched(pairs.batch(order.batch_size, drop_remainder=True))
+
+
+def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches made ahead, and copied ahead where there is one GPU to copy to."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if len(gpus) == 1:
+        return batches.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def find_unreadable(order: Order, step: int, pictures_x: Pictures, pictures_y: Pictures) -> None:
+    """Reads the pictures of one step plainly, so that the one a pipeline failed on is named.
+
+    Raises:
+      UserError: names the picture that cannot be read.
+    """
+    for place in range(order.batch_size):
+        position = tf.constant(step * order.batch_size + place, tf.int64)
+        for domain, pictures in (("x", pictures_x), ("y", pictures_y)):
+            read_checked(pictures, int(order.picture(domain, position)))
+
+
+def evaluation_reader(pictures: Pictures, preparation: Preparation) -> Callable[[int], tf.Tensor]:
+    """index -> float32 (1, H, W, C) in [-1, 1]: a test picture as the networks see it, nothing random."""
+
+    def read(index: int) -> tf.Tensor:
+        picture = tf.constant(read_checked(pictures, index))
+        return images.to_signed(preparation.prepare_test(picture))[tf.newaxis]
+
+    return read
+
+
+def evaluation_pairs(
+    pictures_x: Pictures, pictures_y: Pictures, preparation: Preparation, count: int
+) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    """The first `count` test pictures of each domain, one by one; the shorter list goes round.
+
+    Yields:
+      (real_x, real_y), each float32 (1, H, W, C) in [-1, 1].
+    """
+    read_x, read_y = evaluation_reader(pictures_x, preparation), evaluation_reader(pictures_y, preparation)
+    for index in range(min(count, max(len(pictures_x), len(pictures_y)))):
+        yield read_x(index % len(pictures_x)), read_y(index % len(pictures_y))

@@ -1,0 +1,125 @@
+"""What happens to a picture between its file and the network: sizes first, chance last.
+
+`prepare` is the same every time, so its result may be cached; `augment` comes after the cache and is a
+function of its seed alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+CROPPING = ("resize_and_crop", "scale_width_and_crop", "crop")
+
+
+def resize(picture: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Bicubic, antialiased resize of an integer picture; unchanged when it has that size already.
+
+    Args:
+      picture: uint8 or uint16 (H, W, C).
+      height: int32 scalar, rows of the result.
+      width: int32 scalar, columns of the result.
+
+    Returns:
+      Same dtype, (height, width, C), rounded and clipped to the dtype's range.
+    """
+    shape = tf.shape(picture)
+
+    def resized() -> tf.Tensor:
+        smooth = tf.image.resize(picture, tf.stack([height, width]), method="bicubic", antialias=True)
+        return tf.cast(tf.clip_by_value(tf.round(smooth), 0, picture.dtype.max), picture.dtype)
+
+    return tf.cond((shape[0] == height) & (shape[1] == width), lambda: picture, resized)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Sizes and chance of one data set.
+
+    Attributes:
+      mode: one of config's `data.preprocess`.
+      load_size_px: side, or width, before the crop.
+      crop_size_px: side of the square crop.
+      multiple_px: sides handed to the networks are multiples of this.
+      flip: mirror at random.
+    """
+
+    mode: str
+    load_size_px: int
+    crop_size_px: int
+    multiple_px: int = 4
+    flip: bool = True
+
+    @property
+    def fixed_size_px(self) -> int | None:
+        """Side of every training picture, or None where sizes differ."""
+        return self.crop_size_px if self.mode in CROPPING else None
+
+    def prepared_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Size after `prepare`: int32 in, int32 out, scalars or vectors."""
+        crop = self.crop_size_px
+        if self.mode == "resize_and_crop":
+            return tf.fill(tf.shape(height), self.load_size_px), tf.fill(tf.shape(width), self.load_size_px)
+        if self.mode in ("scale_width_and_crop", "scale_width"):
+            least = crop if self.mode == "scale_width_and_crop" else self.multiple_px
+            return _scaled_to_width(height, width, self.load_size_px, least)
+        return _grown(height, width, crop if self.mode == "crop" else self.multiple_px)
+
+    def test_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Size of a test picture before it is trimmed to multiples: no crop is taken from it."""
+        if self.mode == "resize_and_crop":
+            return tf.constant(self.crop_size_px), tf.constant(self.crop_size_px)
+        if self.mode in ("scale_width_and_crop", "scale_width"):
+            target = self.crop_size_px if self.mode == "scale_width_and_crop" else self.load_size_px
+            return _scaled_to_width(height, width, target, self.multiple_px)
+        return _grown(height, width, self.multiple_px)
+
+    def prepare(self, picture: tf.Tensor) -> tf.Tensor:
+        """The part without chance: uint8 or uint16 (H, W, C) in, same dtype out, at the size to crop from."""
+        shape = tf.shape(picture)
+        return resize(picture, *self.prepared_size(shape[0], shape[1]))
+
+    def prepare_test(self, picture: tf.Tensor) -> tf.Tensor:
+        """A test picture: resized alike, nothing random, trimmed around the centre to whole multiples."""
+        shape = tf.shape(picture)
+        picture = resize(picture, *self.test_size(shape[0], shape[1]))
+        size = tf.shape(picture)[:2]
+        kept = size // self.multiple_px * self.multiple_px
+        top_left = (size - kept) // 2
+        return picture[top_left[0] : top_left[0] + kept[0], top_left[1] : top_left[1] + kept[1]]
+
+    def augment(self, picture: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Random crop and mirror image.
+
+        Args:
+          picture: uint8 or uint16 (H, W, C), as `prepare` left it.
+          seed: int32 (2,), the only source of chance.
+        """
+        size = tf.shape(picture)[:2]
+        if self.fixed_size_px:
+            kept = tf.constant([self.crop_size_px, self.crop_size_px])
+        else:
+            kept = size // self.multiple_px * self.multiple_px
+        draws = tf.random.stateless_uniform((3,), seed)
+        # A draw just under 1 may round up to the excluded end in float32.
+        offset = tf.minimum(tf.cast(draws[:2] * tf.cast(size - kept + 1, tf.float32), tf.int32), size - kept)
+        cut = tf.slice(picture, [offset[0], offset[1], 0], [kept[0], kept[1], -1])
+        if self.flip:
+            cut = tf.cond(draws[2] < 0.5, lambda: tf.reverse(cut, [1]), lambda: cut)
+        return tf.ensure_shape(cut, (self.fixed_size_px, self.fixed_size_px, picture.shape[-1]))
+
+
+def _scaled_to_width(height: tf.Tensor, width: tf.Tensor, target: int, least: int) -> tuple[tf.Tensor, tf.Tensor]:
+    scaled = tf.cast(tf.round(tf.cast(height * target, tf.float32) / tf.cast(width, tf.float32)), tf.int32)
+    return tf.maximum(scaled, least), tf.fill(tf.shape(width), target)
+
+
+def _grown(height: tf.Tensor, width: tf.Tensor, least: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same size, or the smallest of the same shape whose shorter side is `least`."""
+    short = tf.minimum(height, width)
+
+    def side(length: tf.Tensor) -> tf.Tensor:
+        return tf.where(short < least, tf.maximum((length * least + short - 1) // short, least), length)
+
+    return side(height), side(width)

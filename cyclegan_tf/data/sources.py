@@ -1,0 +1,210 @@
+"""Where pictures come from: two domains, each with a train and a test list of pictures that can be read by index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cyclegan_tf import images
+from cyclegan_tf.errors import UserError
+
+FOLDERS = ("trainA", "trainB", "testA", "testB")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A list of pictures, decoded on demand.
+
+    Attributes:
+      names: one per picture, for messages and records.
+      channels: channels that `read` returns.
+      read: index -> uint8 or uint16 (H, W, channels).
+      infos: what the headers say; empty where the pictures are not files.
+    """
+
+    names: tuple[str, ...]
+    channels: int
+    read: Callable[[int], np.ndarray]
+    infos: tuple[images.PictureInfo, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Both domains' train and test pictures; a test list may be empty.
+
+    Attributes:
+      description: one line for people: what and how many.
+      notes: facts worth telling once.
+    """
+
+    train_x: Pictures
+    train_y: Pictures
+    test_x: Pictures
+    test_y: Pictures
+    description: str
+    notes: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, list[str]]:
+        """Names by list, as kept in the run directory."""
+        return {name: list(getattr(self, name).names) for name in ("train_x", "train_y", "test_x", "test_y")}
+
+
+def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels: int) -> Pictures:
+    infos = []
+    for path in paths:
+        try:
+            infos.append(images.probe(path, max_pixels=max_pixels))
+        except images.PictureError as error:
+            raise UserError(
+                f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files)."
+            ) from error
+    return Pictures(
+        names=tuple(path.relative_to(root).as_posix() for path in paths),
+        channels=channels,
+        read=lambda index: images.read(paths[index], channels, max_pixels),
+        infos=tuple(infos),
+    )
+
+
+def _list(folder: Path, what: str) -> list[Path]:
+    if not folder.is_dir():
+        raise UserError(f"{what}: the folder {folder} does not exist.")
+    return images.find_pictures(folder)
+
+
+def _nonempty(paths: list[Path], folder: Path) -> list[Path]:
+    if not paths:
+        raise UserError(f"{folder} holds no pictures ({', '.join(sorted(images.EXTENSIONS))}); a domain needs some.")
+    return paths
+
+
+def _notes(*lists: Pictures) -> tuple[str, ...]:
+    alpha = [info for pictures in lists for info in pictures.infos if info.has_alpha]
+    if not alpha:
+        return ()
+    return (f"{len(alpha)} pictures have transparency and are laid on white (first: {alpha[0].path.name})",)
+
+
+def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> Source:
+    """The layout of the paper's data sets: trainA, trainB and, where there is one, a test split testA, testB.
+
+    Raises:
+      UserError: a folder is missing or empty, or a file is not a picture.
+    """
+    if not root.is_dir():
+        raise UserError(f"data.source: the folder {root} does not exist.")
+    if not any((root / name).is_dir() for name in FOLDERS):
+        raise UserError(
+            f"data.source: {root} has no folders trainA and trainB; "
+            "make them, or give two plain folders with --data.x_dir and --data.y_dir."
+        )
+    lists = []
+    for name in FOLDERS:
+        folder, channels = root / name, channels_x if name.endswith("A") else channels_y
+        if name.startswith("train"):
+            paths = _nonempty(_list(folder, "data.source"), folder)
+        else:
+            paths = images.find_pictures(folder) if folder.is_dir() else []
+        lists.append(_file_pictures(paths, root, channels, max_pixels))
+    return Source(*lists, description=_describe(str(root), lists), notes=_notes(*lists))
+
+
+def open_two_folders(
+    x_dir: Path,
+    y_dir: Path,
+    test_fraction: float,
+    seed: int,
+    channels_x: int,
+    channels_y: int,
+    max_pixels: int,
+    recorded: dict[str, list[str]] | None = None,
+) -> Source:
+    """Two plain folders, each split into train and test.
+
+    A picture's side is decided by a hash of its name and the seed, so that adding pictures moves no other one.
+    `recorded` (a `Source.record`) keeps the split that a run began with, new pictures going to training.
+
+    Raises:
+      UserError: a folder is missing or empty, or a file is not a picture.
+    """
+    lists: dict[str, Pictures] = {}
+    for domain, folder, channels in (("x", x_dir, channels_x), ("y", y_dir, channels_y)):
+        paths = _nonempty(_list(folder, f"data.{domain}_dir"), folder)
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        if recorded:
+            held_out = set(recorded[f"test_{domain}"])
+        else:
+            count = min(round(test_fraction * len(names)), len(names) - 1)
+            by_hash = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+            held_out = set(by_hash[:count])
+        for split, wanted in (("train", False), ("test", True)):
+            chosen = [path for path, name in zip(paths, names, strict=True) if (name in held_out) == wanted]
+            lists[f"{split}_{domain}"] = _file_pictures(chosen, folder, channels, max_pixels)
+    ordered = [lists[name] for name in ("train_x", "train_y", "test_x", "test_y")]
+    return Source(*ordered, description=_describe(f"{x_dir} and {y_dir}", ordered), notes=_notes(*ordered))
+
+
+def open_demo(seed: int = 0) -> Source:
+    """The built-in scenes, drawn when read; train halves unpaired, the test split paired."""
+    from cyclegan_tf.data import demo
+
+    def train(domain: str) -> Pictures:
+        names = tuple(f"train/{domain}/{index:04d}" for index in range(demo.TRAIN_PICTURES))
+        return Pictures(names, 3, lambda index: demo.train_picture(domain, index, demo.SIZE_PX, seed))
+
+    def test(side: int) -> Pictures:
+        names = tuple(f"test/{index:04d}" for index in range(demo.TEST_PICTURES))
+        return Pictures(names, 3, lambda index: demo.test_pair(index, demo.SIZE_PX, seed)[side])
+
+    lists = [train("x"), train("y"), test(0), test(1)]
+    return Source(*lists, description=_describe("the built-in demo scenes", lists))
+
+
+def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int) -> Source:
+    """A tensorflow-datasets builder with splits trainA, trainB, testA, testB and a feature "image".
+
+    Downloads and prepares it where that has not been done.
+
+    Raises:
+      UserError: no such builder, no such splits, wrong channels, or the download failed.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=tfds_dir)
+        builder.download_and_prepare()
+    except Exception as error:  # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"data.source tfds:{name} cannot be prepared: {reason} "
+            "(check the name and the network, or point --data.tfds_dir at a prepared copy)."
+        ) from error
+    missing = [split for split in FOLDERS if split not in builder.info.splits]
+    if missing:
+        raise UserError(
+            f"data.source tfds:{name} has the splits {sorted(builder.info.splits)}, but CycleGAN needs {list(FOLDERS)}."
+        )
+    lists = []
+    for split in FOLDERS:
+        channels = channels_x if split.endswith("A") else channels_y
+        stored = [example["image"] for example in tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))]
+        if stored and stored[0].shape[-1] != channels:
+            raise UserError(
+                f"data.source tfds:{name} has {stored[0].shape[-1]} channels in {split}, "
+                f"but data.channels_{'x' if split.endswith('A') else 'y'} is {channels}."
+            )
+        names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
+        lists.append(Pictures(names, channels, stored.__getitem__))
+    return Source(*lists, description=_describe(f"tensorflow-datasets {name}", lists))
+
+
+def _describe(what: str, lists: Sequence[Pictures]) -> str:
+    train_x, train_y, test_x, test_y = (len(pictures) for pictures in lists)
+    return f"{what}: X {train_x} train, {test_x} test; Y {train_y} train, {test_y} test"

@@ -1,0 +1,58 @@
+"""What the machine offers: precision and compiler that pay on it, memory that is free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("flags"):
+                return set(line.split(":", 1)[1].split())
+    except OSError:
+        pass
+    return set()
+
+
+def choose_precision(wanted: str) -> tuple[str, str]:
+    """The Keras dtype policy for a `training.precision`, and the reason in words.
+
+    Args:
+      wanted: "auto", "float32", "bfloat16" or "float16".
+    """
+    if wanted != "auto":
+        return POLICIES[wanted], "asked for"
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability")
+        if capability and capability >= (8, 0):
+            return "mixed_bfloat16", "the GPU has bfloat16 tensor cores"
+        return "float32", "the GPU has no bfloat16 tensor cores"
+    if "amx_bf16" in _cpu_flags():
+        return "mixed_bfloat16", "the CPU has bfloat16 matrix units (AMX)"
+    return "float32", "the CPU has no bfloat16 matrix units (AMX)"
+
+
+def choose_jit(wanted: str) -> tuple[bool, str]:
+    """Whether to compile the step with XLA for a `training.jit`, and the reason in words."""
+    if wanted != "auto":
+        return wanted == "on", "asked for"
+    if tf.config.list_physical_devices("GPU"):
+        return True, "XLA fuses the small operations on a GPU"
+    return False, "XLA is no gain on a CPU"
+
+
+def free_memory_bytes() -> int:
+    """Main memory that new data can take without swapping; 2 GiB where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 2 * 1024**3

@@ -1,0 +1,296 @@
+"""Pictures in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save, draw grids.
+
+The only module that knows how levels map to [-1, 1]. Below it, and reached through it: `codecs` (read, encode),
+`tiff`, `headers` (what a file says about itself) and `levels` (what its numbers mean).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageDraw, ImageFont
+
+from cyclegan_tf.codecs import ENCODERS, decode_fast, probe, read
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.headers import MAX_PIXELS, PictureError, PictureInfo
+from cyclegan_tf.levels import luma
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_PIXELS",
+    "SAVED_EXTENSIONS",
+    "PictureError",
+    "PictureInfo",
+    "as_dtype",
+    "decode_tensor",
+    "find_pictures",
+    "from_signed",
+    "grid",
+    "probe",
+    "read",
+    "save",
+    "to_signed",
+]
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy"})
+"""Suffixes of the files that can be read, lower case."""
+
+SAVED_EXTENSIONS = frozenset(ENCODERS)
+"""Suffixes that `save` can write, lower case."""
+
+_HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
+
+
+def find_pictures(folder: str | os.PathLike) -> list[Path]:
+    """All picture files below a folder, by suffix, in the order of their relative names.
+
+    Links to folders are followed; files and folders whose name starts with a dot are not looked at.
+
+    Raises:
+      UserError: there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    found, visited = [], set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        visited.add(os.path.realpath(parent))
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in visited
+        ]
+        found += [
+            Path(parent, name) for name in files if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
+        ]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def decode_tensor(
+    path: tf.Tensor,
+    fast: tf.Tensor,
+    channels: int,
+    dtype: str | tf.DType,
+    max_pixels: int = MAX_PIXELS,
+) -> tf.Tensor:
+    """`read` for a tf.data map: the same pixels, without Python where the file is `fast`.
+
+    A fast file is decoded without looking at `max_pixels` again: `probe`, which said that it is fast, has.
+
+    Args:
+      path: string scalar.
+      fast: bool scalar, `PictureInfo.fast` of that file; False is always right, and slower.
+      channels: as for `read`.
+      dtype: uint8 or uint16; every picture is brought to it.
+      max_pixels: as for `read`.
+
+    Returns:
+      (H, W, channels) of `dtype`.
+
+    Raises:
+      tf.errors.OpError: when run, on a file that cannot be used; its text names the file.
+    """
+    dtype = tf.as_dtype(dtype)
+    _half_range(dtype)
+
+    def by_python() -> tf.Tensor:
+        def decode(name: bytes) -> np.ndarray:
+            return as_dtype(read(os.fsdecode(name), channels, max_pixels), dtype.name)
+
+        return tf.numpy_function(decode, [path], dtype)
+
+    def by_tensorflow() -> tf.Tensor:
+        picture = decode_fast(tf.io.read_file(path))
+        picture = luma(picture) if channels == 1 else picture
+        return tf.cast(picture, dtype) * 257 if dtype == tf.uint16 else picture
+
+    picture = tf.cond(fast, by_tensorflow, by_python) if channels in (1, 3) else by_python()
+    return tf.ensure_shape(picture, (None, None, channels))
+
+
+def as_dtype(picture: np.ndarray, dtype: Any) -> np.ndarray:
+    """Brings uint8 or uint16 levels to the other depth: x 257, or / 257 rounded.
+
+    Raises:
+      ValueError: another type is given or wanted.
+    """
+    dtype = np.dtype(dtype)
+    _half_range(picture.dtype)
+    _half_range(dtype)
+    if picture.dtype == dtype:
+        return picture
+    if dtype == np.uint16:
+        return picture.astype(np.uint16) * np.uint16(257)
+    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def to_signed(picture: Any) -> Any:
+    """Levels -> [-1, 1], as networks want them.
+
+    Args:
+      picture: uint8 or uint16, any shape; NumPy array or tensor.
+
+    Returns:
+      float32 of the same kind and shape.
+
+    Raises:
+      ValueError: another type; without it the scale is unknown.
+    """
+    half = np.float32(_half_range(picture.dtype))
+    if tf.is_tensor(picture):
+        return tf.cast(picture, tf.float32) / half - 1.0
+    return picture.astype(np.float32) / half - np.float32(1)
+
+
+def from_signed(array: Any, bits: int = 8) -> np.ndarray:
+    """[-1, 1] -> levels, rounded to the nearest; what lies outside is clipped.
+
+    Args:
+      array: float, any shape; NumPy array or eager tensor.
+      bits: 8 or 16.
+
+    Returns:
+      uint8 or uint16 of the same shape.
+
+    Raises:
+      ValueError: `array` holds NaN, or `bits` is another number.
+    """
+    if bits not in (8, 16):
+        raise ValueError(f"bits must be 8 or 16, and is {bits!r}")
+    values = np.asarray(array, np.float32)
+    if np.isnan(values).any():
+        raise ValueError("the picture holds NaN (not a number): the network that made it has diverged.")
+    half = np.float32(_half_range(f"uint{bits}"))
+    return np.rint((np.clip(values, -1, 1) + np.float32(1)) * half).astype(f"uint{bits}")
+
+
+def save(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes a picture in the format of the suffix; the file appears whole or not at all.
+
+    PNG holds 1 to 4 channels of 8 or 16 bits (the 2nd of 2 and the 4th are shown as alpha), TIFF and NPY any
+    number; JPEG (quality 95), WEBP and BMP hold gray or RGB and cut 16 bits to 8. TIFF of 16-bit colour or of
+    many channels takes the optional `tifffile`.
+
+    Args:
+      path: the file; its folder is made if need be.
+      picture: uint8 or uint16 (H, W, C).
+
+    Raises:
+      UserError: a suffix that is not written, or a number of channels that the format does not hold.
+      ValueError: another type than uint8 and uint16.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in ENCODERS:
+        known = ", ".join(sorted(ENCODERS))
+        raise UserError(f"{path}: files of the kind '{suffix}' are not written; choose one of {known}")
+    _half_range(picture.dtype)
+    limits = {".png": (1, 2, 3, 4), ".tif": None, ".tiff": None, ".npy": None}.get(suffix, (1, 3))
+    if picture.ndim != 3 or (limits and picture.shape[-1] not in limits):
+        held = f"{limits} channels" if limits else "any number of channels"
+        raise UserError(f"{path}: {suffix} holds (H, W, C) with {held}, not {picture.shape}; use .npy or .tif")
+    if suffix in (".jpg", ".jpeg", ".webp", ".bmp"):
+        picture = as_dtype(picture, np.uint8)
+    try:
+        data = ENCODERS[suffix](np.ascontiguousarray(picture))
+    except UserError as error:
+        raise PictureError(path, str(error)) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def grid(
+    rows: Sequence[Sequence[np.ndarray]],
+    gap_px: int = 4,
+    column_titles: Sequence[str] | None = None,
+    row_titles: Sequence[str] | None = None,
+    cell_px: int | None = None,
+) -> np.ndarray:
+    """Pictures in rows and columns on white, each scaled to its cell without changing its shape, and centred.
+
+    Args:
+      rows: uint8 or uint16 (H, W, C) pictures; rows may differ in length. One channel is shown as gray, two as
+        red and green, of more than three the first three.
+      gap_px: white between cells and around them.
+      column_titles: text above each column.
+      row_titles: text left of each row.
+      cell_px: width and height of every cell; by default a cell is as wide as the widest picture of its column
+        and as high as the highest of its row.
+
+    Returns:
+      uint8 (H, W, 3).
+
+    Raises:
+      ValueError: there is no picture at all.
+    """
+    columns = max(map(len, rows), default=0)
+    if not columns:
+        raise ValueError("a grid needs at least one picture")
+    widths = [cell_px or max(row[c].shape[1] for row in rows if len(row) > c) for c in range(columns)]
+    heights = [cell_px or max((picture.shape[0] for picture in row), default=1) for row in rows]
+    font = ImageFont.load_default(size=min(28, max(12, min(widths) // 10)))
+    line_px = int(sum(font.getmetrics()))  # type: ignore[union-attr]
+    left = gap_px + (gap_px + int(max(map(font.getlength, row_titles))) + 1 if row_titles else 0)
+    top = gap_px + (gap_px + line_px if column_titles else 0)
+    size = (left + sum(widths) + gap_px * columns, top + sum(heights) + gap_px * len(rows))
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+
+    y = top
+    for r, row in enumerate(rows):
+        if row_titles:
+            draw.text((gap_px, y + (heights[r] - line_px) // 2), row_titles[r], "black", font)
+        x = left
+        for c, picture in enumerate(row):
+            shown = _scaled(_shown(picture), widths[c], heights[r])
+            canvas.paste(shown, (x + (widths[c] - shown.width) // 2, y + (heights[r] - shown.height) // 2))
+            x += widths[c] + gap_px
+        y += heights[r] + gap_px
+
+    x = left
+    for title, width in zip(column_titles or (), widths, strict=False):
+        draw.text((x, gap_px), _cut(title, width, font), "black", font)
+        x += width + gap_px
+    return np.asarray(canvas)
+
+
+def _half_range(dtype: Any) -> float:
+    name = getattr(dtype, "name", str(dtype))
+    if name not in _HALF_RANGE:
+        raise ValueError(f"a picture holds uint8 or uint16 levels, and this one holds {name}")
+    return _HALF_RANGE[name]
+
+
+def _shown(picture: np.ndarray) -> Image.Image:
+    picture = as_dtype(picture, np.uint8)
+    channels = picture.shape[-1]
+    if channels == 1:
+        picture = np.repeat(picture, 3, axis=-1)
+    elif channels == 2:
+        picture = np.pad(picture, ((0, 0), (0, 0), (0, 1)))
+    return Image.fromarray(np.ascontiguousarray(picture[..., :3]))
+
+
+def _scaled(picture: Image.Image, width: int, height: int) -> Image.Image:
+    scale = min(width / picture.width, height / picture.height)
+    if scale == 1:
+        return picture
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _cut(title: str, width: int, font: Any) -> str:
+    if font.getlength(title) <= width:
+        return title
+    while title and font.getlength(title + "...") > width:
+        title = title[:-1]
+    return title + "..."

@@ -1,0 +1,115 @@
+"""What stored numbers mean as levels of light: depth, alpha, inks, gray, rotation. Arithmetic only, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.errors import UserError
+
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+"""EXIF orientation -> what turns (H, W, C) upright. From 5 on, width and height change places."""
+
+
+def depth_of(dtype: np.dtype) -> tuple[int, int]:
+    """Bits (8, 16 or 32) of a number type, and the number that means white; floats count as 32 bits, white 1.
+
+    Raises:
+      UserError: the type does not tell which number is white.
+    """
+    if dtype.kind == "f":
+        return 32, 1
+    if dtype.kind == "b":
+        return 8, 1
+    if dtype.kind == "u" and dtype.itemsize <= 4:
+        return 8 * dtype.itemsize, 2 ** (8 * dtype.itemsize) - 1
+    raise UserError(
+        f"holds {dtype.name} numbers, of which none is known to be white; "
+        "store uint8, uint16, uint32, or floats in [0, 1]"
+    )
+
+
+def full_range(values: np.ndarray, white: int) -> np.ndarray:
+    """Stored numbers -> uint8 (from 8 bits or bool) or uint16 over the whole range; nothing is clipped.
+
+    Args:
+      values: bool, uint8, uint16, uint32 or float, any byte order, any shape.
+      white: the number that means white.
+
+    Raises:
+      UserError: a number lies outside [0, white], or is not a number.
+    """
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype == np.uint8:
+        return values
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= white):  # NaN compares false, so it is caught here too
+        raise UserError(f"holds numbers from {low:g} to {high:g}, and [0, {white}] is wanted")
+    if values.dtype.kind == "f":
+        return np.rint(values.astype(np.float64) * 65535).astype(np.uint16)
+    if white == 65535:
+        return values.astype(np.uint16)
+    return ((values.astype(np.uint64) * 65535 + white // 2) // white).astype(np.uint16)
+
+
+def on_white(planes: np.ndarray) -> np.ndarray:
+    """Lays a picture on white, rounded to the nearest level.
+
+    Args:
+      planes: uint8 or uint16 (H, W, C + 1), the last plane being alpha.
+
+    Returns:
+      the same type, (H, W, C).
+    """
+    white = int(np.iinfo(planes.dtype).max)
+    wide = planes.astype(np.uint64)
+    colours, alpha = wide[..., :-1], wide[..., -1:]
+    return ((colours * alpha + white * (white - alpha) + white // 2) // white).astype(planes.dtype)
+
+
+def straight_alpha(planes: np.ndarray) -> np.ndarray:
+    """Undoes the multiplication of colours by alpha ("associated alpha"); takes and gives as `on_white` takes."""
+    white = np.iinfo(planes.dtype).max
+    alpha = np.maximum(planes[..., -1:], 1).astype(np.float64)
+    colours = np.minimum(np.rint(planes[..., :-1] * (white / alpha)), white)
+    return np.concatenate([colours.astype(planes.dtype), planes[..., -1:]], axis=-1)
+
+
+def rgb_from_inks(planes: np.ndarray) -> np.ndarray:
+    """CMYK -> RGB without a colour profile: light passes where neither the ink nor black covers the paper.
+
+    Args:
+      planes: uint8 or uint16 (H, W, 4).
+
+    Returns:
+      the same type, (H, W, 3).
+    """
+    white = int(np.iinfo(planes.dtype).max)
+    light = white - planes.astype(np.uint64)
+    return ((light[..., :3] * light[..., 3:] + white // 2) // white).astype(planes.dtype)
+
+
+def luma(picture: tf.Tensor) -> tf.Tensor:
+    """Gray of a colour picture by the weights of ITU-R BT.601, in integers so that it is the same everywhere.
+
+    Args:
+      picture: uint8 or uint16 (H, W, 3). Gray given as three equal planes comes back unchanged.
+
+    Returns:
+      the same type, (H, W, 1).
+    """
+    weights = tf.constant([19595, 38470, 7471], tf.int64)  # 0.299, 0.587, 0.114 times 65536, and their sum is that
+    gray = tf.reduce_sum(tf.cast(picture, tf.int64) * weights, axis=-1, keepdims=True)
+    return tf.cast(tf.bitwise.right_shift(gray + 32768, 16), picture.dtype)

@@ -1,0 +1,224 @@
+"""A run directory: what it holds, who may write to it, and the rules for going on with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cyclegan_tf.config import Experiment, differences
+from cyclegan_tf.errors import UserError
+
+# Fields that may differ when a run goes on: they decide what is written or how fast, never the result.
+FREE_FIELDS = ("logging.", "training.checkpoint_", "training.keep_checkpoints", "data.cache", "data.tfds_dir")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of one training run.
+
+    Attributes:
+      path: the directory.
+    """
+
+    path: Path
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved experiment."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoint files."""
+        return self.path / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """Folder for TensorBoard."""
+        return self.path / "logs"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of picture grids."""
+        return self.path / "samples"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the disk cache."""
+        return self.path / "cache"
+
+    @property
+    def metrics_path(self) -> Path:
+        """One JSON object per line: kind, step, epoch, values."""
+        return self.path / "metrics.jsonl"
+
+    def exists(self) -> bool:
+        """Whether a run has begun here."""
+        return self.config_path.is_file()
+
+    def config_values(self) -> dict[str, Any]:
+        """The written config as a nested dictionary.
+
+        Raises:
+          UserError: this is not a run directory.
+        """
+        if not self.exists():
+            raise UserError(f"{self.path} is not a run directory: it has no config.yaml.")
+        try:
+            values = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise UserError(f"{self.config_path} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{self.config_path} is empty or damaged; it must hold the run's experiment.")
+        return values
+
+    def experiment(self) -> Experiment:
+        """The experiment this run holds.
+
+        Raises:
+          UserError: this is not a run directory, or its config is not one of this version.
+        """
+        values = self.config_values()
+        try:
+            return Experiment.from_dict(values)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{self.config_path} does not fit this version of cyclegan_tf: {error}") from error
+
+    def begin(self, experiment: Experiment) -> None:
+        """Makes the directory and writes what was asked and on what.
+
+        Raises:
+          UserError: the directory cannot be written, or holds something else.
+        """
+        if self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir()):
+            raise UserError(f"{self.path} exists and is not a run directory; give another --run_dir.")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+            write_text(self.config_path, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
+        except OSError as error:
+            raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
+
+    def check_same(self, experiment: Experiment) -> None:
+        """Refuses to go on under another experiment.
+
+        Raises:
+          UserError: names every field that differs, with both values.
+        """
+        found = [d for d in differences(self.experiment(), experiment) if not d[0].startswith(FREE_FIELDS)]
+        if found:
+            told = "; ".join(f"{name} is {old!r} there, {new!r} asked" for name, old, new in found)
+            raise UserError(
+                f"{self.path} holds a different experiment: {told}. Leave these out to go on with it, "
+                "or give another --run_dir."
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the directory for this process; the system lets go of it even after kill -9.
+
+        Raises:
+          UserError: another process is training here, or the directory cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
+        with file:
+            if not _lock(file):
+                file.seek(0)
+                raise UserError(
+                    f"{self.path} is in use by another process (number {file.read().strip() or 'unknown'}); "
+                    "wait for it, stop it, or give another --run_dir."
+                )
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def cut_metrics(self, step: int) -> None:
+        """Drops rows of metrics.jsonl later than `step`: the resumed run writes them again.
+
+        A last line that was cut short by a kill is dropped too.
+        """
+        if not self.metrics_path.is_file():
+            return
+        kept = []
+        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError):
+                continue
+        write_text(self.metrics_path, "".join(kept))
+
+
+def _lock(file: Any) -> bool:
+    """Tries to take an exclusive lock on an open file."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a small file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def environment() -> dict[str, Any]:
+    """What a run was made with: versions, machine, command, commit."""
+    packages = ("cyclegan-tf", "tensorflow", "keras", "numpy", "pillow", "tensorboard", "tensorflow-datasets")
+    versions = {}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "versions": versions,
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout this package lies in, with "+" when it was changed; None elsewhere."""
+    here = Path(__file__).resolve().parent
+    if not (here.parent / ".git").exists():  # installed: git would describe whatever lies around it
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

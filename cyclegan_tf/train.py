@@ -1,0 +1,150 @@
+"""`python -m cyclegan_tf.train`: trains CycleGAN; without arguments, on the built-in demo."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from jsonargparse import Namespace
+
+from cyclegan_tf import cli
+from cyclegan_tf.config import Experiment
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import RunDirectory
+
+if TYPE_CHECKING:
+    from cyclegan_tf.training import Trainer
+
+DEFAULT_CONFIG = "demo"
+
+
+def build_parser() -> cli.Parser:
+    """The command's options: its own, and every field of the experiment."""
+    parser = cli.Parser(
+        prog="python -m cyclegan_tf.train",
+        description="Trains CycleGAN. Without arguments: the built-in demo. An existing --run_dir goes on with "
+        "its own config.",
+    )
+    parser.add_argument("--config", type=str, help="Experiment file, or the name of one that comes along (maps).")
+    parser.add_argument(
+        "--run_dir",
+        type=str,
+        help="Directory of the run; runs/NAME after the config or the source by default.",
+    )
+    parser.add_argument(
+        "--resume",
+        choices=["auto", "never", "required"],
+        default="auto",
+        help="Going on with an existing run.",
+    )
+    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+    parser.add_argument("--print_config", action="store_true", help="Print the resolved experiment as YAML and exit.")
+    cli.add_experiment(parser)
+    return parser
+
+
+def resolve(argv: Sequence[str]) -> tuple[Namespace, Experiment, RunDirectory]:
+    """From words to an experiment: built-in defaults < config file or existing run < options.
+
+    Raises:
+      UserError: bad options or config.
+    """
+    first = build_parser().parse(argv)
+    base: dict = {}
+    run_dir = first.run_dir
+    if first.config:
+        base = cli.load_yaml(cli.named_config(first.config))
+    elif run_dir and RunDirectory(Path(run_dir)).exists():
+        base = cli.load_yaml(RunDirectory(Path(run_dir)).config_path)
+    elif not any(word.startswith(("--data.source", "--data.x_dir", "--data.y_dir")) for word in argv):
+        base = cli.load_yaml(cli.named_config(DEFAULT_CONFIG))
+    arguments = build_parser().parse([*cli.as_words(base), *argv])
+    experiment = cli.experiment_from(arguments)
+    return arguments, experiment, RunDirectory(Path(run_dir or Path("runs") / _name(first, experiment)))
+
+
+def _name(arguments: Namespace, experiment: Experiment) -> str:
+    """A run's name after its config file, else after its pictures."""
+    if arguments.config:
+        return Path(arguments.config).stem
+    if experiment.data.x_dir:
+        return f"{Path(experiment.data.x_dir).name}2{Path(experiment.data.y_dir or '').name}"
+    return Path(experiment.data.source.removeprefix("tfds:")).name or "run"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains; returns the exit status."""
+    arguments, experiment, run = resolve(argv)
+    if arguments.print_config:
+        import yaml
+
+        print(yaml.safe_dump(experiment.as_dict(), sort_keys=False), end="")
+        return 0
+    going_on = run.exists()
+    if arguments.resume == "required" and not going_on:
+        raise UserError(f"--resume required, but {run.path} holds no run.")
+    if arguments.resume == "never" and going_on:
+        raise UserError(f"--resume never, but {run.path} holds a run already; give another --run_dir.")
+    with run.locked():
+        if going_on:
+            run.check_same(experiment)
+        return _train(experiment, run, arguments)
+
+
+def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> int:
+    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    from cyclegan_tf import assembly
+
+    def say(line: str) -> None:
+        if not arguments.quiet:
+            print(line, flush=True)
+
+    assembly.check_sizes(experiment)
+    if not run.exists():
+        assembly.open_source(experiment)  # before anything is written: a wrong folder leaves no run behind
+        run.begin(experiment)
+    policy, jit, lines = assembly.precision_and_jit(experiment)
+    feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not arguments.quiet)
+    model = assembly.build_model(experiment, policy, jit)
+    trainer = _trainer(experiment, run, feed, model, arguments)
+    for line in (f"data      {feed.source.description}", *(f"note      {note}" for note in notes)):
+        say(line)
+    for line in lines:
+        say(line.replace(" ", "  ", 1) if line.startswith("precision") else line.replace(" ", " " * 7, 1))
+    say(f"length    {trainer.budget.steps} steps, {feed.order.steps_per_epoch} per epoch"
+        + (f", at most {experiment.training.max_minutes:g} minutes" if experiment.training.max_minutes else ""))  # fmt: skip
+    say(f"run       {run.path} (watch: tensorboard --logdir {run.logs})")
+    return _go(trainer, run, arguments, say)
+
+
+def _trainer(experiment, run, feed, model, arguments) -> Trainer:  # type: ignore[no-untyped-def]
+    from cyclegan_tf.training import Trainer
+
+    return Trainer(experiment, run, feed, model, arguments.quiet)
+
+
+def _go(trainer: Trainer, run: RunDirectory, arguments: Namespace, say) -> int:  # type: ignore[no-untyped-def]
+    told = trainer.resume()
+    if told is None and arguments.resume == "required":
+        raise UserError(f"--resume required, but {run.path} has no checkpoint.")
+    for line in told or []:
+        say(f"resume    {line}")
+    if trainer.finished:
+        say(f"This run is finished (step {trainer.step}); a longer one needs another --run_dir.")
+        return 0
+    status = trainer.train()
+    if status:
+        print(f"go on with: python -m cyclegan_tf.train --run_dir {shlex.quote(str(run.path))}", flush=True)
+        return status
+    say(f"done      step {trainer.step}; pictures in {run.samples}, generators in {run.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,315 @@
+"""The training loop of the command line: budget, rate, logs, checkpoints, signals.
+
+Keras's `fit` works on the same model; this loop adds what `fit` cannot do: going on exactly in the middle of
+an epoch, a rate that follows steps or minutes, and leaving cleanly on a signal.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import checkpoints, schedules, state
+from cyclegan_tf.assembly import Feed
+from cyclegan_tf.callbacks import Journal, Progress, Samples, save_offending_batch
+from cyclegan_tf.config import Experiment
+from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader, find_unreadable, training_dataset
+from cyclegan_tf.errors import TrainingStoppedError
+from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.runs import RunDirectory
+
+EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long training lasts, in whichever of steps and minutes ends first.
+
+    Attributes:
+      steps: the last step.
+      seconds: time limit, or None.
+      epochs: epochs of the rate's course, fitted into the budget.
+    """
+
+    steps: int
+    seconds: float | None
+    epochs: int
+
+    @classmethod
+    def of(cls, experiment: Experiment, steps_per_epoch: int) -> Budget:
+        """The budget an experiment asks for."""
+        training = experiment.training
+        epochs = training.constant_epochs + training.decay_epochs
+        steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
+        return cls(int(steps), training.max_minutes * 60 if training.max_minutes else None, epochs)
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """Progress in [0, 1] through the limit that is nearer."""
+        return min(1.0, max(step / self.steps, seconds / self.seconds if self.seconds else 0.0))
+
+    def course_epoch(self, step: int, seconds: float) -> int:
+        """Epoch of the rate's course: the true epoch where no budget shortens the training."""
+        by_steps = schedules.virtual_epoch(step, self.steps, self.epochs)
+        by_time = int(seconds / self.seconds * self.epochs) if self.seconds else 0
+        return max(by_steps, by_time)
+
+
+class Trainer:
+    """One training, from wherever it stands to its end.
+
+    Args:
+      experiment: what to do.
+      run: where to write; locked by the caller.
+      feed: pictures.
+      model: compiled, every variable made.
+      quiet: print nothing but problems.
+    """
+
+    def __init__(
+        self, experiment: Experiment, run: RunDirectory, feed: Feed, model: CycleGAN, quiet: bool = False
+    ) -> None:
+        self.experiment, self.run_directory, self.feed, self.model = experiment, run, feed, model
+        self.budget = Budget.of(experiment, feed.order.steps_per_epoch)
+        self.step = 0
+        self.seconds = 0.0
+        self.progress = Progress(self.budget.steps, experiment.data.batch_size, quiet)
+        self._variables = state.variables(model)
+        self._train = tf.function(
+            model.train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
+        )
+        self._test = tf.function(model.test_step, autograph=False, reduce_retracing=True)
+        self._signal: int | None = None
+        self._saved_at = 0
+        self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the next step, from 0."""
+        return self.step // self.feed.order.steps_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is used up."""
+        return self.budget.fraction(self.step, self.seconds) >= 1.0
+
+    # Checkpoints.
+
+    def resume(self) -> list[str] | None:
+        """Takes up the newest whole checkpoint; returns what there is to say, None when there is none."""
+        found = checkpoints.newest(self.run_directory.checkpoints)
+        if found is None:
+            return None
+        path, arrays, scalars, complaints = found
+        state.restore(self._variables, arrays, path)
+        self.step, self.seconds = scalars["step"], scalars["seconds"]
+        self._saved_at = self.step
+        self.run_directory.cut_metrics(self.step)
+        return [*complaints, f"resumed from {path}, step {self.step}"]
+
+    def save(self) -> Path:
+        """Writes a checkpoint of this moment."""
+        path = checkpoints.write(
+            self.run_directory.checkpoints,
+            self.step,
+            state.snapshot(self._variables),
+            {"step": self.step, "seconds": self.seconds},
+            self.experiment.training.keep_checkpoints,
+        )
+        self._saved_at, self._saved_clock = self.step, time.monotonic()
+        return path
+
+    def _save_if_due(self, epoch_ended: bool) -> None:
+        training = self.experiment.training
+        by_steps = training.checkpoint_every_steps and self.step % training.checkpoint_every_steps == 0
+        # At the end of a short epoch a checkpoint would cost more than it saves.
+        minutes = (time.monotonic() - self._saved_clock) / 60
+        by_time = minutes >= training.checkpoint_every_minutes
+        worth_it = epoch_ended and minutes >= 0.1 * training.checkpoint_every_minutes
+        if self.step != self._saved_at and (by_steps or by_time or worth_it):
+            self.journal.flush()
+            self.save()
+
+    # The loop.
+
+    def train(self) -> int:
+        """Trains to the end of the budget or to a signal.
+
+        Returns:
+          0 at the end; 130 or 143 after Ctrl-C or SIGTERM, the state saved.
+
+        Raises:
+          TrainingStoppedError: a loss is not finite.
+          UserError: a picture cannot be read, or a checkpoint cannot be written.
+        """
+        self.journal = Journal(self.run_directory)
+        self.samples = self._make_samples()
+        self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
+        self._seconds_before, self._step_before, self._logged_at = self.seconds, self.step, self.step
+        try:
+            with self._signals():
+                self._loop()
+            if self._signal is not None and not self.finished:
+                path = self.save()
+                self.progress.say(f"stopped at step {self.step}, saved {path}")
+                return EXIT_STATUS[signal.Signals(self._signal)]
+            self._end()
+        finally:
+            self.journal.close()
+            self.progress.close()
+        return 0
+
+    def _loop(self) -> None:
+        feed = self.feed
+        batches = iter(
+            training_dataset(feed.store_x, feed.store_y, feed.order, feed.preparation, self.step, self.budget.steps)
+        )
+        while not self.finished and self._signal is None:
+            rate = self._set_rate()
+            try:
+                batch = next(batches)
+            except tf.errors.OpError:
+                find_unreadable(feed.order, self.step, feed.source.train_x, feed.source.train_y)
+                raise
+            values = {name: float(value) for name, value in self._train(batch).items()}
+            self._check_finite(values, batch)
+            self.step += 1
+            self.seconds = self._seconds_before + time.monotonic() - self._started_clock
+            self._after_step(values | {"learning_rate": rate})
+
+    def _after_step(self, values: Mapping[str, float]) -> None:
+        logging = self.experiment.logging
+        epoch, epoch_ended = (self.step - 1) // self.feed.order.steps_per_epoch, self._at_epoch_end()
+        if self.step % logging.log_every_steps == 0 or self.finished:
+            speed = (self.step - self._logged_at) / max(time.monotonic() - self._logged_clock, 1e-9)
+            self.journal.write("train", self.step, epoch, values, speed)
+            self.progress.log(self.step, epoch, values, speed, self._seconds_left())
+            self._reset_trackers()
+            self._logged_at, self._logged_clock = self.step, time.monotonic()
+        speed = (self.step - self._step_before) / max(self.seconds - self._seconds_before, 1e-9)
+        fraction = self.budget.fraction(self.step, self.seconds)
+        self.progress.update(self.step, epoch, fraction, speed, self._seconds_left())
+        if self.step % logging.sample_every_steps == 0 and not self.finished:
+            self._draw_samples()
+        if epoch_ended and (epoch + 1) % logging.test_every_epochs == 0 and not self.finished:
+            self._measure_test_split(epoch)
+        self._save_if_due(epoch_ended)
+
+    def _at_epoch_end(self) -> bool:
+        return self.step % self.feed.order.steps_per_epoch == 0
+
+    def _end(self) -> None:
+        self._draw_samples()
+        self._measure_test_split(self.epoch)
+        if self.step != self._saved_at:
+            self.save()
+        for direction in ("xy", "yx"):
+            final = self.run_directory.path / f"generator_{direction}.keras"
+            partial = final.with_suffix(".partial.keras")
+            getattr(self.model, f"generator_{direction}").save(partial)
+            partial.replace(final)
+
+    def _set_rate(self) -> float:
+        """Sets both optimizers' rate for the next step."""
+        config, training = self.experiment.optimizer, self.experiment.training
+        factor = schedules.rate_factor(
+            config.schedule,
+            self.budget.course_epoch(self.step, self.seconds),
+            training.constant_epochs,
+            training.decay_epochs,
+            config.step_epochs,
+        )
+        rate = config.learning_rate * factor
+        for optimizer in (self.model.generator_optimizer, self.model.discriminator_optimizer):
+            optimizer.learning_rate = rate
+        return rate
+
+    def _seconds_left(self) -> float:
+        fraction = self.budget.fraction(self.step, self.seconds)
+        if self.budget.seconds and self.seconds / self.budget.seconds >= self.step / self.budget.steps:
+            return self.budget.seconds - self.seconds
+        done = self.seconds - self._seconds_before
+        return done / max(self.step - self._step_before, 1) * (self.budget.steps - self.step) if fraction else 0.0
+
+    def _check_finite(self, values: Mapping[str, float], batch: tuple[tf.Tensor, tf.Tensor]) -> None:
+        # Gradient norms overflow now and then under float16; the loss scale takes care of that.
+        bad = [n for n, value in values.items() if not math.isfinite(value) and not n.startswith("gradient_norm")]
+        if not bad:
+            return
+        step = self.step + 1
+        reason = f"At step {step} the loss {bad[0]} is not finite (all such: {', '.join(bad)})."
+        picture = save_offending_batch(self.run_directory, step, batch, reason)
+        good = checkpoints.listed(self.run_directory.checkpoints)
+        last = f"the last good checkpoint is {good[0]}" if good else "there is no checkpoint yet"
+        raise TrainingStoppedError(
+            f"{reason} The batch is drawn in {picture}; {last}. Flat pictures, a rate too high "
+            "(--optimizer.learning_rate) or float16 (--training.precision float32) are usual causes."
+        )
+
+    # What is looked at.
+
+    def _make_samples(self) -> Samples:
+        source, preparation = self.feed.source, self.feed.preparation
+        pictures = {}
+        for domain, test, train in (
+            ("x", source.test_x, source.train_x),
+            ("y", source.test_y, source.train_y),
+        ):
+            chosen = test if len(test) else train
+            read = evaluation_reader(chosen, preparation)
+            count = min(self.experiment.logging.sample_pictures, len(chosen))
+            # Spread over the list: neighbours in a folder are often alike.
+            pictures[domain] = [read(int(i)) for i in np.linspace(0, len(chosen) - 1, count)]
+        generators = {"xy": self.model.generator_xy, "yx": self.model.generator_yx}
+        return Samples(self.run_directory.samples, pictures, generators)
+
+    def _draw_samples(self) -> None:
+        for direction, grid in self.samples.draw(self.step).items():
+            self.journal.picture(f"samples_{direction}", self.step, grid)
+
+    def _measure_test_split(self, epoch: int) -> None:
+        """Losses of unaugmented test pictures; the running training means are kept aside meanwhile."""
+        source = self.feed.source
+        if not len(source.test_x) or not len(source.test_y):
+            return
+        kept = {name: [v.numpy() for v in tracker.variables] for name, tracker in self.model.trackers.items()}
+        self._reset_trackers()
+        results: dict[str, tf.Tensor] = {}
+        count = self.experiment.logging.test_pictures
+        for pair in evaluation_pairs(source.test_x, source.test_y, self.feed.preparation, count):
+            results = self._test(pair)
+        self.journal.write("test", self.step, epoch, {name: float(value) for name, value in results.items()})
+        for name, values in kept.items():
+            for variable, value in zip(self.model.trackers[name].variables, values, strict=True):
+                variable.assign(value)
+
+    def _reset_trackers(self) -> None:
+        for tracker in self.model.trackers.values():
+            tracker.reset_state()
+
+    # Signals.
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Lets Ctrl-C and SIGTERM end the loop after the step at hand; a second Ctrl-C ends at once."""
+
+        def note(number: int, _: FrameType | None) -> None:
+            if self._signal is not None:
+                raise KeyboardInterrupt
+            self._signal = number
+            self.progress.say("finishing this step, then saving (once more to stop at once)")
+
+        before = {number: signal.signal(number, note) for number in EXIT_STATUS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

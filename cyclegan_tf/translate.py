@@ -1,0 +1,69 @@
+"""`python -m cyclegan_tf.translate RUN INPUT OUTPUT`: translates a picture or a folder of pictures."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from cyclegan_tf import cli
+
+
+def build_parser() -> cli.Parser:
+    """The command's options."""
+    parser = cli.Parser(
+        prog="python -m cyclegan_tf.translate",
+        description="Translates pictures of any size: each output has its input's size and name. "
+        "A picture that cannot be read is named and skipped, and the exit status is then 1.",
+    )
+    parser.add_argument("run", type=str, help="A run directory or a .keras file.")
+    parser.add_argument("input", type=str, help="A picture, or a folder (with all folders in it).")
+    parser.add_argument("output", type=str, help="A picture (PNG, JPEG, ... by its name) or a folder.")
+    parser.add_argument("--direction", choices=["xy", "yx"], default="xy", help="xy: from A to B; yx: from B to A.")
+    parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
+    parser.add_argument("--skip_existing", action="store_true", help="Leave outputs that exist, do the rest.")
+    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Translates; returns 0, or 1 when some pictures could not be."""
+    arguments = build_parser().parse(argv)
+    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    from tqdm import tqdm
+
+    from cyclegan_tf import assembly, images, translation
+    from cyclegan_tf.errors import UserError
+
+    tasks = translation.plan(Path(arguments.input), Path(arguments.output))
+    if arguments.skip_existing:
+        tasks = [task for task in tasks if not task.target.exists()]
+    elif not arguments.overwrite:
+        translation.refuse_overwriting(tasks)
+    network, origin = assembly.load_generator(Path(arguments.run), arguments.direction)
+    if not arguments.quiet:
+        print(f"generator {arguments.direction} of {origin}", flush=True)
+    translator = translation.Translator(network, assembly.network_multiple_px(network))
+    failed, written = 0, set()
+    show = sys.stderr.isatty() and not arguments.quiet
+    for task in tqdm(tasks, unit="picture", disable=not show):
+        try:
+            if task.target in written:
+                raise UserError(f"{task.source}: another picture was already written to {task.target}")
+            images.save(task.target, translator(images.read(task.source, translator.channels)))
+            written.add(task.target)
+        except (images.PictureError, UserError) as error:
+            failed += 1
+            tqdm.write(f"skipped: {error}", file=sys.stderr)
+        except OSError as error:
+            raise UserError(f"{task.target} cannot be written: {error.strerror or error}.") from error
+    if not arguments.quiet:
+        print(f"{len(written)} of {len(tasks)} pictures translated to {arguments.output}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,140 @@
+"""Options and experiment files: the flags people rely on, and one clear sentence for every mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from cyclegan_tf import cli, train
+from cyclegan_tf.config import Experiment
+from cyclegan_tf.errors import UserError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+# Frozen on purpose: a flag that goes away or changes its name breaks people's scripts.
+TRAIN_OPTIONS = """
+--config --run_dir --resume --quiet --print_config
+--data --data.source --data.x_dir --data.y_dir --data.tfds_dir --data.test_fraction --data.preprocess
+--data.load_size_px --data.crop_size_px --data.flip --data.channels_x --data.channels_y --data.batch_size
+--data.cache --data.max_pixels
+--generator --generator.architecture --generator.filters --generator.blocks --generator.upsampling
+--generator.dropout --generator.norm_affine
+--discriminator --discriminator.architecture --discriminator.filters --discriminator.n_layers
+--discriminator.norm_affine
+--loss --loss.adversarial --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y
+--loss.identity --loss.identity_x --loss.identity_y --loss.gradient_penalty
+--optimizer --optimizer.learning_rate --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon
+--optimizer.schedule --optimizer.step_epochs
+--training --training.constant_epochs --training.decay_epochs --training.max_steps --training.max_minutes
+--training.precision --training.jit --training.seed --training.pool_size_images
+--training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
+--logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_pictures
+--logging.test_every_epochs --logging.test_pictures
+""".split()
+
+
+def test_train_options_are_frozen():
+    assert sorted(train.build_parser().option_names()) == sorted(TRAIN_OPTIONS)
+
+
+def resolve(*words):
+    return train.resolve(words)[1]
+
+
+def test_without_arguments_the_demo_config_is_taken():
+    assert resolve() == Experiment.from_dict(cli.load_yaml(CONFIGS / "demo.yaml"))
+
+
+def test_a_source_alone_means_the_papers_recipe():
+    assert resolve("--data.source", "somewhere").data == Experiment().data.__class__(source="somewhere")
+
+
+def test_options_win_over_the_file_wherever_they_stand():
+    before = resolve("--data.crop_size_px", "96", "--config", str(CONFIGS / "maps.yaml"))
+    after = resolve("--config", "maps", "--data.crop_size_px", "96")
+    assert before == after
+    assert (before.data.source, before.data.crop_size_px) == ("tfds:cycle_gan/maps", 96)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_is_valid_and_says_what_it_is(path):
+    Experiment.from_dict(cli.load_yaml(path))
+    head = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert any(line.startswith("# Source of data:") for line in head)
+    assert any(line.startswith("# Command: python -m cyclegan_tf.train --config ") for line in head)
+
+
+def test_the_ablation_has_the_papers_cases():
+    terms = {}
+    for path in (CONFIGS / "ablation").glob("*.yaml"):
+        loss = Experiment.from_dict(cli.load_yaml(path)).loss
+        names = ("adversarial_x", "adversarial_y", "cycle_x", "cycle_y")
+        terms[path.stem] = "".join(str(int(bool(getattr(loss, name)))) for name in names) + str(
+            int(any(loss.identity_weights()))
+        )
+    assert terms == {
+        "full": "11111",
+        "cycle_alone": "00110",
+        "gan_alone": "11000",
+        "gan_forward": "11100",
+        "gan_backward": "11010",
+        "no_identity": "11110",
+        "one_way": "01100",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data.crop_sze_px", "3"], "unknown option --data.crop_sze_px; did you mean --data.crop_size_px?"),
+        (["--crop_size", "3"], "did you mean --data.crop_size_px?"),
+        (["--data.crop_size_px", "abc"], "--data.crop_size_px got 'abc', but takes a whole number."),
+        (["--training.max_steps", "1.5"], "--training.max_steps got '1.5', but takes a whole number or null."),
+        (["--loss.adversarial", "gan"], "takes one of lsgan, vanilla, wgangp"),
+        (["--data.crop_size_px", "300"], "data.crop_size_px is 300"),
+        (["--config", "nowhere"], "--config nowhere: no such file; the configs that come along are"),
+        (["--resume", "maybe"], "--resume"),
+    ],
+)
+def test_a_mistake_in_the_options_is_one_sentence(words, message):
+    with pytest.raises(UserError) as caught:
+        resolve(*words)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data:\n  crop_sise_px: 3\n", "unknown key data.crop_sise_px; did you mean data.crop_size_px?"),
+        ("dta: {}\n", "unknown section 'dta'; did you mean data?"),
+        ("- 1\n", "must hold sections"),
+        ("data: 3\n", "section 'data' must hold"),
+        ("a: [\n", "cannot be read as YAML"),
+        ("data:\n  crop_size_px: big\n", "--data.crop_size_px got 'big'"),
+    ],
+)
+def test_a_mistake_in_a_file_is_one_sentence(tmp_path, text, message):
+    path = tmp_path / "e.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        resolve("--config", str(path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_run_turns_a_user_error_into_status_2(capsys):
+    def fail(_):
+        raise UserError("the bowl is empty; fill it.")
+
+    with pytest.raises(SystemExit) as caught:
+        cli.run(fail, [])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "error: the bowl is empty; fill it.\n"
+
+
+def test_run_lets_other_errors_be_seen():
+    def fail(_):
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError):
+        cli.run(fail, [])
