@@ -86,7 +86,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
       DamagedCheckpoint: truncated, altered or not a checkpoint.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return arrays, json.loads(arrays.pop(_STATE).tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

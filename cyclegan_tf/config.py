@@ -104,8 +104,9 @@ class Generator:
     norm_affine: bool = False
 
     def __post_init__(self) -> None:
-        _at_least("generator", self, 1, "filters")
-        _at_least("generator", self, 0, "blocks")
+        _at_least("generator", self, 1, "filters", "blocks")
+        if self.architecture.startswith("unet"):
+            _require(self.blocks is None, "generator.blocks", self.blocks, f"{self.architecture} has no residual blocks")
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,24 @@
 """Pictures in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save, draw grids.
 
 The only module that knows how levels map to [-1, 1]. Below it, and reached through it: `codecs` (read, encode),
-`tiff`, `headers` (what a file says about itself) and `levels` (what its numbers mean).
+`tiff`, `headers` (what a file says about itself), `levels` (what its numbers mean), and `grids`.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageDraw, ImageFont
 
 from cyclegan_tf.codecs import ENCODERS, decode_fast, probe, read
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.grids import grid
 from cyclegan_tf.headers import MAX_PIXELS, PictureError, PictureInfo
-from cyclegan_tf.levels import luma
+from cyclegan_tf.levels import as_dtype, luma
 
 __all__ = [
     "EXTENSIONS",
@@ -50,7 +49,7 @@ _HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
 def find_pictures(folder: str | os.PathLike) -> list[Path]:
     """All picture files below a folder, by suffix, in the order of their relative names.
 
-    Links to folders are followed; files and folders whose name starts with a dot are not looked at.
+    Links to folders are followed, each folder being looked into once; names that start with a dot are passed over.
 
     Raises:
       UserError: there is no such folder.
@@ -58,15 +57,15 @@ def find_pictures(folder: str | os.PathLike) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
-    found, visited = [], set()
+    found: list[Path] = []
+    visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
-        visited.add(os.path.realpath(parent))
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in visited
-        ]
-        found += [
-            Path(parent, name) for name in files if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
-        ]
+        real = os.path.realpath(parent)
+        folders[:] = () if real in visited else sorted(name for name in folders if not name.startswith("."))
+        if real not in visited:
+            visited.add(real)
+            shown = (Path(parent, name) for name in files if not name.startswith("."))
+            found += [path for path in shown if path.suffix.lower() in EXTENSIONS]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -92,14 +91,17 @@ def decode_tensor(
       (H, W, channels) of `dtype`.
 
     Raises:
-      tf.errors.OpError: when run, on a file that cannot be used; its text names the file.
+      tf.errors.OpError: when run in a graph, on a file that cannot be used; its text names the file, unless
+        the file is damaged in the middle or was changed after `probe`. Outside a graph also PictureError.
     """
     dtype = tf.as_dtype(dtype)
     _half_range(dtype)
 
     def by_python() -> tf.Tensor:
-        def decode(name: bytes) -> np.ndarray:
-            return as_dtype(read(os.fsdecode(name), channels, max_pixels), dtype.name)
+        def decode(name: Any) -> np.ndarray:
+            # bytes within a graph, an array of no dimension outside
+            file = os.fsdecode(np.asarray(name).item())
+            return as_dtype(read(file, channels, max_pixels), dtype.name)
 
         return tf.numpy_function(decode, [path], dtype)
 
@@ -110,22 +112,6 @@ def decode_tensor(
 
     picture = tf.cond(fast, by_tensorflow, by_python) if channels in (1, 3) else by_python()
     return tf.ensure_shape(picture, (None, None, channels))
-
-
-def as_dtype(picture: np.ndarray, dtype: Any) -> np.ndarray:
-    """Brings uint8 or uint16 levels to the other depth: x 257, or / 257 rounded.
-
-    Raises:
-      ValueError: another type is given or wanted.
-    """
-    dtype = np.dtype(dtype)
-    _half_range(picture.dtype)
-    _half_range(dtype)
-    if picture.dtype == dtype:
-        return picture
-    if dtype == np.uint16:
-        return picture.astype(np.uint16) * np.uint16(257)
-    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def to_signed(picture: Any) -> Any:
@@ -142,8 +128,8 @@ def to_signed(picture: Any) -> Any:
     """
     half = np.float32(_half_range(picture.dtype))
     if tf.is_tensor(picture):
-        return tf.cast(picture, tf.float32) / half - 1.0
-    return picture.astype(np.float32) / half - np.float32(1)
+        return (tf.cast(picture, tf.float32) - half) / half
+    return (picture.astype(np.float32) - half) / half
 
 
 def from_signed(array: Any, bits: int = 8) -> np.ndarray:
@@ -165,7 +151,7 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
     if np.isnan(values).any():
         raise ValueError("the picture holds NaN (not a number): the network that made it has diverged.")
     half = np.float32(_half_range(f"uint{bits}"))
-    return np.rint((np.clip(values, -1, 1) + np.float32(1)) * half).astype(f"uint{bits}")
+    return np.rint(np.clip(values, -1, 1) * half + half).astype(f"uint{bits}")
 
 
 def save(path: str | os.PathLike, picture: np.ndarray) -> None:
@@ -208,89 +194,8 @@ def save(path: str | os.PathLike, picture: np.ndarray) -> None:
         partial.unlink(missing_ok=True)
 
 
-def grid(
-    rows: Sequence[Sequence[np.ndarray]],
-    gap_px: int = 4,
-    column_titles: Sequence[str] | None = None,
-    row_titles: Sequence[str] | None = None,
-    cell_px: int | None = None,
-) -> np.ndarray:
-    """Pictures in rows and columns on white, each scaled to its cell without changing its shape, and centred.
-
-    Args:
-      rows: uint8 or uint16 (H, W, C) pictures; rows may differ in length. One channel is shown as gray, two as
-        red and green, of more than three the first three.
-      gap_px: white between cells and around them.
-      column_titles: text above each column.
-      row_titles: text left of each row.
-      cell_px: width and height of every cell; by default a cell is as wide as the widest picture of its column
-        and as high as the highest of its row.
-
-    Returns:
-      uint8 (H, W, 3).
-
-    Raises:
-      ValueError: there is no picture at all.
-    """
-    columns = max(map(len, rows), default=0)
-    if not columns:
-        raise ValueError("a grid needs at least one picture")
-    widths = [cell_px or max(row[c].shape[1] for row in rows if len(row) > c) for c in range(columns)]
-    heights = [cell_px or max((picture.shape[0] for picture in row), default=1) for row in rows]
-    font = ImageFont.load_default(size=min(28, max(12, min(widths) // 10)))
-    line_px = int(sum(font.getmetrics()))  # type: ignore[union-attr]
-    left = gap_px + (gap_px + int(max(map(font.getlength, row_titles))) + 1 if row_titles else 0)
-    top = gap_px + (gap_px + line_px if column_titles else 0)
-    size = (left + sum(widths) + gap_px * columns, top + sum(heights) + gap_px * len(rows))
-    canvas = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(canvas)
-
-    y = top
-    for r, row in enumerate(rows):
-        if row_titles:
-            draw.text((gap_px, y + (heights[r] - line_px) // 2), row_titles[r], "black", font)
-        x = left
-        for c, picture in enumerate(row):
-            shown = _scaled(_shown(picture), widths[c], heights[r])
-            canvas.paste(shown, (x + (widths[c] - shown.width) // 2, y + (heights[r] - shown.height) // 2))
-            x += widths[c] + gap_px
-        y += heights[r] + gap_px
-
-    x = left
-    for title, width in zip(column_titles or (), widths, strict=False):
-        draw.text((x, gap_px), _cut(title, width, font), "black", font)
-        x += width + gap_px
-    return np.asarray(canvas)
-
-
 def _half_range(dtype: Any) -> float:
     name = getattr(dtype, "name", str(dtype))
     if name not in _HALF_RANGE:
         raise ValueError(f"a picture holds uint8 or uint16 levels, and this one holds {name}")
     return _HALF_RANGE[name]
-
-
-def _shown(picture: np.ndarray) -> Image.Image:
-    picture = as_dtype(picture, np.uint8)
-    channels = picture.shape[-1]
-    if channels == 1:
-        picture = np.repeat(picture, 3, axis=-1)
-    elif channels == 2:
-        picture = np.pad(picture, ((0, 0), (0, 0), (0, 1)))
-    return Image.fromarray(np.ascontiguousarray(picture[..., :3]))
-
-
-def _scaled(picture: Image.Image, width: int, height: int) -> Image.Image:
-    scale = min(width / picture.width, height / picture.height)
-    if scale == 1:
-        return picture
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def _cut(title: str, width: int, font: Any) -> str:
-    if font.getlength(title) <= width:
-        return title
-    while title and font.getlength(title + "...") > width:
-        title = title[:-1]
-    return title + "..."

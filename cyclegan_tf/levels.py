@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -62,6 +63,23 @@ def full_range(values: np.ndarray, white: int) -> np.ndarray:
     if white == 65535:
         return values.astype(np.uint16)
     return ((values.astype(np.uint64) * 65535 + white // 2) // white).astype(np.uint16)
+
+
+def as_dtype(picture: np.ndarray, dtype: Any) -> np.ndarray:
+    """Brings uint8 or uint16 levels to one of the two: times 257, or divided by 257 and rounded.
+
+    Raises:
+      ValueError: another type is given or wanted.
+    """
+    dtype = np.dtype(dtype)
+    for kind in (picture.dtype, dtype):
+        if kind not in (np.uint8, np.uint16):
+            raise ValueError(f"a picture holds uint8 or uint16 levels, not {kind.name}.")
+    if picture.dtype == dtype:
+        return picture
+    if dtype == np.uint16:
+        return picture.astype(np.uint16) * np.uint16(257)
+    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def on_white(planes: np.ndarray) -> np.ndarray:

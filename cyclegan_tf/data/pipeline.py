@@ -62,9 +62,14 @@ class Order:
             around, place = position // shown, position % shown
         else:
             around, place = position // count, position % count
-        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.constant(2 * _ORDER + DOMAINS[domain], tf.int64), around])
-        seed = tf.cast(seed % tf.int32.max, tf.int32)
+        base = _base_seed(self.seed, _ORDER, domain)
+        seed = tf.random.experimental.stateless_fold_in(base, around)
         return tf.random.experimental.index_shuffle(place, seed, tf.constant(count - 1, tf.int64))
+
+
+def _base_seed(seed: int, purpose: int, domain: str) -> tf.Tensor:
+    """int32 (2,), different for each seed, purpose and domain."""
+    return tf.constant([seed % (2**31 - 1), 2 * purpose + DOMAINS[domain]], tf.int32)
 
 
 def training_dataset(
@@ -76,7 +81,7 @@ def training_dataset(
     """
 
     def picture(domain: str, store: Store, position: tf.Tensor) -> tf.Tensor:
-        base = tf.constant([order.seed % (2**31 - 1), 2 * _AUGMENTATION + DOMAINS[domain]], tf.int32)
+        base = _base_seed(order.seed, _AUGMENTATION, domain)
         seed = tf.random.experimental.stateless_fold_in(base, position)
         return images.to_signed(preparation.augment(store.lookup(order.picture(domain, position)), seed))
 

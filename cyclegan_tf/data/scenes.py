@@ -1,0 +1,435 @@
+"""One little scene of the demo data, painted as world X (summer, plain coats) or world Y (autumn, striped coats).
+
+Both worlds are one drawing: `Scene` holds geometry and colour scalars, and `PALETTE` is all that differs. Each scalar
+picks a point between two colours, different points in both worlds, so each world tells everything the other shows.
+Stripes are bands across each part of the body, counted from that part's ends: the outline decides them.
+
+Lengths are in picture widths (x to the right, y downward), so a scene looks the same at every size.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+World: TypeAlias = Literal["x", "y"]
+Floats: TypeAlias = NDArray[np.float32]
+Point: TypeAlias = tuple[float, float]
+
+# name -> world -> colours (sRGB) at scalar 0 and 1. The order of brightness is the same in both worlds, lest a network
+# trained without pairs find a swapped assignment (say, sky for ground) just as good as the true one.
+PALETTE: dict[str, dict[World, tuple[tuple[int, int, int], tuple[int, int, int]]]] = {
+    "zenith": {"x": ((74, 152, 222), (116, 190, 236)), "y": ((240, 184, 158), (246, 212, 176))},
+    "skyline": {"x": ((190, 226, 244), (214, 238, 244)), "y": ((255, 230, 204), (255, 242, 216))},
+    "sun": {"x": ((255, 246, 190), (255, 252, 226)), "y": ((255, 190, 96), (255, 214, 120))},
+    "cloud": {"x": ((240, 247, 252), (255, 255, 255)), "y": ((255, 238, 228), (255, 248, 240))},
+    "ridge": {"x": ((112, 164, 158), (138, 186, 170)), "y": ((198, 148, 150), (214, 168, 158))},
+    "meadow": {"x": ((112, 168, 68), (154, 194, 86)), "y": ((218, 172, 84), (236, 200, 116))},
+    "tuft": {"x": ((70, 132, 52), (98, 156, 62)), "y": ((178, 124, 54), (204, 152, 74))},
+    "petal": {"x": ((250, 226, 84), (255, 255, 250)), "y": ((196, 66, 44), (226, 112, 48))},
+    "round": {"x": ((42, 104, 52), (86, 146, 62)), "y": ((180, 60, 42), (222, 116, 46))},
+    "conifer": {"x": ((26, 84, 74), (52, 116, 92)), "y": ((112, 62, 92), (146, 92, 108))},
+    "trunk": {"x": ((92, 64, 48), (112, 82, 60)), "y": ((92, 64, 60), (112, 82, 72))},
+    "coat_light": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((232, 214, 192), (255, 248, 232))},
+    "coat_band": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((88, 64, 78), (134, 106, 116))},
+    "dark": {"x": ((44, 28, 28), (70, 46, 40)), "y": ((48, 36, 50), (78, 60, 72))},
+}
+_COLOURS = {
+    (name, world): (
+        np.array(first, np.float32)[:, None, None],
+        np.subtract(last, first, dtype=np.float32)[:, None, None],
+    )
+    for name, worlds in PALETTE.items()
+    for world, (first, last) in worlds.items()
+}
+SOFTNESS = 0.035  # how far, in units, parts of a body melt into each other
+TORSO_BANDS = 3  # dark stripes from hip to shoulder
+NECK_BANDS = 2
+
+
+@dataclass(frozen=True)
+class Animal:
+    """A hoofed animal seen from the side; angles in radians, `unit` is the length from hip to shoulder."""
+
+    foot: Point  # on the ground, below the middle of the body
+    unit: float
+    facing: int  # 1 looks right, -1 left
+    coat: float  # 0 dark to 1 light
+    girth: float
+    leg: float  # length of the legs in units
+    neck: float  # angle above the horizon; negative when grazing
+    stride: float  # swing of the legs
+    horns: bool
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A tree or a tuft: where it stands, how tall it is, its colour scalar and its kind."""
+
+    foot: Point
+    height: float
+    colour: float
+    kind: Literal["round", "conifer", "tuft", "petal"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a picture shows, in either world; colours are scalars in [0, 1]."""
+
+    horizon: float
+    sky: float
+    meadow: float
+    sun: Point
+    clouds: tuple[tuple[float, float, float], ...]  # middle x, bottom y, width
+    ridges: tuple[tuple[float, float, float, float], ...]  # base y, amplitude, frequency, phase; far to near
+    plants: tuple[Plant, ...]  # far to near
+    animals: tuple[Animal, ...]  # far to near
+
+
+def draw_scene_parameters(rng: np.random.Generator) -> Scene:
+    """Draws a scene: one animal, or a big and a small one, somewhere in a random landscape."""
+    horizon = rng.uniform(0.46, 0.6)
+    facing = int(rng.choice((-1, 1)))
+    if rng.random() < 0.55:
+        animals = [_draw_animal(rng, rng.uniform(0.24, 0.3), rng.uniform(0.84, 0.95), facing, rng.random())]
+    else:  # a young one behind its parent
+        ahead = rng.uniform(0.85, 1.0) if facing > 0 else rng.uniform(0.0, 0.15)
+        turned = int(rng.choice((-1, 1)))
+        animals = [
+            _draw_animal(rng, rng.uniform(0.15, 0.18), rng.uniform(0.7, 0.78), turned, float(facing < 0)),
+            _draw_animal(rng, rng.uniform(0.23, 0.27), rng.uniform(0.86, 0.95), facing, ahead),
+        ]
+    trees = []
+    for _ in range(rng.integers(3, 7)):
+        depth = rng.random()
+        foot = (float(rng.random()), float(horizon + 0.02 + 0.1 * depth))
+        kind: Literal["round", "conifer"] = "round" if rng.random() < 0.6 else "conifer"
+        trees.append(Plant(foot, float((0.16 + 0.16 * depth) * rng.uniform(0.9, 1.25)), _skewed(rng), kind))
+    herbs = []
+    for _ in range(rng.integers(10, 18)):
+        foot = (float(rng.random()), float(rng.uniform(horizon + 0.08, 1.0)))
+        grown = float(0.012 + 0.03 * (foot[1] - horizon))
+        herbs.append(Plant(foot, grown, _skewed(rng), "petal" if rng.random() < 0.35 else "tuft"))
+    return Scene(
+        horizon=horizon,
+        sky=_skewed(rng),
+        meadow=_skewed(rng),
+        sun=(rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.24)),
+        clouds=tuple((rng.random(), rng.uniform(0.1, 0.3), rng.uniform(0.14, 0.3)) for _ in range(rng.integers(1, 4))),
+        ridges=tuple(
+            (horizon - 0.05 * far, rng.uniform(0.02, 0.05), rng.uniform(5.0, 10.0), rng.uniform(0.0, 6.28))
+            for far in range(int(rng.integers(1, 4)), 0, -1)
+        ),
+        plants=tuple(sorted(trees, key=lambda tree: tree.foot[1]) + herbs),
+        animals=tuple(animals),
+    )
+
+
+def _skewed(rng: np.random.Generator) -> float:
+    # Were the scalars spread evenly, "dark for light" would fit both worlds as well as the true map.
+    return float(rng.beta(1.2, 2.4))
+
+
+def _draw_animal(rng: np.random.Generator, unit: float, foot_y: float, facing: int, place: float) -> Animal:
+    """An animal that fits the picture: from its left end to its right end as `place` goes from 0 to 1."""
+    before, behind = (1.45, 1.0) if facing < 0 else (1.0, 1.45)
+    return Animal(
+        foot=(unit * before + place * (1.0 - unit * (before + behind)), foot_y),
+        unit=unit,
+        facing=facing,
+        coat=_skewed(rng),
+        girth=rng.uniform(0.9, 1.15),
+        leg=rng.uniform(0.85, 1.05),
+        neck=rng.uniform(0.5, 1.15) if rng.random() < 0.75 else rng.uniform(-1.1, -0.8),
+        stride=rng.uniform(-0.4, 0.4),
+        horns=bool(rng.random() < 0.3),
+    )
+
+
+def render(scene: Scene, world: World, size_px: int) -> NDArray[np.uint8]:
+    """Paints a scene.
+
+    Args:
+      scene: what to show.
+      world: "x" for summer and plain coats, "y" for autumn and striped coats.
+      size_px: edge length S of the picture.
+    Returns:
+      uint8 (S, S, 3), sRGB, in [0, 255].
+    Raises:
+      ValueError: the world is unknown or the size below 1.
+    """
+    if world not in ("x", "y"):
+        raise ValueError(f'world must be "x" or "y", got {world!r}.')
+    canvas = _Canvas(size_px, world)
+    _paint_sky(canvas, scene)
+    _paint_land(canvas, scene)
+    for plant in scene.plants:
+        _PAINTERS[plant.kind](canvas, plant)
+    for animal in scene.animals:
+        _paint_animal(canvas, animal)
+    return np.ascontiguousarray(np.rint(_clip(canvas.pixels, 255.0)).astype(np.uint8).transpose(1, 2, 0))
+
+
+def object_mask(scene: Scene, size_px: int) -> NDArray[np.bool_]:
+    """Pixels of which an animal covers more than half: bool (S, S)."""
+    canvas = _Canvas(size_px, "x")
+    for animal in scene.animals:
+        for layer in _skeleton(animal):
+            patch, distance, *_ = _measure(canvas, animal, layer.cones)
+            patch.pixels[...] = np.maximum(patch.pixels, distance < 0.0)
+    return canvas.pixels[0] > 0.5
+
+
+class _Patch(NamedTuple):
+    window: tuple[slice, slice]
+    pixels: Floats  # (3, H, W), a view into the canvas
+    x: Floats  # (1, W) pixel centres
+    y: Floats  # (H, 1)
+
+
+class _Canvas:
+    """Pixels as (3, S, S): with the channels first, NumPy's inner loops run along rows and are twice as fast."""
+
+    def __init__(self, size_px: int, world: World) -> None:
+        if size_px < 1:
+            raise ValueError(f"size_px must be at least 1, got {size_px}.")
+        self.size_px = size_px
+        self.world: World = world
+        self.pixels = np.zeros((3, size_px, size_px), np.float32)
+        self._centres = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px
+
+    def patch(self, left: float, top: float, right: float, bottom: float) -> _Patch:
+        size = self.size_px
+        x0, y0 = (min(max(int(edge * size) - 1, 0), size) for edge in (left, top))
+        x1, y1 = (min(max(int(edge * size) + 2, 0), size) for edge in (right, bottom))
+        pixels = self.pixels[:, y0:y1, x0:x1]
+        return _Patch((slice(y0, y1), slice(x0, x1)), pixels, self._centres[None, x0:x1], self._centres[y0:y1, None])
+
+    def blend(self, patch: _Patch, distance: Floats, colour: Floats, opacity: float = 1.0) -> None:
+        """Paints where the signed distance is negative, with a soft edge one pixel wide (anti-aliasing)."""
+        cover = _clip(0.5 - distance * self.size_px)
+        patch.pixels[...] += (opacity * cover) * (colour - patch.pixels)
+
+    def colour(self, name: str, scalar: float) -> Floats:
+        first, step = _COLOURS[name, self.world]
+        return first + np.float32(scalar) * step
+
+
+def _clip(values: Floats, top: float = 1.0) -> Floats:
+    # np.clip spends several times longer on patches this small.
+    return np.minimum(np.maximum(values, 0.0), top)
+
+
+def _ball(patch: _Patch, x: float, y: float, radius: float) -> Floats:
+    return np.sqrt((patch.x - x) ** 2 + (patch.y - y) ** 2) - radius
+
+
+def _paint_sky(canvas: _Canvas, scene: Scene) -> None:
+    sky = canvas.patch(0.0, 0.0, 1.0, scene.horizon + 0.02)
+    zenith, skyline = canvas.colour("zenith", scene.sky), canvas.colour("skyline", scene.sky)
+    sky.pixels[...] = zenith + _clip(sky.y / scene.horizon) * (skyline - zenith)
+    x, y = scene.sun
+    patch = canvas.patch(x - 0.2, y - 0.2, x + 0.2, y + 0.2)
+    distance, sun = _ball(patch, x, y, 0.05), canvas.colour("sun", scene.sky)
+    patch.pixels[...] += (0.35 * _clip(1.0 - distance / 0.15) ** 2) * (sun - patch.pixels)
+    canvas.blend(patch, distance, sun)
+    for x, y, width in scene.clouds:
+        patch = canvas.patch(x - 0.6 * width, y - 0.4 * width, x + 0.6 * width, y)
+        distance = _ball(patch, x - 0.3 * width, y - 0.06 * width, 0.13 * width)
+        for dx, dy, radius in ((-0.07, 0.14, 0.2), (0.16, 0.1, 0.16), (0.36, 0.04, 0.1)):
+            distance = np.minimum(distance, _ball(patch, x + dx * width, y - dy * width, radius * width))
+        canvas.blend(patch, np.maximum(distance, patch.y - y), canvas.colour("cloud", scene.sky), 0.9)
+
+
+def _paint_land(canvas: _Canvas, scene: Scene) -> None:
+    meadow, ridge = canvas.colour("meadow", scene.meadow), canvas.colour("ridge", scene.meadow)
+    for nearness, (base, height, frequency, phase) in enumerate(scene.ridges):
+        patch = canvas.patch(0.0, base - 1.5 * height, 1.0, scene.horizon + 0.03)
+        top = base - height * (np.sin(frequency * patch.x + phase) + 0.4 * np.sin(2.3 * frequency * patch.x))
+        canvas.blend(patch, top - patch.y, ridge + (0.6 * nearness / len(scene.ridges)) * (meadow - ridge))
+    patch = canvas.patch(0.0, scene.horizon - 0.02, 1.0, 1.0)
+    top = scene.horizon + 0.012 * np.sin(5.0 * patch.x + scene.ridges[0][3])
+    depth = _clip((patch.y - scene.horizon) / (1.0 - scene.horizon))
+    canvas.blend(patch, top - patch.y, meadow * (1.06 - 0.18 * depth))
+
+
+def _paint_trunk(canvas: _Canvas, tree: Plant, patch: _Patch, top: float) -> None:
+    (x, y), tall = tree.foot, tree.height
+    distance = np.maximum(np.abs(patch.x - x) - 0.045 * tall, (y - top * tall) - patch.y)
+    canvas.blend(patch, np.maximum(distance, patch.y - y), canvas.colour("trunk", tree.colour))
+
+
+def _paint_round(canvas: _Canvas, tree: Plant) -> None:
+    (x, y), tall = tree.foot, tree.height
+    patch = canvas.patch(x - 0.36 * tall, y - tall, x + 0.36 * tall, y)
+    _paint_trunk(canvas, tree, patch, 0.4)
+    leaves = canvas.colour("round", tree.colour)
+    for dx, dy, radius, tone in (
+        (0.13, 0.5, 0.22, 0.84),
+        (-0.13, 0.52, 0.22, 0.92),
+        (0, 0.74, 0.25, 1),
+        (-0.06, 0.79, 0.16, 1.12),
+    ):
+        canvas.blend(patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), leaves * tone)
+
+
+def _paint_conifer(canvas: _Canvas, tree: Plant) -> None:
+    (x, y), tall = tree.foot, tree.height
+    patch = canvas.patch(x - 0.3 * tall, y - 1.15 * tall, x + 0.3 * tall, y)
+    _paint_trunk(canvas, tree, patch, 0.2)
+    aside = np.abs(patch.x - x)
+    needles = canvas.colour("conifer", tree.colour) * np.where(patch.x < x, np.float32(1.1), np.float32(0.92))
+    for low, high, half, tone in ((0.14, 0.64, 0.28, 0.9), (0.38, 0.9, 0.23, 1.0), (0.64, 1.15, 0.17, 1.1)):
+        slope = half / (high - low)
+        flank = (aside - slope * (patch.y - (y - high * tall))) / math.hypot(1.0, slope)
+        canvas.blend(patch, np.maximum(flank, patch.y - (y - low * tall)), needles * tone)
+
+
+def _paint_tuft(canvas: _Canvas, tuft: Plant) -> None:
+    (x, y), tall = tuft.foot, tuft.height
+    patch = canvas.patch(x - 0.7 * tall, y - tall, x + 0.7 * tall, y)
+    up, aside = y - patch.y, np.abs(patch.x - x)
+    blades = np.minimum(aside, np.abs(aside - 0.6 * up)) - 0.14 * (tall - up)
+    canvas.blend(patch, np.maximum(blades, -up), canvas.colour("tuft", tuft.colour), 0.8)
+
+
+def _paint_petal(canvas: _Canvas, petal: Plant) -> None:
+    (x, y), radius = petal.foot, 0.32 * petal.height
+    patch = canvas.patch(x - radius, y - radius, x + radius, y + radius)
+    canvas.blend(patch, _ball(patch, x, y, radius), canvas.colour("petal", petal.colour))
+
+
+_PAINTERS = {"round": _paint_round, "conifer": _paint_conifer, "tuft": _paint_tuft, "petal": _paint_petal}
+
+
+class _Cone(NamedTuple):
+    """A stick with round ends, in the animal's frame: units, x toward its nose, y upward from its feet."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    r0: float
+    r1: float
+    phase0: float = 0.0  # stripes counted up to its start and its end
+    phase1: float = 1.0
+    dark_from: float = 9.0  # the share of its length from which it is dark: hooves, muzzle
+
+
+class _Layer(NamedTuple):
+    brightness: float
+    cones: list[_Cone]
+
+
+def _reach(start: Point, angle: float, far: float) -> Point:
+    return start[0] + far * math.cos(angle), start[1] + far * math.sin(angle)
+
+
+def _dark(start: Point, angle: float, far: float, r0: float, r1: float) -> _Cone:
+    return _Cone(*start, *_reach(start, angle, far), r0, r1, dark_from=-9.0)
+
+
+def _leg(x: float, y: float, thick: float, swing: float, bend: float, phase: float) -> list[_Cone]:
+    half = 0.5 * (y - 0.05) / math.cos(swing)
+    knee = (x + half * math.sin(swing + bend), y - half * math.cos(swing + bend))
+    hoof = (knee[0] + half * math.sin(swing - bend), 0.05)
+    upper = _Cone(x, y, *knee, thick, 0.095, phase, phase + 1.5)
+    return [upper, _Cone(*knee, *hoof, 0.085, 0.075, phase + 1.5, phase + 3.0, 0.8)]
+
+
+def _skeleton(animal: Animal) -> list[_Layer]:
+    """The animal's layers, far to near. Phases agree where parts meet, so the stripes run on."""
+    back, girth, swing = animal.leg + 0.1, 0.27 * animal.girth, animal.stride
+    droop = 0.3 * animal.neck - 0.8
+    base = (0.52, back + 0.06)
+    poll = _reach(base, animal.neck, 0.62)
+    brow = _reach(poll, droop + 1.9, 0.09)
+    withers, crown = float(TORSO_BANDS), float(TORSO_BANDS + NECK_BANDS)
+    dock = (-0.5 - 0.8 * girth, back + 0.12)
+    hock = (dock[0] - 0.14, back - 0.18)
+    far = [_Cone(*dock, *hock, 0.05, 0.045, 0.0, 0.9), _dark(hock, -1.65, 0.27, 0.05, 0.075)]
+    far += _leg(-0.6, back - 0.1, 0.17, -swing, 0.1, 0.0)
+    far += _leg(0.42, back - 0.1, 0.14, swing, -0.06, withers)
+    far.append(_Cone(*brow, *_reach(brow, droop + 1.75, 0.2), 0.06, 0.02, crown, crown + 0.3))
+    near = [
+        _Cone(-0.5, back, 0.46, back - 0.02, 1.04 * girth, girth, 0.0, withers),
+        _Cone(*base, *poll, 0.23, 0.13, withers, crown),
+        _Cone(*poll, *_reach(poll, droop, 0.36), 0.135, 0.09, crown, crown + 1.0, 0.78),
+        *_leg(-0.52, back - 0.06, 0.22, swing, 0.12, 0.0),
+        *_leg(0.42, back - 0.1, 0.16, -swing, -0.06, withers),
+        _Cone(*brow, *_reach(brow, droop + 2.25, 0.2), 0.06, 0.02, crown, crown + 0.3),
+    ]
+    crest = [
+        _dark((-0.5 + 0.96 * (band + 0.5) / TORSO_BANDS, back + girth - 0.05), 1.9, 0.13, 0.075, 0.03)
+        for band in range(TORSO_BANDS)
+    ]
+    for band in range(NECK_BANDS):
+        along = (band + 0.5) / NECK_BANDS
+        root = _reach(_reach(base, animal.neck, 0.62 * along), animal.neck + 0.5 * math.pi, 0.18 - 0.1 * along)
+        crest.append(_dark(root, animal.neck + 1.9, 0.17, 0.085, 0.04))
+    for angle in (droop + 1.5, droop + 1.95) if animal.horns else ():
+        bow = _reach(brow, angle - 0.1, 0.24)
+        crest += [_dark(brow, angle - 0.1, 0.24, 0.04, 0.03), _dark(bow, angle + 0.5, 0.2, 0.03, 0.01)]
+    eye = _dark(_reach(poll, droop + 0.5, 0.11), 0.0, 0.01, 0.035, 0.035)
+    return [_Layer(0.84, far), _Layer(1.0, crest), _Layer(1.0, near), _Layer(1.0, [eye])]
+
+
+def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
+    (x, y), unit = animal.foot, animal.unit
+    patch = canvas.patch(x - 0.95 * unit, y - 0.15 * unit, x + 0.95 * unit, y + 0.15 * unit)
+    radius = ((patch.x - x) / (0.95 * unit)) ** 2 + ((patch.y - y) / (0.13 * unit)) ** 2
+    patch.pixels[...] *= 1.0 - 0.35 * _clip(1.0 - radius)
+    blur = TORSO_BANDS / (unit * canvas.size_px)
+    dark = canvas.colour("dark", animal.coat)
+    for layer in _skeleton(animal):
+        patch, distance, phase, lit, darkness = _measure(canvas, animal, layer.cones)
+        light, band = (canvas.colour(f"coat_{part}", animal.coat) for part in ("light", "band"))
+        stripes = _clip(0.5 - (np.abs(phase % 1.0 - 0.5) - 0.21) / blur)
+        colour = light + stripes * (band - light)
+        colour += darkness * (dark - colour)
+        canvas.blend(patch, distance, colour * (layer.brightness * (0.98 + 0.14 * lit)))
+
+
+def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patch, Floats, Floats, Floats, Floats]:
+    """A smooth union of cones: signed distance (picture widths), stripe phase, light and darkness, each (H, W).
+
+    The soft minimum's weights also blend the phases, so stripes bend where parts of the body meet.
+    """
+    (foot_x, foot_y), unit, facing = animal.foot, animal.unit, animal.facing
+    sums = np.zeros((4, canvas.size_px, canvas.size_px), np.float32)
+    boxes = []
+    for cone in cones:
+        fat = max(cone.r0, cone.r1) + 4.5 * SOFTNESS  # beyond, a weight is below 1 % of the outline's
+        left, right = sorted(
+            foot_x + facing * unit * x for x in (min(cone.x0, cone.x1) - fat, max(cone.x0, cone.x1) + fat)
+        )
+        boxes.append(
+            (
+                left,
+                foot_y - unit * (max(cone.y0, cone.y1) + fat),
+                right,
+                foot_y - unit * (min(cone.y0, cone.y1) - fat),
+            )
+        )
+        patch = canvas.patch(*boxes[-1])
+        x = (patch.x - foot_x) * (facing / unit) - cone.x0
+        y = (foot_y - patch.y) / unit - cone.y0
+        dx, dy = cone.x1 - cone.x0, cone.y1 - cone.y0
+        length = math.hypot(dx, dy)
+        along = x * (dx / length) + y * (dy / length)
+        share = _clip(along / length)
+        x, y, radius = x - share * dx, y - share * dy, cone.r0 + share * (cone.r1 - cone.r0)
+        weight = np.exp((radius - np.sqrt(x * x + y * y)) / SOFTNESS)
+        total, phase, lit, darkness = sums[(slice(None), *patch.window)]
+        total += weight
+        phase += weight * (cone.phase0 + ((cone.phase1 - cone.phase0) / length) * along)
+        lit += weight * ((y - 0.4 * facing * x) / radius)
+        if cone.dark_from < 1.0:
+            darkness += weight * _clip(0.5 + (along - cone.dark_from * length) * (unit * canvas.size_px))
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    patch = canvas.patch(min(lefts), min(tops), max(rights), max(bottoms))
+    total, phase, lit, darkness = sums[(slice(None), *patch.window)]
+    total = np.maximum(total, 1e-6)
+    return patch, np.log(total) * (-SOFTNESS * unit), phase / total, lit / total, darkness / total

@@ -1,0 +1,112 @@
+"""Odd picture files for tests, made byte by byte where no library would write them."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ORIENTATION = 274
+
+# Asymmetric under every turn and mirror image: 2 rows, 3 columns.
+ASYMMETRIC = np.array(
+    [
+        [[255, 0, 0], [0, 255, 0], [0, 0, 255]],
+        [[0, 0, 0], [255, 255, 0], [255, 255, 255]],
+    ],
+    np.uint8,
+)
+
+
+def noise(height: int = 16, width: int = 16, channels: int = 3, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
+    """Random levels over the whole range."""
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, channels), dtype)
+
+
+def smooth(height: int = 24, width: int = 32) -> np.ndarray:
+    """A colour ramp, which JPEG keeps almost exactly."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [255 * x / (width - 1), 255 * y / (height - 1), 255 - 255 * x / (width - 1)]
+    return np.rint(np.stack(planes, -1)).astype(np.uint8)
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    """One chunk of a PNG file."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(path: Path, size: tuple[int, int], bits: int, colour_type: int, rows: list[bytes], *chunks: bytes) -> Path:
+    """A PNG of packed rows; `chunks` stand before the pixels."""
+    head = struct.pack(">IIBBBBB", *size, bits, colour_type, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    parts = [png_chunk(b"IHDR", head), *chunks, png_chunk(b"IDAT", data), png_chunk(b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
+def exif(orientation: int) -> Image.Exif:
+    """An EXIF block that says how the camera was held."""
+    tags = Image.Exif()
+    tags[ORIENTATION] = orientation
+    return tags
+
+
+def bomb_png(path: Path) -> Path:
+    """A few bytes that say they are 100000 x 100000 pixels."""
+    return png(path, (100_000, 100_000), 8, 2, [b""])
+
+
+def bomb_bmp(path: Path, width: int = 100_000, height: int = 100_000) -> Path:
+    """The same as BMP, which has no checksum and no end."""
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + header)
+    return path
+
+
+def cut_off(path: Path, whole: Path, keep: float) -> Path:
+    """The first part of a file."""
+    data = whole.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    return path
+
+
+def gallery(folder: Path) -> dict[str, Path]:
+    """One readable file of every kind that needs no optional library, each readable as gray and as RGB."""
+    picture = noise(6, 9)
+    alpha = np.dstack([picture, noise(6, 9, 1, seed=1)])
+    deep = noise(6, 9, 3, np.uint16)
+    image = Image.fromarray(picture)
+    made = {}
+
+    def keep(name: str) -> Path:
+        made[name] = folder / name
+        return made[name]
+
+    Image.fromarray(smooth()).save(keep("baseline.jpg"))
+    Image.fromarray(smooth()).save(keep("progressive.jpg"), progressive=True)
+    Image.fromarray(smooth()).convert("L").save(keep("gray.jpg"))
+    Image.fromarray(smooth()).save(keep("turned.jpg"), exif=exif(6))
+    Image.fromarray(smooth()).convert("CMYK").save(keep("inks.jpg"))
+    image.save(keep("colour.png"))
+    image.convert("L").save(keep("gray.png"))
+    image.convert("1").save(keep("bitmap.png"))
+    image.quantize(16).save(keep("palette.png"))
+    image.save(keep("turned.png"), exif=exif(8))
+    image.save(keep("animated.png"), save_all=True, append_images=[Image.new("RGB", image.size)])
+    Image.fromarray(alpha).save(keep("alpha.png"))
+    Image.fromarray(deep[..., 0]).save(keep("deep_gray.png"))
+    png(keep("deep.png"), (9, 6), 16, 2, [row.astype(">u2").tobytes() for row in deep])
+    image.quantize(8).save(keep("still.gif"))
+    image.save(keep("animated.gif"), save_all=True, append_images=[Image.new("RGB", image.size)])
+    image.save(keep("colour.bmp"))
+    image.save(keep("colour.webp"), lossless=True)
+    image.save(keep("colour.tif"))
+    Image.fromarray(deep[..., 0]).save(keep("deep_gray.tif"))
+    Image.fromarray((deep[..., 0] / 65535).astype(np.float32)).save(keep("float.tif"))
+    np.save(keep("colour.npy"), picture)
+    np.save(keep("deep.npy"), deep)
+    np.save(keep("float.npy"), deep / 65535)
+    return made

@@ -1,0 +1,158 @@
+"""Sources: folders, two plain folders, tensorflow-datasets, the demo."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan_tf.data import demo
+from cyclegan_tf.data.sources import open_demo, open_folder, open_tfds, open_two_folders
+from cyclegan_tf.errors import UserError
+
+LIMIT = 10**6
+
+
+def put(path, value=0, size=(6, 5)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (value, 0, 0)).save(path)
+
+
+@pytest.fixture
+def root(tmp_path):
+    for index, name in enumerate(["trainA/b.png", "trainA/sub/a.JPG", "trainB/c.bmp", "testA/d.gif"]):
+        put(tmp_path / name, index)
+    (tmp_path / "trainA" / "notes.txt").write_text("not a picture")
+    return tmp_path
+
+
+def test_a_folder_is_read_recursively_with_any_mix_of_kinds(root):
+    source = open_folder(root, 3, 3, LIMIT)
+    assert source.train_x.names == ("trainA/b.png", "trainA/sub/a.JPG")
+    assert source.test_x.names == ("testA/d.gif",)
+    assert len(source.test_y) == 0
+    assert source.train_y.read(0).shape == (5, 6, 3)
+    assert source.description.endswith("X 2 train, 1 test; Y 1 train, 0 test")
+    assert source.record()["train_y"] == ["trainB/c.bmp"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda root: root / "nowhere", "does not exist"),
+        (lambda root: root / "testA", "has no folders trainA and trainB"),
+        (lambda root: ((root / "trainB" / "c.bmp").unlink(), root)[1], "trainB holds no pictures"),
+        (lambda root: ((root / "trainB" / "x.jpg").write_text("text"), root)[1], r"x\.jpg.*cyclegan_tf.check"),
+        (lambda root: ((root / "trainB" / "x.jpg").touch(), root)[1], r"x\.jpg"),
+    ],
+    ids=["missing", "no layout", "empty", "text", "zero bytes"],
+)
+def test_a_folder_that_cannot_be_used_is_one_sentence(root, spoil, message):
+    with pytest.raises(UserError, match=message) as caught:
+        open_folder(spoil(root), 3, 3, LIMIT)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bomb_is_refused(root):
+    put(root / "trainA" / "huge.png", size=(2000, 1000))
+    with pytest.raises(UserError, match=r"huge\.png"):
+        open_folder(root, 3, 3, LIMIT)
+
+
+def test_transparency_is_told_once(root):
+    for name in ("p.png", "q.png"):
+        Image.new("RGBA", (5, 5), (1, 2, 3, 4)).save(root / "trainA" / name)
+    assert [note for note in open_folder(root, 3, 3, LIMIT).notes if "2 pictures have transparency" in note]
+
+
+@pytest.fixture
+def two(tmp_path):
+    for domain, count in (("x", 20), ("y", 10)):
+        for index in range(count):
+            put(tmp_path / domain / f"{index:02d}.png", index)
+    return tmp_path / "x", tmp_path / "y"
+
+
+def split(two, seed=0, recorded=None, fraction=0.2):
+    return open_two_folders(*two, fraction, seed, 3, 3, LIMIT, recorded)
+
+
+def test_two_plain_folders_are_split_the_same_way_every_time(two):
+    source = split(two)
+    assert [len(pictures.names) for pictures in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
+        16, 8, 4, 2
+    ]  # fmt: skip
+    assert not set(source.train_x.names) & set(source.test_x.names)
+    assert split(two).record() == source.record()
+    assert split(two, seed=1).record() != source.record()
+
+
+def test_a_recorded_split_holds_when_pictures_are_added(two):
+    source = split(two)
+    for index in range(20, 40):
+        put(two[0] / f"{index}.png")
+    again = split(two, recorded=source.record())
+    assert again.test_x.names == source.test_x.names
+    assert len(again.train_x) == 36
+
+
+def test_one_picture_stays_for_training(two):
+    for path in list(two[1].iterdir())[1:]:
+        path.unlink()
+    assert [len(split(two, fraction=0.9).train_y), len(split(two, fraction=0.9).test_y)] == [1, 0]
+
+
+def test_the_demo_is_unpaired_in_training_and_paired_in_the_test_split():
+    source = open_demo()
+    assert (len(source.train_x), len(source.test_y)) == (demo.TRAIN_PICTURES, demo.TEST_PICTURES)
+    x, y, _ = demo.test_pair(3, demo.SIZE_PX)
+    np.testing.assert_array_equal(source.test_x.read(3), x)
+    np.testing.assert_array_equal(source.test_y.read(3), y)
+
+
+@pytest.fixture(scope="module")
+def tfds_dir(tmp_path_factory):
+    """A builder of our own, prepared on disk as a downloaded one would be."""
+    import tensorflow_datasets as tfds
+
+    folder = tmp_path_factory.mktemp("tfds")
+
+    class Tiny(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            image = tfds.features.Image(shape=(None, None, 3))
+            label = tfds.features.ClassLabel(num_classes=2)
+            features = tfds.features.FeaturesDict({"image": image, "label": label})
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager):
+            counts = {"trainA": 3, "trainB": 2, "testA": 2, "testB": 1}
+            return {name: self._generate(index, count) for index, (name, count) in enumerate(counts.items())}
+
+        def _generate(self, split, count):
+            for index in range(count):
+                yield index, {"image": np.full((8 + index, 9, 3), 10 * split + index, np.uint8), "label": split % 2}
+
+        def _generate_examples(self):
+            raise NotImplementedError
+
+    builder = Tiny(data_dir=str(folder))
+    builder.download_and_prepare()
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")  # tensorflow-datasets' own imports and deprecations
+def test_tensorflow_datasets_are_read_from_disk(tfds_dir):
+    source = open_tfds("tiny", str(tfds_dir), 3, 3)
+    assert [len(pictures) for pictures in (source.train_x, source.train_y, source.test_x, source.test_y)] == [3, 2, 2, 1]
+    for index in range(3):
+        value = source.train_x.read(index)[0, 0, 0]
+        assert source.train_x.read(index).shape == (8 + value, 9, 3)
+    assert {int(source.train_y.read(i)[0, 0, 0]) for i in range(2)} == {10, 11}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_data_set_that_cannot_be_had_is_one_sentence(tfds_dir):
+    with pytest.raises(UserError, match="tfds:no_such_set cannot be prepared"):
+        open_tfds("no_such_set", str(tfds_dir), 3, 3)
+    with pytest.raises(UserError, match=r"3 channels in trainA, but data.channels_x is 1"):
+        open_tfds("tiny", str(tfds_dir), 1, 3)

@@ -1,0 +1,322 @@
+"""The central file: what one step does, against a plain step written out here, and saving."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf import losses
+from cyclegan_tf.model import PAPER_WEIGHTS, CycleGAN
+from cyclegan_tf.networks import build_discriminator, build_generator
+
+SIZE = 16
+TERMS = tuple(PAPER_WEIGHTS)
+
+
+def networks(channels_x=3, channels_y=3):
+    def generator(number, inputs, outputs):
+        return build_generator(
+            "resnet_6blocks", input_channels=inputs, output_channels=outputs, filters=2, blocks=1, seed=number,
+            name=f"generator_{number}",
+        )  # fmt: skip
+
+    def discriminator(number, channels):
+        return build_discriminator(
+            input_channels=channels, filters=2, n_layers=1, seed=number, name=f"discriminator_{number}"
+        )
+
+    return [
+        generator(0, channels_x, channels_y), generator(1, channels_y, channels_x),
+        discriminator(2, channels_x), discriminator(3, channels_y),
+    ]  # fmt: skip
+
+
+def model(pool_size_images=0, generator_rate=1e-2, discriminator_rate=1e-2, channels=(3, 3), **compile_arguments):
+    gan = CycleGAN(*networks(*channels), pool_size_images=pool_size_images, seed=5)
+    gan.compile(keras.optimizers.SGD(generator_rate), keras.optimizers.SGD(discriminator_rate), **compile_arguments)
+    return gan
+
+
+def only(**weights):
+    return dict.fromkeys(TERMS, 0.0) | weights
+
+
+def batch(count=1, seed=0, channels=(3, 3)):
+    rng = np.random.default_rng(seed)
+    return tuple(
+        tf.constant(np.tanh(rng.normal(size=(count, SIZE, SIZE, c))).astype(np.float32)) for c in channels
+    )
+
+
+def step(gan, data):
+    """Eagerly, because making a graph takes far longer than a tiny step; `test_xla...` and `fit` take the graph."""
+    return {k: float(v) for k, v in gan.train_step(data).items()}
+
+
+def values(network):
+    return [v.numpy() for v in network.trainable_variables]
+
+
+def moved(before, network):
+    return [bool(np.any(a != b)) for a, b in zip(before, values(network), strict=True)]
+
+
+def plain_step(gan, data, weights, rate):
+    """One SGD step written out the long way: six generator calls, one tape per network."""
+    g, f, d_x, d_y = gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y
+    x, y = data
+
+    def l1(a, b):
+        return tf.reduce_mean(tf.abs(a - b))
+
+    with tf.GradientTape(persistent=True) as tape:
+        fake_y, fake_x = g(x, training=True), f(y, training=True)
+        terms = {
+            "adversarial_x": tf.reduce_mean((d_x(fake_x, training=True) - 1) ** 2),
+            "adversarial_y": tf.reduce_mean((d_y(fake_y, training=True) - 1) ** 2),
+            "cycle_x": l1(f(fake_y, training=True), x),
+            "cycle_y": l1(g(fake_x, training=True), y),
+            "identity_x": l1(f(x, training=True), x),
+            "identity_y": l1(g(y, training=True), y),
+        }
+        objective = tf.add_n([weights[name] * value for name, value in terms.items()])
+        terms["discriminator_x"] = tf.reduce_mean((d_x(x, training=True) - 1) ** 2) + tf.reduce_mean(
+            d_x(tf.stop_gradient(fake_x), training=True) ** 2
+        )
+        terms["discriminator_y"] = tf.reduce_mean((d_y(y, training=True) - 1) ** 2) + tf.reduce_mean(
+            d_y(tf.stop_gradient(fake_y), training=True) ** 2
+        )
+        judges = 0.5 * (terms["discriminator_x"] + terms["discriminator_y"])
+    after = []
+    for network, target in ((g, objective), (f, objective), (d_x, judges), (d_y, judges)):
+        variables = [v.value for v in network.trainable_variables]
+        after.append([v.numpy() - rate * d.numpy() for v, d in zip(variables, tape.gradient(target, variables))])
+    return {name: float(value) for name, value in terms.items()}, after
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_step_equals_the_plain_step_written_out(count):
+    gan, data = model(), batch(count)
+    expected, after = plain_step(gan, data, PAPER_WEIGHTS, 1e-2)
+    logs = step(gan, data)
+    for name, value in expected.items():
+        assert logs[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    for network, arrays in zip(
+        (gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y), after, strict=True
+    ):
+        for variable, array in zip(network.trainable_variables, arrays, strict=True):
+            np.testing.assert_allclose(variable.numpy(), array, atol=3e-5, err_msg=variable.path)
+
+
+@pytest.mark.parametrize("term", ["cycle_x", "cycle_y"])
+def test_wrong_01_each_cycle_term_moves_both_generators(term):
+    gan = model(weights=only(**{term: 1.0}))
+    before = values(gan.generator_xy), values(gan.generator_yx)
+    step(gan, batch())
+    kernels = [v.path.endswith("kernel") for v in gan.generator_xy.trainable_variables]
+    for network, old in zip((gan.generator_xy, gan.generator_yx), before, strict=True):
+        assert all(m for m, kernel in zip(moved(old, network), kernels, strict=True) if kernel)
+
+
+def test_identity_terms_move_their_own_generator_only():
+    gan = model(weights=only(identity_y=1.0))
+    before = values(gan.generator_xy), values(gan.generator_yx)
+    step(gan, batch())
+    assert any(moved(before[0], gan.generator_xy))
+    assert not any(moved(before[1], gan.generator_yx))
+
+
+def test_a_discriminator_step_leaves_generators_bit_equal_and_the_other_way_round():
+    for rates, frozen, trained in (
+        ((0.0, 1e-2), ("generator_xy", "generator_yx"), ("discriminator_x", "discriminator_y")),
+        ((1e-2, 0.0), ("discriminator_x", "discriminator_y"), ("generator_xy", "generator_yx")),
+    ):
+        gan = model(generator_rate=rates[0], discriminator_rate=rates[1])
+        before = {name: values(getattr(gan, name)) for name in (*frozen, *trained)}
+        step(gan, batch())
+        assert not any(any(moved(before[name], getattr(gan, name))) for name in frozen)
+        assert all(any(moved(before[name], getattr(gan, name))) for name in trained)
+
+
+class Counting(keras.Model):
+    """Counts the pictures that go through a network while a graph is made."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.pictures = network, 0
+
+    def call(self, inputs, training=False):
+        self.pictures += inputs.shape[0]
+        return self.network(inputs, training=training)
+
+
+@pytest.mark.parametrize(
+    ("weights", "passes"),
+    [
+        (PAPER_WEIGHTS, (3, 3, 3, 3)),
+        (PAPER_WEIGHTS | {"identity_x": 0.0, "identity_y": 0.0}, (2, 2, 3, 3)),
+        (only(cycle_x=1.0, cycle_y=1.0), (2, 2, 0, 0)),
+        (only(adversarial_x=1.0, adversarial_y=1.0), (1, 1, 3, 3)),
+        (only(adversarial_y=1.0, cycle_x=10.0), (1, 1, 0, 3)),
+        (only(adversarial_y=1.0), (1, 0, 0, 3)),
+    ],
+    ids=["full", "no_identity", "cycle_alone", "gan_alone", "one_way", "one_generator"],
+)
+def test_a_weight_of_zero_adds_no_forward_pass(weights, passes):
+    counting = [Counting(network) for network in networks()]
+    for network in counting:
+        network.build((None, SIZE, SIZE, 3))
+        network.pictures = 0
+    gan = CycleGAN(*counting, pool_size_images=0)
+    gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights=weights)
+    logs = gan.train_step(batch())
+    assert tuple(network.pictures for network in counting) == passes
+    assert not [name for name, weight in weights.items() if not weight and name in logs]
+
+
+def test_a_judge_of_weight_zero_may_be_absent_but_a_wanted_one_not():
+    g, f, _, d_y = networks()
+    gan = CycleGAN(g, f, None, d_y, pool_size_images=0)
+    with pytest.raises(ValueError, match="adversarial_x has weight 1.0"):
+        gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD())
+    gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights=only(adversarial_y=1.0, cycle_x=10.0))
+    assert np.isfinite(list(step(gan, batch()).values())).all()
+
+
+def test_compile_refuses_unknown_terms_and_negative_weights():
+    gan = CycleGAN(*networks())
+    with pytest.raises(ValueError, match=r"Unknown loss terms \['cycle_z'\]"):
+        gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights={"cycle_z": 1})
+    with pytest.raises(ValueError, match="must not be negative"):
+        gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights={"cycle_x": -1})
+
+
+def test_terms_are_logged_unweighted():
+    heavy, light = model(weights={"cycle_x": 100.0}), model()
+    assert step(heavy, batch())["cycle_x"] == pytest.approx(step(light, batch())["cycle_x"], rel=1e-6)
+
+
+def test_wrong_06_judges_are_shown_old_translations_too():
+    """With the generators' rate large, a pool makes the judges' loss differ from the one without."""
+    with_pool, without = model(pool_size_images=2, generator_rate=0.5), model(generator_rate=0.5)
+    logs = [(step(with_pool, batch(seed=i)), step(without, batch(seed=i))) for i in range(6)]
+    first, later = logs[0], logs[2:]
+    assert first[0]["discriminator_y"] == pytest.approx(first[1]["discriminator_y"], rel=1e-5)
+    assert any(a["discriminator_y"] != pytest.approx(b["discriminator_y"], rel=1e-3) for a, b in later)
+    np.testing.assert_array_equal(with_pool.pool_x.count.numpy(), 2)
+
+
+@pytest.mark.parametrize("kind", ["lsgan", "vanilla", "wgangp"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_every_kind_trains(kind, count):
+    gan = model(adversarial=kind, pool_size_images=3)
+    before = values(gan.discriminator_y)
+    for i in range(3):
+        logs = step(gan, batch(count, seed=i))
+    assert np.isfinite(list(logs.values())).all()
+    assert list(logs) and set(logs) == set(gan.logged_names())
+    assert ("gradient_penalty_x" in logs) == (kind == "wgangp")
+    assert all(
+        m for m, v in zip(moved(before, gan.discriminator_y), gan.discriminator_y.trainable_variables, strict=True)
+        if v.path.endswith("kernel")
+    )  # fmt: skip
+
+
+def test_the_penalty_enters_the_objective():
+    """The judge's first kernel moves as the hand-written WGAN-GP objective says."""
+    gan = model(adversarial="wgangp", gradient_penalty=10.0, weights=only(adversarial_y=1.0), generator_rate=0.0)
+    data = batch(2)
+    mix = keras.random.uniform((2, 1, 1, 1), seed=keras.random.SeedGenerator(5))
+    judge, fake = gan.discriminator_y, gan.generator_xy(data[0], training=True)
+    with tf.GradientTape() as tape:
+        between = mix * data[1] + (1 - mix) * fake
+        with tf.GradientTape() as inner:
+            inner.watch(between)
+            verdict = judge(between, training=True)
+            # A picture's score is the mean over its patches, as in the loss.
+            slope = inner.gradient(tf.reduce_mean(verdict, axis=(1, 2, 3)), between)
+        penalty = tf.reduce_mean((tf.sqrt(tf.reduce_sum(slope**2, axis=(1, 2, 3))) - 1) ** 2)
+        objective = 0.5 * (
+            tf.reduce_mean(judge(fake, training=True)) - tf.reduce_mean(judge(data[1], training=True)) + 10 * penalty
+        )
+    variables = [v.value for v in judge.trainable_variables]
+    expected = [v.numpy() - 1e-2 * d.numpy() for v, d in zip(variables, tape.gradient(objective, variables))]
+    logs = step(gan, data)
+    assert logs["gradient_penalty_y"] == pytest.approx(float(penalty), rel=1e-4)
+    for variable, array in zip(judge.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), array, atol=1e-5)
+
+
+def test_same_seed_same_losses():
+    runs = []
+    for _ in range(2):
+        gan = model(pool_size_images=2)
+        runs.append([step(gan, batch(seed=i)) for i in range(4)])
+    assert runs[0] == runs[1]
+
+
+def test_unequal_sizes_and_unequal_channels_train():
+    gan = model(channels=(1, 4), weights={"identity_x": 0.0, "identity_y": 0.0})
+    assert np.isfinite(list(step(gan, batch(channels=(1, 4))).values())).all()
+    gan = model()
+    x, y = batch()
+    assert np.isfinite(list(step(gan, (x[:, :12], y)).values())).all()
+
+
+def test_test_step_changes_nothing_and_reports_the_same_terms():
+    gan, data = model(pool_size_images=2), batch()
+    before = [v.numpy() for v in gan.trainable_variables]
+    logs = {k: float(v) for k, v in gan.test_step(data).items()}
+    assert all((a == v.numpy()).all() for a, v in zip(before, gan.trainable_variables, strict=True))
+    expected, _ = plain_step(gan, data, PAPER_WEIGHTS, 0.0)
+    for name, value in expected.items():
+        assert logs[name] == pytest.approx(value, rel=1e-4, abs=1e-5)
+
+
+def test_five_lines_of_fit_train_and_the_model_is_saved_and_loaded(tmp_path):
+    data = tf.data.Dataset.from_tensor_slices(batch(4)).batch(1)
+    gan = CycleGAN(*networks())
+    gan.compile(keras.optimizers.Adam(2e-4, 0.5), keras.optimizers.Adam(2e-4, 0.5))
+    history = gan.fit(data, epochs=2, verbose=0, validation_data=data, shuffle=False)
+    assert set(history.history) >= {"cycle_x", "discriminator_y", "val_cycle_x"}
+    assert history.history["cycle_x"][1] < history.history["cycle_x"][0]
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    x = batch()[0]
+    np.testing.assert_array_equal(loaded(x), gan(x))
+    np.testing.assert_array_equal(gan(x), gan.generator_xy(x))
+    loaded.fit(data, epochs=1, verbose=0, shuffle=False)
+
+
+def test_config_covers_the_signature():
+    gan = CycleGAN(*networks(), pool_size_images=7, seed=9, name="mine")
+    again = CycleGAN.from_config(gan.get_config())
+    assert (again.pool_size_images, again.seed, again.name) == (7, 9, "mine")
+    assert again.generator_xy.count_params() == gan.generator_xy.count_params()
+
+
+def test_xla_gives_the_same_losses():
+    data = batch()
+    plain, compiled = model(), model(jit_compile=True)
+    expected = step(plain, data)
+    logs = tf.function(compiled.train_step, autograph=False, jit_compile=True)(data)
+    for name, value in expected.items():
+        assert float(logs[name]) == pytest.approx(value, rel=2e-3, abs=1e-5), name
+
+
+def test_float16_scales_the_loss_and_reports_the_true_gradient_norm():
+    gan = CycleGAN(*networks(), pool_size_images=0)
+    optimizers = [keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-2), initial_scale=1024) for _ in "gd"]
+    gan.compile(*optimizers)
+    data = batch()
+    reference = model()
+    expected = step(reference, data)
+    logs = step(gan, data)
+    for name in ("gradient_norm_generators", "gradient_norm_discriminators"):
+        assert logs[name] == pytest.approx(expected[name], rel=1e-3)
+    for mine, theirs in zip(gan.trainable_variables, reference.trainable_variables, strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=2e-5)
+
+
+def test_losses_module_is_the_only_home_of_the_criteria():
+    assert set(losses.AdversarialKind.__args__) == {"lsgan", "vanilla", "wgangp"}

@@ -1,0 +1,85 @@
+"""Run directories: who may write, what may differ when a run goes on."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cyclegan_tf.config import Data, Experiment, Logging, Optimizer, Training
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import RunDirectory
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.begin(Experiment())
+    return run
+
+
+def test_begin_writes_what_can_be_read_back(run):
+    assert run.experiment() == Experiment()
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert {"command", "python", "versions", "git_commit"} <= set(environment)
+    assert environment["versions"]["tensorflow"].startswith("2.")
+
+
+def test_begin_refuses_a_folder_of_something_else(tmp_path):
+    (tmp_path / "thesis.doc").write_text("mine")
+    with pytest.raises(UserError, match="is not a run directory"):
+        RunDirectory(tmp_path).begin(Experiment())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_other_fields_are_refused_by_name(run):
+    other = Experiment(data=Data(crop_size_px=128), optimizer=Optimizer(learning_rate=1e-3))
+    with pytest.raises(UserError, match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002"):
+        run.check_same(other)
+
+
+def test_fields_that_do_not_change_the_result_may_differ(run):
+    run.check_same(
+        Experiment(
+            data=Data(cache="off"), logging=Logging(log_every_steps=7), training=Training(checkpoint_every_steps=5)
+        )
+    )
+
+
+def test_a_config_of_another_version_is_an_error(run):
+    run.config_path.write_text("data: {colour: blue}\n")
+    with pytest.raises(UserError, match="does not fit this version"):
+        run.experiment()
+    run.config_path.write_text("")
+    with pytest.raises(UserError, match="empty or damaged"):
+        run.experiment()
+
+
+def test_a_folder_without_config_is_not_a_run(tmp_path):
+    with pytest.raises(UserError, match="not a run directory"):
+        RunDirectory(tmp_path).experiment()
+
+
+def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
+    code = (
+        "import sys, time; from pathlib import Path; from cyclegan_tf.runs import RunDirectory\n"
+        f"with RunDirectory(Path({str(run.path)!r})).locked():\n    print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"in use by another process .number {holder.pid}"), run.locked():
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    with run.locked():
+        pass
+
+
+def test_metrics_later_than_the_checkpoint_are_cut(run):
+    rows = [{"step": step, "kind": "train"} for step in (10, 20, 30)]
+    run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 3')
+    run.cut_metrics(20)
+    assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [10, 20]
