@@ -82,21 +82,23 @@ class ImagePool(keras.layers.Layer):
         """
         count, size = tf.convert_to_tensor(self.count), self.size_images
         full = count >= size
-        chance, place = tf.unstack(self._random_pair())
-        slot = tf.where(full, tf.minimum(tf.cast(place * size, tf.int64), size - 1), count)
+        coin, place = tf.unstack(self._random_pair())
+        show_old = full & (coin < 0)
+        slot = tf.where(full, tf.math.floormod(place, size), count)
         handle = self.images.value.handle
         old = tf.raw_ops.ResourceGather(resource=handle, indices=slot, dtype=tf.float32)
-        show_old = full & (chance >= 0.5)
-        kept = tf.where(full & (chance < 0.5), old, new)
+        kept = tf.where(show_old | ~full, new, old)
         tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=slot[None], updates=kept[None])
         self.count.assign_add(tf.cast(~full, tf.int64))
         self.draws.assign_add(1)
         return tf.where(show_old, old, new)
 
     def _random_pair(self) -> tf.Tensor:
-        """float32 (2,) in [0, 1): whether to exchange, and with which. A function of seed and draws alone."""
+        """int64 (2,), all values alike: whether to exchange, and with which. A function of seed and draws alone."""
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
-        return tf.random.stateless_uniform((2,), seed, alg="philox")
+        # whole numbers, because XLA makes other fractions from the same bits, and a run may switch XLA on
+        bits = tf.random.stateless_uniform((2,), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+        return tf.cast(bits, tf.int64)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Same as the input's."""

@@ -43,7 +43,7 @@ def network_variables(network: keras.Model, attribute: str) -> dict[str, keras.V
 
 def snapshot(named: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
     """Copies of the values."""
-    return {name: keras.ops.convert_to_numpy(variable) for name, variable in named.items()}
+    return {name: variable.value.numpy() for name, variable in named.items()}
 
 
 def restore(named: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray], origin: object) -> None:

@@ -1,5 +1,7 @@
 """The learning rate by hand, and the Keras schedule against it."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ def test_constant_never_falls():
 def test_wrong_06_the_rate_decays(policy):
     factors = [rate_factor(policy, epoch, 3, 4) for epoch in range(8)]
     assert factors[:3] == [1.0] * 3
-    assert all(later < earlier for earlier, later in zip(factors[2:], factors[3:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(factors[2:]))
 
 
 @pytest.mark.parametrize(("constant", "decay"), [(100, 100), (1, 1), (0, 1), (5, 0), (0, 7)])

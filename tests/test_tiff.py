@@ -1,5 +1,7 @@
 """TIFF of all sorts, most of them written by the optional `tifffile`."""
 
+import importlib.util
+import struct
 import sys
 
 import numpy as np
@@ -202,3 +204,15 @@ def test_packed_12_bits(tmp_path):
     assert read(path, 1).ravel().tolist() == [43978, 4657]
     with Image.open(path) as image:
         assert image.mode == "I;16"
+
+
+def test_compression_that_takes_another_library(write, tmp_path):
+    if importlib.util.find_spec("imagecodecs"):
+        pytest.skip("imagecodecs is here")
+    data = bytearray(write(pictures.noise(5, 4, 3, np.uint16), photometric="rgb").read_bytes())
+    entry = data.index(struct.pack("<HHIH", 259, 3, 1, 1))  # Compression: 1 is none, 5 is LZW
+    data[entry + 8] = 5
+    path = tmp_path / "lzw.tif"
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match=r'lzw\.tif: .* pip install "cyclegan-tf\[tiff\]"'):
+        read(path)

@@ -33,7 +33,7 @@ PALETTE: dict[str, dict[World, tuple[tuple[int, int, int], tuple[int, int, int]]
     "conifer": {"x": ((26, 84, 74), (52, 116, 92)), "y": ((112, 62, 92), (146, 92, 108))},
     "trunk": {"x": ((92, 64, 48), (112, 82, 60)), "y": ((92, 64, 60), (112, 82, 72))},
     "coat_light": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((232, 214, 192), (255, 248, 232))},
-    "coat_band": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((88, 64, 78), (134, 106, 116))},
+    "coat_band": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((78, 54, 70), (126, 98, 110))},
     "dark": {"x": ((44, 28, 28), (70, 46, 40)), "y": ((48, 36, 50), (78, 60, 72))},
 }
 _COLOURS = {
@@ -45,8 +45,8 @@ _COLOURS = {
     for world, (first, last) in worlds.items()
 }
 SOFTNESS = 0.035  # how far, in units, parts of a body melt into each other
-TORSO_BANDS = 3  # dark stripes from hip to shoulder
-NECK_BANDS = 2
+STRIPE_PITCH = 0.25  # in units: 8 px for an animal of average size at 128 px
+FIRST_STRIPE = 0.45  # the phase on the upper outline; stripes are dark around a half
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ def object_mask(scene: Scene, size_px: int) -> NDArray[np.bool_]:
     """Pixels of which an animal covers more than half: bool (S, S)."""
     canvas = _Canvas(size_px, "x")
     for animal in scene.animals:
-        for layer in _skeleton(animal):
-            patch, distance, *_ = _measure(canvas, animal, layer.cones)
+        for _, cones in _skeleton(animal):
+            patch, distance, *_ = _measure(canvas, animal, cones)
             patch.pixels[...] = np.maximum(patch.pixels, distance < 0.0)
     return canvas.pixels[0] > 0.5
 
@@ -313,14 +313,8 @@ class _Cone(NamedTuple):
     y1: float
     r0: float
     r1: float
-    phase0: float = 0.0  # stripes counted up to its start and its end
-    phase1: float = 1.0
+    rings: Point | None = None  # stripes counted up to its start and end; None for stripes along its upper outline
     dark_from: float = 9.0  # the share of its length from which it is dark: hooves, muzzle
-
-
-class _Layer(NamedTuple):
-    brightness: float
-    cones: list[_Cone]
 
 
 def _reach(start: Point, angle: float, far: float) -> Point:
@@ -331,49 +325,47 @@ def _dark(start: Point, angle: float, far: float, r0: float, r1: float) -> _Cone
     return _Cone(*start, *_reach(start, angle, far), r0, r1, dark_from=-9.0)
 
 
-def _leg(x: float, y: float, thick: float, swing: float, bend: float, phase: float) -> list[_Cone]:
+def _leg(x: float, y: float, thick: float, swing: float, bend: float, depth: float) -> list[_Cone]:
+    """Rings that carry on the count of the trunk's stripes at `depth` below the back."""
     half = 0.5 * (y - 0.05) / math.cos(swing)
     knee = (x + half * math.sin(swing + bend), y - half * math.cos(swing + bend))
     hoof = (knee[0] + half * math.sin(swing - bend), 0.05)
-    upper = _Cone(x, y, *knee, thick, 0.095, phase, phase + 1.5)
-    return [upper, _Cone(*knee, *hoof, 0.085, 0.075, phase + 1.5, phase + 3.0, 0.8)]
+    top = FIRST_STRIPE + depth / STRIPE_PITCH
+    upper = _Cone(x, y, *knee, thick, 0.095, (top, top + 1.5))
+    return [upper, _Cone(*knee, *hoof, 0.085, 0.075, (top + 1.5, top + 3.0), 0.8)]
 
 
-def _skeleton(animal: Animal) -> list[_Layer]:
-    """The animal's layers, far to near. Phases agree where parts meet, so the stripes run on."""
+def _skeleton(animal: Animal) -> list[tuple[float, list[_Cone]]]:
+    """The animal's layers from far to near, each with its brightness."""
     back, girth, swing = animal.leg + 0.1, 0.27 * animal.girth, animal.stride
     droop = 0.3 * animal.neck - 0.8
     base = (0.52, back + 0.06)
     poll = _reach(base, animal.neck, 0.62)
     brow = _reach(poll, droop + 1.9, 0.09)
-    withers, crown = float(TORSO_BANDS), float(TORSO_BANDS + NECK_BANDS)
     dock = (-0.5 - 0.8 * girth, back + 0.12)
     hock = (dock[0] - 0.14, back - 0.18)
-    far = [_Cone(*dock, *hock, 0.05, 0.045, 0.0, 0.9), _dark(hock, -1.65, 0.27, 0.05, 0.075)]
-    far += _leg(-0.6, back - 0.1, 0.17, -swing, 0.1, 0.0)
-    far += _leg(0.42, back - 0.1, 0.14, swing, -0.06, withers)
-    far.append(_Cone(*brow, *_reach(brow, droop + 1.75, 0.2), 0.06, 0.02, crown, crown + 0.3))
+    far = [
+        _Cone(*dock, *hock, 0.05, 0.045),
+        _dark(hock, -1.65, 0.27, 0.05, 0.075),
+        *_leg(-0.6, back - 0.1, 0.17, -swing, 0.1, girth + 0.1),
+        *_leg(0.42, back - 0.1, 0.14, swing, -0.06, girth + 0.1),
+        _Cone(*brow, *_reach(brow, droop + 1.75, 0.2), 0.06, 0.02),
+    ]
     near = [
-        _Cone(-0.5, back, 0.46, back - 0.02, 1.04 * girth, girth, 0.0, withers),
-        _Cone(*base, *poll, 0.23, 0.13, withers, crown),
-        _Cone(*poll, *_reach(poll, droop, 0.36), 0.135, 0.09, crown, crown + 1.0, 0.78),
-        *_leg(-0.52, back - 0.06, 0.22, swing, 0.12, 0.0),
-        *_leg(0.42, back - 0.1, 0.16, -swing, -0.06, withers),
-        _Cone(*brow, *_reach(brow, droop + 2.25, 0.2), 0.06, 0.02, crown, crown + 0.3),
+        _Cone(-0.5, back, 0.46, back - 0.02, 1.04 * girth, girth),
+        _Cone(*base, *poll, 0.23, 0.13),
+        _Cone(*poll, *_reach(poll, droop, 0.36), 0.135, 0.09, None, 0.78),
+        *_leg(-0.52, back - 0.06, 0.22, swing, 0.12, girth + 0.06),
+        *_leg(0.42, back - 0.1, 0.16, -swing, -0.06, girth + 0.1),
+        _Cone(*brow, *_reach(brow, droop + 2.25, 0.2), 0.06, 0.02),
     ]
-    crest = [
-        _dark((-0.5 + 0.96 * (band + 0.5) / TORSO_BANDS, back + girth - 0.05), 1.9, 0.13, 0.075, 0.03)
-        for band in range(TORSO_BANDS)
-    ]
-    for band in range(NECK_BANDS):
-        along = (band + 0.5) / NECK_BANDS
-        root = _reach(_reach(base, animal.neck, 0.62 * along), animal.neck + 0.5 * math.pi, 0.18 - 0.1 * along)
-        crest.append(_dark(root, animal.neck + 1.9, 0.17, 0.085, 0.04))
-    for angle in (droop + 1.5, droop + 1.95) if animal.horns else ():
-        bow = _reach(brow, angle - 0.1, 0.24)
-        crest += [_dark(brow, angle - 0.1, 0.24, 0.04, 0.03), _dark(bow, angle + 0.5, 0.2, 0.03, 0.01)]
+    crest = animal.neck + 0.5 * math.pi
+    mane = [_Cone(*_reach(base, crest, 0.2), *_reach(poll, crest, 0.11), 0.07, 0.08, dark_from=-9.0)]
+    for angle in (droop + 1.4, droop + 1.85) if animal.horns else ():
+        bow = _reach(brow, angle, 0.24)
+        mane += [_dark(brow, angle, 0.24, 0.04, 0.03), _dark(bow, angle + 0.6, 0.2, 0.03, 0.01)]
     eye = _dark(_reach(poll, droop + 0.5, 0.11), 0.0, 0.01, 0.035, 0.035)
-    return [_Layer(0.84, far), _Layer(1.0, crest), _Layer(1.0, near), _Layer(1.0, [eye])]
+    return [(0.84, far), (1.0, mane), (1.0, near), (1.0, [eye])]
 
 
 def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
@@ -381,15 +373,15 @@ def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
     patch = canvas.patch(x - 0.95 * unit, y - 0.15 * unit, x + 0.95 * unit, y + 0.15 * unit)
     radius = ((patch.x - x) / (0.95 * unit)) ** 2 + ((patch.y - y) / (0.13 * unit)) ** 2
     patch.pixels[...] *= 1.0 - 0.35 * _clip(1.0 - radius)
-    blur = TORSO_BANDS / (unit * canvas.size_px)
+    blur = 1.0 / (STRIPE_PITCH * unit * canvas.size_px)
     dark = canvas.colour("dark", animal.coat)
-    for layer in _skeleton(animal):
-        patch, distance, phase, lit, darkness = _measure(canvas, animal, layer.cones)
+    for brightness, cones in _skeleton(animal):
+        patch, distance, phase, lit, darkness = _measure(canvas, animal, cones)
         light, band = (canvas.colour(f"coat_{part}", animal.coat) for part in ("light", "band"))
         stripes = _clip(0.5 - (np.abs(phase % 1.0 - 0.5) - 0.21) / blur)
         colour = light + stripes * (band - light)
         colour += darkness * (dark - colour)
-        canvas.blend(patch, distance, colour * (layer.brightness * (0.98 + 0.14 * lit)))
+        canvas.blend(patch, distance, colour * (brightness * (0.98 + 0.14 * lit)))
 
 
 def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patch, Floats, Floats, Floats, Floats]:
@@ -420,11 +412,15 @@ def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patc
         length = math.hypot(dx, dy)
         along = x * (dx / length) + y * (dy / length)
         share = _clip(along / length)
+        height = y * (dx / length) - x * (dy / length)
         x, y, radius = x - share * dx, y - share * dy, cone.r0 + share * (cone.r1 - cone.r0)
         weight = np.exp((radius - np.sqrt(x * x + y * y)) / SOFTNESS)
         total, phase, lit, darkness = sums[(slice(None), *patch.window)]
         total += weight
-        phase += weight * (cone.phase0 + ((cone.phase1 - cone.phase0) / length) * along)
+        if cone.rings:
+            phase += weight * (cone.rings[0] + ((cone.rings[1] - cone.rings[0]) / length) * along)
+        else:
+            phase += weight * (FIRST_STRIPE + (radius - height) / STRIPE_PITCH)
         lit += weight * ((y - 0.4 * facing * x) / radius)
         if cone.dark_from < 1.0:
             darkness += weight * _clip(0.5 + (along - cone.dark_from * length) * (unit * canvas.size_px))

@@ -1,0 +1,77 @@
+"""The house's rules: imports run one way, every module has its test, one place knows 127.5."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "cyclegan_tf"
+TESTS = Path(__file__).parent
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
+    if path.name != "__init__.py"
+}
+
+# From the ground up: a module may import those of lower floors and of its own list below.
+FLOORS = [
+    ["errors", "config", "losses", "schedules", "layers", "pool", "hardware", "data.scenes"],
+    ["levels", "networks", "checkpoints", "runs", "cli", "data.demo", "model"],
+    ["headers", "state"],
+    ["tiff"],
+    ["codecs"],
+    ["grids"],
+    ["images"],
+    ["findings", "data.sources", "data.preparation", "translation"],
+    ["doctor", "data.store"],
+    ["data.pipeline", "callbacks"],
+    ["assembly"],
+    ["training"],
+    ["train", "translate", "check"],
+]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "cyclegan_tf":
+            inner = node.module.removeprefix("cyclegan_tf").lstrip(".")
+            for alias in node.names:
+                full = f"{inner}.{alias.name}".lstrip(".")
+                yield full if full in MODULES else inner
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("cyclegan_tf."):
+                    yield alias.name.removeprefix("cyclegan_tf.")
+
+
+def test_every_module_has_a_floor():
+    assert sorted(name for floor in FLOORS for name in floor) == sorted(MODULES)
+
+
+def test_imports_run_downward_only():
+    floor_of = {name: height for height, floor in enumerate(FLOORS) for name in floor}
+    wrong = [
+        f"{name} imports {other}"
+        for name, path in MODULES.items()
+        for other in imports(path)
+        if floor_of[other] >= floor_of[name]
+    ]
+    assert wrong == []
+
+
+def test_building_blocks_never_see_the_config():
+    knowing = {name for name, path in MODULES.items() if "config" in set(imports(path))}
+    assert knowing <= {"runs", "cli", "assembly", "training", "train"}
+
+
+def test_every_module_has_a_test_file():
+    wanted = {f"test_{name.replace('.', '_')}.py" for name in MODULES if name != "errors"}  # two empty classes
+    assert wanted - {path.name for path in TESTS.glob("test_*.py")} == set()
+
+
+def test_only_the_pictures_modules_know_how_levels_become_numbers():
+    knowing = {name for name, path in MODULES.items() if "127.5" in path.read_text()}
+    assert len(knowing) == 1, knowing
+
+
+def test_files_stay_small():
+    long = {name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 350}
+    assert long == {}

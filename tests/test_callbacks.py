@@ -1,0 +1,74 @@
+"""What people look at: rows, curves, grids, the bar."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf import images
+from cyclegan_tf.callbacks import Journal, Progress, Samples, clock, save_offending_batch
+from cyclegan_tf.runs import RunDirectory
+
+
+def test_rows_are_json_even_when_a_value_is_not_finite(tmp_path):
+    run = RunDirectory(tmp_path)
+    journal = Journal(run)
+    journal.write("train", 3, 0, {"cycle_x": 0.5, "gradient_norm_generators": float("inf")}, 2.0)
+    journal.write("test", 3, 0, {"cycle_x": 0.25})
+    journal.close()
+    rows = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
+    assert rows[0] == {
+        "kind": "train", "step": 3, "epoch": 0, "cycle_x": 0.5, "gradient_norm_generators": None, "steps_per_second": 2.0,
+    }  # fmt: skip
+    assert rows[1] == {"kind": "test", "step": 3, "epoch": 0, "cycle_x": 0.25}
+
+
+class Shift(keras.Model):
+    """Adds a constant, so that every cell of a grid can be told."""
+
+    def __init__(self, by, channels):
+        super().__init__()
+        self.by, self.channels = by, channels
+
+    def call(self, inputs, training=False):
+        return tf.repeat(inputs[..., :1], self.channels, axis=-1) + self.by
+
+
+@pytest.mark.parametrize(("channels", "columns"), [((3, 3), 4), ((1, 3), 3)])
+def test_grids_show_x_fake_cycle_and_identity(tmp_path, channels, columns):
+    x = [tf.fill((1, 40, 40, channels[0]), value) for value in (-0.5, 0.0)]
+    y = [tf.fill((1, 40, 40, channels[1]), 0.25)]
+    generators = {"xy": Shift(0.2, channels[1]), "yx": Shift(-0.1, channels[0])}
+    grids = Samples(tmp_path, {"x": x, "y": y}, generators).draw(12)
+    assert {path.name for path in tmp_path.iterdir()} == {"step_000000012_xy.png", "step_000000012_yx.png"}
+    np.testing.assert_array_equal(images.read(tmp_path / "step_000000012_xy.png"), grids["xy"])
+    expected = [-0.5, -0.3, -0.4, -0.6][:columns]
+    levels = [round((value + 1) * 127.5) for value in expected]
+    grid = grids["xy"]
+    for level in levels:
+        assert 1500 <= (np.abs(grid.astype(int) - level).max(axis=-1) <= 1).sum()
+    assert grid.shape[1] // 40 == columns
+    assert 60 < grids["yx"].shape[0] - 0 < grids["xy"].shape[0]
+
+
+def test_a_line_tells_speed_rest_and_losses(capsys):
+    progress = Progress(100, 4, quiet=False)
+    progress.log(20, 1, {"cycle_x": 0.1234, "other": 1.0}, 2.0, 40.0)
+    assert capsys.readouterr().out == "step 20/100 epoch 2 2.00 steps/s 8.00 images/s ETA 0:40 cycle_x 0.123\n"
+    quiet = Progress(100, 4, quiet=True)
+    quiet.log(20, 1, {"cycle_x": 0.1}, 2.0, 40.0)
+    quiet.say("nothing")
+    assert capsys.readouterr().out == ""
+
+
+def test_clock():
+    assert [clock(s) for s in (0, 61.9, 3600, 7322, -3)] == ["0:00", "1:01", "1:00:00", "2:02:02", "0:00"]
+
+
+def test_the_offending_batch_is_drawn_even_with_nan(tmp_path):
+    batch = (tf.fill((1, 32, 32, 3), float("nan")), tf.ones((1, 32, 32, 3)))
+    path = save_offending_batch(RunDirectory(tmp_path), 7, batch, "why")
+    assert path.name == "not_finite_step_000000007.png"
+    assert path.with_suffix(".txt").read_text() == "why\n"

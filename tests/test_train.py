@@ -1,0 +1,255 @@
+"""The training command in this process: what a run leaves behind, exact resume, refusals."""
+
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import tiny
+from cyclegan_tf import checkpoints, images, train
+from cyclegan_tf.errors import TrainingStoppedError, UserError
+from cyclegan_tf.runs import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return tiny.folder(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def finished(source, tmp_path_factory):
+    """A run never disturbed: two epochs of five steps."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    assert train.main(tiny.words(source, run, "--logging.test_every_epochs=1")) == 0
+    return run
+
+
+def test_a_run_directory_holds_all_that_was_promised(finished):
+    names = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
+    assert {
+        "config.yaml", "environment.json", "metrics.jsonl", "generator_xy.keras", "generator_yx.keras",
+        "checkpoints/step_000000010.npz", "samples/step_000000010_xy.png", "samples/step_000000010_yx.png", "data.json",
+    } <= names  # fmt: skip
+    assert not [name for name in names if "partial" in name]
+    assert RunDirectory(finished).experiment().data.crop_size_px == 16
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if row["kind"] == "train"] == [2, 4, 6, 8, 10]
+    assert [row["step"] for row in rows if row["kind"] == "test"] == [5, 10]
+    wanted = {"cycle_x", "identity_y", "adversarial_x", "discriminator_y", "accuracy_real_x", "accuracy_fake_y"}
+    assert wanted | {"learning_rate", "gradient_norm_generators", "steps_per_second"} <= set(rows[0])
+
+
+def test_wrong_10_the_last_step_trains_and_the_rate_would_be_zero_only_after_it(finished):
+    rates = [row["learning_rate"] for row in tiny.outcome(finished)[2] if row["kind"] == "train"]
+    assert rates == pytest.approx([2e-4, 2e-4, 1e-4, 1e-4, 1e-4])
+
+
+def test_tensorboard_reads_the_logs(finished):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    curves = EventAccumulator(str(finished / "logs" / "train"), size_guidance={"tensors": 0})
+    curves.Reload()
+    tags = set(curves.Tags()["tensors"])
+    assert {"loss/cycle_x", "rate/learning_rate", "judges/accuracy_real_x", "gradients/gradient_norm_generators"} <= tags
+    assert [event.step for event in curves.Tensors("loss/cycle_x")] == [2, 4, 6, 8, 10]
+    pictures = EventAccumulator(str(finished / "logs" / "test"), size_guidance={"tensors": 0})
+    pictures.Reload()
+    assert {"samples_xy", "samples_yx"} <= set(pictures.Tags()["tensors"])
+
+
+def test_the_saved_generators_are_the_checkpoints(finished):
+    arrays, _, _ = tiny.outcome(finished)
+    network = keras.saving.load_model(finished / "generator_yx.keras")
+    for variable in network.variables:
+        np.testing.assert_array_equal(variable.numpy(), arrays[f"generator_yx/{variable.path}"])
+
+
+def interrupted(monkeypatch, words, step):
+    """Ends a training after a step as SIGTERM does."""
+    from cyclegan_tf import training
+
+    plain = training.Trainer._after_step
+
+    def after_step(self, values):
+        plain(self, values)
+        if self.step == step:
+            os.kill(os.getpid(), 15)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Trainer, "_after_step", after_step)
+        return train.main(words)
+
+
+@pytest.mark.parametrize("step", [3, 5], ids=["in mid-epoch, between two log rows", "at an epoch's end"])
+def test_wrong_09_stopped_and_resumed_equals_never_stopped(finished, source, tmp_path, monkeypatch, capsys, step):
+    words = tiny.words(source, tmp_path / "run", "--logging.test_every_epochs=1")
+    assert interrupted(monkeypatch, words, step) == 143
+    assert f"go on with: python -m cyclegan_tf.train --run_dir {tmp_path / 'run'}" in capsys.readouterr().out
+    assert checkpoints.step_of(checkpoints.listed(tmp_path / "run" / "checkpoints")[0]) == step
+    assert train.main(["--run_dir", str(tmp_path / "run"), "--resume", "required"]) == 0
+    tiny.assert_same_outcome(finished, tmp_path / "run")
+
+
+def test_dropout_and_the_penalty_resume_exactly_too(source, tmp_path, monkeypatch):
+    more = ["--generator.dropout=true", "--loss.adversarial=wgangp", "--data.batch_size=2", "--training.max_steps=4"]
+    assert train.main(tiny.words(source, tmp_path / "whole", *more)) == 0
+    assert interrupted(monkeypatch, tiny.words(source, tmp_path / "cut", *more), 2) == 143
+    assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
+    tiny.assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(finished, source, tmp_path, monkeypatch, capsys):
+    words = tiny.words(
+        source, tmp_path / "run", "--logging.test_every_epochs=1", "--training.checkpoint_every_steps=2"
+    )
+    interrupted(monkeypatch, words, 5)
+    newest = checkpoints.listed(tmp_path / "run" / "checkpoints")[0]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    capsys.readouterr()
+    assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
+    told = capsys.readouterr().out
+    assert f"{newest.name} is damaged" in told
+    assert "step_000000004.npz, step 4" in told
+    tiny.assert_same_outcome(finished, tmp_path / "run")
+
+
+def test_a_finished_run_stays_as_it_is(finished, capsys):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert train.main(["--run_dir", str(finished)]) == 0
+    assert "finished (step 10)" in capsys.readouterr().out
+    after = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert {path for path in before if before[path] != after[path]} <= {finished / "metrics.jsonl"}
+
+
+def test_a_minutes_budget_ends_its_decay(source, tmp_path):
+    run = tmp_path / "run"
+    words = tiny.words(source, run, "--training.max_minutes=0.08", "--training.constant_epochs=500",
+                       "--training.decay_epochs=500", "--logging.log_every_steps=1")  # fmt: skip
+    assert train.main(words) == 0
+    rates = [row["learning_rate"] for row in tiny.outcome(run)[2] if row["kind"] == "train"]
+    assert rates[0] == pytest.approx(2e-4)
+    assert 0 < rates[-1] < rates[0]
+    assert len(rates) < 5000
+
+
+def test_quiet_says_nothing(source, tmp_path, capsys):
+    assert train.main(tiny.words(source, tmp_path / "run", "--quiet", "--training.max_steps=1")) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_print_config_can_be_given_back(source, tmp_path, capsys):
+    assert train.main(tiny.words(source, tmp_path / "r", "--print_config")) == 0
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text)["data"]["crop_size_px"] == 16
+    (tmp_path / "e.yaml").write_text(text)
+    assert train.main(["--config", str(tmp_path / "e.yaml"), "--print_config"]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_two_plain_folders_of_other_channels(tmp_path):
+    for name, mode in (("gray", "L"), ("colour", "RGB")):
+        (tmp_path / name).mkdir()
+        for index in range(4):
+            Image.effect_noise((20, 24), 80).convert(mode).save(tmp_path / name / f"{index}.png")
+    words = [*tiny.WORDS, "--data.x_dir", str(tmp_path / "gray"), "--data.y_dir", str(tmp_path / "colour"),
+             "--data.channels_x=1", "--loss.identity=0", "--data.test_fraction=0.25", "--training.max_steps=2",
+             "--run_dir", str(tmp_path / "run")]  # fmt: skip
+    assert train.main(words) == 0
+    record = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert {name: len(names) for name, names in record.items()} == {"train_x": 3, "train_y": 3, "test_x": 1, "test_y": 1}
+
+
+@pytest.mark.parametrize("mode", ["none", "scale_width", "scale_width_and_crop", "crop"])
+def test_every_preprocess_mode_trains(tmp_path, mode):
+    source = tiny.folder(tmp_path / "pictures")
+    Image.effect_noise((40, 24), 80).convert("RGB").save(source / "trainA" / "wide.png")
+    more = ["--training.pool_size_images=0"] if mode in ("none", "scale_width") else []
+    words = tiny.words(source, tmp_path / "run", f"--data.preprocess={mode}", "--training.max_steps=3", *more)
+    assert train.main(words) == 0
+
+
+class TestRefusals:
+    """Each leaves nothing behind."""
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            (["--data.crop_size_px=18"], "data.crop_size_px is 18, but resnet_6blocks needs a multiple of 4: take 16 or 20"),
+            (["--discriminator.n_layers=4"], "needs at least 48"),
+            (["--generator.architecture=unet_256", "--generator.blocks=null"], "needs a multiple of 256: take 256"),
+            (["--data.batch_size=9"], "data.batch_size is 9, but the larger domain has only 5 pictures"),
+            (["--data.source=/nowhere"], "the folder /nowhere does not exist"),
+            (["--data.source=tfds:cycle_gan/no_such_set"], "tfds:cycle_gan/no_such_set cannot be prepared"),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # tensorflow-datasets' own
+    def test_bad_input(self, source, tmp_path, more, message):
+        with pytest.raises(UserError, match=message.replace("(", r"\(")):
+            train.main(tiny.words(source, tmp_path / "run", *more))
+        assert not (tmp_path / "run" / "config.yaml").exists()
+
+    def test_another_experiment(self, finished, source):
+        with pytest.raises(UserError, match=r"loss.cycle_x is 10.0 there, 3.0 asked"):
+            train.main(tiny.words(source, finished, "--loss.cycle_x=3", "--logging.test_every_epochs=1"))
+
+    def test_resume_never(self, finished, source):
+        with pytest.raises(UserError, match="--resume never, but .* holds a run already"):
+            train.main(tiny.words(source, finished, "--resume=never"))
+
+    def test_resume_required(self, source, tmp_path):
+        with pytest.raises(UserError, match="--resume required, but .* holds no run"):
+            train.main(tiny.words(source, tmp_path / "run", "--resume=required"))
+        assert not (tmp_path / "run").exists()
+
+    def test_resume_required_without_a_checkpoint(self, finished, tmp_path):
+        run = tmp_path / "run"
+        shutil.copytree(finished, run)
+        shutil.rmtree(run / "checkpoints")
+        with pytest.raises(UserError, match="has no checkpoint"):
+            train.main(["--run_dir", str(run), "--resume=required"])
+
+    def test_a_truncated_picture(self, tmp_path):
+        source = tiny.folder(tmp_path / "pictures")
+        path = source / "trainB" / "1.png"
+        path.write_bytes(path.read_bytes()[:200])
+        with pytest.raises(UserError, match=r"1\.png"):
+            train.main(tiny.words(source, tmp_path / "run"))
+
+    def test_a_truncated_picture_decoded_on_the_way(self, tmp_path):
+        source = tiny.folder(tmp_path / "pictures")
+        path = source / "trainB" / "1.png"
+        path.write_bytes(path.read_bytes()[:200])
+        with pytest.raises(UserError, match=r"1\.png"):
+            train.main(tiny.words(source, tmp_path / "run", "--data.cache=off"))
+
+
+def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(TrainingStoppedError, match=r"At step \d+ the loss \w+ is not finite.*last good checkpoint is"):
+        train.main(
+            tiny.words(source, run, "--optimizer.learning_rate=1e30", "--training.checkpoint_every_steps=1")
+        )
+    (picture,) = run.glob("not_finite_step_*.png")
+    assert images.read(picture).shape[1] > 32
+    assert "is not finite" in picture.with_suffix(".txt").read_text()
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(source, tmp_path, monkeypatch):
+    plain, calls = os.fsync, []
+
+    def fsync(handle):
+        calls.append(handle)
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device")
+        return plain(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(UserError, match="No space left on device"):
+        train.main(tiny.words(source, tmp_path / "run", "--training.checkpoint_every_steps=2"))
+    (kept,) = (tmp_path / "run" / "checkpoints").iterdir()
+    assert checkpoints.read(kept)[1]["step"] == 2

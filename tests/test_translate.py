@@ -1,0 +1,129 @@
+"""Pictures of any size and kind through a generator, names kept, nothing overwritten."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import tiny
+from cyclegan_tf import images, train, translate, translation
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks import build_generator
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_generator("resnet_6blocks", filters=2, blocks=1, seed=3)
+
+
+@pytest.fixture(scope="module")
+def saved(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "g.keras"
+    network.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run that is not finished: one checkpoint, no saved generators."""
+    folder = tmp_path_factory.mktemp("train")
+    run = folder / "run"
+    assert train.main(tiny.words(tiny.folder(folder / "pictures"), run, "--training.max_steps=1", "--quiet")) == 0
+    (run / "generator_xy.keras").unlink()
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, size in {"a.png": (33, 21), "sub/b.jpg": (16, 40), "sub/c.gif": (7, 5), "d.webp": (20, 20)}.items():
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(path)
+    return tmp_path / "in"
+
+
+def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
+    assert translate.main([str(run), str(folder), str(tmp_path / "out")]) == 0
+    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert written == {"a.png", "d.webp", "sub/b.jpg", "sub/c.png"}
+    for name in written:
+        (before,) = folder.glob(name.rsplit(".", 1)[0] + ".*")
+        assert images.read(tmp_path / "out" / name).shape == images.read(before).shape
+    assert "4 of 4 pictures translated" in capsys.readouterr().out
+
+
+def test_direction_and_origin(run, folder, tmp_path, capsys):
+    for direction in ("xy", "yx"):
+        assert translate.main([str(run), str(folder / "a.png"), str(tmp_path / f"{direction}.png"), "--direction", direction]) == 0
+        assert f"generator {direction} of {run / 'checkpoints' / 'step_000000001.npz'}" in capsys.readouterr().out
+    network = keras.saving.load_model(run / "generator_yx.keras")
+    expected = translation.Translator(network, 4)(images.read(folder / "a.png"))
+    np.testing.assert_array_equal(images.read(tmp_path / "yx.png"), expected)
+    assert (images.read(tmp_path / "xy.png") != expected).any()
+
+
+def test_sixteen_bits_stay_sixteen(saved, tmp_path):
+    images.save(tmp_path / "deep.png", (np.arange(400, dtype=np.uint16) * 163).reshape(20, 20, 1))
+    assert translate.main([str(saved), str(tmp_path / "deep.png"), str(tmp_path / "out.png")]) == 0
+    out = images.read(tmp_path / "out.png")
+    assert out.dtype == np.uint16
+    assert len(np.unique(out)) > 300
+    assert translate.main([str(saved), str(tmp_path / "deep.png"), str(tmp_path / "out.jpg")]) == 0
+    assert images.read(tmp_path / "out.jpg").dtype == np.uint8
+
+
+def test_a_bad_picture_is_named_skipped_and_status_1(saved, folder, tmp_path, capsys):
+    (folder / "bad.jpg").write_text("not a picture")
+    assert translate.main([str(saved), str(folder), str(tmp_path / "out")]) == 1
+    told = capsys.readouterr()
+    assert "skipped:" in told.err
+    assert "bad.jpg" in told.err
+    assert "4 of 5 pictures translated" in told.out
+    assert not (tmp_path / "out" / "bad.jpg").exists()
+
+
+def test_two_inputs_of_one_output_name_are_not_written_over(saved, folder, tmp_path, capsys):
+    Image.new("RGB", (9, 9)).save(folder / "sub" / "c.png")
+    assert translate.main([str(saved), str(folder / "sub"), str(tmp_path / "out")]) == 1
+    assert "already written" in capsys.readouterr().err
+
+
+def test_outputs_are_never_overwritten_unasked(saved, folder, tmp_path):
+    words = [str(saved), str(folder), str(tmp_path / "out"), "--quiet"]
+    assert translate.main(words) == 0
+    kept = tmp_path / "out" / "a.png"
+    kept.write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"4 of 4 outputs exist already .* --overwrite"):
+        translate.main(words)
+    (tmp_path / "out" / "d.webp").unlink()
+    assert translate.main([*words, "--skip_existing"]) == 0
+    assert (tmp_path / "out" / "d.webp").exists()
+    assert kept.read_bytes() == b"mine"
+    assert translate.main([*words, "--overwrite"]) == 0
+    assert kept.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("{saved}", "/nowhere.png", "{tmp}/o.png"), "/nowhere.png does not exist"),
+        (("{saved}", "{tmp}/empty", "{tmp}/o"), "empty holds no pictures"),
+        (("{saved}", "{folder}", "{folder}/a.png"), "is a file, but a folder"),
+        (("{saved}", "{folder}/a.png", "{tmp}/o.xyz"), "must end in one of"),
+        (("/nowhere", "{folder}/a.png", "{tmp}/o.png"), "neither a run directory nor a .keras file"),
+        (("{tmp}/empty", "{folder}/a.png", "{tmp}/o.png"), "not a run directory"),
+        (("{folder}/a.png", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
+        (("{tmp}/broken.keras", "{folder}/a.png", "{tmp}/o.png"), "cannot be loaded"),
+        (("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"), "not a network from pictures to pictures"),
+    ],
+)
+def test_bad_input_is_one_sentence(saved, folder, tmp_path, words, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.keras").write_text("no zip")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
+    given = [word.format(saved=saved, folder=folder, tmp=tmp_path) for word in words]
+    with pytest.raises(UserError, match=message) as caught:
+        translate.main(given)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "o.png").exists()
