@@ -211,11 +211,12 @@ def open_feed(experiment: Experiment, run: RunDirectory, show_progress: bool = F
     return Feed(source, preparation, order, *stores), notes
 
 
-def precision_and_jit(experiment: Experiment) -> tuple[str, bool, list[str]]:
-    """The dtype policy and compiler to use here, and a line for people on each choice."""
+def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]]:
+    """The dtype policy and compiler to use here, and for people what was chosen and why."""
     policy, why_policy = hardware.choose_precision(experiment.training.precision)
     jit, why_jit = hardware.choose_jit(experiment.training.jit)
-    return policy, jit, [f"precision {policy} ({why_policy})", f"XLA {'on' if jit else 'off'} ({why_jit})"]
+    told = {"precision": f"{policy} ({why_policy})", "XLA": f"{'on' if jit else 'off'} ({why_jit})"}
+    return policy, jit, told
 
 
 def load_generator(target: Path, direction: str) -> tuple[keras.Model, str]:

@@ -14,10 +14,12 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from cyclegan_tf.config import Experiment
+from cyclegan_tf.config import SECTIONS, Experiment
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 
 BAD_INPUT = 2
+# Inside the package where it is installed, beside it in a checkout.
+CONFIG_FOLDERS = [parent / "configs" for parent in Path(__file__).resolve().parents[:2]]
 FAILED = 1
 
 
@@ -110,14 +112,12 @@ def named_config(value: str) -> Path:
     path = Path(value)
     if path.is_file():
         return path
-    here = Path(__file__).resolve().parent
-    for folder in (here / "configs", here.parent / "configs"):
+    for folder in CONFIG_FOLDERS:
         shipped = folder / path.with_suffix(".yaml")
         if shipped.is_file():
             return shipped
-    shipped_names = sorted({file.stem for folder in (here / "configs", here.parent / "configs")
-                            for file in folder.glob("*.yaml")})  # fmt: skip
-    raise UserError(f"--config {value}: no such file; the configs that come along are {', '.join(shipped_names)}.")
+    names = sorted({file.stem for folder in CONFIG_FOLDERS for file in folder.glob("*.yaml")})
+    raise UserError(f"--config {value}: no such file; the configs that come along are {', '.join(names)}.")
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -130,17 +130,12 @@ def load_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
-    sections = {entry.name: entry.default_factory for entry in dataclasses.fields(Experiment)}
-    known = {
-        f"{name}.{field.name}"
-        for name, section in sections.items()
-        for field in dataclasses.fields(section)  # type: ignore[arg-type]
-    }
+    known = {f"{name}.{field.name}" for name, section in SECTIONS.items() for field in dataclasses.fields(section)}
     if not isinstance(values, dict):
-        raise UserError(f"{path} must hold sections ({', '.join(sections)}), but holds {type(values).__name__}.")
+        raise UserError(f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}.")
     for section, fields in values.items():
-        if section not in sections:
-            raise UserError(f"{path}: unknown section {section!r}{_nearest(str(section), list(sections))}")
+        if section not in SECTIONS:
+            raise UserError(f"{path}: unknown section {section!r}{_nearest(str(section), list(SECTIONS))}")
         if not isinstance(fields, dict | None):
             raise UserError(f"{path}: section {section!r} must hold `name: value` lines, got {fields!r}.")
         for name in fields or {}:
@@ -170,8 +165,7 @@ def experiment_from(arguments: Namespace) -> Experiment:
       UserError: a value breaks a rule of the config.
     """
     values = arguments.as_dict()
-    names = [entry.name for entry in dataclasses.fields(Experiment)]
     try:
-        return Experiment.from_dict({name: values[name] for name in names})
+        return Experiment.from_dict({name: values[name] for name in SECTIONS})
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -106,7 +106,9 @@ class Generator:
     def __post_init__(self) -> None:
         _at_least("generator", self, 1, "filters", "blocks")
         if self.architecture.startswith("unet"):
-            _require(self.blocks is None, "generator.blocks", self.blocks, f"{self.architecture} has no residual blocks")
+            _require(
+                self.blocks is None, "generator.blocks", self.blocks, f"{self.architecture} has no residual blocks"
+            )
 
 
 @dataclass(frozen=True)
@@ -317,8 +319,10 @@ class Experiment:
         Raises:
           ValueError: a value breaks a rule; TypeError: an unknown field.
         """
-        sections = {entry.name: entry.default_factory for entry in dataclasses.fields(cls)}
-        return cls(**{name: sections[name](**(values.get(name) or {})) for name in sections})  # type: ignore[misc]
+        return cls(**{name: section(**(values.get(name) or {})) for name, section in SECTIONS.items()})
+
+
+SECTIONS: dict[str, Any] = {entry.name: entry.default_factory for entry in dataclasses.fields(Experiment)}
 
 
 def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:

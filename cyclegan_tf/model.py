@@ -120,7 +120,7 @@ class CycleGAN(keras.Model):
         if self.discriminator_variables and not self.discriminator_optimizer.built:
             self.discriminator_optimizer.build(self.discriminator_variables)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Any = None) -> None:  # noqa: ARG002 -- Keras calls it with one
         """Networks come built; the pools take their shape from the first batch."""
         self.built = True
 
@@ -130,7 +130,7 @@ class CycleGAN(keras.Model):
 
     # What the weights switch on.
 
-    def _discriminator(self, domain: str) -> keras.Model | None:
+    def _discriminator(self, domain: str) -> Any:
         return self.discriminator_x if domain == "x" else self.discriminator_y
 
     @property
@@ -208,12 +208,10 @@ class CycleGAN(keras.Model):
             training,
         )
         terms: Terms = {}
-        if "adversarial_x" in on:
-            verdict = self.discriminator_x(fake_x, training=training)
-            terms["adversarial_x"] = losses.generator_adversarial(self.adversarial, verdict)
-        if "adversarial_y" in on:
-            verdict = self.discriminator_y(fake_y, training=training)
-            terms["adversarial_y"] = losses.generator_adversarial(self.adversarial, verdict)
+        fakes = {"x": fake_x, "y": fake_y}
+        for domain in self.judged_domains:
+            verdict = self._discriminator(domain)(fakes[domain], training=training)
+            terms[f"adversarial_{domain}"] = losses.generator_adversarial(self.adversarial, verdict)
         if "cycle_x" in on:
             terms["cycle_x"] = losses.l1(self.generator_yx(fake_y, training=training), real_x)
         if "cycle_y" in on:
@@ -222,7 +220,7 @@ class CycleGAN(keras.Model):
             terms["identity_x"] = losses.l1(identity_x, real_x)
         if "identity_y" in on:
             terms["identity_y"] = losses.l1(identity_y, real_y)
-        return {"x": fake_x, "y": fake_y}, terms
+        return fakes, terms
 
     def _discriminator_terms(
         self, real_x: tf.Tensor, real_y: tf.Tensor, shown: Terms, training: bool

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -17,9 +16,6 @@ from cyclegan_tf import cli
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory
-
-if TYPE_CHECKING:
-    from cyclegan_tf.training import Trainer
 
 DEFAULT_CONFIG = "demo"
 
@@ -100,50 +96,44 @@ def main(argv: Sequence[str]) -> int:
 def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
     from cyclegan_tf import assembly
+    from cyclegan_tf.training import Trainer
 
-    def say(line: str) -> None:
+    def say(what: str, text: str) -> None:
         if not arguments.quiet:
-            print(line, flush=True)
+            print(f"{what:<10}{text}", flush=True)
 
     assembly.check_sizes(experiment)
     if not run.exists():
         assembly.open_source(experiment)  # before anything is written: a wrong folder leaves no run behind
         run.begin(experiment)
-    policy, jit, lines = assembly.precision_and_jit(experiment)
+    policy, jit, choices = assembly.precision_and_jit(experiment)
     feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not arguments.quiet)
     model = assembly.build_model(experiment, policy, jit)
-    trainer = _trainer(experiment, run, feed, model, arguments)
-    for line in (f"data      {feed.source.description}", *(f"note      {note}" for note in notes)):
-        say(line)
-    for line in lines:
-        say(line.replace(" ", "  ", 1) if line.startswith("precision") else line.replace(" ", " " * 7, 1))
-    say(f"length    {trainer.budget.steps} steps, {feed.order.steps_per_epoch} per epoch"
-        + (f", at most {experiment.training.max_minutes:g} minutes" if experiment.training.max_minutes else ""))  # fmt: skip
-    say(f"run       {run.path} (watch: tensorboard --logdir {run.logs})")
-    return _go(trainer, run, arguments, say)
+    trainer = Trainer(experiment, run, feed, model, arguments.quiet)
+    say("data", feed.source.description)
+    for note in notes:
+        say("note", note)
+    for what, choice in choices.items():
+        say(what, choice)
+    minutes = experiment.training.max_minutes
+    limit = f", at most {minutes:g} minutes" if minutes else ""
+    say("length", f"{trainer.budget.steps} steps, {feed.order.steps_per_epoch} per epoch{limit}")
+    say("run", f"{run.path} (watch: tensorboard --logdir {run.logs})")
 
-
-def _trainer(experiment, run, feed, model, arguments) -> Trainer:  # type: ignore[no-untyped-def]
-    from cyclegan_tf.training import Trainer
-
-    return Trainer(experiment, run, feed, model, arguments.quiet)
-
-
-def _go(trainer: Trainer, run: RunDirectory, arguments: Namespace, say) -> int:  # type: ignore[no-untyped-def]
     told = trainer.resume()
     if told is None and arguments.resume == "required":
         raise UserError(f"--resume required, but {run.path} has no checkpoint.")
     for line in told or []:
-        say(f"resume    {line}")
+        say("resume", line)
     if trainer.finished:
-        say(f"This run is finished (step {trainer.step}); a longer one needs another --run_dir.")
+        say("done", f"this run is finished (step {trainer.step}); a longer one needs another --run_dir")
         return 0
     status = trainer.train()
     if status:
         print(f"go on with: python -m cyclegan_tf.train --run_dir {shlex.quote(str(run.path))}", flush=True)
-        return status
-    say(f"done      step {trainer.step}; pictures in {run.samples}, generators in {run.path}")
-    return 0
+    else:
+        say("done", f"step {trainer.step}; pictures in {run.samples}, generators in {run.path}")
+    return status
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-
 import tiny
+
 from cyclegan_tf import assembly, train
 
 
@@ -47,8 +47,8 @@ def test_a_judge_of_weight_zero_is_not_made():
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_keeps_weights_pools_and_losses_in_float32(precision):
     e = experiment(f"--training.precision={precision}")
-    policy, _, lines = assembly.precision_and_jit(e)
-    assert lines[0] == f"precision mixed_{precision} (asked for)"
+    policy, _, told = assembly.precision_and_jit(e)
+    assert told["precision"] == f"mixed_{precision} (asked for)"
     model = assembly.build_model(e, policy)
     assert {str(v.dtype) for v in model.trainable_variables} == {"float32"}
     assert str(model.pool_x.images.dtype) == "float32"

@@ -20,8 +20,13 @@ def test_rows_are_json_even_when_a_value_is_not_finite(tmp_path):
     journal.close()
     rows = [json.loads(line) for line in run.metrics_path.read_text().splitlines()]
     assert rows[0] == {
-        "kind": "train", "step": 3, "epoch": 0, "cycle_x": 0.5, "gradient_norm_generators": None, "steps_per_second": 2.0,
-    }  # fmt: skip
+        "kind": "train",
+        "step": 3,
+        "epoch": 0,
+        "cycle_x": 0.5,
+        "gradient_norm_generators": None,
+        "steps_per_second": 2.0,
+    }
     assert rows[1] == {"kind": "test", "step": 3, "epoch": 0, "cycle_x": 0.25}
 
 
@@ -48,7 +53,7 @@ def test_grids_show_x_fake_cycle_and_identity(tmp_path, channels, columns):
     levels = [round((value + 1) * 127.5) for value in expected]
     grid = grids["xy"]
     for level in levels:
-        assert 1500 <= (np.abs(grid.astype(int) - level).max(axis=-1) <= 1).sum()
+        assert (np.abs(grid.astype(int) - level).max(axis=-1) <= 1).sum() >= 1500
     assert grid.shape[1] // 40 == columns
     assert 60 < grids["yx"].shape[0] - 0 < grids["xy"].shape[0]
 

@@ -34,7 +34,7 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_taken(tmp_path, keep
     newest = write(tmp_path, 10)
     data = newest.read_bytes()
     newest.write_bytes(data[:keep_bytes])
-    path, arrays, state, complaints = checkpoints.newest(tmp_path)
+    _, arrays, state, complaints = checkpoints.newest(tmp_path)
     assert (state["step"], arrays["a/b"][0, 0]) == (5, 5)
     assert len(complaints) == 1
     assert newest.name in complaints[0]
@@ -51,7 +51,7 @@ def test_a_flipped_bit_is_noticed(tmp_path):
 
 def test_only_damaged_ones_left_is_an_error(tmp_path):
     write(tmp_path, 5).write_bytes(b"")
-    with pytest.raises(UserError, match="All checkpoints in .* are damaged"):
+    with pytest.raises(UserError, match=r"All checkpoints in .* are damaged"):
         checkpoints.newest(tmp_path)
 
 
@@ -72,7 +72,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="No space left on device.*earlier ones are untouched"):
+    with pytest.raises(UserError, match=r"No space left on device.*earlier ones are untouched"):
         write(tmp_path, 10)
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000005.npz"]
     assert checkpoints.newest(tmp_path)[2] == {"step": 5}

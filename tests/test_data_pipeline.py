@@ -36,7 +36,7 @@ def make(tmp_path):
 
 
 def indices(batches, side):
-    return [int(round((value + 1) * 127.5)) for batch in batches for value in batch[side][:, 0, 0, 0]]
+    return [round((value + 1) * 127.5) for batch in batches for value in batch[side][:, 0, 0, 0]]
 
 
 def test_batches_are_float32_in_minus_one_to_one(make):
@@ -101,7 +101,7 @@ def test_a_batch_that_does_not_divide_the_domain_shows_no_picture_twice(make):
 def test_evaluation_pairs_are_unaugmented_and_the_shorter_list_goes_round():
     preparation = Preparation("crop", 12, 8)
     pairs = list(evaluation_pairs(numbered(2), numbered(3), preparation, 10))
-    assert [int(round((float(x[0, 0, 0, 0]) + 1) * 127.5)) for x, _ in pairs] == [0, 1, 0]
+    assert [round((float(x[0, 0, 0, 0]) + 1) * 127.5) for x, _ in pairs] == [0, 1, 0]
     expected = numbered(3).read(2)[None] / 127.5 - 1
     np.testing.assert_allclose(pairs[2][1], expected, atol=1e-6)
 

@@ -143,7 +143,12 @@ def tfds_dir(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore")  # tensorflow-datasets' own imports and deprecations
 def test_tensorflow_datasets_are_read_from_disk(tfds_dir):
     source = open_tfds("tiny", str(tfds_dir), 3, 3)
-    assert [len(pictures) for pictures in (source.train_x, source.train_y, source.test_x, source.test_y)] == [3, 2, 2, 1]
+    assert [len(pictures) for pictures in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
+        3,
+        2,
+        2,
+        1,
+    ]
     for index in range(3):
         value = source.train_x.read(index)[0, 0, 0]
         assert source.train_x.read(index).shape == (8 + value, 9, 3)

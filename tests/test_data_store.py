@@ -90,5 +90,5 @@ def test_a_truncated_picture_is_named_before_training_starts(folder):
 
 def test_a_disk_cache_that_cannot_be_written_is_an_error(folder):
     (folder / "blocked").write_text("a file, not a folder")
-    with pytest.raises(UserError, match="disk cache .* cannot be written"):
+    with pytest.raises(UserError, match=r"disk cache .* cannot be written"):
         open_store(pictures_of(folder), Preparation("none", 24, 16), "disk", folder / "blocked", "x")

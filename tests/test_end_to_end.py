@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 import tiny
+
 from cyclegan_tf import images
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,9 @@ def test_train_kill_resume_translate(source, tmp_path):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_tells_how_to_go_on(source, tmp_path, number, status):
-    process = start(*tiny.words(source, tmp_path / "run", "--training.max_steps=100000", "--training.constant_epochs=100000"))
+    process = start(
+        *tiny.words(source, tmp_path / "run", "--training.max_steps=100000", "--training.constant_epochs=100000")
+    )
     wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() and
              (tmp_path / "run" / "metrics.jsonl").stat().st_size > 0, process)  # fmt: skip
     process.send_signal(number)

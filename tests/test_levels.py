@@ -82,8 +82,8 @@ def test_as_dtype_refuses_other_types(given, wanted):
 
 
 def test_half_transparent_on_white():
-    pixel = np.array([[[200, 100, 0, 128]]], np.uint8)
-    # (200 * 128 + 255 * 127) / 255 = 227.4, (100 * 128 + 32385) / 255 = 177.2, 32385 / 255 = 127
+    pixel = np.array([[[199, 100, 0, 128]]], np.uint8)
+    # (199 * 128 + 255 * 127) / 255 = 226.9, (100 * 128 + 32385) / 255 = 177.2, 32385 / 255 = 127
     assert levels.on_white(pixel).tolist() == [[[227, 177, 127]]]
     deep = np.array([[[40000, 0], [40000, 65535], [40000, 32768]]], np.uint16)
     # the last: (40000 * 32768 + 65535 * 32767) / 65535 = 52767.3

@@ -43,9 +43,7 @@ def only(**weights):
 
 def batch(count=1, seed=0, channels=(3, 3)):
     rng = np.random.default_rng(seed)
-    return tuple(
-        tf.constant(np.tanh(rng.normal(size=(count, SIZE, SIZE, c))).astype(np.float32)) for c in channels
-    )
+    return tuple(tf.constant(np.tanh(rng.normal(size=(count, SIZE, SIZE, c))).astype(np.float32)) for c in channels)
 
 
 def step(gan, data):
@@ -90,7 +88,9 @@ def plain_step(gan, data, weights, rate):
     after = []
     for network, target in ((g, objective), (f, objective), (d_x, judges), (d_y, judges)):
         variables = [v.value for v in network.trainable_variables]
-        after.append([v.numpy() - rate * d.numpy() for v, d in zip(variables, tape.gradient(target, variables))])
+        after.append(
+            [v.numpy() - rate * d.numpy() for v, d in zip(variables, tape.gradient(target, variables), strict=True)]
+        )
     return {name: float(value) for name, value in terms.items()}, after
 
 
@@ -177,7 +177,7 @@ def test_a_weight_of_zero_adds_no_forward_pass(weights, passes):
 def test_a_judge_of_weight_zero_may_be_absent_but_a_wanted_one_not():
     g, f, _, d_y = networks()
     gan = CycleGAN(g, f, None, d_y, pool_size_images=0)
-    with pytest.raises(ValueError, match="adversarial_x has weight 1.0"):
+    with pytest.raises(ValueError, match=r"adversarial_x has weight 1.0"):
         gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD())
     gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights=only(adversarial_y=1.0, cycle_x=10.0))
     assert np.isfinite(list(step(gan, batch()).values())).all()
@@ -214,7 +214,7 @@ def test_every_kind_trains(kind, count):
     for i in range(3):
         logs = step(gan, batch(count, seed=i))
     assert np.isfinite(list(logs.values())).all()
-    assert list(logs) and set(logs) == set(gan.logged_names())
+    assert set(logs) == set(gan.logged_names())
     assert ("gradient_penalty_x" in logs) == (kind == "wgangp")
     assert all(
         m for m, v in zip(moved(before, gan.discriminator_y), gan.discriminator_y.trainable_variables, strict=True)
@@ -240,7 +240,9 @@ def test_the_penalty_enters_the_objective():
             tf.reduce_mean(judge(fake, training=True)) - tf.reduce_mean(judge(data[1], training=True)) + 10 * penalty
         )
     variables = [v.value for v in judge.trainable_variables]
-    expected = [v.numpy() - 1e-2 * d.numpy() for v, d in zip(variables, tape.gradient(objective, variables))]
+    expected = [
+        v.numpy() - 1e-2 * d.numpy() for v, d in zip(variables, tape.gradient(objective, variables), strict=True)
+    ]
     logs = step(gan, data)
     assert logs["gradient_penalty_y"] == pytest.approx(float(penalty), rel=1e-4)
     for variable, array in zip(judge.trainable_variables, expected, strict=True):

@@ -64,7 +64,7 @@ class Feeder(keras.Model):
 
 
 @pytest.mark.parametrize("route", ["eager", "graph", "unknown N", "xla"])
-@pytest.mark.parametrize("batches", [[1] * 24, [4] * 6])
+@pytest.mark.parametrize("batches", [[1] * 20, [4] * 5])
 def test_follows_the_simulation(route, batches):
     pool = ImagePool(3, seed=5)
     run = pool
@@ -72,15 +72,14 @@ def test_follows_the_simulation(route, batches):
         pictures = None if route == "unknown N" else batches[0]
         signature = [tf.TensorSpec((pictures, *SHAPE))]
         run = tf.function(lambda x: pool(x), input_signature=signature, jit_compile=route == "xla")
-    shown, kept = simulate(3, 5, 24)
+    shown, kept = simulate(3, 5, 20)
     assert fed(run, batches) == shown
     np.testing.assert_array_equal(pool.images[:, 0, 0, 0], kept)
-    assert (int(pool.count), int(pool.draws)) == (3, 24)
-    assert sorted(shown) != list(range(1, 25)), "nothing old was ever shown"
+    assert (int(pool.count), int(pool.draws)) == (3, 20)
+    assert sorted(shown) != list(range(1, 21)), "nothing old was ever shown"
 
 
-@pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(("policy", "jit"), [("float32", False), ("mixed_bfloat16", False), ("mixed_float16", True)])
 def test_works_in_a_train_step_under_every_policy(policy, jit):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -101,11 +100,11 @@ def test_works_in_a_train_step_under_every_policy(policy, jit):
 
 def test_decides_per_picture_not_per_batch():
     pool = ImagePool(5, seed=0)
-    shown = np.reshape(fed(pool, [4] * 20), (20, 4))
-    new = shown == np.arange(1, 81).reshape(20, 4)
+    shown = np.reshape(fed(pool, [4] * 12), (12, 4))
+    new = shown == np.arange(1, 49).reshape(12, 4)
     assert new[0].all()
     mixed_batches = new[2:].any(axis=1) & ~new[2:].all(axis=1)
-    assert mixed_batches.sum() >= 10
+    assert mixed_batches.sum() >= 5
 
 
 def test_wrong_06_half_of_what_the_judge_sees_is_old():
@@ -124,14 +123,14 @@ def test_wrong_06_half_of_what_the_judge_sees_is_old():
 
 
 def test_seeds_decide():
-    assert fed(ImagePool(2, seed=0), [30]) == fed(ImagePool(2, seed=0), [30])
-    assert fed(ImagePool(2, seed=0), [30]) != fed(ImagePool(2, seed=1), [30])
+    assert fed(ImagePool(2, seed=0), [12]) == fed(ImagePool(2, seed=0), [12])
+    assert fed(ImagePool(2, seed=0), [12]) != fed(ImagePool(2, seed=1), [12])
 
 
 def test_restored_state_goes_on_as_if_never_stopped(tmp_path):
-    whole = fed(ImagePool(4, seed=2), [1] * 30)
+    whole = fed(ImagePool(4, seed=2), [1] * 16)
     first = ImagePool(4, seed=2)
-    fed(first, [1] * 13)
+    fed(first, [1] * 9)
     path = tf.train.Checkpoint(pool=first).write(str(tmp_path / "pool"))
     second = ImagePool(4, seed=2)
     second.build((1, *SHAPE))
@@ -140,7 +139,7 @@ def test_restored_state_goes_on_as_if_never_stopped(tmp_path):
     third.build((1, *SHAPE))
     third.set_weights(first.get_weights())
     for pool in (second, third):
-        assert fed(pool, [1] * 17, start=13) == whole[13:]
+        assert fed(pool, [1] * 7, start=9) == whole[9:]
 
 
 def test_size_zero_shows_everything_and_keeps_nothing():

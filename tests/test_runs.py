@@ -34,7 +34,9 @@ def test_begin_refuses_a_folder_of_something_else(tmp_path):
 
 def test_other_fields_are_refused_by_name(run):
     other = Experiment(data=Data(crop_size_px=128), optimizer=Optimizer(learning_rate=1e-3))
-    with pytest.raises(UserError, match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002"):
+    with pytest.raises(
+        UserError, match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002"
+    ):
         run.check_same(other)
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 import tiny
+
 from cyclegan_tf import assembly, state, train
 from cyclegan_tf.errors import UserError
 
@@ -19,8 +19,14 @@ def test_everything_is_there_once(model):
     assert len({id(variable) for variable in named.values()}) == len(named)
     kinds = {name.split("/")[0] for name in named}
     assert kinds == {
-        *state.NETWORKS, "generator_optimizer", "discriminator_optimizer", "pool_x", "pool_y", "tracker", "penalty_seed",
-    }  # fmt: skip
+        *state.NETWORKS,
+        "generator_optimizer",
+        "discriminator_optimizer",
+        "pool_x",
+        "pool_y",
+        "tracker",
+        "penalty_seed",
+    }
     weights = sum(len(getattr(model, name).weights) for name in state.NETWORKS)
     assert len([name for name in named if name.split("/")[0] in state.NETWORKS]) > weights  # dropout's random states
     moments = [name for name in named if name.startswith("generator_optimizer/")]

@@ -7,10 +7,10 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tiny
 import yaml
 from PIL import Image
 
-import tiny
 from cyclegan_tf import checkpoints, images, train
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 from cyclegan_tf.runs import RunDirectory
@@ -55,7 +55,12 @@ def test_tensorboard_reads_the_logs(finished):
     curves = EventAccumulator(str(finished / "logs" / "train"), size_guidance={"tensors": 0})
     curves.Reload()
     tags = set(curves.Tags()["tensors"])
-    assert {"loss/cycle_x", "rate/learning_rate", "judges/accuracy_real_x", "gradients/gradient_norm_generators"} <= tags
+    assert {
+        "loss/cycle_x",
+        "rate/learning_rate",
+        "judges/accuracy_real_x",
+        "gradients/gradient_norm_generators",
+    } <= tags
     assert [event.step for event in curves.Tensors("loss/cycle_x")] == [2, 4, 6, 8, 10]
     pictures = EventAccumulator(str(finished / "logs" / "test"), size_guidance={"tensors": 0})
     pictures.Reload()
@@ -104,9 +109,7 @@ def test_dropout_and_the_penalty_resume_exactly_too(source, tmp_path, monkeypatc
 
 
 def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(finished, source, tmp_path, monkeypatch, capsys):
-    words = tiny.words(
-        source, tmp_path / "run", "--logging.test_every_epochs=1", "--training.checkpoint_every_steps=2"
-    )
+    words = tiny.words(source, tmp_path / "run", "--logging.test_every_epochs=1", "--training.checkpoint_every_steps=2")
     interrupted(monkeypatch, words, 5)
     newest = checkpoints.listed(tmp_path / "run" / "checkpoints")[0]
     newest.write_bytes(newest.read_bytes()[:1000])
@@ -121,7 +124,7 @@ def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(finished, 
 def test_a_finished_run_stays_as_it_is(finished, capsys):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file() and path.name != ".lock"}
     assert train.main(["--run_dir", str(finished)]) == 0
-    assert "finished (step 10)" in capsys.readouterr().out
+    assert "this run is finished (step 10)" in capsys.readouterr().out
     after = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file() and path.name != ".lock"}
     assert {path for path in before if before[path] != after[path]} <= {finished / "metrics.jsonl"}
 
@@ -161,7 +164,12 @@ def test_two_plain_folders_of_other_channels(tmp_path):
              "--run_dir", str(tmp_path / "run")]  # fmt: skip
     assert train.main(words) == 0
     record = json.loads((tmp_path / "run" / "data.json").read_text())
-    assert {name: len(names) for name, names in record.items()} == {"train_x": 3, "train_y": 3, "test_x": 1, "test_y": 1}
+    assert {name: len(names) for name, names in record.items()} == {
+        "train_x": 3,
+        "train_y": 3,
+        "test_x": 1,
+        "test_y": 1,
+    }
 
 
 @pytest.mark.parametrize("mode", ["none", "scale_width", "scale_width_and_crop", "crop"])
@@ -179,7 +187,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("more", "message"),
         [
-            (["--data.crop_size_px=18"], "data.crop_size_px is 18, but resnet_6blocks needs a multiple of 4: take 16 or 20"),
+            (
+                ["--data.crop_size_px=18"],
+                "data.crop_size_px is 18, but resnet_6blocks needs a multiple of 4: take 16 or 20",
+            ),
             (["--discriminator.n_layers=4"], "needs at least 48"),
             (["--generator.architecture=unet_256", "--generator.blocks=null"], "needs a multiple of 256: take 256"),
             (["--data.batch_size=9"], "data.batch_size is 9, but the larger domain has only 5 pictures"),
@@ -198,11 +209,11 @@ class TestRefusals:
             train.main(tiny.words(source, finished, "--loss.cycle_x=3", "--logging.test_every_epochs=1"))
 
     def test_resume_never(self, finished, source):
-        with pytest.raises(UserError, match="--resume never, but .* holds a run already"):
+        with pytest.raises(UserError, match=r"--resume never, but .* holds a run already"):
             train.main(tiny.words(source, finished, "--resume=never"))
 
     def test_resume_required(self, source, tmp_path):
-        with pytest.raises(UserError, match="--resume required, but .* holds no run"):
+        with pytest.raises(UserError, match=r"--resume required, but .* holds no run"):
             train.main(tiny.words(source, tmp_path / "run", "--resume=required"))
         assert not (tmp_path / "run").exists()
 
@@ -231,9 +242,7 @@ class TestRefusals:
 def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(TrainingStoppedError, match=r"At step \d+ the loss \w+ is not finite.*last good checkpoint is"):
-        train.main(
-            tiny.words(source, run, "--optimizer.learning_rate=1e30", "--training.checkpoint_every_steps=1")
-        )
+        train.main(tiny.words(source, run, "--optimizer.learning_rate=1e30", "--training.checkpoint_every_steps=1"))
     (picture,) = run.glob("not_finite_step_*.png")
     assert images.read(picture).shape[1] > 32
     assert "is not finite" in picture.with_suffix(".txt").read_text()

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
-import tiny
 from cyclegan_tf import images, train, translate, translation
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import build_generator
@@ -55,7 +55,12 @@ def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
 
 def test_direction_and_origin(run, folder, tmp_path, capsys):
     for direction in ("xy", "yx"):
-        assert translate.main([str(run), str(folder / "a.png"), str(tmp_path / f"{direction}.png"), "--direction", direction]) == 0
+        assert (
+            translate.main(
+                [str(run), str(folder / "a.png"), str(tmp_path / f"{direction}.png"), "--direction", direction]
+            )
+            == 0
+        )
         assert f"generator {direction} of {run / 'checkpoints' / 'step_000000001.npz'}" in capsys.readouterr().out
     network = keras.saving.load_model(run / "generator_yx.keras")
     expected = translation.Translator(network, 4)(images.read(folder / "a.png"))

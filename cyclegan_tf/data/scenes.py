@@ -1,8 +1,8 @@
 """One little scene of the demo data, painted as world X (summer, plain coats) or world Y (autumn, striped coats).
 
 Both worlds are one drawing: `Scene` holds geometry and colour scalars, and `PALETTE` is all that differs. Each scalar
-picks a point between two colours, different points in both worlds, so each world tells everything the other shows.
-Stripes are bands across each part of the body, counted from that part's ends: the outline decides them.
+picks a point between two colours, so each world tells everything that the other shows. Stripes run along the body at
+fixed distances below its upper outline, and as rings around the legs: what a network must know to place them is near.
 
 Lengths are in picture widths (x to the right, y downward), so a scene looks the same at every size.
 """
@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 World: TypeAlias = Literal["x", "y"]
-Floats: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.floating]
 Point: TypeAlias = tuple[float, float]
 
 # name -> world -> colours (sRGB) at scalar 0 and 1. The order of brightness is the same in both worlds, lest a network
-# trained without pairs find a swapped assignment (say, sky for ground) just as good as the true one.
+# trained without pairs finds a swapped assignment (say, sky for ground) just as good as the true one.
 PALETTE: dict[str, dict[World, tuple[tuple[int, int, int], tuple[int, int, int]]]] = {
     "zenith": {"x": ((74, 152, 222), (116, 190, 236)), "y": ((240, 184, 158), (246, 212, 176))},
     "skyline": {"x": ((190, 226, 244), (214, 238, 244)), "y": ((255, 230, 204), (255, 242, 216))},
-    "sun": {"x": ((255, 246, 190), (255, 252, 226)), "y": ((255, 190, 96), (255, 214, 120))},
+    "sun": {"x": ((255, 224, 110), (255, 238, 160)), "y": ((255, 190, 96), (255, 214, 120))},
     "cloud": {"x": ((240, 247, 252), (255, 255, 255)), "y": ((255, 238, 228), (255, 248, 240))},
     "ridge": {"x": ((112, 164, 158), (138, 186, 170)), "y": ((198, 148, 150), (214, 168, 158))},
     "meadow": {"x": ((112, 168, 68), (154, 194, 86)), "y": ((218, 172, 84), (236, 200, 116))},
@@ -35,14 +35,6 @@ PALETTE: dict[str, dict[World, tuple[tuple[int, int, int], tuple[int, int, int]]
     "coat_light": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((232, 214, 192), (255, 248, 232))},
     "coat_band": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((78, 54, 70), (126, 98, 110))},
     "dark": {"x": ((44, 28, 28), (70, 46, 40)), "y": ((48, 36, 50), (78, 60, 72))},
-}
-_COLOURS = {
-    (name, world): (
-        np.array(first, np.float32)[:, None, None],
-        np.subtract(last, first, dtype=np.float32)[:, None, None],
-    )
-    for name, worlds in PALETTE.items()
-    for world, (first, last) in worlds.items()
 }
 SOFTNESS = 0.035  # how far, in units, parts of a body melt into each other
 STRIPE_PITCH = 0.25  # in units: 8 px for an animal of average size at 128 px
@@ -89,7 +81,7 @@ class Scene:
 
 
 def draw_scene_parameters(rng: np.random.Generator) -> Scene:
-    """Draws a scene: one animal, or a big and a small one, somewhere in a random landscape."""
+    """Draws a scene: one animal, or a big and a small one, in a landscape with trees."""
     horizon = rng.uniform(0.46, 0.6)
     facing = int(rng.choice((-1, 1)))
     if rng.random() < 0.55:
@@ -166,7 +158,7 @@ def render(scene: Scene, world: World, size_px: int) -> NDArray[np.uint8]:
     _paint_sky(canvas, scene)
     _paint_land(canvas, scene)
     for plant in scene.plants:
-        _PAINTERS[plant.kind](canvas, plant)
+        _paint_plant(canvas, plant)
     for animal in scene.animals:
         _paint_animal(canvas, animal)
     return np.ascontiguousarray(np.rint(_clip(canvas.pixels, 255.0)).astype(np.uint8).transpose(1, 2, 0))
@@ -213,8 +205,10 @@ class _Canvas:
         patch.pixels[...] += (opacity * cover) * (colour - patch.pixels)
 
     def colour(self, name: str, scalar: float) -> Floats:
-        first, step = _COLOURS[name, self.world]
-        return first + np.float32(scalar) * step
+        """The palette's colour at a scalar, float32 (3, 1, 1)."""
+        first, last = PALETTE[name][self.world]
+        mixed = [[[a + scalar * (b - a)]] for a, b in zip(first, last, strict=True)]
+        return np.array(mixed, np.float32)
 
 
 def _clip(values: Floats, top: float = 1.0) -> Floats:
@@ -255,53 +249,33 @@ def _paint_land(canvas: _Canvas, scene: Scene) -> None:
     canvas.blend(patch, top - patch.y, meadow * (1.06 - 0.18 * depth))
 
 
-def _paint_trunk(canvas: _Canvas, tree: Plant, patch: _Patch, top: float) -> None:
-    (x, y), tall = tree.foot, tree.height
-    distance = np.maximum(np.abs(patch.x - x) - 0.045 * tall, (y - top * tall) - patch.y)
-    canvas.blend(patch, np.maximum(distance, patch.y - y), canvas.colour("trunk", tree.colour))
-
-
-def _paint_round(canvas: _Canvas, tree: Plant) -> None:
-    (x, y), tall = tree.foot, tree.height
-    patch = canvas.patch(x - 0.36 * tall, y - tall, x + 0.36 * tall, y)
-    _paint_trunk(canvas, tree, patch, 0.4)
-    leaves = canvas.colour("round", tree.colour)
-    for dx, dy, radius, tone in (
-        (0.13, 0.5, 0.22, 0.84),
-        (-0.13, 0.52, 0.22, 0.92),
-        (0, 0.74, 0.25, 1),
-        (-0.06, 0.79, 0.16, 1.12),
-    ):
-        canvas.blend(patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), leaves * tone)
-
-
-def _paint_conifer(canvas: _Canvas, tree: Plant) -> None:
-    (x, y), tall = tree.foot, tree.height
-    patch = canvas.patch(x - 0.3 * tall, y - 1.15 * tall, x + 0.3 * tall, y)
-    _paint_trunk(canvas, tree, patch, 0.2)
-    aside = np.abs(patch.x - x)
-    needles = canvas.colour("conifer", tree.colour) * np.where(patch.x < x, np.float32(1.1), np.float32(0.92))
-    for low, high, half, tone in ((0.14, 0.64, 0.28, 0.9), (0.38, 0.9, 0.23, 1.0), (0.64, 1.15, 0.17, 1.1)):
-        slope = half / (high - low)
-        flank = (aside - slope * (patch.y - (y - high * tall))) / math.hypot(1.0, slope)
-        canvas.blend(patch, np.maximum(flank, patch.y - (y - low * tall)), needles * tone)
-
-
-def _paint_tuft(canvas: _Canvas, tuft: Plant) -> None:
-    (x, y), tall = tuft.foot, tuft.height
-    patch = canvas.patch(x - 0.7 * tall, y - tall, x + 0.7 * tall, y)
-    up, aside = y - patch.y, np.abs(patch.x - x)
-    blades = np.minimum(aside, np.abs(aside - 0.6 * up)) - 0.14 * (tall - up)
-    canvas.blend(patch, np.maximum(blades, -up), canvas.colour("tuft", tuft.colour), 0.8)
-
-
-def _paint_petal(canvas: _Canvas, petal: Plant) -> None:
-    (x, y), radius = petal.foot, 0.32 * petal.height
-    patch = canvas.patch(x - radius, y - radius, x + radius, y + radius)
-    canvas.blend(patch, _ball(patch, x, y, radius), canvas.colour("petal", petal.colour))
-
-
-_PAINTERS = {"round": _paint_round, "conifer": _paint_conifer, "tuft": _paint_tuft, "petal": _paint_petal}
+def _paint_plant(canvas: _Canvas, plant: Plant) -> None:
+    (x, y), tall = plant.foot, plant.height
+    patch = canvas.patch(x - 0.7 * tall, y - 1.15 * tall, x + 0.7 * tall, y + 0.3 * tall)
+    aside, up = np.abs(patch.x - x), y - patch.y
+    colour = canvas.colour(plant.kind, plant.colour)
+    if plant.kind in ("round", "conifer"):
+        trunk = np.maximum(aside - 0.045 * tall, np.abs(up - 0.2 * tall) - 0.2 * tall)
+        canvas.blend(patch, trunk, canvas.colour("trunk", plant.colour))
+    if plant.kind == "round":
+        for dx, dy, radius, tone in (
+            (0.13, 0.5, 0.22, 0.84),
+            (-0.13, 0.52, 0.22, 0.92),
+            (0, 0.74, 0.25, 1),
+            (-0.06, 0.79, 0.16, 1.12),
+        ):
+            canvas.blend(patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), colour * tone)
+    elif plant.kind == "conifer":
+        colour = colour * np.where(patch.x < x, np.float32(1.1), np.float32(0.92))
+        for low, high, half, tone in (0.14, 0.64, 0.28, 0.9), (0.38, 0.9, 0.23, 1.0), (0.64, 1.15, 0.17, 1.1):
+            slope = half / (high - low)
+            flank = (aside + slope * (up - high * tall)) / math.hypot(1.0, slope)
+            canvas.blend(patch, np.maximum(flank, low * tall - up), colour * tone)
+    elif plant.kind == "tuft":
+        blades = np.minimum(aside, np.abs(aside - 0.6 * up)) - 0.14 * (tall - up)
+        canvas.blend(patch, np.maximum(blades, -up), colour, 0.8)
+    else:
+        canvas.blend(patch, _ball(patch, x, y, 0.32 * tall), colour)
 
 
 class _Cone(NamedTuple):
@@ -344,21 +318,17 @@ def _skeleton(animal: Animal) -> list[tuple[float, list[_Cone]]]:
     brow = _reach(poll, droop + 1.9, 0.09)
     dock = (-0.5 - 0.8 * girth, back + 0.12)
     hock = (dock[0] - 0.14, back - 0.18)
-    far = [
-        _Cone(*dock, *hock, 0.05, 0.045),
-        _dark(hock, -1.65, 0.27, 0.05, 0.075),
-        *_leg(-0.6, back - 0.1, 0.17, -swing, 0.1, girth + 0.1),
-        *_leg(0.42, back - 0.1, 0.14, swing, -0.06, girth + 0.1),
-        _Cone(*brow, *_reach(brow, droop + 1.75, 0.2), 0.06, 0.02),
-    ]
-    near = [
-        _Cone(-0.5, back, 0.46, back - 0.02, 1.04 * girth, girth),
-        _Cone(*base, *poll, 0.23, 0.13),
-        _Cone(*poll, *_reach(poll, droop, 0.36), 0.135, 0.09, None, 0.78),
-        *_leg(-0.52, back - 0.06, 0.22, swing, 0.12, girth + 0.06),
-        *_leg(0.42, back - 0.1, 0.16, -swing, -0.06, girth + 0.1),
-        _Cone(*brow, *_reach(brow, droop + 2.25, 0.2), 0.06, 0.02),
-    ]
+    far = [_Cone(*dock, *hock, 0.05, 0.045), _dark(hock, -1.65, 0.27, 0.05, 0.075)]
+    far += [_Cone(*brow, *_reach(brow, droop + 1.75, 0.2), 0.06, 0.02)]
+    far += _leg(-0.6, back - 0.1, 0.17, -swing, 0.1, girth + 0.1) + _leg(
+        0.42, back - 0.1, 0.14, swing, -0.06, girth + 0.1
+    )
+    near = [_Cone(-0.5, back, 0.46, back - 0.02, 1.04 * girth, girth), _Cone(*base, *poll, 0.23, 0.13)]
+    near += [_Cone(*poll, *_reach(poll, droop, 0.36), 0.135, 0.09, None, 0.78)]
+    near += [_Cone(*brow, *_reach(brow, droop + 2.25, 0.2), 0.06, 0.02)]
+    near += _leg(-0.52, back - 0.06, 0.22, swing, 0.12, girth + 0.06) + _leg(
+        0.42, back - 0.1, 0.16, -swing, -0.06, girth + 0.1
+    )
     crest = animal.neck + 0.5 * math.pi
     mane = [_Cone(*_reach(base, crest, 0.2), *_reach(poll, crest, 0.11), 0.07, 0.08, dark_from=-9.0)]
     for angle in (droop + 1.4, droop + 1.85) if animal.horns else ():
@@ -389,43 +359,38 @@ def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patc
 
     The soft minimum's weights also blend the phases, so stripes bend where parts of the body meet.
     """
-    (foot_x, foot_y), unit, facing = animal.foot, animal.unit, animal.facing
+    unit, facing = animal.unit, animal.facing
     sums = np.zeros((4, canvas.size_px, canvas.size_px), np.float32)
-    boxes = []
-    for cone in cones:
-        fat = max(cone.r0, cone.r1) + 4.5 * SOFTNESS  # beyond, a weight is below 1 % of the outline's
-        left, right = sorted(
-            foot_x + facing * unit * x for x in (min(cone.x0, cone.x1) - fat, max(cone.x0, cone.x1) + fat)
-        )
-        boxes.append(
-            (
-                left,
-                foot_y - unit * (max(cone.y0, cone.y1) + fat),
-                right,
-                foot_y - unit * (min(cone.y0, cone.y1) - fat),
-            )
-        )
-        patch = canvas.patch(*boxes[-1])
-        x = (patch.x - foot_x) * (facing / unit) - cone.x0
-        y = (foot_y - patch.y) / unit - cone.y0
+    boxes = [_box(animal, cone) for cone in cones]
+    for cone, box in zip(cones, boxes, strict=True):
+        patch = canvas.patch(*box)
+        x = (patch.x - animal.foot[0]) * (facing / unit) - cone.x0
+        y = (animal.foot[1] - patch.y) / unit - cone.y0
         dx, dy = cone.x1 - cone.x0, cone.y1 - cone.y0
         length = math.hypot(dx, dy)
-        along = x * (dx / length) + y * (dy / length)
+        along, above = (x * dx + y * dy) / length, (y * dx - x * dy) / length
         share = _clip(along / length)
-        height = y * (dx / length) - x * (dy / length)
         x, y, radius = x - share * dx, y - share * dy, cone.r0 + share * (cone.r1 - cone.r0)
         weight = np.exp((radius - np.sqrt(x * x + y * y)) / SOFTNESS)
         total, phase, lit, darkness = sums[(slice(None), *patch.window)]
         total += weight
-        if cone.rings:
-            phase += weight * (cone.rings[0] + ((cone.rings[1] - cone.rings[0]) / length) * along)
+        if cone.rings is None:
+            phase += weight * (FIRST_STRIPE + (radius - above) / STRIPE_PITCH)
         else:
-            phase += weight * (FIRST_STRIPE + (radius - height) / STRIPE_PITCH)
+            phase += weight * (cone.rings[0] + along * ((cone.rings[1] - cone.rings[0]) / length))
         lit += weight * ((y - 0.4 * facing * x) / radius)
         if cone.dark_from < 1.0:
             darkness += weight * _clip(0.5 + (along - cone.dark_from * length) * (unit * canvas.size_px))
-    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
-    patch = canvas.patch(min(lefts), min(tops), max(rights), max(bottoms))
+    patch = canvas.patch(*np.min(boxes, axis=0)[:2].tolist(), *np.max(boxes, axis=0)[2:].tolist())
     total, phase, lit, darkness = sums[(slice(None), *patch.window)]
     total = np.maximum(total, 1e-6)
     return patch, np.log(total) * (-SOFTNESS * unit), phase / total, lit / total, darkness / total
+
+
+def _box(animal: Animal, cone: _Cone) -> tuple[float, float, float, float]:
+    fat = max(cone.r0, cone.r1) + 4.5 * SOFTNESS  # farther out, its weight is below 2 % of the outline's
+    x = animal.foot[0] + animal.facing * animal.unit * 0.5 * (cone.x0 + cone.x1)
+    y = animal.foot[1] - animal.unit * 0.5 * (cone.y0 + cone.y1)
+    wide = animal.unit * (0.5 * abs(cone.x1 - cone.x0) + fat)
+    high = animal.unit * (0.5 * abs(cone.y1 - cone.y0) + fat)
+    return x - wide, y - high, x + wide, y + high

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def _nonempty(paths: list[Path], folder: Path) -> list[Path]:
     return paths
 
 
-def _notes(*lists: Pictures) -> tuple[str, ...]:
+def _notes(lists: Sequence[Pictures]) -> tuple[str, ...]:
     alpha = [info for pictures in lists for info in pictures.infos if info.has_alpha]
     if not alpha:
         return ()
@@ -113,7 +114,7 @@ def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -
         else:
             paths = images.find_pictures(folder) if folder.is_dir() else []
         lists.append(_file_pictures(paths, root, channels, max_pixels))
-    return Source(*lists, description=_describe(str(root), lists), notes=_notes(*lists))
+    return _source(str(root), lists)
 
 
 def open_two_folders(
@@ -148,14 +149,14 @@ def open_two_folders(
             chosen = [path for path, name in zip(paths, names, strict=True) if (name in held_out) == wanted]
             lists[f"{split}_{domain}"] = _file_pictures(chosen, folder, channels, max_pixels)
     ordered = [lists[name] for name in ("train_x", "train_y", "test_x", "test_y")]
-    return Source(*ordered, description=_describe(f"{x_dir} and {y_dir}", ordered), notes=_notes(*ordered))
+    return _source(f"{x_dir} and {y_dir}", ordered)
 
 
 def open_demo(seed: int = 0) -> Source:
     """The built-in scenes, drawn when read; train halves unpaired, the test split paired."""
     from cyclegan_tf.data import demo
 
-    def train(domain: str) -> Pictures:
+    def train(domain: Literal["x", "y"]) -> Pictures:
         names = tuple(f"train/{domain}/{index:04d}" for index in range(demo.TRAIN_PICTURES))
         return Pictures(names, 3, lambda index: demo.train_picture(domain, index, demo.SIZE_PX, seed))
 
@@ -164,7 +165,7 @@ def open_demo(seed: int = 0) -> Source:
         return Pictures(names, 3, lambda index: demo.test_pair(index, demo.SIZE_PX, seed)[side])
 
     lists = [train("x"), train("y"), test(0), test(1)]
-    return Source(*lists, description=_describe("the built-in demo scenes", lists))
+    return _source("the built-in demo scenes", lists)
 
 
 def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int) -> Source:
@@ -202,9 +203,11 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
             )
         names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
         lists.append(Pictures(names, channels, stored.__getitem__))
-    return Source(*lists, description=_describe(f"tensorflow-datasets {name}", lists))
+    return _source(f"tensorflow-datasets {name}", lists)
 
 
-def _describe(what: str, lists: Sequence[Pictures]) -> str:
-    train_x, train_y, test_x, test_y = (len(pictures) for pictures in lists)
-    return f"{what}: X {train_x} train, {test_x} test; Y {train_y} train, {test_y} test"
+def _source(what: str, lists: Sequence[Pictures]) -> Source:
+    """From the four lists in the order of `FOLDERS`."""
+    train_x, train_y, test_x, test_y = lists
+    description = f"{what}: X {len(train_x)} train, {len(test_x)} test; Y {len(train_y)} train, {len(test_y)} test"
+    return Source(train_x, train_y, test_x, test_y, description, _notes(lists))
