@@ -48,7 +48,7 @@ def train(inputs: np.ndarray, targets: np.ndarray, steps: int) -> keras.Model:
     model = network()
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)), loss="mae")
     pairs = tf.data.Dataset.from_tensor_slices((inputs, targets)).shuffle(len(inputs), seed=1).repeat().batch(BATCH)
-    model.fit(pairs, steps_per_epoch=steps, epochs=1, verbose=0)
+    model.fit(pairs, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
     return model
 
 
@@ -96,7 +96,7 @@ def main() -> None:
         start = time.perf_counter()
         model = train(inputs, targets, options.steps)
         answers = np.clip(model.predict(given, batch_size=BATCH, verbose=0), 0.0, 1.0)
-        judge(f"{label}", answers, given, truths, masks)
+        judge(label, answers, given, truths, masks)
         print(f"  {options.steps} steps of {BATCH} took {time.perf_counter() - start:.0f} s")
 
 

@@ -74,7 +74,7 @@ def examine(
     paths = {name: images.find_pictures(folder) for name, folder in folders.items()}
     channels = {name: channels_x if domain_of(name) == "X" else channels_y for name in folders}
     jobs = [(path, channels[name]) for name in folders for path in paths[name]]
-    examined = _examine_all(jobs, show_progress)
+    examined = iter(list(_examine_all(jobs, show_progress)))
     looked_at = tuple(
         Folder(name, folder, channels[name], tuple(next(examined) for _ in paths[name]), _other_files(folder))
         for name, folder in folders.items()

@@ -108,7 +108,9 @@ def as_picture_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS)
         return PictureError(path, "is not a picture that this program can read, whatever its name says")
     if isinstance(error, OSError) and error.strerror:
         return PictureError(path, f"cannot be opened: {error.strerror}")
-    return PictureError(path, f"is damaged or cut off ({str(error) or type(error).__name__})")
+    # What other errors say is for those who know the decoder.
+    said = " ".join(str(error).split())[:100] if isinstance(error, OSError | ValueError) else ""
+    return PictureError(path, f"is damaged or cut off ({said})" if said else "is damaged or cut off")
 
 
 def too_large(path: Path, size: str, max_pixels: int) -> PictureError:

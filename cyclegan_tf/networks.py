@@ -152,7 +152,7 @@ class _Parts:
     norm_affine: bool
     upsampling: Upsampling = "transposed"
 
-    def _common(self, name: str) -> dict[str, Any]:
+    def common(self, name: str) -> dict[str, Any]:
         return {"dtype": self.policy, "name": name}
 
     def _seed_of(self, name: str) -> int | None:
@@ -161,39 +161,39 @@ class _Parts:
     def _conv_options(self, name: str) -> dict[str, Any]:
         # one initializer object for several layers would give them all the same numbers
         kernel = keras.initializers.RandomNormal(0.0, 0.02, seed=self._seed_of(name))
-        return {**self._common(name), "kernel_initializer": kernel, "bias_initializer": "zeros"}
+        return {**self.common(name), "kernel_initializer": kernel, "bias_initializer": "zeros"}
 
     def conv(self, x: Any, name: str, filters: int, kernel: int, stride: int = 1, *, zeros: int = 0, mirror: int = 0):
         """Convolution after explicit padding on all four sides; "same" would pad strided layers on one side only."""
         if zeros:
-            x = keras.layers.ZeroPadding2D(zeros, **self._common(f"{name}_pad"))(x)
+            x = keras.layers.ZeroPadding2D(zeros, **self.common(f"{name}_pad"))(x)
         if mirror:
-            x = ReflectionPadding2D(mirror, **self._common(f"{name}_pad"))(x)
+            x = ReflectionPadding2D(mirror, **self.common(f"{name}_pad"))(x)
         return keras.layers.Conv2D(filters, kernel, stride, **self._conv_options(name))(x)
 
     def up(self, x: Any, name: str, filters: int, kernel: int = 3):
         """Doubles both sides."""
         if self.upsampling == "resize":
-            x = keras.layers.UpSampling2D(2, interpolation="nearest", **self._common(f"{name}_resize"))(x)
+            x = keras.layers.UpSampling2D(2, interpolation="nearest", **self.common(f"{name}_resize"))(x)
             return self.conv(x, name, filters, 3, mirror=1)
         if kernel == 4:  # here "same" crops one pixel all around, as padding 1 does
             return keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", **self._conv_options(name))(x)
         x = keras.layers.Conv2DTranspose(filters, kernel, 2, padding="valid", **self._conv_options(name))(x)
         # padding 1 with output padding 1 crops the FIRST row and column; "same" would crop the last
-        return keras.layers.Cropping2D(((1, 0), (1, 0)), **self._common(f"{name}_crop"))(x)
+        return keras.layers.Cropping2D(((1, 0), (1, 0)), **self.common(f"{name}_crop"))(x)
 
     def norm(self, x: Any, name: str):
         affine = self.norm_affine
-        return InstanceNormalization(1e-5, center=affine, scale=affine, **self._common(name))(x)
+        return InstanceNormalization(1e-5, center=affine, scale=affine, **self.common(name))(x)
 
     def relu(self, x: Any, name: str):
-        return keras.layers.ReLU(**self._common(name))(x)
+        return keras.layers.ReLU(**self.common(name))(x)
 
     def leaky_relu(self, x: Any, name: str):
-        return keras.layers.LeakyReLU(negative_slope=_LEAK, **self._common(name))(x)
+        return keras.layers.LeakyReLU(negative_slope=_LEAK, **self.common(name))(x)
 
     def dropout(self, x: Any, name: str):
-        layer = keras.layers.Dropout(_DROPOUT, seed=self._seed_of(name), **self._common(name))
+        layer = keras.layers.Dropout(_DROPOUT, seed=self._seed_of(name), **self.common(name))
         # Keras numbers these by order of creation; checkpoints need a path that every process agrees on
         layer.seed_generator.state._path = f"{name}/seed_generator_state"
         return layer(x)
@@ -214,7 +214,7 @@ def _resnet(parts: _Parts, x: Any, channels: int, filters: int, blocks: int, end
         if dropout:
             y = parts.dropout(y, f"{block}_dropout")
         y = parts.norm(parts.conv(y, f"{block}_conv2", 4 * filters, 3, mirror=1), f"{block}_conv2_norm")
-        x = keras.layers.Add(**parts._common(f"{block}_add"))([x, y])
+        x = keras.layers.Add(**parts.common(f"{block}_add"))([x, y])
     for index in (1, 2):
         x = parts.norm_relu(parts.up(x, f"up{index}", 4 * filters // 2**index), f"up{index}")
     return parts.conv(x, "last", channels, end_kernel, mirror=end_kernel // 2)
@@ -237,7 +237,7 @@ def _unet(parts: _Parts, x: Any, channels: int, filters: int, depth: int, dropou
         x = parts.norm(x, f"up{level}_norm")
         if dropout and 4 < level < depth:
             x = parts.dropout(x, f"up{level}_dropout")
-        x = keras.layers.Concatenate(**parts._common(f"up{level}_join"))([skips.pop(), x])
+        x = keras.layers.Concatenate(**parts.common(f"up{level}_join"))([skips.pop(), x])
     return parts.up(parts.relu(x, "up1_relu"), "up1", channels, 4)
 
 

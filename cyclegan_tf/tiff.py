@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,7 @@ MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of a TIFF file."""
 
 _TAGS = {"bits": 258, "photometric": 262, "samples": 277, "max_sample_value": 281, "sample_format": 339}
+_CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
 
 def header(path: Path, stream: BinaryIO, max_pixels: int) -> PictureInfo:
@@ -38,6 +40,8 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> PictureInfo:
     # Pillow cuts 16-bit colour down to 8 bits, and drops planes it has no name for, without a word.
     if (stored_bits > 8 and samples > 1) or (image.mode != "P" and channels != samples):
         return _tifffile_header(path)
+    if not _has_all_pieces(image):
+        raise PictureError(path, _CUT_OFF)
     kind = {2: "i", 3: "f"}.get((tags["sample_format"] or (1,))[0], "u")
     bits, white = levels.depth_of(np.dtype(f"{kind}{-(-stored_bits // 8)}"))
     return PictureInfo(
@@ -104,6 +108,10 @@ def _tifffile_header(path: Path) -> PictureInfo:
         if kind is None or page.dtype is None:
             raise PictureError(path, "is a TIFF whose colours or numbers are of a kind this program does not know")
         channels, declared = page.samplesperpixel, page.tags.valueof(_TAGS["max_sample_value"])
+        if kind == "CMYK" and channels != 4:
+            raise PictureError(path, f"is a TIFF of {channels} printing inks; CMYK has 4")
+        if len(page.dataoffsets) < math.prod(page.chunked):
+            raise PictureError(path, _CUT_OFF)
         bits, white = levels.depth_of(page.dtype)
         orientation = page.tags.valueof(EXIF_ORIENTATION, 1)
         return PictureInfo(
@@ -138,6 +146,17 @@ def _decode_with_tifffile(info: PictureInfo) -> np.ndarray:
     if info.has_alpha and page.extrasamples[-1] == 1:
         planes = levels.straight_alpha(planes)
     return planes
+
+
+def _has_all_pieces(image: Any) -> bool:
+    """Pillow leaves black what no strip covers; this tells whether any is missing."""
+    width, height = image.tag_v2[256], image.tag_v2[257]
+    if 324 in image.tag_v2:
+        pieces, across, down = image.tag_v2[324], image.tag_v2[322], image.tag_v2[323]
+    else:
+        pieces, across, down = image.tag_v2[273], width, image.tag_v2.get(278, height)
+    planes = image.tag_v2.get(_TAGS["samples"], 1) if image.tag_v2.get(284) == 2 else 1
+    return len(pieces) >= planes * math.ceil(width / across) * math.ceil(height / down)
 
 
 def _white(declared: Any, bits: int) -> int:

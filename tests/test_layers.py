@@ -31,6 +31,14 @@ def test_normalizes_each_channel_of_each_picture(pictures, training):
     np.testing.assert_allclose(InstanceNormalization()(x, training=training), normalized(np.float32(x)), atol=1e-5)
 
 
+@pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
+@pytest.mark.parametrize("training", [False, True])
+def test_epsilon_is_exact_where_it_matters(training, epsilon):
+    x = noise(2, 8, 8, 3) * np.float32(1e-3)
+    y = InstanceNormalization(epsilon)(x, training=training)
+    np.testing.assert_allclose(y, normalized(x, epsilon), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     ("known", "jit"), [((1, 6, 5, 3), False), ((4, 6, 5, 3), False), ((None,) * 3 + (3,), False), ((4, 6, 5, 3), True)]

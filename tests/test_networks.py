@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from typing import get_args
 
 import keras
 import numpy as np
@@ -63,9 +62,8 @@ def test_parameters_of_the_nine_blocks():
 
 @pytest.mark.parametrize(("architecture", "blocks"), [("resnet_9blocks", 9), ("resnet_6blocks", 6), ("fast_style", 4)])
 def test_names_say_how_many_blocks(architecture, blocks):
-    for given, expected in ((None, blocks), (2, 2)):
-        model = build_generator(architecture, filters=1, blocks=given, seed=0)
-        assert sum(isinstance(layer, keras.layers.Add) for layer in model.layers) == expected
+    model = build_generator(architecture, filters=1, seed=0)
+    assert sum(isinstance(layer, keras.layers.Add) for layer in model.layers) == blocks
 
 
 def test_fast_style_has_the_lecture_numbers():
@@ -261,7 +259,7 @@ def all_different(arrays):
 @pytest.mark.parametrize("seed", [0, None])
 def test_wrong_11_every_layer_starts_with_numbers_of_its_own(seed):
     assert all_different(kernels(build_generator("resnet_6blocks", filters=4, blocks=3, seed=seed)))
-    assert all_different(kernels(build_generator("unet_256", filters=2, seed=seed)))
+    assert all_different(kernels(build_generator("unet_128", filters=2, seed=seed)))
     assert all_different(kernels(build_discriminator(filters=2, n_layers=6, seed=seed)))
 
 
@@ -299,8 +297,16 @@ def test_wrong_03_affine_gammas_start_at_one():
 # Behaviour.
 
 
-@pytest.mark.parametrize("architecture", networks.ARCHITECTURES)
-@pytest.mark.parametrize("upsampling", get_args(networks.Upsampling))
+@pytest.mark.parametrize(
+    ("architecture", "upsampling"),
+    [
+        ("resnet_9blocks", "transposed"),
+        ("resnet_6blocks", "resize"),
+        ("fast_style", "resize"),
+        ("unet_256", "transposed"),
+        ("unet_128", "resize"),
+    ],
+)
 def test_any_size_and_channels(architecture, upsampling):
     side = networks.size_multiple(architecture)
     residual = {} if architecture.startswith("unet") else {"blocks": 1}
@@ -317,7 +323,7 @@ def test_any_size_and_channels(architecture, upsampling):
     assert networks.multiple_of_network(model) == side
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
 def test_output_is_float32_under_every_policy(policy):
     x = picture(1, 32, 32, 3)
     for build in (
@@ -357,7 +363,7 @@ def test_pictures_of_a_batch_do_not_see_each_other():
 
 @pytest.mark.parametrize(
     ("architecture", "places"),
-    [("resnet_6blocks", ["block1_dropout", "block2_dropout"]), ("unet_256", [f"up{n}_dropout" for n in (7, 6, 5)])],
+    [("resnet_6blocks", ["block1_dropout", "block2_dropout"]), ("unet_128", [f"up{n}_dropout" for n in (6, 5)])],
 )
 def test_dropout_acts_in_training_only_and_has_stable_names(architecture, places):
     residual = {} if architecture.startswith("unet") else {"blocks": 2}
@@ -375,7 +381,7 @@ def test_dropout_acts_in_training_only_and_has_stable_names(architecture, places
 
 
 def test_every_layer_is_named_by_us():
-    cases = itertools.product(("fast_style", "unet_128"), get_args(networks.Upsampling))
+    cases = [("fast_style", "transposed"), ("unet_128", "resize")]
     networks_made = [build_generator(a, filters=1, seed=0, upsampling=u, dropout=True) for a, u in cases]
     networks_made += [build_discriminator(a, filters=1, seed=0) for a in networks.DISCRIMINATOR_ARCHITECTURES]
     for model in networks_made:
@@ -386,12 +392,11 @@ def test_every_layer_is_named_by_us():
 
 # Keras 3.15 saves variables through np.array(variable), whose copy keyword they lack
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-@pytest.mark.parametrize("kind", ["resnet", "resize", "unet", "patch"])
+@pytest.mark.parametrize("kind", ["resnet", "unet", "patch"])
 def test_saved_networks_answer_the_same(kind, tmp_path):
     model = {
         "resnet": lambda: build_generator("resnet_6blocks", filters=2, blocks=1, dropout=True, norm_affine=True),
-        "resize": lambda: build_generator("fast_style", filters=2, blocks=1, upsampling="resize"),
-        "unet": lambda: build_generator("unet_128", filters=1, dtype_policy="mixed_bfloat16"),
+        "unet": lambda: build_generator("unet_128", filters=1, upsampling="resize", dtype_policy="mixed_bfloat16"),
         "patch": lambda: build_discriminator(filters=2, n_layers=2, name="discriminator_x"),
     }[kind]()
     side = 128 if kind == "unet" else 16

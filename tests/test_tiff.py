@@ -166,6 +166,19 @@ def test_cut_off(write, tmp_path, keep):
         read(pictures.cut_off(tmp_path / "cut.tif", whole, keep))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("options", [{"rowsperstrip": 4}, {"tile": (16, 16)}])
+def test_size_beyond_the_strips_is_not_black(write, dtype, options):
+    path = write(pictures.noise(32, 20, 3, dtype), photometric="rgb", **options)
+    data = bytearray(path.read_bytes())
+    entry = data.index(struct.pack("<HH", 257, 4))  # ImageLength
+    data[entry + 8 : entry + 12] = struct.pack("<I", 500)
+    assert read(path).shape == (32, 20, 3)
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match="fewer strips or tiles"):
+        probe(path)
+
+
 def test_without_tifffile_the_way_to_get_it_is_told(write, monkeypatch):
     path = write(pictures.noise(5, 4, 3, np.uint16), photometric="rgb")
     monkeypatch.setitem(sys.modules, "tifffile", None)

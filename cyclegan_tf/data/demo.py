@@ -38,8 +38,10 @@ def train_picture(domain: Literal["x", "y"], index: int, size_px: int, seed: int
     return render(_scene(domain, index, seed), domain, size_px)
 
 
-def test_pair(
-    index: int, size_px: int, seed: int = 0
+def test_pair(  # not a test of pytest's
+    index: int,
+    size_px: int,
+    seed: int = 0,  # noqa: PT028
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
     """One test scene in both worlds, and where its animals are.
 

@@ -36,6 +36,7 @@ PALETTE: dict[str, dict[World, tuple[tuple[int, int, int], tuple[int, int, int]]
     "coat_band": {"x": ((100, 48, 28), (184, 108, 54)), "y": ((78, 54, 70), (126, 98, 110))},
     "dark": {"x": ((44, 28, 28), (70, 46, 40)), "y": ((48, 36, 50), (78, 60, 72))},
 }
+GIRTH = 0.27  # the trunk's usual radius in units
 SOFTNESS = 0.035  # how far, in units, parts of a body melt into each other
 STRIPE_PITCH = 0.25  # in units: 8 px for an animal of average size at 128 px
 FIRST_STRIPE = 0.45  # the phase on the upper outline; stripes are dark around a half
@@ -52,7 +53,7 @@ class Animal:
     girth: float
     leg: float  # length of the legs in units
     neck: float  # angle above the horizon; negative when grazing
-    stride: float  # swing of the legs
+    stride: float
     horns: bool
 
 
@@ -82,39 +83,27 @@ class Scene:
 
 def draw_scene_parameters(rng: np.random.Generator) -> Scene:
     """Draws a scene: one animal, or a big and a small one, in a landscape with trees."""
-    horizon = rng.uniform(0.46, 0.6)
-    facing = int(rng.choice((-1, 1)))
-    if rng.random() < 0.55:
-        animals = [_draw_animal(rng, rng.uniform(0.24, 0.3), rng.uniform(0.84, 0.95), facing, rng.random())]
-    else:  # a young one behind its parent
-        ahead = rng.uniform(0.85, 1.0) if facing > 0 else rng.uniform(0.0, 0.15)
-        turned = int(rng.choice((-1, 1)))
-        animals = [
-            _draw_animal(rng, rng.uniform(0.15, 0.18), rng.uniform(0.7, 0.78), turned, float(facing < 0)),
-            _draw_animal(rng, rng.uniform(0.23, 0.27), rng.uniform(0.86, 0.95), facing, ahead),
-        ]
-    trees = []
-    for _ in range(rng.integers(3, 7)):
-        depth = rng.random()
-        foot = (float(rng.random()), float(horizon + 0.02 + 0.1 * depth))
-        kind: Literal["round", "conifer"] = "round" if rng.random() < 0.6 else "conifer"
-        trees.append(Plant(foot, float((0.16 + 0.16 * depth) * rng.uniform(0.9, 1.25)), _skewed(rng), kind))
-    herbs = []
+    horizon, facing = rng.uniform(0.46, 0.6), int(rng.choice((-1, 1)))
+    animals = [_draw_animal(rng, rng.uniform(0.24, 0.3), rng.uniform(0.84, 0.95), facing, rng.random())]
+    if rng.random() < 0.45:  # a young one behind its parent
+        ahead, turned = 0.5 + facing * rng.uniform(0.35, 0.5), int(rng.choice((-1, 1)))
+        animals = [_draw_animal(rng, rng.uniform(0.15, 0.18), rng.uniform(0.7, 0.78), turned, float(facing < 0))]
+        animals += [_draw_animal(rng, rng.uniform(0.23, 0.27), rng.uniform(0.86, 0.95), facing, ahead)]
+    plants = []
+    for depth in sorted(rng.random(rng.integers(3, 7)).tolist()):
+        foot, tall = (rng.random(), horizon + 0.02 + 0.1 * depth), (0.16 + 0.16 * depth) * rng.uniform(0.9, 1.25)
+        plants.append(Plant(foot, tall, _skewed(rng), "round" if rng.random() < 0.6 else "conifer"))
     for _ in range(rng.integers(10, 18)):
-        foot = (float(rng.random()), float(rng.uniform(horizon + 0.08, 1.0)))
-        grown = float(0.012 + 0.03 * (foot[1] - horizon))
-        herbs.append(Plant(foot, grown, _skewed(rng), "petal" if rng.random() < 0.35 else "tuft"))
+        foot = (rng.random(), rng.uniform(horizon + 0.08, 1.0))
+        plants.append(Plant(foot, 0.04 * foot[1] - 0.01, _skewed(rng), "petal" if rng.random() < 0.35 else "tuft"))
     return Scene(
         horizon=horizon,
         sky=_skewed(rng),
         meadow=_skewed(rng),
         sun=(rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.24)),
         clouds=tuple((rng.random(), rng.uniform(0.1, 0.3), rng.uniform(0.14, 0.3)) for _ in range(rng.integers(1, 4))),
-        ridges=tuple(
-            (horizon - 0.05 * far, rng.uniform(0.02, 0.05), rng.uniform(5.0, 10.0), rng.uniform(0.0, 6.28))
-            for far in range(int(rng.integers(1, 4)), 0, -1)
-        ),
-        plants=tuple(sorted(trees, key=lambda tree: tree.foot[1]) + herbs),
+        ridges=tuple((horizon - 0.05 * far, *rng.uniform((0.02, 5, 0), (0.05, 10, 6)).tolist()) for far in (3, 2, 1)),
+        plants=tuple(plants),
         animals=tuple(animals),
     )
 
@@ -152,11 +141,8 @@ def render(scene: Scene, world: World, size_px: int) -> NDArray[np.uint8]:
     Raises:
       ValueError: the world is unknown or the size below 1.
     """
-    if world not in ("x", "y"):
-        raise ValueError(f'world must be "x" or "y", got {world!r}.')
     canvas = _Canvas(size_px, world)
-    _paint_sky(canvas, scene)
-    _paint_land(canvas, scene)
+    _paint_landscape(canvas, scene)
     for plant in scene.plants:
         _paint_plant(canvas, plant)
     for animal in scene.animals:
@@ -185,10 +171,9 @@ class _Canvas:
     """Pixels as (3, S, S): with the channels first, NumPy's inner loops run along rows and are twice as fast."""
 
     def __init__(self, size_px: int, world: World) -> None:
-        if size_px < 1:
-            raise ValueError(f"size_px must be at least 1, got {size_px}.")
-        self.size_px = size_px
-        self.world: World = world
+        if size_px < 1 or world not in ("x", "y"):
+            raise ValueError(f'size_px must be at least 1 and world "x" or "y", got {size_px} and {world!r}.')
+        self.size_px, self.world = size_px, world
         self.pixels = np.zeros((3, size_px, size_px), np.float32)
         self._centres = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px
 
@@ -206,13 +191,11 @@ class _Canvas:
 
     def colour(self, name: str, scalar: float) -> Floats:
         """The palette's colour at a scalar, float32 (3, 1, 1)."""
-        first, last = PALETTE[name][self.world]
-        mixed = [[[a + scalar * (b - a)]] for a, b in zip(first, last, strict=True)]
-        return np.array(mixed, np.float32)
+        ends = zip(*PALETTE[name][self.world], strict=True)
+        return np.array([[[first + scalar * (last - first)]] for first, last in ends], np.float32)
 
 
-def _clip(values: Floats, top: float = 1.0) -> Floats:
-    # np.clip spends several times longer on patches this small.
+def _clip(values: Floats, top: float = 1.0) -> Floats:  # on small patches much faster than np.clip
     return np.minimum(np.maximum(values, 0.0), top)
 
 
@@ -220,7 +203,7 @@ def _ball(patch: _Patch, x: float, y: float, radius: float) -> Floats:
     return np.sqrt((patch.x - x) ** 2 + (patch.y - y) ** 2) - radius
 
 
-def _paint_sky(canvas: _Canvas, scene: Scene) -> None:
+def _paint_landscape(canvas: _Canvas, scene: Scene) -> None:
     sky = canvas.patch(0.0, 0.0, 1.0, scene.horizon + 0.02)
     zenith, skyline = canvas.colour("zenith", scene.sky), canvas.colour("skyline", scene.sky)
     sky.pixels[...] = zenith + _clip(sky.y / scene.horizon) * (skyline - zenith)
@@ -231,13 +214,9 @@ def _paint_sky(canvas: _Canvas, scene: Scene) -> None:
     canvas.blend(patch, distance, sun)
     for x, y, width in scene.clouds:
         patch = canvas.patch(x - 0.6 * width, y - 0.4 * width, x + 0.6 * width, y)
-        distance = _ball(patch, x - 0.3 * width, y - 0.06 * width, 0.13 * width)
-        for dx, dy, radius in ((-0.07, 0.14, 0.2), (0.16, 0.1, 0.16), (0.36, 0.04, 0.1)):
-            distance = np.minimum(distance, _ball(patch, x + dx * width, y - dy * width, radius * width))
-        canvas.blend(patch, np.maximum(distance, patch.y - y), canvas.colour("cloud", scene.sky), 0.9)
-
-
-def _paint_land(canvas: _Canvas, scene: Scene) -> None:
+        puffs = (-0.3, 0.06, 0.13), (-0.07, 0.14, 0.2), (0.16, 0.1, 0.16), (0.36, 0.04, 0.1)
+        balls = [_ball(patch, x + dx * width, y - dy * width, radius * width) for dx, dy, radius in puffs]
+        canvas.blend(patch, np.maximum(np.min(balls, axis=0), patch.y - y), canvas.colour("cloud", scene.sky), 0.9)
     meadow, ridge = canvas.colour("meadow", scene.meadow), canvas.colour("ridge", scene.meadow)
     for nearness, (base, height, frequency, phase) in enumerate(scene.ridges):
         patch = canvas.patch(0.0, base - 1.5 * height, 1.0, scene.horizon + 0.03)
@@ -258,17 +237,12 @@ def _paint_plant(canvas: _Canvas, plant: Plant) -> None:
         trunk = np.maximum(aside - 0.045 * tall, np.abs(up - 0.2 * tall) - 0.2 * tall)
         canvas.blend(patch, trunk, canvas.colour("trunk", plant.colour))
     if plant.kind == "round":
-        for dx, dy, radius, tone in (
-            (0.13, 0.5, 0.22, 0.84),
-            (-0.13, 0.52, 0.22, 0.92),
-            (0, 0.74, 0.25, 1),
-            (-0.06, 0.79, 0.16, 1.12),
-        ):
+        crown = (0.13, 0.5, 0.22, 0.84), (-0.13, 0.52, 0.22, 0.92), (0, 0.74, 0.25, 1), (-0.06, 0.79, 0.16, 1.12)
+        for dx, dy, radius, tone in crown:
             canvas.blend(patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), colour * tone)
     elif plant.kind == "conifer":
         colour = colour * np.where(patch.x < x, np.float32(1.1), np.float32(0.92))
-        for low, high, half, tone in (0.14, 0.64, 0.28, 0.9), (0.38, 0.9, 0.23, 1.0), (0.64, 1.15, 0.17, 1.1):
-            slope = half / (high - low)
+        for low, high, slope, tone in (0.14, 0.64, 0.56, 0.9), (0.38, 0.9, 0.44, 1.0), (0.64, 1.15, 0.33, 1.1):
             flank = (aside + slope * (up - high * tall)) / math.hypot(1.0, slope)
             canvas.blend(patch, np.maximum(flank, low * tall - up), colour * tone)
     elif plant.kind == "tuft":
@@ -281,10 +255,8 @@ def _paint_plant(canvas: _Canvas, plant: Plant) -> None:
 class _Cone(NamedTuple):
     """A stick with round ends, in the animal's frame: units, x toward its nose, y upward from its feet."""
 
-    x0: float
-    y0: float
-    x1: float
-    y1: float
+    start: Point
+    end: Point
     r0: float
     r1: float
     rings: Point | None = None  # stripes counted up to its start and end; None for stripes along its upper outline
@@ -295,47 +267,38 @@ def _reach(start: Point, angle: float, far: float) -> Point:
     return start[0] + far * math.cos(angle), start[1] + far * math.sin(angle)
 
 
-def _dark(start: Point, angle: float, far: float, r0: float, r1: float) -> _Cone:
-    return _Cone(*start, *_reach(start, angle, far), r0, r1, dark_from=-9.0)
-
-
-def _leg(x: float, y: float, thick: float, swing: float, bend: float, depth: float) -> list[_Cone]:
-    """Rings that carry on the count of the trunk's stripes at `depth` below the back."""
-    half = 0.5 * (y - 0.05) / math.cos(swing)
-    knee = (x + half * math.sin(swing + bend), y - half * math.cos(swing + bend))
+def _leg(animal: Animal, x: float, drop: float, thick: float, swing: float, bend: float) -> list[_Cone]:
+    top = (x, animal.leg + 0.1 - drop)
+    half = 0.5 * (top[1] - 0.05) / math.cos(swing)
+    knee = _reach(top, swing + bend - 0.5 * math.pi, half)
     hoof = (knee[0] + half * math.sin(swing - bend), 0.05)
-    top = FIRST_STRIPE + depth / STRIPE_PITCH
-    upper = _Cone(x, y, *knee, thick, 0.095, (top, top + 1.5))
-    return [upper, _Cone(*knee, *hoof, 0.085, 0.075, (top + 1.5, top + 3.0), 0.8)]
+    count = FIRST_STRIPE + (GIRTH * animal.girth + drop) / STRIPE_PITCH  # the rings carry on the trunk's stripes
+    upper = _Cone(top, knee, thick, 0.095, (count, count + 1.5))
+    return [upper, _Cone(knee, hoof, 0.085, 0.075, (count + 1.5, count + 3.0), 0.8)]
 
 
 def _skeleton(animal: Animal) -> list[tuple[float, list[_Cone]]]:
     """The animal's layers from far to near, each with its brightness."""
-    back, girth, swing = animal.leg + 0.1, 0.27 * animal.girth, animal.stride
-    droop = 0.3 * animal.neck - 0.8
+    back, girth, swing = animal.leg + 0.1, GIRTH * animal.girth, animal.stride
     base = (0.52, back + 0.06)
     poll = _reach(base, animal.neck, 0.62)
+    droop = 0.3 * animal.neck - 0.8  # the head's angle
     brow = _reach(poll, droop + 1.9, 0.09)
     dock = (-0.5 - 0.8 * girth, back + 0.12)
     hock = (dock[0] - 0.14, back - 0.18)
-    far = [_Cone(*dock, *hock, 0.05, 0.045), _dark(hock, -1.65, 0.27, 0.05, 0.075)]
-    far += [_Cone(*brow, *_reach(brow, droop + 1.75, 0.2), 0.06, 0.02)]
-    far += _leg(-0.6, back - 0.1, 0.17, -swing, 0.1, girth + 0.1) + _leg(
-        0.42, back - 0.1, 0.14, swing, -0.06, girth + 0.1
-    )
-    near = [_Cone(-0.5, back, 0.46, back - 0.02, 1.04 * girth, girth), _Cone(*base, *poll, 0.23, 0.13)]
-    near += [_Cone(*poll, *_reach(poll, droop, 0.36), 0.135, 0.09, None, 0.78)]
-    near += [_Cone(*brow, *_reach(brow, droop + 2.25, 0.2), 0.06, 0.02)]
-    near += _leg(-0.52, back - 0.06, 0.22, swing, 0.12, girth + 0.06) + _leg(
-        0.42, back - 0.1, 0.16, -swing, -0.06, girth + 0.1
-    )
+    tail = [_Cone(dock, hock, 0.05, 0.045), _Cone(hock, _reach(hock, -1.65, 0.27), 0.05, 0.075, dark_from=-9.0)]
+    far = _leg(animal, -0.6, 0.1, 0.17, -swing, 0.1) + _leg(animal, 0.42, 0.1, 0.14, swing, -0.06)
+    far += [_Cone(brow, _reach(brow, droop + 1.75, 0.2), 0.06, 0.02)]
+    near = [_Cone((-0.5, back), (0.46, back - 0.02), 1.04 * girth, girth), _Cone(base, poll, 0.23, 0.13)]
+    ear = _Cone(brow, _reach(brow, droop + 2.25, 0.2), 0.06, 0.02)
+    near += [_Cone(poll, _reach(poll, droop, 0.36), 0.135, 0.09, dark_from=0.78), ear]
+    near += _leg(animal, -0.52, 0.06, 0.22, swing, 0.12) + _leg(animal, 0.42, 0.1, 0.16, -swing, -0.06)
     crest = animal.neck + 0.5 * math.pi
-    mane = [_Cone(*_reach(base, crest, 0.2), *_reach(poll, crest, 0.11), 0.07, 0.08, dark_from=-9.0)]
+    mane = [_Cone(_reach(base, crest, 0.2), _reach(poll, crest, 0.11), 0.07, 0.08, dark_from=-9.0)]
     for angle in (droop + 1.4, droop + 1.85) if animal.horns else ():
-        bow = _reach(brow, angle, 0.24)
-        mane += [_dark(brow, angle, 0.24, 0.04, 0.03), _dark(bow, angle + 0.6, 0.2, 0.03, 0.01)]
-    eye = _dark(_reach(poll, droop + 0.5, 0.11), 0.0, 0.01, 0.035, 0.035)
-    return [(0.84, far), (1.0, mane), (1.0, near), (1.0, [eye])]
+        mane += [_Cone(brow, _reach(brow, angle, 0.4), 0.045, 0.01, dark_from=-9.0)]
+    eye = _Cone(_reach(poll, droop + 0.5, 0.11), _reach(poll, droop + 0.5, 0.12), 0.035, 0.035, dark_from=-9.0)
+    return [(0.84, far), (1.0, tail + mane), (1.0, near), (1.0, [eye])]
 
 
 def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
@@ -343,12 +306,11 @@ def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
     patch = canvas.patch(x - 0.95 * unit, y - 0.15 * unit, x + 0.95 * unit, y + 0.15 * unit)
     radius = ((patch.x - x) / (0.95 * unit)) ** 2 + ((patch.y - y) / (0.13 * unit)) ** 2
     patch.pixels[...] *= 1.0 - 0.35 * _clip(1.0 - radius)
-    blur = 1.0 / (STRIPE_PITCH * unit * canvas.size_px)
     dark = canvas.colour("dark", animal.coat)
     for brightness, cones in _skeleton(animal):
         patch, distance, phase, lit, darkness = _measure(canvas, animal, cones)
         light, band = (canvas.colour(f"coat_{part}", animal.coat) for part in ("light", "band"))
-        stripes = _clip(0.5 - (np.abs(phase % 1.0 - 0.5) - 0.21) / blur)
+        stripes = _clip(0.5 - (np.abs(phase % 1.0 - 0.5) - 0.21) * (STRIPE_PITCH * unit * canvas.size_px))
         colour = light + stripes * (band - light)
         colour += darkness * (dark - colour)
         canvas.blend(patch, distance, colour * (brightness * (0.98 + 0.14 * lit)))
@@ -359,38 +321,30 @@ def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patc
 
     The soft minimum's weights also blend the phases, so stripes bend where parts of the body meet.
     """
-    unit, facing = animal.unit, animal.facing
+    unit, facing, (foot_x, foot_y), boxes = animal.unit, animal.facing, animal.foot, []
     sums = np.zeros((4, canvas.size_px, canvas.size_px), np.float32)
-    boxes = [_box(animal, cone) for cone in cones]
-    for cone, box in zip(cones, boxes, strict=True):
-        patch = canvas.patch(*box)
-        x = (patch.x - animal.foot[0]) * (facing / unit) - cone.x0
-        y = (animal.foot[1] - patch.y) / unit - cone.y0
-        dx, dy = cone.x1 - cone.x0, cone.y1 - cone.y0
+    for (x0, y0), (x1, y1), r0, r1, rings, dark_from in cones:
+        fat = max(r0, r1) + 4.5 * SOFTNESS  # farther out, its weight is below 2 % of the outline's
+        dx, dy, wide, high = x1 - x0, y1 - y0, unit * (0.5 * abs(x1 - x0) + fat), unit * (0.5 * abs(y1 - y0) + fat)
+        x, y = foot_x + facing * unit * 0.5 * (x0 + x1), foot_y - unit * 0.5 * (y0 + y1)
+        boxes.append((x - wide, y - high, x + wide, y + high))
+        patch = canvas.patch(*boxes[-1])
+        right, up = (patch.x - foot_x) * (facing / unit) - x0, (foot_y - patch.y) / unit - y0
         length = math.hypot(dx, dy)
-        along, above = (x * dx + y * dy) / length, (y * dx - x * dy) / length
+        along, above = (right * dx + up * dy) / length, (up * dx - right * dy) / length
         share = _clip(along / length)
-        x, y, radius = x - share * dx, y - share * dy, cone.r0 + share * (cone.r1 - cone.r0)
-        weight = np.exp((radius - np.sqrt(x * x + y * y)) / SOFTNESS)
+        right, up, radius = right - share * dx, up - share * dy, r0 + share * (r1 - r0)
+        weight = np.exp((radius - np.sqrt(right**2 + up**2)) / SOFTNESS)
         total, phase, lit, darkness = sums[(slice(None), *patch.window)]
         total += weight
-        if cone.rings is None:
+        if rings is None:
             phase += weight * (FIRST_STRIPE + (radius - above) / STRIPE_PITCH)
         else:
-            phase += weight * (cone.rings[0] + along * ((cone.rings[1] - cone.rings[0]) / length))
-        lit += weight * ((y - 0.4 * facing * x) / radius)
-        if cone.dark_from < 1.0:
-            darkness += weight * _clip(0.5 + (along - cone.dark_from * length) * (unit * canvas.size_px))
+            phase += weight * (rings[0] + along * ((rings[1] - rings[0]) / length))
+        lit += weight * ((up - 0.4 * facing * right) / radius)
+        if dark_from < 1.0:
+            darkness += weight * _clip(0.5 + (along - dark_from * length) * (unit * canvas.size_px))
     patch = canvas.patch(*np.min(boxes, axis=0)[:2].tolist(), *np.max(boxes, axis=0)[2:].tolist())
     total, phase, lit, darkness = sums[(slice(None), *patch.window)]
     total = np.maximum(total, 1e-6)
     return patch, np.log(total) * (-SOFTNESS * unit), phase / total, lit / total, darkness / total
-
-
-def _box(animal: Animal, cone: _Cone) -> tuple[float, float, float, float]:
-    fat = max(cone.r0, cone.r1) + 4.5 * SOFTNESS  # farther out, its weight is below 2 % of the outline's
-    x = animal.foot[0] + animal.facing * animal.unit * 0.5 * (cone.x0 + cone.x1)
-    y = animal.foot[1] - animal.unit * 0.5 * (cone.y0 + cone.y1)
-    wide = animal.unit * (0.5 * abs(cone.x1 - cone.x0) + fat)
-    high = animal.unit * (0.5 * abs(cone.y1 - cone.y0) + fat)
-    return x - wide, y - high, x + wide, y + high
