@@ -110,7 +110,7 @@ def _examine_all(jobs: Sequence[tuple[Path, int]], show_progress: bool) -> Itera
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
     try:
         results = pool.map(_examine, *zip(*jobs, strict=True)) if jobs else iter(())
-        yield from tqdm(results, "reading", len(jobs), disable=not show_progress, leave=False, unit="pictures")
+        yield from tqdm(results, "reading", len(jobs), disable=not show_progress, leave=False, unit=" pictures")
     finally:
         pool.shutdown(cancel_futures=True)
 
