@@ -14,8 +14,6 @@ from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 
@@ -36,7 +34,12 @@ def build_parser() -> cli.Parser:
     parser.add_argument("source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB.")
     parser.add_argument("--x_dir", type=str, help="Plain folder of domain X, instead of SOURCE; with --y_dir.")
     parser.add_argument("--y_dir", type=str, help="Plain folder of domain Y.")
-    parser.add_argument("--contact_sheet", type=str, help="Picture file to write: some pictures of each folder.")
+    parser.add_argument(
+        "--contact_sheet",
+        type=str,
+        default="contact_sheet.png",
+        help="Picture file to write, some pictures of each folder; none for none.",
+    )
     parser.add_argument("--crop_size_px", type=int, default=256, help="Side of the crops that training will cut.")
     parser.add_argument("--channels", type=int, default=3, help="Channels that training will read pictures with.")
     parser.add_argument("--channels_y", type=int, help="The same for domain Y, where it differs.")
@@ -61,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
     from cyclegan_tf import doctor, images
 
-    sheet = Path(arguments.contact_sheet) if arguments.contact_sheet else None
+    sheet = None if arguments.contact_sheet == "none" else Path(arguments.contact_sheet)
     if sheet and sheet.suffix.lower() not in images.SAVED_EXTENSIONS:
         raise UserError(f"--contact_sheet {sheet} must end in one of {', '.join(sorted(images.SAVED_EXTENSIONS))}.")
     if arguments.source:

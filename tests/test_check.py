@@ -12,7 +12,8 @@ from cyclegan_tf.errors import UserError
 
 
 @pytest.fixture
-def data(tmp_path):
+def data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the contact sheet goes unless told otherwise
     folder = tmp_path / "data"
     for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
         images.save(folder / name / "0.png", pictures.noise(20, 24, seed=seed))
@@ -25,8 +26,14 @@ def test_fine(data, capsys):
     lines = out.splitlines()
     assert lines[0].split() == ["folder", "pictures", "width", "px", "height", "px", "width/height", "kinds"]
     assert lines[1].split() == ["trainA", "1", "24", "20", "1.2", "1", "PNG", "RGB", "8-bit"]
-    assert lines[-1] == "Fine to train on."
+    assert lines[-3:] == ["Fine to train on.", "", "contact sheet: contact_sheet.png"]
+    assert images.read("contact_sheet.png").shape[-1] == 3
     assert err == ""
+
+
+def test_no_contact_sheet(data, tmp_path):
+    assert check.main([str(data), "--crop_size_px", "16", "--contact_sheet", "none"]) == 0
+    assert not list(tmp_path.glob("*.png"))
 
 
 def test_warnings(data, capsys):

@@ -154,6 +154,16 @@ def test_gamma_and_beta_act_per_channel_and_learn(pictures, training):
     np.testing.assert_allclose(beta, x.sum((0, 1, 2)), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_gamma_and_beta_stay_float32_under_mixed_precision(training):
+    layer = InstanceNormalization(center=True, scale=True, dtype="mixed_bfloat16")
+    layer.build((1, 2, 2, 1))
+    layer.gamma.assign([257.0])  # bfloat16 knows 256 and 258
+    layer.beta.assign([-256.0])
+    x = np.reshape([128.0, -128.0, 128.0, -128.0], (1, 2, 2, 1))
+    np.testing.assert_array_equal(tf.cast(layer(x, training=training)[0, 0, 0], tf.float32), [1.0])
+
+
 def test_wrong_02_group_normalization_is_not_instance_norm():
     x = noise(2, 6, 6, 4) * [1, 5, 0.1, 20]
     ours = InstanceNormalization()(x)

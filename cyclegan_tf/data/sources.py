@@ -25,12 +25,14 @@ class Pictures:
       channels: channels that `read` returns.
       read: index -> uint8 or uint16 (H, W, channels).
       infos: what the headers say; empty where the pictures are not files.
+      max_pixels: files that turn out larger are refused.
     """
 
     names: tuple[str, ...]
     channels: int
     read: Callable[[int], np.ndarray]
     infos: tuple[images.PictureInfo, ...] = ()
+    max_pixels: int = images.MAX_PIXELS
 
     def __len__(self) -> int:
         return len(self.names)
@@ -61,7 +63,9 @@ def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels:
     infos = []
     for path in paths:
         try:
-            infos.append(images.probe(path, max_pixels=max_pixels))
+            info = images.probe(path, max_pixels=max_pixels)
+            info.require_channels(channels)
+            infos.append(info)
         except images.PictureError as error:
             raise UserError(
                 f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files)."
@@ -71,6 +75,7 @@ def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels:
         channels=channels,
         read=lambda index: images.read(paths[index], channels, max_pixels),
         infos=tuple(infos),
+        max_pixels=max_pixels,
     )
 
 

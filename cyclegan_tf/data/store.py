@@ -230,7 +230,7 @@ def _decoding_lookup(pictures: Pictures, preparation: Preparation, dtype: tf.DTy
     fast = tf.constant([info.fast for info in pictures.infos])
 
     def lookup(index: tf.Tensor) -> tf.Tensor:
-        picture = images.decode_tensor(paths[index], fast[index], pictures.channels, dtype)
+        picture = images.decode_tensor(paths[index], fast[index], pictures.channels, dtype, pictures.max_pixels)
         return preparation.prepare(picture)
 
     return lookup
