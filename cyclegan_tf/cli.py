@@ -40,13 +40,20 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
             raise
         print(f"error: {error}", file=sys.stderr)
         status = FAILED if isinstance(error, TrainingStoppedError) else BAD_INPUT
-    except KeyboardInterrupt:
-        print("stopped by Ctrl-C", file=sys.stderr)
-        status = 130
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not worth a traceback, and nothing can be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
+    except OSError as error:
+        # A disk that fills up can do so at any write; what is written whole or not at all stays as it was.
+        if os.environ.get("CYCLEGAN_TF_TRACEBACK"):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}.", file=sys.stderr)
+        status = BAD_INPUT
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C", file=sys.stderr)
+        status = 130
     sys.stdout.flush()
     sys.exit(status)
 

@@ -132,6 +132,25 @@ def test_run_turns_a_user_error_into_status_2(capsys):
     assert capsys.readouterr().err == "error: the bowl is empty; fill it.\n"
 
 
+def test_run_turns_a_full_disk_into_status_2(capsys):
+    def fail(_):
+        raise OSError(28, "No space left on device", "runs/mine/metrics.jsonl")
+
+    with pytest.raises(SystemExit) as caught:
+        cli.run(fail, [])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "error: No space left on device (runs/mine/metrics.jsonl).\n"
+
+
+def test_run_ends_quietly_when_nobody_reads(capsys):
+    def fail(_):
+        raise BrokenPipeError
+
+    with pytest.raises(SystemExit) as caught, capsys.disabled():
+        cli.run(fail, [])
+    assert caught.value.code == 141
+
+
 def test_run_lets_other_errors_be_seen():
     def fail(_):
         raise RuntimeError("a bug")

@@ -224,19 +224,26 @@ class TestRefusals:
         with pytest.raises(UserError, match="has no checkpoint"):
             train.main(["--run_dir", str(run), "--resume=required"])
 
-    def test_a_truncated_picture(self, tmp_path):
+    @pytest.mark.parametrize("cache", ["memory", "off"])
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (lambda path: path.write_bytes(path.read_bytes()[:200]), r"1\.jpg"),
+            (lambda path: path.write_bytes(b""), r"1\.jpg"),
+            (lambda path: path.write_text("a text"), r"1\.jpg"),
+            (lambda path: Image.new("1", (3000, 2000)).save(path.with_suffix(".png")), r"1\.png.*3000"),
+            (lambda path: shutil.rmtree(path.parent) or path.parent.mkdir(), "trainB holds no pictures"),
+        ],
+        ids=["truncated", "zero bytes", "a text named .jpg", "giant dimensions", "empty domain"],
+    )
+    def test_pictures_that_cannot_be_used(self, tmp_path, spoil, message, cache):
         source = tiny.folder(tmp_path / "pictures")
-        path = source / "trainB" / "1.png"
-        path.write_bytes(path.read_bytes()[:200])
-        with pytest.raises(UserError, match=r"1\.png"):
-            train.main(tiny.words(source, tmp_path / "run"))
-
-    def test_a_truncated_picture_decoded_on_the_way(self, tmp_path):
-        source = tiny.folder(tmp_path / "pictures")
-        path = source / "trainB" / "1.png"
-        path.write_bytes(path.read_bytes()[:200])
-        with pytest.raises(UserError, match=r"1\.png"):
-            train.main(tiny.words(source, tmp_path / "run", "--data.cache=off"))
+        bad = source / "trainB" / "1.jpg"
+        Image.effect_noise((40, 40), 90).convert("RGB").save(bad)
+        spoil(bad)
+        with pytest.raises(UserError, match=message) as caught:
+            train.main(tiny.words(source, tmp_path / "run", f"--data.cache={cache}", "--data.max_pixels=1000000"))
+        assert "\n" not in str(caught.value)
 
 
 def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
