@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from cyclegan_tf.data.preparation import Preparation
 from cyclegan_tf.data.store import Store, open_store
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model import CycleGAN
-from cyclegan_tf.runs import RunDirectory, write_text
+from cyclegan_tf.runs import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = 
 
 
 def open_feed(experiment: Experiment, run: RunDirectory, show_progress: bool = False) -> tuple[Feed, list[str]]:
-    """Opens, reads and prepares the experiment's pictures, and records their names in the run.
+    """Opens, reads and prepares the experiment's pictures, as the run began with them if it has begun.
 
     Returns:
       The feed, and notes for people.
@@ -181,13 +180,10 @@ def open_feed(experiment: Experiment, run: RunDirectory, show_progress: bool = F
     Raises:
       UserError: see `open_source`; or a picture cannot be decoded, or a batch is larger than a domain.
     """
-    record_path = run.path / "data.json"
-    recorded = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else None
+    recorded = run.recorded_pictures()
     source = open_source(experiment, recorded)
     notes = list(source.notes)
-    if recorded is None:
-        write_text(record_path, json.dumps(source.record(), indent=1) + "\n")
-    elif recorded != source.record():
+    if recorded is not None and recorded != source.record():
         notes.append(
             "the pictures are not those this run began with: the order of what follows differs from what an "
             "undisturbed run would have seen"

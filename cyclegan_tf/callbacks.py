@@ -132,7 +132,7 @@ class Progress:
         self._bar = tqdm(
             total=1.0,
             disable=not self._terminal,
-            bar_format="{percentage:3.0f}%|{bar:20}| {postfix}",
+            bar_format="{percentage:3.0f}%|{bar:20}| {desc}",
             leave=True,
         )
         self._losses = ""
@@ -148,7 +148,7 @@ class Progress:
         """Moves the bar."""
         if self._terminal:
             self._bar.n = fraction
-            self._bar.set_postfix_str(self._line(step, epoch, speed, seconds_left))
+            self._bar.set_description_str(self._line(step, epoch, speed, seconds_left))
 
     def log(self, step: int, epoch: int, values: Mapping[str, float], speed: float, seconds_left: float) -> None:
         """The newest means: beside the bar, or as a line of their own."""

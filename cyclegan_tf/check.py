@@ -62,7 +62,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("give either a folder that holds trainA and trainB, or both --x_dir and --y_dir.")
 
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    from cyclegan_tf import doctor, images
+    with cli.quiet_start():
+        from cyclegan_tf import doctor, images
 
     sheet = None if arguments.contact_sheet == "none" else Path(arguments.contact_sheet)
     if sheet and sheet.suffix.lower() not in images.SAVED_EXTENSIONS:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,9 +25,9 @@ from cyclegan_tf.config import SECTIONS, Experiment
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 
 BAD_INPUT = 2
+FAILED = 1
 # Inside the package where it is installed, beside it in a checkout.
 CONFIG_FOLDERS = [parent / "configs" for parent in Path(__file__).resolve().parents[:2]]
-FAILED = 1
 
 
 def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> NoReturn:
@@ -56,6 +58,28 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
         status = 130
     sys.stdout.flush()
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Holds back what TensorFlow writes to standard error while it starts; no setting of its own does.
+
+    It is shown after all when starting fails, or when the machine has an NVIDIA device: then these lines tell
+    why it is not used.
+    """
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            if failed or Path("/dev/nvidiactl").exists():
+                held.seek(0)
+                os.write(2, held.read())
 
 
 class Parser(ArgumentParser):

@@ -6,9 +6,10 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -59,6 +60,11 @@ class RunDirectory:
         return self.path / "cache"
 
     @property
+    def data_path(self) -> Path:
+        """Which pictures train and which test."""
+        return self.path / "data.json"
+
+    @property
     def metrics_path(self) -> Path:
         """One JSON object per line: kind, step, epoch, values."""
         return self.path / "metrics.jsonl"
@@ -95,17 +101,30 @@ class RunDirectory:
         except (TypeError, ValueError) as error:
             raise UserError(f"{self.config_path} does not fit this version of cyclegan_tf: {error}") from error
 
-    def begin(self, experiment: Experiment) -> None:
-        """Makes the directory and writes what was asked and on what.
+    def recorded_pictures(self) -> dict[str, list[str]] | None:
+        """Names of the pictures this run began with, by list; None for a new run."""
+        return json.loads(self.data_path.read_text(encoding="utf-8")) if self.data_path.is_file() else None
+
+    def check_new(self) -> None:
+        """Refuses a directory that holds something else than a run.
+
+        Raises:
+          UserError: it does.
+        """
+        if self.path.is_dir() and any(entry.name not in (".lock", "cache") for entry in self.path.iterdir()):
+            raise UserError(f"{self.path} exists and is not a run directory; give another --run_dir.")
+
+    def begin(self, experiment: Experiment, pictures: Mapping[str, Sequence[str]]) -> None:
+        """Writes what was asked, on what and with which pictures; the config last, since it makes a run of a folder.
 
         Raises:
           UserError: the directory cannot be written, or holds something else.
         """
-        if self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir()):
-            raise UserError(f"{self.path} exists and is not a run directory; give another --run_dir.")
+        self.check_new()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+            write_text(self.data_path, json.dumps(pictures, indent=1) + "\n")
             write_text(self.config_path, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
         except OSError as error:
             raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
@@ -146,7 +165,19 @@ class RunDirectory:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
-            yield
+            try:
+                yield
+            finally:
+                self._leave_nothing_unbegun()
+
+    def _leave_nothing_unbegun(self) -> None:
+        """Takes away what a start that failed has made."""
+        if self.exists():
+            return
+        shutil.rmtree(self.cache, ignore_errors=True)
+        (self.path / ".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty: somebody else's
+            self.path.rmdir()
 
     def cut_metrics(self, step: int) -> None:
         """Drops rows of metrics.jsonl later than `step`: the resumed run writes them again.

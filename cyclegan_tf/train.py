@@ -15,6 +15,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory
 
 DEFAULT_CONFIG = "demo"
+PRINT_CONFIG = "--print_config"
 
 
 def build_parser() -> cli.Parser:
@@ -73,8 +74,10 @@ def _name(arguments: Namespace, experiment: Experiment) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Trains; returns the exit status."""
-    arguments, experiment, run = resolve(argv)
-    if arguments.print_config:
+    # jsonargparse keeps this option's name for a form of its own, which wants a value.
+    printing = PRINT_CONFIG in argv
+    arguments, experiment, run = resolve([word for word in argv if word != PRINT_CONFIG])
+    if printing:
         import yaml
 
         print(yaml.safe_dump(experiment.as_dict(), sort_keys=False), end="")
@@ -92,8 +95,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    from cyclegan_tf import assembly
-    from cyclegan_tf.training import Trainer
+    with cli.quiet_start():
+        from cyclegan_tf import assembly
+        from cyclegan_tf.training import Trainer
+
+        policy, jit, choices = assembly.precision_and_jit(experiment)
 
     def say(what: str, text: str) -> None:
         if not arguments.quiet:
@@ -101,12 +107,13 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
 
     assembly.check_sizes(experiment)
     if not run.exists():
-        assembly.open_source(experiment)  # before anything is written: a wrong folder leaves no run behind
-        run.begin(experiment)
-    policy, jit, choices = assembly.precision_and_jit(experiment)
+        run.check_new()
     feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not arguments.quiet)
     model = assembly.build_model(experiment, policy, jit)
     trainer = Trainer(experiment, run, feed, model, arguments.quiet)
+    if not run.exists():
+        # Only now, with every picture read: a start that fails leaves no run behind.
+        run.begin(experiment, feed.source.record())
     say("data", feed.source.description)
     for note in notes:
         say("note", note)

@@ -6,7 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
 
 
 def build_parser() -> cli.Parser:
@@ -30,10 +33,8 @@ def main(argv: Sequence[str]) -> int:
     """Translates; returns 0, or 1 when some pictures could not be."""
     arguments = build_parser().parse(argv)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    from tqdm import tqdm
-
-    from cyclegan_tf import assembly, images, translation
-    from cyclegan_tf.errors import UserError
+    with cli.quiet_start():
+        from cyclegan_tf import assembly, images, translation
 
     tasks = translation.plan(Path(arguments.input), Path(arguments.output))
     if arguments.skip_existing:

@@ -104,7 +104,7 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path):
     lines = [line for line in wrong.stderr.splitlines() if line.startswith("error:")]
     assert lines == [f"error: data.source: the folder {tmp_path / 'nowhere'} does not exist."]
     assert "Traceback" not in wrong.stderr
-    assert not (tmp_path / "run" / "config.yaml").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unwritable_directory_is_one_line_and_status_2(source, tmp_path):

@@ -14,12 +14,13 @@ from cyclegan_tf.runs import RunDirectory
 @pytest.fixture
 def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    run.begin(Experiment())
+    run.begin(Experiment(), {"train_x": ["a.png"]})
     return run
 
 
 def test_begin_writes_what_can_be_read_back(run):
     assert run.experiment() == Experiment()
+    assert run.recorded_pictures() == {"train_x": ["a.png"]}
     environment = json.loads((run.path / "environment.json").read_text())
     assert {"command", "python", "versions", "git_commit"} <= set(environment)
     assert environment["versions"]["tensorflow"].startswith("2.")
@@ -28,7 +29,7 @@ def test_begin_writes_what_can_be_read_back(run):
 def test_begin_refuses_a_folder_of_something_else(tmp_path):
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(UserError, match="is not a run directory"):
-        RunDirectory(tmp_path).begin(Experiment())
+        RunDirectory(tmp_path).begin(Experiment(), {})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
 
 
@@ -78,6 +79,17 @@ def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
         holder.stdout.close()
     with run.locked():
         pass
+
+
+def test_a_start_that_fails_leaves_nothing(tmp_path):
+    new = RunDirectory(tmp_path / "new")
+    with new.locked():
+        new.cache.mkdir()
+    assert not new.path.exists()
+    (tmp_path / "mine.txt").write_text("kept")
+    with RunDirectory(tmp_path).locked():
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_metrics_later_than_the_checkpoint_are_cut(run):
