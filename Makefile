@@ -25,13 +25,13 @@ demo: $(READY)
 	@echo "curves: $(BIN)/tensorboard --logdir runs/demo/logs"
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 format: $(READY)
 	$(BIN)/ruff format .

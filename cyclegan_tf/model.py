@@ -115,14 +115,11 @@ class CycleGAN(keras.Model):
         self.adversarial: losses.AdversarialKind = adversarial
         self.gradient_penalty = gradient_penalty
         self.trackers = {name: keras.metrics.Mean(name=name) for name in self.logged_names()}
+        self.built = True  # networks come built; the pools take their shape from the first batch
         if not self.generator_optimizer.built:
             self.generator_optimizer.build(self.generator_variables)
         if self.discriminator_variables and not self.discriminator_optimizer.built:
             self.discriminator_optimizer.build(self.discriminator_variables)
-
-    def build(self, input_shape: Any = None) -> None:  # noqa: ARG002 -- Keras calls it with one
-        """Networks come built; the pools take their shape from the first batch."""
-        self.built = True
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates X to Y: float (N, H, W, C_x) in [-1, 1] -> float32 (N, H, W, C_y) in [-1, 1]."""
@@ -277,6 +274,16 @@ class CycleGAN(keras.Model):
             if config[name] is not None:
                 config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
         return cls(**config)
+
+    def get_build_config(self) -> dict[str, Any]:
+        """Sizes of the pools' pictures, once known."""
+        pools = {"pool_x": self.pool_x, "pool_y": self.pool_y}
+        return {name: list(pool.images.shape) for name, pool in pools.items() if pool.weights}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Makes the pools' variables before the saved ones are read into them."""
+        for name, shape in config.items():
+            getattr(self, name).build(tuple(shape))
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, optimizers included."""

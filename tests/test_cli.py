@@ -1,5 +1,6 @@
 """Options and experiment files: the flags people rely on, and one clear sentence for every mistake."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,16 @@ def test_run_ends_quietly_when_nobody_reads(capsys):
     with pytest.raises(SystemExit) as caught, capsys.disabled():
         cli.run(fail, [])
     assert caught.value.code == 141
+
+
+def test_start_up_lines_are_held_back_and_shown_when_starting_fails(capfd):
+    with cli.quiet_start():
+        os.write(2, b"chatter")
+    assert capfd.readouterr().err == ("chatter" if Path("/dev/nvidiactl").exists() else "")
+    with pytest.raises(ImportError), cli.quiet_start():
+        os.write(2, b"libcudart is missing")
+        raise ImportError
+    assert capfd.readouterr().err == "libcudart is missing"
 
 
 def test_run_lets_other_errors_be_seen():

@@ -286,6 +286,10 @@ def test_five_lines_of_fit_train_and_the_model_is_saved_and_loaded(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "gan.keras")
     x = batch()[0]
     np.testing.assert_array_equal(loaded(x), gan(x))
+    np.testing.assert_array_equal(loaded.pool_y.images.numpy(), gan.pool_y.images.numpy())
+    assert int(loaded.pool_y.count.value) == 8
+    for mine, theirs in zip(loaded.generator_optimizer.variables, gan.generator_optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
     np.testing.assert_array_equal(gan(x), gan.generator_xy(x))
     loaded.fit(data, epochs=1, verbose=0, shuffle=False)
 
