@@ -7,6 +7,7 @@ an epoch, a rate that follows steps or minutes, and leaving cleanly on a signal.
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -305,7 +306,8 @@ class Trainer:
             if self._signal is not None:
                 raise KeyboardInterrupt
             self._signal = number
-            self.progress.say("finishing this step, then saving (once more to stop at once)")
+            # Not print: a handler may run in the middle of another print.
+            os.write(2, b"\nfinishing this step, then saving (once more to stop at once)\n")
 
         before = {number: signal.signal(number, note) for number in EXIT_STATUS}
         try:

@@ -156,9 +156,13 @@ def test_start_up_lines_are_held_back_and_shown_when_starting_fails(capfd):
     with cli.quiet_start():
         os.write(2, b"chatter")
     assert capfd.readouterr().err == ("chatter" if Path("/dev/nvidiactl").exists() else "")
-    with pytest.raises(ImportError), cli.quiet_start():
+
+    def fail():
         os.write(2, b"libcudart is missing")
         raise ImportError
+
+    with pytest.raises(ImportError), cli.quiet_start():
+        fail()
     assert capfd.readouterr().err == "libcudart is missing"
 
 

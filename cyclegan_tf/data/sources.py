@@ -59,6 +59,11 @@ class Source:
         return {name: list(getattr(self, name).names) for name in ("train_x", "train_y", "test_x", "test_y")}
 
 
+def to_be_mended(error: images.PictureError) -> UserError:
+    """The same complaint, with what to do about a picture of a data set."""
+    return UserError(f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files).")
+
+
 def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels: int) -> Pictures:
     infos = []
     for path in paths:
@@ -67,9 +72,7 @@ def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels:
             info.require_channels(channels)
             infos.append(info)
         except images.PictureError as error:
-            raise UserError(
-                f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files)."
-            ) from error
+            raise to_be_mended(error) from error
     return Pictures(
         names=tuple(path.relative_to(root).as_posix() for path in paths),
         channels=channels,

@@ -6,6 +6,7 @@ without reading through what came before.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,12 +22,17 @@ from tqdm import tqdm
 
 from cyclegan_tf import images
 from cyclegan_tf.data.preparation import Preparation
-from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.data.sources import Pictures, to_be_mended
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.hardware import free_memory_bytes
 
 # A share, because the networks, their gradients and the other domain want memory too.
 MEMORY_SHARE = 0.35
+
+
+def _main_memory() -> contextlib.AbstractContextManager:
+    """Where pictures wait: on a GPU machine a plain tensor would take the GPU's memory, far from tf.data."""
+    return tf.device("CPU:0")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def read_checked(pictures: Pictures, index: int) -> np.ndarray:
     try:
         return pictures.read(index)
     except images.PictureError as error:
-        raise UserError(f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files).") from error
+        raise to_be_mended(error) from error
 
 
 def _native_sizes(pictures: Pictures) -> np.ndarray:
@@ -129,7 +135,8 @@ def _prepared(
 ) -> Iterator[np.ndarray]:
     def one(index: int) -> np.ndarray:
         picture = images.as_dtype(read_checked(pictures, index), dtype.as_numpy_dtype)
-        return np.asarray(preparation.prepare(tf.constant(picture)))
+        with _main_memory():
+            return np.asarray(preparation.prepare(tf.constant(picture)))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(one, range(len(pictures)))
@@ -149,8 +156,9 @@ def _memory_lookup(
         shapes.append(picture.shape)
         offsets.append(end)
         end += picture.size
-    data = tf.constant(flat[:end])
-    shape_of, offset_of = tf.constant(shapes, tf.int64), tf.constant(offsets, tf.int64)
+    with _main_memory():
+        data = tf.constant(flat[:end])
+        shape_of, offset_of = tf.constant(shapes, tf.int64), tf.constant(offsets, tf.int64)
 
     def lookup(index: tf.Tensor) -> tf.Tensor:
         shape = shape_of[index]
@@ -226,8 +234,9 @@ def _write_disk_cache(prepared: Iterator[np.ndarray], key: str, data_path: Path,
 
 
 def _decoding_lookup(pictures: Pictures, preparation: Preparation, dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
-    paths = tf.constant([str(info.path) for info in pictures.infos])
-    fast = tf.constant([info.fast for info in pictures.infos])
+    with _main_memory():
+        paths = tf.constant([str(info.path) for info in pictures.infos])
+        fast = tf.constant([info.fast for info in pictures.infos])
 
     def lookup(index: tf.Tensor) -> tf.Tensor:
         picture = images.decode_tensor(paths[index], fast[index], pictures.channels, dtype, pictures.max_pixels)
