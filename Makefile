@@ -19,9 +19,10 @@ $(READY): pyproject.toml setup.py
 
 demo: $(READY)
 	$(BIN)/python -m cyclegan_tf.train --run_dir runs/demo --config demo
+	$(BIN)/python benchmarks/demo_score.py runs/demo --picture runs/demo/translated.png
 	@echo
-	@echo "x | G(x) | F(G(x)) | F(x), and the same from Y, drawn as training went:"
-	@ls runs/demo/samples/*.png | tail -n 2
+	@echo "test scenes, both ways, beside the truth: runs/demo/translated.png"
+	@echo "as training went: $$(ls runs/demo/samples/*.png | tail -n 2 | tr '\n' ' ')"
 	@echo "curves: $(BIN)/tensorboard --logdir runs/demo/logs"
 
 test: $(READY)
