@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from cyclegan_tf import images
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory, write_text
 
 # A judge that is never wrong and a cycle that never shrinks are what people watch for.
@@ -28,6 +30,7 @@ class Journal:
     """
 
     def __init__(self, run: RunDirectory) -> None:
+        self._logs = run.logs
         self._file = run.metrics_path.open("a", encoding="utf-8")
         self._writers = {kind: tf.summary.create_file_writer(str(run.logs / kind)) for kind in ("train", "test")}
 
@@ -39,7 +42,7 @@ class Journal:
             row["steps_per_second"] = round(speed, 4)
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
-        with self._writers[kind].as_default(step):
+        with self._writing(), self._writers[kind].as_default(step):
             for name, value in values.items():
                 tf.summary.scalar(_curve(name), value)
             if speed is not None:
@@ -47,24 +50,33 @@ class Journal:
 
     def picture(self, name: str, step: int, picture: np.ndarray) -> None:
         """A uint8 (H, W, 3) picture in TensorBoard."""
-        with self._writers["test"].as_default(step):
+        with self._writing(), self._writers["test"].as_default(step):
             tf.summary.image(name, picture[np.newaxis])
-
-    def text(self, name: str, step: int, text: str) -> None:
-        """A text in TensorBoard."""
-        with self._writers["train"].as_default(step):
-            tf.summary.text(name, text)
 
     def flush(self) -> None:
         """Puts what was written on the disk."""
-        for writer in self._writers.values():
-            writer.flush()
+        with self._writing():
+            for writer in self._writers.values():
+                writer.flush()
 
     def close(self) -> None:
         """Flushes and closes all files."""
         self._file.close()
-        for writer in self._writers.values():
-            writer.close()
+        with self._writing():
+            for writer in self._writers.values():
+                writer.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """TensorFlow has errors of its own for a full disk."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reason = " ".join(error.message.split())[:200]
+            raise UserError(
+                f"The logs in {self._logs} cannot be written ({reason}); "
+                "free some space, then start the same command again."
+            ) from error
 
 
 def _curve(name: str) -> str:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from cyclegan_tf import images
 from cyclegan_tf.callbacks import Journal, Progress, Samples, clock, save_offending_batch
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory
 
 
@@ -28,6 +29,19 @@ def test_rows_are_json_even_when_a_value_is_not_finite(tmp_path):
         "steps_per_second": 2.0,
     }
     assert rows[1] == {"kind": "test", "step": 3, "epoch": 0, "cycle_x": 0.25}
+
+
+def test_logs_that_cannot_be_written_are_one_sentence(tmp_path, monkeypatch):
+    journal = Journal(RunDirectory(tmp_path))
+
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "Failed to flush\nNo space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tf.summary, "scalar", full)
+        with pytest.raises(UserError, match=r"logs cannot be written \(Failed to flush No space left on device\)"):
+            journal.write("train", 1, 0, {"cycle_x": 0.5})
+    journal.close()
 
 
 class Shift(keras.Model):
