@@ -14,7 +14,8 @@ help:
 
 $(READY): pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --upgrade pip  # the one in Python 3.10 takes minutes to choose versions
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $(READY)
 
 demo: $(READY)
