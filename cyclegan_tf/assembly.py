@@ -15,6 +15,7 @@ from cyclegan_tf.data.preparation import Preparation
 from cyclegan_tf.data.store import Store, open_store
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.optimizers import FusedAdam
 from cyclegan_tf.runs import RunDirectory
 
 
@@ -69,7 +70,7 @@ def _network_seed(experiment: Experiment, number: int) -> int:
 
 def _adam(experiment: Experiment, dtype_policy: str) -> keras.optimizers.Optimizer:
     config = experiment.optimizer
-    adam = keras.optimizers.Adam(
+    adam = FusedAdam(
         learning_rate=config.learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
     )
     return keras.optimizers.LossScaleOptimizer(adam) if dtype_policy == "mixed_float16" else adam
@@ -105,6 +106,7 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
             "identity_y": identity_y,
         },
         gradient_penalty=loss.gradient_penalty,
+        recompute=experiment.training.recompute,
         jit_compile=jit_compile,
     )
     for domain in model.judged_domains:

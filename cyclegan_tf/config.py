@@ -212,6 +212,7 @@ class Training:
         max_minutes: Budget in minutes of training; the rate's course is fitted into it.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
+        recompute: Forget the generators' inner activations and compute them again for the gradient: memory for time.
         seed: Decides initial weights, picture order, augmentation and pool draws.
         pool_size_images: Earlier translations kept for the judges; 0 shows only the newest.
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
@@ -225,6 +226,7 @@ class Training:
     max_minutes: float | None = None
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
+    recompute: bool = False
     seed: int = 0
     pool_size_images: int = 50
     checkpoint_every_steps: int | None = None

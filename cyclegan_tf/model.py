@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf import losses
+from cyclegan_tf.gradients import OnceReadWeights, together
 from cyclegan_tf.pool import ImagePool
 
 # Zhu et al. 2017, sec. 4 and 5.2: lambda = 10 each way, identity 0.5 lambda.
@@ -80,6 +81,7 @@ class CycleGAN(keras.Model):
         adversarial: losses.AdversarialKind = "lsgan",
         weights: Mapping[str, float] | None = None,
         gradient_penalty: float = 10.0,
+        recompute: bool = False,
         jit_compile: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -91,6 +93,8 @@ class CycleGAN(keras.Model):
           adversarial: "lsgan", "vanilla" or "wgangp".
           weights: term -> weight, laid over `PAPER_WEIGHTS`; a term of weight 0 is not built.
           gradient_penalty: weight of the penalty under "wgangp".
+          recompute: keep only the residual blocks' outputs of the generators and compute what lies between
+            again for the gradient: memory for time.
           jit_compile: compile the step with XLA; pays on GPUs.
           **kwargs: `keras.Model.compile`'s steps_per_execution, run_eagerly, auto_scale_loss.
 
@@ -114,6 +118,7 @@ class CycleGAN(keras.Model):
         self.discriminator_optimizer = discriminator_optimizer
         self.adversarial: losses.AdversarialKind = adversarial
         self.gradient_penalty = gradient_penalty
+        self.recompute = recompute
         self.trackers = {name: keras.metrics.Mean(name=name) for name in self.logged_names()}
         self.built = True  # networks come built; the pools take their shape from the first batch
         if not self.generator_optimizer.built:
@@ -164,20 +169,21 @@ class CycleGAN(keras.Model):
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         """Updates both generators, then both discriminators; returns running means of the unweighted terms."""
         real_x, real_y = batch
-        with tf.GradientTape() as tape:
-            fakes, terms = self._generator_terms(real_x, real_y, training=True)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            weights = OnceReadWeights([self.generator_xy, self.generator_yx], tape)
+            with weights.used():
+                fakes, terms = self._generator_terms(real_x, real_y, training=True)
             objective = self.generator_optimizer.scale_loss(self._weighted(terms))
-        norms = {
-            "gradient_norm_generators": _descend(tape, objective, self.generator_variables, self.generator_optimizer)
-        }
+        norms = {"gradient_norm_generators": weights.descend(tape, objective, self.generator_optimizer)}
         if self.judged_domains:
             shown = {domain: self._pool(domain)(fakes[domain]) for domain in self.judged_domains}
-            with tf.GradientTape() as tape:
-                verdicts, accuracies = self._discriminator_terms(real_x, real_y, shown, training=True)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                judges = [self._discriminator(domain) for domain in self.judged_domains]
+                weights = OnceReadWeights(judges, tape, [self.penalty_seed.state])
+                with weights.used():
+                    verdicts, accuracies = self._discriminator_terms(real_x, real_y, shown, training=True)
                 objective = self.discriminator_optimizer.scale_loss(self._weighted(verdicts))
-            norms["gradient_norm_discriminators"] = _descend(
-                tape, objective, self.discriminator_variables, self.discriminator_optimizer
-            )
+            norms["gradient_norm_discriminators"] = weights.descend(tape, objective, self.discriminator_optimizer)
             terms |= verdicts | accuracies
         return self._track(terms | norms)
 
@@ -194,15 +200,18 @@ class CycleGAN(keras.Model):
     def _generator_terms(self, real_x: tf.Tensor, real_y: tf.Tensor, training: bool) -> tuple[Terms, Terms]:
         """Translations by domain, and every generator term of weight above 0, unweighted."""
         on = {name for name, weight in self.weights_of.items() if weight}
-        fake_y, identity_y = _together(
+        recompute = training and self.recompute
+        fake_y, identity_y = together(
             self.generator_xy,
             [real_x if on & {"adversarial_y", "cycle_x"} else None, real_y if "identity_y" in on else None],
             training,
+            recompute,
         )
-        fake_x, identity_x = _together(
+        fake_x, identity_x = together(
             self.generator_yx,
             [real_y if on & {"adversarial_x", "cycle_y"} else None, real_x if "identity_x" in on else None],
             training,
+            recompute,
         )
         terms: Terms = {}
         fakes = {"x": fake_x, "y": fake_y}
@@ -210,9 +219,11 @@ class CycleGAN(keras.Model):
             verdict = self._discriminator(domain)(fakes[domain], training=training)
             terms[f"adversarial_{domain}"] = losses.generator_adversarial(self.adversarial, verdict)
         if "cycle_x" in on:
-            terms["cycle_x"] = losses.l1(self.generator_yx(fake_y, training=training), real_x)
+            (cycled_x,) = together(self.generator_yx, [fake_y], training, recompute)
+            terms["cycle_x"] = losses.l1(cycled_x, real_x)
         if "cycle_y" in on:
-            terms["cycle_y"] = losses.l1(self.generator_xy(fake_x, training=training), real_y)
+            (cycled_y,) = together(self.generator_xy, [fake_x], training, recompute)
+            terms["cycle_y"] = losses.l1(cycled_y, real_y)
         if "identity_x" in on:
             terms["identity_x"] = losses.l1(identity_x, real_x)
         if "identity_y" in on:
@@ -227,7 +238,7 @@ class CycleGAN(keras.Model):
         accuracies: Terms = {}
         for domain, fake in shown.items():
             judge, real = self._discriminator(domain), {"x": real_x, "y": real_y}[domain]
-            on_real, on_fake = _together(judge, [real, fake], training)
+            on_real, on_fake = together(judge, [real, fake], training)
             verdicts[f"discriminator_{domain}"] = losses.discriminator_adversarial(self.adversarial, on_real, on_fake)
             if self.adversarial == "wgangp":
                 mix = keras.random.uniform((keras.ops.shape(real)[0], 1, 1, 1), seed=self.penalty_seed)
@@ -293,6 +304,7 @@ class CycleGAN(keras.Model):
             "adversarial": self.adversarial,
             "weights": self.weights_of,
             "gradient_penalty": self.gradient_penalty,
+            "recompute": self.recompute,
             "jit_compile": self.jit_compile,
         }
 
@@ -302,35 +314,3 @@ class CycleGAN(keras.Model):
         for name in ("generator_optimizer", "discriminator_optimizer"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         self.compile(**config)
-
-
-def _together(network: keras.Model, batches: list[tf.Tensor | None], training: bool) -> list[tf.Tensor | None]:
-    """One call of a network over several batches, exact because no picture sees another.
-
-    Pictures whose sizes differ or are unknown when the graph is made go one batch at a time.
-    """
-    given = [batch for batch in batches if batch is not None]
-    shapes = {tuple(batch.shape[1:]) for batch in given}
-    if len(given) < 2 or len(shapes) > 1 or None in next(iter(shapes)):
-        return [None if batch is None else network(batch, training=training) for batch in batches]
-    joined = network(tf.concat(given, axis=0), training=training)
-    parts = iter(tf.split(joined, [tf.shape(batch)[0] for batch in given], axis=0, num=len(given)))
-    return [None if batch is None else next(parts) for batch in batches]
-
-
-def _descend(
-    tape: tf.GradientTape,
-    objective: tf.Tensor,
-    variables: list[keras.Variable],
-    optimizer: keras.optimizers.Optimizer,
-) -> tf.Tensor:
-    """One optimizer step down the objective; returns the global norm of the true gradient.
-
-    `objective` went through the optimizer's `scale_loss` (float16 needs that), so the norm is scaled back.
-    Variables no term reaches are left alone.
-    """
-    gradients = tape.gradient(objective, [variable.value for variable in variables])
-    reached = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
-    norm = tf.linalg.global_norm([g for g, _ in reached]) / optimizer.scale_loss(tf.ones(()))
-    optimizer.apply_gradients(reached)
-    return norm

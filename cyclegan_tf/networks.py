@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
+from cyclegan_tf.convolutions import Convolution2D, CropFirst2D
 from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
 
 GeneratorArchitecture = Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"]
@@ -163,13 +164,22 @@ class _Parts:
         kernel = keras.initializers.RandomNormal(0.0, 0.02, seed=self._seed_of(name))
         return {**self.common(name), "kernel_initializer": kernel, "bias_initializer": "zeros"}
 
-    def conv(self, x: Any, name: str, filters: int, kernel: int, stride: int = 1, *, zeros: int = 0, mirror: int = 0):
-        """Convolution after explicit padding on all four sides; "same" would pad strided layers on one side only."""
+    def conv(
+        self, x: Any, name: str, filters: int, kernel: int, stride: int = 1,
+        *, zeros: int = 0, mirror: int = 0, relu: str | None = None,
+    ):  # fmt: skip
+        """Convolution after explicit padding on all four sides; "same" would pad strided layers on one side only.
+
+        `relu` names a ReLU after the padding. Before it the numbers would be the same, but training would keep
+        one more activation: the ReLU's result and its padded copy.
+        """
         if zeros:
             x = keras.layers.ZeroPadding2D(zeros, **self.common(f"{name}_pad"))(x)
         if mirror:
             x = ReflectionPadding2D(mirror, **self.common(f"{name}_pad"))(x)
-        return keras.layers.Conv2D(filters, kernel, stride, **self._conv_options(name))(x)
+        if relu:
+            x = self.relu(x, relu)
+        return Convolution2D(filters, kernel, stride, **self._conv_options(name))(x)
 
     def up(self, x: Any, name: str, filters: int, kernel: int = 3):
         """Doubles both sides."""
@@ -180,7 +190,7 @@ class _Parts:
             return keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", **self._conv_options(name))(x)
         x = keras.layers.Conv2DTranspose(filters, kernel, 2, padding="valid", **self._conv_options(name))(x)
         # padding 1 with output padding 1 crops the FIRST row and column; "same" would crop the last
-        return keras.layers.Cropping2D(((1, 0), (1, 0)), **self.common(f"{name}_crop"))(x)
+        return CropFirst2D(**self.common(f"{name}_crop"))(x)
 
     def norm(self, x: Any, name: str):
         affine = self.norm_affine
@@ -204,20 +214,23 @@ class _Parts:
 
 def _resnet(parts: _Parts, x: Any, channels: int, filters: int, blocks: int, end_kernel: int, dropout: bool):
     """Everything between input and tanh of a residual generator."""
-    x = parts.norm_relu(parts.conv(x, "first", filters, end_kernel, mirror=end_kernel // 2), "first")
-    for index in (1, 2):
-        x = parts.conv(x, f"down{index}", filters * 2**index, 3, 2, zeros=1)
-        x = parts.norm_relu(x, f"down{index}")
+    x = parts.norm(parts.conv(x, "first", filters, end_kernel, mirror=end_kernel // 2), "first_norm")
+    x = parts.conv(x, "down1", 2 * filters, 3, 2, zeros=1, relu="first_relu")
+    x = parts.norm(x, "down1_norm")
+    x = parts.conv(x, "down2", 4 * filters, 3, 2, zeros=1, relu="down1_relu")
+    x = parts.norm_relu(x, "down2")
     for index in range(1, blocks + 1):
         block = f"block{index}"
-        y = parts.norm_relu(parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1")
-        if dropout:
-            y = parts.dropout(y, f"{block}_dropout")
-        y = parts.norm(parts.conv(y, f"{block}_conv2", 4 * filters, 3, mirror=1), f"{block}_conv2_norm")
+        y = parts.norm(parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1_norm")
+        relu: str | None = f"{block}_conv1_relu"
+        if dropout:  # must come before the padding, or the mirrored rim would drop others than the picture does
+            y, relu = parts.dropout(parts.relu(y, relu), f"{block}_dropout"), None
+        y = parts.conv(y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=relu)
+        y = parts.norm(y, f"{block}_conv2_norm")
         x = keras.layers.Add(**parts.common(f"{block}_add"))([x, y])
-    for index in (1, 2):
-        x = parts.norm_relu(parts.up(x, f"up{index}", 4 * filters // 2**index), f"up{index}")
-    return parts.conv(x, "last", channels, end_kernel, mirror=end_kernel // 2)
+    x = parts.norm_relu(parts.up(x, "up1", 2 * filters), "up1")
+    x = parts.norm(parts.up(x, "up2", filters), "up2_norm")
+    return parts.conv(x, "last", channels, end_kernel, mirror=end_kernel // 2, relu="up2_relu")
 
 
 def _unet(parts: _Parts, x: Any, channels: int, filters: int, depth: int, dropout: bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,12 @@ def build_parser() -> cli.Parser:
     parser.add_argument("--direction", choices=["xy", "yx"], default="xy", help="xy: from A to B; yx: from B to A.")
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     parser.add_argument("--skip_existing", action="store_true", help="Leave outputs that exist, do the rest.")
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        default=0,
+        help="Pictures of one size translated at once; 0 chooses by their size and the device.",
+    )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     return parser
 
@@ -32,9 +39,11 @@ def build_parser() -> cli.Parser:
 def main(argv: Sequence[str]) -> int:
     """Translates; returns 0, or 1 when some pictures could not be."""
     arguments = build_parser().parse(argv)
+    if arguments.batch_size < 0:
+        raise UserError(f"--batch_size must be 0 or more, and is {arguments.batch_size}.")
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
     with cli.quiet_start():
-        from cyclegan_tf import assembly, images, translation
+        from cyclegan_tf import assembly, folder_translation, translation
 
     tasks = translation.plan(Path(arguments.input), Path(arguments.output))
     if arguments.skip_existing:
@@ -45,21 +54,17 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.quiet:
         print(f"generator {arguments.direction} of {origin}", flush=True)
     translator = translation.Translator(network, assembly.network_multiple_px(network))
-    failed, written = 0, set()
+    outcomes = folder_translation.translate_files(translator, tasks, arguments.batch_size)
+    failed = 0
     show = sys.stderr.isatty() and not arguments.quiet
-    for task in tqdm(tasks, unit="picture", disable=not show):
-        try:
-            if task.target in written:
-                raise UserError(f"{task.source}: another picture was already written to {task.target}")
-            images.save(task.target, translator(images.read(task.source, translator.channels)))
-            written.add(task.target)
-        except (images.PictureError, UserError) as error:
-            failed += 1
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
-        except OSError as error:
-            raise UserError(f"{task.target} cannot be written: {error.strerror or error}.") from error
+    # Closed also by Ctrl-C: files being written are then whole before the program ends.
+    with contextlib.closing(outcomes):
+        for outcome in tqdm(outcomes, total=len(tasks), unit="picture", disable=not show):
+            if outcome.error is not None:
+                failed += 1
+                tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
     if not arguments.quiet:
-        print(f"{len(written)} of {len(tasks)} pictures translated to {arguments.output}", flush=True)
+        print(f"{len(tasks) - failed} of {len(tasks)} pictures translated to {arguments.output}", flush=True)
     return 1 if failed else 0
 
 

@@ -21,7 +21,7 @@ FLOORS = [
     ["grids"],
     ["images"],
     ["findings", "data.sources", "data.preparation", "translation"],
-    ["doctor", "data.store"],
+    ["doctor", "data.store", "folder_translation"],
     ["data.pipeline", "callbacks"],
     ["assembly"],
     ["training"],

@@ -6,7 +6,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from cyclegan_tf import images, train, translate, translation
+from cyclegan_tf import cli, images, train, translate, translation
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import build_generator
 
@@ -92,6 +92,48 @@ def test_two_inputs_of_one_output_name_are_not_written_over(saved, folder, tmp_p
     Image.new("RGB", (9, 9)).save(folder / "sub" / "c.png")
     assert translate.main([str(saved), str(folder / "sub"), str(tmp_path / "out")]) == 1
     assert "already written" in capsys.readouterr().err
+
+
+def test_batches_give_what_single_pictures_give(saved, folder, tmp_path):
+    Image.open(folder / "a.png").transpose(Image.Transpose.ROTATE_180).save(folder / "a2.png")
+    for words in (["1"], ["4"]):
+        assert (
+            translate.main([str(saved), str(folder), str(tmp_path / words[0]), "--quiet", "--batch_size", *words]) == 0
+        )
+    for name in ("a.png", "a2.png", "sub/c.png"):
+        single, several = (images.read(tmp_path / size / name).astype(int) for size in "14")
+        assert np.abs(single - several).max() <= 1
+    with pytest.raises(UserError, match="--batch_size must be 0 or more, and is -1"):
+        translate.main([str(saved), str(folder), str(tmp_path / "o"), "--batch_size=-1"])
+
+
+def test_ctrl_c_is_status_130_and_leaves_whole_files(saved, folder, tmp_path, monkeypatch, capsys):
+    batch, calls = translation.Translator.batch, []
+
+    def interrupted(self, pictures):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return batch(self, pictures)
+
+    monkeypatch.setattr(translation.Translator, "batch", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        cli.run(translate.main, [str(saved), str(folder), str(tmp_path / "out"), "--quiet"])
+    assert caught.value.code == 130
+    assert "stopped by Ctrl-C" in capsys.readouterr().err
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
+        assert images.read(path).size
+
+
+def test_an_unwritable_output_is_one_sentence_and_status_2(saved, folder, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub").write_text("in the way of a folder")
+    with pytest.raises(SystemExit) as caught:
+        cli.run(translate.main, [str(saved), str(folder), str(tmp_path / "out"), "--quiet"])
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "cannot be written" in line
 
 
 def test_outputs_are_never_overwritten_unasked(saved, folder, tmp_path):

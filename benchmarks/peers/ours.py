@@ -1,0 +1,138 @@
+"""cyclegan_tf as its commands run it: the only file of the benchmark that knows the package.
+
+Importing this comes before importing TensorFlow: `cyclegan_tf.cli` sets TensorFlow's environment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cyclegan_tf.cli  # noqa: F401  # isort: skip  # sets the environment
+
+import inputs
+import keras
+import numpy as np
+import tensorflow as tf
+from floor import Macs
+from jobs import Job, folder_command
+
+from cyclegan_tf import assembly, hardware, images, networks, translate
+from cyclegan_tf.config import Data, Discriminator, Experiment, Generator, Training
+from cyclegan_tf.data import demo
+from cyclegan_tf.data.pipeline import training_dataset
+from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.runs import RunDirectory
+from cyclegan_tf.translation import Translator
+
+NOISE = 12.0  # deviation of the grain laid over drawn pictures, which a photograph's JPEG pays for too
+READ_AHEAD = 64  # steps; more than tf.data was seen to hold ready
+
+
+def experiment_of(job: Job, **data: object) -> Experiment:
+    """The paper's recipe at the job's size; `data` lays over the data section."""
+    sizes = {"crop_size_px": job.size_px, "load_size_px": job.size_px, "batch_size": job.batch}
+    return Experiment(
+        data=Data(**{**sizes, **data}),
+        generator=Generator("resnet_9blocks", filters=job.filters, blocks=job.blocks),
+        discriminator=Discriminator(filters=job.filters),
+        training=Training(precision=job.precision, seed=job.seed),
+    )
+
+
+def default_contender() -> str:
+    """Name of the contender that precision "auto" is on this machine."""
+    policy = hardware.choose_precision("auto")[0]
+    names = {policy: name for name, policy in hardware.POLICIES.items()}
+    return Job("", "ours", names[policy]).name
+
+
+def build(job: Job) -> CycleGAN:
+    """The compiled model, as the training command makes it."""
+    experiment = experiment_of(job)
+    policy, jit, _ = assembly.precision_and_jit(experiment)
+    return assembly.build_model(experiment, policy, jit)
+
+
+def stepper(model: CycleGAN, job: Job) -> Callable[[], dict[str, float]]:
+    """One step on made-up pictures per call, compiled and read out as `training.Trainer` does."""
+    step = tf.function(model.train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile)
+    batch = tuple(tf.constant(pictures) for pictures in inputs.batch(job.size_px, job.batch, job.seed))
+    return lambda: {name: float(value) for name, value in step(batch).items()}
+
+
+def training_step(job: Job) -> Callable[[], dict[str, float]]:
+    """The same, built from nothing."""
+    return stepper(build(job), job)
+
+
+def _generator(job: Job) -> keras.Model:
+    return assembly.build_generator(experiment_of(job), "xy", hardware.choose_precision(job.precision)[0])
+
+
+def translation(job: Job) -> Callable[[], dict[str, float]]:
+    """One picture, uint8 in and out, per call."""
+    network = _generator(job)
+    translator = Translator(network, assembly.network_multiple_px(network))
+    picture = inputs.picture(job.size_px, job.seed)
+    return lambda: {"mean": float(translator(picture).mean())}
+
+
+def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
+    """All of job.folder per call, through the command's own main."""
+    Path(job.target).mkdir(parents=True, exist_ok=True)
+    arguments = folder_command(job)[2:]
+    _generator(job).save(arguments[0])
+
+    def run() -> dict[str, float]:
+        status = translate.main(arguments)
+        if status:
+            raise RuntimeError(f"cyclegan_tf.translate ended with status {status}")
+        return {"pictures": len(images.find_pictures(job.folder))}
+
+    return run
+
+
+def loader(job: Job) -> Callable[[], dict[str, float]]:
+    """One epoch per call, of one iterator for all, as in training; pictures of both domains are counted."""
+    experiment = experiment_of(job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286)
+    feed, _ = assembly.open_feed(experiment, RunDirectory(Path(job.target)))
+    order = feed.order
+    batches = iter(training_dataset(feed.store_x, feed.store_y, order, feed.preparation, 0, 10**6))
+
+    def run() -> dict[str, float]:
+        # It reads ahead while others are measured: what it holds ready must not count.
+        for _ in range(READ_AHEAD):
+            next(batches)
+        start = time.perf_counter()
+        for _ in range(order.steps_per_epoch):
+            next(batches)
+        return {
+            "seconds": time.perf_counter() - start,
+            "pictures": 2 * order.steps_per_epoch * order.batch_size,
+        }
+
+    return run
+
+
+def draw_pictures(folder: Path, count: int, size_px: int) -> None:
+    """JPEGs in trainA and trainB: the demo's scenes, with grain."""
+    rng = np.random.default_rng(0)
+    for domain, name in (("x", "trainA"), ("y", "trainB")):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            drawn = demo.train_picture(domain, index, size_px).astype(np.float32)
+            grainy = np.clip(drawn + rng.normal(0, NOISE, drawn.shape), 0, 255).astype(np.uint8)
+            images.save(folder / name / f"{index:04d}.jpg", grainy)
+
+
+def count_macs(job: Job) -> Macs:
+    """Multiply-accumulates of the job's networks for one picture of its size."""
+    experiment = experiment_of(job)
+    counts = []
+    for network in (assembly.build_generator(experiment, "xy"), assembly.build_discriminator(experiment, "x")):
+        first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+        outputs = (job.size_px // first.strides[0]) ** 2
+        counts += [networks.count_macs(network, job.size_px), outputs * int(np.prod(first.kernel.shape))]
+    return Macs(*counts)

@@ -1,0 +1,277 @@
+"""CycleGAN in plain PyTorch, laid out and trained as the paper's authors describe theirs.
+
+It is what a person would run who follows the official recipe today: six separate generator calls, judges frozen
+during the generators' step, a pool of 50 pictures, two Adams. Options are those a user has: memory layout, bfloat16
+autocast, torch.compile.
+
+    python benchmarks/peers/torch_cyclegan.py JOB     translates the folder of a job (as JSON), as a whole command
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the command above
+
+import inputs
+from jobs import Job
+
+CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0
+LOAD_PX, CROP_PX = 286, 256
+
+
+class Residual(nn.Module):
+    """R256: two convolutions around which the input is led."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(True),
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, width, H, W), unchanged in size."""
+        return x + self.body(x)
+
+
+def generator(filters: int = 64, blocks: int = 9) -> nn.Sequential:
+    """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3."""
+    layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7)]
+    layers += [nn.InstanceNorm2d(filters), nn.ReLU(True)]
+    for width in (filters, 2 * filters):
+        down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+        layers += [down, nn.InstanceNorm2d(2 * width), nn.ReLU(True)]
+    layers += [Residual(4 * filters) for _ in range(blocks)]
+    for width in (4 * filters, 2 * filters):
+        up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
+        layers += [up, nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+    layers += [nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh()]
+    return _initialised(nn.Sequential(*layers))
+
+
+def discriminator(filters: int = 64) -> nn.Sequential:
+    """C64-C128-C256-C512-1: the PatchGAN of 70 pixels."""
+    layers: list[nn.Module] = [nn.Conv2d(3, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
+    for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
+        conv = nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1)
+        layers += [conv, nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2, True)]
+    layers.append(nn.Conv2d(8 * filters, 1, 4, padding=1))
+    return _initialised(nn.Sequential(*layers))
+
+
+def _initialised(network: nn.Sequential) -> nn.Sequential:
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+            nn.init.zeros_(layer.bias)
+    return network
+
+
+class Pool:
+    """The last 50 translations; half of the time the judge is shown one of them."""
+
+    def __init__(self, size: int = 50) -> None:
+        self.size = size
+        self.pictures: list[torch.Tensor] = []
+
+    def exchange(self, fakes: torch.Tensor) -> torch.Tensor:
+        """Takes (N, C, H, W) and returns as many to show."""
+        shown = []
+        for fake in fakes.detach():
+            new = fake.unsqueeze(0)
+            if len(self.pictures) < self.size:
+                self.pictures.append(new.clone())
+            elif random.random() > 0.5:
+                place = random.randrange(self.size)
+                new, self.pictures[place] = self.pictures[place], new.clone()
+            shown.append(new)
+        return torch.cat(shown)
+
+
+class Training:
+    """Four networks and the step that updates them.
+
+    Args:
+      job: widths, precision, layout and whether to compile.
+    """
+
+    def __init__(self, job: Job) -> None:
+        torch.manual_seed(job.seed)
+        self.job = job
+        # Kept apart from what is called: torch.compile wraps a network.
+        self.networks = [generator(job.filters, job.blocks) for _ in range(2)]
+        self.networks += [discriminator(job.filters) for _ in range(2)]
+        self.g, self.f, self.d_x, self.d_y = (_ready(network, job) for network in self.networks)
+        self.pools = {"x": Pool(), "y": Pool()}
+        options = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
+        generators, discriminators = self.networks[:2], self.networks[2:]
+        self.adam_generators = torch.optim.Adam(_parameters(generators), **options)
+        self.adam_discriminators = torch.optim.Adam(_parameters(discriminators), **options)
+
+    def step(self, real_x: torch.Tensor, real_y: torch.Tensor) -> dict[str, float]:
+        """Updates the generators, then the discriminators; returns every unweighted term."""
+        for parameter in _parameters(self.networks[2:]):
+            parameter.requires_grad_(False)
+        with _autocast(self.job):
+            fake_y, fake_x = self.g(real_x), self.f(real_y)
+            terms = {
+                "cycle_x": functional.l1_loss(self.f(fake_y).float(), real_x),
+                "cycle_y": functional.l1_loss(self.g(fake_x).float(), real_y),
+                "identity_x": functional.l1_loss(self.f(real_x).float(), real_x),
+                "identity_y": functional.l1_loss(self.g(real_y).float(), real_y),
+                "adversarial_x": _least_squares(self.d_x(fake_x), 1.0),
+                "adversarial_y": _least_squares(self.d_y(fake_y), 1.0),
+            }
+            cycle, identity = (terms[f"{name}_x"] + terms[f"{name}_y"] for name in ("cycle", "identity"))
+            total = CYCLE_WEIGHT * cycle + IDENTITY_WEIGHT * identity + terms["adversarial_x"] + terms["adversarial_y"]
+        self.adam_generators.zero_grad()
+        total.backward()
+        self.adam_generators.step()
+
+        for parameter in _parameters(self.networks[2:]):
+            parameter.requires_grad_(True)
+        self.adam_discriminators.zero_grad()
+        for domain, judge, real, fake in (("x", self.d_x, real_x, fake_x), ("y", self.d_y, real_y, fake_y)):
+            shown = self.pools[domain].exchange(fake)
+            with _autocast(self.job):
+                verdict = _least_squares(judge(real), 1.0) + _least_squares(judge(shown), 0.0)
+            (0.5 * verdict).backward()
+            terms[f"discriminator_{domain}"] = verdict
+        self.adam_discriminators.step()
+        return {name: value.item() for name, value in terms.items()}
+
+
+def _parameters(networks: list[nn.Sequential]) -> list[nn.Parameter]:
+    return list(itertools.chain.from_iterable(network.parameters() for network in networks))
+
+
+def _least_squares(verdict: torch.Tensor, target: float) -> torch.Tensor:
+    verdict = verdict.float()
+    return functional.mse_loss(verdict, torch.full_like(verdict, target))
+
+
+def _autocast(job: Job) -> contextlib.AbstractContextManager:
+    return torch.autocast("cpu", torch.bfloat16, enabled=job.precision == "bfloat16")
+
+
+def _layout(job: Job) -> torch.memory_format:
+    return torch.channels_last if job.layout == "nhwc" else torch.contiguous_format
+
+
+def _ready(network: nn.Sequential, job: Job) -> Callable[[torch.Tensor], torch.Tensor]:
+    network.to(memory_format=_layout(job))
+    return torch.compile(network) if job.compiled else network
+
+
+def to_tensor(pictures: np.ndarray, job: Job) -> torch.Tensor:
+    """(N, H, W, C) -> (N, C, H, W) in the job's memory layout."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(memory_format=_layout(job))
+
+
+def stepper(training: Training, job: Job) -> Callable[[], dict[str, float]]:
+    """One step on made-up pictures per call."""
+    batch = [to_tensor(pictures, job) for pictures in inputs.batch(job.size_px, job.batch, job.seed)]
+    return lambda: training.step(*batch)
+
+
+def training_step(job: Job) -> Callable[[], dict[str, float]]:
+    """The same, built from nothing."""
+    return stepper(Training(job), job)
+
+
+# Translation.
+
+
+def _translator(network: nn.Sequential, job: Job) -> Callable[[np.ndarray], np.ndarray]:
+    """uint8 (H, W, 3) -> uint8 of the same size."""
+    run = _ready(network.eval(), job)
+
+    def translate(picture: np.ndarray) -> np.ndarray:
+        with torch.inference_mode(), _autocast(job):
+            signed = to_tensor(picture[np.newaxis], job).float().div(127.5).sub(1.0)
+            translated = run(signed).float().add(1.0).mul(127.5).round().clamp(0, 255)
+            return translated.byte()[0].permute(1, 2, 0).contiguous().numpy()
+
+    return translate
+
+
+def translation(job: Job) -> Callable[[], dict[str, float]]:
+    """One picture, uint8 in and out, per call."""
+    torch.manual_seed(job.seed)
+    translate = _translator(generator(job.filters, job.blocks), job)
+    picture = inputs.picture(job.size_px, job.seed)
+    return lambda: {"mean": float(translate(picture).mean())}
+
+
+def _translate_files(job: Job) -> int:
+    """From a file of weights to the last picture; returns how many."""
+    network = generator(job.filters, job.blocks)
+    network.load_state_dict(torch.load(Path(job.target) / "generator.pt"))
+    translate = _translator(network, job)
+    sources = sorted(Path(job.folder).iterdir())
+    for source in sources:
+        with Image.open(source) as image:
+            picture = np.array(image.convert("RGB"))
+        # the format and quality that our command keeps for a JPEG
+        Image.fromarray(translate(picture)).save(Path(job.target) / source.name, quality=95)
+    return len(sources)
+
+
+def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
+    """All of job.folder per call, weights read each time as a command would."""
+    target = Path(job.target)
+    target.mkdir(parents=True, exist_ok=True)
+    torch.save(generator(job.filters, job.blocks).state_dict(), target / "generator.pt")
+    return lambda: {"pictures": _translate_files(job)}
+
+
+# Input pipeline.
+
+
+class Unpaired(Dataset):
+    """Pictures of A in turn, each with a random one of B, cropped and mirrored at random."""
+
+    def __init__(self, root: Path) -> None:
+        self.a, self.b = (sorted((root / name).iterdir()) for name in ("trainA", "trainB"))
+
+    def __len__(self) -> int:
+        return max(len(self.a), len(self.b))
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return _prepared(self.a[index % len(self.a)]), _prepared(random.choice(self.b))
+
+
+def _prepared(path: Path) -> torch.Tensor:
+    with Image.open(path) as file:
+        image = file.convert("RGB").resize((LOAD_PX, LOAD_PX), Image.Resampling.BICUBIC)
+    left, top = (random.randint(0, LOAD_PX - CROP_PX) for _ in range(2))
+    image = image.crop((left, top, left + CROP_PX, top + CROP_PX))
+    if random.random() > 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+    return tensor.float().div(255).sub_(0.5).div_(0.5)
+
+
+def loader(job: Job) -> Callable[[], dict[str, float]]:
+    """One epoch per call; pictures of both domains are counted."""
+    data = DataLoader(
+        Unpaired(Path(job.folder)), batch_size=job.batch, shuffle=True, num_workers=2, persistent_workers=True
+    )
+    return lambda: {"pictures": sum(len(x) + len(y) for x, y in data)}
+
+
+if __name__ == "__main__":
+    _translate_files(Job.from_json(sys.argv[1]))

@@ -1,0 +1,95 @@
+"""Convolutions whose gradients take the cheapest route: the numbers of Keras's own layers, in less time.
+
+Both layers save and load as the Keras layers they extend, and are those layers wherever no training goes on,
+so that exporters meet nothing new.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# Narrower layers spend their time in copies, not in products.
+_LEAST_CHANNELS = 64
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class Convolution2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` whose filter gradient may be computed as k x k matrix products.
+
+    oneDNN's filter gradient is its slowest convolution kernel, above all in bfloat16; a product of the shifted
+    input with the upstream gradient, one for each position in the kernel, is the same sum in another order.
+    Taken in training on a CPU, without strides, padding or dilation, for at least 64 channels both in and out.
+
+    Input: float (N, H, W, C). Output: float (N, H', W', filters) in the layer's compute dtype.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Convolves; `training` chooses only the route of the gradient."""
+        if not training or not self._products_pay(inputs):
+            return super().call(inputs)
+        kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
+        return self.activation(_convolved(inputs, kernel, bias))
+
+    def _products_pay(self, inputs: tf.Tensor) -> bool:
+        return (
+            self.strides == self.dilation_rate == (1, 1)
+            and self.padding == "valid"
+            and self.groups == 1
+            and self.use_bias
+            and self.data_format == "channels_last"
+            and self.kernel_size == (3, 3)
+            and inputs.shape[1:].is_fully_defined()
+            and min(inputs.shape[-1], self.filters) >= _LEAST_CHANNELS
+            and not tf.config.list_physical_devices("GPU")
+        )
+
+
+@tf.custom_gradient
+def _convolved(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    outputs = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "VALID"), bias)
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        to_input = tf.raw_ops.Conv2DBackpropInput(
+            input_sizes=tf.shape(x), filter=kernel, out_backprop=upstream, strides=[1] * 4, padding="VALID"
+        )
+        rows, columns, channels, filters = kernel.shape
+        height, width = upstream.shape[1:3]
+        flat = tf.reshape(upstream, (-1, filters))
+        # Without this wait TensorFlow would cut the nine pieces while it still goes forward, and keep them all.
+        with tf.control_dependencies([upstream]):
+            shifted = tf.identity(x)
+        products = [
+            tf.matmul(tf.reshape(shifted[:, i : i + height, j : j + width], (-1, channels)), flat, transpose_a=True)
+            for i in range(rows)
+            for j in range(columns)
+        ]
+        to_bias = tf.raw_ops.BiasAddGrad(out_backprop=upstream)
+        return to_input, tf.reshape(tf.stack(products), kernel.shape), to_bias
+
+    return outputs, gradient
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class CropFirst2D(keras.layers.Cropping2D):
+    """Drops the first row and the first column: what PyTorch's padding 1 with output padding 1 does.
+
+    A `Cropping2D` of fixed size, because the gradient of TensorFlow's slice fills a zeroed picture element by
+    element; here it is one padding.
+
+    Input: any dtype (N, H, W, C). Output: the same dtype, (N, H - 1, W - 1, C).
+    """
+
+    def __init__(self, cropping: Any = ((1, 0), (1, 0)), **kwargs: Any) -> None:
+        super().__init__(cropping, **kwargs)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Crops (N, H, W, C); `training` chooses only the route of the gradient."""
+        return _cropped(inputs) if training else super().call(inputs)
+
+
+@tf.custom_gradient
+def _cropped(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    return x[:, 1:, 1:], lambda upstream: tf.pad(upstream, [[0, 0], [1, 0], [1, 0], [0, 0]])

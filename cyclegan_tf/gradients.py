@@ -1,0 +1,161 @@
+"""How a training step calls its networks and descends: weights read once, pictures together, memory for time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+# Where a network is cut when memory is bought with time: what lies between two ends is forgotten.
+_SEGMENT_END = re.compile(r"block\d+_add")
+
+
+class OnceReadWeights:
+    """The trainable weights of some networks, read (and, under mixed precision, cast) once for a whole step.
+
+    Within `used()` the networks take these tensors for their weights. A generator is called twice in a step;
+    read by each call, its weights would be cast twice, and so would their gradients before they are added.
+
+    Args:
+      networks: built; their trainable weights are read now.
+      tape: made to watch the tensors.
+      states: further variables that the calls may assign, such as the state of a random generator.
+    """
+
+    def __init__(
+        self, networks: Sequence[keras.Model], tape: tf.GradientTape, states: Sequence[keras.Variable] = ()
+    ) -> None:
+        self.variables: list[keras.Variable] = []
+        self.tensors: list[tf.Tensor] = []
+        self._states = [*states, *(state for network in networks for state in network.non_trainable_variables)]
+        for network in networks:
+            for layer in network.layers:
+                # Only these let Keras cast their weights; normalization keeps its own in float32.
+                cast = isinstance(layer, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))
+                for variable in layer.trainable_variables:
+                    tensor = tf.convert_to_tensor(variable.value)
+                    self.tensors.append(tf.cast(tensor, layer.compute_dtype) if cast else tensor)
+                    self.variables.append(variable)
+        tape.watch(self.tensors)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Lets the networks read these tensors; what the calls assign is assigned at the end."""
+        with _reading(self.variables, self.tensors) as scope:
+            yield
+        _assign(scope, self._states)
+
+    def descend(
+        self, tape: tf.GradientTape, objective: tf.Tensor, optimizer: keras.optimizers.Optimizer
+    ) -> tf.Tensor:
+        """One optimizer step down the objective; returns the float32 global norm of the true gradient.
+
+        `objective` went through the optimizer's `scale_loss` (float16 needs that), so the norm is scaled back.
+        Variables no term reaches are left alone.
+        """
+        gradients = tape.gradient(objective, self.tensors)
+        reached = [(tf.cast(g, v.dtype), v) for g, v in zip(gradients, self.variables, strict=True) if g is not None]
+        norm = tf.linalg.global_norm([g for g, _ in reached]) / optimizer.scale_loss(tf.ones(()))
+        optimizer.apply_gradients(reached)
+        return norm
+
+
+def together(
+    network: keras.Model, batches: Sequence[tf.Tensor | None], training: bool, recompute: bool = False
+) -> list[tf.Tensor | None]:
+    """One call of a network over several batches, exact because no picture sees another.
+
+    Pictures whose sizes differ or are unknown when the graph is made go one batch at a time.
+
+    Args:
+      network: treats each picture of a batch alone.
+      batches: float (N, H, W, C) each; None stays None.
+      training: handed on.
+      recompute: see `forgetful`.
+    """
+
+    def call(batch: tf.Tensor) -> tf.Tensor:
+        return forgetful(network, batch, training) if recompute else network(batch, training=training)
+
+    given = [batch for batch in batches if batch is not None]
+    shapes = {tuple(batch.shape[1:]) for batch in given}
+    if len(given) < 2 or len(shapes) > 1 or None in next(iter(shapes)):
+        return [None if batch is None else call(batch) for batch in batches]
+    joined = call(tf.concat(given, axis=0))
+    parts = iter(tf.split(joined, [tf.shape(batch)[0] for batch in given], axis=0, num=len(given)))
+    return [None if batch is None else next(parts) for batch in batches]
+
+
+def forgetful(network: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
+    """Calls a network without keeping its inner activations; the gradient computes them again (Chen et al. 2016).
+
+    A residual generator is cut at its blocks: what is kept is one activation per block, what is computed again is
+    one segment at a time. Any other network is one segment. Random layers draw the same numbers both times.
+
+    Args:
+      network: functional.
+      pictures: float (N, H, W, C).
+      training: handed on.
+    """
+    for segment in _segments(network):
+        pictures = _forgetful_segment(segment, pictures, training)
+    return pictures
+
+
+def _segments(network: keras.Model) -> list[keras.Model]:
+    """The network as a chain of models that share its layers; kept on the network, since making them takes time."""
+    known = getattr(network, "_cyclegan_tf_segments", None)
+    if known is None:
+        ends = [layer.output for layer in network.layers if _SEGMENT_END.fullmatch(layer.name)]
+        borders = [network.inputs[0], *ends, network.outputs[0]]
+        known = tuple(keras.Model(start, end) for start, end in zip(borders, borders[1:], strict=False))
+        object.__setattr__(network, "_cyclegan_tf_segments", known)  # past Keras's tracking: nothing to save
+    return list(known)
+
+
+def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf.Tensor:
+    variables, states = segment.trainable_variables, segment.non_trainable_variables
+    tensors = [tf.convert_to_tensor(variable.value) for variable in variables]
+    before = [tf.convert_to_tensor(state.value) for state in states]
+    scopes = []
+
+    def call(x: tf.Tensor, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+        with _reading([*variables, *states], [*tensors, *before]) as scope:
+            scopes.append(scope)
+            return segment(x, training=training)
+
+    @tf.custom_gradient
+    def forward(x, *tensors):
+        def gradient(upstream):
+            # Without this wait, TensorFlow may compute again at once, or see that it has computed it already.
+            with tf.control_dependencies([upstream]):
+                again = tf.identity(x)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([again, *tensors])
+                outputs = call(again, tensors)
+            return tape.gradient(outputs, [again, *tensors], upstream, unconnected_gradients="zero")
+
+        return call(x, tensors), gradient
+
+    outputs = forward(x, *tensors)
+    _assign(scopes[0], states)
+    return outputs
+
+
+@contextmanager
+def _reading(variables: Sequence[keras.Variable], tensors: Sequence[tf.Tensor]) -> Iterator[keras.StatelessScope]:
+    """Within it, Keras's variables have these values; assignments go to the scope that is handed out."""
+    with keras.StatelessScope() as scope:
+        for variable, tensor in zip(variables, tensors, strict=True):
+            scope.add_update((variable, tensor))  # the constructor would cast back to the variable's dtype
+        yield scope
+
+
+def _assign(scope: keras.StatelessScope, states: Sequence[keras.Variable]) -> None:
+    for state in states:
+        value = scope.get_current_value(state)
+        if value is not None:
+            state.assign(value)
