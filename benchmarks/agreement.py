@@ -10,9 +10,10 @@ import numpy as np
 from jobs import Job
 
 LOSS_TOLERANCE = 1e-4  # relative
-# Adam's first step is the rate times the gradient's sign, so a gradient lost in rounding may step either way:
-# not every single weight can agree, but their steps as a whole must.
-STEP_TOLERANCE = 0.05  # root mean square of the difference over root mean square of the step
+# Adam's first step is the rate times the gradient's sign, so a gradient lost in rounding may step either way: not
+# every single weight can agree, but their steps as a whole must. At full width any two of the three contenders
+# differ by 0.03 to 0.055, which is a sign in 2,000; an identity weight that is a fifth too small gives above 0.3.
+STEP_TOLERANCE = 0.15  # root mean square of the difference over root mean square of the step
 TERMS = [f"{name}_{domain}" for name in ("adversarial", "cycle", "identity", "discriminator") for domain in "xy"]
 NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
 

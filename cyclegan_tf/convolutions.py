@@ -55,21 +55,36 @@ def _convolved(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Ten
         to_input = tf.raw_ops.Conv2DBackpropInput(
             input_sizes=tf.shape(x), filter=kernel, out_backprop=upstream, strides=[1] * 4, padding="VALID"
         )
-        rows, columns, channels, filters = kernel.shape
-        height, width = upstream.shape[1:3]
-        flat = tf.reshape(upstream, (-1, filters))
-        # Without this wait TensorFlow would cut the nine pieces while it still goes forward, and keep them all.
+        # Without this wait TensorFlow would cut the pieces while it still goes forward, and keep them all.
         with tf.control_dependencies([upstream]):
-            shifted = tf.identity(x)
-        products = [
-            tf.matmul(tf.reshape(shifted[:, i : i + height, j : j + width], (-1, channels)), flat, transpose_a=True)
-            for i in range(rows)
-            for j in range(columns)
-        ]
+            waited = tf.identity(x)
         to_bias = tf.raw_ops.BiasAddGrad(out_backprop=upstream)
-        return to_input, tf.reshape(tf.stack(products), kernel.shape), to_bias
+        return to_input, _filter_gradient(waited, upstream, kernel.shape), to_bias
 
     return outputs, gradient
+
+
+def _filter_gradient(x: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
+    """One product per position (i, j) of the kernel: x moved by (i, j), transposed, times the upstream gradient.
+
+    With rows outermost, moving by i rows is a view of the same memory; only moving by j columns copies.
+    """
+    rows, columns, channels, filters = shape
+    height, width = upstream.shape[1:3]
+    x, upstream = _rows_outermost(x), _rows_outermost(upstream)
+    flat = tf.reshape(upstream, (-1, filters))
+    moved = [x[:, :, j : j + width] for j in range(columns)]
+    products = [
+        tf.matmul(tf.reshape(moved[j][i : i + height], (-1, channels)), flat, transpose_a=True)
+        for i in range(rows)
+        for j in range(columns)
+    ]
+    return tf.reshape(tf.stack(products), shape)
+
+
+def _rows_outermost(x: tf.Tensor) -> tf.Tensor:
+    """(N, H, W, C) -> (H, N, W, C)."""
+    return tf.reshape(x, (x.shape[1], 1, *x.shape[2:])) if x.shape[0] == 1 else tf.transpose(x, (1, 0, 2, 3))
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")

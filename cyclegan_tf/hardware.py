@@ -33,9 +33,12 @@ def choose_precision(wanted: str) -> tuple[str, str]:
         if capability and capability >= (8, 0):
             return "mixed_bfloat16", "the GPU has bfloat16 tensor cores"
         return "float32", "the GPU has no bfloat16 tensor cores"
-    if "amx_bf16" in _cpu_flags():
+    flags = _cpu_flags()
+    if "amx_bf16" in flags:
         return "mixed_bfloat16", "the CPU has bfloat16 matrix units (AMX)"
-    return "float32", "the CPU has no bfloat16 matrix units (AMX)"
+    if "avx512_bf16" in flags:
+        return "mixed_bfloat16", "the CPU multiplies bfloat16 twice as fast as float32 (AVX-512 BF16)"
+    return "float32", "the CPU has no bfloat16 instructions (AMX, AVX-512 BF16)"
 
 
 def choose_jit(wanted: str) -> tuple[bool, str]:

@@ -1,17 +1,32 @@
 """Layers that Keras lacks: instance normalization and reflection padding.
 
-Both compute the same numbers by two routes: the kernels that are fastest in a training step, and plain
-operations everywhere else, which every exporter (LiteRT, ONNX) knows.
+Both compute the same numbers by two routes: the kernels that are fastest, in a training step and within
+`fast_routes()`, and plain operations everywhere else, which every exporter (LiteRT, ONNX) knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
+
+
+_wanted_fast: ContextVar[bool] = ContextVar("_wanted_fast", default=False)
+
+
+@contextmanager
+def fast_routes() -> Iterator[None]:
+    """Calls and traces within it take the routes of training also without training; nothing to export from."""
+    token = _wanted_fast.set(True)
+    try:
+        yield
+    finally:
+        _wanted_fast.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -76,7 +91,8 @@ class InstanceNormalization(keras.layers.Layer):
         inputs = tf.convert_to_tensor(inputs)
         # XLA expands the fused kernel to E[x^2] - E[x]^2, which loses all digits when |mean| is far above the
         # deviation, and fuses the plain operations by itself. The kernel has no float64.
-        if training and inputs.dtype != tf.float64 and not _compiled_by_xla():
+        fast = training or _wanted_fast.get()
+        if fast and inputs.dtype != tf.float64 and not _compiled_by_xla():
             return self._fused(inputs)
         return self._plain(inputs)
 
@@ -153,7 +169,8 @@ class ReflectionPadding2D(keras.layers.Layer):
         """Pads (N, H, W, C); `training` chooses only the route, not the result."""
         inputs = tf.convert_to_tensor(inputs)
         self.compute_output_shape(inputs.shape.as_list())
-        if training and self.padding == (1, 1) and inputs.shape[1:3].is_fully_defined():
+        fast = training or _wanted_fast.get()
+        if fast and self.padding == (1, 1) and inputs.shape[1:3].is_fully_defined():
             return _mirrored_once(inputs)
         return tf.pad(inputs, _paddings(*self.padding), "REFLECT")
 

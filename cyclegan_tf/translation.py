@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from cyclegan_tf import images
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.layers import fast_routes
 
 # Below this, reflection inside the network would reach past the picture.
 LEAST_PX = 16
@@ -120,11 +121,12 @@ class Translator:
         return self._graphs[size]
 
     def _graph(self, size: tuple[int | None, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
-        network = self._network
-        return tf.function(
-            lambda batch: network(batch, training=False),
-            input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)],
-        )
+        @tf.function(input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False)
+        def run(batch: tf.Tensor) -> tf.Tensor:
+            with fast_routes():
+                return self._network(batch, training=False)
+
+        return run
 
 
 @dataclass(frozen=True)

@@ -285,6 +285,15 @@ def test_a_wrong_layout_of_weights_is_noticed(monkeypatch):
         agreement.check(Job("agreement", **TINY))
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_a_wrong_weight_of_a_loss_is_noticed(monkeypatch):
+    from peers import torch_cyclegan
+
+    monkeypatch.setattr(torch_cyclegan, "IDENTITY_WEIGHT", 4.0)
+    with pytest.raises(agreement.DisagreementError, match="generator_xy, ours and torch: the weights after"):
+        agreement.check(Job("agreement", **TINY))
+
+
 def test_weights_that_step_elsewhere_are_noticed():
     start, step = np.zeros((3, 3, 1, 1)), np.ones((3, 3, 1, 1))
     assert agreement.compare_steps("same", [start], [step], [step]) == 0
