@@ -1,14 +1,15 @@
-# Two commands for people: `make demo` and `make test`. Both set up .venv first, from nothing.
+# For people: `make demo`, `make test`, `make bench`. All set up .venv first, from nothing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format clean help
+.PHONY: demo test bench check format clean help
 
 help:
 	@echo "make demo    set up, train the built-in demo, show where the pictures are"
 	@echo "make test    set up, run all tests"
+	@echo "make bench   set up with PyTorch, measure against it (half an hour, nothing else running)"
 	@echo "make check   ruff format, ruff, mypy, fast tests"
 	@echo "make clean   remove what the others made, runs/ excepted"
 
@@ -28,6 +29,11 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	$(BIN)/python benchmarks/bench.py --out runs/bench
+	$(BIN)/python benchmarks/levers.py --out runs/bench
 
 check: $(READY)
 	$(BIN)/ruff format --check .

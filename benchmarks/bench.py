@@ -140,7 +140,7 @@ class Bench:
 
     def _agree(self) -> None:
         say("agreement of the contenders")
-        found = self._once("agreement", size_px=32 if self.arguments.quick else 64, batch=2)
+        found = self._once("agreement", size_px=32 if self.arguments.quick else 64)
         if "disagreement" in found:
             raise BenchmarkError(f"the contenders do not compute the same thing: {found['disagreement']}")
         self.results["agreement"] = found["agreement"]
@@ -233,8 +233,8 @@ def _show(bench: Bench) -> None:
     (out / "report.md").write_text(text, encoding="utf-8")
     written = ["results.json", "report.md"]
     if importlib.util.find_spec("matplotlib"):
-        chart.draw(bench.results, out / "chart.png")
-        written.append("chart.png")
+        if chart.draw(bench.results, out / "chart.png"):
+            written.append("chart.png")
     else:
         say("no chart: matplotlib is not installed")
     say(f"{', '.join(written)} in {out}; {bench.results['wall_s'] / 60:.0f} minutes")

@@ -7,8 +7,8 @@ from pathlib import Path
 OURS, DEFAULT, OTHERS, INK, MUTED = "#7fb2e5", "#1c64b0", "#c3c7cc", "#22262b", "#5d646c"
 
 
-def draw(results: dict, path: Path) -> None:
-    """Writes a PNG; the line on a bar spans the least and the most that was measured."""
+def draw(results: dict, path: Path) -> bool:
+    """Writes a PNG; the line on a bar spans the least and the most that was measured. False: nothing to draw."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -17,7 +17,7 @@ def draw(results: dict, path: Path) -> None:
     cases = [case for case in results["cases"].values() if case["kind"] in ("step", "translation")]
     cases = [case for case in cases if any("median" in row for row in case["rows"])]
     if not cases:
-        return
+        return False
     panels = [[row for row in case["rows"] if "median" in row] for case in cases]
     pairs = [max(len(rows) for rows in panels[start : start + 2]) for start in range(0, len(panels), 2)]
     figure, grid = pyplot.subplots(
@@ -33,6 +33,7 @@ def draw(results: dict, path: Path) -> None:
     figure.suptitle(title, color=MUTED, fontsize=10)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+    return True
 
 
 def _panel(axes: object, case: dict, rows: list[dict], default: str) -> None:

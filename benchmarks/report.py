@@ -142,7 +142,7 @@ def _preliminaries(results: Results) -> Iterable[str]:
         peers = "; ".join(
             f"{name}: losses {agreement[name]['worst_loss_difference']:.1e}, weights after a step "
             f"{agreement[name]['worst_step_difference']:.1e} of the step"
-            for name in ("torch", "keras")
+            for name in ("torch nchw", "torch nhwc", "keras")
         )
         yield (
             f"The contenders agree (generator {counts['generator']:,} parameters, discriminator "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,29 +29,18 @@ class OnceReadWeights:
     def __init__(
         self, networks: Sequence[keras.Model], tape: tf.GradientTape, states: Sequence[keras.Variable] = ()
     ) -> None:
-        self.variables: list[keras.Variable] = []
-        self.tensors: list[tf.Tensor] = []
         self._states = [*states, *(state for network in networks for state in network.non_trainable_variables)]
-        for network in networks:
-            for layer in network.layers:
-                # Only these let Keras cast their weights; normalization keeps its own in float32.
-                cast = isinstance(layer, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))
-                for variable in layer.trainable_variables:
-                    tensor = tf.convert_to_tensor(variable.value)
-                    self.tensors.append(tf.cast(tensor, layer.compute_dtype) if cast else tensor)
-                    self.variables.append(variable)
+        self.variables, self.tensors = cast_weights(networks)
         tape.watch(self.tensors)
 
     @contextmanager
     def used(self) -> Iterator[None]:
         """Lets the networks read these tensors; what the calls assign is assigned at the end."""
-        with _reading(self.variables, self.tensors) as scope:
+        with reading(self.variables, self.tensors) as scope:
             yield
         _assign(scope, self._states)
 
-    def descend(
-        self, tape: tf.GradientTape, objective: tf.Tensor, optimizer: keras.optimizers.Optimizer
-    ) -> tf.Tensor:
+    def descend(self, tape: tf.GradientTape, objective: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         """One optimizer step down the objective; returns the float32 global norm of the true gradient.
 
         `objective` went through the optimizer's `scale_loss` (float16 needs that), so the norm is scaled back.
@@ -61,6 +51,24 @@ class OnceReadWeights:
         norm = tf.linalg.global_norm([g for g, _ in reached]) / optimizer.scale_loss(tf.ones(()))
         optimizer.apply_gradients(reached)
         return norm
+
+
+def cast_weights(networks: Sequence[keras.Model]) -> tuple[list[keras.Variable], list[tf.Tensor]]:
+    """All trainable weights and their values now, each in the dtype in which its layer computes with it."""
+    variables, tensors = [], []
+    for network in networks:
+        # Only these let Keras cast their weights; normalization keeps its own in float32.
+        convolutions = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+        dtypes = {
+            id(variable): layer.compute_dtype
+            for layer in network.layers
+            if isinstance(layer, convolutions)
+            for variable in layer.trainable_variables
+        }
+        for variable in network.trainable_variables:
+            tensors.append(tf.cast(tf.convert_to_tensor(variable.value), dtypes.get(id(variable), variable.dtype)))
+            variables.append(variable)
+    return variables, tensors
 
 
 def together(
@@ -111,7 +119,7 @@ def _segments(network: keras.Model) -> list[keras.Model]:
     if known is None:
         ends = [layer.output for layer in network.layers if _SEGMENT_END.fullmatch(layer.name)]
         borders = [network.inputs[0], *ends, network.outputs[0]]
-        known = tuple(keras.Model(start, end) for start, end in zip(borders, borders[1:], strict=False))
+        known = tuple(keras.Model(start, end) for start, end in itertools.pairwise(borders))
         object.__setattr__(network, "_cyclegan_tf_segments", known)  # past Keras's tracking: nothing to save
     return list(known)
 
@@ -123,7 +131,7 @@ def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf
     scopes = []
 
     def call(x: tf.Tensor, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-        with _reading([*variables, *states], [*tensors, *before]) as scope:
+        with reading([*variables, *states], [*tensors, *before]) as scope:
             scopes.append(scope)
             return segment(x, training=training)
 
@@ -146,8 +154,8 @@ def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf
 
 
 @contextmanager
-def _reading(variables: Sequence[keras.Variable], tensors: Sequence[tf.Tensor]) -> Iterator[keras.StatelessScope]:
-    """Within it, Keras's variables have these values; assignments go to the scope that is handed out."""
+def reading(variables: Sequence[keras.Variable], tensors: Sequence[tf.Tensor]) -> Iterator[keras.StatelessScope]:
+    """Within it, Keras's variables have these values, in any dtype; assignments go to the scope that is handed out."""
     with keras.StatelessScope() as scope:
         for variable, tensor in zip(variables, tensors, strict=True):
             scope.add_update((variable, tensor))  # the constructor would cast back to the variable's dtype

@@ -15,7 +15,6 @@ import keras
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-
 _wanted_fast: ContextVar[bool] = ContextVar("_wanted_fast", default=False)
 
 

@@ -222,10 +222,10 @@ def _resnet(parts: _Parts, x: Any, channels: int, filters: int, blocks: int, end
     for index in range(1, blocks + 1):
         block = f"block{index}"
         y = parts.norm(parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1_norm")
-        relu: str | None = f"{block}_conv1_relu"
+        relu = f"{block}_conv1_relu"
         if dropout:  # must come before the padding, or the mirrored rim would drop others than the picture does
-            y, relu = parts.dropout(parts.relu(y, relu), f"{block}_dropout"), None
-        y = parts.conv(y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=relu)
+            y = parts.dropout(parts.relu(y, relu), f"{block}_dropout")
+        y = parts.conv(y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=None if dropout else relu)
         y = parts.norm(y, f"{block}_conv2_norm")
         x = keras.layers.Add(**parts.common(f"{block}_add"))([x, y])
     x = parts.norm_relu(parts.up(x, "up1", 2 * filters), "up1")

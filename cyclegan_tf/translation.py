@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from cyclegan_tf import images
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.gradients import cast_weights, reading
 from cyclegan_tf.layers import fast_routes
 
 # Below this, reflection inside the network would reach past the picture.
@@ -46,6 +47,8 @@ class Translator:
     def __init__(self, network: keras.Model, multiple_px: int) -> None:
         self.channels = network.input_shape[-1]
         self._network = network
+        # Cast once for all pictures; later changes of the network are not seen.
+        self._weights = cast_weights([network])
         self._multiple_px = multiple_px
         self._any_size = self._graph((1, None, None))
         self._graphs: OrderedDict[tuple[int, int, int], Callable[[tf.Tensor], tf.Tensor]] = OrderedDict()
@@ -123,7 +126,7 @@ class Translator:
     def _graph(self, size: tuple[int | None, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
         @tf.function(input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False)
         def run(batch: tf.Tensor) -> tf.Tensor:
-            with fast_routes():
+            with fast_routes(), reading(*self._weights):
                 return self._network(batch, training=False)
 
         return run

@@ -12,8 +12,12 @@ MODULES = {
 }
 
 # From the ground up: a module may import those of lower floors and of its own list below.
+# fmt: off
 FLOORS = [
-    ["errors", "config", "losses", "schedules", "layers", "pool", "hardware", "data.scenes"],
+    [
+        "errors", "config", "losses", "schedules", "layers", "convolutions", "gradients", "optimizers", "pool",
+        "hardware", "data.scenes",
+    ],
     ["levels", "networks", "checkpoints", "runs", "cli", "data.demo", "model"],
     ["headers", "state"],
     ["tiff"],
@@ -27,6 +31,7 @@ FLOORS = [
     ["training"],
     ["train", "translate", "check"],
 ]
+# fmt: on
 
 
 def imports(path):

@@ -6,6 +6,7 @@ import pytest
 import tiny
 
 from cyclegan_tf import assembly, train
+from cyclegan_tf.optimizers import FusedAdam
 
 
 def experiment(*words):
@@ -42,6 +43,21 @@ def test_a_judge_of_weight_zero_is_not_made():
     model = assembly.build_model(experiment("--loss.adversarial_x=0"))
     assert model.discriminator_x is None
     assert model.judged_domains == ["y"]
+
+
+def test_each_game_has_a_fused_adam_of_its_own():
+    model = assembly.build_model(experiment())
+    optimizers = [model.generator_optimizer, model.discriminator_optimizer]
+    assert [type(optimizer) for optimizer in optimizers] == [FusedAdam, FusedAdam]
+    assert optimizers[0] is not optimizers[1]
+    scaled = assembly._adam(experiment(), "mixed_float16")
+    assert type(scaled.inner_optimizer) is FusedAdam
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_recompute_comes_from_the_config_and_is_off_unless_asked_for(recompute):
+    words = [f"--training.recompute={str(recompute).lower()}"] if recompute else []
+    assert assembly.build_model(experiment(*words)).recompute is recompute
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

@@ -273,25 +273,24 @@ def one_thread():
 
 @pytest.mark.usefixtures("one_thread")
 def test_tiny_networks_agree():
-    found = agreement.check(Job("agreement", batch=2, **TINY))
-    assert found["torch"]["worst_loss_difference"] < agreement.LOSS_TOLERANCE
-    assert found["keras"]["worst_step_difference"] < agreement.STEP_TOLERANCE
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_a_wrong_layout_of_weights_is_noticed(monkeypatch):
-    monkeypatch.setattr(agreement, "to_torch_order", lambda kernel: np.transpose(kernel, (3, 2, 1, 0)))
-    with pytest.raises(agreement.DisagreementError, match="losses of ours and torch disagree"):
-        agreement.check(Job("agreement", **TINY))
+    found = agreement.check(Job("agreement", **TINY))
+    for name in ("torch nchw", "torch nhwc", "keras"):
+        assert found[name]["worst_loss_difference"] < agreement.LOSS_TOLERANCE
+        assert found[name]["worst_step_difference"] < agreement.STEP_TOLERANCE
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_wrong_weight_of_a_loss_is_noticed(monkeypatch):
     from peers import torch_cyclegan
 
-    monkeypatch.setattr(torch_cyclegan, "IDENTITY_WEIGHT", 4.0)
-    with pytest.raises(agreement.DisagreementError, match="generator_xy, ours and torch: the weights after"):
+    monkeypatch.setattr(torch_cyclegan, "IDENTITY_WEIGHT", 4.8)
+    with pytest.raises(agreement.DisagreementError, match="gradients of ours and torch nchw at batch 1 disagree"):
         agreement.check(Job("agreement", **TINY))
+
+
+def test_a_wrong_loss_is_noticed():
+    with pytest.raises(agreement.DisagreementError, match=r"losses disagree: cycle_y is 0\.5 for ours, 0\.4"):
+        agreement.compare_numbers("losses", {"cycle_x": 1.0, "cycle_y": 0.5}, {"cycle_x": 1.0, "cycle_y": 0.4}, 1e-4)
 
 
 def test_weights_that_step_elsewhere_are_noticed():

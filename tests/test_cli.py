@@ -26,7 +26,7 @@ TRAIN_OPTIONS = """
 --optimizer --optimizer.learning_rate --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon
 --optimizer.schedule --optimizer.step_epochs
 --training --training.constant_epochs --training.decay_epochs --training.max_steps --training.max_minutes
---training.precision --training.jit --training.seed --training.pool_size_images
+--training.precision --training.jit --training.recompute --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
 --logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_pictures
 --logging.test_every_epochs --logging.test_pictures

@@ -42,6 +42,24 @@ def test_resizing_up_agrees_with_pillow_and_keeps_the_dtype():
     assert resize(tf.constant(picture(9, 9, 1, np.uint16)), 5, 5).dtype == tf.uint16
 
 
+@pytest.mark.parametrize(("height", "width"), [(286, 286), (70, 64), (71, 99)])
+def test_enlarging_without_antialiasing_is_the_same_filter(height, width):
+    source = tf.constant(picture(64, 64))
+    with_it = tf.image.resize(source, (height, width), method="bicubic", antialias=True)
+    expected = np.clip(np.rint(with_it), 0, 255).astype(int)
+    difference = np.abs(resize(source, height, width).numpy().astype(int) - expected)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.05
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 90), (90, 20)])
+def test_a_picture_that_shrinks_on_one_side_only_is_antialiased(height, width):
+    source = tf.constant(picture(64, 64))
+    with_it = tf.image.resize(source, (height, width), method="bicubic", antialias=True)
+    expected = np.clip(np.rint(with_it), 0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(resize(source, height, width).numpy(), expected)
+
+
 SIZES = {
     # mode: (prepared from 100 x 60, prepared from 30 x 40, augmented from 100 x 60), load 56, crop 48
     "resize_and_crop": ((56, 56), (56, 56), (48, 48)),

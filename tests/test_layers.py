@@ -1,13 +1,14 @@
 """Instance normalization and reflection padding against NumPy, on every route they can take."""
 
 import inspect
+import threading
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D, fast_routes
 
 EPSILON = 1e-5
 
@@ -233,6 +234,150 @@ def test_the_gradient_of_padding_folds_the_mirrored_pixels_back():
         total = tf.reduce_sum(ReflectionPadding2D(1)(x, training=True))
     # row 1 of 3 is seen by itself and from beyond both edges
     np.testing.assert_array_equal(tape.gradient(total, x)[0, :, :, 0], [[1, 3, 1], [3, 9, 3], [1, 3, 1]])
+
+
+def padding_gradients(upstream, training, known):
+    """Of both routes: by the input of padding by 1, in a graph that knows `known` of its shape."""
+    n, height, width, channels = upstream.shape
+    layer = ReflectionPadding2D(1, dtype=upstream.dtype.name)
+
+    @tf.function(input_signature=[tf.TensorSpec(known, upstream.dtype)], autograph=False)
+    def compute(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            padded = layer(x, training=training)
+        return tape.gradient(padded, x, upstream)
+
+    return compute(tf.ones((n, height - 2, width - 2, channels), upstream.dtype)), compute
+
+
+def folded(upstream):
+    """What reflection by one pixel hands back, in NumPy: each rim pixel is added to where it came from."""
+    whole = np.asarray(upstream, np.float64)
+    for axis in (1, 2):
+        whole = np.moveaxis(whole, axis, 0).copy()
+        whole[2] += whole[0]
+        whole[-3] += whole[-1]  # with three rows this is row 2 again
+        whole = np.moveaxis(whole[1:-1], 0, axis)
+    return whole
+
+
+@pytest.mark.parametrize("sides", [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (3, 5), (5, 4), (4, 4), (9, 6), (7, 9)])
+@pytest.mark.parametrize("pictures", [1, 2, 3])
+def test_fast_padding_folds_the_rim_back_exactly(pictures, sides):
+    # whole numbers add up without rounding in any order
+    upstream = np.random.default_rng(1).integers(-50, 50, (pictures, sides[0] + 2, sides[1] + 2, 2))
+    upstream = tf.constant(upstream, tf.float32)
+    fast, graph = padding_gradients(upstream, True, (pictures, *sides, 2))
+    plain, _ = padding_gradients(upstream, False, (pictures, *sides, 2))
+    np.testing.assert_array_equal(fast, folded(upstream))
+    np.testing.assert_array_equal(fast, plain)
+    types = {op.type for op in graph.get_concrete_function().graph.get_operations()}
+    assert "MirrorPadGrad" not in types, "the slow route was taken"
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14), ("bfloat16", 0.04)])
+@pytest.mark.parametrize("pictures", [None, 2])
+def test_fast_padding_in_every_precision_and_for_unknown_batches(pictures, dtype, tolerance):
+    upstream = tf.constant(noise(2, 5, 7, 3), dtype)
+    fast, _ = padding_gradients(upstream, True, (pictures, 3, 5, 3))
+    assert fast.dtype == dtype
+    np.testing.assert_allclose(
+        tf.cast(fast, "float64"), folded(tf.cast(upstream, "float64")), rtol=tolerance, atol=tolerance
+    )
+
+
+def test_the_gradient_of_padding_leaves_the_upstream_alone():
+    """The scatter may work in place; what others read must not change under them."""
+    layer, upstream = ReflectionPadding2D(1), tf.Variable(noise(1, 5, 6, 2))
+    before = upstream.numpy()
+
+    @tf.function(autograph=False)
+    def compute(x):
+        held = tf.identity(upstream)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            padded = layer(x, training=True)
+        return tape.gradient(padded, x, held), held + 0.0
+
+    for _ in range(2):
+        gradient, held = compute(tf.ones((1, 3, 4, 2)))
+        np.testing.assert_allclose(gradient, folded(before), rtol=1e-6)
+        np.testing.assert_array_equal(held, before)
+        np.testing.assert_array_equal(upstream, before)
+    given = tf.constant(before)
+    with tf.GradientTape() as tape:
+        x = tf.ones((1, 3, 4, 2))
+        tape.watch(x)
+        padded = layer(x, training=True)
+    tape.gradient(padded, x, given)
+    np.testing.assert_array_equal(given, before)
+
+
+# The fast routes outside training.
+
+
+def operations_of_both(training=False):
+    """Types of the operations of normalization and padding traced here and now."""
+    norm, pad = InstanceNormalization(), ReflectionPadding2D(1)
+    graph = tf.function(lambda x: norm(pad(x, training=training), training=training), autograph=False)
+    graph = graph.get_concrete_function(tf.TensorSpec((1, 4, 5, 3))).graph
+    return {op.type for op in graph.get_operations()}
+
+
+def is_fast(types):
+    fused, mirrored = any("FusedBatchNorm" in t for t in types), "MirrorPad" not in types
+    assert fused == mirrored, "both layers follow one switch"
+    return fused
+
+
+def test_fast_routes_change_the_operations_but_not_the_numbers():
+    assert not is_fast(operations_of_both())
+    assert is_fast(operations_of_both(training=True))
+    x = noise(2, 5, 6, 3, offset=2.0)
+    layers = [InstanceNormalization(center=True, scale=True, beta_initializer="ones"), ReflectionPadding2D(1)]
+    expected = [layer(x) for layer in layers]
+    with fast_routes():
+        assert is_fast(operations_of_both())
+        found = [layer(x) for layer in layers]
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_fast_routes_end_with_their_block_also_by_an_exception():
+    with fast_routes():
+        with fast_routes():
+            pass
+        assert is_fast(operations_of_both())
+    assert not is_fast(operations_of_both())
+    with pytest.raises(KeyError), fast_routes():
+        raise KeyError
+    assert not is_fast(operations_of_both())
+
+
+def test_other_threads_do_not_see_the_fast_routes():
+    seen = []
+    with fast_routes():
+        thread = threading.Thread(target=lambda: seen.append(is_fast(operations_of_both())))
+        thread.start()
+        thread.join()
+        assert is_fast(operations_of_both())
+    assert seen == [False]
+
+
+def test_what_is_exported_holds_plain_operations_only(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, InstanceNormalization(scale=True)(ReflectionPadding2D(1)(inputs)))
+    with fast_routes():
+        model(noise(1, 4, 4, 3))
+    model.export(tmp_path / "exported", verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "exported")).signatures["serving_default"]
+    definition = served.graph.as_graph_def()
+    types = {
+        node.op for nodes in (definition.node, *(f.node_def for f in definition.library.function)) for node in nodes
+    }
+    assert "MirrorPad" in types
+    assert not [t for t in types if "FusedBatchNorm" in t]
 
 
 def test_padding_keeps_half_precision():

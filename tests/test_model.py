@@ -1,23 +1,27 @@
 """The central file: what one step does, against a plain step written out here, and saving."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf import losses
+from cyclegan_tf import convolutions, gradients, losses
+from cyclegan_tf.layers import ReflectionPadding2D
 from cyclegan_tf.model import PAPER_WEIGHTS, CycleGAN
 from cyclegan_tf.networks import build_discriminator, build_generator
+from cyclegan_tf.optimizers import FusedAdam
 
 SIZE = 16
 TERMS = tuple(PAPER_WEIGHTS)
 
 
-def networks(channels_x=3, channels_y=3):
+def networks(channels_x=3, channels_y=3, filters=2, **options):
     def generator(number, inputs, outputs):
         return build_generator(
-            "resnet_6blocks", input_channels=inputs, output_channels=outputs, filters=2, blocks=1, seed=number,
-            name=f"generator_{number}",
+            "resnet_6blocks", input_channels=inputs, output_channels=outputs, filters=filters, blocks=1, seed=number,
+            name=f"generator_{number}", **options,
         )  # fmt: skip
 
     def discriminator(number, channels):
@@ -106,6 +110,162 @@ def test_one_step_equals_the_plain_step_written_out(count):
     ):
         for variable, array in zip(network.trainable_variables, arrays, strict=True):
             np.testing.assert_allclose(variable.numpy(), array, atol=3e-5, err_msg=variable.path)
+
+
+def in_float64(network):
+    """The same network with the same numbers in float64 to the last layer, which ours are not."""
+
+    def wide(layer):
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float64"})
+
+    clone = keras.models.clone_model(network, clone_function=wide)
+    rng = np.random.default_rng(3)
+    for variable, value in zip(clone.trainable_variables, network.trainable_variables, strict=True):
+        variable.assign(value.numpy() + 0.1 * rng.normal(size=value.shape))  # biases, gammas and betas count too
+    return clone
+
+
+class ExactSGD(keras.optimizers.SGD):
+    """Its loss, and so the gradients' norm, in float64."""
+
+    def scale_loss(self, loss):
+        return tf.cast(loss, tf.float64)
+
+
+@pytest.mark.parametrize("recompute", [False, True], ids=["", "recompute"])
+def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(monkeypatch, recompute):
+    """At a width where convolutions take the route of matrix products; without float32 there is no rounding to hide in.
+
+    The criteria, which are float32 by design, are replaced by their definitions.
+    """
+    monkeypatch.setattr(losses, "l1", lambda a, b: tf.reduce_mean(tf.abs(a - b)))
+    monkeypatch.setattr(losses, "generator_adversarial", lambda kind, fake: tf.reduce_mean((fake - 1) ** 2))
+    monkeypatch.setattr(
+        losses,
+        "discriminator_adversarial",
+        lambda kind, real, fake: tf.reduce_mean((real - 1) ** 2) + tf.reduce_mean(fake**2),
+    )
+    rate = 2.0**-7  # the same number in float32
+    gan = CycleGAN(*(in_float64(network) for network in networks(filters=16, norm_affine=True)), pool_size_images=0)
+    gan.compile(ExactSGD(rate), ExactSGD(rate), recompute=recompute)
+    data = tuple(tf.cast(pictures, tf.float64) for pictures in batch(2))
+    products = []
+    monkeypatch.setattr(convolutions, "_filter_gradient", spied(convolutions._filter_gradient, products))
+    parts = gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y
+    before = [[v.numpy() for v in network.trainable_variables] for network in parts]
+    # Keras's own convolutions, not ours: the reference must not share the route
+    with monkeypatch.context() as plain:
+        for kind, base in (
+            (convolutions.Convolution2D, keras.layers.Conv2D.call),
+            (convolutions.CropFirst2D, keras.layers.Cropping2D.call),
+            (ReflectionPadding2D, plainly_padded),
+        ):
+            plain.setattr(kind, "call", lambda self, x, training=False, base=base: base(self, x))
+        _, after = plain_step(gan, data, PAPER_WEIGHTS, rate)
+    assert not products
+    step(gan, data)
+    assert products, "the route of matrix products was not taken"
+    for network, starts, ends in zip(parts, before, after, strict=True):
+        way = np.sqrt(sum(((end - start) ** 2).sum() for start, end in zip(starts, ends, strict=True)))
+        assert way > 1e-3
+        for variable, end in zip(network.trainable_variables, ends, strict=True):
+            assert variable.dtype == "float64"
+            np.testing.assert_allclose(variable.numpy(), end, rtol=0, atol=1e-10 * way, err_msg=variable.path)
+
+
+def plainly_padded(layer, x):
+    (height, width) = layer.padding
+    return tf.pad(x, [[0, 0], [height, height], [width, width], [0, 0]], "REFLECT")
+
+
+def spied(function, calls):
+    def call(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize(("kind", "dropout"), [("lsgan", False), ("wgangp", True)])
+def test_recomputing_changes_no_number(kind, dropout):
+    runs = []
+    for recompute in (False, True):
+        gan = CycleGAN(*networks(dropout=dropout), pool_size_images=2, seed=5)
+        rates = [keras.optimizers.SGD(1e-2) for _ in "gd"]
+        gan.compile(*rates, recompute=recompute, adversarial=kind)
+        logs = [step(gan, batch(2, seed=i)) for i in range(2)]
+        runs.append((logs, [v.numpy() for v in gan.trainable_variables], random_states(gan)))
+    (plain_logs, plain_weights, plain_states), (logs, weights, states) = runs
+    for mine, theirs in zip(logs, plain_logs, strict=True):
+        assert mine == pytest.approx(theirs, rel=2e-5, abs=1e-6)
+    for a, b in zip(weights, plain_weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    for a, b in zip(states, plain_states, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(states) == 1 + 2 * dropout
+
+
+def random_states(gan):
+    generators = [v for g in (gan.generator_xy, gan.generator_yx) for v in g.non_trainable_variables]
+    return [v.numpy() for v in (*generators, gan.penalty_seed.state)]
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_recompute_reaches_the_generators_in_training_only(monkeypatch, recompute):
+    called = []
+    monkeypatch.setattr(gradients, "forgetful", spied(gradients.forgetful, called))
+    gan = model(recompute=recompute)
+    gan.test_step(batch())
+    assert not called
+    gan.train_step(batch())
+    assert len(called) == (4 if recompute else 0)  # each generator: real and identity together, then the cycle
+    assert {id(network) for network, *_ in called} <= {id(gan.generator_xy), id(gan.generator_yx)}
+
+
+def test_no_gradient_of_a_judges_weights_is_computed_for_the_generators():
+    """Each network's filter gradients: the generators' from three calls, the judges' from their own turn alone."""
+    gan = model(weights=only(adversarial_y=1.0))
+    graph = tf.function(gan.train_step, autograph=False).get_concrete_function(batch()).graph
+    # TensorFlow writes both gradients of a convolution into the graph, and prunes those that nobody reads.
+    found = [op for op in graph.get_operations() if op.type == "Conv2DBackpropFilter" and op.outputs[0].consumers()]
+    convolutions_of = [
+        sum(isinstance(layer, keras.layers.Conv2D) for layer in network.layers)
+        for network in (gan.generator_xy, gan.discriminator_y)
+    ]
+    transposed = sum(isinstance(layer, keras.layers.Conv2DTranspose) for layer in gan.generator_xy.layers)
+    # a transposed convolution's gradient by its filter is the same operation
+    assert len(found) == sum(convolutions_of) + transposed
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_the_compile_config_is_whole(recompute):
+    gan = model(adversarial="wgangp", weights={"cycle_x": 3.0}, gradient_penalty=7.0, recompute=recompute)
+    again = CycleGAN.from_config(gan.get_config())
+    again.compile_from_config(gan.get_compile_config())
+    assert again.get_compile_config() == gan.get_compile_config()
+    assert again.recompute is recompute
+    assert (again.adversarial, again.gradient_penalty, again.weights_of["cycle_x"]) == ("wgangp", 7.0, 3.0)
+    signature = set(inspect.signature(CycleGAN.compile).parameters) - {"self", "kwargs"}
+    assert signature == set(gan.get_compile_config())
+    old = gan.get_compile_config()  # saved by a version that did not know the option
+    del old["recompute"]
+    again.compile_from_config(old)
+    assert again.recompute is False
+
+
+def test_a_model_that_recomputed_is_saved_and_loaded(tmp_path):
+    gan = CycleGAN(*networks(), pool_size_images=2)
+    gan.compile(FusedAdam(2e-4, 0.5), FusedAdam(2e-4, 0.5), recompute=True)
+    step(gan, batch())
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert loaded.recompute is True
+    assert type(loaded.generator_optimizer) is type(loaded.discriminator_optimizer) is FusedAdam
+    gan.reset_metrics()  # running means are not saved
+    expected, found = step(gan, batch(seed=1)), step(loaded, batch(seed=1))
+    assert found == pytest.approx(expected, rel=1e-5)
+    for a, b in zip(loaded.trainable_variables, gan.trainable_variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("term", ["cycle_x", "cycle_y"])

@@ -230,6 +230,79 @@ def test_blocks_add_without_activation():
     assert model.get_layer("up1").input is model.get_layer("block1_add").output
 
 
+def seen(model, *names):
+    """A function from a batch to the outputs of these layers."""
+    inner = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    return lambda x, training=False: [value.numpy() for value in inner(x, training=training)]
+
+
+def mirrored(x):
+    return np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
+
+
+def test_relu_inside_a_block_stands_after_the_padding_and_dropout_before():
+    """The rim must mirror the picture that was dropped from: drawn after the padding, it would drop others."""
+    plain = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
+    norm, padded, activated = seen(plain, "block1_conv1_norm", "block1_conv2_pad", "block1_conv1_relu")(
+        picture(2, 8, 12, 3)
+    )
+    np.testing.assert_array_equal(padded, mirrored(norm))
+    np.testing.assert_array_equal(activated, np.maximum(mirrored(norm), 0))
+    assert plain.get_layer("block1_conv2").input is plain.get_layer("block1_conv1_relu").output
+
+    dropping = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0, dropout=True)
+    names = ("block1_conv1_norm", "block1_conv1_relu", "block1_dropout", "block1_conv2_pad")
+    norm, activated, dropped, padded = seen(dropping, *names)(picture(2, 8, 12, 3), training=True)
+    np.testing.assert_array_equal(activated, np.maximum(norm, 0))
+    np.testing.assert_array_equal(padded, mirrored(dropped))
+    lost = (activated > 0) & (dropped == 0)
+    assert 0.3 < lost.sum() / (activated > 0).sum() < 0.7
+    assert dropping.get_layer("block1_conv2").input is dropping.get_layer("block1_conv2_pad").output
+
+
+def papers_generator(filters, blocks, dropout=False):
+    """Appendix 7.2 in its own order, convolution - normalization - ReLU - padding, of Keras's layers alone."""
+    layers = keras.layers
+
+    def pad(x, side):
+        return layers.Lambda(lambda x: tf.pad(x, [[0, 0], [side] * 2, [side] * 2, [0, 0]], "REFLECT"))(x)
+
+    def norm(x):
+        return layers.GroupNormalization(groups=-1, epsilon=1e-5, center=False, scale=False)(x)
+
+    def norm_relu(x):
+        return layers.ReLU()(norm(x))
+
+    x = inputs = keras.Input((None, None, 3))
+    x = norm_relu(layers.Conv2D(filters, 7)(pad(x, 3)))
+    for factor in (2, 4):
+        x = norm_relu(layers.Conv2D(factor * filters, 3, 2)(layers.ZeroPadding2D(1)(x)))
+    for _ in range(blocks):
+        y = norm_relu(layers.Conv2D(4 * filters, 3)(pad(x, 1)))
+        if dropout:
+            y = layers.Dropout(0.5)(y)
+        x = layers.Add()([x, norm(layers.Conv2D(4 * filters, 3)(pad(y, 1)))])
+    for factor in (2, 1):
+        x = layers.Conv2DTranspose(factor * filters, 3, 2, padding="valid")(x)
+        x = norm_relu(layers.Cropping2D(((1, 0), (1, 0)))(x))
+    return keras.Model(inputs, layers.Activation("tanh")(layers.Conv2D(3, 7)(pad(x, 3))))
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_the_residual_generator_is_the_papers(dropout):
+    model = build_generator("resnet_6blocks", filters=4, blocks=2, seed=0, dropout=dropout)
+    plain = papers_generator(4, 2, dropout)
+    rng = np.random.default_rng(0)
+    weights = [v.numpy() + 0.1 * rng.normal(size=v.shape) for v in model.trainable_variables]  # biases as well
+    for network in (model, plain):
+        for variable, value in zip(network.trainable_variables, weights, strict=True):
+            variable.assign(value)
+    x = picture(2, 12, 16, 3)
+    for training in (False,) if dropout else (False, True):
+        # normalized by other kernels, in other orders of summation: rounding through ten layers
+        np.testing.assert_allclose(model(x, training=training), plain(x), atol=2e-5)
+
+
 def test_unet_skips_carry_activated_features():
     model = build_generator("unet_128", filters=2, seed=0)
     outputs = [model.get_layer(name).output for name in ("down1", "down2_leaky_relu", "up2_norm", "up2_join")]

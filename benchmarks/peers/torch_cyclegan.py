@@ -32,14 +32,33 @@ CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0
 LOAD_PX, CROP_PX = 286, 256
 
 
+class MendedInstanceNorm(nn.InstanceNorm2d):
+    """Instance normalization for channels last, where PyTorch 2.13 goes back wrongly on the CPU.
+
+    Of a single picture its kernel reads a channels-last gradient as if it were contiguous: the losses are right, the
+    generators' gradients have nothing to do with them. Of the remedies this is the cheapest; nn.GroupNorm is right
+    too, but takes twice the time in bfloat16. torch.compile takes the operation apart and does not need it.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W), unchanged in size."""
+        normalized = super().forward(x)
+        if normalized.requires_grad:
+            normalized.register_hook(torch.Tensor.contiguous)
+        return normalized
+
+
+Norm = Callable[[int], nn.Module]
+
+
 class Residual(nn.Module):
     """R256: two convolutions around which the input is led."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, norm: Norm) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(True),
-            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width),
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), norm(width), nn.ReLU(True),
+            nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), norm(width),
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -47,27 +66,27 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def generator(filters: int = 64, blocks: int = 9) -> nn.Sequential:
+def generator(filters: int = 64, blocks: int = 9, norm: Norm = nn.InstanceNorm2d) -> nn.Sequential:
     """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3."""
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7)]
-    layers += [nn.InstanceNorm2d(filters), nn.ReLU(True)]
+    layers += [norm(filters), nn.ReLU(True)]
     for width in (filters, 2 * filters):
         down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
-        layers += [down, nn.InstanceNorm2d(2 * width), nn.ReLU(True)]
-    layers += [Residual(4 * filters) for _ in range(blocks)]
+        layers += [down, norm(2 * width), nn.ReLU(True)]
+    layers += [Residual(4 * filters, norm) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
         up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
-        layers += [up, nn.InstanceNorm2d(width // 2), nn.ReLU(True)]
+        layers += [up, norm(width // 2), nn.ReLU(True)]
     layers += [nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh()]
     return _initialised(nn.Sequential(*layers))
 
 
-def discriminator(filters: int = 64) -> nn.Sequential:
+def discriminator(filters: int = 64, norm: Norm = nn.InstanceNorm2d) -> nn.Sequential:
     """C64-C128-C256-C512-1: the PatchGAN of 70 pixels."""
     layers: list[nn.Module] = [nn.Conv2d(3, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
     for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
         conv = nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1)
-        layers += [conv, nn.InstanceNorm2d(2 * width), nn.LeakyReLU(0.2, True)]
+        layers += [conv, norm(2 * width), nn.LeakyReLU(0.2, True)]
     layers.append(nn.Conv2d(8 * filters, 1, 4, padding=1))
     return _initialised(nn.Sequential(*layers))
 
@@ -112,8 +131,9 @@ class Training:
         torch.manual_seed(job.seed)
         self.job = job
         # Kept apart from what is called: torch.compile wraps a network.
-        self.networks = [generator(job.filters, job.blocks) for _ in range(2)]
-        self.networks += [discriminator(job.filters) for _ in range(2)]
+        norm = MendedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
+        self.networks = [generator(job.filters, job.blocks, norm) for _ in range(2)]
+        self.networks += [discriminator(job.filters, norm) for _ in range(2)]
         self.g, self.f, self.d_x, self.d_y = (_ready(network, job) for network in self.networks)
         self.pools = {"x": Pool(), "y": Pool()}
         options = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
@@ -173,7 +193,12 @@ def _layout(job: Job) -> torch.memory_format:
 
 def _ready(network: nn.Sequential, job: Job) -> Callable[[torch.Tensor], torch.Tensor]:
     network.to(memory_format=_layout(job))
-    return torch.compile(network) if job.compiled else network
+    if not job.compiled:
+        return network
+    # Real and generated pictures, judged with and without gradients of the weights: more variants than PyTorch
+    # compiles by default, and what is above its limit runs uncompiled.
+    torch._dynamo.config.recompile_limit = 64
+    return torch.compile(network)
 
 
 def to_tensor(pictures: np.ndarray, job: Job) -> torch.Tensor:

@@ -1,0 +1,186 @@
+"""What each lever of our training step gives: the step as it is, and with one lever at a time taken away.
+
+    python benchmarks/levers.py [--out runs/bench] [--size_px 128] [--precision bfloat16] [--rounds 5] [--only NAME,...]
+
+All variants live in one process and take turns, round after round, on the same made-up batch. A variant is made by
+putting the plain way back for as long as its graph is traced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import cyclegan_tf.cli  # noqa: F401  sets TensorFlow's environment, so it comes first
+
+# isort: split
+import inputs
+import keras
+import machine
+import tensorflow as tf
+from jobs import Job
+from peers import ours
+
+from cyclegan_tf import convolutions, gradients, layers, model, networks, optimizers
+
+Step = Callable[[], float]
+STEPS_AT_ONCE = 4
+
+
+def _apart(network, batches, training, recompute=False):
+    """`together`, each batch in a call of its own."""
+    return [None if b is None else gradients.together(network, [b], training, recompute)[0] for b in batches]
+
+
+class _ReadEachTime(gradients.OnceReadWeights):
+    """Weights that every call reads, and casts, for itself."""
+
+    def __init__(self, networks, tape, states=()):  # noqa: ARG002  states are assigned where they are drawn
+        self.variables = [variable for network in networks for variable in network.trainable_variables]
+        self.tensors = [variable.value for variable in self.variables]
+        tape.watch(self.tensors)
+
+    @contextlib.contextmanager
+    def used(self):
+        yield
+
+
+_conv = networks._Parts.conv
+
+
+def _relu_first(self, x, name, *args, relu=None, **kwargs):
+    return _conv(self, self.relu(x, relu) if relu else x, name, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def _without_remapper() -> Iterator[None]:
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"remapping": True})
+
+
+def _patch(owner: object, name: str, new: object) -> Callable[[], contextlib.AbstractContextManager]:
+    return lambda: mock.patch.object(owner, name, new)
+
+
+# What is taken away -> how.
+TAKEN_AWAY: dict[str, Callable[[], contextlib.AbstractContextManager]] = {
+    "nothing": contextlib.nullcontext,
+    "batches together in one call": _patch(model, "together", _apart),
+    "instance norm by the fused kernel": _patch(
+        layers.InstanceNormalization, "_fused", layers.InstanceNormalization._plain
+    ),
+    "weights read and cast once": _patch(model, "OnceReadWeights", _ReadEachTime),
+    "fused Adam": _patch(optimizers.FusedAdam, "update_step", keras.optimizers.Adam.update_step),
+    "filter gradients as matrix products": _patch(convolutions.Convolution2D, "_products_pay", lambda *_: False),
+    "reflection padding of our own": _patch(
+        layers, "_mirrored_once", lambda x: tf.pad(x, layers._paddings(1, 1), "REFLECT")
+    ),
+    "gradient of the crop as one padding": _patch(
+        convolutions.CropFirst2D, "call", lambda self, x, **_: keras.layers.Cropping2D.call(self, x)
+    ),
+    "ReLU after the padding": _patch(networks._Parts, "conv", _relu_first),
+    "TensorFlow's fusing (remapper)": _without_remapper,
+}
+ADDED = ("recompute", "several steps per call", "XLA")
+
+
+def build(name: str, job: Job) -> tuple[Step, float]:
+    """A step of the variant, traced and run once, and the seconds that took; the step returns a loss."""
+    start = time.perf_counter()
+    with TAKEN_AWAY.get(name, contextlib.nullcontext)():
+        gan = ours.build(job)
+        gan.recompute = name == "recompute"
+        batch = tuple(tf.constant(pictures) for pictures in inputs.batch(job.size_px, job.batch, job.seed))
+        one = tf.function(gan.train_step, autograph=False, jit_compile=name == "XLA")
+
+        def many(x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
+            for _ in range(STEPS_AT_ONCE - 1):
+                gan.train_step((x, y))
+            return gan.train_step((x, y))
+
+        run = tf.function(many, autograph=False) if name == "several steps per call" else lambda x, y: one((x, y))
+
+        def step() -> float:
+            return sum(float(value) for value in run(*batch).values())
+
+        step()
+    return step, time.perf_counter() - start
+
+
+def measure(job: Job, names: list[str], rounds: int) -> list[dict]:
+    """One row per variant: name, seconds per step (median, least, most), and seconds of the first step."""
+    steps: dict[str, Step] = {}
+    first: dict[str, float] = {}
+    for name in names:
+        print(f"building: {name}", flush=True)
+        try:
+            steps[name], first[name] = build(name, job)
+            steps[name]()
+        except Exception as error:  # a variant that does not run is a result too
+            first[name] = float("nan")
+            print(f"  does not run: {' '.join(str(error).split())[:200]}", flush=True)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            per_call = STEPS_AT_ONCE if name == "several steps per call" else 1
+            times[name].append((time.perf_counter() - start) / per_call)
+    return [
+        {"variant": name, "median_s": statistics.median(t), "least_s": min(t), "most_s": max(t), "first_s": first[name]}
+        for name, t in times.items()
+    ]
+
+
+def table(rows: list[dict]) -> str:
+    """Markdown; a lever's gain is the median without it over the median with all."""
+    base = rows[0]["median_s"]
+    lines = [
+        "| variant | ms per step, median | least-most | over the step as it is | s to first step |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        prefix = "" if row["variant"] == "nothing" else "with " if row["variant"] in ADDED else "without "
+        name = "as it is" if row["variant"] == "nothing" else prefix + row["variant"]
+        ms = [1000 * row[key] for key in ("median_s", "least_s", "most_s")]
+        lines.append(
+            f"| {name} | {ms[0]:.0f} | {ms[1]:.0f}-{ms[2]:.0f} | {row['median_s'] / base:.3f} | {row['first_s']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measures, prints, writes levers-PRECISION-SIZE.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"))
+    parser.add_argument("--size_px", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
+    parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", type=lambda text: text.split(","), help="some of the variants, by name")
+    arguments = parser.parse_args()
+    job = Job(
+        "step", precision=arguments.precision, size_px=arguments.size_px, batch=arguments.batch,
+        filters=arguments.filters, blocks=arguments.blocks,
+    )  # fmt: skip
+    names = ["nothing", *(arguments.only or [*list(TAKEN_AWAY)[1:], *ADDED])]
+    rows = measure(job, names, arguments.rounds)
+    print(table(rows))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    path = arguments.out / f"levers-{arguments.precision}-{arguments.size_px}.json"
+    path.write_text(json.dumps({"machine": machine.describe(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
