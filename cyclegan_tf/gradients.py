@@ -130,8 +130,8 @@ def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf
     before = [tf.convert_to_tensor(state.value) for state in states]
     scopes = []
 
-    def call(x: tf.Tensor, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
-        with reading([*variables, *states], [*tensors, *before]) as scope:
+    def call(x: tf.Tensor, tensors: Sequence[tf.Tensor], states_now: Sequence[tf.Tensor]) -> tf.Tensor:
+        with reading([*variables, *states], [*tensors, *states_now]) as scope:
             scopes.append(scope)
             return segment(x, training=training)
 
@@ -140,13 +140,13 @@ def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf
         def gradient(upstream):
             # Without this wait, TensorFlow may compute again at once, or see that it has computed it already.
             with tf.control_dependencies([upstream]):
-                again = tf.identity(x)
+                again, states_again = tf.identity(x), [tf.identity(state) for state in before]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([again, *tensors])
-                outputs = call(again, tensors)
+                outputs = call(again, tensors, states_again)
             return tape.gradient(outputs, [again, *tensors], upstream, unconnected_gradients="zero")
 
-        return call(x, tensors), gradient
+        return call(x, tensors, before), gradient
 
     outputs = forward(x, *tensors)
     _assign(scopes[0], states)

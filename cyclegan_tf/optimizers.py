@@ -27,7 +27,7 @@ class FusedAdam(keras.optimizers.Adam):
         index = self._get_variable_index(variable)
         dtype = target.dtype
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
-        step = tf.cast(self.iterations.value + 1, dtype)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=target.handle,
             m=_resource(self._momentums[index]).handle,
