@@ -14,11 +14,11 @@ import numpy as np
 from jobs import Job
 
 LOSS_TOLERANCE = 1e-4  # relative
-NORM_TOLERANCE = 1e-3  # relative, of the gradients' norms: they tell whether the terms have the same weights
+NORM_TOLERANCE = 1e-3  # relative, of the gradients' norms
 # Adam's first step is the rate times the gradient's sign, so a gradient lost in rounding may step either way: not
-# every single weight can agree, but their steps as a whole must. At full width any two of the three contenders
-# differ by 0.03 to 0.055, which is a sign in 2,000; without the identity terms it is above 0.19 in tiny networks.
-STEP_TOLERANCE = 0.15  # root mean square of the difference over root mean square of the step
+# every single weight can agree, but their steps as a whole must. At full width 0.05 to 0.12 was seen, which is a sign
+# in 300 at most; PyTorch's own gradients for one picture in channels last (see `MendedInstanceNorm`) give 1.3.
+STEP_TOLERANCE = 0.2  # root mean square of the difference over root mean square of the step
 TERMS = [f"{name}_{domain}" for name in ("adversarial", "cycle", "identity", "discriminator") for domain in "xy"]
 NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
 
@@ -42,7 +42,7 @@ def compare_numbers(what: str, ours: dict[str, float], theirs: dict[str, float],
     worst = max(differences, key=differences.__getitem__)
     if not differences[worst] <= tolerance:
         raise DisagreementError(
-            f"{what} disagree: {worst} is {ours[worst]:.8g} for ours, {theirs[worst]:.8g} for the other "
+            f"{what} disagree: {worst} is {ours[worst]:.8g} in one, {theirs[worst]:.8g} in the other "
             f"(relative difference {differences[worst]:.2g}, at most {tolerance:g} allowed)"
         )
     return differences[worst]
@@ -99,6 +99,8 @@ def _check_batch(job: Job) -> dict:
     others: list[tuple[str, Callable[..., Outcome], str]] = [
         ("torch nchw", _torch_step, "nchw"), ("torch nhwc", _torch_step, "nhwc"), ("keras", _keras_step, "nhwc"),
     ]  # fmt: skip
+    # Early on the judges' gradients outweigh all others, so the weights of the terms would hardly show in a step.
+    compare_numbers("weights of the loss terms", ours.loss_weights(model), _loss_weights(), 0.0)
     for name, take_step, layout in others:
         their_counts, their_terms, their_weights = take_step(dataclasses.replace(job, layout=layout), weights)
         if their_counts != counts:
@@ -117,6 +119,17 @@ def _check_batch(job: Job) -> dict:
 
 
 Outcome = tuple[dict[str, int], dict[str, float], dict[str, list[np.ndarray]]]
+
+
+def _loss_weights() -> dict[str, float]:
+    """Of PyTorch and plain Keras, which must be the same."""
+    from peers import keras_tutorial, torch_cyclegan
+
+    torch_weights, keras_weights = (
+        {"cycle": peer.CYCLE_WEIGHT, "identity": peer.IDENTITY_WEIGHT} for peer in (torch_cyclegan, keras_tutorial)
+    )
+    compare_numbers("weights of the loss terms", torch_weights, keras_weights, 0.0)
+    return torch_weights
 
 
 def _torch_step(job: Job, weights: dict[str, list[np.ndarray]]) -> Outcome:

@@ -98,7 +98,7 @@ def test_best_rate_is_the_best_of_both_frameworks():
 
 def test_default_contender_is_measured_once():
     names = [job.name for job in jobs_of(CASES["step-256-4"], "ours-float32")]
-    assert names == [REFERENCE, "ours-float32", "torch-bfloat16-nhwc"]
+    assert names == [REFERENCE, "ours-float32", "torch-bfloat16-nchw"]
     assert [job.name for job in jobs_of(CASES["folder"], "ours-bfloat16", only={DEFAULT})] == ["ours-bfloat16"]
 
 
@@ -271,6 +271,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_tiny_networks_agree():
     found = agreement.check(Job("agreement", **TINY))
@@ -284,12 +285,32 @@ def test_a_wrong_weight_of_a_loss_is_noticed(monkeypatch):
     from peers import torch_cyclegan
 
     monkeypatch.setattr(torch_cyclegan, "IDENTITY_WEIGHT", 4.8)
-    with pytest.raises(agreement.DisagreementError, match="gradients of ours and torch nchw at batch 1 disagree"):
+    with pytest.raises(agreement.DisagreementError, match="weights of the loss terms disagree: identity"):
+        agreement.check(Job("agreement", **TINY))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_wrong_gradients_behind_right_losses_are_noticed(monkeypatch):
+    import torch
+    from peers import torch_cyclegan
+
+    class WrongGradient(torch.nn.InstanceNorm2d):
+        def forward(self, x):
+            normalized = super().forward(x)
+            if normalized.requires_grad:
+                normalized.register_hook(lambda gradient: gradient.flip(2))
+            return normalized
+
+    monkeypatch.setattr(torch_cyclegan, "MendedInstanceNorm", WrongGradient)
+    with pytest.raises(agreement.DisagreementError, match="ours and torch nhwc at batch 1"):
         agreement.check(Job("agreement", **TINY))
 
 
 def test_a_wrong_loss_is_noticed():
-    with pytest.raises(agreement.DisagreementError, match=r"losses disagree: cycle_y is 0\.5 for ours, 0\.4"):
+    with pytest.raises(
+        agreement.DisagreementError, match=r"losses disagree: cycle_y is 0\.5 in one, 0\.4 in the other"
+    ):
         agreement.compare_numbers("losses", {"cycle_x": 1.0, "cycle_y": 0.5}, {"cycle_x": 1.0, "cycle_y": 0.4}, 1e-4)
 
 

@@ -62,6 +62,11 @@ def stepper(model: CycleGAN, job: Job) -> Callable[[], dict[str, float]]:
     return lambda: {name: float(value) for name, value in step(batch).items()}
 
 
+def loss_weights(model: CycleGAN) -> dict[str, float]:
+    """Of the cycle and the identity terms, which are the same both ways."""
+    return {name: model.weights_of[f"{name}_x"] for name in ("cycle", "identity")}
+
+
 def training_step(job: Job) -> Callable[[], dict[str, float]]:
     """The same, built from nothing."""
     return stepper(build(job), job)
