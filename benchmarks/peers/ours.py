@@ -16,15 +16,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 from floor import Macs
-from jobs import Job, folder_command
+from jobs import Job
 
-from cyclegan_tf import assembly, hardware, images, networks, translate
+from cyclegan_tf import assembly, folder_translation, hardware, images, networks
 from cyclegan_tf.config import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
 from cyclegan_tf.data.pipeline import training_dataset
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.runs import RunDirectory
-from cyclegan_tf.translation import Translator
+from cyclegan_tf.translation import Translator, plan
 
 NOISE = 12.0  # deviation of the grain laid over drawn pictures, which a photograph's JPEG pays for too
 READ_AHEAD = 64  # steps; more than tf.data was seen to hold ready
@@ -85,16 +85,19 @@ def translation(job: Job) -> Callable[[], dict[str, float]]:
 
 
 def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
-    """All of job.folder per call, through the command's own main."""
-    Path(job.target).mkdir(parents=True, exist_ok=True)
-    arguments = folder_command(job)[2:]
-    _generator(job).save(arguments[0])
+    """All of job.folder per call, as the command does it once its network is loaded."""
+    target = Path(job.target)
+    target.mkdir(parents=True, exist_ok=True)
+    network = _generator(job)
+    network.save(target / "generator.keras")  # for `folder_command`
+    translator = Translator(network, assembly.network_multiple_px(network))
+    tasks = plan(Path(job.folder), target)
 
     def run() -> dict[str, float]:
-        status = translate.main(arguments)
-        if status:
-            raise RuntimeError(f"cyclegan_tf.translate ended with status {status}")
-        return {"pictures": len(images.find_pictures(job.folder))}
+        outcomes = list(folder_translation.translate_files(translator, tasks))
+        if errors := [outcome.error for outcome in outcomes if outcome.error]:
+            raise RuntimeError(f"{len(errors)} pictures were not translated: {errors[0]}")
+        return {"pictures": len(outcomes)}
 
     return run
 
