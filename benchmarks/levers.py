@@ -2,14 +2,16 @@
 
     python benchmarks/levers.py [--out runs/bench] [--size_px 128] [--precision bfloat16] [--rounds 5] [--only NAME,...]
 
-All variants live in one process and take turns, round after round, on the same made-up batch. A variant is made by
-putting the plain way back for as long as its graph is traced.
+One process; each variant takes turns with the step as it is, round after round, on the same made-up batch, and is
+then dropped, so that neither a busy minute of the machine nor memory decides. A variant is made by putting the plain
+way back for as long as its graph is traced.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import statistics
 import sys
@@ -115,46 +117,49 @@ def build(name: str, job: Job) -> tuple[Step, float]:
     return step, time.perf_counter() - start
 
 
-def measure(job: Job, names: list[str], rounds: int) -> list[dict]:
-    """One row per variant: name, seconds per step (median, least, most), and seconds of the first step."""
-    steps: dict[str, Step] = {}
-    first: dict[str, float] = {}
+def measure(job: Job, names: list[str], rounds: int) -> Iterator[dict]:
+    """One row per variant: seconds per step with and without, their ratio round by round, seconds to the first step."""
+    as_it_is, _ = build("nothing", job)
+    as_it_is()
     for name in names:
-        print(f"building: {name}", flush=True)
         try:
-            steps[name], first[name] = build(name, job)
-            steps[name]()
+            variant, first = build(name, job)
+            variant()
+            times = [(_seconds(as_it_is), _seconds(variant, name)) for _ in range(rounds)]
         except Exception as error:  # a variant that does not run is a result too
-            first[name] = float("nan")
-            print(f"  does not run: {' '.join(str(error).split())[:200]}", flush=True)
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            per_call = STEPS_AT_ONCE if name == "several steps per call" else 1
-            times[name].append((time.perf_counter() - start) / per_call)
-    return [
-        {"variant": name, "median_s": statistics.median(t), "least_s": min(t), "most_s": max(t), "first_s": first[name]}
-        for name, t in times.items()
-    ]
+            yield {"variant": name, "error": " ".join(str(error).split())[:200]}
+            continue
+        ratios = sorted(changed / plain for plain, changed in times)
+        yield {
+            "variant": name,
+            "as_it_is_s": statistics.median(plain for plain, _ in times),
+            "changed_s": statistics.median(changed for _, changed in times),
+            "ratio": statistics.median(ratios),
+            "ratio_least": ratios[0],
+            "ratio_most": ratios[-1],
+            "first_s": first,
+        }
+        del variant
+        gc.collect()
 
 
-def table(rows: list[dict]) -> str:
-    """Markdown; a lever's gain is the median without it over the median with all."""
-    base = rows[0]["median_s"]
-    lines = [
-        "| variant | ms per step, median | least-most | over the step as it is | s to first step |",
-        "|---|---|---|---|---|",
-    ]
-    for row in rows:
-        prefix = "" if row["variant"] == "nothing" else "with " if row["variant"] in ADDED else "without "
-        name = "as it is" if row["variant"] == "nothing" else prefix + row["variant"]
-        ms = [1000 * row[key] for key in ("median_s", "least_s", "most_s")]
-        lines.append(
-            f"| {name} | {ms[0]:.0f} | {ms[1]:.0f}-{ms[2]:.0f} | {row['median_s'] / base:.3f} | {row['first_s']:.0f} |"
-        )
-    return "\n".join(lines)
+def _seconds(step: Step, name: str = "") -> float:
+    start = time.perf_counter()
+    step()
+    return (time.perf_counter() - start) / (STEPS_AT_ONCE if name == "several steps per call" else 1)
+
+
+HEAD = "| variant | ms per step | as it is, in turn | ratio, median (least-most) | s to first step |"
+HEAD += "\n|---|---|---|---|---|"
+
+
+def line(row: dict) -> str:
+    """A row of the Markdown table; a ratio above 1 is what the lever gives, or what the addition costs."""
+    name = ("with " if row["variant"] in ADDED else "without ") + row["variant"]
+    if "error" in row:
+        return f"| {name} | does not run: {row['error']} | | | |"
+    ratio = f"{row['ratio']:.3f} ({row['ratio_least']:.3f}-{row['ratio_most']:.3f})"
+    return f"| {name} | {1e3 * row['changed_s']:.0f} | {1e3 * row['as_it_is_s']:.0f} | {ratio} | {row['first_s']:.0f} |"
 
 
 def main() -> int:
@@ -173,9 +178,11 @@ def main() -> int:
         "step", precision=arguments.precision, size_px=arguments.size_px, batch=arguments.batch,
         filters=arguments.filters, blocks=arguments.blocks,
     )  # fmt: skip
-    names = ["nothing", *(arguments.only or [*list(TAKEN_AWAY)[1:], *ADDED])]
-    rows = measure(job, names, arguments.rounds)
-    print(table(rows))
+    rows = []
+    print(HEAD, flush=True)
+    for row in measure(job, arguments.only or [*list(TAKEN_AWAY)[1:], *ADDED], arguments.rounds):
+        rows.append(row)
+        print(line(row), flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / f"levers-{arguments.precision}-{arguments.size_px}.json"
     path.write_text(json.dumps({"machine": machine.describe(), "rows": rows}, indent=1) + "\n", encoding="utf-8")

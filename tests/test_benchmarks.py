@@ -318,6 +318,6 @@ def test_weights_that_step_elsewhere_are_noticed():
     start, step = np.zeros((3, 3, 1, 1)), np.ones((3, 3, 1, 1))
     assert agreement.compare_steps("same", [start], [step], [step]) == 0
     with pytest.raises(agreement.DisagreementError, match="after one Adam step"):
-        agreement.compare_steps("different", [start], [step], [1.2 * step])
+        agreement.compare_steps("different", [start], [step], [1.5 * step])
     with pytest.raises(agreement.DisagreementError):
         agreement.compare_steps("no step at all", [start], [start], [start])
