@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make demo    set up, train the built-in demo, show where the pictures are"
 	@echo "make test    set up, run all tests"
-	@echo "make bench   set up with PyTorch, measure against it (half an hour, nothing else running)"
+	@echo "make bench   set up with PyTorch, measure against it (most of an hour, nothing else running)"
 	@echo "make check   ruff format, ruff, mypy, fast tests"
 	@echo "make clean   remove what the others made, runs/ excepted"
 
