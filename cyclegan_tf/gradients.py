@@ -144,7 +144,10 @@ def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([again, *tensors])
                 outputs = call(again, tensors, states_again)
-            return tape.gradient(outputs, [again, *tensors], upstream, unconnected_gradients="zero")
+            to_x, *to_tensors = tape.gradient(outputs, [again, *tensors], upstream, unconnected_gradients="zero")
+            # Gradients of weights that lag behind would hold the activations of every segment at once.
+            with tf.control_dependencies(to_tensors):
+                return tf.identity(to_x), *to_tensors
 
         return call(x, tensors, before), gradient
 

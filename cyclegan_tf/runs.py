@@ -21,7 +21,14 @@ from cyclegan_tf.config import Experiment, differences
 from cyclegan_tf.errors import UserError
 
 # Fields that may differ when a run goes on: they decide what is written or how fast, never the result.
-FREE_FIELDS = ("logging.", "training.checkpoint_", "training.keep_checkpoints", "data.cache", "data.tfds_dir")
+FREE_FIELDS = (
+    "logging.",
+    "training.checkpoint_",
+    "training.keep_checkpoints",
+    "training.recompute",
+    "data.cache",
+    "data.tfds_dir",
+)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from cyclegan_tf.assembly import Feed
 from cyclegan_tf.callbacks import Journal, Progress, Samples, save_offending_batch
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader, find_unreadable, training_dataset
-from cyclegan_tf.errors import TrainingStoppedError
+from cyclegan_tf.errors import TrainingStoppedError, UserError
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.runs import RunDirectory
 
@@ -180,7 +180,10 @@ class Trainer:
             except tf.errors.OpError:
                 find_unreadable(feed.order, self.step, feed.source.train_x, feed.source.train_y)
                 raise
-            values = {name: float(value) for name, value in self._train(batch).items()}
+            try:
+                values = {name: float(value) for name, value in self._train(batch).items()}
+            except tf.errors.ResourceExhaustedError as error:
+                raise self._too_large() from error
             self._check_finite(values, batch)
             self.step += 1
             self.seconds = self._seconds_before + time.monotonic() - self._started_clock
@@ -256,6 +259,14 @@ class Trainer:
         )
 
     # What is looked at.
+
+    def _too_large(self) -> UserError:
+        data = self.experiment.data
+        first = "" if self.experiment.training.recompute else "add --training.recompute true, or "
+        return UserError(
+            f"Step {self.step + 1} needs more memory than this device has (batches of {data.batch_size} at "
+            f"{data.crop_size_px} px): {first}use a smaller --data.batch_size or --data.crop_size_px."
+        )
 
     def _make_samples(self) -> Samples:
         source, preparation = self.feed.source, self.feed.preparation

@@ -400,6 +400,37 @@ def test_only_the_inputs_of_segments_are_held_for_the_gradient(dropout):
     assert len(plain) >= 14, plain
 
 
+def needed_by(tensor):
+    """All operations, control inputs among them, that run before a tensor is there."""
+    found, waiting = set(), [tensor.op]
+    while waiting:
+        op = waiting.pop()
+        if op not in found:
+            found.add(op)
+            waiting += [*(t.op for t in op.inputs), *op.control_inputs]
+    return found
+
+
+@pytest.mark.parametrize("route", [forgetful, lambda network, x, training: network(x, training=training)])
+def test_a_segments_weights_have_their_gradients_before_the_one_below_is_computed_again(route):
+    network = resnet(blocks=2)
+    order = {}
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = route(network, x, True)
+        to_x, *to_weights = tape.gradient(outputs, [x, *(v.value for v in network.trainable_variables)])
+        first = needed_by(to_x)
+        order.update({v.path: g.op in first for v, g in zip(network.trainable_variables, to_weights, strict=True)})
+        return to_x
+
+    tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec((1, 12, 16, 3)))
+    # Otherwise gradients of weights may wait until the end, and every segment's activations with them.
+    assert all(order.values()) == (route is forgetful)
+    assert len(order) == len(network.trainable_variables)
+
+
 def test_segments_are_made_once_share_the_layers_and_leave_the_network_as_it_was(tmp_path):
     network = resnet(dropout=True, norm_affine=True)
     x = pictures(1, 8, 8, 3)

@@ -44,7 +44,9 @@ def test_other_fields_are_refused_by_name(run):
 def test_fields_that_do_not_change_the_result_may_differ(run):
     run.check_same(
         Experiment(
-            data=Data(cache="off"), logging=Logging(log_every_steps=7), training=Training(checkpoint_every_steps=5)
+            data=Data(cache="off"),
+            logging=Logging(log_every_steps=7),
+            training=Training(checkpoint_every_steps=5, recompute=True),
         )
     )
 

@@ -8,12 +8,14 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 import yaml
 from PIL import Image
 
 from cyclegan_tf import checkpoints, images, train
 from cyclegan_tf.errors import TrainingStoppedError, UserError
+from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.runs import RunDirectory
 
 
@@ -276,3 +278,15 @@ def test_a_full_disk_keeps_the_checkpoint_before(source, tmp_path, monkeypatch):
         train.main(tiny.words(source, tmp_path / "run", "--training.checkpoint_every_steps=2"))
     (kept,) = (tmp_path / "run" / "checkpoints").iterdir()
     assert checkpoints.read(kept)[1]["step"] == 2
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_step_too_large_for_the_device_says_what_to_change(source, tmp_path, monkeypatch, recompute):
+    def step(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[1,64,...]")
+
+    monkeypatch.setattr(CycleGAN, "train_step", step)
+    words = tiny.words(source, tmp_path / "run", f"--training.recompute={str(recompute).lower()}")
+    with pytest.raises(UserError, match=r"Step 1 needs more memory.*--data.batch_size") as caught:
+        train.main(words)
+    assert ("--training.recompute true" in str(caught.value)) is not recompute
