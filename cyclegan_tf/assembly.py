@@ -217,8 +217,13 @@ def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]
     return policy, jit, told
 
 
-def load_generator(target: Path, direction: str) -> tuple[keras.Model, str]:
+def load_generator(target: Path, direction: str, dtype_policy: str | None = None) -> tuple[keras.Model, str]:
     """The generator of one direction out of a run directory (its newest checkpoint) or a `.keras` file.
+
+    Args:
+      target: the directory or file.
+      direction: "xy" or "yx"; a file holds one direction, whichever it is.
+      dtype_policy: "float32", or None for the precision that pays on this machine (a file keeps its own).
 
     Returns:
       The network and, in words, where it came from.
@@ -227,7 +232,7 @@ def load_generator(target: Path, direction: str) -> tuple[keras.Model, str]:
       UserError: there is no such thing, nothing has been saved yet, or the file is not a generator.
     """
     if target.is_dir():
-        return _generator_of_run(RunDirectory(target), direction)
+        return _generator_of_run(RunDirectory(target), direction, dtype_policy)
     if not target.is_file():
         raise UserError(f"{target} is neither a run directory nor a .keras file.")
     if target.suffix != ".keras":
@@ -239,10 +244,10 @@ def load_generator(target: Path, direction: str) -> tuple[keras.Model, str]:
     shape = getattr(network, "output_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or len(getattr(network, "input_shape", ())) != 4:
         raise UserError(f"{target} holds {type(network).__name__}, not a network from pictures to pictures.")
-    return network, str(target)
+    return (networks.in_float32(network) if dtype_policy == "float32" else network), str(target)
 
 
-def _generator_of_run(run: RunDirectory, direction: str) -> tuple[keras.Model, str]:
+def _generator_of_run(run: RunDirectory, direction: str, dtype_policy: str | None) -> tuple[keras.Model, str]:
     experiment = run.experiment()
     found = checkpoints.newest(run.checkpoints)
     if found is None:
@@ -250,7 +255,8 @@ def _generator_of_run(run: RunDirectory, direction: str) -> tuple[keras.Model, s
             f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train --run_dir {run.path}"
         )
     path, arrays, _, complaints = found
-    network = build_generator(experiment, direction, hardware.choose_precision(experiment.training.precision)[0])
+    policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
+    network = build_generator(experiment, direction, policy)
     state.restore(state.network_variables(network, f"generator_{direction}"), arrays, path)
     return network, "; ".join([*complaints, str(path)])
 

@@ -212,7 +212,7 @@ class Training:
         max_minutes: Budget in minutes of training; the rate's course is fitted into it.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
-        recompute: Compute the generators' inner activations again for the gradient: less memory, a quarter to a third more time.
+        recompute: Compute the generators' inner activations again for the gradient: less memory, a third more time.
         seed: Decides initial weights, picture order, augmentation and pool draws.
         pool_size_images: Earlier translations kept for the judges; 0 shows only the newest.
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.

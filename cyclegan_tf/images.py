@@ -31,6 +31,7 @@ __all__ = [
     "find_pictures",
     "from_signed",
     "grid",
+    "levels_of",
     "probe",
     "read",
     "save",
@@ -152,6 +153,12 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
         raise ValueError("the picture holds NaN (not a number): the network that made it has diverged.")
     half = np.float32(_half_range(f"uint{bits}"))
     return np.rint(np.clip(values, -1, 1) * half + half).astype(f"uint{bits}")
+
+
+def levels_of(signed: tf.Tensor) -> tf.Tensor:
+    """`from_signed` for a graph: float [-1, 1], any shape -> uint8 of that shape; NaN is not looked for."""
+    half = np.float32(_HALF_RANGE["uint8"])
+    return tf.cast(tf.round(tf.clip_by_value(signed, -1.0, 1.0) * half + half), tf.uint8)
 
 
 def save(path: str | os.PathLike, picture: np.ndarray) -> None:

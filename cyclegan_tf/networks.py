@@ -266,6 +266,19 @@ def multiple_of_network(network: keras.Model) -> int:
     return math.prod(strides)
 
 
+def in_float32(network: keras.Model) -> keras.Model:
+    """A network of the same layers and weights that computes in float32 throughout; a float32 one as it is."""
+    if all(layer.compute_dtype == "float32" for layer in network.layers):
+        return network
+
+    def recast(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(network, clone_function=recast)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def receptive_field_px(n_layers: int) -> int:
     """Side of the square of input pixels that one PatchGAN logit sees: 16, 34, 70, 142, 286, 574 for 1 to 6."""
     _check_range("n_layers", n_layers, 1, _MOST_LAYERS)

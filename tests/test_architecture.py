@@ -16,20 +16,25 @@ MODULES = {
 FLOORS = [
     [
         "errors", "config", "losses", "schedules", "layers", "convolutions", "gradients", "optimizers", "pool",
-        "hardware", "data.scenes",
+        "hardware", "data.scenes", "metrics", "exporting.kinds", "exporting.exif", "exporting.metadata",
+        "exporting.litert_runtime",
     ],
-    ["levels", "networks", "checkpoints", "runs", "cli", "data.demo", "model"],
-    ["headers", "state"],
+    ["levels", "networks", "checkpoints", "runs", "cli", "data.demo", "model", "exporting.placing", "exporting.phone"],
+    ["headers", "state", "exporting.litert", "exporting.web"],
     ["tiff"],
     ["codecs"],
     ["grids"],
     ["images"],
-    ["findings", "data.sources", "data.preparation", "translation"],
+    ["findings", "data.sources", "data.preparation", "translation", "exporting.parity"],
     ["doctor", "data.store", "folder_translation"],
     ["data.pipeline", "callbacks"],
     ["assembly"],
-    ["training"],
-    ["train", "translate", "check"],
+    ["training", "exporting.source"],
+    ["exporting.card"],
+    ["exporting.saved_model", "exporting.litert_files"],
+    ["exporting.onnx"],
+    ["exporting.orders"],
+    ["train", "translate", "check", "export"],
 ]
 # fmt: on
 
