@@ -17,10 +17,16 @@ FLOORS = [
     [
         "errors", "config", "losses", "schedules", "layers", "convolutions", "gradients", "optimizers", "pool",
         "hardware", "data.scenes", "metrics", "exporting.kinds", "exporting.exif", "exporting.metadata",
-        "exporting.litert_runtime",
+        "exporting.litert_runtime", "serving.metrics",
     ],
-    ["levels", "networks", "checkpoints", "runs", "cli", "data.demo", "model", "exporting.placing", "exporting.phone"],
-    ["headers", "state", "exporting.litert", "exporting.web"],
+    [
+        "levels", "networks", "checkpoints", "runs", "cli", "data.demo", "model", "exporting.placing",
+        "exporting.phone", "serving.limits",
+    ],
+    ["headers", "state", "exporting.litert", "exporting.web", "serving.versions", "serving.protocol"],
+    ["serving.models", "serving.page"],
+    ["serving.engine"],
+    ["serving.app", "serving.grpc_service", "serving.process"],
     ["tiff"],
     ["codecs"],
     ["grids"],
@@ -34,7 +40,7 @@ FLOORS = [
     ["exporting.saved_model", "exporting.litert_files"],
     ["exporting.onnx"],
     ["exporting.orders"],
-    ["train", "translate", "check", "export"],
+    ["train", "translate", "check", "export", "serve"],
 ]
 # fmt: on
 

@@ -1,0 +1,12 @@
+"""Names of what can be exported; free of TensorFlow, for the command line."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Format = Literal["saved_model", "litert", "web", "onnx"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+Variant = Literal["float32", "float16", "dynamic_int8", "int8"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+"""Of .tflite files, the most exact first."""

@@ -1,0 +1,251 @@
+/** The page: takes pictures in, shows what the engine makes of them, and says what is going on. */
+import { Camera } from "./camera.js";
+import { Compare } from "./compare.js";
+import { LitertEngine, ServerEngine, loadManifest } from "./engines.js";
+import { decode, pngOf } from "./pictures.js";
+import { Problem, problemOf } from "./problems.js";
+
+const find = (id) => document.getElementById(id);
+const compare = new Compare(find("compare"));
+const camera = new Camera(find("camera"), (file) => open(file));
+
+let manifest;
+let engine;
+let model;
+let source = null;
+let result = null;
+// Of several pictures opened and translations asked for, only the last one counts.
+let opened = 0;
+let latest = 0;
+
+function say(text) {
+  find("status").textContent = text;
+}
+
+function showProblem(error) {
+  const problem = problemOf(error);
+  if (!(error instanceof Problem)) {
+    console.warn(error);
+  }
+  const lines = [problem.message, problem.advice].filter(Boolean).map((text, index) => {
+    const line = document.createElement("p");
+    line.className = index ? "" : "what";
+    line.textContent = text;
+    return line;
+  });
+  find("problem").replaceChildren(...lines);
+  find("problem").hidden = false;
+  find("loading").hidden = true;
+  say("");
+}
+
+function showProgress(progress) {
+  find("loading").hidden = progress === null;
+  if (progress === null) {
+    return;
+  }
+  const { loaded, total } = progress;
+  const bar = find("progress");
+  if (loaded < total) {
+    bar.value = loaded / total;
+    find("progress-text").textContent = `Loading the model: ${(loaded / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`;
+  } else {
+    bar.removeAttribute("value");
+    find("progress-text").textContent = "Starting the model";
+  }
+}
+
+/** Gets the model ready, with the word that it is; called before there is a picture. */
+async function warmUp() {
+  const job = ++latest;
+  say("Loading the model.");
+  try {
+    await engine.prepare(model);
+    if (job === latest) {
+      say("Ready.");
+    }
+  } catch (error) {
+    if (job === latest) {
+      showProblem(error);
+    }
+  }
+}
+
+async function open(file) {
+  const turn = ++opened;
+  if (!engine) {
+    return;
+  }
+  find("problem").hidden = true;
+  try {
+    const bitmap = await decode(file);
+    if (turn === opened) {
+      source = { file, bitmap, name: file.name || "picture" };
+      await translate();
+    }
+  } catch (error) {
+    if (turn === opened) {
+      showProblem(error);
+    }
+  }
+}
+
+async function translate() {
+  const job = ++latest;
+  const { bitmap, name } = source;
+  result = null;
+  find("save").disabled = true;
+  find("problem").hidden = true;
+  find("welcome").hidden = true;
+  find("stage").classList.remove("empty");
+  find("stage").setAttribute("aria-busy", "true");
+  compare.busy = true;
+  try {
+    const original = engine.original(model, bitmap);
+    compare.preview(original, name);
+    say(`Translating ${name}.`);
+    const made = await engine.translate(model, source, original);
+    if (job !== latest) {
+      return;
+    }
+    const words = `Translated in ${made.seconds.toFixed(2)} s by ${made.by}. ${sizes(bitmap, original)}`;
+    result = { ...made, words, name: `${name.replace(/\.[^.]*$/, "")}_${model.name}.png` };
+    compare.reveal(made.after, name);
+    find("save").disabled = false;
+    say(words);
+  } catch (error) {
+    if (job === latest) {
+      showProblem(error);
+    }
+  } finally {
+    if (job === latest) {
+      find("loading").hidden = true;
+      find("stage").removeAttribute("aria-busy");
+      compare.busy = false;
+    }
+  }
+}
+
+function sizes(bitmap, original) {
+  const given = `${bitmap.width} × ${bitmap.height} px`;
+  if (manifest.engine === "server" || bitmap.width === original.width) {
+    return `${given}.`;
+  }
+  return `Reduced from ${given} to ${original.width} × ${original.height}: this model works at ${model.size_px} px.`;
+}
+
+async function save() {
+  const address = URL.createObjectURL(result.png ?? (await pngOf(result.after)));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = result.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  say(`Saved as ${result.name}. ${result.words}`);
+}
+
+/** The first picture among what was dropped or pasted. */
+function openFrom(transfer, how) {
+  const files = [...(transfer?.files ?? [])];
+  const file = files.find((each) => each.type.startsWith("image/")) ?? files[0];
+  if (file) {
+    open(file);
+  } else if (how === "dropped") {
+    showProblem(new Problem("What was dropped is not a file.", "Save the picture first, then drop the file."));
+  }
+}
+
+function listenForDrops() {
+  const stage = find("stage");
+  const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    stage.classList.toggle("over", carriesFile(event));
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) {
+      stage.classList.remove("over");
+    }
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    stage.classList.remove("over");
+    openFrom(event.dataTransfer, "dropped");
+  });
+  addEventListener("paste", (event) => openFrom(event.clipboardData, "pasted"));
+  stage.addEventListener("click", () => stage.classList.contains("empty") && find("file").click());
+}
+
+function listenForButtons() {
+  find("file").addEventListener("change", ({ target }) => {
+    if (target.files.length) {
+      open(target.files[0]);
+    }
+    target.value = "";
+  });
+  find("use-camera").addEventListener("click", () => {
+    find("problem").hidden = true;
+    camera.open().catch(showProblem);
+  });
+  find("save").addEventListener("click", () => save().catch(showProblem));
+}
+
+function offerDirections() {
+  model = manifest.models[0];
+  if (manifest.models.length === 1) {
+    find("subtitle").textContent = model.label;
+    find("subtitle").hidden = false;
+    return;
+  }
+  const labels = manifest.models.map((each) => each.label);
+  const areUnique = new Set(labels).size === labels.length;
+  const choices = manifest.models.map((each, index) => {
+    const label = document.createElement("label");
+    const radio = document.createElement("input");
+    Object.assign(radio, { type: "radio", name: "direction", value: each.name, checked: index === 0 });
+    radio.addEventListener("change", () => {
+      model = each;
+      find("problem").hidden = true;
+      (source ? translate() : warmUp());
+    });
+    const text = document.createElement("span");
+    text.textContent = areUnique ? each.label : `${each.label} (${each.name})`;
+    label.append(radio, text);
+    return label;
+  });
+  find("directions").append(...choices);
+  find("directions").hidden = false;
+}
+
+function introduce() {
+  document.title = manifest.title;
+  find("title").textContent = manifest.title;
+  const isServer = manifest.engine === "server";
+  find("privacy").textContent = isServer
+    ? `Your pictures are sent to the server of this page (${location.host}) and translated there.`
+    : "Your pictures stay in this browser: they are translated here, and nothing is uploaded.";
+  find("runtime-note").hidden = isServer;
+  find("runtime").textContent = `LiteRT.js ${manifest.runtime?.version ?? ""}`.trim();
+}
+
+async function begin() {
+  find("not-started").remove();
+  find("main").hidden = false;
+  listenForDrops();
+  listenForButtons();
+  try {
+    manifest = await loadManifest();
+    introduce();
+    offerDirections();
+    engine = manifest.engine === "server" ? new ServerEngine() : new LitertEngine(manifest, showProgress);
+  } catch (error) {
+    showProblem(error);
+    return;
+  }
+  // Whoever saves data is asked for megabytes only once there is a picture.
+  if (!navigator.connection?.saveData) {
+    await warmUp();
+  }
+}
+
+begin();

@@ -1,0 +1,119 @@
+/** Pictures between files, canvases and the model's numbers. */
+import { Problem, notAPicture } from "./problems.js";
+
+// iOS refuses canvases of more pixels than 4096 x 4096.
+const MOST_SIDE_PX = 4096;
+
+/** A file's picture as people see it: rotation by EXIF applied. Throws a Problem when it cannot be decoded. */
+export async function decode(file) {
+  try {
+    return await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    throw notAPicture(file.name || "This file");
+  }
+}
+
+/** Width and height with the longer side at most `side` px, the shape kept; never more than given. */
+export function fitted(width, height, side) {
+  const scale = Math.min(1, side / Math.max(width, height));
+  return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+}
+
+function blank(width, height) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  // Read back often: this keeps the pixels out of the GPU, whose rounding differs from card to card.
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) {
+    throw new Problem("This browser gave no canvas to draw on.", "Close other tabs and try again.");
+  }
+  context.imageSmoothingQuality = "high";
+  return [canvas, context];
+}
+
+/** The bitmap on white at width x height. Large ones are halved step by step: one big step leaves jagged edges. */
+export function onCanvas(bitmap, width, height) {
+  const halvings = [];
+  for (let w = bitmap.width / 2, h = bitmap.height / 2; w >= width && h >= height; w /= 2, h /= 2) {
+    if (Math.max(w, h) <= MOST_SIDE_PX) {
+      halvings.push([Math.max(1, Math.round(w)), Math.max(1, Math.round(h))]);
+    }
+  }
+  let source = bitmap;
+  for (const [w, h] of [...halvings, [width, height]]) {
+    const [canvas, context] = blank(w, h);
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, w, h);
+    context.drawImage(source, 0, 0, w, h);
+    source = canvas;
+  }
+  return source;
+}
+
+/** Position in a row of `length` that is mirrored at its end again and again, the last one not repeated. */
+export function reflected(index, length) {
+  const period = Math.max(1, 2 * length - 2);
+  const at = index % period;
+  return at < length ? at : period - at;
+}
+
+/** The canvas as float32 (1, side, side, channels) in [-1, 1], extended by mirroring at right and bottom. */
+export function tensorOf(canvas, side, channels) {
+  const { width, height } = canvas;
+  const levels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const columns = Array.from({ length: side }, (_, x) => 4 * reflected(x, width));
+  const values = new Float32Array(side * side * channels);
+  let at = 0;
+  for (let y = 0; y < side; y += 1) {
+    const row = 4 * width * reflected(y, height);
+    for (const column of columns) {
+      const [r, g, b] = [levels[row + column], levels[row + column + 1], levels[row + column + 2]];
+      if (channels === 1) {
+        // ITU-R BT.601 in integers, as in training.
+        values[at++] = ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) / 127.5 - 1;
+      } else {
+        values[at++] = r / 127.5 - 1;
+        values[at++] = g / 127.5 - 1;
+        values[at++] = b / 127.5 - 1;
+      }
+    }
+  }
+  return values;
+}
+
+/** Float32 (1, side, side, channels) in [-1, 1] as a canvas of width x height, the rest cut off; one channel is gray. */
+export function canvasOf(values, side, channels, width, height) {
+  const [canvas, context] = blank(width, height);
+  const picture = context.createImageData(width, height);
+  let at = 0;
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const from = channels * (y * side + x);
+      for (let c = 0; c < 3; c += 1) {
+        const value = values[from + (channels === 1 ? 0 : c)];
+        picture.data[at++] = Math.round(Math.min(1, Math.max(-1, value)) * 127.5 + 127.5);
+      }
+      picture.data[at++] = 255;
+    }
+  }
+  context.putImageData(picture, 0, 0);
+  return canvas;
+}
+
+/** A canvas as the blob of a PNG. */
+export function pngOf(canvas) {
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Problem("The picture could not be packed as a PNG."))), "image/png");
+  });
+}
+
+/** What a server takes: the file itself if it is a JPEG or a PNG, else a PNG of what people see. */
+export async function uploadOf(file, bitmap) {
+  const head = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  const starts = (...magic) => magic.every((byte, index) => head[index] === byte);
+  if (starts(0x89, 0x50, 0x4e, 0x47) || starts(0xff, 0xd8, 0xff)) {
+    return file;
+  }
+  return pngOf(onCanvas(bitmap, bitmap.width, bitmap.height));
+}
