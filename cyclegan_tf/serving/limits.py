@@ -1,0 +1,213 @@
+"""What the server refuses before TensorFlow sees it: pictures too large, not pictures at all, wrong shapes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.errors import UserError
+
+BAD_REQUEST, NOT_FOUND, TOO_LARGE, TOO_MANY = 400, 404, 413, 429
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_MAX_PNG_CHUNKS = 65_536
+# Each scan of a progressive JPEG goes over all its pixels; cameras and browsers write some ten.
+_MAX_JPEG_SCANS = 100
+_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+
+
+class RequestError(Exception):
+    """A request that cannot be answered as it was meant.
+
+    Attributes:
+      status: HTTP status, 4xx or 5xx.
+      message: what is wrong, in words for the client.
+      retry_after: seconds after which the same request may succeed, or None.
+    """
+
+    def __init__(self, status: int, message: str, retry_after: int | None = None):
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request, and all of them together, may ask for.
+
+    Attributes:
+      max_body_bytes: bytes of a request's body, or of a gRPC message.
+      max_pixels: width x height of one picture; of all pictures together where they come as numbers, because
+        those are computed at once.
+      max_side: pixels of the longer side.
+      max_batch: pictures of one request.
+      max_queue: requests that may wait while all workers are busy.
+      timeout_seconds: from a request's arrival to its answer.
+      workers: requests that are computed at the same time; TensorFlow uses all cores for one.
+
+    Raises:
+      UserError: a value is below its least one.
+    """
+
+    max_body_bytes: int = 32 * 2**20
+    max_pixels: int = 2**21
+    max_side: int = 8192
+    max_batch: int = 16
+    max_queue: int = 32
+    timeout_seconds: float = 60.0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, least = getattr(self, field.name), 0 if field.name == "max_queue" else 1
+            if field.name == "timeout_seconds":
+                if not 0 < value < 1e6:
+                    raise UserError(f"--timeout_seconds must be above 0 (and finite), and is {value}.")
+            elif value < least:
+                raise UserError(f"--{field.name} must be {least} or more, and is {value}.")
+
+
+def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], limits: Limits) -> int:
+    """Checks what a signature is about to be called with.
+
+    Args:
+      specs: name -> something with `shape` (a tf.TensorShape) and `dtype` (a tf.DType), as the signature wants it.
+      arrays: the same names -> array of that type; strings as an object array of bytes.
+
+    Returns:
+      Number of pictures.
+
+    Raises:
+      RequestError: 400 for a wrong shape, NaN, infinity or something that is no picture; 413 above a limit.
+    """
+    count = 0
+    for name, array in arrays.items():
+        check_shape(specs[name], array.shape, name, limits)
+        count = max(count, array.shape[0] if array.ndim else 1)
+        if array.dtype == object:
+            for index, data in enumerate(array.ravel()):
+                check_picture(data, f"{name}: picture {index + 1} of {array.size}", limits)
+        elif array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise RequestError(BAD_REQUEST, f"{name} holds NaN or infinity; numbers from -1 to 1 are wanted")
+    return count
+
+
+def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) -> None:
+    """Checks the shape of one input, before memory is taken for it.
+
+    Raises:
+      RequestError: 400 for a shape the signature does not take or without any element, 413 above a limit.
+    """
+    if not spec.shape.is_compatible_with(shape):
+        wanted = "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
+        raise RequestError(BAD_REQUEST, f"{name} has shape {shape}, and {wanted} is wanted")
+    if 0 in shape:
+        raise RequestError(BAD_REQUEST, f"{name} has shape {shape}: there is nothing in it")
+    if shape and shape[0] > limits.max_batch:
+        raise RequestError(TOO_LARGE, f"{name} holds {shape[0]} pictures, and the limit is {limits.max_batch}")
+    if len(shape) == 4:
+        check_size(shape[2], shape[1], f"each picture of {name}", limits)
+        if shape[0] * shape[1] * shape[2] > limits.max_pixels:
+            pixels = f"{shape[0] * shape[1] * shape[2]:,}"
+            reason = f"{name} has {pixels} pixels in all its pictures, and the limit is {limits.max_pixels:,}"
+            raise RequestError(TOO_LARGE, f"{reason}; send fewer at once, or encoded")
+
+
+def check_size(width: int, height: int, what: str, limits: Limits) -> None:
+    """Raises RequestError (413) for a picture above the limits of pixels or sides."""
+    size = f"{what} is {width} x {height} pixels"
+    if width * height > limits.max_pixels:
+        raise RequestError(TOO_LARGE, f"{size}, and the limit is {limits.max_pixels:,} in all; make it smaller")
+    if max(width, height) > limits.max_side:
+        raise RequestError(TOO_LARGE, f"{size}, and no side may be longer than {limits.max_side}")
+
+
+def check_picture(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
+    """Looks at an encoded picture's header, by the rules of the libraries that TensorFlow decodes it with.
+
+    Pixels are not decoded: what is damaged further on, TensorFlow refuses.
+
+    Args:
+      data: the file's bytes.
+      what: names the picture in messages.
+      limits: of pixels and sides.
+
+    Returns:
+      Width and height in pixels, as stored.
+
+    Raises:
+      RequestError: 400 if it is no JPEG or PNG, or visibly damaged or cut off; 413 if it is too large.
+    """
+    if not data:
+        raise RequestError(BAD_REQUEST, f"{what} is empty (0 bytes)")
+    if data.startswith(_PNG):
+        width, height = _png_size(data, what)
+    elif data.startswith(_JPEG):
+        width, height = _jpeg_size(data, what)
+    else:
+        raise RequestError(BAD_REQUEST, f"{what} is neither a JPEG nor a PNG")
+    if width < 1 or height < 1:
+        raise RequestError(BAD_REQUEST, f"{what} has no pixels ({width} x {height})")
+    check_size(width, height, what, limits)
+    return width, height
+
+
+def _damaged(what: str, why: str) -> RequestError:
+    return RequestError(BAD_REQUEST, f"{what} is damaged or cut off ({why})")
+
+
+def _png_size(data: bytes, what: str) -> tuple[int, int]:
+    # libpng takes the size from the first chunk, so a second IHDR further on must not count here.
+    if len(data) < 33 or data[8:16] != b"\0\0\0\rIHDR":
+        raise _damaged(what, "a PNG must begin with its size")
+    position = 8
+    for _ in range(_MAX_PNG_CHUNKS):
+        if position + 12 > len(data):
+            break
+        length, name = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        if name == b"IEND" and position <= len(data):
+            return struct.unpack_from(">II", data, 16)
+    else:
+        raise _damaged(what, f"more than {_MAX_PNG_CHUNKS} chunks")
+    raise _damaged(what, "the end of the PNG is missing")
+
+
+def _jpeg_size(data: bytes, what: str) -> tuple[int, int]:
+    # Finds markers as libjpeg does (which passes over bytes between them), so that both see the same size.
+    if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+        raise _damaged(what, f"more than {_MAX_JPEG_SCANS} scans")
+    size, position = None, 2
+    while (position := data.find(b"\xff", position)) >= 0:
+        while data[position : position + 1] == b"\xff":
+            position += 1
+        marker, position = data[position] if position < len(data) else _EOI, position + 1
+        if marker in (_SOI, _EOI):
+            break
+        if marker == 0 or marker in _WITHOUT_LENGTH:
+            continue
+        if marker == _SOS:
+            if size is None:
+                break
+            return size
+        length = int.from_bytes(data[position : position + 2], "big")
+        if length < 2 or position + length > len(data):
+            break
+        if marker in _SOF:
+            if size is not None or length < 8:
+                break
+            height, width = struct.unpack_from(">HH", data, position + 3)
+            size = (width, height)
+        position += length
+    raise _damaged(what, "the size or the pixels of the JPEG are missing")

@@ -1,0 +1,79 @@
+"""What the server counts, in Prometheus' text format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import generate_latest as _generate
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, float("inf"))
+
+
+class Metrics:
+    """Counters of one server; methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)  # resident memory, processor time, open files
+        served = ["protocol", "model", "version"]
+        self._requests = Counter(
+            "cyclegan_tf_requests",
+            "Requests by answer; model and version are empty where none was asked or found.",
+            [*served, "code"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "cyclegan_tf_predict_seconds",
+            "From a predict request's arrival to its answer, successful ones.",
+            served,
+            buckets=_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._pictures = Counter(
+            "cyclegan_tf_pictures", "Pictures translated.", ["model", "version"], registry=self._registry
+        )
+        self._load = Gauge(
+            "cyclegan_tf_model_load_seconds",
+            "Reading and warming up a version.",
+            ["model", "version"],
+            registry=self._registry,
+        )
+        self._queue = Gauge(
+            "cyclegan_tf_queue_length",
+            "Predict requests that are being received or wait for a worker.",
+            registry=self._registry,
+        )
+        self._in_flight = Gauge(
+            "cyclegan_tf_in_flight", "Predict requests that a worker computes.", registry=self._registry
+        )
+
+    def watch_queue(self, waiting: Callable[[], int], running: Callable[[], int]) -> None:
+        """Where the two gauges are read from, whenever they are asked for."""
+        self._queue.set_function(waiting)
+        self._in_flight.set_function(running)
+
+    def answered(self, protocol: str, model: str, version: str, code: str) -> None:
+        """Counts an answer.
+
+        Args:
+          protocol: "rest" or "grpc".
+          model: a model that exists, or "" (a client must not be able to add names).
+          version: likewise.
+          code: HTTP status, or the name of a gRPC status.
+        """
+        self._requests.labels(protocol, model, version, code).inc()
+
+    def translated(self, protocol: str, model: str, version: int, pictures: int, seconds: float) -> None:
+        """Counts the pictures and the time of a successful request."""
+        self._pictures.labels(model, str(version)).inc(pictures)
+        self._seconds.labels(protocol, model, str(version)).observe(seconds)
+
+    def loaded(self, model: str, version: int, seconds: float) -> None:
+        """Notes how long a version took to load."""
+        self._load.labels(model, str(version)).set(seconds)
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return _generate(self._registry)
