@@ -7,9 +7,9 @@ READY := $(VENV)/.ready
 .PHONY: demo test bench check format clean help
 
 help:
-	@echo "make demo    set up, train the built-in demo, show where the pictures are"
+	@echo "make demo    set up, train the built-in demo, export it, show where everything is"
 	@echo "make test    set up, run all tests"
-	@echo "make bench   set up with PyTorch, measure against it (most of an hour, nothing else running)"
+	@echo "make bench   set up with PyTorch, measure against it (about an hour, nothing else running)"
 	@echo "make check   ruff format, ruff, mypy, fast tests"
 	@echo "make clean   remove what the others made, runs/ excepted"
 
@@ -22,10 +22,15 @@ $(READY): pyproject.toml setup.py
 demo: $(READY)
 	$(BIN)/python -m cyclegan_tf.train --run_dir runs/demo --config demo
 	$(BIN)/python benchmarks/demo_score.py runs/demo --picture runs/demo/translated.png
+	$(BIN)/python -m cyclegan_tf.export runs/demo runs/demo_export --overwrite
+	$(BIN)/python -m cyclegan_tf.export runs/demo runs/demo_export --overwrite --quiet --format web || true
 	@echo
 	@echo "test scenes, both ways, beside the truth: runs/demo/translated.png"
 	@echo "as training went: $$(ls runs/demo/samples/*.png | tail -n 2 | tr '\n' ' ')"
 	@echo "curves: $(BIN)/tensorboard --logdir runs/demo/logs"
+	@echo "exported, each with its proof: runs/demo_export"
+	@test -d runs/demo_export/web && echo "a page that translates in the browser: $(BIN)/python -m http.server --bind 127.0.0.1 --directory runs/demo_export/web 8000, then open http://localhost:8000" || true
+	@echo "the same page with a server behind it: $(BIN)/python -m cyclegan_tf.serve runs/demo_export, then open http://localhost:8501"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -34,6 +39,7 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python benchmarks/bench.py --out runs/bench
 	$(BIN)/python benchmarks/levers.py --out runs/bench
+	$(BIN)/python benchmarks/phone.py --out runs/bench
 
 check: $(READY)
 	$(BIN)/ruff format --check .

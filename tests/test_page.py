@@ -1,8 +1,5 @@
 """The exported page in a real Chromium: what people do with it, against LiteRT in Python."""
 
-import base64
-import io
-import json
 import re
 import shutil
 
@@ -10,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from browser import hosting
+from browser.judging import assert_failed, assert_quiet, read
 from pictures import exif
 from PIL import Image, ImageOps
 
 from cyclegan_tf import levels, networks
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.exporting import web
 from cyclegan_tf.exporting.web import PageModel, write_page
 
 pytestmark = pytest.mark.slow
@@ -128,22 +125,11 @@ def litert(path, picture):
     return np.rint((np.clip(output, -1, 1) + 1) * (255 / 2)).astype(np.uint8)
 
 
-def read(path, mode="RGB"):
-    with Image.open(path) as image:
-        pixels = np.asarray(image.convert(mode))
-    return pixels if pixels.ndim == 3 else pixels[..., None]
-
-
 def assert_near(path, wanted):
     found = read(path)
     assert found.shape == (*wanted.shape[:2], 3)
     assert wanted.std() > 20
     assert np.abs(found.astype(int) - wanted).max() <= 2
-
-
-def assert_quiet(result, url):
-    assert result["errors"] == []
-    assert result["hosts"] == [url.split("/")[2]]
 
 
 def test_every_way_in_the_slider_both_directions_and_saving(page, models, files, visit, tmp_path):
@@ -310,12 +296,6 @@ def test_the_last_wish_counts(page, models, files, visit, tmp_path):
     assert_near(tmp_path / "out/last.png", litert(models["m_xy"], read(files["other"])))
 
 
-def assert_failed(result, *words):
-    assert all(word in result["said"] for word in words), result["said"]
-    assert result["busy"] == 0
-    assert not result["saves"]
-
-
 @pytest.mark.parametrize(
     "path", ["/models/m_xy.tflite", "/litert/index.js", "/litert/wasm/litert_wasm_internal.wasm", "/models.json"]
 )
@@ -368,74 +348,3 @@ def test_a_page_opened_from_a_folder_says_how_to_open_it(page, visit):
     result = visit("folder", (page / "index.html").as_uri())
     assert "python -m http.server" in result["said"]
     assert "http://localhost:8000" in result["said"]
-
-
-@pytest.fixture
-def served(page, tmp_path):
-    """The page's own files with a models.json that names the server as the engine."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    for name in web.PAGE_FILES:
-        shutil.copy(web.PAGE / name, folder / name)
-    told = {"name": "m_xy", "direction": "xy", "label": "A to B", "input_channels": 3, "output_channels": 3}
-    told |= {"bytes": 1, "sha256": ""}
-    (folder / "models.json").write_text(json.dumps({"title": "Served", "engine": "server", "models": [told]}))
-    return folder
-
-
-def test_a_server_as_engine(served, files, visit, tmp_path):
-    with hosting.site(served) as (url, posts):
-        result = visit("simple", url, files={"picture": files["square"]})
-    assert_quiet(result, url)
-    (path, body), *others = posts
-    assert others == []
-    assert path in ("/v1/models/m_xy:predict", "/v1/models/m_xy%3Apredict")
-    assert body["signature_name"] == "image_bytes"
-    assert base64.b64decode(body["instances"][0]["b64"]) == files["square"].read_bytes()
-    assert (read(tmp_path / "out/picture.png") == 255 - read(files["square"])).all()
-    assert "by the server" in result["said"]
-    assert "are sent to the server" in result["privacy"]
-    assert "stay in this browser" not in result["body"]
-    assert not any("litert" in each or each.endswith("worker.js") for each in result["requests"])
-
-
-def test_a_server_gets_other_kinds_of_pictures_as_png(served, files, visit, tmp_path):
-    Image.open(files["square"]).save(tmp_path / "square.webp", lossless=True)
-    with hosting.site(served) as (url, posts):
-        visit("simple", url, files={"picture": tmp_path / "square.webp"})
-    sent = base64.b64decode(posts[0][1]["instances"][0]["b64"])
-    assert sent.startswith(b"\x89PNG")
-    assert (np.asarray(Image.open(io.BytesIO(sent)).convert("RGB")) == read(files["square"])).all()
-
-
-def test_a_server_with_many_models_names_them(served, visit):
-    told = json.loads((served / "models.json").read_text())
-    told["models"].append({**told["models"][0], "name": "other_xy"})
-    (served / "models.json").write_text(json.dumps(told))
-    with hosting.site(served, answer=lambda _: (404, {"error": "gone"})) as (url, _):
-        result = visit("glance", url)
-    assert_quiet(result, url)
-    assert "A to B (m_xy) A to B (other_xy)" in result["body"]
-    assert result["violations"] == []
-
-
-@pytest.mark.parametrize(("text", "words"), [("{", "is damaged"), ('{"engine": "server", "models": []}', "no model")])
-def test_a_manifest_of_no_use_is_told(served, visit, text, words):
-    (served / "models.json").write_text(text)
-    with hosting.site(served) as (url, _):
-        assert_failed(visit("fails", url), words)
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ((400, {"error": "image_bytes[0] has <b>too many</b> pixels"}), "has <b>too many</b> pixels"),
-        ((429, {"error": "queue is full"}), "The server is busy: queue is full Try again in a moment."),
-        ((500, b"<html>"), "HTTP 500"),
-        ((200, {"predictions": [{"b64": "AAAA"}]}), "answer is not a picture"),
-        ((200, {"predictions": []}), "its answer holds no picture"),
-    ],
-)
-def test_what_a_server_refuses_is_told(served, files, visit, answer, words):
-    with hosting.site(served, answer=lambda _: answer) as (url, _):
-        assert_failed(visit("fails", url, files={"picture": files["square"]}), words)

@@ -108,8 +108,11 @@ async function translate() {
     if (job !== latest) {
       return;
     }
-    const words = `Translated in ${made.seconds.toFixed(2)} s by ${made.by}. ${sizes(bitmap, original)}`;
+    const words = `Translated in ${made.seconds.toFixed(2)} s by ${made.by}. ${sizes(bitmap, made.sent)}`;
     result = { ...made, words, name: `${name.replace(/\.[^.]*$/, "")}_${model.name}.png` };
+    if (made.before !== original) {
+      compare.preview(made.before, name);
+    }
     compare.reveal(made.after, name);
     find("save").disabled = false;
     say(words);
@@ -126,12 +129,12 @@ async function translate() {
   }
 }
 
-function sizes(bitmap, original) {
+function sizes(bitmap, { width, height, lossy, why }) {
   const given = `${bitmap.width} × ${bitmap.height} px`;
-  if (manifest.engine === "server" || bitmap.width === original.width) {
-    return `${given}.`;
+  if (bitmap.width === width && bitmap.height === height) {
+    return lossy ? `${given}, compressed again: ${why}.` : `${given}.`;
   }
-  return `Reduced from ${given} to ${original.width} × ${original.height}: this model works at ${model.size_px} px.`;
+  return `Reduced from ${given} to ${width} × ${height}: ${why}.`;
 }
 
 async function save() {
@@ -237,7 +240,7 @@ async function begin() {
     manifest = await loadManifest();
     introduce();
     offerDirections();
-    engine = manifest.engine === "server" ? new ServerEngine() : new LitertEngine(manifest, showProgress);
+    engine = manifest.engine === "server" ? new ServerEngine(manifest.limits) : new LitertEngine(manifest, showProgress);
   } catch (error) {
     showProblem(error);
     return;

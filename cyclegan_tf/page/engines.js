@@ -2,10 +2,11 @@
  * What translates: LiteRT.js in this browser, or a server. Both have
  *   prepare(model)                     is done when `model` can translate
  *   original(model, bitmap)            the canvas to compare with
- *   translate(model, source, original) {after: canvas, png: Blob or null, seconds, by}
- * where source is {file, bitmap}, model an entry of models.json. What goes wrong is a Problem.
+ *   translate(model, source, original) {before: canvas, after: canvas, png: Blob or null, seconds, by, sent}
+ * where source is {file, bitmap}, model an entry of models.json, before the original unless that turned out too large, and
+ * sent what was translated: {width, height, lossy, why it is not the picture as given}. What goes wrong is a Problem.
  */
-import { canvasOf, decode, fitted, onCanvas, tensorOf, uploadOf } from "./pictures.js";
+import { canvasOf, decode, fitted, onCanvas, tensorOf, uploadOf, within } from "./pictures.js";
 import { Problem, damaged, missing, noWebAssembly, notNumbers, problemOf } from "./problems.js";
 
 // What the page shows of a server's pictures; saved is the whole.
@@ -111,7 +112,9 @@ export class LitertEngine {
       console.debug(`WebGPU is not used: ${answer.gpuFault}`);
     }
     const threads = answer.threads === 1 ? "1 thread" : `${answer.threads} threads`;
-    return { after, png: null, seconds: answer.seconds, by: answer.on === "webgpu" ? "WebGPU" : `WebAssembly, ${threads}` };
+    const by = answer.on === "webgpu" ? "WebGPU" : `WebAssembly, ${threads}`;
+    const sent = { width, height, lossy: false, why: `this model works at ${model.size_px} px` };
+    return { before: original, after, png: null, seconds: answer.seconds, by, sent };
   }
 
   async #prepare(model) {
@@ -211,18 +214,34 @@ function base64Of(blob) {
   });
 }
 
-/** TensorFlow Serving's REST API, where this page comes from. */
+function predictBody(base64) {
+  return JSON.stringify({ signature_name: "image_bytes", instances: [{ b64: base64 }] });
+}
+
+/** TensorFlow Serving's REST API, where this page comes from; `told` is what models.json says of its limits, if it does. */
 export class ServerEngine {
+  constructor(told) {
+    const limit = (name) => (told?.[name] > 0 ? told[name] : Infinity);
+    // Base64 writes 3 bytes as 4 letters.
+    const bytes = 3 * Math.floor((limit("max_body_bytes") - predictBody("").length) / 4);
+    this.limits = { pixels: limit("max_pixels"), side: limit("max_side"), bytes };
+  }
+
   async prepare() {}
 
   original(model, bitmap) {
-    return onCanvas(bitmap, ...fitted(bitmap.width, bitmap.height, SHOWN_SIDE_PX));
+    const [width, height] = within(bitmap.width, bitmap.height, this.limits);
+    return onCanvas(bitmap, ...fitted(width, height, SHOWN_SIDE_PX));
   }
 
-  async translate(model, { file, bitmap }) {
-    const instance = { b64: await base64Of(await uploadOf(file, bitmap)) };
+  async translate(model, { file, bitmap }, original) {
+    const { blob, ...sent } = await uploadOf(file, bitmap, this.limits);
+    const [width, height] = fitted(sent.width, sent.height, SHOWN_SIDE_PX);
+    const isAsShown = original.width === width && original.height === height;
+    const before = isAsShown ? original : onCanvas(bitmap, width, height);
+    const body = predictBody(await base64Of(blob));
     const began = performance.now();
-    const answer = await this.#post(model, { signature_name: "image_bytes", instances: [instance] });
+    const answer = await this.#post(model, body);
     const seconds = (performance.now() - began) / 1000;
     let png;
     let translated;
@@ -233,7 +252,8 @@ export class ServerEngine {
       throw new Problem("The server’s answer is not a picture.", "Tell whoever runs the server.");
     }
     const after = onCanvas(translated, ...fitted(translated.width, translated.height, SHOWN_SIDE_PX));
-    return { after, png, seconds, by: "the server" };
+    const why = "this server takes no larger pictures";
+    return { before, after, png, seconds, by: "the server", sent: { ...sent, why } };
   }
 
   async #post(model, body) {
@@ -243,7 +263,7 @@ export class ServerEngine {
       response = await fetch(`../v1/models/${encodeURIComponent(model.name)}:predict`, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
+        body,
       });
     } catch (error) {
       throw new Problem(`The server does not answer (${error.message}).`, "Check that it runs, then try again.");

@@ -3,6 +3,9 @@ import { Problem, notAPicture } from "./problems.js";
 
 // iOS refuses canvases of more pixels than 4096 x 4096.
 const MOST_SIDE_PX = 4096;
+const JPEG_QUALITY = 0.95;
+// Smaller pictures take more bytes for each pixel, so the next try aims below what is left.
+const AIMED_SHARE = 0.9;
 
 /** A file's picture as people see it: rotation by EXIF applied. Throws a Problem when it cannot be decoded. */
 export async function decode(file) {
@@ -17,6 +20,21 @@ export async function decode(file) {
 export function fitted(width, height, side) {
   const scale = Math.min(1, side / Math.max(width, height));
   return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+}
+
+/**
+ * The largest width and height, the shape kept, of at most `pixels` in all and `side` on the longer side; those given if
+ * they fit. Only strips of one pixel can lose their shape.
+ */
+export function within(width, height, { pixels, side }) {
+  const [long, short] = [Math.max(width, height), Math.min(width, height)];
+  if (long <= side && long * short <= pixels) {
+    return [width, height];
+  }
+  const area = Math.min(pixels, MOST_SIDE_PX ** 2);
+  const longer = Math.max(1, Math.floor(Math.min(long, side, area, Math.sqrt((area * long) / short))));
+  const shorter = Math.max(1, Math.min(Math.round((longer * short) / long), Math.floor(area / longer)));
+  return width < height ? [shorter, longer] : [longer, shorter];
 }
 
 function blank(width, height) {
@@ -101,19 +119,47 @@ export function canvasOf(values, side, channels, width, height) {
   return canvas;
 }
 
-/** A canvas as the blob of a PNG. */
-export function pngOf(canvas) {
+function packed(canvas, kind) {
+  const failed = new Problem(`The picture could not be packed as a ${kind.toUpperCase()}.`);
   return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Problem("The picture could not be packed as a PNG."))), "image/png");
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(failed)), `image/${kind}`, JPEG_QUALITY);
   });
 }
 
-/** What a server takes: the file itself if it is a JPEG or a PNG, else a PNG of what people see. */
-export async function uploadOf(file, bitmap) {
+/** A canvas as the blob of a PNG. */
+export function pngOf(canvas) {
+  return packed(canvas, "png");
+}
+
+async function kindOf(file) {
   const head = new Uint8Array(await file.slice(0, 4).arrayBuffer());
   const starts = (...magic) => magic.every((byte, index) => head[index] === byte);
-  if (starts(0x89, 0x50, 0x4e, 0x47) || starts(0xff, 0xd8, 0xff)) {
-    return file;
+  return starts(0xff, 0xd8, 0xff) ? "jpeg" : starts(0x89, 0x50, 0x4e, 0x47) ? "png" : "other";
+}
+
+/**
+ * What a server takes: the file itself if it is a JPEG or a PNG within the limits {pixels, side, bytes}, else what people
+ * see, made as small as they demand. PNG, but for a JPEG whose PNG has too many bytes: that is a JPEG again, `lossy`.
+ * Gives {blob, width, height, lossy}; throws a Problem when not even one pixel fits.
+ */
+export async function uploadOf(file, bitmap, limits) {
+  const kind = await kindOf(file);
+  let [width, height] = within(bitmap.width, bitmap.height, limits);
+  if (kind !== "other" && width === bitmap.width && height === bitmap.height && file.size <= limits.bytes) {
+    return { blob: file, width, height, lossy: false };
   }
-  return pngOf(onCanvas(bitmap, bitmap.width, bitmap.height));
+  for (let lossy = false; ; ) {
+    const blob = await packed(onCanvas(bitmap, width, height), lossy ? "jpeg" : "png");
+    if (blob.size <= limits.bytes) {
+      return { blob, width, height, lossy };
+    }
+    if (kind === "jpeg" && !lossy) {
+      lossy = true;
+    } else if (width * height > 1) {
+      const pixels = Math.max(1, Math.floor((AIMED_SHARE * width * height * limits.bytes) / blob.size));
+      [width, height] = within(bitmap.width, bitmap.height, { pixels, side: limits.side });
+    } else {
+      throw new Problem("The server takes no files as large as a picture.", "Tell whoever runs the server.");
+    }
+  }
 }

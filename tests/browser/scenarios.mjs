@@ -137,7 +137,8 @@ async function simple(visit) {
   const again = visit.config.twice ? await repeated(visit) : "";
   await visit.save("picture.png");
   await visit.shot("translated.png");
-  return { said, again, privacy: await visit.words("#privacy"), body: await visit.words("body") };
+  const canvases = await visit.page.locator("#compare canvas").evaluateAll((each) => each.map(({ width, height }) => [width, height]));
+  return { said, again, canvases, privacy: await visit.words("#privacy"), body: await visit.words("body") };
 }
 
 /** One picture goes well, one does not, one goes well again. */
