@@ -58,6 +58,16 @@ def test_nothing_that_phones_lack_and_one_delegate_for_all(converted, variant):
     assert delegated_share(converted[variant]) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [("fast_style", {"upsampling": "resize"}), ("unet_128", {}), ("unet_128", {"upsampling": "resize"})],
+)
+def test_other_networks_stay_in_one_delegate(architecture, options):
+    size = 128 if architecture == "unet_128" else SIZE
+    network = build_generator(architecture, filters=4, seed=4, **options)
+    assert delegated_share(Converter(network, size, lambda: None).convert("float32")) == 1.0
+
+
 def test_int8_multiplies_in_8_bits_and_normalizes_in_float(converted):
     nodes = LiteRTModel(converted["int8"], delegate=False)
     kinds = {detail["index"]: detail["dtype"] for detail in nodes._interpreter.get_tensor_details()}

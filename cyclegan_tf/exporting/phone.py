@@ -36,6 +36,7 @@ def phone_network(network: keras.Model, size_px: int) -> keras.Model:
             ReflectionPadding2D: _SlicedPadding,
             InstanceNormalization: _LeanNormalization,
             Convolution2D: _SplitConvolution,
+            keras.layers.UpSampling2D: _BlockUpsampling,
         }
         return kinds.get(type(layer), type(layer)).from_config(layer.get_config())
 
@@ -73,6 +74,15 @@ def _joined(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
     while len(parts) > 1:
         parts = [tf.concat(parts[first : first + _MOST_JOINED], axis) for first in range(0, len(parts), _MOST_JOINED)]
     return parts[0]
+
+
+class _BlockUpsampling(keras.layers.UpSampling2D):
+    """Doubling by the nearest neighbour as DEPTH_TO_SPACE, which XNNPACK takes; RESIZE_NEAREST_NEIGHBOR it does not."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if self.interpolation != "nearest" or tuple(self.size) != (2, 2):
+            return super().call(inputs)
+        return tf.nn.depth_to_space(tf.concat([inputs] * 4, axis=3), 2)
 
 
 class _LeanNormalization(InstanceNormalization):
