@@ -1,6 +1,6 @@
 """The .tflite files in LiteRT on this CPU: ways of writing the same network, and every architecture.
 
-    python benchmarks/phone.py [--out runs/bench] [--size_px 256] [--rounds 5]
+    python benchmarks/phone.py [--out runs/bench] [--size_px 256] [--rounds 11]
 
 Two threads, one process; contenders take turns, round after round. First the paper's generator in float32, written
 with each of the operations that were tried, beside TensorFlow and eager PyTorch. Then each architecture: parameters,
@@ -153,7 +153,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     parser.add_argument("--size_px", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
     torch.set_num_threads(THREADS)
     found = {

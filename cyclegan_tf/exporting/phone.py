@@ -31,19 +31,59 @@ def phone_network(network: keras.Model, size_px: int) -> keras.Model:
       float32 (1, size_px, size_px, C) -> float32 (1, size_px, size_px, C').
     """
 
+    swapped = _activations_after_padding(network)
+
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if layer.name in swapped.values():
+            return keras.layers.Activation("linear", **_common(layer))
         kinds: dict[type, Any] = {
             ReflectionPadding2D: _SlicedPadding,
             InstanceNormalization: _LeanNormalization,
             Convolution2D: _SplitConvolution,
             keras.layers.UpSampling2D: _BlockUpsampling,
         }
-        return kinds.get(type(layer), type(layer)).from_config(layer.get_config())
+        copy = kinds.get(type(layer), type(layer)).from_config(layer.get_config())
+        return _Rectified(copy, **_common(layer)) if layer.name in swapped else copy
 
     fixed = keras.Input((size_px, size_px, network.input_shape[-1]), batch_size=1, name="images")
     copy = keras.models.clone_model(network, input_tensors=fixed, clone_function=copied)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def _activations_after_padding(network: keras.Model) -> dict[str, str]:
+    """Padding layer -> the ReLU that alone reads it.
+
+    Training keeps one activation less that way round; the converter can let a ReLU ride on the multiplication of the
+    norm only when it comes first. The numbers are the same: what is padded on is zero, or a copy.
+    """
+    paddings = (ReflectionPadding2D, keras.layers.ZeroPadding2D)
+    readers: dict[str, list[keras.layers.Layer]] = {}
+    for layer in network.layers:
+        for tensor in keras.tree.flatten(getattr(layer, "input", ())):
+            readers.setdefault(tensor._keras_history.operation.name, []).append(layer)
+    pairs = {layer.name: readers.get(layer.name, []) for layer in network.layers if isinstance(layer, paddings)}
+    return {
+        name: found[0].name for name, found in pairs.items() if len(found) == 1 and type(found[0]) is keras.layers.ReLU
+    }
+
+
+def _common(layer: keras.layers.Layer) -> dict[str, Any]:
+    return {"name": layer.name, "dtype": layer.dtype_policy}
+
+
+class _Rectified(keras.layers.Layer):
+    """ReLU, then a padding layer."""
+
+    def __init__(self, padding: keras.layers.Layer, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._padding = padding
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self._padding(tf.nn.relu(inputs))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return self._padding.compute_output_shape(input_shape)
 
 
 class _SlicedPadding(ReflectionPadding2D):
