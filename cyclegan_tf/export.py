@@ -16,8 +16,9 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser(
         prog="python -m cyclegan_tf.export",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web (a page that "
-        "translates in the browser), each with a card and, but for SavedModel, a report of how far its pictures are "
-        "from the training model's. The exit status is 1 when a file was refused because they are too far.",
+        "translates in the browser), each with a card and a report of how far its pictures are from the training "
+        "model's (of a SavedModel, a line in the card). The exit status is 1 when a file was refused because they "
+        "are too far.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument("out", type=str, help="The folder to write to.")

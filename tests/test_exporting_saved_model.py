@@ -14,6 +14,7 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 from cyclegan_tf import images
+from cyclegan_tf.exporting import saved_model
 from cyclegan_tf.exporting.saved_model import WARMUP, decoded, encoded, translated, write_saved_model
 from cyclegan_tf.networks import build_generator
 from cyclegan_tf.translation import Translator
@@ -98,8 +99,23 @@ def test_a_failure_leaves_no_version(network, tmp_path):
     assert [path.name for path in (tmp_path / "m_xy").iterdir()] == []
 
 
+def test_what_gives_other_pictures_is_not_kept(network, tmp_path, monkeypatch):
+    plain = saved_model.translated
+    asked = []
+
+    def wrong_once_loaded(*arguments):
+        asked.append(arguments)
+        return plain(*arguments) + (0.01 if len(asked) == 1 else 0.0)  # the first is traced for the file
+
+    monkeypatch.setattr(saved_model, "translated", wrong_once_loaded)
+    with pytest.raises(RuntimeError, match=r"other pictures than the network: 0\.01"):
+        write_saved_model(tmp_path / "m_xy", network, 4, 32, {})
+    assert list((tmp_path / "m_xy").iterdir()) == []
+
+
 def test_the_card_tells_the_checksums(version):
     card = json.loads((version / "assets.extra" / "card.json").read_text())
+    assert 0 <= card["largest_difference_from_keras"] < 1e-4
     assert card["name"] == "zebra_xy"
     assert {"saved_model.pb", "variables/variables.index", str(WARMUP)} <= set(card["files"])
 

@@ -18,6 +18,7 @@ from cyclegan_tf.exporting.placing import next_version, placed
 from cyclegan_tf.levels import luma
 
 WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
+_MOST_DIFFERENCE = 1e-3  # float rounding; an 8-bit level is 8e-3
 _HEAD_BYTES = 1 << 16  # a PNG tells of its transparency before its pixels
 ENCODED = "image_bytes"
 """Name of the signature that takes files; TF Serving's REST carries inputs and outputs whose names end in `_bytes`
@@ -43,6 +44,9 @@ def write_saved_model(
 
     Returns:
       The version's folder.
+
+    Raises:
+      RuntimeError: what was written, loaded again, does not give what the network gives; nothing is left then.
     """
     final = folder / str(next_version(folder))
     served = _Served(network, multiple_px)
@@ -51,8 +55,20 @@ def write_saved_model(
         tf.saved_model.save(served, str(partial), signatures=served.signatures(), options=options)
         (partial / WARMUP).parent.mkdir(exist_ok=True)
         _write_warmup(partial / WARMUP, folder.name, served, warmup_size_px)
-        write_card(partial, card, f"assets.extra/{CARD}")
+        difference = _difference_after_loading(partial, network, multiple_px, warmup_size_px)
+        if not difference <= _MOST_DIFFERENCE:
+            raise RuntimeError(f"The SavedModel gives other pictures than the network: {difference:g} apart.")
+        write_card(partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}")
     return final
+
+
+def _difference_after_loading(folder: Path, network: keras.Model, multiple_px: int, size_px: int) -> float:
+    """Largest difference on one made-up picture, of a size that needs padding."""
+    shape = (1, size_px + 1, size_px + 2, network.input_shape[-1])
+    picture = tf.constant(np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
+    served = tf.saved_model.load(str(folder)).signatures[tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY]
+    wanted = translated(network, multiple_px, picture)
+    return float(tf.reduce_max(tf.abs(served(images=picture)["translated"] - wanted)))
 
 
 class _Served(tf.Module):
