@@ -24,7 +24,6 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.exporting import litert, parity
-from cyclegan_tf.exporting.litert_files import COMPARED_PICTURES
 from cyclegan_tf.exporting.litert_runtime import LiteRTModel, delegated_share, operations_of
 from cyclegan_tf.exporting.orders import static_size
 from cyclegan_tf.exporting.source import open_trained, squares
@@ -85,7 +84,7 @@ def main() -> int:
     trained = open_trained(arguments.run, arguments.direction)
     size = static_size(trained, None)
     calibration = squares(trained.training_pictures(), litert.CALIBRATION_PICTURES, size)
-    judge = parity.Judge(trained.network, squares(trained.test_pictures(), COMPARED_PICTURES, size))
+    judge = parity.Judge(trained.network, squares(trained.test_pictures(), parity.COMPARED_PICTURES, size))
     converter, rows = Ways(trained.network, size, lambda: calibration), []
     arguments.out.mkdir(parents=True, exist_ok=True)
     print(

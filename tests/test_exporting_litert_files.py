@@ -8,7 +8,7 @@ import pytest
 
 from cyclegan_tf.data.sources import Pictures
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.exporting import litert_files
+from cyclegan_tf.exporting import litert_files, parity
 from cyclegan_tf.exporting.litert_runtime import LiteRTModel
 from cyclegan_tf.exporting.source import Trained
 from cyclegan_tf.networks import build_generator
@@ -37,7 +37,7 @@ def test_what_is_written(trained, tmp_path):
     }  # fmt: skip
     assert "float16" in said
     (row,) = json.loads((tmp_path / "z_yx" / "parity.json").read_text())["variants"]
-    assert row["pictures"] == litert_files.COMPARED_PICTURES
+    assert row["pictures"] == parity.COMPARED_PICTURES
     assert row["delegated"] == 1.0
     path = tmp_path / "z_yx" / "float16.tflite"
     assert row["size_bytes"] == path.stat().st_size

@@ -14,6 +14,7 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 from cyclegan_tf import images
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.exporting import saved_model
 from cyclegan_tf.exporting.saved_model import WARMUP, decoded, encoded, translated, write_saved_model
 from cyclegan_tf.networks import build_generator
@@ -108,7 +109,7 @@ def test_what_gives_other_pictures_is_not_kept(network, tmp_path, monkeypatch):
         return plain(*arguments) + (0.01 if len(asked) == 1 else 0.0)  # the first is traced for the file
 
     monkeypatch.setattr(saved_model, "translated", wrong_once_loaded)
-    with pytest.raises(RuntimeError, match=r"other pictures than the network: 0\.01"):
+    with pytest.raises(UserError, match=r"other pictures than the network: 0\.01"):
         write_saved_model(tmp_path / "m_xy", network, 4, 32, {})
     assert list((tmp_path / "m_xy").iterdir()) == []
 

@@ -92,7 +92,7 @@ def test_metadata(app):
 
 @pytest.mark.parametrize("path", [PREDICT, "/v1/models/tiny_xy/versions/3:predict"])
 def test_encoded_pictures_in_every_form(app, path):
-    pictures = [picture(5, 7), picture(1, 1, 1)]
+    pictures = [picture(5, 7), picture(1, 2, 1)]
     values = [b64(png(pixels)) for pixels in pictures]
     bodies = [
         {"instances": values},
@@ -116,10 +116,15 @@ def test_numbers_in_both_forms(app):
         np.testing.assert_array_equal(np.array(answer.json()[answer_key], np.float32), -images)
 
 
-def test_one_pixel_gives_one_pixel(app):
+def test_one_pixel_is_refused_and_a_row_of_two_is_not(app):
     for encode in (png, lambda pixels: tf.io.encode_jpeg(pixels).numpy()):
-        answer = ask(app, "POST", PREDICT, body(encode(picture(1, 1))))
-        assert pixels_of(answer.json()["predictions"][0]).shape == (1, 1, 3)
+        refused = ask(app, "POST", PREDICT, body(encode(picture(1, 1))))
+        assert refused.status == 400
+        assert "1 x 1 pixels" in refused.json()["error"]
+        answer = ask(app, "POST", PREDICT, body(encode(picture(1, 2))))
+        assert pixels_of(answer.json()["predictions"][0]).shape == (1, 2, 3)
+    refused = ask(app, "POST", PREDICT, json.dumps({"instances": [[[[0.0, 0.5, 1.0]]]]}).encode())
+    assert refused.status == 400
 
 
 @pytest.mark.parametrize(
@@ -326,7 +331,7 @@ def test_no_body_breaks_the_server(app):
     images = np.zeros((1, 2, 2, 3)).tolist()
     seeds = [
         body(png(picture())),
-        body(jpeg, png(picture(1, 1))),
+        body(jpeg, png(picture(1, 2))),
         json.dumps({"instances": images}).encode(),
         json.dumps({"inputs": {"images": images}}).encode(),
         json.dumps({"signature_name": "image_bytes", "inputs": {"image_bytes": [b64(jpeg)]}}).encode(),

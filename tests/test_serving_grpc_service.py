@@ -78,7 +78,7 @@ def refused(engine, request, code="INVALID_ARGUMENT"):
 
 
 def test_encoded_pictures_come_back_as_over_rest(engine):
-    pictures = [picture(5, 7), picture(1, 1, 1), picture(30, 20, 2)]
+    pictures = [picture(5, 7), picture(1, 2, 1), picture(30, 20, 2)]
     request = request_of(encoded(*pictures))
     read_back = predict_pb2.PredictRequest.FromString(request.SerializeToString())
     response = predicted(engine, read_back)

@@ -53,9 +53,14 @@ def size_or_status(data, limits):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 7), (100, 100), (1, 200), (200, 1)])
+@pytest.mark.parametrize(("height", "width"), [(1, 2), (5, 7), (100, 100), (1, 200), (200, 1)])
 def test_the_size_is_read_from_the_header(kind, height, width):
     assert check_picture(encoded(kind, height, width), "it", LIMITS) == (width, height)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_single_pixel_is_refused(kind):
+    assert size_or_status(encoded(kind, 1, 1), LIMITS) == 400
 
 
 def test_progressive_and_gray_jpegs_and_interlaced_palettes_are_read():

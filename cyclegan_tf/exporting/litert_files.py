@@ -14,8 +14,6 @@ from cyclegan_tf.exporting.litert_runtime import LiteRTModel, delegated_share, o
 from cyclegan_tf.exporting.placing import placed
 from cyclegan_tf.exporting.source import Trained, squares
 
-COMPARED_PICTURES = 8
-
 
 def write(
     folder: Path,
@@ -46,7 +44,7 @@ def write(
       How many variants were refused.
     """
     converter = _converter(trained, size_px)
-    pictures = squares(trained.test_pictures(), COMPARED_PICTURES, size_px)
+    pictures = squares(trained.test_pictures(), parity.COMPARED_PICTURES, size_px)
     with placed(folder, replace) as partial:
         judge = parity.Judge(trained.network, pictures)
         for variant in variants:

@@ -22,7 +22,6 @@ from cyclegan_tf.exporting.source import Trained, squares
 
 OPSET = 17  # read by ONNX Runtime 1.14 and all later ones
 LEAST_PSNR_DB = 60.0
-COMPARED_PICTURES = 8
 
 
 def require() -> None:
@@ -49,7 +48,7 @@ def write(
 ) -> int:
     """Writes model.onnx (any N, H and W), parity.json, parity.png and card.json; takes and returns what
     `litert_files.write` does."""
-    pictures = squares(trained.test_pictures(), COMPARED_PICTURES, size_px)
+    pictures = squares(trained.test_pictures(), parity.COMPARED_PICTURES, size_px)
     with placed(folder, replace) as partial:
         path = partial / "model.onnx"
         operations = _convert(trained, path)

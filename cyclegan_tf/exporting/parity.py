@@ -20,6 +20,7 @@ from cyclegan_tf.runs import environment
 Run = Callable[[np.ndarray], np.ndarray]
 
 LATENCY_ROUNDS = 5
+COMPARED_PICTURES = 8
 
 
 @dataclass(frozen=True)

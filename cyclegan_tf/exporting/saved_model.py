@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import images, translation
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.exporting import exif
 from cyclegan_tf.exporting.card import NAME as CARD
 from cyclegan_tf.exporting.card import write_card
@@ -46,7 +47,7 @@ def write_saved_model(
       The version's folder.
 
     Raises:
-      RuntimeError: what was written, loaded again, does not give what the network gives; nothing is left then.
+      UserError: what was written, loaded again, does not give what the network gives; nothing is left then.
     """
     final = folder / str(next_version(folder))
     served = _Served(network, multiple_px)
@@ -57,7 +58,10 @@ def write_saved_model(
         _write_warmup(partial / WARMUP, folder.name, served, warmup_size_px)
         difference = _difference_after_loading(partial, network, multiple_px, warmup_size_px)
         if not difference <= _MOST_DIFFERENCE:
-            raise RuntimeError(f"The SavedModel gives other pictures than the network: {difference:g} apart.")
+            raise UserError(
+                f"The SavedModel gives other pictures than the network: {difference:g} apart; nothing was kept. "
+                "Its weights are too large for float32, or TensorFlow has a fault: try another checkpoint."
+            )
         write_card(partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}")
     return final
 

@@ -125,8 +125,11 @@ def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) ->
 
 
 def check_size(width: int, height: int, what: str, limits: Limits) -> None:
-    """Raises RequestError (413) for a picture above the limits of pixels or sides."""
+    """Raises RequestError: 400 for a single pixel, 413 above the limits of pixels or sides."""
     size = f"{what} is {width} x {height} pixels"
+    if width == height == 1:
+        # Instance normalization of equal values leaves rounding noise, which would look like an answer.
+        raise RequestError(BAD_REQUEST, f"{size}: there is nothing to translate in a single one")
     if width * height > limits.max_pixels:
         raise RequestError(TOO_LARGE, f"{size}, and the limit is {limits.max_pixels:,} in all; make it smaller")
     if max(width, height) > limits.max_side:
