@@ -3,18 +3,21 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf import metrics
 from cyclegan_tf.exporting.kinds import VARIANTS
 from cyclegan_tf.exporting.litert import LEAST_PSNR_DB, Converter
 from cyclegan_tf.exporting.litert_runtime import LiteRTModel, delegated_share, operations_of
+from cyclegan_tf.metrics.pictures import psnr
 from cyclegan_tf.networks import build_generator
 
 SIZE = 32
 
 
-@pytest.fixture(scope="module")
-def network():
-    network = build_generator("resnet_6blocks", filters=16, blocks=2, seed=4)
+@pytest.fixture(scope="module", params=[False, True], ids=["paper", "colour_skip"])
+def network(request):
+    network = build_generator("resnet_6blocks", filters=16, blocks=2, colour_skip=request.param, seed=4)
+    if request.param:
+        turned = np.array([[0.9, 0.2, -0.1], [0.0, 0.7, 0.3], [-0.2, 0.1, 1.1]])
+        network.get_layer("colour_skip").set_start(turned, np.array([0.2, 0.0, -0.3]))
     for variable in network.trainable_variables:
         if variable.name == "kernel":
             variable.assign(variable.numpy() * 4)
@@ -40,7 +43,7 @@ def test_each_is_within_its_bound(converted, network, variant):
     assert model.shape == (1, SIZE, SIZE, 3)
     outputs, wanted = model(given), network(given).numpy()
     assert wanted.std() > 0.1
-    assert metrics.psnr(outputs, wanted) > LEAST_PSNR_DB[variant]
+    assert psnr(outputs, wanted) > LEAST_PSNR_DB[variant]
 
 
 def test_quantized_files_are_small(converted):

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import images, metrics
+from cyclegan_tf import images
+from cyclegan_tf.metrics.pictures import psnr, ssim
 from cyclegan_tf.runs import environment
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -97,9 +98,9 @@ def compare(
         pictures=len(outputs),
         max_abs=float(differences.max()),
         mean_abs=float(differences.mean()),
-        psnr_db=metrics.psnr(shown, truths),
-        worst_psnr_db=min(metrics.psnr(output, truth) for output, truth in pairs),
-        ssim=statistics.fmean(metrics.ssim(output, truth) for output, truth in pairs),
+        psnr_db=psnr(shown, truths),
+        worst_psnr_db=min(psnr(output, truth) for output, truth in pairs),
+        ssim=statistics.fmean(ssim(output, truth) for output, truth in pairs),
         not_finite=int((~finite).sum()),
         latency_ms=latency_ms,
         size_bytes=size_bytes,

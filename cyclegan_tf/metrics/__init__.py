@@ -1,0 +1,1 @@
+"""How good pictures are, as numbers: pairs, sets, label maps, spectra. NumPy; `inception` alone needs TensorFlow."""

@@ -1,0 +1,145 @@
+"""Features of Inception v3 with Keras' ImageNet weights, for FID and KID. The weights are found, not shipped."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.errors import UserError
+
+WEIGHTS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+WEIGHTS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{WEIGHTS_FILE}"
+WEIGHTS_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
+FEATURES = 2048
+
+PROTOCOL = (
+    "Inception v3 of Keras applications with its ImageNet weights, 2048 features after global average pooling; "
+    "pictures rounded to 8 bits and resized to 299 x 299 px, bilinear, no antialiasing. Other weights (those of the "
+    "original FID code, which torch-fidelity and clean-fid hold) and other resizing give other numbers: not "
+    "comparable with theirs."
+)
+"""How features are made, for people who read a score."""
+
+_SIDE_PX = 299
+_TIMEOUT_S = 20
+
+
+class InceptionUnavailable(UserError):  # noqa: N818
+    """There are no Inception weights here and none could be downloaded; the message says where to get and put them."""
+
+
+class Inception:
+    """Inception v3 as an extractor of features.
+
+    Attributes:
+      origin: the file that the weights were read from.
+    """
+
+    def __init__(self, network: keras.Model, origin: Path) -> None:
+        """Wraps a network of float (N, 299, 299, 3) in [-1, 1] -> (N, 2048)."""
+        self.origin = origin
+        self._network = tf.function(
+            lambda batch: network(batch, training=False),
+            input_signature=[tf.TensorSpec((None, _SIDE_PX, _SIDE_PX, 3), tf.float32)],
+        )
+
+    def features(self, pictures: Sequence[np.ndarray], batch: int = 16) -> np.ndarray:
+        """Features under `PROTOCOL`.
+
+        Args:
+          pictures: each (H, W, 1) or (H, W, 3), uint8 or float in [-1, 1] (what lies outside is clipped); sizes may
+            differ. One channel is taken three times.
+          batch: pictures at a time.
+
+        Returns:
+          float32 (N, 2048).
+
+        Raises:
+          ValueError: another shape or type.
+        """
+        parts = [np.zeros((0, FEATURES), np.float32)]
+        for start in range(0, len(pictures), batch):
+            prepared = tf.stack([_prepared(picture) for picture in pictures[start : start + batch]])
+            parts.append(self._network(prepared).numpy())
+        return np.concatenate(parts)
+
+
+def open_inception(choice: str | os.PathLike = "auto") -> Inception:
+    """Builds the extractor.
+
+    Args:
+      choice: "auto" takes the weights from Keras' cache (`~/.keras/models`, or below `KERAS_HOME`) and downloads
+        them there if need be, about 90 MB; anything else is the path of a weight file in HDF5 for InceptionV3 with
+        include_top=False.
+
+    Raises:
+      InceptionUnavailable: "auto" without the file and without a network.
+      UserError: the given file is missing or holds other weights.
+    """
+    path = _downloaded() if choice == "auto" else Path(choice)
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file of Inception weights; get {WEIGHTS_URL}")
+    with _float32():
+        network = keras.applications.InceptionV3(
+            include_top=False, weights=None, input_shape=(_SIDE_PX, _SIDE_PX, 3), pooling="avg"
+        )
+    try:
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(
+            f"{path}: this file holds no weights of Keras' InceptionV3 without its top; get {WEIGHTS_URL}"
+        ) from error
+    return Inception(network, path)
+
+
+def _downloaded() -> Path:
+    """Where the weights lie in Keras' cache, after a download if need be."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_S)
+    try:
+        path = keras.utils.get_file(
+            WEIGHTS_FILE, WEIGHTS_URL, cache_dir=str(home), cache_subdir="models", file_hash=WEIGHTS_MD5
+        )
+    # Keras raises a bare Exception for a server that does not answer
+    except Exception as error:
+        raise InceptionUnavailable(
+            f"the Inception weights could not be downloaded; get {WEIGHTS_URL} on a machine with a network and put "
+            f"{WEIGHTS_FILE} into {home / 'models'}, or name the file with --inception PATH"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+    return Path(path)
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Layers built inside compute in float32, whatever the policy of the training around."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _prepared(picture: np.ndarray) -> tf.Tensor:
+    """One picture as the network takes it: float32 (299, 299, 3) in [-1, 1]."""
+    if picture.ndim != 3 or picture.shape[-1] not in (1, 3):
+        raise ValueError(f"Inception takes pictures (H, W, 1) or (H, W, 3), got {picture.shape}.")
+    top = np.iinfo(np.uint8).max
+    if np.issubdtype(picture.dtype, np.floating):
+        levels = np.rint((np.clip(picture.astype(np.float32), -1, 1) + 1) * (top / 2))
+    elif picture.dtype == np.uint8:
+        levels = picture.astype(np.float32)
+    else:
+        raise ValueError(f"Inception takes uint8 or float in [-1, 1], got {picture.dtype}.")
+    signed = np.broadcast_to(levels * (2 / top) - 1, (*picture.shape[:2], 3)).astype(np.float32)
+    return tf.image.resize(signed, (_SIDE_PX, _SIDE_PX), method="bilinear", antialias=False)

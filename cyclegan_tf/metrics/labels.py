@@ -1,0 +1,144 @@
+"""Scores of label maps drawn as pictures: colours to classes, and how many pixels got the right one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """The colours that a label map is drawn in.
+
+    Attributes:
+      colours: uint8 (K, 3), red, green, blue of each class; no two alike.
+      names: K words, one for each class.
+    """
+
+    colours: np.ndarray
+    names: tuple[str, ...]
+
+
+def read_palette(path: str | os.PathLike) -> Palette:
+    """Reads a palette from JSON.
+
+    Two layouts: `{"classes_rgb": [[r, g, b], ...], "names": ["sky", ...]}`, where names may be missing (the colours
+    name themselves then, as `#0000de`), and `{"sky": [r, g, b], ...}`. Levels are 0 to 255.
+
+    Raises:
+      UserError: the file cannot be read, is no JSON, or holds no palette.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colours"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path}: the palette is no JSON ({error})") from error
+    layout = 'write {"classes_rgb": [[r, g, b], ...]} or {"name": [r, g, b], ...}'
+    if not isinstance(content, Mapping) or not content:
+        raise UserError(f"{path}: there is no palette in this file; {layout}")
+    if "classes_rgb" in content:
+        colours, names = content["classes_rgb"], content.get("names")
+    else:
+        colours, names = list(content.values()), list(content)
+    if not isinstance(colours, list) or len(colours) < 2 or not all(map(_is_colour, colours)):
+        raise UserError(f"{path}: a palette is two or more colours of three whole numbers from 0 to 255; {layout}")
+    if len({tuple(colour) for colour in colours}) < len(colours):
+        raise UserError(f"{path}: two classes of this palette have the same colour; give each its own")
+    if names is None:
+        names = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours]
+    if not isinstance(names, list) or len(names) != len(colours) or not all(isinstance(name, str) for name in names):
+        raise UserError(f'{path}: "names" must be a list of {len(colours)} words, one for each colour')
+    return Palette(np.array(colours, np.uint8), tuple(names))
+
+
+def _is_colour(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(level) is int and 0 <= level <= 255 for level in value)
+    )  # fmt: skip
+
+
+def nearest_labels(picture: np.ndarray, palette: Palette) -> np.ndarray:
+    """The class of the nearest colour for each pixel: least Euclidean distance in RGB, the first class of equals.
+
+    Args:
+      picture: uint8 (H, W, 3).
+      palette: the colours.
+
+    Returns:
+      int64 (H, W), each in [0, K).
+
+    Raises:
+      ValueError: another type or shape.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
+        raise ValueError(f"labels are read from uint8 (H, W, 3), got {picture.dtype} {picture.shape}.")
+    levels = picture.astype(np.int32)
+    nearest = np.zeros(picture.shape[:2], np.int64)
+    least = np.full(picture.shape[:2], np.iinfo(np.int32).max, np.int32)
+    for label, colour in enumerate(palette.colours.astype(np.int32)):
+        distance = np.square(levels - colour).sum(-1)
+        nearer = distance < least
+        nearest[nearer], least[nearer] = label, distance[nearer]
+    return nearest
+
+
+def confusion(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+    """Counts of pixels by class; matrices of several pictures may be added up.
+
+    Args:
+      labels: int, any shape, each in [0, classes): what was found.
+      truth: int of the same shape: what is right.
+      classes: K.
+
+    Returns:
+      int64 (K, K); entry (i, j) counts pixels of class i that were taken for class j.
+
+    Raises:
+      ValueError: the shapes differ, or a label lies outside.
+    """
+    if labels.shape != truth.shape:
+        raise ValueError(f"two label maps of one shape are wanted, got {labels.shape} and {truth.shape}.")
+    for which in (labels, truth):
+        if which.size and not 0 <= which.min() <= which.max() < classes:
+            raise ValueError(f"labels must lie in [0, {classes}), got {which.min()} to {which.max()}.")
+    pairs = truth.astype(np.int64).ravel() * classes + labels.astype(np.int64).ravel()
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def label_scores(confusion: np.ndarray) -> dict[str, float]:
+    """The three scores of Long et al. 2015, "Fully Convolutional Networks", sec. 5, as the CycleGAN paper reports them.
+
+    With n_ij pixels of class i taken for j and t_i = sum_j n_ij: pixel accuracy sum_i n_ii / sum_i t_i; class accuracy,
+    the mean over classes of n_ii / t_i; class IoU, the mean of n_ii / (t_i + sum_j n_ji - n_ii). Classes that the
+    truth does not hold are left out of both means.
+
+    Args:
+      confusion: int (K, K) as `confusion` counts it.
+
+    Returns:
+      "pixel_accuracy", "class_accuracy", "class_iou", each in [0, 1]; nan if no pixel was counted.
+    """
+    counts = confusion.astype(np.float64)
+    right, true, found = np.diag(counts), counts.sum(1), counts.sum(0)
+    there = true > 0
+    if not there.any():
+        return dict.fromkeys(("pixel_accuracy", "class_accuracy", "class_iou"), float("nan"))
+    return {
+        "pixel_accuracy": float(right.sum() / true.sum()),
+        "class_accuracy": float(np.mean(right[there] / true[there])),
+        "class_iou": float(np.mean(right[there] / (true + found - right)[there])),
+    }
