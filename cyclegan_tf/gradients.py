@@ -12,6 +12,8 @@ import tensorflow as tf
 
 # Where a network is cut when memory is bought with time: what lies between two ends is forgotten.
 _SEGMENT_END = re.compile(r"block\d+_add")
+# Where the colours led around the network come back to it.
+_SKIP_END = "colour_skip_add"
 
 
 class OnceReadWeights:
@@ -102,15 +104,18 @@ def forgetful(network: keras.Model, pictures: tf.Tensor, training: bool) -> tf.T
 
     A residual generator is cut at its blocks: what is kept is one activation per block, what is computed again is
     one segment at a time. Any other network is one segment. Random layers draw the same numbers both times.
+    What lies beside the chain, from the picture to the last sum, is cheap and simply kept.
 
     Args:
       network: functional.
       pictures: float (N, H, W, C).
       training: handed on.
     """
+    x = pictures
     for segment in _segments(network):
-        pictures = _forgetful_segment(segment, pictures, training)
-    return pictures
+        x = _forgetful_segment(segment, x, training)
+    ending = _ending(network)
+    return x if ending is None else ending([x, pictures], training=training)
 
 
 def _segments(network: keras.Model) -> list[keras.Model]:
@@ -118,10 +123,27 @@ def _segments(network: keras.Model) -> list[keras.Model]:
     known = getattr(network, "_cyclegan_tf_segments", None)
     if known is None:
         ends = [layer.output for layer in network.layers if _SEGMENT_END.fullmatch(layer.name)]
-        borders = [network.inputs[0], *ends, network.outputs[0]]
+        borders = [network.inputs[0], *ends, _end_of_chain(network)]
         known = tuple(keras.Model(start, end) for start, end in itertools.pairwise(borders))
         object.__setattr__(network, "_cyclegan_tf_segments", known)  # past Keras's tracking: nothing to save
     return list(known)
+
+
+def _ending(network: keras.Model) -> keras.Model | None:
+    """What joins the picture to the end of the chain, where something does."""
+    end = _end_of_chain(network)
+    if end is network.outputs[0]:
+        return None
+    known = getattr(network, "_cyclegan_tf_ending", None)
+    if known is None:
+        known = keras.Model([end, network.inputs[0]], network.outputs[0])
+        object.__setattr__(network, "_cyclegan_tf_ending", known)
+    return known
+
+
+def _end_of_chain(network: keras.Model):
+    joins = [layer for layer in network.layers if layer.name == _SKIP_END]
+    return joins[0].input[0] if joins else network.outputs[0]
 
 
 def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf.Tensor:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
+from cyclegan_tf.colours import ColourSkip
 from cyclegan_tf.convolutions import Convolution2D, CropFirst2D
 from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
 
@@ -41,6 +42,7 @@ def build_generator(
     upsampling: Upsampling = "transposed",
     dropout: bool = False,
     norm_affine: bool = False,
+    colour_skip: bool = False,
     seed: int | None = None,
     dtype_policy: Any = None,
     name: str | None = None,
@@ -61,6 +63,8 @@ def build_generator(
         convolution, against checkerboards (Odena et al. 2016).
       dropout: 0.5 inside the residual blocks, or on the U-Net's inner ascending layers; only in training.
       norm_affine: whether instance normalization learns a factor (from 1) and an offset (from 0) per channel.
+      colour_skip: add a change of the input's colours before the tanh (`ColourSkip`, layer "colour_skip", whose
+        start the caller sets).
       seed: the same seed gives the same weights; None gives new ones each time.
       dtype_policy: a Keras policy or its name, such as "mixed_bfloat16"; None is the global one.
       name: of the model; None is the architecture.
@@ -87,6 +91,9 @@ def build_generator(
         _check_range("filters", filters, 1)
         _check_range("blocks", blocks, 1)
         x = _resnet(parts, x, output_channels, filters, blocks, end_kernel, dropout)
+    if colour_skip:
+        skip = ColourSkip(output_channels, name="colour_skip")(inputs)
+        x = keras.layers.Add(dtype="float32", name="colour_skip_add")([x, skip])
     outputs = keras.layers.Activation("tanh", dtype="float32", name="output")(x)
     return keras.Model(inputs, outputs, name=name or architecture)
 
