@@ -1,0 +1,1 @@
+"""How good a trained translator is: its test split, scores beside baselines, a report."""

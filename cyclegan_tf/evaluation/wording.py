@@ -1,0 +1,79 @@
+"""How scores are called and written, in the terminal's table and in the report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Score:
+    """How people are told one score.
+
+    Attributes:
+      label: its usual short name.
+      unit: "" for plain numbers.
+      digits: after the decimal point.
+      better: "higher", "lower", or "" where neither is.
+      meaning: one sentence; G stands for the generator, F for the one back, x for inputs, y for real targets.
+    """
+
+    label: str
+    unit: str
+    digits: int
+    better: str
+    meaning: str
+
+
+SCORES: dict[str, Score] = {
+    "psnr": Score("PSNR", "dB", 2, "higher", "Peak signal-to-noise ratio of G(x) to the truth, mean over pictures."),
+    "psnr_pooled": Score(
+        "PSNR, pooled", "dB", 2, "higher", "The same of the squared error over all pixels of all pictures."
+    ),
+    "ssim": Score("SSIM", "", 3, "higher", "Structural similarity to the truth (Wang et al. 2004); 1 is equal."),
+    "mae": Score("MAE", "", 3, "lower", "Mean absolute difference to the truth; black to white is 2."),
+    "pixel_accuracy": Score("Per-pixel accuracy", "", 3, "higher", "Share of pixels that got the right class."),
+    "class_accuracy": Score("Per-class accuracy", "", 3, "higher", "The same for each class, mean over classes."),
+    "class_iou": Score("Class IoU", "", 3, "higher", "Intersection over union of each class, mean over classes."),
+    "fid": Score("FID", "", 1, "lower", "Fréchet distance of Inception features of G(x) to those of y."),
+    "kid": Score("KID", "× 1000", 2, "lower", "Kernel distance of Inception features of G(x) to those of y."),
+    "swd": Score(
+        "SWD", "× 1000", 1, "lower", "Sliced Wasserstein distance of patches of G(x) to patches of y, mean over scales."
+    ),
+    "cycle_error": Score("Cycle error", "", 3, "lower", "Mean of |F(G(x)) - x|; black to white is 2."),
+    "identity_distance": Score("Identity distance", "", 3, "lower", "Mean of |G(y) - y|."),
+    "luminance_correlation": Score(
+        "Luminance correlation", "", 3, "", "Of G(x) and x over pixels; near -1 the picture is a negative."
+    ),
+    "variety": Score("Variety", "", 2, "", "How much outputs differ, over how much y do; near 0 all are alike."),
+    "change": Score("Change", "", 3, "", "Mean of |G(x) - x|; near 0 the input is copied."),
+}
+"""By name, in the order in which they are told."""
+
+STAND_INS: dict[str, str] = {
+    "unchanged input": "the input itself",
+    "constant": "the best constant picture: everywhere the mean colour of the training targets "
+    "(for label scores: their most frequent class)",
+    "random real": "a real training picture of the target domain, drawn at random; "
+    "its SWD, FID and KID are what real pictures themselves score",
+}
+"""What is set beside the scores, by name."""
+
+
+def number(name: str, value: float | None) -> str:
+    """A score as text without its unit; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.{SCORES[name].digits}f}" if math.isfinite(value) else "∞"
+
+
+def label(name: str) -> str:
+    """A score's name with its unit and which way is better: "PSNR, dB (higher is better)"."""
+    score = SCORES[name]
+    unit = f", {score.unit}" if score.unit else ""
+    return f"{score.label}{unit}" + (f" ({score.better} is better)" if score.better else "")
+
+
+def arrow(direction: str) -> str:
+    """ "xy" as people read it."""
+    return f"{direction[0].upper()} → {direction[1].upper()}"
