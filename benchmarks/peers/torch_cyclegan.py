@@ -267,23 +267,30 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
 
 
 class Unpaired(Dataset):
-    """Pictures of A in turn, each with a random one of B, cropped and mirrored at random."""
+    """Pictures of A in turn, each with a random one of B, cropped and mirrored at random.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+      root: holds trainA and trainB.
+      load_px: side that pictures are brought to.
+      crop_px: side of what is cut out of that.
+    """
+
+    def __init__(self, root: Path, load_px: int = LOAD_PX, crop_px: int = CROP_PX) -> None:
         self.a, self.b = (sorted((root / name).iterdir()) for name in ("trainA", "trainB"))
+        self.sizes = load_px, crop_px
 
     def __len__(self) -> int:
         return max(len(self.a), len(self.b))
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return _prepared(self.a[index % len(self.a)]), _prepared(random.choice(self.b))
+        return _prepared(self.a[index % len(self.a)], *self.sizes), _prepared(random.choice(self.b), *self.sizes)
 
 
-def _prepared(path: Path) -> torch.Tensor:
+def _prepared(path: Path, load_px: int, crop_px: int) -> torch.Tensor:
     with Image.open(path) as file:
-        image = file.convert("RGB").resize((LOAD_PX, LOAD_PX), Image.Resampling.BICUBIC)
-    left, top = (random.randint(0, LOAD_PX - CROP_PX) for _ in range(2))
-    image = image.crop((left, top, left + CROP_PX, top + CROP_PX))
+        image = file.convert("RGB").resize((load_px, load_px), Image.Resampling.BICUBIC)
+    left, top = (random.randint(0, load_px - crop_px) for _ in range(2))
+    image = image.crop((left, top, left + crop_px, top + crop_px))
     if random.random() > 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()

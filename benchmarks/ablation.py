@@ -1,0 +1,278 @@
+"""The paper's ablation (tables 4 and 5, fig. 9) and our own variants, at a size that two CPU cores can do.
+
+    python benchmarks/ablation.py --set demo --out runs/ablation --lanes 2
+    python benchmarks/ablation.py --set facades --data facades --out runs/ablation
+    python benchmarks/ablation.py --set demo --out runs/ablation --score_only      # what is finished so far
+
+Every training is `python -m cyclegan_tf.train` in a process of its own, in OUT/SET/NAME-SEED, with its words in a log
+beside it. The program can be stopped and started at any time: what is finished is not trained again, what was begun
+goes on from its newest checkpoint. Finished runs are scored on the whole test split, by the weights of the last step;
+a line of JSON for each goes to OUT/SET.jsonl, the tables to OUT/SET.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import ablation_table
+
+from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import RunDirectory, write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMON = (
+    "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps 100000 "
+    "--logging.test_every_epochs 1000 --training.checkpoint_every_minutes 100"
+).split()
+STEPS = {"demo": 600, "facades": 1000}
+SEEDS = {"demo": (0, 1, 2), "facades": (0,)}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of the table.
+
+    Attributes:
+      name: the run's name, and of a line of the paper that of its file in configs/ablation.
+      title: for people.
+      words: options laid over configs/ablation/full.yaml; empty for a line of the paper.
+      batch: pictures of each domain per step; steps become fewer, so that as many pictures are seen.
+      averaged: scored by the moving averages of its weights.
+    """
+
+    name: str
+    title: str
+    words: tuple[str, ...] = ()
+    batch: int = 1
+    averaged: bool = False
+
+    def command(self, data: str | None, steps: int, seed: int) -> list[str]:
+        """The words of `cyclegan_tf.train`, without the run directory."""
+        config = "full" if self.words else self.name
+        source = ["--data.source", data] if data else []
+        length = ["--training.max_steps", str(steps // self.batch), "--training.seed", str(seed)]
+        return ["--config", f"configs/ablation/{config}.yaml", *COMMON, *self.words, *source, *length]
+
+
+PAPER = (
+    Variant("cycle_alone", "Cycle alone"),
+    Variant("gan_alone", "GAN alone"),
+    Variant("gan_forward", "GAN + forward cycle"),
+    Variant("gan_backward", "GAN + backward cycle"),
+    Variant("no_identity", "CycleGAN (no identity loss, as in the paper's table)"),
+    Variant("full", "CycleGAN with identity loss"),
+    Variant("one_way", "One-way: D_Y and forward cycle only"),
+)
+"""The lines of tables 4 and 5 in their order, and the one-way GAN."""
+
+MORE = (
+    Variant("resize", "Resize + convolution instead of transposed", ("--generator.upsampling", "resize")),
+    Variant("vanilla", "Vanilla GAN loss instead of least squares", ("--loss.adversarial", "vanilla")),
+    Variant("wgangp", "WGAN-GP instead of least squares", ("--loss.adversarial", "wgangp")),
+    Variant("pool_off", "No image pool", ("--training.pool_size_images", "0")),
+    Variant("fast_style", "fast_style instead of resnet", ("--generator.architecture", "fast_style")),
+    Variant("batch_4", "Batch 4 instead of 1, as many pictures", ("--data.batch_size", "4"), batch=4),
+    Variant("ema", "Moving average of the weights", ("--training.ema", "100"), averaged=True),
+)
+"""Against "full", which they differ from in one thing."""
+
+SETS = {"demo": PAPER + MORE, "facades": PAPER}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+      variant: what.
+      seed: which chance.
+      path: its run directory.
+      words: of the training command.
+    """
+
+    variant: Variant
+    seed: int
+    path: Path
+    words: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As in results: SET/NAME-SEED."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end: its last act is to save this file."""
+        return (self.path / "generator_yx.keras").is_file()
+
+    def train(self, core: int | None) -> int:
+        """Runs the command to its end, on one core if one is given; returns its exit status."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "cyclegan_tf.train", "--run_dir", str(self.path), *self.words]
+        with self.path.with_name(f"{self.path.name}.log").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+            if core is not None:
+                os.sched_setaffinity(process.pid, {core})  # before it makes its threads, which inherit it
+            return process.wait()
+
+
+def planned(arguments: argparse.Namespace) -> list[Run]:
+    """All runs of the set, seed by seed.
+
+    Raises:
+      UserError: --only names no variant of the set.
+    """
+    variants = {variant.name: variant for variant in SETS[arguments.set]}
+    if unknown := set(arguments.only or ()) - set(variants):
+        raise UserError(f"--only {' '.join(sorted(unknown))}: the set {arguments.set} has {', '.join(variants)}.")
+    data = str(arguments.data.resolve()) if arguments.data else None
+    folder = arguments.out.resolve() / arguments.set
+    return [
+        Run(variant, seed, folder / f"{name}-{seed}", tuple(variant.command(data, arguments.steps, seed)))
+        for seed in arguments.seeds
+        for name, variant in variants.items()
+        if not arguments.only or name in arguments.only
+    ]
+
+
+def train_missing(runs: Sequence[Run], lanes: int) -> None:
+    """Trains what is not finished, `lanes` at a time; more than one lane, each on a core of its own."""
+    waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
+    for run in runs:
+        if not run.finished:
+            waiting.put(run)
+    cores = sorted(os.sched_getaffinity(0)) if lanes > 1 and hasattr(os, "sched_getaffinity") else []
+
+    def work(lane: int) -> None:
+        while True:
+            try:
+                run = waiting.get_nowait()
+            except queue.Empty:
+                return
+            say(f"training {run.name} ({waiting.qsize()} more wait)")
+            if status := run.train(cores[lane % len(cores)] if cores else None):
+                say(f"{run.name} ended with status {status}; see {run.path}.log")
+
+    threads = [threading.Thread(target=work, args=(lane,), daemon=True) for lane in range(lanes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def score_finished(runs: Sequence[Run], results: Path, palette: Path | None) -> list[dict]:
+    """Scores what is finished and not yet in the file, writes every line at once; returns all lines."""
+    lines = read_lines(results)
+    known = {line["run"] for line in lines}
+    fresh = [run for run in runs if run.finished and run.name not in known]
+    if fresh:
+        # TensorFlow takes seconds to import, and nothing may be there to score.
+        with cli.quiet_start():
+            import split_scores
+
+            exam = split_scores.Exam.of(RunDirectory(fresh[0].path).experiment(), palette)
+        baselines = f"{fresh[0].path.parent.name}/{ablation_table.BASELINES}"
+        if baselines not in known:
+            lines.append({"run": baselines} | {d: exam.baselines(d) for d in split_scores.DIRECTIONS})
+        for run in fresh:
+            say(f"scoring {run.name}")
+            facts = {"run": run.name, "name": run.variant.name, "title": run.variant.title, "seed": run.seed}
+            try:
+                scored = split_scores.both_ways(exam, split_scores.of_run(run.path, run.variant.averaged))
+            except UserError as error:
+                say(f"{run.name} is not scored: {error}")
+                continue
+            lines.append(facts | length_of(run.path) | {"command": " ".join(run.words)} | scored)
+            write_lines(results, lines)
+    return lines
+
+
+def length_of(path: Path) -> dict[str, float]:
+    """Steps and minutes of training of a finished run, as its newest checkpoint tells."""
+    from cyclegan_tf import checkpoints
+
+    state = checkpoints.read_state(checkpoints.listed(RunDirectory(path).checkpoints)[0])
+    return {"steps": state["step"], "minutes": round(state["seconds"] / 60, 2)}
+
+
+def read_lines(path: Path) -> list[dict]:
+    """The lines of an earlier start; none where there is no file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+
+
+def write_lines(path: Path, lines: Sequence[dict]) -> None:
+    """Puts all lines down, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def say(text: str) -> None:
+    """A line for the person who waits."""
+    print(text, flush=True)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line.
+
+    Raises:
+      UserError: what argparse cannot know to be wrong.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=SETS, required=True, help="what to train on")
+    parser.add_argument("--data", type=Path, help="folder of trainA, trainB, testA, testB; needed for facades")
+    parser.add_argument("--palette", type=Path, help="label colours of B (default: palette.json in --data, if there)")
+    parser.add_argument("--seeds", type=int, nargs="+", help="(default: 0 1 2 for demo, 0 for facades)")
+    parser.add_argument("--steps", type=int, help="at batch 1 (default: 600 for demo, 1000 for facades)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the set's variants")
+    parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
+    parser.add_argument("--lanes", type=int, default=1, help="trainings at a time (%(default)s)")
+    parser.add_argument("--results", type=Path, help="a line of JSON per run (default: OUT/SET.jsonl)")
+    parser.add_argument("--score_only", action="store_true", help="train nothing, score what is finished")
+    given = parser.parse_args(argv)
+    if given.set != "demo" and given.data is None:
+        raise UserError(f"--set {given.set} needs --data: the folder that holds its trainA, trainB, testA and testB.")
+    if given.set == "demo" and given.data is not None:
+        raise UserError("--set demo draws its own pictures; leave --data out.")
+    for name, least in (("steps", 4), ("lanes", 1)):
+        if (value := getattr(given, name)) is not None and value < least:
+            raise UserError(f"--{name} {value}: {least} is the least.")
+    given.seeds = given.seeds or SEEDS[given.set]
+    given.steps = given.steps or STEPS[given.set]
+    given.results = given.results or given.out / f"{given.set}.jsonl"
+    if given.palette is None and given.data is not None and (given.data / "palette.json").is_file():
+        given.palette = given.data / "palette.json"
+    return given
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains what is missing, scores what is finished, prints and writes the tables."""
+    arguments = parse(argv)
+    runs = planned(arguments)
+    if not arguments.score_only:
+        train_missing(runs, arguments.lanes)
+    lines = score_finished(runs, arguments.results, arguments.palette)
+    text = ablation_table.markdown(arguments.set, lines, [v.name for v in SETS[arguments.set]])
+    table = arguments.results.with_suffix(".md")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    write_text(table, text)
+    say(f"{text}\n{arguments.results} and {table}")
+    missing = [run.name for run in runs if not run.finished]
+    if missing:
+        say(f"not finished: {', '.join(missing)}")
+    return 0 if arguments.score_only or not missing else 1
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv[1:])

@@ -1,0 +1,113 @@
+"""cyclegan_tf trained for a given time on a folder of pictures: its command's loop, with generators kept at marks.
+
+Only what a measurement must not pay for is left out: pictures of samples, test losses, scores and full checkpoints,
+none of which the PyTorch trainer beside it has.
+
+    python benchmarks/peers/ours_training.py ENTRY STARTED      an entry of the race as JSON, and when it was started
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cyclegan_tf.cli  # isort: skip  # sets TensorFlow's environment
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the command above
+
+from race import Clock, Entry
+
+from cyclegan_tf import assembly
+from cyclegan_tf.config import Experiment, Logging, Training
+from cyclegan_tf.runs import RunDirectory
+from cyclegan_tf.training import Trainer
+
+NEVER = 10**9
+STRETCH = 1000
+LEAST_MINUTES = 1e-3  # one step, where starting has used up the budget
+DIRECTIONS = ("xy", "yx")
+AVERAGED = "_averaged"
+
+
+def experiment_of(entry: Entry, minutes: float) -> Experiment:
+    """The paper's recipe, or the entry's config, at the entry's sizes and widths, for so many minutes."""
+    base = cyclegan_tf.cli.load_yaml(cyclegan_tf.cli.named_config(entry.config)) if entry.config else {}
+    silent = {f.name: NEVER for f in dataclasses.fields(Logging) if "_every_" in f.name and f.name != "log_every_steps"}
+    # The course keeps its shape, and its epochs are so many that the minutes always end it.
+    usual, given = Training(), base.get("training", {})
+    course = {name: STRETCH * given.get(name, getattr(usual, name)) for name in ("constant_epochs", "decay_epochs")}
+    laid_over: dict[str, dict] = {
+        "data": {"source": entry.data, "load_size_px": entry.load_px, "crop_size_px": entry.size_px},
+        "generator": {"filters": entry.filters, "blocks": entry.blocks},
+        "discriminator": {"filters": entry.filters},
+        "training": {
+            "precision": entry.precision,
+            "seed": entry.seed,
+            "max_minutes": minutes,
+            "max_steps": None,
+            **course,
+            "checkpoint_every_minutes": NEVER,
+            "checkpoint_every_steps": None,
+            "patience": None,
+        },
+        "logging": {**silent, "score_every_epochs": 0},
+    }
+    return Experiment.from_dict({s: {**base.get(s, {}), **laid_over.get(s, {})} for s in {*base, *laid_over}})
+
+
+class Runner(Trainer):
+    """The trainer, with a clock that keeps generators at marks and whose time of saving does not count.
+
+    Args:
+      entry: what the clock counts for.
+      started: see `Clock`.
+      *given: as for `Trainer`.
+    """
+
+    def __init__(self, entry: Entry, started: float, *given: Any) -> None:
+        super().__init__(*given)
+        self.entry, self.clock = entry, Clock(entry, started, self._keep)
+
+    def _keep(self, mark: float) -> None:
+        """Both generators, and their moving averages where the experiment has them."""
+        for name in DIRECTIONS:
+            getattr(self.model, f"generator_{name}").save(self.entry.generator(mark, name, ".keras"))
+        if self._averages is not None:
+            with self._averages.applied():
+                for name in DIRECTIONS:
+                    averaged = self.entry.generator(mark, name + AVERAGED, ".keras")
+                    getattr(self.model, f"generator_{name}").save(averaged)
+
+    def _after_step(self, values: Mapping[str, float]) -> None:
+        super()._after_step(values)
+        self._started_clock += self.clock.after_step(self.step)
+
+    def _end(self) -> None:
+        self.clock.finish(self.step)
+
+
+def train(entry: Entry, started: float) -> int:
+    """Trains to the end of the budget, keeping generators at every mark; returns the number of steps."""
+    experiment = experiment_of(entry, entry.minutes)
+    policy, jit, told = assembly.precision_and_jit(experiment)
+    print(told, flush=True)
+    run = RunDirectory(Path(entry.target) / "run")
+    with run.locked():
+        feed, _ = assembly.open_feed(experiment, run)
+        model = assembly.build_model(experiment, policy, jit)
+        # What imports and reading have used up is taken off, so that the rate falls to 0 where the budget ends.
+        left = entry.minutes - (time.time() - started) / 60
+        experiment = experiment_of(entry, max(left, LEAST_MINUTES))
+        run.begin(experiment, feed.source.record())
+        runner = Runner(entry, started, experiment, run, feed, model)
+        if status := runner.train():
+            raise SystemExit(status)
+        return runner.step
+
+
+if __name__ == "__main__":
+    print(f"{train(Entry.from_json(sys.argv[1]), float(sys.argv[2]))} steps")

@@ -1,0 +1,212 @@
+"""Quality per minute: the PyTorch reference and ours on the same pictures, each for the same minutes, scores over time.
+
+    python benchmarks/quality_per_minute.py facades --out runs/race --minutes 20 --seeds 11 12
+    python benchmarks/quality_per_minute.py colour --out runs/race --size 128 --filters 32 --blocks 6 --config modern
+
+The contenders are trained one after another, in processes of their own, and change places from seed to seed. All read
+the same folder at the same sizes, with the same widths, weights of losses and course of the rate. A contender's minutes
+are wall time from the start of its process: imports, compiling and reading count, writing generators at the marks does
+not. Afterwards every kept generator is scored on the whole test split in float32.
+
+OUT/results.jsonl holds a line per contender, seed, mark and direction; OUT/quality.png the curves. Started again, the
+program goes on with what is missing. Nothing else should run beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import machine
+from jobs import CONTENDERS, REFERENCE
+from race import Entry
+
+from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import write_text
+
+HERE = Path(__file__).resolve().parent
+TRAINERS = {"ours": HERE / "peers" / "ours_training.py", "torch": HERE / "peers" / "torch_training.py"}
+OURS, BASELINES = "ours", "baselines"
+
+
+def contenders(given: argparse.Namespace) -> dict[str, dict]:
+    """Name -> the fields that make a contender: PyTorch's, ours with the paper's recipe, ours with --config.
+
+    Raises:
+      UserError: an unknown name.
+    """
+    found = {}
+    for name in given.torch:
+        job = CONTENDERS.get(name)
+        if job is None or job.framework != "torch" or job.compiled:
+            known = [n for n, j in CONTENDERS.items() if j.framework == "torch" and not j.compiled]
+            raise UserError(f"--torch {name}: known are {', '.join(known)}.")
+        found[name] = {"framework": "torch", "precision": job.precision, "layout": job.layout, "config": None}
+    ours = {"framework": "ours", "precision": given.precision, "layout": "nhwc"}
+    found[OURS] = {**ours, "config": None}
+    for config in given.config:
+        path = cli.named_config(config)
+        found[f"{OURS}, {path.stem}"] = {**ours, "config": str(path.resolve())}
+    return found
+
+
+def planned(given: argparse.Namespace) -> list[Entry]:
+    """All trainings in their order: seed by seed, the contenders' order turned round each time.
+
+    Raises:
+      UserError: see `contenders`.
+    """
+    named = contenders(given)
+    entries = []
+    for number, seed in enumerate(given.seeds):
+        for name in list(named) if number % 2 == 0 else list(reversed(named)):
+            folder = f"{name}-{seed}".replace(", ", "-")
+            entries.append(
+                Entry(
+                    contender=name, seed=seed, data=str(given.data.resolve()),
+                    target=str((given.out / folder).resolve()), minutes=given.minutes, every_minutes=given.every,
+                    size_px=given.size, load_px=given.load_size, filters=given.filters, blocks=given.blocks,
+                    **named[name],
+                )
+            )  # fmt: skip
+    return entries
+
+
+def train(entry: Entry) -> None:
+    """Trains one entry in a process of its own; its words go to a log beside its folder.
+
+    Raises:
+      UserError: it failed.
+    """
+    target = Path(entry.target)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    write_text(target / "entry.json", entry.to_json() + "\n")
+    command = [sys.executable, str(TRAINERS[entry.framework]), entry.to_json(), repr(time.time())]
+    with target.with_suffix(".log").open("wb") as log:
+        status = subprocess.run(command, cwd=HERE.parent, stdout=log, stderr=log).returncode
+    if status or not entry.finished:
+        raise UserError(f"{target.name} ended with status {status} before its last mark; see {target}.log.")
+
+
+def checked(entry: Entry) -> bool:
+    """Whether an entry was trained by an earlier start.
+
+    Raises:
+      UserError: its folder holds another one.
+    """
+    path = Path(entry.target) / "entry.json"
+    if not entry.finished:
+        return False
+    if not path.is_file() or Entry.from_json(path.read_text(encoding="utf-8")) != entry:
+        raise UserError(f"{entry.target} holds a training with other options; give another --out or remove it.")
+    return True
+
+
+def score(entries: Sequence[Entry], results: Path, palette: Path | None) -> list[dict]:
+    """Scores every kept generator that the file does not know yet; returns all lines."""
+    with cli.quiet_start():
+        import split_scores
+        from peers import ours_training, torch_training
+
+        exam = split_scores.Exam.of(ours_training.experiment_of(entries[0], 1.0), palette)
+    lines = [json.loads(text) for text in results.read_text("utf-8").splitlines()] if results.is_file() else []
+    known = {(line["contender"], line.get("seed"), line.get("minute")) for line in lines}
+    if (BASELINES, None, None) not in known:
+        lines.append({"contender": BASELINES} | {d: exam.baselines(d) for d in split_scores.DIRECTIONS})
+    for entry in entries:
+        print(f"scoring {Path(entry.target).name}", flush=True)
+        for kept in entry.kept():
+            if (entry.contender, entry.seed, kept["minute"]) in known:
+                continue
+            if entry.framework == "torch":
+                found = {"": {d: torch_training.translator(entry, kept["minute"], d) for d in split_scores.DIRECTIONS}}
+            else:
+                found = _ours(entry, kept["minute"])
+            for weights, both in found.items():
+                facts = {"contender": entry.contender + weights, "seed": entry.seed, **kept}
+                lines.append(facts | split_scores.both_ways(exam, both))
+            write_text(results, "".join(json.dumps(line) + "\n" for line in lines))
+    return lines
+
+
+def _ours(entry: Entry, minute: float) -> dict[str, dict]:
+    """Translators by direction, of the raw weights and, where they are kept, of the averaged ones."""
+    import split_scores
+    from peers.ours_training import AVERAGED
+
+    found = {}
+    for told, ending in (("", ""), (", averaged", AVERAGED)):
+        files = {d: entry.generator(minute, d + ending, ".keras") for d in split_scores.DIRECTIONS}
+        if all(file.is_file() for file in files.values()):
+            found[told] = split_scores.of_files(files)
+    return found
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line.
+
+    Raises:
+      UserError: what argparse cannot know to be wrong.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of trainA, trainB and a paired testA, testB")
+    parser.add_argument("--out", type=Path, default=Path("runs/race"), help="(%(default)s)")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of each training (%(default)g)")
+    parser.add_argument("--every", type=float, default=1.0, metavar="MINUTES", help="between marks (%(default)g)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12], help="(%(default)s)")
+    parser.add_argument("--size", type=int, default=128, help="side of the crop in px (%(default)s)")
+    parser.add_argument("--load_size", type=int, help="side before the crop (default: 286/256 of --size)")
+    parser.add_argument("--filters", type=int, default=64, help="width of all networks (%(default)s)")
+    parser.add_argument("--blocks", type=int, default=6, help="residual blocks (%(default)s)")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of ours")
+    parser.add_argument("--torch", nargs="*", default=[REFERENCE], metavar="NAME", help="(%(default)s)")
+    parser.add_argument("--config", nargs="+", default=[], help="further lines of ours: experiment files")
+    parser.add_argument("--palette", type=Path, help="label colours of B (default: palette.json in DATA, if there)")
+    parser.add_argument("--score", help="drawn beside swd (default: pixel_accuracy with a palette, else psnr)")
+    given = parser.parse_args(argv)
+    for name in ("minutes", "every", "size", "filters", "blocks"):
+        if getattr(given, name) <= 0:
+            raise UserError(f"--{name} {getattr(given, name):g}: it must be above 0.")
+    given.load_size = round(given.size * 286 / 256) if given.load_size is None else given.load_size
+    if given.load_size < given.size:
+        raise UserError(f"--load_size {given.load_size} is smaller than the crop, --size {given.size}.")
+    if not (given.data / "trainA").is_dir():
+        raise UserError(f"{given.data} has no folder trainA; give a folder of trainA, trainB, testA and testB.")
+    if given.palette is None and (given.data / "palette.json").is_file():
+        given.palette = given.data / "palette.json"
+    return given
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains what is missing, scores, draws."""
+    given = parse(argv)
+    entries = planned(given)
+    given.out.mkdir(parents=True, exist_ok=True)
+    write_text(given.out / "machine.json", json.dumps(machine.describe(), indent=1) + "\n")
+    for number, entry in enumerate(entries, start=1):
+        if not checked(entry):
+            print(f"training {Path(entry.target).name} ({number} of {len(entries)})", flush=True)
+            train(entry)
+    lines = score(entries, given.out / "results.jsonl", given.palette)
+    import race_chart
+
+    chart = given.out / "quality.png"
+    race_chart.draw(lines, chart, given.score)
+    print(race_chart.table(lines, given.score), end="")
+    print(f"{given.out / 'results.jsonl'} and {chart}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv[1:])

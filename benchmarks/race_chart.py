@@ -1,0 +1,109 @@
+"""The race's results for people: curves of score over minutes, and the same as a table."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from chart import DEFAULT, INK, MUTED, OURS
+
+TITLES = {
+    "psnr": "PSNR in dB, higher is better",
+    "pixel_accuracy": "per-pixel accuracy, higher is better",
+    "swd": "sliced Wasserstein distance x 1000, lower is better",
+}
+WAYS = {"xy": "A to B", "yx": "B to A"}
+OTHERS = ("#8a9099", "#c0762c", "#8a6d4b")
+RECIPES = (OURS, DEFAULT, "#4d8f6b", "#8d5fb3")
+AVERAGED = ", averaged"
+STAND_INS = {"unchanged input": ":", "constant": "-."}
+
+
+def curves(lines: Sequence[dict], direction: str, score: str) -> dict[str, list[tuple[float, list[float]]]]:
+    """Contender -> (minute, one value per seed), minutes ascending; contenders in the order of the lines."""
+    found: dict[str, dict[float, list[float]]] = {}
+    for line in lines:
+        value = line[direction].get(score)
+        if "minute" in line and value is not None:
+            found.setdefault(line["contender"], {}).setdefault(line["minute"], []).append(value)
+    return {name: sorted(by_minute.items()) for name, by_minute in found.items()}
+
+
+def panels(lines: Sequence[dict], score: str | None) -> list[tuple[str, str]]:
+    """Direction and score of each panel: the chosen score and swd, both ways where they were measured."""
+    known = {name for line in lines if "minute" in line for name in line["xy"]}
+    first = score or ("pixel_accuracy" if "pixel_accuracy" in known else "psnr")
+    # label maps are scored one way only; the other way has its PSNR
+    chosen = {"xy": (first, "swd"), "yx": (first if first != "pixel_accuracy" else "psnr", "swd")}
+    return [(d, name) for d in WAYS for name in chosen[d] if curves(lines, d, name)]
+
+
+def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
+    """Writes a PNG: a panel for each direction and score, a line for each contender, the band from least to most."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    wanted = panels(lines, score)
+    rows = -(-len(wanted) // 2)
+    figure, grid = pyplot.subplots(rows, 2, figsize=(11, 3.6 * rows), squeeze=False, layout="constrained")
+    baselines = next((line for line in lines if line["contender"] == "baselines"), {})
+    for axes, (direction, name) in zip(grid.flat, wanted, strict=False):
+        found = curves(lines, direction, name)
+        colours = _colours(list(found))
+        for contender, points in found.items():
+            minutes, values = [m for m, _ in points], [v for _, v in points]
+            means, style = [statistics.fmean(v) for v in values], "--" if contender.endswith(AVERAGED) else "-"
+            axes.plot(minutes, means, style, color=colours[contender], label=contender, lw=1.8)
+            axes.fill_between(
+                minutes, [min(v) for v in values], [max(v) for v in values], color=colours[contender], alpha=0.18, lw=0
+            )
+        for stand_in, style in STAND_INS.items():
+            value = baselines.get(direction, {}).get(stand_in, {}).get(name)
+            if value is not None and name != "swd":
+                axes.axhline(value, color=MUTED, ls=style, lw=1, label=stand_in)
+        axes.set_title(f"{WAYS[direction]}: {TITLES.get(name, name)}", fontsize=10, loc="left", color=INK)
+        axes.set_xlabel("minutes from the start of the process", fontsize=9, color=INK)
+        axes.set_xlim(left=0)
+        axes.tick_params(labelsize=8.5, colors=INK)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+    for axes in list(grid.flat)[len(wanted) :]:
+        axes.set_axis_off()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _colours(names: Sequence[str]) -> dict[str, str]:
+    """One for each contender; moving averages have the colour of their weights."""
+    given: dict[str, str] = {}
+    left = {True: itertools.cycle(RECIPES), False: itertools.cycle(OTHERS)}
+    for name in names:
+        known = given.get(name.removesuffix(AVERAGED))
+        given[name] = known or next(left[name.startswith("ours")])
+    return given
+
+
+def table(lines: Sequence[dict], score: str | None = None) -> str:
+    """Markdown: minutes down, contenders across, mean (least to most) over seeds; one table for each panel."""
+    parts = []
+    for direction, name in panels(lines, score):
+        found = curves(lines, direction, name)
+        minutes = sorted({minute for points in found.values() for minute, _ in points})
+        head = f"| min | {' | '.join(found)} |\n|{'---|' * (len(found) + 1)}\n"
+        rows = [
+            f"| {minute:g} | {' | '.join(_cell(dict(points).get(minute)) for points in found.values())} |\n"
+            for minute in minutes
+        ]
+        parts.append(f"{WAYS[direction]}: {TITLES.get(name, name)}\n\n{head}{''.join(rows)}\n")
+    return "".join(parts)
+
+
+def _cell(values: Sequence[float] | None) -> str:
+    if not values:
+        return "-"
+    mean = f"{statistics.fmean(values):.3g}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.3g} to {max(values):.3g})"

@@ -1,0 +1,184 @@
+"""The ablation: its commands, what it trains again and what not, its table."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import ablation
+import ablation_table
+
+from cyclegan_tf import train
+from cyclegan_tf.errors import UserError
+
+# Stands where `python -m cyclegan_tf.train` looks first: in the directory it is started from.
+PRETENDER = """
+import os, pathlib, sys
+words = sys.argv[1:]
+run = pathlib.Path(words[words.index("--run_dir") + 1])
+run.mkdir()
+print(sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [])
+if "gan_alone" in run.name:
+    sys.exit(3)
+(run / "words").write_text(" ".join(words))
+(run / "generator_yx.keras").write_text("")
+"""
+
+
+@pytest.fixture
+def pretender(tmp_path, monkeypatch):
+    """A training command that only claims to have trained."""
+    package = tmp_path / "root" / "cyclegan_tf"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "train.py").write_text(PRETENDER)
+    monkeypatch.setattr(ablation, "ROOT", tmp_path / "root")
+    return tmp_path / "out"
+
+
+def planned(*words):
+    return ablation.planned(ablation.parse(words))
+
+
+def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
+    common = (
+        "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps 100000 "
+        "--logging.test_every_epochs 1000 --training.checkpoint_every_minutes 100"
+    )
+    demo = {run.name: " ".join(run.words) for run in planned("--set", "demo")}
+    assert demo["demo/gan_forward-1"] == (
+        f"--config configs/ablation/gan_forward.yaml {common} --training.max_steps 600 --training.seed 1"
+    )
+    assert demo["demo/batch_4-2"] == (
+        f"--config configs/ablation/full.yaml {common} --data.batch_size 4 --training.max_steps 150 --training.seed 2"
+    )
+    (run,) = planned("--set", "facades", "--data", str(tmp_path), "--only", "full", "--out", str(tmp_path / "out"))
+    assert run.path == tmp_path / "out" / "facades" / "full-0"
+    assert " ".join(run.words) == (
+        f"--config configs/ablation/full.yaml {common} --data.source {tmp_path} --training.max_steps 1000 "
+        "--training.seed 0"
+    )
+
+
+def test_every_command_is_one_that_training_takes():
+    experiments = {}
+    for run in planned("--set", "demo", "--seeds", "7"):
+        words = [str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words]
+        experiments[run.variant.name] = train.resolve(words)[1]
+    assert len(experiments) == len(ablation.PAPER) + len(ablation.MORE)
+    assert {e.training.seed for e in experiments.values()} == {7}
+    full = experiments.pop("full")
+    assert all(e.loss != full.loss for name, e in experiments.items() if name in {v.name for v in ablation.PAPER})
+    for variant in ablation.MORE:
+        changed = experiments[variant.name].as_dict()
+        differing = {
+            f"{section}.{name}"
+            for section, fields in full.as_dict().items()
+            for name, value in fields.items()
+            if changed[section][name] != value
+        }
+        assert differing - {"training.max_steps"} == {variant.words[0].removeprefix("--")}
+
+
+def test_only_what_is_missing_is_trained(pretender, capsys):
+    runs = planned("--set", "demo", "--only", "full", "resize", "--seeds", "0", "1", "--out", str(pretender))
+    runs[1].path.mkdir(parents=True)
+    (runs[1].path / "generator_yx.keras").write_text("")
+    ablation.train_missing(runs, 1)
+    assert all(run.finished for run in runs)
+    assert not (runs[1].path / "words").exists()
+    assert (runs[0].path / "words").read_text() == f"--run_dir {runs[0].path} {' '.join(runs[0].words)}"
+    assert capsys.readouterr().out.count("training demo/") == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins no process to a core")
+def test_lanes_have_a_core_each(pretender):
+    mine = sorted(os.sched_getaffinity(0))
+    runs = planned("--set", "demo", "--only", "full", "resize", "ema", "--seeds", "0", "--out", str(pretender))
+    ablation.train_missing(runs, 2)
+    cores = [json.loads(run.path.with_name(f"{run.path.name}.log").read_text()) for run in runs]
+    assert all(len(core) == 1 and core[0] in mine for core in cores)
+    assert {core for (core,) in cores} == set(mine[:2])
+
+
+def test_a_training_that_fails_is_told_and_does_not_stop_the_others(pretender, capsys, monkeypatch):
+    monkeypatch.setattr(ablation, "score_finished", lambda *given: [])
+    words = ["--set", "demo", "--only", "gan_alone", "full", "--seeds", "0", "--out", str(pretender)]
+    assert ablation.main(words) == 1
+    told = capsys.readouterr().out
+    assert "demo/gan_alone-0 ended with status 3" in told
+    assert "not finished: demo/gan_alone-0\n" in told
+    assert (pretender / "demo" / "full-0" / "words").exists()
+    assert ablation.main([*words, "--score_only"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "facades"], "--set facades needs --data"),
+        (["--set", "demo", "--data", "."], "draws its own pictures"),
+        (["--set", "demo", "--steps", "3"], "--steps 3"),
+        (["--set", "demo", "--only", "nothing"], "--only nothing"),
+    ],
+)
+def test_mistakes_are_told(words, message):
+    with pytest.raises(UserError, match=message):
+        planned(*words)
+
+
+# The table.
+
+
+def line(name, seed, title="A title", **scores):
+    facts = {"run": f"demo/{name}-{seed}", "name": name, "title": title, "seed": seed, "steps": 600, "minutes": 3.0}
+    return {**facts, "xy": scores, "yx": {}}
+
+
+def rows(text):
+    return {cells[1]: cells[2:-1] for row in text.splitlines() if len(cells := [c.strip() for c in row.split("|")]) > 2}
+
+
+def test_table_has_mean_and_spread_in_the_papers_order():
+    lines = [
+        line("full", 1, "Full", psnr=21.0, ssim=0.5),
+        line("full", 0, "Full", psnr=20.0, ssim=None),
+        line("cycle_alone", 0, "Cycle alone", psnr=10.0),
+        {"run": "demo/baselines", "xy": {"constant": {"psnr": 15.0}, "truth": {"checkerboard": 0.5}}, "yx": {}},
+        {"run": "facades/full-0", "name": "full"},
+    ]
+    first, second = ablation_table.markdown("demo", lines, ["cycle_alone", "full"]).split("### ")[1:]
+    found = rows(first)
+    place = found["Loss"].index
+    assert list(found) == ["Loss", "---", "Cycle alone", "Full", "constant", "truth"]
+    assert found["Full"][place("PSNR dB")] == "20.50 (20.00 to 21.00)"
+    assert found["Full"][place("SSIM")] == "0.500"
+    assert found["Full"][place("MAE")] == "-"
+    assert found["Full"][-3:] == ["0 1", "600", "3.0"]
+    assert found["constant"][place("PSNR dB")] == "15.00"
+    assert found["truth"][place("checkerboard dB")] == "0.5"
+    assert len({len(cells) for cells in found.values()}) == 1
+    assert rows(second)["Full"][0] == "-"
+
+
+def test_photo_to_labels_has_the_columns_of_table_5():
+    text = ablation_table.markdown("facades", [], [])
+    assert "### Photo to labels\n\n| Loss | Per-pixel acc. | Per-class acc. | Class IOU |" in text
+
+
+@pytest.mark.slow
+def test_real_trainings_are_scored_once(tmp_path, capsys):
+    words = ["--set", "demo", "--only", "ema", "--steps", "4", "--seeds", "0", "--out", str(tmp_path)]
+    assert ablation.main(words) == 0
+    (baselines, scored) = ablation.read_lines(tmp_path / "demo.jsonl")
+    assert set(baselines["xy"]) == {"unchanged input", "constant", "random real", "truth"}
+    assert baselines["xy"]["unchanged input"]["nearer"] == 0
+    assert scored["steps"] == 4
+    assert 3 < scored["xy"]["psnr"] < 20
+    assert "Moving average" in (tmp_path / "demo.md").read_text()
+    capsys.readouterr()
+    assert ablation.main(words) == 0
+    assert "scoring" not in capsys.readouterr().out
