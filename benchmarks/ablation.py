@@ -6,8 +6,9 @@
 
 Every training is `python -m cyclegan_tf.train` in a process of its own, in OUT/SET/NAME-SEED, with its words in a log
 beside it. The program can be stopped and started at any time: what is finished is not trained again, what was begun
-goes on from its newest checkpoint. Finished runs are scored on the whole test split, by the weights of the last step;
-a line of JSON for each goes to OUT/SET.jsonl, the tables to OUT/SET.md.
+goes on from its newest checkpoint, and what --results holds already is left alone, also where its run is gone. Finished
+runs are scored on the whole test split, by the weights of the last step; a line of JSON for each goes to OUT/SET.jsonl,
+the tables to OUT/SET.md.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Variant:
       words: options laid over configs/ablation/full.yaml; empty for a line of the paper.
       batch: pictures of each domain per step; steps become fewer, so that as many pictures are seen.
       averaged: scored by the moving averages of its weights.
+      trained_as: the variant whose run it shares; None for a run of its own.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Variant:
     words: tuple[str, ...] = ()
     batch: int = 1
     averaged: bool = False
+    trained_as: str | None = None
 
     def command(self, data: str | None, steps: int, seed: int) -> list[str]:
         """The words of `cyclegan_tf.train`, without the run directory."""
@@ -66,13 +69,15 @@ class Variant:
         return ["--config", f"configs/ablation/{config}.yaml", *COMMON, *self.words, *source, *length]
 
 
+# Averages are kept beside the weights and change nothing in them, so one run serves two lines.
+_AVERAGED = ("--training.ema", "50")
 PAPER = (
     Variant("cycle_alone", "Cycle alone"),
     Variant("gan_alone", "GAN alone"),
     Variant("gan_forward", "GAN + forward cycle"),
     Variant("gan_backward", "GAN + backward cycle"),
     Variant("no_identity", "CycleGAN (no identity loss, as in the paper's table)"),
-    Variant("full", "CycleGAN with identity loss"),
+    Variant("full", "CycleGAN with identity loss", _AVERAGED),
     Variant("one_way", "One-way: D_Y and forward cycle only"),
 )
 """The lines of tables 4 and 5 in their order, and the one-way GAN."""
@@ -84,7 +89,7 @@ MORE = (
     Variant("pool_off", "No image pool", ("--training.pool_size_images", "0")),
     Variant("fast_style", "fast_style instead of resnet", ("--generator.architecture", "fast_style")),
     Variant("batch_4", "Batch 4 instead of 1, as many pictures", ("--data.batch_size", "4"), batch=4),
-    Variant("ema", "Moving average of the weights", ("--training.ema", "100"), averaged=True),
+    Variant("ema", "Moving average of the weights", _AVERAGED, averaged=True, trained_as="full"),
 )
 """Against "full", which they differ from in one thing."""
 
@@ -98,7 +103,7 @@ class Run:
     Attributes:
       variant: what.
       seed: which chance.
-      path: its run directory.
+      path: its run directory; two variants may share one.
       words: of the training command.
     """
 
@@ -110,7 +115,7 @@ class Run:
     @property
     def name(self) -> str:
         """As in results: SET/NAME-SEED."""
-        return f"{self.path.parent.name}/{self.path.name}"
+        return f"{self.path.parent.name}/{self.variant.name}-{self.seed}"
 
     @property
     def finished(self) -> bool:
@@ -140,7 +145,12 @@ def planned(arguments: argparse.Namespace) -> list[Run]:
     data = str(arguments.data.resolve()) if arguments.data else None
     folder = arguments.out.resolve() / arguments.set
     return [
-        Run(variant, seed, folder / f"{name}-{seed}", tuple(variant.command(data, arguments.steps, seed)))
+        Run(
+            variant,
+            seed,
+            folder / f"{variant.trained_as or name}-{seed}",
+            tuple(variant.command(data, arguments.steps, seed)),
+        )
         for seed in arguments.seeds
         for name, variant in variants.items()
         if not arguments.only or name in arguments.only
@@ -150,9 +160,8 @@ def planned(arguments: argparse.Namespace) -> list[Run]:
 def train_missing(runs: Sequence[Run], lanes: int) -> None:
     """Trains what is not finished, `lanes` at a time; more than one lane, each on a core of its own."""
     waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
-    for run in runs:
-        if not run.finished:
-            waiting.put(run)
+    for run in {run.path: run for run in runs if not run.finished}.values():
+        waiting.put(run)
     cores = sorted(os.sched_getaffinity(0)) if lanes > 1 and hasattr(os, "sched_getaffinity") else []
 
     def work(lane: int) -> None:
@@ -260,17 +269,19 @@ def main(argv: Sequence[str]) -> int:
     """Trains what is missing, scores what is finished, prints and writes the tables."""
     arguments = parse(argv)
     runs = planned(arguments)
+    known = {line["run"] for line in read_lines(arguments.results)}
     if not arguments.score_only:
-        train_missing(runs, arguments.lanes)
+        train_missing([run for run in runs if run.name not in known], arguments.lanes)
     lines = score_finished(runs, arguments.results, arguments.palette)
     text = ablation_table.markdown(arguments.set, lines, [v.name for v in SETS[arguments.set]])
     table = arguments.results.with_suffix(".md")
     table.parent.mkdir(parents=True, exist_ok=True)
     write_text(table, text)
     say(f"{text}\n{arguments.results} and {table}")
-    missing = [run.name for run in runs if not run.finished]
+    scored = {line["run"] for line in lines}
+    missing = [run.name for run in runs if run.name not in scored]
     if missing:
-        say(f"not finished: {', '.join(missing)}")
+        say(f"missing: {', '.join(missing)}")
     return 0 if arguments.score_only or not missing else 1
 
 

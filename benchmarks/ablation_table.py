@@ -12,6 +12,7 @@ _PAIRED: Columns = (
     ("ssim", "SSIM", ".3f"),
     ("mae", "MAE", ".3f"),
     ("swd", "SWD", ".1f"),
+    ("colour_swd", "SWD with colour", ".1f"),
 )
 _COLOURS: Columns = (
     ("checkerboard", "checkerboard dB", ".1f"),

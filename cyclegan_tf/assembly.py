@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
+import tensorflow as tf
 
-from cyclegan_tf import checkpoints, hardware, networks, state
+from cyclegan_tf import checkpoints, colours, hardware, images, networks, state
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.pipeline import Order
@@ -17,6 +20,9 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.optimizers import FusedAdam
 from cyclegan_tf.runs import RunDirectory
+
+# Taking more moves the result by less than the first steps of training do.
+_COLOUR_PICTURES = 200
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
         upsampling=config.upsampling,
         dropout=config.dropout,
         norm_affine=config.norm_affine,
+        colour_skip=config.colour_skip,
         seed=_network_seed(experiment, ("xy", "yx").index(direction)),
         dtype_policy=dtype_policy,
         name=f"generator_{direction}",
@@ -114,6 +121,31 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
         pool = model.pool_x if domain == "x" else model.pool_y
         pool.build((data.batch_size, data.crop_size_px, data.crop_size_px, channels))
     return model
+
+
+def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:
+    """What a training that begins takes from its pictures; tells people what was found."""
+    return {"colours": _start_colours(model, feed)} if experiment.generator.colour_skip else {}
+
+
+def _start_colours(model: CycleGAN, feed: Feed) -> str:
+    """Fits the start of both generators' colour skips to the training pictures."""
+    found = {d: colours.moments(_some_pictures(store)) for d, store in (("x", feed.store_x), ("y", feed.store_y))}
+    if len(found["x"].mean) != len(found["y"].mean):
+        return "the domains have different channels: nothing is led around the generators"
+    matrices = {way: colours.transfer(found[way[0]], found[way[1]]) for way in ("xy", "yx")}
+    strength = max(colours.strength(matrix) for matrix, _ in matrices.values())
+    if strength > colours.MOST_STRENGTH:
+        return f"of different kinds ({strength:.1f} times apart): nothing is led around the generators"
+    for way, (matrix, offset) in matrices.items():
+        getattr(model, f"generator_{way}").get_layer("colour_skip").set_start(matrix, offset)
+    return f"alike (up to {strength:.1f} times apart): led around the generators, starting from their transfer"
+
+
+def _some_pictures(store: Store) -> Iterator[np.ndarray]:
+    """Evenly spread over the store, float32 in [-1, 1]."""
+    for index in np.unique(np.linspace(0, len(store) - 1, _COLOUR_PICTURES).astype(np.int64)):
+        yield images.to_signed(store.lookup(tf.constant(index))).numpy()
 
 
 def check_sizes(experiment: Experiment) -> None:
@@ -217,26 +249,33 @@ def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]
     return policy, jit, told
 
 
-def load_generator(target: Path, direction: str, dtype_policy: str | None = None) -> tuple[keras.Model, str]:
-    """The generator of one direction out of a run directory (its newest checkpoint) or a `.keras` file.
+def load_generator(
+    target: Path, direction: str, dtype_policy: str | None = None, checkpoint: str = checkpoints.BEST
+) -> tuple[keras.Model, str]:
+    """The generator of one direction out of a run directory or a `.keras` file.
 
     Args:
       target: the directory or file.
       direction: "xy" or "yx"; a file holds one direction, whichever it is.
       dtype_policy: "float32", or None for the precision that pays on this machine (a file keeps its own).
+      checkpoint: of a run, "best" (the newest where no scores have chosen one), "last", or a step.
 
     Returns:
-      The network and, in words, where it came from.
+      The network and, in words, where it came from: the file, its step, its score, raw or averaged weights.
 
     Raises:
       UserError: there is no such thing, nothing has been saved yet, or the file is not a generator.
     """
     if target.is_dir():
-        return _generator_of_run(RunDirectory(target), direction, dtype_policy)
+        run = RunDirectory(target)
+        chosen = open_checkpoint(run, checkpoint)
+        return generator_of_run(run, chosen, direction, dtype_policy), chosen.origin
     if not target.is_file():
         raise UserError(f"{target} is neither a run directory nor a .keras file.")
     if target.suffix != ".keras":
         raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
+    if checkpoint != checkpoints.BEST:
+        raise UserError(f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the option out.")
     try:
         network = keras.saving.load_model(target, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
@@ -247,18 +286,30 @@ def load_generator(target: Path, direction: str, dtype_policy: str | None = None
     return (networks.in_float32(network) if dtype_policy == "float32" else network), str(target)
 
 
-def _generator_of_run(run: RunDirectory, direction: str, dtype_policy: str | None) -> tuple[keras.Model, str]:
-    experiment = run.experiment()
-    found = checkpoints.newest(run.checkpoints)
-    if found is None:
+def open_checkpoint(run: RunDirectory, checkpoint: str = checkpoints.BEST) -> checkpoints.Chosen:
+    """A run's checkpoint, as `checkpoints.choose` takes it.
+
+    Raises:
+      UserError: this is not a run, it has no checkpoint yet, or not this one.
+    """
+    run.experiment()
+    chosen = checkpoints.choose(run.checkpoints, checkpoint)
+    if chosen is None:
         raise UserError(
             f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train --run_dir {run.path}"
         )
-    path, arrays, _, complaints = found
+    return chosen
+
+
+def generator_of_run(
+    run: RunDirectory, chosen: checkpoints.Chosen, direction: str, dtype_policy: str | None = None
+) -> keras.Model:
+    """The generator of one direction with the weights of a checkpoint; `dtype_policy` as for `load_generator`."""
+    experiment = run.experiment()
     policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
     network = build_generator(experiment, direction, policy)
-    state.restore(state.network_variables(network, f"generator_{direction}"), arrays, path)
-    return network, "; ".join([*complaints, str(path)])
+    state.restore(state.network_variables(network, f"generator_{direction}"), chosen.arrays, chosen.path)
+    return network
 
 
 def network_multiple_px(network: keras.Model) -> int:

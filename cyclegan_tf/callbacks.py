@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,25 +33,51 @@ class Journal:
     def __init__(self, run: RunDirectory) -> None:
         self._logs = run.logs
         self._file = run.metrics_path.open("a", encoding="utf-8")
-        self._writers = {kind: tf.summary.create_file_writer(str(run.logs / kind)) for kind in ("train", "test")}
+        self._writers: dict[str, Any] = {}
+
+    def _writer(self, kind: str) -> Any:
+        """The curves of one kind, each in a folder of its own."""
+        if kind not in self._writers:
+            self._writers[kind] = tf.summary.create_file_writer(str(self._logs / kind))
+        return self._writers[kind]
 
     def write(self, kind: str, step: int, epoch: int, values: Mapping[str, float], speed: float | None = None) -> None:
         """One row: `kind` is "train" or "test"; values that are not finite become null."""
         row = {"kind": kind, "step": step, "epoch": epoch}
-        row |= {name: value if math.isfinite(value) else None for name, value in values.items()}
-        if speed is not None:
-            row["steps_per_second"] = round(speed, 4)
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
-        with self._writing(), self._writers[kind].as_default(step):
+        self._row(row, values, speed)
+        with self._writing(), self._writer(kind).as_default(step):
             for name, value in values.items():
                 tf.summary.scalar(_curve(name), value)
             if speed is not None:
                 tf.summary.scalar("speed/steps_per_second", speed)
 
+    def scores(self, step: int, epoch: int, weights: str, values: Mapping[str, float]) -> None:
+        """One row of kind "score"; `weights` is "raw" or "averaged", whose curves lie over each other."""
+        self._row({"kind": "score", "step": step, "epoch": epoch, "weights": weights}, values, None)
+        with self._writing(), self._writer("test" if weights == "raw" else weights).as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(f"score/{name}", value)
+
+    def scalar(self, name: str, step: int, value: float) -> None:
+        """A number in TensorBoard alone."""
+        with self._writing(), self._writer("test").as_default(step):
+            tf.summary.scalar(name, value)
+
+    def text(self, name: str, step: int, text: str) -> None:
+        """Words in TensorBoard."""
+        with self._writing(), self._writer("test").as_default(step):
+            tf.summary.text(name, text)
+
+    def _row(self, row: dict[str, Any], values: Mapping[str, float], speed: float | None) -> None:
+        row |= {name: value if math.isfinite(value) else None for name, value in values.items()}
+        if speed is not None:
+            row["steps_per_second"] = round(speed, 4)
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
     def picture(self, name: str, step: int, picture: np.ndarray) -> None:
         """A uint8 (H, W, 3) picture in TensorBoard."""
-        with self._writing(), self._writers["test"].as_default(step):
+        with self._writing(), self._writer("test").as_default(step):
             tf.summary.image(name, picture[np.newaxis])
 
     def flush(self) -> None:
@@ -92,6 +119,9 @@ class Samples:
       folder: where PNG files go.
       pictures: by domain, float32 (1, H, W, C) in [-1, 1] each.
       generators: by direction, "xy" and "yx".
+
+    Attributes:
+      translate: the generators as graphs, by direction, with the weights of the moment and nothing random.
     """
 
     def __init__(
@@ -99,7 +129,7 @@ class Samples:
     ) -> None:
         self._folder = folder
         self._pictures = pictures
-        self._translate = {
+        self.translate = {
             direction: tf.function(lambda batch, network=network: network(batch, training=False), reduce_retracing=True)
             for direction, network in generators.items()
         }
@@ -114,7 +144,7 @@ class Samples:
         return grids
 
     def _grid(self, direction: str) -> np.ndarray:
-        there, back = self._translate[direction], self._translate[direction[::-1]]
+        there, back = self.translate[direction], self.translate[direction[::-1]]
         name = direction[0]
         g, f = ("G", "F") if direction == "xy" else ("F", "G")
         titles = [name, f"{g}({name})", f"{f}({g}({name}))"]
@@ -155,6 +185,13 @@ class Progress:
             tqdm.write(line)
         elif not self._quiet:
             print(line, flush=True)
+
+    def warn(self, line: str) -> None:
+        """A problem, told even when quiet."""
+        if self._terminal:
+            tqdm.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     def update(self, step: int, epoch: int, fraction: float, speed: float, seconds_left: float) -> None:
         """Moves the bar."""

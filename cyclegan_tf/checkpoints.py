@@ -11,12 +11,19 @@ import os
 import re
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cyclegan_tf.errors import UserError
+
+BEST = "best"
+"""Folder, in that of the checkpoints, of the best generators; also what asks for them."""
+
+LAST = "last"
+"""What asks for the newest checkpoint."""
 
 _STATE = "state.json"
 _NAME = re.compile(r"step_(\d{9})\.npz")
@@ -26,8 +33,10 @@ class DamagedCheckpoint(Exception):  # noqa: N818 -- it names a thing found, not
     """A checkpoint file that cannot be read whole."""
 
 
-def write(folder: Path, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], keep: int) -> Path:
-    """Writes `step_XXXXXXXXX.npz`, then removes all but the newest `keep`.
+def write(
+    folder: Path, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], keep: int | None
+) -> Path:
+    """Writes `step_XXXXXXXXX.npz`, then removes all but the newest `keep`; None keeps all.
 
     Raises:
       UserError: the disk is full or the folder not writable; earlier checkpoints stay as they were.
@@ -48,7 +57,7 @@ def write(folder: Path, step: int, arrays: Mapping[str, np.ndarray], state: Mapp
             f"The checkpoint {final} cannot be written ({error.strerror or error}); earlier ones are untouched: "
             "free some space or mend the folder's permissions, then start the same command again."
         ) from error
-    for old in listed(folder)[keep:]:
+    for old in listed(folder)[keep:] if keep else []:
         old.unlink(missing_ok=True)
     return final
 
@@ -108,3 +117,145 @@ def newest(folder: Path) -> tuple[Path, dict[str, np.ndarray], dict[str, Any], l
     if complaints:
         raise UserError(f"All checkpoints in {folder} are damaged; start anew with another --run_dir.")
     return None
+
+
+def write_best(folder: Path, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path | None:
+    """Writes `best/step_XXXXXXXXX.npz` in place of the one there, if its score is strictly better.
+
+    Args:
+      folder: of the checkpoints.
+      step: after which the generators were so.
+      arrays: the generators' weights.
+      state: among others "score", "higher_is_better" and the name of the score, "best_by".
+
+    Returns:
+      The file, or None where the one there is as good.
+
+    Raises:
+      UserError: as `write`.
+    """
+    before = _best_file(folder)
+    if before is not None and not is_better(state["score"], read_state(before)["score"], state["higher_is_better"]):
+        return None
+    written = write(folder / BEST, step, arrays, state, keep=None)
+    for old in listed(folder / BEST):
+        if old != written:
+            old.unlink(missing_ok=True)
+    return written
+
+
+def is_better(score: float, than: float, higher_is_better: bool) -> bool:
+    """Whether a score is strictly better than another."""
+    return score > than if higher_is_better else score < than
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The scalar state alone, without reading the arrays.
+
+    Raises:
+      DamagedCheckpoint: not a checkpoint, or cut short.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return json.loads(archive[_STATE].tobytes())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DamagedCheckpoint(f"{path} is damaged ({error})") from error
+
+
+def _best_file(folder: Path) -> Path | None:
+    """The best file; of several, which only a kill between rename and removal leaves, the one of the best score."""
+    best: tuple[Path, dict[str, Any]] | None = None
+    for path in listed(folder / BEST):
+        try:
+            state = read_state(path)
+        except DamagedCheckpoint:
+            continue
+        if best is None or is_better(state["score"], best[1]["score"], state["higher_is_better"]):
+            best = path, state
+    return best[0] if best else None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A checkpoint to take generators from.
+
+    Attributes:
+      path: the file.
+      arrays: at least the generators' weights, by name.
+      step: after which they were so.
+      weights: "raw", or "averaged" over training.
+      origin: in words, what was taken and why.
+    """
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    step: int
+    weights: str
+    origin: str
+
+
+def choose(folder: Path, wanted: str = BEST) -> Chosen | None:
+    """The checkpoint that is asked for; None where there are none at all.
+
+    Args:
+      folder: of the checkpoints.
+      wanted: "best" (the newest where no scores have chosen one), "last", or a step.
+
+    Raises:
+      UserError: no such step, `wanted` is no such word, or what is wanted is damaged.
+    """
+    complaints: list[str] = []
+    if wanted == BEST:
+        best = _best_file(folder)
+        if best is not None:
+            try:
+                return _chosen_best(best)
+            except DamagedCheckpoint as error:
+                complaints.append(f"{error}; the newest is taken")
+        elif listed(folder / BEST):
+            complaints.append(f"{listed(folder / BEST)[0]} is damaged; the newest is taken")
+        found = newest(folder)
+        if found is None:
+            return None
+        path, arrays, state, more = found
+        why = "" if complaints else "; no scores have chosen a best one"
+        return _chosen(path, arrays, state, f"newest{why}", [*complaints, *more])
+    if wanted == LAST:
+        found = newest(folder)
+        return None if found is None else _chosen(*found[:3], "newest", found[3])
+    return _chosen_step(folder, wanted)
+
+
+def _chosen_step(folder: Path, wanted: str) -> Chosen:
+    plain = {str(step_of(path)): path for path in listed(folder)}
+    best = {str(step_of(path)): path for path in listed(folder / BEST)}
+    if not wanted.isdecimal() or str(int(wanted)) not in plain | best:
+        steps = ", ".join(sorted(plain | best, key=int)) or "none"
+        raise UserError(
+            f"--checkpoint is {wanted!r}; take best, last, or one of the steps there are in {folder}: {steps}."
+        )
+    wanted = str(int(wanted))
+    try:
+        if wanted not in plain:
+            return _chosen_best(best[wanted])
+        arrays, state = read(plain[wanted])
+    except DamagedCheckpoint as error:
+        raise UserError(f"{error}; give another --checkpoint.") from error
+    return _chosen(plain[wanted], arrays, state, "as asked", [])
+
+
+def _chosen(path: Path, arrays: dict[str, np.ndarray], state: Mapping[str, Any], why: str, told: list[str]) -> Chosen:
+    origin = f"{path} (step {state['step']}, raw weights, {why})"
+    return Chosen(path, arrays, state["step"], "raw", "; ".join([*told, origin]))
+
+
+def _chosen_best(path: Path) -> Chosen:
+    arrays, state = read(path)
+    why = f"best {state['best_by']}: {state['score']:.4g}"
+    return Chosen(
+        path,
+        arrays,
+        state["step"],
+        state["weights"],
+        f"{path} (step {state['step']}, {state['weights']} weights, {why})",
+    )

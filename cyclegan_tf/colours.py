@@ -3,7 +3,7 @@
 Instance normalization takes every picture's own brightness and tint away, so a generator of the paper must guess
 them anew. Where two domains differ in colour as two photographs do, an affine change of colour is nearly the whole
 answer. Where one shows photographs and the other drawings, that change would blow up or wipe out colours, and
-training hardly gets away from it; it then starts as nothing. Pixels are compared before the last tanh, where white
+training hardly gets away from it: there is none then. Pixels are compared before the last tanh, where white
 and black lie far apart.
 """
 
@@ -20,7 +20,7 @@ import tensorflow as tf
 # tanh(0.85 x + 0.81 x^3) is 0.97 x to within 0.04 for x in [-1, 1], out of operations that every runtime has.
 _CURVE = (0.85, 0.81)
 # Adam moves every weight by about the learning rate. A colour must be free to change sign within some hundred steps.
-_PACE = 50.0
+PACE = 50.0
 # Beyond it the domains' colours are of different kinds. Photographs of two seasons, fruits or tints: up to 2.4;
 # aerial photographs and maps, house fronts and label maps: 6 to 9.
 MOST_STRENGTH = 4.0
@@ -102,7 +102,7 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 class ColourSkip(keras.layers.Layer):
     """An affine function of each pixel's colours and their cubes, to be added before a generator's tanh.
 
-    Starts as nothing (all weights 0) until `set_start` is called. What is trained is the distance from the start,
+    Is nothing, and stays so in training, until `set_start` is called. What is trained is the distance from the start,
     divided by a pace, so that under Adam it may change faster than a convolution's weights. Always float32.
 
     Input: float (N, H, W, C) in [-1, 1]. Output: float32 (N, H, W, channels), any range.
@@ -117,24 +117,27 @@ class ColourSkip(keras.layers.Layer):
         self.channels = channels
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes start and distance of kernel (1, 1, 2 C, channels) and bias (channels,)."""
+        """Makes start and distance of kernel (1, 1, 2 C, channels) and bias (channels,), and the pace."""
         kernel = (1, 1, 2 * input_shape[-1], self.channels)  # type: ignore[operator]
         for name, shape in (("kernel", kernel), ("bias", (self.channels,))):
             start = self.add_weight(name=f"{name}_start", shape=shape, initializer="zeros", trainable=False)
             setattr(self, f"{name}_start", start)
             setattr(self, f"{name}_moved", self.add_weight(name=f"{name}_moved", shape=shape, initializer="zeros"))
+        self.pace = self.add_weight(name="pace", shape=(), initializer="zeros", trainable=False)
         self.built = True
 
     def set_start(self, matrix: np.ndarray, offset: np.ndarray) -> None:
         """Starts from tanh^-1(y) = matrix tanh^-1(x) + offset; (channels, C) and (channels,), see `transfer`."""
+        self.pace.assign(PACE)
         kernel = np.concatenate([factor * matrix.T for factor in _CURVE])
         self.kernel_start.assign(kernel[np.newaxis, np.newaxis])
         self.bias_start.assign(offset)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """See the class."""
-        kernel = tf.convert_to_tensor(self.kernel_start) + _PACE * tf.convert_to_tensor(self.kernel_moved)
-        bias = tf.convert_to_tensor(self.bias_start) + _PACE * tf.convert_to_tensor(self.bias_moved)
+        pace = tf.convert_to_tensor(self.pace)
+        kernel = tf.convert_to_tensor(self.kernel_start) + pace * tf.convert_to_tensor(self.kernel_moved)
+        bias = tf.convert_to_tensor(self.bias_start) + pace * tf.convert_to_tensor(self.bias_moved)
         powers = tf.concat([inputs, inputs * inputs * inputs], axis=-1)
         return tf.nn.bias_add(tf.nn.conv2d(powers, kernel, 1, "VALID"), bias)
 

@@ -94,6 +94,7 @@ class Generator:
         upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards).
         dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
         norm_affine: Learn a scale and shift in every instance normalization.
+        colour_skip: Lead the input's colours around the network; their change starts from the data and is learned.
     """
 
     architecture: Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"] = "resnet_9blocks"
@@ -102,6 +103,7 @@ class Generator:
     upsampling: Literal["transposed", "resize"] = "transposed"
     dropout: bool = False
     norm_affine: bool = False
+    colour_skip: bool = False
 
     def __post_init__(self) -> None:
         _at_least("generator", self, 1, "filters", "blocks")
@@ -218,6 +220,10 @@ class Training:
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
         checkpoint_every_minutes: Minutes between checkpoints: the most that a kill -9 can lose.
         keep_checkpoints: How many of the newest checkpoints are kept.
+        ema: Half-life, in images shown, of a moving average of the generators' weights, scored beside them; off when
+            not given.
+        best_by: Score that checkpoints/best follows; psnr, ssim and mae need a test split in pairs of the same names.
+        patience: Stop after so many scorings in a row without a better one; off when not given.
     """
 
     constant_epochs: int = 100
@@ -232,11 +238,14 @@ class Training:
     checkpoint_every_steps: int | None = None
     checkpoint_every_minutes: float = 5.0
     keep_checkpoints: int = 3
+    ema: float | None = None
+    best_by: Literal["colour_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "colour_swd"
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         _at_least("training", self, 0, "constant_epochs", "decay_epochs", "pool_size_images", "seed")
-        _at_least("training", self, 1, "max_steps", "checkpoint_every_steps", "keep_checkpoints")
-        for name in ("max_minutes", "checkpoint_every_minutes"):
+        _at_least("training", self, 1, "max_steps", "checkpoint_every_steps", "keep_checkpoints", "patience")
+        for name in ("max_minutes", "checkpoint_every_minutes", "ema"):
             value = getattr(self, name)
             if value is not None:
                 _require(value > 0, f"training.{name}", value, "it must be above 0")
@@ -258,6 +267,8 @@ class Logging:
         sample_pictures: Pictures of each domain in a grid.
         test_every_epochs: Epochs between measurements of the losses on the test split.
         test_pictures: Pictures of each domain in that measurement.
+        score_every_epochs: Epochs between scorings on the test split, which choose checkpoints/best; 0 never scores.
+        score_pictures: Pictures of each domain that are scored, always the same ones.
     """
 
     log_every_steps: int = 50
@@ -265,10 +276,14 @@ class Logging:
     sample_pictures: int = 4
     test_every_epochs: int = 5
     test_pictures: int = 20
+    score_every_epochs: int = 5
+    score_pictures: int = 20
 
     def __post_init__(self) -> None:
-        names = (entry.name for entry in dataclasses.fields(self))
+        names = [entry.name for entry in dataclasses.fields(self)]
+        names.remove("score_every_epochs")
         _at_least("logging", self, 1, *names)
+        _at_least("logging", self, 0, "score_every_epochs")
 
 
 @dataclass(frozen=True)
@@ -302,6 +317,12 @@ class Experiment:
                 f"data.preprocess {self.data.preprocess} keeps different sizes, which the image pool cannot hold: "
                 "give --training.pool_size_images 0",
             )
+        _require(
+            self.training.patience is None or self.logging.score_every_epochs > 0,
+            "training.patience",
+            self.training.patience,
+            "logging.score_every_epochs is 0, and without scores there is nothing to wait for",
+        )
         identity_x, identity_y = self.loss.identity_weights()
         if self.data.channels_x != self.data.channels_y and (identity_x or identity_y):
             raise ValueError(
@@ -325,14 +346,3 @@ class Experiment:
 
 
 SECTIONS: dict[str, Any] = {entry.name: entry.default_factory for entry in dataclasses.fields(Experiment)}
-
-
-def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
-    """Fields in which two experiments differ, as (dotted name, old value, new value)."""
-    before, after = old.as_dict(), new.as_dict()
-    return [
-        (f"{section}.{name}", before[section][name], value)
-        for section, fields in after.items()
-        for name, value in fields.items()
-        if before[section][name] != value
-    ]

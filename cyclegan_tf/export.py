@@ -26,6 +26,12 @@ def build_parser() -> cli.Parser:
         "--format", nargs="+", choices=FORMATS, default=["saved_model", "litert"], help="One or more of the formats."
     )
     parser.add_argument("--direction", choices=["xy", "yx", "both"], default="both", help="xy: from A to B; yx: back.")
+    parser.add_argument(
+        "--checkpoint",
+        type=str,
+        default="best",
+        help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
+    )
     parser.add_argument("--name", type=str, default=None, help="Name of the model; by default that of the run.")
     parser.add_argument(
         "--size",
@@ -80,6 +86,7 @@ def main(argv: Sequence[str]) -> int:
         allow_lossy=arguments.allow_lossy,
         litertjs=Path(arguments.litertjs) if arguments.litertjs else None,
         overwrite=arguments.overwrite,
+        checkpoint=arguments.checkpoint,
         say=(lambda _: None) if arguments.quiet else (lambda text: print(text, flush=True)),
     )
     refused = orders.carry_out(order)

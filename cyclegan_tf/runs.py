@@ -17,18 +17,32 @@ from typing import Any
 
 import yaml
 
-from cyclegan_tf.config import Experiment, differences
+from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
 
-# Fields that may differ when a run goes on: they decide what is written or how fast, never the result.
+# Fields that may differ when a run goes on: they decide what is written or how fast, never the result (the best
+# checkpoint is one).
 FREE_FIELDS = (
-    "logging.",
+    "logging.log_",
+    "logging.sample_",
+    "logging.test_",
     "training.checkpoint_",
     "training.keep_checkpoints",
     "training.recompute",
     "data.cache",
     "data.tfds_dir",
 )
+
+
+def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
+    """Fields in which two experiments differ, as (dotted name, old value, new value)."""
+    before, after = old.as_dict(), new.as_dict()
+    return [
+        (f"{section}.{name}", before[section][name], value)
+        for section, fields in after.items()
+        for name, value in fields.items()
+        if before[section][name] != value
+    ]
 
 
 @dataclass(frozen=True)

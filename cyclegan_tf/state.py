@@ -10,7 +10,8 @@ import numpy as np
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model import CycleGAN
 
-NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
+GENERATORS = ("generator_xy", "generator_yx")
+NETWORKS = (*GENERATORS, "discriminator_x", "discriminator_y")
 
 
 def variables(model: CycleGAN) -> dict[str, keras.Variable]:
@@ -33,6 +34,14 @@ def variables(model: CycleGAN) -> dict[str, keras.Variable]:
         for variable in tracker.variables:
             named[f"tracker/{name}/{variable.name}"] = variable
     named["penalty_seed"] = model.penalty_seed.state
+    return named
+
+
+def generator_variables(model: CycleGAN) -> dict[str, keras.Variable]:
+    """What translating needs: the variables of both generators, by the names they have in `variables`."""
+    named: dict[str, keras.Variable] = {}
+    for attribute in GENERATORS:
+        named |= network_variables(getattr(model, attribute), attribute)
     return named
 
 

@@ -127,6 +127,9 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
     told = trainer.resume()
     if told is None and arguments.resume == "required":
         raise UserError(f"--resume required, but {run.path} has no checkpoint.")
+    if told is None:
+        for what, found in assembly.start(experiment, model, feed).items():
+            say(what, found)
     for line in told or []:
         say("resume", line)
     if trainer.finished:

@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import checkpoints, schedules, state
 from cyclegan_tf.assembly import Feed
-from cyclegan_tf.callbacks import Journal, Progress, Samples, save_offending_batch
+from cyclegan_tf.averaging import Averages
+from cyclegan_tf.callbacks import Progress, save_offending_batch
 from cyclegan_tf.config import Experiment
-from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader, find_unreadable, training_dataset
+from cyclegan_tf.data.pipeline import find_unreadable, training_dataset
 from cyclegan_tf.errors import TrainingStoppedError, UserError
-from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.model import CycleGAN, Terms
+from cyclegan_tf.observing import Observer, Watch
 from cyclegan_tf.runs import RunDirectory
 
 EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -73,6 +74,9 @@ class Trainer:
       feed: pictures.
       model: compiled, every variable made.
       quiet: print nothing but problems.
+
+    Raises:
+      UserError: the scores that are asked for cannot be had from this test split.
     """
 
     def __init__(
@@ -84,13 +88,37 @@ class Trainer:
         self.seconds = 0.0
         self.progress = Progress(self.budget.steps, experiment.data.batch_size, quiet)
         self._variables = state.variables(model)
+        self._averages = self._make_averages()
         self._train = tf.function(
-            model.train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
+            self._train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
         )
-        self._test = tf.function(model.test_step, autograph=False, reduce_retracing=True)
+        logging, training = experiment.logging, experiment.training
+        watch = Watch(
+            sample_pictures=logging.sample_pictures,
+            test_pictures=logging.test_pictures,
+            score_pictures=logging.score_pictures if logging.score_every_epochs else 0,
+            best_by=training.best_by,
+            patience=training.patience,
+        )
+        self.observer = Observer(run, feed, model, self._averages, self.progress, watch)
         self._signal: int | None = None
         self._saved_at = 0
         self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
+
+    def _make_averages(self) -> Averages | None:
+        half_life = self.experiment.training.ema
+        if half_life is None:
+            return None
+        generators = {name: getattr(self.model, name) for name in state.GENERATORS}
+        averages = Averages(generators, half_life, self.experiment.data.batch_size)
+        self._variables |= averages.variables()
+        return averages
+
+    def _train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
+        terms = self.model.train_step(batch)
+        if self._averages is not None:
+            self._averages.update()
+        return terms
 
     @property
     def epoch(self) -> int:
@@ -99,8 +127,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is used up."""
-        return self.budget.fraction(self.step, self.seconds) >= 1.0
+        """Whether the budget or patience is used up."""
+        return self.budget.fraction(self.step, self.seconds) >= 1.0 or self.observer.patience_is_over
 
     # Checkpoints.
 
@@ -112,6 +140,7 @@ class Trainer:
         path, arrays, scalars, complaints = found
         state.restore(self._variables, arrays, path)
         self.step, self.seconds = scalars["step"], scalars["seconds"]
+        self.observer.take_up(scalars)
         self._saved_at = self.step
         self.run_directory.cut_metrics(self.step)
         return [*complaints, f"resumed from {path}, step {self.step}"]
@@ -122,7 +151,7 @@ class Trainer:
             self.run_directory.checkpoints,
             self.step,
             state.snapshot(self._variables),
-            {"step": self.step, "seconds": self.seconds},
+            {"step": self.step, "seconds": self.seconds, **self.observer.as_state()},
             self.experiment.training.keep_checkpoints,
         )
         self._saved_at, self._saved_clock = self.step, time.monotonic()
@@ -136,7 +165,7 @@ class Trainer:
         by_time = minutes >= training.checkpoint_every_minutes
         worth_it = epoch_ended and minutes >= 0.1 * training.checkpoint_every_minutes
         if self.step != self._saved_at and (by_steps or by_time or worth_it):
-            self.journal.flush()
+            self.observer.flush()
             self.save()
 
     # The loop.
@@ -151,8 +180,7 @@ class Trainer:
           TrainingStoppedError: a loss is not finite.
           UserError: a picture cannot be read, or a checkpoint cannot be written.
         """
-        self.journal = Journal(self.run_directory)
-        self.samples = self._make_samples()
+        self.observer.open(self.step)
         self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
         self._seconds_before, self._step_before, self._logged_at = self.seconds, self.step, self.step
         try:
@@ -164,7 +192,7 @@ class Trainer:
                 return EXIT_STATUS[signal.Signals(self._signal)]
             self._end()
         finally:
-            self.journal.close()
+            self.observer.close()
             self.progress.close()
         return 0
 
@@ -192,34 +220,40 @@ class Trainer:
     def _after_step(self, values: Mapping[str, float]) -> None:
         logging = self.experiment.logging
         epoch, epoch_ended = (self.step - 1) // self.feed.order.steps_per_epoch, self._at_epoch_end()
+        if epoch_ended and logging.score_every_epochs and (epoch + 1) % logging.score_every_epochs == 0:
+            self._score()  # first, since it may end the training
         if self.step % logging.log_every_steps == 0 or self.finished:
             speed = (self.step - self._logged_at) / max(time.monotonic() - self._logged_clock, 1e-9)
-            self.journal.write("train", self.step, epoch, values, speed)
+            self.observer.row(self.step, epoch, values, speed)
             self.progress.log(self.step, epoch, values, speed, self._seconds_left())
-            self._reset_trackers()
+            self.observer.reset_trackers()
             self._logged_at, self._logged_clock = self.step, time.monotonic()
         speed = (self.step - self._step_before) / max(self.seconds - self._seconds_before, 1e-9)
         fraction = self.budget.fraction(self.step, self.seconds)
         self.progress.update(self.step, epoch, fraction, speed, self._seconds_left())
         if self.step % logging.sample_every_steps == 0 and not self.finished:
-            self._draw_samples()
+            self.observer.draw_samples(self.step)
         if epoch_ended and (epoch + 1) % logging.test_every_epochs == 0 and not self.finished:
-            self._measure_test_split(epoch)
+            self.observer.measure_test_split(self.step, epoch)
         self._save_if_due(epoch_ended)
 
     def _at_epoch_end(self) -> bool:
         return self.step % self.feed.order.steps_per_epoch == 0
 
     def _end(self) -> None:
-        self._draw_samples()
-        self._measure_test_split(self.epoch)
+        self.observer.draw_samples(self.step)
+        self.observer.measure_test_split(self.step, self.epoch)
+        self._score()
+        if self.observer.patience_is_over:
+            waited = self.experiment.training.patience
+            self.progress.say(f"stopped at step {self.step}: {waited} scorings in a row were no better than the best")
         if self.step != self._saved_at:
             self.save()
-        for direction in ("xy", "yx"):
-            final = self.run_directory.path / f"generator_{direction}.keras"
-            partial = final.with_suffix(".partial.keras")
-            getattr(self.model, f"generator_{direction}").save(partial)
-            partial.replace(final)
+        self.observer.save_generators()
+
+    def _score(self) -> None:
+        images = self.step * self.experiment.data.batch_size
+        self.observer.score(self.step, (self.step - 1) // self.feed.order.steps_per_epoch, images)
 
     def _set_rate(self) -> float:
         """Sets both optimizers' rate for the next step."""
@@ -267,45 +301,6 @@ class Trainer:
             f"Step {self.step + 1} needs more memory than this device has (batches of {data.batch_size} at "
             f"{data.crop_size_px} px): {first}use a smaller --data.batch_size or --data.crop_size_px."
         )
-
-    def _make_samples(self) -> Samples:
-        source, preparation = self.feed.source, self.feed.preparation
-        pictures = {}
-        for domain, test, train in (
-            ("x", source.test_x, source.train_x),
-            ("y", source.test_y, source.train_y),
-        ):
-            chosen = test if len(test) else train
-            read = evaluation_reader(chosen, preparation)
-            count = min(self.experiment.logging.sample_pictures, len(chosen))
-            # Spread over the list: neighbours in a folder are often alike.
-            pictures[domain] = [read(int(i)) for i in np.linspace(0, len(chosen) - 1, count)]
-        generators = {"xy": self.model.generator_xy, "yx": self.model.generator_yx}
-        return Samples(self.run_directory.samples, pictures, generators)
-
-    def _draw_samples(self) -> None:
-        for direction, grid in self.samples.draw(self.step).items():
-            self.journal.picture(f"samples_{direction}", self.step, grid)
-
-    def _measure_test_split(self, epoch: int) -> None:
-        """Losses of unaugmented test pictures; the running training means are kept aside meanwhile."""
-        source = self.feed.source
-        if not len(source.test_x) or not len(source.test_y):
-            return
-        kept = {name: [v.numpy() for v in tracker.variables] for name, tracker in self.model.trackers.items()}
-        self._reset_trackers()
-        results: dict[str, tf.Tensor] = {}
-        count = self.experiment.logging.test_pictures
-        for pair in evaluation_pairs(source.test_x, source.test_y, self.feed.preparation, count):
-            results = self._test(pair)
-        self.journal.write("test", self.step, epoch, {name: float(value) for name, value in results.items()})
-        for name, values in kept.items():
-            for variable, value in zip(self.model.trackers[name].variables, values, strict=True):
-                variable.assign(value)
-
-    def _reset_trackers(self) -> None:
-        for tracker in self.model.trackers.values():
-            tracker.reset_state()
 
     # Signals.
 

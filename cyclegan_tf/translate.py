@@ -24,6 +24,12 @@ def build_parser() -> cli.Parser:
     parser.add_argument("input", type=str, help="A picture, or a folder (with all folders in it).")
     parser.add_argument("output", type=str, help="A picture (PNG, JPEG, ... by its name) or a folder.")
     parser.add_argument("--direction", choices=["xy", "yx"], default="xy", help="xy: from A to B; yx: from B to A.")
+    parser.add_argument(
+        "--checkpoint",
+        type=str,
+        default="best",
+        help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
+    )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     parser.add_argument("--skip_existing", action="store_true", help="Leave outputs that exist, do the rest.")
     parser.add_argument(
@@ -50,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
         tasks = [task for task in tasks if not task.target.exists()]
     elif not arguments.overwrite:
         translation.refuse_overwriting(tasks)
-    network, origin = assembly.load_generator(Path(arguments.run), arguments.direction)
+    network, origin = assembly.load_generator(Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint)
     if not arguments.quiet:
         print(f"generator {arguments.direction} of {origin}", flush=True)
     translator = translation.Translator(network, assembly.network_multiple_px(network))

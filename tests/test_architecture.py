@@ -26,7 +26,10 @@ FLOORS = [
         "exporting.phone", "serving.limits", "metrics.labels", "metrics.inception", "evaluation.scores",
         "evaluation.features",
     ],
-    ["headers", "state", "evaluation.result", "exporting.litert", "exporting.web", "serving.versions", "serving.protocol"],
+    [
+        "headers", "state", "evaluation.result", "exporting.litert", "exporting.web", "serving.versions",
+        "serving.protocol",
+    ],
     ["serving.models", "serving.page"],
     ["serving.engine"],
     ["serving.app", "serving.grpc_service", "serving.process"],

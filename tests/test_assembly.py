@@ -1,12 +1,17 @@
 """From config to things that run."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 
-from cyclegan_tf import assembly, train
+from cyclegan_tf import assembly, checkpoints, state, train
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.optimizers import FusedAdam
+from cyclegan_tf.runs import RunDirectory
 
 
 def experiment(*words):
@@ -74,3 +79,102 @@ def test_half_precision_keeps_weights_pools_and_losses_in_float32(precision):
     assert {value.dtype.name for value in logs.values()} == {"float32"}
     assert np.isfinite([float(value) for name, value in logs.items() if not name.startswith("gradient")]).all()
     assert model.generator_xy(x).dtype == "float32"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Checkpoints of weights that tell their step: the k-th network is full of the step's number."""
+    run = RunDirectory(tmp_path_factory.mktemp("runs") / "run")
+    e = experiment()
+    run.begin(e, {})
+    model = assembly.build_model(e)
+    for step in (10, 20):
+        arrays = {n: np.full_like(a, step) for n, a in state.snapshot(state.variables(model)).items()}
+        checkpoints.write(run.checkpoints, step, arrays, {"step": step}, 3)
+    best = {n: np.full_like(a, 15) for n, a in state.snapshot(state.generator_variables(model)).items()}
+    told = {"step": 15, "score": 2.0, "higher_is_better": True, "best_by": "psnr", "weights": "averaged"}
+    checkpoints.write_best(run.checkpoints, 15, best, told)
+    return run
+
+
+class TestLoadGenerator:
+    @pytest.mark.parametrize(
+        ("checkpoint", "step", "told"),
+        [
+            ("best", 15, "best/step_000000015.npz (step 15, averaged weights, best psnr: 2)"),
+            ("last", 20, "step_000000020.npz (step 20, raw weights, newest)"),
+            ("10", 10, "step_000000010.npz (step 10, raw weights, as asked)"),
+            ("15", 15, "best/step_000000015.npz (step 15, averaged weights, best psnr: 2)"),
+        ],
+    )
+    def test_of_a_run(self, run, checkpoint, step, told):
+        network, origin = assembly.load_generator(run.path, "yx", checkpoint=checkpoint)
+        assert {float(weights.max()) for weights in network.get_weights()} == {step}
+        assert origin == f"{run.checkpoints}/{told}"
+
+    def test_the_best_is_the_default(self, run):
+        assert assembly.load_generator(run.path, "xy")[1] == assembly.load_generator(run.path, "xy", None, "best")[1]
+
+    def test_a_run_without_scores_gives_its_newest_and_says_so(self, run, tmp_path):
+        shutil.copytree(run.path, tmp_path / "run")
+        shutil.rmtree(tmp_path / "run" / "checkpoints" / "best")
+        network, origin = assembly.load_generator(tmp_path / "run", "xy")
+        assert {float(weights.max()) for weights in network.get_weights()} == {20}
+        assert origin.endswith("(step 20, raw weights, newest; no scores have chosen a best one)")
+
+    def test_what_is_not_there(self, run, tmp_path):
+        with pytest.raises(UserError, match=r"--checkpoint is '11'; take best, last, .*: 10, 15, 20\."):
+            assembly.load_generator(run.path, "xy", checkpoint="11")
+        with pytest.raises(UserError, match="not a run directory"):
+            assembly.load_generator(tmp_path, "xy")
+        RunDirectory(tmp_path / "new").begin(experiment(), {})
+        for checkpoint in ("best", "last"):
+            with pytest.raises(UserError, match="has no checkpoint yet; train it first"):
+                assembly.load_generator(tmp_path / "new", "xy", checkpoint=checkpoint)
+
+
+class TestColourSkip:
+    """Y is X with red and blue exchanged and lighter: colours alike; or nearly gray: of another kind."""
+
+    @staticmethod
+    def folder(root, change):
+        rng = np.random.default_rng(5)
+        for name, changed in (("trainA", False), ("trainB", True)):
+            (root / name).mkdir(parents=True)
+            for index in range(6):
+                small = rng.uniform(40, 200, (4, 4, 3))
+                picture = np.repeat(np.repeat(change(small) if changed else small, 6, axis=0), 6, axis=1)
+                Image.fromarray(picture.round().astype(np.uint8)).save(root / name / f"{index}.png")
+        return root
+
+    def trained(self, root, change, capsys):
+        source = self.folder(root / "pictures", change)
+        words = tiny.words(source, root / "run", "--generator.colour_skip=true", "--training.max_steps=2")
+        words.append("--training.checkpoint_every_steps=1")
+        assert train.main(words) == 0
+        network, _ = assembly.load_generator(root / "run", "xy")
+        return network.get_layer("colour_skip"), capsys.readouterr().out
+
+    def test_domains_alike_start_from_their_transfer(self, tmp_path, capsys):
+        skip, told = self.trained(tmp_path, lambda p: 0.8 * p[..., ::-1] + 40, capsys)
+        assert "colours   alike (up to 1." in told
+        white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
+        assert white > 0.5
+        assert black < 0
+
+    def test_domains_of_different_kinds_have_none(self, tmp_path, capsys):
+        skip, told = self.trained(tmp_path, lambda p: 0.03 * p + 128, capsys)
+        assert "colours   of different kinds" in told
+        assert not np.any(skip(np.random.default_rng(1).uniform(-1, 1, (1, 3, 3, 3))))
+
+    def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
+        self.trained(tmp_path, lambda p: 0.8 * p + 40, capsys)
+        arrays, step, _ = tiny.outcome(tmp_path / "run")
+        checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
+        name = next(name for name in arrays if name.startswith("generator_xy") and name.endswith("kernel_start"))
+        assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
+        assert "colours" not in capsys.readouterr().out
+        again, step_again, _ = tiny.outcome(tmp_path / "run")
+        assert step == step_again == 2
+        np.testing.assert_array_equal(again[name], arrays[name])
+        assert np.abs(arrays[name]).max() > 0.3

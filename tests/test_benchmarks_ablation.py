@@ -59,8 +59,8 @@ def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
     (run,) = planned("--set", "facades", "--data", str(tmp_path), "--only", "full", "--out", str(tmp_path / "out"))
     assert run.path == tmp_path / "out" / "facades" / "full-0"
     assert " ".join(run.words) == (
-        f"--config configs/ablation/full.yaml {common} --data.source {tmp_path} --training.max_steps 1000 "
-        "--training.seed 0"
+        f"--config configs/ablation/full.yaml {common} --training.ema 50 --data.source {tmp_path} "
+        "--training.max_steps 1000 --training.seed 0"
     )
 
 
@@ -81,7 +81,25 @@ def test_every_command_is_one_that_training_takes():
             for name, value in fields.items()
             if changed[section][name] != value
         }
-        assert differing - {"training.max_steps"} == {variant.words[0].removeprefix("--")}
+        expected = set() if variant.averaged else {variant.words[0].removeprefix("--")}
+        # averages are kept beside the weights and change nothing in them
+        assert differing - {"training.max_steps", "training.ema"} == expected
+
+
+def test_raw_and_averaged_weights_come_from_one_run(pretender, capsys):
+    runs = planned("--set", "demo", "--only", "full", "ema", "--seeds", "0", "--out", str(pretender))
+    assert [run.name for run in runs] == ["demo/full-0", "demo/ema-0"]
+    assert runs[0].path == runs[1].path
+    assert runs[0].words == runs[1].words
+    ablation.train_missing(runs, 1)
+    assert capsys.readouterr().out.count("training demo/") == 1
+
+
+def test_what_the_results_hold_is_not_trained_again(pretender, capsys):
+    words = ["--set", "demo", "--only", "resize", "vanilla", "--seeds", "0", "--out", str(pretender)]
+    ablation.write_lines(pretender / "demo.jsonl", [{"run": "demo/resize-0"}, {"run": "demo/vanilla-0"}])
+    assert ablation.main(words) == 0
+    assert "training" not in capsys.readouterr().out
 
 
 def test_only_what_is_missing_is_trained(pretender, capsys):
@@ -98,7 +116,7 @@ def test_only_what_is_missing_is_trained(pretender, capsys):
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins no process to a core")
 def test_lanes_have_a_core_each(pretender):
     mine = sorted(os.sched_getaffinity(0))
-    runs = planned("--set", "demo", "--only", "full", "resize", "ema", "--seeds", "0", "--out", str(pretender))
+    runs = planned("--set", "demo", "--only", "full", "resize", "pool_off", "--seeds", "0", "--out", str(pretender))
     ablation.train_missing(runs, 2)
     cores = [json.loads(run.path.with_name(f"{run.path.name}.log").read_text()) for run in runs]
     assert all(len(core) == 1 and core[0] in mine for core in cores)
@@ -111,7 +129,7 @@ def test_a_training_that_fails_is_told_and_does_not_stop_the_others(pretender, c
     assert ablation.main(words) == 1
     told = capsys.readouterr().out
     assert "demo/gan_alone-0 ended with status 3" in told
-    assert "not finished: demo/gan_alone-0\n" in told
+    assert "missing: demo/gan_alone-0, demo/full-0\n" in told
     assert (pretender / "demo" / "full-0" / "words").exists()
     assert ablation.main([*words, "--score_only"]) == 0
 

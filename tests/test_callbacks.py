@@ -31,6 +31,35 @@ def test_rows_are_json_even_when_a_value_is_not_finite(tmp_path):
     assert rows[1] == {"kind": "test", "step": 3, "epoch": 0, "cycle_x": 0.25}
 
 
+def test_scores_words_and_single_numbers(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = RunDirectory(tmp_path)
+    journal = Journal(run)
+    journal.scores(4, 1, "raw", {"swd_xy": 2.0, "psnr_xy": float("inf")})
+    journal.scores(4, 1, "averaged", {"swd_xy": 1.5})
+    journal.text("warning/collapse_xy", 4, "G has collapsed.")
+    journal.scalar("speed/scoring_seconds", 4, 0.5)
+    journal.close()
+    assert [json.loads(line) for line in run.metrics_path.read_text().splitlines()] == [
+        {"kind": "score", "step": 4, "epoch": 1, "weights": "raw", "swd_xy": 2.0, "psnr_xy": None},
+        {"kind": "score", "step": 4, "epoch": 1, "weights": "averaged", "swd_xy": 1.5},
+    ]
+    curves = {}
+    for folder in ("test", "averaged"):
+        curves[folder] = EventAccumulator(str(run.logs / folder), size_guidance={"tensors": 0})
+        curves[folder].Reload()
+    assert set(curves["averaged"].Tags()["tensors"]) == {"score/swd_xy"}
+    assert {"score/swd_xy", "warning/collapse_xy", "speed/scoring_seconds"} <= set(curves["test"].Tags()["tensors"])
+    (event,) = curves["test"].Tensors("warning/collapse_xy")
+    assert (event.step, event.tensor_proto.string_val[0]) == (4, b"G has collapsed.")
+
+
+def test_problems_are_told_even_when_quiet(capsys):
+    Progress(100, 4, quiet=True).warn("warning: look")
+    assert capsys.readouterr().err == "warning: look\n"
+
+
 def test_logs_that_cannot_be_written_are_one_sentence(tmp_path, monkeypatch):
     journal = Journal(RunDirectory(tmp_path))
 

@@ -18,7 +18,7 @@ TRAIN_OPTIONS = """
 --data.load_size_px --data.crop_size_px --data.flip --data.channels_x --data.channels_y --data.batch_size
 --data.cache --data.max_pixels
 --generator --generator.architecture --generator.filters --generator.blocks --generator.upsampling
---generator.dropout --generator.norm_affine
+--generator.dropout --generator.norm_affine --generator.colour_skip
 --discriminator --discriminator.architecture --discriminator.filters --discriminator.n_layers
 --discriminator.norm_affine
 --loss --loss.adversarial --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y
@@ -28,8 +28,9 @@ TRAIN_OPTIONS = """
 --training --training.constant_epochs --training.decay_epochs --training.max_steps --training.max_minutes
 --training.precision --training.jit --training.recompute --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
+--training.ema --training.best_by --training.patience
 --logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_pictures
---logging.test_every_epochs --logging.test_pictures
+--logging.test_every_epochs --logging.test_pictures --logging.score_every_epochs --logging.score_pictures
 """.split()
 
 

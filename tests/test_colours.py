@@ -91,6 +91,9 @@ def test_the_layer_starts_as_nothing_then_as_the_transfer():
 def test_what_is_trained_moves_at_a_pace():
     layer, x = ColourSkip(1), np.full((1, 1, 1, 1), 0.5, np.float32)
     layer(x)
+    layer.kernel_moved.assign(np.ones((1, 1, 2, 1)))
+    assert not np.any(layer(x))  # no start, no pace
+    layer.set_start(np.zeros((1, 1)), np.zeros(1))
     layer.kernel_moved.assign(np.array([0.02, 0.0]).reshape(1, 1, 2, 1))
     np.testing.assert_allclose(layer(x), [[[[50 * 0.02 * 0.5]]]], rtol=1e-6)
     assert [v.name for v in layer.trainable_variables] == ["kernel_moved", "bias_moved"]
@@ -144,4 +147,15 @@ def test_forgetting_changes_neither_outputs_nor_gradients():
 
 def test_pace_lets_a_colour_change_sign_within_some_hundred_steps():
     """Adam's step is about the learning rate, 2e-4 in the paper."""
-    assert 300 * 2e-4 * colours._PACE > 2
+    assert 300 * 2e-4 * colours.PACE > 2
+
+
+def test_without_a_start_training_leaves_it_nothing():
+    layer, x = ColourSkip(2), tf.constant(np.stack(pictures(14)), tf.float32)
+    layer(x)
+    adam = keras.optimizers.Adam(0.1)
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(layer(x) - 1.0))
+        adam.apply(tape.gradient(loss, layer.trainable_variables), layer.trainable_variables)
+    assert not np.any(layer(x))

@@ -3,8 +3,7 @@
 import pytest
 import yaml
 
-from cyclegan_tf import config
-from cyclegan_tf.config import Data, Discriminator, Experiment, Generator, Loss, Optimizer, Training
+from cyclegan_tf.config import Data, Discriminator, Experiment, Generator, Logging, Loss, Optimizer, Training
 
 
 def test_defaults_are_the_papers_recipe():
@@ -48,6 +47,14 @@ def test_identity_is_relative_to_the_cycle_of_the_same_picture_unless_set_by_its
         (lambda: Training(max_minutes=0), "training.max_minutes is 0"),
         (lambda: Training(constant_epochs=0, decay_epochs=0), "at least one epoch"),
         (lambda: Experiment(data=Data(preprocess="none")), "pool_size_images 0"),
+        (lambda: Training(ema=0.0), "training.ema is 0.0, but it must be above 0"),
+        (lambda: Training(patience=0), "training.patience is 0"),
+        (lambda: Logging(score_every_epochs=-1), "logging.score_every_epochs is -1"),
+        (lambda: Logging(score_pictures=0), "logging.score_pictures is 0"),
+        (
+            lambda: Experiment(training=Training(patience=3), logging=Logging(score_every_epochs=0)),
+            "training.patience is 3, but logging.score_every_epochs is 0",
+        ),
     ],
 )
 def test_rules_name_field_and_value(make, message):
@@ -68,6 +75,19 @@ def test_dictionary_and_yaml_round_trip():
         Experiment.from_dict({"data": {"crop": 1}})
 
 
-def test_differences_are_named():
-    other = Experiment(data=Data(crop_size_px=128))
-    assert config.differences(Experiment(), other) == [("data.crop_size_px", 256, 128)]
+def test_averages_and_early_stop_are_off_and_scores_on_unless_asked_for():
+    e = Experiment()
+    assert (e.training.ema, e.training.patience, e.training.best_by) == (None, None, "colour_swd")
+    assert (e.logging.score_every_epochs, e.logging.score_pictures) == (5, 20)
+    assert Logging(score_every_epochs=0).score_every_epochs == 0
+
+
+def test_a_config_written_before_there_were_scores_takes_the_defaults():
+    old = Experiment().as_dict()
+    for section, names in {
+        "training": ("ema", "best_by", "patience"),
+        "logging": ("score_every_epochs", "score_pictures"),
+    }.items():
+        for name in names:
+            del old[section][name]
+    assert Experiment.from_dict(old) == Experiment()

@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluation import scores
-from cyclegan_tf.evaluation.scores import Split, baselines, measure, stand_ins
+from cyclegan_tf.evaluation.scores import Split, baselines, colour_distance, measure, stand_ins
 from cyclegan_tf.metrics import swd
 
 
@@ -165,3 +165,21 @@ def test_a_random_real_picture_is_brought_to_the_truths_size(split):
     found = baselines(split, "xy", [np.full((33, 40, 3), 0.4, np.float32)])
     error = np.mean([np.mean(np.abs(picture - 0.4)) for picture in split.y])
     assert found["random real"]["mae"] == pytest.approx(error, abs=1e-5)
+
+
+def test_the_colour_distance_sees_a_cast_of_colour_and_takes_different_sizes():
+    real, same = pictures(8, (24, 24)), pictures(8, (24, 24), seed=1)
+    cast = [p + np.float32([0.5, 0, -0.5]) for p in same]
+    assert colour_distance(real, real) == 0
+    assert colour_distance(real, cast) > 2 * colour_distance(real, same)
+    assert colour_distance(real, [p[:16, 2:18] for p in same]) > 0
+    assert colour_distance(real, [p[:5] for p in same]) is None
+    assert colour_distance(real, [p[..., :1] for p in same]) is None
+
+
+def test_the_papers_distance_is_blind_to_a_cast_and_the_other_is_not():
+    split = Split(pictures(6, (24, 24)), pictures(6, (24, 24), seed=1), names(6), names(6))
+    plain = measure(tf.identity, None, split, "xy").means
+    cast = measure(lambda batch: batch * 0.5 + 0.3, None, split, "xy").means
+    assert cast["swd"] == pytest.approx(plain["swd"], rel=1e-3)
+    assert cast["colour_swd"] > 3 * plain["colour_swd"]

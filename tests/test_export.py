@@ -119,6 +119,7 @@ class TestMistakes:
             (["--sizes", "32"], "did you mean --size"),
             (["--variants", "int4"], "variants"),
             (["--pictures", "nowhere"], "there is no such folder"),
+            (["--checkpoint", "7"], r"--checkpoint is '7'; take best, last, or one of the steps .*: 3\."),
         ],
     )
     def test_options(self, run, tmp_path, words, message):

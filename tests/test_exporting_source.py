@@ -8,7 +8,7 @@ import tiny
 
 from cyclegan_tf import images, train
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.exporting.source import model_name, open_trained, squares
+from cyclegan_tf.exporting.source import model_name, open_trained, scores_at, squares
 from cyclegan_tf.runs import RunDirectory
 
 
@@ -31,7 +31,9 @@ def test_a_run(run):
         assert len(trained.training_pictures()) == {"xy": 5, "yx": 4}[direction]
         assert trained.experiment["generator"]["filters"] == 2
         assert trained.scores["step"] == 2
-        assert {"cycle_x", "adversarial_y"} <= set(trained.scores)
+        assert {"cycle_x", "adversarial_y", "swd_xy", "swd_yx"} <= set(trained.scores)
+        assert trained.scores["weights"] == "raw"
+        assert "best" in trained.origin
 
 
 def test_a_file_is_the_same_network_in_float32(run):
@@ -71,14 +73,29 @@ def test_without_a_test_split_training_pictures_are_compared(tmp_path):
     assert len(open_trained(tmp_path / "run", "xy").test_pictures()) == 3
 
 
-def test_scores_are_those_of_the_last_test_row(run, tmp_path):
-    from cyclegan_tf.exporting.source import newest_scores
+def test_scores_are_those_of_the_checkpoint(tmp_path):
+    rows = [
+        {"kind": "test", "step": 1, "cycle_x": 3},
+        {"kind": "test", "step": 2, "cycle_x": 2},
+        {"kind": "score", "step": 2, "weights": "raw", "swd_xy": 9},
+        {"kind": "score", "step": 2, "weights": "averaged", "swd_xy": 8},
+        {"kind": "score", "step": 3, "weights": "raw", "swd_xy": 7},
+        {"kind": "train", "step": 4, "cycle_x": 0},
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"kind": "test", "st')
+    run = RunDirectory(tmp_path)
+    assert scores_at(run, 2, "averaged") == {"step": 2, "weights": "averaged", "cycle_x": 2, "swd_xy": 8}
+    assert scores_at(run, 2) == {"step": 2, "weights": "raw", "cycle_x": 2, "swd_xy": 9}
+    assert scores_at(run, 3) == {"step": 3, "weights": "raw", "swd_xy": 7}  # losses of another step would mislead
+    assert scores_at(run, 4) == {"step": 2, "cycle_x": 2}
+    assert scores_at(run, 0) == {}
+    assert scores_at(RunDirectory(tmp_path / "none"), 2) == {}
 
-    rows = [{"kind": "test", "step": 1, "cycle_x": 3}, {"kind": "test", "step": 2, "cycle_x": 2}, {"kind": "train"}]
-    text = "\n".join(map(json.dumps, rows)) + '\n{"kind": "test", "st'
-    (tmp_path / "metrics.jsonl").write_text(text)
-    assert newest_scores(RunDirectory(tmp_path)) == {"step": 2, "cycle_x": 2}
-    assert newest_scores(RunDirectory(tmp_path / "none")) == {}
+
+def test_another_checkpoint_may_be_asked_for(run):
+    assert open_trained(run, "xy", None, "last").origin.endswith("newest)")
+    with pytest.raises(UserError, match="--checkpoint is '9'"):
+        open_trained(run, "xy", None, "9")
 
 
 def test_squares_keep_shapes_and_spread_over_the_list(tmp_path):

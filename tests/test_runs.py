@@ -8,7 +8,7 @@ import pytest
 
 from cyclegan_tf.config import Data, Experiment, Logging, Optimizer, Training
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.runs import RunDirectory
+from cyclegan_tf.runs import RunDirectory, differences
 
 
 @pytest.fixture
@@ -38,6 +38,26 @@ def test_other_fields_are_refused_by_name(run):
     with pytest.raises(
         UserError, match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002"
     ):
+        run.check_same(other)
+
+
+def test_differences_are_named():
+    other = Experiment(data=Data(crop_size_px=128))
+    assert differences(Experiment(), other) == [("data.crop_size_px", 256, 128)]
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (Experiment(training=Training(ema=1000.0)), "training.ema"),
+        (Experiment(training=Training(best_by="mae")), "training.best_by"),
+        (Experiment(training=Training(patience=2)), "training.patience"),
+        (Experiment(logging=Logging(score_every_epochs=1)), "logging.score_every_epochs"),
+        (Experiment(logging=Logging(score_pictures=7)), "logging.score_pictures"),
+    ],
+)
+def test_what_decides_the_best_checkpoint_or_the_end_may_not(run, other, name):
+    with pytest.raises(UserError, match=name):
         run.check_same(other)
 
 

@@ -61,11 +61,24 @@ def test_direction_and_origin(run, folder, tmp_path, capsys):
             )
             == 0
         )
-        assert f"generator {direction} of {run / 'checkpoints' / 'step_000000001.npz'}" in capsys.readouterr().out
+        best = run / "checkpoints" / "best" / "step_000000001.npz"
+        assert f"generator {direction} of {best} (step 1, raw weights, best swd: " in capsys.readouterr().out
     network = keras.saving.load_model(run / "generator_yx.keras")
     expected = translation.Translator(network, 4)(images.read(folder / "a.png"))
     np.testing.assert_array_equal(images.read(tmp_path / "yx.png"), expected)
     assert (images.read(tmp_path / "xy.png") != expected).any()
+
+
+def test_which_checkpoint(run, saved, folder, tmp_path, capsys):
+    for checkpoint, told in (("last", "step_000000001.npz (step 1, raw weights, newest)"), ("1", "as asked)")):
+        words = [str(run), str(folder / "a.png"), str(tmp_path / f"{checkpoint}.png"), "--checkpoint", checkpoint]
+        assert translate.main(words) == 0
+        assert told in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"--checkpoint is '2'; take best, last, or one of the steps .*: 1\."):
+        translate.main([str(run), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "2"])
+    with pytest.raises(UserError, match="is a file of one network; leave the option out"):
+        translate.main([str(saved), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "last"])
+    assert not (tmp_path / "o.png").exists()
 
 
 def test_sixteen_bits_stay_sixteen(saved, tmp_path):

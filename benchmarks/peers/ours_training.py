@@ -99,6 +99,7 @@ def train(entry: Entry, started: float) -> int:
     with run.locked():
         feed, _ = assembly.open_feed(experiment, run)
         model = assembly.build_model(experiment, policy, jit)
+        print(assembly.start(experiment, model, feed), flush=True)
         # What imports and reading have used up is taken off, so that the rate falls to 0 where the budget ends.
         left = entry.minutes - (time.time() - started) / 60
         experiment = experiment_of(entry, max(left, LEAST_MINUTES))

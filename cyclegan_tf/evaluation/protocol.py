@@ -38,9 +38,10 @@ def protocol(preparation: Preparation, seed: int, training: dict[str, int], pale
         "PSNR, SSIM, MAE": "Of values in [-1, 1], so the peak is 2. SSIM: Gaussian window of 11 x 11 px and deviation "
         "1.5, K1 0.01, K2 0.03, on each channel, mean over channels and windows inside the picture.",
         "SWD": f"Karras et al. 2018, sec. 5: Laplacian pyramid down to {swd.SMALLEST_LEVEL_PX} px, 128 patches of "
-        f"{swd.PATCH_PX} x {swd.PATCH_PX} px per picture and level, normalised by channel, 512 random directions, "
-        f"x {swd.SCALE:.0f}, mean over levels, seed {seed}. It depends on how many pictures there are: compare it "
-        "only between equal counts.",
+        f"{swd.PATCH_PX} x {swd.PATCH_PX} px per picture and level, each set normalised by channel, 512 random "
+        f"directions, x {swd.SCALE:.0f}, mean over levels, seed {seed}. With colour: both sets normalised by the mean "
+        "and deviation of the real patches, so that a cast of colour or a loss of contrast counts. Both depend on how "
+        "many pictures there are: compare them only between equal counts.",
         "Constant, random real": f"Made from training pictures spread evenly over the list: {looked_at}."
         if training
         else "Made from the test pictures themselves, because there are no training pictures here.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +21,7 @@ from cyclegan_tf.metrics import swd
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "swd": False,
+    "colour_swd": False,
     "cycle_error": False,
     "identity_distance": False,
     "psnr": True,
@@ -100,6 +102,8 @@ def measure(there: Network, back: Network | None, split: Split, direction: str, 
     """Translates every input once, there and back, and every target by `there`, and scores what comes out.
 
     - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al. 2018, sec. 5), x 1000.
+      It normalises each set by itself, and so is blind to a cast of colour that all outputs share.
+    - colour_swd: the same, both sets normalised by the mean and deviation of the real one: casts and contrast count.
     - cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq. 2).
     - identity_distance: mean of abs(G(y) - y), the identity loss without its weight (ibid., sec. 5.2).
     - luminance_correlation: Pearson correlation of the luminance of G(x) and of x over pixels; -1 is a negative.
@@ -140,6 +144,7 @@ def measure(there: Network, back: Network | None, split: Split, direction: str, 
     levels = distances(targets, outputs, seed)
     means: dict[str, float | None] = {
         "swd": swd.mean_swd(levels) if levels else None,
+        "colour_swd": colour_distance(targets, outputs, seed),
         "identity_distance": mean_or_none(identity),
         "variety": _variety(outputs, targets),
         **{name: mean_or_none(single.get(name, ())) for name in ("cycle_error", "luminance_correlation", "change")},
@@ -181,16 +186,26 @@ def compare(
     return means, single
 
 
-def distances(real: Sequence[Picture], fake: Sequence[Picture], seed: int = 0) -> dict[int, float]:
+def colour_distance(real: Sequence[Picture], fake: Sequence[Picture], seed: int = 0) -> float | None:
+    """The "colour_swd" of two sets (see `measure`); None where `distances` gives nothing."""
+    levels = distances(real, fake, seed, "real")
+    return swd.mean_swd(levels) if levels else None
+
+
+def distances(
+    real: Sequence[Picture], fake: Sequence[Picture], seed: int = 0, normalise: Literal["each", "real"] = "each"
+) -> dict[int, float]:
     """Sliced Wasserstein distances by level (`metrics.swd`); where sizes differ, of the common centre.
 
     Pictures of different sizes are cut around their centres to the smallest height and width among all, which keeps
     the sharpness of each as it is.
 
     Returns:
-      Empty where that is smaller than 16 px, or channels differ.
+      Empty where that is smaller than 16 px, channels differ, or there are no pictures.
     """
     everything = [*real, *fake]
+    if not len(real) or not len(fake):
+        return {}
     height, width = (min(picture.shape[axis] for picture in everything) for axis in (0, 1))
     if min(height, width) < _SWD_LEAST_PX or len({picture.shape[-1] for picture in everything}) > 1:
         return {}
@@ -199,7 +214,7 @@ def distances(real: Sequence[Picture], fake: Sequence[Picture], seed: int = 0) -
         corners = [((p.shape[0] - height) // 2, (p.shape[1] - width) // 2) for p in pictures]
         return np.stack([p[y : y + height, x : x + width] for p, (y, x) in zip(pictures, corners, strict=True)])
 
-    return swd.sliced_wasserstein(stack(real), stack(fake), seed=seed)
+    return swd.sliced_wasserstein(stack(real), stack(fake), seed=seed, normalise=normalise)
 
 
 def stand_ins(
@@ -240,7 +255,7 @@ def stand_ins(
 def baselines(
     split: Split, direction: str, training_targets: Sequence[Picture], seed: int = 0
 ) -> dict[str, dict[str, float | None]]:
-    """Scores of the `stand_ins`, to set beside those of `measure`: "swd", and with pairs those of `PAIRED`.
+    """Scores of the `stand_ins`, to set beside those of `measure`: both SWD, and with pairs those of `PAIRED`.
 
     Args:
       split: see `Split`.
@@ -249,15 +264,19 @@ def baselines(
       seed: the one given to `measure`.
 
     Returns:
-      Score by name, by stand-in. "swd" of "random real" is None without training targets: it would compare the
+      Score by name, by stand-in. Both SWD of "random real" are None without training targets: it would compare the
       test targets with themselves.
     """
     truths = split.truths(direction)
     found = {}
     for name, pictures in stand_ins(split, direction, training_targets, seed).items():
         itself = name == "random real" and not training_targets
-        levels = {} if itself else distances(split.targets(direction), pictures, seed)
-        scores: dict[str, float | None] = {"swd": swd.mean_swd(levels) if levels else None}
+        targets = split.targets(direction)
+        levels = {} if itself else distances(targets, pictures, seed)
+        scores: dict[str, float | None] = {
+            "swd": swd.mean_swd(levels) if levels else None,
+            "colour_swd": None if itself else colour_distance(targets, pictures, seed),
+        }
         if truths:
             chosen = [fitted(pictures[index], truth) for index, truth in truths.items()]
             scores |= compare(chosen, list(truths.values()))[0]

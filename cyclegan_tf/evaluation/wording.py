@@ -40,6 +40,9 @@ SCORES: dict[str, Score] = {
     "swd": Score(
         "SWD", "× 1000", 1, "lower", "Sliced Wasserstein distance of patches of G(x) to patches of y, mean over scales."
     ),
+    "colour_swd": Score(
+        "SWD with colour", "× 1000", 1, "lower", "The same with both normalised by y, so that a cast of colour counts."
+    ),
     "cycle_error": Score("Cycle error", "", 3, "lower", "Mean of |F(G(x)) - x|; black to white is 2."),
     "identity_distance": Score("Identity distance", "", 3, "lower", "Mean of |G(y) - y|."),
     "luminance_correlation": Score(

@@ -35,6 +35,7 @@ class Order:
       allow_lossy: keep files that are too far off.
       litertjs: folder with LiteRT.js in place of npm.
       overwrite: replace what is there.
+      checkpoint: of a run, "best", "last" or a step.
       say: takes lines for people.
     """
 
@@ -49,6 +50,7 @@ class Order:
     allow_lossy: bool = False
     litertjs: Path | None = None
     overwrite: bool = False
+    checkpoint: str = "best"
     say: Callable[[str], None] = print
 
 
@@ -67,7 +69,10 @@ def carry_out(order: Order) -> int:
         refuse_existing(order.out / "web", order.overwrite)
     if "onnx" in order.formats:
         onnx.require()
-    trained = {direction: open_trained(order.target, direction, order.pictures) for direction in order.directions}
+    trained = {
+        direction: open_trained(order.target, direction, order.pictures, order.checkpoint)
+        for direction in order.directions
+    }
     sizes = {direction: static_size(one, order.size_px) for direction, one in trained.items()}
     static = set(order.formats) - {"saved_model"}
     if static:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly, images
+from cyclegan_tf import assembly, checkpoints, images
 from cyclegan_tf.data.preparation import resize
 from cyclegan_tf.data.sources import Pictures
 from cyclegan_tf.errors import UserError
@@ -31,7 +32,7 @@ class Trained:
       multiple_px: sides the network takes are multiples of this.
       size_px: side of the training crops; None where that is unknown.
       experiment: the run's resolved config; empty for a `.keras` file.
-      scores: newest losses on the test split, by name, with the step.
+      scores: scores and losses on the test split, by name, with their step and whether weights are averaged.
       training_pictures: opens pictures the network was trained on, or a folder in their place.
       test_pictures: opens pictures it was not trained on, where there are some, else the same.
     """
@@ -47,18 +48,26 @@ class Trained:
     scores: dict[str, float] = field(default_factory=dict)
 
 
-def open_trained(target: Path, direction: str, pictures: Path | None = None) -> Trained:
+def open_trained(
+    target: Path, direction: str, pictures: Path | None = None, checkpoint: str = checkpoints.BEST
+) -> Trained:
     """Loads a generator out of a run directory or a `.keras` file.
 
     Args:
       target: run directory or file.
       direction: "xy" or "yx".
       pictures: a folder to take in place of the run's own data.
+      checkpoint: of a run, "best", "last" or a step; see `assembly.load_generator`.
 
     Raises:
-      UserError: there is no finished checkpoint, or the file is not a generator.
+      UserError: there is no such checkpoint, or the file is not a generator.
     """
-    network, origin = assembly.load_generator(target, direction, "float32")
+    run = RunDirectory(target)
+    if target.is_dir():
+        chosen = assembly.open_checkpoint(run, checkpoint)
+        network, origin = assembly.generator_of_run(run, chosen, direction, "float32"), chosen.origin
+    else:
+        network, origin = assembly.load_generator(target, direction, "float32", checkpoint)
     multiple, channels = assembly.network_multiple_px(network), network.input_shape[-1]
 
     def of_folder() -> Pictures:
@@ -71,7 +80,6 @@ def open_trained(target: Path, direction: str, pictures: Path | None = None) -> 
 
     if not target.is_dir():
         return Trained(network, direction, origin, multiple, None, of_folder, of_folder)
-    run = RunDirectory(target)
     experiment = run.experiment()
 
     def of_run(split: str) -> Pictures:
@@ -96,7 +104,7 @@ def open_trained(target: Path, direction: str, pictures: Path | None = None) -> 
         lambda: of_run("train"),
         lambda: of_run("test"),
         experiment.as_dict(),
-        newest_scores(run),
+        scores_at(run, chosen.step, chosen.weights),
     )
 
 
@@ -108,17 +116,35 @@ def _folder(folder: Path, channels: int) -> Pictures:
     return Pictures(names, channels, lambda index: images.read(paths[index], channels))
 
 
-def newest_scores(run: RunDirectory) -> dict[str, float]:
-    """The last row that was measured on the test split; empty where there is none."""
-    rows = []
+def scores_at(run: RunDirectory, step: int, weights: str = "raw") -> dict[str, Any]:
+    """What was measured on the test split at a step.
+
+    Args:
+      run: whose metrics.jsonl is read.
+      step: of the checkpoint.
+      weights: "raw" or "averaged".
+
+    Returns:
+      Scores and losses of that step in one; losses are of the raw weights. Without scores, the newest losses that
+      are not later, with their own step. Empty where there is nothing.
+    """
+    losses: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    for row in _rows(run):
+        if row.get("kind") == "test" and row["step"] <= step:
+            losses = row
+        elif row.get("kind") == "score" and (row["step"], row.get("weights")) == (step, weights):
+            scores = row
+    if scores and losses.get("step") != step:
+        losses = {}
+    return {name: value for name, value in (losses | scores).items() if name != "kind"}
+
+
+def _rows(run: RunDirectory) -> Iterator[dict[str, Any]]:
     if run.metrics_path.is_file():
         for line in run.metrics_path.read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:  # a line cut short by a kill
-                continue
-            rows += [row] if row.get("kind") == "test" else []
-    return {name: value for name, value in rows[-1].items() if name != "kind"} if rows else {}
+            with contextlib.suppress(ValueError):  # a line cut short by a kill
+                yield json.loads(line)
 
 
 def squares(pictures: Pictures, count: int, size_px: int) -> np.ndarray:

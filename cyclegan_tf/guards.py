@@ -1,0 +1,243 @@
+"""What goes wrong in training, seen from its numbers, and what to try: pure logic, no pictures and no networks.
+
+G translates X to Y and F translates Y to X; D_X and D_Y judge. A direction is "xy" (G) or "yx" (F).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+WINNING_ACCURACY = 0.98
+"""Share of patches judged right, real and fake alike, from which a discriminator has nothing left to learn."""
+
+WINNING_ROWS, WINNING_STEPS = 5, 250
+"""In a row; both, since a row of the log may be one step."""
+
+FIRST_IMAGES = 500
+"""Before so many images were shown, what generators do says nothing: they start by copying and by giving gray."""
+
+COPY_CHANGE = 0.04
+"""Mean absolute change in [-1, 1] below which an output is a copy of its input: 5 of 255 levels."""
+
+COPY_GAIN = 0.8
+"""A generator whose outputs are this much nearer to the targets than its inputs needs to change no more."""
+
+DISTINCT = 1.5
+"""Domains differ clearly if they are so many times as far apart as two halves of one of them."""
+
+INVERTED_CORRELATION = -0.3
+"""Correlation of the luminance of input and output from which light has become dark."""
+
+EXPLAINED_MEANS = 0.1
+"""How much nearer, in [-1, 1], inverting must bring the mean luminance of the inputs to that of the targets."""
+
+COLLAPSED = 0.2
+"""Share of the variety of real pictures below which outputs are all alike."""
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What is known of the real pictures of one direction before any translation.
+
+    Attributes:
+      input_variety: `metrics.pictures.variety` of the inputs; None for fewer than two.
+      target_variety: of real targets.
+      apart: sliced Wasserstein distance of inputs to targets, colours included; None where channels differ.
+      noise: the same distance between two halves of the targets.
+      input_luminance: mean over all inputs, in [-1, 1].
+      target_luminance: of real targets.
+      truth_correlation: mean correlation of the luminance of inputs and their true translations; None without pairs.
+    """
+
+    input_variety: float | None
+    target_variety: float | None
+    apart: float | None
+    noise: float | None
+    input_luminance: float
+    target_luminance: float
+    truth_correlation: float | None = None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that went wrong.
+
+    Attributes:
+      kind: which; with the domain or direction, such as "collapse_xy".
+      text: in words, with what to try.
+    """
+
+    kind: str
+    text: str
+
+
+class Guards:
+    """Tells each alarm once, and again only after it went away.
+
+    Args:
+      critic: the judges are Wasserstein critics, which are meant to win.
+    """
+
+    def __init__(self, critic: bool = False) -> None:
+        self._critic = critic
+        self._active: set[str] = set()
+        self._winning: dict[str, list[int]] = {}
+
+    def after_row(self, step: int, values: Mapping[str, float]) -> list[Alarm]:
+        """Looks at one row of the training log.
+
+        Args:
+          step: of the row.
+          values: names as in `CycleGAN.logged_names`; accuracies are looked at.
+        """
+        told = []
+        for domain in "xy":
+            accuracies = [values.get(f"accuracy_{kind}_{domain}") for kind in ("real", "fake")]
+            if self._critic or None in accuracies:
+                continue
+            if min(a for a in accuracies if a is not None) < WINNING_ACCURACY:
+                self._winning.pop(domain, None)
+            else:
+                rows, since = self._winning.get(domain, [0, step])
+                self._winning[domain] = [rows + 1, since]
+            rows, since = self._winning.get(domain, [0, step])
+            won = rows >= WINNING_ROWS and step - since >= WINNING_STEPS
+            told += self._tell(f"discriminator_wins_{domain}", won, _winner(domain, step - since))
+        return told
+
+    def after_scores(
+        self, direction: str, scores: Mapping[str, float | None], domains: Domains, images: int
+    ) -> list[Alarm]:
+        """Looks at the scores of one generator.
+
+        Args:
+          direction: "xy" or "yx".
+          scores: means by name, as `evaluation.scores.measure` gives them, and "colour_swd", of outputs to targets as
+            `Domains.apart` is of inputs.
+          domains: the real pictures of that direction.
+          images: of each domain shown so far.
+        """
+        if images < FIRST_IMAGES:
+            return []
+        told = []
+        for kind, wrong, text in _looks(direction, scores, domains):
+            told += self._tell(f"{kind}_{direction}", wrong, text)
+        return told
+
+    def _tell(self, kind: str, wrong: bool, text: str) -> list[Alarm]:
+        if not wrong:
+            self._active.discard(kind)
+            return []
+        if kind in self._active:
+            return []
+        self._active.add(kind)
+        return [Alarm(kind, text)]
+
+    def as_state(self) -> dict[str, Any]:
+        """What a resumed training must know, ready for JSON."""
+        return {"active": sorted(self._active), "winning": self._winning}
+
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Inverse of `as_state`."""
+        self._active = set(state["active"])
+        self._winning = {domain: list(streak) for domain, streak in state["winning"].items()}
+
+
+def flat_pictures(names: list[str]) -> list[Alarm]:
+    """The alarm for pictures of one colour among those that are translated."""
+    if not names:
+        return []
+    return [
+        Alarm(
+            "flat_pictures",
+            f"{_count(names, 'picture')} of one colour ({_listed(names)}): instance normalization divides their "
+            "rounding errors by nearly nothing, so the networks see noise. Leave them out "
+            "(python -m cyclegan_tf.check lists all).",
+        )
+    ]
+
+
+def memorised_pictures(names: list[str], scored: int) -> list[Alarm]:
+    """The alarm for test pictures that are training pictures too; `scored` of them will be scored."""
+    if not names:
+        return []
+    return [
+        Alarm(
+            "memorised_test_split",
+            f"{_count(names, 'test picture')} in the training split too ({_listed(names)}), {scored} of them among "
+            "those that are scored: scores on pictures the networks were trained on say nothing of new ones, and the "
+            "best checkpoint may be the one that learned them by heart. Take them out of one split.",
+        )
+    ]
+
+
+def _count(names: list[str], what: str) -> str:
+    return f"{len(names)} {what} is" if len(names) == 1 else f"{len(names)} {what}s are"
+
+
+def _listed(names: list[str], shown: int = 8) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def _looks(direction: str, scores: Mapping[str, float | None], domains: Domains) -> Iterator[tuple[str, bool, str]]:
+    """Kind, whether it is so, and the words; a score that is not known raises no alarm."""
+    g, x, y = ("G", "X", "Y") if direction == "xy" else ("F", "Y", "X")
+    who = f"{g} ({x} to {y})"
+    change, distance = scores.get("change"), scores.get("colour_swd")
+    copies = (
+        None not in (change, distance, domains.apart, domains.noise)
+        and change < COPY_CHANGE  # type: ignore[operator]
+        and domains.apart > DISTINCT * domains.noise  # type: ignore[operator]
+        and distance > COPY_GAIN * domains.apart  # type: ignore[operator]
+    )
+    yield (
+        "copies_input",
+        copies,
+        f"{who} copies its input: outputs differ from it by {_number(change)} on a scale of 2, while the domains "
+        "differ clearly. Lower --loss.identity (0 switches it off) or the cycle weights, raise "
+        f"--loss.adversarial_{y.lower()}, or train longer.",
+    )
+    correlation = scores.get("luminance_correlation")
+    yield (
+        "colours_inverted",
+        correlation is not None and correlation < INVERTED_CORRELATION and not _inversion_explained(domains),
+        f"{who} inverts light and dark: the luminance of output and input has the correlation {_number(correlation)}, "
+        "and nothing in the domains asks for it. G and F can agree on a negative without the cycle loss noticing. Turn "
+        "the identity loss on (--loss.identity 0.5), or start again with another --training.seed.",
+    )
+    variety = scores.get("variety")
+    outputs = None if variety is None or domains.target_variety is None else variety * domains.target_variety
+    yield (
+        "collapse",
+        None not in (outputs, domains.input_variety)
+        and outputs < COLLAPSED * domains.target_variety  # type: ignore[operator]
+        and outputs < COLLAPSED * domains.input_variety,  # type: ignore[operator]
+        f"{who} has collapsed: its outputs are nearly alike whatever goes in ({_number(variety)} of the variety of "
+        f"real pictures of {y}). Raise --loss.cycle_{x.lower()}, lower --optimizer.learning_rate, try another "
+        "--loss.adversarial or --training.seed, or go back to an earlier checkpoint.",
+    )
+
+
+def _inversion_explained(domains: Domains) -> bool:
+    """Whether the truth is a negative; without pairs, whether a negative brings the mean luminance nearer."""
+    if domains.truth_correlation is not None:
+        return domains.truth_correlation < 0
+    as_is = abs(domains.input_luminance - domains.target_luminance)
+    inverted = abs(-domains.input_luminance - domains.target_luminance)
+    return as_is - inverted > EXPLAINED_MEANS
+
+
+def _winner(domain: str, steps: int) -> str:
+    d, g = ("D_Y", "G") if domain == "y" else ("D_X", "F")
+    return (
+        f"{d} wins: for {steps} steps it has told real from translated at least {WINNING_ACCURACY:.0%} of the time, "
+        f"and {g} learns little from a judge it never fools. Look whether something else than the content tells the "
+        "domains apart (frames, sharpness, compression, sizes); else make the judge weaker (fewer "
+        f"--discriminator.filters or --discriminator.n_layers) or its say stronger (--loss.adversarial_{domain})."
+    )
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2g}"
