@@ -2,6 +2,7 @@
 
     python benchmarks/ablation.py --set demo --out runs/ablation --lanes 2
     python benchmarks/ablation.py --set facades --data facades --out runs/ablation
+    python benchmarks/ablation.py --set colour --data colour_set --out runs/ablation      # see colour_change.py
     python benchmarks/ablation.py --set demo --out runs/ablation --score_only      # what is finished so far
 
 Every training is `python -m cyclegan_tf.train` in a process of its own, in OUT/SET/NAME-SEED, with its words in a log
@@ -37,8 +38,8 @@ COMMON = (
     "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps 100000 "
     "--logging.test_every_epochs 1000 --training.checkpoint_every_minutes 100"
 ).split()
-STEPS = {"demo": 600, "facades": 1000}
-SEEDS = {"demo": (0, 1, 2), "facades": (0,)}
+STEPS = {"demo": 600, "facades": 1000, "colour": 600, "maps": 600}
+SEEDS = {"demo": (0, 1, 2), "facades": (0,), "colour": (0, 1, 2), "maps": (0, 1, 2)}
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,28 @@ MORE = (
 )
 """Against "full", which they differ from in one thing."""
 
-SETS = {"demo": PAPER + MORE, "facades": PAPER}
+_SKIP = ("--generator.colour_skip", "true")
+MODERN = (
+    Variant("colour_skip", "Colours led around the generators, no identity loss where they are", _SKIP),
+    Variant(
+        "skip_identity", "The same with identity loss", (*_SKIP, "--loss.identity_x", "5", "--loss.identity_y", "5")
+    ),
+    Variant("modern", "modern: colours led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")),
+)
+"""The parts of configs/modern.yaml, one by one and together, against "full"."""
+
+
+def _named(*names: str) -> tuple[Variant, ...]:
+    known = {variant.name: variant for variant in PAPER + MORE + MODERN}
+    return tuple(known[name] for name in names)
+
+
+SETS = {
+    "demo": PAPER + MORE + MODERN,
+    "facades": PAPER + _named("resize", "modern"),
+    "colour": _named("no_identity", "full", "resize", "colour_skip", "skip_identity", "modern"),
+    "maps": _named("no_identity", "full", "resize", "modern"),
+}
 
 
 @dataclass(frozen=True)
@@ -240,10 +262,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=SETS, required=True, help="what to train on")
-    parser.add_argument("--data", type=Path, help="folder of trainA, trainB, testA, testB; needed for facades")
+    parser.add_argument("--data", type=Path, help="folder of trainA, trainB, testA, testB; needed for all but demo")
     parser.add_argument("--palette", type=Path, help="label colours of B (default: palette.json in --data, if there)")
-    parser.add_argument("--seeds", type=int, nargs="+", help="(default: 0 1 2 for demo, 0 for facades)")
-    parser.add_argument("--steps", type=int, help="at batch 1 (default: 600 for demo, 1000 for facades)")
+    parser.add_argument("--seeds", type=int, nargs="+", help="(default: 0 for facades, 0 1 2 for the others)")
+    parser.add_argument("--steps", type=int, help="at batch 1 (default: 1000 for facades, 600 for the others)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the set's variants")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
     parser.add_argument("--lanes", type=int, default=1, help="trainings at a time (%(default)s)")

@@ -38,6 +38,14 @@ COLUMNS: dict[str, dict[str, tuple[str, Columns]]] = {
         "xy": ("Photo to labels", (*_LABELS, *_PAIRED, *_COLOURS)),
         "yx": ("Labels to photo", (*_PAIRED, *_COLOURS)),
     },
+    "colour": {
+        "xy": ("A fixed change of colour", (*_PAIRED, *_COLOURS)),
+        "yx": ("The change undone", (*_PAIRED, *_COLOURS)),
+    },
+    "maps": {
+        "xy": ("Aerial photograph to map", (*_PAIRED, *_COLOURS)),
+        "yx": ("Map to aerial photograph", (*_PAIRED, *_COLOURS)),
+    },
 }
 """Title and columns (score, heading, format) of each direction's table."""
 
@@ -49,7 +57,7 @@ def markdown(set_name: str, lines: Sequence[dict], order: Sequence[str]) -> str:
     """Both directions' tables.
 
     Args:
-      set_name: "demo" or "facades".
+      set_name: of `COLUMNS`.
       lines: as `ablation.py` writes them; one may hold the baselines.
       order: names of variants, first to last.
 

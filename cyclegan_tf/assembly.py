@@ -125,7 +125,21 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
 
 def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:
     """What a training that begins takes from its pictures; tells people what was found."""
-    return {"colours": _start_colours(model, feed)} if experiment.generator.colour_skip else {}
+    found = {"colours": _start_colours(model, feed)} if experiment.generator.colour_skip else {}
+    settle(experiment, model)
+    return found
+
+
+def settle(experiment: Experiment, model: CycleGAN) -> None:
+    """Leaves out the identity terms where colours are led around the generators; before the first step.
+
+    G(y) = y asks that colours stay as they are just where G starts by changing them. Weights given one by one
+    (loss.identity_x, loss.identity_y) are kept.
+    """
+    skips = [model.generator_xy.get_layer("colour_skip")] if experiment.generator.colour_skip else []
+    loss = experiment.loss
+    if any(skip.changes_colours for skip in skips) and loss.identity_x is None and loss.identity_y is None:
+        model.leave_out("identity_x", "identity_y")
 
 
 def _start_colours(model: CycleGAN, feed: Feed) -> str:

@@ -133,6 +133,11 @@ class ColourSkip(keras.layers.Layer):
         self.kernel_start.assign(kernel[np.newaxis, np.newaxis])
         self.bias_start.assign(offset)
 
+    @property
+    def changes_colours(self) -> bool:
+        """Whether it has been given a start."""
+        return self.built and float(self.pace.value) > 0
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """See the class."""
         pace = tf.convert_to_tensor(self.pace)

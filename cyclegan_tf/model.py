@@ -126,6 +126,10 @@ class CycleGAN(keras.Model):
         if self.discriminator_variables and not self.discriminator_optimizer.built:
             self.discriminator_optimizer.build(self.discriminator_variables)
 
+    def leave_out(self, *names: str) -> None:
+        """Takes loss terms out of the game, as a weight of 0 in `compile` does; before the first step is traced."""
+        self.weights_of |= dict.fromkeys(names, 0.0)
+
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates X to Y: float (N, H, W, C_x) in [-1, 1] -> float32 (N, H, W, C_y) in [-1, 1]."""
         return self.generator_xy(inputs, training=training)

@@ -130,6 +130,8 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
     if told is None:
         for what, found in assembly.start(experiment, model, feed).items():
             say(what, found)
+    else:
+        assembly.settle(experiment, model)
     for line in told or []:
         say("resume", line)
     if trainer.finished:

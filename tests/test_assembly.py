@@ -158,6 +158,7 @@ class TestColourSkip:
     def test_domains_alike_start_from_their_transfer(self, tmp_path, capsys):
         skip, told = self.trained(tmp_path, lambda p: 0.8 * p[..., ::-1] + 40, capsys)
         assert "colours   alike (up to 1." in told
+        assert "identity_x" not in terms_of(tmp_path / "run")
         white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
         assert white > 0.5
         assert black < 0
@@ -165,7 +166,14 @@ class TestColourSkip:
     def test_domains_of_different_kinds_have_none(self, tmp_path, capsys):
         skip, told = self.trained(tmp_path, lambda p: 0.03 * p + 128, capsys)
         assert "colours   of different kinds" in told
+        assert "identity_x" in terms_of(tmp_path / "run")
         assert not np.any(skip(np.random.default_rng(1).uniform(-1, 1, (1, 3, 3, 3))))
+
+    def test_identity_weights_given_one_by_one_are_kept(self, tmp_path):
+        source = self.folder(tmp_path / "pictures", lambda p: 0.8 * p + 40)
+        words = ["--generator.colour_skip=true", "--training.max_steps=2", "--loss.identity_x=5"]
+        assert train.main(tiny.words(source, tmp_path / "run", *words)) == 0
+        assert "identity_x" in terms_of(tmp_path / "run")
 
     def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
         self.trained(tmp_path, lambda p: 0.8 * p + 40, capsys)
@@ -178,3 +186,10 @@ class TestColourSkip:
         assert step == step_again == 2
         np.testing.assert_array_equal(again[name], arrays[name])
         assert np.abs(arrays[name]).max() > 0.3
+        assert "identity_x" not in terms_of(tmp_path / "run")
+
+
+def terms_of(run):
+    """Names in the last row of a training."""
+    _, _, rows = tiny.outcome(run)
+    return [row for row in rows if row["kind"] == "train"][-1]

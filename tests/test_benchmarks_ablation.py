@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import ablation
 import ablation_table
 
-from cyclegan_tf import train
+from cyclegan_tf import cli, train
 from cyclegan_tf.errors import UserError
 
 # Stands where `python -m cyclegan_tf.train` looks first: in the directory it is started from.
@@ -69,7 +69,7 @@ def test_every_command_is_one_that_training_takes():
     for run in planned("--set", "demo", "--seeds", "7"):
         words = [str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words]
         experiments[run.variant.name] = train.resolve(words)[1]
-    assert len(experiments) == len(ablation.PAPER) + len(ablation.MORE)
+    assert len(experiments) == len(ablation.PAPER) + len(ablation.MORE) + len(ablation.MODERN)
     assert {e.training.seed for e in experiments.values()} == {7}
     full = experiments.pop("full")
     assert all(e.loss != full.loss for name, e in experiments.items() if name in {v.name for v in ablation.PAPER})
@@ -84,6 +84,23 @@ def test_every_command_is_one_that_training_takes():
         expected = set() if variant.averaged else {variant.words[0].removeprefix("--")}
         # averages are kept beside the weights and change nothing in them
         assert differing - {"training.max_steps", "training.ema"} == expected
+
+
+def test_the_modern_line_is_the_modern_config():
+    (run,) = planned("--set", "demo", "--only", "modern", "--seeds", "0")
+    config = cli.load_yaml(ablation.ROOT / "configs" / "modern.yaml")
+    words = [str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words]
+    generator = train.resolve(words)[1].as_dict()["generator"]
+    assert config["generator"].items() <= generator.items()
+    assert set(config) == {"generator"}
+
+
+@pytest.mark.parametrize("name", ["facades", "colour", "maps"])
+def test_every_set_has_a_table_and_variants_of_the_demo(name, tmp_path):
+    runs = planned("--set", name, "--data", str(tmp_path))
+    assert {run.variant.name for run in runs} <= {v.name for v in ablation.SETS["demo"]}
+    assert {"full", "modern"} <= {run.variant.name for run in runs}
+    assert set(ablation_table.COLUMNS[name]) == {"xy", "yx"}
 
 
 def test_raw_and_averaged_weights_come_from_one_run(pretender, capsys):

@@ -1,5 +1,6 @@
-"""The whole way through real processes: train, kill -9, resume, translate; signals and locks."""
+"""The whole way through real processes: train, kill -9, resume, translate, evaluate; signals and locks."""
 
+import json
 import os
 import re
 import signal
@@ -75,6 +76,12 @@ def test_train_kill_resume_translate(source, tmp_path):
     undisturbed = run("train", *tiny.words(source, whole, *LONG))
     assert undisturbed.returncode == 0, undisturbed.stderr
     tiny.assert_same_outcome(whole, killed)
+
+    evaluated = run("evaluate", killed, "--quiet")
+    assert evaluated.returncode == 0, evaluated.stderr
+    found = json.loads((killed / "evaluation.json").read_text())
+    assert {"xy", "yx"} == set(found["directions"])
+    assert (killed / "evaluation.html").read_text().count("data:image/png") >= 6
 
     translated = run("translate", killed, source / "testA", tmp_path / "out")
     assert translated.returncode == 0, translated.stderr
