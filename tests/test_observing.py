@@ -65,7 +65,7 @@ def test_raw_and_averaged_weights_are_rows_and_curves(finished):
 
 
 def test_the_best_checkpoint_is_the_best_of_all_rows(finished):
-    totals = {(r["step"], r["weights"]): (r["swd_xy"] + r["swd_yx"]) / 2 for r in rows(finished)}
+    totals = {(r["step"], r["weights"]): (r["colour_swd_xy"] + r["colour_swd_yx"]) / 2 for r in rows(finished)}
     (path,) = (finished / "checkpoints" / "best").iterdir()
     arrays, state = checkpoints.read(path)
     assert (state["step"], state["weights"]) == min(totals, key=totals.get)
@@ -89,7 +89,7 @@ def test_what_is_loaded_and_saved_is_the_best_unless_told(finished):
             wanted = arrays[f"generator_{direction}/{variable.path}"]
             np.testing.assert_array_equal(variable.numpy(), wanted)
             np.testing.assert_array_equal(saved.get_layer("paint").get_weights()[variable.ndim == 1], wanted)
-        assert f"(step {state['step']}, {state['weights']} weights, best swd: " in origin
+        assert f"(step {state['step']}, {state['weights']} weights, best colour_swd: " in origin
     last, origin = assembly.load_generator(finished, "xy", checkpoint="last")
     newest = checkpoints.read(checkpoints.listed(finished / "checkpoints")[0])[0]
     np.testing.assert_array_equal(last.variables[0].numpy(), newest["generator_xy/paint/kernel"])

@@ -62,7 +62,7 @@ def test_direction_and_origin(run, folder, tmp_path, capsys):
             == 0
         )
         best = run / "checkpoints" / "best" / "step_000000001.npz"
-        assert f"generator {direction} of {best} (step 1, raw weights, best swd: " in capsys.readouterr().out
+        assert f"generator {direction} of {best} (step 1, raw weights, best colour_swd: " in capsys.readouterr().out
     network = keras.saving.load_model(run / "generator_yx.keras")
     expected = translation.Translator(network, 4)(images.read(folder / "a.png"))
     np.testing.assert_array_equal(images.read(tmp_path / "yx.png"), expected)
