@@ -140,6 +140,11 @@ class Run:
         return f"{self.path.parent.name}/{self.variant.name}-{self.seed}"
 
     @property
+    def told(self) -> str:
+        """The command's words, a folder of this machine by its name only: results are for everyone."""
+        return " ".join(Path(word).name if Path(word).is_absolute() else word for word in self.words)
+
+    @property
     def finished(self) -> bool:
         """Whether the training came to its end: its last act is to save this file."""
         return (self.path / "generator_yx.keras").is_file()
@@ -225,7 +230,7 @@ def score_finished(runs: Sequence[Run], results: Path, palette: Path | None) -> 
             except UserError as error:
                 say(f"{run.name} is not scored: {error}")
                 continue
-            lines.append(facts | length_of(run.path) | {"command": " ".join(run.words)} | scored)
+            lines.append(facts | length_of(run.path) | {"command": run.told} | scored)
             write_lines(results, lines)
     return lines
 

@@ -103,6 +103,12 @@ def test_every_set_has_a_table_and_variants_of_the_demo(name, tmp_path):
     assert set(ablation_table.COLUMNS[name]) == {"xy", "yx"}
 
 
+def test_results_hold_no_path_of_the_machine(tmp_path):
+    (run,) = planned("--set", "maps", "--data", str(tmp_path / "maps"), "--only", "full", "--seeds", "0")
+    assert str(tmp_path) not in run.told
+    assert "--data.source maps --training.max_steps 600" in run.told
+
+
 def test_raw_and_averaged_weights_come_from_one_run(pretender, capsys):
     runs = planned("--set", "demo", "--only", "full", "ema", "--seeds", "0", "--out", str(pretender))
     assert [run.name for run in runs] == ["demo/full-0", "demo/ema-0"]
