@@ -136,9 +136,10 @@ def settle(experiment: Experiment, model: CycleGAN) -> None:
     G(y) = y asks that colours stay as they are just where G starts by changing them. Weights given one by one
     (loss.identity_x, loss.identity_y) are kept.
     """
-    skips = [model.generator_xy.get_layer("colour_skip")] if experiment.generator.colour_skip else []
     loss = experiment.loss
-    if any(skip.changes_colours for skip in skips) and loss.identity_x is None and loss.identity_y is None:
+    if not experiment.generator.colour_skip or loss.identity_x is not None or loss.identity_y is not None:
+        return
+    if model.generator_xy.get_layer("colour_skip").changes_colours:
         model.leave_out("identity_x", "identity_y")
 
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.convolutions import Convolution2D, CropFirst2D
+from cyclegan_tf.hardware import choose_precision
 
 WIDE = 64  # from here the matrix products are taken
 PLAIN_GRADIENT = "Conv2DBackpropFilter"
@@ -178,6 +179,8 @@ def representable(*shape, seed):
 
 @pytest.mark.parametrize("pictures", [1, 3])
 def test_bfloat16_gradients_are_near_those_of_float32(pictures):
+    # Without bfloat16 instructions partial sums are rounded too: 0.0104 on a CPU of Zen 3.
+    bound = 0.01 if choose_precision("auto")[0] == "mixed_bfloat16" else 0.015
     exact, half = pair(dtype="float32")[0], pair(dtype="mixed_bfloat16")[0]
     for variable, other in zip(exact.weights, half.weights, strict=True):
         variable.assign(representable(*variable.shape, seed=3))
@@ -194,8 +197,7 @@ def test_bfloat16_gradients_are_near_those_of_float32(pictures):
     assert [g.dtype for g in both[0]] == ["bfloat16", "bfloat16", "float32", "float32"]
     for name, a, b in zip(("outputs", "input", "kernel", "bias"), *both, strict=True):
         a, b = (np.asarray(tf.cast(g, "float64")) for g in (a, b))
-        # A CPU without bfloat16 instructions rounds partial sums too: 0.0104 on one of Zen 3.
-        assert np.linalg.norm(a - b) < 0.015 * np.linalg.norm(b), name
+        assert np.linalg.norm(a - b) < bound * np.linalg.norm(b), name
 
 
 def test_the_same_compiled_by_xla():
