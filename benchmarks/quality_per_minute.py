@@ -6,7 +6,8 @@
 The contenders are trained one after another, in processes of their own, and change places from seed to seed. All read
 the same folder at the same sizes, with the same widths, weights of losses and course of the rate. A contender's minutes
 are wall time from the start of its process: imports, compiling and reading count, writing generators at the marks does
-not. Afterwards every kept generator is scored on the whole test split in float32.
+not. Afterwards every kept generator is scored on the whole test split in float32. To race on two sets of pictures at
+once, start the program twice, each on its own cores: taskset -c 0 python ... & taskset -c 1 python ...
 
 OUT/results.jsonl holds a line per contender, seed, mark and direction; OUT/quality.png the curves. Started again, the
 program goes on with what is missing. Nothing else should run beside it.
@@ -52,7 +53,7 @@ def contenders(given: argparse.Namespace) -> dict[str, dict]:
             known = [n for n, j in CONTENDERS.items() if j.framework == "torch" and not j.compiled]
             raise UserError(f"--torch {name}: known are {', '.join(known)}.")
         found[name] = {"framework": "torch", "precision": job.precision, "layout": job.layout, "config": None}
-    ours = {"framework": "ours", "precision": given.precision, "layout": "nhwc"}
+    ours = {"framework": "ours", "precision": given.precision, "layout": "nhwc", "ema": given.ema}
     found[OURS] = {**ours, "config": None}
     for config in given.config:
         path = cli.named_config(config)
@@ -135,7 +136,7 @@ def score(entries: Sequence[Entry], results: Path, palette: Path | None) -> list
                 found = _ours(entry, kept["minute"])
             for weights, both in found.items():
                 facts = {"contender": entry.contender + weights, "seed": entry.seed, **kept}
-                lines.append(facts | split_scores.both_ways(exam, both))
+                lines.append(facts | split_scores.both_ways(exam, both, brief=True))
             write_text(results, "".join(json.dumps(line) + "\n" for line in lines))
     return lines
 
@@ -172,6 +173,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of ours")
     parser.add_argument("--torch", nargs="*", default=[REFERENCE], metavar="NAME", help="(%(default)s)")
     parser.add_argument("--config", nargs="+", default=[], help="further lines of ours: experiment files")
+    parser.add_argument(
+        "--ema", type=float, metavar="IMAGES", help="half-life of averages that ours keeps and is scored by too"
+    )
     parser.add_argument("--palette", type=Path, help="label colours of B (default: palette.json in DATA, if there)")
     parser.add_argument("--score", help="drawn beside swd (default: pixel_accuracy with a palette, else psnr)")
     given = parser.parse_args(argv)

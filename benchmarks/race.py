@@ -34,6 +34,7 @@ class Entry:
       load_px: side that pictures are brought to before it.
       filters: width of the first layer of all networks.
       blocks: residual blocks of the generators.
+      ema: of ours, half-life in images of moving averages kept beside the weights; None for none, and for PyTorch's.
     """
 
     contender: str
@@ -50,6 +51,7 @@ class Entry:
     load_px: int
     filters: int
     blocks: int
+    ema: float | None = None
 
     @property
     def marks(self) -> list[float]:

@@ -24,7 +24,7 @@ from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluation import labelled, scores
 from cyclegan_tf.evaluation.split import Split, read_pictures, read_split
-from cyclegan_tf.metrics import spectrum
+from cyclegan_tf.metrics import spectrum, swd
 from cyclegan_tf.metrics.labels import Palette, read_palette
 from cyclegan_tf.runs import RunDirectory
 
@@ -92,6 +92,18 @@ class Exam:
             **found.means,
             **self._added(found.outputs, direction),
             "identity_colour_shift": colour_shift(kept, np.stack(targets)),
+        }
+
+    def brief(self, there: Translate, direction: str) -> Scores:
+        """`scores` without what takes further passes through the networks: only the inputs are translated."""
+        outputs = [scores.translated(there, picture) for picture in self.split.inputs(direction)]
+        targets, truths = self.split.targets(direction), self.split.truths(direction)
+        levels = scores.distances(targets, outputs)
+        return {
+            "swd": swd.mean_swd(levels) if levels else None,
+            "colour_swd": scores.colour_distance(targets, outputs),
+            **scores.compare([outputs[index] for index in truths], list(truths.values()))[0],
+            **self._added(outputs, direction),
         }
 
     def baselines(self, direction: str) -> dict[str, Scores]:
@@ -165,6 +177,8 @@ def of_files(files: dict[str, Path]) -> dict[str, Translate]:
     return {d: translator(assembly.load_generator(file, d, "float32")[0]) for d, file in files.items()}
 
 
-def both_ways(exam: Exam, translators: dict[str, Translate]) -> dict[str, Scores]:
-    """Scores by direction."""
+def both_ways(exam: Exam, translators: dict[str, Translate], brief: bool = False) -> dict[str, Scores]:
+    """Scores by direction, all or in brief."""
+    if brief:
+        return {d: exam.brief(translators[d], d) for d in DIRECTIONS}
     return {d: exam.scores(translators[d], translators[d[::-1]], d) for d in DIRECTIONS}

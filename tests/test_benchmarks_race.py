@@ -124,6 +124,8 @@ def test_ours_is_the_papers_recipe_at_the_entrys_sizes(entry):
     assert (experiment.loss.cycle_x, experiment.loss.identity, experiment.loss.adversarial) == (10, 0.5, "lsgan")
     assert experiment.training.pool_size_images == 50
     assert experiment.logging.score_every_epochs == 0
+    assert experiment.training.ema is None
+    assert ours_training.experiment_of(dataclasses.replace(entry, ema=100.0), 1.5).training.ema == 100
 
 
 def test_a_config_keeps_what_is_its_own(entry, tmp_path):

@@ -88,6 +88,22 @@ def test_a_perfect_translator(exam):
     assert "pixel_accuracy" not in both["yx"]
 
 
+def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(exam):
+    shown = []
+
+    def there(picture):
+        shown.append(np.asarray(picture))
+        return 0.5 * picture
+
+    whole = split_scores.both_ways(exam, {"xy": there, "yx": there})
+    shown.clear()
+    brief = split_scores.both_ways(exam, {"xy": there, "yx": there}, brief=True)
+    assert len(shown) == 6
+    for direction, found in brief.items():
+        assert {"swd", "colour_swd", "psnr", "ssim", "mae", "checkerboard", "animals_mae"} <= found.keys()
+        assert found == {name: whole[direction][name] for name in found}
+
+
 def test_baselines_stand_beside_with_the_same_scores(exam):
     found = exam.baselines("xy")
     scores = exam.scores(lambda picture: picture, None, "xy")

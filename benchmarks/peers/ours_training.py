@@ -53,6 +53,7 @@ def experiment_of(entry: Entry, minutes: float) -> Experiment:
             "checkpoint_every_minutes": NEVER,
             "checkpoint_every_steps": None,
             "patience": None,
+            **({} if entry.ema is None else {"ema": entry.ema}),
         },
         "logging": {**silent, "score_every_epochs": 0},
     }
