@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ADDONS_PYTHON ?= python3.11
+ADDONS := .venv-addons
+ADDONS_FILES := build/addons
 
-.PHONY: demo test bench check format clean help
+.PHONY: demo test test-addons addons-era bench check format clean help
 
 help:
 	@echo "make demo    set up, train the built-in demo, export it, show where everything is"
 	@echo "make test    set up, run all tests"
+	@echo "make test-addons   set up the TensorFlow of tensorflow-addons' time as well, hold ours against its files"
 	@echo "make bench   set up with PyTorch, measure against it (about an hour, nothing else running)"
 	@echo "make check   ruff format, ruff, mypy, fast tests"
 	@echo "make clean   remove what the others made, runs/ excepted"
@@ -37,6 +41,21 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+test-addons:
+	@if $(ADDONS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+	then $(MAKE) --no-print-directory addons-era; \
+	else echo "SKIPPED: make test-addons needs Python 3.11 as $(ADDONS_PYTHON), the last that tensorflow-addons runs on; none is here"; fi
+
+addons-era: $(READY) $(ADDONS)/.ready
+	rm -rf $(ADDONS_FILES)
+	$(ADDONS)/bin/python tests/addons/write_files.py $(ADDONS_FILES)
+	CYCLEGAN_TF_ADDONS_FILES=$(abspath $(ADDONS_FILES)) $(BIN)/python -m pytest tests/test_addons_era.py
+
+$(ADDONS)/.ready: tests/addons/requirements.txt
+	$(ADDONS_PYTHON) -m venv $(ADDONS)
+	$(ADDONS)/bin/python -m pip install --quiet --requirement tests/addons/requirements.txt
+	touch $(ADDONS)/.ready
+
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python benchmarks/bench.py --out runs/bench
@@ -54,4 +73,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(ADDONS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

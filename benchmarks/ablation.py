@@ -95,12 +95,17 @@ MORE = (
 """Against "full", which they differ from in one thing."""
 
 _SKIP = ("--generator.colour_skip", "true")
+_LONG = ("--generator.upsampling", "resize", "--generator.long_skips", "true")
 MODERN = (
     Variant("colour_skip", "Colours led around the generators, no identity loss where they are", _SKIP),
     Variant(
         "skip_identity", "The same with identity loss", (*_SKIP, "--loss.identity_x", "5", "--loss.identity_y", "5")
     ),
-    Variant("modern", "modern: colours led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")),
+    Variant(
+        "colour_skip_resize", "Colours led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")
+    ),
+    Variant("long_skips", "Long skips, resize + convolution", _LONG),
+    Variant("modern", "modern: colours led around, long skips, resize + convolution", (*_SKIP, *_LONG)),
 )
 """The parts of configs/modern.yaml, one by one and together, against "full"."""
 
@@ -112,9 +117,11 @@ def _named(*names: str) -> tuple[Variant, ...]:
 
 SETS = {
     "demo": PAPER + MORE + MODERN,
-    "facades": PAPER + _named("resize", "modern"),
-    "colour": _named("no_identity", "full", "resize", "colour_skip", "skip_identity", "modern"),
-    "maps": _named("no_identity", "full", "resize", "modern"),
+    "facades": PAPER + _named("resize", "long_skips", "modern"),
+    "colour": _named(
+        "no_identity", "full", "resize", "colour_skip", "skip_identity", "colour_skip_resize", "long_skips", "modern"
+    ),
+    "maps": _named("no_identity", "full", "resize", "colour_skip_resize", "long_skips", "modern"),
 }
 
 

@@ -1,7 +1,8 @@
 """Quality per minute: the PyTorch reference and ours on the same pictures, each for the same minutes, scores over time.
 
     python benchmarks/quality_per_minute.py facades --out runs/race --minutes 20 --seeds 11 12
-    python benchmarks/quality_per_minute.py colour --out runs/race --size 128 --filters 32 --blocks 6 --config modern
+    python benchmarks/quality_per_minute.py colour --out runs/race --minutes 8 --filters 32 --config modern --torch
+    python benchmarks/quality_per_minute.py demo --out runs/race --minutes 8 --filters 32 --config modern --torch
 
 The contenders are trained one after another, in processes of their own, and change places from seed to seed. All read
 the same folder at the same sizes, with the same widths, weights of losses and course of the rate. A contender's minutes
@@ -38,6 +39,7 @@ from cyclegan_tf.runs import write_text
 HERE = Path(__file__).resolve().parent
 TRAINERS = {"ours": HERE / "peers" / "ours_training.py", "torch": HERE / "peers" / "torch_training.py"}
 OURS, BASELINES = "ours", "baselines"
+DEMO = "demo"
 
 
 def contenders(given: argparse.Namespace) -> dict[str, dict]:
@@ -74,7 +76,7 @@ def planned(given: argparse.Namespace) -> list[Entry]:
             folder = f"{name}-{seed}".replace(", ", "-")
             entries.append(
                 Entry(
-                    contender=name, seed=seed, data=str(given.data.resolve()),
+                    contender=name, seed=seed, data=DEMO if given.data == Path(DEMO) else str(given.data.resolve()),
                     target=str((given.out / folder).resolve()), minutes=given.minutes, every_minutes=given.every,
                     size_px=given.size, load_px=given.load_size, filters=given.filters, blocks=given.blocks,
                     **named[name],
@@ -161,7 +163,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
       UserError: what argparse cannot know to be wrong.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of trainA, trainB and a paired testA, testB")
+    parser.add_argument("data", type=Path, help="folder of trainA, trainB and paired testA, testB; or demo")
     parser.add_argument("--out", type=Path, default=Path("runs/race"), help="(%(default)s)")
     parser.add_argument("--minutes", type=float, default=20.0, help="of each training (%(default)g)")
     parser.add_argument("--every", type=float, default=1.0, metavar="MINUTES", help="between marks (%(default)g)")
@@ -185,7 +187,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     given.load_size = round(given.size * 286 / 256) if given.load_size is None else given.load_size
     if given.load_size < given.size:
         raise UserError(f"--load_size {given.load_size} is smaller than the crop, --size {given.size}.")
-    if not (given.data / "trainA").is_dir():
+    if given.data == Path(DEMO):
+        if given.torch:
+            raise UserError(f"{DEMO}: PyTorch's trainer reads folders only; add --torch without a name.")
+    elif not (given.data / "trainA").is_dir():
         raise UserError(f"{given.data} has no folder trainA; give a folder of trainA, trainB, testA and testB.")
     if given.palette is None and (given.data / "palette.json").is_file():
         given.palette = given.data / "palette.json"

@@ -17,6 +17,7 @@ from cyclegan_tf.data.pipeline import Order
 from cyclegan_tf.data.preparation import Preparation
 from cyclegan_tf.data.store import Store, open_store
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.freezing import freeze_encoder
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.optimizers import FusedAdam
 from cyclegan_tf.runs import RunDirectory
@@ -48,8 +49,10 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
         blocks=config.blocks,
         upsampling=config.upsampling,
         dropout=config.dropout,
+        norm=config.norm,
         norm_affine=config.norm_affine,
         colour_skip=config.colour_skip,
+        long_skips=config.long_skips,
         seed=_network_seed(experiment, ("xy", "yx").index(direction)),
         dtype_policy=dtype_policy,
         name=f"generator_{direction}",
@@ -64,6 +67,7 @@ def build_discriminator(experiment: Experiment, domain: str, dtype_policy: str =
         input_channels=data.channels_x if domain == "x" else data.channels_y,
         filters=config.filters,
         n_layers=config.n_layers,
+        norm=config.norm,
         norm_affine=config.norm_affine,
         seed=_network_seed(experiment, 2 + ("x", "y").index(domain)),
         dtype_policy=dtype_policy,
@@ -92,9 +96,13 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
     check_sizes(experiment)
     loss, data = experiment.loss, experiment.data
     identity_x, identity_y = loss.identity_weights()
+    generator_xy, generator_yx = (build_generator(experiment, way, dtype_policy) for way in ("xy", "yx"))
+    if experiment.training.freeze == "encoder":
+        freeze_encoder(generator_xy)
+        freeze_encoder(generator_yx)
     model = CycleGAN(
-        build_generator(experiment, "xy", dtype_policy),
-        build_generator(experiment, "yx", dtype_policy),
+        generator_xy,
+        generator_yx,
         build_discriminator(experiment, "x", dtype_policy) if loss.adversarial_x else None,
         build_discriminator(experiment, "y", dtype_policy) if loss.adversarial_y else None,
         pool_size_images=experiment.training.pool_size_images,

@@ -10,17 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-
-def _require(condition: bool, name: str, value: object, rule: str) -> None:
-    if not condition:
-        raise ValueError(f"{name} is {value!r}, but {rule}.")
-
-
-def _at_least(section: str, config: object, minimum: float, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if value is not None:
-            _require(value >= minimum, f"{section}.{name}", value, f"it must be at least {minimum}")
+from cyclegan_tf.rules import at_least, require, without_affine
 
 
 @dataclass(frozen=True)
@@ -60,14 +50,14 @@ class Data:
     max_pixels: int = 178_956_970
 
     def __post_init__(self) -> None:
-        _at_least("data", self, 1, "load_size_px", "crop_size_px", "channels_x", "channels_y", "batch_size")
-        _at_least("data", self, 1, "max_pixels")
-        _require(0 <= self.test_fraction < 1, "data.test_fraction", self.test_fraction, "it must be in [0, 1)")
+        at_least("data", self, 1, "load_size_px", "crop_size_px", "channels_x", "channels_y", "batch_size")
+        at_least("data", self, 1, "max_pixels")
+        require(0 <= self.test_fraction < 1, "data.test_fraction", self.test_fraction, "it must be in [0, 1)")
         if (self.x_dir is None) != (self.y_dir is None):
             given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
             raise ValueError(f"data.{given} is given without data.{missing}; two plain folders need both.")
         if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
-            _require(
+            require(
                 self.crop_size_px <= self.load_size_px,
                 "data.crop_size_px",
                 self.crop_size_px,
@@ -75,7 +65,7 @@ class Data:
                 "make the crop smaller or the load size larger",
             )
         if self.preprocess in ("scale_width", "none"):
-            _require(
+            require(
                 self.batch_size == 1,
                 "data.batch_size",
                 self.batch_size,
@@ -93,8 +83,10 @@ class Generator:
         blocks: Number of residual blocks; the architecture's own when not given.
         upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards).
         dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
-        norm_affine: Learn a scale and shift in every instance normalization.
+        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
+        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
         colour_skip: Lead the input's colours around the network; their change starts from the data and is learned.
+        long_skips: Add the descending half's features to the ascending half's, past the residual blocks.
     """
 
     architecture: Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"] = "resnet_9blocks"
@@ -102,15 +94,18 @@ class Generator:
     blocks: int | None = None
     upsampling: Literal["transposed", "resize"] = "transposed"
     dropout: bool = False
+    norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
     colour_skip: bool = False
+    long_skips: bool = False
 
     def __post_init__(self) -> None:
-        _at_least("generator", self, 1, "filters", "blocks")
+        at_least("generator", self, 1, "filters", "blocks")
+        without_affine("generator", self)
         if self.architecture.startswith("unet"):
-            _require(
-                self.blocks is None, "generator.blocks", self.blocks, f"{self.architecture} has no residual blocks"
-            )
+            rule = f"{self.architecture} has no residual blocks"
+            require(self.blocks is None, "generator.blocks", self.blocks, rule)
+            require(not self.long_skips, "generator.long_skips", self.long_skips, f"{rule} to skip")
 
 
 @dataclass(frozen=True)
@@ -121,17 +116,20 @@ class Discriminator:
         architecture: "patch" (PatchGAN) or "pixel" (1x1 convolutions).
         filters: Width of the first layer.
         n_layers: Depth of the PatchGAN, 1 to 6; 3 judges patches of 70 px.
-        norm_affine: Learn a scale and shift in every instance normalization.
+        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
+        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
     """
 
     architecture: Literal["patch", "pixel"] = "patch"
     filters: int = 64
     n_layers: int = 3
+    norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
 
     def __post_init__(self) -> None:
-        _at_least("discriminator", self, 1, "filters")
-        _require(1 <= self.n_layers <= 6, "discriminator.n_layers", self.n_layers, "it must be from 1 to 6")
+        at_least("discriminator", self, 1, "filters")
+        without_affine("discriminator", self)
+        require(1 <= self.n_layers <= 6, "discriminator.n_layers", self.n_layers, "it must be from 1 to 6")
 
 
 @dataclass(frozen=True)
@@ -163,9 +161,9 @@ class Loss:
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
             if entry.name != "adversarial":
-                _at_least("loss", self, 0, entry.name)
+                at_least("loss", self, 0, entry.name)
         terms = (self.adversarial_x, self.adversarial_y, self.cycle_x, self.cycle_y, *self.identity_weights())
-        _require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
+        require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
 
     def identity_weights(self) -> tuple[float, float]:
         """Absolute weights of |F(x) - x| and |G(y) - y|."""
@@ -195,12 +193,12 @@ class Optimizer:
     step_epochs: int = 50
 
     def __post_init__(self) -> None:
-        _require(self.learning_rate > 0, "optimizer.learning_rate", self.learning_rate, "it must be above 0")
+        require(self.learning_rate > 0, "optimizer.learning_rate", self.learning_rate, "it must be above 0")
         for name in ("beta_1", "beta_2"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"optimizer.{name}", value, "it must be in [0, 1)")
-        _require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "it must be above 0")
-        _at_least("optimizer", self, 1, "step_epochs")
+            require(0 <= value < 1, f"optimizer.{name}", value, "it must be in [0, 1)")
+        require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "it must be above 0")
+        at_least("optimizer", self, 1, "step_epochs")
 
 
 @dataclass(frozen=True)
@@ -224,6 +222,7 @@ class Training:
             not given.
         best_by: Score that checkpoints/best follows; psnr, ssim and mae need a test split in pairs of the same names.
         patience: Stop after so many scorings in a row without a better one; off when not given.
+        freeze: "encoder" keeps what lies before the residual blocks, or a U-Net's descending half, as it starts.
     """
 
     constant_epochs: int = 100
@@ -241,15 +240,16 @@ class Training:
     ema: float | None = None
     best_by: Literal["colour_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "colour_swd"
     patience: int | None = None
+    freeze: Literal["none", "encoder"] = "none"
 
     def __post_init__(self) -> None:
-        _at_least("training", self, 0, "constant_epochs", "decay_epochs", "pool_size_images", "seed")
-        _at_least("training", self, 1, "max_steps", "checkpoint_every_steps", "keep_checkpoints", "patience")
+        at_least("training", self, 0, "constant_epochs", "decay_epochs", "pool_size_images", "seed")
+        at_least("training", self, 1, "max_steps", "checkpoint_every_steps", "keep_checkpoints", "patience")
         for name in ("max_minutes", "checkpoint_every_minutes", "ema"):
             value = getattr(self, name)
             if value is not None:
-                _require(value > 0, f"training.{name}", value, "it must be above 0")
-        _require(
+                require(value > 0, f"training.{name}", value, "it must be above 0")
+        require(
             self.constant_epochs + self.decay_epochs > 0,
             "training.constant_epochs + training.decay_epochs",
             0,
@@ -282,8 +282,8 @@ class Logging:
     def __post_init__(self) -> None:
         names = [entry.name for entry in dataclasses.fields(self)]
         names.remove("score_every_epochs")
-        _at_least("logging", self, 1, *names)
-        _at_least("logging", self, 0, "score_every_epochs")
+        at_least("logging", self, 1, *names)
+        at_least("logging", self, 0, "score_every_epochs")
 
 
 @dataclass(frozen=True)
@@ -310,14 +310,14 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if self.data.preprocess in ("scale_width", "none"):
-            _require(
+            require(
                 self.training.pool_size_images == 0,
                 "training.pool_size_images",
                 self.training.pool_size_images,
                 f"data.preprocess {self.data.preprocess} keeps different sizes, which the image pool cannot hold: "
                 "give --training.pool_size_images 0",
             )
-        _require(
+        require(
             self.training.patience is None or self.logging.score_every_epochs > 0,
             "training.patience",
             self.training.patience,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ import tensorflow as tf
 
 # Where a network is cut when memory is bought with time: what lies between two ends is forgotten.
 _SEGMENT_END = re.compile(r"block\d+_add")
+# Where what was seen on the way down joins the way up.
+_LONG_SKIP = re.compile(r"up\d+_long_skip")
 # Where the colours led around the network come back to it.
 _SKIP_END = "colour_skip_add"
 
@@ -104,27 +105,37 @@ def forgetful(network: keras.Model, pictures: tf.Tensor, training: bool) -> tf.T
 
     A residual generator is cut at its blocks: what is kept is one activation per block, what is computed again is
     one segment at a time. Any other network is one segment. Random layers draw the same numbers both times.
-    What lies beside the chain, from the picture to the last sum, is cheap and simply kept.
+    Long skips are kept, too: the first segment hands them to the last. What lies beside the chain, from the picture
+    to the last sum, is cheap and simply kept.
 
     Args:
       network: functional.
       pictures: float (N, H, W, C).
       training: handed on.
     """
-    x = pictures
+    x, skipping = pictures, list[tf.Tensor]()
     for segment in _segments(network):
-        x = _forgetful_segment(segment, x, training)
+        taken = skipping if len(segment.inputs) > 1 else []
+        x, *given = _forgetful_segment(segment, [x, *taken], training)
+        skipping += given
     ending = _ending(network)
     return x if ending is None else ending([x, pictures], training=training)
 
 
 def _segments(network: keras.Model) -> list[keras.Model]:
-    """The network as a chain of models that share its layers; kept on the network, since making them takes time."""
+    """The network as a chain of models that share its layers; kept on the network, since making them takes time.
+
+    The last takes the long skips beside the chain's tensor, the first gives them.
+    """
     known = getattr(network, "_cyclegan_tf_segments", None)
     if known is None:
         ends = [layer.output for layer in network.layers if _SEGMENT_END.fullmatch(layer.name)]
         borders = [network.inputs[0], *ends, _end_of_chain(network)]
-        known = tuple(keras.Model(start, end) for start, end in itertools.pairwise(borders))
+        skips = [layer.input[1] for layer in network.layers if _LONG_SKIP.fullmatch(layer.name)]
+        starts, ends = [[tensor] for tensor in borders[:-1]], [[tensor] for tensor in borders[1:]]
+        starts[-1] += skips
+        ends[0] += skips
+        known = tuple(keras.Model(start, end) for start, end in zip(starts, ends, strict=True))
         object.__setattr__(network, "_cyclegan_tf_segments", known)  # past Keras's tracking: nothing to save
     return list(known)
 
@@ -146,36 +157,40 @@ def _end_of_chain(network: keras.Model):
     return joins[0].input[0] if joins else network.outputs[0]
 
 
-def _forgetful_segment(segment: keras.Model, x: tf.Tensor, training: bool) -> tf.Tensor:
+def _forgetful_segment(segment: keras.Model, inputs: Sequence[tf.Tensor], training: bool) -> list[tf.Tensor]:
     variables, states = segment.trainable_variables, segment.non_trainable_variables
     tensors = [tf.convert_to_tensor(variable.value) for variable in variables]
     before = [tf.convert_to_tensor(state.value) for state in states]
-    scopes = []
+    count, scopes = len(inputs), []
 
-    def call(x: tf.Tensor, tensors: Sequence[tf.Tensor], states_now: Sequence[tf.Tensor]) -> tf.Tensor:
+    def call(
+        inputs: Sequence[tf.Tensor], tensors: Sequence[tf.Tensor], states_now: Sequence[tf.Tensor]
+    ) -> list[tf.Tensor]:
         with reading([*variables, *states], [*tensors, *states_now]) as scope:
             scopes.append(scope)
-            return segment(x, training=training)
+            return tf.nest.flatten(segment(list(inputs), training=training))
 
     @tf.custom_gradient
-    def forward(x, *tensors):
-        def gradient(upstream):
+    def forward(*given):
+        def gradient(*upstream):
             # Without this wait, TensorFlow may compute again at once, or see that it has computed it already.
-            with tf.control_dependencies([upstream]):
-                again, states_again = tf.identity(x), [tf.identity(state) for state in before]
+            with tf.control_dependencies(upstream):
+                again = [tf.identity(x) for x in given[:count]]
+                states_again = [tf.identity(state) for state in before]
+            watched = [*again, *given[count:]]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch([again, *tensors])
-                outputs = call(again, tensors, states_again)
-            to_x, *to_tensors = tape.gradient(outputs, [again, *tensors], upstream, unconnected_gradients="zero")
+                tape.watch(watched)
+                outputs = call(again, given[count:], states_again)
+            found = tape.gradient(outputs, watched, upstream, unconnected_gradients="zero")
             # Gradients of weights that lag behind would hold the activations of every segment at once.
-            with tf.control_dependencies(to_tensors):
-                return tf.identity(to_x), *to_tensors
+            with tf.control_dependencies(found[count:]):
+                return [*(tf.identity(to_input) for to_input in found[:count]), *found[count:]]
 
-        return call(x, tensors, before), gradient
+        return call(given[:count], given[count:], before), gradient
 
-    outputs = forward(x, *tensors)
+    outputs = forward(*inputs, *tensors)
     _assign(scopes[0], states)
-    return outputs
+    return tf.nest.flatten(outputs)
 
 
 @contextmanager

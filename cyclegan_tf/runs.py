@@ -90,6 +90,11 @@ class RunDirectory:
         """One JSON object per line: kind, step, epoch, values."""
         return self.path / "metrics.jsonl"
 
+    @property
+    def origin_path(self) -> Path:
+        """Where the first weights came from; only in runs that did not begin with random ones."""
+        return self.path / "init.json"
+
     def exists(self) -> bool:
         """Whether a run has begun here."""
         return self.config_path.is_file()
@@ -126,6 +131,19 @@ class RunDirectory:
         """Names of the pictures this run began with, by list; None for a new run."""
         return json.loads(self.data_path.read_text(encoding="utf-8")) if self.data_path.is_file() else None
 
+    def recorded_origin(self) -> dict[str, Any] | None:
+        """Where this run's first weights came from, as `begin` was told; None for random ones.
+
+        Raises:
+          UserError: the record cannot be read.
+        """
+        if not self.origin_path.is_file():
+            return None
+        try:
+            return json.loads(self.origin_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.origin_path} is damaged: it must tell what the run started from.") from error
+
     def check_new(self) -> None:
         """Refuses a directory that holds something else than a run.
 
@@ -135,8 +153,18 @@ class RunDirectory:
         if self.path.is_dir() and any(entry.name not in (".lock", "cache") for entry in self.path.iterdir()):
             raise UserError(f"{self.path} exists and is not a run directory; give another --run_dir.")
 
-    def begin(self, experiment: Experiment, pictures: Mapping[str, Sequence[str]]) -> None:
+    def begin(
+        self,
+        experiment: Experiment,
+        pictures: Mapping[str, Sequence[str]],
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
         """Writes what was asked, on what and with which pictures; the config last, since it makes a run of a folder.
+
+        Args:
+          experiment: what was asked.
+          pictures: names by list.
+          origin: where the first weights come from, ready for JSON; None for random ones.
 
         Raises:
           UserError: the directory cannot be written, or holds something else.
@@ -146,6 +174,8 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
             write_text(self.data_path, json.dumps(pictures, indent=1) + "\n")
+            if origin is not None:
+                write_text(self.origin_path, json.dumps(origin, indent=2) + "\n")
             write_text(self.config_path, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
         except OSError as error:
             raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error

@@ -6,16 +6,21 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from cyclegan_tf import cli
+from cyclegan_tf import checkpoints, cli
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory
 
+if TYPE_CHECKING:
+    from cyclegan_tf.model import CycleGAN
+
 DEFAULT_CONFIG = "demo"
 PRINT_CONFIG = "--print_config"
+_PICTURES = ("--data.source", "--data.x_dir", "--data.y_dir")
 
 
 def build_parser() -> cli.Parser:
@@ -37,6 +42,16 @@ def build_parser() -> cli.Parser:
         default="auto",
         help="Going on with an existing run.",
     )
+    parser.add_argument(
+        "--init_from",
+        type=str,
+        help="A run to take weights and architecture from, for fine-tuning; everything else starts anew.",
+    )
+    parser.add_argument(
+        "--init_checkpoint",
+        type=str,
+        help="Of --init_from: best (the default: by the scores of its training; else the newest), last, or a step.",
+    )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     parser.add_argument("--print_config", action="store_true", help="Print the resolved experiment as YAML and exit.")
     cli.add_experiment(parser)
@@ -44,32 +59,64 @@ def build_parser() -> cli.Parser:
 
 
 def resolve(argv: Sequence[str]) -> tuple[Namespace, Experiment, RunDirectory]:
-    """From words to an experiment: built-in defaults < config file or existing run < options.
+    """From words to an experiment: built-in defaults < config file or existing run < --init_from's networks < options.
 
     Raises:
       UserError: bad options or config.
     """
     first = build_parser().parse(argv)
-    base: dict = {}
-    run_dir = first.run_dir
-    if first.config:
-        base = cli.load_yaml(cli.named_config(first.config))
-    elif run_dir and RunDirectory(Path(run_dir)).exists():
-        base = cli.load_yaml(RunDirectory(Path(run_dir)).config_path)
-    elif not any(word.startswith(("--data.source", "--data.x_dir", "--data.y_dir")) for word in argv):
-        base = cli.load_yaml(cli.named_config(DEFAULT_CONFIG))
+    if first.init_checkpoint and not first.init_from:
+        raise UserError("--init_checkpoint is given without --init_from; name the run to take weights from.")
+    base = _base(first, argv)
     arguments = build_parser().parse([*cli.as_words(base), *argv])
-    experiment = cli.experiment_from(arguments)
-    return arguments, experiment, RunDirectory(Path(run_dir or Path("runs") / _name(first, experiment)))
+    run = RunDirectory(Path(first.run_dir or Path("runs") / _name(arguments)))
+    if first.init_from:
+        _take_architecture(base, run if run.exists() else _source_run(Path(first.init_from)))
+        arguments = build_parser().parse([*cli.as_words(base), *argv])
+    return arguments, cli.experiment_from(arguments), run
 
 
-def _name(arguments: Namespace, experiment: Experiment) -> str:
+def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
+    """What the options are laid over."""
+    if first.config:
+        return cli.load_yaml(cli.named_config(first.config))
+    if first.run_dir and RunDirectory(Path(first.run_dir)).exists():
+        return cli.load_yaml(RunDirectory(Path(first.run_dir)).config_path)
+    if any(word.startswith(_PICTURES) for word in argv):
+        return {}
+    if first.init_from:
+        raise UserError(
+            "--init_from takes networks only; name the pictures to train on with --data.source (or --data.x_dir and "
+            "--data.y_dir), or with a --config."
+        )
+    return cli.load_yaml(cli.named_config(DEFAULT_CONFIG))
+
+
+def _name(arguments: Namespace) -> str:
     """A run's name after its config file, else after its pictures."""
     if arguments.config:
         return Path(arguments.config).stem
-    if experiment.data.x_dir:
-        return f"{Path(experiment.data.x_dir).name}2{Path(experiment.data.y_dir or '').name}"
-    return Path(experiment.data.source.removeprefix("tfds:")).name or "run"
+    data = arguments.data
+    if data.x_dir:
+        return f"{Path(data.x_dir).name}2{Path(data.y_dir or '').name}"
+    return Path(data.source.removeprefix("tfds:")).name or "run"
+
+
+def _source_run(path: Path) -> RunDirectory:
+    if path.is_file():
+        raise UserError(
+            f"--init_from {path} is a file; give a run directory, which holds both translators "
+            "(python -m cyclegan_tf.convert makes one out of a folder of PyTorch checkpoints)."
+        )
+    return RunDirectory(path)
+
+
+def _take_architecture(base: dict[str, Any], run: RunDirectory) -> None:
+    """Puts a run's networks into an experiment's dictionary."""
+    values = run.experiment().as_dict()
+    base["generator"], base["discriminator"] = values["generator"], values["discriminator"]
+    channels = {name: values["data"][name] for name in ("channels_x", "channels_y")}
+    base["data"] = {**(base.get("data") or {}), **channels}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -90,7 +137,57 @@ def main(argv: Sequence[str]) -> int:
     with run.locked():
         if going_on:
             run.check_same(experiment)
+            _check_origin(run, arguments)
         return _train(experiment, run, arguments)
+
+
+def _check_origin(run: RunDirectory, arguments: Namespace) -> None:
+    """Refuses to go on with a run as if it had begun with other weights."""
+    if arguments.init_from is None:
+        return
+    recorded = run.recorded_origin()
+    if recorded is None:
+        began = "without --init_from"
+    elif Path(arguments.init_from).resolve() != Path(recorded["path"]):
+        began = f"with the weights of {recorded['run']}"
+    elif arguments.init_checkpoint not in (None, recorded["checkpoint"]):
+        began = f"with --init_checkpoint {recorded['checkpoint']}"
+    else:
+        return
+    raise UserError(f"{run.path} began {began}: leave --init_from out to go on with it, or give another --run_dir.")
+
+
+def _first_weights(model: CycleGAN, run: RunDirectory, arguments: Namespace) -> dict[str, Any] | None:
+    """Gives a model that nobody has trained yet the weights it shall start from; returns the record of it.
+
+    A run that was stopped before its first checkpoint starts once more from what it recorded.
+    """
+    from cyclegan_tf import state
+    from cyclegan_tf.interop.initial import initialise
+
+    if checkpoints.listed(run.checkpoints):
+        return None
+    path, checkpoint = arguments.init_from, arguments.init_checkpoint or checkpoints.BEST
+    if run.exists():
+        recorded = run.recorded_origin()
+        path, checkpoint = (recorded["path"], recorded["checkpoint"]) if recorded else (None, "")
+    if path is None:
+        return None
+    networks = {name: getattr(model, name) for name in state.NETWORKS if getattr(model, name) is not None}
+    return initialise(networks, Path(path), checkpoint)
+
+
+def _told_of_origin(
+    origin: dict[str, Any] | None, goes_on: bool, experiment: Experiment, arguments: Namespace
+) -> list[str]:
+    """What there is to say of the weights a training starts from."""
+    if origin is not None:
+        return origin["told"]
+    if arguments.init_from is not None:
+        return ["the weights of --init_from were taken when this run began"]
+    if experiment.training.freeze != "none" and not goes_on:
+        return [f"the {experiment.training.freeze} stays at random weights; --init_from gives it trained ones"]
+    return []
 
 
 def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> int:
@@ -110,10 +207,11 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
         run.check_new()
     feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not arguments.quiet)
     model = assembly.build_model(experiment, policy, jit)
+    origin = _first_weights(model, run, arguments)  # before moving averages start from the weights
     trainer = Trainer(experiment, run, feed, model, arguments.quiet)
     if not run.exists():
         # Only now, with every picture read: a start that fails leaves no run behind.
-        run.begin(experiment, feed.source.record())
+        run.begin(experiment, feed.source.record(), origin)
     say("data", feed.source.description)
     for note in notes:
         say("note", note)
@@ -127,11 +225,14 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
     told = trainer.resume()
     if told is None and arguments.resume == "required":
         raise UserError(f"--resume required, but {run.path} has no checkpoint.")
-    if told is None:
+    if told is None and origin is None:
         for what, found in assembly.start(experiment, model, feed).items():
             say(what, found)
     else:
+        # colours led around the generators come with the weights
         assembly.settle(experiment, model)
+    for line in _told_of_origin(origin, told is not None, experiment, arguments):
+        say("init", line)
     for line in told or []:
         say("resume", line)
     if trainer.finished:

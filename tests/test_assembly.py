@@ -5,6 +5,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from PIL import Image
 
@@ -63,6 +64,73 @@ def test_each_game_has_a_fused_adam_of_its_own():
 def test_recompute_comes_from_the_config_and_is_off_unless_asked_for(recompute):
     words = [f"--training.recompute={str(recompute).lower()}"] if recompute else []
     assert assembly.build_model(experiment(*words)).recompute is recompute
+
+
+def test_the_norms_come_from_the_config():
+    e = experiment("--generator.norm=batch", "--discriminator.norm=batch")
+    model = assembly.build_model(e)
+    for network, layer in ((model.generator_yx, "first_norm"), (model.discriminator_y, "conv2_norm")):
+        assert isinstance(network.get_layer(layer), keras.layers.BatchNormalization)
+    assert not isinstance(
+        assembly.build_discriminator(experiment("--generator.norm=batch"), "x").get_layer("conv2_norm"),
+        keras.layers.BatchNormalization,
+    )
+
+
+class TestFrozenEncoder:
+    ENCODER = ("first", "down1", "down2")
+
+    @staticmethod
+    def trained(e, policy="float32", steps=3):
+        """Values of all variables before and after some steps."""
+        model = assembly.build_model(e, policy)
+        before = state.snapshot(state.variables(model))
+        # tracing takes longer than three steps, but recomputing is a matter of graphs
+        step = tf.function(model.train_step, autograph=False) if model.recompute else model.train_step
+        rng = np.random.default_rng(0)
+        for _ in range(steps):
+            step(tuple(rng.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32) for _ in "xy"))
+        return model, before, state.snapshot(state.variables(model))
+
+    @pytest.mark.parametrize(
+        ("words", "policy"),
+        [
+            (["--generator.norm_affine=true"], "float32"),
+            (["--generator.norm_affine=true"], "mixed_bfloat16"),
+            (["--generator.norm_affine=true", "--training.recompute=true"], "float32"),
+            (["--generator.norm=batch"], "float32"),
+        ],
+        ids=["affine", "bfloat16", "recompute", "batch norm"],
+    )
+    def test_stays_bit_for_bit_and_all_else_moves(self, words, policy):
+        _, before, after = self.trained(experiment("--training.freeze=encoder", *words), policy)
+        networks = [name for name in before if name.split("/")[0] in state.NETWORKS]
+        stayed = {name for name in networks if np.array_equal(before[name], after[name])}
+        encoder = {
+            name for name in networks
+            if name.startswith("generator") and name.split("/")[1].removesuffix("_norm") in self.ENCODER
+        }  # fmt: skip
+        assert len(encoder) >= 2 * 3 * 3
+        assert stayed == encoder
+
+    def test_has_no_moments(self):
+        e = experiment("--training.freeze=encoder")
+        model = assembly.build_model(e)
+        frozen = [v.path for v in model.generator_variables if v.path.split("/")[0] in self.ENCODER]
+        assert frozen == []
+        # iterations and rate, and two moments for each kernel and bias of two blocks' convolutions, up1, up2 and last
+        assert len(model.generator_optimizer.variables) == 2 + 2 * 2 * (2 * 5)
+
+    def test_trains_unless_asked_to_stay(self):
+        _, before, after = self.trained(experiment("--generator.norm_affine=true"), steps=1)
+        assert not np.array_equal(before["generator_xy/first/kernel"], after["generator_xy/first/kernel"])
+
+    def test_what_is_not_frozen_moves_as_without(self):
+        """The first step's gradients of the decoder do not know whether the encoder moves."""
+        _, _, free = self.trained(experiment(), steps=1)
+        _, _, held = self.trained(experiment("--training.freeze=encoder"), steps=1)
+        for name in ("generator_xy/last/kernel", "generator_yx/block1_conv2/kernel", "discriminator_x/conv1/kernel"):
+            np.testing.assert_allclose(held[name], free[name], atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

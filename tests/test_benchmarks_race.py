@@ -231,6 +231,14 @@ def test_mistakes_are_told(entry, words, message):
         planned(entry, *words)
 
 
+def test_the_demo_is_for_ours_alone():
+    words = ["demo", "--config", "modern", "--seeds", "1"]
+    found = quality_per_minute.planned(quality_per_minute.parse([*words, "--torch"]))
+    assert [(e.contender, e.data) for e in found] == [("ours", "demo"), ("ours, modern", "demo")]
+    with pytest.raises(UserError, match="add --torch"):
+        quality_per_minute.parse(words)
+
+
 def test_a_folder_without_pictures_is_told(tmp_path):
     with pytest.raises(UserError, match="has no folder trainA"):
         quality_per_minute.parse([str(tmp_path)])

@@ -13,14 +13,14 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 
 # Frozen on purpose: a flag that goes away or changes its name breaks people's scripts.
 TRAIN_OPTIONS = """
---config --run_dir --resume --quiet --print_config
+--config --run_dir --resume --init_from --init_checkpoint --quiet --print_config
 --data --data.source --data.x_dir --data.y_dir --data.tfds_dir --data.test_fraction --data.preprocess
 --data.load_size_px --data.crop_size_px --data.flip --data.channels_x --data.channels_y --data.batch_size
 --data.cache --data.max_pixels
 --generator --generator.architecture --generator.filters --generator.blocks --generator.upsampling
---generator.dropout --generator.norm_affine --generator.colour_skip
+--generator.dropout --generator.norm --generator.norm_affine --generator.colour_skip --generator.long_skips
 --discriminator --discriminator.architecture --discriminator.filters --discriminator.n_layers
---discriminator.norm_affine
+--discriminator.norm --discriminator.norm_affine
 --loss --loss.adversarial --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y
 --loss.identity --loss.identity_x --loss.identity_y --loss.gradient_penalty
 --optimizer --optimizer.learning_rate --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon
@@ -28,7 +28,7 @@ TRAIN_OPTIONS = """
 --training --training.constant_epochs --training.decay_epochs --training.max_steps --training.max_minutes
 --training.precision --training.jit --training.recompute --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
---training.ema --training.best_by --training.patience
+--training.ema --training.best_by --training.patience --training.freeze
 --logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_pictures
 --logging.test_every_epochs --logging.test_pictures --logging.score_every_epochs --logging.score_pictures
 """.split()
@@ -95,6 +95,12 @@ def test_the_ablation_has_the_papers_cases():
         (["--data.crop_size_px", "300"], "data.crop_size_px is 300"),
         (["--config", "nowhere"], "--config nowhere: no such file; the configs that come along are"),
         (["--resume", "maybe"], "--resume"),
+        (["--training.freeze", "decoder"], "takes one of none, encoder"),
+        (["--generator.norm", "layer"], "takes one of instance, batch"),
+        (["--init_checkpoint", "last"], "--init_checkpoint is given without --init_from"),
+        (["--init_from", "runs/a"], "--init_from takes networks only; name the pictures to train on with"),
+        (["--init_from", "no/where", "--data.source", "x"], "no/where is not a run directory"),
+        (["--init_from", __file__, "--data.source", "x"], "is a file; give a run directory, which holds both"),
     ],
 )
 def test_a_mistake_in_the_options_is_one_sentence(words, message):

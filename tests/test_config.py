@@ -37,6 +37,8 @@ def test_identity_is_relative_to_the_cycle_of_the_same_picture_unless_set_by_its
         (lambda: Data(test_fraction=1.0), "data.test_fraction is 1.0"),
         (lambda: Generator(filters=0), "generator.filters is 0"),
         (lambda: Discriminator(n_layers=7), "discriminator.n_layers is 7"),
+        (lambda: Generator(norm="batch", norm_affine=True), "generator.norm_affine is True, but generator.norm batch"),
+        (lambda: Discriminator(norm="batch", norm_affine=True), "discriminator.norm_affine is True"),
         (lambda: Loss(cycle_x=-1.0), "loss.cycle_x is -1.0"),
         (
             lambda: Loss(adversarial_x=0, adversarial_y=0, cycle_x=0, cycle_y=0),
@@ -82,12 +84,17 @@ def test_averages_and_early_stop_are_off_and_scores_on_unless_asked_for():
     assert Logging(score_every_epochs=0).score_every_epochs == 0
 
 
-def test_a_config_written_before_there_were_scores_takes_the_defaults():
+def test_a_config_written_before_there_were_scores_or_norms_takes_the_defaults():
     old = Experiment().as_dict()
     for section, names in {
-        "training": ("ema", "best_by", "patience"),
+        "generator": ("norm",),
+        "discriminator": ("norm",),
+        "training": ("ema", "best_by", "patience", "freeze"),
         "logging": ("score_every_epochs", "score_pictures"),
     }.items():
         for name in names:
             del old[section][name]
     assert Experiment.from_dict(old) == Experiment()
+    defaults = Experiment()
+    assert (defaults.generator.norm, defaults.discriminator.norm) == ("instance", "instance")
+    assert defaults.training.freeze == "none"

@@ -277,6 +277,7 @@ def test_unequal_sizes_go_one_by_one():
 CASES = {
     "resnet": (lambda **o: resnet(**o), 3, (2, 8, 12, 3)),
     "resize": (lambda **o: resnet(upsampling="resize", norm_affine=True, **o), 3, (1, 8, 8, 3)),
+    "long_skips": (lambda **o: resnet(long_skips=True, **o), 3, (2, 8, 12, 3)),
     "fast_style": (lambda **o: build_generator("fast_style", filters=2, blocks=2, seed=3, **o), 3, (1, 12, 12, 3)),
     "unet": (lambda **o: build_generator("unet_128", filters=1, seed=3, **o), 1, (1, 128, 128, 3)),
 }
@@ -398,6 +399,12 @@ def test_only_the_inputs_of_segments_are_held_for_the_gradient(dropout):
     forgotten = held(lambda x: forgetful(network, x, training=True), network, count)
     assert len(forgotten) == len(_segments(network)) == 4, forgotten
     assert len(plain) >= 14, plain
+
+
+def test_long_skips_are_held_too():
+    network = resnet(blocks=3, long_skips=True)
+    forgotten = held(lambda x: forgetful(network, x, training=True), network, 5)
+    assert len(forgotten) == len(_segments(network)) + 2 == 6, forgotten
 
 
 def needed_by(tensor):

@@ -484,5 +484,82 @@ def test_float16_scales_the_loss_and_reports_the_true_gradient_norm():
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=2e-5)
 
 
+# Batch normalization.
+
+
+def of_batch_norm(**compile_arguments):
+    generators = networks(norm="batch")[:2]
+    judges = [
+        build_discriminator(filters=2, n_layers=1, norm="batch", seed=seed, name=f"discriminator_{seed}")
+        for seed in (2, 3)
+    ]
+    gan = CycleGAN(*generators, *judges, pool_size_images=0, seed=5)
+    gan.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2), **compile_arguments)
+    return gan
+
+
+def copied(network):
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def statistics(network):
+    return {v.path: v.value.numpy() for v in network.non_trainable_variables}
+
+
+@pytest.mark.parametrize(
+    ("recompute", "in_graph"),
+    [
+        pytest.param(False, False, id="eager"),
+        pytest.param(True, False, id="recompute"),
+        pytest.param(True, True, id="recompute_in_graph", marks=pytest.mark.slow),
+    ],
+)
+def test_batch_normalization_sees_each_batch_by_itself_and_keeps_its_statistics(recompute, in_graph):
+    """A step equals the plain one, whose calls are separate; moving statistics are those of the same calls in a row."""
+    gan, data = of_batch_norm(recompute=recompute), batch(2)
+    parts = [gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y]
+    reference = CycleGAN(*map(copied, parts), pool_size_images=0)
+    expected, after = plain_step(reference, data, PAPER_WEIGHTS, 1e-2)
+    g, f, d_x, d_y = map(copied, parts)
+    (x, y), (fake_x, fake_y) = data, (copied(f)(data[1], training=True), copied(g)(data[0], training=True))
+    calls = {g: (x, y, fake_x), f: (y, x, fake_y), d_x: (fake_x, x, fake_x), d_y: (fake_y, y, fake_y)}
+    for network, batches in calls.items():
+        for pictures in batches:
+            network(pictures, training=True)
+    start = [statistics(network) for network in parts]
+
+    train_step = tf.function(gan.train_step, autograph=False) if in_graph else gan.train_step
+    logs = {name: float(value) for name, value in train_step(data).items()}
+    for name, value in expected.items():
+        assert logs[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    for network, arrays in zip(parts, after, strict=True):
+        for variable, array in zip(network.trainable_variables, arrays, strict=True):
+            np.testing.assert_allclose(variable.numpy(), array, atol=5e-5, err_msg=variable.path)
+    for network, called, before in zip(parts, calls, start, strict=True):
+        wanted = statistics(called)
+        assert wanted
+        for path, value in statistics(network).items():
+            assert np.abs(value - before[path]).max() > 1e-4, path
+            np.testing.assert_allclose(value, wanted[path], rtol=1e-3, atol=1e-5, err_msg=path)
+
+
+def test_measuring_leaves_the_statistics_of_batch_normalization_alone():
+    gan = of_batch_norm()
+    step(gan, batch(2))
+    networks_of_gan = [gan.generator_xy, gan.discriminator_y]
+    before = [statistics(network) for network in networks_of_gan]
+    gan.reset_metrics()
+    logs = {name: float(value) for name, value in gan.test_step(batch(2, seed=1)).items()}
+    for network, kept in zip(networks_of_gan, before, strict=True):
+        for path, value in statistics(network).items():
+            np.testing.assert_array_equal(value, kept[path])
+    g, f = gan.generator_xy, gan.generator_yx
+    x, _ = batch(2, seed=1)
+    cycle = float(tf.reduce_mean(tf.abs(f(g(x, training=False), training=False) - x)))
+    assert logs["cycle_x"] == pytest.approx(cycle, rel=1e-5)
+
+
 def test_losses_module_is_the_only_home_of_the_criteria():
     assert set(losses.AdversarialKind.__args__) == {"lsgan", "vanilla", "wgangp"}

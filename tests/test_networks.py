@@ -367,6 +367,67 @@ def test_wrong_03_affine_gammas_start_at_one():
         assert not any(b.any() for b in betas)
 
 
+# Batch normalization.
+
+
+def convolution_biases(model):
+    return {layer.name: layer.use_bias for layer in model.layers if hasattr(layer, "use_bias")}
+
+
+def test_batch_normalization_stands_where_instance_normalization_does_with_biases_as_in_the_authors_code():
+    """Without a bias: every convolution of the generators but the last; in judges all but those the authors except."""
+    cases = [
+        (lambda **o: build_generator("resnet_6blocks", filters=2, blocks=2, **o), {"last"}),
+        (lambda **o: build_generator("fast_style", filters=2, blocks=1, upsampling="resize", **o), {"last"}),
+        (lambda **o: build_generator("unet_128", filters=1, **o), {"up1"}),
+        (lambda **o: build_discriminator(filters=2, **o), {"conv1", "verdict"}),
+        (lambda **o: build_discriminator("pixel", filters=2, **o), {"conv1"}),
+    ]
+    for build, biased in cases:
+        batch, instance = build(norm="batch", seed=0), build(seed=0)
+        norms = {layer.name for layer in batch.layers if isinstance(layer, keras.layers.BatchNormalization)}
+        assert norms == {layer.name for layer in instance.layers if isinstance(layer, InstanceNormalization)}
+        assert {name for name, has in convolution_biases(batch).items() if has} == biased
+        assert all(convolution_biases(instance).values())
+        assert [layer.name for layer in batch.layers] == [layer.name for layer in instance.layers]
+
+
+def test_batch_normalization_by_hand():
+    """In inference by the moving statistics; in training by the batch's, a tenth of which moves them."""
+    model = build_discriminator("pixel", filters=2, norm="batch", seed=0)
+    inner = keras.Model(model.input, [model.get_layer("conv2").output, model.get_layer("conv2_norm").output])
+    gamma, beta, mean, variance = (v.value.numpy() for v in model.get_layer("conv2_norm").weights)
+    assert np.abs(gamma - 1).max() < 0.1
+    assert gamma.std() > 0
+    assert not beta.any()
+    rng = np.random.default_rng(1)
+    mean, variance = rng.normal(size=4), rng.uniform(0.5, 2, 4)
+    model.get_layer("conv2_norm").set_weights([gamma, beta, mean, variance])
+    x = picture(3, 5, 4, 3)
+    before, after = (value.numpy() for value in inner(x, training=False))
+    np.testing.assert_allclose(after, (before - mean) / np.sqrt(variance + 1e-5) * gamma, atol=1e-5)
+    before, after = (value.numpy() for value in inner(x, training=True))
+    own_mean, own_variance = before.mean(axis=(0, 1, 2)), before.var(axis=(0, 1, 2))
+    np.testing.assert_allclose(after, (before - own_mean) / np.sqrt(own_variance + 1e-5) * gamma, atol=1e-5)
+    *_, moved_mean, moved_variance = model.get_layer("conv2_norm").get_weights()
+    np.testing.assert_allclose(moved_mean, 0.9 * mean + 0.1 * own_mean, rtol=1e-5)
+    np.testing.assert_allclose(moved_variance, 0.9 * variance + 0.1 * own_variance, rtol=1e-5)
+
+
+def test_batch_normalizations_gammas_differ_and_follow_the_seed():
+    def gammas(seed):
+        model = build_generator("resnet_6blocks", filters=8, blocks=2, norm="batch", seed=seed)
+        return [v.value.numpy() for v in model.trainable_variables if v.name == "gamma"]
+
+    assert all_different(gammas(1))
+    assert all_different(gammas(None))
+    for a, again in zip(gammas(1), gammas(1), strict=True):
+        np.testing.assert_array_equal(a, again)
+    everything = np.concatenate(gammas(1))
+    assert everything.mean() == pytest.approx(1, abs=0.01)
+    assert everything.std() == pytest.approx(0.02, rel=0.2)
+
+
 # Behaviour.
 
 
@@ -465,13 +526,14 @@ def test_every_layer_is_named_by_us():
 
 # Keras 3.15 saves variables through np.array(variable), whose copy keyword they lack
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-@pytest.mark.parametrize("kind", ["transposed", "resize", "patch"])
+@pytest.mark.parametrize("kind", ["transposed", "resize", "batch", "patch"])
 def test_saved_networks_answer_the_same(kind, tmp_path):
     model = {
         "transposed": lambda: build_generator("resnet_6blocks", filters=2, blocks=1, dropout=True, norm_affine=True),
         "resize": lambda: build_generator(
             "fast_style", filters=1, blocks=1, upsampling="resize", dtype_policy="mixed_bfloat16"
         ),
+        "batch": lambda: build_generator("resnet_6blocks", filters=2, blocks=1, norm="batch"),
         "patch": lambda: build_discriminator(filters=2, n_layers=2, name="discriminator_x"),
     }[kind]()
     x = picture(1, 16, 16, 3)
@@ -488,9 +550,12 @@ def test_saved_networks_answer_the_same(kind, tmp_path):
     [
         (lambda: build_generator("resnet"), "architecture must be one of resnet_9blocks, .*; got 'resnet'"),
         (lambda: build_generator("fast_style", upsampling="bicubic"), "upsampling must be one of transposed, resize"),
+        (lambda: build_generator("fast_style", norm="none"), "norm must be one of instance, batch; got 'none'"),
+        (lambda: build_discriminator(norm="batch", norm_affine=True), "norm_affine is for instance normalization"),
         (lambda: build_generator("fast_style", filters=0), "filters must be at least 1, got 0"),
         (lambda: build_generator("fast_style", blocks=0), "blocks must be at least 1, got 0"),
         (lambda: build_generator("unet_128", blocks=3), "unet_128 was given blocks=3"),
+        (lambda: build_generator("unet_128", long_skips=True), "unet_128 has skips of its own"),
         (lambda: build_generator("fast_style", input_channels=0), "input_channels must be at least 1, got 0"),
         (lambda: build_discriminator("conv"), "architecture must be one of patch, pixel; got 'conv'"),
         (lambda: build_discriminator(n_layers=7), "n_layers must be from 1 to 6, got 7"),

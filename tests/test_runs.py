@@ -26,6 +26,16 @@ def test_begin_writes_what_can_be_read_back(run):
     assert environment["versions"]["tensorflow"].startswith("2.")
 
 
+def test_where_the_first_weights_came_from_is_recorded(run, tmp_path):
+    assert run.recorded_origin() is None
+    new = RunDirectory(tmp_path / "new")
+    new.begin(Experiment(), {}, {"run": "runs/a", "told": ["generators of a"]})
+    assert new.recorded_origin() == {"run": "runs/a", "told": ["generators of a"]}
+    new.origin_path.write_text("{")
+    with pytest.raises(UserError, match=r"init\.json is damaged"):
+        new.recorded_origin()
+
+
 def test_begin_refuses_a_folder_of_something_else(tmp_path):
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(UserError, match="is not a run directory"):
@@ -52,6 +62,7 @@ def test_differences_are_named():
         (Experiment(training=Training(ema=1000.0)), "training.ema"),
         (Experiment(training=Training(best_by="mae")), "training.best_by"),
         (Experiment(training=Training(patience=2)), "training.patience"),
+        (Experiment(training=Training(freeze="encoder")), "training.freeze"),
         (Experiment(logging=Logging(score_every_epochs=1)), "logging.score_every_epochs"),
         (Experiment(logging=Logging(score_pictures=7)), "logging.score_pictures"),
     ],

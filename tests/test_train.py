@@ -13,7 +13,7 @@ import tiny
 import yaml
 from PIL import Image
 
-from cyclegan_tf import checkpoints, images, train
+from cyclegan_tf import assembly, checkpoints, images, state, train
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.runs import RunDirectory
@@ -290,3 +290,163 @@ def test_a_step_too_large_for_the_device_says_what_to_change(source, tmp_path, m
     with pytest.raises(UserError, match=r"Step 1 needs more memory.*--data.batch_size") as caught:
         train.main(words)
     assert ("--training.recompute true" in str(caught.value)) is not recompute
+
+
+def test_a_frozen_encoder_resumes_exactly_and_is_what_it_was(source, tmp_path, monkeypatch):
+    more = ["--training.freeze=encoder", "--training.max_steps=4"]
+    assert train.main(tiny.words(source, tmp_path / "whole", *more)) == 0
+    assert interrupted(monkeypatch, tiny.words(source, tmp_path / "cut", *more), 2) == 143
+    assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
+    tiny.assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
+    arrays, _, _ = tiny.outcome(tmp_path / "cut")
+    first = assembly.build_generator(RunDirectory(tmp_path / "cut").experiment(), "xy")
+    for layer in ("first", "down1", "down2"):
+        np.testing.assert_array_equal(arrays[f"generator_xy/{layer}/kernel"], first.get_layer(layer).kernel)
+    assert not np.array_equal(arrays["generator_xy/last/kernel"], first.get_layer("last").kernel)
+
+
+def test_a_run_from_before_there_were_these_fields_goes_on(source, tmp_path, monkeypatch):
+    words = tiny.words(source, tmp_path / "run", "--training.max_steps=4")
+    assert interrupted(monkeypatch, words, 2) == 143
+    path = tmp_path / "run" / "config.yaml"
+    values = yaml.safe_load(path.read_text())
+    for section, name in (("generator", "norm"), ("discriminator", "norm"), ("training", "freeze")):
+        del values[section][name]
+    path.write_text(yaml.safe_dump(values))
+    assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
+    assert tiny.outcome(tmp_path / "run")[1] == 4
+
+
+@pytest.fixture(scope="module")
+def origin(source, tmp_path_factory):
+    """Three filters, affine: not what tiny.WORDS or the defaults ask for."""
+    run = tmp_path_factory.mktemp("runs") / "origin"
+    more = ["--generator.filters=3", "--generator.norm_affine=true", "--discriminator.filters=3",
+            "--training.max_steps=3", "--training.seed=5"]  # fmt: skip
+    assert train.main(tiny.words(source, run, *more)) == 0
+    return run
+
+
+class TestInitFrom:
+    """Weights of another run, everything else anew."""
+
+    NETWORKS = ("--generator.", "--discriminator.")
+
+    @classmethod
+    def words(cls, source, run, *more):
+        """As tiny.words, but nothing is said of networks."""
+        return [word for word in tiny.words(source, run, *more) if not word.startswith(cls.NETWORKS)]
+
+    @staticmethod
+    def started(monkeypatch, words):
+        """Runs the command up to the first step; returns the trainer as it would begin."""
+        from cyclegan_tf import training
+
+        trainers = []
+        with monkeypatch.context() as patched:
+            patched.setattr(training.Trainer, "train", lambda self: trainers.append(self) or 0)
+            assert train.main(words) == 0
+        return trainers[0]
+
+    def test_takes_weights_and_architecture_and_nothing_else(self, origin, source, tmp_path, monkeypatch, capsys):
+        run = tmp_path / "run"
+        words = self.words(source, run, f"--init_from={origin}", "--init_checkpoint=last", "--training.ema=10")
+        trainer = self.started(monkeypatch, [*words, "--optimizer.learning_rate=1e-5"])
+        arrays, _, _ = tiny.outcome(origin)
+        now = state.snapshot(state.variables(trainer.model))
+        networks = {name for name in now if name.split("/")[0] in state.NETWORKS}
+        assert any(name.startswith("discriminator_y") for name in networks)
+        for name in networks:
+            np.testing.assert_array_equal(now[name], arrays[name])
+        moments = [array for name, array in now.items() if "_momentum" in name or "_velocity" in name]
+        assert len(moments) > 20
+        assert not any(array.any() for array in moments)
+        assert trainer.step == 0
+        averages = trainer._averages.variables()
+        np.testing.assert_array_equal(
+            averages["average/generator_xy/last/kernel"].numpy(), arrays["generator_xy/last/kernel"]
+        )
+        e = RunDirectory(run).experiment()
+        assert (e.generator.filters, e.generator.norm_affine, e.discriminator.filters) == (3, True, 3)
+        assert (e.optimizer.learning_rate, e.training.seed, e.training.max_steps) == (1e-5, 0, None)
+        told = capsys.readouterr().out
+        assert "init      generators of " in told
+        assert "step_000000003.npz (step 3, raw weights, newest)" in told
+        assert RunDirectory(run).recorded_origin()["generators"] == {
+            "file": "checkpoints/step_000000003.npz", "step": 3, "weights": "raw",
+        }  # fmt: skip
+
+    def test_trains_on_and_resumes_without_being_told_again(self, origin, source, tmp_path, monkeypatch, capsys):
+        more = [f"--init_from={origin}", "--training.max_steps=4", "--optimizer.learning_rate=1e-3"]
+        assert train.main(self.words(source, tmp_path / "whole", *more)) == 0
+        assert interrupted(monkeypatch, self.words(source, tmp_path / "cut", *more), 2) == 143
+        capsys.readouterr()
+        assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
+        assert "init " not in capsys.readouterr().out
+        tiny.assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
+
+    def test_may_be_told_the_same_again_but_nothing_else(self, origin, finished, source, tmp_path, monkeypatch, capsys):
+        words = self.words(source, tmp_path / "run", f"--init_from={origin}", "--training.max_steps=3")
+        assert interrupted(monkeypatch, words, 1) == 143
+        capsys.readouterr()
+        assert train.main(words) == 0
+        assert "init      the weights of --init_from were taken when this run began" in capsys.readouterr().out
+        for other, message in (
+            ([f"--init_from={finished}"], f"began with the weights of {origin}: leave --init_from out"),
+            ([f"--init_from={origin}", "--init_checkpoint=last"], "began with --init_checkpoint best"),
+        ):
+            with pytest.raises(UserError, match=message):
+                train.main(["--run_dir", str(tmp_path / "run"), *other])
+        with pytest.raises(UserError, match="began without --init_from"):
+            train.main(["--run_dir", str(finished), f"--init_from={origin}"])
+
+    def test_stopped_before_the_first_checkpoint_it_starts_there_again(self, origin, source, tmp_path, monkeypatch):
+        run = tmp_path / "run"
+        self.started(monkeypatch, self.words(source, run, f"--init_from={origin}", "--init_checkpoint=3"))
+        assert checkpoints.listed(run / "checkpoints") == []
+        trainer = self.started(monkeypatch, ["--run_dir", str(run)])
+        arrays, _, _ = tiny.outcome(origin)
+        np.testing.assert_array_equal(
+            trainer.model.generator_yx.get_layer("first").kernel, arrays["generator_yx/first/kernel"]
+        )
+
+    def test_what_does_not_fit_is_named_and_leaves_nothing(self, origin, source, tmp_path):
+        run = tmp_path / "run"
+        with pytest.raises(UserError, match=r"generator_xy/first/kernel is \(7, 7, 3, 3\) there, \(7, 7, 3, 2\) here"):
+            train.main(tiny.words(source, run, f"--init_from={origin}"))
+        assert not run.exists()
+
+    def test_networks_come_before_the_config_file_and_after_the_options(self, origin, source, tmp_path):
+        file = tmp_path / "e.yaml"
+        values = {
+            "data": {"source": str(source)},
+            "generator": {"filters": 7, "blocks": 4},
+            "optimizer": {"beta_1": 0.4},
+        }
+        file.write_text(yaml.safe_dump(values))
+        words = ["--config", str(file), "--init_from", str(origin), "--run_dir", str(tmp_path / "run")]
+        _, e, _ = train.resolve([*words, "--discriminator.filters=4"])
+        assert (e.generator.filters, e.generator.blocks, e.discriminator.filters) == (3, 1, 4)
+        assert (e.optimizer.beta_1, e.data.source) == (0.4, str(source))
+
+    def test_a_colour_skip_comes_with_the_weights_and_is_not_fitted_again(self, source, tmp_path, monkeypatch, capsys):
+        more = ["--generator.colour_skip=true", "--training.max_steps=2"]
+        assert train.main(tiny.words(source, tmp_path / "origin", *more)) == 0
+        arrays, _, _ = tiny.outcome(tmp_path / "origin")
+        # a start that no data would give
+        path = checkpoints.listed(tmp_path / "origin" / "checkpoints")[0]
+        for name in arrays:
+            if name.endswith(("kernel_start", "pace")):
+                arrays[name] = np.full_like(arrays[name], 0.25)
+        checkpoints.write(path.parent, 2, arrays, {"step": 2, "seconds": 1.0}, None)
+        capsys.readouterr()
+        words = self.words(source, tmp_path / "run", f"--init_from={tmp_path / 'origin'}", "--init_checkpoint=2")
+        trainer = self.started(monkeypatch, words)
+        skip = trainer.model.generator_xy.get_layer("colour_skip")
+        assert {float(v) for v in np.unique(skip.kernel_start)} == {0.25}
+        assert "colours " not in capsys.readouterr().out
+        assert trainer.model.weights_of["identity_x"] == 0  # as for every run whose colours are led around
+
+    def test_a_frozen_random_encoder_is_remarked_on(self, source, tmp_path, monkeypatch, capsys):
+        self.started(monkeypatch, tiny.words(source, tmp_path / "run", "--training.freeze=encoder"))
+        assert "the encoder stays at random weights; --init_from gives it trained ones" in capsys.readouterr().out

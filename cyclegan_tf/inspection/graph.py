@@ -1,0 +1,224 @@
+"""Numbers that follow from a network's layers alone: multiply-accumulates, receptive field, sizes it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_AXES = (0, 1)
+# Layers that look at one pixel of each input, or at a whole picture only to normalize it.
+_POINTWISE = frozenset(
+    "Activation ReLU LeakyReLU PReLU ELU Softmax Dropout SpatialDropout2D GaussianNoise Identity Rescaling Dense "
+    "BatchNormalization InstanceNormalization GroupNormalization LayerNormalization ColourSkip "
+    "Add Subtract Multiply Average Maximum Minimum Concatenate "
+    "Tanh Sigmoid Relu LeakyRelu Divide TrueDivide Negative Absolute".split()
+)
+
+
+class UnknownLayerError(Exception):
+    """A layer of which it is not known where its outputs look."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a layer on the way through a network.
+
+    Attributes:
+      layer: that is called.
+      inputs: numbers of the steps whose results it takes; 0 is the network's input.
+    """
+
+    layer: Any
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Macs:
+    """Multiply-accumulates of one picture.
+
+    Attributes:
+      performed: a transposed convolution multiplies each input pixel by each weight.
+      published: the same charged for each output pixel, as most papers count, zeros between pixels included.
+    """
+
+    performed: int
+    published: int
+
+
+def steps_of(network: keras.Model) -> list[Step]:
+    """Every layer's call from the input to the output, those inside nested models too; step n makes number n + 1.
+
+    Raises:
+      UnknownLayerError: the network, or a model in it, is not a graph of layers.
+    """
+    steps: list[Step] = []
+    _follow(network, [0], steps)
+    return steps
+
+
+def _follow(model: keras.Model, given: Sequence[int], steps: list[Step]) -> list[int]:
+    """Appends a model's steps; `given` are the numbers of its inputs, returned are those of its outputs."""
+    graph = getattr(model, "_functional", None) or model  # a Sequential keeps its graph in there
+    if not hasattr(graph, "_nodes_by_depth"):
+        raise UnknownLayerError(f"{model.name} ({type(model).__name__})")
+    numbers = {id(tensor): number for tensor, number in zip(graph.inputs, given, strict=True)}
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            sources = [id(tensor) for tensor in node.input_tensors]
+            if node.is_input or any(source not in numbers for source in sources):
+                continue
+            inputs = [numbers[source] for source in sources]
+            if isinstance(node.operation, keras.Model):
+                made = _follow(node.operation, inputs, steps)
+            else:
+                steps.append(Step(node.operation, tuple(inputs)))
+                made = [len(steps)] * len(node.outputs)
+            numbers |= {id(tensor): number for tensor, number in zip(node.outputs, made, strict=True)}
+    return [numbers[id(tensor)] for tensor in graph.outputs]
+
+
+def count_macs(network: keras.Model, size_px: int) -> Macs | None:
+    """Multiply-accumulates of all convolutions and matrix products for one square picture.
+
+    Counted in the graph that TensorFlow makes, where layers of any make are plain operations.
+
+    Args:
+      network: of pictures (N, H, W, C).
+      size_px: side of the picture.
+
+    Returns:
+      The counts, or None where the graph hides operations within functions, or sizes from itself.
+    """
+    spec = tf.TensorSpec((1, size_px, size_px, network.input_shape[-1]), tf.float32)
+    function = tf.function(lambda picture: network(picture, training=False), autograph=False)
+    performed = published = 0
+    for operation in function.get_concrete_function(spec).graph.get_operations():
+        macs = _macs_of(operation)
+        if macs is None:
+            return None
+        performed += macs
+        published += macs * (math.prod(operation.get_attr("strides")) if operation.type in _TRANSPOSED else 1)
+    return Macs(performed, published)
+
+
+_TRANSPOSED = ("Conv2DBackpropInput", "DepthwiseConv2dNativeBackpropInput")
+
+
+def _macs_of(operation: tf.Operation) -> int | None:
+    """Of one operation of a graph; each pixel it stands on is multiplied by each weight."""
+    if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
+        return None
+    if operation.type in ("Conv2D", "DepthwiseConv2dNative"):
+        pixels, weights = operation.outputs[0], operation.inputs[1]
+    elif operation.type in _TRANSPOSED:
+        weights, pixels = operation.inputs[1], operation.inputs[2]
+    elif operation.type == "MatMul":
+        elements, columns = operation.inputs[0].shape.num_elements(), operation.outputs[0].shape[-1]
+        return None if elements is None or columns is None else elements * columns
+    else:
+        return 0
+    sides = [*pixels.shape[1:3], *weights.shape]
+    return None if None in sides else math.prod(sides)
+
+
+def multiple_px(network: keras.Model) -> int | None:
+    """Number of which the sides of pictures must be multiples; None for networks that do not enlarge again.
+
+    Raises:
+      UnknownLayerError: see `steps_of`.
+    """
+    layers = [step.layer for step in steps_of(network)]
+    enlarging = (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D)
+    if not any(isinstance(layer, enlarging) for layer in layers):
+        return None
+    shrinking = (layer for layer in layers if not isinstance(layer, enlarging))
+    return math.prod(getattr(layer, "strides", (1,))[0] for layer in shrinking)
+
+
+def receptive_field_px(network: keras.Model) -> tuple[int, int]:
+    """Rows and columns of the input that one output pixel can see through convolutions.
+
+    The widest over all output pixels, whose view differs where a network enlarges. Padding counts as picture, and
+    what normalization learns of the whole picture through mean and variance does not count.
+
+    Raises:
+      UnknownLayerError: names the first layer, seen from the output, that is not understood.
+    """
+    steps = steps_of(network)
+    enlarged = [_enlarged(step.layer) for step in steps]
+    rows, columns = (
+        max(_seen(steps, axis, position) for position in range(math.prod(factors[axis] for factors in enlarged)))
+        for axis in _AXES
+    )
+    return rows, columns
+
+
+def _enlarged(layer: Any) -> tuple[int, int]:
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return tuple(layer.strides)
+    return tuple(layer.size) if isinstance(layer, keras.layers.UpSampling2D) else (1, 1)
+
+
+def _seen(steps: Sequence[Step], axis: int, position: int) -> int:
+    """How much of one axis the output pixel at a position sees."""
+    spans = {len(steps): (position, position)}
+    for number in range(len(steps), 0, -1):
+        if number not in spans:
+            continue
+        low, high = _before(steps[number - 1].layer, axis, *spans[number])
+        for source in steps[number - 1].inputs:
+            known = spans.get(source, (low, high))
+            spans[source] = min(low, known[0]), max(high, known[1])
+    return spans[0][1] - spans[0][0] + 1
+
+
+def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
+    """First and last input pixel that the output pixels from `low` to `high` look at, on an endless picture."""
+    name = type(layer).__name__
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return _before_transposed(layer, axis, low, high)
+    if hasattr(layer, "kernel_size") or hasattr(layer, "pool_size"):
+        return _before_window(layer, axis, low, high)
+    if isinstance(layer, keras.layers.UpSampling2D):
+        factor = layer.size[axis]
+        if layer.interpolation == "nearest":
+            return low // factor, high // factor
+        if layer.interpolation == "bilinear":
+            return (2 * low + 1 - factor) // (2 * factor), (2 * high + 1 - factor) // (2 * factor) + 1
+    if isinstance(layer, keras.layers.ZeroPadding2D) or name.endswith("ReflectionPadding2D"):
+        before = _first(layer.padding, axis)
+        return low - before, high - before
+    if isinstance(layer, keras.layers.Cropping2D):
+        before = _first(layer.cropping, axis)
+        return low + before, high + before
+    if name in _POINTWISE:
+        return low, high
+    raise UnknownLayerError(f"{layer.name} ({name})")
+
+
+def _first(sides: Any, axis: int) -> int:
+    """What lies before the picture, of a number, a pair (h, w) or a pair of pairs."""
+    side = sides if isinstance(sides, int) else sides[axis]
+    return side if isinstance(side, int) else side[0]
+
+
+def _before_window(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
+    """Of a convolution or pooling; "same" pads as TensorFlow does where sides are multiples of the stride."""
+    size = (layer.kernel_size if hasattr(layer, "kernel_size") else layer.pool_size)[axis]
+    stride, reach = layer.strides[axis], (size - 1) * getattr(layer, "dilation_rate", (1, 1))[axis]
+    begin = max(reach + 1 - stride, 0) // 2 if layer.padding == "same" else 0
+    return low * stride - begin, high * stride - begin + reach
+
+
+def _before_transposed(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
+    """Input pixel i reaches outputs from i * stride on, as many as the kernel is long, less what is cut off before."""
+    size, stride = layer.kernel_size[axis], layer.strides[axis]
+    if size < stride or layer.dilation_rate[axis] != 1 or layer.output_padding is not None:
+        raise UnknownLayerError(f"{layer.name} ({type(layer).__name__})")
+    cut = (size - stride) // 2 if layer.padding == "same" else 0
+    return -((size - 1 - low - cut) // stride), (high + cut) // stride

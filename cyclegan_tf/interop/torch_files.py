@@ -1,0 +1,132 @@
+"""PyTorch's checkpoint files: read without running any code that lies in them, and written whole or not at all."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.errors import UserError
+
+# Where people put a state_dict among other things they save.
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+# What torch.nn.DataParallel and torch.compile put before every name.
+_PREFIXES = ("module.", "_orig_mod.")
+
+
+def require() -> None:
+    """Checks that PyTorch is there.
+
+    Raises:
+      UserError: it is not.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise UserError('PyTorch checkpoints need torch: pip install "cyclegan-tf[torch]"')
+
+
+def read_state_dict(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint by name, in the file's order.
+
+    Only tensors and plain containers are read, so that nothing in a file can run; files of before and after
+    PyTorch 1.6, and such that hold the weights under one of a few usual names. `module.` is taken off the names.
+
+    Args:
+      path: a file of `torch.save`.
+
+    Returns:
+      Floating-point numbers as float32, all others in their own dtype.
+
+    Raises:
+      UserError: there is no such file, it is damaged, is no checkpoint, or would run code; or torch is missing.
+    """
+    require()
+    if not path.is_file():
+        raise UserError(f"{path} is not a file.")
+    tensors = _tensors(_loaded(path), path)
+    arrays = {name: _array(tensor, name, path) for name, tensor in tensors.items()}
+    while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in arrays)), None):
+        arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
+    return arrays
+
+
+def _loaded(path: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle, struct and PyTorch itself each raise their own kinds
+        reason = " ".join(str(error).split())
+        wanted = re.search(r"GLOBAL ([\w.]+)", reason)
+        if wanted:
+            raise UserError(
+                f"{path} holds more than weights: it asks for {wanted[1]}, which could run any code, so it was not "
+                'opened; save it again as torch.save(network.state_dict(), "weights.pth") where you trust it.'
+            ) from error
+        raise UserError(
+            f"{path} is damaged or not a PyTorch checkpoint ({type(error).__name__}); fetch it again, or give the "
+            "file that torch.save wrote."
+        ) from error
+
+
+def _tensors(loaded: Any, path: Path) -> dict[str, Any]:
+    """The names and tensors of a state_dict, taken out of what may be around it."""
+    import torch
+
+    for wrapper in _WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise UserError(f"{path} holds no weights by name but {_what(loaded)}; give a file of a state_dict.")
+    for name, value in loaded.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise UserError(
+                f"{path} holds {_what(value)} under {name!r}, not only weights by name; give a file of a state_dict."
+            )
+    return dict(loaded)
+
+
+def _what(value: Any) -> str:
+    return "nothing" if isinstance(value, Mapping) and not value else f"something of type {type(value).__name__}"
+
+
+def _array(tensor: Any, name: str, path: Path) -> np.ndarray:
+    try:
+        return (tensor.detach().float() if tensor.is_floating_point() else tensor.detach()).numpy()
+    except (RuntimeError, TypeError) as error:
+        raise UserError(f"{path} holds {name} in a form that is not supported ({tensor.layout}).") from error
+
+
+def write_state_dict(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes a checkpoint as `torch.save(network.state_dict(), path)` does, whole or not at all.
+
+    Args:
+      path: the file to be; one that is there is replaced.
+      arrays: by name, in the order to keep; whole numbers become int64, all others float32.
+
+    Raises:
+      UserError: torch is missing, or the file cannot be written.
+    """
+    require()
+    import torch
+
+    tensors = OrderedDict((name, torch.from_numpy(_plain(array))) for name, array in arrays.items())
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            torch.save(tensors, file)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be written ({reason}); mend that or give another name.") from error
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """A copy in the order of memory that PyTorch writes; numbers without axes stay so."""
+    return np.array(array, np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32, order="C")

@@ -1,0 +1,248 @@
+"""How the authors' PyTorch code names the weights of its networks, and which weight of ours each of them is.
+
+A `Design` says what a network is; from it follow the names, order and shapes of its state_dict. In PyTorch a
+convolution's kernel is (outputs, inputs, height, width) and a transposed one's (inputs, outputs, height, width);
+Keras has the same axes in the order (2, 3, 1, 0) for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Norm = Literal["instance", "batch"]
+# halvings -> architecture
+UNETS = {8: "unet_256", 7: "unet_128"}
+BATCHES = "num_batches_tracked"
+"""Counter of batch normalization, which PyTorch before 0.4.1 did not have."""
+
+_TO_KERAS = (2, 3, 1, 0)
+_TO_TORCH = (3, 2, 0, 1)
+_AFFINE = {"gamma": "weight", "beta": "bias"}
+_MOVING = {"moving_mean": "running_mean", "moving_variance": "running_var"}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a network of the authors' code is, as far as its weights tell.
+
+    Attributes:
+      architecture: by our name: "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "patch" or "pixel".
+      input_channels: of the pictures that come in.
+      output_channels: of those that go out; 1 for discriminators.
+      filters: channels after the first convolution.
+      blocks: residual blocks; None where there are none.
+      n_layers: how often "patch" halves; None for all others.
+      dropout: None where the weights do not tell, as in U-Nets, or where there never is any.
+      norm: "instance" or "batch".
+      norm_affine: whether instance normalization has a factor and an offset.
+      biases: whether convolutions followed by a norm have biases.
+      statistics: whether norms have running statistics; of instance normalization these are leftovers.
+    """
+
+    architecture: str
+    input_channels: int
+    output_channels: int
+    filters: int
+    blocks: int | None
+    n_layers: int | None
+    dropout: bool | None
+    norm: Norm
+    norm_affine: bool
+    biases: bool
+    statistics: bool
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether it translates, rather than judges."""
+        return self.architecture not in ("patch", "pixel")
+
+    @property
+    def official_name(self) -> str:
+        """What the authors' options --netG and --netD call it; "resnet" for numbers of blocks they do not know."""
+        if self.architecture == "patch":
+            return "basic" if self.n_layers == 3 else "n_layers"
+        if self.blocks is None:
+            return self.architecture
+        return f"resnet_{self.blocks}blocks" if self.blocks in (6, 9) else "resnet"
+
+    @property
+    def affine(self) -> bool:
+        """Whether norms of either kind have a factor and an offset."""
+        return self.norm_affine or self.norm == "batch"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A convolution or norm.
+
+    Attributes:
+      official: beginning of its names in the state_dict.
+      layer: name of our layer.
+      kind: "conv", "up" (a transposed convolution) or "norm".
+      inputs: channels in.
+      outputs: channels out.
+      kernel: side of the kernel; 0 for norms.
+      end: a convolution that has a bias under every norm.
+    """
+
+    official: str
+    layer: str
+    kind: Literal["conv", "up", "norm"]
+    inputs: int
+    outputs: int
+    kernel: int = 0
+    end: bool = False
+
+
+def slots(design: Design) -> list[Slot]:
+    """All convolutions and norms of a network, in the order of its state_dict."""
+    if design.architecture == "pixel":
+        return list(_pixel(design))
+    if design.architecture == "patch":
+        return list(_patch(design))
+    for depth, architecture in UNETS.items():
+        if design.architecture == architecture:
+            return list(_unet(design, [design.filters * min(2**level, 8) for level in range(depth)], 1, "model.model"))
+    return list(_resnet(design))
+
+
+def shapes(design: Design) -> dict[str, tuple[int, ...]]:
+    """The state_dict's names and shapes in its order, the counters of running statistics included."""
+    found: dict[str, tuple[int, ...]] = {}
+    for slot in slots(design):
+        if slot.kind == "norm":
+            names = [*_AFFINE.values()] if design.affine else []
+            names += _MOVING.values() if design.statistics else []
+            found |= {f"{slot.official}.{name}": (slot.outputs,) for name in names}
+            found |= {f"{slot.official}.{BATCHES}": ()} if design.statistics else {}
+        else:
+            ends = (slot.inputs, slot.outputs) if slot.kind == "up" else (slot.outputs, slot.inputs)
+            found[f"{slot.official}.weight"] = (*ends, slot.kernel, slot.kernel)
+            if design.biases or slot.end:
+                found[f"{slot.official}.bias"] = (slot.outputs,)
+    return found
+
+
+def misfits(design: Design, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """What keeps a state_dict from being this network's, in words; empty where it is, to the last entry."""
+    expected = shapes(design)
+    complaints = []
+    for name, shape in expected.items():
+        if name not in arrays:
+            complaints += [] if name.endswith(BATCHES) else [f"{name} {shape} is missing"]
+        elif arrays[name].shape != shape:
+            complaints.append(f"{name} is {arrays[name].shape} instead of {shape}")
+    return complaints + [f"{name} {array.shape} is unknown" for name, array in arrays.items() if name not in expected]
+
+
+def keras_weights(design: Design, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Our network's weights out of a state_dict without misfits.
+
+    Args:
+      design: what the state_dict holds.
+      arrays: float32 by official name.
+
+    Returns:
+      float32 by "layer/variable". Biases that ours has and the other has not are 0; running statistics of
+      instance normalization are left out.
+    """
+    found: dict[str, np.ndarray] = {}
+    for slot in slots(design):
+        if slot.kind == "norm":
+            names = _norm_variables(design)
+            found |= {f"{slot.layer}/{ours}": arrays[f"{slot.official}.{theirs}"] for ours, theirs in names.items()}
+            continue
+        found[f"{slot.layer}/kernel"] = arrays[f"{slot.official}.weight"].transpose(_TO_KERAS)
+        if design.norm == "instance" or slot.end:
+            nothing = np.zeros(slot.outputs, np.float32)
+            found[f"{slot.layer}/bias"] = arrays.get(f"{slot.official}.bias", nothing)
+    return found
+
+
+def state_dict(design: Design, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inverse of `keras_weights`: what PyTorch's network of this design has, in its order.
+
+    Args:
+      design: of a network of ours, which has biases just where the other has.
+      weights: by "layer/variable".
+
+    Returns:
+      float32 by official name; the counters of batch normalization are int64 and 0.
+    """
+    found: dict[str, np.ndarray] = {}
+    for slot in slots(design):
+        if slot.kind == "norm":
+            names = _norm_variables(design)
+            found |= {f"{slot.official}.{theirs}": weights[f"{slot.layer}/{ours}"] for ours, theirs in names.items()}
+            if design.statistics:
+                found[f"{slot.official}.{BATCHES}"] = np.array(0, np.int64)
+            continue
+        found[f"{slot.official}.weight"] = weights[f"{slot.layer}/kernel"].transpose(_TO_TORCH)
+        if design.biases or slot.end:
+            found[f"{slot.official}.bias"] = weights[f"{slot.layer}/bias"]
+    return found
+
+
+def _norm_variables(design: Design) -> dict[str, str]:
+    """Our names of a norm's variables -> theirs."""
+    return (_AFFINE if design.affine else {}) | (_MOVING if design.norm == "batch" else {})
+
+
+def _normed(official: str, index: int, layer: str, kind: Literal["conv", "up"], inputs: int, outputs: int, kernel: int):
+    """A convolution at a place in a torch.nn.Sequential, and the norm that comes next."""
+    yield Slot(f"{official}.{index}", layer, kind, inputs, outputs, kernel)
+    yield Slot(f"{official}.{index + 1}", f"{layer}_norm", "norm", outputs, outputs)
+
+
+def _resnet(design: Design) -> Iterator[Slot]:
+    filters, blocks = design.filters, design.blocks or 0
+    wide = 4 * filters
+    yield from _normed("model", 1, "first", "conv", design.input_channels, filters, 7)
+    yield from _normed("model", 4, "down1", "conv", filters, 2 * filters, 3)
+    yield from _normed("model", 7, "down2", "conv", 2 * filters, wide, 3)
+    second = 6 if design.dropout else 5  # dropout takes a place before it
+    for block in range(blocks):
+        official = f"model.{10 + block}.conv_block"
+        yield from _normed(official, 1, f"block{block + 1}_conv1", "conv", wide, wide, 3)
+        yield from _normed(official, second, f"block{block + 1}_conv2", "conv", wide, wide, 3)
+    yield from _normed("model", 10 + blocks, "up1", "up", wide, 2 * filters, 3)
+    yield from _normed("model", 13 + blocks, "up2", "up", 2 * filters, filters, 3)
+    yield Slot(f"model.{17 + blocks}", "last", "conv", filters, design.output_channels, 7, end=True)
+
+
+def _unet(design: Design, widths: list[int], level: int, official: str) -> Iterator[Slot]:
+    """One level of a U-Net with all that lies inside it; the outermost is 1."""
+    width = widths[level - 1]
+    if level == 1:
+        yield Slot(f"{official}.0", "down1", "conv", design.input_channels, width, 4)
+        yield from _unet(design, widths, 2, f"{official}.1.model")
+        yield Slot(f"{official}.3", "up1", "up", 2 * width, design.output_channels, 4, end=True)
+        return
+    outside = widths[level - 2]
+    if level == len(widths):
+        yield Slot(f"{official}.1", f"down{level}", "conv", outside, width, 4)
+        yield from _normed(official, 3, f"up{level}", "up", width, outside, 4)
+        return
+    yield from _normed(official, 1, f"down{level}", "conv", outside, width, 4)
+    yield from _unet(design, widths, level + 1, f"{official}.3.model")
+    yield from _normed(official, 5, f"up{level}", "up", 2 * width, outside, 4)
+
+
+def _patch(design: Design) -> Iterator[Slot]:
+    n_layers = design.n_layers or 0
+    widths = [design.filters * min(2**index, 8) for index in range(n_layers + 1)]
+    yield Slot("model.0", "conv1", "conv", design.input_channels, widths[0], 4, end=True)
+    for index in range(1, n_layers + 1):
+        yield from _normed("model", 3 * index - 1, f"conv{index + 1}", "conv", widths[index - 1], widths[index], 4)
+    yield Slot(f"model.{3 * n_layers + 2}", "verdict", "conv", widths[-1], 1, 4, end=True)
+
+
+def _pixel(design: Design) -> Iterator[Slot]:
+    filters = design.filters
+    yield Slot("net.0", "conv1", "conv", design.input_channels, filters, 1, end=True)
+    yield from _normed("net", 2, "conv2", "conv", filters, 2 * filters, 1)
+    yield Slot("net.5", "verdict", "conv", 2 * filters, 1, 1)

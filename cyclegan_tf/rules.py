@@ -1,0 +1,47 @@
+"""How the experiment's sections check themselves: each message with the field's name and the value received."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def require(condition: bool, name: str, value: object, rule: str) -> None:
+    """Refuses a value.
+
+    Raises:
+      ValueError: `condition` is false; "<name> is <value>, but <rule>."
+    """
+    if not condition:
+        raise ValueError(f"{name} is {value!r}, but {rule}.")
+
+
+def at_least(section: str, config: object, minimum: float, *names: str) -> None:
+    """Refuses numbers below a minimum; None is not a number.
+
+    Args:
+      section: of the experiment, for the message.
+      config: holds the fields.
+      minimum: the least that is allowed.
+      *names: of the fields.
+
+    Raises:
+      ValueError: names the first field that is too small.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is not None:
+            require(value >= minimum, f"{section}.{name}", value, f"it must be at least {minimum}")
+
+
+def without_affine(section: str, config: Any) -> None:
+    """Refuses norm_affine beside batch normalization, which always learns a scale and shift.
+
+    Raises:
+      ValueError: both are asked for.
+    """
+    require(
+        not (config.norm == "batch" and config.norm_affine),
+        f"{section}.norm_affine",
+        config.norm_affine,
+        f"{section}.norm batch learns a scale and shift anyway: leave it out",
+    )
