@@ -1,12 +1,16 @@
 """Shared by all tests: quiet TensorFlow, fixed seeds."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
+
+# Beside TensorFlow, PyTorch must not load it (see cyclegan_tf.interop.torch_files.require).
+sys.modules.setdefault("triton", None)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pickle
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -172,3 +173,14 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("n.pth", b"before")]
     with pytest.raises(UserError, match="cannot be written"):
         torch_files.write_state_dict(tmp_path / "nowhere" / "n.pth", {"a": np.ones(1)})
+
+
+def test_triton_is_kept_out_where_tensorflow_is(monkeypatch):
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)
+    torch_files.require()
+    assert sys.modules["triton"] is None
+    monkeypatch.delitem(sys.modules, "triton")
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    torch_files.require()
+    assert "triton" not in sys.modules

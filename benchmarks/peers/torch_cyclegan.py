@@ -17,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+if "tensorflow" in sys.modules:  # see cyclegan_tf.interop.torch_files.require; a peer's own process has none
+    sys.modules.setdefault("triton", None)
 import torch
 from PIL import Image
 from torch import nn

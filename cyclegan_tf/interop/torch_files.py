@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,13 +23,18 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 
 def require() -> None:
-    """Checks that PyTorch is there.
+    """Checks that PyTorch is there, and makes it safe to import beside TensorFlow.
+
+    PyTorch's GPU builds load triton at need. It and TensorFlow both bring LLVM, and the second one to be loaded ends
+    the process ("Option registered more than once"); PyTorch does without where the import of triton fails.
 
     Raises:
-      UserError: it is not.
+      UserError: it is not there.
     """
     if importlib.util.find_spec("torch") is None:
         raise UserError('PyTorch checkpoints need torch: pip install "cyclegan-tf[torch]"')
+    if "tensorflow" in sys.modules:
+        sys.modules.setdefault("triton", cast(ModuleType, None))
 
 
 def read_state_dict(path: Path) -> dict[str, np.ndarray]:
