@@ -303,6 +303,7 @@ def test_chart(results, tmp_path):
 @pytest.mark.slow
 def test_a_whole_race(entry, tmp_path, capsys):
     pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
     words = [entry.data, "--out", str(tmp_path / "race"), "--minutes", "0.02", "--every", "0.01", "--seeds", "1"]
     words += ["--size", "32", "--filters", "2", "--blocks", "1"]
     assert quality_per_minute.main(words) == 0

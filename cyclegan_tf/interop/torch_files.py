@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import sys
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,10 @@ def _loaded(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # What PyTorch says of old forms of files is no concern of people who only want their weights.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zip, pickle, struct and PyTorch itself each raise their own kinds
         reason = " ".join(str(error).split())
         wanted = re.search(r"GLOBAL ([\w.]+)", reason)
