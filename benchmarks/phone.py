@@ -35,6 +35,7 @@ from cyclegan_tf.exporting import phone
 from cyclegan_tf.exporting.kinds import VARIANTS
 from cyclegan_tf.exporting.litert import Converter
 from cyclegan_tf.exporting.litert_runtime import THREADS, LiteRTModel, delegated_share
+from cyclegan_tf.inspection import graph
 from cyclegan_tf.layers import ReflectionPadding2D
 
 Call = Callable[[], object]
@@ -125,7 +126,7 @@ def architectures(size_px: int, rounds: int) -> dict[str, dict]:
             files[variant] = len(data)
         rows[name] = {
             "parameters": network.count_params(),
-            "macs": networks.count_macs(network, size_px),
+            "macs": graph.count_macs(network, size_px).performed,
             "bytes": files,
             "ms": {variant: row["ms"] for variant, row in in_turns(calls, rounds).items()},
         }

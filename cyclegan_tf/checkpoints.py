@@ -134,7 +134,7 @@ def write_best(folder: Path, step: int, arrays: Mapping[str, np.ndarray], state:
     Raises:
       UserError: as `write`.
     """
-    before = _best_file(folder)
+    before = best_file(folder)
     if before is not None and not is_better(state["score"], read_state(before)["score"], state["higher_is_better"]):
         return None
     written = write(folder / BEST, step, arrays, state, keep=None)
@@ -162,7 +162,7 @@ def read_state(path: Path) -> dict[str, Any]:
         raise DamagedCheckpoint(f"{path} is damaged ({error})") from error
 
 
-def _best_file(folder: Path) -> Path | None:
+def best_file(folder: Path) -> Path | None:
     """The best file; of several, which only a kill between rename and removal leaves, the one of the best score."""
     best: tuple[Path, dict[str, Any]] | None = None
     for path in listed(folder / BEST):
@@ -206,7 +206,7 @@ def choose(folder: Path, wanted: str = BEST) -> Chosen | None:
     """
     complaints: list[str] = []
     if wanted == BEST:
-        best = _best_file(folder)
+        best = best_file(folder)
         if best is not None:
             try:
                 return _chosen_best(best)

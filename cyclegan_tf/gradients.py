@@ -77,12 +77,13 @@ def cast_weights(networks: Sequence[keras.Model]) -> tuple[list[keras.Variable],
 def together(
     network: keras.Model, batches: Sequence[tf.Tensor | None], training: bool, recompute: bool = False
 ) -> list[tf.Tensor | None]:
-    """One call of a network over several batches, exact because no picture sees another.
+    """One call of a network over several batches, where no picture sees another; the numbers of one call for each.
 
-    Pictures whose sizes differ or are unknown when the graph is made go one batch at a time.
+    Batches go one at a time where their pictures' sizes differ or are unknown when the graph is made, and through
+    batch normalization in training, by which they would see each other.
 
     Args:
-      network: treats each picture of a batch alone.
+      network: of pictures.
       batches: float (N, H, W, C) each; None stays None.
       training: handed on.
       recompute: see `forgetful`.
@@ -93,11 +94,15 @@ def together(
 
     given = [batch for batch in batches if batch is not None]
     shapes = {tuple(batch.shape[1:]) for batch in given}
-    if len(given) < 2 or len(shapes) > 1 or None in next(iter(shapes)):
+    if len(given) < 2 or len(shapes) > 1 or None in next(iter(shapes)) or (training and _mixes_pictures(network)):
         return [None if batch is None else call(batch) for batch in batches]
     joined = call(tf.concat(given, axis=0))
     parts = iter(tf.split(joined, [tf.shape(batch)[0] for batch in given], axis=0, num=len(given)))
     return [None if batch is None else next(parts) for batch in batches]
+
+
+def _mixes_pictures(network: keras.Model) -> bool:
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
 
 
 def forgetful(network: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:

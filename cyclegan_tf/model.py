@@ -7,7 +7,7 @@ lives in. Attribute names are a file format: Keras saves by them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -205,13 +205,13 @@ class CycleGAN(keras.Model):
         """Translations by domain, and every generator term of weight above 0, unweighted."""
         on = {name for name, weight in self.weights_of.items() if weight}
         recompute = training and self.recompute
-        fake_y, identity_y = _called(
+        fake_y, identity_y = together(
             self.generator_xy,
             [real_x if on & {"adversarial_y", "cycle_x"} else None, real_y if "identity_y" in on else None],
             training,
             recompute,
         )
-        fake_x, identity_x = _called(
+        fake_x, identity_x = together(
             self.generator_yx,
             [real_y if on & {"adversarial_x", "cycle_y"} else None, real_x if "identity_x" in on else None],
             training,
@@ -223,10 +223,10 @@ class CycleGAN(keras.Model):
             verdict = self._discriminator(domain)(fakes[domain], training=training)
             terms[f"adversarial_{domain}"] = losses.generator_adversarial(self.adversarial, verdict)
         if "cycle_x" in on:
-            (cycled_x,) = _called(self.generator_yx, [fake_y], training, recompute)
+            (cycled_x,) = together(self.generator_yx, [fake_y], training, recompute)
             terms["cycle_x"] = losses.l1(cycled_x, real_x)
         if "cycle_y" in on:
-            (cycled_y,) = _called(self.generator_xy, [fake_x], training, recompute)
+            (cycled_y,) = together(self.generator_xy, [fake_x], training, recompute)
             terms["cycle_y"] = losses.l1(cycled_y, real_y)
         if "identity_x" in on:
             terms["identity_x"] = losses.l1(identity_x, real_x)
@@ -242,7 +242,7 @@ class CycleGAN(keras.Model):
         accuracies: Terms = {}
         for domain, fake in shown.items():
             judge, real = self._discriminator(domain), {"x": real_x, "y": real_y}[domain]
-            on_real, on_fake = _called(judge, [real, fake], training)
+            on_real, on_fake = together(judge, [real, fake], training)
             verdicts[f"discriminator_{domain}"] = losses.discriminator_adversarial(self.adversarial, on_real, on_fake)
             if self.adversarial == "wgangp":
                 mix = keras.random.uniform((keras.ops.shape(real)[0], 1, 1, 1), seed=self.penalty_seed)
@@ -322,12 +322,3 @@ class CycleGAN(keras.Model):
         for name in ("generator_optimizer", "discriminator_optimizer"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         self.compile(**config)
-
-
-def _called(
-    network: keras.Model, batches: Sequence[tf.Tensor | None], training: bool, recompute: bool = False
-) -> list[tf.Tensor | None]:
-    """`together`, or a call for each batch where pictures that are normalized together would see other batches."""
-    if training and any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers()):
-        return [together(network, [batch], training, recompute)[0] for batch in batches]
-    return together(network, batches, training, recompute)

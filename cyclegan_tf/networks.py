@@ -193,24 +193,3 @@ def minimum_size_px(architecture: DiscriminatorArchitecture = "patch", *, n_laye
     check_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
     check_range("n_layers", n_layers, 1, _MOST_LAYERS)
     return 1 if architecture == "pixel" else 3 * 2**n_layers  # two layers of stride 1 take a pixel each
-
-
-def count_macs(model: keras.Model, size_px: int, *, transposed: Literal["performed", "published"] = "performed") -> int:
-    """Multiply-accumulates of all convolutions for one square picture.
-
-    Args:
-      model: a functional model of pictures.
-      size_px: side of the picture.
-      transposed: how to count a transposed convolution of stride s: "performed" multiplies each input pixel by
-        each weight; "published" charges each output pixel, s^2 times as much, zeros between pixels included,
-        as the count of 56.8 G for the 9-block generator does (Li et al. 2020, "GAN Compression").
-    """
-    sized = keras.models.clone_model(model, input_tensors=keras.Input((size_px, size_px, model.input_shape[-1])))
-    total = 0
-    for layer in sized.layers:
-        if isinstance(layer, keras.layers.Conv2DTranspose):
-            charged = math.prod(layer.strides) if transposed == "published" else 1
-            total += charged * math.prod(layer.input.shape[1:3]) * math.prod(layer.kernel.shape)
-        elif isinstance(layer, keras.layers.Conv2D):
-            total += math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
-    return total

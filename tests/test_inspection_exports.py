@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_tflite
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.exporting.card import write_card
@@ -84,15 +85,7 @@ class TestSavedModel:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    module = tf.Module()
-    module.kernel = tf.Variable(np.random.default_rng(0).normal(size=(3, 3, 3, 2)).astype(np.float32))
-    module.run = tf.function(
-        lambda images: {"translated": tf.tanh(tf.nn.conv2d(images, module.kernel, 1, "SAME"))},
-        input_signature=[tf.TensorSpec((1, 8, 8, 3))], autograph=False,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("model")
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.run})
-    return tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
+    return tiny_tflite.convolution(tmp_path_factory.mktemp("model"), 2)
 
 
 class TestTflite:

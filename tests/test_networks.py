@@ -69,23 +69,12 @@ def test_names_say_how_many_blocks(architecture, blocks):
 def test_fast_style_has_the_lecture_numbers():
     model = build_generator("fast_style", seed=0)
     assert model.count_params() == pytest.approx(1.38e6, rel=0.03)
-    assert networks.count_macs(model, 256) == pytest.approx(7.1e9, rel=0.03)
     expected = [(9, 3, 32), (3, 32, 64), (3, 64, 128), *[(3, 128, 128)] * 8, (3, 128, 64), (3, 64, 32), (9, 32, 3)]
     found = [
         (k.shape[0], *(k.shape[:1:-1] if "up" in v.path else k.shape[2:]))
         for k, v in zip(kernels(model), (v for v in model.variables if v.name == "kernel"), strict=True)
     ]
     assert found == expected
-
-
-def test_macs_of_the_nine_blocks():
-    # the count does not depend on the blocks' contents, so count one block and add the other eight
-    model = build_generator("resnet_9blocks", blocks=1, seed=0)
-    eight_blocks = 8 * 2 * 64 * 64 * (9 * 256 * 256)
-    assert networks.count_macs(model, 256, transposed="published") + eight_blocks == pytest.approx(56.8e9, rel=1e-3)
-    # what is really multiplied: a transposed 3x3 convolution touches each input pixel nine times
-    ends, downs, ups = 2 * 256**2 * 49 * 3 * 64, 2 * 128**2 * 9 * 64 * 128, 2 * 64**2 * 9 * 256 * 128
-    assert networks.count_macs(model, 256) + eight_blocks == ends + downs + ups + 9 * eight_blocks // 8
 
 
 def unet_parameters(filters):

@@ -18,10 +18,11 @@ import tensorflow as tf
 from floor import Macs
 from jobs import Job
 
-from cyclegan_tf import assembly, folder_translation, hardware, images, networks
+from cyclegan_tf import assembly, folder_translation, hardware, images
 from cyclegan_tf.config import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
 from cyclegan_tf.data.pipeline import training_dataset
+from cyclegan_tf.inspection import graph
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.runs import RunDirectory
 from cyclegan_tf.translation import Translator, plan
@@ -142,5 +143,5 @@ def count_macs(job: Job) -> Macs:
     for network in (assembly.build_generator(experiment, "xy"), assembly.build_discriminator(experiment, "x")):
         first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
         outputs = (job.size_px // first.strides[0]) ** 2
-        counts += [networks.count_macs(network, job.size_px), outputs * int(np.prod(first.kernel.shape))]
+        counts += [graph.count_macs(network, job.size_px).performed, outputs * int(np.prod(first.kernel.shape))]
     return Macs(*counts)

@@ -86,13 +86,11 @@ def _course(run: runs.RunDirectory, experiment: Experiment, step: int, seconds: 
 
 
 def _best(run: runs.RunDirectory) -> dict[str, Any] | None:
-    for path in checkpoints.listed(run.checkpoints / checkpoints.BEST):
-        try:
-            scalars = checkpoints.read_state(path)
-        except checkpoints.DamagedCheckpoint:
-            continue
-        return {name: scalars[name] for name in ("best_by", "score", "step", "weights")}
-    return None
+    path = checkpoints.best_file(run.checkpoints)
+    if path is None:
+        return None
+    scalars = checkpoints.read_state(path)
+    return {name: scalars[name] for name in ("best_by", "score", "step", "weights")}
 
 
 def _told_of_experiment(experiment: Experiment) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _AFFINE = {"gamma": "weight", "beta": "bias"}
 _MOVING = {"moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Design:
     """What a network of the authors' code is, as far as its weights tell.
 
@@ -47,9 +47,9 @@ class Design:
     input_channels: int
     output_channels: int
     filters: int
-    blocks: int | None
-    n_layers: int | None
-    dropout: bool | None
+    blocks: int | None = None
+    n_layers: int | None = None
+    dropout: bool | None = None
     norm: Norm
     norm_affine: bool
     biases: bool
@@ -129,14 +129,26 @@ def shapes(design: Design) -> dict[str, tuple[int, ...]]:
 
 def misfits(design: Design, arrays: Mapping[str, np.ndarray]) -> list[str]:
     """What keeps a state_dict from being this network's, in words; empty where it is, to the last entry."""
-    expected = shapes(design)
-    complaints = []
+    # Counters may be missing: see `BATCHES`.
+    expected = {n: shape for n, shape in shapes(design).items() if n in arrays or not n.endswith(BATCHES)}
+    return differences(expected, arrays)
+
+
+def differences(expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Every name that is missing, of another shape or unknown, in words."""
+    told = []
     for name, shape in expected.items():
         if name not in arrays:
-            complaints += [] if name.endswith(BATCHES) else [f"{name} {shape} is missing"]
+            told.append(f"{name} {shape} is missing")
         elif arrays[name].shape != shape:
-            complaints.append(f"{name} is {arrays[name].shape} instead of {shape}")
-    return complaints + [f"{name} {array.shape} is unknown" for name, array in arrays.items() if name not in expected]
+            told.append(f"{name} is {arrays[name].shape} instead of {shape}")
+    return told + [f"{name} {array.shape} is unknown" for name, array in arrays.items() if name not in expected]
+
+
+def keras_shapes(design: Design) -> dict[str, tuple[int, ...]]:
+    """Shapes of our network's weights by "layer/variable"."""
+    nothing = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes(design).items()}
+    return {name: array.shape for name, array in keras_weights(design, nothing).items()}
 
 
 def keras_weights(design: Design, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

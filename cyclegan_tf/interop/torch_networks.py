@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.interop.torch_layout import UNETS, Design, Slot, keras_weights, slots, state_dict
+from cyclegan_tf.interop.torch_layout import UNETS, Design, differences, keras_shapes, keras_weights, state_dict
 from cyclegan_tf.networks import DiscriminatorArchitecture, GeneratorArchitecture, build_discriminator, build_generator
 
 _MOST_TOLD = 3
@@ -76,7 +76,7 @@ def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object
       UserError: names or shapes differ; tells the first.
     """
     own = variables(network)
-    wrong = _differences({name: tuple(variable.shape) for name, variable in own.items()}, weights)
+    wrong = differences({name: tuple(variable.shape) for name, variable in own.items()}, weights)
     if wrong:
         raise UserError(f"{origin} does not fit {network.name}: {'; '.join(wrong[:_MOST_TOLD])}.")
     for name, variable in own.items():
@@ -98,7 +98,7 @@ def to_state_dict(network: keras.Model, origin: object) -> tuple[Design, dict[st
     """
     weights = {name: variable.value.numpy() for name, variable in variables(network).items()}
     design = _design(network, weights, origin)
-    wrong = _differences(_expected(design), weights)
+    wrong = differences(keras_shapes(design), weights)
     if wrong:
         raise UserError(
             f"{origin} is no network of the authors' PyTorch code, so it cannot become one: "
@@ -116,36 +116,6 @@ def to_state_dict(network: keras.Model, origin: object) -> tuple[Design, dict[st
 
 def _names(network: keras.Model) -> set[str]:
     return {layer.name for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)}
-
-
-def _differences(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, np.ndarray]) -> list[str]:
-    told = [f"{name} {shape} is missing" for name, shape in wanted.items() if name not in found]
-    for name, array in found.items():
-        if name not in wanted:
-            told.append(f"{name} {array.shape} is unknown")
-        elif array.shape != wanted[name]:
-            told.append(f"{name} is {array.shape} instead of {wanted[name]}")
-    return told
-
-
-def _expected(design: Design) -> dict[str, tuple[int, ...]]:
-    """Shapes of our weights for a design, by "layer/variable"."""
-    found: dict[str, tuple[int, ...]] = {}
-    for slot in slots(design):
-        found |= {f"{slot.layer}/{name}": shape for name, shape in _of_slot(design, slot).items()}
-    return found
-
-
-def _of_slot(design: Design, slot: Slot) -> dict[str, tuple[int, ...]]:
-    if slot.kind == "norm":
-        names = ["gamma", "beta"] if design.affine else []
-        names += ["moving_mean", "moving_variance"] if design.statistics else []
-        return dict.fromkeys(names, (slot.outputs,))
-    ends = (slot.outputs, slot.inputs) if slot.kind == "up" else (slot.inputs, slot.outputs)
-    found: dict[str, tuple[int, ...]] = {"kernel": (slot.kernel, slot.kernel, *ends)}
-    if design.biases or slot.end:
-        found["bias"] = (slot.outputs,)
-    return found
 
 
 def _design(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object) -> Design:

@@ -21,7 +21,7 @@ _MOST_TOLD = 3
 
 
 class _Norm(NamedTuple):
-    """The last four fields of a `Design`."""
+    """The fields of a `Design` that its norms decide."""
 
     norm: Literal["instance", "batch"]
     norm_affine: bool
@@ -163,7 +163,6 @@ def _resnet(entries: _Entries, asked: NormAsked) -> Design:
         output_channels=outputs,
         filters=filters,
         blocks=blocks,
-        n_layers=None,
         dropout=place is not None and place.ndim == 4,
         **entries.norm("model.1", "model.2", asked)._asdict(),
     )
@@ -187,9 +186,6 @@ def _unet(entries: _Entries, asked: NormAsked) -> Design:
         input_channels=inputs,
         output_channels=outputs,
         filters=filters,
-        blocks=None,
-        n_layers=None,
-        dropout=None,
         **entries.norm(f"{first}.1", f"{first}.2", asked)._asdict(),
     )
 
@@ -206,9 +202,7 @@ def _patch(entries: _Entries, asked: NormAsked) -> Design:
         input_channels=inputs,
         output_channels=1,
         filters=filters,
-        blocks=None,
         n_layers=n_layers,
-        dropout=None,
         **entries.norm("model.2", "model.3", asked)._asdict(),
     )
 
@@ -220,9 +214,6 @@ def _pixel(entries: _Entries, asked: NormAsked) -> Design:
         input_channels=inputs,
         output_channels=1,
         filters=filters,
-        blocks=None,
-        n_layers=None,
-        dropout=None,
         **entries.norm("net.2", "net.3", asked)._asdict(),
     )
 
