@@ -52,7 +52,8 @@ def source(tmp_path_factory):
     return tiny.folder(tmp_path_factory.mktemp("pictures"))
 
 
-LONG = ["--training.max_steps=400", "--training.constant_epochs=500", "--training.checkpoint_every_steps=20"]
+STEPS = 100
+LONG = [f"--training.max_steps={STEPS}", "--training.constant_epochs=500", "--training.checkpoint_every_steps=5"]
 
 
 def test_train_kill_resume_translate(source, tmp_path):
@@ -61,6 +62,7 @@ def test_train_kill_resume_translate(source, tmp_path):
     first = start(*tiny.words(source, killed, *LONG))
     try:
         wait_for(lambda: len(list((killed / "checkpoints").glob("step_*.npz"))) >= 2, first)
+        first.send_signal(signal.SIGSTOP)  # or it might be done before the second has even started
         second = run("train", "--run_dir", killed)
         assert second.returncode == 2
         assert f"in use by another process (number {first.pid})" in second.stderr
@@ -72,7 +74,7 @@ def test_train_kill_resume_translate(source, tmp_path):
     resumed = run("train", "--run_dir", killed, "--resume", "required")
     assert resumed.returncode == 0, resumed.stderr
     step = int(re.search(r"resumed from .*, step (\d+)", resumed.stdout)[1])
-    assert 0 < step < 400
+    assert 0 < step < STEPS
     undisturbed = run("train", *tiny.words(source, whole, *LONG))
     assert undisturbed.returncode == 0, undisturbed.stderr
     tiny.assert_same_outcome(whole, killed)
