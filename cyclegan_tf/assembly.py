@@ -228,7 +228,9 @@ def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = 
     return sources.open_folder(Path(data.source), *channels, data.max_pixels)
 
 
-def open_feed(experiment: Experiment, run: RunDirectory, show_progress: bool = False) -> tuple[Feed, list[str]]:
+def open_feed(
+    experiment: Experiment, run: RunDirectory, show_progress: bool = False, cache: str | None = None
+) -> tuple[Feed, list[str]]:
     """Opens, reads and prepares the experiment's pictures, as the run began with them if it has begun.
 
     Returns:
@@ -253,7 +255,7 @@ def open_feed(experiment: Experiment, run: RunDirectory, show_progress: bool = F
         )
     preparation = build_preparation(experiment)
     stores = [
-        open_store(pictures, preparation, experiment.data.cache, run.cache, label, show_progress)
+        open_store(pictures, preparation, cache or experiment.data.cache, run.cache, label, show_progress)
         for label, pictures in (("train_x", source.train_x), ("train_y", source.train_y))
     ]
     for label, store in zip("XY", stores, strict=True):

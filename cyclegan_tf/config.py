@@ -29,7 +29,7 @@ class Data:
         flip: Mirror left and right at random.
         channels_x: Channels of domain X: 1 gray, 3 colour, any number for TIFF and NPY.
         channels_y: Channels of domain Y.
-        batch_size: Pictures of each domain per step.
+        batch_size: Pictures of each domain per step, on all devices together.
         cache: Where prepared pictures wait between epochs; auto chooses by measured size and free memory.
         max_pixels: Pictures with more pixels are refused as decompression bombs.
     """
@@ -213,6 +213,7 @@ class Training:
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
         recompute: Compute the generators' inner activations again for the gradient: less memory, a third more time.
+        strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG names.
         seed: Decides initial weights, picture order, augmentation and pool draws.
         pool_size_images: Earlier translations kept for the judges; 0 shows only the newest.
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
@@ -232,6 +233,7 @@ class Training:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
     recompute: bool = False
+    strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = "auto"
     seed: int = 0
     pool_size_images: int = 50
     checkpoint_every_steps: int | None = None

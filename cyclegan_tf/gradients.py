@@ -9,6 +9,9 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
+from cyclegan_tf import replicas
+from cyclegan_tf.optimizers import FusedAdam
+
 # Where a network is cut when memory is bought with time: what lies between two ends is forgotten.
 _SEGMENT_END = re.compile(r"block\d+_add")
 # Where what was seen on the way down joins the way up.
@@ -51,8 +54,16 @@ class OnceReadWeights:
         """
         gradients = tape.gradient(objective, self.tensors)
         reached = [(tf.cast(g, v.dtype), v) for g, v in zip(gradients, self.variables, strict=True) if g is not None]
-        norm = tf.linalg.global_norm([g for g, _ in reached]) / optimizer.scale_loss(tf.ones(()))
-        optimizer.apply_gradients(reached)
+        means = replicas.mean([g for g, _ in reached])
+        norm = tf.linalg.global_norm(means) / optimizer.scale_loss(tf.ones(()))
+        given = [(mean, v) for mean, (_, v) in zip(means, reached, strict=True)]
+        if isinstance(optimizer, FusedAdam):
+            optimizer.apply_means(given)
+        else:
+            # under `tf.distribute` Keras's own optimizers add up what the replicas give them
+            optimizer.apply_gradients(
+                [(mean / replicas.count(), v) for mean, v in given] if replicas.count() > 1 else given
+            )
         return norm
 
 

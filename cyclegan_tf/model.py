@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from cyclegan_tf import losses
+from cyclegan_tf import losses, replicas
 from cyclegan_tf.gradients import OnceReadWeights, together
 from cyclegan_tf.pool import ImagePool
 
@@ -39,6 +39,9 @@ class CycleGAN(keras.Model):
     Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1]. `call`
     translates X to Y. Networks must treat each picture of a batch alone (instance normalization does), since
     several batches go through a network in one call; one with batch normalization is called for each by itself.
+
+    Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch; gradients and logged
+    terms are then means over the global batch, and the pools see all of its translations.
 
     Args:
       generator_xy: G, float (N, H, W, C_x) -> float32 (N, H, W, C_y) in [-1, 1].
@@ -189,7 +192,7 @@ class CycleGAN(keras.Model):
                 objective = self.discriminator_optimizer.scale_loss(self._weighted(verdicts))
             norms["gradient_norm_discriminators"] = weights.descend(tape, objective, self.discriminator_optimizer)
             terms |= verdicts | accuracies
-        return self._track(terms | norms)
+        return self._track(replicas.mean_of_scalars(terms | norms))
 
     def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         """The same terms without pool, update or dropout: unaugmented losses of the test split."""
@@ -245,7 +248,8 @@ class CycleGAN(keras.Model):
             on_real, on_fake = together(judge, [real, fake], training)
             verdicts[f"discriminator_{domain}"] = losses.discriminator_adversarial(self.adversarial, on_real, on_fake)
             if self.adversarial == "wgangp":
-                mix = keras.random.uniform((keras.ops.shape(real)[0], 1, 1, 1), seed=self.penalty_seed)
+                count = replicas.count() * keras.ops.shape(real)[0]
+                mix = replicas.own_slice(keras.random.uniform((count, 1, 1, 1), seed=self.penalty_seed))
                 verdicts[f"gradient_penalty_{domain}"] = losses.gradient_penalty(judge, real, fake, mix)
             right_real, right_fake = losses.discriminator_accuracy(self.adversarial, on_real, on_fake)
             accuracies |= {f"accuracy_real_{domain}": right_real, f"accuracy_fake_{domain}": right_fake}

@@ -105,6 +105,11 @@ class Observer:
         source, feed = self._feed.source, self._feed
         flat: list[str] = []
         shared: list[str] = []
+        if self._scorer is None and self._watch.score_pictures:
+            self._progress.say("there is no test split, so nothing is scored and no checkpoint is called the best")
+        if "lazy" in (feed.store_x.kind, feed.store_y.kind):
+            self._progress.say("pictures are read as they are wanted; cyclegan_tf.check looks at all of them")
+            return
         for train, test, store in (
             (source.train_x, source.test_x, feed.store_x),
             (source.train_y, source.test_y, feed.store_y),
@@ -112,8 +117,6 @@ class Observer:
             of_test = partial(suspects.prepared_test, test, feed.preparation)
             more_flat, more_shared = suspects.examine(suspects.prepared_training(train, store), of_test)
             flat, shared = flat + more_flat, shared + more_shared
-        if self._scorer is None and self._watch.score_pictures:
-            self._progress.say("there is no test split, so nothing is scored and no checkpoint is called the best")
         split = None if self._scorer is None else self._scorer.split
         scored = set() if split is None else {*split.names_x, *split.names_y}
         self._warn(step, guards.flat_pictures(flat))
@@ -156,6 +159,7 @@ class Observer:
         if not len(source.test_x) or not len(source.test_y):
             return
         kept = {name: [v.numpy() for v in tracker.variables] for name, tracker in trackers.items()}
+        random_state = tf.identity(self._model.penalty_seed.state.value)
         self.reset_trackers()
         results: dict[str, tf.Tensor] = {}
         for pair in evaluation_pairs(source.test_x, source.test_y, self._feed.preparation, self._watch.test_pictures):
@@ -164,6 +168,7 @@ class Observer:
         for name, values in kept.items():
             for variable, value in zip(trackers[name].variables, values, strict=True):
                 variable.assign(value)
+        self._model.penalty_seed.state.assign(random_state)
 
     def reset_trackers(self) -> None:
         """Begins new running means."""

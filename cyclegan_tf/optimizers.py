@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from cyclegan_tf import replicas
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -16,7 +19,26 @@ class FusedAdam(keras.optimizers.Adam):
     TensorFlow's `ResourceApplyAdam` does all of it at once. Arguments, variables and numbers are those of
     `keras.optimizers.Adam` (the numbers to rounding). What the kernel does not know (AMSGrad, sparse
     gradients, variables that are not float32 or float64) goes Keras's way.
+
+    Under `tf.distribute` Keras adds up the replicas' gradients first; `apply_means` takes them as they are.
     """
+
+    _means_are_given = False
+
+    def apply_means(self, grads_and_vars: Sequence[tuple[tf.Tensor, keras.Variable]]) -> None:
+        """`apply_gradients` for gradients that are the same on every replica: each updates its own copy by them."""
+        self._means_are_given = True
+        try:
+            self.apply_gradients(grads_and_vars)
+        finally:
+            self._means_are_given = False
+
+    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        if not self._means_are_given or replicas.count() == 1:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable and its two moments from a gradient of its shape, any float dtype."""

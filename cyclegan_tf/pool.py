@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_tf import replicas
+
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ImagePool(keras.layers.Layer):
@@ -19,7 +21,9 @@ class ImagePool(keras.layers.Layer):
     Works eagerly, in graphs, under XLA and in a `train_step`. Everything it remembers is in non-trainable
     variables, made from the first batch's shape: `images` float32 (P, H, W, C), `count` int64 (how many are
     filled) and `draws` int64 (how many pictures came by, the counter of the random numbers). Restored, they
-    continue the very same sequence. Under `tf.distribute` each replica keeps a history of its own.
+    continue the very same sequence. Under `tf.distribute` every replica keeps the same history of the global batch:
+    the fakes of all replicas go through it in the order of the batch, and each shows its own slice, so that what the
+    judges see does not depend on the number of replicas.
 
     Input: float (N, H, W, C), N may be unknown. Output: the same shape and dtype.
 
@@ -66,13 +70,13 @@ class ImagePool(keras.layers.Layer):
             raise ValueError(
                 f"ImagePool was built for pictures {tuple(self.images.shape[1:])}, got {tuple(fakes.shape[1:])}."
             )
-        new = tf.cast(fakes, tf.float32)
+        new = replicas.gathered(tf.cast(fakes, tf.float32))
         if new.shape[0]:
             shown = tf.stack([self._exchange(picture) for picture in tf.unstack(new)])
         else:
             # in turn: a picture may meet one that came earlier in the same batch
             shown = tf.map_fn(self._exchange, new, parallel_iterations=1)
-        return tf.stop_gradient(tf.cast(shown, fakes.dtype))
+        return tf.stop_gradient(tf.cast(replicas.own_slice(shown), fakes.dtype))
 
     def _exchange(self, new: tf.Tensor) -> tf.Tensor:
         """One picture (H, W, C) in, the one to show out.

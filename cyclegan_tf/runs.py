@@ -29,6 +29,7 @@ FREE_FIELDS = (
     "training.checkpoint_",
     "training.keep_checkpoints",
     "training.recompute",
+    "training.strategy",
     "data.cache",
     "data.tfds_dir",
 )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import sys
-from collections.abc import Sequence
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jsonargparse import Namespace
 
-from cyclegan_tf import checkpoints, cli
+from cyclegan_tf import checkpoints, cli, cluster
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory
 
 if TYPE_CHECKING:
+    from cyclegan_tf.distribution import Devices
     from cyclegan_tf.model import CycleGAN
 
 DEFAULT_CONFIG = "demo"
@@ -129,6 +134,10 @@ def main(argv: Sequence[str]) -> int:
 
         print(yaml.safe_dump(experiment.as_dict(), sort_keys=False), end="")
         return 0
+    others = cluster.of_environment(os.environ)
+    if others and not others.is_chief:
+        with _private_run() as private:
+            return _train(experiment, private, arguments)
     going_on = run.exists()
     if arguments.resume == "required" and not going_on:
         raise UserError(f"--resume required, but {run.path} holds no run.")
@@ -139,6 +148,13 @@ def main(argv: Sequence[str]) -> int:
             run.check_same(experiment)
             _check_origin(run, arguments)
         return _train(experiment, run, arguments)
+
+
+@contextlib.contextmanager
+def _private_run() -> Iterator[RunDirectory]:
+    """For a machine that is not the chief, which writes nothing that is kept and takes its state from the chief."""
+    with tempfile.TemporaryDirectory(prefix="cyclegan_tf_") as folder:
+        yield RunDirectory(Path(folder) / "run")
 
 
 def _check_origin(run: RunDirectory, arguments: Namespace) -> None:
@@ -194,22 +210,50 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
     with cli.quiet_start():
         from cyclegan_tf import assembly
-        from cyclegan_tf.training import Trainer
+        from cyclegan_tf.distribution import Devices
 
-        policy, jit, choices = assembly.precision_and_jit(experiment)
+        assembly.check_sizes(experiment)
+        chosen = assembly.precision_and_jit(experiment)
+    devices = Devices(experiment.training.strategy, os.environ)
+    with devices.watching(lambda: "while all got ready"):
+        return _train_on(devices, experiment, run, arguments, *chosen)
+
+
+def _train_on(
+    devices: Devices,
+    experiment: Experiment,
+    run: RunDirectory,
+    arguments: Namespace,
+    policy: str,
+    jit: bool,
+    choices: dict[str, str],
+) -> int:
+    from cyclegan_tf import assembly, workers
+    from cyclegan_tf.training import Trainer
+
+    if devices.strategy is not None:
+        devices.check(experiment.data.batch_size, policy, (experiment.generator.norm, experiment.discriminator.norm))
+        # gradients travel in the middle of a step, which a compiled one could not
+        jit = False
+        choices |= {"XLA": "off (several devices)", "devices": devices.told}
+    quiet = arguments.quiet or not devices.is_chief
 
     def say(what: str, text: str) -> None:
-        if not arguments.quiet:
+        if not quiet:
             print(f"{what:<10}{text}", flush=True)
 
-    assembly.check_sizes(experiment)
+    workers.check_same(devices, workers.facts_of_experiment(experiment, policy))
     if not run.exists():
         run.check_new()
-    feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not arguments.quiet)
-    model = assembly.build_model(experiment, policy, jit)
-    origin = _first_weights(model, run, arguments)  # before moving averages start from the weights
-    trainer = Trainer(experiment, run, feed, model, arguments.quiet)
-    if not run.exists():
+    cache = "lazy" if devices.workers > 1 and experiment.data.cache == "auto" else None
+    feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not quiet, cache)
+    workers.check_same(devices, workers.facts_of_pictures(feed.source))
+    with devices.scope():
+        model = assembly.build_model(experiment, policy, jit)
+    # before moving averages start from the weights
+    origin = _first_weights(model, run, arguments) if devices.is_chief else None
+    trainer = Trainer(experiment, run, feed, model, arguments.quiet, devices)
+    if not run.exists() and devices.is_chief:
         # Only now, with every picture read: a start that fails leaves no run behind.
         run.begin(experiment, feed.source.record(), origin)
     say("data", feed.source.description)
@@ -222,15 +266,15 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
     say("length", f"{trainer.budget.steps} steps, {feed.order.steps_per_epoch} per epoch{limit}")
     say("run", f"{run.path} (watch: tensorboard --logdir {run.logs})")
 
-    told = trainer.resume()
+    told = trainer.resume() if devices.is_chief else []
     if told is None and arguments.resume == "required":
         raise UserError(f"--resume required, but {run.path} has no checkpoint.")
     if told is None and origin is None:
         for what, found in assembly.start(experiment, model, feed).items():
             say(what, found)
-    else:
-        # colours led around the generators come with the weights
-        assembly.settle(experiment, model)
+    trainer.share_start()
+    # colours led around the generators come with the weights
+    assembly.settle(experiment, model)
     for line in _told_of_origin(origin, told is not None, experiment, arguments):
         say("init", line)
     for line in told or []:
@@ -239,12 +283,30 @@ def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> i
         say("done", f"this run is finished (step {trainer.step}); a longer one needs another --run_dir")
         return 0
     status = trainer.train()
-    if status:
+    if status and devices.is_chief:
         print(f"go on with: python -m cyclegan_tf.train --run_dir {shlex.quote(str(run.path))}", flush=True)
     else:
         say("done", f"step {trainer.step}; pictures in {run.samples}, generators in {run.path}")
     return status
 
 
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """`cli.run` for this command; a training on several devices ends at once.
+
+    TensorFlow's threads would wait for machines that have ended, and for each other, some of them for ever.
+    """
+    try:
+        cli.run(main, argv)
+    except BaseException as end:
+        distribution = sys.modules.get("cyclegan_tf.distribution")
+        if distribution is None or not distribution.Devices.in_use:
+            raise
+        if not isinstance(end, SystemExit):
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else cli.FAILED)
+
+
 if __name__ == "__main__":
-    cli.run(main)
+    run()

@@ -12,57 +12,26 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import checkpoints, schedules, state
+from cyclegan_tf import checkpoints, schedules, state, workers
 from cyclegan_tf.assembly import Feed
 from cyclegan_tf.averaging import Averages
+from cyclegan_tf.budget import Budget
 from cyclegan_tf.callbacks import Progress, save_offending_batch
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.data.pipeline import find_unreadable, training_dataset
+from cyclegan_tf.distribution import Devices
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 from cyclegan_tf.model import CycleGAN, Terms
 from cyclegan_tf.observing import Observer, Watch
 from cyclegan_tf.runs import RunDirectory
 
 EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long training lasts, in whichever of steps and minutes ends first.
-
-    Attributes:
-      steps: the last step.
-      seconds: time limit, or None.
-      epochs: epochs of the rate's course, fitted into the budget.
-    """
-
-    steps: int
-    seconds: float | None
-    epochs: int
-
-    @classmethod
-    def of(cls, experiment: Experiment, steps_per_epoch: int) -> Budget:
-        """The budget an experiment asks for."""
-        training = experiment.training
-        epochs = training.constant_epochs + training.decay_epochs
-        steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
-        return cls(int(steps), training.max_minutes * 60 if training.max_minutes else None, epochs)
-
-    def fraction(self, step: int, seconds: float) -> float:
-        """Progress in [0, 1] through the limit that is nearer."""
-        return min(1.0, max(step / self.steps, seconds / self.seconds if self.seconds else 0.0))
-
-    def course_epoch(self, step: int, seconds: float) -> int:
-        """Epoch of the rate's course: the true epoch where no budget shortens the training."""
-        by_steps = schedules.virtual_epoch(step, self.steps, self.epochs)
-        by_time = int(seconds / self.seconds * self.epochs) if self.seconds else 0
-        return max(by_steps, by_time)
 
 
 class Trainer:
@@ -74,23 +43,31 @@ class Trainer:
       feed: pictures.
       model: compiled, every variable made.
       quiet: print nothing but problems.
+      devices: in whose scope the model was made; this one device when not given.
 
     Raises:
       UserError: the scores that are asked for cannot be had from this test split.
     """
 
     def __init__(
-        self, experiment: Experiment, run: RunDirectory, feed: Feed, model: CycleGAN, quiet: bool = False
+        self,
+        experiment: Experiment,
+        run: RunDirectory,
+        feed: Feed,
+        model: CycleGAN,
+        quiet: bool = False,
+        devices: Devices | None = None,
     ) -> None:
+        self.devices = devices or Devices()
         self.experiment, self.run_directory, self.feed, self.model = experiment, run, feed, model
         self.budget = Budget.of(experiment, feed.order.steps_per_epoch)
         self.step = 0
         self.seconds = 0.0
-        self.progress = Progress(self.budget.steps, experiment.data.batch_size, quiet)
+        self.progress = Progress(self.budget.steps, experiment.data.batch_size, quiet or not self.devices.is_chief)
         self._variables = state.variables(model)
         self._averages = self._make_averages()
         self._train = tf.function(
-            self._train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
+            self.devices.step(self._train_step), autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
         )
         logging, training = experiment.logging, experiment.training
         watch = Watch(
@@ -100,7 +77,9 @@ class Trainer:
             best_by=training.best_by,
             patience=training.patience,
         )
-        self.observer = Observer(run, feed, model, self._averages, self.progress, watch)
+        self.observer: Observer | workers.Bystander = workers.Bystander(model)
+        if self.devices.is_chief:
+            self.observer = Observer(run, feed, model, self._averages, self.progress, watch)
         self._signal: int | None = None
         self._saved_at = 0
         self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
@@ -110,7 +89,8 @@ class Trainer:
         if half_life is None:
             return None
         generators = {name: getattr(self.model, name) for name in state.GENERATORS}
-        averages = Averages(generators, half_life, self.experiment.data.batch_size)
+        with self.devices.scope():
+            averages = Averages(generators, half_life, self.experiment.data.batch_size)
         self._variables |= averages.variables()
         return averages
 
@@ -145,6 +125,19 @@ class Trainer:
         self.run_directory.cut_metrics(self.step)
         return [*complaints, f"resumed from {path}, step {self.step}"]
 
+    def share_start(self) -> None:
+        """Puts the chief's state on every machine: the others need no checkpoint, and no disk in common."""
+        if self.devices.workers == 1:
+            return
+        over = np.array(self.observer.patience_is_over)
+        clock = {"step": np.array(self.step), "seconds": np.array(self.seconds), "patience_is_over": over}
+        arrays = self.devices.from_chief(state.snapshot(self._variables) | clock)
+        state.restore(self._variables, arrays, "the chief's state")
+        self.step, self.seconds = int(arrays["step"]), float(arrays["seconds"])
+        self._saved_at = self.step
+        if isinstance(self.observer, workers.Bystander):
+            self.observer.patience_is_over = bool(arrays["patience_is_over"])
+
     def save(self) -> Path:
         """Writes a checkpoint of this moment."""
         path = checkpoints.write(
@@ -164,7 +157,7 @@ class Trainer:
         minutes = (time.monotonic() - self._saved_clock) / 60
         by_time = minutes >= training.checkpoint_every_minutes
         worth_it = epoch_ended and minutes >= 0.1 * training.checkpoint_every_minutes
-        if self.step != self._saved_at and (by_steps or by_time or worth_it):
+        if self.devices.is_chief and self.step != self._saved_at and (by_steps or by_time or worth_it):
             self.observer.flush()
             self.save()
 
@@ -184,11 +177,11 @@ class Trainer:
         self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
         self._seconds_before, self._step_before, self._logged_at = self.seconds, self.step, self.step
         try:
-            with self._signals():
+            with self._signals(), self.devices.watching(lambda: f"after step {self.step}"):
                 self._loop()
             if self._signal is not None and not self.finished:
-                path = self.save()
-                self.progress.say(f"stopped at step {self.step}, saved {path}")
+                if self.devices.is_chief:
+                    self.progress.say(f"stopped at step {self.step}, saved {self.save()}")
                 return EXIT_STATUS[signal.Signals(self._signal)]
             self._end()
         finally:
@@ -199,9 +192,14 @@ class Trainer:
     def _loop(self) -> None:
         feed = self.feed
         batches = iter(
-            training_dataset(feed.store_x, feed.store_y, feed.order, feed.preparation, self.step, self.budget.steps)
-        )
-        while not self.finished and self._signal is None:
+            training_dataset(
+                feed.store_x, feed.store_y, feed.order, feed.preparation, self.step, self.budget.steps,
+                self.devices.worker, self.devices.workers,
+            )
+        )  # fmt: skip
+        # Among several devices TensorFlow was seen to wait for ever where this goes before the process does.
+        self._batches = batches if self.devices.strategy else None
+        while self._goes_on():
             rate = self._set_rate()
             try:
                 batch = next(batches)
@@ -216,6 +214,13 @@ class Trainer:
             self.step += 1
             self.seconds = self._seconds_before + time.monotonic() - self._started_clock
             self._after_step(values | {"learning_rate": rate})
+
+    def _goes_on(self) -> bool:
+        known = self._signal, self.seconds, self.observer.patience_is_over
+        self._signal, self.seconds, over = workers.agree(self.devices, *known)
+        if isinstance(self.observer, workers.Bystander):
+            self.observer.patience_is_over = over
+        return not self.finished and self._signal is None
 
     def _after_step(self, values: Mapping[str, float]) -> None:
         logging = self.experiment.logging
@@ -247,9 +252,10 @@ class Trainer:
         if self.observer.patience_is_over:
             waited = self.experiment.training.patience
             self.progress.say(f"stopped at step {self.step}: {waited} scorings in a row were no better than the best")
-        if self.step != self._saved_at:
+        if self.step != self._saved_at and self.devices.is_chief:
             self.save()
         self.observer.save_generators()
+        self._goes_on()  # the others wait for the chief, who would miss them
 
     def _score(self) -> None:
         images = self.step * self.experiment.data.batch_size
@@ -284,6 +290,8 @@ class Trainer:
             return
         step = self.step + 1
         reason = f"At step {step} the loss {bad[0]} is not finite (all such: {', '.join(bad)})."
+        if not self.devices.is_chief:
+            raise TrainingStoppedError(f"{reason} The chief tells more.")
         picture = save_offending_batch(self.run_directory, step, batch, reason)
         good = checkpoints.listed(self.run_directory.checkpoints)
         last = f"the last good checkpoint is {good[0]}" if good else "there is no checkpoint yet"

@@ -28,7 +28,7 @@ TRAIN_OPTIONS = """
 --training --training.constant_epochs --training.decay_epochs --training.max_steps --training.max_minutes
 --training.precision --training.jit --training.recompute --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
---training.ema --training.best_by --training.patience --training.freeze
+--training.strategy --training.ema --training.best_by --training.patience --training.freeze
 --logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_pictures
 --logging.test_every_epochs --logging.test_pictures --logging.score_every_epochs --logging.score_pictures
 """.split()

@@ -1,12 +1,15 @@
 """The order of pictures is a function of (seed, step), and complete."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 from cyclegan_tf.data.pipeline import Order, evaluation_pairs, find_unreadable, training_dataset
 from cyclegan_tf.data.preparation import Preparation
-from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.data.sources import Pictures, open_folder
 from cyclegan_tf.data.store import open_store
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import PictureError
@@ -117,3 +120,60 @@ def test_the_unreadable_picture_of_a_step_is_named():
     steps = [s for s in range(5) if int(order.picture("x", tf.constant(s, tf.int64))) == 3]
     with pytest.raises(UserError, match=r"three.jpg: truncated"):
         find_unreadable(order, steps[0], bad, numbered(5))
+
+
+@pytest.mark.parametrize(("parts", "count_x", "count_y"), [(2, 13, 7), (3, 7, 20), (6, 12, 12)])
+def test_slices_of_all_machines_are_the_batches_of_one(tmp_path, parts, count_x, count_y):
+    order = Order(count_x, count_y, 6, 3)
+    preparation = Preparation("crop", 12, 8)
+    whole = _parts(tmp_path, order, preparation, 1)[0]
+    sliced = _parts(tmp_path, order, preparation, parts)
+    assert {len(batches) for batches in sliced} == {len(whole)} == {2 * order.steps_per_epoch}
+    for step, batch in enumerate(whole):
+        for side in (0, 1):
+            together = np.concatenate([batches[step][side] for batches in sliced])
+            np.testing.assert_array_equal(together, batch[side])
+    larger = 0 if count_x > count_y else 1
+    epoch = indices(whole[: order.steps_per_epoch], larger)
+    assert len(set(epoch)) == len(epoch)
+
+
+def _parts(folder, order, preparation, parts):
+    stores = [
+        open_store(numbered(count), preparation, "memory", folder, label)
+        for count, label in ((order.count_x, "x"), (order.count_y, "y"))
+    ]
+    end = 2 * order.steps_per_epoch
+    return [
+        list(training_dataset(*stores, order, preparation, 0, end, part, parts).as_numpy_iterator())
+        for part in range(parts)
+    ]
+
+
+def test_a_machine_decodes_the_pictures_of_its_slices_only_and_each_once(tmp_path):
+    order = Order(11, 11, 4, 5)
+    preparation = Preparation("crop", 20, 16)
+    root = tiny.folder(tmp_path / "pictures", (11, 11, 1, 1))
+    source = open_folder(root, 3, 3, 10**6)
+    positions = range(order.steps_per_epoch * 4)
+    shown = [int(order.picture("x", tf.constant(position, tf.int64))) for position in positions]
+    for part in (0, 1):
+        read = []
+
+        def counted(index, read=read):
+            read.append(index)
+            return source.train_x.read(index)
+
+        store_x = open_store(dataclasses.replace(source.train_x, read=counted), preparation, "lazy", tmp_path, "x")
+        store_y = open_store(source.train_y, preparation, "lazy", tmp_path, "y")
+        assert store_x.kind == "lazy"
+        assert read == []
+        end = order.steps_per_epoch
+        made = training_dataset(store_x, store_y, order, preparation, 0, end, part, 2)
+        batches = list(made.as_numpy_iterator())
+        assert [batch[0].shape[0] for batch in batches] == [2] * order.steps_per_epoch
+        own = [index for position, index in enumerate(shown) if position % 4 // 2 == part]
+        assert sorted(read) == sorted(own)
+        again = list(training_dataset(store_x, store_y, order, preparation, 0, 1, part, 2).as_numpy_iterator())
+        np.testing.assert_array_equal(again[0][0], batches[0][0])
+        assert sorted(read) == sorted(own)

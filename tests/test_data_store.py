@@ -1,8 +1,11 @@
 """Stores: the same pictures from memory, from disk and decoded each time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from PIL import Image
 
 from cyclegan_tf.data import store as store_module
@@ -92,3 +95,23 @@ def test_a_disk_cache_that_cannot_be_written_is_an_error(folder):
     (folder / "blocked").write_text("a file, not a folder")
     with pytest.raises(UserError, match=r"disk cache .* cannot be written"):
         open_store(pictures_of(folder), Preparation("none", 24, 16), "disk", folder / "blocked", "x")
+
+
+def test_lazy_reads_a_picture_when_it_is_first_wanted(tmp_path):
+    root = tiny.folder(tmp_path / "pictures", (4, 1, 1, 1))
+    source = open_folder(root, 3, 3, 10**6)
+    read = []
+
+    def counted(index):
+        read.append(index)
+        return source.train_x.read(index)
+
+    pictures = dataclasses.replace(source.train_x, read=counted)
+    preparation = Preparation("resize_and_crop", 18, 16)
+    lazy = open_store(pictures, preparation, "lazy", tmp_path, "x")
+    kept = open_store(source.train_x, preparation, "memory", tmp_path, "x")
+    assert (lazy.kind, len(lazy), lazy.bytes, read) == ("lazy", 4, kept.bytes, [])
+    for index in (2, 0, 2):
+        number = tf.constant(index, tf.int64)
+        np.testing.assert_array_equal(lazy.lookup(number), kept.lookup(number))
+    assert read == [2, 0]

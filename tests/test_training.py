@@ -1,52 +1,29 @@
-"""The budget and the loop's small decisions; whole trainings are in test_train.py and test_end_to_end.py."""
+"""The loop on a strategy; whole trainings are in test_train.py, several devices in test_training_together.py."""
 
-import pytest
+import numpy as np
+import tiny
 
-from cyclegan_tf.config import Experiment, Training
-from cyclegan_tf.schedules import rate_factor
-from cyclegan_tf.training import Budget
-
-
-def budget(steps_per_epoch=10, **training):
-    return Budget.of(Experiment(training=Training(**training)), steps_per_epoch)
+from cyclegan_tf import train, training
+from cyclegan_tf.workers import Bystander
 
 
-def test_without_limits_the_course_is_the_true_epoch():
-    b = budget(constant_epochs=3, decay_epochs=2)
-    assert (b.steps, b.seconds, b.epochs) == (50, None, 5)
-    assert [b.course_epoch(step, 1e9) for step in (0, 9, 10, 29, 49, 50)] == [0, 0, 1, 2, 4, 5]
+def test_a_strategy_of_one_replica_changes_no_bit(tmp_path, capsys):
+    source = tiny.folder(tmp_path / "pictures")
+    more = ["--training.max_steps=3", "--training.ema=8", "--logging.score_every_epochs=0"]
+    assert train.main(tiny.words(source, tmp_path / "plain", *more)) == 0
+    assert train.main(tiny.words(source, tmp_path / "mirrored", *more, "--training.strategy=mirrored")) == 0
+    assert "mirrored, 1 replicas" in capsys.readouterr().out
+    tiny.assert_same_outcome(tmp_path / "plain", tmp_path / "mirrored")
+    words = ["--run_dir", str(tmp_path / "mirrored"), "--training.strategy=none"]
+    assert train.main(words) == 0  # another strategy may go on
+    assert "this run is finished" in capsys.readouterr().out
 
 
-def test_a_budget_of_steps_fits_the_whole_course_into_it():
-    b = budget(max_steps=40, constant_epochs=100, decay_epochs=100)
-    rates = [rate_factor("linear", b.course_epoch(step, 0.0), 100, 100) for step in range(41)]
-    assert b.steps == 40
-    assert rates[:20] == [1.0] * 20
-    assert 0 < rates[39] < 0.06
-    assert rates[40] == 0
-    assert rates == sorted(rates, reverse=True)
-
-
-def test_a_larger_budget_than_the_epochs_changes_nothing():
-    assert budget(max_steps=10**6, constant_epochs=1, decay_epochs=1).steps == 20
-
-
-def test_whichever_limit_ends_first_drives_progress():
-    b = budget(max_steps=100, max_minutes=1.0, constant_epochs=1, decay_epochs=99)
-    assert b.fraction(50, 0.0) == 0.5
-    assert b.fraction(10, 45.0) == 0.75
-    assert b.course_epoch(10, 45.0) == b.course_epoch(75, 0.0)
-    assert b.fraction(10, 60.0) == b.fraction(100, 0.0) == 1.0
-    assert b.fraction(500, 600.0) == 1.0
-
-
-def test_rate_never_rises_when_a_step_takes_long():
-    b = budget(max_steps=1000, max_minutes=1.0)
-    courses = [b.course_epoch(step, seconds) for step, seconds in ((1, 1), (2, 30), (3, 31), (600, 31), (601, 59))]
-    assert courses == sorted(courses)
-
-
-@pytest.mark.parametrize("kind", ["linear", "cosine", "constant", "step"])
-def test_every_policy_has_a_positive_rate_at_every_step_of_a_budget(kind):
-    b = budget(max_steps=37, constant_epochs=5, decay_epochs=5)
-    assert all(rate_factor(kind, b.course_epoch(step, 0.0), 5, 5) > 0 for step in range(37))
+def test_a_bystander_writes_nothing_and_can_be_asked_all_that_the_loop_asks(tmp_path):
+    asked = {name for name in vars(training.Observer) if not name.startswith("_")}
+    assert asked <= set(dir(Bystander)) | {"patience_is_over"}
+    bystander = Bystander(type("Model", (), {"trackers": {}})())
+    bystander.open(3)
+    bystander.row(1, 0, {"a": np.float32(1)}, 2.0)
+    bystander.reset_trackers()
+    assert (bystander.as_state(), bystander.patience_is_over) == ({}, False)

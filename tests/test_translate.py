@@ -1,5 +1,8 @@
 """Pictures of any size and kind through a generator, names kept, nothing overwritten."""
 
+import os
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -185,5 +188,111 @@ def test_bad_input_is_one_sentence(saved, folder, tmp_path, words, message):
     given = [word.format(saved=saved, folder=folder, tmp=tmp_path) for word in words]
     with pytest.raises(UserError, match=message) as caught:
         translate.main(given)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_tiles_of_a_folder_large_and_small(saved, folder, tmp_path, capsys):
+    tifffile = pytest.importorskip("tifffile")
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (9, 12, 3), np.uint8)
+    large = np.asarray(Image.fromarray(small).resize((150, 110), Image.Resampling.BICUBIC))
+    tifffile.imwrite(folder / "large.tif", large, photometric="rgb", rowsperstrip=8, compression="zlib")
+    Image.fromarray(large).save(folder / "sub" / "large.png")
+    words = [str(saved), str(folder), str(tmp_path / "out"), "--tile=64", "--overlap=24"]
+    assert translate.main(words) == 0
+    told = capsys.readouterr().out
+    assert "large.tif: 150 x 110 in 12 tiles, " in told
+    assert "6 of 6 pictures translated" in told
+    assert translate.main([str(saved), str(folder), str(tmp_path / "whole"), "--quiet"]) == 0
+    for path in (tmp_path / "whole").rglob("*.*"):
+        found = images.read(tmp_path / "out" / path.relative_to(tmp_path / "whole"))
+        # these overlaps are narrower than what a pixel is seen by; wide ones are tests/test_large_translation.py's
+        assert np.abs(found.astype(int) - images.read(path)).mean() < 0.5
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    with pytest.raises(UserError, match="outputs exist already"):
+        translate.main(words)
+
+
+def test_sigterm_leaves_nothing_behind(saved, folder, tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((60, 90, 3), np.uint8)).save(tmp_path / "a.tif")
+    seen = []
+
+    def ended(self, place):
+        seen.extend((tmp_path / "out").iterdir())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("cyclegan_tf.large_translation._Work.last", ended)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught:
+        translate.main(
+            [str(saved), str(tmp_path / "a.tif"), str(tmp_path / "out" / "a.tif"), "--tile=64", "--overlap=8"]
+        )
+    assert caught.value.code == 143
+    assert any(path.name.startswith(".tiles-") for path in seen)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+class Video:
+    """Stands for `cyclegan_tf.video`, whose own tests are elsewhere."""
+
+    HALF_LIFE_FRAMES = 7.0
+
+    def __init__(self):
+        self.calls = []
+
+    def is_film(self, path):
+        return path.suffix == ".film"
+
+    def translate_film(self, network, multiple_px, source, target, **options):
+        self.calls.append((multiple_px, source, target, options))
+        target.write_bytes(b"translated")
+        return 3
+
+
+@pytest.fixture
+def video(monkeypatch):
+    stand_in = Video()
+    monkeypatch.setattr("cyclegan_tf.video", stand_in)
+    return stand_in
+
+
+def test_a_film_goes_to_the_films_translator(saved, tmp_path, video, capsys):
+    source, target = tmp_path / "a.film", tmp_path / "b.film"
+    source.write_bytes(b"film")
+    assert translate.main([str(saved), str(source), str(target)]) == 0
+    assert f"3 frames translated to {target}" in capsys.readouterr().out
+    words = [str(saved), str(source), str(target), "--quiet"]
+    with pytest.raises(UserError, match="exists already; give --overwrite"):
+        translate.main(words)
+    assert translate.main([*words, "--skip_existing"]) == 0
+    assert translate.main([*words, "--overwrite", "--half_life_frames=0"]) == 0
+    (tmp_path / "out").mkdir()
+    assert translate.main([str(saved), str(source), str(tmp_path / "out"), "--quiet"]) == 0
+    plain = {"half_life_frames": 7.0, "show_progress": False}
+    assert video.calls == [
+        (4, source, target, plain),
+        (4, source, target, {**plain, "half_life_frames": 0.0}),
+        (4, source, tmp_path / "out" / "a.film", plain),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.png", "--tile=30", "--overlap=0"], "--tile 30 with --overlap 0 does not do"),
+        (["a.png", "--tile=64", "--overlap=32"], "tiles of 64 px can overlap by 0 to 31 px"),
+        (["a.png", "--tile=-1"], "--tile must be 0 or more, and is -1"),
+        (["a.png", "--tile=64", "--overlap=8", "--batch_size=2"], "leave it out with --tile"),
+        (["a.png", "--half_life_frames=2"], "--half_life_frames is for films"),
+        (["a.film", "--half_life_frames=-2"], "--half_life_frames must be 0 or more, and is -2"),
+        (["a.film", "--tile=64"], "--tile is for pictures, and .*a.film is a film"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_sentence(saved, folder, tmp_path, video, words, message):
+    name, *options = words
+    with pytest.raises(UserError, match=message) as caught:
+        translate.main([str(saved), str(folder / name), str(tmp_path / "o.png"), "--quiet", *options])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "o.png").exists()

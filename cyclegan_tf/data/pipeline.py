@@ -73,24 +73,46 @@ def _base_seed(seed: int, purpose: int, domain: str) -> tf.Tensor:
 
 
 def training_dataset(
-    store_x: Store, store_y: Store, order: Order, preparation: Preparation, start_step: int, end_step: int
+    store_x: Store,
+    store_y: Store,
+    order: Order,
+    preparation: Preparation,
+    start_step: int,
+    end_step: int,
+    part: int = 0,
+    parts: int = 1,
 ) -> tf.data.Dataset:
     """Batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1] for the steps [start_step, end_step).
 
     X and Y are cropped and mirrored independently, after the store.
-    """
+
+    Args:
+      store_x: pictures of X.
+      store_y: pictures of Y.
+      order: of all pictures, the same for every part.
+      preparation: crop and mirror.
+      start_step: the first step.
+      end_step: after the last step.
+      part: which of `parts` equal slices of each batch to make; no other picture is looked up.
+      parts: must divide the batch size.
+    """  # fmt: skip
+    size = order.batch_size // parts
+
+    def position(count: tf.Tensor) -> tf.Tensor:
+        return count // size * order.batch_size + part * size + count % size
 
     def picture(domain: str, store: Store, position: tf.Tensor) -> tf.Tensor:
         base = _base_seed(order.seed, _AUGMENTATION, domain)
         seed = tf.random.experimental.stateless_fold_in(base, position)
         return images.to_signed(preparation.augment(store.lookup(order.picture(domain, position)), seed))
 
-    def pair(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return picture("x", store_x, position), picture("y", store_y, position)
+    def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        place = position(count)
+        return picture("x", store_x, place), picture("y", store_y, place)
 
-    positions = tf.data.Dataset.range(start_step * order.batch_size, end_step * order.batch_size)
-    pairs = positions.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _prefetched(pairs.batch(order.batch_size, drop_remainder=True))
+    counts = tf.data.Dataset.range(start_step * size, end_step * size)
+    pairs = counts.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return _prefetched(pairs.batch(size, drop_remainder=True))
 
 
 def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:

@@ -42,7 +42,7 @@ class Store:
     Attributes:
       lookup: int64 scalar tensor -> uint8 or uint16 (H, W, C), for use inside a graph.
       count: how many.
-      kind: "memory", "disk" or "off".
+      kind: "memory", "disk", "lazy" or "off".
       bytes: size of all prepared pictures.
       enlarged: how many had to be resized up to reach the crop.
     """
@@ -84,6 +84,10 @@ def _native_sizes(pictures: Pictures) -> np.ndarray:
 
 
 def _choose(kind: str, size: int, folder: Path, is_file_list: bool) -> str:
+    if kind == "lazy":
+        if not is_file_list:
+            return "memory"
+        return "lazy" if size <= MEMORY_SHARE * free_memory_bytes() else "off"
     if kind == "auto":
         if size <= MEMORY_SHARE * free_memory_bytes():
             return "memory"
@@ -102,12 +106,13 @@ def open_store(
     label: str,
     show_progress: bool = False,
 ) -> Store:
-    """Prepares all pictures of a list, unless `kind` is "off".
+    """Prepares all pictures of a list, unless `kind` is "lazy" or "off".
 
     Args:
       pictures: the list.
       preparation: how each is resized.
-      kind: "auto", "memory", "disk" or "off"; auto measures sizes against free memory, then free disk.
+      kind: "auto", "memory", "disk", "lazy" or "off"; auto measures sizes against free memory, then free disk;
+        lazy reads a picture when it is first wanted and keeps it in memory, as long as all would fit there.
       folder: where a disk cache is kept.
       label: names the list in messages and files.
       show_progress: draw a progress bar on standard error.
@@ -123,6 +128,8 @@ def open_store(
     kind = _choose(kind, total, folder, bool(pictures.infos))
     if kind == "off":
         lookup = _decoding_lookup(pictures, preparation, dtype)
+    elif kind == "lazy":
+        lookup = _lazy_lookup(pictures, preparation, dtype)
     elif kind == "memory":
         lookup = _memory_lookup(_prepared(pictures, preparation, dtype, label, show_progress), total, dtype, pictures)
     else:
@@ -134,13 +141,33 @@ def _prepared(
     pictures: Pictures, preparation: Preparation, dtype: tf.DType, label: str, show_progress: bool
 ) -> Iterator[np.ndarray]:
     def one(index: int) -> np.ndarray:
-        picture = images.as_dtype(read_checked(pictures, index), dtype.as_numpy_dtype)
-        with _main_memory():
-            return np.asarray(preparation.prepare(tf.constant(picture)))
+        return _prepare_one(pictures, preparation, dtype, index)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(one, range(len(pictures)))
         yield from tqdm(results, f"reading {label}", len(pictures), disable=not show_progress, leave=False)
+
+
+def _prepare_one(pictures: Pictures, preparation: Preparation, dtype: tf.DType, index: int) -> np.ndarray:
+    picture = images.as_dtype(read_checked(pictures, index), dtype.as_numpy_dtype)
+    with _main_memory():
+        return np.asarray(preparation.prepare(tf.constant(picture)))
+
+
+def _lazy_lookup(pictures: Pictures, preparation: Preparation, dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Reads what is wanted when it is first wanted: a machine of several needs its share of the pictures only."""
+    known: dict[int, np.ndarray] = {}
+
+    def read(index: np.ndarray) -> np.ndarray:
+        number = int(index)
+        if number not in known:
+            known[number] = _prepare_one(pictures, preparation, dtype, number)
+        return known[number]
+
+    def lookup(index: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(read, [index], dtype), (None, None, pictures.channels))
+
+    return lookup
 
 
 def _memory_lookup(

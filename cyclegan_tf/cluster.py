@@ -1,0 +1,70 @@
+"""The machines of one training, as `TF_CONFIG` names them; read before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cyclegan_tf.errors import UserError
+
+VARIABLE = "TF_CONFIG"
+_KINDS = ("chief", "worker")
+_EXAMPLE = '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"type": "worker", "index": 0}}'
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Which machines train together, and which of them this is.
+
+    Attributes:
+      addresses: "host:port" of each, the chief's first.
+      number: of this machine among them; 0 is the chief, which alone writes.
+    """
+
+    addresses: tuple[str, ...]
+    number: int
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this machine writes the run directory."""
+        return self.number == 0
+
+
+def of_environment(environment: Mapping[str, str]) -> Cluster | None:
+    """The cluster that `TF_CONFIG` describes; None where there is none, or only one machine.
+
+    Raises:
+      UserError: `TF_CONFIG` is no such description.
+    """
+    text = environment.get(VARIABLE, "").strip()
+    if not text:
+        return None
+    try:
+        values = json.loads(text)
+        jobs = values.get("cluster") or {}
+        task = values.get("task") or {}
+        unknown = sorted(set(jobs) - set(_KINDS))
+        addresses = [(kind, index, str(a)) for kind in _KINDS for index, a in enumerate(jobs.get(kind, []))]
+        places = [(kind, index) for kind, index, _ in addresses]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}.") from error
+    if unknown:
+        raise UserError(f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs {', '.join(_KINDS)}.")
+    if len(addresses) < 2:
+        return None
+    place = (task.get("type"), _whole(task.get("index")))
+    if place not in places:
+        raise UserError(
+            f"{VARIABLE} says this is {place[0]} {task.get('index')}, which its cluster does not hold; "
+            f"it must look like {_EXAMPLE}."
+        )
+    return Cluster(tuple(address for _, _, address in addresses), places.index(place))
+
+
+def _whole(value: object) -> int | None:
+    """An index; shells hand it over as text."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None

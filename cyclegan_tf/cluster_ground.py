@@ -1,0 +1,60 @@
+"""The parts of TensorFlow and Keras that have no public switch; all that rests on their inner workings is here.
+
+`tests/test_cluster_ground.py` holds each of these against the installed versions and fails loudly when one moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.eager import context
+
+HEARTBEAT_SECONDS = 15
+"""A worker that has been silent for so long is gone."""
+
+START_SECONDS = 600
+"""A worker that has not come for so long will not come."""
+
+
+@contextmanager
+def replicated(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Variables made within it have a copy on each replica, which that replica alone assigns to.
+
+    Keras asks for other rules variable by variable (sums for metrics, merged updates for optimizers), each of which
+    would add a message between replicas or reduce once more what is the same everywhere already.
+    """
+
+    def own_copies(make: Any, **kwargs: Any) -> Any:
+        kwargs["aggregation"] = tf.VariableAggregation.NONE
+        kwargs["synchronization"] = tf.VariableSynchronization.ON_WRITE
+        return make(**kwargs)
+
+    with strategy.scope(), tf.variable_creator_scope(own_copies):
+        yield
+
+
+def copies(variable: Any) -> list[tf.Variable]:
+    """This process's copies of a Keras variable, one for each local replica."""
+    return list(getattr(variable.value, "values", [variable.value]))
+
+
+def configure_heartbeats(jobs: dict[str, int]) -> None:
+    """Says how soon a silent worker is given up; before TensorFlow has touched a device.
+
+    Args:
+      jobs: how many machines there are of each job, "chief" and "worker".
+    """
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+
+    listed = [coordination_config_pb2.CoordinatedJob(name=name, num_tasks=n) for name, n in jobs.items() if n]
+    leader = "chief" if jobs.get("chief") else "worker"
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{leader}/replica:0/task:0",
+        coordinated_jobs=listed,
+        cluster_register_timeout_in_ms=START_SECONDS * 1000,
+        heartbeat_timeout_in_ms=HEARTBEAT_SECONDS * 1000,
+    )

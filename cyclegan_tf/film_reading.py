@@ -1,0 +1,119 @@
+"""What a film is, found out before its frames are translated: streams, tags, whether all of it is there."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.errors import UserError
+
+# A film that ends so much earlier than it says is taken for cut off; the last packet's own length is often not told.
+_MISSING_SECONDS = 0.5
+_MISSING_FRAMES = 0.02
+
+
+def require() -> None:
+    """Checks that PyAV is there.
+
+    Raises:
+      UserError: it is not.
+    """
+    if importlib.util.find_spec("av") is None:
+        raise UserError('Films need PyAV: pip install "cyclegan-tf[video]"')
+
+
+@dataclass(frozen=True)
+class Film:
+    """What is known of a film before its frames are translated.
+
+    Attributes:
+      path: of the file.
+      stream: number of the video stream.
+      frames: of it, by its packets.
+      first: the first frame, for its size and tags.
+      rate: frames per second on average.
+      time_base: seconds per unit of its time stamps.
+      pixel_aspect: width of a pixel by its height; None is not told.
+      quarter_turns: counter-clockwise, to make a frame upright.
+      matrix: nine numbers that tell players the same; None where nothing is to be turned.
+    """
+
+    path: Path
+    stream: int
+    frames: int
+    first: Any
+    rate: Fraction
+    time_base: Fraction
+    pixel_aspect: Fraction | None
+    quarter_turns: int
+    matrix: list[int] | None
+
+
+def look_at(path: Path) -> Film:
+    """Reads a film once without decoding more than its first frame.
+
+    Raises:
+      UserError: it is no film, has no frame, or ends before its end.
+    """
+    import av
+
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; give a film.")
+    try:
+        with av.open(str(path)) as container:
+            video = _video_stream(container, path)
+            first: Any = None
+            frames = 0
+            end, corrupt = -math.inf, False
+            for packet in container.demux():
+                if packet.size:
+                    end = max(end, float(((packet.pts or packet.dts or 0) + (packet.duration or 0)) * packet.time_base))
+                    corrupt |= packet.is_corrupt
+                if packet.stream_index == video.index and (packet.size or first is None):
+                    frames += bool(packet.size)
+                    first = first or next(iter(packet.decode()), None)
+            _refuse_cut_off(path, container, video, frames, end, corrupt)
+            if first is None:
+                raise UserError(f"{path} has no frame that can be decoded; give another film.")
+            turned = first.side_data.get("DISPLAYMATRIX")
+            return Film(
+                path=path,
+                stream=video.index,
+                frames=frames,
+                first=first,
+                rate=video.average_rate or video.guessed_rate or Fraction(25),
+                time_base=video.time_base,
+                pixel_aspect=video.sample_aspect_ratio,
+                quarter_turns=round(first.rotation / 90) % 4,
+                matrix=None if turned is None else np.frombuffer(bytes(turned), np.int32).tolist(),
+            )
+    except av.error.FFmpegError as error:
+        raise UserError(f"{path} is not a film, or is damaged or cut off ({error.strerror}); give another.") from error
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    import av.stream
+
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
+            if stream.codec_context is None:
+                raise UserError(f"{path}: there is no decoder for its pictures; convert it to H.264 first.")
+            return stream
+    raise UserError(f"{path} holds no video; give a film.")
+
+
+def _refuse_cut_off(path: Path, container: Any, video: Any, frames: int, end: float, corrupt: bool) -> None:
+    told = ((container.duration or 0) + (container.start_time or 0)) / 1_000_000
+    short = end < told - _MISSING_SECONDS or frames < video.frames * (1 - _MISSING_FRAMES) - 1
+    if corrupt or short:
+        raise UserError(
+            f"{path} is cut off: of {told:.1f} s and {video.frames or 'an unknown number of'} frames it holds "
+            f"{max(end, 0):.1f} s and {frames} frames; fetch it again, or keep what is there with "
+            "`ffmpeg -i FILM -c copy NEW`."
+        )

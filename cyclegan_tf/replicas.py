@@ -1,0 +1,67 @@
+"""What the replicas of one training step do together; with one replica every function here hands back what it got.
+
+A global batch is cut into equal slices, one for each replica. Every replica holds all variables and changes its own
+copy; since what it changes them by is the same everywhere, the copies stay equal bit for bit. So the only things that
+travel are gradients, logged numbers and, for the image pool, translations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+
+def count() -> int:
+    """Replicas that do the step at hand; 1 outside `strategy.run`."""
+    return tf.distribute.get_strategy().num_replicas_in_sync if tf.distribute.get_replica_context() else 1
+
+
+def number() -> tf.Tensor:
+    """Number of this replica among all, int32 scalar; 0 outside `strategy.run`."""
+    if count() == 1:
+        return tf.zeros((), tf.int32)
+    return tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
+
+
+def mean(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Means over the replicas, the same on each: of gradients of local means, the gradient of the global mean."""
+    if count() == 1 or not tensors:
+        return list(tensors)
+    return list(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, list(tensors)))
+
+
+def mean_of_scalars(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Means over the replicas of float32 scalars, in one message."""
+    if count() == 1 or not values:
+        return dict(values)
+    (means,) = mean([tf.stack(list(values.values()))])
+    return dict(zip(values, tf.unstack(means, num=len(values)), strict=True))
+
+
+def gathered(pictures: tf.Tensor) -> tf.Tensor:
+    """The pictures of all replicas, float (N, H, W, C) -> (R N, H, W, C) in the order of the global batch."""
+    replicas = count()
+    if replicas == 1:
+        return pictures
+    everywhere = tf.distribute.get_replica_context().all_gather(pictures, axis=0)
+    size = None if pictures.shape[0] is None else replicas * pictures.shape[0]
+    return tf.ensure_shape(everywhere, (size, *pictures.shape[1:]))
+
+
+def own_slice(batch: tf.Tensor, parts: int | None = None, part: tf.Tensor | None = None) -> tf.Tensor:
+    """One of equal parts of a batch along its first axis.
+
+    Args:
+      batch: (P N, ...), whose first size may be unknown.
+      parts: P; the number of replicas when not given.
+      part: which; this replica's when not given.
+    """
+    parts = count() if parts is None else parts
+    if parts == 1:
+        return batch
+    part = number() if part is None else part
+    size = tf.shape(batch)[0] // parts
+    own = batch[part * size : (part + 1) * size]
+    known = batch.shape[0]
+    return tf.ensure_shape(own, (None if known is None else known // parts, *batch.shape[1:]))

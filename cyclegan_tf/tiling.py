@@ -1,0 +1,225 @@
+"""A picture larger than memory, in overlapping tiles that share their statistics: no seams, memory bounded by the tile.
+
+Geometry only: where tiles lie, how much each counts where they overlap, and how their rows are put together again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+
+class Rows(Protocol):
+    """A picture that is read a few rows at a time."""
+
+    height: int
+    width: int
+    dtype: np.dtype
+
+    def read(self, top: int, bottom: int) -> np.ndarray:
+        """uint8 or uint16 (bottom - top, width, C)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How one side of a picture is cut.
+
+    The side is continued by reflection to a multiple of what the network takes, as `translation.Translator` does, and
+    tiles begin at multiples of it, so that strided layers see the same pixels together as in the whole picture.
+
+    Attributes:
+      length_px: of the picture.
+      padded_px: with its margins, a multiple of `multiple_px`.
+      tile_px: of a tile, a multiple of `multiple_px` and at most `padded_px`.
+      overlap_px: of neighbours, at least.
+      multiple_px: of the network.
+    """
+
+    length_px: int
+    padded_px: int
+    tile_px: int
+    overlap_px: int
+    multiple_px: int
+
+    @property
+    def before_px(self) -> int:
+        """Margin above or to the left."""
+        return (self.padded_px - self.length_px) // 2
+
+    @cached_property
+    def source(self) -> np.ndarray:
+        """int (padded_px,): which row of the picture stands at each row of the padded one."""
+        after = self.padded_px - self.length_px - self.before_px
+        return np.pad(np.arange(self.length_px), (self.before_px, after), mode="reflect")
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """First pixel of each tile, ascending; the first is 0, the last tile ends with the padded side."""
+        units = (self.padded_px - self.tile_px) // self.multiple_px
+        most = max(1, (self.tile_px - self.overlap_px) // self.multiple_px)
+        count = -(-units // most)
+        return tuple(units * i // max(count, 1) * self.multiple_px for i in range(count + 1))
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """float32 (tiles, tile_px): of each pixel of each tile; over all tiles they sum to 1 at every pixel.
+
+        Weights rise and fall linearly over the middle half of an overlap. The rim, where the network saw a reflection
+        in place of the neighbour, counts for nothing.
+        """
+        raw = np.ones((len(self.starts), self.tile_px))
+        for left, (a, b) in enumerate(pairwise(self.starts)):
+            shared = a + self.tile_px - b
+            if shared:
+                rim = shared // 4
+                ramp = np.clip((np.arange(shared) + 0.5 - rim) / (shared - 2 * rim), 0, 1)
+                raw[left + 1, :shared] *= ramp
+                raw[left, -shared:] *= ramp[::-1]
+        total = np.zeros(self.padded_px)
+        for start, weight in zip(self.starts, raw, strict=True):
+            total[start : start + self.tile_px] += weight
+        parts = [weight / total[start : start + self.tile_px] for start, weight in zip(self.starts, raw, strict=True)]
+        return np.stack(parts).astype(np.float32)
+
+    @cached_property
+    def cores(self) -> tuple[slice, ...]:
+        """Of each tile the part that belongs to no other: together they cover the padded side once.
+
+        Their ends are multiples of `multiple_px`, so that they can be cut out of smaller maps too.
+        """
+        middles = ((a + self.tile_px + b) // 2 for a, b in pairwise(self.starts))
+        borders = [0, *(middle // self.multiple_px * self.multiple_px for middle in middles), self.padded_px]
+        return tuple(slice(a - start, b - start) for start, (a, b) in zip(self.starts, pairwise(borders), strict=True))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tile of a picture.
+
+    Attributes:
+      row: which of `Tiling.rows`.
+      column: which of `Tiling.columns`.
+      core: rows and columns of the tile that no other tile's core covers.
+    """
+
+    row: int
+    column: int
+    core: tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Both sides."""
+
+    rows: Axis
+    columns: Axis
+
+    @classmethod
+    def of(cls, height: int, width: int, tile_px: int, overlap_px: int, multiple_px: int, least_px: int = 1) -> Tiling:
+        """Tiles of one size for a picture; a side shorter than the tile gets one as long as itself.
+
+        Args:
+          height: of the picture, in pixels.
+          width: of the picture, in pixels.
+          tile_px: side of a tile.
+          overlap_px: of neighbours, at least.
+          multiple_px: sides the network takes are multiples of this.
+          least_px: smallest side the network takes.
+
+        Raises:
+          ValueError: the tile is no multiple of what the network takes, or the overlap leaves too little of it.
+        """
+        if tile_px < least_px or tile_px % multiple_px:
+            least = -(-least_px // multiple_px) * multiple_px
+            raise ValueError(f"this network takes tiles of a multiple of {multiple_px} px from {least} px on.")
+        if not 0 <= 2 * overlap_px < tile_px or tile_px - overlap_px < multiple_px:
+            most = min((tile_px - 1) // 2, tile_px - multiple_px)
+            raise ValueError(f"tiles of {tile_px} px can overlap by 0 to {most} px.")
+
+        def axis(length: int) -> Axis:
+            padded = max(-(-length // multiple_px), -(-least_px // multiple_px)) * multiple_px
+            return Axis(length, padded, min(tile_px, padded), overlap_px, multiple_px)
+
+        return cls(axis(height), axis(width))
+
+    @property
+    def count(self) -> int:
+        """Tiles in all."""
+        return len(self.rows.starts) * len(self.columns.starts)
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Height and width of every tile."""
+        return self.rows.tile_px, self.columns.tile_px
+
+    def places(self) -> list[Place]:
+        """All tiles, row by row from the top."""
+        return [
+            Place(row, column, (self.rows.cores[row], self.columns.cores[column]))
+            for row in range(len(self.rows.starts))
+            for column in range(len(self.columns.starts))
+        ]
+
+
+class TileReader:
+    """Tiles of a picture, margins included; holds one row of them in memory.
+
+    Args:
+      picture: what is read.
+      tiling: how it is cut.
+    """
+
+    def __init__(self, picture: Rows, tiling: Tiling) -> None:
+        self._picture, self._tiling = picture, tiling
+        self._row = -1
+        self._strip = np.empty(0)
+
+    def __call__(self, place: Place) -> np.ndarray:
+        """(tile height, tile width, C) of the picture's dtype."""
+        rows, columns = self._tiling.rows, self._tiling.columns
+        if place.row != self._row:
+            start = rows.starts[place.row]
+            wanted = rows.source[start : start + rows.tile_px]
+            top, bottom = int(wanted.min()), int(wanted.max()) + 1
+            self._strip = self._picture.read(top, bottom)[wanted - top][:, columns.source]
+            self._row = place.row
+        start = columns.starts[place.column]
+        return self._strip[:, start : start + columns.tile_px]
+
+
+def blended_rows(tiling: Tiling, tile: Callable[[Place], np.ndarray]) -> Iterator[np.ndarray]:
+    """Puts tiles together and gives finished rows from the top.
+
+    Args:
+      tiling: how the picture is cut.
+      tile: gives float32 (tile height, tile width, C) for a place; called once for each, in the order of `places`.
+
+    Yields:
+      float32 (h, width, C): as many rows as no further tile touches; together all rows of the picture.
+    """
+    rows, columns = tiling.rows, tiling.columns
+    kept = slice(columns.before_px, columns.before_px + columns.length_px)
+    first, last = rows.before_px, rows.before_px + rows.length_px
+    places = iter(tiling.places())
+    waiting = current = None
+    for top, following, weight in zip(rows.starts, [*rows.starts[1:], rows.padded_px], rows.weights, strict=True):
+        for start, across in zip(columns.starts, columns.weights, strict=True):
+            values = tile(next(places))
+            if current is None:
+                current = np.zeros((rows.tile_px, columns.padded_px, values.shape[-1]), np.float32)
+            current[:, start : start + columns.tile_px] += (weight[:, None] * across)[..., None] * values
+        assert current is not None
+        if waiting is not None:
+            current[: len(waiting)] += waiting
+        # A copy, for a view would keep all the rows.
+        done, waiting, current = current[: following - top], current[following - top :].copy(), None
+        part = done[max(first - top, 0) : max(last - top, 0), kept]
+        if len(part):
+            yield part
+        del done, part  # or they would stay until the next are there
