@@ -22,6 +22,8 @@ EXACT = (
 def start(devices, words, log, cluster=None, number=0, **environment):
     """A training in a process of its own, its output in a file; `cluster` lists the addresses of all."""
     known = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", **environment}
+    # Threads share sums in an order of their own, and a gradient jumps where rounding crosses the kink of |x| or ReLU.
+    known |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
     known.pop("TF_CONFIG", None)
     if cluster:
         quoted = ", ".join(f'"{address}"' for address in cluster)
