@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -194,23 +192,16 @@ def memory(run: Path, height: int, width: int, words: list[str], folder: Path) -
 
     save_rows(source, rows(), (height, width, 3), np.dtype(np.uint8))
     command = [sys.executable, "-m", "cyclegan_tf.translate", str(run), str(source), str(target), *words]
-    start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as printed:
-        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - start
-        printed.seek(0)
-        text = printed.read()
-    if process.returncode:
-        raise SystemExit(f"the command failed:\n{text}")
+    ran = machine.run_measured(command)
+    if ran.status:
+        raise SystemExit(f"the command failed:\n{ran.printed}")
     info = images.probe(target)
     return {
         "picture": f"{info.width} x {info.height}",
         "options": " ".join(words),
-        "seconds": round(seconds, 1),
-        "peak_rss_bytes": usage.ru_maxrss * 1024,
-        "printed": text.strip().splitlines(),
+        "seconds": round(ran.seconds, 1),
+        "peak_rss_bytes": ran.peak_bytes,
+        "printed": ran.printed.strip().splitlines(),
     }
 
 

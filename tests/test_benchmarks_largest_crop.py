@@ -1,0 +1,55 @@
+"""The search for the largest crop, on memory by formula and on one real training."""
+
+import argparse
+import math
+
+import pytest
+
+from benchmarks import largest_crop
+
+GIB = largest_crop.GIB
+
+
+def held(crop):
+    """1 GiB and 10 KiB for each pixel."""
+    return GIB + 10240 * crop**2
+
+
+@pytest.mark.parametrize("budget, bend", [(4, 1.0), (8, 1.0), (16, 1.1), (8, 0.8), (3.3, 1.3)])
+def test_the_answer_fits_and_the_next_was_measured_not_to(budget, bend):
+    def measure(crop):
+        return GIB + 10240 * crop**2 * (crop / 384) ** (2 * bend - 2)
+
+    known = {crop: measure(crop) for crop in (256, 384)}
+    crop = largest_crop.search(measure, known, budget * GIB, 64)
+    exact = max(c for c in range(64, 4096, 64) if measure(c) <= budget * GIB)
+    assert crop == exact
+    assert known[crop] <= budget * GIB < known[crop + 64]
+    assert len(known) <= 2 + 5
+
+
+def test_a_killed_training_does_not_fit():
+    known = {crop: held(crop) for crop in (256, 384)}
+    crop = largest_crop.search(lambda crop: held(crop) if crop < 600 else math.inf, known, 16 * GIB, 64)
+    assert crop == 576
+    assert known[640] == math.inf
+
+
+def test_crops_that_do_not_tell_are_refused():
+    with pytest.raises(ValueError, match="384 px took no more memory than 256 px"):
+        largest_crop.predict({256: 2.0, 384: 2.0}, 9.0)
+
+
+def test_the_table_shows_the_answer_and_its_proof():
+    measured = {way: {64: 1.5 * GIB, 128: 2.25 * GIB} for way in (True, False)}
+    text = largest_crop.table({way: {2.0: 64} for way in (True, False)}, measured, 64)
+    assert text.splitlines()[-1] == "| 2 GiB | 64 px | 1.50 GiB | 2.25 GiB | 64 px | 1.50 GiB | 2.25 GiB |"
+
+
+@pytest.mark.slow
+def test_a_real_training_is_measured(tmp_path, capsys):
+    options = argparse.Namespace(filters=2, blocks=1, batch=1, precision="float32", steps=1)
+    bytes_held = largest_crop.measure_crop(options, 32, True, tmp_path)
+    assert 0.2 * GIB < bytes_held < 3 * GIB
+    assert '"crop_px": 32, "recompute": true' in capsys.readouterr().out
+    assert "recompute: true" in (tmp_path / "run32_True" / "config.yaml").read_text()
