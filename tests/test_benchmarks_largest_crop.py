@@ -15,7 +15,7 @@ def held(crop):
     return GIB + 10240 * crop**2
 
 
-@pytest.mark.parametrize("budget, bend", [(4, 1.0), (8, 1.0), (16, 1.1), (8, 0.8), (3.3, 1.3)])
+@pytest.mark.parametrize(("budget", "bend"), [(4, 1.0), (8, 1.0), (16, 1.1), (8, 0.8), (3.3, 1.3)])
 def test_the_answer_fits_and_the_next_was_measured_not_to(budget, bend):
     def measure(crop):
         return GIB + 10240 * crop**2 * (crop / 384) ** (2 * bend - 2)
