@@ -130,7 +130,9 @@ class Samples:
         self._folder = folder
         self._pictures = pictures
         self.translate = {
-            direction: tf.function(lambda batch, network=network: network(batch, training=False), reduce_retracing=True)
+            direction: tf.function(
+                lambda batch, network=network: network(batch, training=False), reduce_retracing=True, autograph=False
+            )
             for direction, network in generators.items()
         }
 

@@ -106,6 +106,7 @@ def training_dataset(
         seed = tf.random.experimental.stateless_fold_in(base, position)
         return images.to_signed(preparation.augment(store.lookup(order.picture(domain, position)), seed))
 
+    @tf.autograph.experimental.do_not_convert  # all is in operations already, and converting takes two seconds
     def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = position(count)
         return picture("x", store_x, place), picture("y", store_y, place)

@@ -32,7 +32,7 @@ def prepared_training(pictures: Pictures, store: Store) -> Iterable[tuple[str, n
     """
     most = LOOKED_AT if store.kind == "off" else LOOKED_AT_BYTES * len(store) // max(store.bytes, 1)
     # Outside a graph, a picture that cannot be decoded is named.
-    lookup = store.lookup if store.kind == "off" else tf.function(store.lookup)
+    lookup = store.lookup if store.kind == "off" else tf.function(store.lookup, autograph=False)
     for index in _sample(len(store), most):
         yield pictures.names[index], lookup(tf.constant(index, tf.int64)).numpy()
 
