@@ -5,11 +5,11 @@
     python benchmarks/ablation.py --set colour --data colour_set --out runs/ablation      # see colour_change.py
     python benchmarks/ablation.py --set demo --out runs/ablation --score_only      # what is finished so far
 
-Every training is `python -m cyclegan_tf.train` in a process of its own, in OUT/SET/NAME-SEED, with its words in a log
-beside it. The program can be stopped and started at any time: what is finished is not trained again, what was begun
-goes on from its newest checkpoint, and what --results holds already is left alone, also where its run is gone. Finished
-runs are scored on the whole test split, by the weights of the last step; a line of JSON for each goes to OUT/SET.jsonl,
-the tables to OUT/SET.md.
+Every training is `python -m cyclegan_tf.train` (or `ideas.py`, which lays an idea over it) in a process of its own, in
+OUT/SET/NAME-SEED, with its words in a log beside it. The program can be stopped and started at any time: what is
+finished is not trained again, what was begun goes on from its newest checkpoint, and what --results holds already is
+left alone, also where its run is gone. Finished runs are scored on the whole test split, by the weights of the last
+step; a line of JSON for each goes to OUT/SET.jsonl, the tables to OUT/SET.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory, write_text
 
-ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 COMMON = (
     "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps 100000 "
     "--logging.test_every_epochs 1000 --training.checkpoint_every_minutes 100"
@@ -53,6 +54,7 @@ class Variant:
       batch: pictures of each domain per step; steps become fewer, so that as many pictures are seen.
       averaged: scored by the moving averages of its weights.
       trained_as: the variant whose run it shares; None for a run of its own.
+      idea: of `ideas.py`, laid over the training; None for the command itself.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Variant:
     batch: int = 1
     averaged: bool = False
     trained_as: str | None = None
+    idea: str | None = None
 
     def command(self, data: str | None, steps: int, seed: int) -> list[str]:
         """The words of `cyclegan_tf.train`, without the run directory."""
@@ -109,18 +112,35 @@ MODERN = (
 )
 """The parts of configs/modern.yaml, one by one and together, against "full"."""
 
+_MODERN = (*_SKIP, *_LONG)
+_COSINE = "--optimizer.schedule cosine --training.constant_epochs 0 --training.decay_epochs 200".split()
+_BATCH = "--data.batch_size 4 --optimizer.learning_rate 4e-4".split()
+IDEAS = (
+    Variant("idea_augment", "DiffAugment: judges see colours, shifts and holes", _MODERN, idea="augment"),
+    Variant("idea_two_rates", "Judges at twice the rate", _MODERN, idea="two_rates"),
+    Variant("idea_r1", "R1 penalty on the judges", _MODERN, idea="r1"),
+    Variant("idea_spectral", "Spectral norm in the judges", _MODERN, idea="spectral"),
+    Variant("idea_two_scales", "Judges see two scales", _MODERN, idea="two_scales"),
+    Variant("idea_cycle_decay", "Cycle weight falls to a fifth", _MODERN, idea="cycle_decay"),
+    Variant("idea_cosine", "Cosine decay from the start", (*_MODERN, *_COSINE)),
+    Variant("idea_batch_4", "Batch 4 at twice the rate, as many pictures", (*_MODERN, *_BATCH), batch=4),
+    Variant("idea_n_layers_2", "Judges of 34 px instead of 70", (*_MODERN, "--discriminator.n_layers", "2")),
+)
+"""What the field has learned since 2017, each laid over "modern", which it differs from in one thing."""
+
 
 def _named(*names: str) -> tuple[Variant, ...]:
-    known = {variant.name: variant for variant in PAPER + MORE + MODERN}
+    known = {variant.name: variant for variant in PAPER + MORE + MODERN + IDEAS}
     return tuple(known[name] for name in names)
 
 
 SETS = {
-    "demo": PAPER + MORE + MODERN,
+    "demo": PAPER + MORE + MODERN + IDEAS,
     "facades": PAPER + _named("resize", "long_skips", "modern"),
     "colour": _named(
         "no_identity", "full", "resize", "colour_skip", "skip_identity", "colour_skip_resize", "long_skips", "modern"
-    ),
+    )
+    + IDEAS,
     "maps": _named("no_identity", "full", "resize", "colour_skip_resize", "long_skips", "modern"),
 }
 
@@ -149,7 +169,8 @@ class Run:
     @property
     def told(self) -> str:
         """The command's words, a folder of this machine by its name only: results are for everyone."""
-        return " ".join(Path(word).name if Path(word).is_absolute() else word for word in self.words)
+        words = [Path(word).name if Path(word).is_absolute() else word for word in self.words]
+        return " ".join([*([f"ideas.py {self.variant.idea}"] if self.variant.idea else []), *words])
 
     @property
     def finished(self) -> bool:
@@ -159,7 +180,9 @@ class Run:
     def train(self, core: int | None) -> int:
         """Runs the command to its end, on one core if one is given; returns its exit status."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "cyclegan_tf.train", "--run_dir", str(self.path), *self.words]
+        idea = self.variant.idea
+        program = [str(HERE / "ideas.py"), idea] if idea else ["-m", "cyclegan_tf.train"]
+        command = [sys.executable, *program, "--run_dir", str(self.path), *self.words]
         with self.path.with_name(f"{self.path.name}.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             if core is not None:

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import ablation
 import ablation_table
+import ideas
 
 from cyclegan_tf import cli, train
 from cyclegan_tf.errors import UserError
@@ -45,6 +46,10 @@ def planned(*words):
     return ablation.planned(ablation.parse(words))
 
 
+def words_of(run):
+    return [str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words]
+
+
 def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
     common = (
         "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps 100000 "
@@ -68,9 +73,8 @@ def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
 def test_every_command_is_one_that_training_takes():
     experiments = {}
     for run in planned("--set", "demo", "--seeds", "7"):
-        words = [str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words]
-        experiments[run.variant.name] = train.resolve(words)[1]
-    assert len(experiments) == len(ablation.PAPER) + len(ablation.MORE) + len(ablation.MODERN)
+        experiments[run.variant.name] = train.resolve(words_of(run))[1]
+    assert len(experiments) == len(ablation.PAPER + ablation.MORE + ablation.MODERN + ablation.IDEAS)
     assert {e.training.seed for e in experiments.values()} == {7}
     full = experiments.pop("full")
     assert all(e.loss != full.loss for name, e in experiments.items() if name in {v.name for v in ablation.PAPER})
@@ -90,10 +94,20 @@ def test_every_command_is_one_that_training_takes():
 def test_the_modern_line_is_the_modern_config():
     (run,) = planned("--set", "demo", "--only", "modern", "--seeds", "0")
     config = cli.load_yaml(ablation.ROOT / "configs" / "modern.yaml")
-    words = [str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words]
-    generator = train.resolve(words)[1].as_dict()["generator"]
+    generator = train.resolve(words_of(run))[1].as_dict()["generator"]
     assert config["generator"].items() <= generator.items()
     assert set(config) == {"generator"}
+
+
+def test_an_idea_is_laid_over_the_modern_line():
+    runs = planned("--set", "demo", "--only", "modern", *(v.name for v in ablation.IDEAS), "--seeds", "0")
+    modern = train.resolve(words_of(runs[0]))[1].as_dict()
+    for run in runs[1:]:
+        given = train.resolve(words_of(run))[1].as_dict()
+        assert given["generator"] == modern["generator"]
+        assert (run.variant.idea is None) == (given != modern), run.name
+        assert run.variant.idea is None or run.told.startswith(f"ideas.py {run.variant.idea} --config")
+    assert {v.idea for v in ablation.IDEAS} - {None} == set(ideas.IDEAS)
 
 
 @pytest.mark.parametrize("name", ["facades", "colour", "maps"])

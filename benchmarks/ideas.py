@@ -1,0 +1,219 @@
+"""`cyclegan_tf.train` with one idea from the literature laid over it: what the ablation tries and the package lacks.
+
+    python benchmarks/ideas.py augment --config modern --run_dir runs/tried --training.max_steps 600
+    python benchmarks/ablation.py --set demo --seeds 0 --lanes 2 --only modern idea_augment idea_two_rates
+
+An idea becomes an option of the package only when it wins; until then it lives here, a few lines each. Ideas that
+are options already (batch size, rate, its course, n_layers of the judges, averaging) are plain lines of the ablation.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import cyclegan_tf.cli  # isort: skip  # sets TensorFlow's environment
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf import gradients, train, training
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.model import CycleGAN
+
+TWO_RATES = 2.0
+R1_GAMMA = 10.0
+LEAST_CYCLE = 0.2
+POWER_STEPS = 1
+
+
+class _Judge:
+    """A discriminator that is called another way, and is itself in all else."""
+
+    def __init__(self, judge: keras.Model, call: Callable[..., tf.Tensor]) -> None:
+        self.judge, self._call = judge, call
+
+    def __call__(self, pictures: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self._call(self.judge, pictures, training)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.judge, name)
+
+
+def _judges_called(call: Callable[..., tf.Tensor]) -> None:
+    plain = CycleGAN._discriminator
+
+    def discriminator(self: CycleGAN, domain: str) -> Any:
+        judge = plain(self, domain)
+        return None if judge is None else _Judge(judge, call)
+
+    CycleGAN._discriminator = discriminator  # type: ignore[method-assign]
+
+
+def augment() -> None:
+    """The judges see everything under random colour, shift and a hole (Zhao et al. 2020, "DiffAugment")."""
+
+    def call(judge: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
+        return judge(augmented(pictures) if training else pictures, training=training)
+
+    _judges_called(call)
+
+
+def augmented(pictures: tf.Tensor) -> tf.Tensor:
+    """Each picture by itself: brightness, saturation, contrast, a shift of an eighth at most, a hole of half a side.
+
+    Args:
+      pictures: float (N, H, W, C) in [-1, 1].
+
+    Returns:
+      The same shape and dtype; differentiable in the pictures.
+    """
+    count, height, width, _ = pictures.shape
+    count = tf.shape(pictures)[0] if count is None else count
+
+    def drawn(low: float, high: float) -> tf.Tensor:
+        return tf.cast(tf.random.uniform((count, 1, 1, 1), low, high), pictures.dtype)
+
+    x = pictures + drawn(-0.5, 0.5)
+    grey = tf.reduce_mean(x, axis=3, keepdims=True)
+    x = (x - grey) * drawn(0.0, 2.0) + grey
+    mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
+    x = (x - mean) * drawn(0.5, 1.5) + mean
+    rows, row_hole = _moved_and_cut(count, height)
+    columns, column_hole = _moved_and_cut(count, width)
+    x = tf.einsum("nij,njwc->niwc", tf.cast(rows, x.dtype), x)
+    x = tf.einsum("nij,nhjc->nhic", tf.cast(columns, x.dtype), x)
+    hole = row_hole[:, :, tf.newaxis, tf.newaxis] * column_hole[:, tf.newaxis, :, tf.newaxis]
+    return x * tf.cast(1.0 - hole, x.dtype)
+
+
+def _moved_and_cut(count: int | tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Along one axis: matrices (N, side, side) that shift and fill with 0, and masks (N, side), 1 where the hole is."""
+    place = tf.range(side)
+    shift = tf.random.uniform((count, 1), -(side // 8), side // 8 + 1, tf.int32)
+    matrices = tf.one_hot(place[tf.newaxis] + shift, side)  # of places outside a row of zeros
+    start = tf.random.uniform((count, 1), -(side // 4), side - side // 4 + 1, tf.int32)
+    hole = (place[tf.newaxis] >= start) & (place[tf.newaxis] < start + side // 2)
+    return matrices, tf.cast(hole, tf.float32)
+
+
+def two_rates() -> None:
+    """The judges learn at twice the generators' rate (Heusel et al. 2017)."""
+    plain = training.Trainer._set_rate
+
+    def set_rate(self: training.Trainer) -> float:
+        rate = plain(self)
+        self.model.discriminator_optimizer.learning_rate = TWO_RATES * rate
+        return rate
+
+    training.Trainer._set_rate = set_rate  # type: ignore[method-assign]
+
+
+def r1() -> None:
+    """The judges' gradient on real pictures is kept small (Mescheder et al. 2018, eq. 9)."""
+    plain = CycleGAN._discriminator_terms
+
+    def terms(self: CycleGAN, real_x: tf.Tensor, real_y: tf.Tensor, shown: Any, training: bool) -> Any:
+        verdicts, accuracies = plain(self, real_x, real_y, shown, training)
+        for domain in shown if training else ():
+            real = {"x": real_x, "y": real_y}[domain]
+            with tf.GradientTape() as tape:
+                tape.watch(real)
+                verdict = tf.reduce_sum(tf.reduce_mean(self._discriminator(domain)(real, training=False), (1, 2, 3)))
+            squares = tf.reduce_sum(tf.square(tape.gradient(verdict, real)), axis=(1, 2, 3))
+            verdicts[f"discriminator_{domain}"] += 0.5 * R1_GAMMA * tf.reduce_mean(squares)
+        return verdicts, accuracies
+
+    CycleGAN._discriminator_terms = terms  # type: ignore[method-assign]
+
+
+def spectral() -> None:
+    """The judges' kernels are divided by their largest singular value (Miyato et al. 2018, eq. 8)."""
+    directions: dict[str, tf.Variable] = {}
+
+    def call(judge: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
+        variables = judge.trainable_variables
+        tensors = [tf.convert_to_tensor(variable) for variable in variables]
+        scaled = [
+            _divided(tensor, _direction(directions, f"{judge.name}/{variable.path}", tensor), training)
+            if len(tensor.shape) == 4
+            else tensor
+            for variable, tensor in zip(variables, tensors, strict=True)
+        ]
+        with gradients.reading(variables, scaled):
+            return judge(pictures, training=training)
+
+    _judges_called(call)
+
+
+def _direction(known: dict[str, tf.Variable], name: str, kernel: tf.Tensor) -> tf.Variable:
+    if name not in known:
+        with tf.init_scope():
+            known[name] = tf.Variable(tf.random.stateless_normal((kernel.shape[-1], 1), (3, len(known))))
+    return known[name]
+
+
+def _divided(kernel: tf.Tensor, direction: tf.Variable, training: bool) -> tf.Tensor:
+    matrix = tf.cast(tf.reshape(kernel, (-1, kernel.shape[-1])), tf.float32)
+    still, u = tf.stop_gradient(matrix), direction.value()
+    for _ in range(POWER_STEPS):
+        v = tf.math.l2_normalize(still @ u)
+        u = tf.math.l2_normalize(tf.transpose(still) @ v)
+    if training:
+        direction.assign(u)
+    largest = tf.reduce_sum(v * (matrix @ u))
+    return kernel / tf.cast(largest, kernel.dtype)
+
+
+def two_scales() -> None:
+    """Each judge also sees the picture at half its size, by the same weights (after Wang et al. 2018, sec. 3.2)."""
+
+    def call(judge: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
+        maps = [judge(seen, training=training) for seen in (pictures, tf.nn.avg_pool2d(pictures, 2, 2, "VALID"))]
+        # the mean of both maps' means is what the losses shall take, so the smaller is repeated
+        repeats = maps[0].shape[1] * maps[0].shape[2] // (maps[1].shape[1] * maps[1].shape[2])
+        flat = [tf.reshape(m, (tf.shape(m)[0], -1, 1, 1)) for m in maps]
+        return tf.concat([flat[0], tf.tile(flat[1], (1, max(repeats, 1), 1, 1))], axis=1)
+
+    _judges_called(call)
+
+
+def cycle_decay() -> None:
+    """The cycles' weight falls in a straight line to a fifth (Wang and Lin 2018, "CycleGAN with better cycles")."""
+    factor = tf.Variable(1.0, trainable=False)
+    weighted, set_rate = CycleGAN._weighted, training.Trainer._set_rate
+
+    def lighter(self: CycleGAN, terms: dict[str, tf.Tensor]) -> tf.Tensor:
+        return weighted(
+            self, {name: factor * term if name.startswith("cycle") else term for name, term in terms.items()}
+        )
+
+    def follow(self: training.Trainer) -> float:
+        factor.assign(1.0 - (1.0 - LEAST_CYCLE) * self.budget.fraction(self.step, self.seconds))
+        return set_rate(self)
+
+    CycleGAN._weighted = lighter  # type: ignore[method-assign]
+    training.Trainer._set_rate = follow  # type: ignore[method-assign]
+
+
+IDEAS = {
+    idea.__name__: idea for idea in (augment, two_rates, r1, spectral, two_scales, cycle_decay)
+}  # fmt: skip
+
+
+def main(argv: list[str]) -> int:
+    """Lays the idea over the training and trains.
+
+    Raises:
+      UserError: no such idea.
+    """
+    if not argv or argv[0] not in IDEAS:
+        raise UserError(f"the first word must be an idea: {', '.join(IDEAS)}.")
+    tf.random.set_seed(0)
+    IDEAS[argv[0]]()
+    return train.main(argv[1:])
+
+
+if __name__ == "__main__":
+    cyclegan_tf.cli.run(main, sys.argv[1:])
