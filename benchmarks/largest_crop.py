@@ -2,8 +2,9 @@
 
     python benchmarks/largest_crop.py --budgets_gib 8 16 --filters 64 --blocks 9 --steps 1
 
-Every measurement is the training command itself, in a process of its own on made pictures of the crop's size; what
-counts is the most memory that process ever held. Memory grows with the crop's area, which says where to look; the
+Every measurement is the training command itself, in a process of its own on made pictures of the crop's size, ended
+after so many steps, or as soon as it holds more than the largest budget; what counts is the most memory that process
+ever held. Memory grows with the crop's area, which says where to look; the
 answer is a crop that was trained and fits, beside the next one, which was trained and does not.
 """
 
@@ -21,7 +22,7 @@ if not __package__:  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import scaling
-from benchmarks.machine import describe, run_measured
+from benchmarks.machine import describe, run_watched
 
 GIB = 2**30
 
@@ -67,21 +68,22 @@ def search(measure: Callable[[int], float], measured: dict[int, float], budget: 
 
 
 def measure_crop(options: argparse.Namespace, crop: int, recompute: bool, folder: Path) -> float:
-    """Bytes that the training command held at most; infinite where it was killed."""
+    """Bytes that the training command held at most; infinite where that was more than every budget."""
     source, run = folder / f"pictures{crop}", folder / f"run{crop}_{recompute}"
     if not source.exists():
         scaling.write_pictures(source, crop, 1)
     given = argparse.Namespace(**{**vars(options), "crop": crop})
     words = scaling.command(given, source, run, options.batch)
-    words += [f"--training.max_steps={options.steps}", f"--training.recompute={str(recompute).lower()}"]
-    ran = run_measured(words)
-    if ran.status < 0:
-        return math.inf
-    if ran.status:
+    # one step more, so that the end, with its pictures and saving, is never reached
+    words += [f"--training.max_steps={options.steps + 1}", f"--training.recompute={str(recompute).lower()}"]
+    most = max(options.budgets_gib) * GIB
+    ran = run_watched(words, lambda held, printed: held > most or f"step {options.steps}/" in printed)
+    trained = f"step {options.steps}/" in ran.printed
+    if ran.status >= 0:  # neither ended by us nor by the system for want of memory
         raise SystemExit(ran.printed[-3000:])
     row = {"crop_px": crop, "recompute": recompute, "peak_gib": ran.peak_bytes / GIB, "seconds": round(ran.seconds, 1)}
-    print(json.dumps(row), flush=True)
-    return ran.peak_bytes
+    print(json.dumps({**row, "trained": trained}), flush=True)
+    return ran.peak_bytes if trained and ran.peak_bytes <= most else math.inf
 
 
 def table(answers: dict[bool, dict[float, int]], measured: dict[bool, dict[int, float]], multiple: int) -> str:
@@ -95,7 +97,8 @@ def table(answers: dict[bool, dict[float, int]], measured: dict[bool, dict[int, 
         for recompute in (False, True):
             crop = answers[recompute][budget]
             held, next_held = (measured[recompute].get(c, math.nan) / GIB for c in (crop, crop + multiple))
-            cells += [f"{crop} px", f"{held:.2f} GiB", f"{next_held:.2f} GiB"]
+            told = f"{next_held:.2f} GiB" if math.isfinite(next_held) else f"over {max(answers[True]):g} GiB"
+            cells += [f"{crop} px", f"{held:.2f} GiB", told]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
@@ -58,14 +59,34 @@ def run_measured(words: list[str]) -> Ran:
 
     The kernel's maximum outlives exec: it is at least what the calling process held, which should hold little.
     """
+    return run_watched(words, lambda *_: False)
+
+
+def run_watched(words: list[str], enough: Callable[[int, str], bool], every_seconds: float = 0.5) -> Ran:
+    """`run_measured` of a command that is killed once its most memory so far and what it printed are enough."""
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as printed:
         process = subprocess.Popen(words, stdout=printed, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
+        while True:
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                break
+            if enough(_most_held(process.pid), os.pread(printed.fileno(), 2**24, 0).decode(errors="replace")):
+                process.kill()
+            time.sleep(every_seconds)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - start
         printed.seek(0)
         return Ran(process.returncode, seconds, usage.ru_maxrss * 1024, printed.read())
+
+
+def _most_held(pid: int) -> int:
+    """Bytes a process has held at most; 0 when it is just ending."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _cpu_fields() -> dict[str, str]:
