@@ -99,6 +99,7 @@ MORE = (
 
 _SKIP = ("--generator.colour_skip", "true")
 _LONG = ("--generator.upsampling", "resize", "--generator.long_skips", "true")
+_MODERN = (*_SKIP, *_LONG[:-1], "auto")
 MODERN = (
     Variant("colour_skip", "Colours led around the generators, no identity loss where they are", _SKIP),
     Variant(
@@ -108,11 +109,10 @@ MODERN = (
         "colour_skip_resize", "Colours led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")
     ),
     Variant("long_skips", "Long skips, resize + convolution", _LONG),
-    Variant("modern", "modern: colours led around, long skips, resize + convolution", (*_SKIP, *_LONG)),
+    Variant("modern", "modern: all three, the first two where the domains' colours are of one kind", _MODERN),
 )
 """The parts of configs/modern.yaml, one by one and together, against "full"."""
 
-_MODERN = (*_SKIP, *_LONG)
 _COSINE = "--optimizer.schedule cosine --training.constant_epochs 0 --training.decay_epochs 200".split()
 _BATCH = "--data.batch_size 4 --optimizer.learning_rate 4e-4".split()
 IDEAS = (

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from cyclegan_tf import checkpoints, colours, hardware, images, networks, state
+from cyclegan_tf import checkpoints, hardware, networks, state
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.pipeline import Order
@@ -21,9 +18,6 @@ from cyclegan_tf.freezing import freeze_encoder
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.optimizers import FusedAdam
 from cyclegan_tf.runs import RunDirectory
-
-# Taking more moves the result by less than the first steps of training do.
-_COLOUR_PICTURES = 200
 
 
 @dataclass(frozen=True)
@@ -38,8 +32,14 @@ class Feed:
 
 
 def build_generator(experiment: Experiment, direction: str, dtype_policy: str = "float32") -> keras.Model:
-    """The generator of one direction, "xy" or "yx", with the experiment's initial weights."""
+    """The generator of one direction, "xy" or "yx", with the experiment's initial weights.
+
+    Raises:
+      ValueError: generator.long_skips is still "auto"; `beginning.chosen` decides it.
+    """
     config, data = experiment.generator, experiment.data
+    if config.long_skips == "auto":
+        raise ValueError("generator.long_skips is 'auto': let beginning.chosen decide before networks are built.")
     channels = {"x": data.channels_x, "y": data.channels_y}
     return networks.build_generator(
         config.architecture,
@@ -129,46 +129,6 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
         pool = model.pool_x if domain == "x" else model.pool_y
         pool.build((data.batch_size, data.crop_size_px, data.crop_size_px, channels))
     return model
-
-
-def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:
-    """What a training that begins takes from its pictures; tells people what was found."""
-    found = {"colours": _start_colours(model, feed)} if experiment.generator.colour_skip else {}
-    settle(experiment, model)
-    return found
-
-
-def settle(experiment: Experiment, model: CycleGAN) -> None:
-    """Leaves out the identity terms where colours are led around the generators; before the first step.
-
-    G(y) = y asks that colours stay as they are just where G starts by changing them. Weights given one by one
-    (loss.identity_x, loss.identity_y) are kept.
-    """
-    loss = experiment.loss
-    if not experiment.generator.colour_skip or loss.identity_x is not None or loss.identity_y is not None:
-        return
-    if model.generator_xy.get_layer("colour_skip").changes_colours:
-        model.leave_out("identity_x", "identity_y")
-
-
-def _start_colours(model: CycleGAN, feed: Feed) -> str:
-    """Fits the start of both generators' colour skips to the training pictures."""
-    found = {d: colours.moments(_some_pictures(store)) for d, store in (("x", feed.store_x), ("y", feed.store_y))}
-    if len(found["x"].mean) != len(found["y"].mean):
-        return "the domains have different channels: nothing is led around the generators"
-    matrices = {way: colours.transfer(found[way[0]], found[way[1]]) for way in ("xy", "yx")}
-    strength = max(colours.strength(matrix) for matrix, _ in matrices.values())
-    if strength > colours.MOST_STRENGTH:
-        return f"of different kinds ({strength:.1f} times apart): nothing is led around the generators"
-    for way, (matrix, offset) in matrices.items():
-        getattr(model, f"generator_{way}").get_layer("colour_skip").set_start(matrix, offset)
-    return f"alike (up to {strength:.1f} times apart): led around the generators, starting from their transfer"
-
-
-def _some_pictures(store: Store) -> Iterator[np.ndarray]:
-    """Evenly spread over the store, float32 in [-1, 1]."""
-    for index in np.unique(np.linspace(0, len(store) - 1, _COLOUR_PICTURES).astype(np.int64)):
-        yield images.to_signed(store.lookup(tf.constant(index))).numpy()
 
 
 def check_sizes(experiment: Experiment) -> None:

@@ -86,7 +86,7 @@ class Generator:
         norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
         colour_skip: Lead the input's colours around the network; their change starts from the data and is learned.
-        long_skips: Add the descending half's features to the ascending half's, past the residual blocks.
+        long_skips: Add the descending half's features to the ascending half's; auto: if the domains' colours are alike.
     """
 
     architecture: Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"] = "resnet_9blocks"
@@ -97,7 +97,7 @@ class Generator:
     norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
     colour_skip: bool = False
-    long_skips: bool = False
+    long_skips: bool | Literal["auto"] = False
 
     def __post_init__(self) -> None:
         at_least("generator", self, 1, "filters", "blocks")
@@ -105,7 +105,7 @@ class Generator:
         if self.architecture.startswith("unet"):
             rule = f"{self.architecture} has no residual blocks"
             require(self.blocks is None, "generator.blocks", self.blocks, rule)
-            require(not self.long_skips, "generator.long_skips", self.long_skips, f"{rule} to skip")
+            require(self.long_skips is not True, "generator.long_skips", self.long_skips, f"{rule} to skip")
 
 
 @dataclass(frozen=True)

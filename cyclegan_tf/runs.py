@@ -33,6 +33,8 @@ FREE_FIELDS = (
     "data.cache",
     "data.tfds_dir",
 )
+# Fields whose "auto" is decided when a run begins; its config holds the decision.
+CHOSEN_FIELDS = ("generator.long_skips",)
 
 
 def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
@@ -187,7 +189,11 @@ class RunDirectory:
         Raises:
           UserError: names every field that differs, with both values.
         """
-        found = [d for d in differences(self.experiment(), experiment) if not d[0].startswith(FREE_FIELDS)]
+        found = [
+            (name, old, new)
+            for name, old, new in differences(self.experiment(), experiment)
+            if not name.startswith(FREE_FIELDS) and not (name in CHOSEN_FIELDS and new == "auto")
+        ]
         if found:
             told = "; ".join(f"{name} is {old!r} there, {new!r} asked" for name, old, new in found)
             raise UserError(

@@ -228,7 +228,7 @@ def _train_on(
     jit: bool,
     choices: dict[str, str],
 ) -> int:
-    from cyclegan_tf import assembly, workers
+    from cyclegan_tf import assembly, beginning, workers
     from cyclegan_tf.training import Trainer
 
     if devices.strategy is not None:
@@ -248,6 +248,8 @@ def _train_on(
     cache = "lazy" if devices.workers > 1 and experiment.data.cache == "auto" else None
     feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not quiet, cache)
     workers.check_same(devices, workers.facts_of_pictures(feed.source))
+    experiment, decided = beginning.chosen(experiment, feed, run, devices)
+    choices |= decided
     with devices.scope():
         model = assembly.build_model(experiment, policy, jit)
     # before moving averages start from the weights
@@ -270,11 +272,11 @@ def _train_on(
     if told is None and arguments.resume == "required":
         raise UserError(f"--resume required, but {run.path} has no checkpoint.")
     if told is None and origin is None:
-        for what, found in assembly.start(experiment, model, feed).items():
+        for what, found in beginning.start(experiment, model, feed).items():
             say(what, found)
     trainer.share_start()
     # colours led around the generators come with the weights
-    assembly.settle(experiment, model)
+    beginning.settle(experiment, model)
     for line in _told_of_origin(origin, told is not None, experiment, arguments):
         say("init", line)
     for line in told or []:

@@ -57,7 +57,7 @@ FLOORS = [
     ],
     ["evaluation.split"],
     ["assembly", "scoring"],
-    ["observing", "workers"],
+    ["observing", "workers", "beginning"],
     ["training", "exporting.source", "evaluation.opening"],
     ["exporting.card", "inspection.training_run"],
     ["exporting.saved_model", "exporting.litert_files", "inspection.exports"],
@@ -99,7 +99,8 @@ def test_imports_run_downward_only():
 def test_building_blocks_never_see_the_config():
     knowing = {name for name, path in MODULES.items() if "config" in set(imports(path))}
     assert knowing <= {
-        "runs", "cli", "assembly", "budget", "workers", "training", "train", "convert", "inspection.training_run",
+        "runs", "cli", "assembly", "beginning", "budget", "workers", "training", "train", "convert",
+        "inspection.training_run",
     }  # fmt: skip
 
 

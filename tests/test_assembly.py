@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-from PIL import Image
 
 from cyclegan_tf import assembly, checkpoints, state, train
 from cyclegan_tf.errors import UserError
@@ -27,6 +26,11 @@ def test_the_papers_model_has_the_papers_sizes_and_optimizers():
     assert [adam[k] for k in ("learning_rate", "beta_1", "beta_2", "epsilon")] == pytest.approx(
         [2e-4, 0.5, 0.999, 1e-8]
     )
+
+
+def test_networks_are_not_built_while_their_shape_is_undecided():
+    with pytest.raises(ValueError, match=r"long_skips is 'auto': let beginning\.chosen decide"):
+        assembly.build_generator(experiment("--generator.long_skips=auto"), "xy")
 
 
 def test_the_seed_decides_the_weights_and_the_four_networks_differ():
@@ -199,65 +203,3 @@ class TestLoadGenerator:
         for checkpoint in ("best", "last"):
             with pytest.raises(UserError, match="has no checkpoint yet; train it first"):
                 assembly.load_generator(tmp_path / "new", "xy", checkpoint=checkpoint)
-
-
-class TestColourSkip:
-    """Y is X with red and blue exchanged and lighter: colours alike; or nearly gray: of another kind."""
-
-    @staticmethod
-    def folder(root, change):
-        rng = np.random.default_rng(5)
-        for name, changed in (("trainA", False), ("trainB", True)):
-            (root / name).mkdir(parents=True)
-            for index in range(6):
-                small = rng.uniform(40, 200, (4, 4, 3))
-                picture = np.repeat(np.repeat(change(small) if changed else small, 6, axis=0), 6, axis=1)
-                Image.fromarray(picture.round().astype(np.uint8)).save(root / name / f"{index}.png")
-        return root
-
-    def trained(self, root, change, capsys):
-        source = self.folder(root / "pictures", change)
-        words = tiny.words(source, root / "run", "--generator.colour_skip=true", "--training.max_steps=2")
-        words.append("--training.checkpoint_every_steps=1")
-        assert train.main(words) == 0
-        network, _ = assembly.load_generator(root / "run", "xy")
-        return network.get_layer("colour_skip"), capsys.readouterr().out
-
-    def test_domains_alike_start_from_their_transfer(self, tmp_path, capsys):
-        skip, told = self.trained(tmp_path, lambda p: 0.8 * p[..., ::-1] + 40, capsys)
-        assert "colours   alike (up to 1." in told
-        assert "identity_x" not in terms_of(tmp_path / "run")
-        white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
-        assert white > 0.5
-        assert black < 0
-
-    def test_domains_of_different_kinds_have_none(self, tmp_path, capsys):
-        skip, told = self.trained(tmp_path, lambda p: 0.03 * p + 128, capsys)
-        assert "colours   of different kinds" in told
-        assert "identity_x" in terms_of(tmp_path / "run")
-        assert not np.any(skip(np.random.default_rng(1).uniform(-1, 1, (1, 3, 3, 3))))
-
-    def test_identity_weights_given_one_by_one_are_kept(self, tmp_path):
-        source = self.folder(tmp_path / "pictures", lambda p: 0.8 * p + 40)
-        words = ["--generator.colour_skip=true", "--training.max_steps=2", "--loss.identity_x=5"]
-        assert train.main(tiny.words(source, tmp_path / "run", *words)) == 0
-        assert "identity_x" in terms_of(tmp_path / "run")
-
-    def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
-        self.trained(tmp_path, lambda p: 0.8 * p + 40, capsys)
-        arrays, step, _ = tiny.outcome(tmp_path / "run")
-        checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
-        name = next(name for name in arrays if name.startswith("generator_xy") and name.endswith("kernel_start"))
-        assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
-        assert "colours" not in capsys.readouterr().out
-        again, step_again, _ = tiny.outcome(tmp_path / "run")
-        assert step == step_again == 2
-        np.testing.assert_array_equal(again[name], arrays[name])
-        assert np.abs(arrays[name]).max() > 0.3
-        assert "identity_x" not in terms_of(tmp_path / "run")
-
-
-def terms_of(run):
-    """Names in the last row of a training."""
-    _, _, rows = tiny.outcome(run)
-    return [row for row in rows if row["kind"] == "train"][-1]

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the command above
 
 from race import Clock, Entry
 
-from cyclegan_tf import assembly
+from cyclegan_tf import assembly, beginning
 from cyclegan_tf.config import Experiment, Logging, Training
 from cyclegan_tf.runs import RunDirectory
 from cyclegan_tf.training import Trainer
@@ -99,11 +99,13 @@ def train(entry: Entry, started: float) -> int:
     run = RunDirectory(Path(entry.target) / "run")
     with run.locked():
         feed, _ = assembly.open_feed(experiment, run)
+        experiment, told = beginning.chosen(experiment, feed, run)
         model = assembly.build_model(experiment, policy, jit)
-        print(assembly.start(experiment, model, feed), flush=True)
+        print(told | beginning.start(experiment, model, feed), flush=True)
         # What imports and reading have used up is taken off, so that the rate falls to 0 where the budget ends.
         left = entry.minutes - (time.time() - started) / 60
-        experiment = experiment_of(entry, max(left, LEAST_MINUTES))
+        rest = dataclasses.replace(experiment.training, max_minutes=max(left, LEAST_MINUTES))
+        experiment = dataclasses.replace(experiment, training=rest)
         run.begin(experiment, feed.source.record())
         runner = Runner(entry, started, experiment, run, feed, model)
         if status := runner.train():

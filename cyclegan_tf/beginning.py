@@ -1,0 +1,128 @@
+"""What a training takes from its pictures before its first step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import colours, images
+from cyclegan_tf.assembly import Feed
+from cyclegan_tf.config import Experiment
+from cyclegan_tf.data.store import Store
+from cyclegan_tf.distribution import Devices
+from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.runs import RunDirectory
+
+# Taking more moves the result by less than the first steps of training do.
+_COLOUR_PICTURES = 200
+
+
+def chosen(
+    experiment: Experiment, feed: Feed, run: RunDirectory, devices: Devices | None = None
+) -> tuple[Experiment, dict[str, str]]:
+    """Decides what "auto" leaves to the pictures; what a run has decided when it began stays.
+
+    Long skips lead detail from the input to the output. Where the domains' colours are of one kind, so is their
+    detail, and training starts with a sharp picture; where one shows photographs and the other drawings, the skips
+    carry what training must first get rid of (docs/results.md has the figures).
+
+    Args:
+      experiment: as asked.
+      feed: its pictures.
+      run: where it trains.
+      devices: of all machines; the chief decides.
+
+    Returns:
+      The experiment without "auto" there, and what was decided, in words for people.
+    """
+    if experiment.generator.long_skips != "auto":
+        return experiment, {}
+    devices = devices or Devices()
+    long_skips, why = False, "as the chief decided"
+    if devices.is_chief and run.exists():
+        long_skips, why = bool(run.experiment().generator.long_skips), "as when this run began"
+    elif devices.is_chief and experiment.generator.architecture.startswith("unet"):
+        why = "a U-Net has skips of its own"
+    elif devices.is_chief:
+        change = _change_of_colours(feed)
+        long_skips = change is not None and change.of_one_kind
+        why = change.told if change else "the domains have different channels"
+    if devices.workers > 1:
+        long_skips = bool(devices.from_chief({"long_skips": np.array(long_skips)})["long_skips"])
+    told = {"skips": f"{'long ones' if long_skips else 'no long ones'} ({why})"}
+    return dataclasses.replace(
+        experiment, generator=dataclasses.replace(experiment.generator, long_skips=long_skips)
+    ), told
+
+
+def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:
+    """Gives the networks of a training that begins what they take from the pictures; tells people what was found."""
+    found = {"colours": _start_colours(model, feed)} if experiment.generator.colour_skip else {}
+    settle(experiment, model)
+    return found
+
+
+def settle(experiment: Experiment, model: CycleGAN) -> None:
+    """Leaves out the identity terms where colours are led around the generators; before the first step.
+
+    G(y) = y asks that colours stay as they are just where G starts by changing them. Weights given one by one
+    (loss.identity_x, loss.identity_y) are kept.
+    """
+    loss = experiment.loss
+    if not experiment.generator.colour_skip or loss.identity_x is not None or loss.identity_y is not None:
+        return
+    if model.generator_xy.get_layer("colour_skip").changes_colours:
+        model.leave_out("identity_x", "identity_y")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Change:
+    """Between the colours of two domains of as many channels.
+
+    Attributes:
+      transfers: "xy" or "yx" -> matrix and offset, see `colours.transfer`.
+      strength: by how much the stronger of both stretches or shrinks the colour it changes most.
+    """
+
+    transfers: dict[str, tuple[np.ndarray, np.ndarray]]
+    strength: float
+
+    @property
+    def of_one_kind(self) -> bool:
+        return self.strength <= colours.MOST_STRENGTH
+
+    @property
+    def told(self) -> str:
+        if self.of_one_kind:
+            return f"colours are alike, up to {self.strength:.1f} times apart"
+        return f"colours are of different kinds, {self.strength:.1f} times apart"
+
+
+def _change_of_colours(feed: Feed) -> _Change | None:
+    """By the training pictures; None where the domains have different channels."""
+    found = {d: colours.moments(_some_pictures(store)) for d, store in (("x", feed.store_x), ("y", feed.store_y))}
+    if len(found["x"].mean) != len(found["y"].mean):
+        return None
+    transfers = {way: colours.transfer(found[way[0]], found[way[1]]) for way in ("xy", "yx")}
+    return _Change(transfers, max(colours.strength(matrix) for matrix, _ in transfers.values()))
+
+
+def _start_colours(model: CycleGAN, feed: Feed) -> str:
+    """Fits the start of both generators' colour skips to the training pictures."""
+    change = _change_of_colours(feed)
+    if change is None:
+        return "the domains have different channels: nothing is led around the generators"
+    if not change.of_one_kind:
+        return f"of different kinds ({change.strength:.1f} times apart): nothing is led around the generators"
+    for way, (matrix, offset) in change.transfers.items():
+        getattr(model, f"generator_{way}").get_layer("colour_skip").set_start(matrix, offset)
+    return f"alike (up to {change.strength:.1f} times apart): led around the generators, starting from their transfer"
+
+
+def _some_pictures(store: Store) -> Iterator[np.ndarray]:
+    """Evenly spread over the store, float32 in [-1, 1]."""
+    for index in np.unique(np.linspace(0, len(store) - 1, _COLOUR_PICTURES).astype(np.int64)):
+        yield images.to_signed(store.lookup(tf.constant(index))).numpy()

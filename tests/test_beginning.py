@@ -1,0 +1,144 @@
+"""What a training takes from its pictures before its first step."""
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from cyclegan_tf import assembly, beginning, checkpoints, train
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import RunDirectory
+
+
+def folder(root, change):
+    """Six pictures of X, and six others under a change of colour for Y."""
+    rng = np.random.default_rng(5)
+    for name, changed in (("trainA", False), ("trainB", True)):
+        (root / name).mkdir(parents=True)
+        for index in range(6):
+            small = rng.uniform(40, 200, (4, 4, 3))
+            picture = np.repeat(np.repeat(change(small) if changed else small, 6, axis=0), 6, axis=1)
+            Image.fromarray(picture.round().astype(np.uint8)).save(root / name / f"{index}.png")
+    return root
+
+
+def alike(picture):
+    """Red and blue exchanged, and lighter."""
+    return 0.8 * picture[..., ::-1] + 40
+
+
+def different(picture):
+    """Nearly gray."""
+    return 0.03 * picture + 128
+
+
+class TestColourSkip:
+    def trained(self, root, change, capsys):
+        source = folder(root / "pictures", change)
+        words = tiny.words(source, root / "run", "--generator.colour_skip=true", "--training.max_steps=2")
+        words.append("--training.checkpoint_every_steps=1")
+        assert train.main(words) == 0
+        network, _ = assembly.load_generator(root / "run", "xy")
+        return network.get_layer("colour_skip"), capsys.readouterr().out
+
+    def test_domains_alike_start_from_their_transfer(self, tmp_path, capsys):
+        skip, told = self.trained(tmp_path, alike, capsys)
+        assert "colours   alike (up to 1." in told
+        assert "identity_x" not in terms_of(tmp_path / "run")
+        white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
+        assert white > 0.5
+        assert black < 0
+
+    def test_domains_of_different_kinds_have_none(self, tmp_path, capsys):
+        skip, told = self.trained(tmp_path, different, capsys)
+        assert "colours   of different kinds" in told
+        assert "identity_x" in terms_of(tmp_path / "run")
+        assert not np.any(skip(np.random.default_rng(1).uniform(-1, 1, (1, 3, 3, 3))))
+
+    def test_identity_weights_given_one_by_one_are_kept(self, tmp_path):
+        source = folder(tmp_path / "pictures", alike)
+        words = ["--generator.colour_skip=true", "--training.max_steps=2", "--loss.identity_x=5"]
+        assert train.main(tiny.words(source, tmp_path / "run", *words)) == 0
+        assert "identity_x" in terms_of(tmp_path / "run")
+
+    def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
+        self.trained(tmp_path, alike, capsys)
+        arrays, step, _ = tiny.outcome(tmp_path / "run")
+        checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
+        name = next(name for name in arrays if name.startswith("generator_xy") and name.endswith("kernel_start"))
+        assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
+        assert "colours" not in capsys.readouterr().out
+        again, step_again, _ = tiny.outcome(tmp_path / "run")
+        assert step == step_again == 2
+        np.testing.assert_array_equal(again[name], arrays[name])
+        assert np.abs(arrays[name]).max() > 0.3
+        assert "identity_x" not in terms_of(tmp_path / "run")
+
+
+def terms_of(run):
+    """Names in the last row of a training."""
+    _, _, rows = tiny.outcome(run)
+    return [row for row in rows if row["kind"] == "train"][-1]
+
+
+class TestLongSkips:
+    AUTO = "--generator.long_skips=auto"
+
+    @staticmethod
+    def has_long_skips(run):
+        network, _ = assembly.load_generator(run, "xy")
+        return any("long_skip" in layer.name for layer in network.layers)
+
+    @pytest.mark.parametrize(("change", "expected"), [(alike, True), (different, False)], ids=["alike", "different"])
+    def test_are_there_where_colours_are_alike(self, tmp_path, capsys, change, expected):
+        source, run = folder(tmp_path / "pictures", change), tmp_path / "run"
+        assert train.main(tiny.words(source, run, self.AUTO, "--training.max_steps=1")) == 0
+        assert RunDirectory(run).experiment().generator.long_skips is expected
+        assert self.has_long_skips(run) is expected
+        told = (
+            "skips     long ones (colours are alike, up to 1."
+            if expected
+            else "skips     no long ones (colours are of "
+        )
+        assert told in capsys.readouterr().out
+
+    def test_stay_as_the_run_began_when_it_is_asked_for_once_more(self, tmp_path, capsys):
+        source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
+        words = tiny.words(source, run, self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1")
+        assert train.main(words) == 0
+        checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
+        for path in (source / "trainB").iterdir():  # the pictures would now decide otherwise
+            Image.new("RGB", (24, 24), (128, 128, 128 + int(path.stem))).save(path)
+        capsys.readouterr()
+        assert train.main(words) == 0
+        assert "skips     long ones (as when this run began)" in capsys.readouterr().out
+        with pytest.raises(UserError, match="long_skips is True there, False asked"):
+            train.main([word.replace("auto", "false") for word in words])
+
+    def test_the_chief_decides_for_all(self, tmp_path):
+        class Machine:
+            workers, is_chief, sent = 2, False, {"long_skips": np.array(True)}
+
+            def from_chief(self, arrays):
+                assert set(arrays) == set(self.sent)
+                return self.sent
+
+        e = train.resolve([*tiny.WORDS, "--data.source", "x", self.AUTO])[1]
+        decided, told = beginning.chosen(e, None, RunDirectory(tmp_path / "private"), Machine())
+        assert decided.generator.long_skips is True
+        assert told == {"skips": "long ones (as the chief decided)"}
+
+    def test_a_u_net_has_its_own_and_what_is_asked_for_is_kept(self, tmp_path):
+        run = RunDirectory(tmp_path / "run")
+        e = train.resolve(["--data.source=x", "--generator.architecture=unet_128", self.AUTO])[1]
+        assert beginning.chosen(e, None, run)[0].generator.long_skips is False
+        e = train.resolve(["--data.source=x", "--generator.long_skips=true"])[1]
+        assert beginning.chosen(e, None, run) == (e, {})
+
+    def test_domains_of_different_channels_have_none(self, tmp_path, capsys):
+        source = folder(tmp_path / "pictures", alike)
+        for path in (source / "trainB").iterdir():
+            Image.open(path).convert("L").save(path)
+        words = ["--data.channels_y=1", "--loss.identity=0", self.AUTO, "--training.max_steps=1"]
+        assert train.main(tiny.words(source, tmp_path / "run", *words)) == 0
+        assert "no long ones (the domains have different channels)" in capsys.readouterr().out
