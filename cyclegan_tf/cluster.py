@@ -43,23 +43,45 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
     try:
         values = json.loads(text)
         jobs = values.get("cluster") or {}
-        task = values.get("task") or {}
+        task = dict(values.get("task") or {})
         unknown = sorted(set(jobs) - set(_KINDS))
-        addresses = [(kind, index, str(a)) for kind in _KINDS for index, a in enumerate(jobs.get(kind, []))]
+        addresses = [(kind, index, _address(a)) for kind in _KINDS for index, a in enumerate(_listed(jobs, kind))]
         places = [(kind, index) for kind, index, _ in addresses]
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}.") from error
     if unknown:
         raise UserError(f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs {', '.join(_KINDS)}.")
+    if len(jobs.get("chief", [])) > 1:
+        raise UserError(f"{VARIABLE} names {len(jobs['chief'])} chiefs; one alone writes, all others are workers.")
     if len(addresses) < 2:
         return None
+    known = [address for _, _, address in addresses]
+    twice = [address for address in known if known.count(address) > 1]
+    if twice:
+        raise UserError(f"{VARIABLE} names {twice[0]} more than once; every machine has an address of its own.")
     place = (task.get("type"), _whole(task.get("index")))
     if place not in places:
         raise UserError(
             f"{VARIABLE} says this is {place[0]} {task.get('index')}, which its cluster does not hold; "
             f"it must look like {_EXAMPLE}."
         )
-    return Cluster(tuple(address for _, _, address in addresses), places.index(place))
+    return Cluster(tuple(known), places.index(place))
+
+
+def _listed(jobs: Mapping[str, object], kind: str) -> list[object]:
+    """The addresses of a job; a text or a dictionary would be taken apart letter by letter, or by its keys."""
+    found = jobs.get(kind, [])
+    if not isinstance(found, list):
+        raise TypeError(f"the addresses of {kind!r} are no list")
+    return found
+
+
+def _address(value: object) -> str:
+    """A "host:port", which TensorFlow would otherwise wait for without a word."""
+    host, _, port = str(value).rpartition(":")
+    if not (isinstance(value, str) and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{value!r} is no address of the form host:port")
+    return value
 
 
 def _whole(value: object) -> int | None:
