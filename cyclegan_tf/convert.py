@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jsonargparse import Namespace
 
 from cyclegan_tf import cli
@@ -20,7 +21,6 @@ from cyclegan_tf.runs import RunDirectory
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
     Arrays = Mapping[str, np.ndarray]
 
@@ -235,8 +235,19 @@ def _read(task: _Task, path: Path, architecture: str) -> tuple[Design, Arrays]:
         raise UserError(
             f"{path} holds {torch_recognise.described(design)}, not --architecture {architecture}; leave that out."
         )
+    _check_finite(arrays, path)
     _say_recognised(task, path.name, design, arrays)
     return design, arrays
+
+
+def _check_finite(arrays: Arrays, path: Path) -> None:
+    """Refuses what a training that broke down left behind, which gives no picture."""
+    broken = next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+    if broken is not None:
+        raise UserError(
+            f"{path} holds numbers that are not finite, first in {broken}: its training had broken down; give a file "
+            "of an earlier epoch."
+        )
 
 
 def _say_recognised(task: _Task, what: str, design: Design, arrays: Arrays) -> None:

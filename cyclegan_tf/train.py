@@ -17,6 +17,7 @@ from jsonargparse import Namespace
 from cyclegan_tf import checkpoints, cli, cluster
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.interop.run_of_networks import is_folder_of_networks
 from cyclegan_tf.runs import RunDirectory
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def resolve(argv: Sequence[str]) -> tuple[Namespace, Experiment, RunDirectory]:
     if first.init_from:
         _take_architecture(base, run if run.exists() else _source_run(Path(first.init_from)))
         arguments = build_parser().parse([*cli.as_words(base), *argv])
+        if arguments.generator.architecture != base["generator"]["architecture"]:
+            base["generator"]["blocks"] = None  # the number belongs to the architecture it comes with
+            arguments = build_parser().parse([*cli.as_words(base), *argv])
     return arguments, cli.experiment_from(arguments), run
 
 
@@ -108,6 +112,11 @@ def _name(arguments: Namespace) -> str:
 
 
 def _source_run(path: Path) -> RunDirectory:
+    if is_folder_of_networks(path) and not RunDirectory(path).exists():
+        raise UserError(
+            f"--init_from {path} is a folder of PyTorch checkpoints; make a run directory of it first: "
+            f"python -m cyclegan_tf.convert {shlex.quote(str(path))} RUN"
+        )
     if path.is_file():
         raise UserError(
             f"--init_from {path} is a file; give a run directory, which holds both translators "

@@ -354,6 +354,19 @@ def test_a_malicious_file_is_status_2_and_runs_nothing(tmp_path, capsys):
     assert names(tmp_path) == ["n.pth"]
 
 
+def test_weights_of_a_training_that_broke_down_are_refused(made, tmp_path):
+    source = folder(tmp_path / "official", made)
+    arrays = made["D_B"].state_dict()
+    torch.save(arrays | {"model.2.bias": arrays["model.2.bias"] * float("nan")}, source / "latest_net_D_B.pth")
+    for words in (
+        [str(source), str(tmp_path / "run")],
+        [str(source / "latest_net_D_B.pth"), str(tmp_path / "d.keras")],
+    ):
+        with pytest.raises(UserError, match=r"D_B\.pth holds numbers that are not finite, first in model\.2\.bias"):
+            convert.main(words)
+    assert names(tmp_path) == ["official"]
+
+
 def test_a_folder_of_two_trainings_leaves_nothing(made, tmp_path):
     other = official.Patch(filters=5, n_layers=2)
     source = folder(tmp_path / "official", {**made, "D_B": other})

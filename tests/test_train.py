@@ -416,6 +416,21 @@ class TestInitFrom:
             train.main(tiny.words(source, run, f"--init_from={origin}"))
         assert not run.exists()
 
+    @pytest.mark.parametrize("architecture", ["resnet_9blocks", "unet_128"])
+    def test_another_architecture_comes_without_the_runs_number_of_blocks(self, origin, source, architecture):
+        words = ["--data.source", str(source), "--init_from", str(origin)]
+        for given, blocks in (
+            ([f"--generator.architecture={architecture}"], None),
+            (["--generator.architecture=fast_style", "--generator.blocks=2"], 2),
+            (["--generator.architecture=resnet_6blocks"], 1),
+        ):
+            assert train.resolve([*words, *given])[1].generator.blocks == blocks
+
+    def test_files_of_pytorch_are_to_be_converted_first(self, source, tmp_path):
+        (tmp_path / "latest_net_G_A.pth").touch()
+        with pytest.raises(UserError, match=r"make a run directory of it first: python -m cyclegan_tf\.convert"):
+            train.main(["--data.source", str(source), "--init_from", str(tmp_path), "--run_dir", str(tmp_path / "run")])
+
     def test_networks_come_before_the_config_file_and_after_the_options(self, origin, source, tmp_path):
         file = tmp_path / "e.yaml"
         values = {
