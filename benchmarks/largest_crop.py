@@ -31,10 +31,13 @@ def predict(measured: dict[int, float], budget: float) -> float:
     """The crop whose memory is the budget, by the line in the crop's area through the two nearest measurements.
 
     Args:
-      measured: bytes by crop in pixels, at least two, growing.
+      measured: bytes by crop in pixels, growing, at least one of them finite; one alone tells bytes per pixel.
       budget: bytes.
     """
     finite = {crop: held for crop, held in measured.items() if math.isfinite(held)}
+    if len(finite) == 1:
+        ((crop, held),) = finite.items()
+        return crop * math.sqrt(budget / held)
     (small, less), (large, more) = sorted(sorted(finite.items(), key=lambda item: abs(item[1] - budget))[:2])
     slope = (more - less) / (large**2 - small**2)
     if slope <= 0:

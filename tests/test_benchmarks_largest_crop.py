@@ -36,6 +36,13 @@ def test_a_killed_training_does_not_fit():
     assert known[640] == math.inf
 
 
+@pytest.mark.parametrize("budget", [4, 8])
+def test_one_measurement_beside_a_crop_that_fits_no_budget_is_enough_to_go_on(budget):
+    known = {256: held(256), 1024: math.inf}
+    crop = largest_crop.search(held, known, budget * GIB, 64)
+    assert known[crop] <= budget * GIB < known[crop + 64]
+
+
 def test_crops_that_do_not_tell_are_refused():
     with pytest.raises(ValueError, match="384 px took no more memory than 256 px"):
         largest_crop.predict({256: 2.0, 384: 2.0}, 9.0)
