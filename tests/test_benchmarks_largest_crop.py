@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import resource
 import sys
 
 import pytest
@@ -56,9 +57,11 @@ def test_the_table_shows_the_answer_and_its_proof():
 
 @pytest.mark.slow
 def test_a_real_training_is_measured(tmp_path, capsys):
-    options = argparse.Namespace(filters=2, blocks=1, batch=1, precision="float32", steps=1, budgets_gib=[4.0])
+    options = argparse.Namespace(filters=2, blocks=1, batch=1, precision="float32", steps=1, budgets_gib=[16.0])
     bytes_held = largest_crop.measure_crop(options, 32, True, tmp_path)
-    assert 0.2 * GIB < bytes_held < 3 * GIB
+    # the kernel's maximum is at least what this process, which starts the command, has held
+    mine = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert 0.2 * GIB < bytes_held <= max(mine, 3 * GIB)
     assert '"crop_px": 32, "recompute": true' in capsys.readouterr().out
     assert "recompute: true" in (tmp_path / "run32_True" / "config.yaml").read_text()
 
