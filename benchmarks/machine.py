@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
 import tempfile
 import time
@@ -55,29 +56,33 @@ class Ran:
 
 
 def run_measured(words: list[str]) -> Ran:
-    """Runs a command; memory is the most that its process held, without its children (Linux).
-
-    The kernel's maximum outlives exec: it is at least what the calling process held, which should hold little.
-    """
+    """Runs a command; memory is the most that its process held, without its children (Linux)."""
     return run_watched(words, lambda *_: False)
 
 
-def run_watched(words: list[str], enough: Callable[[int, str], bool], every_seconds: float = 0.5) -> Ran:
-    """`run_measured` of a command that is killed once its most memory so far and what it printed are enough."""
-    start = time.perf_counter()
+def run_watched(words: list[str], enough: Callable[[int, str], bool], every_seconds: float = 0.1) -> Ran:
+    """`run_measured` of a command that is killed once its most memory so far and what it printed are enough.
+
+    The kernel's maximum outlives exec, so it may be that of the calling process; where it is not above that, the
+    command's own is taken as it was seen last.
+    """
+    start, seen = time.perf_counter(), 0
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with tempfile.TemporaryFile("w+") as printed:
         process = subprocess.Popen(words, stdout=printed, stderr=subprocess.STDOUT)
         while True:
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
             if ended:
                 break
-            if enough(_most_held(process.pid), os.pread(printed.fileno(), 2**24, 0).decode(errors="replace")):
+            seen = max(seen, _most_held(process.pid))
+            if enough(seen, os.pread(printed.fileno(), 2**24, 0).decode(errors="replace")):
                 process.kill()
             time.sleep(every_seconds)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - start
         printed.seek(0)
-        return Ran(process.returncode, seconds, usage.ru_maxrss * 1024, printed.read())
+        most = usage.ru_maxrss * 1024
+        return Ran(process.returncode, seconds, most if most > mine else seen, printed.read())
 
 
 def _most_held(pid: int) -> int:

@@ -1,6 +1,5 @@
 """The measure of seams by hand, the ways in tiles on a tiny network, and the memory of the real command."""
 
-import resource
 import sys
 from pathlib import Path
 
@@ -61,7 +60,5 @@ def test_the_real_command_is_measured(tmp_path):
     build_generator("resnet_6blocks", filters=2, blocks=1, seed=1).save(network)
     found = tiles.memory(network, 100, 160, ["--tile=64", "--overlap=16"], tmp_path)
     assert found["picture"] == "160 x 100"
-    # the kernel's maximum is at least what this process, which starts the command, has held
-    mine = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert 2**27 < found["peak_rss_bytes"] <= max(mine, 2**31)
+    assert 2**27 < found["peak_rss_bytes"] < 2**31
     assert any("160 x 100 in 6 tiles" in line for line in found["printed"])

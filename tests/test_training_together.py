@@ -68,6 +68,7 @@ def assert_equal_within(a, b, steps=20, bound=1e-5, gradients=True):
     rows_a, rows_b = ([row for row in rows if row["kind"] == "train"] for rows in (rows_a, rows_b))
     assert len(rows_a) == len(rows_b) == steps
     for row, other in zip(rows_a, rows_b, strict=True):
+        assert set(row) == set(other)
         for name in set(row) - {"kind"}:
             of_gradient = name.startswith("gradient_norm")
             if of_gradient and not gradients:
