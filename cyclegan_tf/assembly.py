@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from cyclegan_tf import checkpoints, hardware, networks, state
+from cyclegan_tf import checkpoints, hardware, network_files, networks, state
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.pipeline import Order
@@ -32,12 +33,16 @@ class Feed:
 
 
 def build_generator(experiment: Experiment, direction: str, dtype_policy: str = "float32") -> keras.Model:
-    """The generator of one direction, "xy" or "yx", with the experiment's initial weights.
+    """The generator of one direction, "xy" or "yx", with the experiment's initial weights, or those of its file.
 
     Raises:
       ValueError: generator.long_skips is still "auto"; `beginning.chosen` decides it.
+      UserError: its file cannot be trained on.
     """
     config, data = experiment.generator, experiment.data
+    if direction in config.network_files:
+        file = Path(config.network_files[direction])
+        return network_files.open_trainable(file, dtype_policy, f"generator_{direction}")
     if config.long_skips == "auto":
         raise ValueError("generator.long_skips is 'auto': let beginning.chosen decide before networks are built.")
     channels = {"x": data.channels_x, "y": data.channels_y}
@@ -98,8 +103,7 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
     identity_x, identity_y = loss.identity_weights()
     generator_xy, generator_yx = (build_generator(experiment, way, dtype_policy) for way in ("xy", "yx"))
     if experiment.training.freeze == "encoder":
-        freeze_encoder(generator_xy)
-        freeze_encoder(generator_yx)
+        _freeze(experiment, {"xy": generator_xy, "yx": generator_yx})
     model = CycleGAN(
         generator_xy,
         generator_yx,
@@ -131,20 +135,38 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
     return model
 
 
+def _freeze(experiment: Experiment, generators: dict[str, keras.Model]) -> None:
+    """Holds the encoders still; where a generator came out of a file, only of such: the other's is not trained yet."""
+    for direction in experiment.generator.network_files or generators:
+        try:
+            freeze_encoder(generators[direction])
+        except ValueError as error:
+            raise UserError(f"training.freeze is 'encoder', but {error}") from error
+
+
 def check_sizes(experiment: Experiment) -> None:
-    """Refuses a crop the networks cannot take, before anything is built.
+    """Refuses a crop the networks cannot take, and networks in files that are not for these pictures.
 
     Raises:
       UserError: says which sizes would do.
     """
     data, generator, discriminator = experiment.data, experiment.generator, experiment.discriminator
+    for direction, path in generator.network_files.items():
+        facts = network_files.facts(Path(path))
+        has = {direction[0]: facts.input_channels, direction[1]: facts.output_channels}
+        for domain, asked in (("x", data.channels_x), ("y", data.channels_y)):
+            if has[domain] != asked:
+                raise UserError(
+                    f"generator.network_{direction} {path} is for pictures of {domain.upper()} with {has[domain]} "
+                    f"channels, but data.channels_{domain} is {asked}."
+                )
     preparation = build_preparation(experiment)
     multiple, crop = preparation.multiple_px, data.crop_size_px
     if preparation.fixed_size_px and crop % multiple:
         below = crop // multiple * multiple
         nearest = f"{below} or {below + multiple}" if below else str(multiple)
         raise UserError(
-            f"data.crop_size_px is {crop}, but {generator.architecture} needs a multiple of {multiple}: take {nearest}."
+            f"data.crop_size_px is {crop}, but {_need(experiment)} a multiple of {multiple}: take {nearest}."
         )
     least = networks.minimum_size_px(discriminator.architecture, n_layers=discriminator.n_layers)
     if preparation.fixed_size_px and crop < least and (experiment.loss.adversarial_x or experiment.loss.adversarial_y):
@@ -154,14 +176,35 @@ def check_sizes(experiment: Experiment) -> None:
         )
 
 
+def _need(experiment: Experiment) -> str:
+    """Both generators, as the beginning of a sentence."""
+    files = [Path(path).name for path in experiment.generator.network_files.values()]
+    named = [*files, experiment.generator.architecture][:2]
+    return f"{' and '.join(named)} need{'s' if len(named) == 1 else ''}"
+
+
+def norms(experiment: Experiment) -> set[str]:
+    """Kinds of normalization in the networks, "instance" and "batch"."""
+    files = experiment.generator.network_files
+    own = set() if len(files) == 2 else {experiment.generator.norm}
+    return own | {network_files.facts(Path(path)).norm for path in files.values()} | {experiment.discriminator.norm}
+
+
 def build_preparation(experiment: Experiment) -> Preparation:
-    """Sizes and chance of the experiment's pictures."""
-    data = experiment.data
+    """Sizes and chance of the experiment's pictures.
+
+    Raises:
+      UserError: a generator's file cannot be read.
+    """
+    data, files = experiment.data, experiment.generator.network_files
+    multiples = [network_files.facts(Path(path)).multiple_px for path in files.values()]
+    if len(files) < 2:
+        multiples.append(networks.size_multiple(experiment.generator.architecture))
     return Preparation(
         mode=data.preprocess,
         load_size_px=data.load_size_px,
         crop_size_px=data.crop_size_px,
-        multiple_px=networks.size_multiple(experiment.generator.architecture),
+        multiple_px=math.lcm(*multiples),
         flip=data.flip,
     )
 
@@ -261,13 +304,7 @@ def load_generator(
         raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
     if checkpoint != checkpoints.BEST:
         raise UserError(f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the option out.")
-    try:
-        network = keras.saving.load_model(target, compile=False)
-    except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise UserError(f"{target} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
-    shape = getattr(network, "output_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 4 or len(getattr(network, "input_shape", ())) != 4:
-        raise UserError(f"{target} holds {type(network).__name__}, not a network from pictures to pictures.")
+    network = network_files.open_network(target)
     return (networks.in_float32(network) if dtype_policy == "float32" else network), str(target)
 
 

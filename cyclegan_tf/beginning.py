@@ -72,9 +72,10 @@ def settle(experiment: Experiment, model: CycleGAN) -> None:
     (loss.identity_x, loss.identity_y) are kept.
     """
     loss = experiment.loss
-    if not experiment.generator.colour_skip or loss.identity_x is not None or loss.identity_y is not None:
+    if loss.identity_x is not None or loss.identity_y is not None:
         return
-    if model.generator_xy.get_layer("colour_skip").changes_colours:
+    layers = [*model.generator_xy.layers, *model.generator_yx.layers]
+    if any(isinstance(layer, colours.ColourSkip) and layer.changes_colours for layer in layers):
         model.leave_out("identity_x", "identity_y")
 
 

@@ -10,7 +10,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cyclegan_tf.rules import at_least, require, without_affine
+from cyclegan_tf.network_config import Discriminator, Generator
+from cyclegan_tf.rules import at_least, require
 
 
 @dataclass(frozen=True)
@@ -71,65 +72,6 @@ class Data:
                 self.batch_size,
                 f"data.preprocess {self.preprocess} keeps different sizes, which only batch size 1 can hold",
             )
-
-
-@dataclass(frozen=True)
-class Generator:
-    """The two translators G and F.
-
-    Attributes:
-        architecture: Layout of the network; resnet_9blocks is the paper's for 256 px, resnet_6blocks for 128 px.
-        filters: Width of the first layer; the architecture's own (64, fast_style 32) when not given.
-        blocks: Number of residual blocks; the architecture's own when not given.
-        upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards).
-        dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
-        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
-        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
-        colour_skip: Lead the input's colours around the network; their change starts from the data and is learned.
-        long_skips: Add the descending half's features to the ascending half's; auto: if the domains' colours are alike.
-    """
-
-    architecture: Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"] = "resnet_9blocks"
-    filters: int | None = None
-    blocks: int | None = None
-    upsampling: Literal["transposed", "resize"] = "transposed"
-    dropout: bool = False
-    norm: Literal["instance", "batch"] = "instance"
-    norm_affine: bool = False
-    colour_skip: bool = False
-    long_skips: bool | Literal["auto"] = False
-
-    def __post_init__(self) -> None:
-        at_least("generator", self, 1, "filters", "blocks")
-        without_affine("generator", self)
-        if self.architecture.startswith("unet"):
-            rule = f"{self.architecture} has no residual blocks"
-            require(self.blocks is None, "generator.blocks", self.blocks, rule)
-            require(self.long_skips is not True, "generator.long_skips", self.long_skips, f"{rule} to skip")
-
-
-@dataclass(frozen=True)
-class Discriminator:
-    """The two judges D_X and D_Y.
-
-    Attributes:
-        architecture: "patch" (PatchGAN) or "pixel" (1x1 convolutions).
-        filters: Width of the first layer.
-        n_layers: Depth of the PatchGAN, 1 to 6; 3 judges patches of 70 px.
-        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
-        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
-    """
-
-    architecture: Literal["patch", "pixel"] = "patch"
-    filters: int = 64
-    n_layers: int = 3
-    norm: Literal["instance", "batch"] = "instance"
-    norm_affine: bool = False
-
-    def __post_init__(self) -> None:
-        at_least("discriminator", self, 1, "filters")
-        without_affine("discriminator", self)
-        require(1 <= self.n_layers <= 6, "discriminator.n_layers", self.n_layers, "it must be from 1 to 6")
 
 
 @dataclass(frozen=True)

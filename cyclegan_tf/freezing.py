@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 import keras
-
-# Everything before the residual blocks, and the descending half of a U-Net, by the layer names of `networks`.
-_ENCODER = re.compile(r"(first|down\d+)(_.+)?")
+import numpy as np
 
 
 def freeze_encoder(generator: keras.Model) -> None:
     """Takes the weights before the residual blocks, or of a U-Net's descending half, out of training.
 
-    Before the optimizer is built, which then makes no moments for them. Batch normalization in there keeps its
-    moving statistics and goes by them, in training too.
+    The encoder is all up to the last layer that halves its picture, and the normalization behind that; so it is known
+    in networks of any make. Before the optimizer is built, which then makes no moments for them. Batch normalization
+    in there keeps its moving statistics and goes by them, in training too.
 
     Args:
-      generator: of `networks.build_generator`; changed in place.
+      generator: from pictures to pictures; changed in place.
 
     Raises:
-      ValueError: it has no such layers.
+      ValueError: it has no such layers, or nothing behind them that could be trained.
     """
-    encoder = [layer for layer in generator.layers if _ENCODER.fullmatch(layer.name)]
-    if not encoder:
-        raise ValueError(f"{generator.name} has no encoder to freeze: no layer is named first or down1.")
-    for layer in encoder:
+    layers = generator.layers
+    halving = [place for place, layer in enumerate(layers) if _halves(layer)]
+    if not halving or not any(_enlarges(layer) for layer in layers[halving[-1] :]):
+        raise ValueError(
+            f"{generator.name} has no encoder to freeze: no layers halve its picture and enlarge it again."
+        )
+    end = halving[-1] + 1
+    while end < len(layers) and not _has_kernel(layers[end]):
+        end += 1
+    if not _trains(layers[end:]):
+        raise ValueError(f"{generator.name} has no encoder to freeze: nothing behind it could be trained.")
+    for layer in layers[:end]:
         layer.trainable = False
+
+
+def _halves(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, keras.Model):
+        return any(_halves(inner) for inner in layer.layers)
+    strides = getattr(layer, "strides", 1) or 1  # pooling has no kernel, and nothing to freeze
+    return _has_kernel(layer) and not _enlarges(layer) and np.max(strides) > 1
+
+
+def _enlarges(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, keras.Model):
+        return any(_enlarges(inner) for inner in layer.layers)
+    return isinstance(layer, (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D))
+
+
+def _has_kernel(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, keras.Model):
+        return any(_has_kernel(inner) for inner in layer.layers)
+    return hasattr(layer, "kernel")
+
+
+def _trains(layers: Sequence[keras.layers.Layer]) -> bool:
+    return any(layer.trainable_weights for layer in layers)

@@ -170,11 +170,31 @@ def in_float32(network: keras.Model) -> keras.Model:
     """A network of the same layers and weights that computes in float32 throughout; a float32 one as it is."""
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
+    return recast(network, "float32")
 
-    def recast(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    copy = keras.models.clone_model(network, clone_function=recast)
+def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False) -> keras.Model:
+    """A copy with the same layers and weights under another dtype policy; its output is float32 under every policy.
+
+    Args:
+      network: functional.
+      dtype_policy: of all layers but those behind the last one with a kernel, and the last layer itself.
+      any_size: let the copy take pictures of any size, which layers that need a size do not allow.
+
+    Raises:
+      ValueError: a layer cannot do without a size, or the network is not a graph of layers.
+    """
+    kernels = [place for place, layer in enumerate(network.layers) if hasattr(layer, "kernel")]
+    ends = {layer.name for layer in network.layers[kernels[-1] + 1 if kernels else 0 :]}
+    ends |= {layer.name for layer in network.layers if layer.output is network.outputs[0]}
+
+    def again(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(
+            {**layer.get_config(), "dtype": "float32" if layer.name in ends else dtype_policy}
+        )
+
+    inputs = keras.Input((None, None, network.input_shape[-1]), name=network.inputs[0].name) if any_size else None
+    copy = keras.models.clone_model(network, input_tensors=inputs, clone_function=again)
     copy.set_weights(network.get_weights())
     return copy
 

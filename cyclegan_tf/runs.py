@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +36,8 @@ FREE_FIELDS = (
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.
 CHOSEN_FIELDS = ("generator.long_skips",)
+# Fields that name a file, of which a run keeps a copy under the field's name.
+FILE_FIELDS = ("generator.network_xy", "generator.network_yx")
 
 
 def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
@@ -46,6 +49,24 @@ def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, obj
         for name, value in fields.items()
         if before[section][name] != value
     ]
+
+
+def _with_files(values: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
+    """An experiment's dictionary in which `change` has been made to every file that it names."""
+    changed = {section: dict(fields or {}) for section, fields in values.items()}
+    for field in FILE_FIELDS:
+        section, name = field.split(".")
+        if (path := changed.get(section, {}).get(name)) is not None:
+            changed[section][name] = change(field, path)
+    return changed
+
+
+def _same_bytes(one: object, other: object) -> bool:
+    """Whether two paths are of files that hold the same."""
+    try:
+        return filecmp.cmp(str(one), str(other), shallow=False)
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -119,16 +140,20 @@ class RunDirectory:
         return values
 
     def experiment(self) -> Experiment:
-        """The experiment this run holds.
+        """The experiment this run holds, the files it names where they are now.
 
         Raises:
           UserError: this is not a run directory, or its config is not one of this version.
         """
         values = self.config_values()
         try:
-            return Experiment.from_dict(values)
+            return Experiment.from_dict(self.located(values))
         except (TypeError, ValueError) as error:
             raise UserError(f"{self.config_path} does not fit this version of cyclegan_tf: {error}") from error
+
+    def located(self, values: dict[str, Any]) -> dict[str, Any]:
+        """This run's config with the files it names where they are now; a run may have been moved."""
+        return _with_files(values, lambda _, path: str(self.path.absolute() / path))
 
     def recorded_pictures(self) -> dict[str, list[str]] | None:
         """Names of the pictures this run began with, by list; None for a new run."""
@@ -164,6 +189,8 @@ class RunDirectory:
     ) -> None:
         """Writes what was asked, on what and with which pictures; the config last, since it makes a run of a folder.
 
+        Of the files that the experiment names it keeps copies of its own, so that it can be moved.
+
         Args:
           experiment: what was asked.
           pictures: names by list.
@@ -179,9 +206,16 @@ class RunDirectory:
             write_text(self.data_path, json.dumps(pictures, indent=1) + "\n")
             if origin is not None:
                 write_text(self.origin_path, json.dumps(origin, indent=2) + "\n")
-            write_text(self.config_path, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
+            values = _with_files(experiment.as_dict(), self._keep)
+            write_text(self.config_path, yaml.safe_dump(values, sort_keys=False))
         except OSError as error:
             raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
+
+    def _keep(self, field: str, path: str) -> str:
+        """Copies a file into the run under the field's name; returns that."""
+        name = field.split(".")[1] + Path(path).suffix
+        shutil.copyfile(path, self.path / name)
+        return name
 
     def check_same(self, experiment: Experiment) -> None:
         """Refuses to go on under another experiment.
@@ -192,7 +226,9 @@ class RunDirectory:
         found = [
             (name, old, new)
             for name, old, new in differences(self.experiment(), experiment)
-            if not name.startswith(FREE_FIELDS) and not (name in CHOSEN_FIELDS and new == "auto")
+            if not name.startswith(FREE_FIELDS)
+            and not (name in CHOSEN_FIELDS and new == "auto")
+            and not (name in FILE_FIELDS and _same_bytes(old, new))
         ]
         if found:
             told = "; ".join(f"{name} is {old!r} there, {new!r} asked" for name, old, new in found)

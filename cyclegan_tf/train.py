@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jsonargparse import Namespace
 
-from cyclegan_tf import checkpoints, cli, cluster
+from cyclegan_tf import cli, cluster
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.interop.run_of_networks import is_folder_of_networks
+from cyclegan_tf.origin import Origin, first_weights
 from cyclegan_tf.runs import RunDirectory
 
 if TYPE_CHECKING:
     from cyclegan_tf.distribution import Devices
-    from cyclegan_tf.model import CycleGAN
 
 DEFAULT_CONFIG = "demo"
 PRINT_CONFIG = "--print_config"
@@ -50,8 +49,10 @@ def build_parser() -> cli.Parser:
     )
     parser.add_argument(
         "--init_from",
+        nargs="+",
         type=str,
-        help="A run to take weights and architecture from, for fine-tuning; everything else starts anew.",
+        help="For fine-tuning: a run to take weights and architecture from, or one or two .keras files (X to Y, Y to "
+        "X); everything else starts anew.",
     )
     parser.add_argument(
         "--init_checkpoint",
@@ -71,15 +72,14 @@ def resolve(argv: Sequence[str]) -> tuple[Namespace, Experiment, RunDirectory]:
       UserError: bad options or config.
     """
     first = build_parser().parse(argv)
-    if first.init_checkpoint and not first.init_from:
-        raise UserError("--init_checkpoint is given without --init_from; name the run to take weights from.")
+    origin = Origin.of(first.init_from, first.init_checkpoint)
     base = _base(first, argv)
     arguments = build_parser().parse([*cli.as_words(base), *argv])
     run = RunDirectory(Path(first.run_dir or Path("runs") / _name(arguments)))
-    if first.init_from:
-        _take_architecture(base, run if run.exists() else _source_run(Path(first.init_from)))
+    if origin is not None:
+        origin.take_architecture(base, run)
         arguments = build_parser().parse([*cli.as_words(base), *argv])
-        if arguments.generator.architecture != base["generator"]["architecture"]:
+        if arguments.generator.architecture != base["generator"].get("architecture", arguments.generator.architecture):
             base["generator"]["blocks"] = None  # the number belongs to the architecture it comes with
             arguments = build_parser().parse([*cli.as_words(base), *argv])
     return arguments, cli.experiment_from(arguments), run
@@ -90,7 +90,8 @@ def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
     if first.config:
         return cli.load_yaml(cli.named_config(first.config))
     if first.run_dir and RunDirectory(Path(first.run_dir)).exists():
-        return cli.load_yaml(RunDirectory(Path(first.run_dir)).config_path)
+        run = RunDirectory(Path(first.run_dir))
+        return run.located(cli.load_yaml(run.config_path))
     if any(word.startswith(_PICTURES) for word in argv):
         return {}
     if first.init_from:
@@ -109,28 +110,6 @@ def _name(arguments: Namespace) -> str:
     if data.x_dir:
         return f"{Path(data.x_dir).name}2{Path(data.y_dir or '').name}"
     return Path(data.source.removeprefix("tfds:")).name or "run"
-
-
-def _source_run(path: Path) -> RunDirectory:
-    if is_folder_of_networks(path) and not RunDirectory(path).exists():
-        raise UserError(
-            f"--init_from {path} is a folder of PyTorch checkpoints; make a run directory of it first: "
-            f"python -m cyclegan_tf.convert {shlex.quote(str(path))} RUN"
-        )
-    if path.is_file():
-        raise UserError(
-            f"--init_from {path} is a file; give a run directory, which holds both translators "
-            "(python -m cyclegan_tf.convert makes one out of a folder of PyTorch checkpoints)."
-        )
-    return RunDirectory(path)
-
-
-def _take_architecture(base: dict[str, Any], run: RunDirectory) -> None:
-    """Puts a run's networks into an experiment's dictionary."""
-    values = run.experiment().as_dict()
-    base["generator"], base["discriminator"] = values["generator"], values["discriminator"]
-    channels = {name: values["data"][name] for name in ("channels_x", "channels_y")}
-    base["data"] = {**(base.get("data") or {}), **channels}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -155,7 +134,8 @@ def main(argv: Sequence[str]) -> int:
     with run.locked():
         if going_on:
             run.check_same(experiment)
-            _check_origin(run, arguments)
+            if origin := Origin.of(arguments.init_from, arguments.init_checkpoint):
+                origin.check_same(run)
         return _train(experiment, run, arguments)
 
 
@@ -166,42 +146,6 @@ def _private_run() -> Iterator[RunDirectory]:
         yield RunDirectory(Path(folder) / "run")
 
 
-def _check_origin(run: RunDirectory, arguments: Namespace) -> None:
-    """Refuses to go on with a run as if it had begun with other weights."""
-    if arguments.init_from is None:
-        return
-    recorded = run.recorded_origin()
-    if recorded is None:
-        began = "without --init_from"
-    elif Path(arguments.init_from).resolve() != Path(recorded["path"]):
-        began = f"with the weights of {recorded['run']}"
-    elif arguments.init_checkpoint not in (None, recorded["checkpoint"]):
-        began = f"with --init_checkpoint {recorded['checkpoint']}"
-    else:
-        return
-    raise UserError(f"{run.path} began {began}: leave --init_from out to go on with it, or give another --run_dir.")
-
-
-def _first_weights(model: CycleGAN, run: RunDirectory, arguments: Namespace) -> dict[str, Any] | None:
-    """Gives a model that nobody has trained yet the weights it shall start from; returns the record of it.
-
-    A run that was stopped before its first checkpoint starts once more from what it recorded.
-    """
-    from cyclegan_tf import state
-    from cyclegan_tf.interop.initial import initialise
-
-    if checkpoints.listed(run.checkpoints):
-        return None
-    path, checkpoint = arguments.init_from, arguments.init_checkpoint or checkpoints.BEST
-    if run.exists():
-        recorded = run.recorded_origin()
-        path, checkpoint = (recorded["path"], recorded["checkpoint"]) if recorded else (None, "")
-    if path is None:
-        return None
-    networks = {name: getattr(model, name) for name in state.NETWORKS if getattr(model, name) is not None}
-    return initialise(networks, Path(path), checkpoint)
-
-
 def _told_of_origin(
     origin: dict[str, Any] | None, goes_on: bool, experiment: Experiment, arguments: Namespace
 ) -> list[str]:
@@ -210,7 +154,7 @@ def _told_of_origin(
         return origin["told"]
     if arguments.init_from is not None:
         return ["the weights of --init_from were taken when this run began"]
-    if experiment.training.freeze != "none" and not goes_on:
+    if experiment.training.freeze != "none" and not goes_on and not experiment.generator.network_files:
         return [f"the {experiment.training.freeze} stays at random weights; --init_from gives it trained ones"]
     return []
 
@@ -237,11 +181,11 @@ def _train_on(
     jit: bool,
     choices: dict[str, str],
 ) -> int:
-    from cyclegan_tf import assembly, beginning, workers
+    from cyclegan_tf import assembly, beginning, state, workers
     from cyclegan_tf.training import Trainer
 
     if devices.strategy is not None:
-        devices.check(experiment.data.batch_size, policy, (experiment.generator.norm, experiment.discriminator.norm))
+        devices.check(experiment.data.batch_size, policy, sorted(assembly.norms(experiment)))
         # gradients travel in the middle of a step, which a compiled one could not
         jit = False
         choices |= {"XLA": "off (several devices)", "devices": devices.told}
@@ -262,7 +206,9 @@ def _train_on(
     with devices.scope():
         model = assembly.build_model(experiment, policy, jit)
     # before moving averages start from the weights
-    origin = _first_weights(model, run, arguments) if devices.is_chief else None
+    asked = Origin.of(arguments.init_from, arguments.init_checkpoint)
+    named = {name: network for name in state.NETWORKS if (network := getattr(model, name)) is not None}
+    origin = first_weights(named, run, asked) if devices.is_chief else None
     trainer = Trainer(experiment, run, feed, model, arguments.quiet, devices)
     if not run.exists() and devices.is_chief:
         # Only now, with every picture read: a start that fails leaves no run behind.

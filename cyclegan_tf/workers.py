@@ -16,7 +16,8 @@ from cyclegan_tf.data.sources import Pictures, Source
 from cyclegan_tf.distribution import Devices
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model import CycleGAN
-from cyclegan_tf.runs import FREE_FIELDS
+from cyclegan_tf.network_files import digest
+from cyclegan_tf.runs import FILE_FIELDS, FREE_FIELDS
 
 # Where the pictures lie may differ from machine to machine; the pictures themselves are compared.
 _PLACES = ("data.source", "data.x_dir", "data.y_dir")
@@ -51,6 +52,8 @@ def facts_of_experiment(experiment: Experiment, dtype_policy: str) -> dict[str, 
         f"{section}.{name}": value for section, values in experiment.as_dict().items() for name, value in values.items()
     }
     same = {name: value for name, value in fields.items() if not name.startswith((*FREE_FIELDS, *_PLACES))}
+    # A file may lie elsewhere on another machine, too.
+    same |= {name: same[name] and f"a file {digest(Path(same[name]))}" for name in FILE_FIELDS}
     versions = {f"the version of {name}": metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
     return {**same, "the precision": dtype_policy, "the code of cyclegan_tf": _digest_of_code(), **versions}
 

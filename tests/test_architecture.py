@@ -15,7 +15,7 @@ MODULES = {
 # fmt: off
 FLOORS = [
     ["rules", "replicas"],
-    ["optimizers", "errors"],
+    ["optimizers", "errors", "network_config"],
     [
         "config", "losses", "schedules", "layers", "convolutions", "gradients", "pool",
         "colours",
@@ -42,8 +42,8 @@ FLOORS = [
     [
         "serving.app", "serving.grpc_service", "serving.process", "interop.legacy_saved_model", "interop.tutorials",
     ],
-    ["tiff", "interop.legacy"],
-    ["codecs", "inspection.models"],
+    ["tiff", "interop.legacy", "network_files"],
+    ["codecs", "inspection.models", "origin"],
     ["grids"],
     ["images"],
     [

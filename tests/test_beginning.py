@@ -61,6 +61,14 @@ class TestColourSkip:
         assert train.main(tiny.words(source, tmp_path / "run", *words)) == 0
         assert "identity_x" in terms_of(tmp_path / "run")
 
+    def test_one_that_comes_in_a_file_is_minded_too(self, tmp_path, capsys):
+        self.trained(tmp_path, alike, capsys)
+        files = [str(tmp_path / "run" / f"generator_{way}.keras") for way in ("xy", "yx")]
+        more = ["--init_from", *files, "--training.max_steps=2", f"--data.source={tmp_path / 'pictures'}"]
+        words = [word for word in tiny.WORDS if not word.startswith("--generator.")]
+        assert train.main([*words, f"--run_dir={tmp_path / 'tuned'}", *more]) == 0
+        assert "identity_x" not in terms_of(tmp_path / "tuned")
+
     def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
         self.trained(tmp_path, alike, capsys)
         arrays, step, _ = tiny.outcome(tmp_path / "run")

@@ -19,6 +19,7 @@ TRAIN_OPTIONS = """
 --data.cache --data.max_pixels
 --generator --generator.architecture --generator.filters --generator.blocks --generator.upsampling
 --generator.dropout --generator.norm --generator.norm_affine --generator.colour_skip --generator.long_skips
+--generator.network_xy --generator.network_yx
 --discriminator --discriminator.architecture --discriminator.filters --discriminator.n_layers
 --discriminator.norm --discriminator.norm_affine
 --loss --loss.adversarial --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y
@@ -100,7 +101,7 @@ def test_the_ablation_has_the_papers_cases():
         (["--init_checkpoint", "last"], "--init_checkpoint is given without --init_from"),
         (["--init_from", "runs/a"], "--init_from takes networks only; name the pictures to train on with"),
         (["--init_from", "no/where", "--data.source", "x"], "no/where is not a run directory"),
-        (["--init_from", __file__, "--data.source", "x"], "is a file; give a run directory, which holds both"),
+        (["--init_from", __file__, "--data.source", "x"], "is neither a run directory nor a .keras file; make one"),
     ],
 )
 def test_a_mistake_in_the_options_is_one_sentence(words, message):

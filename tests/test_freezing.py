@@ -1,5 +1,6 @@
 """Which weights an encoder has."""
 
+import foreign
 import keras
 import pytest
 
@@ -41,3 +42,21 @@ def test_a_frozen_batch_norm_goes_by_its_moving_statistics_in_training_too():
 def test_what_has_no_encoder_is_refused():
     with pytest.raises(ValueError, match="patch has no encoder to freeze"):
         freeze_encoder(build_discriminator(filters=1, n_layers=1, seed=0))
+
+
+def test_of_a_network_of_any_make_all_up_to_the_last_halving_and_its_norm():
+    network = foreign.network(batch_norm=True)
+    freeze_encoder(network)
+    assert layers_of(network.trainable_variables) == {"decode_1", "decode_1_norm", "decode_2"}
+
+
+def test_within_a_model_within_the_model_it_is_the_whole_of_it():
+    inner = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, 2, "same")], name="down")
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="middle")(inner(inputs))
+    outputs = keras.layers.Conv2DTranspose(3, 3, 2, "same", name="up")(x)
+    network = keras.Model(inputs, outputs)
+    freeze_encoder(network)
+    assert layers_of(network.trainable_variables) == {"middle", "up"}
+    with pytest.raises(ValueError, match="nothing behind it could be trained"):
+        freeze_encoder(keras.Sequential([keras.Input((None, None, 3)), network], name="whole"))

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
-from cyclegan_tf.config import Data, Experiment, Logging, Optimizer, Training
+from cyclegan_tf.config import Data, Experiment, Generator, Logging, Optimizer, Training
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import RunDirectory, differences
 
@@ -34,6 +36,30 @@ def test_where_the_first_weights_came_from_is_recorded(run, tmp_path):
     new.origin_path.write_text("{")
     with pytest.raises(UserError, match=r"init\.json is damaged"):
         new.recorded_origin()
+
+
+def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_path):
+    file = tmp_path / "my network.keras"
+    file.write_text("layers")
+    run = RunDirectory(tmp_path / "run")
+    run.begin(Experiment(generator=Generator(network_yx=str(file))), {})
+    file.unlink()
+    assert yaml.safe_load(run.config_path.read_text())["generator"]["network_yx"] == "network_yx.keras"
+    moved = RunDirectory(run.path.rename(tmp_path / "moved"))
+    kept = moved.experiment().generator.network_yx
+    assert kept == str(tmp_path / "moved" / "network_yx.keras")
+    assert Path(kept).read_text() == "layers"
+    moved.check_same(moved.experiment())
+    # a copy of that run is begun from the copy
+    RunDirectory(tmp_path / "next").begin(moved.experiment(), {})
+    assert (tmp_path / "next" / "network_yx.keras").read_text() == "layers"
+
+
+def test_a_file_that_is_gone_begins_no_run(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(UserError, match="cannot be written: No such file"):
+        run.begin(Experiment(generator=Generator(network_xy=str(tmp_path / "gone.keras"))), {})
+    assert not run.exists()
 
 
 def test_begin_refuses_a_folder_of_something_else(tmp_path):

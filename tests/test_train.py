@@ -77,26 +77,10 @@ def test_the_saved_generators_are_the_checkpoints(finished):
         np.testing.assert_array_equal(variable.numpy(), arrays[f"generator_yx/{variable.path}"])
 
 
-def interrupted(monkeypatch, words, step):
-    """Ends a training after a step as SIGTERM does."""
-    from cyclegan_tf import training
-
-    plain = training.Trainer._after_step
-
-    def after_step(self, values):
-        plain(self, values)
-        if self.step == step:
-            os.kill(os.getpid(), 15)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(training.Trainer, "_after_step", after_step)
-        return train.main(words)
-
-
 @pytest.mark.parametrize("step", [3, 5], ids=["in mid-epoch, between two log rows", "at an epoch's end"])
 def test_wrong_09_stopped_and_resumed_equals_never_stopped(finished, source, tmp_path, monkeypatch, capsys, step):
     words = tiny.words(source, tmp_path / "run", "--logging.test_every_epochs=1")
-    assert interrupted(monkeypatch, words, step) == 143
+    assert tiny.interrupted(monkeypatch, words, step) == 143
     assert f"go on with: python -m cyclegan_tf.train --run_dir {tmp_path / 'run'}" in capsys.readouterr().out
     assert checkpoints.step_of(checkpoints.listed(tmp_path / "run" / "checkpoints")[0]) == step
     assert train.main(["--run_dir", str(tmp_path / "run"), "--resume", "required"]) == 0
@@ -106,14 +90,14 @@ def test_wrong_09_stopped_and_resumed_equals_never_stopped(finished, source, tmp
 def test_dropout_and_the_penalty_resume_exactly_too(source, tmp_path, monkeypatch):
     more = ["--generator.dropout=true", "--loss.adversarial=wgangp", "--data.batch_size=2", "--training.max_steps=4"]
     assert train.main(tiny.words(source, tmp_path / "whole", *more)) == 0
-    assert interrupted(monkeypatch, tiny.words(source, tmp_path / "cut", *more), 2) == 143
+    assert tiny.interrupted(monkeypatch, tiny.words(source, tmp_path / "cut", *more), 2) == 143
     assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
     tiny.assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(finished, source, tmp_path, monkeypatch, capsys):
     words = tiny.words(source, tmp_path / "run", "--logging.test_every_epochs=1", "--training.checkpoint_every_steps=2")
-    interrupted(monkeypatch, words, 5)
+    tiny.interrupted(monkeypatch, words, 5)
     newest = checkpoints.listed(tmp_path / "run" / "checkpoints")[0]
     newest.write_bytes(newest.read_bytes()[:1000])
     capsys.readouterr()
@@ -295,7 +279,7 @@ def test_a_step_too_large_for_the_device_says_what_to_change(source, tmp_path, m
 def test_a_frozen_encoder_resumes_exactly_and_is_what_it_was(source, tmp_path, monkeypatch):
     more = ["--training.freeze=encoder", "--training.max_steps=4"]
     assert train.main(tiny.words(source, tmp_path / "whole", *more)) == 0
-    assert interrupted(monkeypatch, tiny.words(source, tmp_path / "cut", *more), 2) == 143
+    assert tiny.interrupted(monkeypatch, tiny.words(source, tmp_path / "cut", *more), 2) == 143
     assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
     tiny.assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
     arrays, _, _ = tiny.outcome(tmp_path / "cut")
@@ -307,7 +291,7 @@ def test_a_frozen_encoder_resumes_exactly_and_is_what_it_was(source, tmp_path, m
 
 def test_a_run_from_before_there_were_these_fields_goes_on(source, tmp_path, monkeypatch):
     words = tiny.words(source, tmp_path / "run", "--training.max_steps=4")
-    assert interrupted(monkeypatch, words, 2) == 143
+    assert tiny.interrupted(monkeypatch, words, 2) == 143
     path = tmp_path / "run" / "config.yaml"
     values = yaml.safe_load(path.read_text())
     for section, name in (("generator", "norm"), ("discriminator", "norm"), ("training", "freeze")):
@@ -337,21 +321,10 @@ class TestInitFrom:
         """As tiny.words, but nothing is said of networks."""
         return [word for word in tiny.words(source, run, *more) if not word.startswith(cls.NETWORKS)]
 
-    @staticmethod
-    def started(monkeypatch, words):
-        """Runs the command up to the first step; returns the trainer as it would begin."""
-        from cyclegan_tf import training
-
-        trainers = []
-        with monkeypatch.context() as patched:
-            patched.setattr(training.Trainer, "train", lambda self: trainers.append(self) or 0)
-            assert train.main(words) == 0
-        return trainers[0]
-
     def test_takes_weights_and_architecture_and_nothing_else(self, origin, source, tmp_path, monkeypatch, capsys):
         run = tmp_path / "run"
         words = self.words(source, run, f"--init_from={origin}", "--init_checkpoint=last", "--training.ema=10")
-        trainer = self.started(monkeypatch, [*words, "--optimizer.learning_rate=1e-5"])
+        trainer = tiny.started(monkeypatch, [*words, "--optimizer.learning_rate=1e-5"])
         arrays, _, _ = tiny.outcome(origin)
         now = state.snapshot(state.variables(trainer.model))
         networks = {name for name in now if name.split("/")[0] in state.NETWORKS}
@@ -379,7 +352,7 @@ class TestInitFrom:
     def test_trains_on_and_resumes_without_being_told_again(self, origin, source, tmp_path, monkeypatch, capsys):
         more = [f"--init_from={origin}", "--training.max_steps=4", "--optimizer.learning_rate=1e-3"]
         assert train.main(self.words(source, tmp_path / "whole", *more)) == 0
-        assert interrupted(monkeypatch, self.words(source, tmp_path / "cut", *more), 2) == 143
+        assert tiny.interrupted(monkeypatch, self.words(source, tmp_path / "cut", *more), 2) == 143
         capsys.readouterr()
         assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
         assert "init " not in capsys.readouterr().out
@@ -387,7 +360,7 @@ class TestInitFrom:
 
     def test_may_be_told_the_same_again_but_nothing_else(self, origin, finished, source, tmp_path, monkeypatch, capsys):
         words = self.words(source, tmp_path / "run", f"--init_from={origin}", "--training.max_steps=3")
-        assert interrupted(monkeypatch, words, 1) == 143
+        assert tiny.interrupted(monkeypatch, words, 1) == 143
         capsys.readouterr()
         assert train.main(words) == 0
         assert "init      the weights of --init_from were taken when this run began" in capsys.readouterr().out
@@ -402,9 +375,9 @@ class TestInitFrom:
 
     def test_stopped_before_the_first_checkpoint_it_starts_there_again(self, origin, source, tmp_path, monkeypatch):
         run = tmp_path / "run"
-        self.started(monkeypatch, self.words(source, run, f"--init_from={origin}", "--init_checkpoint=3"))
+        tiny.started(monkeypatch, self.words(source, run, f"--init_from={origin}", "--init_checkpoint=3"))
         assert checkpoints.listed(run / "checkpoints") == []
-        trainer = self.started(monkeypatch, ["--run_dir", str(run)])
+        trainer = tiny.started(monkeypatch, ["--run_dir", str(run)])
         arrays, _, _ = tiny.outcome(origin)
         np.testing.assert_array_equal(
             trainer.model.generator_yx.get_layer("first").kernel, arrays["generator_yx/first/kernel"]
@@ -456,12 +429,12 @@ class TestInitFrom:
         checkpoints.write(path.parent, 2, arrays, {"step": 2, "seconds": 1.0}, None)
         capsys.readouterr()
         words = self.words(source, tmp_path / "run", f"--init_from={tmp_path / 'origin'}", "--init_checkpoint=2")
-        trainer = self.started(monkeypatch, words)
+        trainer = tiny.started(monkeypatch, words)
         skip = trainer.model.generator_xy.get_layer("colour_skip")
         assert {float(v) for v in np.unique(skip.kernel_start)} == {0.25}
         assert "colours " not in capsys.readouterr().out
         assert trainer.model.weights_of["identity_x"] == 0  # as for every run whose colours are led around
 
     def test_a_frozen_random_encoder_is_remarked_on(self, source, tmp_path, monkeypatch, capsys):
-        self.started(monkeypatch, tiny.words(source, tmp_path / "run", "--training.freeze=encoder"))
+        tiny.started(monkeypatch, tiny.words(source, tmp_path / "run", "--training.freeze=encoder"))
         assert "the encoder stays at random weights; --init_from gives it trained ones" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from cyclegan_tf import workers
-from cyclegan_tf.config import Data, Experiment, Logging, Loss, Training
+from cyclegan_tf.config import Data, Experiment, Generator, Logging, Loss, Training
 from cyclegan_tf.data import sources
 from cyclegan_tf.errors import UserError
 
@@ -51,6 +51,15 @@ def test_a_different_machine_is_named_with_its_field_on_every_machine(sections, 
         with pytest.raises(UserError, match="Machine 2 differs from machine 0") as caught:
             workers.check_same(Played(number, texts), own)
         assert told in str(caught.value)
+
+
+def test_files_are_told_apart_by_what_is_in_them(tmp_path):
+    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / f"{name}.keras").write_text(text)
+    told = [facts(generator=Generator(network_xy=str(tmp_path / f"{name}.keras"))) for name in "abc"]
+    assert told[0] == told[1] != told[2]
+    assert told[0]["generator.network_xy"].startswith("a file ")
+    assert told[0]["generator.network_yx"] is None
 
 
 def test_another_version_is_a_different_fact(monkeypatch):

@@ -1,11 +1,12 @@
 """The smallest experiment that is still the whole thing, for tests that train."""
 
 import json
+import os
 
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf import checkpoints
+from cyclegan_tf import checkpoints, train
 from cyclegan_tf.runs import RunDirectory
 
 WORDS = (
@@ -49,3 +50,30 @@ def assert_same_outcome(a, b):
     assert set(arrays_a) == set(arrays_b)
     for name, array in arrays_a.items():
         np.testing.assert_array_equal(array, arrays_b[name], err_msg=name)
+
+
+def interrupted(monkeypatch, words, step):
+    """Ends a training after a step as SIGTERM does."""
+    from cyclegan_tf import training
+
+    plain = training.Trainer._after_step
+
+    def after_step(self, values):
+        plain(self, values)
+        if self.step == step:
+            os.kill(os.getpid(), 15)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Trainer, "_after_step", after_step)
+        return train.main(words)
+
+
+def started(monkeypatch, words):
+    """Runs the command up to the first step; returns the trainer as it would begin."""
+    from cyclegan_tf import training
+
+    trainers = []
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Trainer, "train", lambda self: trainers.append(self) or 0)
+        assert train.main(words) == 0
+    return trainers[0]
