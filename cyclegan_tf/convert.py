@@ -50,6 +50,9 @@ class _Task:
         for command in commands:
             self.say("next", command)
 
+    def tune_command(self) -> str:
+        return f"python -m cyclegan_tf.train --init_from {shlex.quote(str(self.target))} --data.source PICTURES"
+
     def translate_command(self, *words: str) -> str:
         return " ".join(["python -m cyclegan_tf.translate", shlex.quote(str(self.target)), "INPUT OUTPUT", *words])
 
@@ -164,7 +167,7 @@ def _file_to_keras(task: _Task) -> None:
     design, arrays = _read(task, task.source, task.arguments.architecture)
     task.say_notes(torch_recognise.notes(design))
     saving.save_checked(torch_networks.build(design, arrays), task.target)
-    task.say_written(*[task.translate_command()] * design.is_generator)
+    task.say_written(*(task.translate_command(), task.tune_command()) * design.is_generator)
 
 
 def _legacy_to_keras(task: _Task) -> None:
@@ -174,7 +177,7 @@ def _legacy_to_keras(task: _Task) -> None:
     task.say("recognised", f"{network.name}, {network.count_params():,} parameters")
     task.say_notes(notes)
     saving.save_checked(network, task.target)
-    task.say_written(task.translate_command())
+    task.say_written(task.translate_command(), task.tune_command())
 
 
 def _folder_to_run(task: _Task) -> None:

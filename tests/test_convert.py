@@ -82,6 +82,7 @@ def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):
         f"{parameters:,} parameters\n"
     ) in told
     assert f"next        python -m cyclegan_tf.translate {target} INPUT OUTPUT\n" in told
+    assert f"python -m cyclegan_tf.train --init_from {target} --data.source PICTURES\n" in told
     assert names(tmp_path / "new") == ["g.keras"]
     network = keras.saving.load_model(target)
     np.testing.assert_allclose(network(picture()), official.outputs_of(made["G_A"], picture()), atol=1e-4)

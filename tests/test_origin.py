@@ -3,12 +3,13 @@
 import re
 
 import foreign
+import keras2
 import numpy as np
 import pytest
 import tiny
 import yaml
 
-from cyclegan_tf import assembly, checkpoints, state, train, translate
+from cyclegan_tf import assembly, checkpoints, convert, state, train, translate
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspection.training_run import run_directory
 from cyclegan_tf.origin import Origin
@@ -106,6 +107,22 @@ def test_two_files_train_resume_and_translate_when_they_are_gone(files, source, 
     found = run_directory(moved, 16)
     assert found["networks"][0]["parameters"] == sum(values.size for values in before.values())
     assert found["started_from"]["files"]["xy"]["file"] == str(copies[0])
+
+
+def test_a_model_of_keras_2_and_tensorflow_addons_is_tuned_after_convert(source, tmp_path, monkeypatch):
+    arrays = keras2.resnet_arrays(filters=2)
+    keras2.write_h5(tmp_path / "old.h5", keras2.by_layer(arrays), keras2.resnet_config(arrays, size=32))
+    assert convert.main([str(tmp_path / "old.h5"), str(tmp_path / "new.keras")]) == 0
+    run = tmp_path / "run"
+    other = ["--generator.architecture=resnet_6blocks", "--generator.blocks=1", "--generator.filters=2"]
+    trainer = tiny.started(monkeypatch, words(source, run, f"--init_from={tmp_path / 'new.keras'}", *other))
+    network, picture = trainer.model.generator_xy, np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3))
+    np.testing.assert_allclose(network(picture), keras2.run_resnet(arrays, picture), atol=1e-5)
+    before = [np.asarray(variable) for variable in network.trainable_variables]
+    batch = np.float32(picture)
+    trainer.model.train_step((batch, batch))
+    moved = [not np.array_equal(old, new) for old, new in zip(before, network.trainable_variables, strict=True)]
+    assert sum(moved) >= 0.9 * len(moved)
 
 
 def test_one_file_gives_one_translator_its_weights_and_the_other_none(files, source, tmp_path, monkeypatch):
