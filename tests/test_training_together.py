@@ -35,10 +35,10 @@ def _two_devices(source, folder, *more, **environment):
     return folder / "run"
 
 
-def _two_processes(source, folder, devices, **environment):
+def _two_processes(source, folder, devices, *more, **environment):
     cluster = joint.addresses(2)
     logs = [folder / f"log{number}" for number in (0, 1)]
-    words = joint.words(source, folder / "run")
+    words = joint.words(source, folder / "run", *more)
     processes = [joint.start(devices, words, log, cluster, number, **environment) for number, log in enumerate(logs)]
     assert joint.wait(processes, 175) == [0, 0], [log.read_text() for log in logs]
     assert f"multi_worker, {2 * devices} replicas, machine 0 of 2" in logs[0].read_text()
@@ -84,11 +84,15 @@ def assert_equal_within(a, b, steps=20, bound=1e-5, gradients=True):
         np.testing.assert_allclose(array, arrays_b[name], rtol=0, atol=bound * scale, err_msg=name)
 
 
+def _furthest_moved(run):
+    """By how much training has changed any weight of a generator."""
+    start = assembly.build_generator(RunDirectory(run).experiment(), "xy")
+    end = tiny.outcome(run)[0]
+    return max(np.abs(end[f"generator_xy/{v.path}"] - v.numpy()).max() for v in start.trainable_variables)
+
+
 def test_training_moves_weights_by_far_more_than_the_bound(alone):
-    start = assembly.build_generator(RunDirectory(alone).experiment(), "xy")
-    end = tiny.outcome(alone)[0]
-    moved = [np.abs(end[f"generator_xy/{v.path}"] - v.numpy()).max() for v in start.trainable_variables]
-    assert max(moved) > 1e-4
+    assert _furthest_moved(alone) > 1e-4
 
 
 def test_two_devices_equal_one(alone, source, tmp_path):
@@ -103,11 +107,30 @@ def test_two_processes_of_two_devices_equal_one(alone, source, tmp_path):
     assert_equal_within(alone, _two_processes(source, tmp_path, 2, **SMOOTH))
 
 
-def test_two_devices_equal_one_with_the_networks_as_they_are(source, tmp_path):
-    """5 steps, and a seed, in which kernels disturbed by 1e-6 move no loss by more than 3e-6 (11 draws)."""
-    few = ("--training.max_steps=5", "--training.seed=2")
-    run = _two_devices(source, tmp_path, *few)
-    assert_equal_within(_alone(source, tmp_path / "alone", *few), run, steps=5, gradients=False)
+class TestNetworksAsTheyAre:
+    """Kinks and all, 20 steps, losses and every variable.
+
+    A gradient jumps where rounding takes a value across a kink, and the next step's weights with it; slower training and
+    a seed keep that below the bound: kernels disturbed by a factor 1 + 1e-7 N(0, 1) move losses by SEEN at most (4 draws).
+    """
+
+    WORDS = ("--optimizer.learning_rate=5e-6", "--training.seed=SEED")
+
+    @pytest.fixture(scope="class")
+    def alone(self, source, tmp_path_factory):
+        return _alone(source, tmp_path_factory.mktemp("as_they_are") / "alone", *self.WORDS)
+
+    def test_move_by_far_more_than_the_bound(self, alone):
+        assert _furthest_moved(alone) > 5e-5
+
+    def test_on_two_devices(self, alone, source, tmp_path):
+        assert_equal_within(alone, _two_devices(source, tmp_path, *self.WORDS), gradients=False)
+
+    def test_in_two_processes(self, alone, source, tmp_path):
+        assert_equal_within(alone, _two_processes(source, tmp_path, 1, *self.WORDS), gradients=False)
+
+    def test_in_two_processes_of_two_devices(self, alone, source, tmp_path):
+        assert_equal_within(alone, _two_processes(source, tmp_path, 2, *self.WORDS), gradients=False)
 
 
 def test_a_machine_with_another_config_is_refused_by_name_of_the_field(source, tmp_path):
