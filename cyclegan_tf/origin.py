@@ -170,7 +170,7 @@ def _channels(files: Mapping[str, Path]) -> dict[str, int]:
 
     with cli.quiet_start():
         from cyclegan_tf import network_files
-    channels = {}
+    channels: dict[str, int] = {}
     for direction, path in files.items():
         facts = network_files.facts(path.absolute())
         channels |= {

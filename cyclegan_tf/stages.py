@@ -102,7 +102,17 @@ class Stage:
                     values[step.output] = step.layer(inputs if step.takes_list else inputs[0])
             return [values[number] for number in self.gives]
 
-        return run
+        traced: dict[tuple[Shape, ...], Callable[..., list[tf.Tensor]]] = {}
+
+        def call(*taken: tf.Tensor) -> list[tf.Tensor]:
+            # Called as it is, TensorFlow would take the functions of many stages for one that is traced too often.
+            shapes = tuple(tuple(tensor.shape) for tensor in taken)
+            if shapes not in traced:
+                specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in taken]
+                traced[shapes] = run.get_concrete_function(*specs)
+            return traced[shapes](*taken)
+
+        return call
 
 
 def steps_of(network: keras.Model, tile: Shape) -> list[Step]:

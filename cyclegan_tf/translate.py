@@ -139,13 +139,15 @@ def _in_tiles(
 
 
 def _translate_film(arguments: Namespace) -> int:
-    from cyclegan_tf import assembly, video
+    from cyclegan_tf import assembly, translation, video
 
     source, target = Path(arguments.input), Path(arguments.output)
     for name in ("tile", "batch_size"):
         if getattr(arguments, name):
             raise UserError(f"--{name} is for pictures, and {source} is a film; leave the option out.")
     target = target / source.name if target.is_dir() else target
+    if source.exists():
+        translation.refuse_same(source, target)
     if target.exists() and arguments.skip_existing:
         return 0
     if target.exists() and not arguments.overwrite:

@@ -144,7 +144,7 @@ def plan(source: Path, target: Path) -> list[Task]:
     """Which file becomes which: a file into a file (or into a folder), a folder into a folder, names kept.
 
     Raises:
-      UserError: the input is missing or holds no picture, or the output's name cannot be written.
+      UserError: the input is missing or holds no picture, the output's name cannot be written, or it is the input.
     """
     if source.is_dir():
         if target.is_file():
@@ -152,14 +152,29 @@ def plan(source: Path, target: Path) -> list[Task]:
         found = images.find_pictures(source)
         if not found:
             raise UserError(f"{source} holds no pictures ({', '.join(sorted(images.EXTENSIONS))}).")
-        return [Task(path, _writable(target / path.relative_to(source))) for path in found]
+        return [_apart(path, _writable(target / path.relative_to(source))) for path in found]
     if not source.is_file():
         raise UserError(f"{source} does not exist; give a picture or a folder of pictures.")
     if target.is_dir():
-        return [Task(source, _writable(target / source.name))]
+        return [_apart(source, _writable(target / source.name))]
     if target.suffix.lower() not in WRITTEN_AS_READ:
         raise UserError(f"{target} must end in one of {', '.join(WRITTEN_AS_READ)}.")
-    return [Task(source, target)]
+    return [_apart(source, target)]
+
+
+def refuse_same(source: Path, target: Path) -> None:
+    """Refuses to write a result over what it is made of.
+
+    Raises:
+      UserError: both are one file.
+    """
+    if target.exists() and target.samefile(source):
+        raise UserError(f"{target} is the input itself, which would be lost; give another output.")
+
+
+def _apart(source: Path, target: Path) -> Task:
+    refuse_same(source, target)
+    return Task(source, target)
 
 
 def _writable(path: Path) -> Path:

@@ -53,6 +53,15 @@ def test_the_stages_together_are_the_network(kind, keeping, tmp_path):
     np.testing.assert_allclose(result, expected, atol=3e-2 if kind == "bfloat16" else 1e-5)
 
 
+def test_many_stages_are_not_taken_for_one_that_is_traced_too_often(caplog):
+    network = sharing_copy(build_generator("resnet_6blocks", blocks=1, filters=2, seed=3))
+    stages = plan(steps_of(network, (1, 16, 16, 3)), keeping=False)
+    assert len(stages) == 8
+    for stage in stages:
+        stage.graph()(tf.random.uniform((1, 16, 16, 3)))
+    assert "retracing" not in caplog.text
+
+
 def test_keeping_costs_little_more_than_one_pass_and_not_keeping_half_as_many_as_norms():
     network = sharing_copy(build_generator("resnet_9blocks", filters=2, seed=3))
     steps = steps_of(network, (1, 64, 64, 3))

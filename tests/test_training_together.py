@@ -110,8 +110,9 @@ def test_two_processes_of_two_devices_equal_one(alone, source, tmp_path):
 class TestNetworksAsTheyAre:
     """Kinks and all, 20 steps, losses and every variable.
 
-    A gradient jumps where rounding takes a value across a kink, and the next step's weights with it; slower training and
-    a seed keep that below the bound: kernels disturbed by a factor 1 + 1e-7 N(0, 1) move losses by SEEN at most (4 draws).
+    A gradient jumps where rounding takes a value across a kink, and the next step's weights with it. Slower training
+    and a seed keep that below the bound: kernels disturbed by a factor 1 + 1e-7 N(0, 1), which is as much as rounding,
+    move losses by SEEN at most (4 draws).
     """
 
     WORDS = ("--optimizer.learning_rate=5e-6", "--training.seed=SEED")

@@ -268,6 +268,8 @@ def test_a_film_goes_to_the_films_translator(saved, tmp_path, video, capsys):
         translate.main(words)
     assert translate.main([*words, "--skip_existing"]) == 0
     assert translate.main([*words, "--overwrite", "--half_life_frames=0"]) == 0
+    with pytest.raises(UserError, match=r"a\.film is the input itself, which would be lost"):
+        translate.main([str(saved), str(source), str(source), "--overwrite"])
     (tmp_path / "out").mkdir()
     assert translate.main([str(saved), str(source), str(tmp_path / "out"), "--quiet"]) == 0
     plain = {"half_life_frames": 7.0, "show_progress": False}

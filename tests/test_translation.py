@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from cyclegan_tf import assembly, images, translation
 from cyclegan_tf.errors import UserError
@@ -168,3 +169,15 @@ def test_names_that_cannot_be_written_become_png(tmp_path):
         (tmp_path / "in" / name).touch()
     tasks = translation.plan(tmp_path / "in", tmp_path / "out")
     assert [task.target.name for task in tasks] == ["a.png", "b.JPG"]
+
+
+def test_an_output_that_is_its_own_input_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    picture = tmp_path / "in" / "a.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    (tmp_path / "link.png").symlink_to(picture)
+    for source, target in ((picture, picture), (picture, tmp_path / "in"), (tmp_path / "in", tmp_path / "in")):
+        with pytest.raises(UserError, match=r"a\.png is the input itself, which would be lost"):
+            translation.plan(source, target)
+    with pytest.raises(UserError, match=r"link\.png is the input itself"):
+        translation.plan(picture, tmp_path / "link.png")
