@@ -26,6 +26,12 @@ def build_parser() -> cli.Parser:
         default=256,
         help="Side in pixels of the picture whose multiply-accumulates (MACs) are counted.",
     )
+    parser.add_argument(
+        "--norm",
+        choices=["auto", "instance", "batch"],
+        default="auto",
+        help="Normalization of a PyTorch network, for the few whose weights leave it open.",
+    )
     parser.add_argument("--json", action="store_true", help="Print a JSON object in place of a table.")
     return parser
 
@@ -44,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         from cyclegan_tf.inspection import anything, text
 
         tf.config.list_physical_devices()  # looking for them is not silent either
-    report = anything.inspect(Path(arguments.target), arguments.size)
+    report = anything.inspect(Path(arguments.target), arguments.size, arguments.norm)
     print(json.dumps(report, indent=1) if arguments.json else text.render(report), flush=True)
     return 0
 

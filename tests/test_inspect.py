@@ -20,7 +20,7 @@ def run(tmp_path):
 
 
 def test_the_options_are_frozen():
-    assert sorted(inspect.build_parser().option_names()) == ["--json", "--size"]
+    assert sorted(inspect.build_parser().option_names()) == ["--json", "--norm", "--size"]
 
 
 def test_a_table_for_people(run, capsys):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.inspection import models
+from cyclegan_tf.inspection import anything, models
 from cyclegan_tf.model import CycleGAN
 from cyclegan_tf.networks import build_discriminator, build_generator
 
@@ -137,6 +137,18 @@ class TestTorch:
             torch.save(entries, tmp_path / name)
         told = models.torch_folder(tmp_path, 16)
         assert [row["name"] for row in told["networks"]] == ["latest_net_D_A.pth", "latest_net_D_B.pth"]
+
+    def test_where_weights_leave_the_norm_open_it_can_be_told(self, tmp_path):
+        torch, entries = self.pixel_judge()
+        del entries["net.2.bias"]
+        torch.save(entries, tmp_path / "latest_net_D_A.pth")
+        for read, path in ((models.torch_file, tmp_path / "latest_net_D_A.pth"), (models.torch_folder, tmp_path)):
+            with pytest.raises(UserError, match="give --norm instance"):
+                read(path, 16)
+            assert read(path, 16, "instance")["networks"][0]["official_name"] == "pixel"
+        told = anything.inspect(tmp_path / "latest_net_D_A.pth", 16, "instance")
+        assert told["networks"] == models.torch_file(tmp_path / "latest_net_D_A.pth", 16, "instance")["networks"]
+        assert anything.inspect(tmp_path, 16, "instance")["kind"] == "folder of PyTorch checkpoints"
 
     def test_a_pickle_that_runs_code_is_refused(self, tmp_path):
         pytest.importorskip("torch")

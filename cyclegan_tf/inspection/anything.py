@@ -10,6 +10,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspection import exports, models
 from cyclegan_tf.inspection.training_run import run_directory
 from cyclegan_tf.interop.run_of_networks import is_folder_of_networks
+from cyclegan_tf.interop.torch_recognise import NormAsked
 from cyclegan_tf.runs import RunDirectory
 
 READABLE = (
@@ -29,35 +30,36 @@ _FILES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
 _MOST_NAMED = 3
 
 
-def inspect(path: Path, size_px: int) -> dict[str, Any]:
+def inspect(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
     """All there is to say about a path, ready for JSON: "path", "kind", and what that kind has.
 
     Args:
       path: file or folder.
       size_px: side of the picture whose multiply-accumulates are counted.
+      norm: of PyTorch networks, see `torch_recognise.recognise`.
 
     Raises:
       UserError: there is nothing, or nothing that can be read; says what can.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist; give {READABLE}.")
-    return {"path": str(path), **(_folder(path, size_px) if path.is_dir() else _file(path, size_px))}
+    return {"path": str(path), **(_folder(path, size_px, norm) if path.is_dir() else _file(path, size_px, norm))}
 
 
-def _file(path: Path, size_px: int) -> dict[str, Any]:
+def _file(path: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
     reader = _FILES.get(path.suffix.lower())
     if reader is None:
         raise UserError(f"{path} cannot be inspected; give {READABLE}.")
-    return reader(path, size_px)
+    return models.torch_file(path, size_px, norm) if reader is models.torch_file else reader(path, size_px)
 
 
-def _folder(folder: Path, size_px: int) -> dict[str, Any]:
+def _folder(folder: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
     if RunDirectory(folder).exists():
         return run_directory(folder, size_px)
     if (exports.newest_version(folder) / "saved_model.pb").is_file():
         return _saved_model(folder, size_px)
     if is_folder_of_networks(folder):
-        return models.torch_folder(folder, size_px)
+        return models.torch_folder(folder, size_px, norm)
     within = _within(folder)
     told = f"; there are {', '.join(within)} in it" if within else f"; give {READABLE}"
     raise UserError(f"{folder} is a folder that cannot be inspected as a whole{told}.")

@@ -7,13 +7,16 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from cyclegan_tf import state
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspection.networks import facts
+
+if TYPE_CHECKING:
+    from cyclegan_tf.interop.torch_recognise import NormAsked
 
 
 def keras_file(path: Path, size_px: int) -> dict[str, Any]:
@@ -72,13 +75,13 @@ def of_keras_2(path: Path, size_px: int) -> dict[str, Any]:
     return {"networks": rows({model.name: model}, size_px), "notes": [*notes, "python -m cyclegan_tf.convert opens it"]}
 
 
-def torch_file(path: Path, size_px: int) -> dict[str, Any]:
-    """A checkpoint of the authors' PyTorch code (extra `torch`); arguments as `keras_file`.
+def torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
+    """A checkpoint of the authors' PyTorch code (extra `torch`); arguments as `keras_file` and `recognise`.
 
     Raises:
       UserError: it is damaged, of another network, or would run code; or torch is missing.
     """
-    row, notes = _torch_row(path, size_px)
+    row, notes = _torch_row(path, size_px, norm)
     return {
         "kind": "PyTorch checkpoint",
         "size_bytes": path.stat().st_size,
@@ -87,9 +90,9 @@ def torch_file(path: Path, size_px: int) -> dict[str, Any]:
     }
 
 
-def torch_folder(folder: Path, size_px: int) -> dict[str, Any]:
+def torch_folder(folder: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
     """A folder of the authors' files, latest_net_G_A.pth and so on; arguments and errors as `torch_file`."""
-    found = [_torch_row(path, size_px) for path in sorted(folder.glob("*_net_*.pth"))]
+    found = [_torch_row(path, size_px, norm) for path in sorted(folder.glob("*_net_*.pth"))]
     notes = dict.fromkeys(note for _, told in found for note in told)
     return {
         "kind": "folder of PyTorch checkpoints",
@@ -98,11 +101,11 @@ def torch_folder(folder: Path, size_px: int) -> dict[str, Any]:
     }
 
 
-def _torch_row(path: Path, size_px: int) -> tuple[dict[str, Any], list[str]]:
+def _torch_row(path: Path, size_px: int, norm: NormAsked) -> tuple[dict[str, Any], list[str]]:
     from cyclegan_tf.interop import torch_files, torch_networks, torch_recognise
 
     arrays = torch_files.read_state_dict(path)
-    design = torch_recognise.recognise(arrays, path)
+    design = torch_recognise.recognise(arrays, path, norm)
     network = torch_networks.build(design, arrays)
     row = {"name": path.name, "official_name": design.official_name, **facts(network, size_px)}
     # ours may have biases of 0 that theirs lacks
