@@ -6,8 +6,11 @@ READY := $(VENV)/.ready
 ADDONS_PYTHON ?= python3.11
 ADDONS := .venv-addons
 ADDONS_FILES := build/addons
+HAS_ADDONS_PYTHON = $(shell $(ADDONS_PYTHON) -c 'import sys; print("yes" * (sys.version_info[:2] == (3, 11)))' 2>/dev/null)
+# pip would compile all that it installs; a part of that is ever imported, and compiled then.
+PIP_OPTIONS := --quiet --no-compile
 
-.PHONY: demo test test-addons addons-era bench check format clean help
+.PHONY: environments demo test test-addons addons-era bench check format clean help
 
 help:
 	@echo "make demo    set up, train the built-in demo, export it, show where everything is"
@@ -20,8 +23,11 @@ help:
 $(READY): pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip  # the one in Python 3.10 takes minutes to choose versions
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable ".[dev]"
 	touch $(READY)
+
+# What tests need, for `make -j2`: each installation keeps one core busy.
+environments: $(READY) $(if $(HAS_ADDONS_PYTHON),$(ADDONS)/.ready)
 
 demo: $(READY)
 	$(BIN)/python -m cyclegan_tf.train --run_dir runs/demo --config demo
@@ -42,7 +48,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-addons:
-	@if $(ADDONS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+	@if [ -n "$(HAS_ADDONS_PYTHON)" ]; \
 	then $(MAKE) --no-print-directory addons-era; \
 	else echo "SKIPPED: make test-addons needs Python 3.11 as $(ADDONS_PYTHON), the last that tensorflow-addons runs on; none is here"; fi
 
@@ -53,7 +59,7 @@ addons-era: $(READY) $(ADDONS)/.ready
 
 $(ADDONS)/.ready: tests/addons/requirements.txt
 	$(ADDONS_PYTHON) -m venv $(ADDONS)
-	$(ADDONS)/bin/python -m pip install --quiet --requirement tests/addons/requirements.txt
+	$(ADDONS)/bin/python -m pip install $(PIP_OPTIONS) --requirement tests/addons/requirements.txt
 	touch $(ADDONS)/.ready
 
 bench: $(READY)
