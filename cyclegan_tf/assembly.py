@@ -40,9 +40,9 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
       UserError: its file cannot be trained on.
     """
     config, data = experiment.generator, experiment.data
+    seed, name = _network_seed(experiment, ("xy", "yx").index(direction)), f"generator_{direction}"
     if direction in config.network_files:
-        file = Path(config.network_files[direction])
-        return network_files.open_trainable(file, dtype_policy, f"generator_{direction}")
+        return network_files.open_trainable(Path(config.network_files[direction]), dtype_policy, name, seed)
     if config.long_skips == "auto":
         raise ValueError("generator.long_skips is 'auto': let beginning.chosen decide before networks are built.")
     channels = {"x": data.channels_x, "y": data.channels_y}
@@ -58,9 +58,9 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
         norm_affine=config.norm_affine,
         colour_skip=config.colour_skip,
         long_skips=config.long_skips,
-        seed=_network_seed(experiment, ("xy", "yx").index(direction)),
+        seed=seed,
         dtype_policy=dtype_policy,
-        name=f"generator_{direction}",
+        name=name,
     )
 
 

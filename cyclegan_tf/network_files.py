@@ -51,13 +51,16 @@ def open_network(path: Path) -> keras.Model:
     return network
 
 
-def open_trainable(path: Path, dtype_policy: str = "float32", name: str | None = None) -> keras.Model:
+def open_trainable(
+    path: Path, dtype_policy: str = "float32", name: str | None = None, seed: int | None = None
+) -> keras.Model:
     """A network to train on: for pictures of any size, under a dtype policy, with a float32 output.
 
     Args:
       path: of the `.keras` file.
       dtype_policy: of the layers.
       name: of the network; its own when not given.
+      seed: of what its random layers draw; the file's own, if any, when not given.
 
     Raises:
       UserError: see `open_network`; or it takes one size only, makes pictures of another size, or two of its
@@ -65,7 +68,7 @@ def open_trainable(path: Path, dtype_policy: str = "float32", name: str | None =
     """
     given = open_network(path)
     try:
-        network = networks.recast(given, dtype_policy, any_size=True)
+        network = networks.recast(given, dtype_policy, any_size=True, seed=seed)
     except Exception as error:  # whatever a layer raises
         told = " ".join(str(error).split())[:300]
         raise UserError(f"{path} cannot be trained on: it does not take pictures of any size ({told})") from error

@@ -12,7 +12,17 @@ from typing import Any, Literal, get_args
 import keras
 
 from cyclegan_tf.colours import ColourSkip
-from cyclegan_tf.parts import Norm, Parts, Upsampling, check_choice, check_range, resnet, unet
+from cyclegan_tf.parts import (
+    Norm,
+    Parts,
+    Upsampling,
+    check_choice,
+    check_range,
+    resnet,
+    seed_of,
+    unet,
+    with_steady_names,
+)
 
 GeneratorArchitecture = Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"]
 DiscriminatorArchitecture = Literal["patch", "pixel"]
@@ -173,13 +183,14 @@ def in_float32(network: keras.Model) -> keras.Model:
     return recast(network, "float32")
 
 
-def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False) -> keras.Model:
+def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, seed: int | None = None) -> keras.Model:
     """A copy with the same layers and weights under another dtype policy; its output is float32 under every policy.
 
     Args:
       network: functional.
       dtype_policy: of all layers but those behind the last one with a kernel, and the last layer itself.
       any_size: let the copy take pictures of any size, which layers that need a size do not allow.
+      seed: decides what the copy's random layers draw; None leaves them the seeds they have.
 
     Raises:
       ValueError: a layer cannot do without a size, or the network is not a graph of layers.
@@ -189,13 +200,14 @@ def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False) -
     ends |= {layer.name for layer in network.layers if layer.output is network.outputs[0]}
 
     def again(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return type(layer).from_config(
-            {**layer.get_config(), "dtype": "float32" if layer.name in ends else dtype_policy}
-        )
+        config = {**layer.get_config(), "dtype": "float32" if layer.name in ends else dtype_policy}
+        if seed is not None and "seed" in config:
+            config["seed"] = seed_of(seed, layer.name)
+        return with_steady_names(type(layer).from_config(config))
 
     inputs = keras.Input((None, None, network.input_shape[-1]), name=network.inputs[0].name) if any_size else None
     copy = keras.models.clone_model(network, input_tensors=inputs, clone_function=again)
-    copy.set_weights(network.get_weights())
+    copy.set_weights(network.get_weights())  # random states are no weights
     return copy
 
 

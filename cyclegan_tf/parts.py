@@ -17,6 +17,21 @@ _LEAK = 0.2
 _DROPOUT = 0.5
 
 
+def seed_of(seed: int, name: str) -> int:
+    """A seed for the layer of this name, in a network with this seed."""
+    return zlib.crc32(f"{seed}/{name}".encode()) & 0x7FFFFFFF
+
+
+def with_steady_names(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer, its random state named after it.
+
+    Keras numbers random states by order of creation; checkpoints need a path that every process agrees on.
+    """
+    if hasattr(layer, "seed_generator"):
+        layer.seed_generator.state._path = f"{layer.name}/seed_generator_state"
+    return layer
+
+
 @dataclass(frozen=True)
 class Parts:
     """Makes named layers that share a policy and a seed, and applies them."""
@@ -36,7 +51,7 @@ class Parts:
         return {"dtype": self.policy, "name": name}
 
     def _seed_of(self, name: str) -> int | None:
-        return None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode()) & 0x7FFFFFFF
+        return None if self.seed is None else seed_of(self.seed, name)
 
     def _conv_options(self, name: str, end: bool) -> dict[str, Any]:
         # one initializer object for several layers would give them all the same numbers
@@ -86,10 +101,7 @@ class Parts:
         return keras.layers.LeakyReLU(negative_slope=_LEAK, **self.common(name))(x)
 
     def dropout(self, x: Any, name: str):
-        layer = keras.layers.Dropout(_DROPOUT, seed=self._seed_of(name), **self.common(name))
-        # Keras numbers these by order of creation; checkpoints need a path that every process agrees on
-        layer.seed_generator.state._path = f"{name}/seed_generator_state"
-        return layer(x)
+        return with_steady_names(keras.layers.Dropout(_DROPOUT, seed=self._seed_of(name), **self.common(name)))(x)
 
     def norm_relu(self, x: Any, name: str):
         return self.relu(self.norm(x, f"{name}_norm"), f"{name}_relu")

@@ -52,6 +52,17 @@ def test_a_network_of_ours_computes_where_it_did(tmp_path, options):
     np.testing.assert_array_equal(opened(picture()), built(picture()))
 
 
+def test_random_layers_draw_by_the_seed_and_their_states_have_names_that_stay(tmp_path):
+    foreign.save(tmp_path / "n.keras")
+    drawn = []
+    for seed in (1, 1, 2):
+        opened = open_trainable(tmp_path / "n.keras", seed=seed)
+        assert [v.path for v in opened.variables if "seed" in v.path] == ["drop/seed_generator_state"]
+        drawn.append(np.asarray(opened(picture(), training=True)))
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert np.abs(drawn[0] - drawn[2]).max() > 0.01
+
+
 def test_facts(tmp_path):
     foreign.save(tmp_path / "n.keras", channels=(1, 3), batch_norm=True)
     found = facts(tmp_path / "n.keras")

@@ -36,7 +36,7 @@ def words(source, run, *more):
 
 
 def weights(path):
-    return {v.path: np.asarray(v) for v in assembly.load_generator(path, "xy", "float32")[0].variables}
+    return {v.path: np.asarray(v) for v in assembly.load_generator(path, "xy", "float32")[0].weights}
 
 
 class TestOf:
