@@ -140,7 +140,7 @@ class TestTorch:
 
     def test_where_weights_leave_the_norm_open_it_can_be_told(self, tmp_path):
         torch, entries = self.pixel_judge()
-        del entries["net.2.bias"]
+        del entries["net.2.bias"], entries["net.5.bias"]
         torch.save(entries, tmp_path / "latest_net_D_A.pth")
         for read, path in ((models.torch_file, tmp_path / "latest_net_D_A.pth"), (models.torch_folder, tmp_path)):
             with pytest.raises(UserError, match="give --norm instance"):
