@@ -197,7 +197,7 @@ def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, s
     """
     kernels = [place for place, layer in enumerate(network.layers) if hasattr(layer, "kernel")]
     ends = {layer.name for layer in network.layers[kernels[-1] + 1 if kernels else 0 :]}
-    ends |= {layer.name for layer in network.layers if layer.output is network.outputs[0]}
+    ends.add(network.outputs[0]._keras_history.operation.name)  # a layer's `output` is that of its first call
 
     def again(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = {**layer.get_config(), "dtype": "float32" if layer.name in ends else dtype_policy}

@@ -27,6 +27,15 @@ def test_is_the_same_network_for_any_size(tmp_path):
     assert [v.path for v in opened.variables] == [v.path for v in open_trainable(tmp_path / "n.keras").variables]
 
 
+def test_a_layer_may_be_called_twice(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    twice = keras.layers.Conv2D(3, 3, padding="same", activation="tanh", name="twice")
+    made = keras.Model(inputs, twice(twice(inputs)))
+    made.save(tmp_path / "n.keras")
+    np.testing.assert_allclose(open_trainable(tmp_path / "n.keras")(picture()), made(picture()), atol=1e-6)
+    assert open_trainable(tmp_path / "n.keras", "mixed_bfloat16")(picture()).dtype == "float32"
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_output_is_float32_under_every_policy(tmp_path, policy):
     made = foreign.save(tmp_path / "n.keras")
