@@ -116,8 +116,10 @@ def checked(entry: Entry) -> bool:
     return True
 
 
-def score(entries: Sequence[Entry], results: Path, palette: Path | None) -> list[dict]:
-    """Scores every kept generator that the file does not know yet; returns all lines."""
+def score(
+    entries: Sequence[Entry], results: Path, palette: Path | None, minutes: Sequence[float] | None = None
+) -> list[dict]:
+    """Scores every kept generator, of these minutes only if given, that the file does not know yet; returns all lines."""
     with cli.quiet_start():
         import split_scores
         from peers import ours_training, torch_training
@@ -130,6 +132,8 @@ def score(entries: Sequence[Entry], results: Path, palette: Path | None) -> list
     for entry in entries:
         print(f"scoring {Path(entry.target).name}", flush=True)
         for kept in entry.kept():
+            if minutes is not None and kept["minute"] not in minutes:
+                continue
             if (entry.contender, entry.seed, kept["minute"]) in known:
                 continue
             if entry.framework == "torch":
@@ -179,6 +183,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--ema", type=float, metavar="IMAGES", help="half-life of averages that ours keeps and is scored by too"
     )
     parser.add_argument("--palette", type=Path, help="label colours of B (default: palette.json in DATA, if there)")
+    parser.add_argument("--score_at", type=float, nargs="+", metavar="MINUTE", help="marks to score (default: all)")
     parser.add_argument("--score", help="drawn beside swd (default: pixel_accuracy with a palette, else psnr)")
     given = parser.parse_args(argv)
     for name in ("minutes", "every", "size", "filters", "blocks"):
@@ -207,7 +212,7 @@ def main(argv: Sequence[str]) -> int:
         if not checked(entry):
             print(f"training {Path(entry.target).name} ({number} of {len(entries)})", flush=True)
             train(entry)
-    lines = score(entries, given.out / "results.jsonl", given.palette)
+    lines = score(entries, given.out / "results.jsonl", given.palette, given.score_at)
     import race_chart
 
     chart = given.out / "quality.png"
