@@ -33,44 +33,49 @@ def different(picture):
 
 
 class TestColourSkip:
-    def trained(self, root, change, capsys):
-        source = folder(root / "pictures", change)
-        words = tiny.words(source, root / "run", "--generator.colour_skip=true", "--training.max_steps=2")
-        words.append("--training.checkpoint_every_steps=1")
-        assert train.main(words) == 0
-        network, _ = assembly.load_generator(root / "run", "xy")
-        return network.get_layer("colour_skip"), capsys.readouterr().out
+    WORDS = ("--generator.colour_skip=true", "--training.max_steps=2", "--training.checkpoint_every_steps=1")
 
-    def test_domains_alike_start_from_their_transfer(self, tmp_path, capsys):
-        skip, told = self.trained(tmp_path, alike, capsys)
-        assert "colours   alike (up to 1." in told
-        assert "identity_x" not in terms_of(tmp_path / "run")
+    def started(self, monkeypatch, source, run, *more):
+        return tiny.started(monkeypatch, tiny.words(source, run, *self.WORDS, *more)).model
+
+    def test_domains_alike_start_from_their_transfer(self, tmp_path, monkeypatch, capsys):
+        model = self.started(monkeypatch, folder(tmp_path / "pictures", alike), tmp_path / "run")
+        assert "colours   alike (up to 1." in capsys.readouterr().out
+        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
+        skip = model.generator_xy.get_layer("colour_skip")
         white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
         assert white > 0.5
         assert black < 0
 
-    def test_domains_of_different_kinds_have_none(self, tmp_path, capsys):
-        skip, told = self.trained(tmp_path, different, capsys)
-        assert "colours   of different kinds" in told
-        assert "identity_x" in terms_of(tmp_path / "run")
-        assert not np.any(skip(np.random.default_rng(1).uniform(-1, 1, (1, 3, 3, 3))))
+    def test_domains_of_different_kinds_have_none(self, tmp_path, monkeypatch, capsys):
+        model = self.started(monkeypatch, folder(tmp_path / "pictures", different), tmp_path / "run")
+        assert "colours   of different kinds" in capsys.readouterr().out
+        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 5
+        skip = model.generator_xy.get_layer("colour_skip")
+        picture = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+        assert not np.any(skip(picture))
+        model.train_step((picture, picture))
+        assert not np.any(skip(picture))
 
-    def test_identity_weights_given_one_by_one_are_kept(self, tmp_path):
+    def test_identity_weights_given_one_by_one_are_kept(self, tmp_path, monkeypatch):
         source = folder(tmp_path / "pictures", alike)
-        words = ["--generator.colour_skip=true", "--training.max_steps=2", "--loss.identity_x=5"]
-        assert train.main(tiny.words(source, tmp_path / "run", *words)) == 0
-        assert "identity_x" in terms_of(tmp_path / "run")
+        model = self.started(monkeypatch, source, tmp_path / "run", "--loss.identity_x=5")
+        assert model.weights_of["identity_x"] == 5
 
-    def test_one_that_comes_in_a_file_is_minded_too(self, tmp_path, capsys):
-        self.trained(tmp_path, alike, capsys)
-        files = [str(tmp_path / "run" / f"generator_{way}.keras") for way in ("xy", "yx")]
-        more = ["--init_from", *files, "--training.max_steps=2", f"--data.source={tmp_path / 'pictures'}"]
+    def test_one_that_comes_in_a_file_is_minded_too(self, tmp_path, monkeypatch):
+        source = folder(tmp_path / "pictures", alike)
+        model = self.started(monkeypatch, source, tmp_path / "run")
+        files = [tmp_path / f"{way}.keras" for way in ("xy", "yx")]
+        for file, network in zip(files, (model.generator_xy, model.generator_yx), strict=True):
+            network.save(file)
+        more = ["--init_from", *map(str, files), f"--data.source={source}", f"--run_dir={tmp_path / 'tuned'}"]
         words = [word for word in tiny.WORDS if not word.startswith("--generator.")]
-        assert train.main([*words, f"--run_dir={tmp_path / 'tuned'}", *more]) == 0
-        assert "identity_x" not in terms_of(tmp_path / "tuned")
+        assert tiny.started(monkeypatch, [*words, *more]).model.weights_of["identity_x"] == 0
 
     def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
-        self.trained(tmp_path, alike, capsys)
+        source = folder(tmp_path / "pictures", alike)
+        assert train.main(tiny.words(source, tmp_path / "run", *self.WORDS)) == 0
+        assert "colours   alike" in capsys.readouterr().out
         arrays, step, _ = tiny.outcome(tmp_path / "run")
         checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
         name = next(name for name in arrays if name.startswith("generator_xy") and name.endswith("kernel_start"))
@@ -93,16 +98,15 @@ class TestLongSkips:
     AUTO = "--generator.long_skips=auto"
 
     @staticmethod
-    def has_long_skips(run):
-        network, _ = assembly.load_generator(run, "xy")
+    def has_long_skips(network):
         return any("long_skip" in layer.name for layer in network.layers)
 
     @pytest.mark.parametrize(("change", "expected"), [(alike, True), (different, False)], ids=["alike", "different"])
-    def test_are_there_where_colours_are_alike(self, tmp_path, capsys, change, expected):
+    def test_are_there_where_colours_are_alike(self, tmp_path, monkeypatch, capsys, change, expected):
         source, run = folder(tmp_path / "pictures", change), tmp_path / "run"
-        assert train.main(tiny.words(source, run, self.AUTO, "--training.max_steps=1")) == 0
+        model = tiny.started(monkeypatch, tiny.words(source, run, self.AUTO)).model
         assert RunDirectory(run).experiment().generator.long_skips is expected
-        assert self.has_long_skips(run) is expected
+        assert self.has_long_skips(model.generator_xy) is expected
         told = (
             "skips     long ones (colours are alike, up to 1."
             if expected
@@ -114,6 +118,7 @@ class TestLongSkips:
         source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
         words = tiny.words(source, run, self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1")
         assert train.main(words) == 0
+        assert self.has_long_skips(assembly.load_generator(run, "xy")[0])
         checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
         for path in (source / "trainB").iterdir():  # the pictures would now decide otherwise
             Image.new("RGB", (24, 24), (128, 128, 128 + int(path.stem))).save(path)
@@ -143,10 +148,10 @@ class TestLongSkips:
         e = train.resolve(["--data.source=x", "--generator.long_skips=true"])[1]
         assert beginning.chosen(e, None, run) == (e, {})
 
-    def test_domains_of_different_channels_have_none(self, tmp_path, capsys):
+    def test_domains_of_different_channels_have_none(self, tmp_path, monkeypatch, capsys):
         source = folder(tmp_path / "pictures", alike)
         for path in (source / "trainB").iterdir():
             Image.open(path).convert("L").save(path)
-        words = ["--data.channels_y=1", "--loss.identity=0", self.AUTO, "--training.max_steps=1"]
-        assert train.main(tiny.words(source, tmp_path / "run", *words)) == 0
+        words = tiny.words(source, tmp_path / "run", "--data.channels_y=1", "--loss.identity=0", self.AUTO)
+        assert not self.has_long_skips(tiny.started(monkeypatch, words).model.generator_xy)
         assert "no long ones (the domains have different channels)" in capsys.readouterr().out
