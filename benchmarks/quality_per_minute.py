@@ -119,7 +119,7 @@ def checked(entry: Entry) -> bool:
 def score(
     entries: Sequence[Entry], results: Path, palette: Path | None, minutes: Sequence[float] | None = None
 ) -> list[dict]:
-    """Scores every kept generator, of these minutes only if given, that the file does not know yet; returns all lines."""
+    """Scores what the file does not know yet, every kept generator or those of some minutes; returns all lines."""
     with cli.quiet_start():
         import split_scores
         from peers import ours_training, torch_training

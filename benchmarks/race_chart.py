@@ -13,7 +13,9 @@ TITLES = {
     "psnr": "PSNR in dB, higher is better",
     "pixel_accuracy": "per-pixel accuracy, higher is better",
     "swd": "sliced Wasserstein distance x 1000, lower is better",
+    "colour_swd": "the same that sees colour, lower is better",
 }
+DISTANCES = ("swd", "colour_swd")
 WAYS = {"xy": "A to B", "yx": "B to A"}
 OTHERS = ("#8a9099", "#c0762c", "#8a6d4b")
 RECIPES = (OURS, DEFAULT, "#4d8f6b", "#8d5fb3")
@@ -32,26 +34,33 @@ def curves(lines: Sequence[dict], direction: str, score: str) -> dict[str, list[
 
 
 def panels(lines: Sequence[dict], score: str | None) -> list[tuple[str, str]]:
-    """Direction and score of each panel: the chosen score and swd, both ways where they were measured."""
+    """Direction and score of each panel: the chosen score and both distances, both ways where they were measured."""
     known = {name for line in lines if "minute" in line for name in line["xy"]}
     first = score or ("pixel_accuracy" if "pixel_accuracy" in known else "psnr")
     # label maps are scored one way only; the other way has its PSNR
-    chosen = {"xy": (first, "swd"), "yx": (first if first != "pixel_accuracy" else "psnr", "swd")}
-    return [(d, name) for d in WAYS for name in chosen[d] if curves(lines, d, name)]
+    chosen = {"xy": first, "yx": first if first != "pixel_accuracy" else "psnr"}
+    return [(d, name) for d in WAYS for name in (chosen[d], *DISTANCES) if curves(lines, d, name)]
 
 
 def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
-    """Writes a PNG: a panel for each direction and score, a line for each contender, the band from least to most."""
+    """Writes a PNG: a row for each direction, a panel for each score, a line with its range for each contender."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     wanted = panels(lines, score)
-    rows = -(-len(wanted) // 2)
-    figure, grid = pyplot.subplots(rows, 2, figsize=(11, 3.6 * rows), squeeze=False, layout="constrained")
+    ways = [d for d in WAYS if d in dict(wanted)]
+    columns = max(sum(d == way for d, _ in wanted) for way in ways)
+    size = (5.3 * columns, 3.6 * len(ways))
+    figure, grid = pyplot.subplots(len(ways), columns, figsize=size, squeeze=False, layout="constrained")
+    for axes in grid.flat:
+        axes.set_axis_off()
     baselines = next((line for line in lines if line["contender"] == "baselines"), {})
-    for axes, (direction, name) in zip(grid.flat, wanted, strict=False):
+    free = {way: iter(row) for way, row in zip(ways, grid, strict=True)}
+    for direction, name in wanted:
+        axes = next(free[direction])
+        axes.set_axis_on()
         found = curves(lines, direction, name)
         colours = _colours(list(found))
         for contender, points in found.items():
@@ -63,7 +72,7 @@ def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
             )
         for stand_in, style in STAND_INS.items():
             value = baselines.get(direction, {}).get(stand_in, {}).get(name)
-            if value is not None and name != "swd":
+            if value is not None and name not in DISTANCES:
                 axes.axhline(value, color=MUTED, ls=style, lw=1, label=stand_in)
         axes.set_title(f"{WAYS[direction]}: {TITLES.get(name, name)}", fontsize=10, loc="left", color=INK)
         axes.set_xlabel("minutes from the start of the process", fontsize=9, color=INK)
@@ -71,8 +80,6 @@ def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
         axes.tick_params(labelsize=8.5, colors=INK)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=8, frameon=False)
-    for axes in list(grid.flat)[len(wanted) :]:
-        axes.set_axis_off()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 

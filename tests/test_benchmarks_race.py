@@ -284,6 +284,8 @@ def test_curves_and_table(results):
     assert race_chart.panels(results, None) == [("xy", "psnr"), ("xy", "swd"), ("yx", "psnr")]
     text = race_chart.table(results)
     assert "| 2 | 18.5 (18 to 19) | 20 |" in text
+    coloured = [{**line, "yx": {**line["yx"], "colour_swd": 9.0}} for line in results]
+    assert race_chart.panels(coloured, None)[2:] == [("yx", "psnr"), ("yx", "colour_swd")]
     labelled = [{**line, "xy": {**line["xy"], "pixel_accuracy": 0.5}} for line in results]
     assert race_chart.panels(labelled, None)[0] == ("xy", "pixel_accuracy")
 
