@@ -18,6 +18,16 @@ gc.freeze()
 gc.set_threshold(50_000, 20, 50)
 
 
+def pytest_collection_modifyitems(items):
+    """Modules of slow tests only come first: one of them left to the end would keep one worker busy and one idle."""
+
+    def quick(item):
+        marks = getattr(item.module, "pytestmark", [])
+        return "slow" not in {mark.name for mark in (marks if isinstance(marks, list) else [marks])}
+
+    items.sort(key=quick)
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     keras.utils.set_random_seed(1234)
