@@ -171,9 +171,8 @@ class CycleGAN(keras.Model):
         """Running means of the logged values; Keras resets them at each epoch."""
         return list(self.trackers.values())
 
-    # The step. All of it is operations already, and `fit`, which would have it converted, waits longer for that.
+    # The step.
 
-    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         """Updates both generators, then both discriminators; returns running means of the unweighted terms."""
         real_x, real_y = batch
@@ -195,7 +194,6 @@ class CycleGAN(keras.Model):
             terms |= verdicts | accuracies
         return self._track(replicas.mean_of_scalars(terms | norms))
 
-    @tf.autograph.experimental.do_not_convert
     def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         """The same terms without pool, update or dropout: unaugmented losses of the test split."""
         real_x, real_y = batch
