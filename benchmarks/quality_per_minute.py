@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -67,7 +68,7 @@ def planned(given: argparse.Namespace) -> list[Entry]:
     """All trainings in their order: seed by seed, the contenders' order turned round each time.
 
     Raises:
-      UserError: see `contenders`.
+      UserError: see `contenders`; --score_at names what will be no mark.
     """
     named = contenders(given)
     entries = []
@@ -82,6 +83,9 @@ def planned(given: argparse.Namespace) -> list[Entry]:
                     **named[name],
                 )
             )  # fmt: skip
+    for minute in given.score_at or ():
+        if not _among(minute, entries[0].marks):
+            raise UserError(f"--score_at {minute:g} is no mark; generators are kept every {given.every:g} minutes.")
     return entries
 
 
@@ -132,7 +136,7 @@ def score(
     for entry in entries:
         print(f"scoring {Path(entry.target).name}", flush=True)
         for kept in entry.kept():
-            if minutes is not None and kept["minute"] not in minutes:
+            if minutes is not None and not _among(kept["minute"], minutes):
                 continue
             if (entry.contender, entry.seed, kept["minute"]) in known:
                 continue
@@ -145,6 +149,10 @@ def score(
                 lines.append(facts | split_scores.both_ways(exam, both, brief=True))
             write_text(results, "".join(json.dumps(line) + "\n" for line in lines))
     return lines
+
+
+def _among(minute: float, minutes: Sequence[float]) -> bool:
+    return any(math.isclose(minute, other, abs_tol=1e-6) for other in minutes)
 
 
 def _ours(entry: Entry, minute: float) -> dict[str, dict]:

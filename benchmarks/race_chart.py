@@ -50,8 +50,8 @@ def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
     from matplotlib import pyplot
 
     wanted = panels(lines, score)
-    ways = [d for d in WAYS if d in dict(wanted)]
-    columns = max(sum(d == way for d, _ in wanted) for way in ways)
+    ways = [direction for direction, _ in wanted]
+    columns, ways = max(map(ways.count, ways)), list(dict.fromkeys(ways))
     size = (5.3 * columns, 3.6 * len(ways))
     figure, grid = pyplot.subplots(len(ways), columns, figsize=size, squeeze=False, layout="constrained")
     for axes in grid.flat:

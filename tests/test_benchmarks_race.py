@@ -224,6 +224,7 @@ def test_contenders_change_places_from_seed_to_seed(entry):
         (["--load_size", "100"], "smaller than the crop"),
         (["--torch", "ours-float32"], "--torch ours-float32"),
         (["--config", "no_such"], "no such file"),
+        (["--minutes", "2", "--score_at", "1", "1.5"], "--score_at 1.5 is no mark"),
     ],
 )
 def test_mistakes_are_told(entry, words, message):
