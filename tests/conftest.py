@@ -1,6 +1,5 @@
 """Shared by all tests: quiet TensorFlow, fixed seeds."""
 
-import gc
 import os
 import sys
 
@@ -12,10 +11,6 @@ import pytest
 
 # Beside TensorFlow, PyTorch must not load it (see cyclegan_tf.interop.torch_files.require).
 sys.modules.setdefault("triton", None)
-
-# Graphs are built of very many small objects that live: looking through them again and again took a fifth of the time.
-gc.freeze()
-gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items):
