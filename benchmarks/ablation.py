@@ -122,6 +122,7 @@ IDEAS = (
     Variant("idea_spectral", "Spectral norm in the judges", _MODERN, idea="spectral"),
     Variant("idea_two_scales", "Judges see two scales", _MODERN, idea="two_scales"),
     Variant("idea_cycle_decay", "Cycle weight falls to a fifth", _MODERN, idea="cycle_decay"),
+    Variant("idea_feature_cycle", "Cycles compared by the judges' features", _MODERN, idea="feature_cycle"),
     Variant("idea_cosine", "Cosine decay from the start", (*_MODERN, *_COSINE)),
     Variant("idea_batch_4", "Batch 4 at twice the rate, as many pictures", (*_MODERN, *_BATCH), batch=4),
     Variant("idea_n_layers_2", "Judges of 34 px instead of 70", (*_MODERN, "--discriminator.n_layers", "2")),

@@ -12,19 +12,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import cyclegan_tf.cli  # isort: skip  # sets TensorFlow's environment
 
 import keras
 import tensorflow as tf
 
-from cyclegan_tf import gradients, train, training
+from cyclegan_tf import gradients, losses, train, training
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model import CycleGAN
 
 TWO_RATES = 2.0
 R1_GAMMA = 10.0
 LEAST_CYCLE = 0.2
+MOST_FEATURES = 0.9
 POWER_STEPS = 1
 
 
@@ -197,8 +199,44 @@ def cycle_decay() -> None:
     training.Trainer._set_rate = follow  # type: ignore[method-assign]
 
 
+def feature_cycle() -> None:
+    """Cycles are compared by what the judge sees in them, in the end to nine tenths (Wang and Lin 2018)."""
+    share = tf.Variable(0.0, trainable=False)
+    plain, set_rate, l1 = CycleGAN._generator_terms, training.Trainer._set_rate, losses.l1
+
+    def terms(self: CycleGAN, real_x: tf.Tensor, real_y: tf.Tensor, training: bool) -> Any:
+        compared: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+
+        def noted(found: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+            distance = l1(found, wanted)
+            compared[id(distance)] = found, wanted
+            return distance
+
+        with mock.patch.object(losses, "l1", noted):
+            fakes, found = plain(self, real_x, real_y, training)
+        for domain in self.judged_domains if training else ():
+            if (name := f"cycle_{domain}") in found:
+                features = before_the_verdict(self._discriminator(domain))
+                cycled, real = (features(seen, training=True) for seen in compared[id(found[name])])
+                found[name] = (1.0 - share) * found[name] + share * l1(cycled, real)
+        return fakes, found
+
+    def follow(self: training.Trainer) -> float:
+        share.assign(MOST_FEATURES * self.budget.fraction(self.step, self.seconds))
+        return set_rate(self)
+
+    CycleGAN._generator_terms = terms  # type: ignore[method-assign]
+    training.Trainer._set_rate = follow  # type: ignore[method-assign]
+
+
+def before_the_verdict(judge: keras.Model) -> keras.Model:
+    """The same layers up to the last activation within: pictures -> float (N, H', W', C)."""
+    last = [layer for layer in judge.layers if isinstance(layer, keras.layers.LeakyReLU)][-1]
+    return keras.Model(judge.inputs, last.output)
+
+
 IDEAS = {
-    idea.__name__: idea for idea in (augment, two_rates, r1, spectral, two_scales, cycle_decay)
+    idea.__name__: idea for idea in (augment, two_rates, r1, spectral, two_scales, cycle_decay, feature_cycle)
 }  # fmt: skip
 
 

@@ -118,7 +118,8 @@ class Exam:
             colour = labelled.most_frequent(targets, self.palette)
             constant = [np.broadcast_to(colour, truth.shape) for truth in truths.values()]
             named["constant"] |= labelled.score_labels(constant, list(truths.values()), self.palette).scores
-        named["truth"] = {"checkerboard": checkerboard(np.stack(list(truths.values())))}
+        truth = np.stack(list(truths.values()))
+        named["truth"] = {"checkerboard": checkerboard(truth), "colour_fringe": colour_fringe(truth)}
         return named
 
     def _added(self, pictures: list[np.ndarray], direction: str) -> Scores:
@@ -127,6 +128,7 @@ class Exam:
         chosen, truth = np.stack([pictures[index] for index in truths]), np.stack(list(truths.values()))
         added: Scores = {
             "checkerboard": checkerboard(chosen),
+            "colour_fringe": colour_fringe(chosen),
             "colour_shift": colour_shift(chosen, truth),
         }
         if self.masks is not None:
@@ -140,6 +142,14 @@ def checkerboard(pictures: np.ndarray) -> float | None:
     """`spectrum.checkerboard` of float (N, H, W, C); None for pictures too small for it."""
     fits = min(pictures.shape[1:3]) >= spectrum.SMALLEST_SIDE_PX
     return spectrum.checkerboard(pictures) if fits else None
+
+
+def colour_fringe(pictures: np.ndarray) -> float:
+    """Deviation, over all pixels and channels, of what is not grey in the finest band of the Laplacian pyramid.
+
+    Transposed convolutions print such a fringe. Float32 (N, H, W, C) in [-1, 1]; grey is the mean of the channels.
+    """
+    return float(next(swd.pyramid(pictures - pictures.mean(axis=3, keepdims=True))).std())
 
 
 def colour_shift(pictures: np.ndarray, truth: np.ndarray) -> float:

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,7 +23,7 @@ from cyclegan_tf.networks import build_discriminator, build_generator
 @pytest.fixture(autouse=True)
 def _undone(monkeypatch):
     """What ideas replace is put back."""
-    for name in ("_discriminator", "_discriminator_terms", "_weighted"):
+    for name in ("_discriminator", "_discriminator_terms", "_generator_terms", "_weighted"):
         monkeypatch.setattr(CycleGAN, name, getattr(CycleGAN, name))
     monkeypatch.setattr(training.Trainer, "_set_rate", training.Trainer._set_rate)
 
@@ -149,6 +150,35 @@ def test_cycles_weigh_less_towards_the_end():
     with pytest.raises(AttributeError, match="experiment"):
         training.Trainer._set_rate(Stand())  # goes on to the plain one
     assert float(model._weighted(terms)) == pytest.approx(0.6 * 20 + 1)
+
+
+def test_cycles_are_compared_by_what_the_judge_sees(monkeypatch):
+    class Stand:
+        class budget:  # noqa: N801
+            fraction = staticmethod(lambda step, seconds: 0.5)
+
+        step = seconds = 0
+
+    monkeypatch.setattr(training.Trainer, "_set_rate", lambda self: 0.0)
+    model, x, y = gan(), pictures(1, 16, 16, 3), pictures(1, 16, 16, 3, seed=1)
+    model.compile(*(keras.optimizers.Adam(beta_1=b) for b in (0.5, 0.5)))
+    _, plain = model._generator_terms(x, y, True)
+    ideas.feature_cycle()
+    _, start = model._generator_terms(x, y, True)
+    assert {name: float(term) for name, term in start.items()} == {name: float(term) for name, term in plain.items()}
+    training.Trainer._set_rate(Stand())
+    _, half = model._generator_terms(x, y, True)
+    judge, cycled = model.discriminator_x, model.generator_yx(model.generator_xy(x))
+    verdict = judge.get_layer("verdict")
+    seen = keras.Model(judge.inputs, judge.get_layer("conv2_leaky_relu").output)
+    np.testing.assert_allclose(  # they are what the verdict is made of
+        verdict(np.pad(seen(x), ((0, 0), (1, 1), (1, 1), (0, 0)))), judge(x), rtol=1e-4, atol=1e-6
+    )
+    features = np.abs(seen(cycled).numpy() - seen(x).numpy()).mean()
+    np.testing.assert_allclose(half["cycle_x"], 0.55 * float(plain["cycle_x"]) + 0.45 * features, rtol=1e-5)
+    assert float(half["identity_x"]) == float(plain["identity_x"])
+    _, exam = model._generator_terms(x, y, False)
+    assert float(exam["cycle_x"]) == float(plain["cycle_x"])
 
 
 def test_an_unknown_idea_is_told():

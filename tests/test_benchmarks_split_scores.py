@@ -55,6 +55,14 @@ def test_colour_shift_by_hand():
     assert split_scores.colour_shift(checkered, truth) == pytest.approx(0)
 
 
+def test_a_fringe_of_colour_by_hand():
+    signs = 1 - 2 * (np.indices((32, 32)).sum(0) % 2)[None, ..., None].astype(np.float32)
+    red = np.concatenate([0.3 * signs, 0 * signs, 0 * signs], axis=-1)
+    assert split_scores.colour_fringe(red) == pytest.approx(0.3 * np.sqrt(2) / 3, rel=1e-5)  # 2/3, -1/3, -1/3 of it
+    assert split_scores.colour_fringe(np.repeat(signs, 3, axis=-1)) == pytest.approx(0, abs=1e-6)
+    assert split_scores.colour_fringe(np.full((1, 32, 32, 3), [0.9, -0.5, 0.1], np.float32)) < 1e-6
+
+
 def test_labels_are_read_through_the_palette_in_one_direction():
     truth = [drawn((0, 0, 0))[0], drawn((1, 1, 1))[0]]
     split = Split([-picture for picture in truth], truth, ("a", "b"), ("a", "b"), ((0, 0), (1, 1)))
