@@ -181,28 +181,35 @@ def two_scales() -> None:
     _judges_called(call)
 
 
+def _following(course: Callable[[float], float]) -> tf.Variable:
+    """A number that is set anew before each step from the share of the budget that is used."""
+    number, set_rate = tf.Variable(course(0.0), trainable=False), training.Trainer._set_rate
+
+    def follow(self: training.Trainer) -> float:
+        number.assign(course(self.budget.fraction(self.step, self.seconds)))
+        return set_rate(self)
+
+    training.Trainer._set_rate = follow  # type: ignore[method-assign]
+    return number
+
+
 def cycle_decay() -> None:
     """The cycles' weight falls in a straight line to a fifth (Wang and Lin 2018, "CycleGAN with better cycles")."""
-    factor = tf.Variable(1.0, trainable=False)
-    weighted, set_rate = CycleGAN._weighted, training.Trainer._set_rate
+    factor = _following(lambda done: 1.0 - (1.0 - LEAST_CYCLE) * done)
+    weighted = CycleGAN._weighted
 
     def lighter(self: CycleGAN, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         return weighted(
             self, {name: factor * term if name.startswith("cycle") else term for name, term in terms.items()}
         )
 
-    def follow(self: training.Trainer) -> float:
-        factor.assign(1.0 - (1.0 - LEAST_CYCLE) * self.budget.fraction(self.step, self.seconds))
-        return set_rate(self)
-
     CycleGAN._weighted = lighter  # type: ignore[method-assign]
-    training.Trainer._set_rate = follow  # type: ignore[method-assign]
 
 
 def feature_cycle() -> None:
     """Cycles are compared by what the judge sees in them, in the end to nine tenths (Wang and Lin 2018)."""
-    share = tf.Variable(0.0, trainable=False)
-    plain, set_rate, l1 = CycleGAN._generator_terms, training.Trainer._set_rate, losses.l1
+    share = _following(lambda done: MOST_FEATURES * done)
+    plain, l1 = CycleGAN._generator_terms, losses.l1
 
     def terms(self: CycleGAN, real_x: tf.Tensor, real_y: tf.Tensor, training: bool) -> Any:
         compared: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
@@ -221,12 +228,7 @@ def feature_cycle() -> None:
                 found[name] = (1.0 - share) * found[name] + share * l1(cycled, real)
         return fakes, found
 
-    def follow(self: training.Trainer) -> float:
-        share.assign(MOST_FEATURES * self.budget.fraction(self.step, self.seconds))
-        return set_rate(self)
-
     CycleGAN._generator_terms = terms  # type: ignore[method-assign]
-    training.Trainer._set_rate = follow  # type: ignore[method-assign]
 
 
 def before_the_verdict(judge: keras.Model) -> keras.Model:

@@ -38,6 +38,15 @@ def gan():
     return CycleGAN(*networks, *judges)
 
 
+class Halfway:
+    """Of a trainer, what a course over the budget asks for."""
+
+    class budget:  # noqa: N801
+        fraction = staticmethod(lambda step, seconds: 0.5)
+
+    step = seconds = 0
+
+
 def test_pictures_are_shifted_with_zeros_and_cut():
     tf.random.set_seed(1)
     matrices, holes = (t.numpy() for t in ideas._moved_and_cut(64, 16))
@@ -141,24 +150,12 @@ def test_cycles_weigh_less_towards_the_end():
     terms = {"cycle_x": tf.constant(2.0), "adversarial_x": tf.constant(1.0)}
     assert float(model._weighted(terms)) == 21
 
-    class Stand:
-        class budget:  # noqa: N801
-            fraction = staticmethod(lambda step, seconds: 0.5)
-
-        step = seconds = 0
-
     with pytest.raises(AttributeError, match="experiment"):
-        training.Trainer._set_rate(Stand())  # goes on to the plain one
+        training.Trainer._set_rate(Halfway())  # goes on to the plain one
     assert float(model._weighted(terms)) == pytest.approx(0.6 * 20 + 1)
 
 
 def test_cycles_are_compared_by_what_the_judge_sees(monkeypatch):
-    class Stand:
-        class budget:  # noqa: N801
-            fraction = staticmethod(lambda step, seconds: 0.5)
-
-        step = seconds = 0
-
     monkeypatch.setattr(training.Trainer, "_set_rate", lambda self: 0.0)
     model, x, y = gan(), pictures(1, 16, 16, 3), pictures(1, 16, 16, 3, seed=1)
     model.compile(*(keras.optimizers.Adam(beta_1=b) for b in (0.5, 0.5)))
@@ -166,7 +163,7 @@ def test_cycles_are_compared_by_what_the_judge_sees(monkeypatch):
     ideas.feature_cycle()
     _, start = model._generator_terms(x, y, True)
     assert {name: float(term) for name, term in start.items()} == {name: float(term) for name, term in plain.items()}
-    training.Trainer._set_rate(Stand())
+    training.Trainer._set_rate(Halfway())
     _, half = model._generator_terms(x, y, True)
     judge, cycled = model.discriminator_x, model.generator_yx(model.generator_xy(x))
     verdict = judge.get_layer("verdict")
