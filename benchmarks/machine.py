@@ -47,6 +47,15 @@ def memory_bytes(field: str) -> int:
     return 0
 
 
+def most_held_bytes(pid: int | str = "self") -> int:
+    """The most that a process has held since its exec, without its children; 0 when it is just ending, or not Linux."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 @dataclass(frozen=True)
 class Ran:
     """A command that has ended: its exit status (negative: the signal), and what it took and printed."""
@@ -75,7 +84,7 @@ def run_watched(words: list[str], enough: Callable[[int, str], bool], every_seco
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
             if ended:
                 break
-            seen = max(seen, _most_held(process.pid))
+            seen = max(seen, most_held_bytes(process.pid))
             if enough(seen, os.pread(printed.fileno(), 2**24, 0).decode(errors="replace")):
                 process.kill()
             time.sleep(every_seconds)
@@ -86,15 +95,6 @@ def run_watched(words: list[str], enough: Callable[[int, str], bool], every_seco
         # Asked afterwards: the caller may have grown between a look before and the fork.
         mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + COUNTERS_BYTES
         return Ran(process.returncode, seconds, most if most > mine else seen, printed.read())
-
-
-def _most_held(pid: int) -> int:
-    """Bytes a process has held at most; 0 when it is just ending."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _cpu_fields() -> dict[str, str]:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+import machine
 from jobs import Job
 
 MODULES = {"ours": "peers.ours", "torch": "peers.torch_cyclegan", "keras": "peers.keras_tutorial"}
@@ -95,18 +96,13 @@ JOBS: dict[str, Callable[[Job], Turn]] = {
 def peak_rss_bytes() -> int:
     """Most memory this process has held; children do not count.
 
-    Not getrusage: its maximum outlives exec, so it could be that of the process which started this one.
+    Not getrusage, where there is another way: its maximum outlives exec, so it could be that of the process which
+    started this one.
     """
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return machine.most_held_bytes() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def main() -> None:
