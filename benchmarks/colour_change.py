@@ -24,11 +24,17 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import tensorflow as tf
 
-from cyclegan_tf import cli, images
+from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.metrics.pictures import psnr
+
+with cli.quiet_start():
+    import tensorflow as tf
+
+    from cyclegan_tf import images
+    from cyclegan_tf.metrics.pictures import psnr
+
+    tf.constant(0)  # devices tell of themselves at their first use
 
 BEFORE = np.array([0.6, 1.0, 1.6], np.float32)
 MIXING = np.array([[0.7, 0.3, 0.0], [0.0, 0.7, 0.3], [0.3, 0.0, 0.7]], np.float32)
