@@ -18,6 +18,7 @@ import demo_score
 import keras
 import numpy as np
 import tensorflow as tf
+from fringe import colour_fringe
 
 from cyclegan_tf import assembly, checkpoints
 from cyclegan_tf.config import Experiment
@@ -142,14 +143,6 @@ def checkerboard(pictures: np.ndarray) -> float | None:
     """`spectrum.checkerboard` of float (N, H, W, C); None for pictures too small for it."""
     fits = min(pictures.shape[1:3]) >= spectrum.SMALLEST_SIDE_PX
     return spectrum.checkerboard(pictures) if fits else None
-
-
-def colour_fringe(pictures: np.ndarray) -> float:
-    """Deviation, over all pixels and channels, of what is not grey in the finest band of the Laplacian pyramid.
-
-    Transposed convolutions print such a fringe. Float32 (N, H, W, C) in [-1, 1]; grey is the mean of the channels.
-    """
-    return float(next(swd.pyramid(pictures - pictures.mean(axis=3, keepdims=True))).std())
 
 
 def colour_shift(pictures: np.ndarray, truth: np.ndarray) -> float:

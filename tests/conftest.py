@@ -26,3 +26,13 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     keras.utils.set_random_seed(1234)
+
+
+@pytest.fixture
+def one_thread():
+    """PyTorch's threads wait for each other by spinning, which takes minutes where tests run side by side."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -39,16 +39,6 @@ def entry(tmp_path):
     )  # fmt: skip
 
 
-@pytest.fixture
-def one_thread():
-    """PyTorch's threads wait for each other by spinning, which takes minutes where tests run side by side."""
-    torch = pytest.importorskip("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # The clock.
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import demo_score
+import fringe
 import split_scores
 
 from cyclegan_tf import assembly, checkpoints, state
@@ -58,9 +59,9 @@ def test_colour_shift_by_hand():
 def test_a_fringe_of_colour_by_hand():
     signs = 1 - 2 * (np.indices((32, 32)).sum(0) % 2)[None, ..., None].astype(np.float32)
     red = np.concatenate([0.3 * signs, 0 * signs, 0 * signs], axis=-1)
-    assert split_scores.colour_fringe(red) == pytest.approx(0.3 * np.sqrt(2) / 3, rel=1e-5)  # 2/3, -1/3, -1/3 of it
-    assert split_scores.colour_fringe(np.repeat(signs, 3, axis=-1)) == pytest.approx(0, abs=1e-6)
-    assert split_scores.colour_fringe(np.full((1, 32, 32, 3), [0.9, -0.5, 0.1], np.float32)) < 1e-6
+    assert fringe.colour_fringe(red) == pytest.approx(0.3 * np.sqrt(2) / 3, rel=1e-5)  # 2/3, -1/3, -1/3 of it
+    assert fringe.colour_fringe(np.repeat(signs, 3, axis=-1)) == pytest.approx(0, abs=1e-6)
+    assert fringe.colour_fringe(np.full((1, 32, 32, 3), [0.9, -0.5, 0.1], np.float32)) < 1e-6
 
 
 def test_labels_are_read_through_the_palette_in_one_direction():

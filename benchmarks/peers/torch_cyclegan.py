@@ -128,16 +128,17 @@ class Training:
 
     Args:
       job: widths, precision, layout and whether to compile.
+      device: where the networks lie and pictures are given.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, device: str = "cpu") -> None:
         torch.manual_seed(job.seed)
-        self.job = job
+        self.job, self.device = job, device
         # Kept apart from what is called: torch.compile wraps a network.
         norm = MendedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
         self.networks = [generator(job.filters, job.blocks, norm) for _ in range(2)]
         self.networks += [discriminator(job.filters, norm) for _ in range(2)]
-        self.g, self.f, self.d_x, self.d_y = (_ready(network, job) for network in self.networks)
+        self.g, self.f, self.d_x, self.d_y = (_ready(network.to(device), job) for network in self.networks)
         self.pools = {"x": Pool(), "y": Pool()}
         options = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
         generators, discriminators = self.networks[:2], self.networks[2:]
@@ -146,9 +147,13 @@ class Training:
 
     def step(self, real_x: torch.Tensor, real_y: torch.Tensor) -> dict[str, float]:
         """Updates the generators, then the discriminators; returns every unweighted term."""
+        return {name: value.item() for name, value in self.update(real_x, real_y).items()}
+
+    def update(self, real_x: torch.Tensor, real_y: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The same without waiting for the device."""
         for parameter in _parameters(self.networks[2:]):
             parameter.requires_grad_(False)
-        with _autocast(self.job):
+        with _autocast(self.job, self.device):
             fake_y, fake_x = self.g(real_x), self.f(real_y)
             terms = {
                 "cycle_x": functional.l1_loss(self.f(fake_y).float(), real_x),
@@ -169,12 +174,12 @@ class Training:
         self.adam_discriminators.zero_grad()
         for domain, judge, real, fake in (("x", self.d_x, real_x, fake_x), ("y", self.d_y, real_y, fake_y)):
             shown = self.pools[domain].exchange(fake)
-            with _autocast(self.job):
+            with _autocast(self.job, self.device):
                 verdict = _least_squares(judge(real), 1.0) + _least_squares(judge(shown), 0.0)
             (0.5 * verdict).backward()
             terms[f"discriminator_{domain}"] = verdict
         self.adam_discriminators.step()
-        return {name: value.item() for name, value in terms.items()}
+        return {name: value.detach() for name, value in terms.items()}
 
 
 def _parameters(networks: list[nn.Sequential]) -> list[nn.Parameter]:
@@ -186,8 +191,8 @@ def _least_squares(verdict: torch.Tensor, target: float) -> torch.Tensor:
     return functional.mse_loss(verdict, torch.full_like(verdict, target))
 
 
-def _autocast(job: Job) -> contextlib.AbstractContextManager:
-    return torch.autocast("cpu", torch.bfloat16, enabled=job.precision == "bfloat16")
+def _autocast(job: Job, device: str = "cpu") -> contextlib.AbstractContextManager:
+    return torch.autocast(device, torch.bfloat16, enabled=job.precision == "bfloat16")
 
 
 def _layout(job: Job) -> torch.memory_format:
@@ -289,9 +294,14 @@ class Unpaired(Dataset):
         return _prepared(self.a[index % len(self.a)], *self.sizes), _prepared(random.choice(self.b), *self.sizes)
 
 
-def _prepared(path: Path, load_px: int, crop_px: int) -> torch.Tensor:
+def loaded(path: Path, load_px: int) -> Image.Image:
+    """A picture as RGB, brought to a square."""
     with Image.open(path) as file:
-        image = file.convert("RGB").resize((load_px, load_px), Image.Resampling.BICUBIC)
+        return file.convert("RGB").resize((load_px, load_px), Image.Resampling.BICUBIC)
+
+
+def _prepared(path: Path, load_px: int, crop_px: int) -> torch.Tensor:
+    image = loaded(path, load_px)
     left, top = (random.randint(0, load_px - crop_px) for _ in range(2))
     image = image.crop((left, top, left + crop_px, top + crop_px))
     if random.random() > 0.5:

@@ -1,0 +1,183 @@
+"""How far trainings differ by their seed alone: the PyTorch reference with many seeds, on a GPU, in steps.
+
+    python benchmarks/many_seeds.py tests facades tests.npz
+    PYTHONPATH=. python benchmarks/many_seeds.py train facades tests.npz OUT --steps 560 275 --seeds 16
+    python benchmarks/many_seeds.py table OUT/results.jsonl --chart OUT/seeds.png
+
+The race for quality per minute has a handful of seeds per contender. This asks what a handful can tell: the same
+networks, losses and course of the rate, a number of steps in place of minutes, all seeds of a precision at once.
+Scores are those of the race that need no pairs (`split_scores`), on the whole test split, of the raw and the averaged
+generators, after parts of the steps. "tests" needs TensorFlow and writes the test pictures as the race reads them.
+"train" needs PyTorch, NumPy and Pillow alone (PYTHONPATH=. is for where the package is not installed) and adds lines
+to OUT/results.jsonl as they come; it runs without a GPU, too, and takes as long as one would expect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # each scoring process is one of many
+
+import numpy as np
+import seeds_chart
+from fringe import colour_fringe
+from jobs import Job
+
+from cyclegan_tf.metrics import swd
+
+DIRECTIONS = ("xy", "yx")
+
+
+def write_tests(given: argparse.Namespace) -> None:
+    """The test split as the race reads it; float16 keeps a 16th of a grey level."""
+    from race import Entry
+
+    from cyclegan_tf import cli
+
+    with cli.quiet_start():
+        import split_scores
+        from peers import ours_training
+
+    entry = Entry(
+        contender="", framework="ours", precision="float32", layout="nhwc", config=None, seed=0,
+        data=str(given.data.resolve()), target="", minutes=1, every_minutes=1,
+        size_px=given.size, load_px=given.load_size, filters=1, blocks=1,
+    )  # fmt: skip
+    split = split_scores.Exam.of(ours_training.experiment_of(entry, 1.0)).split
+    np.savez_compressed(given.tests, x=np.stack(split.x).astype(np.float16), y=np.stack(split.y).astype(np.float16))
+
+
+def scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
+    """The race's scores that need no pairs; float32 (N, H, W, 3) each."""
+    return {
+        "swd": swd.mean_swd(swd.sliced_wasserstein(real, fake)),
+        "colour_swd": swd.mean_swd(swd.sliced_wasserstein(real, fake, normalise="real")),
+        "colour_fringe": colour_fringe(fake),
+    }
+
+
+def train(given: argparse.Namespace) -> None:
+    """All that was asked for; stops between two precisions or numbers of steps where the minutes are over."""
+    import torch
+    from peers import torch_seeds
+
+    # what is called float32 here is float32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    began = time.time()
+    tests = {name: pictures.astype(np.float32) for name, pictures in np.load(given.tests).items()}
+    pictures = torch_seeds.Pictures(given.data, given.load_size, device)
+    given.out.mkdir(parents=True, exist_ok=True)
+    with (
+        (given.out / "results.jsonl").open("a", encoding="utf-8") as file,
+        ProcessPoolExecutor(given.scorers, get_context("spawn")) as scorers,
+    ):
+        waiting: list[tuple[dict, dict[str, Future]]] = []
+        for steps, precision in itertools.product(given.steps, given.precision):
+            if time.time() - began > 60 * given.minutes:
+                print(f"no time for {precision}, {steps} steps", flush=True)
+                continue
+            started = time.time()
+            for facts, outputs in _wave(given, pictures, tests, precision, steps, device):
+                found = {d: scorers.submit(scores, tests[d[1]], outputs[d]) for d in DIRECTIONS}
+                waiting = [w for w in [*waiting, (facts, found)] if not _written(file, *w)]
+            print(f"{precision}, {steps} steps: {time.time() - started:.0f} s", flush=True)
+        for facts, found in waiting:
+            _written(file, facts, found, wait=True)
+
+
+def _wave(
+    given: argparse.Namespace, pictures: object, tests: dict[str, np.ndarray], precision: str, steps: int, device: str
+) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
+    """Trains all seeds side by side; at each mark gives what every one of them makes of the test pictures."""
+    from peers import torch_seeds
+
+    def job(seed: int) -> Job:
+        sizes = {"size_px": given.size, "filters": given.filters, "blocks": given.blocks}
+        return Job("", "torch", precision, "nchw", seed=seed, **sizes)
+
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    trainings = {s: torch_seeds.Seeded(job(s), pictures, steps, given.ema, device) for s in seeds}
+    marks = {math.ceil(steps * part) for part in given.marks}
+    started = time.time()
+    for step in range(1, steps + 1):
+        for training in trainings.values():
+            training.advance()
+        if step not in marks:
+            continue
+        print(f"{precision}, step {step} of {steps}: {time.time() - started:.0f} s", flush=True)
+        for seed, training in trainings.items():
+            training.losses()  # raises where one is not finite
+            for averaged in (False, True):
+                facts = {"precision": precision, "steps": steps, "seed": seed, "step": step, "averaged": averaged}
+                made = {d: training.translated(tests[d[0]], i, averaged) for i, d in enumerate(DIRECTIONS)}
+                yield facts, made
+
+
+def _written(file, facts: dict, found: dict[str, Future], wait: bool = False) -> bool:
+    """Writes a line if its scores are there, or waits for them."""
+    if not wait and not all(future.done() for future in found.values()):
+        return False
+    file.write(json.dumps(facts | {d: future.result() for d, future in found.items()}) + "\n")
+    file.flush()
+    return True
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    reading, training = commands.add_parser("tests"), commands.add_parser("train")
+    for part in (reading, training):
+        part.add_argument("data", type=Path, help="folder of trainA, trainB, testA, testB")
+        part.add_argument("tests", type=Path, help="test pictures, an .npz file")
+        part.add_argument("--size", type=int, default=128, help="side of the crop in px (%(default)s)")
+        part.add_argument("--load_size", type=int, help="side before the crop (default: 286/256 of --size)")
+    training.add_argument("out", type=Path, help="folder of results.jsonl")
+    training.add_argument("--precision", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"])
+    training.add_argument("--steps", type=int, nargs="+", default=[560, 275], help="(%(default)s)")
+    training.add_argument("--seeds", type=int, default=16, help="how many (%(default)s)")
+    training.add_argument("--first_seed", type=int, default=11, help="(%(default)s)")
+    training.add_argument("--filters", type=int, default=64, help="width of all networks (%(default)s)")
+    training.add_argument("--blocks", type=int, default=6, help="residual blocks (%(default)s)")
+    parts = {"nargs": "+", "type": float, "metavar": "PART", "help": "of the steps, scored after them (%(default)s)"}
+    training.add_argument("--marks", default=[0.25, 0.5, 0.75, 1.0], **parts)
+    training.add_argument("--ema", type=float, default=50.0, metavar="IMAGES", help="half-life (%(default)g)")
+    training.add_argument("--minutes", type=float, default=math.inf, help="no wave is begun after them")
+    training.add_argument("--scorers", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="(%(default)s)")
+    telling = commands.add_parser("table")
+    telling.add_argument("results", type=Path, nargs="+", help="files of lines")
+    telling.add_argument("--chart", type=Path, help="a PNG to write")
+    given = parser.parse_args(argv)
+    if given.command != "table" and given.load_size is None:
+        given.load_size = round(given.size * 286 / 256)
+    return given
+
+
+def main(argv: Sequence[str]) -> None:
+    """One of the three commands."""
+    given = parse(argv)
+    if given.command == "tests":
+        write_tests(given)
+    elif given.command == "train":
+        train(given)
+    else:
+        lines = [json.loads(text) for path in given.results for text in path.read_text("utf-8").splitlines()]
+        print(seeds_chart.table(lines), end="")
+        if given.chart:
+            seeds_chart.draw(lines, given.chart)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,120 @@
+"""Many seeds at once: the same steps as the PyTorch reference takes, the same draws as its pool, figures by hand."""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import many_seeds
+import seeds_chart
+from jobs import Job
+
+torch = pytest.importorskip("torch")
+from peers import torch_cyclegan, torch_seeds, torch_training  # noqa: E402
+
+JOB = Job("", "torch", "float32", "nchw", size_px=32, filters=4, blocks=1, seed=3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            pixels = rng.integers(0, 256, (40, 40, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_its_steps_are_those_of_the_reference(folder, precision):
+    job = Job("", "torch", precision, "nchw", size_px=32, filters=4, blocks=1, seed=3)
+    seeded = torch_seeds.Seeded(job, torch_seeds.Pictures(folder, 36, "cpu"), 4, 50.0, "cpu")
+    reference = torch_cyclegan.Training(job)
+    if precision == "bfloat16":
+        for generator in reference.networks[:2]:
+            generator[-1] = torch_seeds.FloatTanh()
+    for step in range(4):
+        seeded.advance()
+        for adam in (reference.adam_generators, reference.adam_discriminators):
+            adam.param_groups[0]["lr"] = torch_training.RATE * torch_training.rate_factor(step / 4)
+        terms = reference.step(*(picture.clone() for picture in seeded._batch))
+        assert seeded.losses() == pytest.approx(terms, rel=1e-5)
+    for ours, theirs in zip(seeded.training.networks, reference.networks, strict=True):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            if a.ndim > 1:  # the gradient of a bias under a norm is rounding alone
+                assert torch.allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_averages_follow_the_weights_and_leave_them_alone(folder):
+    # a half-life far above what the ramp allows: 0.05 of the images shown, so that a step's share is nearly all
+    seeded = torch_seeds.Seeded(JOB, torch_seeds.Pictures(folder, 36, "cpu"), 3, 1e6, "cpu")
+    wanted = [w.detach().clone() for w in seeded._weights()]
+    for step in range(1, 4):
+        seeded.advance()
+        share = 1 - 0.5 ** (1 / (0.05 * step))
+        wanted = [a + share * (w.detach() - a) for a, w in zip(wanted, seeded._weights(), strict=True)]
+    for average, expected in zip(seeded._averages, wanted, strict=True):
+        assert torch.allclose(average, expected, atol=1e-6)
+    pictures = np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    before = seeded.translated(pictures, 0, averaged=False)
+    averaged = seeded.translated(pictures, 0, averaged=True)
+    assert before.shape == pictures.shape
+    assert np.abs(before - averaged).max() > 0
+    assert np.array_equal(seeded.translated(pictures, 0, averaged=False), before)
+
+
+def test_the_pool_draws_as_the_references_does():
+    random.seed(5)
+    theirs, ours = torch_cyclegan.Pool(3), torch_seeds.DevicePool(random.Random(5), (1, 1, 1), "cpu", 3)
+    for number in range(40):
+        fake = torch.full((1, 1, 1, 1), float(number))
+        ours.draw()
+        assert ours.exchange(fake).item() == theirs.exchange(fake).item()
+
+
+def test_the_whole_way_from_pictures_to_a_table(folder, tmp_path, capsys):
+    tests, out = tmp_path / "tests.npz", tmp_path / "out"
+    sizes = ["--size", "32", "--load_size", "36"]
+    many_seeds.main(["tests", str(folder), str(tests), *sizes])
+    words = ["--steps", "5", "--seeds", "2", "--filters", "4", "--blocks", "1", "--scorers", "1", *sizes]
+    many_seeds.main(["train", str(folder), str(tests), str(out), "--precision", "float32", *words])
+    lines = [json.loads(text) for text in (out / "results.jsonl").read_text().splitlines()]
+    told = {(line["seed"], line["step"], line["averaged"]) for line in lines}
+    assert told == {(s, step, a) for s in (11, 12) for step in (2, 3, 4, 5) for a in (False, True)}
+    assert all(np.isfinite([*line["xy"].values(), *line["yx"].values()]).all() for line in lines)
+    capsys.readouterr()
+    pytest.importorskip("matplotlib")
+    chart = tmp_path / "seeds.png"
+    many_seeds.main(["table", str(out / "results.jsonl"), "--chart", str(chart)])
+    table = capsys.readouterr().out.splitlines()
+    assert len(table) == 2 + 8
+    assert table[2].startswith("| float32 | 2 of 5 | raw | 2 |")
+    assert Image.open(chart).size[0] > 1000
+
+
+def test_scores_are_those_of_the_race(folder):
+    import split_scores
+
+    from cyclegan_tf.evaluation.split import Split
+
+    rng = np.random.default_rng(2)
+    x, y = (rng.uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32) for _ in range(2))
+    names = tuple("0123")
+    split = Split(list(x), list(y), names, names, tuple((i, i) for i in range(4)))
+    wanted = split_scores.Exam(split, {"x": list(x), "y": list(y)}).brief(lambda picture: 0.5 * picture, "xy")
+    found = many_seeds.scores(y, 0.5 * x)
+    assert found == pytest.approx({name: wanted[name] for name in found}, rel=1e-5)
+
+
+def test_mean_and_error_by_hand():
+    assert seeds_chart.told([100.0, 200.0, 300.0]) == "200 ± 58 (100 to 300)"
+    assert seeds_chart.told([0.1, 0.2]) == "0.150 ± 0.050 (0.100 to 0.200)"
