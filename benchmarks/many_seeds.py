@@ -26,13 +26,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # each scoring process is one of many
-
 import numpy as np
 import seeds_chart
 from fringe import colour_fringe
 from jobs import Job
 
+from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.metrics import swd
 
 DIRECTIONS = ("xy", "yx")
@@ -41,8 +41,6 @@ DIRECTIONS = ("xy", "yx")
 def write_tests(given: argparse.Namespace) -> None:
     """The test split as the race reads it; float16 keeps a 16th of a grey level."""
     from race import Entry
-
-    from cyclegan_tf import cli
 
     with cli.quiet_start():
         import split_scores
@@ -67,16 +65,23 @@ def scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
 
 
 def train(given: argparse.Namespace) -> None:
-    """All that was asked for; stops between two precisions or numbers of steps where the minutes are over."""
+    """All that was asked for; stops between two precisions or numbers of steps where the minutes are over.
+
+    Raises:
+      UserError: the test pictures are of another size.
+    """
     import torch
     from peers import torch_seeds
 
     # what is called float32 here is float32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the scoring processes, each one of many
     device = "cuda" if torch.cuda.is_available() else "cpu"
     began = time.time()
     tests = {name: pictures.astype(np.float32) for name, pictures in np.load(given.tests).items()}
+    if tests["x"].shape[1] != given.size:
+        raise UserError(f"{given.tests} holds pictures of {tests['x'].shape[1]} px, but --size is {given.size}.")
     pictures = torch_seeds.Pictures(given.data, given.load_size, device)
     given.out.mkdir(parents=True, exist_ok=True)
     with (
@@ -135,7 +140,11 @@ def _written(file, facts: dict, found: dict[str, Future], wait: bool = False) ->
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The command line."""
+    """The command line.
+
+    Raises:
+      UserError: what argparse cannot know to be wrong.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     reading, training = commands.add_parser("tests"), commands.add_parser("train")
@@ -162,10 +171,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     given = parser.parse_args(argv)
     if given.command != "table" and given.load_size is None:
         given.load_size = round(given.size * 286 / 256)
+    if given.command != "table" and given.load_size < given.size:
+        raise UserError(f"--load_size {given.load_size} is smaller than the crop, --size {given.size}.")
+    if given.command == "train" and min(given.seeds, *given.steps) < 1:
+        raise UserError("--seeds and --steps must be 1 or more.")
+    if given.command == "train" and not all(0 < part <= 1 for part in given.marks):
+        raise UserError("--marks are parts of the steps, above 0 and at most 1.")
     return given
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     """One of the three commands."""
     given = parse(argv)
     if given.command == "tests":
@@ -177,7 +192,8 @@ def main(argv: Sequence[str]) -> None:
         print(seeds_chart.table(lines), end="")
         if given.chart:
             seeds_chart.draw(lines, given.chart)
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    cli.run(main, sys.argv[1:])

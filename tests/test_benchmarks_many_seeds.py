@@ -15,6 +15,8 @@ import many_seeds
 import seeds_chart
 from jobs import Job
 
+from cyclegan_tf.errors import UserError
+
 torch = pytest.importorskip("torch")
 from peers import torch_cyclegan, torch_seeds, torch_training  # noqa: E402
 
@@ -81,7 +83,8 @@ def test_the_pool_draws_as_the_references_does():
         assert ours.exchange(fake).item() == theirs.exchange(fake).item()
 
 
-def test_the_whole_way_from_pictures_to_a_table(folder, tmp_path, capsys):
+def test_the_whole_way_from_pictures_to_a_table(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as the program would set it, but taken back
     tests, out = tmp_path / "tests.npz", tmp_path / "out"
     sizes = ["--size", "32", "--load_size", "36"]
     many_seeds.main(["tests", str(folder), str(tests), *sizes])
@@ -115,6 +118,23 @@ def test_scores_are_those_of_the_race(folder):
 def test_mean_and_error_by_hand():
     assert seeds_chart.told([100.0, 200.0, 300.0]) == "200 ± 58 (100 to 300)"
     assert seeds_chart.told([0.1, 0.2]) == "0.150 ± 0.050 (0.100 to 0.200)"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--load_size", "30", "--size", "32"], "--load_size 30 is smaller"),
+        (["--steps", "0"], "1 or more"),
+        (["--marks", "0.5", "1.5"], "at most 1"),
+        (["--size", "64"], "holds pictures of 32 px"),
+    ],
+)
+def test_bad_words_are_told_in_a_sentence(folder, tmp_path, words, told):
+    pictures = np.zeros((1, 32, 32, 3), np.float16)
+    np.savez(tmp_path / "tests.npz", x=pictures, y=pictures)
+    with pytest.raises(UserError, match=told):
+        many_seeds.main(["train", str(folder), str(tmp_path / "tests.npz"), str(tmp_path / "out"), *words])
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_chart_has_a_panel_for_each_direction_and_score(tmp_path):
