@@ -282,6 +282,7 @@ def test_the_camera(page, visit):
     assert_quiet(result, url)
     assert result["violations"] == []
     assert result["stopped"]
+    assert result["left"] == 0
     assert result["closed"]
     assert result["levels"] > 2
     assert result["said"].startswith(WORDS)

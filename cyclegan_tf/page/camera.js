@@ -36,13 +36,16 @@ export class Camera {
 
   async #start() {
     this.#stop();
+    let stream;
     try {
       const wanted = { facingMode: { ideal: this.facing }, width: { ideal: 1280 }, height: { ideal: 1280 } };
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+      stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
     } catch (error) {
       throw new Problem(...(REASONS[error.name] ?? [`The camera could not be started (${error.message}).`, "Choose a file instead."]));
     }
-    this.video.srcObject = this.stream;
+    this.#stop(); // what another click has started meanwhile
+    this.stream = stream;
+    this.video.srcObject = stream;
     const devices = await navigator.mediaDevices.enumerateDevices();
     this.turn.hidden = devices.filter((device) => device.kind === "videoinput").length < 2;
   }
@@ -50,6 +53,7 @@ export class Camera {
   async #turned() {
     this.facing = this.facing === "user" ? "environment" : "user";
     await this.#start().catch(() => this.dialog.close());
+    if (!this.dialog.open) this.#stop(); // closed while the other camera was starting
   }
 
   async #picture() {

@@ -207,11 +207,34 @@ async function camera(visit) {
   await visit.open();
   await visit.ready();
   await page.click("#use-camera");
+  await page.locator("#camera").waitFor({ state: "visible" });
   await page.waitForFunction(() => document.getElementById("video").videoWidth > 0);
   await visit.shot("camera.png");
   const violations = await visit.violations();
+  const track = await page.evaluateHandle(() => document.getElementById("video").srcObject.getTracks()[0]);
   await page.keyboard.press("Escape");
-  const stopped = await page.evaluate(() => document.getElementById("video").srcObject === null);
+  // the dialog tells of its closing in a task of its own, a moment later
+  await page.waitForFunction(() => document.getElementById("video").srcObject === null);
+  const stopped = await track.evaluate((it) => it.readyState === "ended");
+  // turned and closed at once: the other camera is let go as soon as it is there
+  await page.click("#use-camera");
+  await page.locator("#camera").waitFor({ state: "visible" });
+  const left = await page.evaluate(async () => {
+    const given = [];
+    const lend = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      const stream = await lend(wanted);
+      given.push(...stream.getTracks());
+      return stream;
+    };
+    document.getElementById("camera-turn").click();
+    document.getElementById("camera-turn").click();
+    document.getElementById("camera-close").click();
+    while (given.length < 2) await new Promise((after) => setTimeout(after, 20));
+    await new Promise((after) => setTimeout(after, 300));
+    navigator.mediaDevices.getUserMedia = lend;
+    return given.filter((it) => it.readyState !== "ended").length;
+  });
   await page.click("#use-camera");
   await page.waitForFunction(() => document.getElementById("video").videoWidth > 0);
   await page.click("#camera-take");
@@ -221,7 +244,7 @@ async function camera(visit) {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return new Set(data).size;
   });
-  return { violations, levels, stopped, said, closed: await page.locator("#camera").isHidden() };
+  return { violations, levels, stopped, left, said, closed: await page.locator("#camera").isHidden() };
 }
 
 /** A second picture and a second direction before the first is done: the last one asked for is shown. */
