@@ -261,16 +261,6 @@ def test_our_input_pipeline_counts_both_domains(tmp_path):
 # Agreement.
 
 
-@pytest.fixture
-def one_thread():
-    """PyTorch's threads wait for each other by spinning, which takes minutes where tests run side by side."""
-    torch = pytest.importorskip("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_tiny_networks_agree():
