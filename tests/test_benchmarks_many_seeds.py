@@ -1,5 +1,6 @@
 """Many seeds at once: the same steps as the PyTorch reference takes, the same draws as its pool, figures by hand."""
 
+import dataclasses
 import json
 import random
 import sys
@@ -37,7 +38,7 @@ def folder(tmp_path):
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_its_steps_are_those_of_the_reference(folder, precision):
-    job = Job("", "torch", precision, "nchw", size_px=32, filters=4, blocks=1, seed=3)
+    job = dataclasses.replace(JOB, precision=precision)
     seeded = torch_seeds.Seeded(job, torch_seeds.Pictures(folder, 36, "cpu"), 4, 50.0, "cpu")
     reference = torch_cyclegan.Training(job)
     if precision == "bfloat16":
@@ -57,12 +58,12 @@ def test_its_steps_are_those_of_the_reference(folder, precision):
 
 @pytest.mark.usefixtures("one_thread")
 def test_averages_follow_the_weights_and_leave_them_alone(folder):
-    # a half-life far above what the ramp allows: 0.05 of the images shown, so that a step's share is nearly all
-    seeded = torch_seeds.Seeded(JOB, torch_seeds.Pictures(folder, 36, "cpu"), 3, 1e6, "cpu")
+    # 0.05 of the images shown is the most that the half-life may be: step 3 is the first to reach the one asked for
+    seeded = torch_seeds.Seeded(JOB, torch_seeds.Pictures(folder, 36, "cpu"), 3, 0.12, "cpu")
     wanted = [w.detach().clone() for w in seeded._weights()]
     for step in range(1, 4):
         seeded.advance()
-        share = 1 - 0.5 ** (1 / (0.05 * step))
+        share = 1 - 0.5 ** (1 / (0.05, 0.10, 0.12)[step - 1])
         wanted = [a + share * (w.detach() - a) for a, w in zip(wanted, seeded._weights(), strict=True)]
     for average, expected in zip(seeded._averages, wanted, strict=True):
         assert torch.allclose(average, expected, atol=1e-6)
@@ -72,6 +73,28 @@ def test_averages_follow_the_weights_and_leave_them_alone(folder):
     assert before.shape == pictures.shape
     assert np.abs(before - averaged).max() > 0
     assert np.array_equal(seeded.translated(pictures, 0, averaged=False), before)
+
+
+def test_each_step_is_fed_a_crop_of_a_picture_of_each_domain(folder):
+    pictures = torch_seeds.Pictures(folder, 36, "cpu")
+    seeded = torch_seeds.Seeded(JOB, pictures, 10, 50.0, "cpu")
+    seen = []
+    for _ in range(6):
+        seeded._feed()
+        for given, domain in zip(seeded._batch, pictures.domains, strict=True):
+            pixels = ((given[0] + 1) * 127.5).round().to(torch.uint8)
+            windows = domain.unfold(2, 32, 1).unfold(3, 32, 1)  # (N, 3, 5, 5, 32, 32)
+            same = torch.stack(
+                [(windows == p[None, :, None, None]).all(-1).all(-1).all(1) for p in (pixels, pixels.flip(-1))]
+            )
+            assert same.sum() == 1
+            seen.append(same.nonzero()[0].tolist())
+    # A in a new order each epoch, each once; places and mirror images vary
+    assert (
+        sorted(number for _, number, *_ in seen[0:6:2]) == sorted(number for _, number, *_ in seen[6:12:2]) == [0, 1, 2]
+    )
+    assert {mirrored for mirrored, *_ in seen} == {0, 1}
+    assert len({(top, left) for *_, top, left in seen}) > 3
 
 
 def test_the_pool_draws_as_the_references_does():
@@ -137,14 +160,18 @@ def test_bad_words_are_told_in_a_sentence(folder, tmp_path, words, told):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_chart_has_a_panel_for_each_direction_and_score(tmp_path):
+def test_the_chart_shows_the_raw_ends_of_each_precision(tmp_path):
     pyplot = pytest.importorskip("matplotlib.pyplot")
-    scores = {"swd": 90.0, "colour_swd": 180.0, "colour_fringe": 0.1}
-    lines = [
-        {"precision": p, "steps": 8, "step": step, "seed": seed, "averaged": False, "xy": scores, "yx": scores}
-        for p in ("float32", "bfloat16")
-        for seed in (1, 2)
-        for step in (4, 8)
-    ]
-    seeds_chart.draw(lines, tmp_path / "seeds.png")
-    assert pyplot.imread(tmp_path / "seeds.png").std() > 0.02
+    from chart import DEFAULT
+
+    def dots(**changes):
+        """Pixels in bfloat16's colour; lines of both precisions, bfloat16's with these changes."""
+        scores = {"swd": 90.0, "colour_swd": 180.0, "colour_fringe": 0.1}
+        line = {"precision": "float32", "steps": 8, "step": 8, "averaged": False, "xy": scores, "yx": scores}
+        lines = [line | more | {"seed": seed} for more in ({}, {"precision": "bfloat16"} | changes) for seed in (1, 2)]
+        seeds_chart.draw(lines, tmp_path / "seeds.png")
+        pixels = (255 * pyplot.imread(tmp_path / "seeds.png")[..., :3]).round().astype(int)
+        return (pixels == [int(DEFAULT[i : i + 2], 16) for i in (1, 3, 5)]).all(-1).sum()
+
+    assert dots() > 100
+    assert dots(step=4) == dots(averaged=True) == 0
