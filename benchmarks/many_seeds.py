@@ -5,16 +5,18 @@
     python benchmarks/many_seeds.py table OUT/results.jsonl --chart OUT/seeds.png
 
 The race for quality per minute has a handful of seeds per contender. This asks what a handful can tell: the same
-networks, losses and course of the rate, a number of steps in place of minutes, all seeds of a precision at once.
-Scores are those of the race that need no pairs (`split_scores`), on the whole test split, of the raw and the averaged
-generators, after parts of the steps. "tests" needs TensorFlow and writes the test pictures as the race reads them.
-"train" needs PyTorch, NumPy and Pillow alone (PYTHONPATH=. is for where the package is not installed) and adds lines
+networks, losses and course of the rate, a number of steps in place of minutes, all seeds of a precision at once; with
+--upsampling resize, too, the one change that `configs/modern.yaml` makes where the domains' colours are of two kinds.
+Scores are those of the race (`split_scores`), but for the labels', on the whole test split, of the raw and the
+averaged generators, after parts of the steps. "tests" needs TensorFlow and writes the test pictures as the race reads them.
+"train" needs PyTorch, NumPy, Pillow and jsonargparse alone (PYTHONPATH=. is for where the package is not installed) and adds lines
 to OUT/results.jsonl as they come; it runs without a GPU, too, and takes as long as one would expect.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import math
@@ -33,9 +35,28 @@ from jobs import Job
 
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.metrics import pictures as of_pictures
 from cyclegan_tf.metrics import swd
 
 DIRECTIONS = ("xy", "yx")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wave:
+    """What trainings side by side have in common.
+
+    Attributes:
+      precision: "float32" or "bfloat16".
+      upsampling: "transposed" or "resize".
+      steps: to their end.
+    """
+
+    precision: str
+    upsampling: str
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.precision}, {self.upsampling}, {self.steps} steps"
 
 
 def write_tests(given: argparse.Namespace) -> None:
@@ -52,12 +73,14 @@ def write_tests(given: argparse.Namespace) -> None:
         size_px=given.size, load_px=given.load_size, filters=1, blocks=1,
     )  # fmt: skip
     split = split_scores.Exam.of(ours_training.experiment_of(entry, 1.0)).split
-    np.savez_compressed(given.tests, x=np.stack(split.x).astype(np.float16), y=np.stack(split.y).astype(np.float16))
+    domains = {name: np.stack(pictures).astype(np.float16) for name, pictures in (("x", split.x), ("y", split.y))}
+    np.savez_compressed(given.tests, pairs=np.array(split.pairs), **domains)
 
 
-def scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
-    """The race's scores that need no pairs; float32 (N, H, W, 3) each."""
+def scores(real: np.ndarray, fake: np.ndarray, pairs: np.ndarray) -> dict[str, float]:
+    """The race's scores; float32 (N, H, W, 3) each, and which of `real` is the truth for which of `fake`: (K, 2)."""
     return {
+        "psnr": float(np.mean([of_pictures.psnr(fake[made], real[truth]) for truth, made in pairs])),
         "swd": swd.mean_swd(swd.sliced_wasserstein(real, fake)),
         "colour_swd": swd.mean_swd(swd.sliced_wasserstein(real, fake, normalise="real")),
         "colour_fringe": colour_fringe(fake),
@@ -79,7 +102,8 @@ def train(given: argparse.Namespace) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the scoring processes, each one of many
     device = "cuda" if torch.cuda.is_available() else "cpu"
     began = time.time()
-    tests = {name: pictures.astype(np.float32) for name, pictures in np.load(given.tests).items()}
+    with np.load(given.tests) as file:
+        tests, pairs = {name: file[name].astype(np.float32) for name in "xy"}, file["pairs"]
     if tests["x"].shape[1] != given.size:
         raise UserError(f"{given.tests} holds pictures of {tests['x'].shape[1]} px, but --size is {given.size}.")
     pictures = torch_seeds.Pictures(given.data, given.load_size, device)
@@ -89,43 +113,48 @@ def train(given: argparse.Namespace) -> None:
         ProcessPoolExecutor(given.scorers, get_context("spawn")) as scorers,
     ):
         waiting: list[tuple[dict, dict[str, Future]]] = []
-        for steps, precision in itertools.product(given.steps, given.precision):
+        for steps, precision, upsampling in itertools.product(given.steps, given.precision, given.upsampling):
+            wave = Wave(precision, upsampling, steps)
             if time.time() - began > 60 * given.minutes:
-                print(f"no time for {precision}, {steps} steps", flush=True)
+                print(f"no time for {wave}", flush=True)
                 continue
             started = time.time()
-            for facts, outputs in _wave(given, pictures, tests, precision, steps, device):
-                found = {d: scorers.submit(scores, tests[d[1]], outputs[d]) for d in DIRECTIONS}
+            for facts, outputs in _trained(wave, given, pictures, tests, device):
+                found = {
+                    "xy": scorers.submit(scores, tests["y"], outputs["xy"], pairs[:, ::-1]),
+                    "yx": scorers.submit(scores, tests["x"], outputs["yx"], pairs),
+                }
                 waiting = [w for w in [*waiting, (facts, found)] if not _written(file, *w)]
-            print(f"{precision}, {steps} steps: {time.time() - started:.0f} s", flush=True)
+            print(f"{wave}: {time.time() - started:.0f} s", flush=True)
         for facts, found in waiting:
             _written(file, facts, found, wait=True)
 
 
-def _wave(
-    given: argparse.Namespace, pictures: object, tests: dict[str, np.ndarray], precision: str, steps: int, device: str
+def _trained(
+    wave: Wave, given: argparse.Namespace, pictures: object, tests: dict[str, np.ndarray], device: str
 ) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
     """Trains all seeds side by side; at each mark gives what every one of them makes of the test pictures."""
     from peers import torch_seeds
 
     def job(seed: int) -> Job:
         sizes = {"size_px": given.size, "filters": given.filters, "blocks": given.blocks}
-        return Job("", "torch", precision, "nchw", seed=seed, **sizes)
+        return Job("", "torch", wave.precision, "nchw", seed=seed, **sizes)
 
     seeds = range(given.first_seed, given.first_seed + given.seeds)
-    trainings = {s: torch_seeds.Seeded(job(s), pictures, steps, given.ema, device) for s in seeds}
-    marks = {math.ceil(steps * part) for part in given.marks}
+    common = pictures, wave.steps, given.ema, device, wave.upsampling
+    trainings = {s: torch_seeds.Seeded(job(s), *common) for s in seeds}
+    marks = {math.ceil(wave.steps * part) for part in given.marks}
     started = time.time()
-    for step in range(1, steps + 1):
+    for step in range(1, wave.steps + 1):
         for training in trainings.values():
             training.advance()
         if step not in marks:
             continue
-        print(f"{precision}, step {step} of {steps}: {time.time() - started:.0f} s", flush=True)
+        print(f"{wave}, step {step}: {time.time() - started:.0f} s", flush=True)
         for seed, training in trainings.items():
             training.losses()  # raises where one is not finite
             for averaged in (False, True):
-                facts = {"precision": precision, "steps": steps, "seed": seed, "step": step, "averaged": averaged}
+                facts = dataclasses.asdict(wave) | {"seed": seed, "step": step, "averaged": averaged}
                 made = {d: training.translated(tests[d[0]], i, averaged) for i, d in enumerate(DIRECTIONS)}
                 yield facts, made
 
@@ -155,6 +184,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         part.add_argument("--load_size", type=int, help="side before the crop (default: 286/256 of --size)")
     training.add_argument("out", type=Path, help="folder of results.jsonl")
     training.add_argument("--precision", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"])
+    kinds = {"nargs": "+", "choices": ("transposed", "resize"), "default": ["transposed"]}
+    training.add_argument("--upsampling", **kinds, help="of the generators (transposed)")
     training.add_argument("--steps", type=int, nargs="+", default=[560, 275], help="(%(default)s)")
     training.add_argument("--seeds", type=int, default=16, help="how many (%(default)s)")
     training.add_argument("--first_seed", type=int, default=11, help="(%(default)s)")

@@ -36,11 +36,13 @@ def folder(tmp_path):
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_its_steps_are_those_of_the_reference(folder, precision):
+@pytest.mark.parametrize(
+    ("precision", "upsampling"), [("float32", "transposed"), ("bfloat16", "transposed"), ("float32", "resize")]
+)
+def test_its_steps_are_those_of_the_reference(folder, precision, upsampling):
     job = dataclasses.replace(JOB, precision=precision)
-    seeded = torch_seeds.Seeded(job, torch_seeds.Pictures(folder, 36, "cpu"), 4, 50.0, "cpu")
-    reference = torch_cyclegan.Training(job)
+    seeded = torch_seeds.Seeded(job, torch_seeds.Pictures(folder, 36, "cpu"), 4, 50.0, "cpu", upsampling)
+    reference = torch_cyclegan.Training(job, upsampling=upsampling)
     if precision == "bfloat16":
         for generator in reference.networks[:2]:
             generator[-1] = torch_seeds.FloatTanh()
@@ -54,6 +56,21 @@ def test_its_steps_are_those_of_the_reference(folder, precision):
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
             if a.ndim > 1:  # the gradient of a bias under a norm is rounding alone
                 assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_its_resizing_generator_is_ours():
+    from cyclegan_tf.networks import build_generator
+
+    ours = build_generator("resnet_6blocks", filters=4, blocks=1, upsampling="resize", seed=1)
+    theirs = torch_cyclegan.generator(4, 1, upsampling="resize")
+    layers = [layer for layer in theirs.modules() if isinstance(layer, torch.nn.Conv2d)]
+    convolutions = [layer for layer in ours.layers if getattr(layer, "kernel", None) is not None]
+    with torch.no_grad():
+        for layer, convolution in zip(layers, convolutions, strict=True):
+            layer.weight.copy_(torch.from_numpy(np.asarray(convolution.kernel).transpose(3, 2, 0, 1).copy()))
+        picture = np.random.default_rng(3).uniform(-1, 1, (1, 32, 24, 3)).astype(np.float32)
+        made = theirs(torch.from_numpy(picture).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    assert made == pytest.approx(np.asarray(ours(picture)), abs=1e-5)
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -121,7 +138,7 @@ def test_the_whole_way_from_pictures_to_a_table(folder, tmp_path, capsys, monkey
     many_seeds.main(["table", str(out / "results.jsonl")])
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 2 + 8
-    assert table[2].startswith("| float32 | 2 of 5 | raw | 2 |")
+    assert table[2].startswith("| 2 of 5 | float32 | transposed | raw | 2 |")
 
 
 def test_scores_are_those_of_the_race(folder):
@@ -132,10 +149,15 @@ def test_scores_are_those_of_the_race(folder):
     rng = np.random.default_rng(2)
     x, y = (rng.uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32) for _ in range(2))
     names = tuple("0123")
-    split = Split(list(x), list(y), names, names, tuple((i, i) for i in range(4)))
-    wanted = split_scores.Exam(split, {"x": list(x), "y": list(y)}).brief(lambda picture: 0.5 * picture, "xy")
-    found = many_seeds.scores(y, 0.5 * x)
-    assert found == pytest.approx({name: wanted[name] for name in found}, rel=1e-5)
+    pairs = tuple((i, (i + 1) % 4) for i in range(4))
+    exam = split_scores.Exam(Split(list(x), list(y), names, names, pairs), {"x": list(x), "y": list(y)})
+    there, back = (exam.brief(lambda picture: 0.5 * picture, direction) for direction in ("xy", "yx"))
+    for wanted, found in (
+        (there, many_seeds.scores(y, 0.5 * x, np.array(pairs)[:, ::-1])),
+        (back, many_seeds.scores(x, 0.5 * y, np.array(pairs))),
+    ):
+        assert found == pytest.approx({name: wanted[name] for name in found}, rel=1e-5)
+    assert there["psnr"] != pytest.approx(back["psnr"], rel=1e-3)
 
 
 def test_mean_and_error_by_hand():
@@ -154,7 +176,7 @@ def test_mean_and_error_by_hand():
 )
 def test_bad_words_are_told_in_a_sentence(folder, tmp_path, words, told):
     pictures = np.zeros((1, 32, 32, 3), np.float16)
-    np.savez(tmp_path / "tests.npz", x=pictures, y=pictures)
+    np.savez(tmp_path / "tests.npz", x=pictures, y=pictures, pairs=[(0, 0)])
     with pytest.raises(UserError, match=told):
         many_seeds.main(["train", str(folder), str(tmp_path / "tests.npz"), str(tmp_path / "out"), *words])
     assert not (tmp_path / "out").exists()
@@ -167,7 +189,15 @@ def test_the_chart_shows_the_raw_ends_of_each_precision(tmp_path):
     def dots(**changes):
         """Pixels in bfloat16's colour; lines of both precisions, bfloat16's with these changes."""
         scores = {"swd": 90.0, "colour_swd": 180.0, "colour_fringe": 0.1}
-        line = {"precision": "float32", "steps": 8, "step": 8, "averaged": False, "xy": scores, "yx": scores}
+        line = {
+            "precision": "float32",
+            "upsampling": "transposed",
+            "steps": 8,
+            "step": 8,
+            "averaged": False,
+            "xy": scores,
+            "yx": scores,
+        }
         lines = [line | more | {"seed": seed} for more in ({}, {"precision": "bfloat16"} | changes) for seed in (1, 2)]
         seeds_chart.draw(lines, tmp_path / "seeds.png")
         pixels = (255 * pyplot.imread(tmp_path / "seeds.png")[..., :3]).round().astype(int)

@@ -69,8 +69,14 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def generator(filters: int = 64, blocks: int = 9, norm: Norm = nn.InstanceNorm2d) -> nn.Sequential:
-    """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3."""
+def generator(
+    filters: int = 64, blocks: int = 9, norm: Norm = nn.InstanceNorm2d, upsampling: str = "transposed"
+) -> nn.Sequential:
+    """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3.
+
+    In place of the transposed convolutions "resize" doubles the sides by repetition and convolves, as ours of that
+    name; the official code has no such option.
+    """
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7)]
     layers += [norm(filters), nn.ReLU(True)]
     for width in (filters, 2 * filters):
@@ -78,8 +84,11 @@ def generator(filters: int = 64, blocks: int = 9, norm: Norm = nn.InstanceNorm2d
         layers += [down, norm(2 * width), nn.ReLU(True)]
     layers += [Residual(4 * filters, norm) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
-        up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
-        layers += [up, norm(width // 2), nn.ReLU(True)]
+        if upsampling == "resize":
+            layers += [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), nn.Conv2d(width, width // 2, 3)]
+        else:
+            layers.append(nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1))
+        layers += [norm(width // 2), nn.ReLU(True)]
     layers += [nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh()]
     return _initialised(nn.Sequential(*layers))
 
@@ -129,14 +138,15 @@ class Training:
     Args:
       job: widths, precision, layout and whether to compile.
       device: where the networks lie and pictures are given.
+      upsampling: of the generators.
     """
 
-    def __init__(self, job: Job, device: str = "cpu") -> None:
+    def __init__(self, job: Job, device: str = "cpu", upsampling: str = "transposed") -> None:
         torch.manual_seed(job.seed)
         self.job, self.device = job, device
         # Kept apart from what is called: torch.compile wraps a network.
         norm = MendedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
-        self.networks = [generator(job.filters, job.blocks, norm) for _ in range(2)]
+        self.networks = [generator(job.filters, job.blocks, norm, upsampling) for _ in range(2)]
         self.networks += [discriminator(job.filters, norm) for _ in range(2)]
         self.g, self.f, self.d_x, self.d_y = (_ready(network.to(device), job) for network in self.networks)
         self.pools = {"x": Pool(), "y": Pool()}

@@ -94,10 +94,13 @@ class Seeded:
       steps: to its end, over which the rate takes its course.
       half_life: of the generators' moving averages, in pictures.
       device: "cuda" or "cpu".
+      upsampling: of the generators, see `torch_cyclegan.generator`.
     """
 
-    def __init__(self, job: Job, pictures: Pictures, steps: int, half_life: float, device: str) -> None:
-        self.training = torch_cyclegan.Training(job, device)
+    def __init__(
+        self, job: Job, pictures: Pictures, steps: int, half_life: float, device: str, upsampling: str = "transposed"
+    ) -> None:
+        self.training = torch_cyclegan.Training(job, device, upsampling)
         self.step, self.steps = 0, steps
         self._pictures, self._crop, self._half_life = pictures, job.size_px, half_life
         self._rng = random.Random(job.seed)
