@@ -99,7 +99,7 @@ MORE = (
 
 _SKIP = ("--generator.colour_skip", "true")
 _LONG = ("--generator.upsampling", "resize", "--generator.long_skips", "true")
-_MODERN = (*_SKIP, *_LONG[:-1], "auto")
+_MODERN = (*_SKIP, "--generator.upsampling", "auto", "--generator.long_skips", "auto")
 MODERN = (
     Variant("colour_skip", "Colours led around the generators, no identity loss where they are", _SKIP),
     Variant(
@@ -109,7 +109,7 @@ MODERN = (
         "colour_skip_resize", "Colours led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")
     ),
     Variant("long_skips", "Long skips, resize + convolution", _LONG),
-    Variant("modern", "modern: all three, the first two where the domains' colours are of one kind", _MODERN),
+    Variant("modern", "modern: all three where the domains' colours are of one kind, else none", _MODERN),
 )
 """The parts of configs/modern.yaml, one by one and together, against "full"."""
 

@@ -69,12 +69,12 @@ def draw(lines: Sequence[dict], path: Path) -> None:
         for (steps, precision, upsampling, step, averaged), members in groups(lines).items()
         if step == steps and not averaged
     }
-    size = (4.4 * len(SHOWN), 3.4 * len(WAYS))
+    size = (max(4.4, 0.9 * len(ended)) * len(SHOWN), 3.4 * len(WAYS))
     figure, grid = pyplot.subplots(len(WAYS), len(SHOWN), figsize=size, squeeze=False, layout="constrained")
     for (way, score), axes in zip(itertools.product(WAYS, SHOWN), grid.flat, strict=True):
         names = []
         for place, (steps, *kind) in enumerate(sorted(ended)):
-            values = [line[way][score] for line in ended[steps, *kind]]
+            values = [line[way][score] for line in ended[(steps, *kind)]]
             count, colour = len(values), COLOURS.get(tuple(kind), RESIZE)
             offsets = [0.5 * ((7 * index) % count / count - 0.5) for index in range(count)]
             mean = statistics.fmean(values)

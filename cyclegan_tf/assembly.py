@@ -36,15 +36,17 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
     """The generator of one direction, "xy" or "yx", with the experiment's initial weights, or those of its file.
 
     Raises:
-      ValueError: generator.long_skips is still "auto"; `beginning.chosen` decides it.
+      ValueError: a field is still "auto"; `beginning.chosen` decides it.
       UserError: its file cannot be trained on.
     """
     config, data = experiment.generator, experiment.data
     seed, name = _network_seed(experiment, ("xy", "yx").index(direction)), f"generator_{direction}"
     if direction in config.network_files:
         return network_files.open_trainable(Path(config.network_files[direction]), dtype_policy, name, seed)
-    if config.long_skips == "auto":
-        raise ValueError("generator.long_skips is 'auto': let beginning.chosen decide before networks are built.")
+    upsampling, long_skips = config.upsampling, config.long_skips
+    if upsampling == "auto" or long_skips == "auto":
+        name = "upsampling" if upsampling == "auto" else "long_skips"
+        raise ValueError(f"generator.{name} is 'auto': let beginning.chosen decide before networks are built.")
     channels = {"x": data.channels_x, "y": data.channels_y}
     return networks.build_generator(
         config.architecture,
@@ -52,12 +54,12 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
         output_channels=channels[direction[1]],
         filters=config.filters,
         blocks=config.blocks,
-        upsampling=config.upsampling,
+        upsampling=upsampling,
         dropout=config.dropout,
         norm=config.norm,
         norm_affine=config.norm_affine,
         colour_skip=config.colour_skip,
-        long_skips=config.long_skips,
+        long_skips=long_skips,
         seed=seed,
         dtype_policy=dtype_policy,
         name=name,

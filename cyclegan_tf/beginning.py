@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +15,14 @@ from cyclegan_tf.config import Experiment
 from cyclegan_tf.data.store import Store
 from cyclegan_tf.distribution import Devices
 from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.network_config import CHOICES
 from cyclegan_tf.runs import RunDirectory
 
+# For people: in words, what each choice is of and what may be chosen.
+_TOLD = {
+    "upsampling": ("doubling", ("transposed convolution", "resize + convolution")),
+    "long_skips": ("skips", ("no long ones", "long ones")),
+}
 # Taking more moves the result by less than the first steps of training do.
 _COLOUR_PICTURES = 200
 
@@ -27,7 +34,9 @@ def chosen(
 
     Long skips lead detail from the input to the output. Where the domains' colours are of one kind, so is their
     detail, and training starts with a sharp picture; where one shows photographs and the other drawings, the skips
-    carry what training must first get rid of (docs/results.md has the figures).
+    carry what training must first get rid of. Resize-convolutions leave no grid, but print no detail as fine as a
+    pixel: skips bring it, and where there are none photographs made from drawings get further from real ones
+    (docs/results.md has the figures).
 
     Args:
       experiment: as asked.
@@ -38,24 +47,27 @@ def chosen(
     Returns:
       The experiment without "auto" there, and what was decided, in words for people.
     """
-    if experiment.generator.long_skips != "auto":
+    asked = [name for name in CHOICES if getattr(experiment.generator, name) == "auto"]
+    if not asked:
         return experiment, {}
     devices = devices or Devices()
-    long_skips, why = False, "as the chief decided"
+    places, whys = dict.fromkeys(asked, 0), dict.fromkeys(asked, "as the chief decided")
     if devices.is_chief and run.exists():
-        long_skips, why = bool(run.experiment().generator.long_skips), "as when this run began"
-    elif devices.is_chief and experiment.generator.architecture.startswith("unet"):
-        why = "a U-Net has skips of its own"
+        begun = run.experiment().generator
+        places = {name: CHOICES[name].index(getattr(begun, name)) for name in asked}
+        whys = dict.fromkeys(asked, "as when this run began")
     elif devices.is_chief:
         change = _change_of_colours(feed)
-        long_skips = change is not None and change.of_one_kind
-        why = change.told if change else "the domains have different channels"
+        places = dict.fromkeys(asked, int(change is not None and change.of_one_kind))
+        whys = dict.fromkeys(asked, change.told if change else "the domains have different channels")
+        if "long_skips" in asked and experiment.generator.architecture.startswith("unet"):
+            places["long_skips"], whys["long_skips"] = 0, "a U-Net has skips of its own"
     if devices.workers > 1:
-        long_skips = bool(devices.from_chief({"long_skips": np.array(long_skips)})["long_skips"])
-    told = {"skips": f"{'long ones' if long_skips else 'no long ones'} ({why})"}
-    return dataclasses.replace(
-        experiment, generator=dataclasses.replace(experiment.generator, long_skips=long_skips)
-    ), told
+        sent = devices.from_chief({name: np.array(place) for name, place in places.items()})
+        places = {name: int(sent[name]) for name in asked}
+    found: dict[str, Any] = {name: CHOICES[name][place] for name, place in places.items()}
+    told = {_TOLD[name][0]: f"{_TOLD[name][1][places[name]]} ({whys[name]})" for name in asked}
+    return dataclasses.replace(experiment, generator=dataclasses.replace(experiment.generator, **found)), told
 
 
 def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:

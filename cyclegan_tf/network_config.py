@@ -20,7 +20,8 @@ class Generator:
         architecture: Layout of the network; resnet_9blocks is the paper's for 256 px, resnet_6blocks for 128 px.
         filters: Width of the first layer; the architecture's own (64, fast_style 32) when not given.
         blocks: Number of residual blocks; the architecture's own when not given.
-        upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards).
+        upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards); auto:
+            resize if the domains' colours are alike.
         dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
         norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
@@ -33,7 +34,7 @@ class Generator:
     architecture: Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"] = "resnet_9blocks"
     filters: int | None = None
     blocks: int | None = None
-    upsampling: Literal["transposed", "resize"] = "transposed"
+    upsampling: Literal["transposed", "resize", "auto"] = "transposed"
     dropout: bool = False
     norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
@@ -77,6 +78,12 @@ NETWORK_FIELDS = tuple(
     entry.name for entry in dataclasses.fields(Generator) if entry.name not in ("network_xy", "network_yx")
 )
 """Fields that decide how a generator is built; idle where both come out of files."""
+
+CHOICES: dict[str, tuple[str | bool, str | bool]] = {
+    "upsampling": ("transposed", "resize"),
+    "long_skips": (False, True),
+}
+"""What a field's "auto" becomes where the domains' colours are of different kinds, and where they are of one."""
 
 
 @dataclass(frozen=True)

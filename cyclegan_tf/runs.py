@@ -20,6 +20,7 @@ import yaml
 
 from cyclegan_tf.config import Experiment
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.network_config import CHOICES
 
 # Fields that may differ when a run goes on: they decide what is written or how fast, never the result (the best
 # checkpoint is one).
@@ -35,7 +36,7 @@ FREE_FIELDS = (
     "data.tfds_dir",
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.
-CHOSEN_FIELDS = ("generator.long_skips",)
+CHOSEN_FIELDS = tuple(f"generator.{name}" for name in CHOICES)
 # Fields that name a file, of which a run keeps a copy under the field's name.
 FILE_FIELDS = ("generator.network_xy", "generator.network_yx")
 

@@ -29,8 +29,9 @@ def test_the_papers_model_has_the_papers_sizes_and_optimizers():
 
 
 def test_networks_are_not_built_while_their_shape_is_undecided():
-    with pytest.raises(ValueError, match=r"long_skips is 'auto': let beginning\.chosen decide"):
-        assembly.build_generator(experiment("--generator.long_skips=auto"), "xy")
+    for name in ("long_skips", "upsampling"):
+        with pytest.raises(ValueError, match=rf"{name} is 'auto': let beginning\.chosen decide"):
+            assembly.build_generator(experiment(f"--generator.{name}=auto"), "xy")
 
 
 def test_the_seed_decides_the_weights_and_the_four_networks_differ():

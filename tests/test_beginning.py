@@ -1,5 +1,7 @@
 """What a training takes from its pictures before its first step."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tiny
@@ -94,64 +96,113 @@ def terms_of(run):
     return [row for row in rows if row["kind"] == "train"][-1]
 
 
-class TestLongSkips:
-    AUTO = "--generator.long_skips=auto"
+class TestWhatAutoBecomes:
+    AUTO = "--generator.long_skips=auto", "--generator.upsampling=auto"
 
     @staticmethod
-    def has_long_skips(network):
-        return any("long_skip" in layer.name for layer in network.layers)
+    def chosen_in(network):
+        names = [layer.name for layer in network.layers]
+        resize = any("_resize" in name for name in names)
+        return "resize" if resize else "transposed", any("long_skip" in name for name in names)
 
-    @pytest.mark.parametrize(("change", "expected"), [(alike, True), (different, False)], ids=["alike", "different"])
-    def test_are_there_where_colours_are_alike(self, tmp_path, monkeypatch, capsys, change, expected):
+    @pytest.mark.parametrize(
+        ("change", "expected", "told"),
+        [
+            (
+                alike,
+                ("resize", True),
+                (
+                    "doubling  resize + convolution (colours are alike, up to 1.",
+                    "skips     long ones (colours are alike, up to 1.",
+                ),
+            ),
+            (
+                different,
+                ("transposed", False),
+                (
+                    "doubling  transposed convolution (colours are of different kinds,",
+                    "skips     no long ones (colours are of different kinds,",
+                ),
+            ),
+        ],
+        ids=["alike", "different"],
+    )
+    def test_follows_the_colours(self, tmp_path, monkeypatch, capsys, change, expected, told):
         source, run = folder(tmp_path / "pictures", change), tmp_path / "run"
-        model = tiny.started(monkeypatch, tiny.words(source, run, self.AUTO)).model
-        assert RunDirectory(run).experiment().generator.long_skips is expected
-        assert self.has_long_skips(model.generator_xy) is expected
-        told = (
-            "skips     long ones (colours are alike, up to 1."
-            if expected
-            else "skips     no long ones (colours are of "
-        )
-        assert told in capsys.readouterr().out
+        model = tiny.started(monkeypatch, tiny.words(source, run, *self.AUTO)).model
+        generator = RunDirectory(run).experiment().generator
+        assert (generator.upsampling, generator.long_skips) == expected
+        assert self.chosen_in(model.generator_xy) == self.chosen_in(model.generator_yx) == expected
+        out = capsys.readouterr().out
+        assert all(line in out for line in told)
 
-    def test_stay_as_the_run_began_when_it_is_asked_for_once_more(self, tmp_path, capsys):
+    def test_modern_is_the_papers_recipe_where_colours_are_of_different_kinds(self, tmp_path):
+        source = folder(tmp_path / "pictures", different)
+        modern = Path(__file__).parents[1] / "configs" / "modern.yaml"
+        found = {}
+        for name, more in (("paper", []), ("modern", ["--config", str(modern)])):
+            words = tiny.words(source, tmp_path / name, "--training.max_steps=4")
+            assert train.main([*more, *words]) == 0
+            found[name] = tiny.outcome(tmp_path / name)
+        (arrays, _, rows), (paper, _, rows_of_paper) = found["modern"], found["paper"]
+        assert rows == rows_of_paper
+        # Adam's moments follow from the weights, and are numbered with the skip's among them
+        weights = [name for name in paper if not name.startswith(("generator_optimizer", "discriminator_optimizer"))]
+        assert any(name.startswith("generator_xy") for name in weights)
+        for name in weights:
+            np.testing.assert_array_equal(arrays[name], paper[name], err_msg=name)
+
+    def test_stays_as_the_run_began_when_it_is_asked_for_once_more(self, tmp_path, capsys):
         source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
-        words = tiny.words(source, run, self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1")
+        words = tiny.words(source, run, *self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1")
         assert train.main(words) == 0
-        assert self.has_long_skips(assembly.load_generator(run, "xy")[0])
+        assert self.chosen_in(assembly.load_generator(run, "xy")[0]) == ("resize", True)
         checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
         for path in (source / "trainB").iterdir():  # the pictures would now decide otherwise
             Image.new("RGB", (24, 24), (128, 128, 128 + int(path.stem))).save(path)
         capsys.readouterr()
         assert train.main(words) == 0
-        assert "skips     long ones (as when this run began)" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "doubling  resize + convolution (as when this run began)" in out
+        assert "skips     long ones (as when this run began)" in out
         with pytest.raises(UserError, match="long_skips is True there, False asked"):
-            train.main([word.replace("auto", "false") for word in words])
+            train.main([word.replace("long_skips=auto", "long_skips=false") for word in words])
+        with pytest.raises(UserError, match="upsampling is 'resize' there, 'transposed' asked"):
+            train.main([word.replace("upsampling=auto", "upsampling=transposed") for word in words])
 
     def test_the_chief_decides_for_all(self, tmp_path):
         class Machine:
-            workers, is_chief, sent = 2, False, {"long_skips": np.array(True)}
+            workers, is_chief, sent = 2, False, {"long_skips": np.array(1), "upsampling": np.array(1)}
 
             def from_chief(self, arrays):
                 assert set(arrays) == set(self.sent)
                 return self.sent
 
-        e = train.resolve([*tiny.WORDS, "--data.source", "x", self.AUTO])[1]
+        e = train.resolve([*tiny.WORDS, "--data.source", "x", *self.AUTO])[1]
         decided, told = beginning.chosen(e, None, RunDirectory(tmp_path / "private"), Machine())
         assert decided.generator.long_skips is True
-        assert told == {"skips": "long ones (as the chief decided)"}
+        assert decided.generator.upsampling == "resize"
+        assert told == {
+            "skips": "long ones (as the chief decided)",
+            "doubling": "resize + convolution (as the chief decided)",
+        }
 
-    def test_a_u_net_has_its_own_and_what_is_asked_for_is_kept(self, tmp_path):
-        run = RunDirectory(tmp_path / "run")
-        e = train.resolve(["--data.source=x", "--generator.architecture=unet_128", self.AUTO])[1]
-        assert beginning.chosen(e, None, run)[0].generator.long_skips is False
+    def test_a_u_net_has_skips_of_its_own(self, tmp_path, monkeypatch, capsys):
+        source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
+        words = [word for word in tiny.words(source, run, *self.AUTO) if "blocks" not in word]
+        sizes = ["--data.load_size_px=128", "--data.crop_size_px=128", "--generator.architecture=unet_128"]
+        model = tiny.started(monkeypatch, [*words, *sizes]).model
+        assert self.chosen_in(model.generator_xy) == ("resize", False)
+        assert "skips     no long ones (a U-Net has skips of its own)" in capsys.readouterr().out
+
+    def test_what_is_asked_for_is_kept(self, tmp_path):
         e = train.resolve(["--data.source=x", "--generator.long_skips=true"])[1]
-        assert beginning.chosen(e, None, run) == (e, {})
+        assert beginning.chosen(e, None, RunDirectory(tmp_path / "run")) == (e, {})
 
     def test_domains_of_different_channels_have_none(self, tmp_path, monkeypatch, capsys):
         source = folder(tmp_path / "pictures", alike)
         for path in (source / "trainB").iterdir():
             Image.open(path).convert("L").save(path)
-        words = tiny.words(source, tmp_path / "run", "--data.channels_y=1", "--loss.identity=0", self.AUTO)
-        assert not self.has_long_skips(tiny.started(monkeypatch, words).model.generator_xy)
+        words = tiny.words(source, tmp_path / "run", "--data.channels_y=1", "--loss.identity=0", *self.AUTO)
+        assert self.chosen_in(tiny.started(monkeypatch, words).model.generator_xy) == ("transposed", False)
         assert "no long ones (the domains have different channels)" in capsys.readouterr().out
