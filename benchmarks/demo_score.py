@@ -3,7 +3,8 @@
     python benchmarks/demo_score.py runs/demo [--picture docs/demo.png]
 
 For every test scene: is the translation nearer (mean absolute difference over the animal's pixels) to the same
-scene in the other world than the unchanged input is? PSNR is over the same pixels of all scenes.
+scene in the other world than the unchanged input is? PSNR is over the same pixels of all scenes. Beside it stands what
+one gets for nothing: the input itself, one flat colour (the mean of the training targets) and real pictures at random.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tensorflow as tf
 
 from cyclegan_tf import assembly, images
 from cyclegan_tf.data import demo
-from cyclegan_tf.data.pipeline import evaluation_reader
+from cyclegan_tf.evaluation.scores import stand_ins
 from cyclegan_tf.metrics.pictures import psnr
 from cyclegan_tf.runs import RunDirectory
 
@@ -32,24 +33,23 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
-    experiment = RunDirectory(arguments.run).experiment()
-    source, preparation = assembly.open_source(experiment), assembly.build_preparation(experiment)
-    scenes = {
-        domain: np.concatenate([evaluation_reader(pictures, preparation)(i) for i in range(len(pictures))])
-        for domain, pictures in (("x", source.test_x), ("y", source.test_y))
-    }
-    masks = animal_masks(len(scenes["x"]), scenes["x"].shape[1])
+    import split_scores  # which takes its masks from here
+
+    exam = split_scores.Exam.of(RunDirectory(arguments.run).experiment())
+    scenes = {"x": np.stack(exam.split.x), "y": np.stack(exam.split.y)}
     generators = {d: assembly.load_generator(arguments.run, d)[0] for d in ("xy", "yx")}
     for direction, network in generators.items():
         inputs, truth = scenes[direction[0]], scenes[direction[1]]
         outputs = np.concatenate([network(inputs[i : i + 10], training=False) for i in range(0, len(inputs), 10)])
-        scores, of_input = (on_animals(pictures, inputs, truth, masks) for pictures in (outputs, inputs))
-        print(
-            f"{direction}: nearer to the truth than the input in {scores['nearer']} of "
-            f"{len(inputs)} scenes; mean absolute difference on the animals {scores['animals_mae']:.3f} "
-            f"(input {of_input['animals_mae']:.3f}) in [-1, 1]; PSNR there {scores['animals_psnr']:.1f} dB "
-            f"(input {of_input['animals_psnr']:.1f} dB)"
-        )
+        free = stand_ins(exam.split, direction, exam.training[direction[1]])
+        print(f"{direction}, on the animals, values in [-1, 1]:")
+        for name, pictures in {"translated": outputs, **free}.items():
+            scores = on_animals(np.stack(pictures), inputs, truth, exam.masks)
+            print(
+                f"  {name:<16}mean absolute difference {scores['animals_mae']:.3f}, PSNR "
+                f"{scores['animals_psnr']:.1f} dB, nearer to the truth than the input in {scores['nearer']} of "
+                f"{len(inputs)} scenes"
+            )
     if arguments.picture:
         images.save(arguments.picture, _draw(generators, scenes))
         print(f"drew {arguments.picture}")

@@ -132,6 +132,8 @@ def _one_sentence(message: str) -> str:
     choices = re.search(r"Literal\[(.*?)\]", message)
     if choices:
         wanted = "one of " + choices[1].replace("'", "")
+        if "<class 'bool'>" in message.split("Errors:")[0]:
+            wanted = f"true, false or {choices[1]}".replace("'", "")
     else:
         types = re.findall(r"<class '(\w+)'>", message.split("Got value")[0].split("Errors:")[0])
         words = {"int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null"}

@@ -70,6 +70,10 @@ def main(argv: Sequence[str]) -> int:
     target = Path(arguments.run)
     if arguments.count is not None and arguments.count < 2:
         raise UserError(f"--count must be 2 or more, and is {arguments.count}.")
+    if arguments.seed < 0:
+        raise UserError(f"--seed must be 0 or more, and is {arguments.seed}.")
+    if arguments.inception == "":
+        raise UserError("--inception is empty; give auto, or the file of the weights.")
     places = _places(arguments, target)
     directions = _directions(arguments.direction, target)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.

@@ -159,6 +159,20 @@ def _told_of_origin(
     return []
 
 
+def _given_way(experiment: Experiment, arguments: Namespace) -> list[str]:
+    """What is otherwise in the networks of --init_from than a config file says of networks."""
+    if not (arguments.config and arguments.init_from):
+        return []
+    asked, values = cli.load_yaml(cli.named_config(arguments.config)), experiment.as_dict()
+    names = [
+        f"{section}.{name}"
+        for section in ("generator", "discriminator")
+        for name, value in (asked.get(section) or {}).items()
+        if values[section][name] != value
+    ]
+    return [f"of --config, {', '.join(names)} give way to the networks of --init_from"] if names else []
+
+
 def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
     with cli.quiet_start():
@@ -201,6 +215,7 @@ def _train_on(
     cache = "lazy" if devices.workers > 1 and experiment.data.cache == "auto" else None
     feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not quiet, cache)
     workers.check_same(devices, workers.facts_of_pictures(feed.source))
+    notes = [*notes, *_given_way(experiment, arguments)]
     experiment, decided = beginning.chosen(experiment, feed, run, devices)
     choices |= decided
     with devices.scope():

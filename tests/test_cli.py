@@ -97,6 +97,7 @@ def test_the_ablation_has_the_papers_cases():
         (["--config", "nowhere"], "--config nowhere: no such file; the configs that come along are"),
         (["--resume", "maybe"], "--resume"),
         (["--training.freeze", "decoder"], "takes one of none, encoder"),
+        (["--generator.long_skips", "maybe"], "takes true, false or auto."),
         (["--generator.norm", "layer"], "takes one of instance, batch"),
         (["--init_checkpoint", "last"], "--init_checkpoint is given without --init_from"),
         (["--init_from", "runs/a"], "--init_from takes networks only; name the pictures to train on with"),

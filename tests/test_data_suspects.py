@@ -43,6 +43,43 @@ def test_flat_and_shared_pictures_are_named(source, tmp_path, kind):
     assert shared == ["testA/other_name.bmp"]
 
 
+def shapes(seed):
+    """Soft shapes, as photographs have."""
+    small = Image.fromarray(np.random.default_rng(seed).integers(60, 190, (6, 6, 3), np.uint8))
+    return small.resize((96, 96), Image.Resampling.BICUBIC)
+
+
+def shared_of(training, test, tmp_path, dtype=np.uint8):
+    """Names of those in the test split that are training pictures, of PIL pictures."""
+
+    def pictures(those, letter):
+        arrays = [np.asarray(one).astype(dtype) * (257 if dtype == np.uint16 else 1) for one in those]
+        return Pictures(tuple(f"{letter}{i}" for i in range(len(those))), 3, arrays.__getitem__)
+
+    known, asked = pictures(training, "train"), pictures(test, "test")
+    store = open_store(known, PREPARATION, "memory", tmp_path, "x")
+    return suspects.examine(
+        suspects.prepared_training(known, store), lambda kind: suspects.prepared_test(asked, PREPARATION, kind)
+    )[1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_copies_that_were_saved_again_are_named(tmp_path, dtype):
+    shapes(2).resize((120, 120), Image.Resampling.BICUBIC).save(tmp_path / "again.jpg", quality=60)
+    with Image.open(tmp_path / "again.jpg") as again:
+        again.load()
+    lighter = Image.fromarray(np.asarray(shapes(3)) + np.uint8(4))
+    test = [shapes(10), again, lighter, shapes(3)]
+    assert shared_of([shapes(seed) for seed in range(5)], test, tmp_path, dtype) == ["test1", "test3"]
+
+
+def test_two_tiles_of_water_are_no_copies(tmp_path):
+    rng = np.random.default_rng(1)
+    water = [Image.fromarray(rng.integers(150, 170, (96, 96, 3), np.uint8)) for _ in range(4)]
+    assert shared_of(water[:3], water[3:], tmp_path) == []
+    assert shared_of(water, water[1:2], tmp_path) == ["test0"]  # the very same it is
+
+
 def test_deep_training_pictures_are_compared_with_shallow_test_pictures(tmp_path):
     deep = [(picture(seed).astype(np.uint16) * 257) for seed in range(2)]
     pictures = Pictures(("a", "b"), 3, deep.__getitem__)

@@ -193,6 +193,8 @@ def test_whole_files_or_none(run, monkeypatch, capsys):
         (("/nowhere",), "neither a run directory nor a .keras file"),
         (("{tmp}",), "not a run directory"),
         (("{run}", "--count=1"), "--count must be 2 or more, and is 1"),
+        (("{run}", "--seed=-1"), "--seed must be 0 or more, and is -1"),
+        (("{run}", "--inception="), "--inception is empty; give auto"),
         (("{run}", "--json=/nowhere/a.json"), "--json /nowhere/a.json must be a file in a folder that exists"),
         (("{run}", "--html={run}"), "must be a file in a folder that exists"),
         (("{run}", "--html={tmp}/a", "--json={tmp}/a"), "name the same file"),

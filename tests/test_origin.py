@@ -169,6 +169,15 @@ class TestTakeArchitecture:
         with pytest.raises(UserError, match=r"generator\.filters is 5, but a network out of a file is as it is"):
             train.resolve([*given, str(files / "back.keras"), "--generator.filters=5"])
 
+    def test_what_gives_way_is_told(self, files, source, tmp_path, monkeypatch, capsys):
+        file = tmp_path / "e.yaml"
+        file.write_text(yaml.safe_dump({"generator": {"colour_skip": True, "upsampling": "auto", "norm": "instance"}}))
+        given = words(source, tmp_path / "run", "--config", str(file), "--init_from", str(files / "there.keras"))
+        given = [word for word in given if "=" not in word or not word.startswith("--generator.")]
+        tiny.started(monkeypatch, given)
+        told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note ")]
+        assert told == ["note      of --config, generator.colour_skip give way to the networks of --init_from"]
+
     def test_the_crop_must_be_one_the_network_takes(self, files, source, tmp_path):
         given = [
             *words(source, tmp_path / "run"),

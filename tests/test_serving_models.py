@@ -86,6 +86,15 @@ def test_a_new_version_takes_over_and_the_old_one_waits_for_its_requests(out):
     assert states(store) == {2: "AVAILABLE"}
 
 
+def test_it_says_what_a_model_was_made_of(out, caplog):
+    extra = out / "saved_model" / "tiny_xy" / "1" / "assets.extra"
+    extra.mkdir(exist_ok=True)
+    (extra / "card.json").write_text('{"checkpoint": "best/step_18.npz (step 18)"}')
+    with caplog.at_level("INFO", "cyclegan_tf.serving"):
+        ModelStore(out).poll()
+    assert any("version 1: ready after" in m and "made of best/step_18.npz (step 18)" in m for m in caplog.messages)
+
+
 def test_a_broken_version_is_told_and_the_old_one_stays(out):
     store = ModelStore(out)
     store.poll()

@@ -404,7 +404,9 @@ class TestInitFrom:
         with pytest.raises(UserError, match=r"make a run directory of it first: python -m cyclegan_tf\.convert"):
             train.main(["--data.source", str(source), "--init_from", str(tmp_path), "--run_dir", str(tmp_path / "run")])
 
-    def test_networks_come_before_the_config_file_and_after_the_options(self, origin, source, tmp_path):
+    def test_networks_come_before_the_config_file_and_after_the_options(
+        self, origin, source, tmp_path, monkeypatch, capsys
+    ):
         file = tmp_path / "e.yaml"
         values = {
             "data": {"source": str(source)},
@@ -416,6 +418,10 @@ class TestInitFrom:
         _, e, _ = train.resolve([*words, "--discriminator.filters=4"])
         assert (e.generator.filters, e.generator.blocks, e.discriminator.filters) == (3, 1, 4)
         assert (e.optimizer.beta_1, e.data.source) == (0.4, str(source))
+        sizes = ["--data.load_size_px=18", "--data.crop_size_px=16"]
+        tiny.started(monkeypatch, [*words, *sizes])
+        told = "of --config, generator.blocks, generator.filters give way to the networks of --init_from"
+        assert f"note      {told}\n" in capsys.readouterr().out
 
     def test_a_colour_skip_comes_with_the_weights_and_is_not_fitted_again(self, source, tmp_path, monkeypatch, capsys):
         more = ["--generator.colour_skip=true", "--training.max_steps=2"]

@@ -136,14 +136,14 @@ def variety(pictures: Sequence[np.ndarray]) -> float:
     count = len(pictures)
     if count < 2:
         return math.nan
-    small = np.stack([_reduced(picture).ravel() for picture in pictures])
+    small = np.stack([reduced(picture).ravel() for picture in pictures])
     # the k-th of n sorted values is the larger one of k pairs and the smaller one of n - 1 - k
     signs = 2 * np.arange(count) - (count - 1)
     sums = signs @ np.sort(small, axis=0)
     return max(0.0, float(np.mean(sums) / (count * (count - 1) / 2)))
 
 
-def _reduced(picture: np.ndarray) -> np.ndarray:
+def reduced(picture: np.ndarray) -> np.ndarray:
     """Area means of (H, W, C) on a grid of 16 x 16."""
     rows, columns = (_shares(side) for side in picture.shape[:2])
     return np.einsum("ih,hwc,jw->ijc", rows, picture.astype(np.float64), columns, optimize=True)

@@ -217,7 +217,9 @@ class ModelStore:
         with self._lock:
             model.loaded[number] = version
             model.statuses[number] = VersionStatus(number, AVAILABLE)
-        _log.info("%s version %d: ready after %.1f s", name, number, version.load_seconds)
+        checkpoint = version.card.get("checkpoint")
+        made = f", made of {checkpoint}" if checkpoint else ""
+        _log.info("%s version %d: ready after %.1f s%s", name, number, version.load_seconds, made)
         return True
 
     def _unload(self, name: str, model: _Model) -> None:
