@@ -6,7 +6,7 @@
 
 The race for quality per minute has a handful of seeds per contender. This asks what a handful can tell: the same
 networks, losses and course of the rate, a number of steps in place of minutes, all seeds of a precision at once; with
---upsampling resize, too, the one change that `configs/modern.yaml` makes where the domains' colours are of two kinds.
+--upsampling resize, too, whether resize-convolution alone is any better, which `generator.upsampling: auto` rests on.
 Scores are those of the race (`split_scores`), but for the labels', on the whole test split, of the raw and the
 averaged generators, after parts of the steps. "tests" needs TensorFlow and writes the test pictures as the race reads
 them. "train" needs PyTorch, NumPy, Pillow and jsonargparse alone (PYTHONPATH=. is for where the package is not
