@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -23,6 +24,7 @@ _TOLD = {
     "upsampling": ("doubling", ("transposed convolution", "resize + convolution")),
     "long_skips": ("skips", ("no long ones", "long ones")),
 }
+_QUIET = 0.1
 # Taking more moves the result by less than the first steps of training do.
 _COLOUR_PICTURES = 200
 
@@ -72,7 +74,13 @@ def chosen(
 
 def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:
     """Gives the networks of a training that begins what they take from the pictures; tells people what was found."""
-    found = {"colours": _start_colours(model, feed)} if experiment.generator.colour_skip else {}
+    found = {}
+    if experiment.generator.colour_skip:
+        found["colours"] = _start_colours(model, feed)
+        last = "up1" if experiment.generator.architecture.startswith("unet") else "last"
+        for generator in (model.generator_xy, model.generator_yx):
+            if generator.get_layer("colour_skip").changes_colours:
+                _quieten(generator.get_layer(last))
     settle(experiment, model)
     return found
 
@@ -133,6 +141,16 @@ def _start_colours(model: CycleGAN, feed: Feed) -> str:
     for way, (matrix, offset) in change.transfers.items():
         getattr(model, f"generator_{way}").get_layer("colour_skip").set_start(matrix, offset)
     return f"alike (up to {change.strength:.1f} times apart): led around the generators, starting from their transfer"
+
+
+def _quieten(layer: keras.layers.Layer) -> None:
+    """Makes a tenth of the initial weights of the layer beside the colour skip.
+
+    Its sum of random features would else be noise as strong as the picture, which the first hundreds of steps go into
+    taking away again. Starting what is learned beside a way around near nothing is what Fixup (Zhang et al. 2019) and
+    ReZero (Bachlechner et al. 2020) do inside residual networks.
+    """
+    layer.kernel.assign(_QUIET * layer.kernel)
 
 
 def _some_pictures(store: Store) -> Iterator[np.ndarray]:

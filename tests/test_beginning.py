@@ -59,6 +59,30 @@ class TestColourSkip:
         model.train_step((picture, picture))
         assert not np.any(skip(picture))
 
+    @pytest.mark.parametrize("change", [alike, different])
+    @pytest.mark.parametrize(
+        ("sizes", "last"),
+        [
+            (("--data.load_size_px=18",), "last"),
+            (("--data.load_size_px=128", "--data.crop_size_px=128", "--generator.architecture=unet_128"), "up1"),
+        ],
+        ids=["resnet", "unet"],
+    )
+    def test_networks_start_quiet_beside_colours_that_are_led_around(self, tmp_path, monkeypatch, change, sizes, last):
+        source = folder(tmp_path / "pictures", change)
+        unet = any("unet" in word for word in sizes)
+        kernels = {}
+        for skip in ("true", "false"):
+            words = tiny.words(source, tmp_path / skip, f"--generator.colour_skip={skip}")
+            words = [word for word in words if not (unet and "blocks" in word)]
+            model = tiny.started(monkeypatch, [*words, *sizes]).model
+            kernels[skip] = [
+                np.asarray(getattr(model, f"generator_{way}").get_layer(last).kernel) for way in ("xy", "yx")
+            ]
+        factor = 0.1 if change is alike else 1
+        for beside, alone in zip(kernels["true"], kernels["false"], strict=True):
+            np.testing.assert_allclose(beside, factor * alone, rtol=1e-6)
+
     def test_identity_weights_given_one_by_one_are_kept(self, tmp_path, monkeypatch):
         source = folder(tmp_path / "pictures", alike)
         model = self.started(monkeypatch, source, tmp_path / "run", "--loss.identity_x=5")
