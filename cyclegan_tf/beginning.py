@@ -76,7 +76,7 @@ def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]
     """Gives the networks of a training that begins what they take from the pictures; tells people what was found."""
     found = {}
     if experiment.generator.colour_skip:
-        found["colours"] = _start_colours(model, feed)
+        found["colours"] = _start_colours(model, feed, experiment.generator.colour_skip == "always")
         last = "up1" if experiment.generator.architecture.startswith("unet") else "last"
         for generator in (model.generator_xy, model.generator_yx):
             if generator.get_layer("colour_skip").changes_colours:
@@ -131,16 +131,17 @@ def _change_of_colours(feed: Feed) -> _Change | None:
     return _Change(transfers, max(colours.strength(matrix) for matrix, _ in transfers.values()))
 
 
-def _start_colours(model: CycleGAN, feed: Feed) -> str:
-    """Fits the start of both generators' colour skips to the training pictures."""
+def _start_colours(model: CycleGAN, feed: Feed, always: bool) -> str:
+    """Fits the start of both generators' colour skips to the training pictures, where colours are alike or `always`."""
     change = _change_of_colours(feed)
     if change is None:
         return "the domains have different channels: nothing is led around the generators"
-    if not change.of_one_kind:
+    if not (change.of_one_kind or always):
         return f"of different kinds ({change.strength:.1f} times apart): nothing is led around the generators"
     for way, (matrix, offset) in change.transfers.items():
         getattr(model, f"generator_{way}").get_layer("colour_skip").set_start(matrix, offset)
-    return f"alike (up to {change.strength:.1f} times apart): led around the generators, starting from their transfer"
+    kind = "alike (up to " if change.of_one_kind else "of different kinds ("
+    return f"{kind}{change.strength:.1f} times apart): led around the generators, starting from their transfer"
 
 
 def _quieten(layer: keras.layers.Layer) -> None:

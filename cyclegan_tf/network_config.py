@@ -26,6 +26,7 @@ class Generator:
         norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
         colour_skip: Lead the input's colours around the network; their change starts from the data and is learned.
+            true: if the domains' colours are alike; always: in any case.
         long_skips: Add the descending half's features to the ascending half's; auto: if the domains' colours are alike.
         network_xy: Start G from the network in this .keras file, of any layout; a run keeps a copy of its own.
         network_yx: The same for F.
@@ -38,7 +39,7 @@ class Generator:
     dropout: bool = False
     norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
-    colour_skip: bool = False
+    colour_skip: bool | Literal["always"] = False
     long_skips: bool | Literal["auto"] = False
     network_xy: str | None = None
     network_yx: str | None = None

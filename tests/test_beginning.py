@@ -1,5 +1,6 @@
 """What a training takes from its pictures before its first step."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,16 @@ class TestColourSkip:
         assert not np.any(skip(picture))
         model.train_step((picture, picture))
         assert not np.any(skip(picture))
+
+    def test_always_means_those_of_different_kinds_too(self, tmp_path, monkeypatch, capsys):
+        source = folder(tmp_path / "pictures", different)
+        model = self.started(monkeypatch, source, tmp_path / "run", "--generator.colour_skip=always")
+        assert re.search(r"colours   of different kinds \(\d+\.\d times apart\): led around", capsys.readouterr().out)
+        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
+        skip = model.generator_xy.get_layer("colour_skip")
+        picture = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+        assert np.abs(np.tanh(skip(picture))).max() < 0.2  # nearly gray, as all of Y is
+        assert RunDirectory(tmp_path / "run").experiment().generator.colour_skip == "always"
 
     @pytest.mark.parametrize("change", [alike, different])
     @pytest.mark.parametrize(
