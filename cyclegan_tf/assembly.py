@@ -45,8 +45,8 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
         return network_files.open_trainable(Path(config.network_files[direction]), dtype_policy, name, seed)
     upsampling, long_skips = config.upsampling, config.long_skips
     if upsampling == "auto" or long_skips == "auto":
-        name = "upsampling" if upsampling == "auto" else "long_skips"
-        raise ValueError(f"generator.{name} is 'auto': let beginning.chosen decide before networks are built.")
+        field = "upsampling" if upsampling == "auto" else "long_skips"
+        raise ValueError(f"generator.{field} is 'auto': let beginning.chosen decide before networks are built.")
     channels = {"x": data.channels_x, "y": data.channels_y}
     return networks.build_generator(
         config.architecture,

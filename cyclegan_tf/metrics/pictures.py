@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -149,6 +150,7 @@ def reduced(picture: np.ndarray) -> np.ndarray:
     return np.einsum("ih,hwc,jw->ijc", rows, picture.astype(np.float64), columns, optimize=True)
 
 
+@functools.lru_cache(maxsize=8)  # pictures of a data set have few sizes
 def _shares(side: int) -> np.ndarray:
     """(16, side): how much of each of 16 equal parts of a line is covered by each of its pixels."""
     edges = np.arange(_VARIETY_SIDE_PX + 1) * side / _VARIETY_SIDE_PX
