@@ -31,7 +31,7 @@ import ablation_table
 
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.runs import RunDirectory, write_text
+from cyclegan_tf.runs.run_directory import RunDirectory, write_text
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -268,7 +268,7 @@ def score_finished(runs: Sequence[Run], results: Path, palette: Path | None) -> 
 
 def length_of(path: Path) -> dict[str, float]:
     """Steps and minutes of training of a finished run, as its newest checkpoint tells."""
-    from cyclegan_tf import checkpoints
+    from cyclegan_tf.runs import checkpoints
 
     state = checkpoints.read_state(checkpoints.listed(RunDirectory(path).checkpoints)[0])
     return {"steps": state["step"], "minutes": round(state["seconds"] / 60, 2)}

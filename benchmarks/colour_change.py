@@ -31,8 +31,8 @@ from cyclegan_tf.errors import UserError
 with cli.quiet_start():
     import tensorflow as tf
 
-    from cyclegan_tf import images
-    from cyclegan_tf.metrics.pictures import psnr
+    from cyclegan_tf.images import io as image_io
+    from cyclegan_tf.metrics.image_quality import psnr
 
     tf.constant(0)  # devices tell of themselves at their first use
 
@@ -65,7 +65,7 @@ def read(path: Path, size_px: int | None) -> np.ndarray:
     Raises:
       PictureError: the file cannot be used.
     """
-    picture = images.as_dtype(images.read(path, 3), np.uint8)
+    picture = image_io.as_dtype(image_io.read(path, 3), np.uint8)
     if size_px is None:
         return picture
     side = min(picture.shape[:2])
@@ -136,7 +136,7 @@ def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -
             for name, path in named[part].items():
                 photo = read(path, size_px)
                 for folder in folders:
-                    images.save(partial / folder / name, change(photo) if folder.endswith("B") else photo)
+                    image_io.save(partial / folder / name, change(photo) if folder.endswith("B") else photo)
                 if part == "test":
                     tests.append(photo)
         counts = ", ".join(f"{len(lists[part])} {part}" for part in ("x", "y", "test"))
@@ -162,8 +162,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"{given.out} exists; name another folder or remove it.")
     if given.size is not None and given.size < 1:
         raise UserError(f"--size {given.size}: a side has 1 px at least.")
-    test_paths = images.find_pictures(given.test) if given.test else None
-    lists = split(images.find_pictures(given.photos), test_paths, given.count, given.test_count)
+    test_paths = image_io.find_pictures(given.test) if given.test else None
+    lists = split(image_io.find_pictures(given.photos), test_paths, given.count, given.test_count)
     roots = {"x": given.photos, "y": given.photos, "test": given.test or given.photos}
     print(f"{given.out}: {write(lists, roots, given.out, given.size)}")
     return 0

@@ -18,11 +18,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly, images
+from cyclegan_tf import assembly
 from cyclegan_tf.data import demo
-from cyclegan_tf.evaluation.scores import stand_ins
-from cyclegan_tf.metrics.pictures import psnr
-from cyclegan_tf.runs import RunDirectory
+from cyclegan_tf.evaluate.scores import stand_ins
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.metrics.image_quality import psnr
+from cyclegan_tf.runs.run_directory import RunDirectory
 
 SHOWN = (0, 7, 19, 33)
 
@@ -51,7 +52,7 @@ def main() -> None:
                 f"{len(inputs)} scenes"
             )
     if arguments.picture:
-        images.save(arguments.picture, _draw(generators, scenes))
+        image_io.save(arguments.picture, _draw(generators, scenes))
         print(f"drew {arguments.picture}")
 
 
@@ -96,8 +97,8 @@ def _draw(generators: dict, scenes: dict[str, np.ndarray]) -> np.ndarray:
             real = scenes[there[0]][index : index + 1]
             fake = generators[there](real, training=False)
             row += [real, fake, generators[back](fake, training=False), scenes[there[1]][index : index + 1]]
-        rows.append([_twice(images.from_signed(np.asarray(picture)[0])) for picture in row])
-    return images.grid(rows, column_titles=["x", "G(x)", "F(G(x))", "truth", "y", "F(y)", "G(F(y))", "truth"])
+        rows.append([_twice(image_io.from_signed(np.asarray(picture)[0])) for picture in row])
+    return image_io.grid(rows, column_titles=["x", "G(x)", "F(G(x))", "truth", "y", "F(y)", "G(F(y))", "truth"])
 
 
 def _twice(picture: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.data import demo, scenes
+from cyclegan_tf.data import demo
+from cyclegan_tf.data import demo_scenes as scenes
 
 BATCH = 8
 

@@ -23,8 +23,11 @@ from pathlib import Path
 import machine
 import numpy as np
 
-from cyclegan_tf import assembly, cli, frames, images, networks
+from cyclegan_tf import assembly, cli
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.translate import video_frames as frames
 
 HALF_LIVES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 FILMS = ("visitor", "pan", "dusk", "cut")
@@ -199,12 +202,12 @@ def _photos(folder: Path, size_px: int) -> list[np.ndarray]:
     """Up to 40 photos, square, uint8 (size_px, size_px, 3)."""
     from PIL import Image
 
-    paths = images.find_pictures(folder)[:40]
+    paths = image_io.find_pictures(folder)[:40]
     if len(paths) < 2:
         raise UserError(f"{folder} holds {len(paths)} pictures, but two at least are wanted.")
     squares = []
     for path in paths:
-        picture = Image.fromarray(images.as_dtype(images.read(path), np.uint8))
+        picture = Image.fromarray(image_io.as_dtype(image_io.read(path), np.uint8))
         side = min(picture.size)
         squares.append(
             np.asarray(picture.crop((0, 0, side, side)).resize((size_px, size_px), Image.Resampling.LANCZOS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cyclegan_tf.metrics import swd
+from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 
 def colour_fringe(pictures: np.ndarray) -> float:

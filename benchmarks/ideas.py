@@ -19,9 +19,11 @@ import cyclegan_tf.cli  # isort: skip  # sets TensorFlow's environment
 import keras
 import tensorflow as tf
 
-from cyclegan_tf import gradients, losses, train, training
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.model import CycleGAN
+from cyclegan_tf.model import gradients, losses
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.train import command as train
+from cyclegan_tf.train import trainer as training
 
 TWO_RATES = 2.0
 R1_GAMMA = 10.0

@@ -23,10 +23,11 @@ import machine
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.exporting import litert, parity
-from cyclegan_tf.exporting.litert_runtime import LiteRTModel, delegated_share, operations_of
-from cyclegan_tf.exporting.orders import static_size
-from cyclegan_tf.exporting.source import open_trained, squares
+from cyclegan_tf.export import parity
+from cyclegan_tf.export.exporter import static_size
+from cyclegan_tf.export.litert import converter as litert
+from cyclegan_tf.export.litert.runtime import LiteRTModel, delegated_share, operations_of
+from cyclegan_tf.export.trained import open_trained, squares
 
 NORMALIZATION = frozenset({"MEAN", "SQUARED_DIFFERENCE", "RSQRT", "SUB", "MUL"})
 CONVOLUTIONS = frozenset({"CONV_2D", "TRANSPOSE_CONV"})

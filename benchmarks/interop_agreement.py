@@ -91,7 +91,7 @@ def compared(name: str, network: Any, folder: Path) -> dict[str, float]:
     import keras
     import torch
 
-    import cyclegan_tf.networks  # noqa: F401 -- makes our layers known to Keras
+    import cyclegan_tf.networks.builders  # noqa: F401 -- makes our layers known to Keras
 
     stem = "".join(letter if letter.isalnum() else "_" for letter in name)
     source, target = folder / f"{stem}.pth", folder / f"{stem}.keras"

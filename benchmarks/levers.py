@@ -30,7 +30,10 @@ import tensorflow as tf
 from jobs import Job
 from peers import ours
 
-from cyclegan_tf import convolutions, gradients, layers, model, networks, optimizers
+from cyclegan_tf.model import cyclegan as model
+from cyclegan_tf.model import gradients, optimizers
+from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks import convolutions, layers
 
 Step = Callable[[], float]
 STEPS_AT_ONCE = 4

@@ -36,8 +36,8 @@ from jobs import Job
 
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.metrics import pictures as of_pictures
-from cyclegan_tf.metrics import swd
+from cyclegan_tf.metrics import image_quality as of_pictures
+from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 DIRECTIONS = ("xy", "yx")
 

@@ -15,7 +15,7 @@ import numpy as np
 import openvino
 import tensorflow as tf
 
-from cyclegan_tf.exporting.litert_runtime import LiteRTModel
+from cyclegan_tf.export.litert.runtime import LiteRTModel
 
 SHAPES = [(1, 128, 128), (2, 100, 90), (1, 17, 33)]
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}  # or it computes in bfloat16 where the CPU can

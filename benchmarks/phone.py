@@ -29,14 +29,14 @@ import tensorflow as tf
 import torch
 from peers import torch_cyclegan
 
-from cyclegan_tf import networks
-from cyclegan_tf.convolutions import Convolution2D
-from cyclegan_tf.exporting import phone
-from cyclegan_tf.exporting.kinds import VARIANTS
-from cyclegan_tf.exporting.litert import Converter
-from cyclegan_tf.exporting.litert_runtime import THREADS, LiteRTModel, delegated_share
-from cyclegan_tf.inspection import graph
-from cyclegan_tf.layers import ReflectionPadding2D
+from cyclegan_tf.export.formats import VARIANTS
+from cyclegan_tf.export.litert import mobile_network as phone
+from cyclegan_tf.export.litert.converter import Converter
+from cyclegan_tf.export.litert.runtime import THREADS, LiteRTModel, delegated_share
+from cyclegan_tf.inspect import graph
+from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks.convolutions import Convolution2D
+from cyclegan_tf.networks.layers import ReflectionPadding2D
 
 Call = Callable[[], object]
 ARCHITECTURES = {

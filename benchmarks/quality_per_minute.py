@@ -35,7 +35,7 @@ from race import Entry
 
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.runs import write_text
+from cyclegan_tf.runs.run_directory import write_text
 
 HERE = Path(__file__).resolve().parent
 TRAINERS = {"ours": HERE / "peers" / "ours_training.py", "torch": HERE / "peers" / "torch_training.py"}

@@ -20,14 +20,17 @@ import numpy as np
 import tensorflow as tf
 from fringe import colour_fringe
 
-from cyclegan_tf import assembly, checkpoints
-from cyclegan_tf.config import Experiment
+from cyclegan_tf import assembly
+from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluation import labelled, scores
-from cyclegan_tf.evaluation.split import Split, read_pictures, read_split
-from cyclegan_tf.metrics import spectrum, swd
-from cyclegan_tf.metrics.labels import Palette, read_palette
-from cyclegan_tf.runs import RunDirectory
+from cyclegan_tf.evaluate import label_maps as labelled
+from cyclegan_tf.evaluate import scores
+from cyclegan_tf.evaluate.split import Split, read_pictures, read_split
+from cyclegan_tf.metrics import sliced_wasserstein as swd
+from cyclegan_tf.metrics import spectrum
+from cyclegan_tf.metrics.segmentation import Palette, read_palette
+from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs.run_directory import RunDirectory
 
 DIRECTIONS = ("xy", "yx")
 AVERAGE = "average/"

@@ -30,14 +30,15 @@ import machine
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly, images
-from cyclegan_tf.large_translation import TiledTranslator
-from cyclegan_tf.metrics.pictures import psnr
-from cyclegan_tf.networks import build_generator
-from cyclegan_tf.picture_rows import WholePicture, save_rows
-from cyclegan_tf.shared_statistics import set_rate, sharing_copy
-from cyclegan_tf.tiling import Place, TileReader, Tiling, blended_rows
-from cyclegan_tf.translation import Translator
+from cyclegan_tf import assembly
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.strips import WholePicture, save_rows
+from cyclegan_tf.metrics.image_quality import psnr
+from cyclegan_tf.networks.builders import build_generator
+from cyclegan_tf.networks.shared_normalization import set_rate, sharing_copy
+from cyclegan_tf.translate.tiled import TiledTranslator
+from cyclegan_tf.translate.tiles import Place, TileReader, Tiling, blended_rows
+from cyclegan_tf.translate.translator import Translator
 
 STEP_PX = 16
 # A small copy of a picture of 12,000 x 9,000 that itself fits in memory is about this much smaller.
@@ -105,11 +106,11 @@ def _with_one_network(
     def tile(place: Place) -> np.ndarray:
         return run(_signed(read(place)))[0].numpy()
 
-    return images.from_signed(np.concatenate(list(blended_rows(tiling, tile))))
+    return image_io.from_signed(np.concatenate(list(blended_rows(tiling, tile))))
 
 
 def _signed(picture: np.ndarray) -> tf.Tensor:
-    return images.to_signed(tf.constant(picture))[tf.newaxis]
+    return image_io.to_signed(tf.constant(picture))[tf.newaxis]
 
 
 def borders(tiling: Tiling) -> tuple[list[int], list[int]]:
@@ -195,7 +196,7 @@ def memory(run: Path, height: int, width: int, words: list[str], folder: Path) -
     ran = machine.run_measured(command)
     if ran.status:
         raise SystemExit(f"the command failed:\n{ran.printed}")
-    info = images.probe(target)
+    info = image_io.probe(target)
     return {
         "picture": f"{info.width} x {info.height}",
         "options": " ".join(words),
@@ -240,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         network, _ = assembly.load_generator(run, options.direction)
         size = options.size
-        picture = synthetic(0, size, size, size) if options.picture is None else images.read(options.picture)
+        picture = synthetic(0, size, size, size) if options.picture is None else image_io.read(options.picture)
         rows = quality(network, assembly.network_multiple_px(network), picture, tile_px, options.overlap)
         described = "x".join(str(side) for side in picture.shape[1::-1])
         print(f"{options.run or 'random network'}, picture {described}, tile {tile_px}, overlap {options.overlap}")

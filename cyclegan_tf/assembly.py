@@ -8,17 +8,20 @@ from pathlib import Path
 
 import keras
 
-from cyclegan_tf import checkpoints, hardware, network_files, networks, state
-from cyclegan_tf.config import Experiment
+from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import sources
+from cyclegan_tf.data.cache import Store, open_store
 from cyclegan_tf.data.pipeline import Order
-from cyclegan_tf.data.preparation import Preparation
-from cyclegan_tf.data.store import Store, open_store
+from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.devices import hardware
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.freezing import freeze_encoder
-from cyclegan_tf.model import CycleGAN
-from cyclegan_tf.optimizers import FusedAdam
-from cyclegan_tf.runs import RunDirectory
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.optimizers import FusedAdam
+from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks import files as network_files
+from cyclegan_tf.networks.freezing import freeze_encoder
+from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from cyclegan_tf.config import SECTIONS, Experiment
+from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 
 BAD_INPUT = 2

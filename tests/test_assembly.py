@@ -6,12 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 
-from cyclegan_tf import assembly, checkpoints, state, train
+from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.optimizers import FusedAdam
-from cyclegan_tf.runs import RunDirectory
+from cyclegan_tf.model.optimizers import FusedAdam
+from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import command as train
+from tests.helpers import tiny
 
 
 def experiment(*words):

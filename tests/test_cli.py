@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan_tf import cli, train
-from cyclegan_tf.config import Experiment
+from cyclegan_tf import cli
+from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.train import command as train
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

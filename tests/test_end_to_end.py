@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
 
-from cyclegan_tf import images
+from cyclegan_tf.images import io as image_io
+from tests.helpers import tiny
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ def test_train_kill_resume_translate(source, tmp_path):
     translated = run("translate", killed, source / "testA", tmp_path / "out")
     assert translated.returncode == 0, translated.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"0.png", "1.png"}
-    assert images.read(tmp_path / "out" / "0.png").shape == (20, 20, 3)
+    assert image_io.read(tmp_path / "out" / "0.png").shape == (20, 20, 3)
     saved = run("translate", whole / "generator_yx.keras", source / "testB" / "0.png", tmp_path / "y.png")
     assert saved.returncode == 0, saved.stderr
 

@@ -18,14 +18,17 @@ import tensorflow as tf
 from floor import Macs
 from jobs import Job
 
-from cyclegan_tf import assembly, folder_translation, hardware, images
-from cyclegan_tf.config import Data, Discriminator, Experiment, Generator, Training
+from cyclegan_tf import assembly
+from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
 from cyclegan_tf.data.pipeline import training_dataset
-from cyclegan_tf.inspection import graph
-from cyclegan_tf.model import CycleGAN
-from cyclegan_tf.runs import RunDirectory
-from cyclegan_tf.translation import Translator, plan
+from cyclegan_tf.devices import hardware
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.inspect import graph
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.translate import folder as folder_translation
+from cyclegan_tf.translate.translator import Translator, plan
 
 NOISE = 12.0  # deviation of the grain laid over drawn pictures, which a photograph's JPEG pays for too
 READ_AHEAD = 64  # steps; more than tf.data was seen to hold ready
@@ -133,7 +136,7 @@ def draw_pictures(folder: Path, count: int, size_px: int) -> None:
         for index in range(count):
             drawn = demo.train_picture(domain, index, size_px).astype(np.float32)
             grainy = np.clip(drawn + rng.normal(0, NOISE, drawn.shape), 0, 255).astype(np.uint8)
-            images.save(folder / name / f"{index:04d}.jpg", grainy)
+            image_io.save(folder / name / f"{index:04d}.jpg", grainy)
 
 
 def count_macs(job: Job) -> Macs:

@@ -21,10 +21,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the command above
 
 from race import Clock, Entry
 
-from cyclegan_tf import assembly, beginning
-from cyclegan_tf.config import Experiment, Logging, Training
-from cyclegan_tf.runs import RunDirectory
-from cyclegan_tf.training import Trainer
+from cyclegan_tf import assembly
+from cyclegan_tf.config.experiment import Experiment, Logging, Training
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import data_dependent_init as beginning
+from cyclegan_tf.train.trainer import Trainer
 
 NEVER = 10**9
 STRETCH = 1000

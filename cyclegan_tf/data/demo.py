@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cyclegan_tf.data.scenes import Scene, draw_scene_parameters, object_mask, render
+from cyclegan_tf.data.demo_scenes import Scene, draw_scene_parameters, object_mask, render
 
 Stream: TypeAlias = Literal["x", "y", "test"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from cyclegan_tf import images
-from cyclegan_tf.data.preparation import Preparation
+from cyclegan_tf.data.cache import Store, read_checked
 from cyclegan_tf.data.sources import Pictures
-from cyclegan_tf.data.store import Store, read_checked
+from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.images import io as image_io
 
 DOMAINS = {"x": 0, "y": 1}
 _ORDER, _AUGMENTATION = 0, 1
@@ -104,7 +104,7 @@ def training_dataset(
     def picture(domain: str, store: Store, position: tf.Tensor) -> tf.Tensor:
         base = _base_seed(order.seed, _AUGMENTATION, domain)
         seed = tf.random.experimental.stateless_fold_in(base, position)
-        return images.to_signed(preparation.augment(store.lookup(order.picture(domain, position)), seed))
+        return image_io.to_signed(preparation.augment(store.lookup(order.picture(domain, position)), seed))
 
     @tf.autograph.experimental.do_not_convert  # all is in operations already, and converting takes two seconds
     def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -141,7 +141,7 @@ def evaluation_reader(pictures: Pictures, preparation: Preparation) -> Callable[
 
     def read(index: int) -> tf.Tensor:
         picture = tf.constant(read_checked(pictures, index))
-        return images.to_signed(preparation.prepare_test(picture))[tf.newaxis]
+        return image_io.to_signed(preparation.prepare_test(picture))[tf.newaxis]
 
     return read
 

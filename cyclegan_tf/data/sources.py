@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from cyclegan_tf import images
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 
@@ -31,8 +31,8 @@ class Pictures:
     names: tuple[str, ...]
     channels: int
     read: Callable[[int], np.ndarray]
-    infos: tuple[images.PictureInfo, ...] = ()
-    max_pixels: int = images.MAX_PIXELS
+    infos: tuple[image_io.PictureInfo, ...] = ()
+    max_pixels: int = image_io.MAX_PIXELS
 
     def __len__(self) -> int:
         return len(self.names)
@@ -59,7 +59,7 @@ class Source:
         return {name: list(getattr(self, name).names) for name in ("train_x", "train_y", "test_x", "test_y")}
 
 
-def to_be_mended(error: images.PictureError) -> UserError:
+def to_be_mended(error: image_io.PictureError) -> UserError:
     """The same complaint, with what to do about a picture of a data set."""
     return UserError(f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files).")
 
@@ -68,15 +68,15 @@ def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels:
     infos = []
     for path in paths:
         try:
-            info = images.probe(path, max_pixels=max_pixels)
+            info = image_io.probe(path, max_pixels=max_pixels)
             info.require_channels(channels)
             infos.append(info)
-        except images.PictureError as error:
+        except image_io.PictureError as error:
             raise to_be_mended(error) from error
     return Pictures(
         names=tuple(path.relative_to(root).as_posix() for path in paths),
         channels=channels,
-        read=lambda index: images.read(paths[index], channels, max_pixels),
+        read=lambda index: image_io.read(paths[index], channels, max_pixels),
         infos=tuple(infos),
         max_pixels=max_pixels,
     )
@@ -85,12 +85,12 @@ def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels:
 def _list(folder: Path, what: str) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{what}: the folder {folder} does not exist.")
-    return images.find_pictures(folder)
+    return image_io.find_pictures(folder)
 
 
 def _nonempty(paths: list[Path], folder: Path) -> list[Path]:
     if not paths:
-        raise UserError(f"{folder} holds no pictures ({', '.join(sorted(images.EXTENSIONS))}); a domain needs some.")
+        raise UserError(f"{folder} holds no pictures ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs some.")
     return paths
 
 
@@ -120,7 +120,7 @@ def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -
         if name.startswith("train"):
             paths = _nonempty(_list(folder, "data.source"), folder)
         else:
-            paths = images.find_pictures(folder) if folder.is_dir() else []
+            paths = image_io.find_pictures(folder) if folder.is_dir() else []
         lists.append(_file_pictures(paths, root, channels, max_pixels))
     return _source(str(root), lists)
 

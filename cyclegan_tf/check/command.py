@@ -1,0 +1,124 @@
+"""`python -m cyclegan_tf.check DATA`: looks through the pictures of a data set before it is trained on.
+
+Exit status 0: fine; 1: something to look at; 2: training would refuse it.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median_low
+from typing import TYPE_CHECKING
+
+from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from cyclegan_tf.check.doctor import Report
+    from cyclegan_tf.check.findings import Folder
+
+_KINDS_SHOWN = 3
+_WIDTH = 110
+
+
+def build_parser() -> cli.Parser:
+    """The command's options."""
+    parser = cli.Parser(
+        prog="python -m cyclegan_tf.check",
+        description="Reads every picture of a data set, and says what would go wrong in training.",
+    )
+    parser.add_argument("source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB.")
+    parser.add_argument("--x_dir", type=str, help="Plain folder of domain X, instead of SOURCE; with --y_dir.")
+    parser.add_argument("--y_dir", type=str, help="Plain folder of domain Y.")
+    parser.add_argument(
+        "--contact_sheet",
+        type=str,
+        default="contact_sheet.png",
+        help="Picture file to write, some pictures of each folder; none for none.",
+    )
+    parser.add_argument("--crop_size_px", type=int, default=256, help="Side of the crops that training will cut.")
+    parser.add_argument("--channels", type=int, default=3, help="Channels that training will read pictures with.")
+    parser.add_argument("--channels_y", type=int, help="The same for domain Y, where it differs.")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints the report; returns the exit status.
+
+    Raises:
+      UserError: bad options, or a missing folder.
+    """
+    arguments = build_parser().parse(argv)
+    for name in ("crop_size_px", "channels", "channels_y"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} got {value}, but takes a number from 1 up.")
+    plain = (arguments.x_dir, arguments.y_dir)
+    if bool(arguments.source) == any(plain) or (any(plain) and not all(plain)):
+        raise UserError("give either a folder that holds trainA and trainB, or both --x_dir and --y_dir.")
+
+    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    with cli.quiet_start():
+        from cyclegan_tf.check import doctor
+        from cyclegan_tf.images import io as image_io
+
+    sheet = None if arguments.contact_sheet == "none" else Path(arguments.contact_sheet)
+    if sheet and sheet.suffix.lower() not in image_io.SAVED_EXTENSIONS:
+        raise UserError(f"--contact_sheet {sheet} must end in one of {', '.join(sorted(image_io.SAVED_EXTENSIONS))}.")
+    if arguments.source:
+        folders = doctor.standard_folders(Path(arguments.source))
+    else:
+        folders = {"X": Path(arguments.x_dir), "Y": Path(arguments.y_dir)}
+    channels_y = arguments.channels_y or arguments.channels
+    report = doctor.examine(folders, arguments.channels, channels_y, arguments.crop_size_px, sys.stderr.isatty())
+    print(render(report))
+    if sheet and any(folder.infos for folder in report.folders):
+        try:
+            image_io.save(sheet, doctor.contact_sheet(report))
+        except OSError as error:
+            raise UserError(f"--contact_sheet {sheet} cannot be written: {error.strerror or error}.") from error
+        print(f"\ncontact sheet: {sheet}")
+    return report.status
+
+
+def render(report: Report) -> str:
+    """The report as text: a table, the findings, a verdict."""
+    head = ("folder", "pictures", "width px", "height px", "width/height", "kinds")
+    table = [head, *(_row(folder) for folder in report.folders)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    for finding in report.findings:
+        first, *rest = f"{finding.level}: {finding.text}".split("\n")
+        lines += ["", *textwrap.wrap(first, _WIDTH, subsequent_indent="    ", break_on_hyphens=False), *rest]
+    verdict = (
+        "Fine to train on.",
+        "Can be trained on; see the warnings.",
+        "Training would refuse this; see the errors.",
+    )
+    return "\n".join([*lines, "", verdict[report.status]])
+
+
+def _row(folder: Folder) -> tuple[str, ...]:
+    infos = folder.infos
+    if not infos:
+        return folder.name, str(len(folder.files)), "", "", "", ""
+    kinds = Counter(f"{info.format} {info.mode} {info.bits}-bit" for info in infos).most_common()
+    words = [f"{count} {kind}" for kind, count in kinds[:_KINDS_SHOWN]]
+    if len(kinds) > _KINDS_SHOWN:
+        words.append(f"{sum(count for _, count in kinds[_KINDS_SHOWN:])} others")
+    return (
+        folder.name,
+        str(len(folder.files)),
+        _range([info.width for info in infos]),
+        _range([info.height for info in infos]),
+        _range([round(info.width / info.height, 2) for info in infos]),
+        ", ".join(words),
+    )
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} / {median_low(values):g} / {high:g}"

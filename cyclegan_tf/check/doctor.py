@@ -1,0 +1,137 @@
+"""The data doctor: reads every picture of a data set and says what would go wrong in training, and what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from cyclegan_tf.check.findings import LOOKS, Examined, Finding, Folder, domain_of
+from cyclegan_tf.data.sources import FOLDERS
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+
+
+@dataclass(frozen=True)
+class Report:
+    """All folders and what was found, worst first."""
+
+    folders: tuple[Folder, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def status(self) -> int:
+        """0: fine, 1: warnings, 2: not usable as it is."""
+        levels = {finding.level for finding in self.findings}
+        return 2 if "error" in levels else 1 if "warning" in levels else 0
+
+
+def standard_folders(source: Path) -> dict[str, Path]:
+    """The folders of a data set in the layout of the paper, by name; those for tests may be missing.
+
+    Raises:
+      UserError: the data set, trainA or trainB is missing.
+    """
+    if not source.is_dir():
+        raise UserError(f"{source}: there is no such folder.")
+    found = {name: source / name for name in FOLDERS if (source / name).is_dir()}
+    missing = [name for name in FOLDERS if name.startswith("train") and name not in found]
+    if missing:
+        raise UserError(
+            f"{source} has no folder {' and none named '.join(missing)}; "
+            "put domain X into trainA and Y into trainB, or give two plain folders with --x_dir and --y_dir."
+        )
+    return found
+
+
+def examine(
+    folders: Mapping[str, Path],
+    channels_x: int = 3,
+    channels_y: int = 3,
+    crop_size_px: int = 256,
+    show_progress: bool = False,
+) -> Report:
+    """Decodes every picture and looks for what harms training.
+
+    Args:
+      folders: by name, as in `Folder.name`.
+      channels_x: channels that pictures of X are read with.
+      channels_y: channels that pictures of Y are read with.
+      crop_size_px: side of the crops that training will cut.
+      show_progress: draw a progress bar on standard error.
+
+    Raises:
+      UserError: a folder is missing.
+    """
+    paths = {name: image_io.find_pictures(folder) for name, folder in folders.items()}
+    channels = {name: channels_x if domain_of(name) == "X" else channels_y for name in folders}
+    jobs = [(path, channels[name]) for name in folders for path in paths[name]]
+    examined = iter(list(_examine_all(jobs, show_progress)))
+    looked_at = tuple(
+        Folder(name, folder, channels[name], tuple(next(examined) for _ in paths[name]), _other_files(folder))
+        for name, folder in folders.items()
+    )
+    findings = [finding for look in LOOKS for finding in look(looked_at, crop_size_px)]
+    order = ("error", "warning", "note")
+    return Report(looked_at, tuple(sorted(findings, key=lambda finding: order.index(finding.level))))
+
+
+def contact_sheet(report: Report, pictures_per_row: int = 8, cell_px: int = 128, seed: int = 0) -> np.ndarray:
+    """A row of randomly chosen pictures per folder.
+
+    Returns:
+      uint8 (H, W, 3).
+
+    Raises:
+      UserError: not one picture can be read.
+    """
+    rng = np.random.default_rng(seed)
+    rows, titles = [], []
+    for folder in report.folders:
+        readable = [file for file in folder.files if file.info]
+        chosen = rng.permutation(len(readable))[:pictures_per_row]
+        if len(chosen):
+            rows.append([image_io.read(readable[i].path, folder.channels) for i in sorted(chosen)])
+            titles.append(f"{folder.name} ({len(readable)})")
+    if not rows:
+        raise UserError("there is no picture for a contact sheet.")
+    return image_io.grid(rows, row_titles=titles, cell_px=cell_px)
+
+
+def _examine_all(jobs: Sequence[tuple[Path, int]], show_progress: bool) -> Iterator[Examined]:
+    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+    try:
+        results = pool.map(_examine, *zip(*jobs, strict=True)) if jobs else iter(())
+        yield from tqdm(results, "reading", len(jobs), disable=not show_progress, leave=False, unit=" pictures")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _examine(path: Path, channels: int) -> Examined:
+    try:
+        info = image_io.probe(path)
+        picture = image_io.read(path, channels)
+    except image_io.PictureError as error:
+        return Examined(path, error.reason)
+    white = np.iinfo(picture.dtype).max
+    digest = hashlib.blake2b(picture.data, digest_size=16)
+    digest.update(repr((picture.shape, picture.dtype)).encode())
+    # A quarter of a million pixels tell a flat picture; float64 copies of large ones would not fit in memory.
+    step = max(1, math.isqrt(picture.shape[0] * picture.shape[1] // 250_000))
+    # Within each channel: a blue picture has three different channels and yet no detail.
+    contrast = float(picture[::step, ::step].std(axis=(0, 1), dtype=np.float64).max() / white)
+    return Examined(path, None, info, digest.digest(), contrast, float(picture.max() / white))
+
+
+def _other_files(folder: Path) -> Counter[str]:
+    names = (name for _, _, files in os.walk(folder) for name in files if not name.startswith("."))
+    suffixes = (Path(name).suffix.lower() or "without suffix" for name in names)
+    return Counter(suffix for suffix in suffixes if suffix not in image_io.EXTENSIONS)

@@ -1,0 +1,292 @@
+"""The whole experiment as frozen dataclasses, checked when made.
+
+Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y, F: Y -> X; D_X, D_Y judge X and Y.
+Building blocks never see these classes: `assembly` translates them into explicit arguments.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cyclegan_tf.config.checks import at_least, require
+from cyclegan_tf.config.networks import Discriminator, Generator
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the pictures come from and how they are prepared.
+
+    Attributes:
+        source: "demo", a folder holding trainA, trainB, testA, testB, or "tfds:NAME" (tfds:cycle_gan/maps).
+        x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and recorded.
+        y_dir: Plain folder of domain Y.
+        tfds_dir: Where tensorflow-datasets keeps its files; its own default when not given.
+        test_fraction: Share of each plain folder kept for testing.
+        preprocess: What is done to a training picture before the network sees it.
+        load_size_px: Side (or width) that pictures are resized to, bicubic and antialiased, before the crop.
+        crop_size_px: Side of the random crop the networks are trained on.
+        flip: Mirror left and right at random.
+        channels_x: Channels of domain X: 1 gray, 3 colour, any number for TIFF and NPY.
+        channels_y: Channels of domain Y.
+        batch_size: Pictures of each domain per step, on all devices together.
+        cache: Where prepared pictures wait between epochs; auto chooses by measured size and free memory.
+        max_pixels: Pictures with more pixels are refused as decompression bombs.
+    """
+
+    source: str = "demo"
+    x_dir: str | None = None
+    y_dir: str | None = None
+    tfds_dir: str | None = None
+    test_fraction: float = 0.1
+    preprocess: Literal["resize_and_crop", "scale_width_and_crop", "crop", "scale_width", "none"] = "resize_and_crop"
+    load_size_px: int = 286
+    crop_size_px: int = 256
+    flip: bool = True
+    channels_x: int = 3
+    channels_y: int = 3
+    batch_size: int = 1
+    cache: Literal["auto", "memory", "disk", "off"] = "auto"
+    max_pixels: int = 178_956_970
+
+    def __post_init__(self) -> None:
+        at_least("data", self, 1, "load_size_px", "crop_size_px", "channels_x", "channels_y", "batch_size")
+        at_least("data", self, 1, "max_pixels")
+        require(0 <= self.test_fraction < 1, "data.test_fraction", self.test_fraction, "it must be in [0, 1)")
+        if (self.x_dir is None) != (self.y_dir is None):
+            given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
+            raise ValueError(f"data.{given} is given without data.{missing}; two plain folders need both.")
+        if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
+            require(
+                self.crop_size_px <= self.load_size_px,
+                "data.crop_size_px",
+                self.crop_size_px,
+                f"the crop is cut from pictures of data.load_size_px {self.load_size_px}: "
+                "make the crop smaller or the load size larger",
+            )
+        if self.preprocess in ("scale_width", "none"):
+            require(
+                self.batch_size == 1,
+                "data.batch_size",
+                self.batch_size,
+                f"data.preprocess {self.preprocess} keeps different sizes, which only batch size 1 can hold",
+            )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Which terms train the networks, and their weights; a weight of 0 means the term is not built.
+
+    Attributes:
+        adversarial: Criterion of the game between translators and judges.
+        adversarial_x: Weight of F fooling D_X; 0 removes D_X.
+        adversarial_y: Weight of G fooling D_Y; 0 removes D_Y.
+        cycle_x: Weight of |F(G(x)) - x|, the forward cycle.
+        cycle_y: Weight of |G(F(y)) - y|, the backward cycle.
+        identity: Weight of |G(y) - y| and |F(x) - x|, relative to the cycle weight of the same picture.
+        identity_x: Weight of |F(x) - x| by itself; identity * cycle_x when not given.
+        identity_y: Weight of |G(y) - y| by itself; identity * cycle_y when not given.
+        gradient_penalty: Weight of the gradient penalty; used by wgangp only.
+    """
+
+    adversarial: Literal["lsgan", "vanilla", "wgangp"] = "lsgan"
+    adversarial_x: float = 1.0
+    adversarial_y: float = 1.0
+    cycle_x: float = 10.0
+    cycle_y: float = 10.0
+    identity: float = 0.5
+    identity_x: float | None = None
+    identity_y: float | None = None
+    gradient_penalty: float = 10.0
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            if entry.name != "adversarial":
+                at_least("loss", self, 0, entry.name)
+        terms = (self.adversarial_x, self.adversarial_y, self.cycle_x, self.cycle_y, *self.identity_weights())
+        require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
+
+    def identity_weights(self) -> tuple[float, float]:
+        """Absolute weights of |F(x) - x| and |G(y) - y|."""
+        x = self.identity * self.cycle_x if self.identity_x is None else self.identity_x
+        y = self.identity * self.cycle_y if self.identity_y is None else self.identity_y
+        return x, y
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam, one over both generators and one over both discriminators, and the course of its rate.
+
+    Attributes:
+        learning_rate: Rate at the start.
+        beta_1: Decay of the first moment.
+        beta_2: Decay of the second moment.
+        epsilon: Added to the root of the second moment.
+        schedule: Course of the rate; linear is constant, then falls to exactly 0 after the last step.
+        step_epochs: Epochs between two divisions by ten under the schedule "step".
+    """
+
+    learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    schedule: Literal["linear", "constant", "cosine", "step"] = "linear"
+    step_epochs: int = 50
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "optimizer.learning_rate", self.learning_rate, "it must be above 0")
+        for name in ("beta_1", "beta_2"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"optimizer.{name}", value, "it must be in [0, 1)")
+        require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "it must be above 0")
+        at_least("optimizer", self, 1, "step_epochs")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long, how precisely and how safely.
+
+    Attributes:
+        constant_epochs: Epochs at the full rate; an epoch shows every picture of the larger domain once.
+        decay_epochs: Epochs over which the rate then falls.
+        max_steps: Budget in steps; the rate's course is fitted into it.
+        max_minutes: Budget in minutes of training; the rate's course is fitted into it.
+        precision: Arithmetic of the networks; weights, statistics and losses stay float32.
+        jit: Compile the step with XLA; auto does so on GPUs only.
+        recompute: Compute the generators' inner activations again for the gradient: less memory, a third more time.
+        strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG names.
+        seed: Decides initial weights, picture order, augmentation and pool draws.
+        pool_size_images: Earlier translations kept for the judges; 0 shows only the newest.
+        checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
+        checkpoint_every_minutes: Minutes between checkpoints: the most that a kill -9 can lose.
+        keep_checkpoints: How many of the newest checkpoints are kept.
+        ema: Half-life, in images shown, of a moving average of the generators' weights, scored beside them; off when
+            not given.
+        best_by: Score that checkpoints/best follows; psnr, ssim and mae need a test split in pairs of the same names.
+        patience: Stop after so many scorings in a row without a better one; off when not given.
+        freeze: "encoder" keeps what lies before the residual blocks, or a U-Net's descending half, as it starts.
+    """
+
+    constant_epochs: int = 100
+    decay_epochs: int = 100
+    max_steps: int | None = None
+    max_minutes: float | None = None
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    jit: Literal["auto", "on", "off"] = "auto"
+    recompute: bool = False
+    strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = "auto"
+    seed: int = 0
+    pool_size_images: int = 50
+    checkpoint_every_steps: int | None = None
+    checkpoint_every_minutes: float = 5.0
+    keep_checkpoints: int = 3
+    ema: float | None = None
+    best_by: Literal["colour_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "colour_swd"
+    patience: int | None = None
+    freeze: Literal["none", "encoder"] = "none"
+
+    def __post_init__(self) -> None:
+        at_least("training", self, 0, "constant_epochs", "decay_epochs", "pool_size_images", "seed")
+        at_least("training", self, 1, "max_steps", "checkpoint_every_steps", "keep_checkpoints", "patience")
+        for name in ("max_minutes", "checkpoint_every_minutes", "ema"):
+            value = getattr(self, name)
+            if value is not None:
+                require(value > 0, f"training.{name}", value, "it must be above 0")
+        require(
+            self.constant_epochs + self.decay_epochs > 0,
+            "training.constant_epochs + training.decay_epochs",
+            0,
+            "there must be at least one epoch",
+        )
+
+
+@dataclass(frozen=True)
+class Logging:
+    """What is written down on the way.
+
+    Attributes:
+        log_every_steps: Steps averaged into one row of metrics.jsonl and one point in TensorBoard.
+        sample_every_steps: Steps between picture grids of fixed test pictures.
+        sample_pictures: Pictures of each domain in a grid.
+        test_every_epochs: Epochs between measurements of the losses on the test split.
+        test_pictures: Pictures of each domain in that measurement.
+        score_every_epochs: Epochs between scorings on the test split, which choose checkpoints/best; 0 never scores.
+        score_pictures: Pictures of each domain that are scored, always the same ones.
+    """
+
+    log_every_steps: int = 50
+    sample_every_steps: int = 500
+    sample_pictures: int = 4
+    test_every_epochs: int = 5
+    test_pictures: int = 20
+    score_every_epochs: int = 5
+    score_pictures: int = 20
+
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in dataclasses.fields(self)]
+        names.remove("score_every_epochs")
+        at_least("logging", self, 1, *names)
+        at_least("logging", self, 0, "score_every_epochs")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a training's result.
+
+    Attributes:
+        data: Where the pictures come from and how they are prepared.
+        generator: The two translators.
+        discriminator: The two judges.
+        loss: The terms and their weights.
+        optimizer: Adam and its rate.
+        training: How long, how precisely and how safely.
+        logging: What is written down on the way.
+    """
+
+    data: Data = field(default_factory=Data)
+    generator: Generator = field(default_factory=Generator)
+    discriminator: Discriminator = field(default_factory=Discriminator)
+    loss: Loss = field(default_factory=Loss)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    training: Training = field(default_factory=Training)
+    logging: Logging = field(default_factory=Logging)
+
+    def __post_init__(self) -> None:
+        if self.data.preprocess in ("scale_width", "none"):
+            require(
+                self.training.pool_size_images == 0,
+                "training.pool_size_images",
+                self.training.pool_size_images,
+                f"data.preprocess {self.data.preprocess} keeps different sizes, which the image pool cannot hold: "
+                "give --training.pool_size_images 0",
+            )
+        require(
+            self.training.patience is None or self.logging.score_every_epochs > 0,
+            "training.patience",
+            self.training.patience,
+            "logging.score_every_epochs is 0, and without scores there is nothing to wait for",
+        )
+        identity_x, identity_y = self.loss.identity_weights()
+        if self.data.channels_x != self.data.channels_y and (identity_x or identity_y):
+            raise ValueError(
+                f"The identity loss is on, but data.channels_x is {self.data.channels_x} and data.channels_y is "
+                f"{self.data.channels_y}: a picture of one domain cannot be compared with its identity "
+                "translation in the other; give --loss.identity 0."
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain dictionary, as written to YAML."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Experiment:
+        """Inverse of `as_dict`; sections and fields left out take their defaults.
+
+        Raises:
+          ValueError: a value breaks a rule; TypeError: an unknown field.
+        """
+        return cls(**{name: section(**(values.get(name) or {})) for name, section in SECTIONS.items()})
+
+
+SECTIONS: dict[str, Any] = {entry.name: entry.default_factory for entry in dataclasses.fields(Experiment)}

@@ -1,0 +1,111 @@
+"""What an experiment says of its networks; a part of `config`.
+
+Domains as there: G: X -> Y, F: Y -> X; D_X, D_Y judge X and Y.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from cyclegan_tf.config.checks import at_least, require, without_affine
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The two translators G and F.
+
+    Attributes:
+        architecture: Layout of the network; resnet_9blocks is the paper's for 256 px, resnet_6blocks for 128 px.
+        filters: Width of the first layer; the architecture's own (64, fast_style 32) when not given.
+        blocks: Number of residual blocks; the architecture's own when not given.
+        upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards); auto:
+            resize if the domains' colours are alike.
+        dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
+        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
+        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
+        colour_skip: Lead the input's colours around the network; their change starts from the data and is learned.
+            true: if the domains' colours are alike; always: in any case.
+        long_skips: Add the descending half's features to the ascending half's; auto: if the domains' colours are alike.
+        network_xy: Start G from the network in this .keras file, of any layout; a run keeps a copy of its own.
+        network_yx: The same for F.
+    """
+
+    architecture: Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"] = "resnet_9blocks"
+    filters: int | None = None
+    blocks: int | None = None
+    upsampling: Literal["transposed", "resize", "auto"] = "transposed"
+    dropout: bool = False
+    norm: Literal["instance", "batch"] = "instance"
+    norm_affine: bool = False
+    colour_skip: bool | Literal["always"] = False
+    long_skips: bool | Literal["auto"] = False
+    network_xy: str | None = None
+    network_yx: str | None = None
+
+    def __post_init__(self) -> None:
+        at_least("generator", self, 1, "filters", "blocks")
+        without_affine("generator", self)
+        if self.architecture.startswith("unet"):
+            rule = f"{self.architecture} has no residual blocks"
+            require(self.blocks is None, "generator.blocks", self.blocks, rule)
+            require(self.long_skips is not True, "generator.long_skips", self.long_skips, f"{rule} to skip")
+        self._check_network_files()
+
+    @property
+    def network_files(self) -> dict[str, str]:
+        """Direction, "xy" or "yx" -> the file its translator starts from, for those that start from one."""
+        named = {"xy": self.network_xy, "yx": self.network_yx}
+        return {direction: path for direction, path in named.items() if path is not None}
+
+    def _check_network_files(self) -> None:
+        for direction, path in self.network_files.items():
+            require(
+                path.endswith(".keras"),
+                f"generator.network_{direction}",
+                path,
+                "it must be a .keras file; python -m cyclegan_tf.convert makes one of other files",
+            )
+        idle = {2: NETWORK_FIELDS, 1: ("colour_skip",), 0: ()}[len(self.network_files)]
+        for name in idle:
+            value = getattr(self, name)
+            default = next(field.default for field in dataclasses.fields(self) if field.name == name)
+            rule = "a network out of a file is as it is: leave this out, or generator.network_xy and network_yx"
+            require(value == default, f"generator.{name}", value, rule)
+
+
+NETWORK_FIELDS = tuple(
+    entry.name for entry in dataclasses.fields(Generator) if entry.name not in ("network_xy", "network_yx")
+)
+"""Fields that decide how a generator is built; idle where both come out of files."""
+
+CHOICES: dict[str, tuple[str | bool, str | bool]] = {
+    "upsampling": ("transposed", "resize"),
+    "long_skips": (False, True),
+}
+"""What a field's "auto" becomes where the domains' colours are of different kinds, and where they are of one."""
+
+
+@dataclass(frozen=True)
+class Discriminator:
+    """The two judges D_X and D_Y.
+
+    Attributes:
+        architecture: "patch" (PatchGAN) or "pixel" (1x1 convolutions).
+        filters: Width of the first layer.
+        n_layers: Depth of the PatchGAN, 1 to 6; 3 judges patches of 70 px.
+        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
+        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
+    """
+
+    architecture: Literal["patch", "pixel"] = "patch"
+    filters: int = 64
+    n_layers: int = 3
+    norm: Literal["instance", "batch"] = "instance"
+    norm_affine: bool = False
+
+    def __post_init__(self) -> None:
+        at_least("discriminator", self, 1, "filters")
+        without_affine("discriminator", self)
+        require(1 <= self.n_layers <= 6, "discriminator.n_layers", self.n_layers, "it must be from 1 to 6")

@@ -1,0 +1,164 @@
+"""Between PyTorch's state_dicts and Keras networks of ours: weights all taken over, or none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import keras
+import numpy as np
+
+from cyclegan_tf.convert.pytorch.layout import UNETS, Design, differences, keras_shapes, keras_weights, state_dict
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks.builders import (
+    DiscriminatorArchitecture,
+    GeneratorArchitecture,
+    build_discriminator,
+    build_generator,
+)
+
+_MOST_TOLD = 3
+# layer -> what a network with it has
+_OURS_ALONE = {
+    "colour_skip": "a colour skip",
+    "up1_long_skip": "long skips",
+    "up1_resize": "resizing in place of transposed convolutions",
+}
+
+
+def build(design: Design, arrays: Mapping[str, np.ndarray], name: str | None = None) -> keras.Model:
+    """The Keras network of a state_dict without misfits: equal outputs in float32.
+
+    Args:
+      design: what the state_dict holds.
+      arrays: float32 by official name.
+      name: of the model; None is the architecture.
+
+    Returns:
+      float (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C') in [-1, 1], or raw logits (N, H', W', 1). U-Nets come
+      without dropout, of which weights tell nothing.
+    """
+    shared: dict[str, Any] = {
+        "input_channels": design.input_channels,
+        "filters": design.filters,
+        "norm": design.norm,
+        "norm_affine": design.norm_affine,
+        "seed": 0,
+        "dtype_policy": "float32",
+        "name": name,
+    }
+    if design.is_generator:
+        network = build_generator(
+            cast(GeneratorArchitecture, design.architecture),
+            output_channels=design.output_channels,
+            blocks=design.blocks,
+            dropout=bool(design.dropout),
+            **shared,
+        )
+    else:
+        network = build_discriminator(
+            cast(DiscriminatorArchitecture, design.architecture), n_layers=design.n_layers or 3, **shared
+        )
+    fill(network, keras_weights(design, arrays), "the state_dict")
+    return network
+
+
+def variables(network: keras.Model) -> dict[str, keras.Variable]:
+    """A network's weights as "layer/variable", random states left out."""
+    return {f"{layer.name}/{variable.name}": variable for layer in network.layers for variable in layer.weights}
+
+
+def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object) -> None:
+    """Gives a network these weights; nothing is assigned unless they are all of its weights, and no others.
+
+    Args:
+      network: changed in place.
+      weights: by "layer/variable".
+      origin: where they came from, for the message.
+
+    Raises:
+      UserError: names or shapes differ; tells the first.
+    """
+    own = variables(network)
+    wrong = differences({name: tuple(variable.shape) for name, variable in own.items()}, weights)
+    if wrong:
+        raise UserError(f"{origin} does not fit {network.name}: {'; '.join(wrong[:_MOST_TOLD])}.")
+    for name, variable in own.items():
+        variable.assign(weights[name])
+
+
+def to_state_dict(network: keras.Model, origin: object) -> tuple[Design, dict[str, np.ndarray]]:
+    """What the authors' network of this design would save: the same names, order and shapes.
+
+    Args:
+      network: of ours.
+      origin: where it came from, for the message.
+
+    Returns:
+      Its design, and float32 arrays by official name.
+
+    Raises:
+      UserError: the authors' code has no such network.
+    """
+    weights = {name: variable.value.numpy() for name, variable in variables(network).items()}
+    design = _design(network, weights, origin)
+    wrong = differences(keras_shapes(design), weights)
+    if wrong:
+        raise UserError(
+            f"{origin} is no network of the authors' PyTorch code, so it cannot become one: "
+            f"{'; '.join(wrong[:_MOST_TOLD])}."
+        )
+    arrays = state_dict(design, weights)
+    others = _names(network) ^ _names(build(design, arrays))
+    if others:  # what has no weights, such as a skip, changes pictures too
+        raise UserError(
+            f"{origin} differs from the authors' network of the same weights in the layers "
+            f"{', '.join(sorted(others)[:_MOST_TOLD])}, so it cannot become one."
+        )
+    return design, arrays
+
+
+def _names(network: keras.Model) -> set[str]:
+    return {layer.name for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)}
+
+
+def _design(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object) -> Design:
+    """What a network of ours is, by the names of its layers and the channels at its ends."""
+    names = _names(network)
+    blocks = _count(names, r"block\d+_add")
+    depth = _count(names, r"down\d+")
+    layers = _count(names, r"conv\d+")
+    if blocks and "first" in names:
+        architecture = "resnet_6blocks" if blocks == 6 else "resnet_9blocks"
+        first, dropout = "first", any(name.endswith("_dropout") for name in names)
+    elif depth in UNETS and "up1" in names:
+        architecture, first, dropout = UNETS[depth], "down1", any(name.endswith("_dropout") for name in names)
+    elif layers > 1 and "verdict" in names:
+        architecture, first, dropout = "patch", "conv1", False
+        if weights["conv1/kernel"].shape[:2] == (1, 1):
+            architecture = "pixel"
+    else:
+        raise UserError(f"{origin} is of no architecture that the authors' PyTorch code knows.")
+    for layer, what in _OURS_ALONE.items():
+        if layer in names:
+            raise UserError(f"{origin} has {what}, which the authors' PyTorch code does not know.")
+    batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
+    is_generator = architecture not in ("patch", "pixel")
+    return Design(
+        architecture=architecture,
+        input_channels=network.input_shape[-1],
+        output_channels=network.output_shape[-1],
+        filters=weights[f"{first}/kernel"].shape[-1],
+        blocks=blocks or None,
+        n_layers=layers - 1 if architecture == "patch" else None,
+        dropout=dropout if is_generator else None,
+        norm="batch" if batch else "instance",
+        norm_affine=not batch and any(name.endswith("_norm/gamma") for name in weights),
+        biases=not batch,
+        statistics=batch,
+    )
+
+
+def _count(names: set[str], pattern: str) -> int:
+    return sum(bool(re.fullmatch(pattern, name)) for name in names)

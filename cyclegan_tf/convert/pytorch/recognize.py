@@ -1,0 +1,245 @@
+"""What network of the authors' PyTorch code a state_dict belongs to, told from its names and shapes alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from cyclegan_tf.convert.pytorch.layout import BATCHES, UNETS, Design, misfits
+from cyclegan_tf.errors import UserError
+
+NormAsked = Literal["auto", "instance", "batch"]
+ARCHITECTURES = ("resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "basic", "n_layers", "pixel")
+"""What the authors' options --netG and --netD take."""
+
+_BLOCK = re.compile(r"model\.(\d+)\.conv_block\.")
+_FIRST_BLOCK = 10
+_MOST_TOLD = 3
+
+
+class _Norm(NamedTuple):
+    """The fields of a `Design` that its norms decide."""
+
+    norm: Literal["instance", "batch"]
+    norm_affine: bool
+    biases: bool
+    statistics: bool
+
+
+def recognise(arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked = "auto") -> Design:
+    """The design whose state_dict this is, to the last entry.
+
+    Args:
+      arrays: by official name.
+      origin: the file, for messages.
+      norm: which norm it has, where names and shapes leave that open; "auto" refuses to guess.
+
+    Raises:
+      UserError: no network of the authors' code has these entries; tells the first that do not fit.
+    """
+    entries = _Entries(arrays, origin)
+    if any(_BLOCK.match(name) for name in arrays):
+        design = _resnet(entries, norm)
+    elif any(name.startswith("model.model.") for name in arrays):
+        design = _unet(entries, norm)
+    elif "net.0.weight" in arrays:
+        design = _pixel(entries, norm)
+    elif "model.0.weight" in arrays and arrays["model.0.weight"].shape[2:] == (4, 4):
+        design = _patch(entries, norm)
+    else:
+        first = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:_MOST_TOLD])
+        raise UserError(
+            f"{origin} is of no network of the authors' code ({', '.join(ARCHITECTURES)}): its first entries are "
+            f"{first}; give a file that their train.py saved."
+        )
+    wrong = misfits(design, arrays)
+    if wrong:
+        more = f" ({len(wrong)} such in all)" if len(wrong) > _MOST_TOLD else ""
+        raise UserError(
+            f"{origin} looks like {described(design)}, but does not fit: {'; '.join(wrong[:_MOST_TOLD])}{more}. "
+            "Nothing was taken from it."
+        )
+    return design
+
+
+def described(design: Design) -> str:
+    """A design in words, for people."""
+    parts = [design.official_name, f"{design.filters} filters"]
+    if design.blocks is not None:
+        parts.append(f"{design.blocks} blocks")
+    if design.n_layers is not None:
+        parts.append(f"{design.n_layers} layers")
+    parts.append(f"{design.input_channels} -> {design.output_channels} channels")
+    parts.append(f"{design.norm} norm" + (" with factor and offset" if design.norm_affine else ""))
+    if design.blocks is not None:
+        parts.append("dropout" if design.dropout else "no dropout")
+    return ", ".join(parts)
+
+
+def notes(design: Design) -> list[str]:
+    """What a person should know of this conversion, a sentence each."""
+    found = []
+    if design.norm == "batch":
+        found.append(
+            "batch normalization uses its running statistics, as PyTorch does after eval(); the authors' test.py "
+            "does so only with --eval, and else normalizes by the picture at hand"
+        )
+    elif design.statistics:
+        found.append(
+            "running statistics of instance normalization, left over by an old PyTorch, are not used: the authors' "
+            "test.py normalizes each picture by itself (only its --eval under such a PyTorch used them)"
+        )
+    if design.norm == "instance" and not design.biases:
+        found.append("the convolutions have no biases; here these are 0")
+    if design.norm_affine and design.statistics and design.biases:
+        found.append(
+            "its norms have factors, offsets and running statistics and its convolutions biases: instance "
+            "normalization, since batch normalization goes without biases"
+        )
+    if design.dropout:
+        found.append("dropout acts in training only; the authors' test.py leaves it on unless given --eval")
+    if design.is_generator and design.dropout is None:
+        found.append("the weights of a U-Net do not tell whether it was trained with dropout")
+    return found
+
+
+class _Entries:
+    """The arrays, with complaints about what is not there."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], origin: object) -> None:
+        self.arrays, self.origin = arrays, origin
+
+    def shape(self, name: str, looks_like: str) -> tuple[int, ...]:
+        """Shape of a convolution's weight."""
+        array = self.arrays.get(name)
+        if array is None or array.ndim != 4:
+            found = "is missing" if array is None else f"is {array.shape}, not of 4 axes"
+            raise UserError(
+                f"{self.origin} looks like {looks_like}, but does not fit: {name} {found}. Nothing was taken from it."
+            )
+        return array.shape
+
+    def norm(self, convolution: str, norm: str, asked: NormAsked) -> _Norm:
+        """What the first norm tells of all."""
+        biases, affine, statistics = (
+            name in self.arrays for name in (f"{convolution}.bias", f"{norm}.weight", f"{norm}.running_mean")
+        )
+        batch = affine and statistics and not biases
+        if asked == "auto" and not (biases or affine or statistics):
+            raise UserError(
+                f"{self.origin} has neither norms with weights nor biases before them ({convolution}.bias, "
+                f"{norm}.weight): that is --norm none, which is not supported, or an early instance "
+                "normalization; if you know it is the latter, give --norm instance."
+            )
+        if asked == "batch" and not batch:
+            raise UserError(
+                f"{self.origin} cannot be of batch normalization, which has {norm}.weight and {norm}.running_mean and "
+                f"no {convolution}.bias; leave --norm out."
+            )
+        if batch and asked != "instance":
+            return _Norm("batch", False, False, True)
+        return _Norm("instance", affine, biases, statistics)
+
+
+def _resnet(entries: _Entries, asked: NormAsked) -> Design:
+    looks = "a residual generator"
+    places = sorted({int(match[1]) for name in entries.arrays if (match := _BLOCK.match(name))})
+    blocks = places[-1] - _FIRST_BLOCK + 1
+    if blocks < 1:
+        raise UserError(
+            f"{entries.origin} looks like {looks}, but does not fit: its blocks stand at {places} and not from "
+            f"{_FIRST_BLOCK} on. Nothing was taken from it."
+        )
+    filters, inputs, *_ = entries.shape("model.1.weight", looks)
+    outputs = entries.shape(f"model.{17 + blocks}.weight", looks)[0]
+    # without dropout this is the second norm's
+    place = entries.arrays.get(f"model.{_FIRST_BLOCK}.conv_block.6.weight")
+    return Design(
+        architecture="resnet_6blocks" if blocks == 6 else "resnet_9blocks",
+        input_channels=inputs,
+        output_channels=outputs,
+        filters=filters,
+        blocks=blocks,
+        dropout=place is not None and place.ndim == 4,
+        **entries.norm("model.1", "model.2", asked)._asdict(),
+    )
+
+
+def _unet(entries: _Entries, asked: NormAsked) -> Design:
+    looks = "a U-Net"
+    filters, inputs, *_ = entries.shape("model.model.0.weight", looks)
+    outputs = entries.shape("model.model.3.weight", looks)[1]
+    first = "model.model.1.model"
+    depth, level = 2, first
+    while f"{level}.3.model.1.weight" in entries.arrays:
+        depth, level = depth + 1, f"{level}.3.model"
+    if depth not in UNETS:
+        raise UserError(
+            f"{entries.origin} looks like a U-Net that halves {depth} times; only unet_256, which halves 8 times, and "
+            "unet_128, which halves 7 times, are known."
+        )
+    return Design(
+        architecture=UNETS[depth],
+        input_channels=inputs,
+        output_channels=outputs,
+        filters=filters,
+        **entries.norm(f"{first}.1", f"{first}.2", asked)._asdict(),
+    )
+
+
+def _patch(entries: _Entries, asked: NormAsked) -> Design:
+    looks = "a PatchGAN discriminator"
+    filters, inputs, *_ = entries.shape("model.0.weight", looks)
+    last = max(int(name.split(".")[1]) for name in entries.arrays if re.fullmatch(r"model\.\d+\.weight", name))
+    n_layers = (last - 2) // 3
+    if not 1 <= n_layers <= 6:
+        raise UserError(f"{entries.origin} looks like {looks} of {n_layers} layers; from 1 to 6 are possible.")
+    return Design(
+        architecture="patch",
+        input_channels=inputs,
+        output_channels=1,
+        filters=filters,
+        n_layers=n_layers,
+        **entries.norm("model.2", "model.3", asked)._asdict(),
+    )
+
+
+def _pixel(entries: _Entries, asked: NormAsked) -> Design:
+    filters, inputs, *_ = entries.shape("net.0.weight", "a pixel discriminator")
+    return Design(
+        architecture="pixel",
+        input_channels=inputs,
+        output_channels=1,
+        filters=filters,
+        **entries.norm("net.2", "net.3", asked)._asdict(),
+    )
+
+
+def count_parameters(arrays: Mapping[str, np.ndarray]) -> int:
+    """Numbers that training changes: all but running statistics and their counters."""
+    fixed = ("running_mean", "running_var", BATCHES)
+    return sum(array.size for name, array in arrays.items() if not name.endswith(fixed))
+
+
+def notes_for_the_authors_code(design: Design) -> list[str]:
+    """What keeps the authors' code from loading a network of ours as it is, a sentence each."""
+    found = []
+    if design.norm_affine:
+        found.append(
+            "the authors' networks.py makes instance normalization without factor and offset: set affine=True there"
+        )
+    if design.official_name == "resnet":
+        found.append(f"the authors' --netG knows 6 and 9 blocks: set n_blocks={design.blocks} in their networks.py")
+    return found
+
+
+def official_options(design: Design) -> str:
+    """Options of the authors' test.py under which it loads such a generator."""
+    words = [f"--netG {design.official_name}", f"--norm {design.norm}"]
+    words += [f"--ngf {design.filters}"] if design.filters != 64 else []
+    words += [f"--input_nc {design.input_channels}"] if design.input_channels != 3 else []
+    words += [f"--output_nc {design.output_channels}"] if design.output_channels != 3 else []
+    return " ".join([*words, *([] if design.dropout else ["--no_dropout"])])

@@ -1,0 +1,87 @@
+"""FID and KID of one direction: what is compared with what, how often, and how sure the numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from cyclegan_tf.metrics.frechet import bootstrap, frechet_distance, kernel_distance, squared_mmd
+
+KID_SUBSETS = 100
+KID_SUBSET_SIZE = 1000
+KID_SCALE = 1000.0
+_MANY = 500
+
+
+class Extractor(Protocol):
+    """What `metrics.inception.open_inception` gives."""
+
+    def features(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """float32 (H, W, 3) in [-1, 1] each -> float32 (N, D)."""
+
+
+@dataclass(frozen=True)
+class FeatureScores:
+    """FID and KID (x 1000).
+
+    Attributes:
+      scores: "fid" and "kid" of the outputs.
+      stand_ins: the same of each stand-in.
+      intervals: the 95 % bootstrap interval of each.
+      protocol: in words, with counts.
+    """
+
+    scores: dict[str, float | None]
+    stand_ins: dict[str, dict[str, float | None]]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    protocol: str = ""
+
+
+def feature_scores(
+    extractor: Extractor,
+    targets: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    stand_ins: Mapping[str, Sequence[np.ndarray]],
+    seed: int = 0,
+) -> FeatureScores:
+    """Distances of outputs, and of each stand-in, to the real targets in the extractor's feature space.
+
+    Args:
+      extractor: pictures to features.
+      targets: real pictures of the target domain, two or more, float32 (H, W, 3) in [-1, 1].
+      outputs: translations, two or more.
+      stand_ins: lists of two or more pictures by name.
+      seed: of subsets and of the bootstrap.
+    """
+    real, fake = extractor.features(targets), extractor.features(outputs)
+    size = min(KID_SUBSET_SIZE, len(real), len(fake))
+    # Subsets as large as the smaller set are nearly all the same pictures: one, of all, says as much.
+    whole = size < KID_SUBSET_SIZE
+
+    def distances(features: np.ndarray) -> dict[str, float | None]:
+        kid = squared_mmd(features, real) if whole else kernel_distance(features, real, KID_SUBSETS, size, seed)[0]
+        return {"fid": frechet_distance(features, real), "kid": KID_SCALE * kid}
+
+    times = 200 if max(len(real), len(fake)) <= _MANY else 40
+    low_high = bootstrap(frechet_distance, fake, real, times=times, seed=seed)
+    kid_low_high = bootstrap(squared_mmd, fake, real, times=times, seed=seed)
+    subsets = (
+        f"all {len(fake)} and {len(real)} pictures at once"
+        if whole
+        else f"mean over {KID_SUBSETS} random subsets of {size} of each"
+    )
+    protocol = (
+        f"Features of {len(fake)} translations against those of {len(real)} real test pictures. "
+        f"KID: cubic polynomial kernel, unbiased, {subsets}, × {KID_SCALE:.0f}. "
+        f"Intervals: 95 %, bootstrap of {times} resamples of both sets, seed {seed}. "
+        "FID falls as sets grow: compare it only between equal counts, and below a few thousand pictures trust KID."
+    )
+    return FeatureScores(
+        scores=distances(fake),
+        stand_ins={name: distances(extractor.features(pictures)) for name, pictures in stand_ins.items()},
+        intervals={"fid": low_high, "kid": tuple(KID_SCALE * end for end in kid_low_high)},  # type: ignore[dict-item]
+        protocol=protocol,
+    )

@@ -1,0 +1,55 @@
+"""How the scores were made, in words: enough to make them again elsewhere."""
+
+from __future__ import annotations
+
+from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.metrics import sliced_wasserstein as swd
+
+_SIZES = {
+    "resize_and_crop": "resized to {crop} x {crop} px",
+    "scale_width_and_crop": "resized to a width of {crop} px",
+    "scale_width": "resized to a width of {load} px",
+    "crop": "at their own size",
+    "none": "at their own size",
+}
+
+
+def sizes(preparation: Preparation) -> str:
+    """What is done to a test picture."""
+    told = _SIZES[preparation.mode].format(crop=preparation.crop_size_px, load=preparation.load_size_px)
+    return (
+        f"whole, {told} (bicubic, antialiased), trimmed around the centre to multiples of {preparation.multiple_px} px"
+    )
+
+
+def protocol(preparation: Preparation, seed: int, training: dict[str, int], palette: str | None) -> dict[str, str]:
+    """Label -> text.
+
+    Args:
+      preparation: of the test pictures.
+      seed: of all that is drawn.
+      training: domain, "x" or "y", -> how many training pictures the stand-ins were made from.
+      palette: the palette's file, or None.
+    """
+    looked_at = ", ".join(f"{count} of {domain.upper()}" for domain, count in training.items())
+    found = {
+        "Pictures": f"The test split, {sizes(preparation)}; nothing random.",
+        "Generators": "Run in float32, one picture at a time; their output is scored as it is, not rounded to levels.",
+        "PSNR, SSIM, MAE": "Of values in [-1, 1], so the peak is 2. SSIM: Gaussian window of 11 x 11 px and deviation "
+        "1.5, K1 0.01, K2 0.03, on each channel, mean over channels and windows inside the picture.",
+        "SWD": f"Karras et al. 2018, sec. 5: Laplacian pyramid down to {swd.SMALLEST_LEVEL_PX} px, 128 patches of "
+        f"{swd.PATCH_PX} x {swd.PATCH_PX} px per picture and level, each set normalised by channel, 512 random "
+        f"directions, x {swd.SCALE:.0f}, mean over levels, seed {seed}. With colour: both sets normalised by the mean "
+        "and deviation of the real patches, so that a cast of colour or a loss of contrast counts. Both depend on how "
+        "many pictures there are: compare them only between equal counts.",
+        "Constant, random real": f"Made from training pictures spread evenly over the list: {looked_at}."
+        if training
+        else "Made from the test pictures themselves, because there are no training pictures here.",
+    }
+    if palette:
+        found["Label scores"] = (
+            f"Every pixel of translation and truth gets the class of the nearest colour in {palette}, then pixel "
+            "accuracy, class accuracy and class IoU over all pixels of all pictures together (Long et al. 2015, "
+            "sec. 5), classes that the truth does not hold left out."
+        )
+    return found

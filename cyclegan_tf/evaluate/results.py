@@ -1,0 +1,163 @@
+"""What an evaluation found, for the terminal, the JSON file and the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.evaluate.report.wording import SCORES
+from cyclegan_tf.evaluate.scores import HIGHER_IS_BETTER, Measured
+
+RANKED_BY = ("pixel_accuracy", "psnr", "cycle_error", "luminance_correlation")
+"""Pictures are ordered by the first of these that they have; only the last is no measure of quality."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One input of the report with what became of it.
+
+    Attributes:
+      name: the input's.
+      scores: single values by score.
+      columns: title -> float32 (H, W, C) in [-1, 1], as "x", "G(x)", "truth".
+    """
+
+    name: str
+    scores: dict[str, float | None]
+    columns: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class DirectionResult:
+    """One direction.
+
+    Attributes:
+      direction: "xy" or "yx".
+      origin: where the generator came from.
+      counts: "inputs", "targets", "pairs" -> how many pictures.
+      scores: mean by name, in the order of `wording.SCORES`.
+      stand_ins: by stand-in, the same.
+      intervals: score -> 95 % bootstrap interval.
+      swd_levels: by side in px.
+      per_picture: score -> one value per input.
+      input_names: one per input.
+      classes: class name -> its share, accuracy and IoU; empty without a palette.
+      groups: "worst", "median", "best" (or one of "all") -> pictures.
+      ranked_by: score that orders them.
+    """
+
+    direction: str
+    origin: str
+    counts: dict[str, int]
+    scores: dict[str, float | None]
+    stand_ins: dict[str, dict[str, float | None]]
+    swd_levels: dict[int, float]
+    per_picture: dict[str, tuple[float | None, ...]]
+    input_names: tuple[str, ...]
+    ranked_by: str
+    groups: dict[str, list[Shown]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+    def rows(self) -> list[str]:
+        """Scores that are known of the generator or of a stand-in."""
+        every = (self.scores, *self.stand_ins.values())
+        return [name for name in self.scores if any(scores.get(name) is not None for scores in every)]
+
+    def as_json(self) -> dict[str, Any]:
+        """Without the pictures; what is not known is null, an infinite PSNR the word "Infinity"."""
+        rows = [
+            {"input": name, **{score: _plain(values[index]) for score, values in self.per_picture.items()}}
+            for index, name in enumerate(self.input_names)
+        ]
+        return {
+            "generator": self.origin,
+            "counts": self.counts,
+            "scores": _all_plain(self.scores),
+            "baselines": {name: _all_plain(scores) for name, scores in self.stand_ins.items()},
+            "bootstrap_intervals_95": {name: list(ends) for name, ends in self.intervals.items()},
+            "swd_levels_px": {str(side): value for side, value in self.swd_levels.items()},
+            "classes": {name: _all_plain(scores) for name, scores in self.classes.items()},
+            "pictures": rows,
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All of it.
+
+    Attributes:
+      title: the run or file.
+      facts: label -> text, what was scored and how.
+      directions: one or two.
+      notes: sentences that matter for reading the scores.
+      protocol: label -> text, enough to do it again.
+    """
+
+    title: str
+    facts: dict[str, str]
+    directions: list[DirectionResult]
+    notes: list[str] = field(default_factory=list)
+    protocol: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """For json.dumps, every number finite."""
+        return {
+            "run": self.title,
+            "facts": self.facts,
+            "notes": self.notes,
+            "protocol": self.protocol,
+            "directions": {found.direction: found.as_json() for found in self.directions},
+        }
+
+
+def in_order(scores: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The same in the order of `wording.SCORES`."""
+    return {name: scores[name] for name in SCORES if name in scores}
+
+
+def ranking_score(per_picture: Mapping[str, Sequence[float | None]]) -> str:
+    """The score that orders pictures from worst to best, see `RANKED_BY`; the last where no picture has any."""
+    for name in RANKED_BY:
+        if any(value is not None for value in per_picture.get(name, ())):
+            return name
+    return RANKED_BY[-1]
+
+
+def groups(values: Sequence[float | None], higher_is_better: bool, each: int = 4) -> dict[str, list[int]]:
+    """Indices of the worst, median and best pictures; pictures without a value are left out.
+
+    Returns:
+      "worst" (the worst first), "median", "best" (the best first), `each` in each and none twice; with no more
+      pictures than that, only "all", the worst first.
+    """
+    known = [(value, index) for index, value in enumerate(values) if value is not None]
+    order = [index for _, index in sorted(known, reverse=not higher_is_better)]
+    if len(order) <= 3 * each:
+        return {"all": order}
+    middle = (len(order) - each) // 2
+    return {"worst": order[:each], "median": order[middle : middle + each], "best": order[::-1][:each]}
+
+
+def higher_is_better(name: str) -> bool:
+    """For ordering; scores that only describe count as higher."""
+    return HIGHER_IS_BETTER.get(name, SCORES[name].better != "lower")
+
+
+def counts_of(measured: Measured, targets: int, pairs: int) -> dict[str, int]:
+    """How many pictures scores are of."""
+    return {"inputs": len(measured.outputs), "targets": targets, "pairs": pairs}
+
+
+def _plain(value: float | None) -> float | str | None:
+    if value is None or math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else "Infinity"
+
+
+def _all_plain(values: Mapping[str, float | None]) -> dict[str, float | str | None]:
+    return {name: _plain(value) for name, value in values.items()}

@@ -1,0 +1,90 @@
+"""A generator as .tflite files for LiteRT (TensorFlow Lite): phones, small boards, browsers."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.export.formats import Variant
+from cyclegan_tf.export.litert.mobile_network import phone_network
+from cyclegan_tf.export.litert.runtime import operations_of
+
+LEAST_PSNR_DB = {"float32": 60.0, "float16": 40.0, "dynamic_int8": 25.0, "int8": 25.0}
+"""Below this an export is refused, by variant."""
+
+CALIBRATION_PICTURES = 32
+
+# In 8 bits: where the multiplications are. Statistics of instance normalization lose too much in 8 bits, and what lies
+# between two convolutions would be rounded once more at each step (docs/deployment.md has the figures).
+_QUANTIZED = frozenset({"CONV_2D", "TRANSPOSE_CONV"})
+
+
+class Converter:
+    """Converts one generator, at one size, to any of the variants.
+
+    Args:
+      network: float32 (N, H, W, C) in [-1, 1] -> float32 of the same size, computing in float32.
+      size_px: side of the only pictures the files will take.
+      calibration: float32 (N, size_px, size_px, C) in [-1, 1], pictures of the kind to be translated; "int8"
+        takes the ranges of activations from them.
+    """
+
+    def __init__(self, network: keras.Model, size_px: int, calibration: Callable[[], np.ndarray]) -> None:
+        self._size_px, self._channels = size_px, network.input_shape[-1]
+        self._phone = phone_network(network, size_px)
+        self._calibration = calibration
+
+    def convert(self, variant: Variant) -> bytes:
+        """The bytes of a .tflite file: `images` float32 (1, S, S, C) -> `translated` float32 (1, S, S, C')."""
+        with self._saved() as folder, _quiet():
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
+            if variant != "float32":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if variant == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            if variant == "int8":
+                return self._int8(converter)
+            return converter.convert()
+
+    def _int8(self, converter: tf.lite.TFLiteConverter) -> bytes:
+        pictures = self._calibration()
+
+        def one_by_one() -> Iterator[list[np.ndarray]]:
+            for picture in pictures:
+                yield [picture[np.newaxis]]
+
+        converter.representative_dataset = one_by_one
+        # The debugger is the way to leave operations in float32 by name.
+        others = sorted(set(operations_of(self.convert("float32"))) - _QUANTIZED)
+        options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=others)
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=one_by_one, debug_options=options
+        )
+        return bytes(debugger.get_nondebug_quantized_model())
+
+    @contextlib.contextmanager
+    def _saved(self) -> Iterator[Path]:
+        """A SavedModel of the static graph; converting a Keras closure directly was seen to lose the weights."""
+        module, network = tf.Module(), self._phone
+        module.saved_weights = [variable.value for variable in network.variables]
+        spec = tf.TensorSpec((1, self._size_px, self._size_px, self._channels), tf.float32, "images")
+        module.translate = tf.function(
+            lambda images: {"translated": network(images, training=False)}, input_signature=[spec], autograph=False
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            tf.saved_model.save(module, folder, signatures={"serving_default": module.translate})
+            yield Path(folder)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tf.lite says at each use that it moved to another package
+        yield

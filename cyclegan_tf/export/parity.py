@@ -1,0 +1,243 @@
+"""The proof beside an exported file: the same pictures through it and through the training model, compared."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.metrics.image_quality import psnr, ssim
+from cyclegan_tf.runs.run_directory import environment
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+LATENCY_ROUNDS = 5
+COMPARED_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far one export is from the training model on the same pictures; values are in [-1, 1].
+
+    Attributes:
+      variant: name of the export.
+      pictures: how many were compared.
+      max_abs: largest absolute difference.
+      mean_abs: mean absolute difference.
+      psnr_db: peak signal-to-noise ratio over all pictures; infinite when equal.
+      worst_psnr_db: of the picture that is furthest off.
+      ssim: mean structural similarity.
+      not_finite: how many output values are NaN or infinite.
+      latency_ms: median time of one picture.
+      size_bytes: of the file.
+      operations: how often each operation stands in it.
+      delegated: share of operations that XNNPACK takes, 0 to 1; None where there is no such thing.
+    """
+
+    variant: str
+    pictures: int
+    max_abs: float
+    mean_abs: float
+    psnr_db: float
+    worst_psnr_db: float
+    ssim: float
+    not_finite: int
+    latency_ms: float
+    size_bytes: int
+    operations: dict[str, int]
+    delegated: float | None
+
+    def fault(self, least_psnr_db: float) -> str | None:
+        """Why this export must not be shipped, in words; None when it may."""
+        if self.not_finite:
+            return f"{self.not_finite} output values are NaN or infinite"
+        if self.psnr_db < least_psnr_db:
+            return f"PSNR {self.psnr_db:.1f} dB is below {least_psnr_db:g} dB"
+        return None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: infinity, which JSON lacks, becomes null."""
+        return {key: None if value in (np.inf, -np.inf) else value for key, value in asdict(self).items()}
+
+
+def compare(
+    variant: str,
+    outputs: np.ndarray,
+    truths: np.ndarray,
+    latency_ms: float,
+    size_bytes: int,
+    operations: Mapping[str, int],
+    delegated: float | None,
+) -> Parity:
+    """Compares what an export gave with what the training model gave.
+
+    Args:
+      variant: name of the export.
+      outputs: float32 (N, H, W, C), of the export.
+      truths: float32 (N, H, W, C) in [-1, 1], of the training model.
+      latency_ms: see `Parity`.
+      size_bytes: see `Parity`.
+      operations: see `Parity`.
+      delegated: see `Parity`.
+    """
+    finite = np.isfinite(outputs)
+    differences = np.abs(np.where(finite, outputs, 0).astype(np.float64) - truths)
+    shown = np.where(finite, outputs, 0)
+    pairs = list(zip(shown, truths, strict=True))
+    return Parity(
+        variant=variant,
+        pictures=len(outputs),
+        max_abs=float(differences.max()),
+        mean_abs=float(differences.mean()),
+        psnr_db=psnr(shown, truths),
+        worst_psnr_db=min(psnr(output, truth) for output, truth in pairs),
+        ssim=statistics.fmean(ssim(output, truth) for output, truth in pairs),
+        not_finite=int((~finite).sum()),
+        latency_ms=latency_ms,
+        size_bytes=size_bytes,
+        operations=dict(operations),
+        delegated=delegated,
+    )
+
+
+class Judge:
+    """Runs exports on some pictures and keeps what they gave beside what the training model gives.
+
+    Args:
+      network: float32 (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C'), the training model.
+      pictures: float32 (N, H, W, C) in [-1, 1], all of the size the exports take.
+    """
+
+    def __init__(self, network: keras.Model, pictures: np.ndarray) -> None:
+        graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
+        self._pictures = pictures
+        self._truths = np.concatenate([graph(tf.constant(one[np.newaxis])).numpy() for one in pictures])
+        first = tf.constant(pictures[:1])
+        self._reference_ms = median_latency_ms(lambda _: graph(first).numpy(), pictures[:1])
+        self._rows: list[Parity] = []
+        self._outputs: dict[str, np.ndarray] = {}
+        self._files: dict[str, tuple[Path, float]] = {}
+
+    def add(
+        self,
+        variant: str,
+        run: Run,
+        path: Path,
+        operations: Mapping[str, int],
+        delegated: float | None,
+        least_psnr_db: float,
+    ) -> Parity:
+        """Runs and measures one export.
+
+        Args:
+          variant: its name.
+          run: float32 (N, H, W, C) -> float32 (N, H, W, C').
+          path: its file.
+          operations: see `Parity`.
+          delegated: see `Parity`.
+          least_psnr_db: below this it is refused.
+        """
+        outputs = run(self._pictures)
+        latency = median_latency_ms(run, self._pictures[:1])
+        row = compare(variant, outputs, self._truths, latency, path.stat().st_size, operations, delegated)
+        self._rows.append(row)
+        self._outputs[variant], self._files[variant] = outputs, (path, least_psnr_db)
+        return row
+
+    def report(self, folder: Path, allow_lossy: bool, say: Callable[[str], None]) -> int:
+        """Writes parity.json and parity.png, removes files that are too far off, and says all of it.
+
+        Returns:
+          How many were refused.
+        """
+        faults = {}
+        for row in self._rows:
+            path, least = self._files[row.variant]
+            fault = row.fault(least)
+            if fault:
+                faults[row.variant] = fault
+                if not allow_lossy:
+                    path.unlink()
+        rows = [{**row.as_dict(), "fault": faults.get(row.variant)} for row in self._rows]
+        told = {"reference_ms": self._reference_ms, "machine": environment()["platform"], "variants": rows}
+        (folder / "parity.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        image_io.save(folder / "parity.png", strip(self._pictures, self._truths, self._outputs))
+        say(table(self._rows, self._reference_ms))
+        for variant, fault in faults.items():
+            say(f"  {'kept all the same' if allow_lossy else 'refused'}: {variant}: {fault}")
+        return 0 if allow_lossy else len(faults)
+
+
+def median_latency_ms(run: Run, picture: np.ndarray, rounds: int = LATENCY_ROUNDS) -> float:
+    """Median time of a call, after one that does not count.
+
+    Args:
+      run: float32 (1, H, W, C) -> anything.
+      picture: float32 (1, H, W, C).
+      rounds: calls that count.
+    """
+    run(picture)
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run(picture)
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def table(rows: Sequence[Parity], reference_ms: float) -> str:
+    """The rows for a terminal, the training model's own latency first."""
+    head = ("variant", "PSNR dB", "worst", "SSIM", "max |d|", "mean |d|", "ms", "MB", "ops", "XNNPACK")
+    lines = [head, ("keras", "", "", "", "", "", f"{reference_ms:.0f}", "", "", "")]
+    for row in rows:
+        delegated = "" if row.delegated is None else f"{row.delegated:.0%}"
+        lines.append(
+            (
+                row.variant,
+                f"{row.psnr_db:.1f}",
+                f"{row.worst_psnr_db:.1f}",
+                f"{row.ssim:.4f}",
+                f"{row.max_abs:.1e}",
+                f"{row.mean_abs:.1e}",
+                f"{row.latency_ms:.0f}",
+                f"{row.size_bytes / 1e6:.1f}",
+                str(sum(row.operations.values())),
+                delegated,
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def strip(inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarray], most: int = 4) -> np.ndarray:
+    """Pictures side by side: input, the training model's translation, each variant's.
+
+    Args:
+      inputs: float32 (N, H, W, C) in [-1, 1].
+      truths: float32 (N, H, W, C').
+      outputs: by variant, float32 (N, H, W, C').
+      most: rows.
+
+    Returns:
+      uint8 (H', W', 3).
+    """
+    rows = [
+        [image_io.from_signed(np.nan_to_num(pictures[index])) for pictures in (inputs, truths, *outputs.values())]
+        for index in range(min(most, len(inputs)))
+    ]
+    return image_io.grid(rows, column_titles=["input", "Keras", *outputs])

@@ -1,0 +1,207 @@
+"""A generator as a SavedModel for TF Serving: pictures as numbers or as encoded files, of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.atomic import next_version, placed
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.export import exif
+from cyclegan_tf.export.model_card import NAME as CARD
+from cyclegan_tf.export.model_card import write_card
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.pixel_values import luma
+from cyclegan_tf.translate import translator as translation
+
+WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
+_MOST_DIFFERENCE = 1e-3  # float rounding; an 8-bit level is 8e-3
+_HEAD_BYTES = 1 << 16  # a PNG tells of its transparency before its pixels
+ENCODED = "image_bytes"
+"""Name of the signature that takes files; TF Serving's REST carries inputs and outputs whose names end in `_bytes`
+as base64."""
+
+
+def write_saved_model(
+    folder: Path, network: keras.Model, multiple_px: int, warmup_size_px: int, card: Mapping[str, Any]
+) -> Path:
+    """Writes the next version of a model for TF Serving; earlier versions stay as they are.
+
+    Signatures: `serving_default` takes `images`, float32 (N, H, W, C) in [-1, 1], and gives `translated`, float32
+    of the same sizes; `image_bytes` takes `image_bytes`, string (N,), JPEG or PNG of any sizes, and gives
+    `translated_bytes`, string (N,), PNG of the same sizes. The second is there for networks of 1 or 3 channels
+    in and 1 to 4 out.
+
+    Args:
+      folder: of the model; versions are folders 1, 2, ... in it.
+      network: float32 (N, H, W, C) -> float32 of the same size; weights and computation in float32.
+      multiple_px: sides the network takes are multiples of this.
+      warmup_size_px: side of the picture in the warm-up requests.
+      card: what to write about it into assets.extra/card.json.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      UserError: what was written, loaded again, does not give what the network gives; nothing is left then.
+    """
+    final = folder / str(next_version(folder))
+    served = _Served(network, multiple_px)
+    with placed(final) as partial:
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(served, str(partial), signatures=served.signatures(), options=options)
+        (partial / WARMUP).parent.mkdir(exist_ok=True)
+        _write_warmup(partial / WARMUP, folder.name, served, warmup_size_px)
+        difference = _difference_after_loading(partial, network, multiple_px, warmup_size_px)
+        if not difference <= _MOST_DIFFERENCE:
+            raise UserError(
+                f"The SavedModel gives other pictures than the network: {difference:g} apart; nothing was kept. "
+                "Its weights are too large for float32, or TensorFlow has a fault: try another checkpoint."
+            )
+        write_card(partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}")
+    return final
+
+
+def _difference_after_loading(folder: Path, network: keras.Model, multiple_px: int, size_px: int) -> float:
+    """Largest difference on one made-up picture, of a size that needs padding."""
+    shape = (1, size_px + 1, size_px + 2, network.input_shape[-1])
+    picture = tf.constant(np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
+    served = tf.saved_model.load(str(folder)).signatures[tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY]
+    wanted = translated(network, multiple_px, picture)
+    return float(tf.reduce_max(tf.abs(served(images=picture)["translated"] - wanted)))
+
+
+class _Served(tf.Module):
+    """What TensorFlow saves: the weights, and two functions that close over the network."""
+
+    def __init__(self, network: keras.Model, multiple_px: int) -> None:
+        super().__init__()
+        self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
+        # The network itself must not become part of what is saved, or loading would want Keras.
+        self.saved_weights = [variable.value for variable in network.variables]
+
+        @tf.function(
+            input_signature=[tf.TensorSpec((None, None, None, self.channels), tf.float32, "images")], autograph=False
+        )
+        def translate(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"translated": translated(network, multiple_px, images)}
+
+        self.translate = translate
+        if not self.takes_files:
+            return
+
+        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, ENCODED)], autograph=False)
+        def translate_encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            def one(data: tf.Tensor) -> tf.Tensor:
+                signed = image_io.to_signed(decoded(data, self.channels))
+                return encoded(translated(network, multiple_px, signed[tf.newaxis])[0])
+
+            # One by one: their sizes differ, and one already keeps all cores busy.
+            return {"translated_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
+
+        self.translate_encoded = translate_encoded
+
+    @property
+    def takes_files(self) -> bool:
+        return self.channels in (1, 3) and self.output_channels <= 4
+
+    def signatures(self) -> dict[str, Any]:
+        signatures = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: self.translate}
+        return signatures | ({ENCODED: self.translate_encoded} if self.takes_files else {})
+
+
+def translated(network: keras.Model, multiple_px: int, pictures: tf.Tensor) -> tf.Tensor:
+    """Pictures of any size through a network: continued by reflection to sizes it takes, and cut back.
+
+    The same rows and columns as `translation.Translator` adds, inside a graph.
+
+    Args:
+      network: float32 (N, H, W, C) -> float32 (N, H, W, C').
+      multiple_px: sides the network takes are multiples of this.
+      pictures: float32 (N, H, W, C) in [-1, 1]; H and W may be unknown when traced.
+    """
+    height, width = tf.shape(pictures)[1], tf.shape(pictures)[2]
+    (top, rows), (left, columns) = _reflected(height, multiple_px), _reflected(width, multiple_px)
+    padded = tf.gather(tf.gather(pictures, rows, axis=1), columns, axis=2)
+    return network(padded, training=False)[:, top : top + height, left : left + width]
+
+
+def _reflected(length: tf.Tensor, multiple_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """How many rows come before the picture, and for each row of the padded picture the row it repeats."""
+    # No division of negative numbers: ONNX rounds it another way.
+    wanted = tf.maximum((length + multiple_px - 1) // multiple_px * multiple_px, translation.LEAST_PX)
+    before = (wanted - length) // 2
+    period = tf.maximum(2 * (length - 1), 1)  # a single row is repeated
+    place = tf.math.floormod(tf.range(wanted) - before + period * before, period)
+    return before, tf.minimum(place, tf.where(length > 1, period - place, 0))
+
+
+def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
+    """The picture in the bytes of a JPEG or PNG file, as people see it: upright, transparent parts on white.
+
+    Args:
+      data: string scalar.
+      channels: 1 or 3.
+
+    Returns:
+      uint8 (H, W, channels).
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, on anything that is not a whole JPEG or PNG.
+    """
+    is_jpeg = tf.strings.substr(data, 0, 3) == b"\xff\xd8\xff"
+    is_png = tf.strings.substr(data, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    known = tf.debugging.Assert(
+        is_jpeg | is_png, ["image_bytes: a picture is neither JPEG nor PNG; it begins with", data], summarize=16
+    )
+
+    def jpeg() -> tf.Tensor:
+        picture = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+        return exif.upright(picture, exif.orientation(data))
+
+    def png() -> tf.Tensor:
+        # Asked for four channels, TensorFlow reads a gray picture of 1 bit wrongly.
+        return tf.cond(_may_be_transparent(data), png_on_white, lambda: tf.io.decode_png(data, channels=3))
+
+    def png_on_white() -> tf.Tensor:
+        planes = tf.cast(tf.io.decode_png(data, channels=4), tf.int32)
+        colours, alpha = planes[..., :3], planes[..., 3:]
+        return tf.cast((colours * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+    with tf.control_dependencies([known]):
+        picture = tf.cond(is_jpeg, jpeg, png)
+    return tf.ensure_shape(luma(picture) if channels == 1 else picture, (None, None, channels))
+
+
+def _may_be_transparent(png: tf.Tensor) -> tf.Tensor:
+    """Whether a PNG has an alpha channel (colour types 4 and 6) or a colour that means none (chunk tRNS)."""
+    kind = tf.strings.substr(png + tf.constant(bytes(26)), 25, 1)
+    head = tf.strings.substr(png, 0, tf.minimum(tf.strings.length(png), _HEAD_BYTES))
+    return (kind == b"\x04") | (kind == b"\x06") | tf.strings.regex_full_match(head, r"\C*tRNS\C*")
+
+
+def encoded(signed: tf.Tensor) -> tf.Tensor:
+    """float (H, W, 1 to 4) in [-1, 1] -> string scalar, a PNG of 8 bits, rounded as `images.from_signed` does."""
+    return tf.io.encode_png(image_io.levels_of(signed))
+
+
+def _write_warmup(path: Path, name: str, served: _Served, size_px: int) -> None:
+    """One request per signature, which TF Serving runs before it says that a version is ready."""
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    picture = np.zeros((size_px, size_px, served.channels), np.uint8)
+    inputs = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: ("images", image_io.to_signed(picture[np.newaxis]))}
+    if served.takes_files:
+        inputs[ENCODED] = (ENCODED, np.array([tf.io.encode_png(picture).numpy()], object))
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, (key, value) in inputs.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name, request.model_spec.signature_name = name, signature
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictLog(request=request)
+            writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())

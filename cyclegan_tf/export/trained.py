@@ -1,0 +1,183 @@
+"""What is exported: one trained generator, where it came from, and pictures of the kind it was trained on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import assembly
+from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.data.transforms import resize
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A generator ready for export.
+
+    Attributes:
+      network: float32 (N, H, W, C) in [-1, 1] -> float32 of the same size, computing in float32.
+      direction: "xy" or "yx".
+      origin: the checkpoint or file, in words.
+      multiple_px: sides the network takes are multiples of this.
+      size_px: side of the training crops; None where that is unknown.
+      experiment: the run's resolved config; empty for a `.keras` file.
+      scores: scores and losses on the test split, by name, with their step and whether weights are averaged.
+      training_pictures: opens pictures the network was trained on, or a folder in their place.
+      test_pictures: opens pictures it was not trained on, where there are some, else the same.
+    """
+
+    network: keras.Model
+    direction: str
+    origin: str
+    multiple_px: int
+    size_px: int | None
+    training_pictures: Callable[[], Pictures]
+    test_pictures: Callable[[], Pictures]
+    experiment: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def open_trained(
+    target: Path, direction: str, pictures: Path | None = None, checkpoint: str = checkpoints.BEST
+) -> Trained:
+    """Loads a generator out of a run directory or a `.keras` file.
+
+    Args:
+      target: run directory or file.
+      direction: "xy" or "yx".
+      pictures: a folder to take in place of the run's own data.
+      checkpoint: of a run, "best", "last" or a step; see `assembly.load_generator`.
+
+    Raises:
+      UserError: there is no such checkpoint, or the file is not a generator.
+    """
+    run = RunDirectory(target)
+    if target.is_dir():
+        chosen = assembly.open_checkpoint(run, checkpoint)
+        network, origin = assembly.generator_of_run(run, chosen, direction, "float32"), chosen.origin
+    else:
+        network, origin = assembly.load_generator(target, direction, "float32", checkpoint)
+    multiple, channels = assembly.network_multiple_px(network), network.input_shape[-1]
+
+    def of_folder() -> Pictures:
+        if pictures is None:
+            raise UserError(
+                f"{target} does not tell which pictures it was trained on, and this export needs some of that kind: "
+                "give a folder of them with --pictures."
+            )
+        return _folder(pictures, channels)
+
+    if not target.is_dir():
+        return Trained(network, direction, origin, multiple, None, of_folder, of_folder)
+    experiment = run.experiment()
+
+    def of_run(split: str) -> Pictures:
+        if pictures is not None:
+            return of_folder()
+        try:
+            source = assembly.open_source(experiment, run.recorded_pictures())
+        except UserError as error:
+            raise UserError(
+                f"{error} This export needs pictures of the kind the run was trained on; "
+                "a folder of them may be given with --pictures."
+            ) from error
+        found = getattr(source, f"{split}_{direction[0]}")
+        return found if len(found) else getattr(source, f"train_{direction[0]}")
+
+    return Trained(
+        network,
+        direction,
+        origin,
+        multiple,
+        experiment.data.crop_size_px,
+        lambda: of_run("train"),
+        lambda: of_run("test"),
+        experiment.as_dict(),
+        scores_at(run, chosen.step, chosen.weights),
+    )
+
+
+def _folder(folder: Path, channels: int) -> Pictures:
+    paths = image_io.find_pictures(folder)
+    if not paths:
+        raise UserError(f"--pictures {folder} holds no pictures ({', '.join(sorted(image_io.EXTENSIONS))}).")
+    names = tuple(path.relative_to(folder).as_posix() for path in paths)
+    return Pictures(names, channels, lambda index: image_io.read(paths[index], channels))
+
+
+def scores_at(run: RunDirectory, step: int, weights: str = "raw") -> dict[str, Any]:
+    """What was measured on the test split at a step.
+
+    Args:
+      run: whose metrics.jsonl is read.
+      step: of the checkpoint.
+      weights: "raw" or "averaged".
+
+    Returns:
+      Scores and losses of that step in one; losses are of the raw weights. Without scores, the newest losses that
+      are not later, with their own step. Empty where there is nothing.
+    """
+    losses: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    for row in _rows(run):
+        if row.get("kind") == "test" and row["step"] <= step:
+            losses = row
+        elif row.get("kind") == "score" and (row["step"], row.get("weights")) == (step, weights):
+            scores = row
+    if scores and losses.get("step") != step:
+        losses = {}
+    return {name: value for name, value in (losses | scores).items() if name != "kind"}
+
+
+def _rows(run: RunDirectory) -> Iterator[dict[str, Any]]:
+    if run.metrics_path.is_file():
+        for line in run.metrics_path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):  # a line cut short by a kill
+                yield json.loads(line)
+
+
+def squares(pictures: Pictures, count: int, size_px: int) -> np.ndarray:
+    """Some pictures, evenly spread over the list, each resized and cut at the centre to a square.
+
+    Returns:
+      float32 (min(count, len(pictures)), size_px, size_px, C) in [-1, 1].
+    """
+    chosen = np.unique(np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int))
+    return np.stack([image_io.to_signed(_square(pictures.read(int(index)), size_px)) for index in chosen])
+
+
+def _square(picture: np.ndarray, size_px: int) -> np.ndarray:
+    height, width = picture.shape[:2]
+    scale = size_px / min(height, width)
+    height, width = max(size_px, round(height * scale)), max(size_px, round(width * scale))
+    scaled = resize(tf.constant(picture), tf.constant(height), tf.constant(width)).numpy()
+    top, left = (height - size_px) // 2, (width - size_px) // 2
+    return scaled[top : top + size_px, left : left + size_px]
+
+
+def model_name(wanted: str | None, target: Path, direction: str) -> str:
+    """<name>_<direction>, of letters, digits, dots, dashes and underscores; the run's or file's name by default.
+
+    Raises:
+      UserError: the name asked for has other characters, which URLs and TF Serving's configuration stumble over.
+    """
+    if wanted is None:
+        stem = target.resolve().stem if target.suffix == ".keras" else target.resolve().name
+        wanted = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._-") or "model"
+        wanted = wanted.removesuffix(f"_{direction}")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", wanted):
+        raise UserError(f"--name is {wanted!r}; take letters, digits, dots, dashes and underscores only.")
+    return f"{wanted}_{direction}"

@@ -1,0 +1,226 @@
+"""What a picture file says about itself: kind, size, depth, alpha, rotation. Headers only, nothing is decoded."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.pixel_values import depth_of
+
+MAX_PIXELS = 178_956_970
+"""Default limit of width x height, one gibibyte as 16-bit RGB; more is taken for a decompression bomb."""
+
+MODE_CHANNELS = {
+    **{"1": 1, "L": 1, "I": 1, "F": 1, "LA": 2, "P": 3, "RGB": 3, "YCbCr": 3},
+    **{"PA": 4, "RGBA": 4, "CMYK": 4},
+}
+"""Channels of Pillow's modes; a palette counts as its colours."""
+
+EXIF_ORIENTATION = 274
+
+_PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+_pillow_limit = threading.Lock()
+
+
+class PictureError(UserError):
+    """A picture file that cannot be used; its text is `{path}: {reason}`."""
+
+    def __init__(self, path: str | os.PathLike, reason: str):
+        super().__init__(path, reason)
+        self.path = Path(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class PictureInfo:
+    """The header of one picture file.
+
+    Attributes:
+      path: the file.
+      format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF" or "NPY", by content, whatever the suffix says.
+      width: columns of what `read` returns, so after rotation by EXIF.
+      height: rows, likewise.
+      mode: the format's word for its pixels, for people: "RGB", "P", "CMYK", "uint16".
+      channels: planes as stored, alpha included; a palette counts as the colours it stands for.
+      bits: 8, 16, or 32 for floats and wide integers. Above 8, `read` returns uint16.
+      exif_orientation: 1 (upright) to 8.
+      has_alpha: there may be transparent parts; `read` lays them on white.
+      decoder: "tensorflow", "png", "pillow", "tifffile" or "npy".
+      white: the stored number that means white: 255, 65535, less where a TIFF declares its depth, 1 for floats.
+    """
+
+    path: Path
+    format: str
+    width: int
+    height: int
+    mode: str
+    channels: int
+    bits: int = 8
+    exif_orientation: int = 1
+    has_alpha: bool = False
+    decoder: str = "pillow"
+    white: int = 255
+
+    @property
+    def fast(self) -> bool:
+        """TensorFlow's decoder alone gives the right pixels."""
+        return self.decoder == "tensorflow"
+
+    def require_channels(self, wanted: int) -> None:
+        """Refuses a picture that `read` could not give with `wanted` channels.
+
+        1 and 3 turn into each other, after alpha is laid on white; any other number must be the stored one.
+
+        Raises:
+          PictureError: names both numbers.
+        """
+        colours = 3 if self.mode.startswith("CMYK") else self.channels - self.has_alpha
+        if wanted in (1, 3):
+            fits = colours in (1, 3)
+        else:
+            fits = wanted == self.channels and not self.mode.startswith(("CMYK", "P"))
+        if not fits:
+            raise PictureError(self.path, f"has {self.channels} channels ({self.mode}), and {wanted} are wanted")
+
+
+def as_picture_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -> PictureError:
+    """Why opening or decoding failed, in our words and with the file's name."""
+    if isinstance(error, PictureError):
+        return error
+    if isinstance(error, UserError):
+        return PictureError(path, str(error))
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        count = re.search(r"\d+", str(error))
+        return too_large(path, f"{int(count[0]):,}" if count else "far more", max_pixels)
+    if isinstance(error, UnidentifiedImageError):
+        return PictureError(path, "is not a picture that this program can read, whatever its name says")
+    if isinstance(error, OSError) and error.strerror:
+        return PictureError(path, f"cannot be opened: {error.strerror}")
+    # What other errors say is for those who know the decoder.
+    said = " ".join(str(error).split())[:100] if isinstance(error, OSError | ValueError) else ""
+    return PictureError(path, f"is damaged or cut off ({said})" if said else "is damaged or cut off")
+
+
+def too_large(path: Path, size: str, max_pixels: int) -> PictureError:
+    """The refusal of a decompression bomb, or of a picture too large for this machine."""
+    reason = f"has {size} pixels by its header, and the limit is {max_pixels:,}"
+    return PictureError(path, f"{reason}; cut it into parts, or raise max_pixels if you trust it")
+
+
+def turned_size(width: int, height: int, orientation: int) -> tuple[int, int]:
+    """Width and height after rotation by EXIF."""
+    return (height, width) if orientation >= 5 else (width, height)
+
+
+def png_header(path: Path, stream: BinaryIO) -> PictureInfo:
+    """Reads the chunks of a PNG whose signature has been read."""
+    # Pillow takes a PNG without its end for whole, so all chunks are walked here.
+    chunks: dict[bytes, bytes] = {}
+    while b"IEND" not in chunks:
+        head = stream.read(8)
+        length, name = struct.unpack(">I4s", head) if len(head) == 8 else (0, b"")
+        if name in (b"IHDR", b"eXIf"):
+            chunks[name] = stream.read(length)
+        else:
+            chunks[name] = b""
+            stream.seek(length, os.SEEK_CUR)
+        if len(stream.read(4)) < 4:
+            raise PictureError(path, "is damaged or cut off (the end of the PNG is missing)")
+    width, height, bits, colour_type = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+    mode = _PNG_MODES[colour_type]
+    keyed = b"tRNS" in chunks
+    has_alpha = keyed or mode in ("LA", "RGBA")
+    orientation = _orientation(chunks.get(b"eXIf", b""))
+    simple = bits <= 8 and not has_alpha and orientation == 1 and b"acTL" not in chunks
+    return PictureInfo(
+        path,
+        "PNG",
+        *turned_size(width, height, orientation),
+        mode=f"{mode};16" if bits == 16 else mode,
+        channels=MODE_CHANNELS[mode] + keyed,
+        bits=max(bits, 8),
+        exif_orientation=orientation,
+        has_alpha=has_alpha,
+        decoder="tensorflow" if simple else "png",
+        white=65535 if bits == 16 else 255,
+    )
+
+
+def npy_header(path: Path) -> PictureInfo:
+    """Reads the header of a NumPy file, and checks that the file is long enough for it."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.ndim not in (2, 3):
+        shape = f"holds an array of shape {array.shape}"
+        raise PictureError(path, f"{shape}; (height, width) or (height, width, channels) is wanted")
+    height, width, *channels = array.shape
+    bits, white = depth_of(array.dtype)
+    return PictureInfo(
+        path,
+        "NPY",
+        width,
+        height,
+        mode=array.dtype.name,
+        channels=channels[0] if channels else 1,
+        bits=bits,
+        decoder="npy",
+        white=white,
+    )
+
+
+def open_with_pillow(stream: BinaryIO, max_pixels: int) -> Image.Image:
+    """`Image.open` for the formats we read, under our limit of pixels."""
+    # Pillow's limit is a global of the process; ours holds for this file only.
+    with _pillow_limit:
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+        try:
+            return Image.open(stream, formats=("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"))
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
+
+
+def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> PictureInfo:
+    """The header of a JPEG, GIF, BMP or WEBP that Pillow has opened from `stream`."""
+    if image.mode not in MODE_CHANNELS:
+        raise PictureError(path, f"has pixels of a kind this program does not know ({image.mode})")
+    keyed = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
+    orientation = _orientation(image.info.get("exif", b""))
+    is_jpeg = image.format in ("JPEG", "MPO")
+    # A JPEG without its end marker goes the slow way, where the error names the file.
+    fast = is_jpeg and image.mode in ("L", "RGB") and orientation == 1 and _ends_like_jpeg(stream)
+    return PictureInfo(
+        path,
+        "JPEG" if is_jpeg else str(image.format),
+        *turned_size(*image.size, orientation),
+        mode=image.mode,
+        channels=MODE_CHANNELS[image.mode] + keyed,
+        exif_orientation=orientation,
+        has_alpha=keyed or image.mode in ("LA", "PA", "RGBA"),
+        decoder="tensorflow" if fast else "pillow",
+    )
+
+
+def _orientation(exif: bytes) -> int:
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+        found = tags.get(EXIF_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block is no reason to lose the picture
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _ends_like_jpeg(stream: BinaryIO) -> bool:
+    stream.seek(-2, os.SEEK_END)
+    return stream.read(2) == b"\xff\xd9"

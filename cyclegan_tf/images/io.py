@@ -1,0 +1,208 @@
+"""Pictures in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save, draw grids.
+
+The only module that knows how levels map to [-1, 1]. Below it, and reached through it: `codecs` (read, encode),
+`tiff`, `headers` (what a file says about itself), `levels` (what its numbers mean), and `grids`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.codecs import ENCODERS, decode_fast, probe, read
+from cyclegan_tf.images.grid import grid
+from cyclegan_tf.images.headers import MAX_PIXELS, PictureError, PictureInfo
+from cyclegan_tf.images.pixel_values import as_dtype, luma
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_PIXELS",
+    "SAVED_EXTENSIONS",
+    "PictureError",
+    "PictureInfo",
+    "as_dtype",
+    "decode_tensor",
+    "find_pictures",
+    "from_signed",
+    "grid",
+    "levels_of",
+    "probe",
+    "read",
+    "save",
+    "to_signed",
+]
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy"})
+"""Suffixes of the files that can be read, lower case."""
+
+SAVED_EXTENSIONS = frozenset(ENCODERS)
+"""Suffixes that `save` can write, lower case."""
+
+_HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
+
+
+def find_pictures(folder: str | os.PathLike) -> list[Path]:
+    """All picture files below a folder, by suffix, in the order of their relative names.
+
+    Links to folders are followed, each folder being looked into once; names that start with a dot are passed over.
+
+    Raises:
+      UserError: there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    found: list[Path] = []
+    visited: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = () if real in visited else sorted(name for name in folders if not name.startswith("."))
+        if real not in visited:
+            visited.add(real)
+            shown = (Path(parent, name) for name in files if not name.startswith("."))
+            found += [path for path in shown if path.suffix.lower() in EXTENSIONS]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def decode_tensor(
+    path: tf.Tensor,
+    fast: tf.Tensor,
+    channels: int,
+    dtype: str | tf.DType,
+    max_pixels: int = MAX_PIXELS,
+) -> tf.Tensor:
+    """`read` for a tf.data map: the same pixels, without Python where the file is `fast`.
+
+    A fast file is decoded without looking at `max_pixels` again: `probe`, which said that it is fast, has.
+
+    Args:
+      path: string scalar.
+      fast: bool scalar, `PictureInfo.fast` of that file; False is always right, and slower.
+      channels: as for `read`.
+      dtype: uint8 or uint16; every picture is brought to it.
+      max_pixels: as for `read`.
+
+    Returns:
+      (H, W, channels) of `dtype`.
+
+    Raises:
+      tf.errors.OpError: when run in a graph, on a file that cannot be used; its text names the file, unless
+        the file is damaged in the middle or was changed after `probe`. Outside a graph also PictureError.
+    """
+    dtype = tf.as_dtype(dtype)
+    _half_range(dtype)
+
+    def by_python() -> tf.Tensor:
+        def decode(name: Any) -> np.ndarray:
+            # bytes within a graph, an array of no dimension outside
+            file = os.fsdecode(np.asarray(name).item())
+            return as_dtype(read(file, channels, max_pixels), dtype.name)
+
+        return tf.numpy_function(decode, [path], dtype)
+
+    def by_tensorflow() -> tf.Tensor:
+        picture = decode_fast(tf.io.read_file(path))
+        picture = luma(picture) if channels == 1 else picture
+        return tf.cast(picture, dtype) * 257 if dtype == tf.uint16 else picture
+
+    picture = tf.cond(fast, by_tensorflow, by_python) if channels in (1, 3) else by_python()
+    return tf.ensure_shape(picture, (None, None, channels))
+
+
+def to_signed(picture: Any) -> Any:
+    """Levels -> [-1, 1], as networks want them.
+
+    Args:
+      picture: uint8 or uint16, any shape; NumPy array or tensor.
+
+    Returns:
+      float32 of the same kind and shape.
+
+    Raises:
+      ValueError: another type; without it the scale is unknown.
+    """
+    half = np.float32(_half_range(picture.dtype))
+    if tf.is_tensor(picture):
+        return (tf.cast(picture, tf.float32) - half) / half
+    return (picture.astype(np.float32) - half) / half
+
+
+def from_signed(array: Any, bits: int = 8) -> np.ndarray:
+    """[-1, 1] -> levels, rounded to the nearest; what lies outside is clipped.
+
+    Args:
+      array: float, any shape; NumPy array or eager tensor.
+      bits: 8 or 16.
+
+    Returns:
+      uint8 or uint16 of the same shape.
+
+    Raises:
+      ValueError: `array` holds NaN, or `bits` is another number.
+    """
+    if bits not in (8, 16):
+        raise ValueError(f"bits must be 8 or 16, and is {bits!r}")
+    values = np.asarray(array, np.float32)
+    if np.isnan(values).any():
+        raise ValueError("the picture holds NaN (not a number): the network that made it has diverged.")
+    half = np.float32(_half_range(f"uint{bits}"))
+    return np.rint(np.clip(values, -1, 1) * half + half).astype(f"uint{bits}")
+
+
+def levels_of(signed: tf.Tensor) -> tf.Tensor:
+    """`from_signed` for a graph: float [-1, 1], any shape -> uint8 of that shape; NaN is not looked for."""
+    half = np.float32(_HALF_RANGE["uint8"])
+    return tf.cast(tf.round(tf.clip_by_value(signed, -1.0, 1.0) * half + half), tf.uint8)
+
+
+def save(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes a picture in the format of the suffix; the file appears whole or not at all.
+
+    PNG holds 1 to 4 channels of 8 or 16 bits (the 2nd of 2 and the 4th are shown as alpha), TIFF and NPY any
+    number; JPEG (quality 95), WEBP and BMP hold gray or RGB and cut 16 bits to 8. TIFF of 16-bit colour or of
+    many channels takes the optional `tifffile`.
+
+    Args:
+      path: the file; its folder is made if need be.
+      picture: uint8 or uint16 (H, W, C).
+
+    Raises:
+      UserError: a suffix that is not written, or a number of channels that the format does not hold.
+      ValueError: another type than uint8 and uint16.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in ENCODERS:
+        known = ", ".join(sorted(ENCODERS))
+        raise UserError(f"{path}: files of the kind '{suffix}' are not written; choose one of {known}")
+    _half_range(picture.dtype)
+    limits = {".png": (1, 2, 3, 4), ".tif": None, ".tiff": None, ".npy": None}.get(suffix, (1, 3))
+    if picture.ndim != 3 or (limits and picture.shape[-1] not in limits):
+        held = f"{limits} channels" if limits else "any number of channels"
+        raise UserError(f"{path}: {suffix} holds (H, W, C) with {held}, not {picture.shape}; use .npy or .tif")
+    if suffix in (".jpg", ".jpeg", ".webp", ".bmp"):
+        picture = as_dtype(picture, np.uint8)
+    try:
+        data = ENCODERS[suffix](np.ascontiguousarray(picture))
+    except UserError as error:
+        raise PictureError(path, str(error)) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _half_range(dtype: Any) -> float:
+    name = getattr(dtype, "name", str(dtype))
+    if name not in _HALF_RANGE:
+        raise ValueError(f"a picture holds uint8 or uint16 levels, and this one holds {name}")
+    return _HALF_RANGE[name]

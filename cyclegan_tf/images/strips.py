@@ -1,0 +1,228 @@
+"""Pictures a few rows at a time: large TIFFs by their strips or tiles, everything else decoded once and kept.
+
+Memory: of a TIFF as many pieces as the rows asked for touch (uncompressed, the rows alone); of other kinds the picture
+itself, one byte (or two) per pixel and channel, which is little beside what a network needs for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+
+_PLAIN = {1: 1, 2: 3}  # TIFF's photometric "black is zero" and RGB -> samples
+_STRIP_BYTES = 2**20
+_JPEG = (6, 7)
+_UNCOMPRESSED = 1
+# A TIFF that is read by strips cannot fill the memory, however many pixels it has.
+_ANY_NUMBER = 2**48
+
+
+class WholePicture:
+    """A decoded picture as rows.
+
+    Args:
+      values: uint8 or uint16 (H, W, C).
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values
+        self.height, self.width, self.channels = values.shape
+        self.dtype = values.dtype
+
+    def read(self, top: int, bottom: int) -> np.ndarray:
+        """(bottom - top, width, C)."""
+        return self._values[top:bottom]
+
+
+class TiffRows:
+    """The first page of a TIFF, of which only the strips or tiles that are asked for are read and decoded.
+
+    Args:
+      path: for messages.
+      page: of tifffile: gray or RGB, uint8 or uint16 over the full range, upright, without alpha.
+      channels: 1 or 3, what `read` gives; gray is repeated.
+    """
+
+    def __init__(self, path: Path, page: Any, channels: int) -> None:
+        self._path, self._page = path, page
+        self.height, self.width, self.channels = page.imagelength, page.imagewidth, channels
+        self.dtype = np.dtype(page.dtype)
+        self._kept: dict[int, np.ndarray] = {}
+
+    def read(self, top: int, bottom: int) -> np.ndarray:
+        """(bottom - top, width, channels).
+
+        Raises:
+          PictureError: a piece is damaged.
+        """
+        page = self._page
+        if page.compression == _UNCOMPRESSED and not page.is_tiled and page.predictor == 1:
+            band = self._uncompressed(top, bottom)
+        else:
+            band = self._decoded(top, bottom)
+        return np.repeat(band, 3, axis=-1) if band.shape[-1] < self.channels else band
+
+    def _uncompressed(self, top: int, bottom: int) -> np.ndarray:
+        page, file = self._page, self._page.parent.filehandle
+        stored = self.dtype.newbyteorder(page.parent.byteorder)
+        band = np.empty((bottom - top, self.width, page.samplesperpixel), self.dtype)
+        row_bytes = band[:1].nbytes
+        rows = min(page.rowsperstrip, self.height)
+        for index in range(top // rows, -(-bottom // rows)):
+            first, last = max(top, index * rows), min(bottom, (index + 1) * rows)
+            file.seek(page.dataoffsets[index] + (first - index * rows) * row_bytes)
+            data = file.read((last - first) * row_bytes)
+            if len(data) < (last - first) * row_bytes:
+                raise image_io.PictureError(self._path, f"is damaged or cut off (strip {index} ends too soon)")
+            band[first - top : last - top] = np.frombuffer(data, stored).reshape(-1, *band.shape[1:])
+        return band
+
+    def _decoded(self, top: int, bottom: int) -> np.ndarray:
+        page = self._page
+        rows, columns = min(page.rowsperstrip, self.height), self.width
+        if page.is_tiled:
+            rows, columns = page.tilelength, page.tilewidth
+        across = -(-self.width // columns)
+        first, last = top // rows, -(-bottom // rows)
+        wanted = range(first * across, last * across)
+        self._kept = {index: piece for index, piece in self._kept.items() if index in wanted}
+        band = np.empty(((last - first) * rows, self.width, page.samplesperpixel), self.dtype)
+        for index in wanted:
+            if index not in self._kept:
+                self._kept[index] = self._decode(index)
+            y, x = (index // across - first) * rows, index % across * columns
+            piece = self._kept[index][:, : self.width - x]
+            band[y : y + piece.shape[0], x : x + piece.shape[1]] = piece
+        return band[top - first * rows : bottom - first * rows]
+
+    def _decode(self, index: int) -> np.ndarray:
+        page = self._page
+        tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression in _JPEG else {}
+        try:
+            file = page.parent.filehandle
+            file.seek(page.dataoffsets[index])
+            segment, _, shape = page.decode(file.read(page.databytecounts[index]), index, **tables)
+            if segment is None:  # a piece that the file leaves out
+                return np.zeros(shape[-3:], self.dtype)
+            return segment.reshape(segment.shape[-3:])
+        except Exception as error:  # decoders raise whatever a broken piece makes them raise
+            said = " ".join(str(error).split())[:100]
+            raise image_io.PictureError(self._path, f"is damaged or cut off (piece {index}: {said})") from error
+
+
+@contextmanager
+def open_rows(path: Path, channels: int) -> Iterator[WholePicture | TiffRows]:
+    """A picture file as rows, uint8 or uint16, upright, with so many channels.
+
+    By strips or tiles, and of any size: gray and RGB TIFFs of 8 and 16 bits, whatever their compression, if `tifffile`
+    is there. All others are decoded whole, up to `images.MAX_PIXELS`.
+
+    Raises:
+      PictureError: as `images.read`.
+    """
+    info = image_io.probe(path, _ANY_NUMBER)
+    info.require_channels(channels)
+    plain = info.exif_orientation == 1 and not info.has_alpha and info.white in (255, 65535)
+    if info.format == "TIFF" and channels in (1, 3) and plain and importlib.util.find_spec("tifffile"):
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            page: Any = file.pages[0]
+            if _can_be_cut(page, channels):
+                yield TiffRows(path, page, channels)
+                return
+    yield WholePicture(image_io.read(path, channels))
+
+
+def _can_be_cut(page: Any, channels: int) -> bool:
+    samples = _PLAIN.get(page.photometric)
+    return (
+        samples == page.samplesperpixel
+        and samples in (1, channels)
+        and (samples == 1 or page.planarconfig == 1)
+        and page.dtype in (np.uint8, np.uint16)
+        and page.bitspersample == 8 * page.dtype.itemsize
+        and len(page.dataoffsets) == int(np.prod(page.chunked))
+    )
+
+
+def require_writer(path: Path) -> None:
+    """Checks that `save_rows` has what it needs for this name.
+
+    Raises:
+      UserError: a library is missing.
+    """
+    if path.suffix.lower() in (".tif", ".tiff") and importlib.util.find_spec("tifffile") is None:
+        raise UserError(f'{path} is written by strips, which needs one more library: pip install "cyclegan-tf[tiff]"')
+
+
+def save_rows(path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype) -> None:
+    """Writes a picture that comes in rows, whole or not at all; a TIFF strip by strip, others from memory.
+
+    Args:
+      path: its suffix says the kind.
+      rows: parts (h, W, C) of `dtype` from the top.
+      shape: (H, W, C) of all.
+      dtype: uint8 or uint16.
+
+    Raises:
+      UserError: the kind cannot hold the picture, or a TIFF needs a library that is missing.
+    """
+    require_writer(path)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        whole, top = np.empty(shape, dtype), 0
+        for part in rows:
+            whole[top : top + len(part)] = part
+            top += len(part)
+        image_io.save(path, whole)
+        return
+    import tifffile
+
+    height, width, channels = shape
+    per_strip = max(1, min(height, _STRIP_BYTES // (width * channels * dtype.itemsize)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        tifffile.imwrite(
+            partial,
+            (zlib.compress(strip.tobytes(), 1) for strip in _strips(rows, per_strip)),
+            shape=shape if channels > 1 else shape[:2],
+            dtype=dtype,
+            rowsperstrip=per_strip,
+            photometric="rgb" if channels == 3 else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            compression="adobe_deflate",
+            metadata=None,
+            # Offsets of 32 bits end at 4 GiB.
+            bigtiff=int(np.prod(shape)) * dtype.itemsize > 2**31,
+        )
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _strips(rows: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    """The same rows in parts of `count`, the last maybe shorter."""
+    waiting: list[np.ndarray] = []
+    have = 0
+    for part in rows:
+        waiting.append(part)
+        have += len(part)
+        if have >= count:
+            joined = np.concatenate(waiting)
+            whole = have // count * count
+            for top in range(0, whole, count):
+                yield joined[top : top + count]
+            waiting, have = [joined[whole:]], have - whole
+    if have:
+        yield np.concatenate(waiting)

@@ -1,0 +1,55 @@
+"""`python -m cyclegan_tf.inspect ANY`: what a run directory or a file of a network is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
+
+
+def build_parser() -> cli.Parser:
+    """The command's options."""
+    parser = cli.Parser(
+        prog="python -m cyclegan_tf.inspect",
+        description="Tells what a run directory, a .keras, .h5, .pth, .tflite or .onnx file or a SavedModel is: "
+        "architecture, parameters, multiply-accumulates, receptive field, training state, scores, provenance. "
+        "Nothing in a file is run.",
+    )
+    parser.add_argument("target", type=str, help="The run directory, file or folder.")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=256,
+        help="Side in pixels of the picture whose multiply-accumulates (MACs) are counted.",
+    )
+    parser.add_argument(
+        "--norm",
+        choices=["auto", "instance", "batch"],
+        default="auto",
+        help="Normalization of a PyTorch network, for the few whose weights leave it open.",
+    )
+    parser.add_argument("--json", action="store_true", help="Print a JSON object in place of a table.")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints what there is to say; returns 0."""
+    arguments = build_parser().parse(argv)
+    if arguments.size < 1:
+        raise UserError(f"--size must be 1 or more, and is {arguments.size}.")
+    if not Path(arguments.target).exists():
+        raise UserError(f"{arguments.target} does not exist; give a run directory or a file of a network.")
+    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    with cli.quiet_start():
+        import tensorflow as tf
+
+        from cyclegan_tf.inspect import inspector as anything
+        from cyclegan_tf.inspect import render as text
+
+        tf.config.list_physical_devices()  # looking for them is not silent either
+    report = anything.inspect(Path(arguments.target), arguments.size, arguments.norm)
+    print(json.dumps(report, indent=1) if arguments.json else text.render(report), flush=True)
+    return 0

@@ -1,0 +1,123 @@
+"""What a run directory is: its networks, how far it came, how good it was, on what and with what it was made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cyclegan_tf import assembly
+from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.data.pipeline import Order
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.export.trained import scores_at
+from cyclegan_tf.inspect.weight_files import rows
+from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs import run_directory as runs
+from cyclegan_tf.train.trainer import Budget
+
+
+def run_directory(folder: Path, size_px: int) -> dict[str, Any]:
+    """A run: "networks", "training", "best", "scores", "experiment", "pictures", "started_from", "made_with".
+
+    Args:
+      folder: of the run.
+      size_px: see `networks.facts`.
+
+    Raises:
+      UserError: it is not a run directory, or of another version.
+    """
+    run = runs.RunDirectory(folder)
+    experiment = run.experiment()
+    best = _best(run)
+    training, notes = _training(run, experiment)
+    judged = best or training
+    scores = scores_at(run, judged["step"], judged.get("weights", "raw")) if judged else {}
+    return {
+        "kind": "run directory",
+        "networks": _networks(experiment, size_px),
+        "training": training,
+        "best": best,
+        "scores": scores,
+        "experiment": _told_of_experiment(experiment),
+        "pictures": {name: len(names) for name, names in (run.recorded_pictures() or {}).items()},
+        "started_from": run.recorded_origin(),
+        "made_with": _made_with(run),
+        "notes": notes,
+    }
+
+
+def _networks(experiment: Experiment, size_px: int) -> list[dict[str, Any]]:
+    loss = experiment.loss
+    networks = {f"generator_{way}": assembly.build_generator(experiment, way) for way in ("xy", "yx")}
+    for domain, weight in (("x", loss.adversarial_x), ("y", loss.adversarial_y)):
+        if weight:
+            networks[f"discriminator_{domain}"] = assembly.build_discriminator(experiment, domain)
+    return rows(networks, size_px)
+
+
+def _training(run: runs.RunDirectory, experiment: Experiment) -> tuple[dict[str, Any] | None, list[str]]:
+    """How far the newest checkpoint that reads is, and complaints about newer ones."""
+    notes: list[str] = []
+    for path in checkpoints.listed(run.checkpoints):
+        try:
+            scalars = checkpoints.read_state(path)
+        except checkpoints.DamagedCheckpoint as error:
+            notes.append(str(error))
+            continue
+        step, seconds = scalars["step"], scalars["seconds"]
+        found = {"step": step, "minutes": round(seconds / 60, 2), "checkpoint": path.relative_to(run.path).as_posix()}
+        return found | _course(run, experiment, step, seconds), notes
+    return None, [*notes, "there is no checkpoint yet"]
+
+
+def _course(run: runs.RunDirectory, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
+    """Where a step lies in epochs and in the budget; empty for a run that does not know its pictures."""
+    pictures = run.recorded_pictures()
+    if not pictures:
+        return {}
+    count_x, count_y = len(pictures["train_x"]), len(pictures["train_y"])
+    per_epoch = Order(count_x, count_y, experiment.data.batch_size, experiment.training.seed).steps_per_epoch
+    budget = Budget.of(experiment, per_epoch)
+    return {
+        "of_steps": budget.steps,
+        "epochs_done": round(step / per_epoch, 2),
+        "steps_per_epoch": per_epoch,
+        "share_of_budget": round(budget.fraction(step, seconds), 4),
+    }
+
+
+def _best(run: runs.RunDirectory) -> dict[str, Any] | None:
+    path = checkpoints.best_file(run.checkpoints)
+    if path is None:
+        return None
+    scalars = checkpoints.read_state(path)
+    return {name: scalars[name] for name in ("best_by", "score", "step", "weights")}
+
+
+def _told_of_experiment(experiment: Experiment) -> dict[str, Any]:
+    """What was asked for: the pictures, and every field that is not the paper's recipe."""
+    data = experiment.data
+    source = f"{data.x_dir} and {data.y_dir}" if data.x_dir else data.source
+    changed = {name: value for name, _, value in runs.differences(Experiment(), experiment)}
+    for name in ("data.source", "data.x_dir", "data.y_dir"):
+        changed.pop(name, None)
+    return {"data": source, **changed}
+
+
+def _made_with(run: runs.RunDirectory) -> dict[str, Any] | None:
+    path = run.path / "environment.json"
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        versions = {"python": told["python"], **told["versions"]}
+        return {
+            "command": " ".join(told["command"]),
+            "git_commit": told["git_commit"],
+            "platform": told["platform"],
+            "cpus": told["cpus"],
+            "versions": versions,
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged; it must tell what the run was made with.") from error

@@ -1,0 +1,113 @@
+"""History of generated pictures, so that a discriminator does not forget what it has already seen through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf.devices import replicas
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class ImagePool(keras.layers.Layer):
+    """Shows the discriminator new and earlier fakes (Shrivastava et al. 2017, sec. 2.3; Zhu et al. 2017, sec. 4).
+
+    Picture by picture: while the pool is not full, keep a copy and show the new one; then, with probability
+    1/2, show the new one and leave the pool as it is, else show a random old one and put the new one in its
+    place. No gradient passes.
+
+    Works eagerly, in graphs, under XLA and in a `train_step`. Everything it remembers is in non-trainable
+    variables, made from the first batch's shape: `images` float32 (P, H, W, C), `count` int64 (how many are
+    filled) and `draws` int64 (how many pictures came by, the counter of the random numbers). Restored, they
+    continue the very same sequence. Under `tf.distribute` every replica keeps the same history of the global batch:
+    the fakes of all replicas go through it in the order of the batch, and each shows its own slice, so that what the
+    judges see does not depend on the number of replicas.
+
+    Input: float (N, H, W, C), N may be unknown. Output: the same shape and dtype.
+
+    Args:
+      size_images: P, how many pictures to keep; 0 shows every picture as it comes and has no variables.
+      seed: decides the draws.
+      **kwargs: `keras.layers.Layer`'s name.
+
+    Raises:
+      ValueError: `size_images` below 0; on build, H, W or C unknown; on call, other sizes than were built for.
+    """
+
+    def __init__(self, size_images: int = 50, seed: int = 0, **kwargs: Any) -> None:
+        # the history stays float32 under mixed precision, and pictures keep the dtype they came in
+        super().__init__(**{"dtype": "float32", **kwargs}, autocast=False)
+        if size_images < 0:
+            raise ValueError(f"ImagePool needs size_images of at least 0, got {size_images}.")
+        self.size_images = size_images
+        self.seed = seed
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes the empty history for pictures of this size."""
+        picture = tuple(input_shape)[1:]
+        if self.size_images == 0:
+            return
+        if len(picture) != 3 or None in picture:
+            raise ValueError(
+                f"ImagePool keeps pictures of one known size, got shape {tuple(input_shape)}; "
+                "give batches a fixed height, width and channels, or use size_images=0."
+            )
+        self.images = self.add_weight(
+            shape=(self.size_images, *picture), dtype="float32", initializer="zeros",
+            trainable=False, autocast=False, name="images",
+        )  # fmt: skip
+        self.count = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="count")
+        self.draws = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="draws")
+
+    def call(self, fakes: tf.Tensor) -> tf.Tensor:
+        """Takes the newest fakes, float (N, H, W, C), and returns what to show in their place."""
+        fakes = tf.stop_gradient(tf.convert_to_tensor(fakes))
+        if self.size_images == 0:
+            return fakes
+        if not fakes.shape[1:].is_compatible_with(self.images.shape[1:]):
+            raise ValueError(
+                f"ImagePool was built for pictures {tuple(self.images.shape[1:])}, got {tuple(fakes.shape[1:])}."
+            )
+        new = replicas.gathered(tf.cast(fakes, tf.float32))
+        if new.shape[0]:
+            shown = tf.stack([self._exchange(picture) for picture in tf.unstack(new)])
+        else:
+            # in turn: a picture may meet one that came earlier in the same batch
+            shown = tf.map_fn(self._exchange, new, parallel_iterations=1)
+        return tf.stop_gradient(tf.cast(replicas.own_slice(shown), fakes.dtype))
+
+    def _exchange(self, new: tf.Tensor) -> tf.Tensor:
+        """One picture (H, W, C) in, the one to show out.
+
+        The slot is written in any case, with its own content where nothing changes: no branches, which XLA
+        and `train_step` want, and no copy of the whole pool, which an assignment would be.
+        """
+        count, size = tf.convert_to_tensor(self.count), self.size_images
+        full = count >= size
+        coin, place = tf.unstack(self._random_pair())
+        show_old = full & (coin < 0)
+        slot = tf.where(full, tf.math.floormod(place, size), count)
+        handle = self.images.value.handle
+        old = tf.raw_ops.ResourceGather(resource=handle, indices=slot, dtype=tf.float32)
+        kept = tf.where(show_old | ~full, new, old)
+        tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=slot[None], updates=kept[None])
+        self.count.assign_add(tf.cast(~full, tf.int64))
+        self.draws.assign_add(1)
+        return tf.where(show_old, old, new)
+
+    def _random_pair(self) -> tf.Tensor:
+        """int64 (2,), all values alike: whether to exchange, and with which. A function of seed and draws alone."""
+        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
+        # whole numbers, because XLA makes other fractions from the same bits, and a run may switch XLA on
+        bits = tf.random.stateless_uniform((2,), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+        return tf.cast(bits, tf.int64)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Same as the input's."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """All constructor arguments."""
+        return {**super().get_config(), "size_images": self.size_images, "seed": self.seed}

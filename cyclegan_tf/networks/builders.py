@@ -1,0 +1,227 @@
+"""Generators and discriminators by name: Zhu et al. 2017, appendix 7.2, with the paddings of the authors' code.
+
+Channels-last functional Keras models for pictures of any size. Kernels start from N(0, 0.02), biases at 0.
+Layer names are part of checkpoints: renaming one breaks old runs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args
+
+import keras
+
+from cyclegan_tf.networks.blocks import (
+    Norm,
+    Parts,
+    Upsampling,
+    check_choice,
+    check_range,
+    resnet,
+    seed_of,
+    unet,
+    with_steady_names,
+)
+from cyclegan_tf.networks.color_skip import ColourSkip
+
+GeneratorArchitecture = Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"]
+DiscriminatorArchitecture = Literal["patch", "pixel"]
+ARCHITECTURES: tuple[GeneratorArchitecture, ...] = get_args(GeneratorArchitecture)
+DISCRIMINATOR_ARCHITECTURES: tuple[DiscriminatorArchitecture, ...] = get_args(DiscriminatorArchitecture)
+
+# name -> (filters, residual blocks, side of the first and last kernel)
+_RESNETS = {"resnet_9blocks": (64, 9, 7), "resnet_6blocks": (64, 6, 7), "fast_style": (32, 4, 9)}
+# name -> how often it halves
+_UNETS = {"unet_256": 8, "unet_128": 7}
+_MOST_LAYERS = 6
+
+
+def build_generator(
+    architecture: GeneratorArchitecture,
+    *,
+    input_channels: int = 3,
+    output_channels: int = 3,
+    filters: int | None = None,
+    blocks: int | None = None,
+    upsampling: Upsampling = "transposed",
+    dropout: bool = False,
+    norm: Norm = "instance",
+    norm_affine: bool = False,
+    colour_skip: bool = False,
+    long_skips: bool = False,
+    seed: int | None = None,
+    dtype_policy: Any = None,
+    name: str | None = None,
+) -> keras.Model:
+    """A translator: float (N, H, W, input_channels) in [-1, 1] -> float32 (N, H, W, output_channels) in [-1, 1].
+
+    H and W must be multiples of `size_multiple(architecture)`. The residual networks are c7s1-64, d128, d256,
+    blocks of R256, u128, u64, c7s1-3; "fast_style" is the same chain at half the width with 9x9 ends and 4
+    blocks; the U-Nets are those of Isola et al. 2017, appendix 6.1.1. Output is float32 under every policy.
+
+    Args:
+      architecture: one of `ARCHITECTURES`.
+      input_channels: channels of the pictures that come in.
+      output_channels: channels of the pictures that go out.
+      filters: channels after the first convolution; None is 64, and 32 for "fast_style".
+      blocks: residual blocks; None is the number in the name, and 4 for "fast_style". Not for U-Nets.
+      upsampling: "transposed" convolutions as in the paper, or "resize": nearest-neighbour doubling and a 3x3
+        convolution, against checkerboards (Odena et al. 2016).
+      dropout: 0.5 inside the residual blocks, or on the U-Net's inner ascending layers; only in training.
+      norm: "instance", or "batch" with moving statistics, where all but the last convolution lose their biases.
+      norm_affine: whether instance normalization learns a factor (from 1) and an offset (from 0) per channel.
+      colour_skip: add a change of the input's colours before the tanh (`ColourSkip`, layer "colour_skip", whose
+        start the caller sets).
+      long_skips: add what descends to what ascends at the same size, before the ReLU, so that detail need not pass
+        through the narrow middle (sums as in LinkNet, Chaurasia and Culurciello 2017). U-Nets have theirs.
+      seed: the same seed gives the same weights; None gives new ones each time.
+      dtype_policy: a Keras policy or its name, such as "mixed_bfloat16"; None is the global one.
+      name: of the model; None is the architecture.
+
+    Raises:
+      ValueError: an unknown name or a number out of range.
+    """
+    check_choice("architecture", architecture, ARCHITECTURES)
+    check_choice("upsampling", upsampling, get_args(Upsampling))
+    check_range("input_channels", input_channels, 1)
+    check_range("output_channels", output_channels, 1)
+    parts = Parts(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine, upsampling)
+    x = inputs = keras.Input((None, None, input_channels), name="input")
+    if architecture in _UNETS:
+        if blocks is not None:
+            raise ValueError(f"blocks is for residual generators, but {architecture} was given blocks={blocks}.")
+        if long_skips:
+            raise ValueError(f"long_skips is for residual generators; {architecture} has skips of its own.")
+        filters = 64 if filters is None else filters
+        check_range("filters", filters, 1)
+        x = unet(parts, x, output_channels, filters, _UNETS[architecture], dropout)
+    else:
+        default_filters, default_blocks, end_kernel = _RESNETS[architecture]
+        filters = default_filters if filters is None else filters
+        blocks = default_blocks if blocks is None else blocks
+        check_range("filters", filters, 1)
+        check_range("blocks", blocks, 1)
+        x = resnet(parts, x, output_channels, filters, blocks, end_kernel, dropout, long_skips)
+    if colour_skip:
+        skip = ColourSkip(output_channels, name="colour_skip")(inputs)
+        x = keras.layers.Add(dtype="float32", name="colour_skip_add")([x, skip])
+    outputs = keras.layers.Activation("tanh", dtype="float32", name="output")(x)
+    return keras.Model(inputs, outputs, name=name or architecture)
+
+
+def build_discriminator(
+    architecture: DiscriminatorArchitecture = "patch",
+    *,
+    input_channels: int = 3,
+    filters: int = 64,
+    n_layers: int = 3,
+    norm: Norm = "instance",
+    norm_affine: bool = False,
+    seed: int | None = None,
+    dtype_policy: Any = None,
+    name: str | None = None,
+) -> keras.Model:
+    """A judge: float (N, H, W, input_channels) in [-1, 1] -> float32 raw logits (N, H', W', 1), one per patch.
+
+    "patch" is the PatchGAN of Isola et al. 2017, appendix 6.1.2: 4x4 convolutions C64-C128-C256-C512-1 for
+    n_layers 3, each surrounded by one pixel of zeros; `receptive_field_px` tells the patch. "pixel" judges each
+    pixel alone: 1x1 convolutions C64-C128-1. LeakyReLU of slope 0.2; no normalization first and last.
+
+    Args:
+      architecture: one of `DISCRIMINATOR_ARCHITECTURES`.
+      input_channels: channels of the pictures.
+      filters: channels after the first convolution.
+      n_layers: 1 to 6, how often "patch" halves; "pixel" ignores it.
+      norm: as for `build_generator`; under "batch" the first convolution and the last of "patch" keep their biases.
+      norm_affine: as for `build_generator`.
+      seed: the same seed gives the same weights; None gives new ones each time.
+      dtype_policy: a Keras policy or its name; None is the global one.
+      name: of the model; None is the architecture.
+
+    Raises:
+      ValueError: an unknown name or a number out of range.
+    """
+    check_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
+    check_range("input_channels", input_channels, 1)
+    check_range("filters", filters, 1)
+    check_range("n_layers", n_layers, 1, _MOST_LAYERS)
+    parts = Parts(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine)
+    x = inputs = keras.Input((None, None, input_channels), name="input")
+    if architecture == "pixel":
+        plan = [(filters, 1), (2 * filters, 1)]
+        kernel, padding = 1, 0
+    else:
+        widths = [filters * min(2**index, 8) for index in range(n_layers + 1)]
+        plan = [(width, 2) for width in widths[:-1]] + [(widths[-1], 1)]
+        kernel, padding = 4, 1
+    for index, (width, stride) in enumerate(plan, start=1):
+        x = parts.conv(x, f"conv{index}", width, kernel, stride, zeros=padding, end=index == 1)
+        if index > 1:
+            x = parts.norm(x, f"conv{index}_norm")
+        x = parts.leaky_relu(x, f"conv{index}_leaky_relu")
+    x = parts.conv(x, "verdict", 1, kernel, zeros=padding, end=architecture == "patch")
+    outputs = keras.layers.Activation("linear", dtype="float32", name="output")(x)
+    return keras.Model(inputs, outputs, name=name or architecture)
+
+
+def size_multiple(architecture: GeneratorArchitecture) -> int:
+    """Number of which the sides of this generator's pictures must be multiples, in pixels."""
+    check_choice("architecture", architecture, ARCHITECTURES)
+    return 2 ** _UNETS.get(architecture, 2)
+
+
+def multiple_of_network(network: keras.Model) -> int:
+    """The same, read from a network that halves with strided convolutions, wherever it comes from."""
+    strides = [layer.strides[0] for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    return math.prod(strides)
+
+
+def in_float32(network: keras.Model) -> keras.Model:
+    """A network of the same layers and weights that computes in float32 throughout; a float32 one as it is."""
+    if all(layer.compute_dtype == "float32" for layer in network.layers):
+        return network
+    return recast(network, "float32")
+
+
+def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, seed: int | None = None) -> keras.Model:
+    """A copy with the same layers and weights under another dtype policy; its output is float32 under every policy.
+
+    Args:
+      network: functional.
+      dtype_policy: of all layers but those behind the last one with a kernel, and the last layer itself.
+      any_size: let the copy take pictures of any size, which layers that need a size do not allow.
+      seed: decides what the copy's random layers draw; None leaves them the seeds they have.
+
+    Raises:
+      ValueError: a layer cannot do without a size, or the network is not a graph of layers.
+    """
+    kernels = [place for place, layer in enumerate(network.layers) if hasattr(layer, "kernel")]
+    ends = {layer.name for layer in network.layers[kernels[-1] + 1 if kernels else 0 :]}
+    ends.add(network.outputs[0]._keras_history.operation.name)  # a layer's `output` is that of its first call
+
+    def again(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = {**layer.get_config(), "dtype": "float32" if layer.name in ends else dtype_policy}
+        if seed is not None and "seed" in config:
+            config["seed"] = seed_of(seed, layer.name)
+        return with_steady_names(type(layer).from_config(config))
+
+    inputs = keras.Input((None, None, network.input_shape[-1]), name=network.inputs[0].name) if any_size else None
+    copy = keras.models.clone_model(network, input_tensors=inputs, clone_function=again)
+    copy.set_weights(network.get_weights())  # random states are no weights
+    return copy
+
+
+def receptive_field_px(n_layers: int) -> int:
+    """Side of the square of input pixels that one PatchGAN logit sees: 16, 34, 70, 142, 286, 574 for 1 to 6."""
+    check_range("n_layers", n_layers, 1, _MOST_LAYERS)
+    side = 7  # two 4x4 layers of stride 1
+    for _ in range(n_layers):
+        side = 2 * side + 2
+    return side
+
+
+def minimum_size_px(architecture: DiscriminatorArchitecture = "patch", *, n_layers: int = 3) -> int:
+    """Smallest side of a picture for which the discriminator's map has a pixel."""
+    check_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
+    check_range("n_layers", n_layers, 1, _MOST_LAYERS)
+    return 1 if architecture == "pixel" else 3 * 2**n_layers  # two layers of stride 1 take a pixel each

@@ -1,0 +1,350 @@
+"""A run directory: what it holds, who may write to it, and the rules for going on with it."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.config.networks import CHOICES
+from cyclegan_tf.errors import UserError
+
+# Fields that may differ when a run goes on: they decide what is written or how fast, never the result (the best
+# checkpoint is one).
+FREE_FIELDS = (
+    "logging.log_",
+    "logging.sample_",
+    "logging.test_",
+    "training.checkpoint_",
+    "training.keep_checkpoints",
+    "training.recompute",
+    "training.strategy",
+    "data.cache",
+    "data.tfds_dir",
+)
+# Fields whose "auto" is decided when a run begins; its config holds the decision.
+CHOSEN_FIELDS = tuple(f"generator.{name}" for name in CHOICES)
+# Fields that name a file, of which a run keeps a copy under the field's name.
+FILE_FIELDS = ("generator.network_xy", "generator.network_yx")
+
+
+def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
+    """Fields in which two experiments differ, as (dotted name, old value, new value)."""
+    before, after = old.as_dict(), new.as_dict()
+    return [
+        (f"{section}.{name}", before[section][name], value)
+        for section, fields in after.items()
+        for name, value in fields.items()
+        if before[section][name] != value
+    ]
+
+
+def _with_files(values: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
+    """An experiment's dictionary in which `change` has been made to every file that it names."""
+    changed = {section: dict(fields or {}) for section, fields in values.items()}
+    for field in FILE_FIELDS:
+        section, name = field.split(".")
+        if (path := changed.get(section, {}).get(name)) is not None:
+            changed[section][name] = change(field, path)
+    return changed
+
+
+def _same_bytes(one: object, other: object) -> bool:
+    """Whether two paths are of files that hold the same."""
+    try:
+        return filecmp.cmp(str(one), str(other), shallow=False)
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of one training run.
+
+    Attributes:
+      path: the directory.
+    """
+
+    path: Path
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved experiment."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoint files."""
+        return self.path / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """Folder for TensorBoard."""
+        return self.path / "logs"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of picture grids."""
+        return self.path / "samples"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the disk cache."""
+        return self.path / "cache"
+
+    @property
+    def data_path(self) -> Path:
+        """Which pictures train and which test."""
+        return self.path / "data.json"
+
+    @property
+    def metrics_path(self) -> Path:
+        """One JSON object per line: kind, step, epoch, values."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def origin_path(self) -> Path:
+        """Where the first weights came from; only in runs that did not begin with random ones."""
+        return self.path / "init.json"
+
+    def exists(self) -> bool:
+        """Whether a run has begun here."""
+        return self.config_path.is_file()
+
+    def config_values(self) -> dict[str, Any]:
+        """The written config as a nested dictionary.
+
+        Raises:
+          UserError: this is not a run directory.
+        """
+        if not self.exists():
+            raise UserError(f"{self.path} is not a run directory: it has no config.yaml.")
+        try:
+            values = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise UserError(f"{self.config_path} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{self.config_path} is empty or damaged; it must hold the run's experiment.")
+        return values
+
+    def experiment(self) -> Experiment:
+        """The experiment this run holds, the files it names where they are now.
+
+        Raises:
+          UserError: this is not a run directory, or its config is not one of this version.
+        """
+        values = self.config_values()
+        try:
+            return Experiment.from_dict(self.located(values))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{self.config_path} does not fit this version of cyclegan_tf: {error}") from error
+
+    def located(self, values: dict[str, Any]) -> dict[str, Any]:
+        """This run's config with the files it names where they are now; a run may have been moved."""
+        return _with_files(values, lambda _, path: str(self.path.absolute() / path))
+
+    def recorded_pictures(self) -> dict[str, list[str]] | None:
+        """Names of the pictures this run began with, by list; None for a new run."""
+        return json.loads(self.data_path.read_text(encoding="utf-8")) if self.data_path.is_file() else None
+
+    def recorded_origin(self) -> dict[str, Any] | None:
+        """Where this run's first weights came from, as `begin` was told; None for random ones.
+
+        Raises:
+          UserError: the record cannot be read.
+        """
+        if not self.origin_path.is_file():
+            return None
+        try:
+            return json.loads(self.origin_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.origin_path} is damaged: it must tell what the run started from.") from error
+
+    def check_new(self) -> None:
+        """Refuses a directory that holds something else than a run.
+
+        Raises:
+          UserError: it does.
+        """
+        if self.path.is_dir() and any(entry.name not in (".lock", "cache") for entry in self.path.iterdir()):
+            raise UserError(f"{self.path} exists and is not a run directory; give another --run_dir.")
+
+    def begin(
+        self,
+        experiment: Experiment,
+        pictures: Mapping[str, Sequence[str]],
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Writes what was asked, on what and with which pictures; the config last, since it makes a run of a folder.
+
+        Of the files that the experiment names it keeps copies of its own, so that it can be moved.
+
+        Args:
+          experiment: what was asked.
+          pictures: names by list.
+          origin: where the first weights come from, ready for JSON; None for random ones.
+
+        Raises:
+          UserError: the directory cannot be written, or holds something else.
+        """
+        self.check_new()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
+            write_text(self.data_path, json.dumps(pictures, indent=1) + "\n")
+            if origin is not None:
+                write_text(self.origin_path, json.dumps(origin, indent=2) + "\n")
+            values = _with_files(experiment.as_dict(), self._keep)
+            write_text(self.config_path, yaml.safe_dump(values, sort_keys=False))
+        except OSError as error:
+            raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
+
+    def _keep(self, field: str, path: str) -> str:
+        """Copies a file into the run under the field's name; returns that."""
+        name = field.split(".")[1] + Path(path).suffix
+        shutil.copyfile(path, self.path / name)
+        return name
+
+    def check_same(self, experiment: Experiment) -> None:
+        """Refuses to go on under another experiment.
+
+        Raises:
+          UserError: names every field that differs, with both values.
+        """
+        found = [
+            (name, old, new)
+            for name, old, new in differences(self.experiment(), experiment)
+            if not name.startswith(FREE_FIELDS)
+            and not (name in CHOSEN_FIELDS and new == "auto")
+            and not (name in FILE_FIELDS and _same_bytes(old, new))
+        ]
+        if found:
+            told = "; ".join(f"{name} is {old!r} there, {new!r} asked" for name, old, new in found)
+            raise UserError(
+                f"{self.path} holds a different experiment: {told}. Leave these out to go on with it, "
+                "or give another --run_dir."
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the directory for this process; the system lets go of it even after kill -9.
+
+        Raises:
+          UserError: another process is training here, or the directory cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
+        with file:
+            if not _lock(file):
+                file.seek(0)
+                raise UserError(
+                    f"{self.path} is in use by another process (number {file.read().strip() or 'unknown'}); "
+                    "wait for it, stop it, or give another --run_dir."
+                )
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            try:
+                yield
+            finally:
+                self._leave_nothing_unbegun()
+
+    def _leave_nothing_unbegun(self) -> None:
+        """Takes away what a start that failed has made."""
+        if self.exists():
+            return
+        shutil.rmtree(self.cache, ignore_errors=True)
+        (self.path / ".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty: somebody else's
+            self.path.rmdir()
+
+    def cut_metrics(self, step: int) -> None:
+        """Drops rows of metrics.jsonl later than `step`: the resumed run writes them again.
+
+        A last line that was cut short by a kill is dropped too.
+        """
+        if not self.metrics_path.is_file():
+            return
+        kept = []
+        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError):
+                continue
+        write_text(self.metrics_path, "".join(kept))
+
+
+def _lock(file: Any) -> bool:
+    """Tries to take an exclusive lock on an open file."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a small file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def environment() -> dict[str, Any]:
+    """What a run was made with: versions, machine, command, commit."""
+    packages = ("cyclegan-tf", "tensorflow", "keras", "numpy", "pillow", "tensorboard", "tensorflow-datasets")
+    versions = {}
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "versions": versions,
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout this package lies in, with "+" when it was changed; None elsewhere."""
+    here = Path(__file__).resolve().parents[1]
+    if not (here.parent / ".git").exists():  # installed: git would describe whatever lies around it
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

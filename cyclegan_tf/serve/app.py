@@ -1,0 +1,244 @@
+"""The HTTP side: TF Serving's REST addresses, the page, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from cyclegan_tf.serve import page, protocol
+from cyclegan_tf.serve.engine import GIVEN_UP, UNAVAILABLE, Engine, Ticket, infer
+from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, TOO_LARGE, RequestError
+from cyclegan_tf.serve.metrics import CONTENT_TYPE, Metrics
+from cyclegan_tf.serve.versions import Version
+
+Scope = MutableMapping[str, Any]
+AsgiCallable = Callable[[Scope, Callable, Callable], Awaitable[None]]
+
+_MAX_VERSION_DIGITS = 18
+_TOO_SLOW, _WRONG_ENCODING = 408, 415
+_log = logging.getLogger(__name__)
+
+
+def build_app(engine: Engine, metrics: Metrics, page_folder: Path = page.FOLDER) -> AsgiCallable:
+    """The application.
+
+    Args:
+      engine: what computes; its store says which models there are.
+      metrics: where requests are counted.
+      page_folder: files of the page, looked through once, now.
+
+    Returns:
+      An ASGI callable.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_errors(app)
+    _add_models(app, engine)
+    _add_predict(app, engine, metrics)
+    _add_operation(app, engine, metrics)
+    _add_page(app, engine, page.files(page_folder))
+    return Observed(app, metrics)
+
+
+class Observed:
+    """Outermost: adds the headers that every answer has, counts and logs requests."""
+
+    def __init__(self, app: AsgiCallable, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Callable, send: Callable) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.monotonic(), 500
+
+        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                extra = [(key.encode(), value.encode()) for key, value in page.SECURITY_HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            model, version = scope.get("served", ("", ""))
+            self._metrics.answered("rest", model, version, str(status))
+            seconds = time.monotonic() - started
+            _log.debug("%s %r %d %.3f s", scope["method"], scope["path"][:200], status, seconds)
+
+
+def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    content = document if isinstance(document, bytes) else protocol.dump(document)
+    return Response(content, status, headers=dict(headers or {}), media_type="application/json")
+
+
+def _failed(error: RequestError) -> Response:
+    wait = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return _json(protocol.error_document(error.message), error.status, wait)
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestError)
+    async def refused(request: Request, error: RequestError) -> Response:  # noqa: ARG001
+        return _failed(error)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_address(request: Request, error: HTTPException) -> Response:
+        message = f"Malformed request: {request.method} {request.url.path[:200]}"
+        return _json(protocol.error_document(message), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        return _json(protocol.error_document("the server met a fault of its own; its log tells more"), 500)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MAX_VERSION_DIGITS:
+        raise RequestError(BAD_REQUEST, f"Failed to convert version: {text[:50]} to numeric.")
+    return int(text)
+
+
+def _add_models(app: FastAPI, engine: Engine) -> None:
+    store = engine.store
+
+    @app.get("/v1/models")
+    async def models() -> Response:
+        listed = [{"name": name, **protocol.status_document(store.statuses(name))} for name in store.names()]
+        return _json({"models": listed})
+
+    @app.get("/v1/models/{name}")
+    async def status(name: str) -> Response:
+        return _json(protocol.status_document(store.statuses(name)))
+
+    @app.get("/v1/models/{name}/versions/{version}")
+    async def version_status(name: str, version: str) -> Response:
+        return _json(protocol.status_document(store.statuses(name, _number(version))))
+
+    def described(version: Version) -> Response:
+        return _json(protocol.metadata_document(version.model, version.number, version.signature_defs))
+
+    @app.get("/v1/models/{name}/metadata")
+    async def metadata(name: str) -> Response:
+        return described(store.get(name))
+
+    @app.get("/v1/models/{name}/versions/{version}/metadata")
+    async def version_metadata(name: str, version: str) -> Response:
+        return described(store.get(name, _number(version)))
+
+
+def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
+    async def answer(request: Request, name: str, number: int | None) -> Response:
+        # Unknown names are told before a body is read or a place in the queue taken.
+        known = engine.store.get(name, number)
+        request.scope["served"] = (known.model, str(known.number))
+        try:
+            with engine.admit() as ticket:
+                body = await _read_body(request, ticket, engine.limits.max_body_bytes)
+
+                def work(version: Version) -> tuple[bytes, int]:
+                    asked = protocol.parse(body)
+                    outputs, pictures = infer(
+                        version,
+                        asked.signature_name,
+                        lambda signature: protocol.fill(asked, signature.inputs),
+                        engine.limits,
+                    )
+                    return protocol.render(outputs, asked.rows), pictures
+
+                content, pictures = await engine.run(ticket, name, number, work, _gone(request))
+                seconds = time.monotonic() - ticket.started
+        except RequestError as error:
+            return _failed(error)
+        except asyncio.CancelledError:  # the grace of a stop has ended; the client is told rather than cut off
+            return _failed(RequestError(UNAVAILABLE, "the server stopped before the answer was ready"))
+        except Exception:  # one request's fault must not end in a closed connection
+            _log.exception("a request to %s failed", name)
+            return _json(protocol.error_document("the server met a fault of its own; its log tells more"), 500)
+        finished = ticket.version or known
+        request.scope["served"] = (finished.model, str(finished.number))
+        metrics.translated("rest", finished.model, finished.number, pictures, seconds)
+        return _json(content)
+
+    @app.post("/v1/models/{name}:predict")
+    async def predict(request: Request, name: str) -> Response:
+        return await answer(request, name, None)
+
+    @app.post("/v1/models/{name}/versions/{version}:predict")
+    async def predict_version(request: Request, name: str, version: str) -> Response:
+        return await answer(request, name, _number(version))
+
+
+async def _read_body(request: Request, ticket: Ticket, max_bytes: int) -> bytes:
+    """The body, of at most `max_bytes`, whatever its headers say.
+
+    Raises:
+      RequestError: 413 too long, 415 compressed, 408 too slow, 400 wrong length, 499 the client went away.
+    """
+    too_long = RequestError(TOO_LARGE, f"the body is longer than {max_bytes:,} bytes, which is the limit")
+    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise RequestError(_WRONG_ENCODING, "compressed bodies are not read; send JSON as it is")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > max_bytes:
+        raise too_long
+
+    async def read() -> bytes:
+        parts, length = [], 0
+        async for part in request.stream():
+            length += len(part)
+            if length > max_bytes:
+                raise too_long
+            parts.append(part)
+        return b"".join(parts)
+
+    try:
+        return await asyncio.wait_for(read(), ticket.seconds_left)
+    except asyncio.TimeoutError as error:
+        raise RequestError(_TOO_SLOW, "the body did not arrive in time") from error
+    except ClientDisconnect as error:
+        raise RequestError(GIVEN_UP, "the client has gone away") from error
+
+
+async def _gone(request: Request) -> None:
+    """Ends when the client closes the connection; the body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _add_operation(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
+    @app.api_route("/health", methods=["GET", "HEAD"])
+    async def health() -> Response:
+        ready = engine.store.ready
+        served = {version.model: version.number for version in engine.store.newest()}
+        document = {"status": "ok" if ready else "loading or stopping", "models": served}
+        return _json(document, 200 if ready else UNAVAILABLE, {"cache-control": "no-store"})
+
+    @app.get("/metrics")
+    async def prometheus() -> Response:
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
+
+def _add_page(app: FastAPI, engine: Engine, files: Mapping[str, Path]) -> None:
+    @app.get("/models.json")
+    async def models() -> Response:
+        document = page.models_document(engine.store.newest(), engine.limits)
+        return _json(document, headers={"cache-control": "no-store"})
+
+    @app.api_route("/{address:path}", methods=["GET", "HEAD"])
+    async def file(request: Request, address: str) -> Response:
+        name = address or page.INDEX
+        # Only what was found when the server started: an address is a key here, never a path.
+        if name not in files:
+            missing = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
+            shown = missing if name == page.INDEX else f"Malformed request: {request.method} /{address[:200]}"
+            raise RequestError(NOT_FOUND, shown)
+        headers = {"content-type": page.content_type(name), "cache-control": "no-cache"}
+        return Response(files[name].read_bytes(), headers=headers)

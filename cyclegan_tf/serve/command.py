@@ -1,0 +1,115 @@
+"""`python -m cyclegan_tf.serve OUT`: serves exported models over TF Serving's REST and gRPC, and the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.serve.limits import Limits
+
+_PACKAGES = {
+    "fastapi": "cyclegan-tf[serve]",
+    "uvicorn": "cyclegan-tf[serve]",
+    "prometheus_client": "cyclegan-tf[serve]",
+}
+_GRPC_PACKAGES = {"grpc": "grpcio", "tensorflow_serving.apis": "tensorflow-serving-api>=2.21,<2.22"}
+_LIMITS_HELP = {
+    "max_body_bytes": "Longest body of a request; a longer one gets 413.",
+    "max_pixels": "Most pixels (width x height) of a picture; a larger one gets 413.",
+    "max_side": "Most pixels of a picture's longer side.",
+    "max_batch": "Most pictures in one request.",
+    "max_queue": "Requests that may wait; further ones get 429.",
+    "timeout_seconds": "Longest time to an answer; then the client gets 504.",
+    "workers": "Requests computed at once. TensorFlow uses all cores for one already.",
+}
+
+
+def build_parser() -> cli.Parser:
+    """The command's options."""
+    parser = cli.Parser(
+        prog="python -m cyclegan_tf.serve",
+        description="Serves the SavedModels of an export: TF Serving's REST API (and gRPC), and a page at /. "
+        "New versions are picked up without dropping a request. SIGTERM or Ctrl-C ends it in order.",
+    )
+    parser.add_argument("out", type=str, help="An export folder, or a folder of <model>/<version>.")
+    parser.add_argument("--host", type=str, default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all.")
+    parser.add_argument("--port", type=int, default=8501, help="Port; 0 takes a free one and prints it.")
+    parser.add_argument("--grpc_port", type=int, default=0, help="Port for gRPC; 0 for none. TF Serving's is 8500.")
+    parser.add_argument("--versions", choices=["latest", "all"], default="latest", help="Versions kept loaded.")
+    parser.add_argument("--poll_seconds", type=float, default=5.0, help="Between two looks for new versions.")
+    parser.add_argument("--grace_seconds", type=float, default=30.0, help="For requests in flight when it stops.")
+    parser.add_argument("--verbose", action="store_true", help="One line per request.")
+    for field in dataclasses.fields(Limits):
+        kind = float if field.name == "timeout_seconds" else int
+        parser.add_argument(f"--{field.name}", type=kind, default=field.default, help=_LIMITS_HELP[field.name])
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serves until it is told to stop; returns 0, or 1 if requests were cut off at the end.
+
+    Raises:
+      UserError: bad options, nothing to serve, a port that cannot be had, or a package that is missing.
+    """
+    arguments = build_parser().parse(argv)
+    for name, least in {"poll_seconds": 0.05, "grace_seconds": 0.0}.items():
+        if not least <= getattr(arguments, name) < 1e6:
+            raise UserError(f"--{name} must be {least:g} or more (and finite), and is {getattr(arguments, name)}.")
+    for name in ("port", "grpc_port"):
+        if not 0 <= getattr(arguments, name) < 65536:
+            raise UserError(f"--{name} must be from 0 to 65535, and is {getattr(arguments, name)}.")
+    limits = Limits(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)})
+    with cli.quiet_start():
+        _require(_PACKAGES | (_GRPC_PACKAGES if arguments.grpc_port else {}))
+        import asyncio
+
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()  # looks for GPUs, and has things to say about it
+        from cyclegan_tf.serve import app, engine, metrics, models, process
+
+    counted = metrics.Metrics()
+    store = models.ModelStore(
+        Path(arguments.out),
+        arguments.versions,
+        arguments.poll_seconds,
+        lambda version: counted.loaded(version.model, version.number, version.load_seconds),
+    )
+    worker = engine.Engine(store, limits)
+    counted.watch_queue(lambda: worker.waiting, lambda: worker.running)
+    start_grpc = None
+    if arguments.grpc_port:
+        from cyclegan_tf.serve import grpc_service
+
+        start_grpc = functools.partial(grpc_service.start, worker, counted, arguments.host, arguments.grpc_port)
+    process.log_to_stdout(arguments.verbose)
+    listening = process.listen(arguments.host, arguments.port)
+    application = app.build_app(worker, counted)
+    whole = asyncio.run(process.run(application, worker, listening, arguments.grace_seconds, start_grpc))
+    worker.stop()
+    status = 0 if whole else 1
+    if not store.stop() or worker.running:
+        # TensorFlow cannot be interrupted, and Python would wait for its threads.
+        sys.stdout.flush()
+        os._exit(status)
+    return status
+
+
+def _require(packages: dict[str, str]) -> None:
+    """Imports optional packages.
+
+    Raises:
+      UserError: the first that is missing, with the line that installs it.
+    """
+    for name, wanted in packages.items():
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise UserError(f"the package {error.name or name} is missing: pip install '{wanted}'") from error

@@ -1,0 +1,221 @@
+"""The way of a request to TensorFlow, the same for REST and gRPC: admitted, queued, computed, or given up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.serve.limits import BAD_REQUEST, TOO_MANY, Limits, RequestError, check_inputs
+from cyclegan_tf.serve.models import ModelStore
+from cyclegan_tf.serve.versions import Signature, Version
+
+GIVEN_UP, UNAVAILABLE, TIMED_OUT = 499, 503, 504
+_RETRY_AFTER_S = 1
+# What TensorFlow may say of a request; anything else is a fault of the server or the model.
+_STATUSES: list[tuple[type[Exception], int]] = [
+    (tf.errors.InvalidArgumentError, BAD_REQUEST),
+    (tf.errors.OutOfRangeError, BAD_REQUEST),
+    (tf.errors.ResourceExhaustedError, TOO_MANY),
+    (tf.errors.UnimplementedError, 501),
+]
+
+Answer = TypeVar("Answer")
+
+
+class Ticket:
+    """A request that has been let in; it counts until it is answered and no worker is busy with it.
+
+    Attributes:
+      started: `time.monotonic()` of its arrival.
+      deadline: when its client gets an answer at the latest.
+      version: what it runs on, once that is known.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.started = time.monotonic()
+        self.deadline = self.started + seconds
+        self.version: Version | None = None
+        self.holders = 1
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline, 0 at least."""
+        return max(self.deadline - time.monotonic(), 0.0)
+
+
+class Engine:
+    """A few worker threads behind a bounded queue.
+
+    Attributes:
+      store: the models.
+      limits: what requests may ask for.
+      cut_off: requests whose handling was cancelled from outside, as at the end of a stop.
+    """
+
+    def __init__(self, store: ModelStore, limits: Limits) -> None:
+        self.store, self.limits, self.cut_off = store, limits, 0
+        self._lock = threading.Lock()
+        self._admitted = self._running = 0
+        self._workers = ThreadPoolExecutor(limits.workers, thread_name_prefix="inference")
+
+    @property
+    def waiting(self) -> int:
+        """Requests let in that no worker is busy with."""
+        with self._lock:
+            return self._admitted - self._running
+
+    @property
+    def running(self) -> int:
+        """Requests that a worker is busy with, those that were given up included."""
+        return self._running
+
+    def stop(self) -> None:
+        """Takes no more work, and forgets what waits; what is being computed is not waited for."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    @contextlib.contextmanager
+    def admit(self) -> Iterator[Ticket]:
+        """Lets a request in, before its body is read.
+
+        Raises:
+          RequestError: 429, as many requests wait as may.
+        """
+        with self._lock:
+            if self._admitted >= self.limits.workers + self.limits.max_queue:
+                message = f"{self._admitted - self._running} requests are waiting already; try again later"
+                raise RequestError(TOO_MANY, message, _RETRY_AFTER_S)
+            self._admitted += 1
+        ticket = Ticket(self.limits.timeout_seconds)
+        try:
+            yield ticket
+        except asyncio.CancelledError:
+            self.cut_off += 1
+            raise
+        finally:
+            self._let_go(ticket)
+
+    def _let_go(self, ticket: Ticket) -> None:
+        with self._lock:
+            ticket.holders -= 1
+            self._admitted -= ticket.holders == 0
+
+    async def run(
+        self,
+        ticket: Ticket,
+        name: str,
+        number: int | None,
+        work: Callable[[Version], Answer],
+        gone: Coroutine[Any, Any, None] | None = None,
+    ) -> Answer:
+        """Has a worker do `work`, which gets the version asked for.
+
+        Args:
+          ticket: from `admit`.
+          name: of the model.
+          number: of the version; None for the newest.
+          work: called in a worker's thread.
+          gone: ends when the client has gone away.
+
+        Returns:
+          What `work` returned.
+
+        Raises:
+          RequestError: 404 for an unknown model or version, 504 when the time is up, 499 when nobody waits, 503
+            when the server stops.
+          Exception: what `work` raised.
+        """
+        watching = asyncio.ensure_future(gone) if gone is not None else None
+        try:
+            future = self._submit(ticket, self.store.lease(name, number), work)
+            return await self._first_of(future, watching, ticket)
+        finally:
+            if watching is not None:
+                watching.cancel()
+
+    def _submit(self, ticket: Ticket, version: Version, work: Callable[[Version], Answer]) -> Future[Answer]:
+        ticket.version = version
+        held = [work]  # emptied when the request is given up, so that it holds no memory while it waits in the queue
+
+        def busy() -> Answer:
+            with self._lock:
+                self._running += 1
+            try:
+                return held[0](version)
+            finally:
+                with self._lock:
+                    self._running -= 1
+
+        def done(_: Future[Answer]) -> None:
+            held.clear()
+            self.store.give_back(version)
+            self._let_go(ticket)
+
+        try:
+            future = self._workers.submit(busy)
+        except RuntimeError as error:
+            self.store.give_back(version)
+            raise RequestError(UNAVAILABLE, "the server is stopping") from error
+        with self._lock:
+            ticket.holders += 1
+        future.add_done_callback(done)
+        return future
+
+    async def _first_of(self, future: Future[Answer], watching: asyncio.Future[None] | None, ticket: Ticket) -> Answer:
+        wrapped = asyncio.wrap_future(future)
+        wrapped.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # it may have no reader
+        waited_for: set[asyncio.Future[Any]] = {wrapped} | ({watching} if watching is not None else set())
+        try:
+            await asyncio.wait(waited_for, timeout=ticket.seconds_left, return_when=asyncio.FIRST_COMPLETED)
+            if wrapped.done():
+                return wrapped.result()
+        finally:
+            future.cancel()  # it never starts if it has not, and goes on if it has
+        if watching is not None and watching.done():
+            raise RequestError(GIVEN_UP, "the client has gone away")
+        raise RequestError(TIMED_OUT, f"the answer took longer than {self.limits.timeout_seconds:g} s")
+
+
+def infer(
+    version: Version,
+    signature_name: str,
+    arrays_for: Callable[[Signature], Mapping[str, np.ndarray]],
+    limits: Limits,
+) -> tuple[dict[str, np.ndarray], int]:
+    """Calls a signature with checked inputs.
+
+    Args:
+      version: whose signature.
+      signature_name: its name.
+      arrays_for: gives the inputs by name, strings as object arrays of bytes; may raise RequestError.
+      limits: of pictures.
+
+    Returns:
+      Outputs by name, and the number of pictures.
+
+    Raises:
+      RequestError: 400 or 413 for what the client can mend, 429 without memory, 500 for a fault of the model.
+    """
+    signature = version.signature(signature_name)
+    arrays = arrays_for(signature)
+    pictures = check_inputs(signature.inputs, arrays, limits)
+    try:
+        return signature(arrays), pictures
+    except tf.errors.OpError as error:
+        status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+        raise RequestError(status, _in_short(error)) from error
+
+
+def _in_short(error: tf.errors.OpError) -> str:
+    """What TensorFlow says, without where in the graph it says it."""
+    said = re.sub(r"\{\{.*?\}\}", "", str(error.message or "").split(" [[")[0])
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    return f"the model refused: {lines[-1][:300]}" if lines else type(error).__name__

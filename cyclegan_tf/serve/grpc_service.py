@@ -1,0 +1,197 @@
+"""TF Serving's gRPC PredictionService: Predict and GetModelMetadata, with its own messages, over the same engine."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.serve.engine import GIVEN_UP, TIMED_OUT, UNAVAILABLE, Engine, infer
+from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, TOO_LARGE, TOO_MANY, Limits, RequestError, check_shape
+from cyclegan_tf.serve.metrics import Metrics
+from cyclegan_tf.serve.protocol import DEFAULT_SIGNATURE
+from cyclegan_tf.serve.versions import Signature, Version
+
+_log = logging.getLogger(__name__)
+
+# A picture above a limit stays so: RESOURCE_EXHAUSTED, which asks for another try, is for a full queue.
+_CODES = {
+    BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+    TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+    NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    GIVEN_UP: grpc.StatusCode.CANCELLED,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+_VALUES = [
+    *("half_val", "float_val", "double_val", "int_val", "int64_val", "uint32_val", "uint64_val"),
+    *("bool_val", "string_val"),
+]
+# Beside those that the engine lets wait, room for questions about models.
+_MORE_CALLS = 16
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Predict and GetModelMetadata; the other calls answer UNIMPLEMENTED."""
+
+    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+        self._engine, self._metrics = engine, metrics
+
+    async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """predict_pb2.PredictRequest -> predict_pb2.PredictResponse."""
+        spec, started = request.model_spec, time.monotonic()
+        served, code = ("", ""), "INTERNAL"
+        try:
+            number = _number(spec)
+            known = self._engine.store.get(spec.name, number)
+            served = (known.model, str(known.number))
+
+            def work(version: Version) -> tuple[Any, int]:
+                return predict(version, request, self._engine.limits)
+
+            with self._engine.admit() as ticket:
+                response, pictures = await self._engine.run(ticket, spec.name, number, work)
+            version = ticket.version or known
+            served, code = (version.model, str(version.number)), "OK"
+            self._metrics.translated("grpc", version.model, version.number, pictures, time.monotonic() - started)
+            return response
+        except RequestError as error:
+            code = _code(error).name
+            await context.abort(_code(error), error.message)
+        except Exception as error:
+            if isinstance(error, grpc.aio.AbortError):
+                raise
+            _log.exception("a request to %s failed", spec.name[:100])
+            await context.abort(grpc.StatusCode.INTERNAL, "the server met a fault of its own; its log tells more")
+        finally:
+            self._metrics.answered("grpc", *served, code)
+            _log.debug("gRPC Predict %r %s %.3f s", spec.name[:100], code, time.monotonic() - started)
+
+    async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """get_model_metadata_pb2.GetModelMetadataRequest -> GetModelMetadataResponse."""
+        try:
+            return metadata(self._engine.store.get(request.model_spec.name, _number(request.model_spec)), request)
+        except RequestError as error:
+            await context.abort(_code(error), error.message)
+
+
+def _code(error: RequestError) -> grpc.StatusCode:
+    return _CODES.get(error.status, grpc.StatusCode.INTERNAL)
+
+
+def _bad(message: str) -> NoReturn:
+    raise RequestError(BAD_REQUEST, message)
+
+
+def _number(spec: Any) -> int | None:
+    if spec.version_label:
+        _bad("version labels are not kept here; give a version's number, or none for the newest")
+    return spec.version.value if spec.HasField("version") else None
+
+
+def predict(version: Version, request: Any, limits: Limits) -> tuple[Any, int]:
+    """Answers a PredictRequest.
+
+    Returns:
+      The PredictResponse, and the number of pictures.
+
+    Raises:
+      RequestError: see `engine.infer`; 400 also for wrong names, types and output_filter.
+    """
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    outputs, pictures = infer(version, name, lambda signature: _arrays(signature, request.inputs, limits), limits)
+    wanted = list(request.output_filter) or list(outputs)
+    for key in wanted:
+        if key not in outputs:
+            _bad(f"output_filter names {key[:100]}, and the outputs are {', '.join(sorted(outputs))}")
+    response = predict_pb2.PredictResponse()
+    response.model_spec.name, response.model_spec.signature_name = version.model, name
+    response.model_spec.version.value = version.number
+    for key in wanted:
+        response.outputs[key].CopyFrom(tf.make_tensor_proto(outputs[key]))
+    return response, pictures
+
+
+def _arrays(signature: Signature, inputs: Mapping[str, Any], limits: Limits) -> dict[str, np.ndarray]:
+    if set(inputs) != set(signature.inputs):
+        _bad(f"the inputs must be exactly: {', '.join(sorted(signature.inputs))}")
+    return {name: _array(name, inputs[name], spec, limits) for name, spec in signature.inputs.items()}
+
+
+def _array(name: str, message: Any, spec: Any, limits: Limits) -> np.ndarray:
+    """A TensorProto as an array.
+
+    A short TensorProto may stand for a large tensor, of one value; memory is taken only for what was sent.
+    """
+    if message.dtype != spec.dtype.as_datatype_enum:
+        _bad(f"{name} must be {spec.dtype.name}")
+    shape = tuple(axis.size for axis in message.tensor_shape.dim)
+    if message.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+        _bad(f"{name} has no whole shape")
+    check_shape(spec, shape, name, limits)
+    count = math.prod(shape)
+    fields = [key for key in _VALUES if len(getattr(message, key))]
+    sent = len(getattr(message, fields[0])) if fields else len(message.tensor_content) // max(spec.dtype.size or 1, 1)
+    if len(fields) > 1 or sent != count:
+        _bad(f"{name} has shape {shape}, and {sent} values were sent")
+    try:
+        return np.asarray(tf.make_ndarray(message))
+    except (ValueError, TypeError) as error:
+        raise RequestError(BAD_REQUEST, f"{name} cannot be read: {str(error)[:200]}") from error
+
+
+def metadata(version: Version, request: Any) -> Any:
+    """Answers a GetModelMetadataRequest.
+
+    Raises:
+      RequestError: 400, anything but "signature_def" is asked for.
+    """
+    if list(request.metadata_field) != ["signature_def"]:
+        _bad("metadata_field must be ['signature_def']")
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name, response.model_spec.version.value = version.model, version.number
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, definition in version.signature_defs.items():
+        signatures.signature_def[name].CopyFrom(definition)
+    response.metadata["signature_def"].Pack(signatures)
+    return response
+
+
+async def start(engine: Engine, metrics: Metrics, host: str, port: int) -> Any:
+    """Starts listening; returns the grpc.aio.Server.
+
+    Raises:
+      UserError: the port cannot be had.
+    """
+    limits = engine.limits
+    server = grpc.aio.server(
+        maximum_concurrent_rpcs=limits.workers + limits.max_queue + _MORE_CALLS,
+        options=[
+            ("grpc.max_receive_message_length", limits.max_body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(engine, metrics), server)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise UserError(f"port {port} of {host} cannot be used for gRPC; choose another --grpc_port.")
+    await server.start()
+    _log.info("gRPC on %s", address)
+    return server

@@ -1,0 +1,133 @@
+"""The server as a process: its socket, its signals, its orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.serve.engine import Engine
+
+_BACKLOG = 1024
+_KEEP_ALIVE_SECONDS = 75
+_LAST_ANSWERS_SECONDS = 0.05
+_log = logging.getLogger(__name__)
+
+
+def log_to_stdout(verbose: bool) -> None:
+    """One line per event on standard output, with the time; `verbose` adds one per request."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    for name, level in {
+        "cyclegan_tf.serve": logging.DEBUG if verbose else logging.INFO,
+        "uvicorn.error": logging.WARNING,
+    }.items():
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Args:
+      host: name or address.
+      port: 0 takes a free one.
+
+    Raises:
+      UserError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with contextlib.ExitStack() as until_bound:
+            bound = until_bound.enter_context(socket.socket(family, kind, protocol))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(_BACKLOG)
+            until_bound.pop_all()
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"cannot listen on port {port} of {host} ({why}); choose another --port or --host.") from error
+    return bound
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers, which end the process by the signal that came."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(
+    app: Any,
+    engine: Engine,
+    listening: socket.socket,
+    grace_seconds: float,
+    start_grpc: Callable[[], Any] | None = None,
+) -> bool:
+    """Serves until SIGTERM or SIGINT; then takes nothing new and finishes what is in flight. A second signal hurries.
+
+    Args:
+      app: ASGI application.
+      engine: its store is started and stopped here.
+      listening: from `listen`; closed at the end.
+      grace_seconds: how long requests in flight may take after the signal.
+      start_grpc: coroutine function that starts a gRPC server.
+
+    Returns:
+      False if requests had to be cut off.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
+    )
+    server, stopping = _Server(config), asyncio.Event()
+
+    def stop() -> None:
+        server.force_exit = stopping.is_set()
+        server.should_exit = True
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    grpc_server = await start_grpc() if start_grpc else None
+    _log.info("listening on %s", url_of(listening))
+    engine.store.start()
+    http = asyncio.ensure_future(server.serve(sockets=[listening]))
+    waiting = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({http, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    cut_off = engine.cut_off
+    _log.info("stopping: finishing %d requests, within %g s", engine.waiting + engine.running, grace_seconds)
+    if grpc_server is not None:
+        await asyncio.gather(http, grpc_server.stop(grace_seconds))
+    await http
+    await asyncio.sleep(_LAST_ANSWERS_SECONDS)  # what was cancelled at the end of the grace answers so
+    cut_off = engine.cut_off - cut_off
+    _log.info("stopped%s", f"; {cut_off} requests were cut off" if cut_off else "")
+    return cut_off == 0

@@ -1,0 +1,247 @@
+"""TF Serving's JSON, https://www.tensorflow.org/tfx/serving/api_rest: bodies to arrays, arrays to answers."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from cyclegan_tf.serve.limits import BAD_REQUEST, RequestError
+
+DEFAULT_SIGNATURE = "serving_default"
+BINARY_SUFFIX = "_bytes"
+_MAX_RANK = 8
+_SHOWN = 60  # characters of a wrong value in a message
+
+
+@dataclass(frozen=True)
+class PredictBody:
+    """The body of a `:predict` request.
+
+    Attributes:
+      signature_name: which signature is called.
+      rows: row form ("instances"), else columnar form ("inputs").
+      value: what "instances" or "inputs" held, as JSON values.
+    """
+
+    signature_name: str
+    rows: bool
+    value: Any
+
+
+def _bad(message: str) -> RequestError:
+    return RequestError(BAD_REQUEST, message)
+
+
+def parse(body: bytes) -> PredictBody:
+    """Reads a body.
+
+    NaN and infinity, which TF Serving lets pass, are refused: no picture holds them.
+
+    Args:
+      body: JSON, UTF-8.
+
+    Raises:
+      RequestError: 400; not JSON, nested too deeply, or without exactly one of "instances" and "inputs".
+    """
+    try:
+        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise _bad("JSON Parse error: nested too deeply") from error
+    except ValueError as error:
+        raise _bad(f"JSON Parse error: {str(error)[:200]}") from error
+    if not isinstance(document, dict):
+        raise _bad("the body must be a JSON object with 'instances' or 'inputs'")
+    name = document.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(name, str):
+        raise _bad("'signature_name' must be a string")
+    keys = [key for key in ("instances", "inputs") if key in document]
+    if len(keys) != 1:
+        raise _bad(
+            "Missing 'inputs' or 'instances' key" if not keys else "give either 'instances' or 'inputs', not both"
+        )
+    return PredictBody(name or DEFAULT_SIGNATURE, keys == ["instances"], document[keys[0]])
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number that a picture can hold")
+
+
+def fill(body: PredictBody, specs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Turns a body into the inputs of its signature.
+
+    Args:
+      body: the request.
+      specs: input name -> something with `dtype`, a tf.DType.
+
+    Returns:
+      Input name -> array of the signature's type; strings as an object array of bytes. Shapes are as sent.
+
+    Raises:
+      RequestError: 400; wrong names, mixed forms, ragged lists, wrong types, wrong base64.
+    """
+    columns = _columns_of_rows(body.value, specs) if body.rows else _columns(body.value, specs)
+    return {name: _array(name, value, specs[name].dtype) for name, value in columns.items()}
+
+
+def _is_binary(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"b64"}
+
+
+def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, list]:
+    if not isinstance(rows, list) or not rows:
+        raise _bad("'instances' must be a list of at least one element")
+    objects = [isinstance(row, dict) and not _is_binary(row) for row in rows]
+    if not any(objects):
+        if len(specs) > 1:
+            raise _bad(f"each of 'instances' must be an object with {', '.join(sorted(specs))}")
+        return {next(iter(specs)): rows}
+    for index, row in enumerate(rows):
+        if not objects[index]:
+            raise _bad(f"element {index} of 'instances' is a plain value, and others are objects")
+        if row.keys() != specs.keys():
+            raise _bad(f"element {index} of 'instances' must have exactly these keys: {', '.join(sorted(specs))}")
+    return {name: [row[name] for row in rows] for name in specs}
+
+
+def _columns(value: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(value, dict) and not _is_binary(value):
+        if value.keys() != specs.keys():
+            raise _bad(f"'inputs' must have exactly these keys: {', '.join(sorted(specs))}")
+        return {name: value[name] for name in specs}
+    if len(specs) > 1:
+        raise _bad(f"'inputs' must be an object with {', '.join(sorted(specs))}")
+    return {next(iter(specs)): value}
+
+
+def _array(name: str, value: Any, dtype: Any) -> np.ndarray:
+    values, shape = _flatten(name, value)
+    if dtype.name == "string":
+        array = np.empty(len(values), object)
+        array[:] = [_bytes_of(name, item) for item in values]
+        return array.reshape(shape)
+    wanted = {bool} if dtype.is_bool else {int} if dtype.is_integer else {int, float}
+    wrong = set(map(type, values)) - wanted
+    if wrong:
+        item = next(item for item in values if type(item) in wrong)
+        raise _bad(f"{name} must hold {dtype.name}, and {_shown(item)} is none")
+    try:
+        return np.array(values, dtype.as_numpy_dtype).reshape(shape)
+    except (OverflowError, ValueError) as error:
+        raise _bad(f"{name}: a number is too large for {dtype.name}") from error
+
+
+def _flatten(name: str, value: Any) -> tuple[list, tuple[int, ...]]:
+    """Nested lists -> their elements and shape; NumPy would guess where lists are ragged or mixed."""
+    values: list = [value]
+    shape: list[int] = []
+    while values and isinstance(values[0], list):
+        if len(shape) == _MAX_RANK:
+            raise _bad(f"{name} is nested deeper than {_MAX_RANK} lists")
+        sizes = set(map(len, values)) if set(map(type, values)) == {list} else set()
+        if len(sizes) != 1:
+            raise _bad(f"{name} is ragged: its lists differ in length or depth")
+        shape.append(sizes.pop())
+        values = list(itertools.chain.from_iterable(values))
+    if list in set(map(type, values)):
+        raise _bad(f"{name} is ragged: its lists differ in length or depth")
+    return values, tuple(shape)
+
+
+def _bytes_of(name: str, item: Any) -> bytes:
+    if isinstance(item, str):
+        return item.encode("utf-8", "replace")
+    if not _is_binary(item) or not isinstance(item["b64"], str):
+        raise _bad(f'{name} must hold strings or {{"b64": "..."}}, and {_shown(item)} is neither')
+    try:
+        return base64.b64decode(item["b64"], validate=True)
+    except ValueError as error:
+        raise _bad(f"{name}: Unable to base64 decode ({error})") from error
+
+
+def _shown(item: Any) -> str:
+    text = json.dumps(item)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def render(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
+    """The answer's body, in the form of the request.
+
+    Args:
+      outputs: name -> array; strings as an object array of bytes.
+      rows: row form ("predictions"), else columnar form ("outputs").
+
+    Raises:
+      RequestError: 500; row form of outputs whose numbers of rows differ.
+    """
+    plain = {name: _plain(array.tolist(), name.endswith(BINARY_SUFFIX)) for name, array in outputs.items()}
+    if rows and len({array.shape[:1] for array in outputs.values()} - {()}) != 1:
+        raise RequestError(500, "the outputs differ in their number of rows; ask with 'inputs' instead")
+    if len(plain) == 1:
+        value: Any = next(iter(plain.values()))
+    elif rows:
+        value = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
+    else:
+        value = plain
+    return dump({"predictions" if rows else "outputs": value})
+
+
+def _plain(value: Any, binary: bool) -> Any:
+    if isinstance(value, list):
+        return [_plain(item, binary) for item in value] if value and not isinstance(value[0], float) else value
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode("ascii")} if binary else value.decode("utf-8", "replace")
+    return value
+
+
+def dump(document: Any) -> bytes:
+    """JSON as ASCII, so that no text of a client can fail to be encoded."""
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def error_document(message: str) -> dict[str, str]:
+    """What every error answers with."""
+    return {"error": message}
+
+
+def status_document(statuses: Iterable[Any]) -> dict[str, Any]:
+    """GetModelStatusResponse as JSON, newest version first.
+
+    Args:
+      statuses: things with `version`, `state`, `error_code` and `error_message`.
+    """
+    return {
+        "model_version_status": [
+            {
+                "version": str(status.version),
+                "state": status.state,
+                "status": {"error_code": status.error_code, "error_message": status.error_message},
+            }
+            for status in sorted(statuses, key=lambda status: -status.version)
+        ]
+    }
+
+
+def metadata_document(name: str, version: int, signature_defs: Mapping[str, Any]) -> dict[str, Any]:
+    """GetModelMetadataResponse as JSON.
+
+    Args:
+      name: of the model.
+      version: its number.
+      signature_defs: signature name -> SignatureDef message.
+    """
+    from google.protobuf.json_format import MessageToDict
+
+    as_dicts = {
+        key: MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        for key, message in signature_defs.items()
+    }
+    return {
+        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+        "metadata": {"signature_def": {"signature_def": as_dicts}},
+    }

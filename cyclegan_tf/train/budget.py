@@ -1,0 +1,42 @@
+"""How long a training lasts, and how far along its rate's course it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.train import schedules
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long training lasts, in whichever of steps and minutes ends first.
+
+    Attributes:
+      steps: the last step.
+      seconds: time limit, or None.
+      epochs: epochs of the rate's course, fitted into the budget.
+    """
+
+    steps: int
+    seconds: float | None
+    epochs: int
+
+    @classmethod
+    def of(cls, experiment: Experiment, steps_per_epoch: int) -> Budget:
+        """The budget an experiment asks for."""
+        training = experiment.training
+        epochs = training.constant_epochs + training.decay_epochs
+        steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
+        return cls(int(steps), training.max_minutes * 60 if training.max_minutes else None, epochs)
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """Progress in [0, 1] through the limit that is nearer."""
+        return min(1.0, max(step / self.steps, seconds / self.seconds if self.seconds else 0.0))
+
+    def course_epoch(self, step: int, seconds: float) -> int:
+        """Epoch of the rate's course: the true epoch where no budget shortens the training."""
+        by_steps = schedules.virtual_epoch(step, self.steps, self.epochs)
+        by_time = int(seconds / self.seconds * self.epochs) if self.seconds else 0
+        return max(by_steps, by_time)

@@ -1,0 +1,136 @@
+"""The weights that a training starts from, out of another run: weights only, all of a network's or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs.run_directory import RunDirectory
+
+_OPTION = "--init_from"
+# Where dropout stands in its own random numbers: no weight.
+_RANDOM_STATE = "seed_generator_state"
+_MOST_NAMED = 3
+
+
+def initialise(networks: Mapping[str, keras.Model], path: Path, checkpoint: str = checkpoints.BEST) -> dict[str, Any]:
+    """Gives networks the weights that a run has reached; all are compared before any is assigned.
+
+    Generators must fit. A discriminator that does not, or that the run never trained, stays as it is. The best
+    checkpoint holds generators only: discriminators are then those of the whole checkpoint nearest to its step,
+    since they must not know much more, or much less, than the generators they judge.
+
+    Args:
+      networks: by their names in `state.NETWORKS`, both generators among them; changed in place.
+      path: of the run directory.
+      checkpoint: "best" (the newest where no scores have chosen one), "last", or a step.
+
+    Returns:
+      A record ready for JSON: "run" as it was given, "path" in full, "checkpoint", "generators" (file, step,
+      weights), "discriminators" (by name, file and step, or None), and "told", lines for people.
+
+    Raises:
+      UserError: this is not a run, there is no such checkpoint, or a generator does not fit; names what differs first.
+    """
+    run = RunDirectory(path)
+    run.experiment()
+    chosen = _choose(run, checkpoint)
+    _check_generators(networks, chosen)
+    judged = _with_discriminators(run, chosen)
+    told = [f"generators of {chosen.origin}"]
+    taken: dict[str, dict[str, Any] | None] = {}
+    for name, network in networks.items():
+        if name in state.GENERATORS:
+            _assign(network, name, chosen.arrays)
+        elif judged is None or (why := _sentence(_misfits(network, name, judged.arrays))):
+            told.append(f"{name} starts anew: {why if judged else 'there is no whole checkpoint'}")
+            taken[name] = None
+        else:
+            _assign(network, name, judged.arrays)
+            told.append(f"{name} of {judged.origin}")
+            taken[name] = {"file": _within(run, judged.path), "step": judged.step}
+    return {
+        "run": str(path),
+        "path": str(path.resolve()),
+        "checkpoint": checkpoint,
+        "generators": {"file": _within(run, chosen.path), "step": chosen.step, "weights": chosen.weights},
+        "discriminators": taken,
+        "told": told,
+    }
+
+
+def _choose(run: RunDirectory, checkpoint: str) -> checkpoints.Chosen:
+    try:
+        chosen = checkpoints.choose(run.checkpoints, checkpoint)
+    except UserError as error:
+        raise UserError(str(error).replace("--checkpoint", "--init_checkpoint")) from error
+    if chosen is None:
+        raise UserError(f"{_OPTION} {run.path} has no checkpoint yet: train it first, or take another run.")
+    return chosen
+
+
+def _check_generators(networks: Mapping[str, keras.Model], chosen: checkpoints.Chosen) -> None:
+    found = [misfit for name in state.GENERATORS for misfit in _misfits(networks[name], name, chosen.arrays)]
+    if found:
+        raise UserError(
+            f"{_OPTION}: {chosen.path} does not fit this experiment, and nothing was taken: {_sentence(found)}. Leave "
+            "out the options of --generator and --data.channels that differ, to take its architecture."
+        )
+
+
+def _with_discriminators(run: RunDirectory, chosen: checkpoints.Chosen) -> checkpoints.Chosen | None:
+    """The whole checkpoint nearest in step, of two as near the later; None where none can be read."""
+    if any(name.startswith(("discriminator_x/", "discriminator_y/")) for name in chosen.arrays):
+        return chosen
+    whole = checkpoints.listed(run.checkpoints)
+    for path in sorted(whole, key=lambda path: abs(checkpoints.step_of(path) - chosen.step)):
+        try:
+            arrays, scalars = checkpoints.read(path)
+        except checkpoints.DamagedCheckpoint:
+            continue
+        origin = f"{path} (step {scalars['step']}, the whole checkpoint nearest to step {chosen.step})"
+        return checkpoints.Chosen(path, arrays, scalars["step"], "raw", origin)
+    return None
+
+
+def _weights(network: keras.Model, name: str) -> dict[str, keras.Variable]:
+    """A network's variables as a checkpoint names them, without random states."""
+    named = state.network_variables(network, name)
+    return {path: variable for path, variable in named.items() if not path.endswith(_RANDOM_STATE)}
+
+
+def _misfits(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """What keeps the arrays of one network from being its weights, in words."""
+    here = {path: tuple(variable.shape) for path, variable in _weights(network, name).items()}
+    there = {
+        path: array.shape
+        for path, array in arrays.items()
+        if path.startswith(f"{name}/") and not path.endswith(_RANDOM_STATE)
+    }
+    found = []
+    for path, shape in here.items():
+        if path not in there:
+            found.append(f"{path} is missing there")
+        elif there[path] != shape:
+            found.append(f"{path} is {there[path]} there, {shape} here")
+    return found + [f"{path} is there only" for path in there if path not in here]
+
+
+def _sentence(misfits: Sequence[str]) -> str:
+    more = len(misfits) - _MOST_NAMED
+    return "; ".join([*misfits[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _assign(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    for path, variable in _weights(network, name).items():
+        variable.assign(arrays[path])
+
+
+def _within(run: RunDirectory, file: Path) -> str:
+    return file.relative_to(run.path).as_posix()

@@ -1,0 +1,216 @@
+"""Many picture files through a generator: read ahead, translated in groups of one size, written behind, in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.translate.translator import Task, Translator
+
+# Bounds of what waits to be translated, and again of what waits to be written, a picture more at most: two pictures
+# of 20 megapixels, or 16 small ones.
+WAITING_BYTES = 96 * 2**20
+WAITING_PICTURES = 16
+# How much the network is given at once. On a 2-core CPU the 9-block network (bfloat16) took 37 ms per picture of
+# 64 px alone, 25 in fours and 24 in eights, and at 256 px pairs were no gain. The number for GPUs is not measured.
+AT_ONCE_PX = {"CPU": 4 * 64 * 64, "GPU": 8 * 256 * 256}
+AT_ONCE_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one task: `error` says why nothing was written, None that the target is there."""
+
+    task: Task
+    error: UserError | None
+
+
+def translate_files(
+    translator: Translator, tasks: Sequence[Task], batch_size: int = 0
+) -> Generator[Outcome, None, None]:
+    """Translates files into files; the network runs in the caller's thread, reading and writing in others.
+
+    Close the iterator (`contextlib.closing`) to stop early: it waits for the files being read or written at that
+    moment, begins no others and leaves no partial ones. Memory is bounded by `WAITING_BYTES`, whatever the number
+    of tasks.
+
+    Args:
+      translator: of the network.
+      tasks: what to do; folders of targets are made if need be.
+      batch_size: how many neighbours of one padded size the network sees at once; 0 chooses by size and device.
+
+    Yields:
+      One outcome per task, in their order. A file that cannot be used, a target that cannot hold the result and a
+      second picture for a target already written are skipped, not fatal.
+
+    Raises:
+      UserError: a target could not be written for want of space or of permission.
+    """
+    waiting_pictures = max(WAITING_PICTURES, 2 * batch_size)
+    # Decoders and encoders let go of Python's lock. Two at least, or one large picture would hold up all others.
+    pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "pictures")
+    try:
+        writer = _Writer(pool, waiting_pictures)
+        found = _read_ahead(pool, tasks, translator.channels, waiting_pictures)
+        for group in _grouped(found, translator, batch_size):
+            if group[0].content is None:
+                # What became of the earlier picture for the same target decides, so that is waited for.
+                yield from writer.finished(0)
+                group = [_repeated(group[0].task, writer.written, translator.channels)]
+            writer.put(_translated(translator, group))
+            yield from writer.finished()
+        yield from writer.finished(0)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A task on its way: its picture as read or as translated, or why there is none; None is not read yet."""
+
+    task: Task
+    content: np.ndarray | UserError | None
+
+
+def _read_ahead(pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, pictures: int) -> Iterator[_Item]:
+    """Every task in order with its picture; those whose target an earlier task has are not read."""
+    todo, targets = iter(tasks), set[Path]()
+    ahead: deque[tuple[Task, Future | None, int]] = deque()
+
+    def fill() -> None:
+        while len(ahead) < pictures and sum(size for *_, size in ahead) < WAITING_BYTES:
+            task = next(todo, None)
+            if task is None:
+                return
+            if task.target in targets:
+                ahead.append((task, None, 0))
+                continue
+            targets.add(task.target)
+            ahead.append((task, pool.submit(_read, task.source, channels), _decoded_bytes(task.source, channels)))
+
+    fill()
+    while ahead:
+        task, reading, _ = ahead.popleft()
+        item = _Item(task, None if reading is None else reading.result())
+        fill()
+        yield item
+
+
+def _read(path: Path, channels: int) -> np.ndarray | UserError:
+    try:
+        return image_io.read(path, channels)
+    except UserError as error:
+        return error
+
+
+def _decoded_bytes(path: Path, channels: int) -> int:
+    try:
+        info = image_io.probe(path)
+    except UserError:
+        return 0  # reading says the same
+    return info.width * info.height * channels * (2 if info.bits > 8 else 1)
+
+
+def _grouped(items: Iterator[_Item], translator: Translator, batch_size: int) -> Iterator[list[_Item]]:
+    """Neighbours of one padded size together, as many as may be; what is no picture alone."""
+    group: list[_Item] = []
+    size_of_group, most = None, 1
+    for item in items:
+        size = translator.padded_size(*item.content.shape[:2]) if isinstance(item.content, np.ndarray) else None
+        if group and size != size_of_group:
+            yield group
+            group = []
+        if not group:
+            size_of_group, most = size, 1 if size is None else batch_size or _pictures_at_once(*size)
+        group.append(item)
+        if len(group) == most:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _pictures_at_once(height: int, width: int) -> int:
+    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    return max(1, min(AT_ONCE_PICTURES, AT_ONCE_PX[device] // (height * width)))
+
+
+def _repeated(task: Task, written: set[Path], channels: int) -> _Item:
+    if task.target in written:
+        return _Item(task, UserError(f"{task.source}: another picture was already written to {task.target}"))
+    return _Item(task, _read(task.source, channels))
+
+
+def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
+    """The group with its pictures translated; when they cannot be together, each alone."""
+    pictures = [item.content for item in group if isinstance(item.content, np.ndarray)]
+    if not pictures:
+        return list(group)
+    try:
+        results: list[np.ndarray] = translator.batch(pictures)
+    except (UserError, tf.errors.ResourceExhaustedError) as error:
+        if len(group) > 1:
+            return [done for item in group for done in _translated(translator, [item])]
+        reason = str(error) if isinstance(error, UserError) else "needs more memory than this device has free"
+        return [_Item(group[0].task, image_io.PictureError(group[0].task.source, reason))]
+    return [_Item(item.task, result) for item, result in zip(group, results, strict=True)]
+
+
+class _Writer:
+    """Writes pictures in the pool's threads and tells what became of them in the order they came in.
+
+    Attributes:
+      written: targets that are there, as far as told.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, pictures: int) -> None:
+        self.written: set[Path] = set()
+        self._pool = pool
+        self._most = pictures
+        self._waiting: deque[tuple[Task, Future | UserError, int]] = deque()
+
+    def put(self, items: Sequence[_Item]) -> None:
+        """Begins to write them; an error among them is only passed on."""
+        for item in items:
+            if isinstance(item.content, np.ndarray):
+                saving = self._pool.submit(image_io.save, item.task.target, item.content)
+                self._waiting.append((item.task, saving, item.content.nbytes))
+            elif item.content is not None:
+                self._waiting.append((item.task, item.content, 0))
+
+    def finished(self, most: int | None = None) -> Iterator[Outcome]:
+        """What is done, in order; waits until at most `most` (or the bounds of what may wait) are left.
+
+        Raises:
+          UserError: a target cannot be written, and so no other could.
+        """
+        most = self._most if most is None else most
+        while self._waiting:
+            task, saving, _ = self._waiting[0]
+            is_done = isinstance(saving, UserError) or saving.done()
+            within = len(self._waiting) <= most and sum(size for *_, size in self._waiting) <= WAITING_BYTES
+            if within and not is_done:
+                return
+            self._waiting.popleft()
+            yield self._outcome(task, saving)
+
+    def _outcome(self, task: Task, saving: Future | UserError) -> Outcome:
+        if isinstance(saving, UserError):
+            return Outcome(task, saving)
+        try:
+            saving.result()
+        except UserError as error:
+            return Outcome(task, error)
+        except OSError as error:
+            raise UserError(f"{task.target} cannot be written: {error.strerror or error}.") from error
+        self.written.add(task.target)
+        return Outcome(task, None)

@@ -1,0 +1,304 @@
+"""A picture larger than memory through a generator: statistics first, then tile by tile with the same for all.
+
+Instance normalization makes a tile's brightness depend on what else is in the tile, so tiles translated each by itself
+differ in brightness, and the seams show. Here every normalization takes the statistics of the whole picture, found by
+going through all tiles layer by layer (`stages`). Statistics of a small copy would be one call, and are as far from the
+whole picture's as those of each tile; docs/scaling.md has the figures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
+from cyclegan_tf.networks.shared_normalization import set_rate, sharing_copy
+from cyclegan_tf.translate.folder import Outcome
+from cyclegan_tf.translate.stages import PICTURE, Kept, Stage, passes, plan, steps_of
+from cyclegan_tf.translate.tiles import Place, Rows, TileReader, Tiling, blended_rows
+from cyclegan_tf.translate.translator import LEAST_PX, Task
+
+# Of the space that is free where the output goes; the output itself needs some.
+_SHARE_OF_DISK = 0.7
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a picture takes.
+
+    Attributes:
+      tiles: how many.
+      rounds: how often all tiles are gone through.
+      passes: the work of all rounds, as a multiple of one call of the network for every tile.
+      kept_bytes: of files that wait beside the output meanwhile.
+    """
+
+    tiles: int
+    rounds: int
+    passes: float
+    kept_bytes: int
+
+
+class TiledTranslator:
+    """One generator, ready for pictures of any size in memory that their width bounds, not their area.
+
+    Not for several threads at once.
+
+    Args:
+      network: float (N, H, W, C) in [-1, 1] -> float32 of the same size.
+      multiple_px: sides the network takes are multiples of this.
+      tile_px: side of a tile.
+      overlap_px: of neighbours, at least.
+
+    Raises:
+      UserError: the tile does not fit the network or the overlap, or the network cannot be cut.
+    """
+
+    def __init__(self, network: keras.Model, multiple_px: int, tile_px: int, overlap_px: int) -> None:
+        self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
+        self._multiple_px, self._tile_px, self._overlap_px = multiple_px, tile_px, overlap_px
+        self.tiling(tile_px, tile_px)  # tells at once what does not fit
+        steps_of(network, (1, tile_px, tile_px, self.channels))
+        self._network = sharing_copy(network)
+        set_rate(self._network, 0)
+        self._plans: dict[tuple[tuple[int, int], bool], _Plan] = {}
+
+    def tiling(self, height: int, width: int) -> Tiling:
+        """How a picture of this size is cut.
+
+        Raises:
+          UserError: it cannot be.
+        """
+        try:
+            return Tiling.of(height, width, self._tile_px, self._overlap_px, self._multiple_px, LEAST_PX)
+        except ValueError as error:
+            raise UserError(f"--tile {self._tile_px} with --overlap {self._overlap_px} does not do: {error}") from error
+
+    def cost(self, height: int, width: int, folder: Path) -> Cost:
+        """What a picture of this size takes, files being kept in an existing folder."""
+        tiling = self.tiling(height, width)
+        return self._plan(tiling, folder).cost(tiling)
+
+    def rows(
+        self, picture: Rows, folder: Path, advance: Callable[[], object] = lambda: None
+    ) -> Generator[np.ndarray, None, None]:
+        """Translates a picture.
+
+        Args:
+          picture: uint8 or uint16 rows.
+          folder: an existing one, where tensors of tiles may wait in files; they are gone afterwards.
+          advance: called after each tile of each round.
+
+        Yields:
+          (h, width, C') of the picture's depth, finished rows from the top.
+
+        Raises:
+          UserError: the network gave NaN.
+        """
+        tiling = self.tiling(picture.height, picture.width)
+        chosen = self._plan(tiling, folder)
+        with tempfile.TemporaryDirectory(prefix=".tiles-", dir=folder) as scratch:
+            work = _Work(chosen, tiling, TileReader(picture, tiling), Kept(Path(scratch)), advance)
+            work.measure()
+            for values in blended_rows(tiling, work.last):
+                try:
+                    yield image_io.from_signed(values, 8 * picture.dtype.itemsize)
+                except ValueError as error:  # NaN
+                    raise UserError(str(error)) from error
+
+    def _plan(self, tiling: Tiling, folder: Path) -> _Plan:
+        """Stages for tiles of this shape; nothing is kept where the disk has no room for it."""
+        wanted = self._plan_of(tiling.tile_shape, keeping=True).cost(tiling).kept_bytes
+        keeping = wanted <= _SHARE_OF_DISK * shutil.disk_usage(folder).free
+        return self._plan_of(tiling.tile_shape, keeping)
+
+    def _plan_of(self, tile_shape: tuple[int, int], keeping: bool) -> _Plan:
+        key = (tile_shape, keeping)
+        if key not in self._plans:
+            steps = steps_of(self._network, (1, *tile_shape, self.channels))
+            stages = plan(steps, keeping)
+            self._plans[key] = _Plan(stages, [stage.graph() for stage in stages], passes(steps, stages))
+        return self._plans[key]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    stages: list[Stage]
+    graphs: list[Callable[..., list[tf.Tensor]]]
+    passes: float
+
+    def cost(self, tiling: Tiling) -> Cost:
+        kept = max(stage.kept_bytes for stage in self.stages)
+        return Cost(tiling.count, len(self.stages), self.passes, tiling.count * kept)
+
+
+@dataclass
+class _Work:
+    """One picture on its way through the stages."""
+
+    plan: _Plan
+    tiling: Tiling
+    read: TileReader
+    kept: Kept
+    advance: Callable[[], object]
+
+    def measure(self) -> None:
+        """Sets each normalization's statistics to those of its input over the whole picture."""
+        for index, stage in enumerate(self.plan.stages):
+            if stage.norm is None:
+                continue
+            pooled = PooledMoments()
+            for place in self.tiling.places():
+                values = self._run(index, place)
+                rows, columns = _scaled(place.core, self.tiling.tile_shape, values.shape[1:3])
+                pooled.add(values[:, rows, columns])
+            stage.norm.mean.assign(pooled.mean)
+            stage.norm.variance.assign(pooled.variance)
+
+    def last(self, place: Place) -> np.ndarray:
+        """float32 (tile height, tile width, C') of one tile."""
+        return self._run(len(self.plan.stages) - 1, place)[0].numpy()
+
+    def _run(self, index: int, place: Place) -> tf.Tensor:
+        stage, tile = self.plan.stages[index], (place.row, place.column)
+        taken = [
+            _signed(self.read(place)) if number == PICTURE else self.kept.get(tile, number) for number in stage.takes
+        ]
+        result, *keeps = self.plan.graphs[index](*taken)
+        for number in stage.drops:
+            self.kept.drop(tile, number)
+        for number, values in zip(stage.gives[1:], keeps, strict=True):
+            self.kept.put(tile, number, values)
+        self.advance()
+        return result
+
+
+class PooledMoments:
+    """Mean and variance per channel over parts that come one after the other.
+
+    Attributes:
+      mean: float64 (C,).
+    """
+
+    def __init__(self) -> None:
+        self.mean = np.zeros(())
+        self._count = 0
+        self._squares = np.zeros(())
+
+    def add(self, part: tf.Tensor) -> None:
+        """Takes in a tensor of at least one pixel, any float (N, H, W, C)."""
+        found = tf.nn.moments(tf.cast(part, tf.float32), axes=(0, 1, 2))
+        mean, variance = (value.numpy().astype(np.float64) for value in found)
+        more = math.prod(part.shape[:3])
+        # Chan, Golub and LeVeque 1983, eq. 2.1: no digits are lost, however large the mean.
+        step, total = mean - self.mean, self._count + more
+        self._squares = self._squares + more * variance + step**2 * (self._count * more / total)
+        self.mean = self.mean + step * (more / total)
+        self._count = total
+
+    @property
+    def variance(self) -> np.ndarray:
+        """float64 (C,), over all pixels so far, biased."""
+        return self._squares / self._count
+
+
+def translate_large_files(
+    translator: TiledTranslator,
+    whole: Callable[[np.ndarray], np.ndarray],
+    tasks: Sequence[Task],
+    show_progress: bool,
+    say: Callable[[str], None],
+) -> Generator[Outcome, None, None]:
+    """Translates files one after the other, those larger than a tile in tiles.
+
+    A TIFF is read and written by strips where it can be (see `picture_rows`), any other kind decoded and encoded whole.
+
+    Args:
+      translator: for pictures of more than a tile.
+      whole: for all others, such as `translation.Translator`.
+      tasks: what to do; folders of targets are made if need be.
+      show_progress: whether to draw a bar for each large picture.
+      say: told what each large picture takes.
+
+    Yields:
+      One outcome per task, in their order; as `folder_translation.translate_files`.
+
+    Raises:
+      UserError: a target could not be written for want of space or of permission, or a library is missing.
+    """
+    for task in tasks:
+        require_writer(task.target)
+    written: set[Path] = set()
+    for task in tasks:
+        error = None
+        if task.target in written:
+            error = UserError(f"{task.source}: another picture was already written to {task.target}")
+        else:
+            try:
+                _translate_file(translator, whole, task, show_progress, say)
+                written.add(task.target)
+            except image_io.PictureError as found:
+                error = found
+            except UserError as found:
+                error = image_io.PictureError(task.source, str(found))
+            except OSError as found:
+                raise UserError(f"{task.target} cannot be written: {found.strerror or found}.") from found
+        yield Outcome(task, error)
+
+
+def _translate_file(
+    translator: TiledTranslator,
+    whole: Callable[[np.ndarray], np.ndarray],
+    task: Task,
+    show_progress: bool,
+    say: Callable[[str], None],
+) -> None:
+    with open_rows(task.source, translator.channels) as picture:
+        height, width = picture.height, picture.width
+        if translator.tiling(height, width).count == 1:
+            image_io.save(task.target, whole(picture.read(0, height)))
+            return
+        folder = task.target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        cost = translator.cost(height, width, folder)
+        say(f"{task.source.name}: {described(cost, width, height)}")
+        shape = (height, width, translator.output_channels)
+        with (
+            tqdm(total=cost.tiles * cost.rounds, unit="tile", disable=not show_progress, leave=False) as bar,
+            contextlib.closing(translator.rows(picture, folder, bar.update)) as rows,
+        ):
+            save_rows(task.target, rows, shape, picture.dtype)
+
+
+def described(cost: Cost, width: int, height: int) -> str:
+    """What a picture takes, for people."""
+    text = f"{width} x {height} in {cost.tiles} tiles"
+    if cost.rounds > 1:
+        text += f", {cost.rounds} rounds that take {cost.passes:.1f} times the work of one"
+        kept = f"{cost.kept_bytes / 2**30:.1f} GiB wait beside the output meanwhile"
+        text += f"; {kept}" if cost.kept_bytes else " (less with more free space beside the output)"
+    return text
+
+
+def _signed(picture: np.ndarray) -> tf.Tensor:
+    return image_io.to_signed(tf.constant(picture))[tf.newaxis]
+
+
+def _scaled(core: tuple[slice, slice], outer: tuple[int, int], inner: Sequence[int]) -> list[slice]:
+    """The core of a tile on a map of another size."""
+    return [
+        slice(part.start * new // old, part.stop * new // old)
+        for part, old, new in zip(core, outer, inner, strict=True)
+    ]

@@ -1,0 +1,255 @@
+"""Films through a generator: frame by frame with little memory, without flicker, sound and times as they were."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.translate.video_frames import HALF_LIFE_FRAMES, FrameTranslator
+from cyclegan_tf.translate.video_probe import Film, look_at, require
+
+__all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_film", "require", "translate_film"]
+
+EXTENSIONS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
+"""Suffixes of films, lower case."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How films of a suffix are written."""
+
+    container: str
+    encoder: str
+    options: dict[str, str]
+    pixels: str = "yuv420p"
+    pixels_of_odd_sizes: str = "yuv444p"
+    container_options: dict[str, str] | None = None
+
+
+_H264 = {"crf": "18", "preset": "medium"}
+_VP9 = {"crf": "24", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+# The index comes first, so that a browser can begin before it has everything.
+_FAST_START = {"movflags": "faststart"}
+_KINDS = {
+    ".mp4": _Kind("mp4", "libx264", _H264, container_options=_FAST_START),
+    ".m4v": _Kind("mp4", "libx264", _H264, container_options=_FAST_START),
+    ".mov": _Kind("mov", "libx264", _H264, container_options=_FAST_START),
+    ".mkv": _Kind("matroska", "libx264", _H264),
+    ".webm": _Kind("webm", "libvpx-vp9", _VP9, pixels_of_odd_sizes="yuv420p"),
+}
+# FFmpeg's numbers for the matrix between RGB and YUV: as files name them, and as its converter does.
+_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_UNSPECIFIED, _BT601, _LIMITED_RANGE = 2, 5, 1
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file is a film by its name."""
+    return path.suffix.lower() in EXTENSIONS
+
+
+def translate_film(
+    network: keras.Model,
+    multiple_px: int,
+    source: Path,
+    target: Path,
+    *,
+    half_life_frames: float = HALF_LIFE_FRAMES,
+    show_progress: bool = False,
+) -> int:
+    """Translates a film into a film, which appears whole or not at all; one that is there is replaced.
+
+    Kept: size, the time of each frame (also of varying rates), every sound track packet by packet, rotation, shape
+    of pixels, colour tags, chapters and titles. The network sees frames upright, 8 bits per channel. The film's
+    first video stream is taken; subtitles are left out. Written as H.264 (mp4, m4v, mov, mkv) or VP9 (webm), in
+    4:2:0; H.264 of an odd width or height in 4:4:4, which 4:2:0 cannot hold and some players do not show.
+
+    One frame is in memory at a time, besides the few that decoder and encoder hold back to sort; these run in
+    threads of their own beside the network.
+
+    Args:
+      network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
+      multiple_px: sides the network takes are multiples of this.
+      source: the film; read once completely before the first frame is translated, so that a broken one is told.
+      target: the film to be; its folder is made if need be.
+      half_life_frames: as for `FrameTranslator`.
+      show_progress: a bar on standard error.
+
+    Returns:
+      The number of frames.
+
+    Raises:
+      UserError: PyAV is missing; the source is no film, is damaged or cut off; the target's suffix is not written or
+        does not hold the source's sound; the network is not from colours to colours, or gave NaN; no room.
+    """
+    require()
+    kind = _kind_of(target)
+    if (network.input_shape[-1], network.output_shape[-1]) != (3, 3):
+        raise UserError(
+            f"Films need a generator from 3 channels to 3, but this one takes {network.input_shape[-1]} and gives "
+            f"{network.output_shape[-1]}; translate pictures instead."
+        )
+    if not (half_life_frames >= 0 and math.isfinite(half_life_frames)):
+        raise UserError(f"The half-life must be 0 frames or more, and is {half_life_frames:g}.")
+    film = look_at(source)
+    translate = FrameTranslator(network, multiple_px, half_life_frames)
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with tqdm(total=film.frames, unit="frame", disable=not show_progress) as bar:
+            count = 0
+            for _ in _written(film, kind, target, partial, translate):
+                count += 1
+                bar.update()
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _kind_of(target: Path) -> _Kind:
+    kind = _KINDS.get(target.suffix.lower())
+    if kind is None:
+        raise UserError(f"{target}: films are written as {', '.join(_KINDS)}; give the output one of these endings.")
+    return kind
+
+
+def _written(
+    film: Film, kind: _Kind, target: Path, partial: Path, translate: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[None]:
+    """Writes the translated film to `partial`; yields after each frame."""
+    import av
+
+    with contextlib.ExitStack() as stack:
+        container: Any = stack.enter_context(av.open(str(film.path)))
+        with _writing(target):
+            output: Any = av.open(str(partial), "w", format=kind.container, container_options=kind.container_options)
+        stack.callback(_close, output, target)
+        with _writing(target):
+            streams = _copied_streams(film, kind, target, container, output)
+        picture, last_pts = streams[film.stream], None
+        container.streams[film.stream].thread_type = "AUTO"
+        for item in _in_order(container, list(streams), film):
+            if isinstance(item, av.Packet):
+                item.stream = streams[item.stream_index]
+                with _writing(target):
+                    output.mux(item)
+                continue
+            frame = _translated(item, film, translate, picture.pix_fmt)
+            last_pts = frame.pts = _time_of(item, film, last_pts)
+            frame.time_base = film.time_base
+            with _writing(target):
+                output.mux(picture.encode(frame))
+            yield
+        with _writing(target):
+            output.mux(picture.encode(None))
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    import av
+
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        raise UserError(f"{target} cannot be written ({error.strerror or error}).") from error
+
+
+def _close(output: Any, target: Path) -> None:
+    with _writing(target):
+        output.close()
+
+
+def _copied_streams(film: Film, kind: _Kind, target: Path, container: Any, output: Any) -> dict[int, Any]:
+    """Begins the file; by number in the film the streams of the output, in the film's order."""
+    streams = {}
+    for stream in container.streams:
+        if stream.index == film.stream:
+            streams[stream.index] = _add_picture(output, film, kind)
+        elif stream.type == "audio":
+            streams[stream.index] = _add_sound(output, stream, target)
+    output.metadata.update(container.metadata)
+    output.set_chapters(container.chapters())
+    output.start_encoding()
+    return streams
+
+
+def _in_order(container: Any, streams: list[int], film: Film) -> Iterator[Any]:
+    """Packets of sound and frames of the picture, as the file has them."""
+    import av
+
+    try:
+        for packet in container.demux([container.streams[index] for index in streams]):
+            if packet.stream_index == film.stream:
+                yield from packet.decode()
+            elif packet.size:
+                yield packet
+    except av.error.FFmpegError as error:
+        raise UserError(f"{film.path} is damaged ({error.strerror}); nothing was kept, give another film.") from error
+
+
+def _add_picture(output: Any, film: Film, kind: _Kind) -> Any:
+    first = film.first
+    stream = output.add_stream(kind.encoder, rate=film.rate, options=dict(kind.options))
+    stream.width, stream.height = first.width, first.height
+    is_even = first.width % 2 == 0 and first.height % 2 == 0
+    stream.pix_fmt = kind.pixels if is_even else kind.pixels_of_odd_sizes
+    stream.time_base = stream.codec_context.time_base = film.time_base
+    if film.pixel_aspect:
+        stream.codec_context.sample_aspect_ratio = film.pixel_aspect
+    if film.matrix:
+        stream.set_display_matrix(film.matrix)
+    stream.codec_context.color_range = _LIMITED_RANGE
+    stream.codec_context.colorspace = first.colorspace if first.colorspace in _MATRICES else _UNSPECIFIED
+    stream.codec_context.color_primaries = first.color_primaries
+    stream.codec_context.color_trc = first.color_trc
+    return stream
+
+
+def _add_sound(output: Any, sound: Any, target: Path) -> Any:
+    try:
+        stream = output.add_stream_from_template(sound)
+    except ValueError as error:
+        raise UserError(
+            f"{target.suffix} files do not hold sound of the kind {sound.codec_context.name}, which would be copied; "
+            "give the output the ending .mkv, which holds any."
+        ) from error
+    stream.metadata.update(sound.metadata)
+    stream.disposition = sound.disposition
+    return stream
+
+
+def _translated(frame: Any, film: Film, translate: Callable[[np.ndarray], np.ndarray], pix_fmt: str) -> Any:
+    """A frame of the film -> the translated frame, ready for the encoder but for its time."""
+    import av
+    from av.video.reformatter import Interpolation as Way
+
+    # FFmpeg's faster ways there and back make a picture darker by one level in 256.
+    way = Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP
+    matrix = _MATRICES.get(film.first.colorspace, _BT601)
+    size = {"width": film.first.width, "height": film.first.height}
+    levels = frame.to_ndarray(format="rgb24", src_colorspace=matrix, interpolation=way, **size)
+    upright = np.ascontiguousarray(np.rot90(levels, film.quarter_turns))
+    turned_back = np.ascontiguousarray(np.rot90(translate(upright), -film.quarter_turns))
+    colours = av.VideoFrame.from_ndarray(turned_back, format="rgb24")
+    return colours.reformat(
+        format=pix_fmt, dst_colorspace=matrix, dst_color_range=_LIMITED_RANGE, interpolation=int(way)
+    )
+
+
+def _time_of(frame: Any, film: Film, last_pts: int | None) -> int:
+    """When the frame is shown, in the film's units; always after the one before, as encoders want it."""
+    step = max(1, round(1 / (film.rate * film.time_base)))
+    following = 0 if last_pts is None else last_pts + step
+    pts = following if frame.pts is None else round(frame.pts * (frame.time_base or film.time_base) / film.time_base)
+    return pts if last_pts is None else max(pts, last_pts + 1)

@@ -1,0 +1,317 @@
+"""The steps of `translate_beam`: find files, skip what is done, read, translate in batches, write whole, list failures.
+
+Only names travel between machines and into memory: reading, translating and writing are fused into one stage by every
+runner, and what is found there is written at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.metrics import Metrics
+from apache_beam.ml.inference.base import ModelHandler
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.translate.translator import WRITTEN_AS_READ
+
+NAMESPACE = "cyclegan_tf"
+TRANSLATED, SKIPPED, FAILED = "translated", "skipped", "failed"
+FAILURES = "failures"
+"""Name of the outputs that hold (source, reason)."""
+SIGNATURE, INPUT, OUTPUT = "serving_default", "images", "translated"
+
+_WILDCARDS = "*?["
+_PARTIAL_FOLDER = ".partial"
+# Pixels in one call of the network at most, or one picture.
+_AT_ONCE_PX = 2**22
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture on its way: as levels before and after translation, or why there is none.
+
+    Attributes:
+      source: its file.
+      target: the file to be.
+      levels: uint8 or uint16 (H, W, C), before and after translation.
+      error: what went wrong; None is nothing.
+    """
+
+    source: str
+    target: str
+    levels: np.ndarray
+    error: str | None = None
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is one of this machine."""
+    return FileSystems.get_scheme(path) is None
+
+
+def fixed_part(pattern: str) -> str:
+    """The folders of a pattern before its first wildcard, with the last slash; outputs are named relative to it."""
+    first = min((pattern.find(sign) for sign in _WILDCARDS if sign in pattern), default=len(pattern))
+    return pattern[: pattern.rfind("/", 0, first) + 1]
+
+
+def target_of(source: str, pattern: str, output: str) -> str:
+    """Where the translation of a file goes that a pattern matched; as .png where its kind is not written."""
+    relative, suffix = os.path.splitext(source.removeprefix(fixed_part(pattern)))
+    suffix = suffix if suffix.lower() in WRITTEN_AS_READ else ".png"
+    return f"{output.rstrip('/')}/{relative}{suffix}"
+
+
+class Find(beam.DoFn):
+    """Pattern -> (target, source) of each file it matches; what lies in the output folder is passed over."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output.rstrip("/") + "/"
+
+    def process(self, pattern: str) -> Iterator[tuple[str, str]]:
+        """See the class."""
+        (found,) = FileSystems.match([pattern])
+        for file in found.metadata_list:
+            if not file.path.startswith(self._output):
+                yield target_of(file.path, pattern, self._output), file.path
+
+
+class ChooseSource(beam.DoFn):
+    """(target, its sources) -> (source, target) if it is not there yet; other sources of the same target fail."""
+
+    def __init__(self, overwrite: bool) -> None:
+        self._overwrite = overwrite
+        self._skipped = Metrics.counter(NAMESPACE, SKIPPED)
+
+    def process(self, found: tuple[str, Iterable[str]]) -> Iterator[Any]:
+        """See the class."""
+        target, sources = found[0], sorted(set(found[1]))
+        for other in sources[1:]:
+            yield beam.pvalue.TaggedOutput(FAILURES, (other, f"another picture, {sources[0]}, goes to {target}"))
+        if not self._overwrite and FileSystems.exists(target):
+            self._skipped.inc()
+        else:
+            yield sources[0], target
+
+
+class Read(beam.DoFn):
+    """(source, target) -> `Example`, or a failure.
+
+    Args:
+      channels: that the network takes.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+
+    def process(self, task: tuple[str, str]) -> Iterator[Any]:
+        """See the class."""
+        source, target = task
+        try:
+            yield Example(source, target, _read(source, self._channels))
+        except (UserError, OSError) as error:
+            yield beam.pvalue.TaggedOutput(FAILURES, (source, _reason(error, source)))
+
+
+def _read(source: str, channels: int) -> np.ndarray:
+    if is_local(source):
+        return image_io.read(source, channels)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, os.path.basename(source))
+        with FileSystems.open(source, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            copy.write_bytes(stream.read())
+        return image_io.read(copy, channels)
+
+
+def _reason(error: Exception, source: str) -> str:
+    """What went wrong, without the file's name, which stands beside it."""
+    text = " ".join(str(error).split())
+    _, found, after = text.partition(os.path.basename(source))
+    return after.lstrip(": ") if found and after.strip(": ") else text
+
+
+class SavedModelHandler(ModelHandler):
+    """Runs an exported SavedModel on `Example`s for Beam's RunInference; pictures of one size go together.
+
+    What fails together is tried one by one, and an `Example` with its error comes out for what fails alone.
+
+    Args:
+      folder: of one version of a model, with saved_model.pb.
+      batch_size: pictures in one call at most; large ones are fewer.
+    """
+
+    def __init__(self, folder: str, batch_size: int) -> None:
+        super().__init__(
+            min_batch_size=batch_size,
+            max_batch_size=batch_size,
+            element_size_fn=_share(batch_size),
+        )
+        self._folder = folder
+
+    def load_model(self) -> Any:
+        """The SavedModel, once per process."""
+        return tf.saved_model.load(self._folder)
+
+    def run_inference(
+        self, batch: Sequence[Example], model: Any, inference_args: Mapping[str, Any] | None = None
+    ) -> Iterable[Example]:
+        """Translates a batch; in its order."""
+        del inference_args
+        translate = model.signatures[SIGNATURE]
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for index, example in enumerate(batch):
+            sizes.setdefault(example.levels.shape, []).append(index)
+        results: list[Example] = list(batch)
+        for indices in sizes.values():
+            for index, result in zip(indices, _translated(translate, [batch[i] for i in indices]), strict=True):
+                results[index] = result
+        return results
+
+    def get_num_bytes(self, batch: Sequence[Example]) -> int:
+        """Of the pictures; pickling them to measure would take longer than translating small ones."""
+        return sum(example.levels.nbytes for example in batch)
+
+    def get_metrics_namespace(self) -> str:
+        """Beside our own counters."""
+        return NAMESPACE
+
+
+def _share(batch_size: int) -> Callable[[Example], int]:
+    """Counts pictures for a batch: a large one for several."""
+
+    def counted(example: Example) -> int:
+        height, width, _ = example.levels.shape
+        return min(batch_size, max(1, math.ceil(height * width * batch_size / _AT_ONCE_PX)))
+
+    return counted
+
+
+def _translated(translate: Any, examples: Sequence[Example]) -> list[Example]:
+    """Examples of one size, translated."""
+    try:
+        signed = tf.constant(np.stack([image_io.to_signed(example.levels) for example in examples]))
+        values = translate(**{INPUT: signed})[OUTPUT].numpy()
+    except tf.errors.OpError as error:
+        if len(examples) > 1:
+            return [result for example in examples for result in _translated(translate, [example])]
+        lacking = isinstance(error, tf.errors.ResourceExhaustedError)
+        reason = "needs more memory than there is" if lacking else f"the model refuses it: {_short(error)}"
+        return [Example(examples[0].source, examples[0].target, examples[0].levels, reason)]
+    return [_leveled(example, value) for example, value in zip(examples, values, strict=True)]
+
+
+def _leveled(example: Example, values: np.ndarray) -> Example:
+    try:
+        levels, error = image_io.from_signed(values, 8 * example.levels.itemsize), None
+    except ValueError as nan:
+        levels, error = example.levels, str(nan)
+    return Example(example.source, example.target, levels, error)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+class Write(beam.DoFn):
+    """`Example` -> its file, whole or not at all; what failed goes out as (source, reason).
+
+    Args:
+      output: folder of all targets.
+    """
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+        self._written = Metrics.counter(NAMESPACE, TRANSLATED)
+
+    def process(self, example: Example) -> Iterator[Any]:
+        """See the class.
+
+        Raises:
+          UserError: the target cannot be written, and so no other could.
+        """
+        if example.error is not None:
+            yield beam.pvalue.TaggedOutput(FAILURES, (example.source, example.error))
+            return
+        try:
+            self._write(example)
+        except UserError as error:
+            yield beam.pvalue.TaggedOutput(FAILURES, (example.source, str(error)))
+        except OSError as error:
+            raise UserError(f"{example.target} cannot be written: {error.strerror or error}.") from error
+        else:
+            self._written.inc()
+
+    def _write(self, example: Example) -> None:
+        name = uuid.uuid4().hex + os.path.splitext(example.target)[1]
+        if is_local(example.target):
+            staged = Path(partial_folder(self._output), name)
+            image_io.save(staged, example.levels)
+            Path(example.target).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged, example.target)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            image_io.save(Path(folder, name), example.levels)
+            write_whole(example.target, Path(folder, name).read_bytes(), f"{partial_folder(self._output)}/{name}")
+
+
+def partial_folder(output: str) -> str:
+    """Where files are that are being written; a job that was killed leaves some, which the next one removes."""
+    return f"{output.rstrip('/')}/{_PARTIAL_FOLDER}"
+
+
+def remove_partial_files(output: str) -> None:
+    """Removes what a killed job left."""
+    folder = partial_folder(output)
+    if any(match.metadata_list for match in FileSystems.match([f"{folder}/**"])) or FileSystems.exists(folder):
+        FileSystems.delete([folder])
+
+
+def write_whole(path: str, data: bytes, partial: str) -> None:
+    """Writes a file under another name, then renames it; its folder is made if need be.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    for folder in (os.path.dirname(partial), os.path.dirname(path)):
+        if folder and not FileSystems.exists(folder):
+            FileSystems.mkdirs(folder)
+    with FileSystems.create(partial, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        stream.write(data)
+    if not is_local(path) and FileSystems.exists(path):  # not all of them rename onto a file
+        FileSystems.delete([path])
+    FileSystems.rename([partial], [path])
+
+
+class WriteDeadLetters(beam.DoFn):
+    """All (source, reason) -> one file of JSON lines, sorted, whole; also an empty one."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._failed = Metrics.counter(NAMESPACE, FAILED)
+
+    def process(self, failures: Sequence[tuple[str, str]]) -> None:
+        """See the class.
+
+        Raises:
+          UserError: the file cannot be written.
+        """
+        found = sorted(set(failures))
+        self._failed.inc(len(found))
+        lines = [json.dumps({"path": path, "reason": reason}, ensure_ascii=False) + "\n" for path, reason in found]
+        try:
+            write_whole(self._path, "".join(lines).encode(), f"{self._path}.{uuid.uuid4().hex}.partial")
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be written: {error.strerror or error}.") from error

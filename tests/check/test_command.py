@@ -1,0 +1,127 @@
+"""`python -m cyclegan_tf.check`: the report, the exit status, and errors in one sentence."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.check import command as check
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from tests.helpers import pictures
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the contact sheet goes unless told otherwise
+    folder = tmp_path / "data"
+    for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        image_io.save(folder / name / "0.png", pictures.noise(20, 24, seed=seed))
+    return folder
+
+
+def test_fine(data, capsys):
+    assert check.main([str(data), "--crop_size_px", "16"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].split() == ["folder", "pictures", "width", "px", "height", "px", "width/height", "kinds"]
+    assert lines[1].split() == ["trainA", "1", "24", "20", "1.2", "1", "PNG", "RGB", "8-bit"]
+    assert lines[-3:] == ["Fine to train on.", "", "contact sheet: contact_sheet.png"]
+    assert image_io.read("contact_sheet.png").shape[-1] == 3
+    assert err == ""
+
+
+def test_no_contact_sheet(data, tmp_path):
+    assert check.main([str(data), "--crop_size_px", "16", "--contact_sheet", "none"]) == 0
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_warnings(data, capsys):
+    image_io.save(data / "trainA" / "1.png", pictures.noise(10, 40, seed=9))
+    assert check.main([str(data), "--crop_size_px", "16"]) == 1
+    out = capsys.readouterr().out
+    assert "24 / 24 / 40" in out
+    assert "warning: trainA: 1 of 2 pictures is smaller than the crop of 16 px" in out
+    assert "Can be trained on" in out
+
+
+def test_unusable(data, capsys):
+    (data / "trainB" / "bad.png").write_bytes(b"no")
+    assert check.main([str(data), "--crop_size_px", "16"]) == 2
+    out = capsys.readouterr().out
+    assert f"\n    {data / 'trainB' / 'bad.png'}: is not a picture" in out
+    assert "Training would refuse this" in out
+
+
+def test_empty_domain(data, capsys):
+    (data / "trainA" / "0.png").rename(data / "trainA" / "0.heic")
+    assert check.main([str(data)]) == 2
+    assert "error: trainA has no pictures (it holds 1 .heic)" in capsys.readouterr().out
+
+
+def test_two_plain_folders_and_contact_sheet(data, tmp_path, capsys):
+    sheet = tmp_path / "new" / "sheet.png"
+    argv = ["--x_dir", str(data / "trainA"), "--y_dir", str(data / "trainB"), "--crop_size_px", "16"]
+    assert check.main([*argv, "--contact_sheet", str(sheet)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[1].startswith("X ")
+    assert "testA" not in out
+    assert f"contact sheet: {sheet}" in out
+    assert image_io.read(sheet).shape[0] == 4 + 2 * (128 + 4)
+
+
+def test_channels(data, capsys):
+    for name in ("trainB", "testB"):
+        (data / name / "0.png").unlink()
+        np.save(data / name / "0.npy", pictures.noise(20, 20, 5, seed=len(name)))
+    assert check.main([str(data), "--crop_size_px", "16", "--channels_y", "5"]) == 0
+    assert check.main([str(data), "--crop_size_px", "16"]) == 2
+    assert "has 5 channels" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "give either a folder"),
+        (["{data}", "--x_dir", "{data}"], "give either a folder"),
+        (["--x_dir", "{data}"], "give either a folder"),
+        (["{data}/none"], "there is no such folder"),
+        (["--x_dir", "{data}/none", "--y_dir", "{data}"], "there is no such folder"),
+        (["{data}/trainA"], "has no folder trainA"),
+        (["{data}", "--crop_size_px", "0"], "--crop_size_px got 0"),
+        (["{data}", "--channels", "three"], "--channels got 'three'"),
+        (["{data}", "--contact_sheets", "a.png"], "did you mean --contact_sheet"),
+        (["{data}", "--contact_sheet", "a.gif"], r"a\.gif must end in one of"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(data, argv, message, capsys):
+    with pytest.raises(UserError, match=message) as caught:
+        check.main([word.format(data=data) for word in argv])
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_contact_sheet_that_cannot_be_written(data, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"--contact_sheet .*sheet\.png cannot be written"):
+        check.main([str(data), "--contact_sheet", str(tmp_path / "file" / "sheet.png")])
+
+
+def run_program(*argv):
+    return subprocess.run([sys.executable, "-m", "cyclegan_tf.check", *argv], capture_output=True, text=True)
+
+
+def test_mistake_as_a_program():
+    done = run_program("--nonsense")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: unknown option --nonsense; see --help.\n"
+
+
+@pytest.mark.slow
+def test_as_a_program(data):
+    (data / "trainB" / "bad.png").write_bytes(b"no")
+    done = run_program(str(data), "--crop_size_px", "16")
+    assert done.returncode == 2, done.stderr
+    assert "bad.png: is not a picture" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,133 @@
+"""Findings: each harm is found where it is, and nowhere else."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cyclegan_tf.check import findings
+from cyclegan_tf.check.findings import Examined, Folder
+from cyclegan_tf.images.io import PictureInfo
+
+
+def good(folder, number, **changes):
+    """A readable picture, unlike any other, nothing wrong with it."""
+    facts = {"width": 300, "height": 300, "mode": "RGB", "channels": 3, "bits": 8, "has_alpha": False}
+    facts |= {name: changes.pop(name) for name in list(changes) if name in facts}
+    path = Path(folder) / f"{number}.png"
+    known = {"digest": f"{folder}{number}".encode(), "contrast": 0.2, "brightest": 1.0} | changes
+    return Examined(path, None, PictureInfo(path, "PNG", **facts), **known)
+
+
+def folder(name, *files, channels=3, ignored=None):
+    return Folder(name, Path(name), channels, files, Counter(ignored or {}))
+
+
+def look(*folders, crop_size_px=256):
+    return [finding for one in findings.LOOKS for finding in one(folders, crop_size_px)]
+
+
+def both(*x_files, channels=3):
+    """Domain X as given, domain Y as many good pictures."""
+    return folder("X", *x_files, channels=channels), folder("Y", *(good("Y", i) for i in range(len(x_files))))
+
+
+def test_nothing_wrong_nothing_found():
+    assert look(*both(good("X", 1), good("X", 2))) == []
+
+
+def test_domains_by_name():
+    assert [findings.domain_of(name) for name in ("trainA", "testA", "X")] == ["X"] * 3
+    assert [findings.domain_of(name) for name in ("trainB", "testB", "Y")] == ["Y"] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"contrast": 0.001}, "1 of 2 pictures is flat"),
+        ({"width": 255}, "1 of 2 pictures is smaller than the crop of 256 px"),
+        ({"height": 255}, "smaller than the crop"),
+        ({"has_alpha": True, "channels": 4, "mode": "RGBA"}, "laid on white"),
+        ({"mode": "CMYK", "channels": 4}, "in CMYK"),
+        ({"bits": 16}, "Domain X mixes 1 8-bit and 1 deeper"),
+        ({"channels": 1, "mode": "L"}, "Domain X mixes 1 colour and 1 gray"),
+    ],
+)
+def test_one_odd_picture_is_found(changes, words):
+    (found,) = look(*both(good("X", 1), good("X", 2, **changes)))
+    assert found.level == "warning"
+    assert words in found.text
+    if "mixes" not in words:
+        assert "2.png" in found.text
+        assert "1.png" not in found.text
+
+
+def test_gray_among_colour_is_all_right_where_gray_is_read():
+    assert look(*both(good("X", 1), good("X", 2, channels=1, mode="L"), channels=1)) == []
+
+
+def test_shallow_data_in_deep_files():
+    dark = [good("X", number, bits=16, brightest=4095 / 65535) for number in (1, 2)]
+    (found,) = look(*both(*dark))
+    assert "no deep picture goes above 6.2% of white" in found.text
+    assert look(*both(*dark, good("X", 3, bits=16, brightest=0.9))) == []
+
+
+def test_the_same_picture_in_two_places():
+    x, y = good("X", 1, digest=b"same"), good("Y", 1, digest=b"same")
+    (found,) = look(folder("X", x), folder("Y", y))
+    assert found.text.startswith("1 picture is in both domains")
+    assert "X/1.png = Y/1.png" in found.text
+
+    train, test = good("trainA", 1, digest=b"same"), good("testA", 1, digest=b"same")
+    others = (folder("trainB", good("trainB", 1)), folder("testB", good("testB", 1)))
+    (found,) = look(folder("trainA", train), folder("testA", test), *others)
+    assert "in training and in test" in found.text
+
+    (found,) = look(*both(good("X", 1, digest=b"same"), good("X", 2, digest=b"same")))
+    assert "more than once in a folder" in found.text
+    assert "X/1.png = X/2.png" in found.text
+
+
+def test_unreadable_files_are_errors_in_training_and_warnings_in_test():
+    broken = [Examined(Path(name) / "bad.png", "is damaged") for name in ("trainA", "testA")]
+    found = look(
+        folder("trainA", good("trainA", 1), broken[0]),
+        folder("trainB", good("trainB", 1)),
+        folder("testA", broken[1]),
+        folder("testB", good("testB", 1)),
+    )
+    assert [finding.level for finding in found] == ["error", "warning"]
+    assert found[0].text.endswith("\n    trainA/bad.png: is damaged")
+
+
+def test_many_unreadable_files_are_counted():
+    broken = [Examined(Path(f"X/{number}.png"), "is damaged") for number in range(130)]
+    found = look(folder("X", *broken), folder("Y", good("Y", 1)))[0]
+    assert "130 files cannot be used" in found.text
+    assert found.text.endswith("and 30 more")
+
+
+def test_empty_folders():
+    (found,) = look(folder("X", ignored={".heic": 12}), folder("Y", good("Y", 1)))
+    assert found.level == "error"
+    assert "X has no pictures (it holds 12 .heic)" in found.text
+    found = look(folder("trainA", good("trainA", 1)), folder("trainB", good("trainB", 1)), folder("testA"))
+    assert [(finding.level, finding.text[:20]) for finding in found] == [
+        ("note", "testA has no picture"),
+        ("note", "There is no testB; t"),
+    ]
+
+
+def test_other_files_are_a_note():
+    (found,) = look(folder("X", good("X", 1), ignored={".txt": 1}), folder("Y", good("Y", 1)))
+    assert (found.level, "1 .txt" in found.text) == ("note", True)
+
+
+@pytest.mark.parametrize(("counts", "expected"), [((2, 5), 0), ((2, 6), 1), ((6, 2), 1)])
+def test_uneven_counts(counts, expected):
+    folders = [folder(name, *(good(name, i) for i in range(n))) for name, n in zip("XY", counts, strict=True)]
+    found = look(*folders)
+    assert len(found) == expected
+    if found:
+        assert "3 times an epoch" in found[0].text

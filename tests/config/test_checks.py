@@ -1,0 +1,35 @@
+"""The config's refusals."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from cyclegan_tf.config.checks import at_least, require, without_affine
+
+
+@dataclass
+class Section:
+    norm: str = "instance"
+    norm_affine: bool = False
+    blocks: int | None = None
+
+
+def test_what_holds_is_passed_over():
+    require(True, "a.b", 3, "never told")
+    at_least("a", Section(blocks=1), 1, "blocks")
+    at_least("a", Section(blocks=None), 1, "blocks")
+    for section in (Section("batch"), Section("instance", True), Section()):
+        without_affine("a", section)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: require(False, "a.b", "x", "it must be y"), r"^a\.b is 'x', but it must be y\.$"),
+        (lambda: at_least("a", Section(blocks=0), 1, "blocks"), r"^a\.blocks is 0, but it must be at least 1\.$"),
+        (lambda: without_affine("a", Section("batch", True)), r"^a\.norm_affine is True, but a\.norm batch learns"),
+    ],
+)
+def test_what_does_not_hold_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,206 @@
+"""Keras networks out of PyTorch's weights: the same outputs; and back: the same state_dicts."""
+
+import copy
+
+import keras
+import numpy as np
+import pytest
+
+from cyclegan_tf.convert.pytorch import files as torch_files
+from cyclegan_tf.convert.pytorch import networks as torch_networks
+from cyclegan_tf.convert.pytorch.layout import keras_weights
+from cyclegan_tf.convert.pytorch.recognize import recognise
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks.builders import build_discriminator, build_generator
+
+torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+official = pytest.importorskip("official_torch")
+
+# build, its mode for the truth, size of a picture
+CASES = {
+    "resnet": (lambda: official.Resnet(blocks=3), "train", (20, 28)),
+    "resnet_channels": (lambda: official.Resnet(1, 4, blocks=2), "train", (16, 24)),
+    "resnet_dropout": (lambda: official.Resnet(dropout=True), "eval", (24, 16)),
+    "resnet_affine": (lambda: official.Resnet(affine=True), "train", (20, 28)),
+    "resnet_affine_dropout": (lambda: official.Resnet(affine=True, dropout=True), "eval", (20, 28)),
+    # in training mode, as the authors' test.py leaves it, PyTorch keeps the statistics but does not use them
+    "resnet_leftovers": (lambda: official.Resnet(statistics=True), "train", (20, 28)),
+    "resnet_affine_leftovers": (lambda: official.Resnet(affine=True, statistics=True), "train", (20, 28)),
+    "resnet_batch": (lambda: official.Resnet(norm="batch", blocks=3), "eval", (20, 28)),
+    "resnet_batch_dropout": (lambda: official.Resnet(norm="batch", dropout=True), "eval", (20, 28)),
+    "unet_128": (lambda: official.Unet(7), "train", (128, 256)),
+    "unet_128_affine": (lambda: official.Unet(7, 1, 2, affine=True), "train", (256, 128)),
+    "unet_128_batch": (lambda: official.Unet(7, norm="batch", dropout=True), "eval", (128, 256)),
+    "unet_256": (lambda: official.Unet(8, dropout=True), "eval", (256, 512)),
+    "unet_256_batch": (lambda: official.Unet(8, norm="batch"), "eval", (512, 256)),
+    "basic": (lambda: official.Patch(), "train", (40, 33)),
+    "basic_affine_leftovers": (lambda: official.Patch(affine=True, statistics=True), "train", (40, 33)),
+    "basic_batch": (lambda: official.Patch(norm="batch"), "eval", (40, 33)),
+    "one_layer": (lambda: official.Patch(n_layers=1), "train", (21, 18)),
+    "two_layers": (lambda: official.Patch(1, n_layers=2), "train", (21, 30)),
+    "four_layers": (lambda: official.Patch(n_layers=4), "train", (64, 80)),
+    "pixel": (lambda: official.Pixel(), "train", (9, 14)),
+    "pixel_batch": (lambda: official.Pixel(norm="batch"), "eval", (9, 14)),
+}
+
+
+@pytest.fixture(params=CASES, name="case")
+def _case(request):
+    build, mode, size = CASES[request.param]
+    network = official.randomised(build(), seed=3)
+    return (network.train() if mode == "train" else network.eval()), size
+
+
+def pictures(network, size, count=2):
+    channels = next(iter(network.parameters())).shape[1]
+    return np.random.default_rng(5).uniform(-1, 1, (count, *size, channels)).astype(np.float32)
+
+
+def converted(network):
+    arrays = official.arrays_of(network)
+    return torch_networks.build(recognise(arrays, "n.pth"), arrays)
+
+
+def test_outputs_are_those_of_pytorch(case):
+    network, size = case
+    ours, given = converted(network), pictures(network, size)
+    # training mode moves running statistics, which must not reach the original
+    truth = official.outputs_of(copy.deepcopy(network), given)
+    found = np.asarray(ours(given, training=False))
+    assert found.dtype == np.float32
+    # far from constant, and not all where tanh is flat
+    assert truth.std() > 0.05
+    assert np.mean(np.abs(truth) > 0.999) < 0.3 or not np.abs(truth).max() <= 1
+    np.testing.assert_allclose(found, truth, atol=1e-4 * max(1.0, float(np.abs(truth).max())))
+
+
+def test_and_back_pytorch_has_the_same_names_order_and_outputs(case, tmp_path):
+    network, size = case
+    ours, given = converted(network), pictures(network, size)
+    design, arrays = torch_networks.to_state_dict(ours, "ours")
+    torch_files.write_state_dict(tmp_path / "n.pth", arrays)
+    loaded = torch.load(tmp_path / "n.pth", weights_only=True)
+    again = type(network)(**today(network, design))
+    assert list(loaded) == list(again.state_dict())
+    assert [v.shape for v in loaded.values()] == [v.shape for v in again.state_dict().values()]
+    assert [v.dtype for v in loaded.values()] == [v.dtype for v in again.state_dict().values()]
+    assert again.load_state_dict(loaded, strict=True) is not None
+    again.train(network.training)
+    truth = official.outputs_of(copy.deepcopy(network), given)
+    np.testing.assert_allclose(official.outputs_of(again, given), truth, atol=1e-6)
+
+
+def today(network, design):
+    """Arguments of a new network like this one, as today's PyTorch makes it: without leftovers."""
+    found = {"inputs": design.input_channels, "filters": design.filters, "norm": design.norm}
+    if design.is_generator:
+        found["outputs"] = design.output_channels
+    if isinstance(network, official.Resnet):
+        found |= {"blocks": design.blocks, "dropout": design.dropout}
+    if isinstance(network, official.Unet):
+        found["depth"] = {"unet_256": 8, "unet_128": 7}[design.architecture]
+    if isinstance(network, official.Patch):
+        found["n_layers"] = design.n_layers
+    if design.norm == "instance":
+        found["affine"] = design.norm_affine
+    return found
+
+
+def test_running_statistics_of_instance_normalization_would_make_a_difference():
+    """So that the cases above mean something: after eval(), such a PyTorch network gives other pictures."""
+    network = official.randomised(official.Resnet(statistics=True), seed=3)
+    given = pictures(network, (20, 28))
+    used = official.outputs_of(network.eval(), given)
+    assert np.abs(used - np.asarray(converted(network)(given))).max() > 0.05
+
+
+def test_biasless_convolutions_give_what_pytorch_gives():
+    """Instance normalization after convolutions without biases, as for a while in 2017."""
+    network = official.randomised(official.Resnet(statistics=True), seed=3)
+    with torch.no_grad():
+        kept = {id(list(network.model)[-2])}
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d) and id(module) not in kept:
+                module.bias = None
+    given, arrays = pictures(network, (20, 28)), official.arrays_of(network)
+    ours = torch_networks.build(recognise(arrays, "n.pth"), arrays)
+    truth = official.outputs_of(network.train(), given)
+    np.testing.assert_allclose(np.asarray(ours(given)), truth, atol=1e-4)
+    design, again = torch_networks.to_state_dict(ours, "ours")
+    assert design.biases
+    assert not again["model.1.bias"].any()
+
+
+def test_every_weight_matters():
+    """Each array of the state_dict but those that a norm cancels changes the picture: none is read and forgotten."""
+    network = official.randomised(official.Resnet(norm="batch", blocks=1), seed=3).eval()
+    given, arrays = pictures(network, (16, 20), 1), official.arrays_of(network)
+    design = recognise(arrays, "n.pth")
+    ours = torch_networks.build(design, arrays)
+    before = np.asarray(ours(given))
+    for name in arrays:
+        if not name.endswith("num_batches_tracked"):
+            torch_networks.fill(ours, keras_weights(design, {**arrays, name: arrays[name] + 0.5}), "n.pth")
+            assert np.abs(np.asarray(ours(given)) - before).max() > 1e-4, name
+
+
+def test_converted_networks_are_saved_and_loaded(tmp_path):
+    network = official.randomised(official.Resnet(norm="batch", dropout=True), seed=3).eval()
+    ours, given = converted(network), pictures(network, (16, 20))
+    ours.save(tmp_path / "n.keras")
+    loaded = keras.saving.load_model(tmp_path / "n.keras")
+    np.testing.assert_array_equal(np.asarray(loaded(given)), np.asarray(ours(given)))
+    assert torch_networks.to_state_dict(loaded, "n")[0] == torch_networks.to_state_dict(ours, "n")[0]
+
+
+def test_nothing_is_assigned_unless_all_fits():
+    network = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
+    before = [weight.copy() for weight in network.get_weights()]
+    weights = {name: np.ones(v.shape, np.float32) for name, v in torch_networks.variables(network).items()}
+    wrong = {
+        r"does not fit resnet_6blocks: last/bias \(3,\) is missing\.": {
+            name: array for name, array in weights.items() if name != "last/bias"
+        },
+        r"last/bias is \(4,\) instead of \(3,\)": {**weights, "last/bias": np.ones(4)},
+        r"more/kernel \(1,\) is unknown": {**weights, "more/kernel": np.ones(1)},
+    }
+    for message, given in wrong.items():
+        with pytest.raises(UserError, match=message):
+            torch_networks.fill(network, given, "n.pth")
+        for now, then in zip(network.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(now, then)
+    torch_networks.fill(network, weights, "n.pth")
+    assert all(weight.all() for weight in network.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: build_generator("fast_style", filters=2), r"cannot become one: .*first/kernel is \(9, 9, 3, 2\)"),
+        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, upsampling="resize"), "has resizing in place"),
+        (lambda: build_generator("unet_128", filters=1, upsampling="resize"), "has resizing in place"),
+        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, colour_skip=True), "has a colour skip"),
+        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, long_skips=True), "has long skips"),
+        (lambda: brightened(build_generator("resnet_6blocks", filters=2, blocks=1)), "in the layers brighter, so it"),
+        (
+            lambda: keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1)]),
+            "is of no architecture that the authors' PyTorch code knows",
+        ),
+    ],
+)
+def test_networks_that_the_authors_code_lacks_are_refused(build, message):
+    with pytest.raises(UserError, match=f"^run .*{message}"):
+        torch_networks.to_state_dict(build(), "run")
+
+
+def brightened(network):
+    """With a layer more, that has no weights."""
+    return keras.Model(network.input, keras.layers.Rescaling(1.1, name="brighter")(network.output))
+
+
+def test_discriminators_of_ours_become_the_authors():
+    for options in ({"n_layers": 2}, {"norm": "batch"}, {"architecture": "pixel"}, {"norm_affine": True}):
+        judge = build_discriminator(filters=2, seed=0, **options)
+        design, arrays = torch_networks.to_state_dict(judge, "judge")
+        assert recognise(arrays, "n.pth") == design
+        assert torch_networks.build(design, arrays).count_params() == judge.count_params()

@@ -1,0 +1,204 @@
+"""Which network a state_dict belongs to; what does not fit is named, and nothing is guessed."""
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.convert.pytorch import recognize as torch_recognise
+from cyclegan_tf.convert.pytorch.recognize import described, notes, recognise
+from cyclegan_tf.errors import UserError
+
+pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+official = pytest.importorskip("official_torch")
+
+
+def arrays(network):
+    return official.arrays_of(network)
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (lambda: official.Resnet(), "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm, no dropout"),
+        (
+            lambda: official.Resnet(filters=2, blocks=9, dropout=True),
+            "resnet_9blocks, 2 filters, 9 blocks, 3 -> 3 channels, instance norm, dropout",
+        ),
+        (
+            lambda: official.Resnet(1, 4, filters=2, blocks=6, norm="batch"),
+            "resnet_6blocks, 2 filters, 6 blocks, 1 -> 4 channels, batch norm, no dropout",
+        ),
+        (
+            lambda: official.Resnet(affine=True, dropout=True),
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, dropout",
+        ),
+        (
+            lambda: official.Resnet(affine=True),
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, no dropout",
+        ),
+        (
+            lambda: official.Resnet(statistics=True),
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm, no dropout",
+        ),
+        (
+            lambda: official.Resnet(affine=True, statistics=True),
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, no dropout",
+        ),
+        (lambda: official.Unet(8, dropout=True), "unet_256, 2 filters, 3 -> 3 channels, instance norm"),
+        (lambda: official.Unet(7, 1, 2), "unet_128, 2 filters, 1 -> 2 channels, instance norm"),
+        (lambda: official.Unet(7, norm="batch"), "unet_128, 2 filters, 3 -> 3 channels, batch norm"),
+        (lambda: official.Patch(), "basic, 4 filters, 3 layers, 3 -> 1 channels, instance norm"),
+        (lambda: official.Patch(1, 5, 1), "n_layers, 5 filters, 1 layers, 1 -> 1 channels, instance norm"),
+        (
+            lambda: official.Patch(n_layers=6, norm="batch"),
+            "n_layers, 4 filters, 6 layers, 3 -> 1 channels, batch norm",
+        ),
+        (lambda: official.Pixel(2), "pixel, 4 filters, 2 -> 1 channels, instance norm"),
+        (lambda: official.Pixel(norm="batch"), "pixel, 4 filters, 3 -> 1 channels, batch norm"),
+    ],
+)
+def test_every_kind_is_recognised(build, told):
+    design = recognise(arrays(build()), "n.pth")
+    assert described(design) == told
+
+
+def test_odd_numbers_of_blocks_are_the_nine_blocks_with_another_number():
+    design = recognise(arrays(official.Resnet(blocks=3)), "n.pth")
+    assert (design.architecture, design.blocks, design.filters) == ("resnet_9blocks", 3, 4)
+    design = recognise(arrays(official.Resnet(blocks=6)), "n.pth")
+    assert (design.architecture, design.blocks) == ("resnet_6blocks", 6)
+
+
+def test_parameters_are_counted_as_pytorch_counts_them():
+    for network in (official.Resnet(norm="batch"), official.Resnet(statistics=True, affine=True), official.Pixel()):
+        expected = sum(parameter.numel() for parameter in network.parameters())
+        assert torch_recognise.count_parameters(arrays(network)) == expected
+
+
+def test_what_a_person_should_know():
+    def told(network, **options):
+        return " | ".join(notes(recognise(arrays(network), "n.pth", **options)))
+
+    assert told(official.Resnet()) == ""
+    assert "running statistics of instance normalization" in told(official.Resnet(statistics=True))
+    assert "as PyTorch does after eval()" in told(official.Resnet(norm="batch"))
+    assert "dropout acts in training only" in told(official.Resnet(dropout=True))
+    assert "do not tell whether it was trained with dropout" in told(official.Unet(7))
+    assert "dropout" not in told(official.Patch())
+    assert "since batch normalization goes without biases" in told(official.Resnet(affine=True, statistics=True))
+
+
+def without(state, *ends):
+    return {name: array for name, array in state.items() if not name.endswith(ends)}
+
+
+def biases_before_norms(state):
+    """Names of the biases that the authors' code leaves out under batch normalization."""
+    without_biases = arrays(official.Resnet(norm="batch"))
+    return [name for name in state if name not in without_biases]
+
+
+def test_networks_without_biases_and_norms_are_not_guessed_at():
+    state = arrays(official.Resnet())
+    bare = without(state, *biases_before_norms(state))
+    assert 0 < len(bare) < len(state)
+    with pytest.raises(UserError, match=r"that is --norm none, which is not supported, .* give --norm instance"):
+        recognise(bare, "n.pth")
+    design = recognise(bare, "n.pth", "instance")
+    assert (design.norm, design.norm_affine, design.biases, design.statistics) == ("instance", False, False, False)
+    assert "these are 0" in " ".join(notes(design))
+
+
+def test_the_norm_may_be_told_where_it_is_open_and_only_there():
+    batch = arrays(official.Resnet(norm="batch"))
+    assert recognise(batch, "n.pth", "batch") == recognise(batch, "n.pth")
+    design = recognise(batch, "n.pth", "instance")  # of an early version, without biases
+    assert (design.norm, design.norm_affine, design.biases, design.statistics) == ("instance", True, False, True)
+    for network in (official.Resnet(), official.Resnet(affine=True, statistics=True)):
+        with pytest.raises(UserError, match=r"n.pth cannot be of batch normalization"):
+            recognise(arrays(network), "n.pth", "batch")
+    older = without(batch, "num_batches_tracked")
+    assert recognise(older, "n.pth") == recognise(batch, "n.pth")
+
+
+def changed(build, **changes):
+    state = arrays(build())
+    for name, array in changes.items():
+        if array is None:
+            del state[name]
+        else:
+            state[name] = array
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (
+            lambda: {"features.0.weight": np.ones((8, 3, 3, 3)), "features.0.bias": np.ones(8)},
+            r"of no network of the authors' code .*: its first entries are features.0.weight \(8, 3, 3, 3\), "
+            r"features.0.bias \(8,\)",
+        ),
+        (lambda: {"model.0.weight": np.ones((8, 3, 3, 3))}, "of no network of the authors' code"),
+        (lambda: {"model.0.weight": np.ones(3)}, "of no network of the authors' code"),
+        (
+            lambda: changed(official.Resnet, **{"model.4.weight": np.ones((8, 4, 5, 5))}),
+            r"looks like resnet, 4 filters.* does not fit: model.4.weight is \(8, 4, 5, 5\) instead of "
+            r"\(8, 4, 3, 3\)\. Nothing was taken",
+        ),
+        (
+            lambda: changed(official.Resnet, **{"model.11.conv_block.5.bias": None}),
+            r"does not fit: model.11.conv_block.5.bias \(16,\) is missing",
+        ),
+        (
+            lambda: changed(official.Resnet, **{"model.25.weight": np.ones((3, 4, 7, 7))}),
+            r"does not fit: model.25.weight \(3, 4, 7, 7\) is unknown",
+        ),
+        (lambda: changed(official.Resnet, **{"model.1.weight": None}), "does not fit: model.1.weight is missing"),
+        (
+            lambda: changed(official.Resnet, **{"model.1.weight": np.ones(4)}),
+            r"does not fit: model.1.weight is \(4,\), not of 4 axes",
+        ),
+        (
+            lambda: {name.replace("model.1", "model.0"): a for name, a in arrays(official.Resnet()).items()},
+            r"its blocks stand at \[0, 1\] and not from 10 on",
+        ),
+        (
+            lambda: {f"{name}.x": a for name, a in arrays(official.Resnet()).items()},
+            "looks like a residual generator, but does not fit: model.1.weight is missing",
+        ),
+        (lambda: arrays(official.Unet(6)), "looks like a U-Net that halves 6 times; only unet_256"),
+        (lambda: arrays(official.Unet(9)), "looks like a U-Net that halves 9 times"),
+        (lambda: arrays(official.Patch(n_layers=7)), "a PatchGAN discriminator of 7 layers; from 1 to 6 are possible"),
+        (
+            lambda: changed(official.Pixel, **{"net.5.bias": None}),
+            r"looks like pixel.* does not fit: net.5.bias \(1,\) is missing",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(state, message):
+    with pytest.raises(UserError, match=message) as told:
+        recognise(state(), "n.pth")
+    assert str(told.value).startswith("n.pth ")
+    assert "\n" not in str(told.value)
+
+
+def test_of_many_misfits_the_first_three_are_told():
+    state = {name: np.ones(9) if name.endswith("bias") else array for name, array in arrays(official.Resnet()).items()}
+    with pytest.raises(UserError, match=r"does not fit: model.1.bias .*; model.4.bias .*; model.7.bias .* such in all"):
+        recognise(state, "n.pth")
+
+
+def test_what_the_authors_code_needs_for_networks_of_ours():
+    def told(network):
+        return " | ".join(torch_recognise.notes_for_the_authors_code(recognise(arrays(network), "n.pth")))
+
+    assert told(official.Resnet(blocks=6)) == ""
+    assert "set affine=True" in told(official.Resnet(blocks=6, affine=True))
+    assert "set n_blocks=2" in told(official.Resnet())
+    options = torch_recognise.official_options
+    assert options(recognise(arrays(official.Resnet(blocks=6)), "n")) == (
+        "--netG resnet_6blocks --norm instance --ngf 4 --no_dropout"
+    )
+    assert options(recognise(arrays(official.Resnet(1, 2, 64, 9, "batch", dropout=True)), "n")) == (
+        "--netG resnet_9blocks --norm batch --input_nc 1 --output_nc 2"
+    )

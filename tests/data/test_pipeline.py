@@ -1,0 +1,179 @@
+"""The order of pictures is a function of (seed, step), and complete."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.data.cache import open_store
+from cyclegan_tf.data.pipeline import Order, evaluation_pairs, find_unreadable, training_dataset
+from cyclegan_tf.data.sources import Pictures, open_folder
+from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.io import PictureError
+from tests.helpers import tiny
+
+
+def numbered(count, size=12):
+    """Pictures that say their index in the red channel and their columns in the green one."""
+    arrays = np.zeros((count, size, size, 3), np.uint8)
+    arrays[..., 0] = np.arange(count)[:, None, None]
+    arrays[..., 1] = np.arange(size) * 10
+    return Pictures(tuple(str(i) for i in range(count)), 3, arrays.__getitem__)
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(count_x, count_y, batch_size=1, seed=0, start=0, end=None, crop=8):
+        preparation = Preparation("crop", 12, crop)
+        stores = [
+            open_store(numbered(count), preparation, "memory", tmp_path, label)
+            for count, label in ((count_x, "x"), (count_y, "y"))
+        ]
+        order = Order(count_x, count_y, batch_size, seed)
+        end = end or 3 * order.steps_per_epoch
+        return list(training_dataset(*stores, order, preparation, start, end).as_numpy_iterator())
+
+    return make
+
+
+def indices(batches, side):
+    return [round((value + 1) * 127.5) for batch in batches for value in batch[side][:, 0, 0, 0]]
+
+
+def test_batches_are_float32_in_minus_one_to_one(make):
+    real_x, real_y = make(5, 3)[0]
+    for real in (real_x, real_y):
+        assert real.shape == (1, 8, 8, 3)
+        assert real.dtype == np.float32
+        assert real.min() >= -1
+        assert real.max() <= 1
+
+
+def test_wrong_05_an_epoch_is_the_larger_domain_and_the_smaller_is_redrawn(make):
+    batches = make(4, 7)
+    assert len(batches) == 21
+    y = np.reshape(indices(batches, 1), (3, 7))
+    assert all(sorted(epoch) == list(range(7)) for epoch in y)
+    assert len({tuple(epoch) for epoch in y}) == 3
+    x = indices(batches, 0)
+    # Rounds of the smaller domain go on across epochs: every picture equally often.
+    assert all(sorted(x[i : i + 4]) == [0, 1, 2, 3] for i in range(0, 20, 4))
+
+
+def test_wrong_05_pairs_are_never_fixed(make):
+    batches = make(6, 6)
+    pairs = list(zip(indices(batches, 0), indices(batches, 1), strict=True))
+    partners = [{y for x, y in pairs if x == wanted} for wanted in range(6)]
+    assert sum(len(partner) for partner in partners) > 10
+
+
+def test_wrong_04_two_epochs_of_one_picture_differ(make):
+    batches = make(1, 1, end=20)
+    assert len({batch[0].tobytes() for batch in batches}) > 8
+
+
+def test_x_and_y_are_augmented_independently(make):
+    batches = make(1, 1, end=30)
+    same = sum((batch[0][..., 1] == batch[1][..., 1]).all() for batch in batches)
+    assert same < 15
+
+
+def test_a_resumed_run_sees_what_it_would_have_seen(make):
+    whole = make(5, 4, batch_size=2, end=9)
+    rest = make(5, 4, batch_size=2, start=4, end=9)
+    assert len(rest) == 5
+    for a, b in zip(whole[4:], rest, strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_array_equal(a[1], b[1])
+
+
+def test_the_seed_decides(make):
+    assert indices(make(9, 9, seed=1), 0) == indices(make(9, 9, seed=1), 0)
+    assert indices(make(9, 9, seed=1), 0) != indices(make(9, 9, seed=2), 0)
+
+
+def test_a_batch_that_does_not_divide_the_domain_shows_no_picture_twice(make):
+    batches = make(7, 7, batch_size=3)
+    epochs = np.reshape(indices(batches, 0), (3, 6))
+    assert all(len(set(epoch)) == 6 for epoch in epochs)
+    assert len({tuple(sorted(epoch)) for epoch in epochs}) > 1
+
+
+def test_evaluation_pairs_are_unaugmented_and_the_shorter_list_goes_round():
+    preparation = Preparation("crop", 12, 8)
+    pairs = list(evaluation_pairs(numbered(2), numbered(3), preparation, 10))
+    assert [round((float(x[0, 0, 0, 0]) + 1) * 127.5) for x, _ in pairs] == [0, 1, 0]
+    expected = numbered(3).read(2)[None] / 127.5 - 1
+    np.testing.assert_allclose(pairs[2][1], expected, atol=1e-6)
+
+
+def test_the_unreadable_picture_of_a_step_is_named():
+    def read(index):
+        if index == 3:
+            raise PictureError("three.jpg", "truncated")
+        return numbered(5).read(index)
+
+    order = Order(5, 5, 1, 0)
+    bad = Pictures(tuple("01234"), 3, read)
+    steps = [s for s in range(5) if int(order.picture("x", tf.constant(s, tf.int64))) == 3]
+    with pytest.raises(UserError, match=r"three.jpg: truncated"):
+        find_unreadable(order, steps[0], bad, numbered(5))
+
+
+@pytest.mark.parametrize(("parts", "count_x", "count_y"), [(2, 13, 7), (3, 7, 20), (6, 12, 12)])
+def test_slices_of_all_machines_are_the_batches_of_one(tmp_path, parts, count_x, count_y):
+    order = Order(count_x, count_y, 6, 3)
+    preparation = Preparation("crop", 12, 8)
+    whole = _parts(tmp_path, order, preparation, 1)[0]
+    sliced = _parts(tmp_path, order, preparation, parts)
+    assert {len(batches) for batches in sliced} == {len(whole)} == {2 * order.steps_per_epoch}
+    for step, batch in enumerate(whole):
+        for side in (0, 1):
+            together = np.concatenate([batches[step][side] for batches in sliced])
+            np.testing.assert_array_equal(together, batch[side])
+    larger = 0 if count_x > count_y else 1
+    epoch = indices(whole[: order.steps_per_epoch], larger)
+    assert len(set(epoch)) == len(epoch)
+
+
+def _parts(folder, order, preparation, parts):
+    stores = [
+        open_store(numbered(count), preparation, "memory", folder, label)
+        for count, label in ((order.count_x, "x"), (order.count_y, "y"))
+    ]
+    end = 2 * order.steps_per_epoch
+    return [
+        list(training_dataset(*stores, order, preparation, 0, end, part, parts).as_numpy_iterator())
+        for part in range(parts)
+    ]
+
+
+def test_a_machine_decodes_the_pictures_of_its_slices_only_and_each_once(tmp_path):
+    order = Order(11, 11, 4, 5)
+    preparation = Preparation("crop", 20, 16)
+    root = tiny.folder(tmp_path / "pictures", (11, 11, 1, 1))
+    source = open_folder(root, 3, 3, 10**6)
+    positions = range(order.steps_per_epoch * 4)
+    shown = [int(order.picture("x", tf.constant(position, tf.int64))) for position in positions]
+    for part in (0, 1):
+        read = []
+
+        def counted(index, read=read):
+            read.append(index)
+            return source.train_x.read(index)
+
+        store_x = open_store(dataclasses.replace(source.train_x, read=counted), preparation, "lazy", tmp_path, "x")
+        store_y = open_store(source.train_y, preparation, "lazy", tmp_path, "y")
+        assert store_x.kind == "lazy"
+        assert read == []
+        end = order.steps_per_epoch
+        made = training_dataset(store_x, store_y, order, preparation, 0, end, part, 2)
+        batches = list(made.as_numpy_iterator())
+        assert [batch[0].shape[0] for batch in batches] == [2] * order.steps_per_epoch
+        own = [index for position, index in enumerate(shown) if position % 4 // 2 == part]
+        assert sorted(read) == sorted(own)
+        again = list(training_dataset(store_x, store_y, order, preparation, 0, 1, part, 2).as_numpy_iterator())
+        np.testing.assert_array_equal(again[0][0], batches[0][0])
+        assert sorted(read) == sorted(own)

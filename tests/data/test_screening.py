@@ -1,0 +1,121 @@
+"""Pictures that spoil a training, found by content whatever their names, formats and caches."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf.data import screening as suspects
+from cyclegan_tf.data.cache import open_store
+from cyclegan_tf.data.sources import Pictures, open_folder
+from cyclegan_tf.data.transforms import Preparation
+
+PREPARATION = Preparation("resize_and_crop", 20, 16)
+
+
+def picture(seed, size=24):
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
+
+
+@pytest.fixture
+def source(tmp_path):
+    for name in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / name).mkdir()
+    for seed in range(4):
+        Image.fromarray(picture(seed)).save(tmp_path / "trainA" / f"{seed}.png")
+        Image.fromarray(picture(100 + seed)).save(tmp_path / "testA" / f"{seed}.png")
+        Image.fromarray(picture(200 + seed)).save(tmp_path / "trainB" / f"{seed}.png")
+    Image.fromarray(picture(2)).save(tmp_path / "testA" / "other_name.bmp")  # another format, the same values
+    Image.fromarray(picture(201)).save(tmp_path / "testA" / "of_the_other_domain.png")
+    Image.new("RGB", (30, 30), (9, 8, 7)).save(tmp_path / "trainA" / "flat.png")
+    Image.new("RGB", (30, 30), (9, 8, 7)).save(tmp_path / "testA" / "flat.png")
+    return open_folder(tmp_path, 3, 3, 10**6)
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk", "off"])
+def test_flat_and_shared_pictures_are_named(source, tmp_path, kind):
+    store = open_store(source.train_x, PREPARATION, kind, tmp_path / "cache", "x")
+    flat, shared = suspects.examine(
+        suspects.prepared_training(source.train_x, store),
+        lambda dtype: suspects.prepared_test(source.test_x, PREPARATION, dtype),
+    )
+    assert flat == ["trainA/flat.png", "testA/flat.png"]
+    assert shared == ["testA/other_name.bmp"]
+
+
+def shapes(seed):
+    """Soft shapes, as photographs have."""
+    small = Image.fromarray(np.random.default_rng(seed).integers(60, 190, (6, 6, 3), np.uint8))
+    return small.resize((96, 96), Image.Resampling.BICUBIC)
+
+
+def shared_of(training, test, tmp_path, dtype=np.uint8):
+    """Names of those in the test split that are training pictures, of PIL pictures."""
+
+    def pictures(those, letter):
+        arrays = [np.asarray(one).astype(dtype) * (257 if dtype == np.uint16 else 1) for one in those]
+        return Pictures(tuple(f"{letter}{i}" for i in range(len(those))), 3, arrays.__getitem__)
+
+    known, asked = pictures(training, "train"), pictures(test, "test")
+    store = open_store(known, PREPARATION, "memory", tmp_path, "x")
+    return suspects.examine(
+        suspects.prepared_training(known, store), lambda kind: suspects.prepared_test(asked, PREPARATION, kind)
+    )[1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_copies_that_were_saved_again_are_named(tmp_path, dtype):
+    shapes(2).resize((120, 120), Image.Resampling.BICUBIC).save(tmp_path / "again.jpg", quality=60)
+    with Image.open(tmp_path / "again.jpg") as again:
+        again.load()
+    lighter = Image.fromarray(np.asarray(shapes(3)) + np.uint8(4))
+    of_the_same_mean = shapes(3).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    test = [shapes(10), again, lighter, of_the_same_mean, shapes(3)]
+    assert shared_of([shapes(seed) for seed in range(5)], test, tmp_path, dtype) == ["test1", "test4"]
+
+
+def test_two_tiles_of_water_are_no_copies(tmp_path):
+    rng = np.random.default_rng(1)
+    # nearer to each other than copies may be
+    shore = np.linspace(150, 162, 96).round().astype(np.uint8)[:, np.newaxis, np.newaxis]
+    water = [Image.fromarray(shore + rng.integers(0, 3, (96, 96, 3), np.uint8)) for _ in range(4)]
+    assert shared_of(water[:3], water[3:], tmp_path) == []
+    assert shared_of(water, water[1:2], tmp_path) == ["test0"]  # the very same it is
+
+
+def test_deep_training_pictures_are_compared_with_shallow_test_pictures(tmp_path):
+    deep = [(picture(seed).astype(np.uint16) * 257) for seed in range(2)]
+    pictures = Pictures(("a", "b"), 3, deep.__getitem__)
+    test = Pictures(("t",), 3, lambda _: picture(1))
+    store = open_store(pictures, PREPARATION, "memory", tmp_path, "x")
+    found = suspects.examine(
+        suspects.prepared_training(pictures, store), lambda dtype: suspects.prepared_test(test, PREPARATION, dtype)
+    )
+    assert found == ([], ["t"])
+
+
+def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):
+    monkeypatch.setattr(suspects, "LOOKED_AT", 2)
+    store = open_store(source.train_x, PREPARATION, "off", tmp_path, "x")
+    assert [name for name, _ in suspects.prepared_training(source.train_x, store)] == ["trainA/0.png", "trainA/2.png"]
+    kept = open_store(source.train_x, PREPARATION, "memory", tmp_path, "x")
+    assert len(list(suspects.prepared_training(source.train_x, kept))) == 5
+    monkeypatch.setattr(suspects, "LOOKED_AT_BYTES", 3 * 20 * 20 * 3)
+    assert len(list(suspects.prepared_training(source.train_x, kept))) == 3
+    assert len(list(suspects.prepared_test(source.test_x, PREPARATION, np.dtype(np.uint8)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("levels", "flat"),
+    [
+        (np.full((40, 40, 3), 7, np.uint8), True),
+        (np.full((40, 40, 3), 7, np.uint8) + np.eye(40, dtype=np.uint8)[..., None], True),  # one level here and there
+        (picture(1), False),
+        (np.dstack([np.full((40, 40), 7, np.uint8), np.arange(1600, dtype=np.uint8).reshape(40, 40)]), False),
+        (np.full((40, 40, 1), 60_000, np.uint16), True),
+        ((np.arange(1600, dtype=np.uint16) * 40).reshape(40, 40, 1), False),
+    ],
+)
+def test_flat(levels, flat):
+    assert suspects.is_flat(levels) is flat
+    assert suspects.is_flat(tf.constant(levels).numpy()) is flat

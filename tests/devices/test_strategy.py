@@ -1,0 +1,102 @@
+"""Which strategy is taken, and what several devices refuse."""
+
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.devices import strategy as distribution
+from cyclegan_tf.devices.strategy import Devices
+from cyclegan_tf.devices.tf_config import Cluster
+from cyclegan_tf.errors import TrainingStoppedError, UserError
+
+TWO = Cluster(("a:1", "b:1"), 0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cluster", "devices", "kind"),
+    [
+        ("auto", None, {"GPU": 0, "TPU": 0}, "none"),
+        ("auto", None, {"GPU": 1, "TPU": 0}, "none"),
+        ("auto", None, {"GPU": 8, "TPU": 0}, "mirrored"),
+        ("auto", TWO, {"GPU": 8, "TPU": 0}, "multi_worker"),
+        ("auto", None, {"GPU": 0, "TPU": 8}, "tpu"),
+        ("none", None, {"GPU": 8, "TPU": 0}, "none"),
+        ("mirrored", None, {"GPU": 0, "TPU": 0}, "mirrored"),
+        ("multi_worker", TWO, {"GPU": 0, "TPU": 0}, "multi_worker"),
+    ],
+)
+def test_what_is_seen_decides(wanted, cluster, devices, kind):
+    assert distribution.choose(wanted, cluster, devices)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cluster", "message"),
+    [
+        ("multi_worker", None, "TF_CONFIG names no other machine"),
+        ("none", TWO, "TF_CONFIG names 2 machines"),
+        ("mirrored", TWO, "TF_CONFIG names 2 machines"),
+        ("tpu", None, "there is no TPU"),
+    ],
+)
+def test_what_is_not_there_is_refused(wanted, cluster, message):
+    with pytest.raises(UserError, match=message):
+        distribution.choose(wanted, cluster, {"GPU": 0, "TPU": 0})
+
+
+def test_one_device_uses_nothing_of_tf_distribute():
+    devices = Devices("auto", {})
+    assert (devices.kind, devices.strategy, devices.replicas, devices.is_chief) == ("none", None, 1, True)
+    step = object()
+    assert devices.step(step) is step
+    with devices.scope():
+        assert not tf.distribute.has_strategy()
+    arrays = {"a": np.arange(3)}
+    assert devices.from_chief(arrays) == arrays
+
+
+def test_several_replicas_refuse_what_would_change_the_result():
+    devices = Devices("mirrored", {})
+    devices.replicas = 3
+    devices.check(6, "float32", ["instance"])
+    with pytest.raises(UserError, match=r"data.batch_size is 4, which 3 replicas cannot share evenly.*: take 6\."):
+        devices.check(4, "float32", ["instance"])
+    with pytest.raises(UserError, match="Batch normalization on 3 replicas"):
+        devices.check(6, "float32", ["instance", "batch"])
+    with pytest.raises(UserError, match=r"training\.precision is 'float16'"):
+        devices.check(6, "mixed_float16", ["instance"])
+
+
+def test_a_lost_machine_is_one_sentence_and_other_errors_stay_as_they_are():
+    devices = Devices("none", {})
+    with pytest.raises(tf.errors.UnavailableError), devices.watching(lambda: "after step 3"):
+        raise tf.errors.UnavailableError(None, None, "gone")
+    devices.workers = 2
+    told = pytest.raises(TrainingStoppedError, match=r"2 machines has ended .* after step 3")
+    with told as caught, devices.watching(lambda: "after step 3"):
+        raise tf.errors.UnavailableError(None, None, "socket\nclosed")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(tf.errors.InvalidArgumentError), devices.watching(lambda: ""):
+        raise tf.errors.InvalidArgumentError(None, None, "a bug")
+
+
+CARRIERS = {"float16": "float32", "float32": "float32", "float64": "float64", "uint32": "int64", "bool": "int64"}
+
+
+@pytest.mark.parametrize("dtype", CARRIERS)
+def test_every_dtype_travels_in_one_that_holds_it(dtype):
+    assert np.dtype(distribution._carrier(np.dtype(dtype))) == CARRIERS[dtype]
+
+
+def test_a_machine_that_never_comes_ends_the_wait(monkeypatch, capsys):
+    statuses, ended = [], threading.Event()
+    monkeypatch.setattr(distribution.os, "_exit", lambda status: (statuses.append(status), ended.set()))
+    with distribution._ending_after(0.01, "error: not all came."):
+        assert ended.wait(10)
+    assert statuses == [1]
+    assert capsys.readouterr().err == "error: not all came.\n"
+    with distribution._ending_after(0.2, ""):
+        pass
+    ended.clear()
+    assert not ended.wait(0.5)

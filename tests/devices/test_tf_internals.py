@@ -1,0 +1,49 @@
+"""Inner workings of TensorFlow and Keras that training on several devices stands on.
+
+A failure here means that a newer version moved one of them: mend `cyclegan_tf/cluster_ground.py` (and
+`FusedAdam._backend_update_step`) before anything else.
+"""
+
+import inspect
+import subprocess
+import sys
+
+import keras
+import tensorflow as tf
+from tensorflow.python.distribute import collective_all_reduce_strategy, values
+from tensorflow.python.eager import context
+
+from cyclegan_tf.devices import tf_internals as cluster_ground
+from cyclegan_tf.model.optimizers import FusedAdam
+
+
+def test_keras_variables_made_in_scope_are_mirrored_and_assigned_to_by_each_replica():
+    with cluster_ground.replicated(tf.distribute.MirroredStrategy(["CPU:0"])):
+        variable = keras.Variable([1.0])
+        state = keras.random.SeedGenerator(1).state
+        total = keras.metrics.Mean().variables[0]
+    for made in (variable, state, total):
+        assert isinstance(made.value, values.MirroredVariable)
+        assert made.value.aggregation == tf.VariableAggregation.NONE
+        assert len(cluster_ground.copies(made)) == 1
+    assert len(cluster_ground.copies(keras.Variable([1.0]))) == 1
+
+
+def test_keras_still_updates_by_the_method_that_is_overridden():
+    method = keras.optimizers.Adam._backend_update_step
+    assert list(inspect.signature(method).parameters) == ["self", "grads", "trainable_variables", "learning_rate"]
+    assert "_all_reduce_sum_gradients" in inspect.getsource(method)  # why it is overridden at all
+    assert "_backend_update_step" in vars(FusedAdam)
+
+
+def test_tensorflow_still_takes_the_heartbeat_that_was_set_before():
+    source = inspect.getsource(collective_all_reduce_strategy.CollectiveAllReduceExtended._initialize_multi_worker)
+    assert "if context.context().coordination_service is None:" in source
+    assert hasattr(context.context(), "configure_coordination_service")
+    code = (
+        "from cyclegan_tf import cluster_ground\nfrom tensorflow.python.eager import context\n"
+        "cluster_ground.configure_heartbeats({'worker': 3})\nfound = context.context().coordination_service\n"
+        "print(found.heartbeat_timeout_in_ms, found.service_leader, found.coordinated_job_list[0].num_tasks)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["15000", "/job:worker/replica:0/task:0", "3"], done.stderr

@@ -1,0 +1,32 @@
+"""The terminal's table."""
+
+from cyclegan_tf.evaluate.report.table import table
+from tests.helpers import tiny_evaluation as tiny
+
+
+def test_columns_stand_below_their_names():
+    lines = table(tiny.direction()).splitlines()
+    assert lines[0].split() == ["X", "→", "Y", "G(x)", "unchanged", "input", "constant", "random", "real"]
+    assert lines[2].split()[-4:] == ["20.50", "18.00", "∞", "10.00"]
+    for name, number in (("G(x)", "20.50"), ("unchanged input", "18.00"), ("random real", "10.00")):
+        assert lines[0].index(name) + len(name) == lines[2].index(number) + len(number)
+    assert max(map(len, lines)) <= 100
+
+
+def test_what_is_not_known_is_left_out_or_a_dash():
+    text = table(tiny.direction())
+    assert "Cycle error" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith("SWD")]
+    assert line.split()[-4:] == ["80.0", "90.0", "-", "10.0"]
+    (line,) = [line for line in text.splitlines() if line.startswith("Variety")]
+    assert line.split() == ["Variety", "0.50"]
+
+
+def test_intervals_have_their_own_line():
+    lines = table(tiny.direction()).splitlines()
+    place = next(index for index, line in enumerate(lines) if line.startswith("FID"))
+    assert lines[place + 1].split() == ["90.0", "to", "110.0", "(95", "%", "interval)"]
+
+
+def test_the_other_direction():
+    assert table(tiny.direction(direction="yx", stand_ins={})).splitlines()[0].split() == ["Y", "→", "X", "F(y)"]

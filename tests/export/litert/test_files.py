@@ -1,0 +1,61 @@
+"""A folder of .tflite files: written whole, compared, described."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.export import parity
+from cyclegan_tf.export.litert import files as litert_files
+from cyclegan_tf.export.litert.runtime import LiteRTModel
+from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.networks.builders import build_generator
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rng = np.random.default_rng(0)
+    drawn = [np.repeat(np.repeat(rng.integers(0, 256, (3, 4, 3), np.uint8), 8, 0), 8, 1) for _ in range(10)]
+    pictures = Pictures(tuple("abcdefghij"), 3, drawn.__getitem__)
+    network = build_generator("fast_style", filters=4, blocks=1, seed=2)
+    return Trained(network, "yx", "a checkpoint", 4, 24, lambda: pictures, lambda: pictures)
+
+
+def write(folder, trained, **more):
+    said = []
+    status = litert_files.write(folder, trained, "z_yx", 24, **{"variants": ["float16"], "say": said.append, **more})
+    return status, "\n".join(said)
+
+
+def test_what_is_written(trained, tmp_path):
+    refused, said = write(tmp_path / "z_yx", trained)
+    assert refused == 0
+    assert {path.name for path in (tmp_path / "z_yx").iterdir()} == {
+        "float16.tflite", "parity.json", "parity.png", "card.json",
+    }  # fmt: skip
+    assert "float16" in said
+    (row,) = json.loads((tmp_path / "z_yx" / "parity.json").read_text())["variants"]
+    assert row["pictures"] == parity.COMPARED_PICTURES
+    assert row["delegated"] == 1.0
+    path = tmp_path / "z_yx" / "float16.tflite"
+    assert row["size_bytes"] == path.stat().st_size
+    assert json.loads(zipfile.ZipFile(path).read("card.json"))["direction"] == "yx"
+    given = np.random.default_rng(3).uniform(-1, 1, (1, 24, 24, 3)).astype(np.float32)
+    np.testing.assert_allclose(LiteRTModel(path)(given), trained.network(given), atol=5e-3)
+
+
+def test_nothing_is_left_of_a_failure(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(litert_files, "write_card", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "z_yx", trained)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there(trained, tmp_path):
+    (tmp_path / "z_yx").mkdir()
+    with pytest.raises(UserError, match="exists already"):
+        write(tmp_path / "z_yx", trained)
+    assert write(tmp_path / "z_yx", trained, replace=True)[0] == 0

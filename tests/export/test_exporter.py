@@ -1,0 +1,37 @@
+"""What is checked before anything is written, and sizes."""
+
+import pytest
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.export.exporter import Order, carry_out, static_size
+from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.networks.builders import build_generator
+
+
+def trained(multiple_px=4, size_px=64):
+    return Trained(build_generator("fast_style", filters=2, blocks=1), "xy", "", multiple_px, size_px, None, None)
+
+
+@pytest.mark.parametrize(
+    ("multiple", "crop", "wanted", "size"),
+    [(4, 64, None, 64), (4, 64, 96, 96), (4, None, None, 256), (128, 200, None, 256), (4, 130, None, 132)],
+)
+def test_sizes(multiple, crop, wanted, size):
+    assert static_size(trained(multiple, crop), wanted) == size
+
+
+@pytest.mark.parametrize(
+    ("multiple", "wanted", "offered"), [(4, 30, "28 or 32"), (128, 100, "128 or 256"), (4, 4, "16")]
+)
+def test_sizes_that_will_not_do(multiple, wanted, offered):
+    with pytest.raises(UserError, match=f"multiples of {multiple} from 16: take {offered}"):
+        static_size(trained(multiple), wanted)
+
+
+@pytest.mark.parametrize(
+    ("formats", "there"), [(["litert"], "litert/run_xy"), (["web"], "web"), (["onnx"], "onnx/run_yx")]
+)
+def test_existing_outputs_are_told_before_the_network_is_loaded(formats, there, tmp_path):
+    (tmp_path / "out" / there).mkdir(parents=True)
+    with pytest.raises(UserError, match=f"{there} exists already"):
+        carry_out(Order(tmp_path / "run", tmp_path / "out", formats, ["xy", "yx"]))

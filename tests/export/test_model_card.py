@@ -1,0 +1,49 @@
+"""Cards: what they tell, and checksums that an independent program confirms."""
+
+import json
+import subprocess
+
+from cyclegan_tf.export import model_card as cards
+from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.networks.builders import build_generator
+
+
+def trained(**more):
+    network = build_generator("fast_style", filters=2, blocks=1, input_channels=1)
+    return Trained(network, "xy", "runs/a/checkpoints/step_000000010.npz", 4, 64, None, None, **more)
+
+
+def test_what_a_card_tells():
+    experiment = {"data": {"source": "pictures", "x_dir": None}, "training": {"seed": 3}}
+    told = cards.card(trained(experiment=experiment, scores={"step": 10, "cycle_x": 0.25}), "a_xy", 64)
+    assert told["name"] == "a_xy"
+    assert told["direction"] == "xy"
+    assert told["checkpoint"].endswith("step_000000010.npz")
+    assert told["config"]["training"]["seed"] == 3
+    assert told["data_source"] == "pictures"
+    assert told["scores"] == {"step": 10, "cycle_x": 0.25}
+    assert told["input"]["shape"] == [1, 64, 64, 1]
+    assert told["output"]["shape"] == [1, 64, 64, 3]
+    assert told["parameters"] == trained().network.count_params()
+    assert json.loads(cards.as_text(told)) == told
+
+
+def test_any_size_and_two_folders():
+    experiment = {"data": {"source": "demo", "x_dir": "cats", "y_dir": "dogs"}}
+    told = cards.card(trained(experiment=experiment), "a_xy")
+    assert told["input"]["shape"] == ["N", "any", "any", 1]
+    assert told["data_source"] == "cats and dogs"
+    assert cards.card(trained(), "a_xy")["data_source"] is None
+
+
+def test_checksums_are_those_of_sha256sum(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "a.bin").write_bytes(b"abc" * 700_000)
+    (tmp_path / "inner" / "b.txt").write_text("b")
+    cards.write_card(tmp_path, {"name": "x"}, "inner/card.json")
+    told = json.loads((tmp_path / "inner" / "card.json").read_text())
+    assert set(told["files"]) == {"a.bin", "inner/b.txt"}
+    for name, digest in told["files"].items():
+        assert (
+            subprocess.run(["sha256sum", tmp_path / name], capture_output=True, text=True).stdout.split()[0] == digest
+        )

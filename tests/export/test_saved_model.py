@@ -1,0 +1,256 @@
+"""SavedModels: what they compute, what they take, and that nothing but TensorFlow is needed to load them."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow_serving.apis import prediction_log_pb2
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.export import saved_model
+from cyclegan_tf.export.saved_model import WARMUP, decoded, encoded, translated, write_saved_model
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.networks.builders import build_generator
+from cyclegan_tf.translate.translator import Translator
+
+
+def generator(channels=(3, 3), **options):
+    network = build_generator(
+        "resnet_6blocks",
+        filters=4,
+        blocks=1,
+        seed=3,
+        input_channels=channels[0],
+        output_channels=channels[1],
+        **options,
+    )
+    for variable in network.trainable_variables:  # or the output is gray whatever comes in
+        if variable.name == "kernel":
+            variable.assign(variable.numpy() * 6)
+    return network
+
+
+@pytest.fixture(scope="module")
+def network():
+    return generator()
+
+
+@pytest.fixture(scope="module")
+def version(network, tmp_path_factory):
+    return write_saved_model(tmp_path_factory.mktemp("models") / "zebra_xy", network, 4, 32, {"name": "zebra_xy"})
+
+
+@pytest.fixture(scope="module")
+def loaded(version):
+    return tf.saved_model.load(str(version))
+
+
+def picture(height, width, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def png(array):
+    return tf.io.encode_png(array).numpy()
+
+
+SIZES = [(32, 32), (33, 47), (4, 50), (1, 1), (2, 3), (17, 16)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_size_gives_what_the_translator_gives(loaded, network, size):
+    translator, source = Translator(network, 4), picture(*size)
+    given = np.stack([image_io.to_signed(source), image_io.to_signed(picture(*size, seed=1))])
+    outputs = loaded.signatures["serving_default"](images=tf.constant(given))["translated"].numpy()
+    assert outputs.shape == given.shape
+    if min(size) > 1:  # of one pixel, instance normalization leaves rounding noise only
+        assert np.abs(image_io.from_signed(outputs[0]).astype(int) - translator(source)).max() <= 1
+    assert outputs.std() > 0.05
+
+
+def test_files_of_any_sizes_in_one_request(loaded, network):
+    translator = Translator(network, 4)
+    sources = [picture(*size) for size in SIZES]
+    answers = loaded.signatures["image_bytes"](image_bytes=tf.constant([png(source) for source in sources]))
+    for source, answer in zip(sources, answers["translated_bytes"].numpy(), strict=True):
+        made = np.asarray(Image.open(io.BytesIO(answer)))
+        assert made.shape == source.shape
+        if min(source.shape[:2]) > 1:
+            assert np.abs(made.astype(int) - translator(source)).max() <= 1
+
+
+def test_the_next_version_stands_beside_the_first(network, tmp_path):
+    first = write_saved_model(tmp_path / "m_xy", network, 4, 32, {})
+    before = sorted(path.stat().st_mtime_ns for path in first.rglob("*"))
+    second = write_saved_model(tmp_path / "m_xy", network, 4, 32, {})
+    assert (first.name, second.name) == ("1", "2")
+    assert sorted(path.stat().st_mtime_ns for path in first.rglob("*")) == before
+    assert sorted(path.name for path in (tmp_path / "m_xy").iterdir()) == ["1", "2"]
+
+
+def test_a_failure_leaves_no_version(network, tmp_path):
+    with pytest.raises(TypeError):
+        write_saved_model(tmp_path / "m_xy", network, 4, 32, {"name": object, 1: {2}, ("a",): 3})
+    assert [path.name for path in (tmp_path / "m_xy").iterdir()] == []
+
+
+def test_what_gives_other_pictures_is_not_kept(network, tmp_path, monkeypatch):
+    plain = saved_model.translated
+    asked = []
+
+    def wrong_once_loaded(*arguments):
+        asked.append(arguments)
+        return plain(*arguments) + (0.01 if len(asked) == 1 else 0.0)  # the first is traced for the file
+
+    monkeypatch.setattr(saved_model, "translated", wrong_once_loaded)
+    with pytest.raises(UserError, match=r"other pictures than the network: 0\.01"):
+        write_saved_model(tmp_path / "m_xy", network, 4, 32, {})
+    assert list((tmp_path / "m_xy").iterdir()) == []
+
+
+def test_the_card_tells_the_checksums(version):
+    card = json.loads((version / "assets.extra" / "card.json").read_text())
+    assert 0 <= card["largest_difference_from_keras"] < 1e-4
+    assert card["name"] == "zebra_xy"
+    assert {"saved_model.pb", "variables/variables.index", str(WARMUP)} <= set(card["files"])
+
+
+def test_warm_up_requests_run(version, loaded):
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(version / WARMUP))]
+    logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
+    requests = [log.predict_log.request for log in logs]
+    assert {request.model_spec.signature_name for request in requests} == {"serving_default", "image_bytes"}
+    for request in requests:
+        assert request.model_spec.name == "zebra_xy"
+        inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+        loaded.signatures[request.model_spec.signature_name](**inputs)
+
+
+@pytest.mark.slow
+def test_it_loads_where_neither_keras_nor_this_package_can_be_imported(version, tmp_path, loaded):
+    source = picture(21, 30)
+    (tmp_path / "in.png").write_bytes(png(source))
+    program = textwrap.dedent("""
+        import sys, importlib.abc, importlib.machinery
+        class Forbidden(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+            def find_spec(self, name, path, target=None):
+                if name.split(".")[0] in ("keras", "tf_keras", "cyclegan_tf"):
+                    return importlib.machinery.ModuleSpec(name, self)
+            def create_module(self, spec):
+                raise ImportError(spec.name + " is forbidden here")
+            def exec_module(self, module):
+                pass
+        sys.meta_path.insert(0, Forbidden())
+        import tensorflow as tf
+        model = tf.saved_model.load(sys.argv[1])
+        data = tf.io.read_file(sys.argv[2])
+        answer = model.signatures["image_bytes"](image_bytes=data[tf.newaxis])["translated_bytes"][0]
+        tf.io.write_file(sys.argv[3], answer)
+        assert not {"keras", "tf_keras", "cyclegan_tf"} & {name.split(".")[0] for name in sys.modules}
+    """)
+    command = [sys.executable, "-c", program, str(version), str(tmp_path / "in.png"), str(tmp_path / "out.png")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+    assert done.returncode == 0, done.stderr
+    wanted = loaded.signatures["image_bytes"](image_bytes=tf.constant([png(source)]))["translated_bytes"][0].numpy()
+    assert (tmp_path / "out.png").read_bytes() == wanted
+
+
+@pytest.mark.slow
+def test_saved_model_cli_shows_and_runs_it(version, tmp_path):
+    tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
+    shown = subprocess.run([*tool, "show", "--dir", str(version), "--all"], capture_output=True, text=True, check=True)
+    assert "inputs['image_bytes'] tensor_info" in shown.stdout
+    assert "outputs['translated'] tensor_info" in shown.stdout
+    np.save(tmp_path / "in.npy", image_io.to_signed(picture(12, 20))[np.newaxis])
+    subprocess.run(
+        [*tool, "run", "--dir", str(version), "--tag_set", "serve", "--signature_def", "serving_default",
+         "--inputs", f"images={tmp_path / 'in.npy'}", "--outdir", str(tmp_path)],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert np.load(tmp_path / "translated.npy").shape == (1, 12, 20, 3)
+
+
+class TestDecoding:
+    decode = staticmethod(tf.function(lambda data: decoded(data, 3), autograph=False))
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "LA", "RGBA", "P", "1"])
+    def test_png_as_our_reader_reads_it(self, mode, tmp_path):
+        rng = np.random.default_rng(5)
+        shape = {"RGB": (9, 8, 3), "LA": (9, 8, 2), "RGBA": (9, 8, 4)}.get(mode, (9, 8))
+        if mode in ("P", "1"):
+            Image.fromarray(rng.integers(0, 256, (9, 8, 3), np.uint8)).convert(mode).save(tmp_path / "a.png")
+        else:
+            Image.fromarray(rng.integers(0, 256, shape, np.uint8), mode).save(tmp_path / "a.png")
+        made = self.decode((tmp_path / "a.png").read_bytes()).numpy()
+        np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.png"))
+
+    def test_png_with_a_colour_that_means_none(self, tmp_path):
+        rng = np.random.default_rng(6)
+        palette = Image.fromarray(rng.integers(0, 256, (9, 8, 3), np.uint8)).convert("P")
+        palette.save(tmp_path / "a.png", transparency=int(palette.getpixel((0, 0))))
+        made = self.decode((tmp_path / "a.png").read_bytes()).numpy()
+        assert (made[0, 0] == 255).all()
+        np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.png"))
+
+    @pytest.mark.parametrize("orientation", [1, 6, 8])
+    def test_jpeg_as_our_reader_reads_it(self, orientation, tmp_path):
+        tags = Image.Exif()
+        tags[0x0112] = orientation
+        Image.fromarray(picture(30, 20)).save(tmp_path / "a.jpg", exif=tags.tobytes())
+        made = self.decode((tmp_path / "a.jpg").read_bytes()).numpy()
+        np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.jpg"))
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (lambda data: b"", "neither JPEG nor PNG"),
+            (lambda data: b"<svg></svg>", "neither JPEG nor PNG"),
+            (lambda data: b"GIF89a" + bytes(100), "neither JPEG nor PNG"),
+            (lambda data: data[: len(data) // 2], "PNG"),
+        ],
+        ids=["empty", "SVG", "GIF", "cut off"],
+    )
+    def test_what_cannot_be_decoded_says_so(self, spoil, message, loaded):
+        data = spoil(png(picture(20, 20)))
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            loaded.signatures["image_bytes"](image_bytes=tf.constant([data]))
+
+    def test_gray(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(png(picture(9, 8)))
+        made = decoded(tf.constant((tmp_path / "a.png").read_bytes()), 1)
+        np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.png", channels=1))
+
+
+def test_encoded_rounds_as_saved_pictures_do():
+    signed = np.random.default_rng(4).uniform(-1.2, 1.2, (9, 8, 3)).astype(np.float32)
+    made = np.asarray(Image.open(io.BytesIO(encoded(tf.constant(signed)).numpy())))
+    np.testing.assert_array_equal(made, image_io.from_signed(signed))
+
+
+@pytest.mark.parametrize(("channels", "files"), [((1, 3), True), ((3, 1), True), ((4, 4), False), ((3, 6), False)])
+def test_other_numbers_of_channels(channels, files, tmp_path):
+    version = write_saved_model(tmp_path / "m_xy", generator(channels), 4, 16, {})
+    signatures = tf.saved_model.load(str(version)).signatures
+    assert ("image_bytes" in signatures) is files
+    outputs = signatures["serving_default"](images=tf.zeros((1, 8, 9, channels[0])))["translated"]
+    assert outputs.shape == (1, 8, 9, channels[1])
+    if files:
+        answer = signatures["image_bytes"](image_bytes=tf.constant([png(picture(9, 8))]))["translated_bytes"][0]
+        assert tf.io.decode_png(answer).shape == (9, 8, channels[1])
+
+
+def test_translated_takes_no_more_rows_than_needed(network):
+    seen = []
+
+    def spy(batch, training):
+        seen.append(tuple(batch.shape))
+        return network(batch, training=training)
+
+    translated(spy, 4, tf.zeros((1, 18, 40, 3)))
+    assert seen == [(1, 20, 40, 3)]

@@ -1,0 +1,133 @@
+"""What is exported and with which pictures: runs, files, folders."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.export.trained import model_name, open_trained, scores_at, squares
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import command as train
+from tests.helpers import tiny
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    root = tmp_path_factory.mktemp("trained")
+    source = tiny.folder(root / "pictures")
+    train.main(tiny.words(source, root / "run", "--training.max_steps=2", "--training.precision=bfloat16"))
+    return root / "run"
+
+
+def test_a_run(run):
+    for direction, names in (("xy", ["testA/0.png", "testA/1.png"]), ("yx", ["testB/0.png", "testB/1.png"])):
+        trained = open_trained(run, direction)
+        assert trained.network.name == f"generator_{direction}"
+        assert {layer.compute_dtype for layer in trained.network.layers} == {"float32"}
+        assert "step_000000002.npz" in trained.origin
+        assert (trained.size_px, trained.multiple_px) == (16, 4)
+        assert list(trained.test_pictures().names) == names
+        assert len(trained.training_pictures()) == {"xy": 5, "yx": 4}[direction]
+        assert trained.experiment["generator"]["filters"] == 2
+        assert trained.scores["step"] == 2
+        assert {"cycle_x", "adversarial_y", "swd_xy", "swd_yx"} <= set(trained.scores)
+        assert trained.scores["weights"] == "raw"
+        assert "best" in trained.origin
+
+
+def test_a_file_is_the_same_network_in_float32(run):
+    of_file = open_trained(run / "generator_xy.keras", "xy")
+    assert {layer.compute_dtype for layer in of_file.network.layers} == {"float32"}
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(of_file.network(picture), open_trained(run, "xy").network(picture))
+    assert of_file.size_px is None
+
+
+def test_a_file_does_not_know_its_pictures(run, tmp_path):
+    trained = open_trained(run / "generator_xy.keras", "xy")
+    with pytest.raises(UserError, match="give a folder of them with --pictures"):
+        trained.training_pictures()
+    image_io.save(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    assert open_trained(run / "generator_xy.keras", "xy", tmp_path).training_pictures().names == ("a.png",)
+    assert open_trained(run, "xy", tmp_path).test_pictures().names == ("a.png",)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match=r"--pictures .* holds no pictures"):
+        open_trained(run, "xy", tmp_path / "none").test_pictures()
+
+
+def test_a_run_whose_pictures_are_gone_says_what_to_give(run, tmp_path):
+    import shutil
+
+    moved = tmp_path / "run"
+    shutil.copytree(run, moved)
+    config = moved / "config.yaml"
+    config.write_text(config.read_text().replace(str(run.parent / "pictures"), str(tmp_path / "gone")))
+    with pytest.raises(UserError, match=r"does not exist\..*--pictures"):
+        open_trained(moved, "xy").training_pictures()
+
+
+def test_without_a_test_split_training_pictures_are_compared(tmp_path):
+    source = tiny.folder(tmp_path / "pictures", (3, 3, 0, 0))
+    train.main(tiny.words(source, tmp_path / "run", "--training.max_steps=1"))
+    assert len(open_trained(tmp_path / "run", "xy").test_pictures()) == 3
+
+
+def test_scores_are_those_of_the_checkpoint(tmp_path):
+    rows = [
+        {"kind": "test", "step": 1, "cycle_x": 3},
+        {"kind": "test", "step": 2, "cycle_x": 2},
+        {"kind": "score", "step": 2, "weights": "raw", "swd_xy": 9},
+        {"kind": "score", "step": 2, "weights": "averaged", "swd_xy": 8},
+        {"kind": "score", "step": 3, "weights": "raw", "swd_xy": 7},
+        {"kind": "train", "step": 4, "cycle_x": 0},
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"kind": "test", "st')
+    run = RunDirectory(tmp_path)
+    assert scores_at(run, 2, "averaged") == {"step": 2, "weights": "averaged", "cycle_x": 2, "swd_xy": 8}
+    assert scores_at(run, 2) == {"step": 2, "weights": "raw", "cycle_x": 2, "swd_xy": 9}
+    assert scores_at(run, 3) == {"step": 3, "weights": "raw", "swd_xy": 7}  # losses of another step would mislead
+    assert scores_at(run, 4) == {"step": 2, "cycle_x": 2}
+    assert scores_at(run, 0) == {}
+    assert scores_at(RunDirectory(tmp_path / "none"), 2) == {}
+
+
+def test_another_checkpoint_may_be_asked_for(run):
+    assert open_trained(run, "xy", None, "last").origin.endswith("newest)")
+    with pytest.raises(UserError, match="--checkpoint is '9'"):
+        open_trained(run, "xy", None, "9")
+
+
+def test_squares_keep_shapes_and_spread_over_the_list(tmp_path):
+    from cyclegan_tf.data.sources import Pictures
+
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = 255  # the middle third is what a square at the centre holds
+    pictures = Pictures(tuple("abcdefg"), 3, lambda index: wide if index == 0 else np.full((9, 7, 3), index, np.uint8))
+    batch = squares(pictures, 3, 16)
+    assert batch.shape == (3, 16, 16, 3)
+    assert batch.dtype == np.float32
+    assert batch[0, :, 3:13].min() > 0.99
+    assert [image_io.from_signed(picture)[8, 8, 0] for picture in batch[1:]] == [3, 6]
+    assert len(squares(pictures, 50, 16)) == 7
+
+
+@pytest.mark.parametrize(
+    ("wanted", "target", "name"),
+    [
+        (None, "runs/zebra", "zebra_xy"),
+        (None, "runs/my zebras!", "my_zebras_xy"),
+        (None, "runs/generator_xy.keras", "generator_xy"),
+        (None, "runs/a.b", "a.b_xy"),
+        ("other", "runs/zebra", "other_xy"),
+    ],
+)
+def test_names(wanted, target, name, tmp_path):
+    assert model_name(wanted, tmp_path / target, "xy") == name
+
+
+@pytest.mark.parametrize("wanted", ["a/b", "", "a b", ".hidden", "ä"])
+def test_names_that_urls_stumble_over(wanted, tmp_path):
+    with pytest.raises(UserError, match="--name is"):
+        model_name(wanted, tmp_path, "xy")

@@ -1,0 +1,30 @@
+"""Generators that are none of ours: in the style of the tutorials, as `convert` leaves them."""
+
+import keras
+
+from cyclegan_tf.networks.layers import InstanceNormalization
+
+
+def network(channels=(3, 3), filters=3, *, batch_norm=False, size=None, last="same"):
+    """Halves twice, enlarges twice, a skip and dropout in between; the last layer is a convolution with tanh."""
+    norm = keras.layers.BatchNormalization if batch_norm else (lambda name: InstanceNormalization(1e-3, name=name))
+    inputs = keras.Input((size, size, channels[0]), name="picture")
+    x = keras.layers.Conv2D(filters, 4, 2, "same", name="encode_1")(inputs)
+    skip = x = keras.layers.LeakyReLU(0.2, name="leak_1")(norm(name="encode_1_norm")(x))
+    x = keras.layers.Conv2D(filters, 4, 2, "same", use_bias=False, name="encode_2")(x)
+    x = keras.layers.ReLU(name="relu_2")(norm(name="encode_2_norm")(x))
+    x = keras.layers.Conv2DTranspose(filters, 4, 2, "same", name="decode_1")(x)
+    x = keras.layers.Dropout(0.5, name="drop")(norm(name="decode_1_norm")(x))
+    x = keras.layers.Concatenate(name="join")([x, skip])
+    outputs = keras.layers.Conv2DTranspose(channels[1], 4, 2, last, activation="tanh", name="decode_2")(x)
+    return keras.Model(inputs, outputs, name="foreign")
+
+
+def save(path, seed=0, **options):
+    """A network with weights large enough to matter, in a `.keras` file; returns it."""
+    keras.utils.set_random_seed(seed)
+    made = network(**options)
+    for variable in made.trainable_variables:
+        variable.assign(variable + 0.3 * keras.random.normal(variable.shape, seed=seed))
+    made.save(path)
+    return made

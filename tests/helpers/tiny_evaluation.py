@@ -1,0 +1,47 @@
+"""A small result of an evaluation, every part of it filled, for tests of tables and reports."""
+
+import numpy as np
+
+from cyclegan_tf.evaluate.results import DirectionResult, Evaluation, Shown
+
+
+def picture(level=0.0, size=(8, 12)):
+    return np.full((*size, 3), level, np.float32)
+
+
+def shown(name, psnr):
+    columns = {"x": picture(-1), "G(x)": picture(0), "truth": picture(1)}
+    return Shown(name, {"psnr": psnr, "mae": None}, columns)
+
+
+def direction(**changes):
+    values = {
+        "direction": "xy",
+        "origin": "runs/a/step_7.npz (step 7)",
+        "counts": {"inputs": 3, "targets": 2, "pairs": 2},
+        "scores": {"psnr": 20.5, "mae": 0.25, "fid": 101.26, "swd": 80.04, "cycle_error": None, "variety": 0.5},
+        "stand_ins": {
+            "unchanged input": {"psnr": 18.0, "mae": 0.2, "swd": 90.0, "fid": 150.0},
+            "constant": {"psnr": float("inf"), "mae": 0.5, "swd": None},
+            "random real": {"psnr": 10.0, "mae": 0.6, "swd": 10.0},
+        },
+        "swd_levels": {32: 100.5, 16: 59.58},
+        "per_picture": {"psnr": (20.0, 21.0, None), "mae": (0.2, 0.3, None)},
+        "input_names": ("a.png", "b<i>.png", "c.png"),
+        "ranked_by": "psnr",
+        "groups": {"all": [shown("a.png", 20.0), shown("b<i>.png", 21.0)]},
+        "intervals": {"fid": (90.04, 110.0)},
+        "classes": {"wall": {"share": 1.0, "accuracy": 0.5, "iou": 0.25}, "door": {"share": 0.0, "accuracy": None}},
+    }
+    return DirectionResult(**{**values, **changes})
+
+
+def evaluation(*directions, **changes):
+    values = {
+        "title": "runs/a & b",
+        "facts": {"Data": "two <folders>"},
+        "directions": list(directions) or [direction()],
+        "notes": ["mind this"],
+        "protocol": {"SWD": "as written"},
+    }
+    return Evaluation(**{**values, **changes})

@@ -1,0 +1,64 @@
+"""Grids: geometry to the pixel, every kind of picture shown, titles drawn."""
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.images.grid import grid
+
+
+def plain(height, width, *levels, dtype=np.uint8):
+    return np.full((height, width, len(levels)), levels, dtype)
+
+
+def test_geometry_without_titles():
+    red, green, blue = plain(3, 4, 255, 0, 0), plain(3, 4, 0, 255, 0), plain(3, 4, 0, 0, 255)
+    found = grid([[red, green], [blue]], gap_px=2)
+    assert found.dtype == np.uint8
+    expected = np.full((2 + 3 + 2 + 3 + 2, 2 + 4 + 2 + 4 + 2, 3), 255)
+    expected[2:5, 2:6], expected[2:5, 8:12], expected[7:10, 2:6] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_pictures_are_fitted_into_their_cell_and_centred():
+    found = grid([[plain(8, 8, 0)], [plain(2, 4, 0)]], gap_px=0)
+    assert found.shape == (8 + 2, 8, 3)  # the second is as wide as the column allows with its row 2 high
+    np.testing.assert_array_equal(np.flatnonzero(found[9, :, 0] == 0), [2, 3, 4, 5])
+    found = grid([[plain(10, 5, 0)]], gap_px=1, cell_px=20)
+    assert found.shape == (22, 22, 3)
+    np.testing.assert_array_equal(np.flatnonzero(found[11, :, 0] == 0), np.arange(6, 16))
+    np.testing.assert_array_equal(np.flatnonzero(found[:, 11, 0] == 0), np.arange(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (plain(2, 2, 9), [9, 9, 9]),
+        (plain(2, 2, 9, 8), [9, 8, 0]),
+        (plain(2, 2, 9, 8, 7, 6), [9, 8, 7]),
+        (plain(2, 2, 65535, 257, 0, dtype=np.uint16), [255, 1, 0]),
+    ],
+)
+def test_any_number_of_channels_and_depth(picture, expected):
+    assert grid([[picture]], gap_px=0).tolist() == [[expected] * 2] * 2
+
+
+def test_titles_are_drawn_in_room_of_their_own():
+    rows = [[plain(40, 60, 0, 0, 255)] * 2] * 2
+    bare = grid(rows)
+    titled = grid(rows, column_titles=["real x", "a title much too long for its column"], row_titles=["one", "two"])
+    top, left = titled.shape[0] - bare.shape[0], titled.shape[1] - bare.shape[1]
+    assert top >= 12
+    assert left >= 12
+    np.testing.assert_array_equal(titled[top:, left:], bare)
+    dark = (titled < 128).all(axis=-1)
+    assert dark[: top + 4, left + 4 : left + 64].any()
+    assert np.flatnonzero(dark[:top, left + 68 : left + 128].any(axis=0)).max() > 40
+    assert not dark[:, left + 64 : left + 68].any()  # the long title stays in its column
+    assert dark[top : top + 48, :left].any()
+    assert dark[top + 48 :, :left].any()
+
+
+def test_empty_grid_is_refused():
+    for rows in ([], [[], []]):
+        with pytest.raises(ValueError, match="at least one picture"):
+            grid(rows)

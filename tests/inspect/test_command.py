@@ -1,0 +1,67 @@
+"""The command: table or JSON, and one sentence for every mistake."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.inspect import command as inspect
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import command as train
+from tests.helpers import tiny
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.begin(train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {"train_x": ["a"], "train_y": ["b"]})
+    return run.path
+
+
+def test_the_options_are_frozen():
+    assert sorted(inspect.build_parser().option_names()) == ["--json", "--norm", "--size"]
+
+
+def test_a_table_for_people(run, capsys):
+    assert inspect.main([str(run), "--size", "16"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"{run}: run directory\n")
+    row = next(line for line in told.splitlines() if line.startswith("  generator_xy"))
+    assert "residual generator, 1 blocks, 2 filters, instance norm" in row
+    assert "there is no checkpoint yet" in told
+    assert "tensorflow 2." in told
+
+
+def test_json_for_machines(run, capsys):
+    assert inspect.main([str(run), "--size=20", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["kind"] == "run directory"
+    assert {row["macs_at_px"] for row in told["networks"]} == {20}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["no/where"], "no/where does not exist"),
+        ([".", "--size", "0"], "--size must be 1 or more, and is 0"),
+        ([".", "--sise", "3"], "unknown option --sise; did you mean --size"),
+        ([__file__], "cannot be inspected; give a run directory"),
+    ],
+)
+def test_mistakes_are_one_sentence(words, message):
+    with pytest.raises(UserError, match=message) as caught:
+        inspect.main(words)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_as_a_process_it_says_nothing_but_its_report(run):
+    command = [sys.executable, "-m", "cyclegan_tf.inspect"]
+    good = subprocess.run([*command, str(run), "--size", "16"], capture_output=True, text=True, check=False)
+    assert (good.returncode, good.stderr) == (0, "")
+    bad = subprocess.run([*command, __file__], capture_output=True, text=True, check=False)
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert bad.stderr.startswith("error: ")
+    assert bad.stderr.count("\n") == 1

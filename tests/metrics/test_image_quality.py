@@ -1,0 +1,119 @@
+"""PSNR, MAE, luminance and variety by hand, SSIM against scikit-image."""
+
+import math
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from cyclegan_tf.metrics import image_quality as metrics
+
+
+def pair(seed, channels=3):
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(-1, 1, (40, 33, channels))
+    return np.clip(truth + rng.normal(0, 0.3, truth.shape), -1, 1).astype(np.float32), truth.astype(np.float32)
+
+
+def test_psnr_by_hand():
+    black, gray = np.full((2, 2, 1), -1.0), np.full((2, 2, 1), -0.8)
+    assert metrics.psnr(gray, black) == pytest.approx(10 * math.log10(4 / 0.04))
+    assert metrics.psnr(np.full((2, 2), 10), np.full((2, 2), 13), 255) == pytest.approx(10 * math.log10(255**2 / 9))
+    assert metrics.psnr(black, black) == math.inf
+
+
+def test_psnr_of_bytes_does_not_wrap_around():
+    low, high = np.full((2, 2), 250, np.uint8), np.full((2, 2), 5, np.uint8)
+    assert (
+        metrics.psnr(low, high, 255) == metrics.psnr(high, low, 255) == pytest.approx(10 * math.log10(255**2 / 245**2))
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_ssim_is_that_of_scikit_image(channels, seed):
+    picture, truth = pair(seed, channels)
+    wanted = structural_similarity(
+        picture.astype(np.float64), truth.astype(np.float64),
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=2.0, channel_axis=-1,
+    )  # fmt: skip
+    assert metrics.ssim(picture, truth) == pytest.approx(wanted, abs=1e-9)
+    assert 0 < metrics.ssim(picture, truth) < 1
+
+
+def test_ssim_of_equal_pictures_is_one_and_of_bytes_takes_their_range():
+    picture = np.random.default_rng(2).integers(0, 256, (20, 20, 3), np.uint8)
+    assert metrics.ssim(picture, picture, 255) == pytest.approx(1)
+    signed = picture.astype(np.float64) * 2 / 255 - 1
+    other = np.roll(picture, 1, axis=0)
+    # the same pictures on another scale, but for the constants that scale with the range
+    assert metrics.ssim(picture, other, 255) == pytest.approx(
+        metrics.ssim(signed + 1, other.astype(np.float64) * 2 / 255, 2.0), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("shape", [(10, 40, 3), (40, 40)])
+def test_ssim_says_what_it_takes(shape):
+    with pytest.raises(ValueError, match="at least 11 px"):
+        metrics.ssim(np.zeros(shape), np.zeros(shape))
+
+
+def test_shapes_must_agree():
+    for measure in (metrics.psnr, metrics.ssim, metrics.mae):
+        with pytest.raises(ValueError, match="one shape"):
+            measure(np.zeros((20, 20, 3)), np.zeros((20, 20, 1)))
+
+
+def test_mae_by_hand():
+    assert metrics.mae(np.array([[[-1.0]], [[0.5]]]), np.array([[[1.0]], [[0.0]]])) == pytest.approx(1.25)
+    assert metrics.mae(np.full((2, 2), 250, np.uint8), np.full((2, 2), 5, np.uint8)) == 245
+
+
+def test_luminance_weighs_red_green_and_blue_and_no_others():
+    rgb = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, -1, -1]]], np.float32)
+    np.testing.assert_allclose(metrics.luminance(rgb), [[0.2126, 0.7152, 0.0722, -1]], atol=1e-12)
+    np.testing.assert_allclose(metrics.luminance(np.array([[[0.5, 0.1]]])), [[0.3]])
+    assert metrics.luminance(np.full((4, 5, 1), 0.25)).shape == (4, 5)
+
+
+def test_luminance_correlation_is_that_of_numpy_and_knows_a_negative():
+    picture, truth = pair(3)
+    x, y = metrics.luminance(picture).ravel(), metrics.luminance(truth).ravel()
+    assert metrics.luminance_correlation(picture, truth) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-9)
+    assert metrics.luminance_correlation(picture, -0.3 * picture + 0.1) == pytest.approx(-1)
+    assert metrics.luminance_correlation(picture, x.reshape(40, 33, 1)) == pytest.approx(1)
+    with pytest.raises(ValueError, match="one size"):
+        metrics.luminance_correlation(picture, truth[1:])
+
+
+def test_a_flat_picture_has_no_correlation():
+    picture, _ = pair(4)
+    nearly_flat = np.full_like(picture, 0.7) + np.float32(1e-4) * picture
+    assert math.isnan(metrics.luminance_correlation(picture, nearly_flat))
+    assert math.isnan(metrics.luminance_correlation(nearly_flat, picture))
+
+
+def test_variety_by_hand():
+    grays = [np.full((8, 9, 1), value, np.float32) for value in (-1.0, 0.0, 0.5)]
+    assert metrics.variety(grays) == pytest.approx((1 + 1.5 + 0.5) / 3)
+    assert metrics.variety([grays[0]] * 5) == 0
+    assert math.isnan(metrics.variety(grays[:1]))
+    with pytest.raises(ValueError, match="one number of channels"):
+        metrics.variety([grays[0], np.zeros((8, 9, 3))])
+
+
+def test_variety_is_the_mean_over_all_pairs_of_area_means():
+    many = [pair(seed)[0][:32, :32] for seed in range(5)]
+    small = [picture.reshape(16, 2, 16, 2, 3).mean((1, 3)) for picture in many]
+    differences = [np.abs(a - b).mean() for i, a in enumerate(small) for b in small[:i]]
+    assert metrics.variety(many) == pytest.approx(np.mean(differences), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (7, 100), (16, 16)])
+def test_variety_reduces_any_size_by_area(shape):
+    # a ramp keeps its mean, and its 16 parts the means of a ramp: the other picture is flat and lies below
+    ramp = np.broadcast_to(np.linspace(0, 1, shape[1])[None, :, None], (*shape, 1))
+    assert metrics.variety([ramp, np.full((3, 5, 1), -1.0)]) == pytest.approx(1.5)
+    stripes = np.zeros((32, 48, 1))
+    stripes[:, ::3] = 1  # period of 3 px and parts of 3 px: gone
+    assert metrics.variety([stripes, np.full((16, 16, 1), 1 / 3)]) == pytest.approx(0, abs=1e-12)

@@ -1,0 +1,59 @@
+"""What the generators' bodies are put together from: long skips by hand; the rest is tested where it is used."""
+
+import keras
+import numpy as np
+import pytest
+
+from cyclegan_tf.networks import blocks as parts
+from cyclegan_tf.networks.builders import build_generator
+
+SIZES = {"up1": ("down1_norm", "up1_norm"), "up2": ("first_norm", "up2_norm")}
+
+
+def seen(network, x, *names):
+    return [v.numpy() for v in keras.Model(network.input, [network.get_layer(n).output for n in names])(x)]
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+def test_long_skips_add_what_descends_to_what_ascends(upsampling):
+    options = {"filters": 2, "blocks": 1, "upsampling": upsampling, "seed": 0}
+    plain = build_generator("resnet_6blocks", **options)
+    network = build_generator("resnet_6blocks", long_skips=True, **options)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 8, 12, 3)).astype(np.float32)
+    for name, (descending, ascending) in SIZES.items():
+        down, up, total = seen(network, x, descending, ascending, f"{name}_long_skip")
+        np.testing.assert_allclose(total, down + up, atol=1e-6)
+        assert down.min() < 0 < down.max()
+    total, rectified = seen(network, x, "up1_long_skip", "up1_relu")
+    np.testing.assert_array_equal(rectified, np.maximum(total, 0))
+    # Weights have the same names, shapes and starts, so either form can take the other's.
+    for mine, other in zip(network.weights, plain.weights, strict=True):
+        assert mine.path == other.path
+        np.testing.assert_array_equal(mine, other)
+    assert np.abs(network(x) - plain(x)).max() > 1e-3
+
+
+def test_detail_passes_though_the_middle_is_silent():
+    """With everything between the two halves at 0, the picture still depends on its input."""
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
+    spread = {}
+    for long_skips in (False, True):
+        network = build_generator("fast_style", filters=2, blocks=1, long_skips=long_skips, seed=1)
+        network.get_layer("down2").kernel.assign(0 * network.get_layer("down2").kernel)
+        network.get_layer("last").kernel.assign(50 * network.get_layer("last").kernel)
+        spread[long_skips] = float(np.std(network(x), axis=(1, 2)).max())
+    assert spread[False] < 1e-3
+    assert spread[True] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: parts.check_choice("kind", "c", ("a", "b")), "kind must be one of a, b; got 'c'"),
+        (lambda: parts.check_range("count", 0, 1), "count must be at least 1, got 0"),
+        (lambda: parts.check_range("count", 7, 1, 6), "count must be from 1 to 6, got 7"),
+    ],
+)
+def test_what_is_out_of_range_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,123 @@
+"""Networks out of `.keras` files: the same numbers, any size, every policy, and what is refused."""
+
+import keras
+import numpy as np
+import pytest
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks.files import digest, facts, open_network, open_trainable
+from tests.helpers import foreign
+
+
+def picture(height=12, width=20, channels=3):
+    return np.random.default_rng(3).uniform(-1, 1, (1, height, width, channels)).astype(np.float32)
+
+
+def test_is_the_same_network_for_any_size(tmp_path):
+    made = foreign.save(tmp_path / "n.keras")
+    fixed = foreign.network(size=16)
+    fixed.set_weights(made.get_weights())
+    fixed.save(tmp_path / "fixed.keras")
+    for name in ("n", "fixed"):
+        opened = open_trainable(tmp_path / f"{name}.keras", name="generator_xy")
+        assert opened.name == "generator_xy"
+        np.testing.assert_allclose(opened(picture()), made(picture()), atol=1e-6)
+    assert np.abs(np.asarray(made(picture()))).max() > 0.2
+    assert [v.path for v in opened.variables] == [v.path for v in open_trainable(tmp_path / "n.keras").variables]
+
+
+def test_a_layer_may_be_called_twice(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    twice = keras.layers.Conv2D(3, 3, padding="same", activation="tanh", name="twice")
+    made = keras.Model(inputs, twice(twice(inputs)))
+    made.save(tmp_path / "n.keras")
+    np.testing.assert_allclose(open_trainable(tmp_path / "n.keras")(picture()), made(picture()), atol=1e-6)
+    assert open_trainable(tmp_path / "n.keras", "mixed_bfloat16")(picture()).dtype == "float32"
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_output_is_float32_under_every_policy(tmp_path, policy):
+    made = foreign.save(tmp_path / "n.keras")
+    opened = open_trainable(tmp_path / "n.keras", policy)
+    assert opened.get_layer("encode_1").compute_dtype == policy.removeprefix("mixed_")
+    out = opened(picture())
+    assert out.dtype == "float32"
+    assert 1e-7 < np.abs(np.asarray(out) - np.asarray(made(picture()))).max() < 0.1
+    assert [v.path for v in opened.variables] == [v.path for v in open_trainable(tmp_path / "n.keras").variables]
+
+
+@pytest.mark.parametrize("options", [{"colour_skip": True, "upsampling": "resize", "long_skips": True}, {}])
+def test_a_network_of_ours_computes_where_it_did(tmp_path, options):
+    ours = networks.build_generator("resnet_6blocks", filters=2, blocks=1, seed=0, **options)
+    ours.save(tmp_path / "n.keras")
+    built = networks.build_generator(
+        "resnet_6blocks", filters=2, blocks=1, seed=0, dtype_policy="mixed_bfloat16", **options
+    )
+    opened = open_trainable(tmp_path / "n.keras", "mixed_bfloat16")
+    assert [(layer.name, layer.compute_dtype) for layer in opened.layers[1:]] == [
+        (layer.name, layer.compute_dtype) for layer in built.layers[1:]
+    ]
+    np.testing.assert_array_equal(opened(picture()), built(picture()))
+
+
+def test_random_layers_draw_by_the_seed_and_their_states_have_names_that_stay(tmp_path):
+    foreign.save(tmp_path / "n.keras")
+    drawn = []
+    for seed in (1, 1, 2):
+        opened = open_trainable(tmp_path / "n.keras", seed=seed)
+        assert [v.path for v in opened.variables if "seed" in v.path] == ["drop/seed_generator_state"]
+        drawn.append(np.asarray(opened(picture(), training=True)))
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert np.abs(drawn[0] - drawn[2]).max() > 0.01
+
+
+def test_facts(tmp_path):
+    foreign.save(tmp_path / "n.keras", channels=(1, 3), batch_norm=True)
+    found = facts(tmp_path / "n.keras")
+    assert (found.input_channels, found.output_channels, found.multiple_px, found.norm) == (1, 3, 4, "batch")
+    foreign.save(tmp_path / "n.keras")
+    assert facts(tmp_path / "n.keras").norm == "instance"  # the file is another now
+    with pytest.raises(UserError, match=r"gone\.keras cannot be read: No such file"):
+        facts(tmp_path / "gone.keras")
+
+
+def test_digests_tell_files_apart(tmp_path):
+    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / name).write_text(text)
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
+    with pytest.raises(UserError, match="none cannot be read"):
+        digest(tmp_path / "none")
+
+
+def refused(path, match):
+    with pytest.raises(UserError, match=match):
+        open_trainable(path)
+
+
+def test_what_is_no_network_of_pictures_is_refused(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        open_network(tmp_path / "gone.keras")
+    (tmp_path / "n.h5").touch()
+    with pytest.raises(UserError, match=r"not a \.keras file; python -m cyclegan_tf\.convert makes one"):
+        open_network(tmp_path / "n.h5")
+    (tmp_path / "n.keras").write_text("not a zip")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        open_network(tmp_path / "n.keras")
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "n.keras")
+    with pytest.raises(UserError, match="not a network from pictures to pictures"):
+        open_network(tmp_path / "n.keras")
+
+
+def test_what_cannot_be_trained_on_is_refused(tmp_path):
+    file = tmp_path / "n.keras"
+    foreign.save(file, last="valid")
+    refused(file, "of 16 x 16 px it makes 18 x 18")
+    inputs = keras.Input((8, 8, 3))
+    flat = keras.layers.Dense(192)(keras.layers.Flatten()(inputs))
+    keras.Model(inputs, keras.layers.Reshape((8, 8, 3))(flat)).save(file)
+    refused(file, "does not take pictures of any size")
+    twins = [keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1, name="c")]) for _ in range(2)]
+    inputs = keras.Input((None, None, 3))
+    keras.Model(inputs, twins[1](twins[0](inputs))).save(file)
+    refused(file, "2 names belong to several weights, such as c/kernel")

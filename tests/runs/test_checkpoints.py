@@ -1,0 +1,175 @@
+"""Checkpoints are whole or absent, and damage is noticed."""
+
+import os
+
+import numpy as np
+import pytest
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import checkpoints
+
+
+def write(folder, step, keep=3):
+    return checkpoints.write(folder, step, {"a/b": np.full((2, 3), step, np.float32)}, {"step": step}, keep)
+
+
+def test_round_trip(tmp_path):
+    path = write(tmp_path, 7)
+    arrays, state = checkpoints.read(path)
+    assert state == {"step": 7}
+    assert list(arrays) == ["a/b"]
+    np.testing.assert_array_equal(arrays["a/b"], np.full((2, 3), 7, np.float32))
+    assert checkpoints.step_of(path) == 7
+
+
+def test_the_newest_are_kept(tmp_path):
+    for step in (5, 10, 15, 20):
+        write(tmp_path, step, keep=2)
+    assert [checkpoints.step_of(path) for path in checkpoints.listed(tmp_path)] == [20, 15]
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 10, 200, -1])
+def test_a_truncated_checkpoint_is_named_and_the_one_before_taken(tmp_path, keep_bytes):
+    write(tmp_path, 5)
+    newest = write(tmp_path, 10)
+    data = newest.read_bytes()
+    newest.write_bytes(data[:keep_bytes])
+    _, arrays, state, complaints = checkpoints.newest(tmp_path)
+    assert (state["step"], arrays["a/b"][0, 0]) == (5, 5)
+    assert len(complaints) == 1
+    assert newest.name in complaints[0]
+
+
+def test_a_flipped_bit_is_noticed(tmp_path):
+    path = write(tmp_path, 5)
+    data = bytearray(path.read_bytes())
+    data[data.index(np.float32(5).tobytes() * 6)] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(checkpoints.DamagedCheckpoint):
+        checkpoints.read(path)
+
+
+def test_only_damaged_ones_left_is_an_error(tmp_path):
+    write(tmp_path, 5).write_bytes(b"")
+    with pytest.raises(UserError, match=r"All checkpoints in .* are damaged"):
+        checkpoints.newest(tmp_path)
+
+
+def test_none_at_all(tmp_path):
+    assert checkpoints.newest(tmp_path / "absent") is None
+
+
+def test_leftovers_of_an_interrupted_write_are_not_taken(tmp_path):
+    write(tmp_path, 5)
+    (tmp_path / "step_000000010.partial").write_bytes(b"half")
+    assert checkpoints.newest(tmp_path)[2] == {"step": 5}
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypatch):
+    write(tmp_path, 5)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"No space left on device.*earlier ones are untouched"):
+        write(tmp_path, 10)
+    assert [path.name for path in tmp_path.iterdir()] == ["step_000000005.npz"]
+    assert checkpoints.newest(tmp_path)[2] == {"step": 5}
+
+
+def write_best(folder, step, score, higher=False, weights="raw"):
+    state = {"step": step, "score": score, "higher_is_better": higher, "best_by": "mae", "weights": weights}
+    return checkpoints.write_best(folder, step, {"g/w": np.full(3, score, np.float32)}, state)
+
+
+class TestBest:
+    def test_moves_only_to_a_strictly_better_score(self, tmp_path):
+        first = write_best(tmp_path, 20, 3.0)
+        assert first == tmp_path / "best" / "step_000000020.npz"
+        assert write_best(tmp_path, 30, 3.0) is None
+        assert write_best(tmp_path, 40, 3.5) is None
+        assert [path.name for path in (tmp_path / "best").iterdir()] == ["step_000000020.npz"]
+        # a resumed run may find a better one at a step before that of the file
+        second = write_best(tmp_path, 10, 2.0)
+        assert list((tmp_path / "best").iterdir()) == [second]
+
+    def test_higher_can_be_better(self, tmp_path):
+        write_best(tmp_path, 10, 3.0, higher=True)
+        assert write_best(tmp_path, 20, 2.0, higher=True) is None
+        assert write_best(tmp_path, 30, 4.0, higher=True) is not None
+
+    def test_the_newest_checkpoints_do_not_see_it(self, tmp_path):
+        write(tmp_path, 5)
+        write_best(tmp_path, 10, 1.0)
+        assert checkpoints.newest(tmp_path)[2] == {"step": 5}
+
+    def test_after_a_kill_between_rename_and_removal_the_better_of_two_counts(self, tmp_path):
+        worse = write_best(tmp_path, 20, 3.0)
+        data = worse.read_bytes()
+        better = write_best(tmp_path, 10, 2.0)
+        worse.write_bytes(data)
+        (tmp_path / "best" / "step_000000030.partial").write_bytes(b"half")
+        assert checkpoints.choose(tmp_path).path == better
+        assert write_best(tmp_path, 40, 2.5) is None
+        write_best(tmp_path, 50, 1.0)
+        assert [path.name for path in checkpoints.listed(tmp_path / "best")] == ["step_000000050.npz"]
+
+    def test_a_full_disk_keeps_the_one_before(self, tmp_path, monkeypatch):
+        kept = write_best(tmp_path, 20, 3.0)
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(UserError, match="No space left"):
+            write_best(tmp_path, 30, 1.0)
+        assert list((tmp_path / "best").iterdir()) == [kept]
+
+
+class TestChoose:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        for step in (10, 20):
+            write(tmp_path, step)
+        write_best(tmp_path, 15, 2.5, weights="averaged")
+        return tmp_path
+
+    def test_best(self, folder):
+        chosen = checkpoints.choose(folder)
+        assert (chosen.step, chosen.weights) == (15, "averaged")
+        np.testing.assert_array_equal(chosen.arrays["g/w"], np.full(3, 2.5, np.float32))
+        assert chosen.origin == f"{folder}/best/step_000000015.npz (step 15, averaged weights, best mae: 2.5)"
+
+    def test_last_and_steps(self, folder):
+        assert [checkpoints.choose(folder, wanted).step for wanted in ("last", "10", "20", "15", "0010")] == [
+            20, 10, 20, 15, 10
+        ]  # fmt: skip
+        assert (
+            checkpoints.choose(folder, "last").origin == f"{folder}/step_000000020.npz (step 20, raw weights, newest)"
+        )
+
+    @pytest.mark.parametrize("wanted", ["11", "newest", "-5", ""])
+    def test_what_is_not_there_lists_what_is(self, folder, wanted):
+        with pytest.raises(UserError, match=r"--checkpoint is .*best, last, or one of the steps .*: 10, 15, 20\."):
+            checkpoints.choose(folder, wanted)
+
+    def test_without_a_best_one_the_newest_is_taken_and_it_is_said(self, tmp_path):
+        assert checkpoints.choose(tmp_path) is None
+        assert checkpoints.choose(tmp_path, "last") is None
+        write(tmp_path, 10)
+        assert checkpoints.choose(tmp_path).origin.endswith("raw weights, newest; no scores have chosen a best one)")
+
+    def test_a_damaged_best_one_is_said_too(self, folder):
+        path = folder / "best" / "step_000000015.npz"
+        data = bytearray(path.read_bytes())
+        data[data.index(np.float32(2.5).tobytes() * 3)] ^= 1
+        path.write_bytes(data)
+        chosen = checkpoints.choose(folder)
+        assert chosen.step == 20
+        assert "step_000000015.npz is damaged" in chosen.origin
+        path.write_bytes(b"")
+        assert "step_000000015.npz is damaged; the newest is taken" in checkpoints.choose(folder).origin
+        (folder / "step_000000010.npz").write_bytes(b"")
+        with pytest.raises(UserError, match=r"step_000000010.npz is damaged.*another --checkpoint"):
+            checkpoints.choose(folder, "10")

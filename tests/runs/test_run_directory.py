@@ -1,0 +1,158 @@
+"""Run directories: who may write, what may differ when a run goes on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cyclegan_tf.config.experiment import Data, Experiment, Generator, Logging, Optimizer, Training
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs.run_directory import RunDirectory, differences
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.begin(Experiment(), {"train_x": ["a.png"]})
+    return run
+
+
+def test_begin_writes_what_can_be_read_back(run):
+    assert run.experiment() == Experiment()
+    assert run.recorded_pictures() == {"train_x": ["a.png"]}
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert {"command", "python", "versions", "git_commit"} <= set(environment)
+    assert environment["versions"]["tensorflow"].startswith("2.")
+
+
+def test_where_the_first_weights_came_from_is_recorded(run, tmp_path):
+    assert run.recorded_origin() is None
+    new = RunDirectory(tmp_path / "new")
+    new.begin(Experiment(), {}, {"run": "runs/a", "told": ["generators of a"]})
+    assert new.recorded_origin() == {"run": "runs/a", "told": ["generators of a"]}
+    new.origin_path.write_text("{")
+    with pytest.raises(UserError, match=r"init\.json is damaged"):
+        new.recorded_origin()
+
+
+def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_path):
+    file = tmp_path / "my network.keras"
+    file.write_text("layers")
+    run = RunDirectory(tmp_path / "run")
+    run.begin(Experiment(generator=Generator(network_yx=str(file))), {})
+    file.unlink()
+    assert yaml.safe_load(run.config_path.read_text())["generator"]["network_yx"] == "network_yx.keras"
+    moved = RunDirectory(run.path.rename(tmp_path / "moved"))
+    kept = moved.experiment().generator.network_yx
+    assert kept == str(tmp_path / "moved" / "network_yx.keras")
+    assert Path(kept).read_text() == "layers"
+    moved.check_same(moved.experiment())
+    # a copy of that run is begun from the copy
+    RunDirectory(tmp_path / "next").begin(moved.experiment(), {})
+    assert (tmp_path / "next" / "network_yx.keras").read_text() == "layers"
+
+
+def test_a_file_that_is_gone_begins_no_run(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(UserError, match="cannot be written: No such file"):
+        run.begin(Experiment(generator=Generator(network_xy=str(tmp_path / "gone.keras"))), {})
+    assert not run.exists()
+
+
+def test_begin_refuses_a_folder_of_something_else(tmp_path):
+    (tmp_path / "thesis.doc").write_text("mine")
+    with pytest.raises(UserError, match="is not a run directory"):
+        RunDirectory(tmp_path).begin(Experiment(), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_other_fields_are_refused_by_name(run):
+    other = Experiment(data=Data(crop_size_px=128), optimizer=Optimizer(learning_rate=1e-3))
+    with pytest.raises(
+        UserError, match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002"
+    ):
+        run.check_same(other)
+
+
+def test_differences_are_named():
+    other = Experiment(data=Data(crop_size_px=128))
+    assert differences(Experiment(), other) == [("data.crop_size_px", 256, 128)]
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        (Experiment(training=Training(ema=1000.0)), "training.ema"),
+        (Experiment(training=Training(best_by="mae")), "training.best_by"),
+        (Experiment(training=Training(patience=2)), "training.patience"),
+        (Experiment(training=Training(freeze="encoder")), "training.freeze"),
+        (Experiment(logging=Logging(score_every_epochs=1)), "logging.score_every_epochs"),
+        (Experiment(logging=Logging(score_pictures=7)), "logging.score_pictures"),
+    ],
+)
+def test_what_decides_the_best_checkpoint_or_the_end_may_not(run, other, name):
+    with pytest.raises(UserError, match=name):
+        run.check_same(other)
+
+
+def test_fields_that_do_not_change_the_result_may_differ(run):
+    run.check_same(
+        Experiment(
+            data=Data(cache="off"),
+            logging=Logging(log_every_steps=7),
+            training=Training(checkpoint_every_steps=5, recompute=True),
+        )
+    )
+
+
+def test_a_config_of_another_version_is_an_error(run):
+    run.config_path.write_text("data: {colour: blue}\n")
+    with pytest.raises(UserError, match="does not fit this version"):
+        run.experiment()
+    run.config_path.write_text("")
+    with pytest.raises(UserError, match="empty or damaged"):
+        run.experiment()
+
+
+def test_a_folder_without_config_is_not_a_run(tmp_path):
+    with pytest.raises(UserError, match="not a run directory"):
+        RunDirectory(tmp_path).experiment()
+
+
+def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
+    code = (
+        "import sys, time; from pathlib import Path; from cyclegan_tf.runs import RunDirectory\n"
+        f"with RunDirectory(Path({str(run.path)!r})).locked():\n    print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"in use by another process .number {holder.pid}"), run.locked():
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    with run.locked():
+        pass
+
+
+def test_a_start_that_fails_leaves_nothing(tmp_path):
+    new = RunDirectory(tmp_path / "new")
+    with new.locked():
+        new.cache.mkdir()
+    assert not new.path.exists()
+    (tmp_path / "mine.txt").write_text("kept")
+    with RunDirectory(tmp_path).locked():
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_metrics_later_than_the_checkpoint_are_cut(run):
+    rows = [{"step": step, "kind": "train"} for step in (10, 20, 30)]
+    run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 3')
+    run.cut_metrics(20)
+    assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [10, 20]

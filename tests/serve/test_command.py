@@ -1,0 +1,397 @@
+"""The server as people run it: real processes, real sockets, signals, and clients that do not stop asking."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from PIL import Image
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.serve import command as serve
+from cyclegan_tf.serve import process
+from tests.helpers import tiny_serving
+from tests.helpers.tiny_serving import Server, body, picture, pixels_of, png, wait_until
+
+KIT = Path(__file__).parents[2] / "export" / "serving"
+LOAD = Path(__file__).parents[2] / "benchmarks" / "serve_load.py"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out")
+    tiny_serving.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def slow_out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slow")
+    tiny_serving.save(folder, slow=True)
+    return folder
+
+
+def slow_body(seconds):
+    """A picture that the slow model takes so long for."""
+    return body(png(picture(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL))))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none"], "no such folder"), ([".", "--port=70000"], "--port must be"), ([".", "--prt=1"], "mean --port"),
+        ([".", "--max_queue=-1"], "--max_queue must be 0"), ([".", "--poll_seconds=0"], "--poll_seconds must be"),
+        ([".", "--grace_seconds=-1"], "--grace_seconds must be"), ([".", "--versions=2"], "invalid choice"),
+        ([".", "--max_pixels=many"], "a whole number"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_in_a_sentence(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        serve.main(words)
+
+
+def test_a_missing_package_is_told_with_what_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(UserError, match=r"pip install 'cyclegan-tf\[serve\]'"):
+        serve.main(["."])
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with pytest.raises(UserError, match=r"pip install 'tensorflow-serving-api"):
+        serve.main([".", "--grpc_port=8500"])
+
+
+@pytest.mark.slow
+def test_a_day_in_its_life(out):
+    with Server(out, "--verbose") as server:
+        assert server.get("/health").json()["models"] == {"tiny_xy": 1}
+        pixels = picture(40, 30)
+        answer = server.predict(body(png(pixels)))
+        np.testing.assert_array_equal(pixels_of(answer.json()["predictions"][0]), 255 - pixels)
+        assert server.predict(body(b"<svg/>")).status == 400
+        assert server.get("/metrics").headers["content-type"].startswith("text/plain")
+        assert server.get("/v1/models/tiny_xy/metadata").status == 200
+        assert server.get("/models.json").json()["engine"] == "server"
+        for path in ("/../pyproject.toml", "/..%2fpyproject.toml", "/%2e%2e/serve.py", "/serve.py"):
+            assert server.get(path).status == 404
+        assert server.stop() == 0
+        shown = server.show()
+    assert "tiny_xy version 1: ready" in shown
+    assert "POST '/v1/models/tiny_xy:predict' 200" in shown
+    assert "POST '/v1/models/tiny_xy:predict' 400" in shown
+    assert shown.rstrip().endswith("stopped")
+    assert "Traceback" not in shown
+
+
+@pytest.mark.slow
+def test_health_and_metrics_answer_while_a_request_runs(slow_out):
+    with Server(slow_out) as server, concurrent.futures.ThreadPoolExecutor() as pool:
+        running = pool.submit(server.predict, slow_body(5))
+        wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
+        started = time.monotonic()
+        for _ in range(10):
+            assert server.get("/health").status == 200
+            assert server.get("/metrics").status == 200
+        assert time.monotonic() - started < 3
+        assert not running.done()
+        assert running.result().status == 200
+
+
+@pytest.mark.slow
+def test_a_full_queue_and_a_timeout(slow_out):
+    with Server(slow_out, "--max_queue=1", "--timeout_seconds=1.5") as server:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            started = time.monotonic()
+            long = pool.submit(server.predict, slow_body(5))
+            wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
+            waiting = pool.submit(server.predict, slow_body(0))
+            wait_until(lambda: b"cyclegan_tf_queue_length 1.0" in server.get("/metrics").body)
+            third = server.predict(slow_body(0))
+            assert (third.status, third.headers["retry-after"]) == (429, "1")
+            for late in (long, waiting):
+                assert late.result().status == 504
+                assert "longer than 1.5 s" in late.result().json()["error"]
+            assert time.monotonic() - started < 4.5
+        wait_until(lambda: server.predict(slow_body(0)).status == 200)
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_finishes_what_is_in_flight_and_takes_nothing_new(slow_out, sign):
+    with Server(slow_out) as server, concurrent.futures.ThreadPoolExecutor() as pool:
+        answers = [pool.submit(server.predict, slow_body(1)) for _ in range(3)]
+        wait_until(lambda: b"cyclegan_tf_queue_length 2.0" in server.get("/metrics").body)
+        os.kill(server.process.pid, sign)
+        server.wait_for_line("stopping: finishing 3 requests")
+        wait_until(lambda: not takes_connections(server), 2)
+        assert [answer.result().status for answer in answers] == [200] * 3
+        assert server.process.wait(20) == 0
+
+
+def takes_connections(server):
+    try:
+        with contextlib.closing(server.connect()) as connection:
+            connection.connect()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_the_grace_ends(slow_out):
+    with Server(slow_out, "--grace_seconds=0.5") as server, concurrent.futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(server.predict, slow_body(5))
+        wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
+        started = time.monotonic()
+        assert server.stop() == 1
+        assert time.monotonic() - started < 4
+        assert "1 requests were cut off" in server.show()
+        assert (answer.result().status, list(answer.result().json())) == (503, ["error"])
+        assert "Traceback" not in server.show()
+
+
+@pytest.mark.slow
+def test_versions_change_under_load_and_no_request_fails(tmp_path):
+    tiny_serving.save(tmp_path, version=1, level=1)
+    levels, failures, stop = [], [], threading.Event()
+
+    def ask_on(server):
+        connection = server.connect()
+        while not stop.is_set():
+            answer = server.predict(body(png(picture())), connection=connection)
+            if answer.status != 200:
+                failures.append((answer.status, answer.body))
+                return
+            levels.append(int(pixels_of(answer.json()["predictions"][0]).max()))
+        connection.close()
+
+    def last(count=30):
+        return set(levels[-count:])
+
+    with Server(tmp_path, "--poll_seconds=0.2") as server, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        askers = [pool.submit(ask_on, server) for _ in range(8)]
+        try:
+            wait_until(lambda: len(levels) > 50)
+            for version in (2, 3):
+                tiny_serving.save(tmp_path, version=version, level=version)
+                wait_until(lambda version=version: last() == {version})
+                server.wait_for_line(f"tiny_xy version {version - 1}: unloaded")
+            broken = tmp_path / "saved_model" / "tiny_xy" / "4"
+            broken.mkdir()
+            (broken / "saved_model.pb").write_bytes(b"broken")
+            server.wait_for_line("tiny_xy version 4 cannot be served")
+            shutil.rmtree(broken)
+            count = len(levels)
+            wait_until(lambda: len(levels) > count + 50)
+        finally:
+            stop.set()
+        concurrent.futures.wait(askers)
+        assert failures == []
+        assert [asker.exception() for asker in askers] == [None] * 8
+        assert last() == {3}
+        assert set(levels) == {1, 2, 3}
+        assert server.predict(body(png(picture())), "/v1/models/tiny_xy/versions/1:predict").status == 404
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_bodies_too_long_and_connections_cut_off(out):
+    with Server(out, "--max_body_bytes=100000", "--timeout_seconds=4") as server:
+        assert server.predict(b" " * 100_001).status == 413
+        assert server.predict(b" " * 5_000_000).status == 413
+        connection = server.connect()
+        chunks = (b" " * 50_000 for _ in range(100))
+        connection.request("POST", "/v1/models/tiny_xy:predict", chunks, encode_chunked=True)
+        assert connection.getresponse().status == 413
+        connection.close()
+        head = b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{"
+        for _ in range(3):
+            for _ in range(15):  # clients that go away in the middle
+                with socket.create_connection(("127.0.0.1", server.port)) as gone:
+                    gone.sendall(head)
+            wait_until(lambda: b"cyclegan_tf_queue_length 0.0" in server.get("/metrics").body, 3.5)
+        with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
+            slow.sendall(head)
+            assert b"408" in slow.recv(100)
+        with socket.create_connection(("127.0.0.1", server.port), 20) as noise:
+            noise.sendall(bytes(range(256)) * 4)
+            assert b"400" in noise.recv(100)
+        assert server.predict(body(png(picture()))).status == 200
+        wait_until(lambda: b"cyclegan_tf_queue_length 0.0" in server.get("/metrics").body)
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_it_is_not_ready_before_its_models_are(tmp_path):
+    broken = tmp_path / "saved_model" / "tiny_xy" / "1"
+    broken.mkdir(parents=True)
+    (broken / "saved_model.pb").write_bytes(b"broken")
+    with Server(tmp_path, "--poll_seconds=0.2", wait=False) as server:
+        server.wait_for_line("version 1 cannot be served")
+        assert server.get("/health").status == 503
+        assert server.predict(body(png(picture()))).status == 404
+        status = server.get("/v1/models/tiny_xy").json()["model_version_status"][0]
+        assert (status["state"], status["status"]["error_code"]) == ("END", "UNKNOWN")
+        tiny_serving.save(tmp_path, version=2)
+        wait_until(lambda: server.get("/health").status == 200)
+        assert server.predict(body(png(picture()))).status == 200
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_ends_with_status_2(out):
+    with process.listen("127.0.0.1", 0) as taken:
+        words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), f"--port={taken.getsockname()[1]}"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert "error: cannot listen on port" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_stop_while_models_are_loaded(out):
+    with Server(out, wait=False) as server:
+        server.wait_for_line("version 1: loading")
+        assert server.stop(seconds=20) == 0
+
+
+@pytest.mark.slow
+def test_grpc_has_the_same_timeout_and_the_same_end(slow_out):
+    port = free_port()
+    with (
+        Server(slow_out, f"--grpc_port={port}", "--timeout_seconds=2") as server,
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+        def ask(seconds):
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name, request.model_spec.signature_name = "tiny_xy", "image_bytes"
+            data = png(picture(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL)))
+            request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([data]))
+            return stub.Predict.future(request, timeout=30)
+
+        assert ask(3).exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        wait_until(lambda: b"cyclegan_tf_in_flight 0.0" in server.get("/metrics").body)
+        last = ask(1)
+        wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
+        assert server.stop() == 0
+        assert len(last.result().outputs["translated_bytes"].string_val) == 1
+
+
+def free_port():
+    with process.listen("127.0.0.1", 0) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def both(out):
+    """A server with REST and gRPC."""
+    port = free_port()
+    with Server(out, f"--grpc_port={port}") as server:
+        yield server, port
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_the_example_clients_translate(both, tmp_path):
+    server, grpc_port = both
+    pixels = picture(20, 30)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    commands = {
+        "python.png": [sys.executable, KIT / "client_rest.py", "--url", f"http://127.0.0.1:{server.port}"],
+        "grpc.png": [sys.executable, KIT / "client_grpc.py", "--address", f"127.0.0.1:{grpc_port}"],
+    }
+    for name, words in commands.items():
+        words += [tmp_path / "in.png", tmp_path / name, "--model", "tiny_xy", "--version", "1"]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / name)), 255 - pixels)
+    if shutil.which("curl"):
+        words = ["sh", KIT / "client_curl.sh", tmp_path / "in.png", tmp_path / "curl.png", "tiny_xy"]
+        subprocess.run(list(map(str, [*words, f"127.0.0.1:{server.port}"])), check=True, timeout=100)
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "curl.png")), 255 - pixels)
+
+
+@pytest.mark.slow
+def test_the_example_clients_tell_what_is_wrong(both, tmp_path):
+    server, grpc_port = both
+    (tmp_path / "in.svg").write_text("<svg/>")
+    address = {
+        "client_rest.py": ["--url", f"http://127.0.0.1:{server.port}"],
+        "client_grpc.py": ["--address", f"127.0.0.1:{grpc_port}"],
+    }
+    for name, options in address.items():
+        words = [sys.executable, KIT / name, *options, tmp_path / "in.svg", tmp_path / "out.png", "--model", "tiny_xy"]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=100)
+        assert done.returncode == 1
+        assert "neither a JPEG nor a PNG" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.png").exists()
+    if shutil.which("curl"):
+        words = ["sh", KIT / "client_curl.sh", tmp_path / "in.svg", tmp_path / "out.png", "tiny_xy"]
+        done = subprocess.run(
+            list(map(str, [*words, f"127.0.0.1:{server.port}"])), capture_output=True, text=True, timeout=100
+        )
+        assert done.returncode == 1
+        assert "neither a JPEG nor a PNG" in done.stderr
+        assert not (tmp_path / "out.png").exists()
+
+
+def test_the_kits_files_are_what_tf_serving_reads(out, tmp_path):
+    from tensorflow_serving.config import model_server_config_pb2
+
+    def models(text):
+        config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+        return {model.name: (model.base_path, model.model_platform) for model in config.model_config_list.config}
+
+    shipped = models((KIT / "models.config").read_text())
+    assert shipped
+    assert all(path == f"/models/{name}" for name, (path, _) in shipped.items())
+    (out / "saved_model" / ".partial-1").mkdir(exist_ok=True)
+    done = subprocess.run(["sh", str(KIT / "models_config.sh"), str(out)], capture_output=True, text=True, check=True)
+    assert models(done.stdout) == {"tiny_xy": ("/models/tiny_xy", "tensorflow")}
+    done = subprocess.run(["sh", str(KIT / "models_config.sh"), str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 1
+
+
+def test_the_compose_files_mount_what_they_name():
+    import yaml
+
+    for name in ("compose.yaml", "compose.batching.yaml"):
+        service = yaml.safe_load((KIT / name).read_text())["services"]["serving"]
+        mounted = {volume.split(":")[-2]: volume.split(":")[0] for volume in service["volumes"] if "./" in volume}
+        for option in service["command"]:
+            _, value = option.lstrip("-").split("=")
+            if value.startswith("/config/"):
+                assert (KIT / mounted[value]).is_file(), option
+
+
+@pytest.mark.slow
+def test_the_load_benchmark_runs(out, tmp_path):
+    result = tmp_path / "load.json"
+    words = [sys.executable, LOAD, out, "--seconds=2", "--connections=4", "--size_px=16", f"--out={result}"]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(result.read_text())
+    assert [phase["good_failed"] for phase in found["phases"]] == [0, 0]
+    assert found["phases"][0]["bad_sent"] == 0
+    assert found["phases"][1]["bad_sent"] > 0
+    assert found["phases"][1]["bad_wrong"] == 0
+    assert found["bare_forward_ms"] > 0
+    assert "p99" in done.stdout

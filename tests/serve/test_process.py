@@ -1,0 +1,40 @@
+"""Sockets and logs; signals and the end are tested with real processes in test_serve.py."""
+
+import logging
+import socket
+
+import pytest
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.serve import process
+
+
+def test_port_0_takes_a_free_one():
+    with process.listen("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        assert process.url_of(listening) == f"http://127.0.0.1:{port}"
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        with pytest.raises(UserError, match=f"cannot listen on port {port} of 127.0.0.1"):
+            process.listen("127.0.0.1", port)
+
+
+def test_addresses_that_cannot_be():
+    for host in ("no such host.invalid", "203.0.113.1"):
+        with pytest.raises(UserError, match="choose another --port or --host"):
+            process.listen(host, 0)
+
+
+@pytest.mark.parametrize(("verbose", "wanted"), [(False, ["loaded"]), (True, ["loaded", "request"])])
+def test_log_lines_go_to_standard_output(capsys, verbose, wanted):
+    loggers = [logging.getLogger(name) for name in ("cyclegan_tf.serve", "uvicorn.error")]
+    kept = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    try:
+        process.log_to_stdout(verbose)
+        log = logging.getLogger("cyclegan_tf.serve.anything")
+        log.info("loaded")
+        log.debug("request")
+    finally:
+        for logger, (handlers, propagate, level) in zip(loggers, kept, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == wanted

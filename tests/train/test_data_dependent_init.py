@@ -1,0 +1,246 @@
+"""What a training takes from its pictures before its first step."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan_tf import assembly
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import command as train
+from cyclegan_tf.train import data_dependent_init as beginning
+from tests.helpers import tiny
+
+
+def folder(root, change):
+    """Six pictures of X, and six others under a change of colour for Y."""
+    rng = np.random.default_rng(5)
+    for name, changed in (("trainA", False), ("trainB", True)):
+        (root / name).mkdir(parents=True)
+        for index in range(6):
+            small = rng.uniform(40, 200, (4, 4, 3))
+            picture = np.repeat(np.repeat(change(small) if changed else small, 6, axis=0), 6, axis=1)
+            Image.fromarray(picture.round().astype(np.uint8)).save(root / name / f"{index}.png")
+    return root
+
+
+def alike(picture):
+    """Red and blue exchanged, and lighter."""
+    return 0.8 * picture[..., ::-1] + 40
+
+
+def different(picture):
+    """Nearly gray."""
+    return 0.03 * picture + 128
+
+
+class TestColourSkip:
+    WORDS = ("--generator.colour_skip=true", "--training.max_steps=2", "--training.checkpoint_every_steps=1")
+
+    def started(self, monkeypatch, source, run, *more):
+        return tiny.started(monkeypatch, tiny.words(source, run, *self.WORDS, *more)).model
+
+    def test_domains_alike_start_from_their_transfer(self, tmp_path, monkeypatch, capsys):
+        model = self.started(monkeypatch, folder(tmp_path / "pictures", alike), tmp_path / "run")
+        assert "colours   alike (up to 1." in capsys.readouterr().out
+        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
+        skip = model.generator_xy.get_layer("colour_skip")
+        white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
+        assert white > 0.5
+        assert black < 0
+
+    def test_domains_of_different_kinds_have_none(self, tmp_path, monkeypatch, capsys):
+        model = self.started(monkeypatch, folder(tmp_path / "pictures", different), tmp_path / "run")
+        assert "colours   of different kinds" in capsys.readouterr().out
+        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 5
+        skip = model.generator_xy.get_layer("colour_skip")
+        picture = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+        assert not np.any(skip(picture))
+        model.train_step((picture, picture))
+        assert not np.any(skip(picture))
+
+    def test_always_means_those_of_different_kinds_too(self, tmp_path, monkeypatch, capsys):
+        source = folder(tmp_path / "pictures", different)
+        model = self.started(monkeypatch, source, tmp_path / "run", "--generator.colour_skip=always")
+        assert re.search(r"colours   of different kinds \(\d+\.\d times apart\): led around", capsys.readouterr().out)
+        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
+        skip = model.generator_xy.get_layer("colour_skip")
+        picture = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+        assert np.abs(np.tanh(skip(picture))).max() < 0.2  # nearly gray, as all of Y is
+        assert RunDirectory(tmp_path / "run").experiment().generator.colour_skip == "always"
+
+    @pytest.mark.parametrize("change", [alike, different])
+    @pytest.mark.parametrize(
+        ("sizes", "last"),
+        [
+            (("--data.load_size_px=18",), "last"),
+            (("--data.load_size_px=128", "--data.crop_size_px=128", "--generator.architecture=unet_128"), "up1"),
+        ],
+        ids=["resnet", "unet"],
+    )
+    def test_networks_start_quiet_beside_colours_that_are_led_around(self, tmp_path, monkeypatch, change, sizes, last):
+        source = folder(tmp_path / "pictures", change)
+        unet = any("unet" in word for word in sizes)
+        kernels = {}
+        for skip in ("true", "false"):
+            words = tiny.words(source, tmp_path / skip, f"--generator.colour_skip={skip}")
+            words = [word for word in words if not (unet and "blocks" in word)]
+            model = tiny.started(monkeypatch, [*words, *sizes]).model
+            kernels[skip] = [
+                np.asarray(getattr(model, f"generator_{way}").get_layer(last).kernel) for way in ("xy", "yx")
+            ]
+        factor = 0.1 if change is alike else 1
+        for beside, alone in zip(kernels["true"], kernels["false"], strict=True):
+            np.testing.assert_allclose(beside, factor * alone, rtol=1e-6)
+
+    def test_identity_weights_given_one_by_one_are_kept(self, tmp_path, monkeypatch):
+        source = folder(tmp_path / "pictures", alike)
+        model = self.started(monkeypatch, source, tmp_path / "run", "--loss.identity_x=5")
+        assert model.weights_of["identity_x"] == 5
+
+    def test_one_that_comes_in_a_file_is_minded_too(self, tmp_path, monkeypatch):
+        source = folder(tmp_path / "pictures", alike)
+        model = self.started(monkeypatch, source, tmp_path / "run")
+        files = [tmp_path / f"{way}.keras" for way in ("xy", "yx")]
+        for file, network in zip(files, (model.generator_xy, model.generator_yx), strict=True):
+            network.save(file)
+        more = ["--init_from", *map(str, files), f"--data.source={source}", f"--run_dir={tmp_path / 'tuned'}"]
+        words = [word for word in tiny.WORDS if not word.startswith("--generator.")]
+        assert tiny.started(monkeypatch, [*words, *more]).model.weights_of["identity_x"] == 0
+
+    def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
+        source = folder(tmp_path / "pictures", alike)
+        assert train.main(tiny.words(source, tmp_path / "run", *self.WORDS)) == 0
+        assert "colours   alike" in capsys.readouterr().out
+        arrays, step, _ = tiny.outcome(tmp_path / "run")
+        checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
+        name = next(name for name in arrays if name.startswith("generator_xy") and name.endswith("kernel_start"))
+        assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
+        assert "colours" not in capsys.readouterr().out
+        again, step_again, _ = tiny.outcome(tmp_path / "run")
+        assert step == step_again == 2
+        np.testing.assert_array_equal(again[name], arrays[name])
+        assert np.abs(arrays[name]).max() > 0.3
+        assert "identity_x" not in terms_of(tmp_path / "run")
+
+
+def terms_of(run):
+    """Names in the last row of a training."""
+    _, _, rows = tiny.outcome(run)
+    return [row for row in rows if row["kind"] == "train"][-1]
+
+
+class TestWhatAutoBecomes:
+    AUTO = "--generator.long_skips=auto", "--generator.upsampling=auto"
+
+    @staticmethod
+    def chosen_in(network):
+        names = [layer.name for layer in network.layers]
+        resize = any("_resize" in name for name in names)
+        return "resize" if resize else "transposed", any("long_skip" in name for name in names)
+
+    @pytest.mark.parametrize(
+        ("change", "expected", "told"),
+        [
+            (
+                alike,
+                ("resize", True),
+                (
+                    "doubling  resize + convolution (colours are alike, up to 1.",
+                    "skips     long ones (colours are alike, up to 1.",
+                ),
+            ),
+            (
+                different,
+                ("transposed", False),
+                (
+                    "doubling  transposed convolution (colours are of different kinds,",
+                    "skips     no long ones (colours are of different kinds,",
+                ),
+            ),
+        ],
+        ids=["alike", "different"],
+    )
+    def test_follows_the_colours(self, tmp_path, monkeypatch, capsys, change, expected, told):
+        source, run = folder(tmp_path / "pictures", change), tmp_path / "run"
+        model = tiny.started(monkeypatch, tiny.words(source, run, *self.AUTO)).model
+        generator = RunDirectory(run).experiment().generator
+        assert (generator.upsampling, generator.long_skips) == expected
+        assert self.chosen_in(model.generator_xy) == self.chosen_in(model.generator_yx) == expected
+        out = capsys.readouterr().out
+        assert all(line in out for line in told)
+
+    def test_modern_is_the_papers_recipe_where_colours_are_of_different_kinds(self, tmp_path):
+        source = folder(tmp_path / "pictures", different)
+        modern = Path(__file__).parents[2] / "configs" / "modern.yaml"
+        found = {}
+        for name, more in (("paper", []), ("modern", ["--config", str(modern)])):
+            words = tiny.words(source, tmp_path / name, "--training.max_steps=4")
+            assert train.main([*more, *words]) == 0
+            found[name] = tiny.outcome(tmp_path / name)
+        (arrays, _, rows), (paper, _, rows_of_paper) = found["modern"], found["paper"]
+        assert rows == rows_of_paper
+        # Adam's moments follow from the weights, and are numbered with the skip's among them
+        weights = [name for name in paper if not name.startswith(("generator_optimizer", "discriminator_optimizer"))]
+        assert any(name.startswith("generator_xy") for name in weights)
+        for name in weights:
+            np.testing.assert_array_equal(arrays[name], paper[name], err_msg=name)
+
+    def test_stays_as_the_run_began_when_it_is_asked_for_once_more(self, tmp_path, capsys):
+        source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
+        words = tiny.words(source, run, *self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1")
+        assert train.main(words) == 0
+        assert self.chosen_in(assembly.load_generator(run, "xy")[0]) == ("resize", True)
+        checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
+        for path in (source / "trainB").iterdir():  # the pictures would now decide otherwise
+            Image.new("RGB", (24, 24), (128, 128, 128 + int(path.stem))).save(path)
+        capsys.readouterr()
+        assert train.main(words) == 0
+        out = capsys.readouterr().out
+        assert "doubling  resize + convolution (as when this run began)" in out
+        assert "skips     long ones (as when this run began)" in out
+        with pytest.raises(UserError, match="long_skips is True there, False asked"):
+            train.main([word.replace("long_skips=auto", "long_skips=false") for word in words])
+        with pytest.raises(UserError, match="upsampling is 'resize' there, 'transposed' asked"):
+            train.main([word.replace("upsampling=auto", "upsampling=transposed") for word in words])
+
+    def test_the_chief_decides_for_all(self, tmp_path):
+        class Machine:
+            workers, is_chief, sent = 2, False, {"long_skips": np.array(1), "upsampling": np.array(1)}
+
+            def from_chief(self, arrays):
+                assert set(arrays) == set(self.sent)
+                return self.sent
+
+        e = train.resolve([*tiny.WORDS, "--data.source", "x", *self.AUTO])[1]
+        decided, told = beginning.chosen(e, None, RunDirectory(tmp_path / "private"), Machine())
+        assert decided.generator.long_skips is True
+        assert decided.generator.upsampling == "resize"
+        assert told == {
+            "skips": "long ones (as the chief decided)",
+            "doubling": "resize + convolution (as the chief decided)",
+        }
+
+    def test_a_u_net_has_skips_of_its_own(self, tmp_path, monkeypatch, capsys):
+        source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
+        words = [word for word in tiny.words(source, run, *self.AUTO) if "blocks" not in word]
+        sizes = ["--data.load_size_px=128", "--data.crop_size_px=128", "--generator.architecture=unet_128"]
+        model = tiny.started(monkeypatch, [*words, *sizes]).model
+        assert self.chosen_in(model.generator_xy) == ("resize", False)
+        assert "skips     no long ones (a U-Net has skips of its own)" in capsys.readouterr().out
+
+    def test_what_is_asked_for_is_kept(self, tmp_path):
+        e = train.resolve(["--data.source=x", "--generator.long_skips=true"])[1]
+        assert beginning.chosen(e, None, RunDirectory(tmp_path / "run")) == (e, {})
+
+    def test_domains_of_different_channels_have_none(self, tmp_path, monkeypatch, capsys):
+        source = folder(tmp_path / "pictures", alike)
+        for path in (source / "trainB").iterdir():
+            Image.open(path).convert("L").save(path)
+        words = tiny.words(source, tmp_path / "run", "--data.channels_y=1", "--loss.identity=0", *self.AUTO)
+        assert self.chosen_in(tiny.started(monkeypatch, words).model.generator_xy) == ("transposed", False)
+        assert "no long ones (the domains have different channels)" in capsys.readouterr().out

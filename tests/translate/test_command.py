@@ -1,0 +1,304 @@
+"""Pictures of any size and kind through a generator, names kept, nothing overwritten."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan_tf import cli
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.networks.builders import build_generator
+from cyclegan_tf.train import command as train
+from cyclegan_tf.translate import command as translate
+from cyclegan_tf.translate import translator as translation
+from tests.helpers import tiny
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_generator("resnet_6blocks", filters=2, blocks=1, seed=3)
+
+
+@pytest.fixture(scope="module")
+def saved(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "g.keras"
+    network.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run that is not finished: one checkpoint, no saved generators."""
+    folder = tmp_path_factory.mktemp("train")
+    run = folder / "run"
+    assert train.main(tiny.words(tiny.folder(folder / "pictures"), run, "--training.max_steps=1", "--quiet")) == 0
+    (run / "generator_xy.keras").unlink()
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, size in {"a.png": (33, 21), "sub/b.jpg": (16, 40), "sub/c.gif": (7, 5), "d.webp": (20, 20)}.items():
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(path)
+    return tmp_path / "in"
+
+
+def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
+    assert translate.main([str(run), str(folder), str(tmp_path / "out")]) == 0
+    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert written == {"a.png", "d.webp", "sub/b.jpg", "sub/c.png"}
+    for name in written:
+        (before,) = folder.glob(name.rsplit(".", 1)[0] + ".*")
+        assert image_io.read(tmp_path / "out" / name).shape == image_io.read(before).shape
+    assert "4 of 4 pictures translated" in capsys.readouterr().out
+
+
+def test_direction_and_origin(run, folder, tmp_path, capsys):
+    for direction in ("xy", "yx"):
+        assert (
+            translate.main(
+                [str(run), str(folder / "a.png"), str(tmp_path / f"{direction}.png"), "--direction", direction]
+            )
+            == 0
+        )
+        best = run / "checkpoints" / "best" / "step_000000001.npz"
+        assert f"generator {direction} of {best} (step 1, raw weights, best colour_swd: " in capsys.readouterr().out
+    network = keras.saving.load_model(run / "generator_yx.keras")
+    expected = translation.Translator(network, 4)(image_io.read(folder / "a.png"))
+    np.testing.assert_array_equal(image_io.read(tmp_path / "yx.png"), expected)
+    assert (image_io.read(tmp_path / "xy.png") != expected).any()
+
+
+def test_which_checkpoint(run, saved, folder, tmp_path, capsys):
+    for checkpoint, told in (("last", "step_000000001.npz (step 1, raw weights, newest)"), ("1", "as asked)")):
+        words = [str(run), str(folder / "a.png"), str(tmp_path / f"{checkpoint}.png"), "--checkpoint", checkpoint]
+        assert translate.main(words) == 0
+        assert told in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"--checkpoint is '2'; take best, last, or one of the steps .*: 1\."):
+        translate.main([str(run), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "2"])
+    with pytest.raises(UserError, match="is a file of one network; leave the option out"):
+        translate.main([str(saved), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "last"])
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_sixteen_bits_stay_sixteen(saved, tmp_path):
+    image_io.save(tmp_path / "deep.png", (np.arange(400, dtype=np.uint16) * 163).reshape(20, 20, 1))
+    assert translate.main([str(saved), str(tmp_path / "deep.png"), str(tmp_path / "out.png")]) == 0
+    out = image_io.read(tmp_path / "out.png")
+    assert out.dtype == np.uint16
+    assert len(np.unique(out)) > 300
+    assert translate.main([str(saved), str(tmp_path / "deep.png"), str(tmp_path / "out.jpg")]) == 0
+    assert image_io.read(tmp_path / "out.jpg").dtype == np.uint8
+
+
+def test_a_bad_picture_is_named_skipped_and_status_1(saved, folder, tmp_path, capsys):
+    (folder / "bad.jpg").write_text("not a picture")
+    assert translate.main([str(saved), str(folder), str(tmp_path / "out")]) == 1
+    told = capsys.readouterr()
+    assert "skipped:" in told.err
+    assert "bad.jpg" in told.err
+    assert "4 of 5 pictures translated" in told.out
+    assert not (tmp_path / "out" / "bad.jpg").exists()
+
+
+def test_two_inputs_of_one_output_name_are_not_written_over(saved, folder, tmp_path, capsys):
+    Image.new("RGB", (9, 9)).save(folder / "sub" / "c.png")
+    assert translate.main([str(saved), str(folder / "sub"), str(tmp_path / "out")]) == 1
+    assert "already written" in capsys.readouterr().err
+
+
+def test_batches_give_what_single_pictures_give(saved, folder, tmp_path):
+    Image.open(folder / "a.png").transpose(Image.Transpose.ROTATE_180).save(folder / "a2.png")
+    for words in (["1"], ["4"]):
+        assert (
+            translate.main([str(saved), str(folder), str(tmp_path / words[0]), "--quiet", "--batch_size", *words]) == 0
+        )
+    for name in ("a.png", "a2.png", "sub/c.png"):
+        single, several = (image_io.read(tmp_path / size / name).astype(int) for size in "14")
+        assert np.abs(single - several).max() <= 1
+    with pytest.raises(UserError, match="--batch_size must be 0 or more, and is -1"):
+        translate.main([str(saved), str(folder), str(tmp_path / "o"), "--batch_size=-1"])
+
+
+def test_ctrl_c_is_status_130_and_leaves_whole_files(saved, folder, tmp_path, monkeypatch, capsys):
+    batch, calls = translation.Translator.batch, []
+
+    def interrupted(self, pictures):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return batch(self, pictures)
+
+    monkeypatch.setattr(translation.Translator, "batch", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        cli.run(translate.main, [str(saved), str(folder), str(tmp_path / "out"), "--quiet"])
+    assert caught.value.code == 130
+    assert "stopped by Ctrl-C" in capsys.readouterr().err
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
+        assert image_io.read(path).size
+
+
+def test_an_unwritable_output_is_one_sentence_and_status_2(saved, folder, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub").write_text("in the way of a folder")
+    with pytest.raises(SystemExit) as caught:
+        cli.run(translate.main, [str(saved), str(folder), str(tmp_path / "out"), "--quiet"])
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "cannot be written" in line
+
+
+def test_outputs_are_never_overwritten_unasked(saved, folder, tmp_path):
+    words = [str(saved), str(folder), str(tmp_path / "out"), "--quiet"]
+    assert translate.main(words) == 0
+    kept = tmp_path / "out" / "a.png"
+    kept.write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"4 of 4 outputs exist already .* --overwrite"):
+        translate.main(words)
+    (tmp_path / "out" / "d.webp").unlink()
+    assert translate.main([*words, "--skip_existing"]) == 0
+    assert (tmp_path / "out" / "d.webp").exists()
+    assert kept.read_bytes() == b"mine"
+    assert translate.main([*words, "--overwrite"]) == 0
+    assert kept.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("{saved}", "/nowhere.png", "{tmp}/o.png"), "/nowhere.png does not exist"),
+        (("{saved}", "{tmp}/empty", "{tmp}/o"), "empty holds no pictures"),
+        (("{saved}", "{folder}", "{folder}/a.png"), "is a file, but a folder"),
+        (("{saved}", "{folder}/a.png", "{tmp}/o.xyz"), "must end in one of"),
+        (("/nowhere", "{folder}/a.png", "{tmp}/o.png"), "neither a run directory nor a .keras file"),
+        (("{tmp}/empty", "{folder}/a.png", "{tmp}/o.png"), "not a run directory"),
+        (("{folder}/a.png", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
+        (("{tmp}/broken.keras", "{folder}/a.png", "{tmp}/o.png"), "cannot be loaded"),
+        (("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"), "not a network from pictures to pictures"),
+    ],
+)
+def test_bad_input_is_one_sentence(saved, folder, tmp_path, words, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.keras").write_text("no zip")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
+    given = [word.format(saved=saved, folder=folder, tmp=tmp_path) for word in words]
+    with pytest.raises(UserError, match=message) as caught:
+        translate.main(given)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_tiles_of_a_folder_large_and_small(saved, folder, tmp_path, capsys):
+    tifffile = pytest.importorskip("tifffile")
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (9, 12, 3), np.uint8)
+    large = np.asarray(Image.fromarray(small).resize((150, 110), Image.Resampling.BICUBIC))
+    tifffile.imwrite(folder / "large.tif", large, photometric="rgb", rowsperstrip=8, compression="zlib")
+    Image.fromarray(large).save(folder / "sub" / "large.png")
+    words = [str(saved), str(folder), str(tmp_path / "out"), "--tile=64", "--overlap=24"]
+    assert translate.main(words) == 0
+    told = capsys.readouterr().out
+    assert "large.tif: 150 x 110 in 12 tiles, " in told
+    assert "6 of 6 pictures translated" in told
+    assert translate.main([str(saved), str(folder), str(tmp_path / "whole"), "--quiet"]) == 0
+    for path in (tmp_path / "whole").rglob("*.*"):
+        found = image_io.read(tmp_path / "out" / path.relative_to(tmp_path / "whole"))
+        # these overlaps are narrower than what a pixel is seen by; wide ones are tests/test_large_translation.py's
+        assert np.abs(found.astype(int) - image_io.read(path)).mean() < 0.5
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    with pytest.raises(UserError, match="outputs exist already"):
+        translate.main(words)
+
+
+def test_sigterm_leaves_nothing_behind(saved, folder, tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((60, 90, 3), np.uint8)).save(tmp_path / "a.tif")
+    seen = []
+
+    def ended(self, place):
+        seen.extend((tmp_path / "out").iterdir())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("cyclegan_tf.translate.tiled._Work.last", ended)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught:
+        translate.main(
+            [str(saved), str(tmp_path / "a.tif"), str(tmp_path / "out" / "a.tif"), "--tile=64", "--overlap=8"]
+        )
+    assert caught.value.code == 143
+    assert any(path.name.startswith(".tiles-") for path in seen)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+class Video:
+    """Stands for `cyclegan_tf.video`, whose own tests are elsewhere."""
+
+    HALF_LIFE_FRAMES = 7.0
+
+    def __init__(self):
+        self.calls = []
+
+    def is_film(self, path):
+        return path.suffix == ".film"
+
+    def translate_film(self, network, multiple_px, source, target, **options):
+        self.calls.append((multiple_px, source, target, options))
+        target.write_bytes(b"translated")
+        return 3
+
+
+@pytest.fixture
+def video(monkeypatch):
+    stand_in = Video()
+    monkeypatch.setattr("cyclegan_tf.translate.video", stand_in)
+    return stand_in
+
+
+def test_a_film_goes_to_the_films_translator(saved, tmp_path, video, capsys):
+    source, target = tmp_path / "a.film", tmp_path / "b.film"
+    source.write_bytes(b"film")
+    assert translate.main([str(saved), str(source), str(target)]) == 0
+    assert f"3 frames translated to {target}" in capsys.readouterr().out
+    words = [str(saved), str(source), str(target), "--quiet"]
+    with pytest.raises(UserError, match="exists already; give --overwrite"):
+        translate.main(words)
+    assert translate.main([*words, "--skip_existing"]) == 0
+    assert translate.main([*words, "--overwrite", "--half_life_frames=0"]) == 0
+    with pytest.raises(UserError, match=r"a\.film is the input itself, which would be lost"):
+        translate.main([str(saved), str(source), str(source), "--overwrite"])
+    (tmp_path / "out").mkdir()
+    assert translate.main([str(saved), str(source), str(tmp_path / "out"), "--quiet"]) == 0
+    plain = {"half_life_frames": 7.0, "show_progress": False}
+    assert video.calls == [
+        (4, source, target, plain),
+        (4, source, target, {**plain, "half_life_frames": 0.0}),
+        (4, source, tmp_path / "out" / "a.film", plain),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.png", "--tile=30", "--overlap=0"], "--tile 30 with --overlap 0 does not do"),
+        (["a.png", "--tile=64", "--overlap=32"], "tiles of 64 px can overlap by 0 to 31 px"),
+        (["a.png", "--tile=-1"], "--tile must be 0 or more, and is -1"),
+        (["a.png", "--tile=64", "--overlap=8", "--batch_size=2"], "leave it out with --tile"),
+        (["a.png", "--half_life_frames=2"], "--half_life_frames is for films"),
+        (["a.film", "--half_life_frames=-2"], "--half_life_frames must be 0 or more, and is -2"),
+        (["a.film", "--tile=64"], "--tile is for pictures, and .*a.film is a film"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_sentence(saved, folder, tmp_path, video, words, message):
+    name, *options = words
+    with pytest.raises(UserError, match=message) as caught:
+        translate.main([str(saved), str(folder / name), str(tmp_path / "o.png"), "--quiet", *options])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "o.png").exists()

@@ -1,0 +1,272 @@
+"""Many files through a generator: order and content, groups, bounds of memory, errors, Ctrl-C."""
+
+import contextlib
+import errno
+import threading
+import time
+import weakref
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.translate import folder as folder_translation
+from cyclegan_tf.translate import translator as translation
+from cyclegan_tf.translate.folder import translate_files
+from cyclegan_tf.translate.translator import Task
+
+
+class Negative(keras.layers.Layer):
+    """White for black: the translation of every picture is known, and its own."""
+
+    def call(self, inputs):
+        return -inputs
+
+
+@pytest.fixture
+def translator():
+    inputs = keras.Input((None, None, 3))
+    return translation.Translator(keras.Model(inputs, Negative()(inputs)), 4)
+
+
+@pytest.fixture
+def batches(translator, monkeypatch):
+    """How many pictures each call of the network was given."""
+    sizes, batch = [], translator.batch
+
+    def noting(pictures):
+        sizes.append(len(pictures))
+        return batch(pictures)
+
+    monkeypatch.setattr(translator, "batch", noting)
+    return sizes
+
+
+def make(folder, sizes, suffix=".png", dtype=np.uint8):
+    """Tasks for random pictures 00.png, 01.png, ... of these sizes."""
+    rng, tasks = np.random.default_rng(7), []
+    for index, size in enumerate(sizes):
+        task = Task(folder / "in" / f"{index:02d}{suffix}", folder / "out" / f"{index:02d}{suffix}")
+        image_io.save(task.source, rng.integers(0, np.iinfo(dtype).max + 1, (*size, 3)).astype(dtype))
+        tasks.append(task)
+    return tasks
+
+
+def assert_negative(task):
+    before, after = image_io.read(task.source), image_io.read(task.target)
+    assert (after.shape, after.dtype) == (before.shape, before.dtype)
+    assert np.abs(np.iinfo(before.dtype).max - before.astype(int) - after).max() <= before.itemsize - 1
+
+
+def no_threads_left():
+    return not [thread for thread in threading.enumerate() if thread.name.startswith("pictures")]
+
+
+@pytest.mark.parametrize("batch_size", [0, 1, 3])
+def test_mixed_sizes_depths_and_kinds_come_out_in_order_and_right(translator, tmp_path, batch_size):
+    tasks = [
+        *make(tmp_path / "a", [(16, 16), (15, 14), (40, 9), (16, 16), (16, 16), (13, 16)]),
+        *make(tmp_path / "b", [(16, 16), (20, 31)], dtype=np.uint16),
+        *make(tmp_path / "c", [(20, 30), (8, 8)], ".bmp"),
+        *make(tmp_path / "d", [(8, 8), (30, 20)], ".npy", np.uint16),
+    ]
+    outcomes = list(translate_files(translator, tasks, batch_size))
+    assert [outcome.task for outcome in outcomes] == tasks
+    assert {outcome.error for outcome in outcomes} == {None}
+    for task in tasks:
+        assert_negative(task)
+    assert no_threads_left()
+
+
+def test_neighbours_of_one_padded_size_go_together(translator, batches, tmp_path):
+    a, b = (16, 16), (20, 20)
+    tasks = make(tmp_path, [a, (15, 13), a, b, a, a, b, b, b, b])
+    assert all(outcome.error is None for outcome in translate_files(translator, tasks, 2))
+    assert batches == [2, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(("size", "expected"), [((16, 16), [8, 3]), ((64, 64), [4, 4, 3]), ((132, 128), [1] * 11)])
+def test_on_a_cpu_only_small_pictures_go_together_unasked(translator, batches, tmp_path, size, expected):
+    list(translate_files(translator, make(tmp_path, [size] * 11)))
+    assert batches == expected
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_broken_picture_in_the_middle_is_named_and_skipped(translator, tmp_path, batch_size):
+    tasks = make(tmp_path, [(16, 16)] * 7)
+    tasks[2].source.write_bytes(tasks[2].source.read_bytes()[:60])
+    tasks[5].source.unlink()
+    outcomes = list(translate_files(translator, tasks, batch_size))
+    assert [outcome.task for outcome in outcomes] == tasks
+    for index, outcome in enumerate(outcomes):
+        if index in (2, 5):
+            assert str(outcome.error).startswith(f"{tasks[index].source}: ")
+            assert not tasks[index].target.exists()
+        else:
+            assert outcome.error is None
+            assert_negative(tasks[index])
+
+
+def test_of_two_pictures_for_one_target_the_first_that_can_be_read_is_written(translator, tmp_path):
+    tasks = make(tmp_path, [(16, 16)] * 6)
+    same = tasks[0].target
+    tasks = [tasks[0], *(Task(task.source, same) for task in tasks[1:3]), *tasks[3:]]
+    tasks[0].source.write_text("no picture")
+    outcomes = list(translate_files(translator, tasks, 3))
+    assert [outcome.task for outcome in outcomes] == tasks
+    assert [outcome.error is None for outcome in outcomes] == [False, True, False, True, True, True]
+    assert str(outcomes[2].error) == f"{tasks[2].source}: another picture was already written to {same}"
+    for index in (1, 3, 4, 5):
+        assert_negative(tasks[index])
+
+
+@pytest.mark.parametrize(("waiting_bytes", "most"), [(2**30, 4 + 3), (1, 1 + 3)])
+def test_only_so_much_is_read_ahead(translator, tmp_path, monkeypatch, waiting_bytes, most):
+    """Alive are those ahead, the one being translated, the one before it, and one being read."""
+    monkeypatch.setattr(folder_translation, "WAITING_PICTURES", 4)
+    monkeypatch.setattr(folder_translation, "WAITING_BYTES", waiting_bytes)
+    alive, counts, read = weakref.WeakValueDictionary(), [], image_io.read
+
+    def counting(path, channels):
+        picture = read(path, channels)
+        alive[path] = picture
+        counts.append(len(alive))
+        return picture
+
+    monkeypatch.setattr(image_io, "read", counting)
+    tasks = make(tmp_path, [(16, 16)] * 40)
+    assert all(outcome.error is None for outcome in translate_files(translator, tasks, 1))
+    assert len(counts) == 40
+    assert max(counts) <= most
+
+
+@pytest.mark.parametrize(("waiting_bytes", "most"), [(2**30, 4), (1, 0)])
+def test_only_so_much_waits_to_be_written(translator, batches, tmp_path, monkeypatch, waiting_bytes, most):
+    monkeypatch.setattr(folder_translation, "WAITING_PICTURES", 4)
+    monkeypatch.setattr(folder_translation, "WAITING_BYTES", waiting_bytes)
+    tasks = make(tmp_path, [(16, 16)] * 20)
+    saved, waiting, save = [], [], image_io.save
+
+    def slow(path, picture):
+        waiting.append(len(batches) - len(saved))
+        time.sleep(0.01)
+        save(path, picture)
+        saved.append(path)
+
+    monkeypatch.setattr(image_io, "save", slow)
+    assert all(outcome.error is None for outcome in translate_files(translator, tasks, 1))
+    assert max(waiting) <= most + 1  # one is being translated meanwhile
+
+
+def test_a_target_that_cannot_hold_the_result_is_skipped(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    two_channels = keras.Model(inputs, keras.layers.Conv2D(2, 1)(inputs))
+    tasks = make(tmp_path, [(16, 16)] * 3)
+    tasks[1] = Task(tasks[1].source, tasks[1].target.with_suffix(".jpg"))
+    outcomes = list(translate_files(translation.Translator(two_channels, 4), tasks, 2))
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+    assert str(tasks[1].target) in str(outcomes[1].error)
+
+
+def test_a_full_disk_ends_it_with_one_sentence(translator, tmp_path, monkeypatch):
+    tasks = make(tmp_path, [(16, 16)] * 30)
+    write, attempts = type(tasks[0].target).write_bytes, []
+
+    def full(path, data):
+        attempts.append(path)
+        if path.name.startswith(".03.png"):  # not "in": the partial name ends in numbers of its own
+            write(path, data[:20])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(type(tasks[0].target), "write_bytes", full)
+    outcomes = []
+    with pytest.raises(UserError, match=r"03\.png cannot be written: No space left on device\.$"):
+        outcomes.extend(translate_files(translator, tasks, 1))
+    assert [outcome.task for outcome in outcomes] == tasks[:3]
+    assert len(attempts) < 30
+    assert not list((tmp_path / "out").glob("*.partial"))
+    assert not list((tmp_path / "out").glob(".*"))
+    assert not tasks[3].target.exists()
+    assert no_threads_left()
+
+
+def test_ctrl_c_leaves_whole_files_only_and_reads_no_more(translator, tmp_path, monkeypatch):
+    tasks = make(tmp_path, [(16, 16)] * 60)
+    batch, replace, read, reads, calls = translator.batch, image_io.os.replace, image_io.read, [], []
+
+    def interrupted(pictures):
+        calls.append(1)
+        if len(calls) == 4:
+            wait_until(lambda: list((tmp_path / "out").glob(".*.partial")))
+            raise KeyboardInterrupt
+        return batch(pictures)
+
+    def slow(partial, path):
+        time.sleep(0.1)
+        replace(partial, path)
+
+    def counting(path, channels=3):
+        reads.append(path)
+        return read(path, channels)
+
+    monkeypatch.setattr(translator, "batch", interrupted)
+    monkeypatch.setattr(image_io.os, "replace", slow)
+    monkeypatch.setattr(image_io, "read", counting)
+    with pytest.raises(KeyboardInterrupt):
+        list(translate_files(translator, tasks, 1))
+    assert no_threads_left()
+    assert not list((tmp_path / "out").glob(".*"))
+    assert len(reads) <= 4 + folder_translation.WAITING_PICTURES
+    written = [task for task in tasks if task.target.exists()]
+    assert written
+    for task in written:
+        assert_negative(task)
+
+
+def wait_until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_closing_stops_early(translator, batches, tmp_path):
+    tasks = make(tmp_path, [(16, 16)] * 60)
+    with contextlib.closing(translate_files(translator, tasks, 1)) as outcomes:
+        assert next(outcomes).task == tasks[0]
+    assert no_threads_left()
+    assert len(batches) < 60
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_what_cannot_go_together_goes_alone(translator, batches, tmp_path, monkeypatch):
+    """One NaN, or too little memory for all, is not the end of the others."""
+    tasks = make(tmp_path, [(16, 16)] * 4)
+    image_io.save(tasks[1].source, np.zeros((16, 16, 3), np.uint8))
+    noting = translator.batch
+
+    def failing(pictures):
+        results = noting(pictures)
+        if len(pictures) > 1:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        if not pictures[0].any():
+            raise UserError("the picture holds NaN")
+        if np.array_equal(pictures[0], third):
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return results
+
+    third = image_io.read(tasks[2].source)
+    monkeypatch.setattr(translator, "batch", failing)
+    outcomes = list(translate_files(translator, tasks, 4))
+    assert batches == [4, 1, 1, 1, 1]
+    assert [outcome.error and str(outcome.error) for outcome in outcomes] == [
+        None,
+        f"{tasks[1].source}: the picture holds NaN",
+        f"{tasks[2].source}: needs more memory than this device has free",
+        None,
+    ]
+    assert_negative(tasks[3])

@@ -1,0 +1,203 @@
+"""Pictures in tiles against the whole picture: the same colours, no seams, memory and files within their bounds."""
+
+import shutil
+import tracemalloc
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.strips import WholePicture
+from cyclegan_tf.networks.builders import build_generator, size_multiple
+from cyclegan_tf.translate import tiled as large_translation
+from cyclegan_tf.translate.tiled import Cost, PooledMoments, TiledTranslator, described, translate_large_files
+from cyclegan_tf.translate.translator import Task, Translator
+from tests.helpers import pictures
+
+# With one block a pixel is seen by those up to 21 px away; a tile counts from 15 px inside its rim on.
+TILE, OVERLAP = 128, 60
+
+
+def network(**options):
+    """Not trained, but far from linear."""
+    made = build_generator(**{"architecture": "resnet_6blocks", "filters": 3, "blocks": 1, "seed": 5, **options})
+    for variable in made.trainable_variables:
+        if "kernel" in variable.path:
+            variable.assign(10 * variable)
+    return made
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return network()
+
+
+def uneven(height=150, width=205, dtype=np.uint8):
+    """Brightness and texture that differ from corner to corner."""
+    y, x = np.mgrid[0:height, 0:width]
+    values = np.stack([x / width, y / height, 0.5 + 0.5 * np.sin(x * y / 900)], -1)
+    values = 0.8 * values + 0.2 * (x / width)[..., None] * np.random.default_rng(0).uniform(size=(height, width, 3))
+    return np.rint(values * np.iinfo(dtype).max).astype(dtype)
+
+
+def in_tiles(translator, picture, folder):
+    return np.concatenate(list(translator.rows(WholePicture(picture), folder)))
+
+
+def levels_off(a, b):
+    return np.abs(a.astype(int) - b.astype(int)).max()
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({}, 1),
+        ({"colour_skip": True, "long_skips": True}, 1),
+        ({"upsampling": "resize", "norm_affine": True}, 1),
+        ({"norm": "batch"}, 1),
+        ({"dtype_policy": "mixed_bfloat16"}, 8),
+    ],
+)
+def test_tiles_give_what_the_whole_picture_gives(tmp_path, options, most):
+    made, picture = network(**options), uneven()
+    whole = Translator(made, 4)(picture)
+    tiled = TiledTranslator(made, 4, TILE, OVERLAP)
+    assert tiled.tiling(*picture.shape[:2]).count == 6
+    found = in_tiles(tiled, picture, tmp_path)
+    assert (found.shape, found.dtype) == (picture.shape, np.uint8)
+    assert levels_off(found, whole) <= most
+    assert whole.std() > 20  # there is something to be wrong about
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_costs_time_only(plain, tmp_path, monkeypatch):
+    picture, tiled = uneven(96, 136), TiledTranslator(plain, 4, TILE, OVERLAP)
+    kept = in_tiles(tiled, picture, tmp_path)
+    roomy = tiled.cost(96, 136, tmp_path)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, roomy.kept_bytes))
+    full = tiled.cost(96, 136, tmp_path)
+    assert (full.tiles, full.rounds, full.kept_bytes) == (roomy.tiles, roomy.rounds, 0) == (2, 8, 0)
+    assert full.passes > 2 * roomy.passes
+    monkeypatch.setattr(large_translation, "Kept", lambda folder: None)
+    assert levels_off(in_tiles(tiled, picture, tmp_path), kept) <= 1
+
+
+def test_sixteen_bits_stay_sixteen_and_every_tile_is_told(plain, tmp_path):
+    picture, told = uneven(96, 136, np.uint16), []
+    tiled = TiledTranslator(plain, 4, TILE, OVERLAP)
+    rows = list(tiled.rows(WholePicture(picture), tmp_path, lambda: told.append(1)))
+    whole = Translator(plain, 4)(picture)
+    assert rows[0].dtype == np.uint16
+    assert levels_off(np.concatenate(rows), whole) <= 260  # of 65535; 8 bits alone would be 257 off
+    cost = tiled.cost(96, 136, tmp_path)
+    assert len(told) == cost.tiles * cost.rounds
+
+
+def test_a_unet_in_tiles_is_near_the_whole_and_far_nearer_than_plain_tiles(tmp_path):
+    made = build_generator("unet_128", filters=3, seed=5)
+    for variable in made.trainable_variables:
+        variable.assign(8 * variable)
+    picture = uneven(256, 384)
+    whole = Translator(made, 128)(picture).astype(float)
+    found = in_tiles(TiledTranslator(made, size_multiple("unet_128"), 256, 64), picture, tmp_path)
+    plain = np.concatenate([Translator(made, 128)(picture[:, left : left + 128]) for left in (0, 128, 256)], axis=1)
+    error, of_plain = (np.abs(values - whole).mean() for values in (found, plain))
+    assert error < 0.5 * of_plain
+
+
+def test_stopped_midway_nothing_is_left(plain, tmp_path):
+    rows = TiledTranslator(plain, 4, TILE, OVERLAP).rows(WholePicture(uneven()), tmp_path)
+    next(rows)
+    assert len(list(tmp_path.iterdir())) == 1
+    rows.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nan_is_one_sentence(tmp_path):
+    made = network()
+    made.get_layer("last").bias.assign([float("nan")] * 3)
+    with pytest.raises(UserError, match="holds NaN"):
+        in_tiles(TiledTranslator(made, 4, TILE, OVERLAP), uneven(), tmp_path)
+
+
+class Endless:
+    """A picture that is made as it is read."""
+
+    width, dtype = 256, np.dtype(np.uint8)
+
+    def __init__(self, height):
+        self.height = height
+
+    def read(self, top, bottom):
+        return np.broadcast_to(np.arange(top, bottom)[:, None, None] % 256, (bottom - top, self.width, 3)).astype("u1")
+
+
+def test_memory_does_not_grow_with_the_height(tmp_path):
+    tiled = TiledTranslator(network(filters=1), 4, 128, 16)
+    peaks = []
+    for height in (464, 464, 1024):  # the first also makes the graphs; tiles begin every 112 px in all
+        picture, seen = Endless(height), 0
+        tracemalloc.start()
+        for rows in tiled.rows(picture, tmp_path):
+            seen += len(rows)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert seen == height
+    one_row_of_tiles = 128 * 256 * 3 * 4
+    assert peaks[2] < peaks[1] + 0.25 * one_row_of_tiles
+    assert peaks[2] > one_row_of_tiles  # what NumPy takes is counted
+
+
+def test_pooled_moments_are_those_of_all_pixels():
+    values = (1e4 + np.random.default_rng(0).normal(size=(1, 30, 7, 3))).astype(np.float32)
+    pooled = PooledMoments()
+    for part in np.split(values, [3, 4, 19], axis=1):
+        pooled.add(tf.constant(part))
+    exact = values.astype(np.float64)
+    np.testing.assert_allclose(pooled.mean, exact.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(pooled.variance, exact.var((0, 1, 2)), rtol=1e-3)
+
+
+def test_files_small_and_large_good_and_bad(plain, tmp_path):
+    large, small = uneven(), pictures.smooth()
+    image_io.save(tmp_path / "large.tif", large)
+    image_io.save(tmp_path / "small.png", small)
+    (tmp_path / "bad.tif").write_bytes((tmp_path / "large.tif").read_bytes()[:5000])
+    names = ["large.tif", "bad.tif", "small.png", "large.tif"]
+    tasks = [Task(tmp_path / name, tmp_path / "out" / name) for name in names]
+    whole, said = Translator(plain, 4), []
+    tiled = TiledTranslator(plain, 4, TILE, OVERLAP)
+    outcomes = list(translate_large_files(tiled, whole, tasks, False, said.append))
+    errors = [None if outcome.error is None else str(outcome.error) for outcome in outcomes]
+    assert errors[0] is errors[2] is None
+    assert "bad.tif: is damaged or cut off" in errors[1]
+    assert "another picture was already written" in errors[3]
+    assert levels_off(image_io.read(tmp_path / "out" / "large.tif"), whole(large)) <= 1
+    np.testing.assert_array_equal(image_io.read(tmp_path / "out" / "small.png"), whole(small))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["large.tif", "small.png"]
+    assert said[0].startswith("large.tif: 205 x 150 in 6 tiles, 8 rounds that take 1.")
+
+
+def test_a_cost_is_told_in_words():
+    assert described(Cost(6, 1, 1.0, 0), 30, 20) == "30 x 20 in 6 tiles"
+    kept = described(Cost(6, 24, 1.13, 3 * 2**29), 30, 20)
+    assert kept.endswith("24 rounds that take 1.1 times the work of one; 1.5 GiB wait beside the output meanwhile")
+    assert described(Cost(6, 24, 12.4, 0), 30, 20).endswith("12.4 times the work of one (less with more free space "
+                                                            "beside the output)")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tile", "overlap", "message"),
+    [
+        (30, 0, "--tile 30 with --overlap 0 does not do: this network takes tiles of a multiple of 4 px from 16 px on"),
+        (32, 16, "--tile 32 with --overlap 16 does not do: tiles of 32 px can overlap by 0 to 15 px"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(plain, tile, overlap, message):
+    with pytest.raises(UserError, match=message) as caught:
+        TiledTranslator(plain, 4, tile, overlap)
+    assert "\n" not in str(caught.value)

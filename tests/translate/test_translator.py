@@ -1,0 +1,185 @@
+"""One picture of any size through a generator."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf import assembly
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import io as image_io
+from cyclegan_tf.networks.builders import build_generator
+from cyclegan_tf.translate import translator as translation
+
+
+class Identity(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+def noting(then=None):
+    """The identity, or a network, and the list of shapes that it is traced with."""
+    shapes = []
+
+    class Noting(keras.layers.Layer):
+        def call(self, inputs):
+            shapes.append(tuple(inputs.shape))
+            return inputs
+
+    inputs = keras.Input((None, None, 3))
+    outputs = Noting()(inputs)
+    network = keras.Model(inputs, outputs if then is None else then(outputs))
+    shapes.clear()
+    return network, shapes
+
+
+def random_picture(height, width, dtype=np.uint8, seed=1):
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, 3)).astype(dtype)
+
+
+def largest_difference(a, b):
+    assert (a.shape, a.dtype) == (b.shape, b.dtype)
+    return np.abs(a.astype(int) - b).max()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (61, 47), (1, 1), (3, 200), (17, 16)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size_comes_back_at_its_place_and_depth(size, dtype):
+    inputs = keras.Input((None, None, 3))
+    translator = translation.Translator(keras.Model(inputs, Identity()(inputs)), 4)
+    picture = np.random.default_rng(1).integers(0, np.iinfo(dtype).max + 1, (*size, 3)).astype(dtype)
+    out = translator(picture)
+    assert out.dtype == dtype
+    assert np.abs(out.astype(int) - picture).max() <= (0 if dtype == np.uint8 else 1)
+
+
+def test_a_picture_that_fits_is_given_to_the_network_as_it_is():
+    network = build_generator("resnet_6blocks", filters=2, blocks=1, seed=3)
+    picture = np.random.default_rng(1).integers(0, 256, (32, 20, 3), np.uint8)
+    direct = network(tf.constant(picture[None] / 127.5 - 1, tf.float32))[0].numpy()
+    expected = np.round((direct + 1) * 127.5)
+    assert np.abs(translation.Translator(network, 4)(picture).astype(int) - expected).max() <= 1
+
+
+def test_u_nets_take_any_size_too():
+    network = build_generator("unet_128", filters=1, seed=0)
+    assert assembly.network_multiple_px(network) == 128
+    assert translation.Translator(network, 128)(np.zeros((50, 130, 3), np.uint8)).shape == (50, 130, 3)
+
+
+@pytest.mark.parametrize("architecture", ["resnet_6blocks", "unet_128"])
+def test_a_graph_of_one_size_gives_what_the_graph_of_any_size_gives(architecture):
+    blocks = {} if architecture.startswith("unet") else {"blocks": 1}
+    network, shapes = noting(build_generator(architecture, filters=2, norm_affine=True, seed=3, **blocks))
+    multiple = 4 if blocks else 128
+    picture = random_picture(45, 150, np.uint16)  # 16 bits show differences that 8 hide
+    own = translation.Translator(network, multiple)(picture)
+    (static,) = shapes
+    assert None not in static
+    other = translation.Translator(network, multiple)
+    other(random_picture(300, 20))
+    shapes.clear()
+    assert largest_difference(other(picture), own) <= 2
+    assert shapes == [(1, None, None, 3)]
+
+
+def test_a_hundred_sizes_share_one_graph():
+    network, shapes = noting()
+    translator = translation.Translator(network, 4)
+    for side in range(16, 416, 4):
+        translator(np.zeros((16, side, 3), np.uint8))
+    assert shapes == [(1, 16, 16, 3), (1, None, None, 3)]
+
+
+def test_a_size_that_comes_often_gets_a_graph_and_one_long_unused_loses_it(monkeypatch):
+    monkeypatch.setattr(translation, "GRAPH_PAYS_PX", 2 * 16 * 32)
+    monkeypatch.setattr(translation, "MOST_GRAPHS", 2)
+    network, shapes = noting()
+    translator = translation.Translator(network, 4)
+    for width, traced in [
+        (16, [16]),
+        (32, [None]),
+        (32, [32]),
+        (36, []),
+        (16, []),
+        (36, [36]),  # in place of 32, which was used before 16
+        (16, []),
+        (32, []),  # has to earn it again
+        (32, [32]),  # in place of 36
+        (36, []),
+        (16, []),
+    ]:
+        shapes.clear()
+        translator(np.zeros((16, width, 3), np.uint8))
+        assert [shape[2] for shape in shapes] == traced, width
+
+
+def test_a_batch_gives_what_each_picture_alone_gives():
+    """Also where sizes differ before padding, or depths do."""
+    network, shapes = noting(build_generator("resnet_6blocks", filters=2, blocks=1, seed=3))
+    pictures = [
+        random_picture(30, 21, np.uint8, 1),
+        random_picture(32, 22, np.uint16, 2),
+        random_picture(29, 24, np.uint8, 3) // 8,
+    ]
+    together = translation.Translator(network, 4).batch(pictures)
+    assert shapes == [(3, 32, 24, 3)]
+    translator = translation.Translator(network, 4)
+    translator(random_picture(16, 16))
+    shapes.clear()
+    for picture, translated, in_turn in zip(pictures, together, translator.batch(pictures), strict=True):
+        alone = translation.Translator(network, 4)(picture)
+        assert largest_difference(translated, alone) <= (1 if picture.dtype == np.uint8 else 2)
+        assert largest_difference(in_turn, alone) <= (1 if picture.dtype == np.uint8 else 2)
+    assert shapes[0] == (1, None, None, 3)
+
+
+@pytest.mark.parametrize("sizes", [[], [(16, 16), (16, 17)]])
+def test_a_batch_of_several_padded_sizes_is_refused(sizes):
+    translator = translation.Translator(noting()[0], 4)
+    with pytest.raises(ValueError, match="one padded size"):
+        translator.batch([np.zeros((*size, 3), np.uint8) for size in sizes])
+
+
+def test_nan_is_an_error_and_not_a_picture():
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, keras.layers.Rescaling(float("nan"))(inputs))
+    with pytest.raises(UserError, match="NaN"):
+        translation.Translator(network, 4)(random_picture(16, 16))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_network_sees_exactly_what_images_makes_of_every_level(dtype):
+    seen = []
+
+    class Seeing(keras.layers.Layer):
+        def call(self, inputs):
+            if inputs.shape[0] is not None:  # not the symbolic call
+                tf.py_function(lambda x: seen.append(x.numpy()), [inputs], [])
+            return inputs
+
+    inputs = keras.Input((None, None, 1))
+    levels = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(16, -1, 1)
+    translation.Translator(keras.Model(inputs, Seeing()(inputs)), 4)(levels)
+    np.testing.assert_array_equal(seen[0][0], image_io.to_signed(levels))
+
+
+def test_names_that_cannot_be_written_become_png(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.gif", "b.JPG"):
+        (tmp_path / "in" / name).touch()
+    tasks = translation.plan(tmp_path / "in", tmp_path / "out")
+    assert [task.target.name for task in tasks] == ["a.png", "b.JPG"]
+
+
+def test_an_output_that_is_its_own_input_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    picture = tmp_path / "in" / "a.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    (tmp_path / "link.png").symlink_to(picture)
+    for source, target in ((picture, picture), (picture, tmp_path / "in"), (tmp_path / "in", tmp_path / "in")):
+        with pytest.raises(UserError, match=r"a\.png is the input itself, which would be lost"):
+            translation.plan(source, target)
+    with pytest.raises(UserError, match=r"link\.png is the input itself"):
+        translation.plan(picture, tmp_path / "link.png")
