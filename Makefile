@@ -31,13 +31,13 @@ environments: $(READY) $(if $(HAS_ADDONS_PYTHON),$(ADDONS)/.ready)
 
 demo: $(READY)
 	$(BIN)/python -m cyclegan_tf.train --run_dir runs/demo --config demo
-	$(BIN)/python benchmarks/demo_score.py runs/demo --picture runs/demo/translated.png
+	$(BIN)/python benchmarks/demo_score.py runs/demo --image runs/demo/translated.png
 	$(BIN)/python -m cyclegan_tf.evaluate runs/demo --overwrite
 	$(BIN)/python -m cyclegan_tf.export runs/demo runs/demo_export --overwrite
 	$(BIN)/python -m cyclegan_tf.export runs/demo runs/demo_export --overwrite --quiet --format web || true
 	@echo
 	@echo "test scenes, both ways, beside the truth: runs/demo/translated.png"
-	@echo "how good it is, with the worst, the median and the best pictures: runs/demo/evaluation.html"
+	@echo "how good it is, with the worst, the median and the best images: runs/demo/evaluation.html"
 	@echo "as training went: $$(ls runs/demo/samples/*.png | tail -n 2 | tr '\n' ' ')"
 	@echo "curves: $(BIN)/tensorboard --logdir runs/demo/logs"
 	@echo "exported, each with its proof: runs/demo_export"

@@ -2,7 +2,7 @@
 
     python benchmarks/ablation.py --set demo --out runs/ablation --lanes 2
     python benchmarks/ablation.py --set facades --data facades --out runs/ablation
-    python benchmarks/ablation.py --set colour --data colour_set --out runs/ablation      # see colour_change.py
+    python benchmarks/ablation.py --set color --data color_set --out runs/ablation      # see color_change.py
     python benchmarks/ablation.py --set demo --out runs/ablation --score_only      # what is finished so far
 
 Every training is `python -m cyclegan_tf.train` (or `ideas.py`, which lays an idea over it) in a process of its own, in
@@ -39,8 +39,8 @@ COMMON = (
     "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps 100000 "
     "--logging.test_every_epochs 1000 --training.checkpoint_every_minutes 100"
 ).split()
-STEPS = {"demo": 600, "facades": 1000, "colour": 600, "maps": 600}
-SEEDS = {"demo": (0, 1, 2), "facades": (0,), "colour": (0, 1, 2), "maps": (0, 1, 2)}
+STEPS = {"demo": 600, "facades": 1000, "color": 600, "maps": 600}
+SEEDS = {"demo": (0, 1, 2), "facades": (0,), "color": (0, 1, 2), "maps": (0, 1, 2)}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Variant:
       name: the run's name, and of a line of the paper that of its file in configs/ablation.
       title: for people.
       words: options laid over configs/ablation/full.yaml; empty for a line of the paper.
-      batch: pictures of each domain per step; steps become fewer, so that as many pictures are seen.
+      batch: images of each domain per step; steps become fewer, so that as many images are seen.
       averaged: scored by the moving averages of its weights.
       trained_as: the variant whose run it shares; None for a run of its own.
       idea: of `ideas.py`, laid over the training; None for the command itself.
@@ -92,7 +92,7 @@ MORE = (
     Variant("wgangp", "WGAN-GP instead of least squares", ("--loss.adversarial", "wgangp")),
     Variant("pool_off", "No image pool", ("--training.pool_size_images", "0")),
     Variant("fast_style", "fast_style instead of resnet", ("--generator.architecture", "fast_style")),
-    Variant("batch_4", "Batch 4 instead of 1, as many pictures", ("--data.batch_size", "4"), batch=4),
+    Variant("batch_4", "Batch 4 instead of 1, as many images", ("--data.batch_size", "4"), batch=4),
     Variant("ema", "Moving average of the weights", _AVERAGED, averaged=True, trained_as="full"),
 )
 """Against "full", which they differ from in one thing."""
@@ -101,22 +101,22 @@ _SKIP = ("--generator.colour_skip", "true")
 _LONG = ("--generator.upsampling", "resize", "--generator.long_skips", "true")
 _MODERN = (*_SKIP, "--generator.upsampling", "auto", "--generator.long_skips", "auto")
 MODERN = (
-    Variant("colour_skip", "Colours led around the generators, no identity loss where they are", _SKIP),
+    Variant("colour_skip", "Colors led around the generators, no identity loss where they are", _SKIP),
     Variant(
         "skip_identity", "The same with identity loss", (*_SKIP, "--loss.identity_x", "5", "--loss.identity_y", "5")
     ),
     Variant(
-        "colour_skip_resize", "Colours led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")
+        "colour_skip_resize", "Colors led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")
     ),
     Variant("long_skips", "Long skips, resize + convolution", _LONG),
-    Variant("modern", "modern: all three where the domains' colours are of one kind, else none", _MODERN),
+    Variant("modern", "modern: all three where the domains' colors are of one kind, else none", _MODERN),
 )
 """The parts of configs/modern.yaml, one by one and together, against "full"."""
 
 _COSINE = "--optimizer.schedule cosine --training.constant_epochs 0 --training.decay_epochs 200".split()
 _BATCH = "--data.batch_size 4 --optimizer.learning_rate 4e-4".split()
 IDEAS = (
-    Variant("idea_augment", "DiffAugment: judges see colours, shifts and holes", _MODERN, idea="augment"),
+    Variant("idea_augment", "DiffAugment: judges see colors, shifts and holes", _MODERN, idea="augment"),
     Variant("idea_two_rates", "Judges at twice the rate", _MODERN, idea="two_rates"),
     Variant("idea_r1", "R1 penalty on the judges", _MODERN, idea="r1"),
     Variant("idea_spectral", "Spectral norm in the judges", _MODERN, idea="spectral"),
@@ -124,7 +124,7 @@ IDEAS = (
     Variant("idea_cycle_decay", "Cycle weight falls to a fifth", _MODERN, idea="cycle_decay"),
     Variant("idea_feature_cycle", "Cycles compared by the judges' features", _MODERN, idea="feature_cycle"),
     Variant("idea_cosine", "Cosine decay from the start", (*_MODERN, *_COSINE)),
-    Variant("idea_batch_4", "Batch 4 at twice the rate, as many pictures", (*_MODERN, *_BATCH), batch=4),
+    Variant("idea_batch_4", "Batch 4 at twice the rate, as many images", (*_MODERN, *_BATCH), batch=4),
     Variant("idea_n_layers_2", "Judges of 34 px instead of 70", (*_MODERN, "--discriminator.n_layers", "2")),
 )
 """What the field has learned since 2017, each laid over "modern", which it differs from in one thing."""
@@ -138,7 +138,7 @@ def _named(*names: str) -> tuple[Variant, ...]:
 SETS = {
     "demo": PAPER + MORE + MODERN + IDEAS,
     "facades": PAPER + _named("resize", "long_skips", "modern"),
-    "colour": _named(
+    "color": _named(
         "no_identity", "full", "resize", "colour_skip", "skip_identity", "colour_skip_resize", "long_skips", "modern"
     )
     + IDEAS,
@@ -299,7 +299,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=SETS, required=True, help="what to train on")
     parser.add_argument("--data", type=Path, help="folder of trainA, trainB, testA, testB; needed for all but demo")
-    parser.add_argument("--palette", type=Path, help="label colours of B (default: palette.json in --data, if there)")
+    parser.add_argument("--palette", type=Path, help="label colors of B (default: palette.json in --data, if there)")
     parser.add_argument("--seeds", type=int, nargs="+", help="(default: 0 for facades, 0 1 2 for the others)")
     parser.add_argument("--steps", type=int, help="at batch 1 (default: 1000 for facades, 600 for the others)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the set's variants")
@@ -311,7 +311,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if given.set != "demo" and given.data is None:
         raise UserError(f"--set {given.set} needs --data: the folder that holds its trainA, trainB, testA and testB.")
     if given.set == "demo" and given.data is not None:
-        raise UserError("--set demo draws its own pictures; leave --data out.")
+        raise UserError("--set demo draws its own images; leave --data out.")
     for name, least in (("steps", 4), ("lanes", 1)):
         if (value := getattr(given, name)) is not None and value < least:
             raise UserError(f"--{name} {value}: {least} is the least.")

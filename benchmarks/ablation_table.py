@@ -12,12 +12,12 @@ _PAIRED: Columns = (
     ("ssim", "SSIM", ".3f"),
     ("mae", "MAE", ".3f"),
     ("swd", "SWD", ".1f"),
-    ("colour_swd", "SWD with colour", ".1f"),
+    ("colour_swd", "SWD with color", ".1f"),
 )
-_COLOURS: Columns = (
+_COLORS: Columns = (
     ("checkerboard", "checkerboard dB", ".1f"),
-    ("colour_shift", "colour shift", ".3f"),
-    ("identity_colour_shift", "colour shift of G(y)", ".3f"),
+    ("color_shift", "color shift", ".3f"),
+    ("identity_color_shift", "color shift of G(y)", ".3f"),
 )
 _ANIMALS: Columns = (
     ("animals_psnr", "animals PSNR dB", ".2f"),
@@ -31,20 +31,20 @@ _LABELS: Columns = (
 )
 COLUMNS: dict[str, dict[str, tuple[str, Columns]]] = {
     "demo": {
-        "xy": ("X to Y: stripes drawn, summer to autumn", (*_ANIMALS, *_PAIRED, *_COLOURS)),
-        "yx": ("Y to X: stripes removed, autumn to summer", (*_ANIMALS, *_PAIRED, *_COLOURS)),
+        "xy": ("X to Y: stripes drawn, summer to autumn", (*_ANIMALS, *_PAIRED, *_COLORS)),
+        "yx": ("Y to X: stripes removed, autumn to summer", (*_ANIMALS, *_PAIRED, *_COLORS)),
     },
     "facades": {
-        "xy": ("Photo to labels", (*_LABELS, *_PAIRED, *_COLOURS)),
-        "yx": ("Labels to photo", (*_PAIRED, *_COLOURS)),
+        "xy": ("Photo to labels", (*_LABELS, *_PAIRED, *_COLORS)),
+        "yx": ("Labels to photo", (*_PAIRED, *_COLORS)),
     },
-    "colour": {
-        "xy": ("A fixed change of colour", (*_PAIRED, *_COLOURS)),
-        "yx": ("The change undone", (*_PAIRED, *_COLOURS)),
+    "color": {
+        "xy": ("A fixed change of color", (*_PAIRED, *_COLORS)),
+        "yx": ("The change undone", (*_PAIRED, *_COLORS)),
     },
     "maps": {
-        "xy": ("Aerial photograph to map", (*_PAIRED, *_COLOURS)),
-        "yx": ("Map to aerial photograph", (*_PAIRED, *_COLOURS)),
+        "xy": ("Aerial photograph to map", (*_PAIRED, *_COLORS)),
+        "yx": ("Map to aerial photograph", (*_PAIRED, *_COLORS)),
     },
 }
 """Title and columns (score, heading, format) of each direction's table."""

@@ -2,7 +2,7 @@
 
 The same weights go into ours, PyTorch and the plain Keras version; then the parameter counts, every loss term of
 the first step and the weights after it must agree, in float32. Losses alone would not do: PyTorch's own instance
-normalization gives right ones with wrong gradients for one picture in channels last.
+normalization gives right ones with wrong gradients for one image in channels last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOSS_TOLERANCE = 1e-4  # relative
 NORM_TOLERANCE = 1e-3  # relative, of the gradients' norms
 # Adam's first step is the rate times the gradient's sign, so a gradient lost in rounding may step either way: not
 # every single weight can agree, but their steps as a whole must. At full width 0.05 to 0.12 was seen, which is a sign
-# in 300 at most; PyTorch's own gradients for one picture in channels last (see `MendedInstanceNorm`) give 1.3.
+# in 300 at most; PyTorch's own gradients for one image in channels last (see `MendedInstanceNorm`) give 1.3.
 STEP_TOLERANCE = 0.2  # root mean square of the difference over root mean square of the step
 TERMS = [f"{name}_{domain}" for name in ("adversarial", "cycle", "identity", "discriminator") for domain in "xy"]
 NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
@@ -70,7 +70,7 @@ def compare_steps(what: str, before: list[np.ndarray], ours: list[np.ndarray], t
 def check(job: Job) -> dict:
     """Runs one step of each contender from the same weights; returns what was compared, for the report.
 
-    Every memory layout with one picture and with two: these are different kernels.
+    Every memory layout with one image and with two: these are different kernels.
 
     Args:
       job: size and widths.

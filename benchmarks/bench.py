@@ -32,7 +32,7 @@ from jobs import CASES, CONTENDERS, DEFAULT, Case, Job, folder_command, jobs_of
 from measure import WorkerError
 
 DEFAULT_MINUTES = 30.0
-NEEDS_PICTURES = ("loader", "translated_folder")
+NEEDS_IMAGES = ("loader", "translated_folder")
 TINY_SIZES = {128: 32, 256: 64, 512: 96}
 
 
@@ -54,7 +54,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--contenders", type=_names((DEFAULT, *CONTENDERS)), help=f"some of {DEFAULT}, {', '.join(CONTENDERS)}"
     )
     parser.add_argument("--all", action="store_true", help="every contender in every case of steps and translation")
-    parser.add_argument("--quick", action="store_true", help="tiny networks and pictures, to try the program")
+    parser.add_argument("--quick", action="store_true", help="tiny networks and images, to try the program")
     parser.add_argument("--table", type=Path, metavar="FILE", help="print the report of an earlier results.json")
     return parser.parse_args(argv)
 
@@ -74,7 +74,7 @@ class Bench:
 
     Args:
       arguments: the command line.
-      folder: for pictures and translations, emptied by the caller.
+      folder: for images and translations, emptied by the caller.
     """
 
     def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
@@ -110,7 +110,7 @@ class Bench:
         self._count()
         self._agree()
         self._rate()
-        if any(case.kind in NEEDS_PICTURES for case in self.cases.values()):
+        if any(case.kind in NEEDS_IMAGES for case in self.cases.values()):
             self._draw()
         for name, case in self.cases.items():
             self._measure(name, case)
@@ -156,7 +156,7 @@ class Bench:
         self.write()
 
     def _draw(self) -> None:
-        say("drawing pictures")
+        say("drawing images")
         few = self.arguments.quick
         self._once("draw", folder=str(self.folder / "train"), batch=12 if few else 200, size_px=256)
         self._once("draw", folder=str(self.folder / "some"), batch=3 if few else 24, size_px=64 if few else 256)

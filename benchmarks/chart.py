@@ -39,7 +39,7 @@ def draw(results: dict, path: Path) -> bool:
 def _panel(axes: object, case: dict, rows: list[dict], default: str) -> None:
     medians = [row["median"] for row in rows]
     names = [row["contender"] + (" (default)" if row["contender"] == default else "") for row in rows]
-    colours = [
+    palette = [
         DEFAULT if row["contender"] == default else OURS if row["contender"].startswith("ours") else OTHERS
         for row in rows
     ]
@@ -47,7 +47,7 @@ def _panel(axes: object, case: dict, rows: list[dict], default: str) -> None:
         [row["median"] - row["least"] for row in rows],
         [row["most"] - row["median"] for row in rows],
     ]
-    axes.barh(names, medians, color=colours, height=0.72, xerr=spread, error_kw={"ecolor": INK, "elinewidth": 0.8})
+    axes.barh(names, medians, color=palette, height=0.72, xerr=spread, error_kw={"ecolor": INK, "elinewidth": 0.8})
     for index, row in enumerate(rows):
         ratio = f", {row['ratio']:.2f} x" if "ratio" in row else ""
         text = f" {row['median']:.2f} s{ratio}"

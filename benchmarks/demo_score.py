@@ -1,10 +1,10 @@
 """Scores a run on the demo's paired test split, over the animals' pixels, and draws docs/demo.png.
 
-    python benchmarks/demo_score.py runs/demo [--picture docs/demo.png]
+    python benchmarks/demo_score.py runs/demo [--image docs/demo.png]
 
 For every test scene: is the translation nearer (mean absolute difference over the animal's pixels) to the same
 scene in the other world than the unchanged input is? PSNR is over the same pixels of all scenes. Beside it stands what
-one gets for nothing: the input itself, one flat colour (the mean of the training targets) and real pictures at random.
+one gets for nothing: the input itself, one flat color (the mean of the training targets) and real images at random.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ SHOWN = (0, 7, 19, 33)
 
 
 def main() -> None:
-    """Prints a line per direction and writes the picture."""
+    """Prints a line per direction and writes the image."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--image", type=Path)
     arguments = parser.parse_args()
     import split_scores  # which takes its masks from here
 
@@ -44,16 +44,16 @@ def main() -> None:
         outputs = np.concatenate([network(inputs[i : i + 10], training=False) for i in range(0, len(inputs), 10)])
         free = stand_ins(exam.split, direction, exam.training[direction[1]])
         print(f"{direction}, on the animals, values in [-1, 1]:")
-        for name, pictures in {"translated": outputs, **free}.items():
-            scores = on_animals(np.stack(pictures), inputs, truth, exam.masks)
+        for name, images in {"translated": outputs, **free}.items():
+            scores = on_animals(np.stack(images), inputs, truth, exam.masks)
             print(
                 f"  {name:<16}mean absolute difference {scores['animals_mae']:.3f}, PSNR "
                 f"{scores['animals_psnr']:.1f} dB, nearer to the truth than the input in {scores['nearer']} of "
                 f"{len(inputs)} scenes"
             )
-    if arguments.picture:
-        image_io.save(arguments.picture, _draw(generators, scenes))
-        print(f"drew {arguments.picture}")
+    if arguments.image:
+        image_io.save(arguments.image, _draw(generators, scenes))
+        print(f"drew {arguments.image}")
 
 
 def animal_masks(count: int, size_px: int) -> np.ndarray:
@@ -84,8 +84,8 @@ def on_animals(outputs: np.ndarray, inputs: np.ndarray, truth: np.ndarray, masks
     }
 
 
-def _distance(pictures: np.ndarray, truth: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    return np.array([np.abs(a - b)[mask].mean() for a, b, mask in zip(pictures, truth, masks, strict=True)])
+def _distance(images: np.ndarray, truth: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    return np.array([np.abs(a - b)[mask].mean() for a, b, mask in zip(images, truth, masks, strict=True)])
 
 
 def _draw(generators: dict, scenes: dict[str, np.ndarray]) -> np.ndarray:
@@ -97,14 +97,14 @@ def _draw(generators: dict, scenes: dict[str, np.ndarray]) -> np.ndarray:
             real = scenes[there[0]][index : index + 1]
             fake = generators[there](real, training=False)
             row += [real, fake, generators[back](fake, training=False), scenes[there[1]][index : index + 1]]
-        rows.append([_twice(image_io.from_signed(np.asarray(picture)[0])) for picture in row])
+        rows.append([_twice(image_io.from_signed(np.asarray(image)[0])) for image in row])
     return image_io.grid(rows, column_titles=["x", "G(x)", "F(G(x))", "truth", "y", "F(y)", "G(F(y))", "truth"])
 
 
-def _twice(picture: np.ndarray) -> np.ndarray:
-    """Pixels doubled where pictures are small, so that browsers do not blur them."""
-    times = max(1, 128 // picture.shape[0])
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
+def _twice(image: np.ndarray) -> np.ndarray:
+    """Pixels doubled where images are small, so that browsers do not blur them."""
+    times = max(1, 128 // image.shape[0])
+    return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 if __name__ == "__main__":

@@ -32,20 +32,20 @@ def paired_scenes(count: int, size_px: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def network(filters: int = 32, blocks: int = 4) -> keras.Model:
-    """A tiny fully convolutional network: residual blocks at half resolution, no normalisation."""
+    """A tiny fully convolutional network: residual blocks at half resolution, no normalization."""
     layers = keras.layers
-    picture = keras.Input((None, None, 3))
-    fine = layers.Conv2D(filters // 2, 3, padding="same", activation="relu")(picture)
+    image = keras.Input((None, None, 3))
+    fine = layers.Conv2D(filters // 2, 3, padding="same", activation="relu")(image)
     hidden = layers.Conv2D(filters, 4, 2, padding="same", activation="relu")(fine)
     for _ in range(blocks):
         inner = layers.Conv2D(filters, 3, padding="same", activation="relu")(hidden)
         hidden = layers.Add()([hidden, layers.Conv2D(filters, 3, padding="same")(inner)])
     grown = layers.Conv2DTranspose(filters // 2, 4, 2, padding="same", activation="relu")(hidden)
-    return keras.Model(picture, layers.Conv2D(3, 3, padding="same")(layers.Concatenate()([grown, fine])))
+    return keras.Model(image, layers.Conv2D(3, 3, padding="same")(layers.Concatenate()([grown, fine])))
 
 
 def train(inputs: np.ndarray, targets: np.ndarray, steps: int) -> keras.Model:
-    """Minimises L1 with Adam and a cosine schedule."""
+    """Minimizes L1 with Adam and a cosine schedule."""
     model = network()
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)), loss="mae")
     pairs = tf.data.Dataset.from_tensor_slices((inputs, targets)).shuffle(len(inputs), seed=1).repeat().batch(BATCH)
@@ -60,7 +60,7 @@ def psnr(answer: np.ndarray, truth: np.ndarray) -> float:
 
 def judge(label: str, answers: np.ndarray, inputs: np.ndarray, truths: np.ndarray, masks: np.ndarray) -> None:
     """Prints PSNR, averaged over the test scenes, of the network's answers and of answers that know nothing."""
-    rows: dict[str, list[tuple[float, float]]] = {"network": [], "unchanged input": [], "one colour": []}
+    rows: dict[str, list[tuple[float, float]]] = {"network": [], "unchanged input": [], "one color": []}
     nearer = []
     for answer, given, truth, mask in zip(answers, inputs, truths, masks, strict=True):
         flat = np.broadcast_to(truth.mean((0, 1)), truth.shape)
@@ -70,7 +70,7 @@ def judge(label: str, answers: np.ndarray, inputs: np.ndarray, truths: np.ndarra
         for row, score in zip(rows.values(), scores, strict=True):
             row.append(score)
         nearer.append(scores[0][1] > scores[1][1])
-    print(f"\n{label:22s}  picture dB   object dB")
+    print(f"\n{label:22s}  image dB   object dB")
     for name, row in rows.items():
         whole, inside = np.mean(row, axis=0)
         print(f"  {name:20s}  {whole:10.2f}  {inside:10.2f}")
@@ -82,14 +82,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=600, help="training steps per direction")
     parser.add_argument("--scenes", type=int, default=1500, help="paired training scenes")
-    parser.add_argument("--size_px", type=int, default=64, help="edge length of the pictures")
+    parser.add_argument("--size_px", type=int, default=64, help="edge length of the images")
     options = parser.parse_args()
     keras.utils.set_random_seed(1)
     tf.config.threading.set_intra_op_parallelism_threads(2)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
     x, y = paired_scenes(options.scenes, options.size_px)
-    tests = [demo.test_pair(index, options.size_px) for index in range(demo.TEST_PICTURES)]
+    tests = [demo.test_pair(index, options.size_px) for index in range(demo.TEST_IMAGES)]
     test_x, test_y = (np.stack([pair[side] for pair in tests]).astype(np.float32) / 255.0 for side in (0, 1))
     masks = np.stack([pair[2] for pair in tests])
     ways = {"X -> Y (adds stripes)": (x, y, test_x, test_y), "Y -> X (takes them off)": (y, x, test_y, test_x)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates of one picture going forward through the networks.
+    """Multiply-accumulates of one image going forward through the networks.
 
     Attributes:
       generator: one generator, all convolutions.
@@ -26,15 +26,15 @@ def step_flops(macs: Macs, batch: int, identity: bool = True) -> int:
     """Operations (a multiply-accumulate is two) in the convolutions of one CycleGAN step.
 
     Going back through a convolution costs as much as going forward once for its weights and once for its input.
-    The input's gradient of a first convolution is wanted only where the picture was itself generated.
+    The input's gradient of a first convolution is wanted only where the image was itself generated.
     """
     once, first = macs.generator, macs.generator_first
-    # Forward, weights and input of the two cycle halves, whose pictures are generated: G(F(y)) and F(G(x)).
+    # Forward, weights and input of the two cycle halves, whose images are generated: G(F(y)) and F(G(x)).
     generators = 2 * 3 * once
-    # G(x) and F(y), and for the identity terms G(y) and F(x): pictures from the data.
+    # G(x) and F(y), and for the identity terms G(y) and F(x): images from the data.
     generators += (4 if identity else 2) * (3 * once - first)
     # The judges in the generators' step: forward and back to the fake, without gradients of their weights.
     judging = 2 * 2 * macs.discriminator
-    # The judges' own step: each sees a real picture and a fake one, which here is data too.
+    # The judges' own step: each sees a real image and a fake one, which here is data too.
     judges = 4 * (3 * macs.discriminator - macs.discriminator_first)
     return 2 * batch * (generators + judging + judges)

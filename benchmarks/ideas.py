@@ -27,8 +27,8 @@ from cyclegan_tf.train import trainer as training
 
 TWO_RATES = 2.0
 R1_GAMMA = 10.0
-LEAST_CYCLE = 0.2
-MOST_FEATURES = 0.9
+MIN_CYCLE = 0.2
+MAX_FEATURES = 0.9
 POWER_STEPS = 1
 
 
@@ -38,8 +38,8 @@ class _Judge:
     def __init__(self, judge: keras.Model, call: Callable[..., tf.Tensor]) -> None:
         self.judge, self._call = judge, call
 
-    def __call__(self, pictures: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self._call(self.judge, pictures, training)
+    def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self._call(self.judge, images, training)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.judge, name)
@@ -56,32 +56,32 @@ def _judges_called(call: Callable[..., tf.Tensor]) -> None:
 
 
 def augment() -> None:
-    """The judges see everything under random colour, shift and a hole (Zhao et al. 2020, "DiffAugment")."""
+    """The judges see everything under random color, shift and a hole (Zhao et al. 2020, "DiffAugment")."""
 
-    def call(judge: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
-        return judge(augmented(pictures) if training else pictures, training=training)
+    def call(judge: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
+        return judge(augmented(images) if training else images, training=training)
 
     _judges_called(call)
 
 
-def augmented(pictures: tf.Tensor) -> tf.Tensor:
-    """Each picture by itself: brightness, saturation, contrast, a shift of an eighth at most, a hole of half a side.
+def augmented(images: tf.Tensor) -> tf.Tensor:
+    """Each image by itself: brightness, saturation, contrast, a shift of an eighth at most, a hole of half a side.
 
     Args:
-      pictures: float (N, H, W, C) in [-1, 1].
+      images: float (N, H, W, C) in [-1, 1].
 
     Returns:
-      The same shape and dtype; differentiable in the pictures.
+      The same shape and dtype; differentiable in the images.
     """
-    count, height, width, _ = pictures.shape
-    count = tf.shape(pictures)[0] if count is None else count
+    count, height, width, _ = images.shape
+    count = tf.shape(images)[0] if count is None else count
 
     def drawn(low: float, high: float) -> tf.Tensor:
-        return tf.cast(tf.random.uniform((count, 1, 1, 1), low, high), pictures.dtype)
+        return tf.cast(tf.random.uniform((count, 1, 1, 1), low, high), images.dtype)
 
-    x = pictures + drawn(-0.5, 0.5)
-    grey = tf.reduce_mean(x, axis=3, keepdims=True)
-    x = (x - grey) * drawn(0.0, 2.0) + grey
+    x = images + drawn(-0.5, 0.5)
+    gray = tf.reduce_mean(x, axis=3, keepdims=True)
+    x = (x - gray) * drawn(0.0, 2.0) + gray
     mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
     x = (x - mean) * drawn(0.5, 1.5) + mean
     rows, row_hole = _moved_and_cut(count, height)
@@ -115,7 +115,7 @@ def two_rates() -> None:
 
 
 def r1() -> None:
-    """The judges' gradient on real pictures is kept small (Mescheder et al. 2018, eq. 9)."""
+    """The judges' gradient on real images is kept small (Mescheder et al. 2018, eq. 9)."""
     plain = CycleGAN._discriminator_terms
 
     def terms(self: CycleGAN, real_x: tf.Tensor, real_y: tf.Tensor, shown: Any, training: bool) -> Any:
@@ -136,7 +136,7 @@ def spectral() -> None:
     """The judges' kernels are divided by their largest singular value (Miyato et al. 2018, eq. 8)."""
     directions: dict[str, tf.Variable] = {}
 
-    def call(judge: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
+    def call(judge: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
         variables = judge.trainable_variables
         tensors = [tf.convert_to_tensor(variable) for variable in variables]
         scaled = [
@@ -146,7 +146,7 @@ def spectral() -> None:
             for variable, tensor in zip(variables, tensors, strict=True)
         ]
         with gradients.reading(variables, scaled):
-            return judge(pictures, training=training)
+            return judge(images, training=training)
 
     _judges_called(call)
 
@@ -171,10 +171,10 @@ def _divided(kernel: tf.Tensor, direction: tf.Variable, training: bool) -> tf.Te
 
 
 def two_scales() -> None:
-    """Each judge also sees the picture at half its size, by the same weights (after Wang et al. 2018, sec. 3.2)."""
+    """Each judge also sees the image at half its size, by the same weights (after Wang et al. 2018, sec. 3.2)."""
 
-    def call(judge: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
-        maps = [judge(seen, training=training) for seen in (pictures, tf.nn.avg_pool2d(pictures, 2, 2, "VALID"))]
+    def call(judge: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
+        maps = [judge(seen, training=training) for seen in (images, tf.nn.avg_pool2d(images, 2, 2, "VALID"))]
         # the mean of both maps' means is what the losses shall take, so the smaller is repeated
         repeats = maps[0].shape[1] * maps[0].shape[2] // (maps[1].shape[1] * maps[1].shape[2])
         flat = [tf.reshape(m, (tf.shape(m)[0], -1, 1, 1)) for m in maps]
@@ -197,7 +197,7 @@ def _following(course: Callable[[float], float]) -> tf.Variable:
 
 def cycle_decay() -> None:
     """The cycles' weight falls in a straight line to a fifth (Wang and Lin 2018, "CycleGAN with better cycles")."""
-    factor = _following(lambda done: 1.0 - (1.0 - LEAST_CYCLE) * done)
+    factor = _following(lambda done: 1.0 - (1.0 - MIN_CYCLE) * done)
     weighted = CycleGAN._weighted
 
     def lighter(self: CycleGAN, terms: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -210,7 +210,7 @@ def cycle_decay() -> None:
 
 def feature_cycle() -> None:
     """Cycles are compared by what the judge sees in them, in the end to nine tenths (Wang and Lin 2018)."""
-    share = _following(lambda done: MOST_FEATURES * done)
+    share = _following(lambda done: MAX_FEATURES * done)
     plain, l1 = CycleGAN._generator_terms, losses.l1
 
     def terms(self: CycleGAN, real_x: tf.Tensor, real_y: tf.Tensor, training: bool) -> Any:
@@ -234,7 +234,7 @@ def feature_cycle() -> None:
 
 
 def before_the_verdict(judge: keras.Model) -> keras.Model:
-    """The same layers up to the last activation within: pictures -> float (N, H', W', C)."""
+    """The same layers up to the last activation within: images -> float (N, H', W', C)."""
     last = [layer for layer in judge.layers if isinstance(layer, keras.layers.LeakyReLU)][-1]
     return keras.Model(judge.inputs, last.output)
 

@@ -12,6 +12,6 @@ def batch(size_px: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def picture(size_px: int, seed: int) -> np.ndarray:
+def image(size_px: int, seed: int) -> np.ndarray:
     """uint8 (size_px, size_px, 3)."""
     return np.random.default_rng(seed).integers(0, 256, (size_px, size_px, 3), np.uint8)

@@ -2,7 +2,7 @@
 
     python benchmarks/int8_ways.py RUN [--direction xy] [--out runs/bench]
 
-Pictures and their number are those of the export: calibration on the run's training pictures, comparison on its test
+Images and their number are those of the export: calibration on the run's training images, comparison on its test
 split, two threads. The way that `cyclegan_tf.export` takes is marked.
 """
 
@@ -45,15 +45,15 @@ DYNAMIC = "8-bit weights, activations quantized while running (exported as dynam
 class Ways(litert.Converter):
     """A converter with a choice."""
 
-    def way(self, name: str, pictures: np.ndarray) -> bytes:
+    def way(self, name: str, images: np.ndarray) -> bytes:
         """The bytes of a .tflite file."""
         choice = WAYS.get(name)
         if name == DYNAMIC:
             return self.convert("dynamic_int8")
 
         def one_by_one() -> Iterator[list[np.ndarray]]:
-            for picture in pictures:
-                yield [picture[np.newaxis]]
+            for image in images:
+                yield [image[np.newaxis]]
 
         every = frozenset(operations_of(self.convert("float32")))
         with self._saved() as folder, warnings.catch_warnings():
@@ -84,13 +84,11 @@ def main() -> int:
     arguments = parser.parse_args()
     trained = open_trained(arguments.run, arguments.direction)
     size = static_size(trained, None)
-    calibration = squares(trained.training_pictures(), litert.CALIBRATION_PICTURES, size)
-    judge = parity.Judge(trained.network, squares(trained.test_pictures(), parity.COMPARED_PICTURES, size))
+    calibration = squares(trained.training_images(), litert.CALIBRATION_IMAGES, size)
+    judge = parity.Judge(trained.network, squares(trained.test_images(), parity.COMPARED_IMAGES, size))
     converter, rows = Ways(trained.network, size, lambda: calibration), []
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print(
-        "| way | PSNR dB (worst picture) | SSIM | ms | MB | in XNNPACK | s to convert |\n|---|---|---|---|---|---|---|"
-    )
+    print("| way | PSNR dB (worst image) | SSIM | ms | MB | in XNNPACK | s to convert |\n|---|---|---|---|---|---|---|")
     for name in (*WAYS, DYNAMIC):
         start = time.perf_counter()
         path = arguments.out / "way.tflite"

@@ -3,7 +3,7 @@
     python benchmarks/interop_agreement.py --out runs/interop
 
 Each network is made by PyTorch (tests/official_torch.py, named as in the authors' code), saved as they save, converted
-by `python -m cyclegan_tf.convert`, and both are shown the same picture, which is not square. The table is Markdown.
+by `python -m cyclegan_tf.convert`, and both are shown the same image, which is not square. The table is Markdown.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def command(*words: str) -> None:
 
 
 def compared(name: str, network: Any, folder: Path) -> dict[str, float]:
-    """Converts a network through files and compares outputs on one picture.
+    """Converts a network through files and compares outputs on one image.
 
     Returns:
       "difference", the largest; "largest" and "deviation" of PyTorch's own output.
@@ -98,10 +98,10 @@ def compared(name: str, network: Any, folder: Path) -> dict[str, float]:
     torch.save(network.state_dict(), source)
     command("cyclegan_tf.convert", str(source), str(target), "--overwrite")
     size = SIZES.get(name.split(",")[0], SIZE)
-    picture = np.random.default_rng(2).uniform(-1, 1, (1, *size, 3)).astype(np.float32)
+    image = np.random.default_rng(2).uniform(-1, 1, (1, *size, 3)).astype(np.float32)
     with torch.inference_mode():
-        truth = network(torch.from_numpy(picture).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
-    found = np.asarray(keras.saving.load_model(target, compile=False)(picture, training=False))
+        truth = network(torch.from_numpy(image).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    found = np.asarray(keras.saving.load_model(target, compile=False)(image, training=False))
     return {
         "difference": float(np.abs(found - truth).max()),
         "largest": float(np.abs(truth).max()),

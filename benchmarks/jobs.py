@@ -20,13 +20,13 @@ class Job:
       precision: "float32" or "bfloat16"; for ours also "auto".
       layout: "nchw" or "nhwc"; TensorFlow is always the latter.
       compiled: whether torch.compile wraps the networks.
-      size_px: side of the pictures.
-      batch: pictures of each domain per step.
+      size_px: side of the images.
+      batch: images of each domain per step.
       filters: width of the first layer of all networks.
       blocks: residual blocks of the generators.
-      seed: decides the made-up pictures and the initial weights.
+      seed: decides the made-up images and the initial weights.
       cache: our `data.cache`, for the input pipeline.
-      folder: of pictures to read.
+      folder: of images to read.
       target: file or folder to write.
     """
 
@@ -95,14 +95,14 @@ class Case:
     Attributes:
       kind: the workers' job.
       title: for people.
-      size_px: side of the pictures.
-      batch: pictures of each domain per step.
+      size_px: side of the images.
+      batch: images of each domain per step.
       per_turn: units of work each time a contender's turn comes.
       warm_up: turns' units done before anything is measured.
       rounds: turns of each contender at most, where the budget allows.
       budget_s: wall time the case may take where that is possible with two rounds.
       contenders: names measured by default; the others come with --all.
-      unit: what one measured time is of: "step" or "picture".
+      unit: what one measured time is of: "step" or "image".
       options: further fields of the job.
     """
 
@@ -125,13 +125,13 @@ def _step(size_px: int, batch: int, per_turn: int, warm_up: int, budget_s: float
 
 
 def _translation(size_px: int, per_turn: int, budget_s: float, contenders: tuple[str, ...]) -> Case:
-    title = f"translation of one picture, {size_px} px"
-    return Case("translation", title, size_px, 1, per_turn, 2, 5, budget_s, contenders, "picture")
+    title = f"translation of one image, {size_px} px"
+    return Case("translation", title, size_px, 1, per_turn, 2, 5, budget_s, contenders, "image")
 
 
 def _pipeline(cache: str, title: str) -> Case:
     names = (REFERENCE, DEFAULT)
-    return Case("loader", title, 256, 1, 1, 1, 5, 60, names, "picture", (("cache", cache),))
+    return Case("loader", title, 256, 1, 1, 1, 5, 60, names, "image", (("cache", cache),))
 
 
 CASES = {
@@ -143,7 +143,7 @@ CASES = {
     "translation-512": _translation(512, 2, 120, (*_OURS, *_EAGER)),
     "folder": Case(
         "translated_folder", "translation of a folder of JPEGs, 256 px, in a warm process", 256, 1, 1, 1, 3, 90,
-        (REFERENCE, DEFAULT, "torch-bfloat16-nchw"), "picture",
+        (REFERENCE, DEFAULT, "torch-bfloat16-nchw"), "image",
     ),
     "pipeline-files": _pipeline("off", "input pipeline from JPEG files"),
     "pipeline-cache": _pipeline("memory", "input pipeline from the cache (the torch loader has none)"),

@@ -2,7 +2,7 @@
 
     python benchmarks/largest_crop.py --budgets_gib 8 16 --filters 64 --blocks 9 --steps 1
 
-Every measurement is the training command itself, in a process of its own on made pictures of the crop's size, ended
+Every measurement is the training command itself, in a process of its own on made images of the crop's size, ended
 after so many steps, or as soon as it holds more than the largest budget; what counts is the most memory that process
 ever held. Memory grows with the crop's area, which says where to look; the
 answer is a crop that was trained and fits, beside the next one, which was trained and does not.
@@ -72,12 +72,12 @@ def search(measure: Callable[[int], float], measured: dict[int, float], budget: 
 
 def measure_crop(options: argparse.Namespace, crop: int, recompute: bool, folder: Path) -> float:
     """Bytes that the training command held at most; infinite where that was more than every budget."""
-    source, run = folder / f"pictures{crop}", folder / f"run{crop}_{recompute}"
+    source, run = folder / f"images{crop}", folder / f"run{crop}_{recompute}"
     if not source.exists():
-        scaling.write_pictures(source, crop, 1)
+        scaling.write_images(source, crop, 1)
     given = argparse.Namespace(**{**vars(options), "crop": crop})
     words = scaling.command(given, source, run, options.batch)
-    # one step more, so that the end, with its pictures and saving, is never reached
+    # one step more, so that the end, with its images and saving, is never reached
     words += [f"--training.max_steps={options.steps + 1}", f"--training.recompute={str(recompute).lower()}"]
     most = max(options.budgets_gib) * GIB
     ran = run_watched(words, lambda held, printed: held > most or f"step {options.steps}/" in printed)

@@ -103,7 +103,7 @@ def build(name: str, job: Job) -> tuple[Step, float]:
     with TAKEN_AWAY.get(name, contextlib.nullcontext)():
         gan = ours.build(job)
         gan.recompute = name == "recompute"
-        batch = tuple(tf.constant(pictures) for pictures in inputs.batch(job.size_px, job.batch, job.seed))
+        batch = tuple(tf.constant(images) for images in inputs.batch(job.size_px, job.batch, job.seed))
         one = tf.function(gan.train_step, autograph=False, jit_compile=name == "XLA")
 
         def many(x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -8,7 +8,7 @@ The race for quality per minute has a handful of seeds per contender. This asks 
 networks, losses and course of the rate, a number of steps in place of minutes, all seeds of a precision at once; with
 --upsampling resize, too, whether resize-convolution alone is any better, which `generator.upsampling: auto` rests on.
 Scores are those of the race (`split_scores`), but for the labels', on the whole test split, of the raw and the
-averaged generators, after parts of the steps. "tests" needs TensorFlow and writes the test pictures as the race reads
+averaged generators, after parts of the steps. "tests" needs TensorFlow and writes the test images as the race reads
 them. "train" needs PyTorch, NumPy, Pillow and jsonargparse alone (PYTHONPATH=. is for where the package is not
 installed) and adds lines to OUT/results.jsonl as they come; it runs without a GPU, too, and takes as long as one would
 expect.
@@ -31,12 +31,12 @@ from pathlib import Path
 
 import numpy as np
 import seeds_chart
-from fringe import colour_fringe
+from fringe import color_fringe
 from jobs import Job
 
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.metrics import image_quality as of_pictures
+from cyclegan_tf.metrics import image_quality as of_images
 from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 DIRECTIONS = ("xy", "yx")
@@ -61,7 +61,7 @@ class Wave:
 
 
 def write_tests(given: argparse.Namespace) -> None:
-    """The test split as the race reads it; float16 keeps a 16th of a grey level."""
+    """The test split as the race reads it; float16 keeps a 16th of a gray level."""
     from race import Entry
 
     with cli.quiet_start():
@@ -74,17 +74,17 @@ def write_tests(given: argparse.Namespace) -> None:
         size_px=given.size, load_px=given.load_size, filters=1, blocks=1,
     )  # fmt: skip
     split = split_scores.Exam.of(ours_training.experiment_of(entry, 1.0)).split
-    domains = {name: np.stack(pictures).astype(np.float16) for name, pictures in (("x", split.x), ("y", split.y))}
+    domains = {name: np.stack(images).astype(np.float16) for name, images in (("x", split.x), ("y", split.y))}
     np.savez_compressed(given.tests, pairs=np.array(split.pairs), **domains)
 
 
 def scores(real: np.ndarray, fake: np.ndarray, pairs: np.ndarray) -> dict[str, float]:
     """The race's scores; float32 (N, H, W, 3) each, and which of `real` is the truth for which of `fake`: (K, 2)."""
     return {
-        "psnr": float(np.mean([of_pictures.psnr(fake[made], real[truth]) for truth, made in pairs])),
+        "psnr": float(np.mean([of_images.psnr(fake[made], real[truth]) for truth, made in pairs])),
         "swd": swd.mean_swd(swd.sliced_wasserstein(real, fake)),
-        "colour_swd": swd.mean_swd(swd.sliced_wasserstein(real, fake, normalise="real")),
-        "colour_fringe": colour_fringe(fake),
+        "colour_swd": swd.mean_swd(swd.sliced_wasserstein(real, fake, normalize="real")),
+        "color_fringe": color_fringe(fake),
     }
 
 
@@ -92,7 +92,7 @@ def train(given: argparse.Namespace) -> None:
     """All that was asked for; stops between two precisions or numbers of steps where the minutes are over.
 
     Raises:
-      UserError: the test pictures are of another size.
+      UserError: the test images are of another size.
     """
     import torch
     from peers import torch_seeds
@@ -106,8 +106,8 @@ def train(given: argparse.Namespace) -> None:
     with np.load(given.tests) as file:
         tests, pairs = {name: file[name].astype(np.float32) for name in "xy"}, file["pairs"]
     if tests["x"].shape[1] != given.size:
-        raise UserError(f"{given.tests} holds pictures of {tests['x'].shape[1]} px, but --size is {given.size}.")
-    pictures = torch_seeds.Pictures(given.data, given.load_size, device)
+        raise UserError(f"{given.tests} holds images of {tests['x'].shape[1]} px, but --size is {given.size}.")
+    images = torch_seeds.Images(given.data, given.load_size, device)
     given.out.mkdir(parents=True, exist_ok=True)
     with (
         (given.out / "results.jsonl").open("a", encoding="utf-8") as file,
@@ -120,7 +120,7 @@ def train(given: argparse.Namespace) -> None:
                 print(f"no time for {wave}", flush=True)
                 continue
             started = time.time()
-            for facts, outputs in _trained(wave, given, pictures, tests, device):
+            for facts, outputs in _trained(wave, given, images, tests, device):
                 found = {
                     "xy": scorers.submit(scores, tests["y"], outputs["xy"], pairs[:, ::-1]),
                     "yx": scorers.submit(scores, tests["x"], outputs["yx"], pairs),
@@ -132,9 +132,9 @@ def train(given: argparse.Namespace) -> None:
 
 
 def _trained(
-    wave: Wave, given: argparse.Namespace, pictures: object, tests: dict[str, np.ndarray], device: str
+    wave: Wave, given: argparse.Namespace, images: object, tests: dict[str, np.ndarray], device: str
 ) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
-    """Trains all seeds side by side; at each mark gives what every one of them makes of the test pictures."""
+    """Trains all seeds side by side; at each mark gives what every one of them makes of the test images."""
     from peers import torch_seeds
 
     def job(seed: int) -> Job:
@@ -142,7 +142,7 @@ def _trained(
         return Job("", "torch", wave.precision, "nchw", seed=seed, **sizes)
 
     seeds = range(given.first_seed, given.first_seed + given.seeds)
-    common = pictures, wave.steps, given.ema, device, wave.upsampling
+    common = images, wave.steps, given.ema, device, wave.upsampling
     trainings = {s: torch_seeds.Seeded(job(s), *common) for s in seeds}
     marks = {math.ceil(wave.steps * part) for part in given.marks}
     started = time.time()
@@ -180,7 +180,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     reading, training = commands.add_parser("tests"), commands.add_parser("train")
     for part in (reading, training):
         part.add_argument("data", type=Path, help="folder of trainA, trainB, testA, testB")
-        part.add_argument("tests", type=Path, help="test pictures, an .npz file")
+        part.add_argument("tests", type=Path, help="test images, an .npz file")
         part.add_argument("--size", type=int, default=128, help="side of the crop in px (%(default)s)")
         part.add_argument("--load_size", type=int, help="side before the crop (default: 286/256 of --size)")
     training.add_argument("out", type=Path, help="folder of results.jsonl")

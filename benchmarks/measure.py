@@ -22,7 +22,7 @@ from machine import memory_bytes
 HERE = Path(__file__).parent
 PATIENCE_S = 1200  # for one answer; torch.compile may take minutes
 MEMORY_SHARE = 0.9  # of what is free when a case starts
-LEAST_ROUNDS = 2
+MIN_ROUNDS = 2
 Say = Callable[[str], None]
 
 
@@ -226,7 +226,7 @@ class Measurement:
             if done == 1 and self.rounds is None:
                 left = len(new) * self.allowance_s - (time.monotonic() - began)
                 more = int(left / max(time.monotonic() - start, 1e-3))
-                rounds = min(self.case.rounds, max(LEAST_ROUNDS, 1 + more))
+                rounds = min(self.case.rounds, max(MIN_ROUNDS, 1 + more))
         self.say(f"  {done} rounds of {', '.join(names)}")
 
     def _take_turn(self, worker: Worker, group: int) -> None:

@@ -1,4 +1,4 @@
-"""Exported files in OpenVINO beside TensorFlow and LiteRT: largest differences on random pictures.
+"""Exported files in OpenVINO beside TensorFlow and LiteRT: largest differences on random images.
 
 python benchmarks/openvino_agreement.py OUT
 """
@@ -25,7 +25,7 @@ def main() -> int:
     """Compares every SavedModel and every float file of an export; prints a line for each."""
     out, core, rng = Path(sys.argv[1]), openvino.Core(), np.random.default_rng(0)
 
-    def pictures(*shape: int) -> np.ndarray:
+    def images(*shape: int) -> np.ndarray:
         return rng.uniform(-1, 1, shape).astype(np.float32)
 
     for version in sorted(out.glob("saved_model/*/*")):
@@ -33,13 +33,13 @@ def main() -> int:
         channels = served.structured_input_signature[1]["images"].shape[-1]
         compiled = core.compile_model(core.read_model(version), "CPU", EXACT)
         for shape in SHAPES:
-            given = pictures(*shape, channels)
+            given = images(*shape, channels)
             (made,) = compiled([given]).values()
             difference = np.abs(made - served(images=tf.constant(given))["translated"].numpy()).max()
             print(f"{version.relative_to(out)} at {' x '.join(map(str, shape))}: {difference:.1e}")
     for path in sorted(out.glob("litert/*/float*.tflite")):
         model = LiteRTModel(path)
-        given = pictures(*model.shape)
+        given = images(*model.shape)
         (made,) = core.compile_model(core.read_model(path), "CPU", EXACT)([given]).values()
         print(f"{path.relative_to(out)}: {np.abs(made - model(given)).max():.1e}")
     return 0

@@ -84,12 +84,12 @@ def in_turns(calls: dict[str, Call], rounds: int) -> dict[str, dict[str, float]]
 
 
 def litert(network: keras.Model, size_px: int, variant: str = "float32") -> tuple[bytes, Call]:
-    """A converted file and a call of it on one made-up picture."""
+    """A converted file and a call of it on one made-up image."""
     rng = np.random.default_rng(0)
     model = Converter(network, size_px, lambda: rng.uniform(-1, 1, (2, size_px, size_px, 3)).astype(np.float32))
     data = model.convert(variant)
-    run, picture = LiteRTModel(data), rng.uniform(-1, 1, (1, size_px, size_px, 3)).astype(np.float32)
-    return data, lambda: run(picture)
+    run, image = LiteRTModel(data), rng.uniform(-1, 1, (1, size_px, size_px, 3)).astype(np.float32)
+    return data, lambda: run(image)
 
 
 def ways(size_px: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -102,9 +102,9 @@ def ways(size_px: int, rounds: int) -> dict[str, dict[str, float]]:
                 stack.enter_context(_PATCHES[patch]())
             data, calls[name] = litert(networks.build_generator("resnet_9blocks", seed=0, **options), size_px)
             shares[name] = delegated_share(data)
-    network, picture = networks.build_generator("resnet_9blocks", seed=0), tf.zeros((1, size_px, size_px, 3))
+    network, image = networks.build_generator("resnet_9blocks", seed=0), tf.zeros((1, size_px, size_px, 3))
     graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
-    calls["TensorFlow, the Keras network"] = lambda: graph(picture).numpy()
+    calls["TensorFlow, the Keras network"] = lambda: graph(image).numpy()
     eager, tensor = torch_cyclegan.generator().eval(), torch.zeros(1, 3, size_px, size_px)
 
     def by_torch() -> None:

@@ -1,13 +1,13 @@
-"""Quality per minute: the PyTorch reference and ours on the same pictures, each for the same minutes, scores over time.
+"""Quality per minute: the PyTorch reference and ours on the same images, each for the same minutes, scores over time.
 
     python benchmarks/quality_per_minute.py facades --out runs/race --minutes 20 --seeds 11 12
-    python benchmarks/quality_per_minute.py colour --out runs/race --minutes 8 --filters 32 --config modern --torch
+    python benchmarks/quality_per_minute.py color --out runs/race --minutes 8 --filters 32 --config modern --torch
     python benchmarks/quality_per_minute.py demo --out runs/race --minutes 8 --filters 32 --config modern --torch
 
 The contenders are trained one after another, in processes of their own, and change places from seed to seed. All read
 the same folder at the same sizes, with the same widths, weights of losses and course of the rate. A contender's minutes
 are wall time from the start of its process: imports, compiling and reading count, writing generators at the marks does
-not. Afterwards every kept generator is scored on the whole test split in float32. To race on two sets of pictures at
+not. Afterwards every kept generator is scored on the whole test split in float32. To race on two sets of images at
 once, start the program twice, each on its own cores: taskset -c 0 python ... & taskset -c 1 python ...
 
 OUT/results.jsonl holds a line per contender, seed, mark and direction; OUT/quality.png the curves. Started again, the
@@ -190,7 +190,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--ema", type=float, metavar="IMAGES", help="half-life of averages that ours keeps and is scored by too"
     )
-    parser.add_argument("--palette", type=Path, help="label colours of B (default: palette.json in DATA, if there)")
+    parser.add_argument("--palette", type=Path, help="label colors of B (default: palette.json in DATA, if there)")
     parser.add_argument("--score_at", type=float, nargs="+", metavar="MINUTE", help="marks to score (default: all)")
     parser.add_argument("--score", help="drawn beside swd (default: pixel_accuracy with a palette, else psnr)")
     given = parser.parse_args(argv)

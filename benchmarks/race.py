@@ -31,7 +31,7 @@ class Entry:
       minutes: budget, from the start of the process.
       every_minutes: between two marks.
       size_px: side of the crop.
-      load_px: side that pictures are brought to before it.
+      load_px: side that images are brought to before it.
       filters: width of the first layer of all networks.
       blocks: residual blocks of the generators.
       ema: of ours, half-life in images of moving averages kept beside the weights; None for none, and for PyTorch's.

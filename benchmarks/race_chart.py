@@ -13,7 +13,7 @@ TITLES = {
     "psnr": "PSNR in dB, higher is better",
     "pixel_accuracy": "per-pixel accuracy, higher is better",
     "swd": "sliced Wasserstein distance x 1000, lower is better",
-    "colour_swd": "the same that sees colour, lower is better",
+    "colour_swd": "the same that sees color, lower is better",
 }
 DISTANCES = ("swd", "colour_swd")
 WAYS = {"xy": "A to B", "yx": "B to A"}
@@ -62,13 +62,13 @@ def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
         axes = next(free[direction])
         axes.set_axis_on()
         found = curves(lines, direction, name)
-        colours = _colours(list(found))
+        palette = _colors(list(found))
         for contender, points in found.items():
             minutes, values = [m for m, _ in points], [v for _, v in points]
             means, style = [statistics.fmean(v) for v in values], "--" if contender.endswith(AVERAGED) else "-"
-            axes.plot(minutes, means, style, color=colours[contender], label=contender, lw=1.8)
+            axes.plot(minutes, means, style, color=palette[contender], label=contender, lw=1.8)
             axes.fill_between(
-                minutes, [min(v) for v in values], [max(v) for v in values], color=colours[contender], alpha=0.18, lw=0
+                minutes, [min(v) for v in values], [max(v) for v in values], color=palette[contender], alpha=0.18, lw=0
             )
         for stand_in, style in STAND_INS.items():
             value = baselines.get(direction, {}).get(stand_in, {}).get(name)
@@ -84,8 +84,8 @@ def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
     pyplot.close(figure)
 
 
-def _colours(names: Sequence[str]) -> dict[str, str]:
-    """One for each contender; moving averages have the colour of their weights."""
+def _colors(names: Sequence[str]) -> dict[str, str]:
+    """One for each contender; moving averages have the color of their weights."""
     given: dict[str, str] = {}
     left = {True: itertools.cycle(RECIPES), False: itertools.cycle(OTHERS)}
     for name in names:

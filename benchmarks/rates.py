@@ -14,7 +14,7 @@ from jobs import Job
 SIDES = (64, 32)
 SIDE_OF_MATRIX = 2048
 REPEATS = 9
-LEAST_SECONDS = 0.02  # of one timing, so that the clock and the call weigh nothing
+MIN_SECONDS = 0.02  # of one timing, so that the clock and the call weigh nothing
 
 
 def measure(job: Job) -> dict[str, dict[str, float]]:
@@ -43,7 +43,7 @@ def _seconds(run: Callable[[], object]) -> float:
     run()
     start = time.perf_counter()
     run()
-    calls = max(1, int(LEAST_SECONDS / max(time.perf_counter() - start, 1e-9)))
+    calls = max(1, int(MIN_SECONDS / max(time.perf_counter() - start, 1e-9)))
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()

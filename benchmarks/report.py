@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from jobs import REFERENCE
 
-# Shown as pictures per second; the others as time.
+# Shown as images per second; the others as time.
 THROUGHPUT = ("loader", "translated_folder")
 STEP = "step-128-1"
 Row = dict
@@ -65,7 +65,7 @@ def targets(results: Results) -> list[dict]:
         met = None if reached is None else reached <= wanted
         return {"what": what, "wanted": f"at most {wanted:g}", "reached": reached, "met": met, "against": against}
 
-    one, step, large = "translation of one 256-px picture", "training step, 128 px batch 1", "256 px batch 1"
+    one, step, large = "translation of one 256-px image", "training step, 128 px batch 1", "256 px batch 1"
     translated = "translation-256"
     lines = [
         at_least(f"{step}, against PyTorch float32, its default", 4.0, ours(STEP), row_of(results, STEP, REFERENCE)),
@@ -158,7 +158,7 @@ def _preliminaries(results: Results) -> Iterable[str]:
 def _case_table(case: dict, default: str) -> str:
     throughput = case["kind"] in THROUGHPUT
     show: Callable[[float], str] = (lambda s: f"{1 / s:.1f}") if throughput else (lambda s: f"{1000 * s:.0f}")
-    unit = "pictures/s" if throughput else f"ms per {case['unit']}"
+    unit = "images/s" if throughput else f"ms per {case['unit']}"
     rows = []
     for row in case["rows"]:
         memory = f"{row['peak_rss_bytes'] / 2**30:.2f}" if row["peak_rss_bytes"] else ""

@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py --crop 128 --filters 64 --blocks 9 --batch 1 --steps 20
 
-One process alone on one core, then two processes on one core each, with the same pictures per process: weak scaling.
-Every process is the training command itself. Bytes are counted from the variables and from the pool's pictures, and
+One process alone on one core, then two processes on one core each, with the same images per process: weak scaling.
+Every process is the training command itself. Bytes are counted from the variables and from the pool's images, and
 beside that read from the loopback interface. Quiet machines only: any other load lands in the efficiency.
 """
 
@@ -27,20 +27,20 @@ if not __package__:  # run as a file
 from benchmarks.machine import describe
 
 WARM_STEPS = 5
-"""Left out of the speed: tracing, and reading pictures for the first time."""
+"""Left out of the speed: tracing, and reading images for the first time."""
 
 
-def step_bytes(weights: int, replicas: int, pictures: int, picture_bytes: int) -> float:
+def step_bytes(weights: int, replicas: int, images: int, image_bytes: int) -> float:
     """What one replica sends in one step by ring algorithms (Patarasuk and Yuan 2009).
 
     Args:
       weights: float32 numbers whose gradients are reduced.
       replicas: all of them.
-      pictures: of both domains together in the global batch, gathered for the pools; 0 without pools.
-      picture_bytes: of one, in float32.
+      images: of both domains together in the global batch, gathered for the pools; 0 without pools.
+      image_bytes: of one, in float32.
     """
     reduced = 2 * (replicas - 1) / replicas * 4 * weights
-    gathered = (replicas - 1) / replicas * pictures * picture_bytes
+    gathered = (replicas - 1) / replicas * images * image_bytes
     return reduced + gathered
 
 
@@ -59,12 +59,12 @@ def estimate(facts: dict, replicas: int, bytes_per_second: float, latency_second
       latency_seconds: of one message; a ring of R passes 2 (R - 1) of them, for the reductions and the gathering of
         both networks' halves of a step, and for the agreement before it.
     """
-    sent = step_bytes(facts["weights"], replicas, 2 * facts["batch"] * replicas, facts["picture_bytes"])
+    sent = step_bytes(facts["weights"], replicas, 2 * facts["batch"] * replicas, facts["image_bytes"])
     return efficiency(facts["seconds_alone"], sent, bytes_per_second, 5 * 2 * (replicas - 1) * latency_seconds)
 
 
-def write_pictures(folder: Path, size: int, count: int) -> None:
-    """Random smooth pictures in the layout of the data sets."""
+def write_images(folder: Path, size: int, count: int) -> None:
+    """Random smooth images in the layout of the data sets."""
     rng = np.random.default_rng(3)
     for name in ("trainA", "trainB"):
         (folder / name).mkdir(parents=True)
@@ -132,15 +132,15 @@ def measure(options: argparse.Namespace) -> dict:
     """Runs one process, then two."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_pictures(root / "pictures", options.crop, 8 * options.batch)
+        write_images(root / "images", options.crop, 8 * options.batch)
         alone, log = root / "alone", root / "log"
-        finish([start(command(options, root / "pictures", alone, options.batch), log, 0)], [log])
+        finish([start(command(options, root / "images", alone, options.batch), log, 0)], [log])
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         cluster = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
         for one in sockets:
             one.close()
         logs, before = [root / f"log{number}" for number in (0, 1)], loopback_bytes()
-        words = command(options, root / "pictures", root / "two", 2 * options.batch)
+        words = command(options, root / "images", root / "two", 2 * options.batch)
         finish([start(words, log, number, cluster, number) for number, log in enumerate(logs)], logs)
         steps = WARM_STEPS + options.steps
         return {
@@ -148,14 +148,14 @@ def measure(options: argparse.Namespace) -> dict:
             "seconds_of_two": seconds_per_step(root / "two"),
             "weights": count_weights(alone),
             "batch": options.batch,
-            "picture_bytes": 4 * 3 * options.crop**2,
+            "image_bytes": 4 * 3 * options.crop**2,
             "loopback_bytes_per_step": (loopback_bytes() - before) / steps,
         }
 
 
 def report(facts: dict) -> str:
     """What was measured, and what follows for larger clusters, as Markdown."""
-    counted = 2 * step_bytes(facts["weights"], 2, 4 * facts["batch"], facts["picture_bytes"])
+    counted = 2 * step_bytes(facts["weights"], 2, 4 * facts["batch"], facts["image_bytes"])
     lines = [
         f"- one process on one core: {facts['seconds_alone']:.3f} s per step; two processes: "
         f"{facts['seconds_of_two']:.3f} s, an efficiency of {facts['seconds_alone'] / facts['seconds_of_two']:.0%}",

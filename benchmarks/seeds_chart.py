@@ -12,12 +12,12 @@ from chart import DEFAULT, INK, MUTED, OTHERS
 
 SHOWN = {
     "swd": "sliced Wasserstein distance x 1000",
-    "colour_swd": "the same that sees colour",
-    "colour_fringe": "coloured fringe",
+    "colour_swd": "the same that sees color",
+    "color_fringe": "colored fringe",
 }
 TOLD = ("psnr", *SHOWN)
 WAYS = {"xy": "A to B", "yx": "B to A"}
-COLOURS = {("float32", "transposed"): MUTED, ("bfloat16", "transposed"): DEFAULT}
+COLORS = {("float32", "transposed"): MUTED, ("bfloat16", "transposed"): DEFAULT}
 RESIZE = "#cf7a1d"
 Group = tuple[int, str, str, int, bool]
 
@@ -75,13 +75,13 @@ def draw(lines: Sequence[dict], path: Path) -> None:
         names = []
         for place, (steps, *kind) in enumerate(sorted(ended)):
             values = [line[way][score] for line in ended[(steps, *kind)]]
-            count, colour = len(values), COLOURS.get(tuple(kind), RESIZE)
+            count, paint = len(values), COLORS.get(tuple(kind), RESIZE)
             offsets = [0.5 * ((7 * index) % count / count - 0.5) for index in range(count)]
             mean = statistics.fmean(values)
             error = statistics.stdev(values) / math.sqrt(count) if count > 1 else 0.0
             axes.fill_between([place - 0.36, place + 0.36], mean - error, mean + error, color=OTHERS, lw=0)
             axes.hlines(mean, place - 0.36, place + 0.36, color=INK, lw=1.6)
-            axes.scatter([place + offset for offset in offsets], values, s=13, color=colour, zorder=3)
+            axes.scatter([place + offset for offset in offsets], values, s=13, color=paint, zorder=3)
             names.append("\n".join([*kind, f"{steps} steps", f"{count} seeds"]))
         axes.set_xticks(range(len(names)), names)
         axes.set_title(f"{WAYS[way]}: {SHOWN[score]}", fontsize=10, loc="left", color=INK)

@@ -3,7 +3,7 @@
     python benchmarks/serve_load.py OUT [--connections 16] [--seconds 60] [--size_px 256] [--out runs/serve_load.json]
 
 First good requests only, then one in ten is bad. Told are the good requests that failed (none may), latency,
-throughput, the server's resident memory over time, and the time of TensorFlow alone for the same picture.
+throughput, the server's resident memory over time, and the time of TensorFlow alone for the same image.
 Exit status 1: a good request failed, or a bad one was not answered with 4xx.
 """
 
@@ -69,13 +69,13 @@ class Phase:
 
 
 def body_of(data: bytes) -> bytes:
-    """A request for one encoded picture."""
+    """A request for one encoded image."""
     instance = {"b64": base64.b64encode(data).decode()}
     return json.dumps({"signature_name": "image_bytes", "instances": [instance]}).encode()
 
 
-def picture(size_px: int) -> bytes:
-    """A PNG of smooth colours with a little noise."""
+def image(size_px: int) -> bytes:
+    """A PNG of smooth colors with a little noise."""
     import numpy as np
     from PIL import Image
 
@@ -213,7 +213,7 @@ def run_phase(server: Server, path: str, arguments: argparse.Namespace, data: by
 
 
 def bare_forward_s(model_folder: Path, data: bytes) -> float:
-    """Median seconds of the same signature on the same picture, in a process of its own without a server."""
+    """Median seconds of the same signature on the same image, in a process of its own without a server."""
     code = (
         "import sys, time, statistics, tensorflow as tf\n"
         "call = tf.saved_model.load(sys.argv[1]).signatures['image_bytes']\n"
@@ -241,7 +241,7 @@ def table(results: dict) -> str:
     bare = results["bare_forward_ms"]
     lines = [
         f"{results['model']}, {results['size_px']} px, {results['connections']} connections; "
-        f"TensorFlow alone: {bare:.1f} ms a picture",
+        f"TensorFlow alone: {bare:.1f} ms an image",
         f"{'phase':<10} {'good':>6} {'failed':>6} {'bad':>6} {'not 4xx':>7} {'good/s':>7} {'of bare':>7} "
         f"{'p50 ms':>8} {'p99 ms':>8} {'RSS MB, first and last quarter':>31}",
     ]
@@ -262,10 +262,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", help="the first by default")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each phase (%(default)g)")
-    parser.add_argument("--size_px", type=int, default=256, help="side of the picture (%(default)d)")
+    parser.add_argument("--size_px", type=int, default=256, help="side of the image (%(default)d)")
     parser.add_argument("--out", type=Path, default=Path("runs/serve_load.json"))
     arguments = parser.parse_args(argv)
-    data, server = picture(arguments.size_px), Server(arguments.export)
+    data, server = image(arguments.size_px), Server(arguments.export)
     try:
         model = arguments.model or server.wait_until_ready()[0]
         server.wait_until_ready()

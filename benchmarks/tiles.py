@@ -1,9 +1,9 @@
-"""Pictures in tiles: how far each way is from the whole picture, and what a picture larger than memory takes.
+"""Images in tiles: how far each way is from the whole image, and what an image larger than memory takes.
 
-    python benchmarks/tiles.py quality [--run RUN] [--picture PICTURE] [--size 1024] [--tile 256] [--overlap 64]
+    python benchmarks/tiles.py quality [--run RUN] [--image IMAGE] [--size 1024] [--tile 256] [--overlap 64]
     python benchmarks/tiles.py memory [--run RUN] [--width 12000] [--height 9000] [--tile 512] [--filters 8 --blocks 2]
 
-`quality` translates one picture whole and in several ways in tiles. PSNR is against the whole picture's translation.
+`quality` translates one image whole and in several ways in tiles. PSNR is against the whole image's translation.
 The step is the difference in brightness that is seen across a tile's border: the error (tiles minus whole), averaged
 over `STEP_PX` pixels to each side of the border and `STEP_PX` along it, on one side minus the other; its mean magnitude
 over all borders, in levels of 255, beside the same in the middle of tiles, where no border is. `memory` makes a TIFF by
@@ -32,7 +32,7 @@ import tensorflow as tf
 
 from cyclegan_tf import assembly
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.strips import WholePicture, save_rows
+from cyclegan_tf.images.strips import WholeImage, save_rows
 from cyclegan_tf.metrics.image_quality import psnr
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.networks.shared_normalization import set_rate, sharing_copy
@@ -41,13 +41,13 @@ from cyclegan_tf.translate.tiles import Place, TileReader, Tiling, blended_rows
 from cyclegan_tf.translate.translator import Translator
 
 STEP_PX = 16
-# A small copy of a picture of 12,000 x 9,000 that itself fits in memory is about this much smaller.
+# A small copy of an image of 12,000 x 9,000 that itself fits in memory is about this much smaller.
 REDUCTION = 8
 LARGER = 4
 
 
 def synthetic(top: int, bottom: int, height: int, width: int) -> np.ndarray:
-    """Rows of a picture whose brightness and texture change from corner to corner: uint8 (bottom - top, width, 3)."""
+    """Rows of an image whose brightness and texture change from corner to corner: uint8 (bottom - top, width, 3)."""
     y, x = np.arange(top, bottom)[:, None] / height, np.arange(width)[None] / width
     waves = np.sin(40 * np.pi * x * y) * np.cos(25 * np.pi * (x - y))
     grain = np.random.default_rng(top).uniform(-1, 1, (bottom - top, width))
@@ -66,42 +66,42 @@ def random_network(filters: int, blocks: int, policy: str) -> keras.Model:
 
 
 def ways(network: keras.Model, multiple_px: int, tile_px: int, overlap_px: int) -> dict[str, Callable]:
-    """Name -> a function from a picture, uint8 (H, W, C), to its translation."""
+    """Name -> a function from an image, uint8 (H, W, C), to its translation."""
 
-    def exact(picture: np.ndarray) -> np.ndarray:
+    def exact(image: np.ndarray) -> np.ndarray:
         tiled = TiledTranslator(network, multiple_px, tile_px, overlap_px)
         with tempfile.TemporaryDirectory() as folder:
-            return np.concatenate(list(tiled.rows(WholePicture(picture), Path(folder))))
+            return np.concatenate(list(tiled.rows(WholeImage(image), Path(folder))))
 
-    def of_small_copy(picture: np.ndarray) -> np.ndarray:
+    def of_small_copy(image: np.ndarray) -> np.ndarray:
         side = REDUCTION * multiple_px
-        height, width = (length // side * side for length in picture.shape[:2])
-        parts = picture[:height, :width].reshape(height // REDUCTION, REDUCTION, width // REDUCTION, REDUCTION, -1)
-        small = np.rint(parts.mean(axis=(1, 3))).astype(picture.dtype)
-        return _with_one_network(network, multiple_px, picture, tile_px, overlap_px, small)
+        height, width = (length // side * side for length in image.shape[:2])
+        parts = image[:height, :width].reshape(height // REDUCTION, REDUCTION, width // REDUCTION, REDUCTION, -1)
+        small = np.rint(parts.mean(axis=(1, 3))).astype(image.dtype)
+        return _with_one_network(network, multiple_px, image, tile_px, overlap_px, small)
 
-    def of_each_tile(picture: np.ndarray, overlap_px: int = overlap_px) -> np.ndarray:
-        return _with_one_network(network, multiple_px, picture, tile_px, overlap_px, None)
+    def of_each_tile(image: np.ndarray, overlap_px: int = overlap_px) -> np.ndarray:
+        return _with_one_network(network, multiple_px, image, tile_px, overlap_px, None)
 
     return {
-        "the whole picture's statistics, layer by layer": exact,
+        "the whole image's statistics, layer by layer": exact,
         f"statistics of a copy {REDUCTION} times smaller": of_small_copy,
         "each tile's own statistics, blended": of_each_tile,
-        "each tile's own statistics, cut (plain tiling)": lambda picture: of_each_tile(picture, 0),
+        "each tile's own statistics, cut (plain tiling)": lambda image: of_each_tile(image, 0),
     }
 
 
 def _with_one_network(
-    network: keras.Model, multiple_px: int, picture: np.ndarray, tile_px: int, overlap_px: int, small: np.ndarray | None
+    network: keras.Model, multiple_px: int, image: np.ndarray, tile_px: int, overlap_px: int, small: np.ndarray | None
 ) -> np.ndarray:
-    """Tiles by the statistics of a small picture, or each by its own."""
+    """Tiles by the statistics of a small image, or each by its own."""
     shared = sharing_copy(network)
     if small is not None:
         shared(_signed(small))
         set_rate(shared, 0)
     run = tf.function(lambda tile: shared(tile), autograph=False)
-    tiling = Tiling.of(*picture.shape[:2], tile_px, overlap_px, multiple_px)
-    read = TileReader(WholePicture(picture), tiling)
+    tiling = Tiling.of(*image.shape[:2], tile_px, overlap_px, multiple_px)
+    read = TileReader(WholeImage(image), tiling)
 
     def tile(place: Place) -> np.ndarray:
         return run(_signed(read(place)))[0].numpy()
@@ -109,12 +109,12 @@ def _with_one_network(
     return image_io.from_signed(np.concatenate(list(blended_rows(tiling, tile))))
 
 
-def _signed(picture: np.ndarray) -> tf.Tensor:
-    return image_io.to_signed(tf.constant(picture))[tf.newaxis]
+def _signed(image: np.ndarray) -> tf.Tensor:
+    return image_io.to_signed(tf.constant(image))[tf.newaxis]
 
 
 def borders(tiling: Tiling) -> tuple[list[int], list[int]]:
-    """Rows and columns of the picture where the middle of an overlap lies."""
+    """Rows and columns of the image where the middle of an overlap lies."""
 
     def of(axis) -> list[int]:
         middles = [(a + axis.tile_px + b) // 2 for a, b in pairwise(axis.starts)]
@@ -143,22 +143,22 @@ def step(error: np.ndarray, rows: list[int], columns: list[int]) -> float:
 
 
 def middles_between(places: list[int]) -> list[int]:
-    """Halfway between neighbouring borders, where no border is."""
+    """Halfway between neighboring borders, where no border is."""
     return [(a + b) // 2 for a, b in pairwise(places)]
 
 
-def quality(network: keras.Model, multiple_px: int, picture: np.ndarray, tile_px: int, overlap_px: int) -> list[dict]:
-    """One row for each way, with its distance from the whole picture's translation."""
+def quality(network: keras.Model, multiple_px: int, image: np.ndarray, tile_px: int, overlap_px: int) -> list[dict]:
+    """One row for each way, with its distance from the whole image's translation."""
     start = time.perf_counter()
-    whole = Translator(network, multiple_px)(picture)
-    rows = [{"way": "the whole picture at once", "seconds": time.perf_counter() - start}]
+    whole = Translator(network, multiple_px)(image)
+    rows = [{"way": "the whole image at once", "seconds": time.perf_counter() - start}]
     for name, way in ways(network, multiple_px, tile_px, overlap_px).items():
         start = time.perf_counter()
-        found = way(picture)
+        found = way(image)
         seconds = time.perf_counter() - start
         error = (found.astype(np.float64) - whole).mean(axis=-1)
         cut = 0 if "cut" in name else overlap_px
-        places = borders(Tiling.of(*picture.shape[:2], tile_px, cut, multiple_px))
+        places = borders(Tiling.of(*image.shape[:2], tile_px, cut, multiple_px))
         rows.append(
             {
                 "way": name,
@@ -198,7 +198,7 @@ def memory(run: Path, height: int, width: int, words: list[str], folder: Path) -
         raise SystemExit(f"the command failed:\n{ran.printed}")
     info = image_io.probe(target)
     return {
-        "picture": f"{info.width} x {info.height}",
+        "image": f"{info.width} x {info.height}",
         "options": " ".join(words),
         "seconds": round(ran.seconds, 1),
         "peak_rss_bytes": ran.peak_bytes,
@@ -215,13 +215,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--filters", type=int, default=64, help="of the random network")
     parser.add_argument("--blocks", type=int, default=9, help="of the random network")
     parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32", help="likewise")
-    parser.add_argument("--picture", type=Path, help="quality: default is a made one of --size")
+    parser.add_argument("--image", type=Path, help="quality: default is a made one of --size")
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--width", type=int, default=12_000)
     parser.add_argument("--height", type=int, default=9_000)
     parser.add_argument("--tile", type=int, help="default: 256 for quality, 512 for memory; memory: 0 for no tiles")
     parser.add_argument("--overlap", type=int, default=64)
-    parser.add_argument("--folder", type=Path, help="memory: where the pictures go; default: a temporary folder")
+    parser.add_argument("--folder", type=Path, help="memory: where the images go; default: a temporary folder")
     return parser
 
 
@@ -241,10 +241,10 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         network, _ = assembly.load_generator(run, options.direction)
         size = options.size
-        picture = synthetic(0, size, size, size) if options.picture is None else image_io.read(options.picture)
-        rows = quality(network, assembly.network_multiple_px(network), picture, tile_px, options.overlap)
-        described = "x".join(str(side) for side in picture.shape[1::-1])
-        print(f"{options.run or 'random network'}, picture {described}, tile {tile_px}, overlap {options.overlap}")
+        image = synthetic(0, size, size, size) if options.image is None else image_io.read(options.image)
+        rows = quality(network, assembly.network_multiple_px(network), image, tile_px, options.overlap)
+        described = "x".join(str(side) for side in image.shape[1::-1])
+        print(f"{options.run or 'random network'}, image {described}, tile {tile_px}, overlap {options.overlap}")
         print(table(rows))
     return 0
 

@@ -35,9 +35,9 @@ def timed(job: Job, name: str) -> Turn:
             start = time.perf_counter()
             values = unit()
             # A unit that has something to do first, such as filling its queues, takes its time itself. Where one
-            # call handles many pictures, the time is that of one.
+            # call handles many images, the time is that of one.
             taken = values.get("seconds", time.perf_counter() - start)
-            seconds.append(taken / values.get("pictures", 1))
+            seconds.append(taken / values.get("images", 1))
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
             raise ArithmeticError(f"{', '.join(wrong)} not finite")
@@ -77,7 +77,7 @@ def _rates(job: Job) -> dict:
 def _draw(job: Job) -> dict:
     from peers import ours
 
-    ours.draw_pictures(Path(job.folder), job.batch, job.size_px)
+    ours.draw_images(Path(job.folder), job.batch, job.size_px)
     return {}
 
 

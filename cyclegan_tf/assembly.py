@@ -150,7 +150,7 @@ def _freeze(experiment: Experiment, generators: dict[str, keras.Model]) -> None:
 
 
 def check_sizes(experiment: Experiment) -> None:
-    """Refuses a crop the networks cannot take, and networks in files that are not for these pictures.
+    """Refuses a crop the networks cannot take, and networks in files that are not for these images.
 
     Raises:
       UserError: says which sizes would do.
@@ -162,7 +162,7 @@ def check_sizes(experiment: Experiment) -> None:
         for domain, asked in (("x", data.channels_x), ("y", data.channels_y)):
             if has[domain] != asked:
                 raise UserError(
-                    f"generator.network_{direction} {path} is for pictures of {domain.upper()} with {has[domain]} "
+                    f"generator.network_{direction} {path} is for images of {domain.upper()} with {has[domain]} "
                     f"channels, but data.channels_{domain} is {asked}."
                 )
     preparation = build_preparation(experiment)
@@ -196,7 +196,7 @@ def norms(experiment: Experiment) -> set[str]:
 
 
 def build_preparation(experiment: Experiment) -> Preparation:
-    """Sizes and chance of the experiment's pictures.
+    """Sizes and chance of the experiment's images.
 
     Raises:
       UserError: a generator's file cannot be read.
@@ -215,10 +215,10 @@ def build_preparation(experiment: Experiment) -> Preparation:
 
 
 def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = None) -> sources.Source:
-    """The experiment's pictures; `recorded` keeps the split that a run of two plain folders began with.
+    """The experiment's images; `recorded` keeps the split that a run of two plain folders began with.
 
     Raises:
-      UserError: a folder is missing or empty, a file is not a picture, or the data set cannot be had.
+      UserError: a folder is missing or empty, a file is not an image, or the data set cannot be had.
     """
     data = experiment.data
     channels = data.channels_x, data.channels_y
@@ -229,7 +229,7 @@ def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = 
         )  # fmt: skip
     if data.source == "demo":
         if channels != (3, 3):
-            raise UserError(f"The demo's pictures have 3 channels, but data.channels_x, channels_y are {channels}.")
+            raise UserError(f"The demo's images have 3 channels, but data.channels_x, channels_y are {channels}.")
         return sources.open_demo()
     if data.source.startswith("tfds:"):
         return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *channels)
@@ -239,37 +239,37 @@ def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = 
 def open_feed(
     experiment: Experiment, run: RunDirectory, show_progress: bool = False, cache: str | None = None
 ) -> tuple[Feed, list[str]]:
-    """Opens, reads and prepares the experiment's pictures, as the run began with them if it has begun.
+    """Opens, reads and prepares the experiment's images, as the run began with them if it has begun.
 
     Returns:
       The feed, and notes for people.
 
     Raises:
-      UserError: see `open_source`; or a picture cannot be decoded, or a batch is larger than a domain.
+      UserError: see `open_source`; or an image cannot be decoded, or a batch is larger than a domain.
     """
-    recorded = run.recorded_pictures()
+    recorded = run.recorded_images()
     source = open_source(experiment, recorded)
     notes = list(source.notes)
     if recorded is not None and recorded != source.record():
         notes.append(
-            "the pictures are not those this run began with: the order of what follows differs from what an "
+            "the images are not those this run began with: the order of what follows differs from what an "
             "undisturbed run would have seen"
         )
     order = Order(len(source.train_x), len(source.train_y), experiment.data.batch_size, experiment.training.seed)
     if not order.steps_per_epoch:
         raise UserError(
             f"data.batch_size is {order.batch_size}, but the larger domain has only "
-            f"{max(order.count_x, order.count_y)} pictures; take a smaller batch."
+            f"{max(order.count_x, order.count_y)} images; take a smaller batch."
         )
     preparation = build_preparation(experiment)
     stores = [
-        open_store(pictures, preparation, cache or experiment.data.cache, run.cache, label, show_progress)
-        for label, pictures in (("train_x", source.train_x), ("train_y", source.train_y))
+        open_store(images, preparation, cache or experiment.data.cache, run.cache, label, show_progress)
+        for label, images in (("train_x", source.train_x), ("train_y", source.train_y))
     ]
     for label, store in zip("XY", stores, strict=True):
         if store.enlarged:
             notes.append(
-                f"{store.enlarged} of {len(store)} pictures of {label} are smaller than the crop and were enlarged"
+                f"{store.enlarged} of {len(store)} images of {label} are smaller than the crop and were enlarged"
             )
     return Feed(source, preparation, order, *stores), notes
 

@@ -18,15 +18,15 @@ FLOORS = [
     ["optimizers", "errors", "network_config"],
     [
         "config", "losses", "schedules", "layers", "convolutions", "gradients", "pool",
-        "colours",
-        "hardware", "data.scenes", "metrics.pictures", "metrics.swd", "metrics.distributions", "metrics.spectrum",
+        "colors",
+        "hardware", "data.scenes", "metrics.images", "metrics.swd", "metrics.distributions", "metrics.spectrum",
         "averaging", "guards", "freezing", "cluster", "cluster_ground", "tiling", "inspection.graph", "inspection.text",
         "exporting.kinds", "exporting.exif", "exporting.metadata",
         "exporting.litert_runtime", "serving.metrics", "evaluation.wording", "evaluation.page", "evaluation.charts",
     ],
     [
         "levels", "parts", "checkpoints", "runs", "cli", "data.demo", "model", "exporting.placing", "distribution",
-        "exporting.phone", "film_reading", "shared_statistics",
+        "exporting.phone", "video_reading", "shared_statistics",
         "serving.limits", "metrics.labels", "metrics.inception", "evaluation.scores",
         "evaluation.features", "interop.torch_files", "interop.torch_layout", "interop.addons", "inspection.networks",
     ],
@@ -47,7 +47,7 @@ FLOORS = [
     ["grids"],
     ["images"],
     [
-        "findings", "evaluation.labelled", "data.sources", "data.preparation", "translation", "picture_rows",
+        "findings", "evaluation.labeled", "data.sources", "data.preparation", "translation", "image_rows",
         "exporting.parity",
     ],
     ["doctor", "evaluation.judge", "evaluation.protocol", "data.store", "folder_translation", "frames", "beam_steps"],
@@ -109,7 +109,7 @@ def test_every_module_has_a_test_file():
     assert wanted - {path.name for path in TESTS.glob("test_*.py")} == set()
 
 
-def test_only_the_pictures_modules_know_how_levels_become_numbers():
+def test_only_the_images_modules_know_how_levels_become_numbers():
     knowing = {name for name, path in MODULES.items() if "127.5" in path.read_text()}
     assert len(knowing) == 1, knowing
 

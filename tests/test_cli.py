@@ -31,8 +31,8 @@ TRAIN_OPTIONS = """
 --training.precision --training.jit --training.recompute --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
 --training.strategy --training.ema --training.best_by --training.patience --training.freeze
---logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_pictures
---logging.test_every_epochs --logging.test_pictures --logging.score_every_epochs --logging.score_pictures
+--logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_images
+--logging.test_every_epochs --logging.test_images --logging.score_every_epochs --logging.score_images
 """.split()
 
 
@@ -101,7 +101,7 @@ def test_the_ablation_has_the_papers_cases():
         (["--generator.long_skips", "maybe"], "takes true, false or auto."),
         (["--generator.norm", "layer"], "takes one of instance, batch"),
         (["--init_checkpoint", "last"], "--init_checkpoint is given without --init_from"),
-        (["--init_from", "runs/a"], "--init_from takes networks only; name the pictures to train on with"),
+        (["--init_from", "runs/a"], "--init_from takes networks only; name the images to train on with"),
         (["--init_from", "no/where", "--data.source", "x"], "no/where is not a run directory"),
         (["--init_from", __file__, "--data.source", "x"], "is neither a run directory nor a .keras file; make one"),
     ],

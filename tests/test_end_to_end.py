@@ -49,7 +49,7 @@ def wait_for(condition, process, seconds=180):
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return tiny.folder(tmp_path_factory.mktemp("pictures"))
+    return tiny.folder(tmp_path_factory.mktemp("images"))
 
 
 STEPS = 100
@@ -57,7 +57,7 @@ LONG = [f"--training.max_steps={STEPS}", "--training.constant_epochs=500", "--tr
 
 
 def test_train_kill_resume_translate(source, tmp_path):
-    """kill -9 in mid-training, resumed, equals never killed; then the pictures go through."""
+    """kill -9 in mid-training, resumed, equals never killed; then the images go through."""
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     first = start(*tiny.words(source, killed, *LONG))
     try:

@@ -16,7 +16,7 @@ CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0
 
 
 class ReflectionPadding(keras.layers.Layer):
-    """Mirrors a picture's borders.
+    """Mirrors an image's borders.
 
     Args:
       pixels: on every side.
@@ -50,8 +50,8 @@ def _norm_relu(x: tf.Tensor) -> tf.Tensor:
 
 def generator(filters: int = 64, blocks: int = 9) -> keras.Model:
     """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3."""
-    picture = keras.Input((None, None, 3))
-    x = _norm_relu(_conv(ReflectionPadding(3)(picture), filters, 7))
+    image = keras.Input((None, None, 3))
+    x = _norm_relu(_conv(ReflectionPadding(3)(image), filters, 7))
     for width in (2 * filters, 4 * filters):
         x = _norm_relu(_conv(keras.layers.ZeroPadding2D(1)(x), width, 3, 2))
     for _ in range(blocks):
@@ -62,17 +62,17 @@ def generator(filters: int = 64, blocks: int = 9) -> keras.Model:
         x = keras.layers.Conv2DTranspose(width, 3, 2, kernel_initializer=_initializer())(x)
         x = _norm_relu(keras.layers.Cropping2D(((1, 0), (1, 0)))(x))
     x = _conv(ReflectionPadding(3)(x), 3, 7)
-    return keras.Model(picture, keras.layers.Activation("tanh", dtype="float32")(x))
+    return keras.Model(image, keras.layers.Activation("tanh", dtype="float32")(x))
 
 
 def discriminator(filters: int = 64) -> keras.Model:
     """C64-C128-C256-C512-1: the PatchGAN of 70 pixels."""
-    picture = keras.Input((None, None, 3))
-    x = keras.layers.LeakyReLU(0.2)(_conv(keras.layers.ZeroPadding2D(1)(picture), filters, 4, 2))
+    image = keras.Input((None, None, 3))
+    x = keras.layers.LeakyReLU(0.2)(_conv(keras.layers.ZeroPadding2D(1)(image), filters, 4, 2))
     for width, stride in ((2 * filters, 2), (4 * filters, 2), (8 * filters, 1)):
         x = keras.layers.LeakyReLU(0.2)(_norm(_conv(keras.layers.ZeroPadding2D(1)(x), width, 4, stride)))
     x = _conv(keras.layers.ZeroPadding2D(1)(x), 1, 4)
-    return keras.Model(picture, keras.layers.Activation("linear", dtype="float32")(x))
+    return keras.Model(image, keras.layers.Activation("linear", dtype="float32")(x))
 
 
 class TutorialCycleGAN(keras.Model):
@@ -140,9 +140,9 @@ def build(job: Job) -> TutorialCycleGAN:
 
 
 def stepper(model: TutorialCycleGAN, job: Job) -> Callable[[], dict[str, float]]:
-    """One compiled step on made-up pictures per call."""
+    """One compiled step on made-up images per call."""
     step = tf.function(model.train_step)
-    batch = tuple(tf.constant(pictures) for pictures in inputs.batch(job.size_px, job.batch, job.seed))
+    batch = tuple(tf.constant(images) for images in inputs.batch(job.size_px, job.batch, job.seed))
     return lambda: {name: float(value) for name, value in step(batch).items()}
 
 

@@ -30,7 +30,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.translate import folder as folder_translation
 from cyclegan_tf.translate.translator import Translator, plan
 
-NOISE = 12.0  # deviation of the grain laid over drawn pictures, which a photograph's JPEG pays for too
+NOISE = 12.0  # deviation of the grain laid over drawn images, which a photograph's JPEG pays for too
 READ_AHEAD = 64  # steps; more than tf.data was seen to hold ready
 
 
@@ -60,9 +60,9 @@ def build(job: Job) -> CycleGAN:
 
 
 def stepper(model: CycleGAN, job: Job) -> Callable[[], dict[str, float]]:
-    """One step on made-up pictures per call, compiled and read out as `training.Trainer` does."""
+    """One step on made-up images per call, compiled and read out as `training.Trainer` does."""
     step = tf.function(model.train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile)
-    batch = tuple(tf.constant(pictures) for pictures in inputs.batch(job.size_px, job.batch, job.seed))
+    batch = tuple(tf.constant(images) for images in inputs.batch(job.size_px, job.batch, job.seed))
     return lambda: {name: float(value) for name, value in step(batch).items()}
 
 
@@ -81,11 +81,11 @@ def _generator(job: Job) -> keras.Model:
 
 
 def translation(job: Job) -> Callable[[], dict[str, float]]:
-    """One picture, uint8 in and out, per call."""
+    """One image, uint8 in and out, per call."""
     network = _generator(job)
     translator = Translator(network, assembly.network_multiple_px(network))
-    picture = inputs.picture(job.size_px, job.seed)
-    return lambda: {"mean": float(translator(picture).mean())}
+    image = inputs.image(job.size_px, job.seed)
+    return lambda: {"mean": float(translator(image).mean())}
 
 
 def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
@@ -100,14 +100,14 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
     def run() -> dict[str, float]:
         outcomes = list(folder_translation.translate_files(translator, tasks))
         if errors := [outcome.error for outcome in outcomes if outcome.error]:
-            raise RuntimeError(f"{len(errors)} pictures were not translated: {errors[0]}")
-        return {"pictures": len(outcomes)}
+            raise RuntimeError(f"{len(errors)} images were not translated: {errors[0]}")
+        return {"images": len(outcomes)}
 
     return run
 
 
 def loader(job: Job) -> Callable[[], dict[str, float]]:
-    """One epoch per call, of one iterator for all, as in training; pictures of both domains are counted."""
+    """One epoch per call, of one iterator for all, as in training; images of both domains are counted."""
     experiment = experiment_of(job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286)
     feed, _ = assembly.open_feed(experiment, RunDirectory(Path(job.target)))
     order = feed.order
@@ -122,25 +122,25 @@ def loader(job: Job) -> Callable[[], dict[str, float]]:
             next(batches)
         return {
             "seconds": time.perf_counter() - start,
-            "pictures": 2 * order.steps_per_epoch * order.batch_size,
+            "images": 2 * order.steps_per_epoch * order.batch_size,
         }
 
     return run
 
 
-def draw_pictures(folder: Path, count: int, size_px: int) -> None:
+def draw_images(folder: Path, count: int, size_px: int) -> None:
     """JPEGs in trainA and trainB: the demo's scenes, with grain."""
     rng = np.random.default_rng(0)
     for domain, name in (("x", "trainA"), ("y", "trainB")):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for index in range(count):
-            drawn = demo.train_picture(domain, index, size_px).astype(np.float32)
+            drawn = demo.train_image(domain, index, size_px).astype(np.float32)
             grainy = np.clip(drawn + rng.normal(0, NOISE, drawn.shape), 0, 255).astype(np.uint8)
             image_io.save(folder / name / f"{index:04d}.jpg", grainy)
 
 
 def count_macs(job: Job) -> Macs:
-    """Multiply-accumulates of the job's networks for one picture of its size."""
+    """Multiply-accumulates of the job's networks for one image of its size."""
     experiment = experiment_of(job)
     counts = []
     for network in (assembly.build_generator(experiment, "xy"), assembly.build_discriminator(experiment, "x")):

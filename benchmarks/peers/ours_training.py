@@ -1,6 +1,6 @@
-"""cyclegan_tf trained for a given time on a folder of pictures: its command's loop, with generators kept at marks.
+"""cyclegan_tf trained for a given time on a folder of images: its command's loop, with generators kept at marks.
 
-Only what a measurement must not pay for is left out: pictures of samples, test losses, scores and full checkpoints,
+Only what a measurement must not pay for is left out: images of samples, test losses, scores and full checkpoints,
 none of which the PyTorch trainer beside it has.
 
     python benchmarks/peers/ours_training.py ENTRY STARTED      an entry of the race as JSON, and when it was started
@@ -29,7 +29,7 @@ from cyclegan_tf.train.trainer import Trainer
 
 NEVER = 10**9
 STRETCH = 1000
-LEAST_MINUTES = 1e-3  # one step, where starting has used up the budget
+MIN_MINUTES = 1e-3  # one step, where starting has used up the budget
 DIRECTIONS = ("xy", "yx")
 AVERAGED = "_averaged"
 
@@ -105,7 +105,7 @@ def train(entry: Entry, started: float) -> int:
         print(told | beginning.start(experiment, model, feed), flush=True)
         # What imports and reading have used up is taken off, so that the rate falls to 0 where the budget ends.
         left = entry.minutes - (time.time() - started) / 60
-        rest = dataclasses.replace(experiment.training, max_minutes=max(left, LEAST_MINUTES))
+        rest = dataclasses.replace(experiment.training, max_minutes=max(left, MIN_MINUTES))
         experiment = dataclasses.replace(experiment, training=rest)
         run.begin(experiment, feed.source.record())
         runner = Runner(entry, started, experiment, run, feed, model)

@@ -1,7 +1,7 @@
 """CycleGAN in plain PyTorch, laid out and trained as the paper's authors describe theirs.
 
 It is what a person would run who follows the official recipe today: six separate generator calls, judges frozen
-during the generators' step, a pool of 50 pictures, two Adams. Options are those a user has: memory layout, bfloat16
+during the generators' step, a pool of 50 images, two Adams. Options are those a user has: memory layout, bfloat16
 autocast, torch.compile.
 
     python benchmarks/peers/torch_cyclegan.py JOB     translates the folder of a job (as JSON), as a whole command
@@ -38,7 +38,7 @@ LOAD_PX, CROP_PX = 286, 256
 class MendedInstanceNorm(nn.InstanceNorm2d):
     """Instance normalization for channels last, where PyTorch 2.13 goes back wrongly on the CPU.
 
-    Of a single picture its kernel reads a channels-last gradient as if it were contiguous: the losses are right, the
+    Of a single image its kernel reads a channels-last gradient as if it were contiguous: the losses are right, the
     generators' gradients have nothing to do with them. Of the remedies this is the cheapest; nn.GroupNorm is right
     too, but takes twice the time in bfloat16. torch.compile takes the operation apart and does not need it.
     """
@@ -116,18 +116,18 @@ class Pool:
 
     def __init__(self, size: int = 50) -> None:
         self.size = size
-        self.pictures: list[torch.Tensor] = []
+        self.images: list[torch.Tensor] = []
 
     def exchange(self, fakes: torch.Tensor) -> torch.Tensor:
         """Takes (N, C, H, W) and returns as many to show."""
         shown = []
         for fake in fakes.detach():
             new = fake.unsqueeze(0)
-            if len(self.pictures) < self.size:
-                self.pictures.append(new.clone())
+            if len(self.images) < self.size:
+                self.images.append(new.clone())
             elif random.random() > 0.5:
                 place = random.randrange(self.size)
-                new, self.pictures[place] = self.pictures[place], new.clone()
+                new, self.images[place] = self.images[place], new.clone()
             shown.append(new)
         return torch.cat(shown)
 
@@ -137,7 +137,7 @@ class Training:
 
     Args:
       job: widths, precision, layout and whether to compile.
-      device: where the networks lie and pictures are given.
+      device: where the networks lie and images are given.
       upsampling: of the generators.
     """
 
@@ -213,20 +213,20 @@ def _ready(network: nn.Sequential, job: Job) -> Callable[[torch.Tensor], torch.T
     network.to(memory_format=_layout(job))
     if not job.compiled:
         return network
-    # Real and generated pictures, judged with and without gradients of the weights: more variants than PyTorch
+    # Real and generated images, judged with and without gradients of the weights: more variants than PyTorch
     # compiles by default, and what is above its limit runs uncompiled.
     torch._dynamo.config.recompile_limit = 64
     return torch.compile(network)
 
 
-def to_tensor(pictures: np.ndarray, job: Job) -> torch.Tensor:
+def to_tensor(images: np.ndarray, job: Job) -> torch.Tensor:
     """(N, H, W, C) -> (N, C, H, W) in the job's memory layout."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(memory_format=_layout(job))
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=_layout(job))
 
 
 def stepper(training: Training, job: Job) -> Callable[[], dict[str, float]]:
-    """One step on made-up pictures per call."""
-    batch = [to_tensor(pictures, job) for pictures in inputs.batch(job.size_px, job.batch, job.seed)]
+    """One step on made-up images per call."""
+    batch = [to_tensor(images, job) for images in inputs.batch(job.size_px, job.batch, job.seed)]
     return lambda: training.step(*batch)
 
 
@@ -242,9 +242,9 @@ def _translator(network: nn.Sequential, job: Job) -> Callable[[np.ndarray], np.n
     """uint8 (H, W, 3) -> uint8 of the same size."""
     run = _ready(network.eval(), job)
 
-    def translate(picture: np.ndarray) -> np.ndarray:
+    def translate(image: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), _autocast(job):
-            signed = to_tensor(picture[np.newaxis], job).float().div(127.5).sub(1.0)
+            signed = to_tensor(image[np.newaxis], job).float().div(127.5).sub(1.0)
             translated = run(signed).float().add(1.0).mul(127.5).round().clamp(0, 255)
             return translated.byte()[0].permute(1, 2, 0).contiguous().numpy()
 
@@ -252,24 +252,24 @@ def _translator(network: nn.Sequential, job: Job) -> Callable[[np.ndarray], np.n
 
 
 def translation(job: Job) -> Callable[[], dict[str, float]]:
-    """One picture, uint8 in and out, per call."""
+    """One image, uint8 in and out, per call."""
     torch.manual_seed(job.seed)
     translate = _translator(generator(job.filters, job.blocks), job)
-    picture = inputs.picture(job.size_px, job.seed)
-    return lambda: {"mean": float(translate(picture).mean())}
+    image = inputs.image(job.size_px, job.seed)
+    return lambda: {"mean": float(translate(image).mean())}
 
 
 def _translate_files(job: Job) -> int:
-    """From a file of weights to the last picture; returns how many."""
+    """From a file of weights to the last image; returns how many."""
     network = generator(job.filters, job.blocks)
     network.load_state_dict(torch.load(Path(job.target) / "generator.pt"))
     translate = _translator(network, job)
     sources = sorted(Path(job.folder).iterdir())
     for source in sources:
-        with Image.open(source) as image:
-            picture = np.array(image.convert("RGB"))
+        with Image.open(source) as pil_image:
+            image = np.array(pil_image.convert("RGB"))
         # the format and quality that our command keeps for a JPEG
-        Image.fromarray(translate(picture)).save(Path(job.target) / source.name, quality=95)
+        Image.fromarray(translate(image)).save(Path(job.target) / source.name, quality=95)
     return len(sources)
 
 
@@ -278,18 +278,18 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
     target = Path(job.target)
     target.mkdir(parents=True, exist_ok=True)
     torch.save(generator(job.filters, job.blocks).state_dict(), target / "generator.pt")
-    return lambda: {"pictures": _translate_files(job)}
+    return lambda: {"images": _translate_files(job)}
 
 
 # Input pipeline.
 
 
 class Unpaired(Dataset):
-    """Pictures of A in turn, each with a random one of B, cropped and mirrored at random.
+    """Images of A in turn, each with a random one of B, cropped and mirrored at random.
 
     Args:
       root: holds trainA and trainB.
-      load_px: side that pictures are brought to.
+      load_px: side that images are brought to.
       crop_px: side of what is cut out of that.
     """
 
@@ -305,27 +305,27 @@ class Unpaired(Dataset):
 
 
 def loaded(path: Path, load_px: int) -> Image.Image:
-    """A picture as RGB, brought to a square."""
+    """An image as RGB, brought to a square."""
     with Image.open(path) as file:
         return file.convert("RGB").resize((load_px, load_px), Image.Resampling.BICUBIC)
 
 
 def _prepared(path: Path, load_px: int, crop_px: int) -> torch.Tensor:
-    image = loaded(path, load_px)
+    pil_image = loaded(path, load_px)
     left, top = (random.randint(0, load_px - crop_px) for _ in range(2))
-    image = image.crop((left, top, left + crop_px, top + crop_px))
+    pil_image = pil_image.crop((left, top, left + crop_px, top + crop_px))
     if random.random() > 0.5:
-        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+        pil_image = pil_image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    tensor = torch.from_numpy(np.array(pil_image)).permute(2, 0, 1).contiguous()
     return tensor.float().div(255).sub_(0.5).div_(0.5)
 
 
 def loader(job: Job) -> Callable[[], dict[str, float]]:
-    """One epoch per call; pictures of both domains are counted."""
+    """One epoch per call; images of both domains are counted."""
     data = DataLoader(
         Unpaired(Path(job.folder)), batch_size=job.batch, shuffle=True, num_workers=2, persistent_workers=True
     )
-    return lambda: {"pictures": sum(len(x) + len(y) for x, y in data)}
+    return lambda: {"images": sum(len(x) + len(y) for x, y in data)}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The PyTorch reference trained with many seeds at once on one GPU, in a given number of steps.
 
 Networks, losses and the order of a step are those of `torch_cyclegan`. What differs is how the device is kept busy:
-pictures, pools and rates lie on it, and a step after the first few is a CUDA graph, replayed by each training on a
+images, pools and rates lie on it, and a step after the first few is a CUDA graph, replayed by each training on a
 stream of its own. On a CPU the same steps run one by one, which is what the tests compare with `torch_cyclegan`.
 """
 
@@ -21,7 +21,7 @@ from torch import nn
 from peers import torch_cyclegan, torch_training
 
 EAGER_STEPS = 3  # before the graph is recorded: they create Adam's state and choose kernels
-PICTURES_AT_ONCE = 20
+IMAGES_AT_ONCE = 20
 RAMP = 0.05  # of the half-life of averages; see cyclegan_tf.averaging
 
 
@@ -34,18 +34,18 @@ class FloatTanh(nn.Module):
 
 
 class DevicePool:
-    """`torch_cyclegan.Pool` for one picture per step, without a look at the device.
+    """`torch_cyclegan.Pool` for one image per step, without a look at the device.
 
     Args:
       rng: of the draws, which are made on the host before each step.
-      shape: of a picture, (C, H, W).
-      device: where the pictures lie.
+      shape: of an image, (C, H, W).
+      device: where the images lie.
       size: of the pool.
     """
 
     def __init__(self, rng: random.Random, shape: tuple[int, ...], device: str, size: int = 50) -> None:
         self._rng, self._size, self._held = rng, size, 0
-        self.pictures = torch.zeros((size, *shape), device=device)
+        self.images = torch.zeros((size, *shape), device=device)
         self._place = torch.zeros(1, dtype=torch.long, device=device)
         self._shows_old, self._takes_new = (torch.zeros(1, dtype=torch.bool, device=device) for _ in range(2))
 
@@ -61,17 +61,17 @@ class DevicePool:
     def exchange(self, fakes: torch.Tensor) -> torch.Tensor:
         """Takes (1, C, H, W) and returns one to show."""
         new = fakes.detach().float()
-        old = self.pictures.index_select(0, self._place)
-        self.pictures.index_copy_(0, self._place, torch.where(self._takes_new, new, old))
+        old = self.images.index_select(0, self._place)
+        self.images.index_copy_(0, self._place, torch.where(self._takes_new, new, old))
         return torch.where(self._shows_old, old, new)
 
 
-class Pictures:
-    """The training pictures of both domains on the device, at the size before the crop.
+class Images:
+    """The training images of both domains on the device, at the size before the crop.
 
     Args:
       folder: holds trainA and trainB.
-      load_px: side that pictures are brought to.
+      load_px: side that images are brought to.
       device: where they lie, as uint8 (N, 3, load_px, load_px).
     """
 
@@ -90,19 +90,19 @@ class Seeded:
 
     Args:
       job: widths, precision, seed and side of the crop.
-      pictures: what it is trained on.
+      images: what it is trained on.
       steps: to its end, over which the rate takes its course.
-      half_life: of the generators' moving averages, in pictures.
+      half_life: of the generators' moving averages, in images.
       device: "cuda" or "cpu".
       upsampling: of the generators, see `torch_cyclegan.generator`.
     """
 
     def __init__(
-        self, job: Job, pictures: Pictures, steps: int, half_life: float, device: str, upsampling: str = "transposed"
+        self, job: Job, images: Images, steps: int, half_life: float, device: str, upsampling: str = "transposed"
     ) -> None:
         self.training = torch_cyclegan.Training(job, device, upsampling)
         self.step, self.steps = 0, steps
-        self._pictures, self._crop, self._half_life = pictures, job.size_px, half_life
+        self._images, self._crop, self._half_life = images, job.size_px, half_life
         self._rng = random.Random(job.seed)
         self._order: list[int] = []
         self._stream = torch.cuda.Stream() if device == "cuda" else None
@@ -136,12 +136,12 @@ class Seeded:
                 self._update()
         self.step += 1
 
-    def translated(self, pictures: np.ndarray, direction: int, averaged: bool) -> np.ndarray:
+    def translated(self, images: np.ndarray, direction: int, averaged: bool) -> np.ndarray:
         """float32 (N, H, W, 3) in [-1, 1] -> the same by G (0) or F (1), in float32, with the weights as they are."""
         network, outputs = self.generators[direction], []
         with self._on_stream(), torch.no_grad(), self._with_averages(averaged):
-            for start in range(0, len(pictures), PICTURES_AT_ONCE):
-                part = torch.from_numpy(pictures[start : start + PICTURES_AT_ONCE]).to(self._rate.device)
+            for start in range(0, len(images), IMAGES_AT_ONCE):
+                part = torch.from_numpy(images[start : start + IMAGES_AT_ONCE]).to(self._rate.device)
                 outputs.append(network(part.permute(0, 3, 1, 2).contiguous()).permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(outputs)
 
@@ -164,23 +164,23 @@ class Seeded:
         return contextlib.nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
     def _feed(self) -> None:
-        """All that differs from step to step: pictures, the pools' draws, the rate, the averages' pace."""
-        first, second = self._pictures.domains
+        """All that differs from step to step: images, the pools' draws, the rate, the averages' pace."""
+        first, second = self._images.domains
         if not self._order:
             self._order = self._rng.sample(range(len(first)), len(first))
         chosen = first[self._order.pop()], second[self._rng.randrange(len(second))]
-        for target, picture in zip(self._batch, chosen, strict=True):
-            target.copy_(self._augmented(picture)).div_(127.5).sub_(1.0)
+        for target, image in zip(self._batch, chosen, strict=True):
+            target.copy_(self._augmented(image)).div_(127.5).sub_(1.0)
         for pool in self.training.pools.values():
             pool.draw()
         self._rate.fill_(torch_training.RATE * torch_training.rate_factor(self.step / self.steps))
         half_life = min(self._half_life, RAMP * (self.step + 1))
         self._share.fill_(-math.expm1(-math.log(2) / half_life))
 
-    def _augmented(self, picture: torch.Tensor) -> torch.Tensor:
-        room = self._pictures.load_px - self._crop
+    def _augmented(self, image: torch.Tensor) -> torch.Tensor:
+        room = self._images.load_px - self._crop
         left, top = self._rng.randint(0, room), self._rng.randint(0, room)
-        cut = picture[:, top : top + self._crop, left : left + self._crop]
+        cut = image[:, top : top + self._crop, left : left + self._crop]
         return cut.flip(-1) if self._rng.random() > 0.5 else cut
 
     def _update(self) -> None:

@@ -1,7 +1,7 @@
-"""The PyTorch reference trained for a given time on a folder of pictures, as the paper's authors' recipe has it.
+"""The PyTorch reference trained for a given time on a folder of images, as the paper's authors' recipe has it.
 
 Networks, losses, pool and Adam are those of `torch_cyclegan`. Added here: the loader of the recipe (two workers, all
-pictures read and resized each time) and the rate's course, constant for 100 epochs and linear to 0 over 100 more,
+images read and resized each time) and the rate's course, constant for 100 epochs and linear to 0 over 100 more,
 fitted into the minutes given as ours is.
 
     python benchmarks/peers/torch_training.py ENTRY STARTED      an entry of the race as JSON, and when it was started
@@ -42,8 +42,8 @@ def rate_factor(fraction: float) -> float:
 
 def batches(entry: Entry, workers: int = WORKERS) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Pairs of (1, 3, H, W) in [-1, 1] without end, shuffled anew each epoch."""
-    pictures = torch_cyclegan.Unpaired(Path(entry.data), entry.load_px, entry.size_px)
-    loader = DataLoader(pictures, batch_size=1, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+    images = torch_cyclegan.Unpaired(Path(entry.data), entry.load_px, entry.size_px)
+    loader = DataLoader(images, batch_size=1, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
     layout = torch.channels_last if entry.layout == "nhwc" else torch.contiguous_format
     for x, y in itertools.chain.from_iterable(itertools.repeat(loader)):
         yield x.contiguous(memory_format=layout), y.contiguous(memory_format=layout)
@@ -76,7 +76,7 @@ def train(entry: Entry, started: float, workers: int = WORKERS) -> int:
         clock.after_step(step)
         if clock.fraction >= 1:
             return step
-    raise AssertionError("the pictures never end")
+    raise AssertionError("the images never end")
 
 
 def translator(entry: Entry, minute: float, direction: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -84,9 +84,9 @@ def translator(entry: Entry, minute: float, direction: str) -> Callable[[np.ndar
     network = torch_cyclegan.generator(entry.filters, entry.blocks).eval()
     network.load_state_dict(torch.load(entry.generator(minute, direction, ".pt"), weights_only=True))
 
-    def translate(picture: np.ndarray) -> np.ndarray:
+    def translate(image: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            given = torch.from_numpy(np.array(picture, np.float32)).permute(0, 3, 1, 2).contiguous()
+            given = torch.from_numpy(np.array(image, np.float32)).permute(0, 3, 1, 2).contiguous()
             return network(given).permute(0, 2, 3, 1).contiguous().numpy()
 
     return translate

@@ -1,4 +1,4 @@
-"""`python -m cyclegan_tf.check DATA`: looks through the pictures of a data set before it is trained on.
+"""`python -m cyclegan_tf.check DATA`: looks through the images of a data set before it is trained on.
 
 Exit status 0: fine; 1: something to look at; 2: training would refuse it.
 """
@@ -28,7 +28,7 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.check",
-        description="Reads every picture of a data set, and says what would go wrong in training.",
+        description="Reads every image of a data set, and says what would go wrong in training.",
     )
     parser.add_argument("source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB.")
     parser.add_argument("--x_dir", type=str, help="Plain folder of domain X, instead of SOURCE; with --y_dir.")
@@ -37,10 +37,10 @@ def build_parser() -> cli.Parser:
         "--contact_sheet",
         type=str,
         default="contact_sheet.png",
-        help="Picture file to write, some pictures of each folder; none for none.",
+        help="Image file to write, some images of each folder; none for none.",
     )
     parser.add_argument("--crop_size_px", type=int, default=256, help="Side of the crops that training will cut.")
-    parser.add_argument("--channels", type=int, default=3, help="Channels that training will read pictures with.")
+    parser.add_argument("--channels", type=int, default=3, help="Channels that training will read images with.")
     parser.add_argument("--channels_y", type=int, help="The same for domain Y, where it differs.")
     return parser
 
@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
 
 def render(report: Report) -> str:
     """The report as text: a table, the findings, a verdict."""
-    head = ("folder", "pictures", "width px", "height px", "width/height", "kinds")
+    head = ("folder", "images", "width px", "height px", "width/height", "kinds")
     table = [head, *(_row(folder) for folder in report.folders)]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -1,4 +1,4 @@
-"""The data doctor: reads every picture of a data set and says what would go wrong in training, and what to do."""
+"""The data doctor: reads every image of a data set and says what would go wrong in training, and what to do."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ def examine(
     crop_size_px: int = 256,
     show_progress: bool = False,
 ) -> Report:
-    """Decodes every picture and looks for what harms training.
+    """Decodes every image and looks for what harms training.
 
     Args:
       folders: by name, as in `Folder.name`.
-      channels_x: channels that pictures of X are read with.
-      channels_y: channels that pictures of Y are read with.
+      channels_x: channels that images of X are read with.
+      channels_y: channels that images of Y are read with.
       crop_size_px: side of the crops that training will cut.
       show_progress: draw a progress bar on standard error.
 
     Raises:
       UserError: a folder is missing.
     """
-    paths = {name: image_io.find_pictures(folder) for name, folder in folders.items()}
+    paths = {name: image_io.find_images(folder) for name, folder in folders.items()}
     channels = {name: channels_x if domain_of(name) == "X" else channels_y for name in folders}
     jobs = [(path, channels[name]) for name in folders for path in paths[name]]
     examined = iter(list(_examine_all(jobs, show_progress)))
@@ -84,25 +84,25 @@ def examine(
     return Report(looked_at, tuple(sorted(findings, key=lambda finding: order.index(finding.level))))
 
 
-def contact_sheet(report: Report, pictures_per_row: int = 8, cell_px: int = 128, seed: int = 0) -> np.ndarray:
-    """A row of randomly chosen pictures per folder.
+def contact_sheet(report: Report, images_per_row: int = 8, cell_px: int = 128, seed: int = 0) -> np.ndarray:
+    """A row of randomly chosen images per folder.
 
     Returns:
       uint8 (H, W, 3).
 
     Raises:
-      UserError: not one picture can be read.
+      UserError: not one image can be read.
     """
     rng = np.random.default_rng(seed)
     rows, titles = [], []
     for folder in report.folders:
         readable = [file for file in folder.files if file.info]
-        chosen = rng.permutation(len(readable))[:pictures_per_row]
+        chosen = rng.permutation(len(readable))[:images_per_row]
         if len(chosen):
             rows.append([image_io.read(readable[i].path, folder.channels) for i in sorted(chosen)])
             titles.append(f"{folder.name} ({len(readable)})")
     if not rows:
-        raise UserError("there is no picture for a contact sheet.")
+        raise UserError("there is no image for a contact sheet.")
     return image_io.grid(rows, row_titles=titles, cell_px=cell_px)
 
 
@@ -110,7 +110,7 @@ def _examine_all(jobs: Sequence[tuple[Path, int]], show_progress: bool) -> Itera
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
     try:
         results = pool.map(_examine, *zip(*jobs, strict=True)) if jobs else iter(())
-        yield from tqdm(results, "reading", len(jobs), disable=not show_progress, leave=False, unit=" pictures")
+        yield from tqdm(results, "reading", len(jobs), disable=not show_progress, leave=False, unit=" images")
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -118,17 +118,17 @@ def _examine_all(jobs: Sequence[tuple[Path, int]], show_progress: bool) -> Itera
 def _examine(path: Path, channels: int) -> Examined:
     try:
         info = image_io.probe(path)
-        picture = image_io.read(path, channels)
-    except image_io.PictureError as error:
+        image = image_io.read(path, channels)
+    except image_io.ImageError as error:
         return Examined(path, error.reason)
-    white = np.iinfo(picture.dtype).max
-    digest = hashlib.blake2b(picture.data, digest_size=16)
-    digest.update(repr((picture.shape, picture.dtype)).encode())
-    # A quarter of a million pixels tell a flat picture; float64 copies of large ones would not fit in memory.
-    step = max(1, math.isqrt(picture.shape[0] * picture.shape[1] // 250_000))
-    # Within each channel: a blue picture has three different channels and yet no detail.
-    contrast = float(picture[::step, ::step].std(axis=(0, 1), dtype=np.float64).max() / white)
-    return Examined(path, None, info, digest.digest(), contrast, float(picture.max() / white))
+    white = np.iinfo(image.dtype).max
+    digest = hashlib.blake2b(image.data, digest_size=16)
+    digest.update(repr((image.shape, image.dtype)).encode())
+    # A quarter of a million pixels tell a flat image; float64 copies of large ones would not fit in memory.
+    step = max(1, math.isqrt(image.shape[0] * image.shape[1] // 250_000))
+    # Within each channel: a blue image has three different channels and yet no detail.
+    contrast = float(image[::step, ::step].std(axis=(0, 1), dtype=np.float64).max() / white)
+    return Examined(path, None, info, digest.digest(), contrast, float(image.max() / white))
 
 
 def _other_files(folder: Path) -> Counter[str]:

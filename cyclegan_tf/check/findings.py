@@ -1,4 +1,4 @@
-"""What harms training, found in what the data doctor knows of each picture."""
+"""What harms training, found in what the data doctor knows of each image."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Literal
 from cyclegan_tf.images import io as image_io
 
 FLAT_CONTRAST = 1 / 255
-"""Standard deviation, as a share of white, below which a picture has nothing to see."""
+"""Standard deviation, as a share of white, below which an image has nothing to see."""
 
 DARK_SHARE = 1 / 8
-"""Deep pictures that never reach this share of white are taken for shallow data in a deep container."""
+"""Deep images that never reach this share of white are taken for shallow data in a deep container."""
 
 UNEVEN_COUNTS = 3
 """How many times as large one domain may be before it is worth a word."""
@@ -31,14 +31,14 @@ class Examined:
       path: the file.
       problem: why it cannot be read; None if it can, and only then the rest is known.
       info: its header.
-      digest: equal for pictures that are equal after decoding.
+      digest: equal for images that are equal after decoding.
       contrast: largest standard deviation of a channel, as a share of white.
       brightest: largest level as a share of white.
     """
 
     path: Path
     problem: str | None = None
-    info: image_io.PictureInfo | None = None
+    info: image_io.ImageInfo | None = None
     digest: bytes = b""
     contrast: float = 0.0
     brightest: float = 0.0
@@ -46,13 +46,13 @@ class Examined:
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder of pictures.
+    """One folder of images.
 
     Attributes:
       name: "trainA", "trainB", "testA", "testB", or "X", "Y" for plain folders.
       path: where it is.
-      channels: what each picture was read with.
-      files: all picture files.
+      channels: what each image was read with.
+      files: all image files.
       ignored: suffix -> number of other files.
     """
 
@@ -73,8 +73,8 @@ class Folder:
         return not self.name.startswith("test")
 
     @property
-    def infos(self) -> list[image_io.PictureInfo]:
-        """Headers of the readable pictures."""
+    def infos(self) -> list[image_io.ImageInfo]:
+        """Headers of the readable images."""
         return [file.info for file in self.files if file.info]
 
     def names(self, files: Sequence[Examined]) -> str:
@@ -97,18 +97,18 @@ def domain_of(name: str) -> str:
     return "X" if name in ("trainA", "testA", "X") else "Y"
 
 
-def _files(count: int, what: str = "picture") -> str:
+def _files(count: int, what: str = "image") -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _look_for_pictures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
+def _look_for_images(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
     for folder in folders:
         others = ", ".join(f"{count} {suffix}" for suffix, count in folder.ignored.items())
         if not folder.files:
             known = ", ".join(sorted(image_io.EXTENSIONS))
             held = f" (it holds {others})" if others else ""
             level: Literal["note", "error"] = "error" if folder.is_training else "note"
-            yield Finding(level, f"{folder.name} has no pictures{held}. Put some there: {known}.")
+            yield Finding(level, f"{folder.name} has no images{held}. Put some there: {known}.")
         elif others:
             yield Finding("note", f"{folder.name}: files of other kinds are not looked at ({others}).")
     names = {folder.name for folder in folders}
@@ -132,10 +132,10 @@ def _look_for_unreadable(folders: Sequence[Folder], _: int) -> Iterator[Finding]
 
 
 def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Finding]:
-    kinds: list[tuple[Callable[[Examined, image_io.PictureInfo], bool], str]] = [
+    kinds: list[tuple[Callable[[Examined, image_io.ImageInfo], bool], str]] = [
         (
             lambda file, _: file.contrast < FLAT_CONTRAST,
-            "flat, one colour without detail, which instance normalization turns into noise. Leave them out",
+            "flat, one color without detail, which instance normalization turns into noise. Leave them out",
         ),
         (
             lambda _, info: min(info.width, info.height) < crop_size_px,
@@ -144,11 +144,11 @@ def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Fi
         ),
         (
             lambda _, info: info.has_alpha,
-            "stored with transparency, which is laid on white. Flatten on another colour if white is wrong",
+            "stored with transparency, which is laid on white. Flatten on another color if white is wrong",
         ),
         (
             lambda _, info: info.mode.startswith("CMYK"),
-            "in CMYK, turned into RGB without the printer's colour profile. Convert to RGB if colours matter",
+            "in CMYK, turned into RGB without the printer's color profile. Convert to RGB if colors matter",
         ),
     ]
     for folder in folders:
@@ -168,22 +168,22 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
             mixed = " and ".join(f"{count} {depth}" for depth, count in depths.items())
             yield Finding(
                 "warning",
-                f"Domain {domain} mixes {mixed} pictures; all are brought to 16 bits. Make sure that white means "
+                f"Domain {domain} mixes {mixed} images; all are brought to 16 bits. Make sure that white means "
                 "white in both kinds.",
             )
-        colours = Counter("gray" if info.channels - info.has_alpha == 1 else "colour" for info in infos)
-        if len(colours) > 1 and own[0].channels == 3:
-            mixed = " and ".join(f"{count} {colour}" for colour, count in colours.items())
+        colors = Counter("gray" if info.channels - info.has_alpha == 1 else "color" for info in infos)
+        if len(colors) > 1 and own[0].channels == 3:
+            mixed = " and ".join(f"{count} {color}" for color, count in colors.items())
             yield Finding(
                 "warning",
-                f"Domain {domain} mixes {mixed} pictures; a generator may learn to drop colour. Leave one kind out.",
+                f"Domain {domain} mixes {mixed} images; a generator may learn to drop color. Leave one kind out.",
             )
         deep = [file for folder in own for file in folder.files if file.info and file.info.bits > 8]
         if deep and max(file.brightest for file in deep) < DARK_SHARE:
             share = max(file.brightest for file in deep)
             yield Finding(
                 "warning",
-                f"Domain {domain}: no deep picture goes above {share:.1%} of white, so all look nearly black. "
+                f"Domain {domain}: no deep image goes above {share:.1%} of white, so all look nearly black. "
                 "If the data has fewer bits (12, say), scale it to 16, or declare MaxSampleValue in TIFF.",
             )
 
@@ -221,13 +221,13 @@ def _look_at_counts(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
         times = counts[large] / counts[small]
         yield Finding(
             "warning",
-            f"{large} has {counts[large]} pictures and {small} only {counts[small]}, each of which is shown "
-            f"{times:.0f} times an epoch. More pictures in {small} would help.",
+            f"{large} has {counts[large]} images and {small} only {counts[small]}, each of which is shown "
+            f"{times:.0f} times an epoch. More images in {small} would help.",
         )
 
 
 LOOKS = (
-    _look_for_pictures,
+    _look_for_images,
     _look_for_unreadable,
     _look_for_kinds,
     _look_for_mixtures,

@@ -16,7 +16,7 @@ from cyclegan_tf.config.networks import Discriminator, Generator
 
 @dataclass(frozen=True)
 class Data:
-    """Where the pictures come from and how they are prepared.
+    """Where the images come from and how they are prepared.
 
     Attributes:
         source: "demo", a folder holding trainA, trainB, testA, testB, or "tfds:NAME" (tfds:cycle_gan/maps).
@@ -24,15 +24,15 @@ class Data:
         y_dir: Plain folder of domain Y.
         tfds_dir: Where tensorflow-datasets keeps its files; its own default when not given.
         test_fraction: Share of each plain folder kept for testing.
-        preprocess: What is done to a training picture before the network sees it.
-        load_size_px: Side (or width) that pictures are resized to, bicubic and antialiased, before the crop.
+        preprocess: What is done to a training image before the network sees it.
+        load_size_px: Side (or width) that images are resized to, bicubic and antialiased, before the crop.
         crop_size_px: Side of the random crop the networks are trained on.
         flip: Mirror left and right at random.
-        channels_x: Channels of domain X: 1 gray, 3 colour, any number for TIFF and NPY.
+        channels_x: Channels of domain X: 1 gray, 3 color, any number for TIFF and NPY.
         channels_y: Channels of domain Y.
-        batch_size: Pictures of each domain per step, on all devices together.
-        cache: Where prepared pictures wait between epochs; auto chooses by measured size and free memory.
-        max_pixels: Pictures with more pixels are refused as decompression bombs.
+        batch_size: Images of each domain per step, on all devices together.
+        cache: Where prepared images wait between epochs; auto chooses by measured size and free memory.
+        max_pixels: Images with more pixels are refused as decompression bombs.
     """
 
     source: str = "demo"
@@ -62,7 +62,7 @@ class Data:
                 self.crop_size_px <= self.load_size_px,
                 "data.crop_size_px",
                 self.crop_size_px,
-                f"the crop is cut from pictures of data.load_size_px {self.load_size_px}: "
+                f"the crop is cut from images of data.load_size_px {self.load_size_px}: "
                 "make the crop smaller or the load size larger",
             )
         if self.preprocess in ("scale_width", "none"):
@@ -84,7 +84,7 @@ class Loss:
         adversarial_y: Weight of G fooling D_Y; 0 removes D_Y.
         cycle_x: Weight of |F(G(x)) - x|, the forward cycle.
         cycle_y: Weight of |G(F(y)) - y|, the backward cycle.
-        identity: Weight of |G(y) - y| and |F(x) - x|, relative to the cycle weight of the same picture.
+        identity: Weight of |G(y) - y| and |F(x) - x|, relative to the cycle weight of the same image.
         identity_x: Weight of |F(x) - x| by itself; identity * cycle_x when not given.
         identity_y: Weight of |G(y) - y| by itself; identity * cycle_y when not given.
         gradient_penalty: Weight of the gradient penalty; used by wgangp only.
@@ -148,7 +148,7 @@ class Training:
     """How long, how precisely and how safely.
 
     Attributes:
-        constant_epochs: Epochs at the full rate; an epoch shows every picture of the larger domain once.
+        constant_epochs: Epochs at the full rate; an epoch shows every image of the larger domain once.
         decay_epochs: Epochs over which the rate then falls.
         max_steps: Budget in steps; the rate's course is fitted into it.
         max_minutes: Budget in minutes of training; the rate's course is fitted into it.
@@ -156,7 +156,7 @@ class Training:
         jit: Compile the step with XLA; auto does so on GPUs only.
         recompute: Compute the generators' inner activations again for the gradient: less memory, a third more time.
         strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG names.
-        seed: Decides initial weights, picture order, augmentation and pool draws.
+        seed: Decides initial weights, image order, augmentation and pool draws.
         pool_size_images: Earlier translations kept for the judges; 0 shows only the newest.
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
         checkpoint_every_minutes: Minutes between checkpoints: the most that a kill -9 can lose.
@@ -207,21 +207,21 @@ class Logging:
 
     Attributes:
         log_every_steps: Steps averaged into one row of metrics.jsonl and one point in TensorBoard.
-        sample_every_steps: Steps between picture grids of fixed test pictures.
-        sample_pictures: Pictures of each domain in a grid.
+        sample_every_steps: Steps between image grids of fixed test images.
+        sample_images: Images of each domain in a grid.
         test_every_epochs: Epochs between measurements of the losses on the test split.
-        test_pictures: Pictures of each domain in that measurement.
+        test_images: Images of each domain in that measurement.
         score_every_epochs: Epochs between scorings on the test split, which choose checkpoints/best; 0 never scores.
-        score_pictures: Pictures of each domain that are scored, always the same ones.
+        score_images: Images of each domain that are scored, always the same ones.
     """
 
     log_every_steps: int = 50
     sample_every_steps: int = 500
-    sample_pictures: int = 4
+    sample_images: int = 4
     test_every_epochs: int = 5
-    test_pictures: int = 20
+    test_images: int = 20
     score_every_epochs: int = 5
-    score_pictures: int = 20
+    score_images: int = 20
 
     def __post_init__(self) -> None:
         names = [entry.name for entry in dataclasses.fields(self)]
@@ -235,7 +235,7 @@ class Experiment:
     """Everything that decides a training's result.
 
     Attributes:
-        data: Where the pictures come from and how they are prepared.
+        data: Where the images come from and how they are prepared.
         generator: The two translators.
         discriminator: The two judges.
         loss: The terms and their weights.
@@ -271,7 +271,7 @@ class Experiment:
         if self.data.channels_x != self.data.channels_y and (identity_x or identity_y):
             raise ValueError(
                 f"The identity loss is on, but data.channels_x is {self.data.channels_x} and data.channels_y is "
-                f"{self.data.channels_y}: a picture of one domain cannot be compared with its identity "
+                f"{self.data.channels_y}: an image of one domain cannot be compared with its identity "
                 "translation in the other; give --loss.identity 0."
             )
 

@@ -21,13 +21,13 @@ class Generator:
         filters: Width of the first layer; the architecture's own (64, fast_style 32) when not given.
         blocks: Number of residual blocks; the architecture's own when not given.
         upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards); auto:
-            resize if the domains' colours are alike.
+            resize if the domains' colors are alike.
         dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
-        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
+        norm: Normalization: of each image by itself as in the paper, or of a batch as in some older checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
-        colour_skip: Lead the input's colours around the network; their change starts from the data and is learned.
-            true: if the domains' colours are alike; always: in any case.
-        long_skips: Add the descending half's features to the ascending half's; auto: if the domains' colours are alike.
+        colour_skip: Lead the input's colors around the network; their change starts from the data and is learned.
+            true: if the domains' colors are alike; always: in any case.
+        long_skips: Add the descending half's features to the ascending half's; auto: if the domains' colors are alike.
         network_xy: Start G from the network in this .keras file, of any layout; a run keeps a copy of its own.
         network_yx: The same for F.
     """
@@ -84,7 +84,7 @@ CHOICES: dict[str, tuple[str | bool, str | bool]] = {
     "upsampling": ("transposed", "resize"),
     "long_skips": (False, True),
 }
-"""What a field's "auto" becomes where the domains' colours are of different kinds, and where they are of one."""
+"""What a field's "auto" becomes where the domains' colors are of different kinds, and where they are of one."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Discriminator:
         architecture: "patch" (PatchGAN) or "pixel" (1x1 convolutions).
         filters: Width of the first layer.
         n_layers: Depth of the PatchGAN, 1 to 6; 3 judges patches of 70 px.
-        norm: Normalization: of each picture by itself as in the paper, or of a batch as in some older checkpoints.
+        norm: Normalization: of each image by itself as in the paper, or of a batch as in some older checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
     """
 

@@ -53,7 +53,7 @@ class _Task:
             self.say("next", command)
 
     def tune_command(self) -> str:
-        return f"python -m cyclegan_tf.train --init_from {shlex.quote(str(self.target))} --data.source PICTURES"
+        return f"python -m cyclegan_tf.train --init_from {shlex.quote(str(self.target))} --data.source IMAGES"
 
     def translate_command(self, *words: str) -> str:
         return " ".join(["python -m cyclegan_tf.translate", shlex.quote(str(self.target)), "INPUT OUTPUT", *words])
@@ -178,7 +178,7 @@ def _legacy_to_keras(task: _Task) -> None:
     from cyclegan_tf.convert.keras2 import open as legacy
 
     network, notes = legacy.open_model(task.source, direction=task.arguments.direction)
-    task.say("recognised", f"{network.name}, {network.count_params():,} parameters")
+    task.say("recognized", f"{network.name}, {network.count_params():,} parameters")
     task.say_notes(notes)
     saving.save_checked(network, task.target)
     task.say_written(task.translate_command(), task.tune_command())
@@ -196,18 +196,18 @@ def _folder_to_run(task: _Task) -> None:
     designs = {attribute: design for attribute, (design, _) in found.items()}
     experiment = _experiment(task, run_of_networks.experiment_fields(designs))
     task.say_notes(note for design in designs.values() for note in torch_recognise.notes(design))
-    pictures = None
+    images = None
     if task.given("--data.source", "--data.x_dir"):
-        pictures = assembly.open_source(experiment).record()
+        images = assembly.open_source(experiment).record()
     else:
-        task.say("note", "training here would go on with the demo's pictures: --data.source names others, now or never")
+        task.say("note", "training here would go on with the demo's images: --data.source names others, now or never")
         task.say("note", "later, others can be had in a new run: python -m cyclegan_tf.train --init_from")
     networks, named = _training(experiment, found)
     with placed(task.target, task.arguments.overwrite) as partial:
         run = RunDirectory(partial)
-        run.begin(experiment, pictures or {})
-        if pictures is None:
-            run.data_path.unlink()  # an empty record would be one of no pictures
+        run.begin(experiment, images or {})
+        if images is None:
+            run.data_path.unlink()  # an empty record would be one of no images
         saving.write_start(run, networks, named)
     train = f"python -m cyclegan_tf.train --run_dir {shlex.quote(str(task.target))}"
     task.say_written(task.translate_command("--direction xy"), train)
@@ -239,7 +239,7 @@ def _training(
 def _read(task: _Task, path: Path, architecture: str) -> tuple[Design, Arrays]:
     """A .pth file's design and arrays, told to people."""
     arrays = torch_files.read_state_dict(path)
-    design = torch_recognise.recognise(arrays, path, task.arguments.norm)
+    design = torch_recognise.recognize(arrays, path, task.arguments.norm)
     if architecture not in ("auto", design.official_name):
         raise UserError(
             f"{path} holds {torch_recognise.described(design)}, not --architecture {architecture}; leave that out."
@@ -250,7 +250,7 @@ def _read(task: _Task, path: Path, architecture: str) -> tuple[Design, Arrays]:
 
 
 def _check_finite(arrays: Arrays, path: Path) -> None:
-    """Refuses what a training that broke down left behind, which gives no picture."""
+    """Refuses what a training that broke down left behind, which gives no image."""
     broken = next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
     if broken is not None:
         raise UserError(
@@ -261,7 +261,7 @@ def _check_finite(arrays: Arrays, path: Path) -> None:
 
 def _say_recognised(task: _Task, what: str, design: Design, arrays: Arrays) -> None:
     count = torch_recognise.count_parameters(arrays)
-    task.say("recognised", f"{what}: {torch_recognise.described(design)}, {count:,} parameters")
+    task.say("recognized", f"{what}: {torch_recognise.described(design)}, {count:,} parameters")
 
 
 def _experiment(task: _Task, decided: Mapping[str, Mapping[str, Any]]) -> Experiment:

@@ -16,11 +16,11 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 
 # Enough for every network there is, and quickly computed.
 _COMPARED_SIDE_PX = 192
-_MOST_DIFFERENCE = 1e-5
+_MAX_DIFFERENCE = 1e-5
 
 
 def save_checked(network: keras.Model, target: Path) -> None:
-    """Writes a `.keras` file whole or not at all, and only if the network gives the same pictures when read again.
+    """Writes a `.keras` file whole or not at all, and only if the network gives the same images when read again.
 
     Args:
       network: one input (N, H, W, C), one output.
@@ -34,9 +34,9 @@ def save_checked(network: keras.Model, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         network.save(partial)
         difference = _difference(network, keras.saving.load_model(partial, compile=False))
-        if not difference <= _MOST_DIFFERENCE:
+        if not difference <= _MAX_DIFFERENCE:
             raise UserError(
-                f"{target} was not written: read again, the network gives pictures that are {difference:.1g} off; "
+                f"{target} was not written: read again, the network gives images that are {difference:.1g} off; "
                 "please report this, with the file it came from."
             )
         os.replace(partial, target)
@@ -45,12 +45,12 @@ def save_checked(network: keras.Model, target: Path) -> None:
 
 
 def _difference(one: keras.Model, other: keras.Model) -> float:
-    """Largest difference between the outputs of two networks for one picture of noise."""
+    """Largest difference between the outputs of two networks for one image of noise."""
     multiple = networks.multiple_of_network(one)
     side = -(-_COMPARED_SIDE_PX // multiple) * multiple
     _, height, width, channels = one.input_shape
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, height or side, width or side, channels)).astype(np.float32)
-    outputs = [np.asarray(network(picture, training=False), np.float64) for network in (one, other)]
+    image = np.random.default_rng(0).uniform(-1, 1, (1, height or side, width or side, channels)).astype(np.float32)
+    outputs = [np.asarray(network(image, training=False), np.float64) for network in (one, other)]
     return float(np.abs(outputs[0] - outputs[1]).max())
 
 

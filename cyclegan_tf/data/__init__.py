@@ -1,1 +1,1 @@
-"""Where pictures come from and how they reach the training step."""
+"""Where images come from and how they reach the training step."""

@@ -1,7 +1,7 @@
 """The built-in demo data set: X shows plain animals in summer, Y striped ones in autumn.
 
 The training halves show different scenes (unpaired). The test split shows each scene in both worlds, so that
-translations can be scored against the truth. Pictures are rendered on demand; nothing is stored or downloaded.
+translations can be scored against the truth. Images are rendered on demand; nothing is stored or downloaded.
 """
 
 from typing import Literal, TypeAlias
@@ -13,19 +13,19 @@ from cyclegan_tf.data.demo_scenes import Scene, draw_scene_parameters, object_ma
 
 Stream: TypeAlias = Literal["x", "y", "test"]
 
-TRAIN_PICTURES = 400  # of each domain
-TEST_PICTURES = 60  # of each domain, in pairs
+TRAIN_IMAGES = 400  # of each domain
+TEST_IMAGES = 60  # of each domain, in pairs
 SIZE_PX = 128
 
 _STREAMS: dict[Stream, int] = {"x": 0, "y": 1, "test": 2}
 
 
-def train_picture(domain: Literal["x", "y"], index: int, size_px: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A training picture; the scenes of X and of Y have nothing in common.
+def train_image(domain: Literal["x", "y"], index: int, size_px: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A training image; the scenes of X and of Y have nothing in common.
 
     Args:
       domain: "x" (summer, plain) or "y" (autumn, striped).
-      index: which picture; the data set's own are 0 to TRAIN_PICTURES - 1, further ones are as good.
+      index: which image; the data set's own are 0 to TRAIN_IMAGES - 1, further ones are as good.
       size_px: edge length S.
       seed: another seed is another data set.
     Returns:
@@ -46,11 +46,11 @@ def test_pair(  # not a test of pytest's
     """One test scene in both worlds, and where its animals are.
 
     Args:
-      index: which scene; the data set's own are 0 to TEST_PICTURES - 1.
+      index: which scene; the data set's own are 0 to TEST_IMAGES - 1.
       size_px: edge length S.
       seed: another seed is another data set.
     Returns:
-      The picture in X and the one in Y, uint8 (S, S, 3), and the animals' mask, bool (S, S).
+      The image in X and the one in Y, uint8 (S, S, 3), and the animals' mask, bool (S, S).
     Raises:
       ValueError: a number is out of range.
     """

@@ -1,10 +1,10 @@
 """One little scene of the demo data, painted as world X (summer, plain coats) or world Y (autumn, striped coats).
 
-Both worlds are one drawing: `Scene` holds geometry and colour scalars, and `PALETTE` is all that differs. Each scalar
-picks a point between two colours, so each world tells everything that the other shows. Stripes run along the body at
+Both worlds are one drawing: `Scene` holds geometry and color scalars, and `PALETTE` is all that differs. Each scalar
+picks a point between two colors, so each world tells everything that the other shows. Stripes run along the body at
 fixed distances below its upper outline, and as rings around the legs: what a network must know to place them is near.
 
-Lengths are in picture widths (x to the right, y downward), so a scene looks the same at every size.
+Lengths are in image widths (x to the right, y downward), so a scene looks the same at every size.
 """
 
 import math
@@ -18,7 +18,7 @@ World: TypeAlias = Literal["x", "y"]
 Floats: TypeAlias = NDArray[np.floating]
 Point: TypeAlias = tuple[float, float]
 
-# name -> world -> colours (sRGB) at scalar 0 and 1. The order of brightness is the same in both worlds, lest a network
+# name -> world -> colors (sRGB) at scalar 0 and 1. The order of brightness is the same in both worlds, lest a network
 # trained without pairs finds a swapped assignment (say, sky for ground) just as good as the true one.
 PALETTE: dict[str, dict[World, tuple[tuple[int, int, int], tuple[int, int, int]]]] = {
     "zenith": {"x": ((74, 152, 222), (116, 190, 236)), "y": ((240, 184, 158), (246, 212, 176))},
@@ -59,17 +59,17 @@ class Animal:
 
 @dataclass(frozen=True)
 class Plant:
-    """A tree or a tuft: where it stands, how tall it is, its colour scalar and its kind."""
+    """A tree or a tuft: where it stands, how tall it is, its color scalar and its kind."""
 
     foot: Point
     height: float
-    colour: float
+    color: float
     kind: Literal["round", "conifer", "tuft", "petal"]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that a picture shows, in either world; colours are scalars in [0, 1]."""
+    """All that an image shows, in either world; colors are scalars in [0, 1]."""
 
     horizon: float
     sky: float
@@ -114,7 +114,7 @@ def _skewed(rng: np.random.Generator) -> float:
 
 
 def _draw_animal(rng: np.random.Generator, unit: float, foot_y: float, facing: int, place: float) -> Animal:
-    """An animal that fits the picture: from its left end to its right end as `place` goes from 0 to 1."""
+    """An animal that fits the image: from its left end to its right end as `place` goes from 0 to 1."""
     before, behind = (1.45, 1.0) if facing < 0 else (1.0, 1.45)
     return Animal(
         foot=(unit * before + place * (1.0 - unit * (before + behind)), foot_y),
@@ -135,7 +135,7 @@ def render(scene: Scene, world: World, size_px: int) -> NDArray[np.uint8]:
     Args:
       scene: what to show.
       world: "x" for summer and plain coats, "y" for autumn and striped coats.
-      size_px: edge length S of the picture.
+      size_px: edge length S of the image.
     Returns:
       uint8 (S, S, 3), sRGB, in [0, 255].
     Raises:
@@ -163,7 +163,7 @@ def object_mask(scene: Scene, size_px: int) -> NDArray[np.bool_]:
 class _Patch(NamedTuple):
     window: tuple[slice, slice]
     pixels: Floats  # (3, H, W), a view into the canvas
-    x: Floats  # (1, W) pixel centres
+    x: Floats  # (1, W) pixel centers
     y: Floats  # (H, 1)
 
 
@@ -175,22 +175,22 @@ class _Canvas:
             raise ValueError(f'size_px must be at least 1 and world "x" or "y", got {size_px} and {world!r}.')
         self.size_px, self.world = size_px, world
         self.pixels = np.zeros((3, size_px, size_px), np.float32)
-        self._centres = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px
+        self._centers = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px
 
     def patch(self, left: float, top: float, right: float, bottom: float) -> _Patch:
         size = self.size_px
         x0, y0 = (min(max(int(edge * size) - 1, 0), size) for edge in (left, top))
         x1, y1 = (min(max(int(edge * size) + 2, 0), size) for edge in (right, bottom))
         pixels = self.pixels[:, y0:y1, x0:x1]
-        return _Patch((slice(y0, y1), slice(x0, x1)), pixels, self._centres[None, x0:x1], self._centres[y0:y1, None])
+        return _Patch((slice(y0, y1), slice(x0, x1)), pixels, self._centers[None, x0:x1], self._centers[y0:y1, None])
 
-    def blend(self, patch: _Patch, distance: Floats, colour: Floats, opacity: float = 1.0) -> None:
+    def blend(self, patch: _Patch, distance: Floats, color: Floats, opacity: float = 1.0) -> None:
         """Paints where the signed distance is negative, with a soft edge one pixel wide (anti-aliasing)."""
         cover = _clip(0.5 - distance * self.size_px)
-        patch.pixels[...] += (opacity * cover) * (colour - patch.pixels)
+        patch.pixels[...] += (opacity * cover) * (color - patch.pixels)
 
-    def colour(self, name: str, scalar: float) -> Floats:
-        """The palette's colour at a scalar, float32 (3, 1, 1)."""
+    def color(self, name: str, scalar: float) -> Floats:
+        """The palette's color at a scalar, float32 (3, 1, 1)."""
         ends = zip(*PALETTE[name][self.world], strict=True)
         return np.array([[[first + scalar * (last - first)]] for first, last in ends], np.float32)
 
@@ -205,19 +205,19 @@ def _ball(patch: _Patch, x: float, y: float, radius: float) -> Floats:
 
 def _paint_landscape(canvas: _Canvas, scene: Scene) -> None:
     sky = canvas.patch(0.0, 0.0, 1.0, scene.horizon + 0.02)
-    zenith, skyline = canvas.colour("zenith", scene.sky), canvas.colour("skyline", scene.sky)
+    zenith, skyline = canvas.color("zenith", scene.sky), canvas.color("skyline", scene.sky)
     sky.pixels[...] = zenith + _clip(sky.y / scene.horizon) * (skyline - zenith)
     x, y = scene.sun
     patch = canvas.patch(x - 0.2, y - 0.2, x + 0.2, y + 0.2)
-    distance, sun = _ball(patch, x, y, 0.05), canvas.colour("sun", scene.sky)
+    distance, sun = _ball(patch, x, y, 0.05), canvas.color("sun", scene.sky)
     patch.pixels[...] += (0.35 * _clip(1.0 - distance / 0.15) ** 2) * (sun - patch.pixels)
     canvas.blend(patch, distance, sun)
     for x, y, width in scene.clouds:
         patch = canvas.patch(x - 0.6 * width, y - 0.4 * width, x + 0.6 * width, y)
         puffs = (-0.3, 0.06, 0.13), (-0.07, 0.14, 0.2), (0.16, 0.1, 0.16), (0.36, 0.04, 0.1)
         balls = [_ball(patch, x + dx * width, y - dy * width, radius * width) for dx, dy, radius in puffs]
-        canvas.blend(patch, np.maximum(np.min(balls, axis=0), patch.y - y), canvas.colour("cloud", scene.sky), 0.9)
-    meadow, ridge = canvas.colour("meadow", scene.meadow), canvas.colour("ridge", scene.meadow)
+        canvas.blend(patch, np.maximum(np.min(balls, axis=0), patch.y - y), canvas.color("cloud", scene.sky), 0.9)
+    meadow, ridge = canvas.color("meadow", scene.meadow), canvas.color("ridge", scene.meadow)
     for nearness, (base, height, frequency, phase) in enumerate(scene.ridges):
         patch = canvas.patch(0.0, base - 1.5 * height, 1.0, scene.horizon + 0.03)
         top = base - height * (np.sin(frequency * patch.x + phase) + 0.4 * np.sin(2.3 * frequency * patch.x))
@@ -232,24 +232,24 @@ def _paint_plant(canvas: _Canvas, plant: Plant) -> None:
     (x, y), tall = plant.foot, plant.height
     patch = canvas.patch(x - 0.7 * tall, y - 1.15 * tall, x + 0.7 * tall, y + 0.3 * tall)
     aside, up = np.abs(patch.x - x), y - patch.y
-    colour = canvas.colour(plant.kind, plant.colour)
+    color = canvas.color(plant.kind, plant.color)
     if plant.kind in ("round", "conifer"):
         trunk = np.maximum(aside - 0.045 * tall, np.abs(up - 0.2 * tall) - 0.2 * tall)
-        canvas.blend(patch, trunk, canvas.colour("trunk", plant.colour))
+        canvas.blend(patch, trunk, canvas.color("trunk", plant.color))
     if plant.kind == "round":
         crown = (0.13, 0.5, 0.22, 0.84), (-0.13, 0.52, 0.22, 0.92), (0, 0.74, 0.25, 1), (-0.06, 0.79, 0.16, 1.12)
         for dx, dy, radius, tone in crown:
-            canvas.blend(patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), colour * tone)
+            canvas.blend(patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), color * tone)
     elif plant.kind == "conifer":
-        colour = colour * np.where(patch.x < x, np.float32(1.1), np.float32(0.92))
+        color = color * np.where(patch.x < x, np.float32(1.1), np.float32(0.92))
         for low, high, slope, tone in (0.14, 0.64, 0.56, 0.9), (0.38, 0.9, 0.44, 1.0), (0.64, 1.15, 0.33, 1.1):
             flank = (aside + slope * (up - high * tall)) / math.hypot(1.0, slope)
-            canvas.blend(patch, np.maximum(flank, low * tall - up), colour * tone)
+            canvas.blend(patch, np.maximum(flank, low * tall - up), color * tone)
     elif plant.kind == "tuft":
         blades = np.minimum(aside, np.abs(aside - 0.6 * up)) - 0.14 * (tall - up)
-        canvas.blend(patch, np.maximum(blades, -up), colour, 0.8)
+        canvas.blend(patch, np.maximum(blades, -up), color, 0.8)
     else:
-        canvas.blend(patch, _ball(patch, x, y, 0.32 * tall), colour)
+        canvas.blend(patch, _ball(patch, x, y, 0.32 * tall), color)
 
 
 class _Cone(NamedTuple):
@@ -306,18 +306,18 @@ def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
     patch = canvas.patch(x - 0.95 * unit, y - 0.15 * unit, x + 0.95 * unit, y + 0.15 * unit)
     radius = ((patch.x - x) / (0.95 * unit)) ** 2 + ((patch.y - y) / (0.13 * unit)) ** 2
     patch.pixels[...] *= 1.0 - 0.35 * _clip(1.0 - radius)
-    dark = canvas.colour("dark", animal.coat)
+    dark = canvas.color("dark", animal.coat)
     for brightness, cones in _skeleton(animal):
         patch, distance, phase, lit, darkness = _measure(canvas, animal, cones)
-        light, band = (canvas.colour(f"coat_{part}", animal.coat) for part in ("light", "band"))
+        light, band = (canvas.color(f"coat_{part}", animal.coat) for part in ("light", "band"))
         stripes = _clip(0.5 - (np.abs(phase % 1.0 - 0.5) - 0.21) * (STRIPE_PITCH * unit * canvas.size_px))
-        colour = light + stripes * (band - light)
-        colour += darkness * (dark - colour)
-        canvas.blend(patch, distance, colour * (brightness * (0.98 + 0.14 * lit)))
+        color = light + stripes * (band - light)
+        color += darkness * (dark - color)
+        canvas.blend(patch, distance, color * (brightness * (0.98 + 0.14 * lit)))
 
 
 def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patch, Floats, Floats, Floats, Floats]:
-    """A smooth union of cones: signed distance (picture widths), stripe phase, light and darkness, each (H, W).
+    """A smooth union of cones: signed distance (image widths), stripe phase, light and darkness, each (H, W).
 
     The soft minimum's weights also blend the phases, so stripes bend where parts of the body meet.
     """

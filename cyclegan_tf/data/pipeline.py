@@ -1,7 +1,7 @@
-"""The order of pictures and their way into the training step.
+"""The order of images and their way into the training step.
 
-Which pictures a step shows, and how each is cropped and mirrored, is a function of (seed, step): nothing is
-drawn from a generator that would have to be saved. Pictures stand still in a `Store`; shuffling is a
+Which images a step shows, and how each is cropped and mirrored, is a function of (seed, step): nothing is
+drawn from a generator that would have to be saved. Images stand still in a `Store`; shuffling is a
 permutation that can be asked for one position at a time.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from cyclegan_tf.data.cache import Store, read_checked
-from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.data.sources import Images
 from cyclegan_tf.data.transforms import Preparation
 from cyclegan_tf.images import io as image_io
 
@@ -23,16 +23,16 @@ _ORDER, _AUGMENTATION = 0, 1
 
 @dataclass(frozen=True)
 class Order:
-    """Which picture of each domain stands at each position of the training.
+    """Which image of each domain stands at each position of the training.
 
-    Every epoch shows each picture of the larger domain once, less what does not fill a last batch. The
-    smaller domain is re-drawn in rounds: all its pictures in a new random order, then all again, so that
+    Every epoch shows each image of the larger domain once, less what does not fill a last batch. The
+    smaller domain is re-drawn in rounds: all its images in a new random order, then all again, so that
     pairs never repeat.
 
     Attributes:
-      count_x: training pictures of X.
-      count_y: training pictures of Y.
-      batch_size: pictures of each domain per step.
+      count_x: training images of X.
+      count_y: training images of Y.
+      batch_size: images of each domain per step.
       seed: decides everything.
     """
 
@@ -46,8 +46,8 @@ class Order:
         """Steps in which the larger domain is shown once."""
         return max(self.count_x, self.count_y) // self.batch_size
 
-    def picture(self, domain: str, position: tf.Tensor) -> tf.Tensor:
-        """Index of the picture of `domain` at a position.
+    def image(self, domain: str, position: tf.Tensor) -> tf.Tensor:
+        """Index of the image of `domain` at a position.
 
         Args:
           domain: "x" or "y".
@@ -87,13 +87,13 @@ def training_dataset(
     X and Y are cropped and mirrored independently, after the store.
 
     Args:
-      store_x: pictures of X.
-      store_y: pictures of Y.
-      order: of all pictures, the same for every part.
+      store_x: images of X.
+      store_y: images of Y.
+      order: of all images, the same for every part.
       preparation: crop and mirror.
       start_step: the first step.
       end_step: after the last step.
-      part: which of `parts` equal slices of each batch to make; no other picture is looked up.
+      part: which of `parts` equal slices of each batch to make; no other image is looked up.
       parts: must divide the batch size.
     """  # fmt: skip
     size = order.batch_size // parts
@@ -101,15 +101,15 @@ def training_dataset(
     def position(count: tf.Tensor) -> tf.Tensor:
         return count // size * order.batch_size + part * size + count % size
 
-    def picture(domain: str, store: Store, position: tf.Tensor) -> tf.Tensor:
+    def image(domain: str, store: Store, position: tf.Tensor) -> tf.Tensor:
         base = _base_seed(order.seed, _AUGMENTATION, domain)
         seed = tf.random.experimental.stateless_fold_in(base, position)
-        return image_io.to_signed(preparation.augment(store.lookup(order.picture(domain, position)), seed))
+        return image_io.to_signed(preparation.augment(store.lookup(order.image(domain, position)), seed))
 
     @tf.autograph.experimental.do_not_convert  # all is in operations already, and converting takes two seconds
     def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = position(count)
-        return picture("x", store_x, place), picture("y", store_y, place)
+        return image("x", store_x, place), image("y", store_y, place)
 
     counts = tf.data.Dataset.range(start_step * size, end_step * size)
     pairs = counts.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -124,36 +124,36 @@ def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def find_unreadable(order: Order, step: int, pictures_x: Pictures, pictures_y: Pictures) -> None:
-    """Reads the pictures of one step plainly, so that the one a pipeline failed on is named.
+def find_unreadable(order: Order, step: int, images_x: Images, images_y: Images) -> None:
+    """Reads the images of one step plainly, so that the one a pipeline failed on is named.
 
     Raises:
-      UserError: names the picture that cannot be read.
+      UserError: names the image that cannot be read.
     """
     for place in range(order.batch_size):
         position = tf.constant(step * order.batch_size + place, tf.int64)
-        for domain, pictures in (("x", pictures_x), ("y", pictures_y)):
-            read_checked(pictures, int(order.picture(domain, position)))
+        for domain, images in (("x", images_x), ("y", images_y)):
+            read_checked(images, int(order.image(domain, position)))
 
 
-def evaluation_reader(pictures: Pictures, preparation: Preparation) -> Callable[[int], tf.Tensor]:
-    """index -> float32 (1, H, W, C) in [-1, 1]: a test picture as the networks see it, nothing random."""
+def evaluation_reader(images: Images, preparation: Preparation) -> Callable[[int], tf.Tensor]:
+    """index -> float32 (1, H, W, C) in [-1, 1]: a test image as the networks see it, nothing random."""
 
     def read(index: int) -> tf.Tensor:
-        picture = tf.constant(read_checked(pictures, index))
-        return image_io.to_signed(preparation.prepare_test(picture))[tf.newaxis]
+        image = tf.constant(read_checked(images, index))
+        return image_io.to_signed(preparation.prepare_test(image))[tf.newaxis]
 
     return read
 
 
 def evaluation_pairs(
-    pictures_x: Pictures, pictures_y: Pictures, preparation: Preparation, count: int
+    images_x: Images, images_y: Images, preparation: Preparation, count: int
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """The first `count` test pictures of each domain, one by one; the shorter list goes round.
+    """The first `count` test images of each domain, one by one; the shorter list goes round.
 
     Yields:
       (real_x, real_y), each float32 (1, H, W, C) in [-1, 1].
     """
-    read_x, read_y = evaluation_reader(pictures_x, preparation), evaluation_reader(pictures_y, preparation)
-    for index in range(min(count, max(len(pictures_x), len(pictures_y)))):
-        yield read_x(index % len(pictures_x)), read_y(index % len(pictures_y))
+    read_x, read_y = evaluation_reader(images_x, preparation), evaluation_reader(images_y, preparation)
+    for index in range(min(count, max(len(images_x), len(images_y)))):
+        yield read_x(index % len(images_x)), read_y(index % len(images_y))

@@ -1,4 +1,4 @@
-"""Where pictures come from: two domains, each with a train and a test list of pictures that can be read by index."""
+"""Where images come from: two domains, each with a train and a test list of images that can be read by index."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ FOLDERS = ("trainA", "trainB", "testA", "testB")
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """A list of pictures, decoded on demand.
+class Images:
+    """A list of images, decoded on demand.
 
     Attributes:
-      names: one per picture, for messages and records.
+      names: one per image, for messages and records.
       channels: channels that `read` returns.
       read: index -> uint8 or uint16 (H, W, channels).
-      infos: what the headers say; empty where the pictures are not files.
+      infos: what the headers say; empty where the images are not files.
       max_pixels: files that turn out larger are refused.
     """
 
     names: tuple[str, ...]
     channels: int
     read: Callable[[int], np.ndarray]
-    infos: tuple[image_io.PictureInfo, ...] = ()
+    infos: tuple[image_io.ImageInfo, ...] = ()
     max_pixels: int = image_io.MAX_PIXELS
 
     def __len__(self) -> int:
@@ -40,17 +40,17 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Source:
-    """Both domains' train and test pictures; a test list may be empty.
+    """Both domains' train and test images; a test list may be empty.
 
     Attributes:
       description: one line for people: what and how many.
       notes: facts worth telling once.
     """
 
-    train_x: Pictures
-    train_y: Pictures
-    test_x: Pictures
-    test_y: Pictures
+    train_x: Images
+    train_y: Images
+    test_x: Images
+    test_y: Images
     description: str
     notes: tuple[str, ...] = ()
 
@@ -59,21 +59,21 @@ class Source:
         return {name: list(getattr(self, name).names) for name in ("train_x", "train_y", "test_x", "test_y")}
 
 
-def to_be_mended(error: image_io.PictureError) -> UserError:
-    """The same complaint, with what to do about a picture of a data set."""
+def to_be_mended(error: image_io.ImageError) -> UserError:
+    """The same complaint, with what to do about an image of a data set."""
     return UserError(f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files).")
 
 
-def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels: int) -> Pictures:
+def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: int) -> Images:
     infos = []
     for path in paths:
         try:
             info = image_io.probe(path, max_pixels=max_pixels)
             info.require_channels(channels)
             infos.append(info)
-        except image_io.PictureError as error:
+        except image_io.ImageError as error:
             raise to_be_mended(error) from error
-    return Pictures(
+    return Images(
         names=tuple(path.relative_to(root).as_posix() for path in paths),
         channels=channels,
         read=lambda index: image_io.read(paths[index], channels, max_pixels),
@@ -85,27 +85,27 @@ def _file_pictures(paths: Sequence[Path], root: Path, channels: int, max_pixels:
 def _list(folder: Path, what: str) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{what}: the folder {folder} does not exist.")
-    return image_io.find_pictures(folder)
+    return image_io.find_images(folder)
 
 
 def _nonempty(paths: list[Path], folder: Path) -> list[Path]:
     if not paths:
-        raise UserError(f"{folder} holds no pictures ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs some.")
+        raise UserError(f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs some.")
     return paths
 
 
-def _notes(lists: Sequence[Pictures]) -> tuple[str, ...]:
-    alpha = [info for pictures in lists for info in pictures.infos if info.has_alpha]
+def _notes(lists: Sequence[Images]) -> tuple[str, ...]:
+    alpha = [info for images in lists for info in images.infos if info.has_alpha]
     if not alpha:
         return ()
-    return (f"{len(alpha)} pictures have transparency and are laid on white (first: {alpha[0].path.name})",)
+    return (f"{len(alpha)} images have transparency and are laid on white (first: {alpha[0].path.name})",)
 
 
 def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> Source:
     """The layout of the paper's data sets: trainA, trainB and, where there is one, a test split testA, testB.
 
     Raises:
-      UserError: a folder is missing or empty, or a file is not a picture.
+      UserError: a folder is missing or empty, or a file is not an image.
     """
     if not root.is_dir():
         raise UserError(f"data.source: the folder {root} does not exist.")
@@ -120,8 +120,8 @@ def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -
         if name.startswith("train"):
             paths = _nonempty(_list(folder, "data.source"), folder)
         else:
-            paths = image_io.find_pictures(folder) if folder.is_dir() else []
-        lists.append(_file_pictures(paths, root, channels, max_pixels))
+            paths = image_io.find_images(folder) if folder.is_dir() else []
+        lists.append(_file_images(paths, root, channels, max_pixels))
     return _source(str(root), lists)
 
 
@@ -137,13 +137,13 @@ def open_two_folders(
 ) -> Source:
     """Two plain folders, each split into train and test.
 
-    A picture's side is decided by a hash of its name and the seed, so that adding pictures moves no other one.
-    `recorded` (a `Source.record`) keeps the split that a run began with, new pictures going to training.
+    An image's side is decided by a hash of its name and the seed, so that adding images moves no other one.
+    `recorded` (a `Source.record`) keeps the split that a run began with, new images going to training.
 
     Raises:
-      UserError: a folder is missing or empty, or a file is not a picture.
+      UserError: a folder is missing or empty, or a file is not an image.
     """
-    lists: dict[str, Pictures] = {}
+    lists: dict[str, Images] = {}
     for domain, folder, channels in (("x", x_dir, channels_x), ("y", y_dir, channels_y)):
         paths = _nonempty(_list(folder, f"data.{domain}_dir"), folder)
         names = [path.relative_to(folder).as_posix() for path in paths]
@@ -155,7 +155,7 @@ def open_two_folders(
             held_out = set(by_hash[:count])
         for split, wanted in (("train", False), ("test", True)):
             chosen = [path for path, name in zip(paths, names, strict=True) if (name in held_out) == wanted]
-            lists[f"{split}_{domain}"] = _file_pictures(chosen, folder, channels, max_pixels)
+            lists[f"{split}_{domain}"] = _file_images(chosen, folder, channels, max_pixels)
     ordered = [lists[name] for name in ("train_x", "train_y", "test_x", "test_y")]
     return _source(f"{x_dir} and {y_dir}", ordered)
 
@@ -164,13 +164,13 @@ def open_demo(seed: int = 0) -> Source:
     """The built-in scenes, drawn when read; train halves unpaired, the test split paired."""
     from cyclegan_tf.data import demo
 
-    def train(domain: Literal["x", "y"]) -> Pictures:
-        names = tuple(f"train/{domain}/{index:04d}" for index in range(demo.TRAIN_PICTURES))
-        return Pictures(names, 3, lambda index: demo.train_picture(domain, index, demo.SIZE_PX, seed))
+    def train(domain: Literal["x", "y"]) -> Images:
+        names = tuple(f"train/{domain}/{index:04d}" for index in range(demo.TRAIN_IMAGES))
+        return Images(names, 3, lambda index: demo.train_image(domain, index, demo.SIZE_PX, seed))
 
-    def test(side: int) -> Pictures:
-        names = tuple(f"test/{index:04d}" for index in range(demo.TEST_PICTURES))
-        return Pictures(names, 3, lambda index: demo.test_pair(index, demo.SIZE_PX, seed)[side])
+    def test(side: int) -> Images:
+        names = tuple(f"test/{index:04d}" for index in range(demo.TEST_IMAGES))
+        return Images(names, 3, lambda index: demo.test_pair(index, demo.SIZE_PX, seed)[side])
 
     lists = [train("x"), train("y"), test(0), test(1)]
     return _source("the built-in demo scenes", lists)
@@ -210,11 +210,11 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
                 f"but data.channels_{'x' if split.endswith('A') else 'y'} is {channels}."
             )
         names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
-        lists.append(Pictures(names, channels, stored.__getitem__))
+        lists.append(Images(names, channels, stored.__getitem__))
     return _source(f"tensorflow-datasets {name}", lists)
 
 
-def _source(what: str, lists: Sequence[Pictures]) -> Source:
+def _source(what: str, lists: Sequence[Images]) -> Source:
     """From the four lists in the order of `FOLDERS`."""
     train_x, train_y, test_x, test_y = lists
     description = f"{what}: X {len(train_x)} train, {len(test_x)} test; Y {len(train_y)} train, {len(test_y)} test"

@@ -1,4 +1,4 @@
-"""What happens to a picture between its file and the network: sizes first, chance last.
+"""What happens to an image between its file and the network: sizes first, chance last.
 
 `prepare` is the same every time, so its result may be cached; `augment` comes after the cache and is a
 function of its seed alone.
@@ -13,33 +13,33 @@ import tensorflow as tf
 CROPPING = ("resize_and_crop", "scale_width_and_crop", "crop")
 
 
-def resize(picture: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Bicubic, antialiased resize of an integer picture; unchanged when it has that size already.
+def resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Bicubic, antialiased resize of an integer image; unchanged when it has that size already.
 
-    Where no side shrinks there is nothing to antialias, and 8-bit pictures take TensorFlow's plain bicubic kernel:
+    Where no side shrinks there is nothing to antialias, and 8-bit images take TensorFlow's plain bicubic kernel:
     the same filter read from a table, in half the time, at most one level off.
 
     Args:
-      picture: uint8 or uint16 (H, W, C).
+      image: uint8 or uint16 (H, W, C).
       height: int32 scalar, rows of the result.
       width: int32 scalar, columns of the result.
 
     Returns:
       Same dtype, (height, width, C), rounded and clipped to the dtype's range.
     """
-    shape = tf.shape(picture)
+    shape = tf.shape(image)
 
     def resized(antialias: bool) -> tf.Tensor:
-        smooth = tf.image.resize(picture, tf.stack([height, width]), method="bicubic", antialias=antialias)
-        return tf.cast(tf.clip_by_value(tf.round(smooth), 0, picture.dtype.max), picture.dtype)
+        smooth = tf.image.resize(image, tf.stack([height, width]), method="bicubic", antialias=antialias)
+        return tf.cast(tf.clip_by_value(tf.round(smooth), 0, image.dtype.max), image.dtype)
 
     def changed() -> tf.Tensor:
-        if picture.dtype != tf.uint8:
+        if image.dtype != tf.uint8:
             return resized(antialias=True)
         shrinks = (shape[0] > height) | (shape[1] > width)
         return tf.cond(shrinks, lambda: resized(antialias=True), lambda: resized(antialias=False))
 
-    return tf.cond((shape[0] == height) & (shape[1] == width), lambda: picture, changed)
+    return tf.cond((shape[0] == height) & (shape[1] == width), lambda: image, changed)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Preparation:
 
     @property
     def fixed_size_px(self) -> int | None:
-        """Side of every training picture, or None where sizes differ."""
+        """Side of every training image, or None where sizes differ."""
         return self.crop_size_px if self.mode in CROPPING else None
 
     def prepared_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -76,7 +76,7 @@ class Preparation:
         return _grown(height, width, crop if self.mode == "crop" else self.multiple_px)
 
     def test_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Size of a test picture before it is trimmed to multiples: no crop is taken from it."""
+        """Size of a test image before it is trimmed to multiples: no crop is taken from it."""
         if self.mode == "resize_and_crop":
             return tf.constant(self.crop_size_px), tf.constant(self.crop_size_px)
         if self.mode in ("scale_width_and_crop", "scale_width"):
@@ -84,28 +84,28 @@ class Preparation:
             return _scaled_to_width(height, width, target, self.multiple_px)
         return _grown(height, width, self.multiple_px)
 
-    def prepare(self, picture: tf.Tensor) -> tf.Tensor:
+    def prepare(self, image: tf.Tensor) -> tf.Tensor:
         """The part without chance: uint8 or uint16 (H, W, C) in, same dtype out, at the size to crop from."""
-        shape = tf.shape(picture)
-        return resize(picture, *self.prepared_size(shape[0], shape[1]))
+        shape = tf.shape(image)
+        return resize(image, *self.prepared_size(shape[0], shape[1]))
 
-    def prepare_test(self, picture: tf.Tensor) -> tf.Tensor:
-        """A test picture: resized alike, nothing random, trimmed around the centre to whole multiples."""
-        shape = tf.shape(picture)
-        picture = resize(picture, *self.test_size(shape[0], shape[1]))
-        size = tf.shape(picture)[:2]
+    def prepare_test(self, image: tf.Tensor) -> tf.Tensor:
+        """A test image: resized alike, nothing random, trimmed around the center to whole multiples."""
+        shape = tf.shape(image)
+        image = resize(image, *self.test_size(shape[0], shape[1]))
+        size = tf.shape(image)[:2]
         kept = size // self.multiple_px * self.multiple_px
         top_left = (size - kept) // 2
-        return picture[top_left[0] : top_left[0] + kept[0], top_left[1] : top_left[1] + kept[1]]
+        return image[top_left[0] : top_left[0] + kept[0], top_left[1] : top_left[1] + kept[1]]
 
-    def augment(self, picture: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def augment(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Random crop and mirror image.
 
         Args:
-          picture: uint8 or uint16 (H, W, C), as `prepare` left it.
+          image: uint8 or uint16 (H, W, C), as `prepare` left it.
           seed: int32 (2,), the only source of chance.
         """
-        size = tf.shape(picture)[:2]
+        size = tf.shape(image)[:2]
         if self.fixed_size_px:
             kept = tf.constant([self.crop_size_px, self.crop_size_px])
         else:
@@ -113,10 +113,10 @@ class Preparation:
         draws = tf.random.stateless_uniform((3,), seed)
         # A draw just under 1 may round up to the excluded end in float32.
         offset = tf.minimum(tf.cast(draws[:2] * tf.cast(size - kept + 1, tf.float32), tf.int32), size - kept)
-        cut = tf.slice(picture, [offset[0], offset[1], 0], [kept[0], kept[1], -1])
+        cut = tf.slice(image, [offset[0], offset[1], 0], [kept[0], kept[1], -1])
         if self.flip:
             cut = tf.cond(draws[2] < 0.5, lambda: tf.reverse(cut, [1]), lambda: cut)
-        return tf.ensure_shape(cut, (self.fixed_size_px, self.fixed_size_px, picture.shape[-1]))
+        return tf.ensure_shape(cut, (self.fixed_size_px, self.fixed_size_px, image.shape[-1]))
 
 
 def _scaled_to_width(height: tf.Tensor, width: tf.Tensor, target: int, least: int) -> tuple[tf.Tensor, tf.Tensor]:

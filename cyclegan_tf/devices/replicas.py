@@ -39,14 +39,14 @@ def mean_of_scalars(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return dict(zip(values, tf.unstack(means, num=len(values)), strict=True))
 
 
-def gathered(pictures: tf.Tensor) -> tf.Tensor:
-    """The pictures of all replicas, float (N, H, W, C) -> (R N, H, W, C) in the order of the global batch."""
+def gathered(images: tf.Tensor) -> tf.Tensor:
+    """The images of all replicas, float (N, H, W, C) -> (R N, H, W, C) in the order of the global batch."""
     replicas = count()
     if replicas == 1:
-        return pictures
-    everywhere = tf.distribute.get_replica_context().all_gather(pictures, axis=0)
-    size = None if pictures.shape[0] is None else replicas * pictures.shape[0]
-    return tf.ensure_shape(everywhere, (size, *pictures.shape[1:]))
+        return images
+    everywhere = tf.distribute.get_replica_context().all_gather(images, axis=0)
+    size = None if images.shape[0] is None else replicas * images.shape[0]
+    return tf.ensure_shape(everywhere, (size, *images.shape[1:]))
 
 
 def own_slice(batch: tf.Tensor, parts: int | None = None, part: tf.Tensor | None = None) -> tf.Tensor:

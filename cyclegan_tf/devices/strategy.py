@@ -136,7 +136,7 @@ class Devices:
         """Refuses what several replicas cannot do, or not with the result of one device.
 
         Args:
-          batch_size: pictures of each domain per step, on all devices together.
+          batch_size: images of each domain per step, on all devices together.
           dtype_policy: arithmetic of the networks.
           norms: kinds of normalization in the networks.
 
@@ -157,7 +157,7 @@ class Devices:
             above = -(-batch_size // self.replicas) * self.replicas
             raise UserError(
                 f"data.batch_size is {batch_size}, which {self.replicas} replicas cannot share evenly (it counts the "
-                f"pictures of one step on all devices together): take {above}."
+                f"images of one step on all devices together): take {above}."
             )
 
     def scope(self) -> contextlib.AbstractContextManager[None]:

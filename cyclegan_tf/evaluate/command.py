@@ -29,11 +29,11 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser(
         prog="python -m cyclegan_tf.evaluate",
         description="Scores a trained translator on its test split: beside every score stands that of the unchanged "
-        "input, of the best constant picture and of a real picture drawn at random. Writes a report and the numbers "
+        "input, of the best constant image and of a real image drawn at random. Writes a report and the numbers "
         "into the run directory.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
-    parser.add_argument("--data.source", type=str, help="Other pictures than the run's: a folder, tfds:NAME or demo.")
+    parser.add_argument("--data.source", type=str, help="Other images than the run's: a folder, tfds:NAME or demo.")
     parser.add_argument("--data.x_dir", type=str, help="Plain folder of domain X, all of it scored; with y_dir.")
     parser.add_argument("--data.y_dir", type=str, help="Plain folder of domain Y.")
     parser.add_argument(
@@ -48,14 +48,14 @@ def build_parser() -> cli.Parser:
         help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
     )
     parser.add_argument("--paired", action="store_true", help="Insist on a test split paired by file stem.")
-    parser.add_argument("--palette", type=str, help="JSON file with the colours of label maps: scores labels too.")
+    parser.add_argument("--palette", type=str, help="JSON file with the colors of label maps: scores labels too.")
     parser.add_argument(
         "--inception",
         type=str,
         default="off",
         help="FID and KID: auto (Keras' download and cache), the path of a weight file, or off.",
     )
-    parser.add_argument("--count", type=int, help="At most so many test pictures of each domain, evenly spread.")
+    parser.add_argument("--count", type=int, help="At most so many test images of each domain, evenly spread.")
     parser.add_argument("--seed", type=int, default=0, help="Of patches, stand-ins and resamples that are drawn.")
     parser.add_argument("--json", type=str, help="Where the numbers go; RUN/evaluation.json by default.")
     parser.add_argument("--html", type=str, help="Where the report goes; RUN/evaluation.html by default.")
@@ -134,7 +134,7 @@ def _evaluation(
     arguments: Namespace, target: Path, directions: list[str], say: Callable[[str], None], command: str
 ) -> Evaluation:
     from cyclegan_tf.evaluate import inputs as opening
-    from cyclegan_tf.evaluate import label_maps as labelled
+    from cyclegan_tf.evaluate import label_maps as labeled
     from cyclegan_tf.evaluate.evaluator import Judge
     from cyclegan_tf.evaluate.report.protocol import protocol, sizes
     from cyclegan_tf.evaluate.results import Evaluation
@@ -146,15 +146,15 @@ def _evaluation(
     generators = opening.open_generators(target, directions, arguments.checkpoint)
     for direction in directions:
         say(f"generator {direction} of {generators[direction][1]}")
-    source, preparation = opening.open_pictures(target, data, generators[directions[0]][0], directions[0])
+    source, preparation = opening.open_images(target, data, generators[directions[0]][0], directions[0])
     split, notes = opening.open_split(source, preparation, arguments.count, arguments.paired)
-    label_domain = labelled.label_domain(split, palette) if palette else None
+    label_domain = labeled.label_domain(split, palette) if palette else None
     if palette:
         _check_labels(arguments.palette, split, label_domain, directions)
     extractor = _extractor(arguments.inception, notes)
     pairs = f"{len(split.pairs)} pairs of the same file stem" if split.pairs else "not paired, so no truth is known"
-    say(f"{source.description}; test pictures {sizes(preparation)}; {pairs}")
-    training = opening.training_pictures(source, preparation, directions, max(len(split.x), len(split.y)))
+    say(f"{source.description}; test images {sizes(preparation)}; {pairs}")
+    training = opening.training_images(source, preparation, directions, max(len(split.x), len(split.y)))
     judge = Judge(split, training, arguments.seed, palette, label_domain, extractor)
 
     told = protocol(preparation, arguments.seed, {k: len(v) for k, v in training.items()}, arguments.palette)
@@ -183,10 +183,10 @@ def _check_labels(palette: str, split: Split, domain: str | None, directions: Se
     if not split.pairs:
         raise UserError(f"--palette {palette} needs a test split paired by file stem, and this one is not.")
     if domain is None:
-        raise UserError(f"--palette {palette}: the test pictures of neither domain are drawn in its colours.")
+        raise UserError(f"--palette {palette}: the test images of neither domain are drawn in its colors.")
     if all(direction[1] != domain for direction in directions):
         raise UserError(
-            f"--palette {palette}: domain {domain.upper()} is drawn in its colours; "
+            f"--palette {palette}: domain {domain.upper()} is drawn in its colors; "
             f"give --direction {'xy' if domain == 'y' else 'yx'}, or both."
         )
 
@@ -214,7 +214,7 @@ def _progress(
     there, back = networks[direction], networks.get(direction[::-1])
     total = inputs * (2 if back else 1) + targets
     hidden = quiet or not sys.stderr.isatty()
-    with tqdm(total=total, unit="picture", desc=direction, disable=hidden, leave=False) as bar:
+    with tqdm(total=total, unit="image", desc=direction, disable=hidden, leave=False) as bar:
 
         def counted(network: Network) -> Network:
             def run(batch: Any) -> Any:

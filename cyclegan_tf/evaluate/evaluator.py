@@ -22,11 +22,11 @@ class Judge:
     """What every direction is scored with.
 
     Attributes:
-      split: the test pictures.
-      training: domain, "x" or "y", -> real training pictures; none leaves the stand-ins to the test pictures.
+      split: the test images.
+      training: domain, "x" or "y", -> real training images; none leaves the stand-ins to the test images.
       seed: of all that is drawn.
       palette: of label maps, or None.
-      label_domain: the domain that is drawn in the palette's colours.
+      label_domain: the domain that is drawn in the palette's colors.
       extractor: of features for FID and KID, or None.
     """
 
@@ -53,16 +53,16 @@ class Judge:
         """
         split, training = self.split, self.training.get(direction[1], [])
         measured = scores.measure(there, back, split, direction, seed=self.seed)
-        means, single = dict(measured.means), dict(measured.per_picture)
+        means, single = dict(measured.means), dict(measured.per_image)
         beside = scores.baselines(split, direction, training, self.seed)
         stand_ins = scores.stand_ins(split, direction, training, self.seed)
         classes = {}
         if self.palette and self.label_domain == direction[1] and split.pairs:
-            labelled = self._labels(self.palette, measured, stand_ins, beside)
-            means |= labelled.scores
-            by_input = dict(zip(split.truths(direction), labelled.pixel_accuracy, strict=True))
+            labeled = self._labels(self.palette, measured, stand_ins, beside)
+            means |= labeled.scores
+            by_input = dict(zip(split.truths(direction), labeled.pixel_accuracy, strict=True))
             single["pixel_accuracy"] = tuple(by_input.get(index) for index in range(len(measured.outputs)))
-            classes = labelled.classes
+            classes = labeled.classes
         featured = self._features(measured, stand_ins, direction)
         if featured:
             means |= featured.scores
@@ -76,7 +76,7 @@ class Judge:
             scores=result.in_order(means),
             stand_ins={name: result.in_order(values) for name, values in beside.items()},
             swd_levels=measured.swd_levels,
-            per_picture=single,
+            per_image=single,
             input_names=split.input_names(direction),
             ranked_by=ranked_by,
             groups=self._groups(measured, single, ranked_by, back),
@@ -94,12 +94,12 @@ class Judge:
         """Of the outputs; those of the stand-ins are added to `beside`."""
         direction = measured.direction
         truths = self.split.truths(direction)
-        colour = most_frequent(self.training.get(direction[1]) or self.split.targets(direction), palette)
-        for name, pictures in stand_ins.items():
-            chosen = [scores.fitted(pictures[index], truth) for index, truth in truths.items()]
+        color = most_frequent(self.training.get(direction[1]) or self.split.targets(direction), palette)
+        for name, images in stand_ins.items():
+            chosen = [scores.fitted(images[index], truth) for index, truth in truths.items()]
             if name == "constant":
-                chosen = [np.broadcast_to(colour, picture.shape) for picture in chosen]
-            if chosen[0].shape[-1] == len(colour):
+                chosen = [np.broadcast_to(color, image.shape) for image in chosen]
+            if chosen[0].shape[-1] == len(color):
                 beside[name] |= score_labels(chosen, list(truths.values()), palette).scores
         return score_labels([measured.outputs[index] for index in truths], list(truths.values()), palette)
 
@@ -110,7 +110,7 @@ class Judge:
         if self.extractor is None or targets[0].shape[-1] != 3 or min(len(targets), len(measured.outputs)) < 2:
             return None
         itself = not self.training.get(direction[1])
-        kept = {name: pictures for name, pictures in stand_ins.items() if not (itself and name == "random real")}
+        kept = {name: images for name, images in stand_ins.items() if not (itself and name == "random real")}
         return feature_scores(self.extractor, targets, measured.outputs, kept, self.seed)
 
     def _groups(

@@ -19,7 +19,7 @@ _MANY = 500
 class Extractor(Protocol):
     """What `metrics.inception.open_inception` gives."""
 
-    def features(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """float32 (H, W, 3) in [-1, 1] each -> float32 (N, D)."""
 
 
@@ -50,15 +50,15 @@ def feature_scores(
     """Distances of outputs, and of each stand-in, to the real targets in the extractor's feature space.
 
     Args:
-      extractor: pictures to features.
-      targets: real pictures of the target domain, two or more, float32 (H, W, 3) in [-1, 1].
+      extractor: images to features.
+      targets: real images of the target domain, two or more, float32 (H, W, 3) in [-1, 1].
       outputs: translations, two or more.
-      stand_ins: lists of two or more pictures by name.
+      stand_ins: lists of two or more images by name.
       seed: of subsets and of the bootstrap.
     """
     real, fake = extractor.features(targets), extractor.features(outputs)
     size = min(KID_SUBSET_SIZE, len(real), len(fake))
-    # Subsets as large as the smaller set are nearly all the same pictures: one, of all, says as much.
+    # Subsets as large as the smaller set are nearly all the same images: one, of all, says as much.
     whole = size < KID_SUBSET_SIZE
 
     def distances(features: np.ndarray) -> dict[str, float | None]:
@@ -69,19 +69,19 @@ def feature_scores(
     low_high = bootstrap(frechet_distance, fake, real, times=times, seed=seed)
     kid_low_high = bootstrap(squared_mmd, fake, real, times=times, seed=seed)
     subsets = (
-        f"all {len(fake)} and {len(real)} pictures at once"
+        f"all {len(fake)} and {len(real)} images at once"
         if whole
         else f"mean over {KID_SUBSETS} random subsets of {size} of each"
     )
     protocol = (
-        f"Features of {len(fake)} translations against those of {len(real)} real test pictures. "
+        f"Features of {len(fake)} translations against those of {len(real)} real test images. "
         f"KID: cubic polynomial kernel, unbiased, {subsets}, × {KID_SCALE:.0f}. "
         f"Intervals: 95 %, bootstrap of {times} resamples of both sets, seed {seed}. "
-        "FID falls as sets grow: compare it only between equal counts, and below a few thousand pictures trust KID."
+        "FID falls as sets grow: compare it only between equal counts, and below a few thousand images trust KID."
     )
     return FeatureScores(
         scores=distances(fake),
-        stand_ins={name: distances(extractor.features(pictures)) for name, pictures in stand_ins.items()},
+        stand_ins={name: distances(extractor.features(images)) for name, images in stand_ins.items()},
         intervals={"fid": low_high, "kid": tuple(KID_SCALE * end for end in kid_low_high)},  # type: ignore[dict-item]
         protocol=protocol,
     )

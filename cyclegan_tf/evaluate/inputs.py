@@ -1,4 +1,4 @@
-"""What is evaluated: generators out of a run or a file, and the pictures to score them on."""
+"""What is evaluated: generators out of a run or a file, and the images to score them on."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import tensorflow as tf
 
 from cyclegan_tf import assembly, cli
 from cyclegan_tf.data.pipeline import evaluation_reader
-from cyclegan_tf.data.sources import Pictures, Source
+from cyclegan_tf.data.sources import Images, Source
 from cyclegan_tf.data.transforms import Preparation
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Network, Split
-from cyclegan_tf.evaluate.split import pairs_by_stem, read_pictures, read_split
+from cyclegan_tf.evaluate.split import pairs_by_stem, read_images, read_split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 # As float32, inputs, outputs and targets of a direction take 12 bytes per pixel each.
-MOST_PIXELS = 80_000_000
+MAX_PIXELS = 80_000_000
 
-# The mean colour of these is that of all within a level or so.
-TRAINING_PICTURES = 100
+# The mean color of these is that of all within a level or so.
+TRAINING_IMAGES = 100
 
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Pictures other than the run's own; all None for the run's.
+    """Images other than the run's own; all None for the run's.
 
     Attributes:
       source: a folder with trainA, ..., "tfds:NAME" or "demo".
-      x_dir: plain folder of X, all of it test pictures.
+      x_dir: plain folder of X, all of it test images.
       y_dir: plain folder of Y.
     """
 
@@ -69,24 +69,24 @@ def open_generators(target: Path, directions: Sequence[str], checkpoint: str) ->
 
 
 def in_graph(network: keras.Model) -> Network:
-    """The generator as a compiled function, made once and used for every picture."""
+    """The generator as a compiled function, made once and used for every image."""
     return tf.function(lambda batch: network(batch, training=False), reduce_retracing=True, autograph=False)
 
 
-def open_pictures(target: Path, choice: DataChoice, network: keras.Model, direction: str) -> tuple[Source, Preparation]:
-    """The pictures to score on and their sizes, as the run has them.
+def open_images(target: Path, choice: DataChoice, network: keras.Model, direction: str) -> tuple[Source, Preparation]:
+    """The images to score on and their sizes, as the run has them.
 
-    A `.keras` file that lies in its run directory counts as the run. Any other file needs pictures, which are
+    A `.keras` file that lies in its run directory counts as the run. Any other file needs images, which are
     then taken at their own size.
 
     Args:
       target: the run directory or file.
-      choice: other pictures.
+      choice: other images.
       network: the generator, whose channels and sizes count where there is no run.
       direction: the network's.
 
     Raises:
-      UserError: no pictures are named, a folder is missing, or there are no test pictures.
+      UserError: no images are named, a folder is missing, or there are no test images.
     """
     choice.check()
     run = RunDirectory(target if target.is_dir() else target.resolve().parent)
@@ -96,7 +96,7 @@ def open_pictures(target: Path, choice: DataChoice, network: keras.Model, direct
     else:
         if not choice.given:
             raise UserError(
-                f"{target} lies in no run directory, so its test pictures are not known; "
+                f"{target} lies in no run directory, so its test images are not known; "
                 "give some with --data.source, or --data.x_dir and --data.y_dir."
             )
         channels = dict(zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True))
@@ -107,7 +107,7 @@ def open_pictures(target: Path, choice: DataChoice, network: keras.Model, direct
         experiment = cli.experiment_from(parser.parse([*words, "--loss.identity=0"]))
         multiple_px = assembly.network_multiple_px(network)
         preparation = dataclasses.replace(assembly.build_preparation(experiment), mode="none", multiple_px=multiple_px)
-    recorded = run.recorded_pictures()
+    recorded = run.recorded_images()
     if choice.given:
         data = dataclasses.replace(
             experiment.data, source=choice.source or experiment.data.source, x_dir=choice.x_dir, y_dir=choice.y_dir
@@ -118,19 +118,19 @@ def open_pictures(target: Path, choice: DataChoice, network: keras.Model, direct
     empty = [domain for domain in "xy" if not getattr(source, f"test_{domain}")]
     if empty:
         raise UserError(
-            f"{_name(source)} has no test pictures of {' and '.join(empty).upper()}; add folders "
-            "testA and testB, or give pictures to score on with --data.x_dir and --data.y_dir."
+            f"{_name(source)} has no test images of {' and '.join(empty).upper()}; add folders "
+            "testA and testB, or give images to score on with --data.x_dir and --data.y_dir."
         )
     return source, preparation
 
 
 def _all_for_testing(choice: DataChoice) -> dict[str, list[str]] | None:
-    """The record by which two plain folders have no training pictures."""
+    """The record by which two plain folders have no training images."""
     if choice.x_dir is None or choice.y_dir is None:
         return None
     found = {}
     for domain, folder in (("x", Path(choice.x_dir)), ("y", Path(choice.y_dir))):
-        found[f"test_{domain}"] = [path.relative_to(folder).as_posix() for path in image_io.find_pictures(folder)]
+        found[f"test_{domain}"] = [path.relative_to(folder).as_posix() for path in image_io.find_images(folder)]
     return found
 
 
@@ -138,7 +138,7 @@ def open_split(source: Source, preparation: Preparation, count: int | None, pair
     """Reads the test split, or as much of it as memory holds.
 
     Args:
-      source: with test pictures.
+      source: with test images.
       preparation: their sizes.
       count: at most so many of each domain; None for as many as memory holds.
       paired: insist on pairs.
@@ -147,7 +147,7 @@ def open_split(source: Source, preparation: Preparation, count: int | None, pair
       The split and notes for people.
 
     Raises:
-      UserError: a picture cannot be read, or there are no pairs though they were insisted on.
+      UserError: an image cannot be read, or there are no pairs though they were insisted on.
     """
     notes, matched = [], bool(pairs_by_stem(source.test_x.names, source.test_y.names))
     if paired and not matched:
@@ -155,7 +155,7 @@ def open_split(source: Source, preparation: Preparation, count: int | None, pair
     most = max(len(source.test_x), len(source.test_y))
     if count is None and (affordable := _affordable(source, preparation)) < most:
         count = affordable
-        notes.append(f"{most} test pictures of this size do not fit into memory: {count} of each domain are scored, "
+        notes.append(f"{most} test images of this size do not fit into memory: {count} of each domain are scored, "
                      "evenly spread (--count takes another number)")  # fmt: skip
     split = read_split(source, preparation, count)
     if matched and not split.pairs:
@@ -177,32 +177,31 @@ def _why_unpaired(source: Source) -> str:
     alone = next((name for name in fewer if not pairs_by_stem([name], more)), None)
     example = f" ({alone} has no partner)" if alone else ""
     return (
-        f"--paired, but the test pictures of {_name(source)} are not partners by name{example}: give both pictures of "
+        f"--paired, but the test images of {_name(source)} are not partners by name{example}: give both images of "
         "a pair the same file name but for the suffix."
     )
 
 
 def _affordable(source: Source, preparation: Preparation) -> int:
-    """How many pictures of each domain, judged by the first of each."""
+    """How many images of each domain, judged by the first of each."""
     pixels = [
-        int(np.prod(evaluation_reader(pictures, preparation)(0).shape[1:3]))
-        for pictures in (source.test_x, source.test_y)
+        int(np.prod(evaluation_reader(images, preparation)(0).shape[1:3])) for images in (source.test_x, source.test_y)
     ]
-    return max(2, MOST_PIXELS // sum(pixels))
+    return max(2, MAX_PIXELS // sum(pixels))
 
 
-def training_pictures(
+def training_images(
     source: Source, preparation: Preparation, directions: Sequence[str], least: int
 ) -> dict[str, list[np.ndarray]]:
-    """Domain translated to -> some real training pictures, evenly spread; domains without any are missing.
+    """Domain translated to -> some real training images, evenly spread; domains without any are missing.
 
     Args:
-      source: the pictures.
-      preparation: sizes; they are prepared as test pictures are.
+      source: the images.
+      preparation: sizes; they are prepared as test images are.
       directions: "xy", "yx" or both.
       least: take at least so many, if there are.
     """
-    lists: dict[str, Pictures] = {"x": source.train_x, "y": source.train_y}
+    lists: dict[str, Images] = {"x": source.train_x, "y": source.train_y}
     targets = [direction[1] for direction in directions]
-    count = max(TRAINING_PICTURES, least)
-    return {name: read_pictures(lists[name], preparation, count) for name in targets if len(lists[name])}
+    count = max(TRAINING_IMAGES, least)
+    return {name: read_images(lists[name], preparation, count) for name in targets if len(lists[name])}

@@ -13,16 +13,16 @@ from cyclegan_tf.metrics.segmentation import Palette, confusion, label_scores, n
 
 _LOOKED_AT = 8
 # Half the pixels of facades' label maps, which went through JPEG, are within 15 levels; those of its photos within 140.
-_MOST_LEVELS_OFF = 40.0
+_MAX_LEVELS_OFF = 40.0
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Label scores of a list of pictures.
+    """Label scores of a list of images.
 
     Attributes:
-      scores: of all pixels of all pictures together, as `metrics.labels.label_scores`.
-      pixel_accuracy: of each picture.
+      scores: of all pixels of all images together, as `metrics.labels.label_scores`.
+      pixel_accuracy: of each image.
       classes: class name -> "share" of the truth's pixels, "accuracy" and "iou"; None for a class that is not there.
     """
 
@@ -31,49 +31,49 @@ class Labelled:
     classes: dict[str, dict[str, float | None]]
 
 
-def score_labels(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray], palette: Palette) -> Labelled:
-    """Every pixel of both gets the class of the nearest colour; then they are compared.
+def score_labels(images: Sequence[np.ndarray], truths: Sequence[np.ndarray], palette: Palette) -> Labelled:
+    """Every pixel of both gets the class of the nearest color; then they are compared.
 
     Args:
-      pictures: float32 (H, W, 3) in [-1, 1].
+      images: float32 (H, W, 3) in [-1, 1].
       truths: as many, each of its partner's shape.
-      palette: the label colours.
+      palette: the label colors.
     """
     size = len(palette.names)
     total, accuracy = np.zeros((size, size), np.int64), []
-    for picture, truth in zip(pictures, truths, strict=True):
-        counted = confusion(labels_of(picture, palette), labels_of(truth, palette), size)
+    for image, truth in zip(images, truths, strict=True):
+        counted = confusion(labels_of(image, palette), labels_of(truth, palette), size)
         accuracy.append(float(np.trace(counted) / counted.sum()))
         total += counted
     return Labelled(label_scores(total), accuracy, _by_class(total, palette))
 
 
-def labels_of(picture: np.ndarray, palette: Palette) -> np.ndarray:
-    """float32 (H, W, 3) in [-1, 1] -> int (H, W), the class of the nearest colour."""
-    return nearest_labels(image_io.from_signed(picture), palette)
+def labels_of(image: np.ndarray, palette: Palette) -> np.ndarray:
+    """float32 (H, W, 3) in [-1, 1] -> int (H, W), the class of the nearest color."""
+    return nearest_labels(image_io.from_signed(image), palette)
 
 
-def most_frequent(pictures: Sequence[np.ndarray], palette: Palette) -> np.ndarray:
-    """The colour of the class that most pixels have: float32 (3,) in [-1, 1]."""
-    counts = sum(np.bincount(labels_of(p, palette).ravel(), minlength=len(palette.names)) for p in pictures)
-    return image_io.to_signed(palette.colours[int(np.argmax(counts))])
+def most_frequent(images: Sequence[np.ndarray], palette: Palette) -> np.ndarray:
+    """The color of the class that most pixels have: float32 (3,) in [-1, 1]."""
+    counts = sum(np.bincount(labels_of(p, palette).ravel(), minlength=len(palette.names)) for p in images)
+    return image_io.to_signed(palette.colors[int(np.argmax(counts))])
 
 
 def label_domain(split: Split, palette: Palette) -> str | None:
-    """The domain, "x" or "y", that is drawn in the palette's colours; None if neither is."""
+    """The domain, "x" or "y", that is drawn in the palette's colors; None if neither is."""
     off = {name: _levels_off(getattr(split, name), palette) for name in ("x", "y")}
     best = min(off, key=lambda name: off[name])
-    return best if off[best] <= _MOST_LEVELS_OFF else None
+    return best if off[best] <= _MAX_LEVELS_OFF else None
 
 
-def _levels_off(pictures: Sequence[np.ndarray], palette: Palette) -> float:
-    """Median distance of pixels to their nearest palette colour in levels, mean over some pictures."""
-    if pictures[0].shape[-1] != len(palette.colours[0]):
+def _levels_off(images: Sequence[np.ndarray], palette: Palette) -> float:
+    """Median distance of pixels to their nearest palette color in levels, mean over some images."""
+    if images[0].shape[-1] != len(palette.colors[0]):
         return np.inf
     off = []
-    for picture in pictures[:: max(1, len(pictures) // _LOOKED_AT)]:
-        levels = image_io.from_signed(picture)
-        nearest = palette.colours[nearest_labels(levels, palette)]
+    for image in images[:: max(1, len(images) // _LOOKED_AT)]:
+        levels = image_io.from_signed(image)
+        nearest = palette.colors[nearest_labels(levels, palette)]
         off.append(np.median(np.linalg.norm(levels.astype(np.float32) - nearest, axis=-1)))
     return float(np.mean(off))
 

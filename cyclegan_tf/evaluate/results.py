@@ -13,7 +13,7 @@ from cyclegan_tf.evaluate.report.wording import SCORES
 from cyclegan_tf.evaluate.scores import HIGHER_IS_BETTER, Measured
 
 RANKED_BY = ("pixel_accuracy", "psnr", "cycle_error", "luminance_correlation")
-"""Pictures are ordered by the first of these that they have; only the last is no measure of quality."""
+"""Images are ordered by the first of these that they have; only the last is no measure of quality."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class DirectionResult:
     Attributes:
       direction: "xy" or "yx".
       origin: where the generator came from.
-      counts: "inputs", "targets", "pairs" -> how many pictures.
+      counts: "inputs", "targets", "pairs" -> how many images.
       scores: mean by name, in the order of `wording.SCORES`.
       stand_ins: by stand-in, the same.
       intervals: score -> 95 % bootstrap interval.
       swd_levels: by side in px.
-      per_picture: score -> one value per input.
+      per_image: score -> one value per input.
       input_names: one per input.
       classes: class name -> its share, accuracy and IoU; empty without a palette.
-      groups: "worst", "median", "best" (or one of "all") -> pictures.
+      groups: "worst", "median", "best" (or one of "all") -> images.
       ranked_by: score that orders them.
     """
 
@@ -56,7 +56,7 @@ class DirectionResult:
     scores: dict[str, float | None]
     stand_ins: dict[str, dict[str, float | None]]
     swd_levels: dict[int, float]
-    per_picture: dict[str, tuple[float | None, ...]]
+    per_image: dict[str, tuple[float | None, ...]]
     input_names: tuple[str, ...]
     ranked_by: str
     groups: dict[str, list[Shown]] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class DirectionResult:
         return [name for name in self.scores if any(scores.get(name) is not None for scores in every)]
 
     def as_json(self) -> dict[str, Any]:
-        """Without the pictures; what is not known is null, an infinite PSNR the word "Infinity"."""
+        """Without the images; what is not known is null, an infinite PSNR the word "Infinity"."""
         rows = [
-            {"input": name, **{score: _plain(values[index]) for score, values in self.per_picture.items()}}
+            {"input": name, **{score: _plain(values[index]) for score, values in self.per_image.items()}}
             for index, name in enumerate(self.input_names)
         ]
         return {
@@ -82,7 +82,7 @@ class DirectionResult:
             "bootstrap_intervals_95": {name: list(ends) for name, ends in self.intervals.items()},
             "swd_levels_px": {str(side): value for side, value in self.swd_levels.items()},
             "classes": {name: _all_plain(scores) for name, scores in self.classes.items()},
-            "pictures": rows,
+            "images": rows,
         }
 
 
@@ -120,20 +120,20 @@ def in_order(scores: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: scores[name] for name in SCORES if name in scores}
 
 
-def ranking_score(per_picture: Mapping[str, Sequence[float | None]]) -> str:
-    """The score that orders pictures from worst to best, see `RANKED_BY`; the last where no picture has any."""
+def ranking_score(per_image: Mapping[str, Sequence[float | None]]) -> str:
+    """The score that orders images from worst to best, see `RANKED_BY`; the last where no image has any."""
     for name in RANKED_BY:
-        if any(value is not None for value in per_picture.get(name, ())):
+        if any(value is not None for value in per_image.get(name, ())):
             return name
     return RANKED_BY[-1]
 
 
 def groups(values: Sequence[float | None], higher_is_better: bool, each: int = 4) -> dict[str, list[int]]:
-    """Indices of the worst, median and best pictures; pictures without a value are left out.
+    """Indices of the worst, median and best images; images without a value are left out.
 
     Returns:
       "worst" (the worst first), "median", "best" (the best first), `each` in each and none twice; with no more
-      pictures than that, only "all", the worst first.
+      images than that, only "all", the worst first.
     """
     known = [(value, index) for index, value in enumerate(values) if value is not None]
     order = [index for _, index in sorted(known, reverse=not higher_is_better)]
@@ -149,7 +149,7 @@ def higher_is_better(name: str) -> bool:
 
 
 def counts_of(measured: Measured, targets: int, pairs: int) -> dict[str, int]:
-    """How many pictures scores are of."""
+    """How many images scores are of."""
     return {"inputs": len(measured.outputs), "targets": targets, "pairs": pairs}
 
 

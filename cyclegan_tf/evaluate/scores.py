@@ -1,7 +1,7 @@
 """Scores that need no network weights but the generators': of a translator, and of three translators that do nothing.
 
 Directions are "xy" and "yx". For "xy": there = G, back = F, input = x, target = y; for "yx" all change places.
-Pictures are NumPy float32 (H, W, C) in [-1, 1]. Generators are scored by
+Images are NumPy float32 (H, W, C) in [-1, 1]. Generators are scored by
 their float output, not rounded to levels.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.metrics import image_quality as of_pictures
+from cyclegan_tf.metrics import image_quality as of_images
 from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 HIGHER_IS_BETTER: dict[str, bool] = {
@@ -32,46 +32,46 @@ HIGHER_IS_BETTER: dict[str, bool] = {
 """Which way each score that ranks translators points. The others describe: more is neither better nor worse."""
 
 PAIRED = ("psnr", "psnr_pooled", "ssim", "mae")
-"""Scores that need the true translation of every picture."""
+"""Scores that need the true translation of every image."""
 
 _SSIM_LEAST_PX = 11
 _SWD_LEAST_PX = 16
 
 Network = Callable[[tf.Tensor], tf.Tensor]
-Picture = np.ndarray
+Image = np.ndarray
 
 
 @dataclass(frozen=True)
 class Split:
-    """Test pictures of both domains, read and prepared.
+    """Test images of both domains, read and prepared.
 
     Attributes:
-      x: pictures of X, float32 (H, W, C) in [-1, 1]; sizes may differ.
-      y: pictures of Y, alike.
-      names_x: one per picture of X.
-      names_y: one per picture of Y.
-      pairs: (index into x, index into y) of pictures that show the same; empty where none are known.
+      x: images of X, float32 (H, W, C) in [-1, 1]; sizes may differ.
+      y: images of Y, alike.
+      names_x: one per image of X.
+      names_y: one per image of Y.
+      pairs: (index into x, index into y) of images that show the same; empty where none are known.
     """
 
-    x: list[Picture]
-    y: list[Picture]
+    x: list[Image]
+    y: list[Image]
     names_x: tuple[str, ...]
     names_y: tuple[str, ...]
     pairs: tuple[tuple[int, int], ...] = ()
 
-    def inputs(self, direction: str) -> list[Picture]:
+    def inputs(self, direction: str) -> list[Image]:
         """What is translated: x for "xy", y for "yx"."""
         return self.x if direction == "xy" else self.y
 
-    def targets(self, direction: str) -> list[Picture]:
-        """Real pictures of the domain translated to."""
+    def targets(self, direction: str) -> list[Image]:
+        """Real images of the domain translated to."""
         return self.y if direction == "xy" else self.x
 
     def input_names(self, direction: str) -> tuple[str, ...]:
-        """One per picture of `inputs`."""
+        """One per image of `inputs`."""
         return self.names_x if direction == "xy" else self.names_y
 
-    def truths(self, direction: str) -> dict[int, Picture]:
+    def truths(self, direction: str) -> dict[int, Image]:
         """Index into `inputs` -> its true translation, in the order of the inputs."""
         ways = self.pairs if direction == "xy" else tuple((y, x) for x, y in self.pairs)
         return {given: self.targets(direction)[wanted] for given, wanted in sorted(ways)}
@@ -84,16 +84,16 @@ class Measured:
     Attributes:
       direction: "xy" or "yx".
       outputs: one translation per input, float32 (H, W, C).
-      means: score by name, over all pictures; None where it cannot be had.
-      per_picture: score by name -> one value per input, None where that input has none.
+      means: score by name, over all images; None where it cannot be had.
+      per_image: score by name -> one value per input, None where that input has none.
       per_target: "identity_distance" -> one value per target; empty where channels differ.
       swd_levels: sliced Wasserstein distance by side in pixels of the pyramid's level, x 1000.
     """
 
     direction: str
-    outputs: list[Picture]
+    outputs: list[Image]
     means: dict[str, float | None]
-    per_picture: dict[str, tuple[float | None, ...]]
+    per_image: dict[str, tuple[float | None, ...]]
     per_target: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     swd_levels: dict[int, float] = field(default_factory=dict)
 
@@ -102,49 +102,49 @@ def measure(there: Network, back: Network | None, split: Split, direction: str, 
     """Translates every input once, there and back, and every target by `there`, and scores what comes out.
 
     - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al. 2018, sec. 5), x 1000.
-      It normalises each set by itself, and so is blind to a cast of colour that all outputs share.
-    - colour_swd: the same, both sets normalised by the mean and deviation of the real one: casts and contrast count.
+      It normalizes each set by itself, and so is blind to a cast of color that all outputs share.
+    - colour_swd: the same, both sets normalized by the mean and deviation of the real one: casts and contrast count.
     - cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq. 2).
     - identity_distance: mean of abs(G(y) - y), the identity loss without its weight (ibid., sec. 5.2).
     - luminance_correlation: Pearson correlation of the luminance of G(x) and of x over pixels; -1 is a negative.
     - variety: how much outputs differ from each other, over how much real targets do; 0 is collapse.
     - change: mean of abs(G(x) - x); 0 is a copy.
-    - psnr: dB, mean over pictures; psnr_pooled: of the squared error over all pixels of all pictures.
+    - psnr: dB, mean over images; psnr_pooled: of the squared error over all pixels of all images.
     - ssim: structural similarity to the truth (Wang et al. 2004), 1 at best.
     - mae: mean of abs(G(x) - truth).
 
     Args:
       there: float32 (1, H, W, C) in [-1, 1] -> the same size with the target's channels.
       back: the other direction; None leaves `cycle_error` out.
-      split: at least one picture of each domain.
+      split: at least one image of each domain.
       direction: "xy" or "yx".
       seed: of the patches and directions that the sliced Wasserstein distance draws.
 
     Returns:
-      Means and single values; in means each picture weighs the same, whatever its size.
+      Means and single values; in means each image weighs the same, whatever its size.
 
     Raises:
-      ValueError: a domain has no pictures.
+      ValueError: a domain has no images.
       UserError: the network gave NaN.
     """
     inputs, targets = split.inputs(direction), split.targets(direction)
     if not inputs or not targets:
-        raise ValueError(f"scores take at least one picture of each domain, got {len(inputs)} and {len(targets)}.")
+        raise ValueError(f"scores take at least one image of each domain, got {len(inputs)} and {len(targets)}.")
     alike = inputs[0].shape[-1] == targets[0].shape[-1]
-    outputs = [translated(there, picture) for picture in inputs]
+    outputs = [translated(there, image) for image in inputs]
     both = list(zip(outputs, inputs, strict=True))
     single: dict[str, list[float | None]] = {
-        "luminance_correlation": [_known(of_pictures.luminance_correlation(o, i)) for o, i in both]
+        "luminance_correlation": [_known(of_images.luminance_correlation(o, i)) for o, i in both]
     }
     if back is not None:
-        single["cycle_error"] = [of_pictures.mae(translated(back, o), i) for o, i in both]
+        single["cycle_error"] = [of_images.mae(translated(back, o), i) for o, i in both]
     if alike:
-        single["change"] = [of_pictures.mae(o, i) for o, i in both]
-    identity = tuple(of_pictures.mae(translated(there, t), t) for t in targets) if alike else ()
+        single["change"] = [of_images.mae(o, i) for o, i in both]
+    identity = tuple(of_images.mae(translated(there, t), t) for t in targets) if alike else ()
     levels = distances(targets, outputs, seed)
     means: dict[str, float | None] = {
         "swd": swd.mean_swd(levels) if levels else None,
-        "colour_swd": colour_distance(targets, outputs, seed),
+        "colour_swd": color_distance(targets, outputs, seed),
         "identity_distance": mean_or_none(identity),
         "variety": _variety(outputs, targets),
         **{name: mean_or_none(single.get(name, ())) for name in ("cycle_error", "luminance_correlation", "change")},
@@ -159,89 +159,87 @@ def measure(there: Network, back: Network | None, split: Split, direction: str, 
 
 
 def compare(
-    pictures: Sequence[Picture], truths: Sequence[Picture]
+    images: Sequence[Image], truths: Sequence[Image]
 ) -> tuple[dict[str, float | None], dict[str, list[float | None]]]:
-    """Scores of pictures against their truths.
+    """Scores of images against their truths.
 
     Args:
-      pictures: float32 (H, W, C) in [-1, 1].
+      images: float32 (H, W, C) in [-1, 1].
       truths: as many, each of its partner's shape.
 
     Returns:
-      Means over pictures by name (`PAIRED`; "psnr_pooled" takes the squared error over all pixels of all pictures
-      before the logarithm), and single values by name. "ssim" is None for pictures smaller than its window.
+      Means over images by name (`PAIRED`; "psnr_pooled" takes the squared error over all pixels of all images
+      before the logarithm), and single values by name. "ssim" is None for images smaller than its window.
     """
     single: dict[str, list[float | None]] = {"psnr": [], "ssim": [], "mae": []}
     squares, pixels = 0.0, 0
-    for picture, truth in zip(pictures, truths, strict=True):
-        single["psnr"].append(of_pictures.psnr(picture, truth))
-        fits = min(picture.shape[:2]) >= _SSIM_LEAST_PX
-        single["ssim"].append(of_pictures.ssim(picture, truth) if fits else None)
-        single["mae"].append(of_pictures.mae(picture, truth))
-        squares += float(np.sum(np.square(picture.astype(np.float64) - truth)))
-        pixels += picture.size
+    for image, truth in zip(images, truths, strict=True):
+        single["psnr"].append(of_images.psnr(image, truth))
+        fits = min(image.shape[:2]) >= _SSIM_LEAST_PX
+        single["ssim"].append(of_images.ssim(image, truth) if fits else None)
+        single["mae"].append(of_images.mae(image, truth))
+        squares += float(np.sum(np.square(image.astype(np.float64) - truth)))
+        pixels += image.size
     means = {name: mean_or_none(values) for name, values in single.items()}
     error = squares / pixels
-    means["psnr_pooled"] = 10 * math.log10(of_pictures.SIGNED_RANGE**2 / error) if error else math.inf
+    means["psnr_pooled"] = 10 * math.log10(of_images.SIGNED_RANGE**2 / error) if error else math.inf
     return means, single
 
 
-def colour_distance(real: Sequence[Picture], fake: Sequence[Picture], seed: int = 0) -> float | None:
+def color_distance(real: Sequence[Image], fake: Sequence[Image], seed: int = 0) -> float | None:
     """The "colour_swd" of two sets (see `measure`); None where `distances` gives nothing."""
     levels = distances(real, fake, seed, "real")
     return swd.mean_swd(levels) if levels else None
 
 
 def distances(
-    real: Sequence[Picture], fake: Sequence[Picture], seed: int = 0, normalise: Literal["each", "real"] = "each"
+    real: Sequence[Image], fake: Sequence[Image], seed: int = 0, normalize: Literal["each", "real"] = "each"
 ) -> dict[int, float]:
-    """Sliced Wasserstein distances by level (`metrics.swd`); where sizes differ, of the common centre.
+    """Sliced Wasserstein distances by level (`metrics.swd`); where sizes differ, of the common center.
 
-    Pictures of different sizes are cut around their centres to the smallest height and width among all, which keeps
+    Images of different sizes are cut around their centers to the smallest height and width among all, which keeps
     the sharpness of each as it is.
 
     Returns:
-      Empty where that is smaller than 16 px, channels differ, or there are no pictures.
+      Empty where that is smaller than 16 px, channels differ, or there are no images.
     """
     everything = [*real, *fake]
     if not len(real) or not len(fake):
         return {}
-    height, width = (min(picture.shape[axis] for picture in everything) for axis in (0, 1))
-    if min(height, width) < _SWD_LEAST_PX or len({picture.shape[-1] for picture in everything}) > 1:
+    height, width = (min(image.shape[axis] for image in everything) for axis in (0, 1))
+    if min(height, width) < _SWD_LEAST_PX or len({image.shape[-1] for image in everything}) > 1:
         return {}
 
-    def stack(pictures: Sequence[Picture]) -> np.ndarray:
-        corners = [((p.shape[0] - height) // 2, (p.shape[1] - width) // 2) for p in pictures]
-        return np.stack([p[y : y + height, x : x + width] for p, (y, x) in zip(pictures, corners, strict=True)])
+    def stack(images: Sequence[Image]) -> np.ndarray:
+        corners = [((p.shape[0] - height) // 2, (p.shape[1] - width) // 2) for p in images]
+        return np.stack([p[y : y + height, x : x + width] for p, (y, x) in zip(images, corners, strict=True)])
 
-    return swd.sliced_wasserstein(stack(real), stack(fake), seed=seed, normalise=normalise)
+    return swd.sliced_wasserstein(stack(real), stack(fake), seed=seed, normalize=normalize)
 
 
-def stand_ins(
-    split: Split, direction: str, training_targets: Sequence[Picture], seed: int = 0
-) -> dict[str, list[Picture]]:
+def stand_ins(split: Split, direction: str, training_targets: Sequence[Image], seed: int = 0) -> dict[str, list[Image]]:
     """What three translators that do nothing give for the inputs; any real one must do better.
 
     - "unchanged input": the input itself; missing where the domains' channels differ.
-    - "constant": everywhere the mean colour of the training targets, which has the least squared error of all
-      single colours that can be known before the test.
+    - "constant": everywhere the mean color of the training targets, which has the least squared error of all
+      single colors that can be known before the test.
     - "random real": a training target drawn at random, without replacement as long as there are enough.
       Without training targets, the test targets are drawn, never the truth itself.
 
     Args:
       split: see `Split`.
       direction: "xy" or "yx".
-      training_targets: real pictures of the target domain that are not in the split; without any, the split's own.
+      training_targets: real images of the target domain that are not in the split; without any, the split's own.
       seed: of the drawing.
 
     Returns:
-      By name, one picture per input; of the input's size, except "random real", whose sizes are its own.
+      By name, one image per input; of the input's size, except "random real", whose sizes are its own.
     """
     inputs, targets = split.inputs(direction), split.targets(direction)
     known = list(training_targets) or targets
-    colour = np.mean([np.mean(picture, axis=(0, 1), dtype=np.float64) for picture in known], axis=0)
+    color = np.mean([np.mean(image, axis=(0, 1), dtype=np.float64) for image in known], axis=0)
     found = {"unchanged input": list(inputs)} if inputs[0].shape[-1] == targets[0].shape[-1] else {}
-    found["constant"] = [np.broadcast_to(colour, (*p.shape[:2], len(colour))).astype(np.float32) for p in inputs]
+    found["constant"] = [np.broadcast_to(color, (*p.shape[:2], len(color))).astype(np.float32) for p in inputs]
     rng = np.random.default_rng(seed)
     if training_targets:
         rounds = -(-len(inputs) // len(known))
@@ -253,7 +251,7 @@ def stand_ins(
 
 
 def baselines(
-    split: Split, direction: str, training_targets: Sequence[Picture], seed: int = 0
+    split: Split, direction: str, training_targets: Sequence[Image], seed: int = 0
 ) -> dict[str, dict[str, float | None]]:
     """Scores of the `stand_ins`, to set beside those of `measure`: both SWD, and with pairs those of `PAIRED`.
 
@@ -269,38 +267,38 @@ def baselines(
     """
     truths = split.truths(direction)
     found = {}
-    for name, pictures in stand_ins(split, direction, training_targets, seed).items():
+    for name, images in stand_ins(split, direction, training_targets, seed).items():
         itself = name == "random real" and not training_targets
         targets = split.targets(direction)
-        levels = {} if itself else distances(targets, pictures, seed)
+        levels = {} if itself else distances(targets, images, seed)
         scores: dict[str, float | None] = {
             "swd": swd.mean_swd(levels) if levels else None,
-            "colour_swd": None if itself else colour_distance(targets, pictures, seed),
+            "colour_swd": None if itself else color_distance(targets, images, seed),
         }
         if truths:
-            chosen = [fitted(pictures[index], truth) for index, truth in truths.items()]
+            chosen = [fitted(images[index], truth) for index, truth in truths.items()]
             scores |= compare(chosen, list(truths.values()))[0]
         found[name] = scores
     return found
 
 
-def fitted(picture: Picture, like: Picture) -> Picture:
-    """The picture at the size of another (bicubic, antialiased), itself where it has that size."""
-    if picture.shape[:2] == like.shape[:2]:
-        return picture
-    resized = tf.image.resize(picture, like.shape[:2], method="bicubic", antialias=True)
+def fitted(image: Image, like: Image) -> Image:
+    """The image at the size of another (bicubic, antialiased), itself where it has that size."""
+    if image.shape[:2] == like.shape[:2]:
+        return image
+    resized = tf.image.resize(image, like.shape[:2], method="bicubic", antialias=True)
     return np.clip(resized.numpy(), -1, 1)
 
 
-def translated(network: Network, picture: Picture) -> Picture:
-    """One picture through a generator, float32 (H, W, C) in and out.
+def translated(network: Network, image: Image) -> Image:
+    """One image through a generator, float32 (H, W, C) in and out.
 
     Raises:
       UserError: the network gave NaN.
     """
-    output = np.asarray(network(tf.constant(picture[np.newaxis])), np.float32)[0]
+    output = np.asarray(network(tf.constant(image[np.newaxis])), np.float32)[0]
     if np.isnan(output).any():
-        raise UserError("the network gave NaN (not a number) for a test picture: it has diverged.")
+        raise UserError("the network gave NaN (not a number) for a test image: it has diverged.")
     return output
 
 
@@ -319,12 +317,12 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _variety(outputs: Sequence[Picture], targets: Sequence[Picture]) -> float | None:
-    """None for single pictures, which cannot differ, and for targets that are all alike."""
+def _variety(outputs: Sequence[Image], targets: Sequence[Image]) -> float | None:
+    """None for single images, which cannot differ, and for targets that are all alike."""
     if min(len(outputs), len(targets)) < 2:
         return None
-    of_targets = of_pictures.variety(targets)
-    return of_pictures.variety(outputs) / of_targets if of_targets else None
+    of_targets = of_images.variety(targets)
+    return of_images.variety(outputs) / of_targets if of_targets else None
 
 
 def _never_the_truth(split: Split, direction: str, rng: np.random.Generator) -> list[int]:

@@ -8,21 +8,21 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from cyclegan_tf.data.pipeline import evaluation_reader
-from cyclegan_tf.data.sources import FOLDERS, Pictures, Source
+from cyclegan_tf.data.sources import FOLDERS, Images, Source
 from cyclegan_tf.data.transforms import Preparation
 from cyclegan_tf.evaluate.scores import Split
 
-__all__ = ["Split", "pairs_by_stem", "read_pictures", "read_split"]
+__all__ = ["Split", "pairs_by_stem", "read_images", "read_split"]
 
 
 def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Which pictures have the same name but for the folder testA or testB and the suffix: "testA/5.jpg", "testB/5.png".
+    """Which images have the same name but for the folder testA or testB and the suffix: "testA/5.jpg", "testB/5.png".
 
-    Pictures of tensorflow-datasets ("testA/00005") have numbers for names, given in the order of storage, which is
+    Images of tensorflow-datasets ("testA/00005") have numbers for names, given in the order of storage, which is
     shuffled: they are never partners.
 
     Args:
-      names_x: as in `data.sources.Pictures`.
+      names_x: as in `data.sources.Images`.
       names_y: alike.
 
     Returns:
@@ -50,18 +50,18 @@ def _stem(name: str) -> str | None:
 
 
 def read_split(source: Source, preparation: Preparation, count: int | None = None) -> Split:
-    """Reads the test pictures as the networks see them, nothing random.
+    """Reads the test images as the networks see them, nothing random.
 
     Args:
       source: its test lists may be empty; then so is the split's.
-      preparation: sizes; pictures are not cropped, see `Preparation.prepare_test`.
+      preparation: sizes; images are not cropped, see `Preparation.prepare_test`.
       count: at most so many of each domain, spread evenly over the list; of a paired split so many pairs.
 
     Returns:
       The split. Partners that end up at different sizes, which no score can compare, leave it without pairs.
 
     Raises:
-      UserError: a picture cannot be read.
+      UserError: an image cannot be read.
     """
     names_x, names_y = source.test_x.names, source.test_y.names
     pairs = pairs_by_stem(names_x, names_y)
@@ -78,16 +78,16 @@ def read_split(source: Source, preparation: Preparation, count: int | None = Non
     return Split(x, y, tuple(names_x[i] for i in chosen_x), tuple(names_y[i] for i in chosen_y), pairs)
 
 
-def read_pictures(pictures: Pictures, preparation: Preparation, count: int | None = None) -> list[np.ndarray]:
-    """Pictures of any list, prepared as test pictures are; at most `count`, spread evenly.
+def read_images(images: Images, preparation: Preparation, count: int | None = None) -> list[np.ndarray]:
+    """Images of any list, prepared as test images are; at most `count`, spread evenly.
 
     Returns:
       float32 (H, W, C) in [-1, 1] each.
 
     Raises:
-      UserError: a picture cannot be read.
+      UserError: an image cannot be read.
     """
-    return _read(pictures, preparation, spread(len(pictures), count))
+    return _read(images, preparation, spread(len(images), count))
 
 
 def spread(length: int, count: int | None) -> list[int]:
@@ -96,6 +96,6 @@ def spread(length: int, count: int | None) -> list[int]:
     return [index * length // kept for index in range(kept)]
 
 
-def _read(pictures: Pictures, preparation: Preparation, indices: Sequence[int]) -> list[np.ndarray]:
-    read = evaluation_reader(pictures, preparation)
+def _read(images: Images, preparation: Preparation, indices: Sequence[int]) -> list[np.ndarray]:
+    read = evaluation_reader(images, preparation)
     return [np.asarray(read(index))[0] for index in indices]

@@ -16,7 +16,7 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser(
         prog="python -m cyclegan_tf.export",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web (a page that "
-        "translates in the browser), each with a card and a report of how far its pictures are from the training "
+        "translates in the browser), each with a card and a report of how far its images are from the training "
         "model's (of a SavedModel, a line in the card). The exit status is 1 when a file was refused because they "
         "are too far.",
     )
@@ -37,17 +37,17 @@ def build_parser() -> cli.Parser:
         "--size",
         type=int,
         default=None,
-        help="Side in pixels of the pictures that .tflite files take; by default the training crop.",
+        help="Side in pixels of the images that .tflite files take; by default the training crop.",
     )
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="Of .tflite files.")
     parser.add_argument(
-        "--pictures",
+        "--images",
         type=str,
         default=None,
-        help="Folder of pictures to calibrate and compare with, in place of the run's own data.",
+        help="Folder of images to calibrate and compare with, in place of the run's own data.",
     )
     parser.add_argument(
-        "--allow-lossy", "--allow_lossy", action="store_true", help="Keep files whose pictures are too far off."
+        "--allow-lossy", "--allow_lossy", action="store_true", help="Keep files whose images are too far off."
     )
     parser.add_argument(
         "--litertjs",
@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
         name=arguments.name,
         size_px=arguments.size,
         variants=tuple(dict.fromkeys(arguments.variants)),
-        pictures=Path(arguments.pictures) if arguments.pictures else None,
+        images=Path(arguments.images) if arguments.images else None,
         allow_lossy=arguments.allow_lossy,
         litertjs=Path(arguments.litertjs) if arguments.litertjs else None,
         overwrite=arguments.overwrite,

@@ -1,4 +1,4 @@
-"""The EXIF orientation of JPEGs inside a TensorFlow graph, so that a served model sees pictures upright.
+"""The EXIF orientation of JPEGs inside a TensorFlow graph, so that a served model sees images upright.
 
 TensorFlow's decoder leaves a photograph as the sensor saw it. A server that decodes inside the graph has no Python
 to ask, hence this walk over the file's bytes with TensorFlow's operations. Format: CIPA DC-008 (EXIF 2.32), sec.
@@ -10,14 +10,14 @@ from __future__ import annotations
 import tensorflow as tf
 
 # Cameras write EXIF first; some programs put a few segments before it.
-_MOST_SEGMENTS = 16
+_MAX_SEGMENTS = 16
 # A segment is at most this long, and what lies behind the first ones is not looked at.
 _LOOKED_AT_BYTES = 1 << 17
-_MOST_ENTRIES = 512
+_MAX_ENTRIES = 512
 
 
 def orientation(data: tf.Tensor) -> tf.Tensor:
-    """The orientation an encoded picture asks for.
+    """The orientation an encoded image asks for.
 
     Args:
       data: string scalar, the bytes of a file of any kind.
@@ -33,14 +33,14 @@ def orientation(data: tf.Tensor) -> tf.Tensor:
     return tf.cond(start > 0, lambda: _orientation_tag(head, start), lambda: 1)
 
 
-def upright(picture: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
-    """Turns a picture (H, W, C) by its EXIF orientation, int32 scalar 1 to 8."""
-    # From 5 on the picture is stored with rows and columns exchanged; then two mirrors.
-    picture = tf.cond(turned >= 5, lambda: tf.transpose(picture, (1, 0, 2)), lambda: picture)
+def upright(image: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
+    """Turns an image (H, W, C) by its EXIF orientation, int32 scalar 1 to 8."""
+    # From 5 on the image is stored with rows and columns exchanged; then two mirrors.
+    image = tf.cond(turned >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
     across = tf.reduce_any(turned == [2, 3, 6, 7])
     down = tf.reduce_any(turned == [3, 4, 7, 8])
-    picture = tf.cond(across, lambda: tf.reverse(picture, [1]), lambda: picture)
-    return tf.cond(down, lambda: tf.reverse(picture, [0]), lambda: picture)
+    image = tf.cond(across, lambda: tf.reverse(image, [1]), lambda: image)
+    return tf.cond(down, lambda: tf.reverse(image, [0]), lambda: image)
 
 
 def _exif_start(head: tf.Tensor) -> tf.Tensor:
@@ -61,7 +61,7 @@ def _exif_start(head: tf.Tensor) -> tf.Tensor:
 
     is_jpeg = (head[0] == 0xFF) & (head[1] == 0xD8)
     begin = tf.where(is_jpeg, 2, last)
-    _, found, _ = tf.while_loop(goes_on, look, (begin, 0, 0), maximum_iterations=_MOST_SEGMENTS)
+    _, found, _ = tf.while_loop(goes_on, look, (begin, 0, 0), maximum_iterations=_MAX_SEGMENTS)
     return found
 
 
@@ -77,7 +77,7 @@ def _orientation_tag(head: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
 
     # The offset's upper half is zero in any directory within the bytes looked at.
     directory = start + short(start + tf.where(little, 4, 6))
-    count = tf.minimum(short(directory), _MOST_ENTRIES)
+    count = tf.minimum(short(directory), _MAX_ENTRIES)
     entries = directory + 2 + 12 * tf.range(count)
     entries = tf.boolean_mask(entries, entries < last)
     found = tf.boolean_mask(entries, short(entries) == 0x0112)

@@ -15,7 +15,7 @@ from cyclegan_tf.export.litert import files as litert_files
 from cyclegan_tf.export.model_card import card
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.export.trained import Trained, model_name, open_trained
-from cyclegan_tf.translate.translator import LEAST_PX
+from cyclegan_tf.translate.translator import MIN_PX
 
 FILE_SIZE_PX = 256  # for a .keras file, which does not tell on which size it was trained
 
@@ -30,9 +30,9 @@ class Order:
       formats: of `kinds.FORMATS`.
       directions: "xy", "yx" or both.
       name: of the model; None takes the run's.
-      size_px: side of the pictures of static models; None is the training crop.
+      size_px: side of the images of static models; None is the training crop.
       variants: of .tflite files.
-      pictures: folder of pictures in place of the run's own.
+      images: folder of images in place of the run's own.
       allow_lossy: keep files that are too far off.
       litertjs: folder with LiteRT.js in place of npm.
       overwrite: replace what is there.
@@ -47,7 +47,7 @@ class Order:
     name: str | None = None
     size_px: int | None = None
     variants: Sequence[Variant] = VARIANTS
-    pictures: Path | None = None
+    images: Path | None = None
     allow_lossy: bool = False
     litertjs: Path | None = None
     overwrite: bool = False
@@ -71,14 +71,14 @@ def carry_out(order: Order) -> int:
     if "onnx" in order.formats:
         onnx.require()
     trained = {
-        direction: open_trained(order.target, direction, order.pictures, order.checkpoint)
+        direction: open_trained(order.target, direction, order.images, order.checkpoint)
         for direction in order.directions
     }
     sizes = {direction: static_size(one, order.size_px) for direction, one in trained.items()}
     static = set(order.formats) - {"saved_model"}
     if static:
         for one in trained.values():
-            one.training_pictures()  # so that missing pictures are told at once
+            one.training_images()  # so that missing images are told at once
     refused = 0
     with tempfile.TemporaryDirectory() as scratch:
         pages = []
@@ -100,17 +100,17 @@ def carry_out(order: Order) -> int:
 
 
 def static_size(trained: Trained, wanted: int | None) -> int:
-    """Side of the pictures that a static model takes.
+    """Side of the images that a static model takes.
 
     Raises:
       UserError: the network cannot take that size.
     """
     multiple = trained.multiple_px
     size = wanted or -(-(trained.size_px or FILE_SIZE_PX) // multiple) * multiple
-    if size < LEAST_PX or size % multiple:
-        below = max(size // multiple * multiple, -(-LEAST_PX // multiple) * multiple)
+    if size < MIN_PX or size % multiple:
+        below = max(size // multiple * multiple, -(-MIN_PX // multiple) * multiple)
         raise UserError(
-            f"--size is {size}, but this network takes multiples of {multiple} from {LEAST_PX}: "
+            f"--size is {size}, but this network takes multiples of {multiple} from {MIN_PX}: "
             f"take {below} or {below + multiple}."
         )
     return size

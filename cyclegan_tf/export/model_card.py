@@ -22,7 +22,7 @@ def card(trained: Trained, name: str, size_px: int | None = None) -> dict[str, A
     Args:
       trained: what is exported.
       name: of the model.
-      size_px: side of the only pictures it takes; None where any size does.
+      size_px: side of the only images it takes; None where any size does.
     """
     made_with = environment()
     channels = trained.network.input_shape[-1], trained.network.output_shape[-1]

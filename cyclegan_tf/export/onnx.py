@@ -21,7 +21,7 @@ from cyclegan_tf.export.saved_model import translated
 from cyclegan_tf.export.trained import Trained, squares
 
 OPSET = 17  # read by ONNX Runtime 1.14 and all later ones
-LEAST_PSNR_DB = 60.0
+MIN_PSNR_DB = 60.0
 
 
 def require() -> None:
@@ -48,12 +48,12 @@ def write(
 ) -> int:
     """Writes model.onnx (any N, H and W), parity.json, parity.png and card.json; takes and returns what
     `litert_files.write` does."""
-    pictures = squares(trained.test_pictures(), parity.COMPARED_PICTURES, size_px)
+    images = squares(trained.test_images(), parity.COMPARED_IMAGES, size_px)
     with placed(folder, replace) as partial:
         path = partial / "model.onnx"
         operations = _convert(trained, path)
-        judge = parity.Judge(trained.network, pictures)
-        judge.add("onnx", _runner(path), path, operations, None, LEAST_PSNR_DB)
+        judge = parity.Judge(trained.network, images)
+        judge.add("onnx", _runner(path), path, operations, None, MIN_PSNR_DB)
         refused = judge.report(partial, allow_lossy, say)
         write_card(partial, card(trained, name))
     say(f"  ONNX: {folder}")
@@ -83,7 +83,7 @@ def _runner(path: Path) -> parity.Run:
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
 
-    def run(pictures: np.ndarray) -> np.ndarray:
-        return np.concatenate([session.run(None, {given.name: one[np.newaxis]})[0] for one in pictures])
+    def run(images: np.ndarray) -> np.ndarray:
+        return np.concatenate([session.run(None, {given.name: one[np.newaxis]})[0] for one in images])
 
     return run

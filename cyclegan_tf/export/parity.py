@@ -1,4 +1,4 @@
-"""The proof beside an exported file: the same pictures through it and through the training model, compared."""
+"""The proof beside an exported file: the same images through it and through the training model, compared."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from cyclegan_tf.runs.run_directory import environment
 Run = Callable[[np.ndarray], np.ndarray]
 
 LATENCY_ROUNDS = 5
-COMPARED_PICTURES = 8
+COMPARED_IMAGES = 8
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far one export is from the training model on the same pictures; values are in [-1, 1].
+    """How far one export is from the training model on the same images; values are in [-1, 1].
 
     Attributes:
       variant: name of the export.
-      pictures: how many were compared.
+      images: how many were compared.
       max_abs: largest absolute difference.
       mean_abs: mean absolute difference.
-      psnr_db: peak signal-to-noise ratio over all pictures; infinite when equal.
-      worst_psnr_db: of the picture that is furthest off.
+      psnr_db: peak signal-to-noise ratio over all images; infinite when equal.
+      worst_psnr_db: of the image that is furthest off.
       ssim: mean structural similarity.
       not_finite: how many output values are NaN or infinite.
-      latency_ms: median time of one picture.
+      latency_ms: median time of one image.
       size_bytes: of the file.
       operations: how often each operation stands in it.
       delegated: share of operations that XNNPACK takes, 0 to 1; None where there is no such thing.
     """
 
     variant: str
-    pictures: int
+    images: int
     max_abs: float
     mean_abs: float
     psnr_db: float
@@ -95,7 +95,7 @@ def compare(
     pairs = list(zip(shown, truths, strict=True))
     return Parity(
         variant=variant,
-        pictures=len(outputs),
+        images=len(outputs),
         max_abs=float(differences.max()),
         mean_abs=float(differences.mean()),
         psnr_db=psnr(shown, truths),
@@ -110,19 +110,19 @@ def compare(
 
 
 class Judge:
-    """Runs exports on some pictures and keeps what they gave beside what the training model gives.
+    """Runs exports on some images and keeps what they gave beside what the training model gives.
 
     Args:
       network: float32 (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C'), the training model.
-      pictures: float32 (N, H, W, C) in [-1, 1], all of the size the exports take.
+      images: float32 (N, H, W, C) in [-1, 1], all of the size the exports take.
     """
 
-    def __init__(self, network: keras.Model, pictures: np.ndarray) -> None:
+    def __init__(self, network: keras.Model, images: np.ndarray) -> None:
         graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
-        self._pictures = pictures
-        self._truths = np.concatenate([graph(tf.constant(one[np.newaxis])).numpy() for one in pictures])
-        first = tf.constant(pictures[:1])
-        self._reference_ms = median_latency_ms(lambda _: graph(first).numpy(), pictures[:1])
+        self._images = images
+        self._truths = np.concatenate([graph(tf.constant(one[np.newaxis])).numpy() for one in images])
+        first = tf.constant(images[:1])
+        self._reference_ms = median_latency_ms(lambda _: graph(first).numpy(), images[:1])
         self._rows: list[Parity] = []
         self._outputs: dict[str, np.ndarray] = {}
         self._files: dict[str, tuple[Path, float]] = {}
@@ -146,8 +146,8 @@ class Judge:
           delegated: see `Parity`.
           least_psnr_db: below this it is refused.
         """
-        outputs = run(self._pictures)
-        latency = median_latency_ms(run, self._pictures[:1])
+        outputs = run(self._images)
+        latency = median_latency_ms(run, self._images[:1])
         row = compare(variant, outputs, self._truths, latency, path.stat().st_size, operations, delegated)
         self._rows.append(row)
         self._outputs[variant], self._files[variant] = outputs, (path, least_psnr_db)
@@ -170,26 +170,26 @@ class Judge:
         rows = [{**row.as_dict(), "fault": faults.get(row.variant)} for row in self._rows]
         told = {"reference_ms": self._reference_ms, "machine": environment()["platform"], "variants": rows}
         (folder / "parity.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        image_io.save(folder / "parity.png", strip(self._pictures, self._truths, self._outputs))
+        image_io.save(folder / "parity.png", strip(self._images, self._truths, self._outputs))
         say(table(self._rows, self._reference_ms))
         for variant, fault in faults.items():
             say(f"  {'kept all the same' if allow_lossy else 'refused'}: {variant}: {fault}")
         return 0 if allow_lossy else len(faults)
 
 
-def median_latency_ms(run: Run, picture: np.ndarray, rounds: int = LATENCY_ROUNDS) -> float:
+def median_latency_ms(run: Run, image: np.ndarray, rounds: int = LATENCY_ROUNDS) -> float:
     """Median time of a call, after one that does not count.
 
     Args:
       run: float32 (1, H, W, C) -> anything.
-      picture: float32 (1, H, W, C).
+      image: float32 (1, H, W, C).
       rounds: calls that count.
     """
-    run(picture)
+    run(image)
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
-        run(picture)
+        run(image)
         times.append(1e3 * (time.perf_counter() - start))
     return statistics.median(times)
 
@@ -225,7 +225,7 @@ def table(rows: Sequence[Parity], reference_ms: float) -> str:
 
 
 def strip(inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarray], most: int = 4) -> np.ndarray:
-    """Pictures side by side: input, the training model's translation, each variant's.
+    """Images side by side: input, the training model's translation, each variant's.
 
     Args:
       inputs: float32 (N, H, W, C) in [-1, 1].
@@ -237,7 +237,7 @@ def strip(inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarr
       uint8 (H', W', 3).
     """
     rows = [
-        [image_io.from_signed(np.nan_to_num(pictures[index])) for pictures in (inputs, truths, *outputs.values())]
+        [image_io.from_signed(np.nan_to_num(images[index])) for images in (inputs, truths, *outputs.values())]
         for index in range(min(most, len(inputs)))
     ]
     return image_io.grid(rows, column_titles=["input", "Keras", *outputs])

@@ -1,4 +1,4 @@
-"""A generator as a SavedModel for TF Serving: pictures as numbers or as encoded files, of any size."""
+"""A generator as a SavedModel for TF Serving: images as numbers or as encoded files, of any size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cyclegan_tf.images.pixel_values import luma
 from cyclegan_tf.translate import translator as translation
 
 WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
-_MOST_DIFFERENCE = 1e-3  # float rounding; an 8-bit level is 8e-3
+_MAX_DIFFERENCE = 1e-3  # float rounding; an 8-bit level is 8e-3
 _HEAD_BYTES = 1 << 16  # a PNG tells of its transparency before its pixels
 ENCODED = "image_bytes"
 """Name of the signature that takes files; TF Serving's REST carries inputs and outputs whose names end in `_bytes`
@@ -41,7 +41,7 @@ def write_saved_model(
       folder: of the model; versions are folders 1, 2, ... in it.
       network: float32 (N, H, W, C) -> float32 of the same size; weights and computation in float32.
       multiple_px: sides the network takes are multiples of this.
-      warmup_size_px: side of the picture in the warm-up requests.
+      warmup_size_px: side of the image in the warm-up requests.
       card: what to write about it into assets.extra/card.json.
 
     Returns:
@@ -58,9 +58,9 @@ def write_saved_model(
         (partial / WARMUP).parent.mkdir(exist_ok=True)
         _write_warmup(partial / WARMUP, folder.name, served, warmup_size_px)
         difference = _difference_after_loading(partial, network, multiple_px, warmup_size_px)
-        if not difference <= _MOST_DIFFERENCE:
+        if not difference <= _MAX_DIFFERENCE:
             raise UserError(
-                f"The SavedModel gives other pictures than the network: {difference:g} apart; nothing was kept. "
+                f"The SavedModel gives other images than the network: {difference:g} apart; nothing was kept. "
                 "Its weights are too large for float32, or TensorFlow has a fault: try another checkpoint."
             )
         write_card(partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}")
@@ -68,12 +68,12 @@ def write_saved_model(
 
 
 def _difference_after_loading(folder: Path, network: keras.Model, multiple_px: int, size_px: int) -> float:
-    """Largest difference on one made-up picture, of a size that needs padding."""
+    """Largest difference on one made-up image, of a size that needs padding."""
     shape = (1, size_px + 1, size_px + 2, network.input_shape[-1])
-    picture = tf.constant(np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
+    image = tf.constant(np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
     served = tf.saved_model.load(str(folder)).signatures[tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY]
-    wanted = translated(network, multiple_px, picture)
-    return float(tf.reduce_max(tf.abs(served(images=picture)["translated"] - wanted)))
+    wanted = translated(network, multiple_px, image)
+    return float(tf.reduce_max(tf.abs(served(images=image)["translated"] - wanted)))
 
 
 class _Served(tf.Module):
@@ -115,26 +115,26 @@ class _Served(tf.Module):
         return signatures | ({ENCODED: self.translate_encoded} if self.takes_files else {})
 
 
-def translated(network: keras.Model, multiple_px: int, pictures: tf.Tensor) -> tf.Tensor:
-    """Pictures of any size through a network: continued by reflection to sizes it takes, and cut back.
+def translated(network: keras.Model, multiple_px: int, images: tf.Tensor) -> tf.Tensor:
+    """Images of any size through a network: continued by reflection to sizes it takes, and cut back.
 
     The same rows and columns as `translation.Translator` adds, inside a graph.
 
     Args:
       network: float32 (N, H, W, C) -> float32 (N, H, W, C').
       multiple_px: sides the network takes are multiples of this.
-      pictures: float32 (N, H, W, C) in [-1, 1]; H and W may be unknown when traced.
+      images: float32 (N, H, W, C) in [-1, 1]; H and W may be unknown when traced.
     """
-    height, width = tf.shape(pictures)[1], tf.shape(pictures)[2]
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
     (top, rows), (left, columns) = _reflected(height, multiple_px), _reflected(width, multiple_px)
-    padded = tf.gather(tf.gather(pictures, rows, axis=1), columns, axis=2)
+    padded = tf.gather(tf.gather(images, rows, axis=1), columns, axis=2)
     return network(padded, training=False)[:, top : top + height, left : left + width]
 
 
 def _reflected(length: tf.Tensor, multiple_px: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """How many rows come before the picture, and for each row of the padded picture the row it repeats."""
+    """How many rows come before the image, and for each row of the padded image the row it repeats."""
     # No division of negative numbers: ONNX rounds it another way.
-    wanted = tf.maximum((length + multiple_px - 1) // multiple_px * multiple_px, translation.LEAST_PX)
+    wanted = tf.maximum((length + multiple_px - 1) // multiple_px * multiple_px, translation.MIN_PX)
     before = (wanted - length) // 2
     period = tf.maximum(2 * (length - 1), 1)  # a single row is repeated
     place = tf.math.floormod(tf.range(wanted) - before + period * before, period)
@@ -142,7 +142,7 @@ def _reflected(length: tf.Tensor, multiple_px: int) -> tuple[tf.Tensor, tf.Tenso
 
 
 def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
-    """The picture in the bytes of a JPEG or PNG file, as people see it: upright, transparent parts on white.
+    """The image in the bytes of a JPEG or PNG file, as people see it: upright, transparent parts on white.
 
     Args:
       data: string scalar.
@@ -157,29 +157,29 @@ def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
     is_jpeg = tf.strings.substr(data, 0, 3) == b"\xff\xd8\xff"
     is_png = tf.strings.substr(data, 0, 8) == b"\x89PNG\r\n\x1a\n"
     known = tf.debugging.Assert(
-        is_jpeg | is_png, ["image_bytes: a picture is neither JPEG nor PNG; it begins with", data], summarize=16
+        is_jpeg | is_png, ["image_bytes: an image is neither JPEG nor PNG; it begins with", data], summarize=16
     )
 
     def jpeg() -> tf.Tensor:
-        picture = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
-        return exif.upright(picture, exif.orientation(data))
+        image = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+        return exif.upright(image, exif.orientation(data))
 
     def png() -> tf.Tensor:
-        # Asked for four channels, TensorFlow reads a gray picture of 1 bit wrongly.
+        # Asked for four channels, TensorFlow reads a gray image of 1 bit wrongly.
         return tf.cond(_may_be_transparent(data), png_on_white, lambda: tf.io.decode_png(data, channels=3))
 
     def png_on_white() -> tf.Tensor:
         planes = tf.cast(tf.io.decode_png(data, channels=4), tf.int32)
-        colours, alpha = planes[..., :3], planes[..., 3:]
-        return tf.cast((colours * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+        colors, alpha = planes[..., :3], planes[..., 3:]
+        return tf.cast((colors * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
     with tf.control_dependencies([known]):
-        picture = tf.cond(is_jpeg, jpeg, png)
-    return tf.ensure_shape(luma(picture) if channels == 1 else picture, (None, None, channels))
+        image = tf.cond(is_jpeg, jpeg, png)
+    return tf.ensure_shape(luma(image) if channels == 1 else image, (None, None, channels))
 
 
 def _may_be_transparent(png: tf.Tensor) -> tf.Tensor:
-    """Whether a PNG has an alpha channel (colour types 4 and 6) or a colour that means none (chunk tRNS)."""
+    """Whether a PNG has an alpha channel (color types 4 and 6) or a color that means none (chunk tRNS)."""
     kind = tf.strings.substr(png + tf.constant(bytes(26)), 25, 1)
     head = tf.strings.substr(png, 0, tf.minimum(tf.strings.length(png), _HEAD_BYTES))
     return (kind == b"\x04") | (kind == b"\x06") | tf.strings.regex_full_match(head, r"\C*tRNS\C*")
@@ -194,10 +194,10 @@ def _write_warmup(path: Path, name: str, served: _Served, size_px: int) -> None:
     """One request per signature, which TF Serving runs before it says that a version is ready."""
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    picture = np.zeros((size_px, size_px, served.channels), np.uint8)
-    inputs = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: ("images", image_io.to_signed(picture[np.newaxis]))}
+    image = np.zeros((size_px, size_px, served.channels), np.uint8)
+    inputs = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: ("images", image_io.to_signed(image[np.newaxis]))}
     if served.takes_files:
-        inputs[ENCODED] = (ENCODED, np.array([tf.io.encode_png(picture).numpy()], object))
+        inputs[ENCODED] = (ENCODED, np.array([tf.io.encode_png(image).numpy()], object))
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, (key, value) in inputs.items():
             request = predict_pb2.PredictRequest()

@@ -1,4 +1,4 @@
-"""What is exported: one trained generator, where it came from, and pictures of the kind it was trained on."""
+"""What is exported: one trained generator, where it came from, and images of the kind it was trained on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import assembly
-from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.data.sources import Images
 from cyclegan_tf.data.transforms import resize
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
@@ -35,8 +35,8 @@ class Trained:
       size_px: side of the training crops; None where that is unknown.
       experiment: the run's resolved config; empty for a `.keras` file.
       scores: scores and losses on the test split, by name, with their step and whether weights are averaged.
-      training_pictures: opens pictures the network was trained on, or a folder in their place.
-      test_pictures: opens pictures it was not trained on, where there are some, else the same.
+      training_images: opens images the network was trained on, or a folder in their place.
+      test_images: opens images it was not trained on, where there are some, else the same.
     """
 
     network: keras.Model
@@ -44,21 +44,21 @@ class Trained:
     origin: str
     multiple_px: int
     size_px: int | None
-    training_pictures: Callable[[], Pictures]
-    test_pictures: Callable[[], Pictures]
+    training_images: Callable[[], Images]
+    test_images: Callable[[], Images]
     experiment: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
 
 
 def open_trained(
-    target: Path, direction: str, pictures: Path | None = None, checkpoint: str = checkpoints.BEST
+    target: Path, direction: str, images: Path | None = None, checkpoint: str = checkpoints.BEST
 ) -> Trained:
     """Loads a generator out of a run directory or a `.keras` file.
 
     Args:
       target: run directory or file.
       direction: "xy" or "yx".
-      pictures: a folder to take in place of the run's own data.
+      images: a folder to take in place of the run's own data.
       checkpoint: of a run, "best", "last" or a step; see `assembly.load_generator`.
 
     Raises:
@@ -72,27 +72,27 @@ def open_trained(
         network, origin = assembly.load_generator(target, direction, "float32", checkpoint)
     multiple, channels = assembly.network_multiple_px(network), network.input_shape[-1]
 
-    def of_folder() -> Pictures:
-        if pictures is None:
+    def of_folder() -> Images:
+        if images is None:
             raise UserError(
-                f"{target} does not tell which pictures it was trained on, and this export needs some of that kind: "
-                "give a folder of them with --pictures."
+                f"{target} does not tell which images it was trained on, and this export needs some of that kind: "
+                "give a folder of them with --images."
             )
-        return _folder(pictures, channels)
+        return _folder(images, channels)
 
     if not target.is_dir():
         return Trained(network, direction, origin, multiple, None, of_folder, of_folder)
     experiment = run.experiment()
 
-    def of_run(split: str) -> Pictures:
-        if pictures is not None:
+    def of_run(split: str) -> Images:
+        if images is not None:
             return of_folder()
         try:
-            source = assembly.open_source(experiment, run.recorded_pictures())
+            source = assembly.open_source(experiment, run.recorded_images())
         except UserError as error:
             raise UserError(
-                f"{error} This export needs pictures of the kind the run was trained on; "
-                "a folder of them may be given with --pictures."
+                f"{error} This export needs images of the kind the run was trained on; "
+                "a folder of them may be given with --images."
             ) from error
         found = getattr(source, f"{split}_{direction[0]}")
         return found if len(found) else getattr(source, f"train_{direction[0]}")
@@ -110,12 +110,12 @@ def open_trained(
     )
 
 
-def _folder(folder: Path, channels: int) -> Pictures:
-    paths = image_io.find_pictures(folder)
+def _folder(folder: Path, channels: int) -> Images:
+    paths = image_io.find_images(folder)
     if not paths:
-        raise UserError(f"--pictures {folder} holds no pictures ({', '.join(sorted(image_io.EXTENSIONS))}).")
+        raise UserError(f"--images {folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}).")
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
-    return Pictures(names, channels, lambda index: image_io.read(paths[index], channels))
+    return Images(names, channels, lambda index: image_io.read(paths[index], channels))
 
 
 def scores_at(run: RunDirectory, step: int, weights: str = "raw") -> dict[str, Any]:
@@ -149,21 +149,21 @@ def _rows(run: RunDirectory) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def squares(pictures: Pictures, count: int, size_px: int) -> np.ndarray:
-    """Some pictures, evenly spread over the list, each resized and cut at the centre to a square.
+def squares(images: Images, count: int, size_px: int) -> np.ndarray:
+    """Some images, evenly spread over the list, each resized and cut at the center to a square.
 
     Returns:
-      float32 (min(count, len(pictures)), size_px, size_px, C) in [-1, 1].
+      float32 (min(count, len(images)), size_px, size_px, C) in [-1, 1].
     """
-    chosen = np.unique(np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int))
-    return np.stack([image_io.to_signed(_square(pictures.read(int(index)), size_px)) for index in chosen])
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int))
+    return np.stack([image_io.to_signed(_square(images.read(int(index)), size_px)) for index in chosen])
 
 
-def _square(picture: np.ndarray, size_px: int) -> np.ndarray:
-    height, width = picture.shape[:2]
+def _square(image: np.ndarray, size_px: int) -> np.ndarray:
+    height, width = image.shape[:2]
     scale = size_px / min(height, width)
     height, width = max(size_px, round(height * scale)), max(size_px, round(width * scale))
-    scaled = resize(tf.constant(picture), tf.constant(height), tf.constant(width)).numpy()
+    scaled = resize(tf.constant(image), tf.constant(height), tf.constant(width)).numpy()
     top, left = (height - size_px) // 2, (width - size_px) // 2
     return scaled[top : top + size_px, left : left + size_px]
 

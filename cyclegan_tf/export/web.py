@@ -27,7 +27,7 @@ from cyclegan_tf.errors import UserError
 PAGE = Path(__file__).resolve().parent.parent / "page"
 """The page's own files, which a server with the engine "server" shows as they are."""
 PAGE_FILES = (
-    *("index.html", "style.css", "app.js", "camera.js", "compare.js", "engines.js", "pictures.js", "problems.js"),
+    *("index.html", "style.css", "app.js", "camera.js", "compare.js", "engines.js", "images.js", "problems.js"),
     "worker.js",
 )
 LICENCE = "Apache-2.0.txt"
@@ -195,7 +195,7 @@ def _check_models(models: Sequence[PageModel]) -> None:
             raise UserError(f"{model.name!r} cannot name a file on every server; use letters, digits, - and _.")
         if not {model.input_channels, model.output_channels} <= {1, 3}:
             channels = f"{model.input_channels} and {model.output_channels}"
-            raise UserError(f"{model.name} has {channels} channels, and a browser shows pictures of 1 or 3.")
+            raise UserError(f"{model.name} has {channels} channels, and a browser shows images of 1 or 3.")
         if not model.path.is_file():
             raise UserError(f"{model.path} is no file; export LiteRT first.")
 

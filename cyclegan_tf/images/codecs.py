@@ -1,4 +1,4 @@
-"""From a picture file to an array with its right pixels, and from an array to the bytes of a file."""
+"""From an image file to an array with its right pixels, and from an array to the bytes of a file."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from PIL import Image
 
 from cyclegan_tf.images import headers, tiff
 from cyclegan_tf.images import pixel_values as levels
-from cyclegan_tf.images.headers import MAX_PIXELS, PictureError, PictureInfo
+from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 
 
-def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> PictureInfo:
-    """Reads the header of a picture file; of an animation or a TIFF, that of the first picture.
+def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
+    """Reads the header of an image file; of an animation or a TIFF, that of the first image.
 
     Args:
       path: the file.
-      max_pixels: refuse pictures of more than width x height pixels.
+      max_pixels: refuse images of more than width x height pixels.
 
     Raises:
-      PictureError: missing, empty, not a picture, visibly cut off, or larger than `max_pixels`.
+      ImageError: missing, empty, not an image, visibly cut off, or larger than `max_pixels`.
     """
     path = Path(path)
     try:
         with path.open("rb") as stream:
             magic = stream.read(8)
             if not magic:
-                raise PictureError(path, "is empty (0 bytes)")
+                raise ImageError(path, "is empty (0 bytes)")
             if magic.startswith(b"\x89PNG\r\n\x1a\n"):
                 info = headers.png_header(path, stream)
             elif magic.startswith(b"\x93NUMPY"):
@@ -41,46 +41,46 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> PictureInfo:
                 if magic.startswith(tiff.MAGICS):
                     info = tiff.header(path, stream, max_pixels)
                 else:
-                    image = headers.open_with_pillow(stream, max_pixels)
-                    info = headers.pillow_header(path, image, stream)
+                    pil_image = headers.open_with_pillow(stream, max_pixels)
+                    info = headers.pillow_header(path, pil_image, stream)
     except Exception as error:  # the readers raise whatever a broken file makes them raise
-        raise headers.as_picture_error(path, error, max_pixels) from error
+        raise headers.as_image_error(path, error, max_pixels) from error
     if info.width < 1 or info.height < 1 or info.channels < 1:
-        raise PictureError(path, f"has no pixels ({info.width} x {info.height}, {info.channels} channels)")
+        raise ImageError(path, f"has no pixels ({info.width} x {info.height}, {info.channels} channels)")
     if info.width * info.height > max_pixels:
         raise headers.too_large(path, f"{info.width} x {info.height}", max_pixels)
     return info
 
 
 def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decodes a picture file completely, as people see it.
+    """Decodes an image file completely, as people see it.
 
     Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB (CMYK
-    without its colour profile); of an animation or a TIFF the first picture is taken. Depth is kept: up to 8
+    without its color profile); of an animation or a TIFF the first image is taken. Depth is kept: up to 8
     bits give uint8, anything deeper uint16, both over the whole range. Floats must lie in [0, 1]. A deep TIFF
     whose MaxSampleValue declares a smaller depth (say 4095) is stretched from that; the sBIT chunk of a PNG
     needs no such care, for a PNG's samples fill their range whatever their origin (PNG specification, sBIT).
 
     Args:
       path: the file.
-      channels: 3 (gray is repeated), 1 (colour becomes luma, ITU-R BT.601), or another number, which must be
+      channels: 3 (gray is repeated), 1 (color becomes luma, ITU-R BT.601), or another number, which must be
         that of the planes stored; they are then given as they are, alpha included.
-      max_pixels: refuse pictures of more than width x height pixels.
+      max_pixels: refuse images of more than width x height pixels.
 
     Returns:
       uint8 or uint16 (H, W, channels).
 
     Raises:
-      PictureError: unreadable, cut off, larger than `max_pixels`, or of another number of channels.
+      ImageError: unreadable, cut off, larger than `max_pixels`, or of another number of channels.
     """
     info = probe(path, max_pixels)
     info.require_channels(channels)
     try:
         planes = _DECODERS[info.decoder](info, max_pixels)
     except tf.errors.OpError as error:
-        raise PictureError(info.path, "is damaged or cut off (its pixels cannot be decoded)") from error
+        raise ImageError(info.path, "is damaged or cut off (its pixels cannot be decoded)") from error
     except Exception as error:  # the decoders raise whatever a broken file makes them raise
-        raise headers.as_picture_error(info.path, error, max_pixels) from error
+        raise headers.as_image_error(info.path, error, max_pixels) from error
     if channels in (1, 3):
         if info.mode.startswith("CMYK"):
             planes = levels.rgb_from_inks(planes)
@@ -108,20 +108,20 @@ def _with_channels(planes: np.ndarray, channels: int) -> np.ndarray:
         return levels.luma(tf.constant(planes)).numpy()
 
 
-def _decode_tensorflow(info: PictureInfo, _: int) -> np.ndarray:
+def _decode_tensorflow(info: ImageInfo, _: int) -> np.ndarray:
     planes = decode_fast(info.path.read_bytes()).numpy()
     return planes[..., : info.channels]
 
 
-def _decode_png(info: PictureInfo, _: int) -> np.ndarray:
-    # Asked for four channels, TensorFlow turns palettes and colour keys into colours and alpha.
+def _decode_png(info: ImageInfo, _: int) -> np.ndarray:
+    # Asked for four channels, TensorFlow turns palettes and color keys into colors and alpha.
     dtype = tf.uint16 if info.bits == 16 else tf.uint8
     planes = tf.io.decode_png(info.path.read_bytes(), channels=4, dtype=dtype).numpy()
     gray_or_red = 2 if info.channels <= 2 else 0
     return levels.UPRIGHT[info.exif_orientation](planes[..., gray_or_red : gray_or_red + info.channels])
 
 
-def _decode_pillow(info: PictureInfo, max_pixels: int) -> np.ndarray:
+def _decode_pillow(info: ImageInfo, max_pixels: int) -> np.ndarray:
     if info.format == "TIFF":
         return tiff.decode(info, max_pixels)
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[info.channels]
@@ -130,12 +130,12 @@ def _decode_pillow(info: PictureInfo, max_pixels: int) -> np.ndarray:
     return levels.UPRIGHT[info.exif_orientation](planes if planes.ndim == 3 else planes[..., None])
 
 
-def _decode_npy(info: PictureInfo, _: int) -> np.ndarray:
+def _decode_npy(info: ImageInfo, _: int) -> np.ndarray:
     values = np.load(info.path, allow_pickle=False)
     return levels.full_range(values if values.ndim == 3 else values[..., None], info.white)
 
 
-_DECODERS: dict[str, Callable[[PictureInfo, int], np.ndarray]] = {
+_DECODERS: dict[str, Callable[[ImageInfo, int], np.ndarray]] = {
     "tensorflow": _decode_tensorflow,
     "png": _decode_png,
     "pillow": _decode_pillow,
@@ -144,20 +144,20 @@ _DECODERS: dict[str, Callable[[PictureInfo, int], np.ndarray]] = {
 }
 
 
-def _encode_png(picture: np.ndarray) -> bytes:
-    return tf.io.encode_png(picture).numpy()
+def _encode_png(image: np.ndarray) -> bytes:
+    return tf.io.encode_png(image).numpy()
 
 
-def _encode_npy(picture: np.ndarray) -> bytes:
+def _encode_npy(image: np.ndarray) -> bytes:
     stream = io.BytesIO()
-    np.save(stream, picture, allow_pickle=False)
+    np.save(stream, image, allow_pickle=False)
     return stream.getvalue()
 
 
 def _encoder(name: str, **options: int) -> Callable[[np.ndarray], bytes]:
-    def encode(picture: np.ndarray) -> bytes:
+    def encode(image: np.ndarray) -> bytes:
         stream = io.BytesIO()
-        Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(stream, name, **options)
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(stream, name, **options)
         return stream.getvalue()
 
     return encode

@@ -1,4 +1,4 @@
-"""Pictures side by side, for people."""
+"""Images side by side, for people."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ def grid(
     row_titles: Sequence[str] | None = None,
     cell_px: int | None = None,
 ) -> np.ndarray:
-    """Pictures in rows and columns on white, each scaled to its cell without changing its shape, and centred.
+    """Images in rows and columns on white, each scaled to its cell without changing its shape, and centerd.
 
     Args:
-      rows: uint8 or uint16 (H, W, C) pictures; rows may differ in length. One channel is shown as gray, two as
+      rows: uint8 or uint16 (H, W, C) images; rows may differ in length. One channel is shown as gray, two as
         red and green, of more than three the first three.
       gap_px: white between cells and around them.
       column_titles: text above each column.
       row_titles: text left of each row.
-      cell_px: width and height of every cell; by default a cell is as wide as the widest picture of its column
+      cell_px: width and height of every cell; by default a cell is as wide as the widest image of its column
         and as high as the highest of its row.
 
     Returns:
       uint8 (H, W, 3).
 
     Raises:
-      ValueError: there is no picture at all.
+      ValueError: there is no image at all.
     """
     columns = max(map(len, rows), default=0)
     if not columns:
-        raise ValueError("a grid needs at least one picture")
+        raise ValueError("a grid needs at least one image")
     widths = [cell_px or max(row[c].shape[1] for row in rows if len(row) > c) for c in range(columns)]
-    heights = [cell_px or max((picture.shape[0] for picture in row), default=1) for row in rows]
+    heights = [cell_px or max((image.shape[0] for image in row), default=1) for row in rows]
     font = ImageFont.load_default(size=min(28, max(12, min(widths) // 10)))
     line_px = int(sum(font.getmetrics()))  # type: ignore[union-attr]
     left = gap_px + (gap_px + int(max(map(font.getlength, row_titles))) + 1 if row_titles else 0)
@@ -53,8 +53,8 @@ def grid(
         if row_titles:
             draw.text((gap_px, y + (heights[r] - line_px) // 2), row_titles[r], "black", font)
         x = left
-        for c, picture in enumerate(row):
-            shown = _scaled(_shown(picture), widths[c], heights[r])
+        for c, image in enumerate(row):
+            shown = _scaled(_shown(image), widths[c], heights[r])
             canvas.paste(shown, (x + (widths[c] - shown.width) // 2, y + (heights[r] - shown.height) // 2))
             x += widths[c] + gap_px
         y += heights[r] + gap_px
@@ -66,22 +66,22 @@ def grid(
     return np.asarray(canvas)
 
 
-def _shown(picture: np.ndarray) -> Image.Image:
-    picture = as_dtype(picture, np.uint8)
-    channels = picture.shape[-1]
+def _shown(image: np.ndarray) -> Image.Image:
+    image = as_dtype(image, np.uint8)
+    channels = image.shape[-1]
     if channels == 1:
-        picture = np.repeat(picture, 3, axis=-1)
+        image = np.repeat(image, 3, axis=-1)
     elif channels == 2:
-        picture = np.pad(picture, ((0, 0), (0, 0), (0, 1)))
-    return Image.fromarray(np.ascontiguousarray(picture[..., :3]))
+        image = np.pad(image, ((0, 0), (0, 0), (0, 1)))
+    return Image.fromarray(np.ascontiguousarray(image[..., :3]))
 
 
-def _scaled(picture: Image.Image, width: int, height: int) -> Image.Image:
-    scale = min(width / picture.width, height / picture.height)
+def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
+    scale = min(width / image.width, height / image.height)
     if scale == 1:
-        return picture
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _cut(title: str, width: int, font: Any) -> str:

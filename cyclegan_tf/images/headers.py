@@ -1,4 +1,4 @@
-"""What a picture file says about itself: kind, size, depth, alpha, rotation. Headers only, nothing is decoded."""
+"""What an image file says about itself: kind, size, depth, alpha, rotation. Headers only, nothing is decoded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODE_CHANNELS = {
     **{"1": 1, "L": 1, "I": 1, "F": 1, "LA": 2, "P": 3, "RGB": 3, "YCbCr": 3},
     **{"PA": 4, "RGBA": 4, "CMYK": 4},
 }
-"""Channels of Pillow's modes; a palette counts as its colours."""
+"""Channels of Pillow's modes; a palette counts as its colors."""
 
 EXIF_ORIENTATION = 274
 
@@ -31,8 +31,8 @@ _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 _pillow_limit = threading.Lock()
 
 
-class PictureError(UserError):
-    """A picture file that cannot be used; its text is `{path}: {reason}`."""
+class ImageError(UserError):
+    """An image file that cannot be used; its text is `{path}: {reason}`."""
 
     def __init__(self, path: str | os.PathLike, reason: str):
         super().__init__(path, reason)
@@ -44,8 +44,8 @@ class PictureError(UserError):
 
 
 @dataclass(frozen=True)
-class PictureInfo:
-    """The header of one picture file.
+class ImageInfo:
+    """The header of one image file.
 
     Attributes:
       path: the file.
@@ -53,7 +53,7 @@ class PictureInfo:
       width: columns of what `read` returns, so after rotation by EXIF.
       height: rows, likewise.
       mode: the format's word for its pixels, for people: "RGB", "P", "CMYK", "uint16".
-      channels: planes as stored, alpha included; a palette counts as the colours it stands for.
+      channels: planes as stored, alpha included; a palette counts as the colors it stands for.
       bits: 8, 16, or 32 for floats and wide integers. Above 8, `read` returns uint16.
       exif_orientation: 1 (upright) to 8.
       has_alpha: there may be transparent parts; `read` lays them on white.
@@ -79,44 +79,44 @@ class PictureInfo:
         return self.decoder == "tensorflow"
 
     def require_channels(self, wanted: int) -> None:
-        """Refuses a picture that `read` could not give with `wanted` channels.
+        """Refuses an image that `read` could not give with `wanted` channels.
 
         1 and 3 turn into each other, after alpha is laid on white; any other number must be the stored one.
 
         Raises:
-          PictureError: names both numbers.
+          ImageError: names both numbers.
         """
-        colours = 3 if self.mode.startswith("CMYK") else self.channels - self.has_alpha
+        colors = 3 if self.mode.startswith("CMYK") else self.channels - self.has_alpha
         if wanted in (1, 3):
-            fits = colours in (1, 3)
+            fits = colors in (1, 3)
         else:
             fits = wanted == self.channels and not self.mode.startswith(("CMYK", "P"))
         if not fits:
-            raise PictureError(self.path, f"has {self.channels} channels ({self.mode}), and {wanted} are wanted")
+            raise ImageError(self.path, f"has {self.channels} channels ({self.mode}), and {wanted} are wanted")
 
 
-def as_picture_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -> PictureError:
+def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -> ImageError:
     """Why opening or decoding failed, in our words and with the file's name."""
-    if isinstance(error, PictureError):
+    if isinstance(error, ImageError):
         return error
     if isinstance(error, UserError):
-        return PictureError(path, str(error))
+        return ImageError(path, str(error))
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         count = re.search(r"\d+", str(error))
         return too_large(path, f"{int(count[0]):,}" if count else "far more", max_pixels)
     if isinstance(error, UnidentifiedImageError):
-        return PictureError(path, "is not a picture that this program can read, whatever its name says")
+        return ImageError(path, "is not an image that this program can read, whatever its name says")
     if isinstance(error, OSError) and error.strerror:
-        return PictureError(path, f"cannot be opened: {error.strerror}")
+        return ImageError(path, f"cannot be opened: {error.strerror}")
     # What other errors say is for those who know the decoder.
     said = " ".join(str(error).split())[:100] if isinstance(error, OSError | ValueError) else ""
-    return PictureError(path, f"is damaged or cut off ({said})" if said else "is damaged or cut off")
+    return ImageError(path, f"is damaged or cut off ({said})" if said else "is damaged or cut off")
 
 
-def too_large(path: Path, size: str, max_pixels: int) -> PictureError:
-    """The refusal of a decompression bomb, or of a picture too large for this machine."""
+def too_large(path: Path, size: str, max_pixels: int) -> ImageError:
+    """The refusal of a decompression bomb, or of an image too large for this machine."""
     reason = f"has {size} pixels by its header, and the limit is {max_pixels:,}"
-    return PictureError(path, f"{reason}; cut it into parts, or raise max_pixels if you trust it")
+    return ImageError(path, f"{reason}; cut it into parts, or raise max_pixels if you trust it")
 
 
 def turned_size(width: int, height: int, orientation: int) -> tuple[int, int]:
@@ -124,7 +124,7 @@ def turned_size(width: int, height: int, orientation: int) -> tuple[int, int]:
     return (height, width) if orientation >= 5 else (width, height)
 
 
-def png_header(path: Path, stream: BinaryIO) -> PictureInfo:
+def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
     """Reads the chunks of a PNG whose signature has been read."""
     # Pillow takes a PNG without its end for whole, so all chunks are walked here.
     chunks: dict[bytes, bytes] = {}
@@ -137,14 +137,14 @@ def png_header(path: Path, stream: BinaryIO) -> PictureInfo:
             chunks[name] = b""
             stream.seek(length, os.SEEK_CUR)
         if len(stream.read(4)) < 4:
-            raise PictureError(path, "is damaged or cut off (the end of the PNG is missing)")
-    width, height, bits, colour_type = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
-    mode = _PNG_MODES[colour_type]
+            raise ImageError(path, "is damaged or cut off (the end of the PNG is missing)")
+    width, height, bits, color_type = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+    mode = _PNG_MODES[color_type]
     keyed = b"tRNS" in chunks
     has_alpha = keyed or mode in ("LA", "RGBA")
     orientation = _orientation(chunks.get(b"eXIf", b""))
     simple = bits <= 8 and not has_alpha and orientation == 1 and b"acTL" not in chunks
-    return PictureInfo(
+    return ImageInfo(
         path,
         "PNG",
         *turned_size(width, height, orientation),
@@ -158,15 +158,15 @@ def png_header(path: Path, stream: BinaryIO) -> PictureInfo:
     )
 
 
-def npy_header(path: Path) -> PictureInfo:
+def npy_header(path: Path) -> ImageInfo:
     """Reads the header of a NumPy file, and checks that the file is long enough for it."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim not in (2, 3):
         shape = f"holds an array of shape {array.shape}"
-        raise PictureError(path, f"{shape}; (height, width) or (height, width, channels) is wanted")
+        raise ImageError(path, f"{shape}; (height, width) or (height, width, channels) is wanted")
     height, width, *channels = array.shape
     bits, white = depth_of(array.dtype)
-    return PictureInfo(
+    return ImageInfo(
         path,
         "NPY",
         width,
@@ -190,16 +190,16 @@ def open_with_pillow(stream: BinaryIO, max_pixels: int) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = kept
 
 
-def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> PictureInfo:
+def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo:
     """The header of a JPEG, GIF, BMP or WEBP that Pillow has opened from `stream`."""
     if image.mode not in MODE_CHANNELS:
-        raise PictureError(path, f"has pixels of a kind this program does not know ({image.mode})")
+        raise ImageError(path, f"has pixels of a kind this program does not know ({image.mode})")
     keyed = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
     orientation = _orientation(image.info.get("exif", b""))
     is_jpeg = image.format in ("JPEG", "MPO")
     # A JPEG without its end marker goes the slow way, where the error names the file.
     fast = is_jpeg and image.mode in ("L", "RGB") and orientation == 1 and _ends_like_jpeg(stream)
-    return PictureInfo(
+    return ImageInfo(
         path,
         "JPEG" if is_jpeg else str(image.format),
         *turned_size(*image.size, orientation),
@@ -216,7 +216,7 @@ def _orientation(exif: bytes) -> int:
     try:
         tags.load(exif)
         found = tags.get(EXIF_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block is no reason to lose the picture
+    except Exception:  # a broken EXIF block is no reason to lose the image
         return 1
     return found if found in range(1, 9) else 1
 

@@ -1,4 +1,4 @@
-"""Pictures in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save, draw grids.
+"""Images in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save, draw grids.
 
 The only module that knows how levels map to [-1, 1]. Below it, and reached through it: `codecs` (read, encode),
 `tiff`, `headers` (what a file says about itself), `levels` (what its numbers mean), and `grids`.
@@ -17,18 +17,18 @@ import tensorflow as tf
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.codecs import ENCODERS, decode_fast, probe, read
 from cyclegan_tf.images.grid import grid
-from cyclegan_tf.images.headers import MAX_PIXELS, PictureError, PictureInfo
+from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.pixel_values import as_dtype, luma
 
 __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
     "SAVED_EXTENSIONS",
-    "PictureError",
-    "PictureInfo",
+    "ImageError",
+    "ImageInfo",
     "as_dtype",
     "decode_tensor",
-    "find_pictures",
+    "find_images",
     "from_signed",
     "grid",
     "levels_of",
@@ -47,8 +47,8 @@ SAVED_EXTENSIONS = frozenset(ENCODERS)
 _HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
 
 
-def find_pictures(folder: str | os.PathLike) -> list[Path]:
-    """All picture files below a folder, by suffix, in the order of their relative names.
+def find_images(folder: str | os.PathLike) -> list[Path]:
+    """All image files below a folder, by suffix, in the order of their relative names.
 
     Links to folders are followed, each folder being looked into once; names that start with a dot are passed over.
 
@@ -83,9 +83,9 @@ def decode_tensor(
 
     Args:
       path: string scalar.
-      fast: bool scalar, `PictureInfo.fast` of that file; False is always right, and slower.
+      fast: bool scalar, `ImageInfo.fast` of that file; False is always right, and slower.
       channels: as for `read`.
-      dtype: uint8 or uint16; every picture is brought to it.
+      dtype: uint8 or uint16; every image is brought to it.
       max_pixels: as for `read`.
 
     Returns:
@@ -93,7 +93,7 @@ def decode_tensor(
 
     Raises:
       tf.errors.OpError: when run in a graph, on a file that cannot be used; its text names the file, unless
-        the file is damaged in the middle or was changed after `probe`. Outside a graph also PictureError.
+        the file is damaged in the middle or was changed after `probe`. Outside a graph also ImageError.
     """
     dtype = tf.as_dtype(dtype)
     _half_range(dtype)
@@ -107,19 +107,19 @@ def decode_tensor(
         return tf.numpy_function(decode, [path], dtype)
 
     def by_tensorflow() -> tf.Tensor:
-        picture = decode_fast(tf.io.read_file(path))
-        picture = luma(picture) if channels == 1 else picture
-        return tf.cast(picture, dtype) * 257 if dtype == tf.uint16 else picture
+        image = decode_fast(tf.io.read_file(path))
+        image = luma(image) if channels == 1 else image
+        return tf.cast(image, dtype) * 257 if dtype == tf.uint16 else image
 
-    picture = tf.cond(fast, by_tensorflow, by_python) if channels in (1, 3) else by_python()
-    return tf.ensure_shape(picture, (None, None, channels))
+    image = tf.cond(fast, by_tensorflow, by_python) if channels in (1, 3) else by_python()
+    return tf.ensure_shape(image, (None, None, channels))
 
 
-def to_signed(picture: Any) -> Any:
+def to_signed(image: Any) -> Any:
     """Levels -> [-1, 1], as networks want them.
 
     Args:
-      picture: uint8 or uint16, any shape; NumPy array or tensor.
+      image: uint8 or uint16, any shape; NumPy array or tensor.
 
     Returns:
       float32 of the same kind and shape.
@@ -127,10 +127,10 @@ def to_signed(picture: Any) -> Any:
     Raises:
       ValueError: another type; without it the scale is unknown.
     """
-    half = np.float32(_half_range(picture.dtype))
-    if tf.is_tensor(picture):
-        return (tf.cast(picture, tf.float32) - half) / half
-    return (picture.astype(np.float32) - half) / half
+    half = np.float32(_half_range(image.dtype))
+    if tf.is_tensor(image):
+        return (tf.cast(image, tf.float32) - half) / half
+    return (image.astype(np.float32) - half) / half
 
 
 def from_signed(array: Any, bits: int = 8) -> np.ndarray:
@@ -150,7 +150,7 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
         raise ValueError(f"bits must be 8 or 16, and is {bits!r}")
     values = np.asarray(array, np.float32)
     if np.isnan(values).any():
-        raise ValueError("the picture holds NaN (not a number): the network that made it has diverged.")
+        raise ValueError("the image holds NaN (not a number): the network that made it has diverged.")
     half = np.float32(_half_range(f"uint{bits}"))
     return np.rint(np.clip(values, -1, 1) * half + half).astype(f"uint{bits}")
 
@@ -161,16 +161,16 @@ def levels_of(signed: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(tf.clip_by_value(signed, -1.0, 1.0) * half + half), tf.uint8)
 
 
-def save(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes a picture in the format of the suffix; the file appears whole or not at all.
+def save(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Writes an image in the format of the suffix; the file appears whole or not at all.
 
     PNG holds 1 to 4 channels of 8 or 16 bits (the 2nd of 2 and the 4th are shown as alpha), TIFF and NPY any
-    number; JPEG (quality 95), WEBP and BMP hold gray or RGB and cut 16 bits to 8. TIFF of 16-bit colour or of
+    number; JPEG (quality 95), WEBP and BMP hold gray or RGB and cut 16 bits to 8. TIFF of 16-bit color or of
     many channels takes the optional `tifffile`.
 
     Args:
       path: the file; its folder is made if need be.
-      picture: uint8 or uint16 (H, W, C).
+      image: uint8 or uint16 (H, W, C).
 
     Raises:
       UserError: a suffix that is not written, or a number of channels that the format does not hold.
@@ -181,17 +181,17 @@ def save(path: str | os.PathLike, picture: np.ndarray) -> None:
     if suffix not in ENCODERS:
         known = ", ".join(sorted(ENCODERS))
         raise UserError(f"{path}: files of the kind '{suffix}' are not written; choose one of {known}")
-    _half_range(picture.dtype)
+    _half_range(image.dtype)
     limits = {".png": (1, 2, 3, 4), ".tif": None, ".tiff": None, ".npy": None}.get(suffix, (1, 3))
-    if picture.ndim != 3 or (limits and picture.shape[-1] not in limits):
+    if image.ndim != 3 or (limits and image.shape[-1] not in limits):
         held = f"{limits} channels" if limits else "any number of channels"
-        raise UserError(f"{path}: {suffix} holds (H, W, C) with {held}, not {picture.shape}; use .npy or .tif")
+        raise UserError(f"{path}: {suffix} holds (H, W, C) with {held}, not {image.shape}; use .npy or .tif")
     if suffix in (".jpg", ".jpeg", ".webp", ".bmp"):
-        picture = as_dtype(picture, np.uint8)
+        image = as_dtype(image, np.uint8)
     try:
-        data = ENCODERS[suffix](np.ascontiguousarray(picture))
+        data = ENCODERS[suffix](np.ascontiguousarray(image))
     except UserError as error:
-        raise PictureError(path, str(error)) from error
+        raise ImageError(path, str(error)) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
@@ -204,5 +204,5 @@ def save(path: str | os.PathLike, picture: np.ndarray) -> None:
 def _half_range(dtype: Any) -> float:
     name = getattr(dtype, "name", str(dtype))
     if name not in _HALF_RANGE:
-        raise ValueError(f"a picture holds uint8 or uint16 levels, and this one holds {name}")
+        raise ValueError(f"an image holds uint8 or uint16 levels, and this one holds {name}")
     return _HALF_RANGE[name]

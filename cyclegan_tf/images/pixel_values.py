@@ -65,25 +65,25 @@ def full_range(values: np.ndarray, white: int) -> np.ndarray:
     return ((values.astype(np.uint64) * 65535 + white // 2) // white).astype(np.uint16)
 
 
-def as_dtype(picture: np.ndarray, dtype: Any) -> np.ndarray:
+def as_dtype(image: np.ndarray, dtype: Any) -> np.ndarray:
     """Brings uint8 or uint16 levels to one of the two: times 257, or divided by 257 and rounded.
 
     Raises:
       ValueError: another type is given or wanted.
     """
     dtype = np.dtype(dtype)
-    for kind in (picture.dtype, dtype):
+    for kind in (image.dtype, dtype):
         if kind not in (np.uint8, np.uint16):
-            raise ValueError(f"a picture holds uint8 or uint16 levels, not {kind.name}.")
-    if picture.dtype == dtype:
-        return picture
+            raise ValueError(f"an image holds uint8 or uint16 levels, not {kind.name}.")
+    if image.dtype == dtype:
+        return image
     if dtype == np.uint16:
-        return picture.astype(np.uint16) * np.uint16(257)
-    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return image.astype(np.uint16) * np.uint16(257)
+    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def on_white(planes: np.ndarray) -> np.ndarray:
-    """Lays a picture on white, rounded to the nearest level.
+    """Lays an image on white, rounded to the nearest level.
 
     Args:
       planes: uint8 or uint16 (H, W, C + 1), the last plane being alpha.
@@ -93,20 +93,20 @@ def on_white(planes: np.ndarray) -> np.ndarray:
     """
     white = int(np.iinfo(planes.dtype).max)
     wide = planes.astype(np.uint64)
-    colours, alpha = wide[..., :-1], wide[..., -1:]
-    return ((colours * alpha + white * (white - alpha) + white // 2) // white).astype(planes.dtype)
+    colors, alpha = wide[..., :-1], wide[..., -1:]
+    return ((colors * alpha + white * (white - alpha) + white // 2) // white).astype(planes.dtype)
 
 
 def straight_alpha(planes: np.ndarray) -> np.ndarray:
-    """Undoes the multiplication of colours by alpha ("associated alpha"); takes and gives as `on_white` takes."""
+    """Undoes the multiplication of colors by alpha ("associated alpha"); takes and gives as `on_white` takes."""
     white = np.iinfo(planes.dtype).max
     alpha = np.maximum(planes[..., -1:], 1).astype(np.float64)
-    colours = np.minimum(np.rint(planes[..., :-1] * (white / alpha)), white)
-    return np.concatenate([colours.astype(planes.dtype), planes[..., -1:]], axis=-1)
+    colors = np.minimum(np.rint(planes[..., :-1] * (white / alpha)), white)
+    return np.concatenate([colors.astype(planes.dtype), planes[..., -1:]], axis=-1)
 
 
 def rgb_from_inks(planes: np.ndarray) -> np.ndarray:
-    """CMYK -> RGB without a colour profile: light passes where neither the ink nor black covers the paper.
+    """CMYK -> RGB without a color profile: light passes where neither the ink nor black covers the paper.
 
     Args:
       planes: uint8 or uint16 (H, W, 4).
@@ -119,15 +119,15 @@ def rgb_from_inks(planes: np.ndarray) -> np.ndarray:
     return ((light[..., :3] * light[..., 3:] + white // 2) // white).astype(planes.dtype)
 
 
-def luma(picture: tf.Tensor) -> tf.Tensor:
-    """Gray of a colour picture by the weights of ITU-R BT.601, in integers so that it is the same everywhere.
+def luma(image: tf.Tensor) -> tf.Tensor:
+    """Gray of a color image by the weights of ITU-R BT.601, in integers so that it is the same everywhere.
 
     Args:
-      picture: uint8 or uint16 (H, W, 3). Gray given as three equal planes comes back unchanged.
+      image: uint8 or uint16 (H, W, 3). Gray given as three equal planes comes back unchanged.
 
     Returns:
       the same type, (H, W, 1).
     """
     weights = tf.constant([19595, 38470, 7471], tf.int64)  # 0.299, 0.587, 0.114 times 65536, and their sum is that
-    gray = tf.reduce_sum(tf.cast(picture, tf.int64) * weights, axis=-1, keepdims=True)
-    return tf.cast(tf.bitwise.right_shift(gray + 32768, 16), picture.dtype)
+    gray = tf.reduce_sum(tf.cast(image, tf.int64) * weights, axis=-1, keepdims=True)
+    return tf.cast(tf.bitwise.right_shift(gray + 32768, 16), image.dtype)

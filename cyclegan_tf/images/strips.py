@@ -1,6 +1,6 @@
-"""Pictures a few rows at a time: large TIFFs by their strips or tiles, everything else decoded once and kept.
+"""Images a few rows at a time: large TIFFs by their strips or tiles, everything else decoded once and kept.
 
-Memory: of a TIFF as many pieces as the rows asked for touch (uncompressed, the rows alone); of other kinds the picture
+Memory: of a TIFF as many pieces as the rows asked for touch (uncompressed, the rows alone); of other kinds the image
 itself, one byte (or two) per pixel and channel, which is little beside what a network needs for it.
 """
 
@@ -27,8 +27,8 @@ _UNCOMPRESSED = 1
 _ANY_NUMBER = 2**48
 
 
-class WholePicture:
-    """A decoded picture as rows.
+class WholeImage:
+    """A decoded image as rows.
 
     Args:
       values: uint8 or uint16 (H, W, C).
@@ -63,7 +63,7 @@ class TiffRows:
         """(bottom - top, width, channels).
 
         Raises:
-          PictureError: a piece is damaged.
+          ImageError: a piece is damaged.
         """
         page = self._page
         if page.compression == _UNCOMPRESSED and not page.is_tiled and page.predictor == 1:
@@ -83,7 +83,7 @@ class TiffRows:
             file.seek(page.dataoffsets[index] + (first - index * rows) * row_bytes)
             data = file.read((last - first) * row_bytes)
             if len(data) < (last - first) * row_bytes:
-                raise image_io.PictureError(self._path, f"is damaged or cut off (strip {index} ends too soon)")
+                raise image_io.ImageError(self._path, f"is damaged or cut off (strip {index} ends too soon)")
             band[first - top : last - top] = np.frombuffer(data, stored).reshape(-1, *band.shape[1:])
         return band
 
@@ -117,18 +117,18 @@ class TiffRows:
             return segment.reshape(segment.shape[-3:])
         except Exception as error:  # decoders raise whatever a broken piece makes them raise
             said = " ".join(str(error).split())[:100]
-            raise image_io.PictureError(self._path, f"is damaged or cut off (piece {index}: {said})") from error
+            raise image_io.ImageError(self._path, f"is damaged or cut off (piece {index}: {said})") from error
 
 
 @contextmanager
-def open_rows(path: Path, channels: int) -> Iterator[WholePicture | TiffRows]:
-    """A picture file as rows, uint8 or uint16, upright, with so many channels.
+def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
+    """An image file as rows, uint8 or uint16, upright, with so many channels.
 
     By strips or tiles, and of any size: gray and RGB TIFFs of 8 and 16 bits, whatever their compression, if `tifffile`
     is there. All others are decoded whole, up to `images.MAX_PIXELS`.
 
     Raises:
-      PictureError: as `images.read`.
+      ImageError: as `images.read`.
     """
     info = image_io.probe(path, _ANY_NUMBER)
     info.require_channels(channels)
@@ -141,7 +141,7 @@ def open_rows(path: Path, channels: int) -> Iterator[WholePicture | TiffRows]:
             if _can_be_cut(page, channels):
                 yield TiffRows(path, page, channels)
                 return
-    yield WholePicture(image_io.read(path, channels))
+    yield WholeImage(image_io.read(path, channels))
 
 
 def _can_be_cut(page: Any, channels: int) -> bool:
@@ -167,7 +167,7 @@ def require_writer(path: Path) -> None:
 
 
 def save_rows(path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype) -> None:
-    """Writes a picture that comes in rows, whole or not at all; a TIFF strip by strip, others from memory.
+    """Writes an image that comes in rows, whole or not at all; a TIFF strip by strip, others from memory.
 
     Args:
       path: its suffix says the kind.
@@ -176,7 +176,7 @@ def save_rows(path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int
       dtype: uint8 or uint16.
 
     Raises:
-      UserError: the kind cannot hold the picture, or a TIFF needs a library that is missing.
+      UserError: the kind cannot hold the image, or a TIFF needs a library that is missing.
     """
     require_writer(path)
     if path.suffix.lower() not in (".tif", ".tiff"):

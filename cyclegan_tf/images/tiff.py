@@ -1,4 +1,4 @@
-"""TIFF: Pillow for the common kinds; `tifffile`, an optional library, for deep colour and many channels."""
+"""TIFF: Pillow for the common kinds; `tifffile`, an optional library, for deep color and many channels."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cyclegan_tf.images import pixel_values as levels
 from cyclegan_tf.images.headers import (
     EXIF_ORIENTATION,
     MODE_CHANNELS,
-    PictureError,
-    PictureInfo,
+    ImageError,
+    ImageInfo,
     open_with_pillow,
     turned_size,
 )
@@ -28,48 +28,48 @@ _TAGS = {"bits": 258, "photometric": 262, "samples": 277, "max_sample_value": 28
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
 
-def header(path: Path, stream: BinaryIO, max_pixels: int) -> PictureInfo:
+def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
     """Reads the header of a TIFF's first page."""
     try:
-        image = open_with_pillow(stream, max_pixels)
+        pil_image = open_with_pillow(stream, max_pixels)
     except UnidentifiedImageError:
         return _tifffile_header(path)
-    tags = {name: image.tag_v2.get(number) for name, number in _TAGS.items()}  # type: ignore[attr-defined]
+    tags = {name: pil_image.tag_v2.get(number) for name, number in _TAGS.items()}  # type: ignore[attr-defined]
     stored_bits, samples = max(tags["bits"] or (1,)), tags["samples"] or 1
-    channels = MODE_CHANNELS.get(image.mode.partition(";")[0], 0)
-    # Pillow cuts 16-bit colour down to 8 bits, and drops planes it has no name for, without a word.
-    if (stored_bits > 8 and samples > 1) or (image.mode != "P" and channels != samples):
+    channels = MODE_CHANNELS.get(pil_image.mode.partition(";")[0], 0)
+    # Pillow cuts 16-bit color down to 8 bits, and drops planes it has no name for, without a word.
+    if (stored_bits > 8 and samples > 1) or (pil_image.mode != "P" and channels != samples):
         return _tifffile_header(path)
-    if not _has_all_pieces(image):
-        raise PictureError(path, _CUT_OFF)
+    if not _has_all_pieces(pil_image):
+        raise ImageError(path, _CUT_OFF)
     kind = {2: "i", 3: "f"}.get((tags["sample_format"] or (1,))[0], "u")
     bits, white = levels.depth_of(np.dtype(f"{kind}{-(-stored_bits // 8)}"))
-    return PictureInfo(
+    return ImageInfo(
         path,
         "TIFF",
-        *image.size,
-        mode=image.mode,
+        *pil_image.size,
+        mode=pil_image.mode,
         channels=channels,
         bits=bits,
-        exif_orientation=image.tag_v2.get(EXIF_ORIENTATION, 1),  # type: ignore[attr-defined]
-        has_alpha=image.mode in ("LA", "PA", "RGBA"),
+        exif_orientation=pil_image.tag_v2.get(EXIF_ORIENTATION, 1),  # type: ignore[attr-defined]
+        has_alpha=pil_image.mode in ("LA", "PA", "RGBA"),
         white=white if bits == 8 or kind == "f" else _white(tags["max_sample_value"], stored_bits),
     )
 
 
-def decode(info: PictureInfo, max_pixels: int) -> np.ndarray:
+def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
     """uint8 or uint16 (H, W, C) over the whole range, upright, alpha last, inks still inks."""
     if info.decoder == "tifffile":
         return levels.UPRIGHT[info.exif_orientation](_decode_with_tifffile(info))
     with info.path.open("rb") as stream:
-        image = open_with_pillow(stream, max_pixels)
-        white_is_zero = image.tag_v2.get(_TAGS["photometric"]) == 0  # type: ignore[attr-defined]
-        image.load()  # turns it upright, too
+        pil_image = open_with_pillow(stream, max_pixels)
+        white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == 0  # type: ignore[attr-defined]
+        pil_image.load()  # turns it upright, too
     if info.bits == 8:
         mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[info.channels]
-        values = np.asarray(image.convert(mode))
+        values = np.asarray(pil_image.convert(mode))
         return values if values.ndim == 3 else values[..., None]
-    values = np.asarray(image)[..., None]
+    values = np.asarray(pil_image)[..., None]
     if values.dtype == np.int32:
         values = values.view(np.uint32)  # signed ones have been refused
     planes = levels.full_range(values, info.white)
@@ -77,19 +77,19 @@ def decode(info: PictureInfo, max_pixels: int) -> np.ndarray:
     return 65535 - planes if white_is_zero else planes
 
 
-def encode(picture: np.ndarray) -> bytes:
+def encode(image: np.ndarray) -> bytes:
     """uint8 or uint16 (H, W, C) -> the bytes of an uncompressed TIFF.
 
     Raises:
       UserError: it takes `tifffile`, which is not installed.
     """
     stream = io.BytesIO()
-    channels = picture.shape[-1]
-    if channels == 1 or (channels == 3 and picture.dtype == np.uint8):
-        Image.fromarray(picture[..., 0] if channels == 1 else picture).save(stream, "TIFF")
+    channels = image.shape[-1]
+    if channels == 1 or (channels == 3 and image.dtype == np.uint8):
+        Image.fromarray(image[..., 0] if channels == 1 else image).save(stream, "TIFF")
         return stream.getvalue()
     photometric = "rgb" if channels == 3 else "minisblack"
-    _tifffile().imwrite(stream, picture, photometric=photometric, planarconfig="contig", metadata=None)
+    _tifffile().imwrite(stream, image, photometric=photometric, planarconfig="contig", metadata=None)
     return stream.getvalue()
 
 
@@ -101,20 +101,20 @@ def _tifffile() -> Any:
     return tifffile
 
 
-def _tifffile_header(path: Path) -> PictureInfo:
+def _tifffile_header(path: Path) -> ImageInfo:
     with _tifffile().TiffFile(path) as file:
         page = file.pages[0]
         kind = {0: "L", 1: "L", 2: "RGB", 5: "CMYK"}.get(page.photometric)
         if kind is None or page.dtype is None:
-            raise PictureError(path, "is a TIFF whose colours or numbers are of a kind this program does not know")
+            raise ImageError(path, "is a TIFF whose colors or numbers are of a kind this program does not know")
         channels, declared = page.samplesperpixel, page.tags.valueof(_TAGS["max_sample_value"])
         if kind == "CMYK" and channels != 4:
-            raise PictureError(path, f"is a TIFF of {channels} printing inks; CMYK has 4")
+            raise ImageError(path, f"is a TIFF of {channels} printing inks; CMYK has 4")
         if len(page.dataoffsets) < math.prod(page.chunked):
-            raise PictureError(path, _CUT_OFF)
+            raise ImageError(path, _CUT_OFF)
         bits, white = levels.depth_of(page.dtype)
         orientation = page.tags.valueof(EXIF_ORIENTATION, 1)
-        return PictureInfo(
+        return ImageInfo(
             path,
             "TIFF",
             *turned_size(page.imagewidth, page.imagelength, orientation),
@@ -128,7 +128,7 @@ def _tifffile_header(path: Path) -> PictureInfo:
         )
 
 
-def _decode_with_tifffile(info: PictureInfo) -> np.ndarray:
+def _decode_with_tifffile(info: ImageInfo) -> np.ndarray:
     with _tifffile().TiffFile(info.path) as file:
         page = file.pages[0]
         try:
@@ -137,7 +137,7 @@ def _decode_with_tifffile(info: PictureInfo) -> np.ndarray:
             if "imagecodecs" not in str(error):
                 raise
             reason = 'is a TIFF compressed in a way that needs: pip install "cyclegan-tf[tiff]"'
-            raise PictureError(info.path, reason) from error
+            raise ImageError(info.path, reason) from error
     # `shaped` is (planes, depth, height, width, samples), where planes or samples is 1.
     values = values.reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)
     planes = levels.full_range(values.reshape(*values.shape[:2], -1), info.white)
@@ -148,21 +148,21 @@ def _decode_with_tifffile(info: PictureInfo) -> np.ndarray:
     return planes
 
 
-def _has_all_pieces(image: Any) -> bool:
+def _has_all_pieces(pil_image: Any) -> bool:
     """Pillow leaves black what no strip covers; this tells whether any is missing."""
-    width, height = image.tag_v2[256], image.tag_v2[257]
-    if 324 in image.tag_v2:
-        pieces, across, down = image.tag_v2[324], image.tag_v2[322], image.tag_v2[323]
+    width, height = pil_image.tag_v2[256], pil_image.tag_v2[257]
+    if 324 in pil_image.tag_v2:
+        pieces, across, down = pil_image.tag_v2[324], pil_image.tag_v2[322], pil_image.tag_v2[323]
     else:
-        pieces, across, down = image.tag_v2[273], width, image.tag_v2.get(278, height)
-    planes = image.tag_v2.get(_TAGS["samples"], 1) if image.tag_v2.get(284) == 2 else 1
+        pieces, across, down = pil_image.tag_v2[273], width, pil_image.tag_v2.get(278, height)
+    planes = pil_image.tag_v2.get(_TAGS["samples"], 1) if pil_image.tag_v2.get(284) == 2 else 1
     return len(pieces) >= planes * math.ceil(width / across) * math.ceil(height / down)
 
 
 def _white(declared: Any, bits: int) -> int:
     """The number that means white: MaxSampleValue if that is a depth (1023, 4095...), else the container's.
 
-    Any other value is the largest measured in this picture and must not stretch it (TIFF 6.0, tag 281).
+    Any other value is the largest measured in this image and must not stretch it (TIFF 6.0, tag 281).
     """
     value = declared[0] if isinstance(declared, tuple) else declared
     return value if value in {2**n - 1 for n in range(9, bits)} else 2**bits - 1

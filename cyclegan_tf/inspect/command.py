@@ -23,7 +23,7 @@ def build_parser() -> cli.Parser:
         "--size",
         type=int,
         default=256,
-        help="Side in pixels of the picture whose multiply-accumulates (MACs) are counted.",
+        help="Side in pixels of the image whose multiply-accumulates (MACs) are counted.",
     )
     parser.add_argument(
         "--norm",

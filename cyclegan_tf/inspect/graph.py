@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 _AXES = (0, 1)
-# Layers that look at one pixel of each input, or at a whole picture only to normalize it.
+# Layers that look at one pixel of each input, or at a whole image only to normalize it.
 _POINTWISE = frozenset(
     "Activation ReLU LeakyReLU PReLU ELU Softmax Dropout SpatialDropout2D GaussianNoise Identity Rescaling Dense "
     "BatchNormalization InstanceNormalization GroupNormalization LayerNormalization ColourSkip "
@@ -39,7 +39,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates of one picture.
+    """Multiply-accumulates of one image.
 
     Attributes:
       performed: a transposed convolution multiplies each input pixel by each weight.
@@ -83,19 +83,19 @@ def _follow(model: keras.Model, given: Sequence[int], steps: list[Step]) -> list
 
 
 def count_macs(network: keras.Model, size_px: int) -> Macs | None:
-    """Multiply-accumulates of all convolutions and matrix products for one square picture.
+    """Multiply-accumulates of all convolutions and matrix products for one square image.
 
     Counted in the graph that TensorFlow makes, where layers of any make are plain operations.
 
     Args:
-      network: of pictures (N, H, W, C).
-      size_px: side of the picture.
+      network: of images (N, H, W, C).
+      size_px: side of the image.
 
     Returns:
       The counts, or None where the graph hides operations within functions, or sizes from itself.
     """
     spec = tf.TensorSpec((1, size_px, size_px, network.input_shape[-1]), tf.float32)
-    function = tf.function(lambda picture: network(picture, training=False), autograph=False)
+    function = tf.function(lambda image: network(image, training=False), autograph=False)
     performed = published = 0
     for operation in function.get_concrete_function(spec).graph.get_operations():
         macs = _macs_of(operation)
@@ -127,7 +127,7 @@ def _macs_of(operation: tf.Operation) -> int | None:
 
 
 def multiple_px(network: keras.Model) -> int | None:
-    """Number of which the sides of pictures must be multiples; None for networks that do not enlarge again.
+    """Number of which the sides of images must be multiples; None for networks that do not enlarge again.
 
     Raises:
       UnknownLayerError: see `steps_of`.
@@ -143,8 +143,8 @@ def multiple_px(network: keras.Model) -> int | None:
 def receptive_field_px(network: keras.Model) -> tuple[int, int]:
     """Rows and columns of the input that one output pixel can see through convolutions.
 
-    The widest over all output pixels, whose view differs where a network enlarges. Padding counts as picture, and
-    what normalization learns of the whole picture through mean and variance does not count.
+    The widest over all output pixels, whose view differs where a network enlarges. Padding counts as image, and
+    what normalization learns of the whole image through mean and variance does not count.
 
     Raises:
       UnknownLayerError: names the first layer, seen from the output, that is not understood.
@@ -178,7 +178,7 @@ def _seen(steps: Sequence[Step], axis: int, position: int) -> int:
 
 
 def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
-    """First and last input pixel that the output pixels from `low` to `high` look at, on an endless picture."""
+    """First and last input pixel that the output pixels from `low` to `high` look at, on an endless image."""
     name = type(layer).__name__
     if isinstance(layer, keras.layers.Conv2DTranspose):
         return _before_transposed(layer, axis, low, high)
@@ -202,7 +202,7 @@ def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
 
 
 def _first(sides: Any, axis: int) -> int:
-    """What lies before the picture, of a number, a pair (h, w) or a pair of pairs."""
+    """What lies before the image, of a number, a pair (h, w) or a pair of pairs."""
     side = sides if isinstance(sides, int) else sides[axis]
     return side if isinstance(side, int) else side[0]
 

@@ -28,7 +28,7 @@ _FILES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     ".tflite": lambda path, _: exports.tflite(path),
     ".onnx": lambda path, _: exports.onnx(path),
 }
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 def inspect(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
@@ -36,8 +36,8 @@ def inspect(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any
 
     Args:
       path: file or folder.
-      size_px: side of the picture whose multiply-accumulates are counted.
-      norm: of PyTorch networks, see `torch_recognise.recognise`.
+      size_px: side of the image whose multiply-accumulates are counted.
+      norm: of PyTorch networks, see `torch_recognise.recognize`.
 
     Raises:
       UserError: there is nothing, or nothing that can be read; says what can.
@@ -82,7 +82,7 @@ def _within(folder: Path) -> list[str]:
     # what export writes lies one deeper
     near = [*sorted(folder.glob("*")), *sorted(folder.glob("*/*")), *sorted(folder.glob("*/*/*.tflite"))]
     found = [path for path in near if (_is_whole(path) if path.is_dir() else path.suffix.lower() in _FILES)]
-    return [path.relative_to(folder).as_posix() for path in found[:_MOST_NAMED]]
+    return [path.relative_to(folder).as_posix() for path in found[:_MAX_NAMED]]
 
 
 def _is_whole(folder: Path) -> bool:

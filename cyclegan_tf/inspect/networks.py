@@ -13,15 +13,15 @@ from cyclegan_tf.inspect import graph
 _BLOCK = re.compile(r"block\d+_add")
 _DOWN = re.compile(r"down\d+")
 _CONV = re.compile(r"conv\d+")
-_MOST_KINDS = 6
+_MAX_KINDS = 6
 
 
 def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
     """What a network is.
 
     Args:
-      network: from pictures to pictures or to verdicts.
-      size_px: side of the square picture whose multiply-accumulates are counted; the next size that the network
+      network: from images to images or to verdicts.
+      size_px: side of the square image whose multiply-accumulates are counted; the next size that the network
         takes, where it does not take this one.
 
     Returns:
@@ -32,7 +32,7 @@ def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
     shape = getattr(network, "input_shape", None)
     found: dict[str, Any] = {"architecture": in_words(network), "parameters": network.count_params()}
     if not isinstance(shape, tuple) or len(shape) != 4:
-        return found | {"notes": ["it takes no pictures (N, H, W, C), so nothing more is known of it"]}
+        return found | {"notes": ["it takes no images (N, H, W, C), so nothing more is known of it"]}
     notes: list[str] = []
     multiple = field = None
     try:
@@ -45,7 +45,7 @@ def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
     try:
         macs = graph.count_macs(network, side)
     except Exception as error:  # Keras and TensorFlow raise many kinds for a size that does not go through
-        notes.append(f"pictures of {side} px do not go through it: {' '.join(str(error).split())[:200]}")
+        notes.append(f"images of {side} px do not go through it: {' '.join(str(error).split())[:200]}")
     found |= {
         "input_channels": shape[-1],
         "output_channels": network.output_shape[-1],
@@ -73,8 +73,8 @@ def in_words(network: keras.Model) -> str:
     if {"conv1", "verdict"} <= set(names):
         return _discriminator(names)
     kinds = Counter(type(layer).__name__ for layer in _innermost(network)).most_common()
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds[:_MOST_KINDS])
-    return f"{type(network).__name__} of {told}" + (", ..." if len(kinds) > _MOST_KINDS else "")
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds[:_MAX_KINDS])
+    return f"{type(network).__name__} of {told}" + (", ..." if len(kinds) > _MAX_KINDS else "")
 
 
 def _innermost(network: keras.Model) -> list[keras.layers.Layer]:
@@ -115,7 +115,7 @@ def _options(names: dict[str, Any]) -> list[str]:
     if "up1_long_skip" in names:
         found.append("long skips")
     if "colour_skip" in names:
-        found.append("colour skip")
+        found.append("color skip")
     return found
 
 

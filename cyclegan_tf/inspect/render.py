@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _INDENT = "  "
-_MOST_OPERATIONS = 12
+_MAX_OPERATIONS = 12
 _SHORT = {
     "input_channels": "in",
     "output_channels": "out",
@@ -18,8 +18,8 @@ _SHORT = {
 _LEGENDS = {
     "networks": [
         "MACs published: transposed convolutions charged for each output pixel, as most papers count",
-        "field: what an output pixel sees through convolutions; normalization sees the whole picture",
-        "multiple: sides of pictures must be multiples of it",
+        "field: what an output pixel sees through convolutions; normalization sees the whole image",
+        "multiple: sides of images must be multiples of it",
     ]
 }
 
@@ -58,7 +58,7 @@ def _pairs(values: Mapping[str, Any], indent: str) -> list[str]:
 
 
 def _operations(counts: Mapping[str, int]) -> list[str]:
-    shown = [f"{count} {name}" for name, count in list(counts.items())[:_MOST_OPERATIONS]]
+    shown = [f"{count} {name}" for name, count in list(counts.items())[:_MAX_OPERATIONS]]
     more = [f"and {len(counts) - len(shown)} other kinds"] if len(counts) > len(shown) else []
     return [f"{_INDENT}{sum(counts.values())} in all: {', '.join([*shown, *more])}"]
 

@@ -18,7 +18,7 @@ from cyclegan_tf.train.trainer import Budget
 
 
 def run_directory(folder: Path, size_px: int) -> dict[str, Any]:
-    """A run: "networks", "training", "best", "scores", "experiment", "pictures", "started_from", "made_with".
+    """A run: "networks", "training", "best", "scores", "experiment", "images", "started_from", "made_with".
 
     Args:
       folder: of the run.
@@ -40,7 +40,7 @@ def run_directory(folder: Path, size_px: int) -> dict[str, Any]:
         "best": best,
         "scores": scores,
         "experiment": _told_of_experiment(experiment),
-        "pictures": {name: len(names) for name, names in (run.recorded_pictures() or {}).items()},
+        "images": {name: len(names) for name, names in (run.recorded_images() or {}).items()},
         "started_from": run.recorded_origin(),
         "made_with": _made_with(run),
         "notes": notes,
@@ -72,11 +72,11 @@ def _training(run: runs.RunDirectory, experiment: Experiment) -> tuple[dict[str,
 
 
 def _course(run: runs.RunDirectory, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
-    """Where a step lies in epochs and in the budget; empty for a run that does not know its pictures."""
-    pictures = run.recorded_pictures()
-    if not pictures:
+    """Where a step lies in epochs and in the budget; empty for a run that does not know its images."""
+    images = run.recorded_images()
+    if not images:
         return {}
-    count_x, count_y = len(pictures["train_x"]), len(pictures["train_y"])
+    count_x, count_y = len(images["train_x"]), len(images["train_y"])
     per_epoch = Order(count_x, count_y, experiment.data.batch_size, experiment.training.seed).steps_per_epoch
     budget = Budget.of(experiment, per_epoch)
     return {
@@ -96,7 +96,7 @@ def _best(run: runs.RunDirectory) -> dict[str, Any] | None:
 
 
 def _told_of_experiment(experiment: Experiment) -> dict[str, Any]:
-    """What was asked for: the pictures, and every field that is not the paper's recipe."""
+    """What was asked for: the images, and every field that is not the paper's recipe."""
     data = experiment.data
     source = f"{data.x_dir} and {data.y_dir}" if data.x_dir else data.source
     changed = {name: value for name, _, value in runs.differences(Experiment(), experiment)}

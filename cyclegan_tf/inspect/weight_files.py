@@ -76,7 +76,7 @@ def of_keras_2(path: Path, size_px: int) -> dict[str, Any]:
 
 
 def torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
-    """A checkpoint of the authors' PyTorch code (extra `torch`); arguments as `keras_file` and `recognise`.
+    """A checkpoint of the authors' PyTorch code (extra `torch`); arguments as `keras_file` and `recognize`.
 
     Raises:
       UserError: it is damaged, of another network, or would run code; or torch is missing.
@@ -107,7 +107,7 @@ def _torch_row(path: Path, size_px: int, norm: NormAsked) -> tuple[dict[str, Any
     from cyclegan_tf.convert.pytorch import recognize as torch_recognise
 
     arrays = torch_files.read_state_dict(path)
-    design = torch_recognise.recognise(arrays, path, norm)
+    design = torch_recognise.recognize(arrays, path, norm)
     network = torch_networks.build(design, arrays)
     row = {"name": path.name, "official_name": design.official_name, **facts(network, size_px)}
     # ours may have biases of 0 that theirs lacks

@@ -11,7 +11,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Frechet distance of two sets, taken for normal distributions (Heusel et al. 2017, eq. 6).
 
     d^2 = |m_a - m_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)), covariances with n - 1. On features of Inception it is the
-    FID. It needs no matrix root: with the centred sets A and B as rows, the trace of (C_a C_b)^(1/2) is the sum of the
+    FID. It needs no matrix root: with the centerd sets A and B as rows, the trace of (C_a C_b)^(1/2) is the sum of the
     singular values of A B^T / sqrt((n - 1)(m - 1)), which stays exact where there are fewer vectors than dimensions.
 
     The expectation of d^2 falls as sets grow: compare only scores of equal counts.
@@ -99,7 +99,7 @@ def bootstrap(
     The interval is the statistic of the sets as they are plus the quantiles of what its resamples deviate from their
     own mean: the percentile interval (Efron and Tibshirani 1993, ch. 13), moved. A resample holds vectors more than
     once, which raises FID and KID; plain percentiles would lie above the number they belong to. The interval tells
-    the scatter from drawing other pictures, and nothing about a bias of the statistic.
+    the scatter from drawing other images, and nothing about a bias of the statistic.
 
     Args:
       statistic: takes as many arrays, gives a number.

@@ -1,4 +1,4 @@
-"""What can be told of single pictures and of pairs, in NumPy: PSNR, SSIM, MAE, luminance, and how alike many are."""
+"""What can be told of single images and of pairs, in NumPy: PSNR, SSIM, MAE, luminance, and how alike many are."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ _VARIETY_SIDE_PX = 16
 _FLAT_DEVIATION = 1e-3
 
 
-def psnr(picture: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
-    """Peak signal-to-noise ratio, 10 log10(range^2 / mean squared difference), in dB; infinite for equal pictures.
+def psnr(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
+    """Peak signal-to-noise ratio, 10 log10(range^2 / mean squared difference), in dB; infinite for equal images.
 
     Args:
-      picture: number array of any shape.
+      image: number array of any shape.
       truth: of the same shape.
       data_range: difference between white and black; 2 for [-1, 1], 255 for uint8.
 
     Raises:
       ValueError: the shapes differ.
     """
-    _check_shapes(picture, truth)
-    error = float(np.mean(np.square(picture.astype(np.float64) - truth.astype(np.float64))))
+    _check_shapes(image, truth)
+    error = float(np.mean(np.square(image.astype(np.float64) - truth.astype(np.float64))))
     return math.inf if error == 0 else 10 * math.log10(data_range**2 / error)
 
 
-def ssim(picture: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
+def ssim(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
     """Structural similarity, mean over channels and over all windows that lie wholly inside (Wang et al. 2004, eq. 13).
 
     The window is the paper's: 11 x 11, a Gaussian of deviation 1.5, statistics as weighted means.
 
     Args:
-      picture: number array (H, W, C), both sides at least 11.
+      image: number array (H, W, C), both sides at least 11.
       truth: of the same shape.
       data_range: see `psnr`.
 
     Returns:
-      1 for equal pictures, less for others.
+      1 for equal images, less for others.
 
     Raises:
       ValueError: the shapes differ, are not (H, W, C), or are smaller than the window.
     """
-    _check_shapes(picture, truth)
-    if picture.ndim != 3 or min(picture.shape[:2]) < 2 * _RADIUS_PX + 1:
-        raise ValueError(f"ssim takes (H, W, C) of at least {2 * _RADIUS_PX + 1} px, got {picture.shape}.")
-    x, y = picture.astype(np.float64), truth.astype(np.float64)
+    _check_shapes(image, truth)
+    if image.ndim != 3 or min(image.shape[:2]) < 2 * _RADIUS_PX + 1:
+        raise ValueError(f"ssim takes (H, W, C) of at least {2 * _RADIUS_PX + 1} px, got {image.shape}.")
+    x, y = image.astype(np.float64), truth.astype(np.float64)
     mean_x, mean_y = _blurred(x), _blurred(y)
     variance_x, variance_y = _blurred(x * x) - mean_x**2, _blurred(y * y) - mean_y**2
     covariance = _blurred(x * y) - mean_x * mean_y
@@ -66,49 +66,49 @@ def ssim(picture: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANG
     return float(np.mean(luminance * structure))
 
 
-def mae(picture: np.ndarray, truth: np.ndarray) -> float:
-    """Mean absolute difference, in the units of the pictures: 0 to 2 for pictures in [-1, 1].
+def mae(image: np.ndarray, truth: np.ndarray) -> float:
+    """Mean absolute difference, in the units of the images: 0 to 2 for images in [-1, 1].
 
     Args:
-      picture: number array of any shape.
+      image: number array of any shape.
       truth: of the same shape.
 
     Raises:
       ValueError: the shapes differ.
     """
-    _check_shapes(picture, truth)
-    return float(np.mean(np.abs(picture.astype(np.float64) - truth.astype(np.float64))))
+    _check_shapes(image, truth)
+    return float(np.mean(np.abs(image.astype(np.float64) - truth.astype(np.float64))))
 
 
-def luminance(picture: np.ndarray) -> np.ndarray:
-    """Rec. 709 luma of a picture of 3 channels; of any other number the mean over channels.
+def luminance(image: np.ndarray) -> np.ndarray:
+    """Rec. 709 luma of an image of 3 channels; of any other number the mean over channels.
 
     Args:
-      picture: number array (..., C); three channels are red, green, blue as files hold them (gamma-coded).
+      image: number array (..., C); three channels are red, green, blue as files hold them (gamma-coded).
 
     Returns:
-      float64 (...), in the range of the picture.
+      float64 (...), in the range of the image.
     """
-    weights = _REC709 if picture.shape[-1] == 3 else np.full(picture.shape[-1], 1 / picture.shape[-1])
-    return picture.astype(np.float64) @ weights
+    weights = _REC709 if image.shape[-1] == 3 else np.full(image.shape[-1], 1 / image.shape[-1])
+    return image.astype(np.float64) @ weights
 
 
 def luminance_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson correlation of two pictures' luminance over their pixels.
+    """Pearson correlation of two images' luminance over their pixels.
 
     Args:
       a: number array (H, W, C), in [-1, 1].
       b: of the same height and width; channels may differ.
 
     Returns:
-      1 where light stays light, -1 where light has become dark; nan if either picture is flat (its luminance
+      1 where light stays light, -1 where light has become dark; nan if either image is flat (its luminance
       deviates by less than 0.001, an eighth of the step between two 8-bit levels).
 
     Raises:
       ValueError: the sizes differ.
     """
     if a.shape[:2] != b.shape[:2]:
-        raise ValueError(f"two pictures of one size are wanted, got {a.shape} and {b.shape}.")
+        raise ValueError(f"two images of one size are wanted, got {a.shape} and {b.shape}.")
     x, y = luminance(a), luminance(b)
     x, y = x - x.mean(), y - y.mean()
     deviations = math.sqrt(np.mean(x * x)), math.sqrt(np.mean(y * y))
@@ -117,40 +117,40 @@ def luminance_correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.clip(np.mean(x * y) / (deviations[0] * deviations[1]), -1, 1))
 
 
-def variety(pictures: Sequence[np.ndarray]) -> float:
-    """How different the pictures of a list are: mean absolute difference over all pairs of different places.
+def variety(images: Sequence[np.ndarray]) -> float:
+    """How different the images of a list are: mean absolute difference over all pairs of different places.
 
-    Each picture is first reduced to 16 x 16 by area means, so that large shapes and colours count and noise
+    Each image is first reduced to 16 x 16 by area means, so that large shapes and colors count and noise
     does not.
 
     Args:
-      pictures: number arrays (H, W, C); sizes may differ, channels may not.
+      images: number arrays (H, W, C); sizes may differ, channels may not.
 
     Returns:
-      0 if all are alike; in the units of the pictures. nan for fewer than two pictures.
+      0 if all are alike; in the units of the images. nan for fewer than two images.
 
     Raises:
       ValueError: the numbers of channels differ.
     """
-    if len({picture.shape[-1] for picture in pictures}) > 1:
-        raise ValueError(f"pictures of one number of channels are wanted, got {[p.shape for p in pictures]}.")
-    count = len(pictures)
+    if len({image.shape[-1] for image in images}) > 1:
+        raise ValueError(f"images of one number of channels are wanted, got {[p.shape for p in images]}.")
+    count = len(images)
     if count < 2:
         return math.nan
-    small = np.stack([reduced(picture).ravel() for picture in pictures])
+    small = np.stack([reduced(image).ravel() for image in images])
     # the k-th of n sorted values is the larger one of k pairs and the smaller one of n - 1 - k
     signs = 2 * np.arange(count) - (count - 1)
     sums = signs @ np.sort(small, axis=0)
     return max(0.0, float(np.mean(sums) / (count * (count - 1) / 2)))
 
 
-def reduced(picture: np.ndarray) -> np.ndarray:
+def reduced(image: np.ndarray) -> np.ndarray:
     """Area means of (H, W, C) on a grid of 16 x 16."""
-    rows, columns = (_shares(side) for side in picture.shape[:2])
-    return np.einsum("ih,hwc,jw->ijc", rows, picture.astype(np.float64), columns, optimize=True)
+    rows, columns = (_shares(side) for side in image.shape[:2])
+    return np.einsum("ih,hwc,jw->ijc", rows, image.astype(np.float64), columns, optimize=True)
 
 
-@functools.lru_cache(maxsize=8)  # pictures of a data set have few sizes
+@functools.lru_cache(maxsize=8)  # images of a data set have few sizes
 def _shares(side: int) -> np.ndarray:
     """(16, side): how much of each of 16 equal parts of a line is covered by each of its pixels."""
     edges = np.arange(_VARIETY_SIDE_PX + 1) * side / _VARIETY_SIDE_PX
@@ -169,6 +169,6 @@ def _blurred(planes: np.ndarray) -> np.ndarray:
     return sum(weight * rows[:, i : i + width] for i, weight in enumerate(weights))
 
 
-def _check_shapes(picture: np.ndarray, truth: np.ndarray) -> None:
-    if picture.shape != truth.shape:
-        raise ValueError(f"two pictures of one shape are wanted, got {picture.shape} and {truth.shape}.")
+def _check_shapes(image: np.ndarray, truth: np.ndarray) -> None:
+    if image.shape != truth.shape:
+        raise ValueError(f"two images of one shape are wanted, got {image.shape} and {truth.shape}.")

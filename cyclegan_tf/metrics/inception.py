@@ -21,7 +21,7 @@ FEATURES = 2048
 
 PROTOCOL = (
     "Inception v3 of Keras applications with its ImageNet weights, 2048 features after global average pooling; "
-    "pictures rounded to 8 bits and resized to 299 x 299 px, bilinear, no antialiasing. Other weights (those of the "
+    "images rounded to 8 bits and resized to 299 x 299 px, bilinear, no antialiasing. Other weights (those of the "
     "original FID code, which torch-fidelity and clean-fid hold) and other resizing give other numbers: not "
     "comparable with theirs."
 )
@@ -50,13 +50,13 @@ class Inception:
             input_signature=[tf.TensorSpec((None, _SIDE_PX, _SIDE_PX, 3), tf.float32)],
         )
 
-    def features(self, pictures: Sequence[np.ndarray], batch: int = 16) -> np.ndarray:
+    def features(self, images: Sequence[np.ndarray], batch: int = 16) -> np.ndarray:
         """Features under `PROTOCOL`.
 
         Args:
-          pictures: each (H, W, 1) or (H, W, 3), uint8 or float in [-1, 1] (what lies outside is clipped); sizes may
+          images: each (H, W, 1) or (H, W, 3), uint8 or float in [-1, 1] (what lies outside is clipped); sizes may
             differ. One channel is taken three times.
-          batch: pictures at a time.
+          batch: images at a time.
 
         Returns:
           float32 (N, 2048).
@@ -65,8 +65,8 @@ class Inception:
           ValueError: another shape or type.
         """
         parts = [np.zeros((0, FEATURES), np.float32)]
-        for start in range(0, len(pictures), batch):
-            prepared = tf.stack([_prepared(picture) for picture in pictures[start : start + batch]])
+        for start in range(0, len(images), batch):
+            prepared = tf.stack([_prepared(image) for image in images[start : start + batch]])
             parts.append(self._network(prepared).numpy())
         return np.concatenate(parts)
 
@@ -130,16 +130,16 @@ def _float32() -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _prepared(picture: np.ndarray) -> tf.Tensor:
-    """One picture as the network takes it: float32 (299, 299, 3) in [-1, 1]."""
-    if picture.ndim != 3 or picture.shape[-1] not in (1, 3):
-        raise ValueError(f"Inception takes pictures (H, W, 1) or (H, W, 3), got {picture.shape}.")
+def _prepared(image: np.ndarray) -> tf.Tensor:
+    """One image as the network takes it: float32 (299, 299, 3) in [-1, 1]."""
+    if image.ndim != 3 or image.shape[-1] not in (1, 3):
+        raise ValueError(f"Inception takes images (H, W, 1) or (H, W, 3), got {image.shape}.")
     top = np.iinfo(np.uint8).max
-    if np.issubdtype(picture.dtype, np.floating):
-        levels = np.rint((np.clip(picture.astype(np.float32), -1, 1) + 1) * (top / 2))
-    elif picture.dtype == np.uint8:
-        levels = picture.astype(np.float32)
+    if np.issubdtype(image.dtype, np.floating):
+        levels = np.rint((np.clip(image.astype(np.float32), -1, 1) + 1) * (top / 2))
+    elif image.dtype == np.uint8:
+        levels = image.astype(np.float32)
     else:
-        raise ValueError(f"Inception takes uint8 or float in [-1, 1], got {picture.dtype}.")
-    signed = np.broadcast_to(levels * (2 / top) - 1, (*picture.shape[:2], 3)).astype(np.float32)
+        raise ValueError(f"Inception takes uint8 or float in [-1, 1], got {image.dtype}.")
+    signed = np.broadcast_to(levels * (2 / top) - 1, (*image.shape[:2], 3)).astype(np.float32)
     return tf.image.resize(signed, (_SIDE_PX, _SIDE_PX), method="bilinear", antialias=False)

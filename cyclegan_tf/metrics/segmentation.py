@@ -1,4 +1,4 @@
-"""Scores of label maps drawn as pictures: colours to classes, and how many pixels got the right one."""
+"""Scores of label maps drawn as images: colors to classes, and how many pixels got the right one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from cyclegan_tf.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """The colours that a label map is drawn in.
+    """The colors that a label map is drawn in.
 
     Attributes:
-      colours: uint8 (K, 3), red, green, blue of each class; no two alike.
+      colors: uint8 (K, 3), red, green, blue of each class; no two alike.
       names: K words, one for each class.
     """
 
-    colours: np.ndarray
+    colors: np.ndarray
     names: tuple[str, ...]
 
 
 def read_palette(path: str | os.PathLike) -> Palette:
     """Reads a palette from JSON.
 
-    Two layouts: `{"classes_rgb": [[r, g, b], ...], "names": ["sky", ...]}`, where names may be missing (the colours
+    Two layouts: `{"classes_rgb": [[r, g, b], ...], "names": ["sky", ...]}`, where names may be missing (the colors
     name themselves then, as `#0000de`), and `{"sky": [r, g, b], ...}`. Levels are 0 to 255.
 
     Raises:
@@ -40,30 +40,28 @@ def read_palette(path: str | os.PathLike) -> Palette:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(
-            f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colours"
-        ) from error
+        raise UserError(f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colors") from error
     except ValueError as error:
         raise UserError(f"{path}: the palette is no JSON ({error})") from error
     layout = 'write {"classes_rgb": [[r, g, b], ...]} or {"name": [r, g, b], ...}'
     if not isinstance(content, Mapping) or not content:
         raise UserError(f"{path}: there is no palette in this file; {layout}")
     if "classes_rgb" in content:
-        colours, names = content["classes_rgb"], content.get("names")
+        colors, names = content["classes_rgb"], content.get("names")
     else:
-        colours, names = list(content.values()), list(content)
-    if not isinstance(colours, list) or len(colours) < 2 or not all(map(_is_colour, colours)):
-        raise UserError(f"{path}: a palette is two or more colours of three whole numbers from 0 to 255; {layout}")
-    if len({tuple(colour) for colour in colours}) < len(colours):
-        raise UserError(f"{path}: two classes of this palette have the same colour; give each its own")
+        colors, names = list(content.values()), list(content)
+    if not isinstance(colors, list) or len(colors) < 2 or not all(map(_is_color, colors)):
+        raise UserError(f"{path}: a palette is two or more colors of three whole numbers from 0 to 255; {layout}")
+    if len({tuple(color) for color in colors}) < len(colors):
+        raise UserError(f"{path}: two classes of this palette have the same color; give each its own")
     if names is None:
-        names = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours]
-    if not isinstance(names, list) or len(names) != len(colours) or not all(isinstance(name, str) for name in names):
-        raise UserError(f'{path}: "names" must be a list of {len(colours)} words, one for each colour')
-    return Palette(np.array(colours, np.uint8), tuple(names))
+        names = ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
+    if not isinstance(names, list) or len(names) != len(colors) or not all(isinstance(name, str) for name in names):
+        raise UserError(f'{path}: "names" must be a list of {len(colors)} words, one for each color')
+    return Palette(np.array(colors, np.uint8), tuple(names))
 
 
-def _is_colour(value: Any) -> bool:
+def _is_color(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 3
@@ -71,12 +69,12 @@ def _is_colour(value: Any) -> bool:
     )  # fmt: skip
 
 
-def nearest_labels(picture: np.ndarray, palette: Palette) -> np.ndarray:
-    """The class of the nearest colour for each pixel: least Euclidean distance in RGB, the first class of equals.
+def nearest_labels(image: np.ndarray, palette: Palette) -> np.ndarray:
+    """The class of the nearest color for each pixel: least Euclidean distance in RGB, the first class of equals.
 
     Args:
-      picture: uint8 (H, W, 3).
-      palette: the colours.
+      image: uint8 (H, W, 3).
+      palette: the colors.
 
     Returns:
       int64 (H, W), each in [0, K).
@@ -84,20 +82,20 @@ def nearest_labels(picture: np.ndarray, palette: Palette) -> np.ndarray:
     Raises:
       ValueError: another type or shape.
     """
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
-        raise ValueError(f"labels are read from uint8 (H, W, 3), got {picture.dtype} {picture.shape}.")
-    levels = picture.astype(np.int32)
-    nearest = np.zeros(picture.shape[:2], np.int64)
-    least = np.full(picture.shape[:2], np.iinfo(np.int32).max, np.int32)
-    for label, colour in enumerate(palette.colours.astype(np.int32)):
-        distance = np.square(levels - colour).sum(-1)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"labels are read from uint8 (H, W, 3), got {image.dtype} {image.shape}.")
+    levels = image.astype(np.int32)
+    nearest = np.zeros(image.shape[:2], np.int64)
+    least = np.full(image.shape[:2], np.iinfo(np.int32).max, np.int32)
+    for label, color in enumerate(palette.colors.astype(np.int32)):
+        distance = np.square(levels - color).sum(-1)
         nearer = distance < least
         nearest[nearer], least[nearer] = label, distance[nearer]
     return nearest
 
 
 def confusion(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Counts of pixels by class; matrices of several pictures may be added up.
+    """Counts of pixels by class; matrices of several images may be added up.
 
     Args:
       labels: int, any shape, each in [0, classes): what was found.

@@ -1,4 +1,4 @@
-"""How far two sets of pictures are apart without any network: sliced Wasserstein distance over a Laplacian pyramid."""
+"""How far two sets of images are apart without any network: sliced Wasserstein distance over a Laplacian pyramid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCALE = 1000.0
 
 # Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code", with a = 0.375: the binomial filter.
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
-_LEAST_DEVIATION = 1e-4
+_MIN_DEVIATION = 1e-4
 _PROJECTIONS_AT_ONCE = 2_000_000
 
 
@@ -24,44 +24,44 @@ def sliced_wasserstein(
     seed: int = 0,
     patches: int = 128,
     directions: int = 512,
-    normalise: Literal["each", "real"] = "each",
+    normalize: Literal["each", "real"] = "each",
 ) -> dict[int, float]:
     """Sliced Wasserstein distance between patches of two sets, level by level (Karras et al. 2018, sec. 5).
 
     The protocol, in full:
-      1. Each picture becomes a Laplacian pyramid. A step down blurs with the separable filter (1 4 6 4 1) / 16, borders
+      1. Each image becomes a Laplacian pyramid. A step down blurs with the separable filter (1 4 6 4 1) / 16, borders
          mirrored without repeating the edge, and keeps every second pixel; a step up puts zeros between and blurs with
-         twice that filter. A level is the picture less what comes back from one step down and up; the last level is
-         the small picture itself. Steps go on while the shorter side stays at least 16 px.
-      2. From each level of each picture 128 patches of 7 x 7 px are cut at places drawn evenly, with replacement. The
-         i-th pictures of both sets are cut at the same places, so that a set is at distance 0 from itself.
-      3. Patches of a set and level are normalised by mean and deviation of each channel over all of them.
+         twice that filter. A level is the image less what comes back from one step down and up; the last level is
+         the small image itself. Steps go on while the shorter side stays at least 16 px.
+      2. From each level of each image 128 patches of 7 x 7 px are cut at places drawn evenly, with replacement. The
+         i-th images of both sets are cut at the same places, so that a set is at distance 0 from itself.
+      3. Patches of a set and level are normalized by mean and deviation of each channel over all of them.
       4. Patches are projected on 512 random unit directions. On each the Wasserstein-1 distance of the two lists of
          numbers is taken (equal counts: the mean absolute difference of the sorted lists; unequal: of the quantile
          functions), and the mean over directions, times 1000, is the distance of the level.
 
-    Where this differs from the paper: it takes 16,384 pictures, and a test split has fewer. Two sets of real pictures
-    are not at distance 0 then; compare only scores of equal counts, and read them beside that of real pictures.
-    By step 3 the paper's measure cannot see a cast of colour or a loss of contrast that all pictures share;
-    `normalise="real"` takes the mean and deviation of the real patches for both sets, and can.
+    Where this differs from the paper: it takes 16,384 images, and a test split has fewer. Two sets of real images
+    are not at distance 0 then; compare only scores of equal counts, and read them beside that of real images.
+    By step 3 the paper's measure cannot see a cast of color or a loss of contrast that all images share;
+    `normalize="real"` takes the mean and deviation of the real patches for both sets, and can.
 
     Args:
       real: float (N, H, W, C) in [-1, 1], or a list of N such (H, W, C).
       fake: float (M, H, W, C) of the same H, W and C.
       seed: of places and directions.
-      patches: from each level of each picture.
+      patches: from each level of each image.
       directions: for each level.
-      normalise: whose mean and deviation step 3 takes: "each" for those of each set (the paper), "real".
+      normalize: whose mean and deviation step 3 takes: "each" for those of each set (the paper), "real".
 
     Returns:
-      Distance by the shorter side of the level in px, from the finest on; pictures of fewer than 32 px give one level.
+      Distance by the shorter side of the level in px, from the finest on; images of fewer than 32 px give one level.
 
     Raises:
-      ValueError: the sizes differ, a set is empty, or pictures are smaller than a patch.
+      ValueError: the sizes differ, a set is empty, or images are smaller than a patch.
     """
     reals, fakes = _stacked(real), _stacked(fake)
     if reals.shape[1:] != fakes.shape[1:]:
-        raise ValueError(f"pictures of one size are wanted, got {reals.shape[1:]} and {fakes.shape[1:]}.")
+        raise ValueError(f"images of one size are wanted, got {reals.shape[1:]} and {fakes.shape[1:]}.")
     distances = {}
     for level, (real_planes, fake_planes) in enumerate(zip(pyramid(reals), pyramid(fakes), strict=True)):
         side = min(real_planes.shape[1:3])
@@ -69,7 +69,7 @@ def sliced_wasserstein(
             _patches(planes, patches, np.random.default_rng([seed, level])) for planes in (real_planes, fake_planes)
         )
         real_scale = _mean_and_deviation(real_patches)
-        fake_scale = real_scale if normalise == "real" else _mean_and_deviation(fake_patches)
+        fake_scale = real_scale if normalize == "real" else _mean_and_deviation(fake_patches)
         units = _directions(directions, real_patches[0].size, np.random.default_rng([seed, level, 1]))
         distances[side] = SCALE * _sliced(
             _normalised(real_patches, *real_scale), _normalised(fake_patches, *fake_scale), units
@@ -82,20 +82,20 @@ def mean_swd(distances: Mapping[int, float]) -> float:
     return float(np.mean(list(distances.values())))
 
 
-def pyramid(pictures: np.ndarray) -> Iterator[np.ndarray]:
-    """Levels of the Laplacian pyramid of `sliced_wasserstein`, the finest first; summed upward they give the pictures.
+def pyramid(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Levels of the Laplacian pyramid of `sliced_wasserstein`, the finest first; summed upward they give the images.
 
     Args:
-      pictures: float32 (N, H, W, C).
+      images: float32 (N, H, W, C).
 
     Yields:
       float32 (N, h, w, C), where h and w halve from level to level, odd sides rounded up.
     """
-    while (min(pictures.shape[1:3]) + 1) // 2 >= SMALLEST_LEVEL_PX:
-        small = _blurred(_blurred(pictures, 1)[:, ::2], 2)[:, :, ::2]
-        yield pictures - enlarged(small, *pictures.shape[1:3])
-        pictures = small
-    yield pictures
+    while (min(images.shape[1:3]) + 1) // 2 >= SMALLEST_LEVEL_PX:
+        small = _blurred(_blurred(images, 1)[:, ::2], 2)[:, :, ::2]
+        yield images - enlarged(small, *images.shape[1:3])
+        images = small
+    yield images
 
 
 def enlarged(small: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -129,13 +129,13 @@ def wasserstein(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a[..., steps[:-1] // m] - b[..., steps[:-1] // n]) @ widths.astype(a.dtype)
 
 
-def _stacked(pictures: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    if len({picture.shape for picture in pictures}) != 1 or pictures[0].ndim != 3:
-        shapes = sorted({picture.shape for picture in pictures})
-        raise ValueError(f"one or more pictures (H, W, C) of one size are wanted, got {shapes}.")
-    stacked = np.asarray(pictures, np.float32)
+def _stacked(images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    if len({image.shape for image in images}) != 1 or images[0].ndim != 3:
+        shapes = sorted({image.shape for image in images})
+        raise ValueError(f"one or more images (H, W, C) of one size are wanted, got {shapes}.")
+    stacked = np.asarray(images, np.float32)
     if min(stacked.shape[1:3]) < PATCH_PX:
-        raise ValueError(f"pictures of at least {PATCH_PX} px are wanted, got {stacked.shape[1:]}.")
+        raise ValueError(f"images of at least {PATCH_PX} px are wanted, got {stacked.shape[1:]}.")
     return stacked
 
 
@@ -164,7 +164,7 @@ def _mean_and_deviation(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each channel over all patches, each (C, 1, 1)."""
     mean = patches.mean(axis=(0, 2, 3), dtype=np.float64)
     deviation = patches.std(axis=(0, 2, 3), dtype=np.float64)
-    return mean[:, None, None], np.maximum(deviation, _LEAST_DEVIATION)[:, None, None]
+    return mean[:, None, None], np.maximum(deviation, _MIN_DEVIATION)[:, None, None]
 
 
 def _normalised(patches: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

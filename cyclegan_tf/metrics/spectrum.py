@@ -15,61 +15,61 @@ SMALLEST_SIDE_PX = 32
 _ROUNDING = (2 / 255) ** 2 / 12
 
 
-def checkerboard(pictures: Sequence[np.ndarray] | np.ndarray) -> float:
-    """How far a grid of period 2 or 4 px stands out of the spectrum of pictures, in dB.
+def checkerboard(images: Sequence[np.ndarray] | np.ndarray) -> float:
+    """How far a grid of period 2 or 4 px stands out of the spectrum of images, in dB.
 
     A transposed convolution of stride 2 whose kernel overlaps unevenly leaves a pattern of period 2 px, and the one
     before it one of period 4 px (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts"). Such a pattern is a
-    line in the spectrum, at a quarter or a half of the sampling rate down, across, or both; what a picture shows is
+    line in the spectrum, at a quarter or a half of the sampling rate down, across, or both; what an image shows is
     spread out.
 
-    Each picture loses its mean and is weighted with a Hann window; the power spectra of all pictures and channels are
-    averaged (each channel by itself, so that a grid of colours counts that luminance would not show). The energy of
+    Each image loses its mean and is weighted with a Hann window; the power spectra of all images and channels are
+    averaged (each channel by itself, so that a grid of colors counts that luminance would not show). The energy of
     each of the 9 lines is divided by the median of bins 3 to 16 away from it (at most an eighth of the side), in its
     row and in its column of the spectrum; for a line on an axis along that axis only, where edges of the scene put
     their energy. The mean of the 9 ratios is given in dB. Noise of 8-bit rounding is added to both, so that what no
     file could hold does not count.
 
-    Pictures saved as JPEG have lines of their own at these places (blocks of 8 px). Compare with real pictures.
+    Images saved as JPEG have lines of their own at these places (blocks of 8 px). Compare with real images.
 
     Args:
-      pictures: float (N, H, W, C) in [-1, 1], or a list of N such (H, W, C); both sides at least 32 px. Rows and
+      images: float (N, H, W, C) in [-1, 1], or a list of N such (H, W, C); both sides at least 32 px. Rows and
         columns beyond a multiple of 4 are left out.
 
     Returns:
       0 for no grid (within about 1 dB when N is small), more for a stronger one.
 
     Raises:
-      ValueError: the pictures are too small, of different sizes, or none.
+      ValueError: the images are too small, of different sizes, or none.
     """
-    if len({picture.shape for picture in pictures}) != 1 or pictures[0].ndim != 3:
-        shapes = sorted({picture.shape for picture in pictures})
-        raise ValueError(f"one or more pictures (H, W, C) of one size are wanted, got {shapes}.")
-    height, width, channels = pictures[0].shape
+    if len({image.shape for image in images}) != 1 or images[0].ndim != 3:
+        shapes = sorted({image.shape for image in images})
+        raise ValueError(f"one or more images (H, W, C) of one size are wanted, got {shapes}.")
+    height, width, channels = images[0].shape
     if min(height, width) < SMALLEST_SIDE_PX:
-        raise ValueError(f"pictures of at least {SMALLEST_SIDE_PX} px are wanted, got {pictures[0].shape}.")
+        raise ValueError(f"images of at least {SMALLEST_SIDE_PX} px are wanted, got {images[0].shape}.")
     height, width = height - height % 4, width - width % 4
     window = np.outer(_hann(height), _hann(width))[:, :, None]
     power = np.zeros((height, width))
-    for picture in pictures:
-        cropped = picture[:height, :width].astype(np.float64)
+    for image in images:
+        cropped = image[:height, :width].astype(np.float64)
         spectrum = np.fft.fft2((cropped - cropped.mean((0, 1))) * window, axes=(0, 1))
         power += np.sum(np.abs(spectrum) ** 2, axis=-1)
-    power = power / (len(pictures) * channels) + _ROUNDING * np.sum(window**2)
+    power = power / (len(images) * channels) + _ROUNDING * np.sum(window**2)
     ratios = []
     for down, across in _GRID:
         row, column = down * height // 4, across * width // 4
-        near = [power[place] for place in _neighbours(row, column, height, width)]
+        near = [power[place] for place in _neighbors(row, column, height, width)]
         ratios.append(power[row, column] / np.median(near))
     return float(10 * np.log10(np.mean(ratios)))
 
 
 def _hann(side: int) -> np.ndarray:
-    """The periodic Hann window, whose spectrum is one bin and its two neighbours."""
+    """The periodic Hann window, whose spectrum is one bin and its two neighbors."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(side) / side)
 
 
-def _neighbours(row: int, column: int, height: int, width: int) -> Iterator[tuple[int, int]]:
+def _neighbors(row: int, column: int, height: int, width: int) -> Iterator[tuple[int, int]]:
     """Bins of the surroundings of one line of the grid."""
     if column:
         for offset in _offsets(width):

@@ -35,10 +35,10 @@ Terms = dict[str, tf.Tensor]
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class CycleGAN(keras.Model):
-    """Trains G: X -> Y and F: Y -> X from unpaired pictures (Zhu et al. 2017, eq. 3).
+    """Trains G: X -> Y and F: Y -> X from unpaired images (Zhu et al. 2017, eq. 3).
 
     Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1]. `call`
-    translates X to Y. Networks must treat each picture of a batch alone (instance normalization does), since
+    translates X to Y. Networks must treat each image of a batch alone (instance normalization does), since
     several batches go through a network in one call; one with batch normalization is called for each by itself.
 
     Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch; gradients and logged
@@ -300,7 +300,7 @@ class CycleGAN(keras.Model):
         return cls(**config)
 
     def get_build_config(self) -> dict[str, Any]:
-        """Sizes of the pools' pictures, once known."""
+        """Sizes of the pools' images, once known."""
         pools = {"pool_x": self.pool_x, "pool_y": self.pool_y}
         return {name: list(pool.images.shape) for name, pool in pools.items() if pool.weights}
 

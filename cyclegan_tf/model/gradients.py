@@ -1,4 +1,4 @@
-"""How a training step calls its networks and descends: weights read once, pictures together, memory for time."""
+"""How a training step calls its networks and descends: weights read once, images together, memory for time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cyclegan_tf.model.optimizers import FusedAdam
 _SEGMENT_END = re.compile(r"block\d+_add")
 # Where what was seen on the way down joins the way up.
 _LONG_SKIP = re.compile(r"up\d+_long_skip")
-# Where the colours led around the network come back to it.
+# Where the colors led around the network come back to it.
 _SKIP_END = "colour_skip_add"
 
 
@@ -88,13 +88,13 @@ def cast_weights(networks: Sequence[keras.Model]) -> tuple[list[keras.Variable],
 def together(
     network: keras.Model, batches: Sequence[tf.Tensor | None], training: bool, recompute: bool = False
 ) -> list[tf.Tensor | None]:
-    """One call of a network over several batches, where no picture sees another; the numbers of one call for each.
+    """One call of a network over several batches, where no image sees another; the numbers of one call for each.
 
-    Batches go one at a time where their pictures' sizes differ or are unknown when the graph is made, and through
+    Batches go one at a time where their images' sizes differ or are unknown when the graph is made, and through
     batch normalization in training, by which they would see each other.
 
     Args:
-      network: of pictures.
+      network: of images.
       batches: float (N, H, W, C) each; None stays None.
       training: handed on.
       recompute: see `forgetful`.
@@ -105,37 +105,37 @@ def together(
 
     given = [batch for batch in batches if batch is not None]
     shapes = {tuple(batch.shape[1:]) for batch in given}
-    if len(given) < 2 or len(shapes) > 1 or None in next(iter(shapes)) or (training and _mixes_pictures(network)):
+    if len(given) < 2 or len(shapes) > 1 or None in next(iter(shapes)) or (training and _mixes_images(network)):
         return [None if batch is None else call(batch) for batch in batches]
     joined = call(tf.concat(given, axis=0))
     parts = iter(tf.split(joined, [tf.shape(batch)[0] for batch in given], axis=0, num=len(given)))
     return [None if batch is None else next(parts) for batch in batches]
 
 
-def _mixes_pictures(network: keras.Model) -> bool:
+def _mixes_images(network: keras.Model) -> bool:
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
 
 
-def forgetful(network: keras.Model, pictures: tf.Tensor, training: bool) -> tf.Tensor:
+def forgetful(network: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
     """Calls a network without keeping its inner activations; the gradient computes them again (Chen et al. 2016).
 
     A residual generator is cut at its blocks: what is kept is one activation per block, what is computed again is
     one segment at a time. Any other network is one segment. Random layers draw the same numbers both times.
-    Long skips are kept, too: the first segment hands them to the last. What lies beside the chain, from the picture
+    Long skips are kept, too: the first segment hands them to the last. What lies beside the chain, from the image
     to the last sum, is cheap and simply kept.
 
     Args:
       network: functional.
-      pictures: float (N, H, W, C).
+      images: float (N, H, W, C).
       training: handed on.
     """
-    x, skipping = pictures, list[tf.Tensor]()
+    x, skipping = images, list[tf.Tensor]()
     for segment in _segments(network):
         taken = skipping if len(segment.inputs) > 1 else []
         x, *given = _forgetful_segment(segment, [x, *taken], training)
         skipping += given
     ending = _ending(network)
-    return x if ending is None else ending([x, pictures], training=training)
+    return x if ending is None else ending([x, images], training=training)
 
 
 def _segments(network: keras.Model) -> list[keras.Model]:
@@ -157,7 +157,7 @@ def _segments(network: keras.Model) -> list[keras.Model]:
 
 
 def _ending(network: keras.Model) -> keras.Model | None:
-    """What joins the picture to the end of the chain, where something does."""
+    """What joins the image to the end of the chain, where something does."""
     end = _end_of_chain(network)
     if end is network.outputs[0]:
         return None

@@ -1,4 +1,4 @@
-"""History of generated pictures, so that a discriminator does not forget what it has already seen through."""
+"""History of generated images, so that a discriminator does not forget what it has already seen through."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cyclegan_tf.devices import replicas
 class ImagePool(keras.layers.Layer):
     """Shows the discriminator new and earlier fakes (Shrivastava et al. 2017, sec. 2.3; Zhu et al. 2017, sec. 4).
 
-    Picture by picture: while the pool is not full, keep a copy and show the new one; then, with probability
+    Image by image: while the pool is not full, keep a copy and show the new one; then, with probability
     1/2, show the new one and leave the pool as it is, else show a random old one and put the new one in its
     place. No gradient passes.
 
     Works eagerly, in graphs, under XLA and in a `train_step`. Everything it remembers is in non-trainable
     variables, made from the first batch's shape: `images` float32 (P, H, W, C), `count` int64 (how many are
-    filled) and `draws` int64 (how many pictures came by, the counter of the random numbers). Restored, they
+    filled) and `draws` int64 (how many images came by, the counter of the random numbers). Restored, they
     continue the very same sequence. Under `tf.distribute` every replica keeps the same history of the global batch:
     the fakes of all replicas go through it in the order of the batch, and each shows its own slice, so that what the
     judges see does not depend on the number of replicas.
@@ -28,7 +28,7 @@ class ImagePool(keras.layers.Layer):
     Input: float (N, H, W, C), N may be unknown. Output: the same shape and dtype.
 
     Args:
-      size_images: P, how many pictures to keep; 0 shows every picture as it comes and has no variables.
+      size_images: P, how many images to keep; 0 shows every image as it comes and has no variables.
       seed: decides the draws.
       **kwargs: `keras.layers.Layer`'s name.
 
@@ -37,7 +37,7 @@ class ImagePool(keras.layers.Layer):
     """
 
     def __init__(self, size_images: int = 50, seed: int = 0, **kwargs: Any) -> None:
-        # the history stays float32 under mixed precision, and pictures keep the dtype they came in
+        # the history stays float32 under mixed precision, and images keep the dtype they came in
         super().__init__(**{"dtype": "float32", **kwargs}, autocast=False)
         if size_images < 0:
             raise ValueError(f"ImagePool needs size_images of at least 0, got {size_images}.")
@@ -45,17 +45,17 @@ class ImagePool(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the empty history for pictures of this size."""
-        picture = tuple(input_shape)[1:]
+        """Makes the empty history for images of this size."""
+        image = tuple(input_shape)[1:]
         if self.size_images == 0:
             return
-        if len(picture) != 3 or None in picture:
+        if len(image) != 3 or None in image:
             raise ValueError(
-                f"ImagePool keeps pictures of one known size, got shape {tuple(input_shape)}; "
+                f"ImagePool keeps images of one known size, got shape {tuple(input_shape)}; "
                 "give batches a fixed height, width and channels, or use size_images=0."
             )
         self.images = self.add_weight(
-            shape=(self.size_images, *picture), dtype="float32", initializer="zeros",
+            shape=(self.size_images, *image), dtype="float32", initializer="zeros",
             trainable=False, autocast=False, name="images",
         )  # fmt: skip
         self.count = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="count")
@@ -68,18 +68,18 @@ class ImagePool(keras.layers.Layer):
             return fakes
         if not fakes.shape[1:].is_compatible_with(self.images.shape[1:]):
             raise ValueError(
-                f"ImagePool was built for pictures {tuple(self.images.shape[1:])}, got {tuple(fakes.shape[1:])}."
+                f"ImagePool was built for images {tuple(self.images.shape[1:])}, got {tuple(fakes.shape[1:])}."
             )
         new = replicas.gathered(tf.cast(fakes, tf.float32))
         if new.shape[0]:
-            shown = tf.stack([self._exchange(picture) for picture in tf.unstack(new)])
+            shown = tf.stack([self._exchange(image) for image in tf.unstack(new)])
         else:
-            # in turn: a picture may meet one that came earlier in the same batch
+            # in turn: an image may meet one that came earlier in the same batch
             shown = tf.map_fn(self._exchange, new, parallel_iterations=1)
         return tf.stop_gradient(tf.cast(replicas.own_slice(shown), fakes.dtype))
 
     def _exchange(self, new: tf.Tensor) -> tf.Tensor:
-        """One picture (H, W, C) in, the one to show out.
+        """One image (H, W, C) in, the one to show out.
 
         The slot is written in any case, with its own content where nothing changes: no branches, which XLA
         and `train_step` want, and no copy of the whole pool, which an assignment would be.

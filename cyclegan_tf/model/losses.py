@@ -1,4 +1,4 @@
-"""Criteria as pure functions: logits and pictures in, float32 scalars out. Weights belong to the caller.
+"""Criteria as pure functions: logits and images in, float32 scalars out. Weights belong to the caller.
 
 Half-precision inputs are cast to float32 before anything is computed.
 """
@@ -40,7 +40,7 @@ def generator_adversarial(kind: AdversarialKind, fake_logits: tf.Tensor) -> tf.T
 
 
 def discriminator_adversarial(kind: AdversarialKind, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """What the discriminator pays: term on real pictures + term on fakes, each a mean over all patches.
+    """What the discriminator pays: term on real images + term on fakes, each a mean over all patches.
 
     NOT halved; CycleGAN's factor 0.5 (Zhu et al. 2017, sec. 4) is a weight, and weights are the caller's.
     "lsgan": (D(y) - 1)^2 + D(f)^2 (Mao et al. 2017, eq. 2, doubled). "vanilla": -log sigmoid(D(y)) -
@@ -49,7 +49,7 @@ def discriminator_adversarial(kind: AdversarialKind, real_logits: tf.Tensor, fak
 
     Args:
       kind: the criterion.
-      real_logits: float (N, H', W', 1), raw verdict on real pictures.
+      real_logits: float (N, H', W', 1), raw verdict on real images.
       fake_logits: float (M, H', W', 1), raw verdict on fakes.
 
     Returns:
@@ -79,7 +79,7 @@ def discriminator_accuracy(
 
     Args:
       kind: the criterion the discriminator is trained with.
-      real_logits: float (N, H', W', 1), raw verdict on real pictures.
+      real_logits: float (N, H', W', 1), raw verdict on real images.
       fake_logits: float (M, H', W', 1), raw verdict on fakes.
 
     Returns:
@@ -102,18 +102,18 @@ def discriminator_accuracy(
 def gradient_penalty(
     discriminator: Callable[..., tf.Tensor], real: tf.Tensor, fake: tf.Tensor, mix: tf.Tensor
 ) -> tf.Tensor:
-    """Mean over pictures of (|gradient of D|_2 - 1)^2 between real and fake (Gulrajani et al. 2017, eq. 3).
+    """Mean over images of (|gradient of D|_2 - 1)^2 between real and fake (Gulrajani et al. 2017, eq. 3).
 
-    D of a picture is the mean of its patch map, as in the losses above; the norm runs over all pixels and
+    D of an image is the mean of its patch map, as in the losses above; the norm runs over all pixels and
     channels. Unweighted: the paper's factor 10 is the caller's.
 
     Args:
-      discriminator: called once as `discriminator(pictures, training=False)`; without dropout or moving
+      discriminator: called once as `discriminator(images, training=False)`; without dropout or moving
         averages that changes nothing but the route, and the plain operations of `InstanceNormalization`
         differentiate twice in about half the time of the fused kernel.
       real: float (N, H, W, C) in [-1, 1].
       fake: float (N, H, W, C) in [-1, 1].
-      mix: float (N, 1, 1, 1) in [0, 1], the share of the real picture (epsilon in the paper), drawn uniformly.
+      mix: float (N, 1, 1, 1) in [0, 1], the share of the real image (epsilon in the paper), drawn uniformly.
 
     Returns:
       float32 scalar.
@@ -123,7 +123,7 @@ def gradient_penalty(
     with tf.GradientTape() as tape:
         tape.watch(between)
         logits = tf.cast(discriminator(between, training=False), tf.float32)
-        # a sum over pictures keeps each picture's gradient its own
+        # a sum over images keeps each image's gradient its own
         verdict = tf.reduce_sum(tf.reduce_mean(logits, axis=(1, 2, 3)))
     squares = tf.reduce_sum(tf.square(tape.gradient(verdict, between)), axis=(1, 2, 3))
     # sqrt has no slope at 0; the shift is below float32's resolution of a norm near 1

@@ -120,7 +120,7 @@ def resnet(
         block = f"block{index}"
         y = parts.norm(parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1_norm")
         relu = f"{block}_conv1_relu"
-        if dropout:  # must come before the padding, or the mirrored rim would drop others than the picture does
+        if dropout:  # must come before the padding, or the mirrored rim would drop others than the image does
             y = parts.dropout(parts.relu(y, relu), f"{block}_dropout")
         y = parts.conv(y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=None if dropout else relu)
         y = parts.norm(y, f"{block}_conv2_norm")

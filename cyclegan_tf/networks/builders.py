@@ -1,6 +1,6 @@
 """Generators and discriminators by name: Zhu et al. 2017, appendix 7.2, with the paddings of the authors' code.
 
-Channels-last functional Keras models for pictures of any size. Kernels start from N(0, 0.02), biases at 0.
+Channels-last functional Keras models for images of any size. Kernels start from N(0, 0.02), biases at 0.
 Layer names are part of checkpoints: renaming one breaks old runs.
 """
 
@@ -33,7 +33,7 @@ DISCRIMINATOR_ARCHITECTURES: tuple[DiscriminatorArchitecture, ...] = get_args(Di
 _RESNETS = {"resnet_9blocks": (64, 9, 7), "resnet_6blocks": (64, 6, 7), "fast_style": (32, 4, 9)}
 # name -> how often it halves
 _UNETS = {"unet_256": 8, "unet_128": 7}
-_MOST_LAYERS = 6
+_MAX_LAYERS = 6
 
 
 def build_generator(
@@ -61,16 +61,16 @@ def build_generator(
 
     Args:
       architecture: one of `ARCHITECTURES`.
-      input_channels: channels of the pictures that come in.
-      output_channels: channels of the pictures that go out.
+      input_channels: channels of the images that come in.
+      output_channels: channels of the images that go out.
       filters: channels after the first convolution; None is 64, and 32 for "fast_style".
       blocks: residual blocks; None is the number in the name, and 4 for "fast_style". Not for U-Nets.
-      upsampling: "transposed" convolutions as in the paper, or "resize": nearest-neighbour doubling and a 3x3
+      upsampling: "transposed" convolutions as in the paper, or "resize": nearest-neighbor doubling and a 3x3
         convolution, against checkerboards (Odena et al. 2016).
       dropout: 0.5 inside the residual blocks, or on the U-Net's inner ascending layers; only in training.
       norm: "instance", or "batch" with moving statistics, where all but the last convolution lose their biases.
       norm_affine: whether instance normalization learns a factor (from 1) and an offset (from 0) per channel.
-      colour_skip: add a change of the input's colours before the tanh (`ColourSkip`, layer "colour_skip", whose
+      colour_skip: add a change of the input's colors before the tanh (`ColourSkip`, layer "colour_skip", whose
         start the caller sets).
       long_skips: add what descends to what ascends at the same size, before the ReLU, so that detail need not pass
         through the narrow middle (sums as in LinkNet, Chaurasia and Culurciello 2017). U-Nets have theirs.
@@ -129,7 +129,7 @@ def build_discriminator(
 
     Args:
       architecture: one of `DISCRIMINATOR_ARCHITECTURES`.
-      input_channels: channels of the pictures.
+      input_channels: channels of the images.
       filters: channels after the first convolution.
       n_layers: 1 to 6, how often "patch" halves; "pixel" ignores it.
       norm: as for `build_generator`; under "batch" the first convolution and the last of "patch" keep their biases.
@@ -144,7 +144,7 @@ def build_discriminator(
     check_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
     check_range("input_channels", input_channels, 1)
     check_range("filters", filters, 1)
-    check_range("n_layers", n_layers, 1, _MOST_LAYERS)
+    check_range("n_layers", n_layers, 1, _MAX_LAYERS)
     parts = Parts(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine)
     x = inputs = keras.Input((None, None, input_channels), name="input")
     if architecture == "pixel":
@@ -165,7 +165,7 @@ def build_discriminator(
 
 
 def size_multiple(architecture: GeneratorArchitecture) -> int:
-    """Number of which the sides of this generator's pictures must be multiples, in pixels."""
+    """Number of which the sides of this generator's images must be multiples, in pixels."""
     check_choice("architecture", architecture, ARCHITECTURES)
     return 2 ** _UNETS.get(architecture, 2)
 
@@ -189,7 +189,7 @@ def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, s
     Args:
       network: functional.
       dtype_policy: of all layers but those behind the last one with a kernel, and the last layer itself.
-      any_size: let the copy take pictures of any size, which layers that need a size do not allow.
+      any_size: let the copy take images of any size, which layers that need a size do not allow.
       seed: decides what the copy's random layers draw; None leaves them the seeds they have.
 
     Raises:
@@ -213,7 +213,7 @@ def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, s
 
 def receptive_field_px(n_layers: int) -> int:
     """Side of the square of input pixels that one PatchGAN logit sees: 16, 34, 70, 142, 286, 574 for 1 to 6."""
-    check_range("n_layers", n_layers, 1, _MOST_LAYERS)
+    check_range("n_layers", n_layers, 1, _MAX_LAYERS)
     side = 7  # two 4x4 layers of stride 1
     for _ in range(n_layers):
         side = 2 * side + 2
@@ -221,7 +221,7 @@ def receptive_field_px(n_layers: int) -> int:
 
 
 def minimum_size_px(architecture: DiscriminatorArchitecture = "patch", *, n_layers: int = 3) -> int:
-    """Smallest side of a picture for which the discriminator's map has a pixel."""
+    """Smallest side of an image for which the discriminator's map has a pixel."""
     check_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
-    check_range("n_layers", n_layers, 1, _MOST_LAYERS)
+    check_range("n_layers", n_layers, 1, _MAX_LAYERS)
     return 1 if architecture == "pixel" else 3 * 2**n_layers  # two layers of stride 1 take a pixel each

@@ -1,8 +1,8 @@
-"""A change of colour led around a generator: its start is computed from the data, then it is trained.
+"""A change of color led around a generator: its start is computed from the data, then it is trained.
 
-Instance normalization takes every picture's own brightness and tint away, so a generator of the paper must guess
-them anew. Where two domains differ in colour as two photographs do, an affine change of colour is nearly the whole
-answer. Where one shows photographs and the other drawings, that change would blow up or wipe out colours, and
+Instance normalization takes every image's own brightness and tint away, so a generator of the paper must guess
+them anew. Where two domains differ in color as two photographs do, an affine change of color is nearly the whole
+answer. Where one shows photographs and the other drawings, that change would blow up or wipe out colors, and
 training hardly gets away from it: there is none then. Pixels are compared before the last tanh, where white
 and black lie far apart.
 """
@@ -19,18 +19,18 @@ import tensorflow as tf
 
 # tanh(0.85 x + 0.81 x^3) is 0.97 x to within 0.04 for x in [-1, 1], out of operations that every runtime has.
 _CURVE = (0.85, 0.81)
-# Adam moves every weight by about the learning rate. A colour must be free to change sign within some hundred steps.
+# Adam moves every weight by about the learning rate. A color must be free to change sign within some hundred steps.
 PACE = 50.0
-# Beyond it the domains' colours are of different kinds. Photographs of two seasons, fruits or tints: up to 2.4;
+# Beyond it the domains' colors are of different kinds. Photographs of two seasons, fruits or tints: up to 2.4;
 # aerial photographs and maps, house fronts and label maps: 6 to 9.
-MOST_STRENGTH = 4.0
-# Keeps the inverse of a domain of one colour finite.
-_LEAST_VARIANCE = 1e-4
+MAX_STRENGTH = 4.0
+# Keeps the inverse of a domain of one color finite.
+_MIN_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Colours of a domain before the tanh.
+    """Colors of a domain before the tanh.
 
     Attributes:
       mean: float64 (C,).
@@ -41,36 +41,36 @@ class Moments:
     covariance: np.ndarray
 
 
-def before_tanh(pictures: np.ndarray) -> np.ndarray:
+def before_tanh(images: np.ndarray) -> np.ndarray:
     """Values in [-1, 1] of any shape -> float64 values whose tanh is about 0.97 times as large."""
-    x = pictures.astype(np.float64)
+    x = images.astype(np.float64)
     return _CURVE[0] * x + _CURVE[1] * x**3
 
 
-def moments(pictures: Iterable[np.ndarray]) -> Moments:
-    """Mean and covariance over all pixels of all pictures, each pixel of each picture counting once.
+def moments(images: Iterable[np.ndarray]) -> Moments:
+    """Mean and covariance over all pixels of all images, each pixel of each image counting once.
 
     Args:
-      pictures: number arrays (H, W, C) in [-1, 1], one after the other.
+      images: number arrays (H, W, C) in [-1, 1], one after the other.
 
     Raises:
       ValueError: there are none.
     """
     count, total, products = 0, 0.0, 0.0
-    for picture in pictures:
-        pixels = before_tanh(picture.reshape(-1, picture.shape[-1]))
+    for image in images:
+        pixels = before_tanh(image.reshape(-1, image.shape[-1]))
         count, total, products = count + len(pixels), total + pixels.sum(axis=0), products + pixels.T @ pixels
     if not count:
-        raise ValueError("moments needs at least one picture.")
+        raise ValueError("moments needs at least one image.")
     mean = np.asarray(total) / count
     return Moments(mean, np.asarray(products) / count - np.outer(mean, mean))
 
 
 def transfer(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """The affine map that gives the source's colours the target's mean and covariance and moves them least.
+    """The affine map that gives the source's colors the target's mean and covariance and moves them least.
 
     A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, b = mean_T - A mean_S (Pitie and Kokaram 2007, "The linear
-    Monge-Kantorovitch linear colour mapping", eq. 6).
+    Monge-Kantorovitch linear color mapping", eq. 6).
 
     Args:
       source: of C channels.
@@ -79,7 +79,7 @@ def transfer(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
     Returns:
       A, float64 (C, C), symmetric and positive, and b, float64 (C,).
     """
-    least = _LEAST_VARIANCE * np.eye(len(source.mean))
+    least = _MIN_VARIANCE * np.eye(len(source.mean))
     root = _root(source.covariance + least)
     inverse = np.linalg.inv(root)
     matrix = inverse @ _root(root @ (target.covariance + least) @ root) @ inverse
@@ -87,7 +87,7 @@ def transfer(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
 
 
 def strength(matrix: np.ndarray) -> float:
-    """By how much a `transfer` stretches or shrinks the colour it changes most, as a factor from 1."""
+    """By how much a `transfer` stretches or shrinks the color it changes most, as a factor from 1."""
     stretched = np.linalg.eigvalsh(matrix)
     return float(max(stretched.max(), 1 / max(stretched.min(), 1e-9)))
 
@@ -100,7 +100,7 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ColourSkip(keras.layers.Layer):
-    """An affine function of each pixel's colours and their cubes, to be added before a generator's tanh.
+    """An affine function of each pixel's colors and their cubes, to be added before a generator's tanh.
 
     Is nothing, and stays so in training, until `set_start` is called. What is trained is the distance from the start,
     divided by a pace, so that under Adam it may change faster than a convolution's weights. Always float32.
@@ -134,7 +134,7 @@ class ColourSkip(keras.layers.Layer):
         self.bias_start.assign(offset)
 
     @property
-    def changes_colours(self) -> bool:
+    def changes_colors(self) -> bool:
         """Whether it has been given a start."""
         return self.built and float(self.pace.value) > 0
 

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 # Narrower layers spend their time in copies, not in products.
-_LEAST_CHANNELS = 64
+_MIN_CHANNELS = 64
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -42,7 +42,7 @@ class Convolution2D(keras.layers.Conv2D):
             and self.data_format == "channels_last"
             and self.kernel_size == (3, 3)
             and inputs.shape[1:].is_fully_defined()
-            and min(inputs.shape[-1], self.filters) >= _LEAST_CHANNELS
+            and min(inputs.shape[-1], self.filters) >= _MIN_CHANNELS
             and not tf.config.list_physical_devices("GPU")
         )
 
@@ -92,7 +92,7 @@ def _rows_outermost(x: tf.Tensor) -> tf.Tensor:
 class CropFirst2D(keras.layers.Cropping2D):
     """Drops the first row and the first column: what PyTorch's padding 1 with output padding 1 does.
 
-    A `Cropping2D` of fixed size, because the gradient of TensorFlow's slice fills a zeroed picture element by
+    A `Cropping2D` of fixed size, because the gradient of TensorFlow's slice fills a zeroed image element by
     element; here it is one padding.
 
     Input: any dtype (N, H, W, C). Output: the same dtype, (N, H - 1, W - 1, C).

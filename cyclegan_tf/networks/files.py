@@ -19,8 +19,8 @@ class Facts:
     """What a training must know of a network before it takes it in.
 
     Attributes:
-      input_channels: of the pictures that come in.
-      output_channels: of the pictures that go out.
+      input_channels: of the images that come in.
+      output_channels: of the images that go out.
       multiple_px: sides it takes are multiples of this.
       norm: "batch" where any normalization is of batches, else "instance".
     """
@@ -32,7 +32,7 @@ class Facts:
 
 
 def open_network(path: Path) -> keras.Model:
-    """The network of pictures in a `.keras` file.
+    """The network of images in a `.keras` file.
 
     Raises:
       UserError: there is no such file, it cannot be loaded, or holds something else.
@@ -47,14 +47,14 @@ def open_network(path: Path) -> keras.Model:
         raise UserError(f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
     shape = getattr(network, "output_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or len(getattr(network, "input_shape", ())) != 4:
-        raise UserError(f"{path} holds {type(network).__name__}, not a network from pictures to pictures.")
+        raise UserError(f"{path} holds {type(network).__name__}, not a network from images to images.")
     return network
 
 
 def open_trainable(
     path: Path, dtype_policy: str = "float32", name: str | None = None, seed: int | None = None
 ) -> keras.Model:
-    """A network to train on: for pictures of any size, under a dtype policy, with a float32 output.
+    """A network to train on: for images of any size, under a dtype policy, with a float32 output.
 
     Args:
       path: of the `.keras` file.
@@ -63,7 +63,7 @@ def open_trainable(
       seed: of what its random layers draw; the file's own, if any, when not given.
 
     Raises:
-      UserError: see `open_network`; or it takes one size only, makes pictures of another size, or two of its
+      UserError: see `open_network`; or it takes one size only, makes images of another size, or two of its
         weights have one name, by which checkpoints could not tell them apart.
     """
     given = open_network(path)
@@ -71,7 +71,7 @@ def open_trainable(
         network = networks.recast(given, dtype_policy, any_size=True, seed=seed)
     except Exception as error:  # whatever a layer raises
         told = " ".join(str(error).split())[:300]
-        raise UserError(f"{path} cannot be trained on: it does not take pictures of any size ({told})") from error
+        raise UserError(f"{path} cannot be trained on: it does not take images of any size ({told})") from error
     twice = [name for name, count in Counter(variable.path for variable in network.variables).items() if count > 1]
     if twice:
         raise UserError(
@@ -86,7 +86,7 @@ def open_trainable(
         raise UserError(f"{path} cannot be trained on: it does not take {side} x {side} px ({told})") from error
     if tuple(made) != (1, side, side, channels):
         raise UserError(
-            f"{path} is no translator to train on: of {side} x {side} px it makes {made[1]} x {made[2]}, but a picture "
+            f"{path} is no translator to train on: of {side} x {side} px it makes {made[1]} x {made[2]}, but an image "
             "must keep its size."
         )
     if name is not None:

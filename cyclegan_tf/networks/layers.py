@@ -30,12 +30,12 @@ def fast_routes() -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class InstanceNormalization(keras.layers.Layer):
-    """Normalizes each channel of each picture by its own mean and variance (Ulyanov et al. 2016, eq. 4).
+    """Normalizes each channel of each image by its own mean and variance (Ulyanov et al. 2016, eq. 4).
 
     y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, mean and biased variance over H and W. Statistics
     are float32 under every dtype policy (float64 for float64 inputs); there is no moving average, so training
     and inference give the same result. Not to be confused with `GroupNormalization(groups=1)`, which mixes the
-    channels of a picture.
+    channels of an image.
 
     Input: float (N, H, W, C), any range. Output: the same shape in the layer's compute dtype.
 
@@ -108,22 +108,22 @@ class InstanceNormalization(keras.layers.Layer):
         return tf.cast(y, inputs.dtype)
 
     def _fused(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Batch normalization of one picture IS instance normalization, and has a kernel of its own."""
+        """Batch normalization of one image IS instance normalization, and has a kernel of its own."""
         channels = inputs.shape[-1]
         gamma = tf.ones(channels) if self.gamma is None else tf.cast(self.gamma, tf.float32)
         beta = tf.zeros(channels) if self.beta is None else tf.cast(self.beta, tf.float32)
         if inputs.shape[0] in (1, 2):
-            pictures = tf.split(inputs, inputs.shape[0])
-            return tf.concat([self._batch_norm(picture, gamma, beta) for picture in pictures], axis=0)
-        # Pictures become channels. For one or two pictures the two transpositions cost more than they save.
+            images = tf.split(inputs, inputs.shape[0])
+            return tf.concat([self._batch_norm(image, gamma, beta) for image in images], axis=0)
+        # Images become channels. For one or two images the two transpositions cost more than they save.
         n, height, width, _ = tf.unstack(tf.shape(inputs))
         joined = tf.reshape(tf.transpose(inputs, (1, 2, 0, 3)), (1, height, width, n * channels))
         joined = self._batch_norm(joined, tf.tile(gamma, [n]), tf.tile(beta, [n]))
         parted = tf.transpose(tf.reshape(joined, (height, width, n, channels)), (2, 0, 1, 3))
         return tf.ensure_shape(parted, inputs.shape)
 
-    def _batch_norm(self, picture: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        normalized, *_ = tf.compat.v1.nn.fused_batch_norm(picture, gamma, beta, epsilon=self.epsilon, is_training=True)
+    def _batch_norm(self, image: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+        normalized, *_ = tf.compat.v1.nn.fused_batch_norm(image, gamma, beta, epsilon=self.epsilon, is_training=True)
         return normalized
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -144,7 +144,7 @@ class InstanceNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ReflectionPadding2D(keras.layers.Layer):
-    """Continues a picture beyond its edges by mirroring it, the edge itself not repeated.
+    """Continues an image beyond its edges by mirroring it, the edge itself not repeated.
 
     Input: any dtype (N, H, W, C). Output: the same dtype, (N, H + 2h, W + 2w, C).
 
@@ -180,8 +180,8 @@ class ReflectionPadding2D(keras.layers.Layer):
         for side, padding in zip(sides, self.padding, strict=True):
             if side is not None and side <= padding:
                 raise ValueError(
-                    f"ReflectionPadding2D of {self.padding} needs pictures larger than that on each side, "
-                    f"got shape {tuple(input_shape)}; feed larger pictures."
+                    f"ReflectionPadding2D of {self.padding} needs images larger than that on each side, "
+                    f"got shape {tuple(input_shape)}; feed larger images."
                 )
         padded = [None if s is None else s + 2 * p for s, p in zip(sides, self.padding, strict=True)]
         return (n, *padded, channels)
@@ -217,7 +217,7 @@ def _mirrored_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
 
 
 def _places(n: tf.Tensor, *indices: Sequence[int]) -> tf.Tensor:
-    """int32 (n * product of lengths, 1 + len(indices)): every picture with every combination of indices."""
+    """int32 (n * product of lengths, 1 + len(indices)): every image with every combination of indices."""
     axes = [tf.range(n), *(tf.constant(list(some), tf.int32) for some in indices)]
     return tf.reshape(tf.stack(tf.meshgrid(*axes, indexing="ij"), axis=-1), (-1, len(axes)))
 
@@ -228,7 +228,7 @@ def _paddings(height: int, width: int) -> list[list[int]]:
 
 def _check_rank_4(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> None:
     if len(shape) != 4:
-        raise ValueError(f"{type(layer).__name__} takes pictures (N, H, W, C), got shape {tuple(shape)}.")
+        raise ValueError(f"{type(layer).__name__} takes images (N, H, W, C), got shape {tuple(shape)}.")
 
 
 def _compiled_by_xla() -> bool:

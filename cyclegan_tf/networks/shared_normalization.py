@@ -1,4 +1,4 @@
-"""Instance normalization by statistics from elsewhere: of many tiles together, of earlier frames of a film."""
+"""Instance normalization by statistics from elsewhere: of many tiles together, of earlier frames of a video."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class SharedNormalization(keras.layers.Layer):
-    """Normalizes all pictures of a call by one mean and variance per channel, which it keeps from call to call.
+    """Normalizes all images of a call by one mean and variance per channel, which it keeps from call to call.
 
     used = rate * measured + (1 - rate) * kept, then kept = used; measured over N, H and W of the call. A rate of 1
-    takes the pictures of this call together, 0 takes what is kept, anything between follows a film's frames.
-    Everything else is as `InstanceNormalization`: for one picture and rate 1 both give the same.
+    takes the images of this call together, 0 takes what is kept, anything between follows a video's frames.
+    Everything else is as `InstanceNormalization`: for one image and rate 1 both give the same.
 
     Input: float (N, H, W, C). Output: the same shape in the layer's compute dtype.
 

@@ -1,8 +1,8 @@
-/** The page: takes pictures in, shows what the engine makes of them, and says what is going on. */
+/** The page: takes images in, shows what the engine makes of them, and says what is going on. */
 import { Camera } from "./camera.js";
 import { Compare } from "./compare.js";
 import { LitertEngine, ServerEngine, loadManifest } from "./engines.js";
-import { decode, pngOf } from "./pictures.js";
+import { decode, pngOf } from "./images.js";
 import { Problem, problemOf } from "./problems.js";
 
 const find = (id) => document.getElementById(id);
@@ -14,7 +14,7 @@ let engine;
 let model;
 let source = null;
 let result = null;
-// Of several pictures opened and translations asked for, only the last one counts.
+// Of several images opened and translations asked for, only the last one counts.
 let opened = 0;
 let latest = 0;
 
@@ -55,7 +55,7 @@ function showProgress(progress) {
   }
 }
 
-/** Gets the model ready, with the word that it is; called before there is a picture. */
+/** Gets the model ready, with the word that it is; called before there is an image. */
 async function warmUp() {
   const job = ++latest;
   say("Loading the model.");
@@ -80,7 +80,7 @@ async function open(file) {
   try {
     const bitmap = await decode(file);
     if (turn === opened) {
-      source = { file, bitmap, name: file.name || "picture" };
+      source = { file, bitmap, name: file.name || "image" };
       await translate();
     }
   } catch (error) {
@@ -147,14 +147,14 @@ async function save() {
   say(`Saved as ${result.name}. ${result.words}`);
 }
 
-/** The first picture among what was dropped or pasted. */
+/** The first image among what was dropped or pasted. */
 function openFrom(transfer, how) {
   const files = [...(transfer?.files ?? [])];
   const file = files.find((each) => each.type.startsWith("image/")) ?? files[0];
   if (file) {
     open(file);
   } else if (how === "dropped") {
-    showProblem(new Problem("What was dropped is not a file.", "Save the picture first, then drop the file."));
+    showProblem(new Problem("What was dropped is not a file.", "Save the image first, then drop the file."));
   }
 }
 
@@ -225,8 +225,8 @@ function introduce() {
   find("title").textContent = manifest.title;
   const isServer = manifest.engine === "server";
   find("privacy").textContent = isServer
-    ? `Your pictures are sent to the server of this page (${location.host}) and translated there.`
-    : "Your pictures stay in this browser: they are translated here, and nothing is uploaded.";
+    ? `Your images are sent to the server of this page (${location.host}) and translated there.`
+    : "Your images stay in this browser: they are translated here, and nothing is uploaded.";
   find("runtime-note").hidden = isServer;
   find("runtime").textContent = `LiteRT.js ${manifest.runtime?.version ?? ""}`.trim();
 }
@@ -245,7 +245,7 @@ async function begin() {
     showProblem(error);
     return;
   }
-  // Whoever saves data is asked for megabytes only once there is a picture.
+  // Whoever saves data is asked for megabytes only once there is an image.
   if (!navigator.connection?.saveData) {
     await warmUp();
   }

@@ -1,8 +1,8 @@
 /** Before and after on top of each other, with a line to move: by pointer, touch, or the range input underneath. */
 
-// Small pictures are enlarged on the screen, but not beyond what still looks like a picture.
+// Small images are enlarged on the screen, but not beyond what still looks like an image.
 const ENLARGED = 2;
-const LEAST_WIDTH_PX = 320;
+const MIN_WIDTH_PX = 320;
 
 export class Compare {
   constructor(element) {
@@ -22,7 +22,7 @@ export class Compare {
     this.element.classList.add("alone");
     this.element.hidden = false;
     this.range.disabled = true;
-    const widest = Math.max(ENLARGED * original.width, LEAST_WIDTH_PX);
+    const widest = Math.max(ENLARGED * original.width, MIN_WIDTH_PX);
     this.element.style.setProperty("--widest", `${widest}px`);
     this.element.style.setProperty("--ratio", String(original.width / original.height));
   }
@@ -45,10 +45,10 @@ export class Compare {
     this.element.hidden = true;
   }
 
-  #draw(canvas, picture, label) {
-    canvas.width = picture.width;
-    canvas.height = picture.height;
-    canvas.getContext("2d").drawImage(picture, 0, 0);
+  #draw(canvas, image, label) {
+    canvas.width = image.width;
+    canvas.height = image.height;
+    canvas.getContext("2d").drawImage(image, 0, 0);
     canvas.setAttribute("aria-label", label);
   }
 

@@ -4,12 +4,12 @@
  *   original(model, bitmap)            the canvas to compare with
  *   translate(model, source, original) {before: canvas, after: canvas, png: Blob or null, seconds, by, sent}
  * where source is {file, bitmap}, model an entry of models.json, before the original unless that turned out too large, and
- * sent what was translated: {width, height, lossy, why it is not the picture as given}. What goes wrong is a Problem.
+ * sent what was translated: {width, height, lossy, why it is not the image as given}. What goes wrong is a Problem.
  */
-import { canvasOf, decode, fitted, onCanvas, tensorOf, uploadOf, within } from "./pictures.js";
+import { canvasOf, decode, fitted, onCanvas, tensorOf, uploadOf, within } from "./images.js";
 import { Problem, damaged, missing, noWebAssembly, notNumbers, problemOf } from "./problems.js";
 
-// What the page shows of a server's pictures; saved is the whole.
+// What the page shows of a server's images; saved is the whole.
 const SHOWN_SIDE_PX = 2048;
 
 async function fetchWhole(url, shown, onBytes = () => {}) {
@@ -192,7 +192,7 @@ export class LitertEngine {
     return kind === "nan" ? notNumbers() : problemOf(text);
   }
 
-  /** After such a failure nothing is known of the worker's memory: the next picture begins with a fresh one. */
+  /** After such a failure nothing is known of the worker's memory: the next image begins with a fresh one. */
   #abandon(error) {
     this.worker?.terminate();
     this.worker = null;
@@ -249,10 +249,10 @@ export class ServerEngine {
       png = new Blob([Uint8Array.from(atob(answer), (letter) => letter.charCodeAt(0))], { type: "image/png" });
       translated = await decode(png);
     } catch {
-      throw new Problem("The server’s answer is not a picture.", "Tell whoever runs the server.");
+      throw new Problem("The server’s answer is not an image.", "Tell whoever runs the server.");
     }
     const after = onCanvas(translated, ...fitted(translated.width, translated.height, SHOWN_SIDE_PX));
-    const why = "this server takes no larger pictures";
+    const why = "this server takes no larger images";
     return { before, after, png, seconds, by: "the server", sent: { ...sent, why } };
   }
 
@@ -277,11 +277,11 @@ export class ServerEngine {
     if (response.ok && png) {
       return png;
     }
-    const status = response.ok ? "its answer holds no picture" : `HTTP ${response.status}`;
+    const status = response.ok ? "its answer holds no image" : `HTTP ${response.status}`;
     const why = typeof answer.error === "string" ? answer.error : status;
     if (response.status === 429 || response.status === 503) {
       throw new Problem(`The server is busy: ${why}`, "Try again in a moment.");
     }
-    throw new Problem(`The server did not translate this picture: ${why}`, "Try another picture, or a smaller one.");
+    throw new Problem(`The server did not translate this image: ${why}`, "Try another image, or a smaller one.");
   }
 }

@@ -32,13 +32,13 @@ export const damaged = (file) =>
 
 export const notNumbers = () =>
   new Problem(
-    "For this picture the model gave values that are not numbers, so there is nothing to show.",
-    "Try another picture; if all fail, the model is broken and must be exported again.",
+    "For this image the model gave values that are not numbers, so there is nothing to show.",
+    "Try another image; if all fail, the model is broken and must be exported again.",
   );
 
-export const notAPicture = (name) =>
+export const notAImage = (name) =>
   new Problem(
-    `${name} cannot be read as a picture by this browser.`,
+    `${name} cannot be read as an image by this browser.`,
     "It may be damaged, or of a kind that browsers do not know. JPEG, PNG and WebP work everywhere.",
   );
 

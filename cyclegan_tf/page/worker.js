@@ -1,5 +1,5 @@
 /**
- * Runs LiteRT.js away from the page's own thread, so that the page answers while a picture is translated.
+ * Runs LiteRT.js away from the page's own thread, so that the page answers while an image is translated.
  * A classic worker, because LiteRT.js loads its program with importScripts().
  *
  * Takes {id, kind: "load", name, bytes, side, channels, sizes} and {id, kind: "run", name, input}; answers

@@ -97,7 +97,7 @@ class RunDirectory:
 
     @property
     def samples(self) -> Path:
-        """Folder of picture grids."""
+        """Folder of image grids."""
         return self.path / "samples"
 
     @property
@@ -107,7 +107,7 @@ class RunDirectory:
 
     @property
     def data_path(self) -> Path:
-        """Which pictures train and which test."""
+        """Which images train and which test."""
         return self.path / "data.json"
 
     @property
@@ -156,8 +156,8 @@ class RunDirectory:
         """This run's config with the files it names where they are now; a run may have been moved."""
         return _with_files(values, lambda _, path: str(self.path.absolute() / path))
 
-    def recorded_pictures(self) -> dict[str, list[str]] | None:
-        """Names of the pictures this run began with, by list; None for a new run."""
+    def recorded_images(self) -> dict[str, list[str]] | None:
+        """Names of the images this run began with, by list; None for a new run."""
         return json.loads(self.data_path.read_text(encoding="utf-8")) if self.data_path.is_file() else None
 
     def recorded_origin(self) -> dict[str, Any] | None:
@@ -185,16 +185,16 @@ class RunDirectory:
     def begin(
         self,
         experiment: Experiment,
-        pictures: Mapping[str, Sequence[str]],
+        images: Mapping[str, Sequence[str]],
         origin: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes what was asked, on what and with which pictures; the config last, since it makes a run of a folder.
+        """Writes what was asked, on what and with which images; the config last, since it makes a run of a folder.
 
         Of the files that the experiment names it keeps copies of its own, so that it can be moved.
 
         Args:
           experiment: what was asked.
-          pictures: names by list.
+          images: names by list.
           origin: where the first weights come from, ready for JSON; None for random ones.
 
         Raises:
@@ -204,7 +204,7 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
-            write_text(self.data_path, json.dumps(pictures, indent=1) + "\n")
+            write_text(self.data_path, json.dumps(images, indent=1) + "\n")
             if origin is not None:
                 write_text(self.origin_path, json.dumps(origin, indent=2) + "\n")
             values = _with_files(experiment.as_dict(), self._keep)

@@ -146,15 +146,15 @@ def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
 
                 def work(version: Version) -> tuple[bytes, int]:
                     asked = protocol.parse(body)
-                    outputs, pictures = infer(
+                    outputs, images = infer(
                         version,
                         asked.signature_name,
                         lambda signature: protocol.fill(asked, signature.inputs),
                         engine.limits,
                     )
-                    return protocol.render(outputs, asked.rows), pictures
+                    return protocol.render(outputs, asked.rows), images
 
-                content, pictures = await engine.run(ticket, name, number, work, _gone(request))
+                content, images = await engine.run(ticket, name, number, work, _gone(request))
                 seconds = time.monotonic() - ticket.started
         except RequestError as error:
             return _failed(error)
@@ -165,7 +165,7 @@ def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
             return _json(protocol.error_document("the server met a fault of its own; its log tells more"), 500)
         finished = ticket.version or known
         request.scope["served"] = (finished.model, str(finished.number))
-        metrics.translated("rest", finished.model, finished.number, pictures, seconds)
+        metrics.translated("rest", finished.model, finished.number, images, seconds)
         return _json(content)
 
     @app.post("/v1/models/{name}:predict")

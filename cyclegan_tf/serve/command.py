@@ -22,9 +22,9 @@ _PACKAGES = {
 _GRPC_PACKAGES = {"grpc": "grpcio", "tensorflow_serving.apis": "tensorflow-serving-api>=2.21,<2.22"}
 _LIMITS_HELP = {
     "max_body_bytes": "Longest body of a request; a longer one gets 413.",
-    "max_pixels": "Most pixels (width x height) of a picture; a larger one gets 413.",
-    "max_side": "Most pixels of a picture's longer side.",
-    "max_batch": "Most pictures in one request.",
+    "max_pixels": "Most pixels (width x height) of an image; a larger one gets 413.",
+    "max_side": "Most pixels of an image's longer side.",
+    "max_batch": "Most images in one request.",
     "max_queue": "Requests that may wait; further ones get 429.",
     "timeout_seconds": "Longest time to an answer; then the client gets 504.",
     "workers": "Requests computed at once. TensorFlow uses all cores for one already.",

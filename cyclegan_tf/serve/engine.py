@@ -196,19 +196,19 @@ def infer(
       version: whose signature.
       signature_name: its name.
       arrays_for: gives the inputs by name, strings as object arrays of bytes; may raise RequestError.
-      limits: of pictures.
+      limits: of images.
 
     Returns:
-      Outputs by name, and the number of pictures.
+      Outputs by name, and the number of images.
 
     Raises:
       RequestError: 400 or 413 for what the client can mend, 429 without memory, 500 for a fault of the model.
     """
     signature = version.signature(signature_name)
     arrays = arrays_for(signature)
-    pictures = check_inputs(signature.inputs, arrays, limits)
+    images = check_inputs(signature.inputs, arrays, limits)
     try:
-        return signature(arrays), pictures
+        return signature(arrays), images
     except tf.errors.OpError as error:
         status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
         raise RequestError(status, _in_short(error)) from error

@@ -22,7 +22,7 @@ from cyclegan_tf.serve.versions import Signature, Version
 
 _log = logging.getLogger(__name__)
 
-# A picture above a limit stays so: RESOURCE_EXHAUSTED, which asks for another try, is for a full queue.
+# An image above a limit stays so: RESOURCE_EXHAUSTED, which asks for another try, is for a full queue.
 _CODES = {
     BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
     TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
@@ -62,10 +62,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 return predict(version, request, self._engine.limits)
 
             with self._engine.admit() as ticket:
-                response, pictures = await self._engine.run(ticket, spec.name, number, work)
+                response, images = await self._engine.run(ticket, spec.name, number, work)
             version = ticket.version or known
             served, code = (version.model, str(version.number)), "OK"
-            self._metrics.translated("grpc", version.model, version.number, pictures, time.monotonic() - started)
+            self._metrics.translated("grpc", version.model, version.number, images, time.monotonic() - started)
             return response
         except RequestError as error:
             code = _code(error).name
@@ -105,13 +105,13 @@ def predict(version: Version, request: Any, limits: Limits) -> tuple[Any, int]:
     """Answers a PredictRequest.
 
     Returns:
-      The PredictResponse, and the number of pictures.
+      The PredictResponse, and the number of images.
 
     Raises:
       RequestError: see `engine.infer`; 400 also for wrong names, types and output_filter.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    outputs, pictures = infer(version, name, lambda signature: _arrays(signature, request.inputs, limits), limits)
+    outputs, images = infer(version, name, lambda signature: _arrays(signature, request.inputs, limits), limits)
     wanted = list(request.output_filter) or list(outputs)
     for key in wanted:
         if key not in outputs:
@@ -121,7 +121,7 @@ def predict(version: Version, request: Any, limits: Limits) -> tuple[Any, int]:
     response.model_spec.version.value = version.number
     for key in wanted:
         response.outputs[key].CopyFrom(tf.make_tensor_proto(outputs[key]))
-    return response, pictures
+    return response, images
 
 
 def _arrays(signature: Signature, inputs: Mapping[str, Any], limits: Limits) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What the server refuses before TensorFlow sees it: pictures too large, not pictures at all, wrong shapes."""
+"""What the server refuses before TensorFlow sees it: images too large, not images at all, wrong shapes."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Limits:
 
     Attributes:
       max_body_bytes: bytes of a request's body, or of a gRPC message.
-      max_pixels: width x height of one picture; of all pictures together where they come as numbers, because
+      max_pixels: width x height of one image; of all images together where they come as numbers, because
         those are computed at once.
       max_side: pixels of the longer side.
-      max_batch: pictures of one request.
+      max_batch: images of one request.
       max_queue: requests that may wait while all workers are busy.
       timeout_seconds: from a request's arrival to its answer.
       workers: requests that are computed at the same time; TensorFlow uses all cores for one.
@@ -86,10 +86,10 @@ def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], lim
       arrays: the same names -> array of that type; strings as an object array of bytes.
 
     Returns:
-      Number of pictures.
+      Number of images.
 
     Raises:
-      RequestError: 400 for a wrong shape, NaN, infinity or something that is no picture; 413 above a limit.
+      RequestError: 400 for a wrong shape, NaN, infinity or something that is no image; 413 above a limit.
     """
     count = 0
     for name, array in arrays.items():
@@ -97,7 +97,7 @@ def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], lim
         count = max(count, array.shape[0] if array.ndim else 1)
         if array.dtype == object:
             for index, data in enumerate(array.ravel()):
-                check_picture(data, f"{name}: picture {index + 1} of {array.size}", limits)
+                check_image(data, f"{name}: image {index + 1} of {array.size}", limits)
         elif array.dtype.kind == "f" and not np.isfinite(array).all():
             raise RequestError(BAD_REQUEST, f"{name} holds NaN or infinity; numbers from -1 to 1 are wanted")
     return count
@@ -115,12 +115,12 @@ def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) ->
     if 0 in shape:
         raise RequestError(BAD_REQUEST, f"{name} has shape {shape}: there is nothing in it")
     if shape and shape[0] > limits.max_batch:
-        raise RequestError(TOO_LARGE, f"{name} holds {shape[0]} pictures, and the limit is {limits.max_batch}")
+        raise RequestError(TOO_LARGE, f"{name} holds {shape[0]} images, and the limit is {limits.max_batch}")
     if len(shape) == 4:
-        check_size(shape[2], shape[1], f"each picture of {name}", limits)
+        check_size(shape[2], shape[1], f"each image of {name}", limits)
         if shape[0] * shape[1] * shape[2] > limits.max_pixels:
             pixels = f"{shape[0] * shape[1] * shape[2]:,}"
-            reason = f"{name} has {pixels} pixels in all its pictures, and the limit is {limits.max_pixels:,}"
+            reason = f"{name} has {pixels} pixels in all its images, and the limit is {limits.max_pixels:,}"
             raise RequestError(TOO_LARGE, f"{reason}; send fewer at once, or encoded")
 
 
@@ -136,14 +136,14 @@ def check_size(width: int, height: int, what: str, limits: Limits) -> None:
         raise RequestError(TOO_LARGE, f"{size}, and no side may be longer than {limits.max_side}")
 
 
-def check_picture(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
-    """Looks at an encoded picture's header, by the rules of the libraries that TensorFlow decodes it with.
+def check_image(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
+    """Looks at an encoded image's header, by the rules of the libraries that TensorFlow decodes it with.
 
     Pixels are not decoded: what is damaged further on, TensorFlow refuses.
 
     Args:
       data: the file's bytes.
-      what: names the picture in messages.
+      what: names the image in messages.
       limits: of pixels and sides.
 
     Returns:

@@ -31,8 +31,8 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
-        self._pictures = Counter(
-            "cyclegan_tf_pictures", "Pictures translated.", ["model", "version"], registry=self._registry
+        self._images = Counter(
+            "cyclegan_tf_images", "Images translated.", ["model", "version"], registry=self._registry
         )
         self._load = Gauge(
             "cyclegan_tf_model_load_seconds",
@@ -65,9 +65,9 @@ class Metrics:
         """
         self._requests.labels(protocol, model, version, code).inc()
 
-    def translated(self, protocol: str, model: str, version: int, pictures: int, seconds: float) -> None:
-        """Counts the pictures and the time of a successful request."""
-        self._pictures.labels(model, str(version)).inc(pictures)
+    def translated(self, protocol: str, model: str, version: int, images: int, seconds: float) -> None:
+        """Counts the images and the time of a successful request."""
+        self._images.labels(model, str(version)).inc(images)
         self._seconds.labels(protocol, model, str(version)).observe(seconds)
 
     def loaded(self, model: str, version: int, seconds: float) -> None:

@@ -66,7 +66,7 @@ def models_document(newest: Iterable[Version], limits: Limits) -> dict[str, Any]
 
     Args:
       newest: the version of each model that is served by default.
-      limits: what a picture may be; told, so that a page can make a larger one smaller.
+      limits: what an image may be; told, so that a page can make a larger one smaller.
     """
     models = [_entry(version) for version in newest]
     stems = {re.sub(r"_(xy|yx)$", "", model["name"]) for model in models}

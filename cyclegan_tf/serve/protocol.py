@@ -41,7 +41,7 @@ def _bad(message: str) -> RequestError:
 def parse(body: bytes) -> PredictBody:
     """Reads a body.
 
-    NaN and infinity, which TF Serving lets pass, are refused: no picture holds them.
+    NaN and infinity, which TF Serving lets pass, are refused: no image holds them.
 
     Args:
       body: JSON, UTF-8.
@@ -69,7 +69,7 @@ def parse(body: bytes) -> PredictBody:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number that a picture can hold")
+    raise ValueError(f"{name} is not a number that an image can hold")
 
 
 def fill(body: PredictBody, specs: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -171,7 +171,7 @@ def _checked_files(path: Path) -> tuple[dict[str, Any], int, str]:
 
 
 def _warmup_calls(path: Path, signatures: Mapping[str, Signature]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Recorded calls, then one small picture for each signature."""
+    """Recorded calls, then one small image for each signature."""
     yield from _recorded_calls(path / EXTRA / "tf_serving_warmup_requests")
     for name, signature in signatures.items():
         yield name, {key: _small_input(spec) for key, spec in signature.inputs.items()}
@@ -182,7 +182,7 @@ def _recorded_calls(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         return
     try:
         from tensorflow_serving.apis import prediction_log_pb2
-    except ImportError:  # optional; the small pictures warm up, too
+    except ImportError:  # optional; the small images warm up, too
         return
     for record in tf.data.TFRecordDataset([str(path)]).take(_MAX_WARMUP_REQUESTS).as_numpy_iterator():
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
@@ -193,8 +193,8 @@ def _recorded_calls(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
 
 def _small_input(spec: Any) -> np.ndarray:
     if spec.dtype == tf.string:
-        picture = tf.io.encode_png(np.zeros((_WARMUP_SIDE_PX, _WARMUP_SIDE_PX, 3), np.uint8)).numpy()
-        return np.full([size or 1 for size in spec.shape], picture, object)
+        image = tf.io.encode_png(np.zeros((_WARMUP_SIDE_PX, _WARMUP_SIDE_PX, 3), np.uint8)).numpy()
+        return np.full([size or 1 for size in spec.shape], image, object)
     sides = [1, _WARMUP_SIDE_PX, _WARMUP_SIDE_PX] if spec.shape.rank == 4 else [1] * (spec.shape.rank or 0)
     shape = [size or sides[min(axis, len(sides) - 1)] for axis, size in enumerate(spec.shape)]
     return np.zeros(shape, spec.dtype.as_numpy_dtype)

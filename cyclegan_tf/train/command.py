@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = "demo"
 PRINT_CONFIG = "--print_config"
-_PICTURES = ("--data.source", "--data.x_dir", "--data.y_dir")
+_IMAGES = ("--data.source", "--data.x_dir", "--data.y_dir")
 
 
 def build_parser() -> cli.Parser:
@@ -93,18 +93,18 @@ def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
     if first.run_dir and RunDirectory(Path(first.run_dir)).exists():
         run = RunDirectory(Path(first.run_dir))
         return run.located(cli.load_yaml(run.config_path))
-    if any(word.startswith(_PICTURES) for word in argv):
+    if any(word.startswith(_IMAGES) for word in argv):
         return {}
     if first.init_from:
         raise UserError(
-            "--init_from takes networks only; name the pictures to train on with --data.source (or --data.x_dir and "
+            "--init_from takes networks only; name the images to train on with --data.source (or --data.x_dir and "
             "--data.y_dir), or with a --config."
         )
     return cli.load_yaml(cli.named_config(DEFAULT_CONFIG))
 
 
 def _name(arguments: Namespace) -> str:
-    """A run's name after its config file, else after its pictures."""
+    """A run's name after its config file, else after its images."""
     if arguments.config:
         return Path(arguments.config).stem
     data = arguments.data
@@ -218,7 +218,7 @@ def _train_on(
         run.check_new()
     cache = "lazy" if devices.workers > 1 and experiment.data.cache == "auto" else None
     feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not quiet, cache)
-    workers.check_same(devices, workers.facts_of_pictures(feed.source))
+    workers.check_same(devices, workers.facts_of_images(feed.source))
     notes = [*notes, *_given_way(experiment, arguments)]
     experiment, decided = beginning.chosen(experiment, feed, run, devices)
     choices |= decided
@@ -230,7 +230,7 @@ def _train_on(
     origin = first_weights(named, run, asked) if devices.is_chief else None
     trainer = Trainer(experiment, run, feed, model, arguments.quiet, devices)
     if not run.exists() and devices.is_chief:
-        # Only now, with every picture read: a start that fails leaves no run behind.
+        # Only now, with every image read: a start that fails leaves no run behind.
         run.begin(experiment, feed.source.record(), origin)
     say("data", feed.source.description)
     for note in notes:
@@ -249,7 +249,7 @@ def _train_on(
         for what, found in beginning.start(experiment, model, feed).items():
             say(what, found)
     trainer.share_start()
-    # colours led around the generators come with the weights
+    # colors led around the generators come with the weights
     beginning.settle(experiment, model)
     for line in _told_of_origin(origin, told is not None, experiment, arguments):
         say("init", line)
@@ -262,7 +262,7 @@ def _train_on(
     if status and devices.is_chief:
         print(f"go on with: python -m cyclegan_tf.train --run_dir {shlex.quote(str(run.path))}", flush=True)
     else:
-        say("done", f"step {trainer.step}; pictures in {run.samples}, generators in {run.path}")
+        say("done", f"step {trainer.step}; images in {run.samples}, generators in {run.path}")
     return status
 
 

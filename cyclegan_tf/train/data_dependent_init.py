@@ -1,4 +1,4 @@
-"""What a training takes from its pictures before its first step."""
+"""What a training takes from its images before its first step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cyclegan_tf.data.cache import Store
 from cyclegan_tf.devices.strategy import Devices
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.model.cyclegan import CycleGAN
-from cyclegan_tf.networks import color_skip as colours
+from cyclegan_tf.networks import color_skip as colors
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 # For people: in words, what each choice is of and what may be chosen.
@@ -27,23 +27,23 @@ _TOLD = {
 }
 _QUIET = 0.1
 # Taking more moves the result by less than the first steps of training do.
-_COLOUR_PICTURES = 200
+_COLOR_IMAGES = 200
 
 
 def chosen(
     experiment: Experiment, feed: Feed, run: RunDirectory, devices: Devices | None = None
 ) -> tuple[Experiment, dict[str, str]]:
-    """Decides what "auto" leaves to the pictures; what a run has decided when it began stays.
+    """Decides what "auto" leaves to the images; what a run has decided when it began stays.
 
-    Long skips lead detail from the input to the output. Where the domains' colours are of one kind, so is their
-    detail, and training starts with a sharp picture; where one shows photographs and the other drawings, the skips
+    Long skips lead detail from the input to the output. Where the domains' colors are of one kind, so is their
+    detail, and training starts with a sharp image; where one shows photographs and the other drawings, the skips
     carry what training must first get rid of. Resize-convolutions leave no grid, but print no detail as fine as a
     pixel: skips bring it, and where there are none photographs made from drawings get further from real ones
     (docs/results.md has the figures).
 
     Args:
       experiment: as asked.
-      feed: its pictures.
+      feed: its images.
       run: where it trains.
       devices: of all machines; the chief decides.
 
@@ -60,7 +60,7 @@ def chosen(
         places = {name: CHOICES[name].index(getattr(begun, name)) for name in asked}
         whys = dict.fromkeys(asked, "as when this run began")
     elif devices.is_chief:
-        change = _change_of_colours(feed)
+        change = _change_of_colors(feed)
         places = dict.fromkeys(asked, int(change is not None and change.of_one_kind))
         whys = dict.fromkeys(asked, change.told if change else "the domains have different channels")
         if "long_skips" in asked and experiment.generator.architecture.startswith("unet"):
@@ -74,39 +74,39 @@ def chosen(
 
 
 def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:
-    """Gives the networks of a training that begins what they take from the pictures; tells people what was found."""
+    """Gives the networks of a training that begins what they take from the images; tells people what was found."""
     found = {}
     if experiment.generator.colour_skip:
-        found["colours"] = _start_colours(model, feed, experiment.generator.colour_skip == "always")
+        found["colors"] = _start_colors(model, feed, experiment.generator.colour_skip == "always")
         last = "up1" if experiment.generator.architecture.startswith("unet") else "last"
         for generator in (model.generator_xy, model.generator_yx):
-            if generator.get_layer("colour_skip").changes_colours:
+            if generator.get_layer("colour_skip").changes_colors:
                 _quieten(generator.get_layer(last))
     settle(experiment, model)
     return found
 
 
 def settle(experiment: Experiment, model: CycleGAN) -> None:
-    """Leaves out the identity terms where colours are led around the generators; before the first step.
+    """Leaves out the identity terms where colors are led around the generators; before the first step.
 
-    G(y) = y asks that colours stay as they are just where G starts by changing them. Weights given one by one
+    G(y) = y asks that colors stay as they are just where G starts by changing them. Weights given one by one
     (loss.identity_x, loss.identity_y) are kept.
     """
     loss = experiment.loss
     if loss.identity_x is not None or loss.identity_y is not None:
         return
     layers = [*model.generator_xy.layers, *model.generator_yx.layers]
-    if any(isinstance(layer, colours.ColourSkip) and layer.changes_colours for layer in layers):
+    if any(isinstance(layer, colors.ColourSkip) and layer.changes_colors for layer in layers):
         model.leave_out("identity_x", "identity_y")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
-    """Between the colours of two domains of as many channels.
+    """Between the colors of two domains of as many channels.
 
     Attributes:
-      transfers: "xy" or "yx" -> matrix and offset, see `colours.transfer`.
-      strength: by how much the stronger of both stretches or shrinks the colour it changes most.
+      transfers: "xy" or "yx" -> matrix and offset, see `colors.transfer`.
+      strength: by how much the stronger of both stretches or shrinks the color it changes most.
     """
 
     transfers: dict[str, tuple[np.ndarray, np.ndarray]]
@@ -114,27 +114,27 @@ class _Change:
 
     @property
     def of_one_kind(self) -> bool:
-        return self.strength <= colours.MOST_STRENGTH
+        return self.strength <= colors.MAX_STRENGTH
 
     @property
     def told(self) -> str:
         if self.of_one_kind:
-            return f"colours are alike, up to {self.strength:.1f} times apart"
-        return f"colours are of different kinds, {self.strength:.1f} times apart"
+            return f"colors are alike, up to {self.strength:.1f} times apart"
+        return f"colors are of different kinds, {self.strength:.1f} times apart"
 
 
-def _change_of_colours(feed: Feed) -> _Change | None:
-    """By the training pictures; None where the domains have different channels."""
-    found = {d: colours.moments(_some_pictures(store)) for d, store in (("x", feed.store_x), ("y", feed.store_y))}
+def _change_of_colors(feed: Feed) -> _Change | None:
+    """By the training images; None where the domains have different channels."""
+    found = {d: colors.moments(_some_images(store)) for d, store in (("x", feed.store_x), ("y", feed.store_y))}
     if len(found["x"].mean) != len(found["y"].mean):
         return None
-    transfers = {way: colours.transfer(found[way[0]], found[way[1]]) for way in ("xy", "yx")}
-    return _Change(transfers, max(colours.strength(matrix) for matrix, _ in transfers.values()))
+    transfers = {way: colors.transfer(found[way[0]], found[way[1]]) for way in ("xy", "yx")}
+    return _Change(transfers, max(colors.strength(matrix) for matrix, _ in transfers.values()))
 
 
-def _start_colours(model: CycleGAN, feed: Feed, always: bool) -> str:
-    """Fits the start of both generators' colour skips to the training pictures, where colours are alike or `always`."""
-    change = _change_of_colours(feed)
+def _start_colors(model: CycleGAN, feed: Feed, always: bool) -> str:
+    """Fits the start of both generators' color skips to the training images, where colors are alike or `always`."""
+    change = _change_of_colors(feed)
     if change is None:
         return "the domains have different channels: nothing is led around the generators"
     if not (change.of_one_kind or always):
@@ -146,16 +146,16 @@ def _start_colours(model: CycleGAN, feed: Feed, always: bool) -> str:
 
 
 def _quieten(layer: keras.layers.Layer) -> None:
-    """Makes a tenth of the initial weights of the layer beside the colour skip.
+    """Makes a tenth of the initial weights of the layer beside the color skip.
 
-    Its sum of random features would else be noise as strong as the picture, which the first hundreds of steps go into
+    Its sum of random features would else be noise as strong as the image, which the first hundreds of steps go into
     taking away again. Starting what is learned beside a way around near nothing is what Fixup (Zhang et al. 2019) and
     ReZero (Bachlechner et al. 2020) do inside residual networks.
     """
     layer.kernel.assign(_QUIET * layer.kernel)
 
 
-def _some_pictures(store: Store) -> Iterator[np.ndarray]:
+def _some_images(store: Store) -> Iterator[np.ndarray]:
     """Evenly spread over the store, float32 in [-1, 1]."""
-    for index in np.unique(np.linspace(0, len(store) - 1, _COLOUR_PICTURES).astype(np.int64)):
+    for index in np.unique(np.linspace(0, len(store) - 1, _COLOR_IMAGES).astype(np.int64)):
         yield image_io.to_signed(store.lookup(tf.constant(index))).numpy()

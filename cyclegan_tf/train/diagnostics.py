@@ -1,4 +1,4 @@
-"""What goes wrong in training, seen from its numbers, and what to try: pure logic, no pictures and no networks.
+"""What goes wrong in training, seen from its numbers, and what to try: pure logic, no images and no networks.
 
 G translates X to Y and F translates Y to X; D_X and D_Y judge. A direction is "xy" (G) or "yx" (F).
 """
@@ -34,17 +34,17 @@ EXPLAINED_MEANS = 0.1
 """How much nearer, in [-1, 1], inverting must bring the mean luminance of the inputs to that of the targets."""
 
 COLLAPSED = 0.2
-"""Share of the variety of real pictures below which outputs are all alike."""
+"""Share of the variety of real images below which outputs are all alike."""
 
 
 @dataclass(frozen=True)
 class Domains:
-    """What is known of the real pictures of one direction before any translation.
+    """What is known of the real images of one direction before any translation.
 
     Attributes:
-      input_variety: `metrics.pictures.variety` of the inputs; None for fewer than two.
+      input_variety: `metrics.images.variety` of the inputs; None for fewer than two.
       target_variety: of real targets.
-      apart: sliced Wasserstein distance of inputs to targets, colours included; None where channels differ.
+      apart: sliced Wasserstein distance of inputs to targets, colors included; None where channels differ.
       noise: the same distance between two halves of the targets.
       input_luminance: mean over all inputs, in [-1, 1].
       target_luminance: of real targets.
@@ -116,7 +116,7 @@ class Guards:
           direction: "xy" or "yx".
           scores: means by name, as `evaluation.scores.measure` gives them, and "colour_swd", of outputs to targets as
             `Domains.apart` is of inputs.
-          domains: the real pictures of that direction.
+          domains: the real images of that direction.
           images: of each domain shown so far.
         """
         if images < FIRST_IMAGES:
@@ -145,29 +145,29 @@ class Guards:
         self._winning = {domain: list(streak) for domain, streak in state["winning"].items()}
 
 
-def flat_pictures(names: list[str]) -> list[Alarm]:
-    """The alarm for pictures of one colour among those that are translated."""
+def flat_images(names: list[str]) -> list[Alarm]:
+    """The alarm for images of one color among those that are translated."""
     if not names:
         return []
     return [
         Alarm(
-            "flat_pictures",
-            f"{_count(names, 'picture')} of one colour ({_listed(names)}): instance normalization divides their "
+            "flat_images",
+            f"{_count(names, 'image')} of one color ({_listed(names)}): instance normalization divides their "
             "rounding errors by nearly nothing, so the networks see noise. Leave them out "
             "(python -m cyclegan_tf.check lists all).",
         )
     ]
 
 
-def memorised_pictures(names: list[str], scored: int) -> list[Alarm]:
-    """The alarm for test pictures that are training pictures too; `scored` of them will be scored."""
+def memorised_images(names: list[str], scored: int) -> list[Alarm]:
+    """The alarm for test images that are training images too; `scored` of them will be scored."""
     if not names:
         return []
     return [
         Alarm(
             "memorised_test_split",
-            f"{_count(names, 'test picture')} in the training split too ({_listed(names)}), {scored} of them among "
-            "those that are scored: scores on pictures the networks were trained on say nothing of new ones, and the "
+            f"{_count(names, 'test image')} in the training split too ({_listed(names)}), {scored} of them among "
+            "those that are scored: scores on images the networks were trained on say nothing of new ones, and the "
             "best checkpoint may be the one that learned them by heart. Take them out of one split.",
         )
     ]
@@ -201,7 +201,7 @@ def _looks(direction: str, scores: Mapping[str, float | None], domains: Domains)
     )
     correlation = scores.get("luminance_correlation")
     yield (
-        "colours_inverted",
+        "colors_inverted",
         correlation is not None and correlation < INVERTED_CORRELATION and not _inversion_explained(domains),
         f"{who} inverts light and dark: the luminance of output and input has the correlation {_number(correlation)}, "
         "and nothing in the domains asks for it. G and F can agree on a negative without the cycle loss noticing. Turn "
@@ -215,7 +215,7 @@ def _looks(direction: str, scores: Mapping[str, float | None], domains: Domains)
         and outputs < COLLAPSED * domains.target_variety  # type: ignore[operator]
         and outputs < COLLAPSED * domains.input_variety,  # type: ignore[operator]
         f"{who} has collapsed: its outputs are nearly alike whatever goes in ({_number(variety)} of the variety of "
-        f"real pictures of {y}). Raise --loss.cycle_{x.lower()}, lower --optimizer.learning_rate, try another "
+        f"real images of {y}). Raise --loss.cycle_{x.lower()}, lower --optimizer.learning_rate, try another "
         "--loss.adversarial or --training.seed, or go back to an earlier checkpoint.",
     )
 

@@ -117,9 +117,9 @@ def first_weights(
       origin: as asked.
 
     Raises:
-      UserError: see `interop.initial.initialise`.
+      UserError: see `interop.initial.initialize`.
     """
-    from cyclegan_tf.train.warm_start import initialise
+    from cyclegan_tf.train.warm_start import initialize
 
     if checkpoints.listed(run.checkpoints):
         return None
@@ -127,12 +127,12 @@ def first_weights(
         recorded = run.recorded_origin()
         if recorded is None or "files" in recorded:
             return recorded
-        return initialise(networks, Path(recorded["path"]), recorded["checkpoint"])
+        return initialize(networks, Path(recorded["path"]), recorded["checkpoint"])
     if origin is None:
         return None
     if origin.run is None:
         return _record_of_files(networks, origin.files or {})
-    return initialise(networks, origin.run, origin.checkpoint or checkpoints.BEST)
+    return initialize(networks, origin.run, origin.checkpoint or checkpoints.BEST)
 
 
 def _record_of_files(networks: Mapping[str, keras.Model], files: Mapping[str, Path]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a training writes for people to look at: TensorBoard curves, metrics.jsonl, picture grids, a progress bar."""
+"""What a training writes for people to look at: TensorBoard curves, metrics.jsonl, image grids, a progress bar."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ class Journal:
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
 
-    def picture(self, name: str, step: int, picture: np.ndarray) -> None:
-        """A uint8 (H, W, 3) picture in TensorBoard."""
+    def image(self, name: str, step: int, image: np.ndarray) -> None:
+        """A uint8 (H, W, 3) image in TensorBoard."""
         with self._writing(), self._writer("test").as_default(step):
-            tf.summary.image(name, picture[np.newaxis])
+            tf.summary.image(name, image[np.newaxis])
 
     def flush(self) -> None:
         """Puts what was written on the disk."""
@@ -113,11 +113,11 @@ def _curve(name: str) -> str:
 
 
 class Samples:
-    """Grids of fixed test pictures: x | G(x) | F(G(x)) | F(x), and the same from Y.
+    """Grids of fixed test images: x | G(x) | F(G(x)) | F(x), and the same from Y.
 
     Args:
       folder: where PNG files go.
-      pictures: by domain, float32 (1, H, W, C) in [-1, 1] each.
+      images: by domain, float32 (1, H, W, C) in [-1, 1] each.
       generators: by direction, "xy" and "yx".
 
     Attributes:
@@ -125,10 +125,10 @@ class Samples:
     """
 
     def __init__(
-        self, folder: Path, pictures: Mapping[str, Sequence[tf.Tensor]], generators: Mapping[str, keras.Model]
+        self, folder: Path, images: Mapping[str, Sequence[tf.Tensor]], generators: Mapping[str, keras.Model]
     ) -> None:
         self._folder = folder
-        self._pictures = pictures
+        self._images = images
         self.translate = {
             direction: tf.function(
                 lambda batch, network=network: network(batch, training=False), reduce_retracing=True, autograph=False
@@ -151,12 +151,12 @@ class Samples:
         g, f = ("G", "F") if direction == "xy" else ("F", "G")
         titles = [name, f"{g}({name})", f"{f}({g}({name}))"]
         rows = []
-        for real in self._pictures[name]:
+        for real in self._images[name]:
             fake = there(real)
             row = [real, fake, back(fake)]
             if real.shape[-1] == fake.shape[-1]:
                 row.append(back(real))
-            rows.append([image_io.from_signed(picture[0].numpy()) for picture in row])
+            rows.append([image_io.from_signed(image[0].numpy()) for image in row])
         if rows and len(rows[0]) == 4:
             titles.append(f"{f}({name})")
         return image_io.grid(rows, column_titles=titles)
@@ -226,10 +226,10 @@ def clock(seconds: float) -> str:
 
 
 def save_offending_batch(run: RunDirectory, step: int, batch: Sequence[tf.Tensor], reason: str) -> Path:
-    """Writes the pictures of a step that went wrong as one PNG (X left, Y right), with a text beside it."""
+    """Writes the images of a step that went wrong as one PNG (X left, Y right), with a text beside it."""
     rows = []
     for real_x, real_y in zip(*(tensor.numpy() for tensor in batch), strict=True):
-        rows.append([image_io.from_signed(np.nan_to_num(picture)) for picture in (real_x, real_y)])
+        rows.append([image_io.from_signed(np.nan_to_num(image)) for image in (real_x, real_y)])
     path = run.path / f"not_finite_step_{step:09d}.png"
     image_io.save(path, image_io.grid(rows, column_titles=["x", "y"]))
     write_text(path.with_suffix(".txt"), reason + "\n")

@@ -1,4 +1,4 @@
-"""What a training is watched by: log, picture grids, losses and scores of the test split, guards, the best so far."""
+"""What a training is watched by: log, image grids, losses and scores of the test split, guards, the best so far."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Watch:
     """What to look at.
 
     Attributes:
-      sample_pictures: of each domain in a grid.
-      test_pictures: of each domain whose losses are measured.
-      score_pictures: of each domain that are scored; 0 scores nothing.
+      sample_images: of each domain in a grid.
+      test_images: of each domain whose losses are measured.
+      score_images: of each domain that are scored; 0 scores nothing.
       best_by: the score that chooses the best checkpoint.
       patience: scorings without a better one after which to stop; None never stops.
     """
 
-    sample_pictures: int
-    test_pictures: int
-    score_pictures: int
+    sample_images: int
+    test_images: int
+    score_images: int
     best_by: str
     patience: int | None
 
@@ -49,7 +49,7 @@ class Observer:
 
     Args:
       run: where to write.
-      feed: pictures.
+      feed: images.
       model: compiled.
       averages: of the generators' weights; None where there are none.
       progress: takes lines for people.
@@ -71,7 +71,7 @@ class Observer:
         self._run, self._feed, self._model, self._progress, self._watch = run, feed, model, progress, watch
         self._test = tf.function(model.test_step, autograph=False, reduce_retracing=True)
         self._guards = guards.Guards(critic=model.adversarial == "wgangp")
-        self._samples = Samples(run.samples, self._sample_pictures(), _generators(model))
+        self._samples = Samples(run.samples, self._sample_images(), _generators(model))
         self._scorer = self._make_scorer(averages)
         self._best: Best | None = None
         if self._scorer is not None:
@@ -80,16 +80,16 @@ class Observer:
 
     def _make_scorer(self, averages: Averages | None) -> Scorer | None:
         watch, source = self._watch, self._feed.source
-        if watch.score_pictures and len(source.test_x) and len(source.test_y):
+        if watch.score_images and len(source.test_x) and len(source.test_y):
             # A generator that no judge trains may come last in any score and still be as it should.
             counted = [d for d in ("xy", "yx") if d[1] in self._model.judged_domains] or ["xy", "yx"]
-            split = read_split(source, self._feed.preparation, watch.score_pictures)
+            split = read_split(source, self._feed.preparation, watch.score_images)
             return Scorer(split, self._samples.translate, counted, watch.best_by, averages)
         field = "patience" if watch.patience is not None else "best_by"
-        if watch.patience is not None or (watch.score_pictures and watch.best_by in PAIRED):
+        if watch.patience is not None or (watch.score_images and watch.best_by in PAIRED):
             raise UserError(
                 f"training.{field} is {getattr(watch, field)}, but there is no test split to score; "
-                "give testA and testB pictures (or --data.test_fraction), or leave it out."
+                "give testA and testB images (or --data.test_fraction), or leave it out."
             )
         return None
 
@@ -101,15 +101,15 @@ class Observer:
     # Begin and end.
 
     def open(self, step: int) -> None:
-        """Begins to write; looks at all pictures, and warns of those that spoil the training or its scores."""
+        """Begins to write; looks at all images, and warns of those that spoil the training or its scores."""
         self._journal = Journal(self._run)
         source, feed = self._feed.source, self._feed
         flat: list[str] = []
         shared: list[str] = []
-        if self._scorer is None and self._watch.score_pictures:
+        if self._scorer is None and self._watch.score_images:
             self._progress.say("there is no test split, so nothing is scored and no checkpoint is called the best")
         if "lazy" in (feed.store_x.kind, feed.store_y.kind):
-            self._progress.say("pictures are read as they are wanted; cyclegan_tf.check looks at all of them")
+            self._progress.say("images are read as they are wanted; cyclegan_tf.check looks at all of them")
             return
         for train, test, store in (
             (source.train_x, source.test_x, feed.store_x),
@@ -120,8 +120,8 @@ class Observer:
             flat, shared = flat + more_flat, shared + more_shared
         split = None if self._scorer is None else self._scorer.split
         scored = set() if split is None else {*split.names_x, *split.names_y}
-        self._warn(step, guards.flat_pictures(flat))
-        self._warn(step, guards.memorised_pictures(shared, len(scored & set(shared))))
+        self._warn(step, guards.flat_images(flat))
+        self._warn(step, guards.memorised_images(shared, len(scored & set(shared))))
 
     def flush(self) -> None:
         """Puts what was written on the disk."""
@@ -150,12 +150,12 @@ class Observer:
         self._warn(step, self._guards.after_row(step, values))
 
     def draw_samples(self, step: int) -> None:
-        """Grids of fixed test pictures, as files and in TensorBoard."""
+        """Grids of fixed test images, as files and in TensorBoard."""
         for direction, grid in self._samples.draw(step).items():
-            self._journal.picture(f"samples_{direction}", step, grid)
+            self._journal.image(f"samples_{direction}", step, grid)
 
     def measure_test_split(self, step: int, epoch: int) -> None:
-        """Losses of unaugmented test pictures; the running training means are kept aside meanwhile."""
+        """Losses of unaugmented test images; the running training means are kept aside meanwhile."""
         source, trackers = self._feed.source, self._model.trackers
         if not len(source.test_x) or not len(source.test_y):
             return
@@ -163,7 +163,7 @@ class Observer:
         random_state = tf.identity(self._model.penalty_seed.state.value)
         self.reset_trackers()
         results: dict[str, tf.Tensor] = {}
-        for pair in evaluation_pairs(source.test_x, source.test_y, self._feed.preparation, self._watch.test_pictures):
+        for pair in evaluation_pairs(source.test_x, source.test_y, self._feed.preparation, self._watch.test_images):
             results = self._test(pair)
         self._journal.write("test", step, epoch, {name: float(value) for name, value in results.items()})
         for name, values in kept.items():
@@ -176,7 +176,7 @@ class Observer:
         for tracker in self._model.trackers.values():
             tracker.reset_state()
 
-    def score(self, step: int, epoch: int, images: int) -> None:
+    def score(self, step: int, epoch: int, images_seen: int) -> None:
         """Scores raw and averaged weights, and keeps the better ones if they are the best so far.
 
         Args:
@@ -198,7 +198,7 @@ class Observer:
         better = self._best.offer(step, chosen, lambda: self._arrays(chosen))
         self._progress.say(self._told(step, found, better, seconds))
         for direction, domains in self._scorer.domains.items():
-            told = self._guards.after_scores(direction, found[0].by_direction[direction], domains, images)
+            told = self._guards.after_scores(direction, found[0].by_direction[direction], domains, images_seen)
             self._warn(step, told)
 
     def _arrays(self, chosen: Scored | None) -> dict[str, np.ndarray]:
@@ -213,7 +213,7 @@ class Observer:
         totals = ", ".join(f"{s.weights} {'unknown' if s.total is None else f'{s.total:.4g}'}" for s in found)
         best = "best so far" if better else f"best {self._best.score:.4g} at step {self._best.step}"
         if self._best.score is None:
-            best = f"no picture has a {name}, so there is no best checkpoint"
+            best = f"no image has a {name}, so there is no best checkpoint"
         return f"score at step {step}: {name} {totals} ({best}; {seconds:.1f} s)"
 
     def save_generators(self) -> None:
@@ -239,15 +239,15 @@ class Observer:
             self._progress.warn(f"warning: {alarm.text}")
             self._journal.text(f"warning/{alarm.kind}", step, alarm.text)
 
-    def _sample_pictures(self) -> dict[str, list[tf.Tensor]]:
-        source, pictures = self._feed.source, {}
+    def _sample_images(self) -> dict[str, list[tf.Tensor]]:
+        source, images = self._feed.source, {}
         for domain, test, train in (("x", source.test_x, source.train_x), ("y", source.test_y, source.train_y)):
             chosen = test if len(test) else train
             read = evaluation_reader(chosen, self._feed.preparation)
-            count = min(self._watch.sample_pictures, len(chosen))
-            # Spread over the list: neighbours in a folder are often alike.
-            pictures[domain] = [read(int(i)) for i in np.linspace(0, len(chosen) - 1, count)]
-        return pictures
+            count = min(self._watch.sample_images, len(chosen))
+            # Spread over the list: neighbors in a folder are often alike.
+            images[domain] = [read(int(i)) for i in np.linspace(0, len(chosen) - 1, count)]
+        return images
 
 
 def _generators(model: CycleGAN) -> dict[str, Any]:

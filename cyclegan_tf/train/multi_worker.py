@@ -1,4 +1,4 @@
-"""What the machines of one training must agree on: the experiment, the pictures, the state, when to stop."""
+"""What the machines of one training must agree on: the experiment, the images, the state, when to stop."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data.sources import Pictures, Source
+from cyclegan_tf.data.sources import Images, Source
 from cyclegan_tf.devices.strategy import Devices
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.networks.files import digest
 from cyclegan_tf.runs.run_directory import FILE_FIELDS, FREE_FIELDS
 
-# Where the pictures lie may differ from machine to machine; the pictures themselves are compared.
+# Where the images lie may differ from machine to machine; the images themselves are compared.
 _PLACES = ("data.source", "data.x_dir", "data.y_dir")
 
 
@@ -67,14 +67,14 @@ def _digest_of_code() -> str:
     return digest.hexdigest()[:12]
 
 
-def facts_of_pictures(source: Source) -> dict[str, Any]:
-    """How many pictures there are, and a digest of their names and sizes."""
+def facts_of_images(source: Source) -> dict[str, Any]:
+    """How many images there are, and a digest of their names and sizes."""
 
-    def told(pictures: Pictures) -> str:
-        what = [*pictures.names, *((info.height, info.width) for info in pictures.infos)]
-        return f"{len(pictures)} ({hashlib.sha256(repr(what).encode()).hexdigest()[:12]})"
+    def told(images: Images) -> str:
+        what = [*images.names, *((info.height, info.width) for info in images.infos)]
+        return f"{len(images)} ({hashlib.sha256(repr(what).encode()).hexdigest()[:12]})"
 
-    return {"the number of X's pictures": told(source.train_x), "the number of Y's pictures": told(source.train_y)}
+    return {"the number of X's images": told(source.train_x), "the number of Y's images": told(source.train_y)}
 
 
 def agree(

@@ -42,7 +42,7 @@ class Trainer:
     Args:
       experiment: what to do.
       run: where to write; locked by the caller.
-      feed: pictures.
+      feed: images.
       model: compiled, every variable made.
       quiet: print nothing but problems.
       devices: in whose scope the model was made; this one device when not given.
@@ -73,9 +73,9 @@ class Trainer:
         )
         logging, training = experiment.logging, experiment.training
         watch = Watch(
-            sample_pictures=logging.sample_pictures,
-            test_pictures=logging.test_pictures,
-            score_pictures=logging.score_pictures if logging.score_every_epochs else 0,
+            sample_images=logging.sample_images,
+            test_images=logging.test_images,
+            score_images=logging.score_images if logging.score_every_epochs else 0,
             best_by=training.best_by,
             patience=training.patience,
         )
@@ -173,7 +173,7 @@ class Trainer:
 
         Raises:
           TrainingStoppedError: a loss is not finite.
-          UserError: a picture cannot be read, or a checkpoint cannot be written.
+          UserError: an image cannot be read, or a checkpoint cannot be written.
         """
         self.observer.open(self.step)
         self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
@@ -294,11 +294,11 @@ class Trainer:
         reason = f"At step {step} the loss {bad[0]} is not finite (all such: {', '.join(bad)})."
         if not self.devices.is_chief:
             raise TrainingStoppedError(f"{reason} The chief tells more.")
-        picture = save_offending_batch(self.run_directory, step, batch, reason)
+        image = save_offending_batch(self.run_directory, step, batch, reason)
         good = checkpoints.listed(self.run_directory.checkpoints)
         last = f"the last good checkpoint is {good[0]}" if good else "there is no checkpoint yet"
         raise TrainingStoppedError(
-            f"{reason} The batch is drawn in {picture}; {last}. Flat pictures, a rate too high "
+            f"{reason} The batch is drawn in {image}; {last}. Flat images, a rate too high "
             "(--optimizer.learning_rate) or float16 (--training.precision float32) are usual causes."
         )
 

@@ -1,4 +1,4 @@
-"""Scores during training: of the same test pictures every time, of raw and averaged weights, and the best so far."""
+"""Scores during training: of the same test images every time, of raw and averaged weights, and the best so far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import scores
 from cyclegan_tf.evaluate.split import Split
-from cyclegan_tf.metrics import image_quality as of_pictures
+from cyclegan_tf.metrics import image_quality as of_images
 from cyclegan_tf.model.ema import Averages
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.train.diagnostics import Domains
@@ -71,7 +71,7 @@ class Scorer:
         if best_by in scores.PAIRED and not split.pairs:
             raise UserError(
                 f"training.best_by is {best_by}, which compares with the truth, but the test split is not paired: "
-                f"X has {len(split.x)} pictures and Y {len(split.y)}, and each needs a partner of the same name and "
+                f"X has {len(split.x)} images and Y {len(split.y)}, and each needs a partner of the same name and "
                 "size: take colour_swd, swd or cycle_error."
             )
         self.split, self._translators, self._counted = split, translators, tuple(counted)
@@ -115,29 +115,29 @@ class Scorer:
 
 
 def describe(split: Split, direction: str) -> Domains:
-    """What guards must know of the real pictures.
+    """What guards must know of the real images.
 
     Args:
-      split: at least one picture of each domain.
+      split: at least one image of each domain.
       direction: "xy" or "yx".
     """
     inputs, targets = split.inputs(direction), split.targets(direction)
 
-    def varied(pictures: Sequence[np.ndarray]) -> float | None:
-        return of_pictures.variety(pictures) if len(pictures) > 1 else None
+    def varied(images: Sequence[np.ndarray]) -> float | None:
+        return of_images.variety(images) if len(images) > 1 else None
 
-    def light(pictures: Sequence[np.ndarray]) -> float:
-        return float(np.mean([np.mean(of_pictures.luminance(picture)) for picture in pictures]))
+    def light(images: Sequence[np.ndarray]) -> float:
+        return float(np.mean([np.mean(of_images.luminance(image)) for image in images]))
 
     correlations = [
-        of_pictures.luminance_correlation(inputs[index], truth) for index, truth in split.truths(direction).items()
+        of_images.luminance_correlation(inputs[index], truth) for index, truth in split.truths(direction).items()
     ]
     known = [value for value in correlations if not np.isnan(value)]
     return Domains(
         input_variety=varied(inputs),
         target_variety=varied(targets),
-        apart=scores.colour_distance(targets, inputs),
-        noise=scores.colour_distance(targets[1::2], targets[::2]),
+        apart=scores.color_distance(targets, inputs),
+        noise=scores.color_distance(targets[1::2], targets[::2]),
         input_luminance=light(inputs),
         target_luminance=light(targets),
         truth_correlation=float(np.mean(known)) if known else None,

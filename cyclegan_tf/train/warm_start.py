@@ -16,10 +16,10 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 _OPTION = "--init_from"
 # Where dropout stands in its own random numbers: no weight.
 _RANDOM_STATE = "seed_generator_state"
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
-def initialise(networks: Mapping[str, keras.Model], path: Path, checkpoint: str = checkpoints.BEST) -> dict[str, Any]:
+def initialize(networks: Mapping[str, keras.Model], path: Path, checkpoint: str = checkpoints.BEST) -> dict[str, Any]:
     """Gives networks the weights that a run has reached; all are compared before any is assigned.
 
     Generators must fit. A discriminator that does not, or that the run never trained, stays as it is. The best
@@ -123,8 +123,8 @@ def _misfits(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) 
 
 
 def _sentence(misfits: Sequence[str]) -> str:
-    more = len(misfits) - _MOST_NAMED
-    return "; ".join([*misfits[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
+    more = len(misfits) - _MAX_NAMED
+    return "; ".join([*misfits[:_MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _assign(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) -> None:

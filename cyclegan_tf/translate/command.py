@@ -1,4 +1,4 @@
-"""`python -m cyclegan_tf.translate RUN INPUT OUTPUT`: translates a picture, a folder of pictures, or a film."""
+"""`python -m cyclegan_tf.translate RUN INPUT OUTPUT`: translates an image, a folder of images, or a video."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.translate",
-        description="Translates pictures of any size: each output has its input's size and name. "
-        "A picture that cannot be read is named and skipped, and the exit status is then 1. "
-        "A film becomes a film, frame by frame.",
+        description="Translates images of any size: each output has its input's size and name. "
+        "An image that cannot be read is named and skipped, and the exit status is then 1. "
+        "A video becomes a video, frame by frame.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
-    parser.add_argument("input", type=str, help="A picture, a folder (with all folders in it), or a film.")
-    parser.add_argument("output", type=str, help="A picture (PNG, JPEG, ... by its name), a folder, or a film.")
+    parser.add_argument("input", type=str, help="An image, a folder (with all folders in it), or a video.")
+    parser.add_argument("output", type=str, help="An image (PNG, JPEG, ... by its name), a folder, or a video.")
     parser.add_argument("--direction", choices=["xy", "yx"], default="xy", help="xy: from A to B; yx: from B to A.")
     parser.add_argument(
         "--checkpoint",
@@ -47,21 +47,21 @@ def build_parser() -> cli.Parser:
         "--batch_size",
         type=int,
         default=0,
-        help="Pictures of one size translated at once; 0 chooses by their size and the device.",
+        help="Images of one size translated at once; 0 chooses by their size and the device.",
     )
     parser.add_argument(
         "--tile",
         type=int,
         default=0,
-        help="Side in pixels, say 512, of tiles for pictures too large for the memory: all are translated with the "
-        "statistics of the whole picture, so that no seams show. TIFF is then read and written by strips. 0: no tiles.",
+        help="Side in pixels, say 512, of tiles for images too large for the memory: all are translated with the "
+        "statistics of the whole image, so that no seams show. TIFF is then read and written by strips. 0: no tiles.",
     )
-    parser.add_argument("--overlap", type=int, default=64, help="Of neighbouring tiles at least, in pixels; blended.")
+    parser.add_argument("--overlap", type=int, default=64, help="Of neighboring tiles at least, in pixels; blended.")
     parser.add_argument(
         "--half_life_frames",
         type=float,
         default=None,
-        help="Of films: after how many frames the statistics of a frame count half, against flicker; "
+        help="Of videos: after how many frames the statistics of a frame count half, against flicker; "
         "0 takes each frame by itself.",
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
@@ -69,7 +69,7 @@ def build_parser() -> cli.Parser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Translates; returns 0, or 1 when some pictures could not be."""
+    """Translates; returns 0, or 1 when some images could not be."""
     arguments = build_parser().parse(argv)
     _check_numbers(arguments)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
@@ -79,10 +79,10 @@ def main(argv: Sequence[str]) -> int:
         from cyclegan_tf.translate import translator as translation
         from cyclegan_tf.translate import video
 
-    if video.is_film(Path(arguments.input)):
-        return _translate_film(arguments)
+    if video.is_video(Path(arguments.input)):
+        return _translate_video(arguments)
     if arguments.half_life_frames is not None:
-        raise UserError(f"--half_life_frames is for films, and {arguments.input} is none; leave the option out.")
+        raise UserError(f"--half_life_frames is for videos, and {arguments.input} is none; leave the option out.")
     tasks = translation.plan(Path(arguments.input), Path(arguments.output))
     if arguments.skip_existing:
         tasks = [task for task in tasks if not task.target.exists()]
@@ -98,12 +98,12 @@ def main(argv: Sequence[str]) -> int:
     failed = 0
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
     with _ended_like_ctrl_c(), contextlib.closing(outcomes):
-        for outcome in tqdm(outcomes, total=len(tasks), unit="picture", disable=not _shows_progress(arguments)):
+        for outcome in tqdm(outcomes, total=len(tasks), unit="image", disable=not _shows_progress(arguments)):
             if outcome.error is not None:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
     if not arguments.quiet:
-        print(f"{len(tasks) - failed} of {len(tasks)} pictures translated to {arguments.output}", flush=True)
+        print(f"{len(tasks) - failed} of {len(tasks)} images translated to {arguments.output}", flush=True)
     return 1 if failed else 0
 
 
@@ -130,7 +130,7 @@ def _in_tiles(
     from cyclegan_tf.translate import tiled as large_translation
 
     if arguments.batch_size:
-        raise UserError("--batch_size is for pictures translated whole; leave it out with --tile.")
+        raise UserError("--batch_size is for images translated whole; leave it out with --tile.")
     tiled = large_translation.TiledTranslator(
         network, assembly.network_multiple_px(network), arguments.tile, arguments.overlap
     )
@@ -143,7 +143,7 @@ def _in_tiles(
     return large_translation.translate_large_files(tiled, translator, tasks, show, say)
 
 
-def _translate_film(arguments: Namespace) -> int:
+def _translate_video(arguments: Namespace) -> int:
     from cyclegan_tf import assembly
     from cyclegan_tf.translate import translator as translation
     from cyclegan_tf.translate import video
@@ -151,7 +151,7 @@ def _translate_film(arguments: Namespace) -> int:
     source, target = Path(arguments.input), Path(arguments.output)
     for name in ("tile", "batch_size"):
         if getattr(arguments, name):
-            raise UserError(f"--{name} is for pictures, and {source} is a film; leave the option out.")
+            raise UserError(f"--{name} is for images, and {source} is a video; leave the option out.")
     target = target / source.name if target.is_dir() else target
     if source.exists():
         translation.refuse_same(source, target)
@@ -161,7 +161,7 @@ def _translate_film(arguments: Namespace) -> int:
         raise UserError(f"{target} exists already; give --overwrite to replace it, or another output.")
     network = _load(arguments)
     half_life = video.HALF_LIFE_FRAMES if arguments.half_life_frames is None else arguments.half_life_frames
-    frames = video.translate_film(
+    frames = video.translate_video(
         network,
         assembly.network_multiple_px(network),
         source,

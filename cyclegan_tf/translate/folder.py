@@ -1,4 +1,4 @@
-"""Many picture files through a generator: read ahead, translated in groups of one size, written behind, in order."""
+"""Many image files through a generator: read ahead, translated in groups of one size, written behind, in order."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate.translator import Task, Translator
 
-# Bounds of what waits to be translated, and again of what waits to be written, a picture more at most: two pictures
+# Bounds of what waits to be translated, and again of what waits to be written, an image more at most: two images
 # of 20 megapixels, or 16 small ones.
 WAITING_BYTES = 96 * 2**20
-WAITING_PICTURES = 16
-# How much the network is given at once. On a 2-core CPU the 9-block network (bfloat16) took 37 ms per picture of
+WAITING_IMAGES = 16
+# How much the network is given at once. On a 2-core CPU the 9-block network (bfloat16) took 37 ms per image of
 # 64 px alone, 25 in fours and 24 in eights, and at 256 px pairs were no gain. The number for GPUs is not measured.
 AT_ONCE_PX = {"CPU": 4 * 64 * 64, "GPU": 8 * 256 * 256}
-AT_ONCE_PICTURES = 8
+AT_ONCE_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ def translate_files(
     Args:
       translator: of the network.
       tasks: what to do; folders of targets are made if need be.
-      batch_size: how many neighbours of one padded size the network sees at once; 0 chooses by size and device.
+      batch_size: how many neighbors of one padded size the network sees at once; 0 chooses by size and device.
 
     Yields:
       One outcome per task, in their order. A file that cannot be used, a target that cannot hold the result and a
-      second picture for a target already written are skipped, not fatal.
+      second image for a target already written are skipped, not fatal.
 
     Raises:
       UserError: a target could not be written for want of space or of permission.
     """
-    waiting_pictures = max(WAITING_PICTURES, 2 * batch_size)
-    # Decoders and encoders let go of Python's lock. Two at least, or one large picture would hold up all others.
-    pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "pictures")
+    waiting_images = max(WAITING_IMAGES, 2 * batch_size)
+    # Decoders and encoders let go of Python's lock. Two at least, or one large image would hold up all others.
+    pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "images")
     try:
-        writer = _Writer(pool, waiting_pictures)
-        found = _read_ahead(pool, tasks, translator.channels, waiting_pictures)
+        writer = _Writer(pool, waiting_images)
+        found = _read_ahead(pool, tasks, translator.channels, waiting_images)
         for group in _grouped(found, translator, batch_size):
             if group[0].content is None:
-                # What became of the earlier picture for the same target decides, so that is waited for.
+                # What became of the earlier image for the same target decides, so that is waited for.
                 yield from writer.finished(0)
                 group = [_repeated(group[0].task, writer.written, translator.channels)]
             writer.put(_translated(translator, group))
@@ -75,19 +75,19 @@ def translate_files(
 
 @dataclass(frozen=True)
 class _Item:
-    """A task on its way: its picture as read or as translated, or why there is none; None is not read yet."""
+    """A task on its way: its image as read or as translated, or why there is none; None is not read yet."""
 
     task: Task
     content: np.ndarray | UserError | None
 
 
-def _read_ahead(pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, pictures: int) -> Iterator[_Item]:
-    """Every task in order with its picture; those whose target an earlier task has are not read."""
+def _read_ahead(pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, images: int) -> Iterator[_Item]:
+    """Every task in order with its image; those whose target an earlier task has are not read."""
     todo, targets = iter(tasks), set[Path]()
     ahead: deque[tuple[Task, Future | None, int]] = deque()
 
     def fill() -> None:
-        while len(ahead) < pictures and sum(size for *_, size in ahead) < WAITING_BYTES:
+        while len(ahead) < images and sum(size for *_, size in ahead) < WAITING_BYTES:
             task = next(todo, None)
             if task is None:
                 return
@@ -121,7 +121,7 @@ def _decoded_bytes(path: Path, channels: int) -> int:
 
 
 def _grouped(items: Iterator[_Item], translator: Translator, batch_size: int) -> Iterator[list[_Item]]:
-    """Neighbours of one padded size together, as many as may be; what is no picture alone."""
+    """Neighbors of one padded size together, as many as may be; what is no image alone."""
     group: list[_Item] = []
     size_of_group, most = None, 1
     for item in items:
@@ -130,7 +130,7 @@ def _grouped(items: Iterator[_Item], translator: Translator, batch_size: int) ->
             yield group
             group = []
         if not group:
-            size_of_group, most = size, 1 if size is None else batch_size or _pictures_at_once(*size)
+            size_of_group, most = size, 1 if size is None else batch_size or _images_at_once(*size)
         group.append(item)
         if len(group) == most:
             yield group
@@ -139,43 +139,43 @@ def _grouped(items: Iterator[_Item], translator: Translator, batch_size: int) ->
         yield group
 
 
-def _pictures_at_once(height: int, width: int) -> int:
+def _images_at_once(height: int, width: int) -> int:
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-    return max(1, min(AT_ONCE_PICTURES, AT_ONCE_PX[device] // (height * width)))
+    return max(1, min(AT_ONCE_IMAGES, AT_ONCE_PX[device] // (height * width)))
 
 
 def _repeated(task: Task, written: set[Path], channels: int) -> _Item:
     if task.target in written:
-        return _Item(task, UserError(f"{task.source}: another picture was already written to {task.target}"))
+        return _Item(task, UserError(f"{task.source}: another image was already written to {task.target}"))
     return _Item(task, _read(task.source, channels))
 
 
 def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
-    """The group with its pictures translated; when they cannot be together, each alone."""
-    pictures = [item.content for item in group if isinstance(item.content, np.ndarray)]
-    if not pictures:
+    """The group with its images translated; when they cannot be together, each alone."""
+    images = [item.content for item in group if isinstance(item.content, np.ndarray)]
+    if not images:
         return list(group)
     try:
-        results: list[np.ndarray] = translator.batch(pictures)
+        results: list[np.ndarray] = translator.batch(images)
     except (UserError, tf.errors.ResourceExhaustedError) as error:
         if len(group) > 1:
             return [done for item in group for done in _translated(translator, [item])]
         reason = str(error) if isinstance(error, UserError) else "needs more memory than this device has free"
-        return [_Item(group[0].task, image_io.PictureError(group[0].task.source, reason))]
+        return [_Item(group[0].task, image_io.ImageError(group[0].task.source, reason))]
     return [_Item(item.task, result) for item, result in zip(group, results, strict=True)]
 
 
 class _Writer:
-    """Writes pictures in the pool's threads and tells what became of them in the order they came in.
+    """Writes images in the pool's threads and tells what became of them in the order they came in.
 
     Attributes:
       written: targets that are there, as far as told.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, pictures: int) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, images: int) -> None:
         self.written: set[Path] = set()
         self._pool = pool
-        self._most = pictures
+        self._most = images
         self._waiting: deque[tuple[Task, Future | UserError, int]] = deque()
 
     def put(self, items: Sequence[_Item]) -> None:

@@ -1,7 +1,7 @@
 """A network cut at its shared normalizations: what can be computed once the statistics before are known, and kept.
 
-The statistics of a picture in tiles come one after the other: those of the second normalization depend on the first's.
-Computing every tile from the picture anew each time would be half as many whole passes as there are normalizations.
+The statistics of an image in tiles come one after the other: those of the second normalization depend on the first's.
+Computing every tile from the image anew each time would be half as many whole passes as there are normalizations.
 Here each tile's tensors wait in files for the next stage instead: all stages together are little more than one pass.
 """
 
@@ -20,12 +20,12 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.layers import fast_routes
 from cyclegan_tf.networks.shared_normalization import SharedNormalization
 
-PICTURE = 0
-"""Number of the tensor that is the tile of the picture itself."""
+IMAGE = 0
+"""Number of the tensor that is the tile of the image itself."""
 
 Shape = tuple[int, ...]
 
-# Layers that look at all pixels of a picture: a tile cannot stand for it there.
+# Layers that look at all pixels of an image: a tile cannot stand for it there.
 _OVER_ALL_PIXELS = (
     keras.layers.GroupNormalization,
     keras.layers.LayerNormalization,
@@ -119,14 +119,14 @@ def steps_of(network: keras.Model, tile: Shape) -> list[Step]:
     """The layers of a network in the order of computing.
 
     Args:
-      network: functional, from one picture to one.
+      network: functional, from one image to one.
       tile: (1, H, W, C) of what it is given.
 
     Raises:
-      UserError: a layer looks at all pixels of a picture at once, or the network is no plain graph of layers.
+      UserError: a layer looks at all pixels of an image at once, or the network is no plain graph of layers.
     """
-    numbers = {id(network.inputs[0]): PICTURE}
-    shapes = {PICTURE: tuple(tile)}
+    numbers = {id(network.inputs[0]): IMAGE}
+    shapes = {IMAGE: tuple(tile)}
     steps = []
     for operation in network.operations:
         if isinstance(operation, keras.layers.InputLayer):
@@ -134,7 +134,7 @@ def steps_of(network: keras.Model, tile: Shape) -> list[Step]:
         if isinstance(operation, _OVER_ALL_PIXELS):
             raise UserError(
                 f"--tile cannot be used with this network: its layer {operation.name} ({type(operation).__name__}) "
-                "looks at all pixels of a picture at once; leave --tile out."
+                "looks at all pixels of an image at once; leave --tile out."
             )
         if not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
             raise UserError(
@@ -158,13 +158,13 @@ def plan(steps: Sequence[Step], keeping: bool) -> list[Stage]:
 
     Args:
       steps: of `steps_of`.
-      keeping: whether anything is kept; without, every stage starts from the picture.
+      keeping: whether anything is kept; without, every stage starts from the image.
     """
     by_output = {step.output: step for step in steps}
     height = steps[-1].shape[1]
     norms = [step for step in steps if isinstance(step.layer, SharedNormalization)]
     targets = [step.inputs[0] for step in norms] + [steps[-1].output]
-    available = {PICTURE}
+    available = {IMAGE}
     found = []
     for index, target in enumerate(targets):
         fresh: set[int] = set()

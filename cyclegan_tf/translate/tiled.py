@@ -1,9 +1,9 @@
-"""A picture larger than memory through a generator: statistics first, then tile by tile with the same for all.
+"""An image larger than memory through a generator: statistics first, then tile by tile with the same for all.
 
 Instance normalization makes a tile's brightness depend on what else is in the tile, so tiles translated each by itself
-differ in brightness, and the seams show. Here every normalization takes the statistics of the whole picture, found by
+differ in brightness, and the seams show. Here every normalization takes the statistics of the whole image, found by
 going through all tiles layer by layer (`stages`). Statistics of a small copy would be one call, and are as far from the
-whole picture's as those of each tile; docs/scaling.md has the figures.
+whole image's as those of each tile; docs/scaling.md has the figures.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.shared_normalization import set_rate, sharing_copy
 from cyclegan_tf.translate.folder import Outcome
-from cyclegan_tf.translate.stages import PICTURE, Kept, Stage, passes, plan, steps_of
+from cyclegan_tf.translate.stages import IMAGE, Kept, Stage, passes, plan, steps_of
 from cyclegan_tf.translate.tiles import Place, Rows, TileReader, Tiling, blended_rows
-from cyclegan_tf.translate.translator import LEAST_PX, Task
+from cyclegan_tf.translate.translator import MIN_PX, Task
 
 # Of the space that is free where the output goes; the output itself needs some.
 _SHARE_OF_DISK = 0.7
@@ -36,7 +36,7 @@ _SHARE_OF_DISK = 0.7
 
 @dataclass(frozen=True)
 class Cost:
-    """What a picture takes.
+    """What an image takes.
 
     Attributes:
       tiles: how many.
@@ -52,7 +52,7 @@ class Cost:
 
 
 class TiledTranslator:
-    """One generator, ready for pictures of any size in memory that their width bounds, not their area.
+    """One generator, ready for images of any size in memory that their width bounds, not their area.
 
     Not for several threads at once.
 
@@ -60,7 +60,7 @@ class TiledTranslator:
       network: float (N, H, W, C) in [-1, 1] -> float32 of the same size.
       multiple_px: sides the network takes are multiples of this.
       tile_px: side of a tile.
-      overlap_px: of neighbours, at least.
+      overlap_px: of neighbors, at least.
 
     Raises:
       UserError: the tile does not fit the network or the overlap, or the network cannot be cut.
@@ -76,45 +76,45 @@ class TiledTranslator:
         self._plans: dict[tuple[tuple[int, int], bool], _Plan] = {}
 
     def tiling(self, height: int, width: int) -> Tiling:
-        """How a picture of this size is cut.
+        """How an image of this size is cut.
 
         Raises:
           UserError: it cannot be.
         """
         try:
-            return Tiling.of(height, width, self._tile_px, self._overlap_px, self._multiple_px, LEAST_PX)
+            return Tiling.of(height, width, self._tile_px, self._overlap_px, self._multiple_px, MIN_PX)
         except ValueError as error:
             raise UserError(f"--tile {self._tile_px} with --overlap {self._overlap_px} does not do: {error}") from error
 
     def cost(self, height: int, width: int, folder: Path) -> Cost:
-        """What a picture of this size takes, files being kept in an existing folder."""
+        """What an image of this size takes, files being kept in an existing folder."""
         tiling = self.tiling(height, width)
         return self._plan(tiling, folder).cost(tiling)
 
     def rows(
-        self, picture: Rows, folder: Path, advance: Callable[[], object] = lambda: None
+        self, image: Rows, folder: Path, advance: Callable[[], object] = lambda: None
     ) -> Generator[np.ndarray, None, None]:
-        """Translates a picture.
+        """Translates an image.
 
         Args:
-          picture: uint8 or uint16 rows.
+          image: uint8 or uint16 rows.
           folder: an existing one, where tensors of tiles may wait in files; they are gone afterwards.
           advance: called after each tile of each round.
 
         Yields:
-          (h, width, C') of the picture's depth, finished rows from the top.
+          (h, width, C') of the image's depth, finished rows from the top.
 
         Raises:
           UserError: the network gave NaN.
         """
-        tiling = self.tiling(picture.height, picture.width)
+        tiling = self.tiling(image.height, image.width)
         chosen = self._plan(tiling, folder)
         with tempfile.TemporaryDirectory(prefix=".tiles-", dir=folder) as scratch:
-            work = _Work(chosen, tiling, TileReader(picture, tiling), Kept(Path(scratch)), advance)
+            work = _Work(chosen, tiling, TileReader(image, tiling), Kept(Path(scratch)), advance)
             work.measure()
             for values in blended_rows(tiling, work.last):
                 try:
-                    yield image_io.from_signed(values, 8 * picture.dtype.itemsize)
+                    yield image_io.from_signed(values, 8 * image.dtype.itemsize)
                 except ValueError as error:  # NaN
                     raise UserError(str(error)) from error
 
@@ -146,7 +146,7 @@ class _Plan:
 
 @dataclass
 class _Work:
-    """One picture on its way through the stages."""
+    """One image on its way through the stages."""
 
     plan: _Plan
     tiling: Tiling
@@ -155,7 +155,7 @@ class _Work:
     advance: Callable[[], object]
 
     def measure(self) -> None:
-        """Sets each normalization's statistics to those of its input over the whole picture."""
+        """Sets each normalization's statistics to those of its input over the whole image."""
         for index, stage in enumerate(self.plan.stages):
             if stage.norm is None:
                 continue
@@ -174,7 +174,7 @@ class _Work:
     def _run(self, index: int, place: Place) -> tf.Tensor:
         stage, tile = self.plan.stages[index], (place.row, place.column)
         taken = [
-            _signed(self.read(place)) if number == PICTURE else self.kept.get(tile, number) for number in stage.takes
+            _signed(self.read(place)) if number == IMAGE else self.kept.get(tile, number) for number in stage.takes
         ]
         result, *keeps = self.plan.graphs[index](*taken)
         for number in stage.drops:
@@ -223,14 +223,14 @@ def translate_large_files(
 ) -> Generator[Outcome, None, None]:
     """Translates files one after the other, those larger than a tile in tiles.
 
-    A TIFF is read and written by strips where it can be (see `picture_rows`), any other kind decoded and encoded whole.
+    A TIFF is read and written by strips where it can be (see `image_rows`), any other kind decoded and encoded whole.
 
     Args:
-      translator: for pictures of more than a tile.
+      translator: for images of more than a tile.
       whole: for all others, such as `translation.Translator`.
       tasks: what to do; folders of targets are made if need be.
-      show_progress: whether to draw a bar for each large picture.
-      say: told what each large picture takes.
+      show_progress: whether to draw a bar for each large image.
+      say: told what each large image takes.
 
     Yields:
       One outcome per task, in their order; as `folder_translation.translate_files`.
@@ -244,15 +244,15 @@ def translate_large_files(
     for task in tasks:
         error = None
         if task.target in written:
-            error = UserError(f"{task.source}: another picture was already written to {task.target}")
+            error = UserError(f"{task.source}: another image was already written to {task.target}")
         else:
             try:
                 _translate_file(translator, whole, task, show_progress, say)
                 written.add(task.target)
-            except image_io.PictureError as found:
+            except image_io.ImageError as found:
                 error = found
             except UserError as found:
-                error = image_io.PictureError(task.source, str(found))
+                error = image_io.ImageError(task.source, str(found))
             except OSError as found:
                 raise UserError(f"{task.target} cannot be written: {found.strerror or found}.") from found
         yield Outcome(task, error)
@@ -265,10 +265,10 @@ def _translate_file(
     show_progress: bool,
     say: Callable[[str], None],
 ) -> None:
-    with open_rows(task.source, translator.channels) as picture:
-        height, width = picture.height, picture.width
+    with open_rows(task.source, translator.channels) as image:
+        height, width = image.height, image.width
         if translator.tiling(height, width).count == 1:
-            image_io.save(task.target, whole(picture.read(0, height)))
+            image_io.save(task.target, whole(image.read(0, height)))
             return
         folder = task.target.parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -277,13 +277,13 @@ def _translate_file(
         shape = (height, width, translator.output_channels)
         with (
             tqdm(total=cost.tiles * cost.rounds, unit="tile", disable=not show_progress, leave=False) as bar,
-            contextlib.closing(translator.rows(picture, folder, bar.update)) as rows,
+            contextlib.closing(translator.rows(image, folder, bar.update)) as rows,
         ):
-            save_rows(task.target, rows, shape, picture.dtype)
+            save_rows(task.target, rows, shape, image.dtype)
 
 
 def described(cost: Cost, width: int, height: int) -> str:
-    """What a picture takes, for people."""
+    """What an image takes, for people."""
     text = f"{width} x {height} in {cost.tiles} tiles"
     if cost.rounds > 1:
         text += f", {cost.rounds} rounds that take {cost.passes:.1f} times the work of one"
@@ -292,8 +292,8 @@ def described(cost: Cost, width: int, height: int) -> str:
     return text
 
 
-def _signed(picture: np.ndarray) -> tf.Tensor:
-    return image_io.to_signed(tf.constant(picture))[tf.newaxis]
+def _signed(image: np.ndarray) -> tf.Tensor:
+    return image_io.to_signed(tf.constant(image))[tf.newaxis]
 
 
 def _scaled(core: tuple[slice, slice], outer: tuple[int, int], inner: Sequence[int]) -> list[slice]:

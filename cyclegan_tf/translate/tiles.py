@@ -1,4 +1,4 @@
-"""A picture larger than memory, in overlapping tiles that share their statistics: no seams, memory bounded by the tile.
+"""An image larger than memory, in overlapping tiles that share their statistics: no seams, memory bounded by the tile.
 
 Geometry only: where tiles lie, how much each counts where they overlap, and how their rows are put together again.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 
 class Rows(Protocol):
-    """A picture that is read a few rows at a time."""
+    """An image that is read a few rows at a time."""
 
     height: int
     width: int
@@ -28,16 +28,16 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Axis:
-    """How one side of a picture is cut.
+    """How one side of an image is cut.
 
     The side is continued by reflection to a multiple of what the network takes, as `translation.Translator` does, and
-    tiles begin at multiples of it, so that strided layers see the same pixels together as in the whole picture.
+    tiles begin at multiples of it, so that strided layers see the same pixels together as in the whole image.
 
     Attributes:
-      length_px: of the picture.
+      length_px: of the image.
       padded_px: with its margins, a multiple of `multiple_px`.
       tile_px: of a tile, a multiple of `multiple_px` and at most `padded_px`.
-      overlap_px: of neighbours, at least.
+      overlap_px: of neighbors, at least.
       multiple_px: of the network.
     """
 
@@ -54,7 +54,7 @@ class Axis:
 
     @cached_property
     def source(self) -> np.ndarray:
-        """int (padded_px,): which row of the picture stands at each row of the padded one."""
+        """int (padded_px,): which row of the image stands at each row of the padded one."""
         after = self.padded_px - self.length_px - self.before_px
         return np.pad(np.arange(self.length_px), (self.before_px, after), mode="reflect")
 
@@ -71,7 +71,7 @@ class Axis:
         """float32 (tiles, tile_px): of each pixel of each tile; over all tiles they sum to 1 at every pixel.
 
         Weights rise and fall linearly over the middle half of an overlap. The rim, where the network saw a reflection
-        in place of the neighbour, counts for nothing.
+        in place of the neighbor, counts for nothing.
         """
         raw = np.ones((len(self.starts), self.tile_px))
         for left, (a, b) in enumerate(pairwise(self.starts)):
@@ -100,7 +100,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Place:
-    """A tile of a picture.
+    """A tile of an image.
 
     Attributes:
       row: which of `Tiling.rows`.
@@ -122,13 +122,13 @@ class Tiling:
 
     @classmethod
     def of(cls, height: int, width: int, tile_px: int, overlap_px: int, multiple_px: int, least_px: int = 1) -> Tiling:
-        """Tiles of one size for a picture; a side shorter than the tile gets one as long as itself.
+        """Tiles of one size for an image; a side shorter than the tile gets one as long as itself.
 
         Args:
-          height: of the picture, in pixels.
-          width: of the picture, in pixels.
+          height: of the image, in pixels.
+          width: of the image, in pixels.
           tile_px: side of a tile.
-          overlap_px: of neighbours, at least.
+          overlap_px: of neighbors, at least.
           multiple_px: sides the network takes are multiples of this.
           least_px: smallest side the network takes.
 
@@ -168,26 +168,26 @@ class Tiling:
 
 
 class TileReader:
-    """Tiles of a picture, margins included; holds one row of them in memory.
+    """Tiles of an image, margins included; holds one row of them in memory.
 
     Args:
-      picture: what is read.
+      image: what is read.
       tiling: how it is cut.
     """
 
-    def __init__(self, picture: Rows, tiling: Tiling) -> None:
-        self._picture, self._tiling = picture, tiling
+    def __init__(self, image: Rows, tiling: Tiling) -> None:
+        self._image, self._tiling = image, tiling
         self._row = -1
         self._strip = np.empty(0)
 
     def __call__(self, place: Place) -> np.ndarray:
-        """(tile height, tile width, C) of the picture's dtype."""
+        """(tile height, tile width, C) of the image's dtype."""
         rows, columns = self._tiling.rows, self._tiling.columns
         if place.row != self._row:
             start = rows.starts[place.row]
             wanted = rows.source[start : start + rows.tile_px]
             top, bottom = int(wanted.min()), int(wanted.max()) + 1
-            self._strip = self._picture.read(top, bottom)[wanted - top][:, columns.source]
+            self._strip = self._image.read(top, bottom)[wanted - top][:, columns.source]
             self._row = place.row
         start = columns.starts[place.column]
         return self._strip[:, start : start + columns.tile_px]
@@ -197,11 +197,11 @@ def blended_rows(tiling: Tiling, tile: Callable[[Place], np.ndarray]) -> Iterato
     """Puts tiles together and gives finished rows from the top.
 
     Args:
-      tiling: how the picture is cut.
+      tiling: how the image is cut.
       tile: gives float32 (tile height, tile width, C) for a place; called once for each, in the order of `places`.
 
     Yields:
-      float32 (h, width, C): as many rows as no further tile touches; together all rows of the picture.
+      float32 (h, width, C): as many rows as no further tile touches; together all rows of the image.
     """
     rows, columns = tiling.rows, tiling.columns
     kept = slice(columns.before_px, columns.before_px + columns.length_px)

@@ -1,4 +1,4 @@
-"""Films through a generator: frame by frame with little memory, without flicker, sound and times as they were."""
+"""Videos through a generator: frame by frame with little memory, without flicker, sound and times as they were."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tqdm import tqdm
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video_frames import HALF_LIFE_FRAMES, FrameTranslator
-from cyclegan_tf.translate.video_probe import Film, look_at, require
+from cyclegan_tf.translate.video_probe import Video, look_at, require
 
-__all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_film", "require", "translate_film"]
+__all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_video", "require", "translate_video"]
 
 EXTENSIONS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
-"""Suffixes of films, lower case."""
+"""Suffixes of videos, lower case."""
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """How films of a suffix are written."""
+    """How videos of a suffix are written."""
 
     container: str
     encoder: str
@@ -52,12 +52,12 @@ _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _UNSPECIFIED, _BT601, _LIMITED_RANGE = 2, 5, 1
 
 
-def is_film(path: Path) -> bool:
-    """Whether a file is a film by its name."""
+def is_video(path: Path) -> bool:
+    """Whether a file is a video by its name."""
     return path.suffix.lower() in EXTENSIONS
 
 
-def translate_film(
+def translate_video(
     network: keras.Model,
     multiple_px: int,
     source: Path,
@@ -66,10 +66,10 @@ def translate_film(
     half_life_frames: float = HALF_LIFE_FRAMES,
     show_progress: bool = False,
 ) -> int:
-    """Translates a film into a film, which appears whole or not at all; one that is there is replaced.
+    """Translates a video into a video, which appears whole or not at all; one that is there is replaced.
 
     Kept: size, the time of each frame (also of varying rates), every sound track packet by packet, rotation, shape
-    of pixels, colour tags, chapters and titles. The network sees frames upright, 8 bits per channel. The film's
+    of pixels, color tags, chapters and titles. The network sees frames upright, 8 bits per channel. The video's
     first video stream is taken; subtitles are left out. Written as H.264 (mp4, m4v, mov, mkv) or VP9 (webm), in
     4:2:0; H.264 of an odd width or height in 4:4:4, which 4:2:0 cannot hold and some players do not show.
 
@@ -79,8 +79,8 @@ def translate_film(
     Args:
       network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
       multiple_px: sides the network takes are multiples of this.
-      source: the film; read once completely before the first frame is translated, so that a broken one is told.
-      target: the film to be; its folder is made if need be.
+      source: the video; read once completely before the first frame is translated, so that a broken one is told.
+      target: the video to be; its folder is made if need be.
       half_life_frames: as for `FrameTranslator`.
       show_progress: a bar on standard error.
 
@@ -88,27 +88,27 @@ def translate_film(
       The number of frames.
 
     Raises:
-      UserError: PyAV is missing; the source is no film, is damaged or cut off; the target's suffix is not written or
-        does not hold the source's sound; the network is not from colours to colours, or gave NaN; no room.
+      UserError: PyAV is missing; the source is no video, is damaged or cut off; the target's suffix is not written or
+        does not hold the source's sound; the network is not from colors to colors, or gave NaN; no room.
     """
     require()
     kind = _kind_of(target)
     if (network.input_shape[-1], network.output_shape[-1]) != (3, 3):
         raise UserError(
-            f"Films need a generator from 3 channels to 3, but this one takes {network.input_shape[-1]} and gives "
-            f"{network.output_shape[-1]}; translate pictures instead."
+            f"Videos need a generator from 3 channels to 3, but this one takes {network.input_shape[-1]} and gives "
+            f"{network.output_shape[-1]}; translate images instead."
         )
     if not (half_life_frames >= 0 and math.isfinite(half_life_frames)):
         raise UserError(f"The half-life must be 0 frames or more, and is {half_life_frames:g}.")
-    film = look_at(source)
+    video = look_at(source)
     translate = FrameTranslator(network, multiple_px, half_life_frames)
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        with tqdm(total=film.frames, unit="frame", disable=not show_progress) as bar:
+        with tqdm(total=video.frames, unit="frame", disable=not show_progress) as bar:
             count = 0
-            for _ in _written(film, kind, target, partial, translate):
+            for _ in _written(video, kind, target, partial, translate):
                 count += 1
                 bar.update()
         os.replace(partial, target)
@@ -120,39 +120,39 @@ def translate_film(
 def _kind_of(target: Path) -> _Kind:
     kind = _KINDS.get(target.suffix.lower())
     if kind is None:
-        raise UserError(f"{target}: films are written as {', '.join(_KINDS)}; give the output one of these endings.")
+        raise UserError(f"{target}: videos are written as {', '.join(_KINDS)}; give the output one of these endings.")
     return kind
 
 
 def _written(
-    film: Film, kind: _Kind, target: Path, partial: Path, translate: Callable[[np.ndarray], np.ndarray]
+    video: Video, kind: _Kind, target: Path, partial: Path, translate: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[None]:
-    """Writes the translated film to `partial`; yields after each frame."""
+    """Writes the translated video to `partial`; yields after each frame."""
     import av
 
     with contextlib.ExitStack() as stack:
-        container: Any = stack.enter_context(av.open(str(film.path)))
+        container: Any = stack.enter_context(av.open(str(video.path)))
         with _writing(target):
             output: Any = av.open(str(partial), "w", format=kind.container, container_options=kind.container_options)
         stack.callback(_close, output, target)
         with _writing(target):
-            streams = _copied_streams(film, kind, target, container, output)
-        picture, last_pts = streams[film.stream], None
-        container.streams[film.stream].thread_type = "AUTO"
-        for item in _in_order(container, list(streams), film):
+            streams = _copied_streams(video, kind, target, container, output)
+        image, last_pts = streams[video.stream], None
+        container.streams[video.stream].thread_type = "AUTO"
+        for item in _in_order(container, list(streams), video):
             if isinstance(item, av.Packet):
                 item.stream = streams[item.stream_index]
                 with _writing(target):
                     output.mux(item)
                 continue
-            frame = _translated(item, film, translate, picture.pix_fmt)
-            last_pts = frame.pts = _time_of(item, film, last_pts)
-            frame.time_base = film.time_base
+            frame = _translated(item, video, translate, image.pix_fmt)
+            last_pts = frame.pts = _time_of(item, video, last_pts)
+            frame.time_base = video.time_base
             with _writing(target):
-                output.mux(picture.encode(frame))
+                output.mux(image.encode(frame))
             yield
         with _writing(target):
-            output.mux(picture.encode(None))
+            output.mux(image.encode(None))
 
 
 @contextlib.contextmanager
@@ -170,12 +170,12 @@ def _close(output: Any, target: Path) -> None:
         output.close()
 
 
-def _copied_streams(film: Film, kind: _Kind, target: Path, container: Any, output: Any) -> dict[int, Any]:
-    """Begins the file; by number in the film the streams of the output, in the film's order."""
+def _copied_streams(video: Video, kind: _Kind, target: Path, container: Any, output: Any) -> dict[int, Any]:
+    """Begins the file; by number in the video the streams of the output, in the video's order."""
     streams = {}
     for stream in container.streams:
-        if stream.index == film.stream:
-            streams[stream.index] = _add_picture(output, film, kind)
+        if stream.index == video.stream:
+            streams[stream.index] = _add_image(output, video, kind)
         elif stream.type == "audio":
             streams[stream.index] = _add_sound(output, stream, target)
     output.metadata.update(container.metadata)
@@ -184,31 +184,31 @@ def _copied_streams(film: Film, kind: _Kind, target: Path, container: Any, outpu
     return streams
 
 
-def _in_order(container: Any, streams: list[int], film: Film) -> Iterator[Any]:
-    """Packets of sound and frames of the picture, as the file has them."""
+def _in_order(container: Any, streams: list[int], video: Video) -> Iterator[Any]:
+    """Packets of sound and frames of the image, as the file has them."""
     import av
 
     try:
         for packet in container.demux([container.streams[index] for index in streams]):
-            if packet.stream_index == film.stream:
+            if packet.stream_index == video.stream:
                 yield from packet.decode()
             elif packet.size:
                 yield packet
     except av.error.FFmpegError as error:
-        raise UserError(f"{film.path} is damaged ({error.strerror}); nothing was kept, give another film.") from error
+        raise UserError(f"{video.path} is damaged ({error.strerror}); nothing was kept, give another video.") from error
 
 
-def _add_picture(output: Any, film: Film, kind: _Kind) -> Any:
-    first = film.first
-    stream = output.add_stream(kind.encoder, rate=film.rate, options=dict(kind.options))
+def _add_image(output: Any, video: Video, kind: _Kind) -> Any:
+    first = video.first
+    stream = output.add_stream(kind.encoder, rate=video.rate, options=dict(kind.options))
     stream.width, stream.height = first.width, first.height
     is_even = first.width % 2 == 0 and first.height % 2 == 0
     stream.pix_fmt = kind.pixels if is_even else kind.pixels_of_odd_sizes
-    stream.time_base = stream.codec_context.time_base = film.time_base
-    if film.pixel_aspect:
-        stream.codec_context.sample_aspect_ratio = film.pixel_aspect
-    if film.matrix:
-        stream.set_display_matrix(film.matrix)
+    stream.time_base = stream.codec_context.time_base = video.time_base
+    if video.pixel_aspect:
+        stream.codec_context.sample_aspect_ratio = video.pixel_aspect
+    if video.matrix:
+        stream.set_display_matrix(video.matrix)
     stream.codec_context.color_range = _LIMITED_RANGE
     stream.codec_context.colorspace = first.colorspace if first.colorspace in _MATRICES else _UNSPECIFIED
     stream.codec_context.color_primaries = first.color_primaries
@@ -229,27 +229,27 @@ def _add_sound(output: Any, sound: Any, target: Path) -> Any:
     return stream
 
 
-def _translated(frame: Any, film: Film, translate: Callable[[np.ndarray], np.ndarray], pix_fmt: str) -> Any:
-    """A frame of the film -> the translated frame, ready for the encoder but for its time."""
+def _translated(frame: Any, video: Video, translate: Callable[[np.ndarray], np.ndarray], pix_fmt: str) -> Any:
+    """A frame of the video -> the translated frame, ready for the encoder but for its time."""
     import av
     from av.video.reformatter import Interpolation as Way
 
-    # FFmpeg's faster ways there and back make a picture darker by one level in 256.
+    # FFmpeg's faster ways there and back make an image darker by one level in 256.
     way = Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP
-    matrix = _MATRICES.get(film.first.colorspace, _BT601)
-    size = {"width": film.first.width, "height": film.first.height}
+    matrix = _MATRICES.get(video.first.colorspace, _BT601)
+    size = {"width": video.first.width, "height": video.first.height}
     levels = frame.to_ndarray(format="rgb24", src_colorspace=matrix, interpolation=way, **size)
-    upright = np.ascontiguousarray(np.rot90(levels, film.quarter_turns))
-    turned_back = np.ascontiguousarray(np.rot90(translate(upright), -film.quarter_turns))
-    colours = av.VideoFrame.from_ndarray(turned_back, format="rgb24")
-    return colours.reformat(
+    upright = np.ascontiguousarray(np.rot90(levels, video.quarter_turns))
+    turned_back = np.ascontiguousarray(np.rot90(translate(upright), -video.quarter_turns))
+    colors = av.VideoFrame.from_ndarray(turned_back, format="rgb24")
+    return colors.reformat(
         format=pix_fmt, dst_colorspace=matrix, dst_color_range=_LIMITED_RANGE, interpolation=int(way)
     )
 
 
-def _time_of(frame: Any, film: Film, last_pts: int | None) -> int:
-    """When the frame is shown, in the film's units; always after the one before, as encoders want it."""
-    step = max(1, round(1 / (film.rate * film.time_base)))
+def _time_of(frame: Any, video: Video, last_pts: int | None) -> int:
+    """When the frame is shown, in the video's units; always after the one before, as encoders want it."""
+    step = max(1, round(1 / (video.rate * video.time_base)))
     following = 0 if last_pts is None else last_pts + step
-    pts = following if frame.pts is None else round(frame.pts * (frame.time_base or film.time_base) / film.time_base)
+    pts = following if frame.pts is None else round(frame.pts * (frame.time_base or video.time_base) / video.time_base)
     return pts if last_pts is None else max(pts, last_pts + 1)

@@ -1,4 +1,4 @@
-"""What a film is, found out before its frames are translated: streams, tags, whether all of it is there."""
+"""What a video is, found out before its frames are translated: streams, tags, whether all of it is there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from cyclegan_tf.errors import UserError
 
-# A film that ends so much earlier than it says is taken for cut off; the last packet's own length is often not told.
+# A video that ends so much earlier than it says is taken for cut off; the last packet's own length is often not told.
 _MISSING_SECONDS = 0.5
 _MISSING_FRAMES = 0.02
 
@@ -25,12 +25,12 @@ def require() -> None:
       UserError: it is not.
     """
     if importlib.util.find_spec("av") is None:
-        raise UserError('Films need PyAV: pip install "cyclegan-tf[video]"')
+        raise UserError('Videos need PyAV: pip install "cyclegan-tf[video]"')
 
 
 @dataclass(frozen=True)
-class Film:
-    """What is known of a film before its frames are translated.
+class Video:
+    """What is known of a video before its frames are translated.
 
     Attributes:
       path: of the file.
@@ -55,16 +55,16 @@ class Film:
     matrix: list[int] | None
 
 
-def look_at(path: Path) -> Film:
-    """Reads a film once without decoding more than its first frame.
+def look_at(path: Path) -> Video:
+    """Reads a video once without decoding more than its first frame.
 
     Raises:
-      UserError: it is no film, has no frame, or ends before its end.
+      UserError: it is no video, has no frame, or ends before its end.
     """
     import av
 
     if not path.is_file():
-        raise UserError(f"{path} does not exist; give a film.")
+        raise UserError(f"{path} does not exist; give a video.")
     try:
         with av.open(str(path)) as container:
             video = _video_stream(container, path)
@@ -80,9 +80,9 @@ def look_at(path: Path) -> Film:
                     first = first or next(iter(packet.decode()), None)
             _refuse_cut_off(path, container, video, frames, end, corrupt)
             if first is None:
-                raise UserError(f"{path} has no frame that can be decoded; give another film.")
+                raise UserError(f"{path} has no frame that can be decoded; give another video.")
             turned = first.side_data.get("DISPLAYMATRIX")
-            return Film(
+            return Video(
                 path=path,
                 stream=video.index,
                 frames=frames,
@@ -94,7 +94,7 @@ def look_at(path: Path) -> Film:
                 matrix=None if turned is None else np.frombuffer(bytes(turned), np.int32).tolist(),
             )
     except av.error.FFmpegError as error:
-        raise UserError(f"{path} is not a film, or is damaged or cut off ({error.strerror}); give another.") from error
+        raise UserError(f"{path} is not a video, or is damaged or cut off ({error.strerror}); give another.") from error
 
 
 def _video_stream(container: Any, path: Path) -> Any:
@@ -103,9 +103,9 @@ def _video_stream(container: Any, path: Path) -> Any:
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
             if stream.codec_context is None:
-                raise UserError(f"{path}: there is no decoder for its pictures; convert it to H.264 first.")
+                raise UserError(f"{path}: there is no decoder for its images; convert it to H.264 first.")
             return stream
-    raise UserError(f"{path} holds no video; give a film.")
+    raise UserError(f"{path} holds no video; give a video.")
 
 
 def _refuse_cut_off(path: Path, container: Any, video: Any, frames: int, end: float, corrupt: bool) -> None:
@@ -115,5 +115,5 @@ def _refuse_cut_off(path: Path, container: Any, video: Any, frames: int, end: fl
         raise UserError(
             f"{path} is cut off: of {told:.1f} s and {video.frames or 'an unknown number of'} frames it holds "
             f"{max(end, 0):.1f} s and {frames} frames; fetch it again, or keep what is there with "
-            "`ffmpeg -i FILM -c copy NEW`."
+            "`ffmpeg -i VIDEO -c copy NEW`."
         )

@@ -1,4 +1,4 @@
-"""`python -m cyclegan_tf.translate_beam`: millions of pictures through an exported model, with Apache Beam."""
+"""`python -m cyclegan_tf.translate_beam`: millions of images through an exported model, with Apache Beam."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def build_parser() -> cli.Parser:
     """The command's own options; all others go to Beam."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.translate_beam",
-        description="Translates all pictures that patterns match with an exported SavedModel, on this machine or, by "
+        description="Translates all images that patterns match with an exported SavedModel, on this machine or, by "
         "Beam's options (--runner FlinkRunner ...), on many. Outputs that exist are skipped, so a job that was "
-        "stopped is simply started again. Pictures that fail are listed and the exit status is then 1.",
+        "stopped is simply started again. Images that fail are listed and the exit status is then 1.",
         epilog="All other options, as --runner, --direct_num_workers or --flink_master, are Beam's.",
     )
     parser.add_argument("--model", type=str, help="Folder of a SavedModel, or of its versions: then the newest.")
@@ -32,7 +32,7 @@ def build_parser() -> cli.Parser:
         "--input",
         type=str,
         action="append",
-        help="Pattern of pictures, quoted: * within a folder, ** across folders; may be given several times.",
+        help="Pattern of images, quoted: * within a folder, ** across folders; may be given several times.",
     )
     parser.add_argument(
         "--output", type=str, help="Folder; names in it are relative to the pattern's part before the first wildcard."
@@ -43,13 +43,13 @@ def build_parser() -> cli.Parser:
         default=None,
         help="File to list failures in, as JSON lines of path and reason; OUTPUT/dead_letters.jsonl by default.",
     )
-    parser.add_argument("--batch_size", type=int, default=8, help="Pictures translated in one call at most.")
+    parser.add_argument("--batch_size", type=int, default=8, help="Images translated in one call at most.")
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
-    """Translates; returns 0, or 1 when some pictures could not be."""
+    """Translates; returns 0, or 1 when some images could not be."""
     own, for_beam = split(argv)
     arguments = build_parser().parse(own)
     for name in ("model", "input", "output"):
@@ -118,7 +118,7 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             if equals or name == "--overwrite":
                 taking = None
         elif taking is None:
-            raise UserError(f"{word!r} belongs to no option; a pattern of pictures goes after --input, in quotes.")
+            raise UserError(f"{word!r} belongs to no option; a pattern of images goes after --input, in quotes.")
         else:
             taking.append(word)
             taking = None
@@ -213,7 +213,7 @@ def _refuse_empty(patterns: Sequence[str]) -> None:
 def _run(
     options: Any, model: str, channels: int, patterns: list[str], output: str, dead_letters: str, arguments: Any
 ) -> dict[str, int]:
-    """Runs the job to its end; how many pictures were translated, skipped and failed."""
+    """Runs the job to its end; how many images were translated, skipped and failed."""
     import apache_beam as beam
     from apache_beam.ml.inference.base import RunInference
 

@@ -36,13 +36,13 @@ SIGNATURE, INPUT, OUTPUT = "serving_default", "images", "translated"
 
 _WILDCARDS = "*?["
 _PARTIAL_FOLDER = ".partial"
-# Pixels in one call of the network at most, or one picture.
+# Pixels in one call of the network at most, or one image.
 _AT_ONCE_PX = 2**22
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture on its way: as levels before and after translation, or why there is none.
+    """An image on its way: as levels before and after translation, or why there is none.
 
     Attributes:
       source: its file.
@@ -100,7 +100,7 @@ class ChooseSource(beam.DoFn):
         """See the class."""
         target, sources = found[0], sorted(set(found[1]))
         for other in sources[1:]:
-            yield beam.pvalue.TaggedOutput(FAILURES, (other, f"another picture, {sources[0]}, goes to {target}"))
+            yield beam.pvalue.TaggedOutput(FAILURES, (other, f"another image, {sources[0]}, goes to {target}"))
         if not self._overwrite and FileSystems.exists(target):
             self._skipped.inc()
         else:
@@ -144,13 +144,13 @@ def _reason(error: Exception, source: str) -> str:
 
 
 class SavedModelHandler(ModelHandler):
-    """Runs an exported SavedModel on `Example`s for Beam's RunInference; pictures of one size go together.
+    """Runs an exported SavedModel on `Example`s for Beam's RunInference; images of one size go together.
 
     What fails together is tried one by one, and an `Example` with its error comes out for what fails alone.
 
     Args:
       folder: of one version of a model, with saved_model.pb.
-      batch_size: pictures in one call at most; large ones are fewer.
+      batch_size: images in one call at most; large ones are fewer.
     """
 
     def __init__(self, folder: str, batch_size: int) -> None:
@@ -181,7 +181,7 @@ class SavedModelHandler(ModelHandler):
         return results
 
     def get_num_bytes(self, batch: Sequence[Example]) -> int:
-        """Of the pictures; pickling them to measure would take longer than translating small ones."""
+        """Of the images; pickling them to measure would take longer than translating small ones."""
         return sum(example.levels.nbytes for example in batch)
 
     def get_metrics_namespace(self) -> str:
@@ -190,7 +190,7 @@ class SavedModelHandler(ModelHandler):
 
 
 def _share(batch_size: int) -> Callable[[Example], int]:
-    """Counts pictures for a batch: a large one for several."""
+    """Counts images for a batch: a large one for several."""
 
     def counted(example: Example) -> int:
         height, width, _ = example.levels.shape

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Translates a picture with curl: sh client_curl.sh INPUT OUTPUT.png MODEL [HOST:PORT]
+# Translates an image with curl: sh client_curl.sh INPUT OUTPUT.png MODEL [HOST:PORT]
 set -eu
 usage="usage: sh client_curl.sh INPUT OUTPUT.png MODEL [HOST:PORT]"
 input=${1:?$usage} output=${2:?$usage} model=${3:?$usage} address=${4:-127.0.0.1:8501}
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
-# The picture goes through pipes: it would be too long for a command line.
+# The image goes through pipes: it would be too long for a command line.
 status=$(
   {
     printf '{"signature_name": "image_bytes", "instances": [{"b64": "'

@@ -1,4 +1,4 @@
-"""Translates a picture over TF Serving's gRPC PredictionService; needs `pip install tensorflow-serving-api`.
+"""Translates an image over TF Serving's gRPC PredictionService; needs `pip install tensorflow-serving-api`.
 
     python client_grpc.py INPUT OUTPUT.png --model horse2zebra_xy [--address 127.0.0.1:8500] [--version 1]
 
@@ -19,7 +19,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 MAX_ANSWER_BYTES = 256 * 2**20  # gRPC refuses answers above 4 MiB unless told
 
 
-def translate(picture: bytes, address: str, model: str, version: int | None, timeout_s: float) -> bytes:
+def translate(image: bytes, address: str, model: str, version: int | None, timeout_s: float) -> bytes:
     """The bytes of a JPEG or PNG -> the bytes of a PNG.
 
     Raises:
@@ -29,7 +29,7 @@ def translate(picture: bytes, address: str, model: str, version: int | None, tim
     request.model_spec.name, request.model_spec.signature_name = model, "image_bytes"
     if version is not None:
         request.model_spec.version.value = version
-    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([picture], tf.string))
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([image], tf.string))
     options = [("grpc.max_receive_message_length", MAX_ANSWER_BYTES)]
     with grpc.insecure_channel(address, options=options) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -48,8 +48,8 @@ def main() -> int:
     parser.add_argument("--timeout_s", type=float, default=60.0)
     arguments = parser.parse_args()
     try:
-        picture = arguments.input.read_bytes()
-        png = translate(picture, arguments.address, arguments.model, arguments.version, arguments.timeout_s)
+        image = arguments.input.read_bytes()
+        png = translate(image, arguments.address, arguments.model, arguments.version, arguments.timeout_s)
     except grpc.RpcError as error:
         print(f"error: {error.code().name}: {error.details()}", file=sys.stderr)
         return 1

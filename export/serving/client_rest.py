@@ -1,4 +1,4 @@
-"""Translates a picture over TF Serving's REST API, with Python's own library only.
+"""Translates an image over TF Serving's REST API, with Python's own library only.
 
     python client_rest.py INPUT OUTPUT.png --model horse2zebra_xy [--url http://127.0.0.1:8501] [--version 1]
 
@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 
-def translate(picture: bytes, url: str, model: str, version: int | None, timeout_s: float) -> bytes:
+def translate(image: bytes, url: str, model: str, version: int | None, timeout_s: float) -> bytes:
     """The bytes of a JPEG or PNG -> the bytes of a PNG.
 
     Raises:
@@ -24,7 +24,7 @@ def translate(picture: bytes, url: str, model: str, version: int | None, timeout
     """
     which = f"/versions/{version}" if version is not None else ""
     address = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(model, safe='')}{which}:predict"
-    body = {"signature_name": "image_bytes", "instances": [{"b64": base64.b64encode(picture).decode("ascii")}]}
+    body = {"signature_name": "image_bytes", "instances": [{"b64": base64.b64encode(image).decode("ascii")}]}
     request = urllib.request.Request(
         address, json.dumps(body).encode("ascii"), {"Content-Type": "application/json"}, method="POST"
     )
@@ -52,8 +52,8 @@ def main() -> int:
     parser.add_argument("--timeout_s", type=float, default=60.0)
     arguments = parser.parse_args()
     try:
-        picture = arguments.input.read_bytes()
-        png = translate(picture, arguments.url, arguments.model, arguments.version, arguments.timeout_s)
+        image = arguments.input.read_bytes()
+        png = translate(image, arguments.url, arguments.model, arguments.version, arguments.timeout_s)
     except (OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

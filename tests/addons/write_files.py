@@ -171,7 +171,7 @@ def shake(network):
             variable.assign(start + RANDOM.uniform(-0.4, 0.4, variable.shape))
 
 
-def pictures(height, width):
+def images(height, width):
     """float32 (2, height, width, 3) in [-1, 1]."""
     return RANDOM.uniform(-1, 1, (2, height, width, 3)).astype(np.float32)
 
@@ -201,7 +201,7 @@ def save_pair(folder):
     judge = tf.keras.Model(given, layers.Conv2D(1, 4)(judged), name="discriminator_X")
     for network in (first, second):
         shake(network)
-    x = pictures(32, 32)
+    x = images(32, 32)
     write_computed(folder / "pair_xy.npz", first, x)
     write_computed(folder / "pair_yx.npz", second, x)
     both = CycleGan(first, second, judge)
@@ -276,13 +276,13 @@ def main(folder):
     versions = {"tensorflow": tf.__version__, "tensorflow_addons": tfa.__version__, "keras": version("keras")}
     (folder / "versions.json").write_text(json.dumps(versions))
     write_norms(folder)
-    save(folder, "resnet", resnet("generator"), pictures(32, 32))
-    save(folder, "unet", unet(), pictures(64, 32))
-    save(folder, "addons_unet", unet(depth=3, norm=tfa.layers.InstanceNormalization), pictures(16, 24))
-    save(folder, "mixture", mixture(), pictures(16, 24))
+    save(folder, "resnet", resnet("generator"), images(32, 32))
+    save(folder, "unet", unet(), images(64, 32))
+    save(folder, "addons_unet", unet(depth=3, norm=tfa.layers.InstanceNormalization), images(16, 24))
+    save(folder, "mixture", mixture(), images(16, 24))
     bare = resnet("bare", padding=BareReflectionPadding2D)
     shake(bare)
-    x = pictures(32, 32)
+    x = images(32, 32)
     write_computed(folder / "bare.npz", bare, x)
     bare.save(folder / "bare_saved_model", save_format="tf")
     save_pair(folder)

@@ -112,7 +112,7 @@ def test_an_idea_is_laid_over_the_modern_line():
     assert {v.idea for v in ablation.IDEAS} - {None} == set(ideas.IDEAS)
 
 
-@pytest.mark.parametrize("name", ["facades", "colour", "maps"])
+@pytest.mark.parametrize("name", ["facades", "color", "maps"])
 def test_every_set_has_a_table_and_variants_of_the_demo(name, tmp_path):
     runs = planned("--set", name, "--data", str(tmp_path))
     assert {run.variant.name for run in runs} <= {v.name for v in ablation.SETS["demo"]}
@@ -178,7 +178,7 @@ def test_a_training_that_fails_is_told_and_does_not_stop_the_others(pretender, c
     ("words", "message"),
     [
         (["--set", "facades"], "--set facades needs --data"),
-        (["--set", "demo", "--data", "."], "draws its own pictures"),
+        (["--set", "demo", "--data", "."], "draws its own images"),
         (["--set", "demo", "--steps", "3"], "--steps 3"),
         (["--set", "demo", "--only", "nothing"], "--only nothing"),
     ],
@@ -229,16 +229,16 @@ def test_photo_to_labels_has_the_columns_of_table_5():
 
 @pytest.mark.slow
 def test_real_trainings_are_scored_once(tmp_path, capsys):
-    data = tiny.folder(tmp_path / "pictures", size=80)
-    words = ["--set", "colour", "--data", str(data), "--only", "modern", "--steps", "4", "--seeds", "0"]
+    data = tiny.folder(tmp_path / "images", size=80)
+    words = ["--set", "color", "--data", str(data), "--only", "modern", "--steps", "4", "--seeds", "0"]
     words += ["--out", str(tmp_path)]
     assert ablation.main(words) == 0
-    (baselines, scored) = ablation.read_lines(tmp_path / "colour.jsonl")
+    (baselines, scored) = ablation.read_lines(tmp_path / "color.jsonl")
     assert set(baselines["xy"]) == {"unchanged input", "constant", "random real", "truth"}
     assert scored["steps"] == 4
     assert 3 < scored["xy"]["psnr"] < 20
     (modern,) = (v for v in ablation.MODERN if v.name == "modern")
-    assert f"| {modern.title} |" in (tmp_path / "colour.md").read_text()
+    assert f"| {modern.title} |" in (tmp_path / "color.md").read_text()
     capsys.readouterr()
     assert ablation.main(words) == 0
     assert "scoring" not in capsys.readouterr().out

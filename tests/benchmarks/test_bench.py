@@ -140,7 +140,7 @@ def test_targets(results):
 
 def test_markdown_has_every_row_and_reason(results):
     text = report.markdown(results)
-    for expected in ("ours-bfloat16 (default)", "no gcc", "not alternated", "Step over floor", "pictures/s", "1000.0"):
+    for expected in ("ours-bfloat16 (default)", "no gcc", "not alternated", "Step over floor", "images/s", "1000.0"):
         assert expected in text
     columns = {line.count("|") for line in text.split("### ")[1].splitlines() if line.startswith("|")}
     assert len(columns) == 1
@@ -251,11 +251,11 @@ def test_a_loss_that_is_not_finite_is_no_result(monkeypatch):
 
 
 def test_our_input_pipeline_counts_both_domains(tmp_path):
-    ours.draw_pictures(tmp_path / "drawn", 2, 32)
+    ours.draw_images(tmp_path / "drawn", 2, 32)
     turn = worker.timed(
         Job("loader", folder=str(tmp_path / "drawn"), target=str(tmp_path / "run"), cache="memory", **TINY), "loader"
     )
-    assert turn(1)["values"]["pictures"] == 4
+    assert turn(1)["values"]["images"] == 4
 
 
 # Agreement.

@@ -1,4 +1,4 @@
-"""The flicker benchmark: its films move where they say, its figures are those counted by hand, it runs to a table."""
+"""The flicker benchmark: its videos move where they say, its figures are those counted by hand, it runs to a table."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.pictures import noise
+from tests.helpers.image_files import noise
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -24,12 +24,12 @@ def photo():
 
 def test_the_visitor_comes_crosses_and_leaves(photo, monkeypatch):
     monkeypatch.setattr(flicker, "NOISE_LEVELS", 0.0)
-    film = flicker.visitor(photo, 21)
-    bright = np.array([(frame == 245).all(-1).sum() for frame in film.frames])
+    video = flicker.visitor(photo, 21)
+    bright = np.array([(frame == 245).all(-1).sum() for frame in video.frames])
     assert (bright[0], bright.max(), bright[-1]) == (0, 16 * 16, 0)
-    for frame in film.frames:
-        np.testing.assert_array_equal(frame[film.still], photo[film.still])
-    assert 0.3 < film.still.mean() < 0.7
+    for frame in video.frames:
+        np.testing.assert_array_equal(frame[video.still], photo[video.still])
+    assert 0.3 < video.still.mean() < 0.7
 
 
 def test_pan_dusk_and_cut(photo, monkeypatch):
@@ -40,15 +40,15 @@ def test_pan_dusk_and_cut(photo, monkeypatch):
     dusk = flicker.dusk(photo, 3).frames
     np.testing.assert_array_equal(dusk[0], photo)
     np.testing.assert_array_equal(dusk[-1], np.rint(photo * (2 / 3)).astype(np.uint8))
-    film = flicker.cut(photo, 255 - photo, 6)
-    assert film.cut == 3
-    np.testing.assert_array_equal(film.frames[2], photo)
-    np.testing.assert_array_equal(film.frames[3], 255 - photo)
+    video = flicker.cut(photo, 255 - photo, 6)
+    assert video.cut == 3
+    np.testing.assert_array_equal(video.frames[2], photo)
+    np.testing.assert_array_equal(video.frames[3], 255 - photo)
 
 
 def test_noise_is_slight_and_new_in_each_frame(photo):
-    film = flicker.visitor(photo + 40, 5)
-    assert flicker.energy(film.frames, film.still) == pytest.approx(2 * (flicker.NOISE_LEVELS**2 + 1 / 12), rel=0.1)
+    video = flicker.visitor(photo + 40, 5)
+    assert flicker.energy(video.frames, video.still) == pytest.approx(2 * (flicker.NOISE_LEVELS**2 + 1 / 12), rel=0.1)
 
 
 def test_figures_by_hand():
@@ -58,8 +58,8 @@ def test_figures_by_hand():
     assert flicker.largest_step(levels) == 3
     area = np.array([[True, True], [False, False]])
     assert flicker.energy(levels, area) == 4.5
-    film = flicker.Film(levels, None)
-    found = flicker.measure(film, lambda frame: frame * 2, levels)
+    video = flicker.Video(levels, None)
+    found = flicker.measure(video, lambda frame: frame * 2, levels)
     assert found["energy"] == 4
     assert found["lag"] == pytest.approx((10 + 13 + 11) / 3)
 
@@ -70,8 +70,8 @@ def test_it_runs_to_a_table(tmp_path, monkeypatch, capsys):
     build = flicker.networks.build_generator
     tiny = {"filters": 2, "blocks": 1}
     monkeypatch.setattr(flicker.networks, "build_generator", lambda name, **options: build(name, **(options | tiny)))
-    words = ["--pictures", str(tmp_path / "photos"), "--size", "32", "--frames", "8", "--half_lives", "0", "8"]
-    words += ["--films", "visitor", "cut"]
+    words = ["--images", str(tmp_path / "photos"), "--size", "32", "--frames", "8", "--half_lives", "0", "8"]
+    words += ["--videos", "visitor", "cut"]
     assert flicker.main([*words, "--out", str(tmp_path / "f.json")]) == 0
     told = capsys.readouterr().out
     assert "visitor: energy" in told
@@ -82,9 +82,9 @@ def test_it_runs_to_a_table(tmp_path, monkeypatch, capsys):
     assert results["visitor"]["8.0"]["lag"] > 0
 
 
-def test_too_few_pictures_are_told(tmp_path):
+def test_too_few_images_are_told(tmp_path):
     image_io.save(tmp_path / "a.png", noise())
-    with pytest.raises(UserError, match="holds 1 pictures, but two at least"):
-        flicker.main(["--pictures", str(tmp_path), "--size", "16"])
+    with pytest.raises(UserError, match="holds 1 images, but two at least"):
+        flicker.main(["--images", str(tmp_path), "--size", "16"])
     with pytest.raises(UserError, match="--frames must be 8 or more, and is 3"):
-        flicker.main(["--pictures", str(tmp_path), "--frames", "3"])
+        flicker.main(["--images", str(tmp_path), "--frames", "3"])

@@ -29,7 +29,7 @@ def _undone(monkeypatch):
     monkeypatch.setattr(training.Trainer, "_set_rate", training.Trainer._set_rate)
 
 
-def pictures(*shape, seed=0):
+def images(*shape, seed=0):
     return tf.constant(np.random.default_rng(seed).uniform(-1, 1, shape), tf.float32)
 
 
@@ -48,7 +48,7 @@ class Halfway:
     step = seconds = 0
 
 
-def test_pictures_are_shifted_with_zeros_and_cut():
+def test_images_are_shifted_with_zeros_and_cut():
     tf.random.set_seed(1)
     matrices, holes = (t.numpy() for t in ideas._moved_and_cut(64, 16))
     ramp = np.arange(1, 17.0)
@@ -64,8 +64,8 @@ def test_pictures_are_shifted_with_zeros_and_cut():
     assert 8 in holes.sum(1)
 
 
-def test_each_picture_is_augmented_by_itself_and_can_be_learned_from():
-    x = tf.Variable(tf.repeat(pictures(1, 16, 16, 3), 2, axis=0))
+def test_each_image_is_augmented_by_itself_and_can_be_learned_from():
+    x = tf.Variable(tf.repeat(images(1, 16, 16, 3), 2, axis=0))
     with tf.GradientTape() as tape:
         y = ideas.augmented(x)
     assert y.shape == x.shape
@@ -75,14 +75,14 @@ def test_each_picture_is_augmented_by_itself_and_can_be_learned_from():
 
 def test_augmentation_is_for_training_only():
     ideas.augment()
-    judge, x = gan()._discriminator("x"), pictures(1, 16, 16, 3)
+    judge, x = gan()._discriminator("x"), images(1, 16, 16, 3)
     np.testing.assert_array_equal(judge(x, training=False), judge.judge(x))
     assert np.abs(judge(x, training=True) - judge.judge(x)).max() > 1e-4
 
 
 def test_kernels_are_divided_by_their_largest_singular_value():
     ideas.spectral()
-    judge, x = gan()._discriminator("y"), pictures(2, 16, 16, 3)
+    judge, x = gan()._discriminator("y"), images(2, 16, 16, 3)
     for _ in range(100):
         judge(x, training=True)
     found = judge(x, training=False)
@@ -95,7 +95,7 @@ def test_kernels_are_divided_by_their_largest_singular_value():
 
 def test_both_scales_count_the_same():
     ideas.two_scales()
-    judge, x = gan()._discriminator("x"), pictures(1, 16, 16, 3)
+    judge, x = gan()._discriminator("x"), images(1, 16, 16, 3)
     half = tf.reduce_mean(tf.reshape(x, (1, 8, 2, 8, 2, 3)), axis=(2, 4))
     maps = [judge.judge(seen).numpy() for seen in (x, half)]
     assert [m.shape[1:3] for m in maps] == [(6, 6), (2, 2)]
@@ -103,8 +103,8 @@ def test_both_scales_count_the_same():
 
 
 def test_r1_is_half_gamma_times_the_squared_gradient(monkeypatch):
-    model, x = gan(), pictures(2, 16, 16, 3)
-    weights = pictures(16, 16, 3, seed=5)
+    model, x = gan(), images(2, 16, 16, 3)
+    weights = images(16, 16, 3, seed=5)
 
     def linear(self, domain):
         def judge(seen, training=False):
@@ -126,7 +126,7 @@ def test_r1_is_half_gamma_times_the_squared_gradient(monkeypatch):
 def test_all_ideas_at_once_train(tmp_path, capsys):
     for idea in ideas.IDEAS.values():
         idea()
-    source, run = tiny.folder(tmp_path / "pictures"), tmp_path / "run"
+    source, run = tiny.folder(tmp_path / "images"), tmp_path / "run"
     rates = []
     plain = training.Trainer._after_step
 
@@ -158,7 +158,7 @@ def test_cycles_weigh_less_towards_the_end():
 
 def test_cycles_are_compared_by_what_the_judge_sees(monkeypatch):
     monkeypatch.setattr(training.Trainer, "_set_rate", lambda self: 0.0)
-    model, x, y = gan(), pictures(1, 16, 16, 3), pictures(1, 16, 16, 3, seed=1)
+    model, x, y = gan(), images(1, 16, 16, 3), images(1, 16, 16, 3, seed=1)
     model.compile(*(keras.optimizers.Adam(beta_1=b) for b in (0.5, 0.5)))
     _, plain = model._generator_terms(x, y, True)
     ideas.feature_cycle()

@@ -41,7 +41,7 @@ def folder(tmp_path):
 )
 def test_its_steps_are_those_of_the_reference(folder, precision, upsampling):
     job = dataclasses.replace(JOB, precision=precision)
-    seeded = torch_seeds.Seeded(job, torch_seeds.Pictures(folder, 36, "cpu"), 4, 50.0, "cpu", upsampling)
+    seeded = torch_seeds.Seeded(job, torch_seeds.Images(folder, 36, "cpu"), 4, 50.0, "cpu", upsampling)
     reference = torch_cyclegan.Training(job, upsampling=upsampling)
     if precision == "bfloat16":
         for generator in reference.networks[:2]:
@@ -50,7 +50,7 @@ def test_its_steps_are_those_of_the_reference(folder, precision, upsampling):
         seeded.advance()
         for adam in (reference.adam_generators, reference.adam_discriminators):
             adam.param_groups[0]["lr"] = torch_training.RATE * torch_training.rate_factor(step / 4)
-        terms = reference.step(*(picture.clone() for picture in seeded._batch))
+        terms = reference.step(*(image.clone() for image in seeded._batch))
         assert seeded.losses() == pytest.approx(terms, rel=1e-5)
     for ours, theirs in zip(seeded.training.networks, reference.networks, strict=True):
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
@@ -68,15 +68,15 @@ def test_its_resizing_generator_is_ours():
     with torch.no_grad():
         for layer, convolution in zip(layers, convolutions, strict=True):
             layer.weight.copy_(torch.from_numpy(np.asarray(convolution.kernel).transpose(3, 2, 0, 1).copy()))
-        picture = np.random.default_rng(3).uniform(-1, 1, (1, 32, 24, 3)).astype(np.float32)
-        made = theirs(torch.from_numpy(picture).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
-    assert made == pytest.approx(np.asarray(ours(picture)), abs=1e-5)
+        image = np.random.default_rng(3).uniform(-1, 1, (1, 32, 24, 3)).astype(np.float32)
+        made = theirs(torch.from_numpy(image).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    assert made == pytest.approx(np.asarray(ours(image)), abs=1e-5)
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_averages_follow_the_weights_and_leave_them_alone(folder):
     # 0.05 of the images shown is the most that the half-life may be: step 3 is the first to reach the one asked for
-    seeded = torch_seeds.Seeded(JOB, torch_seeds.Pictures(folder, 36, "cpu"), 3, 0.12, "cpu")
+    seeded = torch_seeds.Seeded(JOB, torch_seeds.Images(folder, 36, "cpu"), 3, 0.12, "cpu")
     wanted = [w.detach().clone() for w in seeded._weights()]
     for step in range(1, 4):
         seeded.advance()
@@ -84,21 +84,21 @@ def test_averages_follow_the_weights_and_leave_them_alone(folder):
         wanted = [a + share * (w.detach() - a) for a, w in zip(wanted, seeded._weights(), strict=True)]
     for average, expected in zip(seeded._averages, wanted, strict=True):
         assert torch.allclose(average, expected, atol=1e-6)
-    pictures = np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
-    before = seeded.translated(pictures, 0, averaged=False)
-    averaged = seeded.translated(pictures, 0, averaged=True)
-    assert before.shape == pictures.shape
+    images = np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    before = seeded.translated(images, 0, averaged=False)
+    averaged = seeded.translated(images, 0, averaged=True)
+    assert before.shape == images.shape
     assert np.abs(before - averaged).max() > 0
-    assert np.array_equal(seeded.translated(pictures, 0, averaged=False), before)
+    assert np.array_equal(seeded.translated(images, 0, averaged=False), before)
 
 
-def test_each_step_is_fed_a_crop_of_a_picture_of_each_domain(folder):
-    pictures = torch_seeds.Pictures(folder, 36, "cpu")
-    seeded = torch_seeds.Seeded(JOB, pictures, 10, 50.0, "cpu")
+def test_each_step_is_fed_a_crop_of_a_image_of_each_domain(folder):
+    images = torch_seeds.Images(folder, 36, "cpu")
+    seeded = torch_seeds.Seeded(JOB, images, 10, 50.0, "cpu")
     seen = []
     for _ in range(6):
         seeded._feed()
-        for given, domain in zip(seeded._batch, pictures.domains, strict=True):
+        for given, domain in zip(seeded._batch, images.domains, strict=True):
             pixels = ((given[0] + 1) * 127.5).round().to(torch.uint8)
             windows = domain.unfold(2, 32, 1).unfold(3, 32, 1)  # (N, 3, 5, 5, 32, 32)
             same = torch.stack(
@@ -123,7 +123,7 @@ def test_the_pool_draws_as_the_references_does():
         assert ours.exchange(fake).item() == theirs.exchange(fake).item()
 
 
-def test_the_whole_way_from_pictures_to_a_table(folder, tmp_path, capsys, monkeypatch):
+def test_the_whole_way_from_images_to_a_table(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as the program would set it, but taken back
     tests, out = tmp_path / "tests.npz", tmp_path / "out"
     sizes = ["--size", "32", "--load_size", "36"]
@@ -151,7 +151,7 @@ def test_scores_are_those_of_the_race(folder):
     names = tuple("0123")
     pairs = tuple((i, (i + 1) % 4) for i in range(4))
     exam = split_scores.Exam(Split(list(x), list(y), names, names, pairs), {"x": list(x), "y": list(y)})
-    there, back = (exam.brief(lambda picture: 0.5 * picture, direction) for direction in ("xy", "yx"))
+    there, back = (exam.brief(lambda image: 0.5 * image, direction) for direction in ("xy", "yx"))
     for wanted, found in (
         (there, many_seeds.scores(y, 0.5 * x, np.array(pairs)[:, ::-1])),
         (back, many_seeds.scores(x, 0.5 * y, np.array(pairs))),
@@ -171,12 +171,12 @@ def test_mean_and_error_by_hand():
         (["--load_size", "30", "--size", "32"], "--load_size 30 is smaller"),
         (["--steps", "0"], "1 or more"),
         (["--marks", "0.5", "1.5"], "at most 1"),
-        (["--size", "64"], "holds pictures of 32 px"),
+        (["--size", "64"], "holds images of 32 px"),
     ],
 )
 def test_bad_words_are_told_in_a_sentence(folder, tmp_path, words, told):
-    pictures = np.zeros((1, 32, 32, 3), np.float16)
-    np.savez(tmp_path / "tests.npz", x=pictures, y=pictures, pairs=[(0, 0)])
+    images = np.zeros((1, 32, 32, 3), np.float16)
+    np.savez(tmp_path / "tests.npz", x=images, y=images, pairs=[(0, 0)])
     with pytest.raises(UserError, match=told):
         many_seeds.main(["train", str(folder), str(tmp_path / "tests.npz"), str(tmp_path / "out"), *words])
     assert not (tmp_path / "out").exists()
@@ -187,8 +187,8 @@ def test_the_chart_shows_the_raw_ends_of_each_precision(tmp_path):
     from chart import DEFAULT
 
     def dots(**changes):
-        """Pixels in bfloat16's colour; lines of both precisions, bfloat16's with these changes."""
-        scores = {"swd": 90.0, "colour_swd": 180.0, "colour_fringe": 0.1}
+        """Pixels in bfloat16's color; lines of both precisions, bfloat16's with these changes."""
+        scores = {"swd": 90.0, "colour_swd": 180.0, "color_fringe": 0.1}
         line = {
             "precision": "float32",
             "upsampling": "transposed",

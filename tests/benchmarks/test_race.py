@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.pictures import noise
+from tests.helpers.image_files import noise
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -177,14 +177,14 @@ def test_torch_trains_and_its_generators_come_back(entry, monkeypatch):
     assert entry.finished
     assert entry.kept()[-1]["step"] == steps >= 1
     assert made[0].adam_generators.param_groups[0]["lr"] < 2e-4
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     for direction, network in zip(("xy", "yx"), made[0].networks, strict=False):
-        wanted = network(torch_training.torch.from_numpy(picture.transpose(0, 3, 1, 2))).detach().numpy()
-        found = torch_training.translator(entry, 0.02, direction)(picture)
+        wanted = network(torch_training.torch.from_numpy(image.transpose(0, 3, 1, 2))).detach().numpy()
+        found = torch_training.translator(entry, 0.02, direction)(image)
         assert found == pytest.approx(wanted.transpose(0, 2, 3, 1), abs=1e-5)
 
 
-def test_torch_pictures_have_the_entrys_size_and_range(entry):
+def test_torch_images_have_the_entrys_size_and_range(entry):
     torch_training = pytest.importorskip("peers.torch_training")
     x, y = next(torch_training.batches(entry, workers=0))
     assert x.shape == y.shape == (1, 3, 32, 32)
@@ -232,7 +232,7 @@ def test_the_demo_is_for_ours_alone():
         quality_per_minute.parse(words)
 
 
-def test_a_folder_without_pictures_is_told(tmp_path):
+def test_a_folder_without_images_is_told(tmp_path):
     with pytest.raises(UserError, match="has no folder trainA"):
         quality_per_minute.parse([str(tmp_path)])
 
@@ -277,14 +277,14 @@ def test_curves_and_table(results):
     assert race_chart.panels(results, None) == [("xy", "psnr"), ("xy", "swd"), ("yx", "psnr")]
     text = race_chart.table(results)
     assert "| 2 | 18.5 (18 to 19) | 20 |" in text
-    coloured = [{**line, "yx": {**line["yx"], "colour_swd": 9.0}} for line in results]
-    assert race_chart.panels(coloured, None)[2:] == [("yx", "psnr"), ("yx", "colour_swd")]
-    labelled = [{**line, "xy": {**line["xy"], "pixel_accuracy": 0.5}} for line in results]
-    assert race_chart.panels(labelled, None)[0] == ("xy", "pixel_accuracy")
+    colored = [{**line, "yx": {**line["yx"], "colour_swd": 9.0}} for line in results]
+    assert race_chart.panels(colored, None)[2:] == [("yx", "psnr"), ("yx", "colour_swd")]
+    labeled = [{**line, "xy": {**line["xy"], "pixel_accuracy": 0.5}} for line in results]
+    assert race_chart.panels(labeled, None)[0] == ("xy", "pixel_accuracy")
 
 
-def test_every_contender_has_a_colour_and_averages_that_of_their_weights():
-    found = race_chart._colours(["torch", "ours", "ours, modern", "ours, modern, averaged"])
+def test_every_contender_has_a_color_and_averages_that_of_their_weights():
+    found = race_chart._colors(["torch", "ours", "ours, modern", "ours, modern, averaged"])
     assert found["ours, modern"] == found["ours, modern, averaged"]
     assert len(set(found.values())) == 3
 

@@ -26,55 +26,55 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 PALETTE = Palette(np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8), ("black", "white", "red"))
 
 
-def drawn(colour, count=1):
-    """(count, 4, 4, 3) in one colour, 0 to 1 -> [-1, 1]."""
-    return np.full((count, 4, 4, 3), 2 * np.array(colour, np.float32) - 1, np.float32)
+def drawn(color, count=1):
+    """(count, 4, 4, 3) in one color, 0 to 1 -> [-1, 1]."""
+    return np.full((count, 4, 4, 3), 2 * np.array(color, np.float32) - 1, np.float32)
 
 
-def negative(picture):
-    return -picture
+def negative(image):
+    return -image
 
 
 @pytest.fixture
 def exam():
-    """Pairs of pictures that are each other's negative."""
+    """Pairs of images that are each other's negative."""
     rng = np.random.default_rng(0)
     x = [rng.uniform(-1, 1, (32, 32, 3)).astype(np.float32) for _ in range(3)]
     names = ("a", "b", "c")
-    split = Split(x, [-picture for picture in x], names, names, ((0, 0), (1, 1), (2, 2)))
+    split = Split(x, [-image for image in x], names, names, ((0, 0), (1, 1), (2, 2)))
     masks = np.zeros((3, 32, 32), bool)
     masks[:, :8] = True
-    return split_scores.Exam(split, {"x": x, "y": [-picture for picture in x]}, masks, PALETTE)
+    return split_scores.Exam(split, {"x": x, "y": [-image for image in x]}, masks, PALETTE)
 
 
-def test_colour_shift_by_hand():
+def test_color_shift_by_hand():
     truth = np.concatenate([drawn((0, 0, 0)), drawn((1, 1, 1))])
-    pictures = np.concatenate([drawn((0.5, 0, 0)), drawn((1, 1, 0.25))])
-    assert split_scores.colour_shift(pictures, truth) == pytest.approx((1.0 + 1.5) / 6)
+    images = np.concatenate([drawn((0.5, 0, 0)), drawn((1, 1, 0.25))])
+    assert split_scores.color_shift(images, truth) == pytest.approx((1.0 + 1.5) / 6)
     checkered = truth.copy()
     checkered[0, ::2] += 0.5
     checkered[0, 1::2] -= 0.5
-    assert split_scores.colour_shift(checkered, truth) == pytest.approx(0)
+    assert split_scores.color_shift(checkered, truth) == pytest.approx(0)
 
 
-def test_a_fringe_of_colour_by_hand():
+def test_a_fringe_of_color_by_hand():
     signs = 1 - 2 * (np.indices((32, 32)).sum(0) % 2)[None, ..., None].astype(np.float32)
     red = np.concatenate([0.3 * signs, 0 * signs, 0 * signs], axis=-1)
-    assert fringe.colour_fringe(red) == pytest.approx(0.3 * np.sqrt(2) / 3, rel=1e-5)  # 2/3, -1/3, -1/3 of it
-    assert fringe.colour_fringe(np.repeat(signs, 3, axis=-1)) == pytest.approx(0, abs=1e-6)
-    assert fringe.colour_fringe(np.full((1, 32, 32, 3), [0.9, -0.5, 0.1], np.float32)) < 1e-6
+    assert fringe.color_fringe(red) == pytest.approx(0.3 * np.sqrt(2) / 3, rel=1e-5)  # 2/3, -1/3, -1/3 of it
+    assert fringe.color_fringe(np.repeat(signs, 3, axis=-1)) == pytest.approx(0, abs=1e-6)
+    assert fringe.color_fringe(np.full((1, 32, 32, 3), [0.9, -0.5, 0.1], np.float32)) < 1e-6
 
 
 def test_labels_are_read_through_the_palette_in_one_direction():
     truth = [drawn((0, 0, 0))[0], drawn((1, 1, 1))[0]]
-    split = Split([-picture for picture in truth], truth, ("a", "b"), ("a", "b"), ((0, 0), (1, 1)))
+    split = Split([-image for image in truth], truth, ("a", "b"), ("a", "b"), ((0, 0), (1, 1)))
     white = [drawn((1, 1, 1))[0], drawn((0.8, 0.9, 1))[0], drawn((0, 0, 0))[0]]
     exam = split_scores.Exam(split, {"x": white, "y": white}, None, PALETTE)
 
-    def there(picture):  # black stays; of white a quarter, the rest becomes red
-        found = np.broadcast_to(drawn((0.9, 0.1, 0)), picture.shape).copy()
+    def there(image):  # black stays; of white a quarter, the rest becomes red
+        found = np.broadcast_to(drawn((0.9, 0.1, 0)), image.shape).copy()
         found[:, :1] = 1
-        return np.where(picture > 0, -1, found)
+        return np.where(image > 0, -1, found)
 
     scores = exam.scores(there, None, "xy")
     assert scores["pixel_accuracy"] == pytest.approx(20 / 32)
@@ -89,10 +89,10 @@ def test_a_perfect_translator(exam):
     both = split_scores.both_ways(exam, {"xy": negative, "yx": negative})
     for direction, found in both.items():
         assert found["psnr"] == np.inf, direction
-        assert found["mae"] == found["colour_shift"] == found["animals_mae"] == found["cycle_error"] == 0
+        assert found["mae"] == found["color_shift"] == found["animals_mae"] == found["cycle_error"] == 0
         assert found["nearer"] == 3
-        assert found["identity_colour_shift"] == pytest.approx(
-            np.mean([np.abs(2 * picture.mean((0, 1))) for picture in exam.split.x])
+        assert found["identity_color_shift"] == pytest.approx(
+            np.mean([np.abs(2 * image.mean((0, 1))) for image in exam.split.x])
         )
     assert both["xy"]["pixel_accuracy"] == 1
     assert "pixel_accuracy" not in both["yx"]
@@ -101,9 +101,9 @@ def test_a_perfect_translator(exam):
 def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(exam):
     shown = []
 
-    def there(picture):
-        shown.append(np.asarray(picture))
-        return 0.5 * picture
+    def there(image):
+        shown.append(np.asarray(image))
+        return 0.5 * image
 
     whole = split_scores.both_ways(exam, {"xy": there, "yx": there})
     shown.clear()
@@ -116,7 +116,7 @@ def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(exam):
 
 def test_baselines_stand_beside_with_the_same_scores(exam):
     found = exam.baselines("xy")
-    scores = exam.scores(lambda picture: picture, None, "xy")
+    scores = exam.scores(lambda image: image, None, "xy")
     for name in ("psnr", "mae", "ssim", "animals_mae", "animals_psnr", "nearer", "checkerboard", "pixel_accuracy"):
         assert found["unchanged input"][name] == pytest.approx(scores[name]), name
     assert set(found) == {"unchanged input", "constant", "random real", "truth"}
@@ -174,16 +174,16 @@ def run(tmp_path):
 
 
 def test_raw_and_averaged_weights_of_the_last_step(run):
-    picture = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2), -1, 1)
+    image = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2), -1, 1)
     for direction in ("xy", "yx"):
         network = assembly.build_generator(run.experiment(), direction)
-        raw = network(picture).numpy()
+        raw = network(image).numpy()
         for weight in network.trainable_variables:
             weight.assign(2 * weight.numpy())
-        doubled = network(picture).numpy()
+        doubled = network(image).numpy()
         assert np.abs(raw - doubled).max() > 1e-4
-        assert split_scores.of_run(run.path)[direction](picture).numpy() == pytest.approx(raw, abs=1e-6)
-        averaged = split_scores.of_run(run.path, averaged=True)[direction](picture).numpy()
+        assert split_scores.of_run(run.path)[direction](image).numpy() == pytest.approx(raw, abs=1e-6)
+        averaged = split_scores.of_run(run.path, averaged=True)[direction](image).numpy()
         assert averaged == pytest.approx(doubled, abs=1e-6)
 
 
@@ -198,16 +198,16 @@ def test_a_run_without_averages_is_told(run):
 def test_weights_of_files(run, tmp_path):
     network = assembly.build_generator(run.experiment(), "xy")
     network.save(tmp_path / "one.keras")
-    picture = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2), -1, 1)
+    image = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2), -1, 1)
     (there,) = split_scores.of_files({"xy": tmp_path / "one.keras"}).values()
-    assert there(picture).numpy() == pytest.approx(network(picture).numpy(), abs=1e-6)
+    assert there(image).numpy() == pytest.approx(network(image).numpy(), abs=1e-6)
 
 
 def test_the_test_split_of_a_folder_must_be_paired(run):
     exam = split_scores.Exam.of(run.experiment())
     assert exam.split.pairs == ((0, 0), (1, 1))
     assert exam.masks is None
-    assert [len(pictures) for pictures in exam.training.values()] == [2, 2]
+    assert [len(images) for images in exam.training.values()] == [2, 2]
     test_y = Path(run.experiment().data.source) / "testB"
     (test_y / "1.png").rename(test_y / "other.png")
     with pytest.raises(UserError, match="has no pairs"):

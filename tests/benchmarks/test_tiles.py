@@ -32,19 +32,19 @@ def test_borders_are_where_tiles_meet():
     assert tiles.middles_between([36, 60, 80]) == [48, 70]
 
 
-def test_the_made_picture_comes_in_rows():
-    picture = tiles.synthetic(0, 40, 40, 60)
-    assert (picture.shape, picture.dtype) == ((40, 60, 3), np.uint8)
-    assert picture[:, -10:, 0].mean() > picture[:, :10, 0].mean() + 60
+def test_the_made_image_comes_in_rows():
+    image = tiles.synthetic(0, 40, 40, 60)
+    assert (image.shape, image.dtype) == ((40, 60, 3), np.uint8)
+    assert image[:, -10:, 0].mean() > image[:, :10, 0].mean() + 60
     assert tiles.synthetic(30, 40, 40, 60).shape == (10, 60, 3)
 
 
-def test_shared_statistics_are_nearer_to_the_whole_picture_than_any_other_way():
+def test_shared_statistics_are_nearer_to_the_whole_image_than_any_other_way():
     network = build_generator("resnet_6blocks", filters=2, blocks=1, seed=1)
     for variable in network.trainable_variables:
         variable.assign(tiles.LARGER * variable)
     rows = tiles.quality(network, 4, tiles.synthetic(0, 160, 160, 160), 64, 24)
-    assert rows[0]["way"] == "the whole picture at once"
+    assert rows[0]["way"] == "the whole image at once"
     exact, *others = rows[1:]
     assert len(others) == 3
     assert all(exact["psnr_db"] > other["psnr_db"] + 10 for other in others)
@@ -59,6 +59,6 @@ def test_the_real_command_is_measured(tmp_path):
     network = tmp_path / "g.keras"
     build_generator("resnet_6blocks", filters=2, blocks=1, seed=1).save(network)
     found = tiles.memory(network, 100, 160, ["--tile=64", "--overlap=16"], tmp_path)
-    assert found["picture"] == "160 x 100"
+    assert found["image"] == "160 x 100"
     assert 2**27 < found["peak_rss_bytes"] < 2**31
     assert any("160 x 100 in 6 tiles" in line for line in found["printed"])

@@ -66,10 +66,10 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 def negative(body):
-    """A fake server's answer: the picture with white for black."""
-    picture = Image.open(io.BytesIO(base64.b64decode(body["instances"][0]["b64"]))).convert("RGB")
+    """A fake server's answer: the image with white for black."""
+    image = Image.open(io.BytesIO(base64.b64decode(body["instances"][0]["b64"]))).convert("RGB")
     stream = io.BytesIO()
-    Image.fromarray(255 - np.asarray(picture)).save(stream, "PNG")
+    Image.fromarray(255 - np.asarray(image)).save(stream, "PNG")
     return 200, {"predictions": [{"b64": base64.b64encode(stream.getvalue()).decode()}]}
 
 
@@ -119,7 +119,7 @@ def install(folder: Path) -> Path:
 
 
 def drive(scripts: Path, out: Path, scenario: str, url: str, **config) -> dict:
-    """Plays a scenario of scenarios.mjs; pictures and screenshots lie in `out` afterwards."""
+    """Plays a scenario of scenarios.mjs; images and screenshots lie in `out` afterwards."""
     out.mkdir(parents=True, exist_ok=True)
     words = {
         "scenario": scenario,

@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def read(path, mode: str = "RGB") -> np.ndarray:
-    """A picture file, or a stream, as uint8 (H, W, C)."""
+    """An image file, or a stream, as uint8 (H, W, C)."""
     with Image.open(path) as image:
         pixels = np.asarray(image.convert(mode))
     return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -128,20 +128,20 @@ async function keyboard(visit) {
   return { order, first, name: download.suggestedFilename() };
 }
 
-/** Opens, waits until there is a picture's translation or a problem. */
+/** Opens, waits until there is an image's translation or a problem. */
 async function simple(visit) {
   await visit.open();
   await visit.ready();
-  await visit.pick(visit.config.files.picture);
+  await visit.pick(visit.config.files.image);
   const said = await visit.translated();
   const again = visit.config.twice ? await repeated(visit) : "";
-  await visit.save("picture.png");
+  await visit.save("image.png");
   await visit.shot("translated.png");
   const canvases = await visit.page.locator("#compare canvas").evaluateAll((each) => each.map(({ width, height }) => [width, height]));
   return { said, again, canvases, privacy: await visit.words("#privacy"), body: await visit.words("body") };
 }
 
-/** One picture goes well, one does not, one goes well again. */
+/** One image goes well, one does not, one goes well again. */
 async function recovery(visit) {
   const { page, config } = visit;
   await visit.open();
@@ -163,7 +163,7 @@ async function glance(visit) {
 }
 
 async function repeated(visit) {
-  await visit.pick(visit.config.files.picture);
+  await visit.pick(visit.config.files.image);
   return visit.translated();
 }
 
@@ -173,8 +173,8 @@ async function fails(visit) {
     await page.addInitScript(config.init);
   }
   await visit.open();
-  if (config.files?.picture) {
-    await visit.pick(config.files.picture);
+  if (config.files?.image) {
+    await visit.pick(config.files.image);
   }
   const said = await visit.problem();
   await visit.shot("problem.png");
@@ -197,7 +197,7 @@ async function loading(visit) {
   await page.waitForTimeout(300);
   await visit.shot("loading.png");
   const violations = await visit.violations();
-  await visit.pick(visit.config.files.picture);
+  await visit.pick(visit.config.files.image);
   const said = await visit.translated();
   return { said, violations, seen: await page.evaluate(() => globalThis.seen), hidden: await page.locator("#loading").isHidden() };
 }
@@ -247,7 +247,7 @@ async function camera(visit) {
   return { violations, levels, stopped, left, said, closed: await page.locator("#camera").isHidden() };
 }
 
-/** A second picture and a second direction before the first is done: the last one asked for is shown. */
+/** A second image and a second direction before the first is done: the last one asked for is shown. */
 async function hurry(visit) {
   const { page, config } = visit;
   await visit.open();

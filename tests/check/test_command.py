@@ -9,7 +9,7 @@ import pytest
 from cyclegan_tf.check import command as check
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from tests.helpers import pictures
+from tests.helpers import image_files
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the contact sheet goes unless told otherwise
     folder = tmp_path / "data"
     for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
-        image_io.save(folder / name / "0.png", pictures.noise(20, 24, seed=seed))
+        image_io.save(folder / name / "0.png", image_files.noise(20, 24, seed=seed))
     return folder
 
 
@@ -25,7 +25,7 @@ def test_fine(data, capsys):
     assert check.main([str(data), "--crop_size_px", "16"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0].split() == ["folder", "pictures", "width", "px", "height", "px", "width/height", "kinds"]
+    assert lines[0].split() == ["folder", "images", "width", "px", "height", "px", "width/height", "kinds"]
     assert lines[1].split() == ["trainA", "1", "24", "20", "1.2", "1", "PNG", "RGB", "8-bit"]
     assert lines[-3:] == ["Fine to train on.", "", "contact sheet: contact_sheet.png"]
     assert image_io.read("contact_sheet.png").shape[-1] == 3
@@ -38,11 +38,11 @@ def test_no_contact_sheet(data, tmp_path):
 
 
 def test_warnings(data, capsys):
-    image_io.save(data / "trainA" / "1.png", pictures.noise(10, 40, seed=9))
+    image_io.save(data / "trainA" / "1.png", image_files.noise(10, 40, seed=9))
     assert check.main([str(data), "--crop_size_px", "16"]) == 1
     out = capsys.readouterr().out
     assert "24 / 24 / 40" in out
-    assert "warning: trainA: 1 of 2 pictures is smaller than the crop of 16 px" in out
+    assert "warning: trainA: 1 of 2 images is smaller than the crop of 16 px" in out
     assert "Can be trained on" in out
 
 
@@ -50,14 +50,14 @@ def test_unusable(data, capsys):
     (data / "trainB" / "bad.png").write_bytes(b"no")
     assert check.main([str(data), "--crop_size_px", "16"]) == 2
     out = capsys.readouterr().out
-    assert f"\n    {data / 'trainB' / 'bad.png'}: is not a picture" in out
+    assert f"\n    {data / 'trainB' / 'bad.png'}: is not an image" in out
     assert "Training would refuse this" in out
 
 
 def test_empty_domain(data, capsys):
     (data / "trainA" / "0.png").rename(data / "trainA" / "0.heic")
     assert check.main([str(data)]) == 2
-    assert "error: trainA has no pictures (it holds 1 .heic)" in capsys.readouterr().out
+    assert "error: trainA has no images (it holds 1 .heic)" in capsys.readouterr().out
 
 
 def test_two_plain_folders_and_contact_sheet(data, tmp_path, capsys):
@@ -74,7 +74,7 @@ def test_two_plain_folders_and_contact_sheet(data, tmp_path, capsys):
 def test_channels(data, capsys):
     for name in ("trainB", "testB"):
         (data / name / "0.png").unlink()
-        np.save(data / name / "0.npy", pictures.noise(20, 20, 5, seed=len(name)))
+        np.save(data / name / "0.npy", image_files.noise(20, 20, 5, seed=len(name)))
     assert check.main([str(data), "--crop_size_px", "16", "--channels_y", "5"]) == 0
     assert check.main([str(data), "--crop_size_px", "16"]) == 2
     assert "has 5 channels" in capsys.readouterr().out
@@ -123,5 +123,5 @@ def test_as_a_program(data):
     (data / "trainB" / "bad.png").write_bytes(b"no")
     done = run_program(str(data), "--crop_size_px", "16")
     assert done.returncode == 2, done.stderr
-    assert "bad.png: is not a picture" in done.stdout
+    assert "bad.png: is not an image" in done.stdout
     assert "Traceback" not in done.stderr

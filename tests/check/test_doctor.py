@@ -7,16 +7,16 @@ from PIL import Image
 from cyclegan_tf.check import doctor
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from tests.helpers import pictures
+from tests.helpers import image_files
 
 
 @pytest.fixture
 def data(tmp_path):
-    """A sound data set: 4 training and 2 test pictures per domain, no two alike."""
+    """A sound data set: 4 training and 2 test images per domain, no two alike."""
     seed = iter(range(100))
     for name, count in (("trainA", 4), ("trainB", 4), ("testA", 2), ("testB", 2)):
         for number in range(count):
-            image_io.save(tmp_path / name / f"{number}.png", pictures.noise(20, 24, seed=next(seed)))
+            image_io.save(tmp_path / name / f"{number}.png", image_files.noise(20, 24, seed=next(seed)))
     return tmp_path
 
 
@@ -44,48 +44,48 @@ def test_sound_data(data):
 
 
 def test_equal_after_decoding_is_equal_whatever_the_format(data):
-    picture = image_io.read(data / "trainA" / "0.png")
-    Image.fromarray(picture).save(data / "trainB" / "copy.bmp")
+    image = image_io.read(data / "trainA" / "0.png")
+    Image.fromarray(image).save(data / "trainB" / "copy.bmp")
     (found,) = texts(examine(data))
-    assert "1 picture is in both domains" in found
+    assert "1 image is in both domains" in found
     assert "trainA/0.png = trainB/copy.bmp" in found
-    image_io.save(data / "trainB" / "copy.bmp", picture.reshape(24, 20, 3))  # the same bytes, another picture
+    image_io.save(data / "trainB" / "copy.bmp", image.reshape(24, 20, 3))  # the same bytes, another image
     assert texts(examine(data)) == []
 
 
 def test_every_broken_file_is_named_and_makes_the_data_unusable(data):
     (data / "trainA" / "empty.png").touch()
     (data / "trainA" / "text.jpg").write_text("hello")
-    Image.fromarray(pictures.smooth()).save(data / "whole.jpg")
-    pictures.cut_off(data / "trainB" / "cut.jpg", data / "whole.jpg", 0.95)
-    pictures.bomb_png(data / "testA" / "bomb.png")
+    Image.fromarray(image_files.smooth()).save(data / "whole.jpg")
+    image_files.cut_off(data / "trainB" / "cut.jpg", data / "whole.jpg", 0.95)
+    image_files.bomb_png(data / "testA" / "bomb.png")
     report = examine(data)
     assert report.status == 2
     first, second, third = texts(report)
     assert first.startswith("error trainA: 2 files")
     assert "empty.png: is empty" in first
-    assert "text.jpg: is not a picture" in first
+    assert "text.jpg: is not an image" in first
     assert "cut.jpg: is damaged or cut off" in second
     assert third.startswith("warning testA: 1 file")
     assert "bomb.png: has 100000 x 100000 pixels" in third
 
 
-def test_one_colour_is_flat_though_its_channels_differ(data):
+def test_one_color_is_flat_though_its_channels_differ(data):
     image_io.save(data / "trainA" / "blue.png", np.full((20, 24, 3), (10, 20, 250), np.uint8))
     report = examine(data)
     assert report.status == 1
     (found,) = texts(report)
-    assert "trainA: 1 of 5 pictures is flat" in found
+    assert "trainA: 1 of 5 images is flat" in found
     assert "blue.png" in found
 
 
 def test_channels_by_domain(data):
     for number in range(4):
         (data / "trainB" / f"{number}.png").unlink()
-        np.save(data / "trainB" / f"{number}.npy", pictures.noise(20, 20, 5, seed=number))
+        np.save(data / "trainB" / f"{number}.npy", image_files.noise(20, 20, 5, seed=number))
     for number in range(2):
         (data / "testB" / f"{number}.png").unlink()
-        np.save(data / "testB" / f"{number}.npy", pictures.noise(20, 20, 5, seed=number + 9))
+        np.save(data / "testB" / f"{number}.npy", image_files.noise(20, 20, 5, seed=number + 9))
     assert examine(data, channels_y=5).status == 0
     report = examine(data)
     assert report.status == 2
@@ -107,20 +107,20 @@ def test_missing_test_folders_are_a_note_missing_train_folders_an_error(data):
 
 def test_contact_sheet_shows_every_folder_and_the_same_each_time(data):
     report = examine(data)
-    sheet = doctor.contact_sheet(report, pictures_per_row=3, cell_px=32)
+    sheet = doctor.contact_sheet(report, images_per_row=3, cell_px=32)
     assert sheet.dtype == np.uint8
     height, width, _ = sheet.shape
     assert height == 4 + 4 * (32 + 4)
     rows = [sheet[4 + 36 * row : 36 + 36 * row, width - 3 * 36 :] for row in range(4)]
     drawn = [[(row[:, c * 36 : c * 36 + 32] < 250).mean() > 0.5 for c in range(3)] for row in rows]
     assert drawn == [[True] * 3] * 2 + [[True, True, False]] * 2
-    np.testing.assert_array_equal(sheet, doctor.contact_sheet(report, pictures_per_row=3, cell_px=32))
-    assert (sheet != doctor.contact_sheet(report, pictures_per_row=3, cell_px=32, seed=1)).any()
+    np.testing.assert_array_equal(sheet, doctor.contact_sheet(report, images_per_row=3, cell_px=32))
+    assert (sheet != doctor.contact_sheet(report, images_per_row=3, cell_px=32, seed=1)).any()
 
 
-def test_no_contact_sheet_without_pictures(tmp_path):
+def test_no_contact_sheet_without_images(tmp_path):
     (tmp_path / "x").mkdir()
     report = doctor.examine({"X": tmp_path / "x", "Y": tmp_path / "x"})
     assert report.status == 2
-    with pytest.raises(UserError, match="no picture"):
+    with pytest.raises(UserError, match="no image"):
         doctor.contact_sheet(report)

@@ -7,16 +7,16 @@ import pytest
 
 from cyclegan_tf.check import findings
 from cyclegan_tf.check.findings import Examined, Folder
-from cyclegan_tf.images.io import PictureInfo
+from cyclegan_tf.images.io import ImageInfo
 
 
 def good(folder, number, **changes):
-    """A readable picture, unlike any other, nothing wrong with it."""
+    """A readable image, unlike any other, nothing wrong with it."""
     facts = {"width": 300, "height": 300, "mode": "RGB", "channels": 3, "bits": 8, "has_alpha": False}
     facts |= {name: changes.pop(name) for name in list(changes) if name in facts}
     path = Path(folder) / f"{number}.png"
     known = {"digest": f"{folder}{number}".encode(), "contrast": 0.2, "brightest": 1.0} | changes
-    return Examined(path, None, PictureInfo(path, "PNG", **facts), **known)
+    return Examined(path, None, ImageInfo(path, "PNG", **facts), **known)
 
 
 def folder(name, *files, channels=3, ignored=None):
@@ -28,7 +28,7 @@ def look(*folders, crop_size_px=256):
 
 
 def both(*x_files, channels=3):
-    """Domain X as given, domain Y as many good pictures."""
+    """Domain X as given, domain Y as many good images."""
     return folder("X", *x_files, channels=channels), folder("Y", *(good("Y", i) for i in range(len(x_files))))
 
 
@@ -44,16 +44,16 @@ def test_domains_by_name():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"contrast": 0.001}, "1 of 2 pictures is flat"),
-        ({"width": 255}, "1 of 2 pictures is smaller than the crop of 256 px"),
+        ({"contrast": 0.001}, "1 of 2 images is flat"),
+        ({"width": 255}, "1 of 2 images is smaller than the crop of 256 px"),
         ({"height": 255}, "smaller than the crop"),
         ({"has_alpha": True, "channels": 4, "mode": "RGBA"}, "laid on white"),
         ({"mode": "CMYK", "channels": 4}, "in CMYK"),
         ({"bits": 16}, "Domain X mixes 1 8-bit and 1 deeper"),
-        ({"channels": 1, "mode": "L"}, "Domain X mixes 1 colour and 1 gray"),
+        ({"channels": 1, "mode": "L"}, "Domain X mixes 1 color and 1 gray"),
     ],
 )
-def test_one_odd_picture_is_found(changes, words):
+def test_one_odd_image_is_found(changes, words):
     (found,) = look(*both(good("X", 1), good("X", 2, **changes)))
     assert found.level == "warning"
     assert words in found.text
@@ -62,21 +62,21 @@ def test_one_odd_picture_is_found(changes, words):
         assert "1.png" not in found.text
 
 
-def test_gray_among_colour_is_all_right_where_gray_is_read():
+def test_gray_among_color_is_all_right_where_gray_is_read():
     assert look(*both(good("X", 1), good("X", 2, channels=1, mode="L"), channels=1)) == []
 
 
 def test_shallow_data_in_deep_files():
     dark = [good("X", number, bits=16, brightest=4095 / 65535) for number in (1, 2)]
     (found,) = look(*both(*dark))
-    assert "no deep picture goes above 6.2% of white" in found.text
+    assert "no deep image goes above 6.2% of white" in found.text
     assert look(*both(*dark, good("X", 3, bits=16, brightest=0.9))) == []
 
 
-def test_the_same_picture_in_two_places():
+def test_the_same_image_in_two_places():
     x, y = good("X", 1, digest=b"same"), good("Y", 1, digest=b"same")
     (found,) = look(folder("X", x), folder("Y", y))
-    assert found.text.startswith("1 picture is in both domains")
+    assert found.text.startswith("1 image is in both domains")
     assert "X/1.png = Y/1.png" in found.text
 
     train, test = good("trainA", 1, digest=b"same"), good("testA", 1, digest=b"same")
@@ -111,10 +111,10 @@ def test_many_unreadable_files_are_counted():
 def test_empty_folders():
     (found,) = look(folder("X", ignored={".heic": 12}), folder("Y", good("Y", 1)))
     assert found.level == "error"
-    assert "X has no pictures (it holds 12 .heic)" in found.text
+    assert "X has no images (it holds 12 .heic)" in found.text
     found = look(folder("trainA", good("trainA", 1)), folder("trainB", good("trainB", 1)), folder("testA"))
     assert [(finding.level, finding.text[:20]) for finding in found] == [
-        ("note", "testA has no picture"),
+        ("note", "testA has no image"),
         ("note", "There is no testB; t"),
     ]
 

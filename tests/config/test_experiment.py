@@ -21,7 +21,7 @@ def test_defaults_are_the_papers_recipe():
     assert (e.training.constant_epochs, e.training.decay_epochs, e.training.pool_size_images) == (100, 100, 50)
 
 
-def test_identity_is_relative_to_the_cycle_of_the_same_picture_unless_set_by_itself():
+def test_identity_is_relative_to_the_cycle_of_the_same_image_unless_set_by_itself():
     assert Loss(cycle_x=4, cycle_y=8, identity=0.25).identity_weights() == (1, 2)
     assert Loss(identity_x=3.0).identity_weights() == (3, 5)
     assert Loss(cycle_y=0).identity_weights() == (5, 0)
@@ -52,7 +52,7 @@ def test_identity_is_relative_to_the_cycle_of_the_same_picture_unless_set_by_its
         (lambda: Training(ema=0.0), "training.ema is 0.0, but it must be above 0"),
         (lambda: Training(patience=0), "training.patience is 0"),
         (lambda: Logging(score_every_epochs=-1), "logging.score_every_epochs is -1"),
-        (lambda: Logging(score_pictures=0), "logging.score_pictures is 0"),
+        (lambda: Logging(score_images=0), "logging.score_images is 0"),
         (
             lambda: Experiment(training=Training(patience=3), logging=Logging(score_every_epochs=0)),
             "training.patience is 3, but logging.score_every_epochs is 0",
@@ -80,7 +80,7 @@ def test_dictionary_and_yaml_round_trip():
 def test_averages_and_early_stop_are_off_and_scores_on_unless_asked_for():
     e = Experiment()
     assert (e.training.ema, e.training.patience, e.training.best_by) == (None, None, "colour_swd")
-    assert (e.logging.score_every_epochs, e.logging.score_pictures) == (5, 20)
+    assert (e.logging.score_every_epochs, e.logging.score_images) == (5, 20)
     assert Logging(score_every_epochs=0).score_every_epochs == 0
 
 
@@ -90,7 +90,7 @@ def test_a_config_written_before_there_were_scores_or_norms_takes_the_defaults()
         "generator": ("norm",),
         "discriminator": ("norm",),
         "training": ("ema", "best_by", "patience", "freeze"),
-        "logging": ("score_every_epochs", "score_pictures"),
+        "logging": ("score_every_epochs", "score_images"),
     }.items():
         for name in names:
             del old[section][name]

@@ -153,7 +153,7 @@ def test_weights_alone(name, form):
         assert 1e-3 < DIFFERENCES[path.name] < 0.05  # docs/interop.md tells of it
     else:
         _, notes = check_network(path, name)
-    (told,) = [note for note in notes if "recognised by its shapes" in note]
+    (told,) = [note for note in notes if "recognized by its shapes" in note]
     assert ("it may be" in told) is (form == "{}.weights.h5")
 
 

@@ -43,7 +43,7 @@ def folder(path, made, epoch="latest"):
     return path
 
 
-def picture(height=16, width=24, channels=3):
+def image(height=16, width=24, channels=3):
     return np.random.default_rng(2).uniform(-1, 1, (1, height, width, channels)).astype(np.float32)
 
 
@@ -58,14 +58,14 @@ def given(made, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return tiny.folder(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory):
+    return tiny.folder(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
-def run(given, pictures, tmp_path_factory):
+def run(given, images, tmp_path_factory):
     target = tmp_path_factory.mktemp("runs") / "converted"
-    assert convert.main([str(given), str(target), f"--data.source={pictures}", *TINY, "--quiet"]) == 0
+    assert convert.main([str(given), str(target), f"--data.source={images}", *TINY, "--quiet"]) == 0
     return target
 
 
@@ -82,22 +82,22 @@ def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):
     told = capsys.readouterr().out
     parameters = sum(parameter.numel() for parameter in made["G_A"].parameters())
     assert (
-        "recognised  latest_net_G_A.pth: resnet, 2 filters, 2 blocks, 3 -> 3 channels, instance norm, no dropout, "
+        "recognized  latest_net_G_A.pth: resnet, 2 filters, 2 blocks, 3 -> 3 channels, instance norm, no dropout, "
         f"{parameters:,} parameters\n"
     ) in told
     assert f"next        python -m cyclegan_tf.translate {target} INPUT OUTPUT\n" in told
-    assert f"python -m cyclegan_tf.train --init_from {target} --data.source PICTURES\n" in told
+    assert f"python -m cyclegan_tf.train --init_from {target} --data.source IMAGES\n" in told
     assert names(tmp_path / "new") == ["g.keras"]
     network = keras.saving.load_model(target)
-    np.testing.assert_allclose(network(picture()), official.outputs_of(made["G_A"], picture()), atol=1e-4)
+    np.testing.assert_allclose(network(image()), official.outputs_of(made["G_A"], image()), atol=1e-4)
 
 
 def test_a_discriminator_becomes_a_keras_file_that_nothing_translates_with(made, given, tmp_path, capsys):
     assert convert.main([str(given / "latest_net_D_B.pth"), str(tmp_path / "d.keras")]) == 0
     assert "next" not in capsys.readouterr().out
     network = keras.saving.load_model(tmp_path / "d.keras")
-    truth = official.outputs_of(made["D_B"], picture())
-    np.testing.assert_allclose(network(picture()), truth, atol=1e-4 * np.abs(truth).max())
+    truth = official.outputs_of(made["D_B"], image())
+    np.testing.assert_allclose(network(image()), truth, atol=1e-4 * np.abs(truth).max())
 
 
 def test_notes_are_told_and_quiet_is_quiet(tmp_path, capsys):
@@ -137,10 +137,10 @@ def test_a_folder_becomes_a_run_directory(made, run):
     assert experiment.data.crop_size_px == 16
     for direction, name in (("xy", "G_A"), ("yx", "G_B")):
         network = keras.saving.load_model(run / f"generator_{direction}.keras")
-        np.testing.assert_allclose(network(picture()), official.outputs_of(made[name], picture()), atol=1e-4)
+        np.testing.assert_allclose(network(image()), official.outputs_of(made[name], image()), atol=1e-4)
 
 
-def test_the_judge_of_y_is_the_one_that_learned_from_pictures_of_b(made, run):
+def test_the_judge_of_y_is_the_one_that_learned_from_images_of_b(made, run):
     """D_A in the authors' code is shown real_B: it must come out as the judge of Y."""
     arrays, scalars = checkpoints.read(checkpoints.listed(run / "checkpoints")[0])
     assert scalars["step"] == 0
@@ -155,22 +155,22 @@ def test_the_judge_of_y_is_the_one_that_learned_from_pictures_of_b(made, run):
     assert not arrays["pool_x/count"]
 
 
-def test_the_run_translates(made, run, pictures, tmp_path):
-    assert translate.main([str(run), str(pictures / "testB"), str(tmp_path / "out"), "--direction=yx", "--quiet"]) == 0
+def test_the_run_translates(made, run, images, tmp_path):
+    assert translate.main([str(run), str(images / "testB"), str(tmp_path / "out"), "--direction=yx", "--quiet"]) == 0
     assert names(tmp_path / "out") == ["0.png", "1.png"]
 
 
 @pytest.mark.slow
-def test_the_run_goes_on_training(given, pictures, tmp_path, capsys):
+def test_the_run_goes_on_training(given, images, tmp_path, capsys):
     target = tmp_path / "run"
-    words = [f"--data.source={pictures}", *TINY, "--training.max_steps=2", "--training.ema=8"]
+    words = [f"--data.source={images}", *TINY, "--training.max_steps=2", "--training.ema=8"]
     assert convert.main([str(given), str(target), *words]) == 0
     assert f"next        python -m cyclegan_tf.train --run_dir {target}\n" in capsys.readouterr().out
     before, _ = checkpoints.read(checkpoints.listed(target / "checkpoints")[0])
     assert train.main(["--run_dir", str(target), "--resume", "required"]) == 0
     told = capsys.readouterr().out
     assert "step_000000000.npz, step 0" in told
-    assert "the pictures are not those" not in told
+    assert "the images are not those" not in told
     after, scalars = checkpoints.read(checkpoints.listed(target / "checkpoints")[0])
     assert scalars["step"] == 2
     assert set(after) == set(before)
@@ -179,9 +179,9 @@ def test_the_run_goes_on_training(given, pictures, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_run_of_batch_normalization_goes_on_training(pictures, tmp_path):
+def test_a_run_of_batch_normalization_goes_on_training(images, tmp_path):
     source = folder(tmp_path / "official", networks(norm="batch"))
-    words = [f"--data.source={pictures}", *TINY, "--training.max_steps=2", "--quiet"]
+    words = [f"--data.source={images}", *TINY, "--training.max_steps=2", "--quiet"]
     assert convert.main([str(source), str(tmp_path / "run"), *words]) == 0
     assert train.main(["--run_dir", str(tmp_path / "run"), "--quiet"]) == 0
     states = [checkpoints.read(path)[0] for path in checkpoints.listed(tmp_path / "run" / "checkpoints")]
@@ -190,7 +190,7 @@ def test_a_run_of_batch_normalization_goes_on_training(pictures, tmp_path):
         assert np.abs(after[name] - before[name]).max() > 0, name
 
 
-def test_other_epochs_and_domains_of_other_channels(pictures, tmp_path, capsys):
+def test_other_epochs_and_domains_of_other_channels(images, tmp_path, capsys):
     made = {
         "G_A": official.Resnet(3, 1, filters=2, blocks=1),
         "G_B": official.Resnet(1, 3, filters=2, blocks=1),
@@ -201,7 +201,7 @@ def test_other_epochs_and_domains_of_other_channels(pictures, tmp_path, capsys):
     assert convert.main([str(source), str(tmp_path / "run"), "--epoch", "55", *TINY]) == 0
     told = capsys.readouterr().out
     assert "there is no identity loss" in told
-    assert "training here would go on with the demo's pictures" in told
+    assert "training here would go on with the demo's images" in told
     experiment = RunDirectory(tmp_path / "run").experiment()
     assert (experiment.data.channels_x, experiment.data.channels_y) == (3, 1)
     assert experiment.loss.identity == 0
@@ -231,9 +231,7 @@ def test_a_run_becomes_a_folder_and_that_the_same_run(made, run, tmp_path, capsy
         again = FOUR[name]()
         again.load_state_dict(loaded, strict=True)
         assert list(loaded) == list(network.state_dict())
-        np.testing.assert_array_equal(
-            official.outputs_of(again.eval(), picture()), official.outputs_of(network, picture())
-        )
+        np.testing.assert_array_equal(official.outputs_of(again.eval(), image()), official.outputs_of(network, image()))
 
 
 def test_one_generator_of_a_run(made, run, tmp_path):
@@ -260,7 +258,7 @@ def test_the_best_checkpoint_holds_generators_only(run, tmp_path, capsys):
 # Targets that are there.
 
 
-def test_targets_that_are_there_are_replaced_only_if_asked(given, run, pictures, tmp_path):
+def test_targets_that_are_there_are_replaced_only_if_asked(given, run, images, tmp_path):
     source, target = str(given / "latest_net_G_A.pth"), tmp_path / "g.keras"
     target.write_bytes(b"mine")
     with pytest.raises(UserError, match=r"g\.keras exists already; give --overwrite"):
@@ -410,7 +408,7 @@ def test_keras_files_go_to_the_reader_of_older_ones(tmp_path, monkeypatch, capsy
     told = capsys.readouterr().out
     assert "note        its padding was its own" in told
     loaded = keras.saving.load_model(tmp_path / "new.keras")
-    np.testing.assert_array_equal(loaded(picture()), network(picture()))
+    np.testing.assert_array_equal(loaded(image()), network(image()))
     assert names(tmp_path) == ["new.keras", "old.h5"]
 
 

@@ -1,4 +1,4 @@
-"""Files of networks from elsewhere: whole, and only if they give the same pictures."""
+"""Files of networks from elsewhere: whole, and only if they give the same images."""
 
 import keras
 import numpy as np
@@ -19,8 +19,8 @@ def test_what_is_saved_answers_the_same(tmp_path):
     network = small()
     saving.save_checked(network, tmp_path / "deep" / "g.keras")
     loaded = keras.saving.load_model(tmp_path / "deep" / "g.keras")
-    picture = np.random.default_rng(1).uniform(-1, 1, (1, 12, 16, 3)).astype(np.float32)
-    np.testing.assert_array_equal(loaded(picture), network(picture))
+    image = np.random.default_rng(1).uniform(-1, 1, (1, 12, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(loaded(image), network(image))
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["g.keras"]
 
 
@@ -51,7 +51,7 @@ class Forgetful(keras.layers.Layer):
 def test_what_would_answer_differently_is_not_saved(tmp_path, factor):
     network = keras.Sequential([keras.Input((None, None, 3)), Forgetful(factor)])
     (tmp_path / "g.keras").write_bytes(b"before")
-    with pytest.raises(UserError, match="was not written: read again, the network gives pictures that are"):
+    with pytest.raises(UserError, match="was not written: read again, the network gives images that are"):
         saving.save_checked(network, tmp_path / "g.keras")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("g.keras", b"before")]
 

@@ -1,4 +1,4 @@
-"""Stores: the same pictures from memory, from disk and decoded each time."""
+"""Stores: the same images from memory, from disk and decoded each time."""
 
 import dataclasses
 
@@ -28,77 +28,77 @@ def folder(tmp_path):
     return tmp_path
 
 
-def pictures_of(folder):
+def images_of(folder):
     return open_folder(folder, 3, 3, 10**6).train_x
 
 
 @pytest.mark.parametrize("mode", ["resize_and_crop", "scale_width", "none"])
-def test_all_kinds_hold_the_same_pictures_eagerly_and_in_tf_data(folder, mode):
-    pictures, preparation = pictures_of(folder), Preparation(mode, 24, 16)
-    expected = [preparation.prepare(tf.constant(pictures.read(i))).numpy() for i in range(3)]
+def test_all_kinds_hold_the_same_images_eagerly_and_in_tf_data(folder, mode):
+    images, preparation = images_of(folder), Preparation(mode, 24, 16)
+    expected = [preparation.prepare(tf.constant(images.read(i))).numpy() for i in range(3)]
     for kind in KINDS:
-        store = open_store(pictures, preparation, kind, folder / "cache", "x")
+        store = open_store(images, preparation, kind, folder / "cache", "x")
         assert (store.kind, len(store), store.enlarged) == (kind, 3, 0)
         inside = list(tf.data.Dataset.range(3).map(store.lookup))
         for index in range(3):
             np.testing.assert_array_equal(store.lookup(tf.constant(index, tf.int64)), expected[index])
             np.testing.assert_array_equal(inside[index], expected[index])
-    assert store.bytes == sum(picture.nbytes for picture in expected)
+    assert store.bytes == sum(image.nbytes for image in expected)
 
 
 def test_auto_measures_against_free_memory_then_disk(folder, monkeypatch):
-    pictures, preparation = pictures_of(folder), Preparation("resize_and_crop", 24, 16)
+    images, preparation = images_of(folder), Preparation("resize_and_crop", 24, 16)
     size = 3 * 24 * 24 * 3
     for free, kind in ((size / store_module.MEMORY_SHARE, "memory"), (size, "disk")):
         monkeypatch.setattr(store_module, "free_memory_bytes", lambda free=free: free)
-        assert open_store(pictures, preparation, "auto", folder / "cache", "x").kind == kind
+        assert open_store(images, preparation, "auto", folder / "cache", "x").kind == kind
 
 
 def test_a_disk_cache_is_reused_until_something_changes(folder, monkeypatch):
-    pictures, preparation = pictures_of(folder), Preparation("resize_and_crop", 24, 16)
-    open_store(pictures, preparation, "disk", folder / "cache", "x")
+    images, preparation = images_of(folder), Preparation("resize_and_crop", 24, 16)
+    open_store(images, preparation, "disk", folder / "cache", "x")
     before = (folder / "cache" / "x.bin").stat().st_mtime_ns
-    open_store(pictures, preparation, "disk", folder / "cache", "x")
+    open_store(images, preparation, "disk", folder / "cache", "x")
     assert (folder / "cache" / "x.bin").stat().st_mtime_ns == before
     Image.new("RGB", (20, 20), (9, 8, 7)).save(folder / "trainA" / "0.png")
-    again = open_store(pictures_of(folder), preparation, "disk", folder / "cache", "x")
+    again = open_store(images_of(folder), preparation, "disk", folder / "cache", "x")
     np.testing.assert_array_equal(again.lookup(tf.constant(0, tf.int64))[0, 0], (9, 8, 7))
     assert {path.name for path in (folder / "cache").iterdir()} == {"x.bin", "x.json"}
 
 
-def test_small_pictures_are_counted(folder):
-    assert open_store(pictures_of(folder), Preparation("crop", 24, 18), "memory", folder, "x").enlarged == 1
+def test_small_images_are_counted(folder):
+    assert open_store(images_of(folder), Preparation("crop", 24, 18), "memory", folder, "x").enlarged == 1
 
 
 def test_mixed_depths_are_stored_in_16_bits_without_clipping(folder):
     ramp = (np.arange(400, dtype=np.uint16) * 163).reshape(20, 20)
     Image.fromarray(ramp).save(folder / "trainA" / "deep.png")
-    pictures, preparation = pictures_of(folder), Preparation("none", 24, 16)
+    images, preparation = images_of(folder), Preparation("none", 24, 16)
     for kind in KINDS:
-        store = open_store(pictures, preparation, kind, folder / "cache", "x")
+        store = open_store(images, preparation, kind, folder / "cache", "x")
         deep = store.lookup(tf.constant(3, tf.int64)).numpy()
         assert deep.dtype == np.uint16
         np.testing.assert_array_equal(deep[..., 0], ramp)
         shallow = store.lookup(tf.constant(0, tf.int64)).numpy()
-        np.testing.assert_array_equal(shallow, pictures.read(0).astype(np.uint16) * 257)
+        np.testing.assert_array_equal(shallow, images.read(0).astype(np.uint16) * 257)
 
 
-def test_a_truncated_picture_is_named_before_training_starts(folder):
-    pictures = pictures_of(folder)
+def test_a_truncated_image_is_named_before_training_starts(folder):
+    images = images_of(folder)
     path = folder / "trainA" / "1.png"
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(UserError, match=r"1\.png.*cyclegan_tf.check"):
-        open_store(pictures, Preparation("none", 24, 16), "memory", folder, "x")
+        open_store(images, Preparation("none", 24, 16), "memory", folder, "x")
 
 
 def test_a_disk_cache_that_cannot_be_written_is_an_error(folder):
     (folder / "blocked").write_text("a file, not a folder")
     with pytest.raises(UserError, match=r"disk cache .* cannot be written"):
-        open_store(pictures_of(folder), Preparation("none", 24, 16), "disk", folder / "blocked", "x")
+        open_store(images_of(folder), Preparation("none", 24, 16), "disk", folder / "blocked", "x")
 
 
-def test_lazy_reads_a_picture_when_it_is_first_wanted(tmp_path):
-    root = tiny.folder(tmp_path / "pictures", (4, 1, 1, 1))
+def test_lazy_reads_a_image_when_it_is_first_wanted(tmp_path):
+    root = tiny.folder(tmp_path / "images", (4, 1, 1, 1))
     source = open_folder(root, 3, 3, 10**6)
     read = []
 
@@ -106,9 +106,9 @@ def test_lazy_reads_a_picture_when_it_is_first_wanted(tmp_path):
         read.append(index)
         return source.train_x.read(index)
 
-    pictures = dataclasses.replace(source.train_x, read=counted)
+    images = dataclasses.replace(source.train_x, read=counted)
     preparation = Preparation("resize_and_crop", 18, 16)
-    lazy = open_store(pictures, preparation, "lazy", tmp_path, "x")
+    lazy = open_store(images, preparation, "lazy", tmp_path, "x")
     kept = open_store(source.train_x, preparation, "memory", tmp_path, "x")
     assert (lazy.kind, len(lazy), lazy.bytes, read) == ("lazy", 4, kept.bytes, [])
     for index in (2, 0, 2):

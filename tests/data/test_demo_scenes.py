@@ -1,4 +1,4 @@
-"""One scene, two worlds: same geometry, one-to-one colours, stripes in Y only."""
+"""One scene, two worlds: same geometry, one-to-one colors, stripes in Y only."""
 
 import dataclasses
 
@@ -31,11 +31,11 @@ def grown(mask):
 
 @pytest.mark.parametrize("world", ["x", "y"])
 @pytest.mark.parametrize("size_px", [1, 33, 64])
-def test_pictures_are_square_rgb_bytes(world, size_px):
-    picture = scenes.render(scene_of(1), world, size_px)
-    assert picture.dtype == np.uint8
-    assert picture.shape == (size_px, size_px, 3)
-    assert picture.flags.c_contiguous
+def test_images_are_square_rgb_bytes(world, size_px):
+    image = scenes.render(scene_of(1), world, size_px)
+    assert image.dtype == np.uint8
+    assert image.shape == (size_px, size_px, 3)
+    assert image.flags.c_contiguous
 
 
 def test_the_same_generator_state_gives_the_same_bytes():
@@ -45,7 +45,7 @@ def test_the_same_generator_state_gives_the_same_bytes():
 
 
 @pytest.mark.parametrize("number", range(12))
-def test_animals_fill_a_fair_share_and_fit_the_picture(number):
+def test_animals_fill_a_fair_share_and_fit_the_image(number):
     scene = scene_of(number)
     mask = scenes.object_mask(scene, SIZE_PX)
     assert mask.dtype == bool
@@ -75,8 +75,8 @@ def test_a_coat_shows_all_over_the_animal_and_nowhere_else_in_either_world(world
     scene = lone_animal()
     dyed = dataclasses.replace(scene, animals=(dataclasses.replace(scene.animals[0], coat=0.9),))
     mask = scenes.object_mask(scene, SIZE_PX)
-    pictures = [scenes.render(each, world, SIZE_PX).astype(int) for each in (scene, dyed)]
-    changed = np.abs(pictures[0] - pictures[1]).max(-1) > 3
+    images = [scenes.render(each, world, SIZE_PX).astype(int) for each in (scene, dyed)]
+    changed = np.abs(images[0] - images[1]).max(-1) > 3
     assert changed[mask].mean() > 0.97
     assert not changed[~grown(mask)].any()
 
@@ -117,10 +117,10 @@ def test_a_mirrored_animal_has_mirrored_stripes():
 
 
 @pytest.mark.parametrize("name", scenes.PALETTE)
-def test_every_colour_is_one_to_one_between_the_worlds(name):
+def test_every_color_is_one_to_one_between_the_worlds(name):
     for world in ("x", "y"):
         first, last = np.array(scenes.PALETTE[name][world], float)
-        assert np.linalg.norm(last - first) > 15  # the scalar can be read off the colour
+        assert np.linalg.norm(last - first) > 15  # the scalar can be read off the color
 
 
 def test_different_coats_differ_in_both_worlds():
@@ -130,7 +130,7 @@ def test_different_coats_differ_in_both_worlds():
         assert np.all(np.diff(means) > 4), means
 
 
-def test_translating_an_animal_is_a_large_change_of_its_mean_colour():
+def test_translating_an_animal_is_a_large_change_of_its_mean_color():
     for number in range(6):
         means = [inside(scene_of(number), world).mean(0) for world in ("x", "y")]
         assert np.linalg.norm(means[0] - means[1]) > 70

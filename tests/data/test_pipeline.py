@@ -1,4 +1,4 @@
-"""The order of pictures is a function of (seed, step), and complete."""
+"""The order of images is a function of (seed, step), and complete."""
 
 import dataclasses
 
@@ -8,19 +8,19 @@ import tensorflow as tf
 
 from cyclegan_tf.data.cache import open_store
 from cyclegan_tf.data.pipeline import Order, evaluation_pairs, find_unreadable, training_dataset
-from cyclegan_tf.data.sources import Pictures, open_folder
+from cyclegan_tf.data.sources import Images, open_folder
 from cyclegan_tf.data.transforms import Preparation
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images.io import PictureError
+from cyclegan_tf.images.io import ImageError
 from tests.helpers import tiny
 
 
 def numbered(count, size=12):
-    """Pictures that say their index in the red channel and their columns in the green one."""
+    """Images that say their index in the red channel and their columns in the green one."""
     arrays = np.zeros((count, size, size, 3), np.uint8)
     arrays[..., 0] = np.arange(count)[:, None, None]
     arrays[..., 1] = np.arange(size) * 10
-    return Pictures(tuple(str(i) for i in range(count)), 3, arrays.__getitem__)
+    return Images(tuple(str(i) for i in range(count)), 3, arrays.__getitem__)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_wrong_05_an_epoch_is_the_larger_domain_and_the_smaller_is_redrawn(make)
     assert all(sorted(epoch) == list(range(7)) for epoch in y)
     assert len({tuple(epoch) for epoch in y}) == 3
     x = indices(batches, 0)
-    # Rounds of the smaller domain go on across epochs: every picture equally often.
+    # Rounds of the smaller domain go on across epochs: every image equally often.
     assert all(sorted(x[i : i + 4]) == [0, 1, 2, 3] for i in range(0, 20, 4))
 
 
@@ -69,7 +69,7 @@ def test_wrong_05_pairs_are_never_fixed(make):
     assert sum(len(partner) for partner in partners) > 10
 
 
-def test_wrong_04_two_epochs_of_one_picture_differ(make):
+def test_wrong_04_two_epochs_of_one_image_differ(make):
     batches = make(1, 1, end=20)
     assert len({batch[0].tobytes() for batch in batches}) > 8
 
@@ -94,7 +94,7 @@ def test_the_seed_decides(make):
     assert indices(make(9, 9, seed=1), 0) != indices(make(9, 9, seed=2), 0)
 
 
-def test_a_batch_that_does_not_divide_the_domain_shows_no_picture_twice(make):
+def test_a_batch_that_does_not_divide_the_domain_shows_no_image_twice(make):
     batches = make(7, 7, batch_size=3)
     epochs = np.reshape(indices(batches, 0), (3, 6))
     assert all(len(set(epoch)) == 6 for epoch in epochs)
@@ -109,15 +109,15 @@ def test_evaluation_pairs_are_unaugmented_and_the_shorter_list_goes_round():
     np.testing.assert_allclose(pairs[2][1], expected, atol=1e-6)
 
 
-def test_the_unreadable_picture_of_a_step_is_named():
+def test_the_unreadable_image_of_a_step_is_named():
     def read(index):
         if index == 3:
-            raise PictureError("three.jpg", "truncated")
+            raise ImageError("three.jpg", "truncated")
         return numbered(5).read(index)
 
     order = Order(5, 5, 1, 0)
-    bad = Pictures(tuple("01234"), 3, read)
-    steps = [s for s in range(5) if int(order.picture("x", tf.constant(s, tf.int64))) == 3]
+    bad = Images(tuple("01234"), 3, read)
+    steps = [s for s in range(5) if int(order.image("x", tf.constant(s, tf.int64))) == 3]
     with pytest.raises(UserError, match=r"three.jpg: truncated"):
         find_unreadable(order, steps[0], bad, numbered(5))
 
@@ -150,13 +150,13 @@ def _parts(folder, order, preparation, parts):
     ]
 
 
-def test_a_machine_decodes_the_pictures_of_its_slices_only_and_each_once(tmp_path):
+def test_a_machine_decodes_the_images_of_its_slices_only_and_each_once(tmp_path):
     order = Order(11, 11, 4, 5)
     preparation = Preparation("crop", 20, 16)
-    root = tiny.folder(tmp_path / "pictures", (11, 11, 1, 1))
+    root = tiny.folder(tmp_path / "images", (11, 11, 1, 1))
     source = open_folder(root, 3, 3, 10**6)
     positions = range(order.steps_per_epoch * 4)
-    shown = [int(order.picture("x", tf.constant(position, tf.int64))) for position in positions]
+    shown = [int(order.image("x", tf.constant(position, tf.int64))) for position in positions]
     for part in (0, 1):
         read = []
 

@@ -1,4 +1,4 @@
-"""Pictures that spoil a training, found by content whatever their names, formats and caches."""
+"""Images that spoil a training, found by content whatever their names, formats and caches."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from PIL import Image
 
 from cyclegan_tf.data import screening as suspects
 from cyclegan_tf.data.cache import open_store
-from cyclegan_tf.data.sources import Pictures, open_folder
+from cyclegan_tf.data.sources import Images, open_folder
 from cyclegan_tf.data.transforms import Preparation
 
 PREPARATION = Preparation("resize_and_crop", 20, 16)
 
 
-def picture(seed, size=24):
+def image(seed, size=24):
     return np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
 
 
@@ -22,18 +22,18 @@ def source(tmp_path):
     for name in ("trainA", "trainB", "testA", "testB"):
         (tmp_path / name).mkdir()
     for seed in range(4):
-        Image.fromarray(picture(seed)).save(tmp_path / "trainA" / f"{seed}.png")
-        Image.fromarray(picture(100 + seed)).save(tmp_path / "testA" / f"{seed}.png")
-        Image.fromarray(picture(200 + seed)).save(tmp_path / "trainB" / f"{seed}.png")
-    Image.fromarray(picture(2)).save(tmp_path / "testA" / "other_name.bmp")  # another format, the same values
-    Image.fromarray(picture(201)).save(tmp_path / "testA" / "of_the_other_domain.png")
+        Image.fromarray(image(seed)).save(tmp_path / "trainA" / f"{seed}.png")
+        Image.fromarray(image(100 + seed)).save(tmp_path / "testA" / f"{seed}.png")
+        Image.fromarray(image(200 + seed)).save(tmp_path / "trainB" / f"{seed}.png")
+    Image.fromarray(image(2)).save(tmp_path / "testA" / "other_name.bmp")  # another format, the same values
+    Image.fromarray(image(201)).save(tmp_path / "testA" / "of_the_other_domain.png")
     Image.new("RGB", (30, 30), (9, 8, 7)).save(tmp_path / "trainA" / "flat.png")
     Image.new("RGB", (30, 30), (9, 8, 7)).save(tmp_path / "testA" / "flat.png")
     return open_folder(tmp_path, 3, 3, 10**6)
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk", "off"])
-def test_flat_and_shared_pictures_are_named(source, tmp_path, kind):
+def test_flat_and_shared_images_are_named(source, tmp_path, kind):
     store = open_store(source.train_x, PREPARATION, kind, tmp_path / "cache", "x")
     flat, shared = suspects.examine(
         suspects.prepared_training(source.train_x, store),
@@ -50,13 +50,13 @@ def shapes(seed):
 
 
 def shared_of(training, test, tmp_path, dtype=np.uint8):
-    """Names of those in the test split that are training pictures, of PIL pictures."""
+    """Names of those in the test split that are training images, of PIL images."""
 
-    def pictures(those, letter):
+    def images(those, letter):
         arrays = [np.asarray(one).astype(dtype) * (257 if dtype == np.uint16 else 1) for one in those]
-        return Pictures(tuple(f"{letter}{i}" for i in range(len(those))), 3, arrays.__getitem__)
+        return Images(tuple(f"{letter}{i}" for i in range(len(those))), 3, arrays.__getitem__)
 
-    known, asked = pictures(training, "train"), pictures(test, "test")
+    known, asked = images(training, "train"), images(test, "test")
     store = open_store(known, PREPARATION, "memory", tmp_path, "x")
     return suspects.examine(
         suspects.prepared_training(known, store), lambda kind: suspects.prepared_test(asked, PREPARATION, kind)
@@ -83,13 +83,13 @@ def test_two_tiles_of_water_are_no_copies(tmp_path):
     assert shared_of(water, water[1:2], tmp_path) == ["test0"]  # the very same it is
 
 
-def test_deep_training_pictures_are_compared_with_shallow_test_pictures(tmp_path):
-    deep = [(picture(seed).astype(np.uint16) * 257) for seed in range(2)]
-    pictures = Pictures(("a", "b"), 3, deep.__getitem__)
-    test = Pictures(("t",), 3, lambda _: picture(1))
-    store = open_store(pictures, PREPARATION, "memory", tmp_path, "x")
+def test_deep_training_images_are_compared_with_shallow_test_images(tmp_path):
+    deep = [(image(seed).astype(np.uint16) * 257) for seed in range(2)]
+    images = Images(("a", "b"), 3, deep.__getitem__)
+    test = Images(("t",), 3, lambda _: image(1))
+    store = open_store(images, PREPARATION, "memory", tmp_path, "x")
     found = suspects.examine(
-        suspects.prepared_training(pictures, store), lambda dtype: suspects.prepared_test(test, PREPARATION, dtype)
+        suspects.prepared_training(images, store), lambda dtype: suspects.prepared_test(test, PREPARATION, dtype)
     )
     assert found == ([], ["t"])
 
@@ -110,7 +110,7 @@ def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):
     [
         (np.full((40, 40, 3), 7, np.uint8), True),
         (np.full((40, 40, 3), 7, np.uint8) + np.eye(40, dtype=np.uint8)[..., None], True),  # one level here and there
-        (picture(1), False),
+        (image(1), False),
         (np.dstack([np.full((40, 40), 7, np.uint8), np.arange(1600, dtype=np.uint8).reshape(40, 40)]), False),
         (np.full((40, 40, 1), 60_000, np.uint16), True),
         ((np.arange(1600, dtype=np.uint16) * 40).reshape(40, 40, 1), False),

@@ -20,7 +20,7 @@ def put(path, value=0, size=(6, 5)):
 def root(tmp_path):
     for index, name in enumerate(["trainA/b.png", "trainA/sub/a.JPG", "trainB/c.bmp", "testA/d.gif"]):
         put(tmp_path / name, index)
-    (tmp_path / "trainA" / "notes.txt").write_text("not a picture")
+    (tmp_path / "trainA" / "notes.txt").write_text("not an image")
     return tmp_path
 
 
@@ -39,7 +39,7 @@ def test_a_folder_is_read_recursively_with_any_mix_of_kinds(root):
     [
         (lambda root: root / "nowhere", "does not exist"),
         (lambda root: root / "testA", "has no folders trainA and trainB"),
-        (lambda root: ((root / "trainB" / "c.bmp").unlink(), root)[1], "trainB holds no pictures"),
+        (lambda root: ((root / "trainB" / "c.bmp").unlink(), root)[1], "trainB holds no images"),
         (lambda root: ((root / "trainB" / "x.jpg").write_text("text"), root)[1], r"x\.jpg.*cyclegan_tf.check"),
         (lambda root: ((root / "trainB" / "x.jpg").touch(), root)[1], r"x\.jpg"),
     ],
@@ -60,7 +60,7 @@ def test_a_bomb_is_refused(root):
 def test_transparency_is_told_once(root):
     for name in ("p.png", "q.png"):
         Image.new("RGBA", (5, 5), (1, 2, 3, 4)).save(root / "trainA" / name)
-    assert [note for note in open_folder(root, 3, 3, LIMIT).notes if "2 pictures have transparency" in note]
+    assert [note for note in open_folder(root, 3, 3, LIMIT).notes if "2 images have transparency" in note]
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def split(two, seed=0, recorded=None, fraction=0.2):
 
 def test_two_plain_folders_are_split_the_same_way_every_time(two):
     source = split(two)
-    assert [len(pictures.names) for pictures in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
+    assert [len(images.names) for images in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
         16, 8, 4, 2
     ]  # fmt: skip
     assert not set(source.train_x.names) & set(source.test_x.names)
@@ -85,7 +85,7 @@ def test_two_plain_folders_are_split_the_same_way_every_time(two):
     assert split(two, seed=1).record() != source.record()
 
 
-def test_a_recorded_split_holds_when_pictures_are_added(two):
+def test_a_recorded_split_holds_when_images_are_added(two):
     source = split(two)
     for index in range(20, 40):
         put(two[0] / f"{index}.png")
@@ -94,7 +94,7 @@ def test_a_recorded_split_holds_when_pictures_are_added(two):
     assert len(again.train_x) == 36
 
 
-def test_one_picture_stays_for_training(two):
+def test_one_image_stays_for_training(two):
     for path in list(two[1].iterdir())[1:]:
         path.unlink()
     assert [len(split(two, fraction=0.9).train_y), len(split(two, fraction=0.9).test_y)] == [1, 0]
@@ -102,7 +102,7 @@ def test_one_picture_stays_for_training(two):
 
 def test_the_demo_is_unpaired_in_training_and_paired_in_the_test_split():
     source = open_demo()
-    assert (len(source.train_x), len(source.test_y)) == (demo.TRAIN_PICTURES, demo.TEST_PICTURES)
+    assert (len(source.train_x), len(source.test_y)) == (demo.TRAIN_IMAGES, demo.TEST_IMAGES)
     x, y, _ = demo.test_pair(3, demo.SIZE_PX)
     np.testing.assert_array_equal(source.test_x.read(3), x)
     np.testing.assert_array_equal(source.test_y.read(3), y)
@@ -143,7 +143,7 @@ def tfds_dir(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore")  # tensorflow-datasets' own imports and deprecations
 def test_tensorflow_datasets_are_read_from_disk(tfds_dir):
     source = open_tfds("tiny", str(tfds_dir), 3, 3)
-    assert [len(pictures) for pictures in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
+    assert [len(images) for images in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
         3,
         2,
         2,

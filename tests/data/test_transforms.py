@@ -10,7 +10,7 @@ from PIL import Image
 from cyclegan_tf.data.transforms import Preparation, resize
 
 
-def picture(height, width, channels=3, dtype=np.uint8):
+def image(height, width, channels=3, dtype=np.uint8):
     rng = np.random.default_rng(0)
     return rng.integers(0, np.iinfo(dtype).max + 1, (height, width, channels)).astype(dtype)
 
@@ -22,7 +22,7 @@ def smooth(height, width):
 
 
 def test_wrong_08_resizing_is_bicubic_and_antialiased():
-    source = picture(64, 48)
+    source = image(64, 48)
     ours = resize(tf.constant(source), 17, 20).numpy().astype(int)
     pillow = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.BICUBIC)).astype(int)
     nearest = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.NEAREST)).astype(int)
@@ -39,12 +39,12 @@ def test_resizing_up_agrees_with_pillow_and_keeps_the_dtype():
     difference = np.abs(ours.astype(int) - pillow.astype(int))
     assert difference.max() <= 5
     assert difference.mean() < 0.6
-    assert resize(tf.constant(picture(9, 9, 1, np.uint16)), 5, 5).dtype == tf.uint16
+    assert resize(tf.constant(image(9, 9, 1, np.uint16)), 5, 5).dtype == tf.uint16
 
 
 @pytest.mark.parametrize(("height", "width"), [(286, 286), (70, 64), (71, 99)])
 def test_enlarging_without_antialiasing_is_the_same_filter(height, width):
-    source = tf.constant(picture(64, 64))
+    source = tf.constant(image(64, 64))
     with_it = tf.image.resize(source, (height, width), method="bicubic", antialias=True)
     expected = np.clip(np.rint(with_it), 0, 255).astype(int)
     difference = np.abs(resize(source, height, width).numpy().astype(int) - expected)
@@ -53,8 +53,8 @@ def test_enlarging_without_antialiasing_is_the_same_filter(height, width):
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 90), (90, 20)])
-def test_a_picture_that_shrinks_on_one_side_only_is_antialiased(height, width):
-    source = tf.constant(picture(64, 64))
+def test_a_image_that_shrinks_on_one_side_only_is_antialiased(height, width):
+    source = tf.constant(image(64, 64))
     with_it = tf.image.resize(source, (height, width), method="bicubic", antialias=True)
     expected = np.clip(np.rint(with_it), 0, 255).astype(np.uint8)
     np.testing.assert_array_equal(resize(source, height, width).numpy(), expected)
@@ -74,9 +74,9 @@ SIZES = {
 def test_sizes_of_every_mode(mode):
     preparation = Preparation(mode, 56, 48)
     large, small, augmented = SIZES[mode]
-    prepared = preparation.prepare(tf.constant(picture(100, 60)))
+    prepared = preparation.prepare(tf.constant(image(100, 60)))
     assert tuple(prepared.shape[:2]) == large
-    assert tuple(preparation.prepare(tf.constant(picture(30, 40))).shape[:2]) == small
+    assert tuple(preparation.prepare(tf.constant(image(30, 40))).shape[:2]) == small
     assert tuple(preparation.augment(prepared, tf.constant([1, 2])).shape[:2]) == augmented
     heights, widths = preparation.prepared_size(tf.constant([100, 30]), tf.constant([60, 40]))
     assert list(zip(heights.numpy(), widths.numpy(), strict=True)) == [large, small]
@@ -92,8 +92,8 @@ def test_sizes_of_every_mode(mode):
         ("none", (100, 60)),
     ],
 )
-def test_a_test_picture_is_not_cropped_but_trimmed_to_the_networks_multiple(mode, size):
-    source = tf.constant(picture(102, 63))
+def test_a_test_image_is_not_cropped_but_trimmed_to_the_networks_multiple(mode, size):
+    source = tf.constant(image(102, 63))
     prepared = Preparation(mode, 56, 48).prepare_test(source)
     assert tuple(prepared.shape[:2]) == size
     again = Preparation(mode, 56, 48).prepare_test(source)
@@ -102,7 +102,7 @@ def test_a_test_picture_is_not_cropped_but_trimmed_to_the_networks_multiple(mode
 
 def test_augment_cuts_a_window_and_mirrors_half_the_time():
     preparation = Preparation("crop", 0, 8)
-    source = picture(20, 20)
+    source = image(20, 20)
     windows = {}
     for top in range(13):
         for left in range(13):
@@ -129,7 +129,7 @@ def test_augment_without_flip_never_mirrors():
 
 def test_augment_is_a_function_of_its_seed_eagerly_and_in_tf_data():
     preparation = Preparation("resize_and_crop", 56, 48)
-    source = tf.constant(picture(60, 60))
+    source = tf.constant(image(60, 60))
 
     def both(i):
         return preparation.augment(preparation.prepare(source), tf.stack([3, i]))

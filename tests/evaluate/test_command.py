@@ -22,15 +22,15 @@ from tests.helpers import tiny
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
+def images(tmp_path_factory):
     """Two pairs by name."""
     return tiny.folder(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
-def trained(pictures, tmp_path_factory):
+def trained(images, tmp_path_factory):
     run = tmp_path_factory.mktemp("train") / "run"
-    assert train.main(tiny.words(pictures, run, "--training.max_steps=2", "--quiet")) == 0
+    assert train.main(tiny.words(images, run, "--training.max_steps=2", "--quiet")) == 0
     return run
 
 
@@ -43,7 +43,7 @@ def numbers(path):
     return json.loads(path.read_text())
 
 
-def test_a_run_is_scored_both_ways(run, pictures, capsys):
+def test_a_run_is_scored_both_ways(run, images, capsys):
     assert evaluate.main([str(run)]) == 0
     told = capsys.readouterr().out
     assert told.startswith(f"generator xy of {run / 'checkpoints'}")
@@ -56,8 +56,8 @@ def test_a_run_is_scored_both_ways(run, pictures, capsys):
     assert html.count("<img ") == 2 * 2 * 3
     # The same numbers from the saved generator, without any of the command's code.
     network = keras.saving.load_model(run / "generator_xy.keras")
-    split = read_split(sources.open_folder(pictures, 3, 3, 10**6), Preparation("resize_and_crop", 18, 16))
-    outputs = [network(picture[np.newaxis]).numpy()[0] for picture in split.x]
+    split = read_split(sources.open_folder(images, 3, 3, 10**6), Preparation("resize_and_crop", 18, 16))
+    outputs = [network(image[np.newaxis]).numpy()[0] for image in split.x]
     mae = np.mean([np.abs(a - b).mean() for a, b in zip(outputs, split.y, strict=True)])
     assert found["xy"]["scores"]["mae"] == pytest.approx(mae, abs=1e-4)
     unchanged = np.mean([np.abs(a - b).mean() for a, b in zip(split.x, split.y, strict=True)])
@@ -90,7 +90,7 @@ def test_a_file_writes_only_what_is_asked(run, tmp_path, capsys):
     assert found["yx"]["scores"]["cycle_error"] is None
 
 
-def test_a_file_alone_on_other_pictures(run, tmp_path, capsys):
+def test_a_file_alone_on_other_images(run, tmp_path, capsys):
     shutil.copy(run / "generator_xy.keras", tmp_path / "g.keras")
     other = tiny.folder(tmp_path / "other", counts=(3, 3, 4, 5), size=26)
     words = [f"--data.x_dir={other / 'testA'}", f"--data.y_dir={other / 'testB'}", "--html", str(tmp_path / "r.html")]
@@ -106,10 +106,10 @@ def test_a_file_alone_on_other_pictures(run, tmp_path, capsys):
 def test_label_maps(run, tmp_path, capsys):
     data = tiny.folder(tmp_path / "labels")
     rng = np.random.default_rng(0)
-    colours = np.array([[250, 0, 0], [0, 0, 250]], np.uint8)
+    colors = np.array([[250, 0, 0], [0, 0, 250]], np.uint8)
     for folder in ("trainB", "testB"):
         for path in (data / folder).iterdir():
-            image_io.save(path, colours[np.kron(rng.integers(0, 2, (2, 2)), np.ones((16, 16), int))])
+            image_io.save(path, colors[np.kron(rng.integers(0, 2, (2, 2)), np.ones((16, 16), int))])
     palette = tmp_path / "palette.json"
     palette.write_text(json.dumps({"wall": [250, 0, 0], "sky": [0, 0, 250]}))
     words = [str(run), f"--data.source={data}", "--palette", str(palette), "--overwrite"]
@@ -119,9 +119,9 @@ def test_label_maps(run, tmp_path, capsys):
     assert 0 <= found["xy"]["scores"]["pixel_accuracy"] <= 1
     assert set(found["xy"]["classes"]) == {"wall", "sky"}
     assert "pixel_accuracy" not in found["yx"]["scores"]
-    with pytest.raises(UserError, match="domain Y is drawn in its colours; give --direction xy, or both"):
+    with pytest.raises(UserError, match="domain Y is drawn in its colors; give --direction xy, or both"):
         evaluate.main([*words, "--direction", "yx"])
-    with pytest.raises(UserError, match="neither domain are drawn in its colours"):
+    with pytest.raises(UserError, match="neither domain are drawn in its colors"):
         evaluate.main([str(run), "--palette", str(palette), "--overwrite"])
     (data / "testA" / "0.png").rename(data / "testA" / "z.png")
     with pytest.raises(UserError, match="needs a test split paired by file stem"):
@@ -129,8 +129,8 @@ def test_label_maps(run, tmp_path, capsys):
 
 
 def test_fid_and_kid_with_weights(run, capsys, monkeypatch):
-    def features(pictures):
-        return np.stack([picture.mean((0, 1)) for picture in pictures])
+    def features(images):
+        return np.stack([image.mean((0, 1)) for image in images])
 
     monkeypatch.setattr(inception, "open_inception", lambda choice: SimpleNamespace(features=features))
     assert evaluate.main([str(run), "--direction=xy", "--inception", "weights.h5"]) == 0
@@ -218,10 +218,10 @@ def test_bad_input_is_one_sentence(trained, tmp_path, words, message):
     assert not list(trained.glob("evaluation.*"))
 
 
-def test_paired_is_insisted_on(run, pictures, tmp_path):
-    data = shutil.copytree(pictures, tmp_path / "data")
+def test_paired_is_insisted_on(run, images, tmp_path):
+    data = shutil.copytree(images, tmp_path / "data")
     (data / "testB" / "1.png").rename(data / "testB" / "9.png")
     assert evaluate.main([str(run), "--direction=xy", f"--data.source={data}", "--quiet"]) == 0
     assert "psnr" not in numbers(run / "evaluation.json")["directions"]["xy"]["scores"]
-    with pytest.raises(UserError, match=r"--paired, but the test pictures of .* are not partners by name"):
+    with pytest.raises(UserError, match=r"--paired, but the test images of .* are not partners by name"):
         evaluate.main([str(run), "--direction=xy", f"--data.source={data}", "--paired", "--overwrite"])

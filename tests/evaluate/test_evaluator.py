@@ -1,4 +1,4 @@
-"""One direction put together: scores, stand-ins, label scores, features, the pictures shown."""
+"""One direction put together: scores, stand-ins, label scores, features, the images shown."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def split():
     for index in range(COUNT):
         labels = (rng.uniform(size=(16, 16)) < 0.3).astype(int)
         x.append(np.repeat(labels[..., None] * 0.8 - 0.4 + 0.01 * index, 3, -1).astype(np.float32))
-        y.append(image_io.to_signed(PALETTE.colours[labels]))
+        y.append(image_io.to_signed(PALETTE.colors[labels]))
     names = tuple(f"{index}.png" for index in range(COUNT))
     return Split(x, y, names, names, tuple((i, i) for i in range(COUNT)))
 
@@ -30,7 +30,7 @@ def right(batch):
     """The true label map, but for its top row."""
     labels = tf.cast(batch[..., 0] > 0, tf.int32)
     top = tf.concat([tf.fill(tf.shape(labels[:, :1]), 2), labels[:, 1:]], 1)
-    return tf.gather(tf.constant(image_io.to_signed(PALETTE.colours)), top)
+    return tf.gather(tf.constant(image_io.to_signed(PALETTE.colors)), top)
 
 
 def photo(batch):
@@ -42,14 +42,14 @@ def test_photo_to_labels(split):
     found, featured = Judge(split, training, palette=PALETTE, label_domain="y")("xy", right, photo, "here")
     assert featured is None
     assert found.scores["pixel_accuracy"] == pytest.approx(15 / 16)
-    # The most frequent class of the training pictures, not the nearest to their mean colour.
-    roofs = np.mean([picture[..., 0] == 1 for picture in split.y])
+    # The most frequent class of the training images, not the nearest to their mean color.
+    roofs = np.mean([image[..., 0] == 1 for image in split.y])
     assert found.stand_ins["constant"]["pixel_accuracy"] == pytest.approx(roofs)
     assert found.stand_ins["random real"]["pixel_accuracy"] < roofs
     assert found.stand_ins["unchanged input"]["pixel_accuracy"] <= 1
     assert found.classes["sky"] == {"share": 0, "accuracy": None, "iou": None}
     assert found.ranked_by == "pixel_accuracy"
-    assert found.per_picture["pixel_accuracy"] == (15 / 16,) * COUNT
+    assert found.per_image["pixel_accuracy"] == (15 / 16,) * COUNT
     assert found.counts == {"inputs": COUNT, "targets": COUNT, "pairs": COUNT}
     assert list(found.groups) == ["worst", "median", "best"]
     assert list(found.groups["best"][0].columns) == ["x", "G(x)", "truth"]
@@ -70,7 +70,7 @@ def test_without_pairs_the_way_back_is_shown(split):
     assert list(shown.columns) == ["x", "G(x)", "F(G(x))"]
     cycled = photo(right(tf.constant(shown.columns["x"][np.newaxis])))[0]
     np.testing.assert_allclose(shown.columns["F(G(x))"], cycled)
-    errors = found.per_picture["cycle_error"]
+    errors = found.per_image["cycle_error"]
     assert shown.scores["cycle_error"] == max(errors)
     only, _ = Judge(alone, {})("xy", right, None, "here")
     assert only.ranked_by == "luminance_correlation"
@@ -78,8 +78,8 @@ def test_without_pairs_the_way_back_is_shown(split):
 
 
 class Means:
-    def features(self, pictures):
-        return np.stack([picture.mean((0, 1)) for picture in pictures])
+    def features(self, images):
+        return np.stack([image.mean((0, 1)) for image in images])
 
 
 def test_features_stand_beside_the_rest(split):
@@ -88,13 +88,13 @@ def test_features_stand_beside_the_rest(split):
     assert set(found.intervals) == {"fid", "kid"}
     assert found.stand_ins["random real"]["fid"] == pytest.approx(0, abs=1e-6)
     assert featured.protocol
-    # Without training pictures "random real" is the test set itself, which says nothing.
+    # Without training images "random real" is the test set itself, which says nothing.
     found, _ = Judge(split, {}, extractor=Means())("xy", right, photo, "here")
     assert "fid" not in found.stand_ins["random real"]
     assert "fid" in found.stand_ins["constant"]
 
 
-def test_features_of_gray_pictures_are_left_out(split):
+def test_features_of_gray_images_are_left_out(split):
     gray = Split(split.x, [p[..., :1] for p in split.y], split.names_x, split.names_y)
     found, featured = Judge(gray, {}, extractor=Means())("xy", lambda b: right(b)[..., :1], None, "here")
     assert featured is None

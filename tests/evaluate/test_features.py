@@ -9,19 +9,19 @@ from cyclegan_tf.metrics.frechet import frechet_distance, kernel_distance, squar
 
 
 class Corners:
-    """Eight numbers of each picture instead of Inception's 2048."""
+    """Eight numbers of each image instead of Inception's 2048."""
 
-    def features(self, pictures):
-        return np.stack([picture[:2, :2, :2].ravel() for picture in pictures])
+    def features(self, images):
+        return np.stack([image[:2, :2, :2].ravel() for image in images])
 
 
-def pictures(count, seed, shift=0.0):
+def images(count, seed, shift=0.0):
     rng = np.random.default_rng(seed)
     return [(rng.uniform(-0.5, 0.5, (4, 4, 3)) + shift).astype(np.float32) for _ in range(count)]
 
 
 def test_outputs_and_stand_ins_against_the_targets():
-    real, fake, other = pictures(30, 0), pictures(20, 1, 0.2), pictures(20, 2, 0.4)
+    real, fake, other = images(30, 0), images(20, 1, 0.2), images(20, 2, 0.4)
     found = feature_scores(Corners(), real, fake, {"unchanged input": other})
     a, b, c = map(Corners().features, (real, fake, other))
     assert found.scores["fid"] == pytest.approx(frechet_distance(a, b))
@@ -36,7 +36,7 @@ def test_outputs_and_stand_ins_against_the_targets():
 
 def test_large_sets_take_random_subsets(monkeypatch):
     monkeypatch.setattr(features, "KID_SUBSET_SIZE", 8)
-    real, fake = pictures(30, 0), pictures(20, 1, 0.2)
+    real, fake = images(30, 0), images(20, 1, 0.2)
     found = feature_scores(Corners(), real, fake, {}, seed=3)
     a, b = map(Corners().features, (real, fake))
     assert found.scores["kid"] == pytest.approx(1000 * kernel_distance(b, a, 100, 8, 3)[0])
@@ -45,4 +45,4 @@ def test_large_sets_take_random_subsets(monkeypatch):
 
 def test_two_thousand_would_take_fewer_resamples(monkeypatch):
     monkeypatch.setattr(features, "_MANY", 10)
-    assert "40 resamples" in feature_scores(Corners(), pictures(11, 0), pictures(5, 1), {}).protocol
+    assert "40 resamples" in feature_scores(Corners(), images(11, 0), images(5, 1), {}).protocol

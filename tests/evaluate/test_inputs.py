@@ -1,4 +1,4 @@
-"""Which pictures a run or a file is scored on, and how large they are."""
+"""Which images a run or a file is scored on, and how large they are."""
 
 import json
 
@@ -11,7 +11,7 @@ from cyclegan_tf.data import sources
 from cyclegan_tf.data.transforms import Preparation
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import inputs as opening
-from cyclegan_tf.evaluate.inputs import DataChoice, open_pictures, open_split
+from cyclegan_tf.evaluate.inputs import DataChoice, open_images, open_split
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.command import build_parser
@@ -25,7 +25,7 @@ def network():
 
 @pytest.fixture
 def folder(tmp_path):
-    return tiny.folder(tmp_path / "pictures")
+    return tiny.folder(tmp_path / "images")
 
 
 def begun(path, *words, recorded=None):
@@ -36,15 +36,15 @@ def begun(path, *words, recorded=None):
     return path
 
 
-def test_a_runs_own_pictures_and_sizes(folder, tmp_path, network):
-    source, preparation = open_pictures(begun(tmp_path / "run", f"--data.source={folder}"), DataChoice(), network, "xy")
+def test_a_runs_own_images_and_sizes(folder, tmp_path, network):
+    source, preparation = open_images(begun(tmp_path / "run", f"--data.source={folder}"), DataChoice(), network, "xy")
     assert (len(source.train_x), len(source.train_y), len(source.test_x), len(source.test_y)) == (5, 4, 2, 2)
     assert (preparation.mode, preparation.crop_size_px, preparation.multiple_px) == ("resize_and_crop", 16, 4)
 
 
 def test_a_file_in_its_run_counts_as_the_run(folder, tmp_path, network):
     run = begun(tmp_path / "run", f"--data.source={folder}")
-    source, preparation = open_pictures(run / "generator_xy.keras", DataChoice(), network, "xy")
+    source, preparation = open_images(run / "generator_xy.keras", DataChoice(), network, "xy")
     assert str(folder) in source.description
     assert preparation.crop_size_px == 16
 
@@ -53,29 +53,29 @@ def test_two_plain_folders_of_a_run_keep_their_split(folder, tmp_path, network):
     recorded = {"train_x": ["1.png"], "train_y": ["0.png"], "test_x": ["0.png", "2.png"], "test_y": ["3.png"]}
     words = (f"--data.x_dir={folder / 'trainA'}", f"--data.y_dir={folder / 'trainB'}")
     run = begun(tmp_path / "run", *words, recorded=recorded)
-    source, _ = open_pictures(run, DataChoice(), network, "xy")
+    source, _ = open_images(run, DataChoice(), network, "xy")
     assert source.test_x.names == ("0.png", "2.png")
     assert source.test_y.names == ("3.png",)
 
 
-def test_other_pictures_with_the_runs_preparation(folder, tmp_path, network):
+def test_other_images_with_the_runs_preparation(folder, tmp_path, network):
     other = tiny.folder(tmp_path / "other", counts=(1, 1, 3, 4))
     run = begun(tmp_path / "run", f"--data.source={folder}")
-    source, preparation = open_pictures(run, DataChoice(source=str(other)), network, "xy")
+    source, preparation = open_images(run, DataChoice(source=str(other)), network, "xy")
     assert len(source.test_y) == 4
     assert preparation.crop_size_px == 16
     choice = DataChoice(x_dir=str(other / "testA"), y_dir=str(other / "testB"))
-    source, _ = open_pictures(run, choice, network, "xy")
+    source, _ = open_images(run, choice, network, "xy")
     assert (len(source.test_x), len(source.test_y), len(source.train_x), len(source.train_y)) == (3, 4, 0, 0)
-    source, _ = open_pictures(begun(tmp_path / "run2", *(f"--data.{k}_dir={folder / 'trainA'}" for k in "xy"),
+    source, _ = open_images(begun(tmp_path / "run2", *(f"--data.{k}_dir={folder / 'trainA'}" for k in "xy"),
                               recorded={"test_x": ["0.png"], "test_y": ["0.png"]}),
                               DataChoice(source=str(other)), network, "xy")  # fmt: skip
     assert str(other) in source.description
 
 
 @pytest.mark.parametrize("direction", ["xy", "yx"])
-def test_a_file_alone_takes_its_own_channels_and_pictures_as_they_are(folder, tmp_path, network, direction):
-    source, preparation = open_pictures(tmp_path / "a.keras", DataChoice(source=str(folder)), network, direction)
+def test_a_file_alone_takes_its_own_channels_and_images_as_they_are(folder, tmp_path, network, direction):
+    source, preparation = open_images(tmp_path / "a.keras", DataChoice(source=str(folder)), network, direction)
     channels = (source.test_x.channels, source.test_y.channels)
     assert channels == ((3, 1) if direction == "xy" else (1, 3))
     assert (preparation.mode, preparation.multiple_px) == ("none", 4)
@@ -83,16 +83,16 @@ def test_a_file_alone_takes_its_own_channels_and_pictures_as_they_are(folder, tm
 
 def test_sentences(folder, tmp_path, network):
     with pytest.raises(UserError, match="lies in no run directory"):
-        open_pictures(tmp_path / "a.keras", DataChoice(), network, "xy")
+        open_images(tmp_path / "a.keras", DataChoice(), network, "xy")
     with pytest.raises(UserError, match=r"--data\.x_dir is given without --data\.y_dir"):
         DataChoice(x_dir="a").check()
     for path in (folder / "testB").iterdir():
         path.unlink()
-    with pytest.raises(UserError, match="pictures has no test pictures of Y; add folders testA and testB"):
-        open_pictures(tmp_path / "a.keras", DataChoice(source=str(folder)), network, "xy")
+    with pytest.raises(UserError, match="images has no test images of Y; add folders testA and testB"):
+        open_images(tmp_path / "a.keras", DataChoice(source=str(folder)), network, "xy")
     choice = DataChoice(x_dir=str(tmp_path / "no"), y_dir=str(folder))
     with pytest.raises(UserError, match="there is no such folder"):
-        open_pictures(tmp_path / "a.keras", choice, network, "xy")
+        open_images(tmp_path / "a.keras", choice, network, "xy")
 
 
 def test_the_split_and_its_pairs(folder):
@@ -119,19 +119,19 @@ def test_partners_of_two_sizes(folder):
 
 def test_what_memory_does_not_hold_is_left_out_and_told(folder, monkeypatch):
     tiny.folder(folder, counts=(1, 1, 9, 9))
-    monkeypatch.setattr(opening, "MOST_PIXELS", 3 * 2 * 20 * 20)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 3 * 2 * 20 * 20)
     source = sources.open_folder(folder, 3, 3, 10**6)
     split, notes = open_split(source, Preparation("none", 1, 1), None, paired=False)
     assert split.names_x == ("testA/0.png", "testA/3.png", "testA/6.png")
-    assert "9 test pictures of this size do not fit into memory: 3 of each domain" in notes[0]
+    assert "9 test images of this size do not fit into memory: 3 of each domain" in notes[0]
     split, notes = open_split(source, Preparation("none", 1, 1), 5, paired=False)
     assert len(split.x) == 5
     assert notes == []
 
 
-def test_training_pictures_of_what_is_translated_to(folder):
+def test_training_images_of_what_is_translated_to(folder):
     source = sources.open_folder(folder, 3, 3, 10**6)
-    found = opening.training_pictures(source, Preparation("resize_and_crop", 18, 16), ["xy"], 3)
+    found = opening.training_images(source, Preparation("resize_and_crop", 18, 16), ["xy"], 3)
     assert list(found) == ["y"]
     assert len(found["y"]) == 4
     assert found["y"][0].shape == (16, 16, 3)

@@ -1,9 +1,9 @@
-"""Label maps drawn as pictures: scores counted by hand, the domain of the palette found."""
+"""Label maps drawn as images: scores counted by hand, the domain of the palette found."""
 
 import numpy as np
 import pytest
 
-from cyclegan_tf.evaluate import label_maps as labelled
+from cyclegan_tf.evaluate import label_maps as labeled
 from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.segmentation import Palette
@@ -12,15 +12,15 @@ PALETTE = Palette(np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8), (
 
 
 def drawn(labels, noise=0):
-    """int (H, W) -> signed picture, up to `noise` levels off."""
-    levels = PALETTE.colours[np.array(labels)].astype(int)
+    """int (H, W) -> signed image, up to `noise` levels off."""
+    levels = PALETTE.colors[np.array(labels)].astype(int)
     levels = levels + np.random.default_rng(0).integers(-noise, noise + 1, levels.shape)
     return image_io.to_signed(np.clip(levels, 0, 255).astype(np.uint8))
 
 
 def test_scores_by_hand():
     # Truth: 4 roof, 4 wall. Found: 3 roofs right, 1 taken for sky; 2 walls right, 2 taken for roof.
-    found = labelled.score_labels([drawn([[0, 0], [0, 2]], 40), drawn([[1, 1], [0, 0]], 40)],
+    found = labeled.score_labels([drawn([[0, 0], [0, 2]], 40), drawn([[1, 1], [0, 0]], 40)],
                                   [drawn([[0, 0], [0, 0]]), drawn([[1, 1], [1, 1]])], PALETTE)  # fmt: skip
     assert found.pixel_accuracy == [0.75, 0.5]
     assert found.scores["pixel_accuracy"] == pytest.approx(5 / 8)
@@ -31,8 +31,8 @@ def test_scores_by_hand():
 
 
 def test_the_most_frequent_class():
-    colour = labelled.most_frequent([drawn([[0, 1, 1]], 30), drawn([[2, 2, 1]], 30)], PALETTE)
-    np.testing.assert_array_equal(colour, np.array([-1, 1, -1], np.float32))
+    color = labeled.most_frequent([drawn([[0, 1, 1]], 30), drawn([[2, 2, 1]], 30)], PALETTE)
+    np.testing.assert_array_equal(color, np.array([-1, 1, -1], np.float32))
 
 
 def split(x, y):
@@ -45,8 +45,8 @@ def test_the_domain_drawn_in_the_palette_is_found():
     maps = [drawn(rng.integers(0, 3, (8, 8)), 20) for _ in range(20)]
     # A few damaged pixels, as JPEG leaves them at edges, do not matter.
     maps[0][0] = 0.1
-    assert labelled.label_domain(split(photos, maps), PALETTE) == "y"
-    assert labelled.label_domain(split(maps, photos), PALETTE) == "x"
-    assert labelled.label_domain(split(photos, photos), PALETTE) is None
-    assert labelled.label_domain(split([p[..., :1] for p in photos], maps), PALETTE) == "y"
-    assert labelled.label_domain(split([p[..., :1] for p in photos], photos), PALETTE) is None
+    assert labeled.label_domain(split(photos, maps), PALETTE) == "y"
+    assert labeled.label_domain(split(maps, photos), PALETTE) == "x"
+    assert labeled.label_domain(split(photos, photos), PALETTE) is None
+    assert labeled.label_domain(split([p[..., :1] for p in photos], maps), PALETTE) == "y"
+    assert labeled.label_domain(split([p[..., :1] for p in photos], photos), PALETTE) is None

@@ -1,4 +1,4 @@
-"""What was found, as JSON that any reader takes, and the order of pictures."""
+"""What was found, as JSON that any reader takes, and the order of images."""
 
 import json
 
@@ -22,8 +22,8 @@ def test_json_is_strict_and_complete():
     }  # fmt: skip
     assert xy["baselines"]["constant"] == {"psnr": "Infinity", "mae": 0.5, "swd": None}
     assert float(xy["baselines"]["constant"]["psnr"]) == float("inf")
-    assert xy["pictures"][1] == {"input": "b<i>.png", "psnr": 21.0, "mae": 0.3}
-    assert xy["pictures"][2]["psnr"] is None
+    assert xy["images"][1] == {"input": "b<i>.png", "psnr": 21.0, "mae": 0.3}
+    assert xy["images"][2]["psnr"] is None
     assert xy["bootstrap_intervals_95"] == {"fid": [90.04, 110.0]}
     assert xy["swd_levels_px"] == {"32": 100.5, "16": 59.58}
     assert xy["classes"]["door"]["accuracy"] is None
@@ -52,7 +52,7 @@ def test_in_order():
         (("change",), "luminance_correlation"),
     ],
 )
-def test_what_orders_pictures(known, chosen):
+def test_what_orders_images(known, chosen):
     single = dict.fromkeys(known, (None, 1.0)) | {"luminance_correlation": (None, None)}
     assert result.ranking_score(single) == chosen
 

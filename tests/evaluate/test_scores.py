@@ -9,11 +9,11 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import scores
-from cyclegan_tf.evaluate.scores import Split, baselines, colour_distance, measure, stand_ins
+from cyclegan_tf.evaluate.scores import Split, baselines, color_distance, measure, stand_ins
 from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 
-def pictures(count, size=(16, 20), channels=3, seed=0, low=-0.5, high=0.5):
+def images(count, size=(16, 20), channels=3, seed=0, low=-0.5, high=0.5):
     rng = np.random.default_rng(seed)
     return [rng.uniform(low, high, (*size, channels)).astype(np.float32) for _ in range(count)]
 
@@ -24,8 +24,8 @@ def names(count):
 
 @pytest.fixture
 def split():
-    """Y is X, 0.25 lighter, in another order: 0 -> 2, 1 -> 0, 2 -> 1; X has one picture more."""
-    x = pictures(4)
+    """Y is X, 0.25 lighter, in another order: 0 -> 2, 1 -> 0, 2 -> 1; X has one image more."""
+    x = images(4)
     return Split(x, [x[1] + 0.25, x[2] + 0.25, x[0] + 0.25], names(4), names(3), ((0, 2), (1, 0), (2, 1)))
 
 
@@ -47,8 +47,8 @@ def test_means_and_single_values_by_hand(split):
     assert found.means["mae"] == pytest.approx(0.05, abs=1e-6)
     assert found.means["psnr"] == pytest.approx(10 * math.log10(4 / 0.0025), abs=1e-3)
     assert found.means["psnr_pooled"] == pytest.approx(found.means["psnr"], abs=1e-3)
-    assert found.per_picture["mae"] == pytest.approx((0.05, 0.05, 0.05, None), abs=1e-6)
-    assert [len(found.per_picture[name]) for name in ("psnr", "ssim", "cycle_error", "change")] == [4] * 4
+    assert found.per_image["mae"] == pytest.approx((0.05, 0.05, 0.05, None), abs=1e-6)
+    assert [len(found.per_image[name]) for name in ("psnr", "ssim", "cycle_error", "change")] == [4] * 4
     assert len(found.per_target["identity_distance"]) == 3
     np.testing.assert_allclose(found.outputs[3], split.x[3] + 0.2, atol=1e-6)
 
@@ -57,7 +57,7 @@ def test_the_other_direction_changes_all_places(split):
     found = measure(darker, lighter, split, "yx")
     assert found.means["mae"] == pytest.approx(0.05, abs=1e-6)
     assert len(found.outputs) == 3
-    assert found.per_picture["mae"] == pytest.approx((0.05, 0.05, 0.05), abs=1e-6)
+    assert found.per_image["mae"] == pytest.approx((0.05, 0.05, 0.05), abs=1e-6)
     assert len(found.per_target["identity_distance"]) == 4
     np.testing.assert_array_equal(split.truths("yx")[2], split.x[0])
 
@@ -81,7 +81,7 @@ def test_paired_scores_are_those_of_scikit_image(split):
 
 
 def test_what_cannot_be_had_is_none_or_left_out():
-    gray = Split(pictures(2), pictures(1, channels=1), names(2), names(1))
+    gray = Split(images(2), images(1, channels=1), names(2), names(1))
     found = measure(lambda batch: tf.reduce_mean(batch, -1, keepdims=True), None, gray, "xy")
     assert found.means["identity_distance"] is None
     assert found.means["change"] is None
@@ -90,18 +90,18 @@ def test_what_cannot_be_had_is_none_or_left_out():
     assert found.means["swd"] > 0
     assert not set(found.means) & set(scores.PAIRED)
     assert set(stand_ins(gray, "xy", [])) == {"constant", "random real"}
-    small = Split(pictures(2, (8, 8)), pictures(2, (8, 8)), names(2), names(2), ((0, 0), (1, 1)))
+    small = Split(images(2, (8, 8)), images(2, (8, 8)), names(2), names(2), ((0, 0), (1, 1)))
     found = measure(lighter, None, small, "xy")
     assert found.means["ssim"] is None
     assert found.means["swd"] is None
     assert found.means["psnr"] > 0
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         measure(lighter, None, Split([], [], (), ()), "xy")
 
 
 def test_a_negative_and_a_collapse_show(split):
     assert measure(lambda batch: -batch, None, split, "xy").means["luminance_correlation"] == pytest.approx(-1)
-    alike = tf.constant(pictures(1, seed=5)[0][np.newaxis])
+    alike = tf.constant(images(1, seed=5)[0][np.newaxis])
     found = measure(lambda batch: alike, None, split, "xy")
     assert found.means["variety"] == 0
     flat = measure(tf.zeros_like, None, split, "xy")
@@ -115,18 +115,18 @@ def test_nan_is_one_sentence(split):
         measure(lambda batch: batch * math.nan, None, split, "xy")
 
 
-def test_pictures_of_different_sizes_are_compared_by_their_common_centre():
-    x, y = [pictures(1, (16, 24))[0], pictures(1, (20, 18), seed=1)[0]], pictures(2, (20, 20), seed=2)
+def test_images_of_different_sizes_are_compared_by_their_common_center():
+    x, y = [images(1, (16, 24))[0], images(1, (20, 18), seed=1)[0]], images(2, (20, 20), seed=2)
     found = scores.distances(y, x)
     cut = [x[0][:, 3:21], x[1][2:18]]
     assert found == swd.sliced_wasserstein(np.stack([p[2:18, 1:19] for p in y]), np.stack(cut), seed=0)
     assert measure(lighter, None, Split(x, y, names(2), names(2)), "xy").means["swd"] > 0
 
 
-def test_equal_pictures_have_an_infinite_psnr(split):
+def test_equal_images_have_an_infinite_psnr(split):
     found = measure(lambda batch: batch, None, Split(split.x, split.x, names(4), names(4), ((0, 0), (1, 1))), "xy")
     assert found.means["psnr"] == found.means["psnr_pooled"] == math.inf
-    assert found.per_picture["psnr"] == (math.inf, math.inf, None, None)
+    assert found.per_image["psnr"] == (math.inf, math.inf, None, None)
 
 
 def test_baselines_by_hand(split):
@@ -134,15 +134,15 @@ def test_baselines_by_hand(split):
     found = baselines(split, "xy", train)
     assert list(found) == ["unchanged input", "constant", "random real"]
     assert found["unchanged input"]["mae"] == pytest.approx(0.25, abs=1e-6)
-    error = np.mean([np.mean(np.abs(picture - 0.3)) for picture in split.y])
+    error = np.mean([np.mean(np.abs(image - 0.3)) for image in split.y])
     assert found["constant"]["mae"] == pytest.approx(error, abs=1e-6)
     assert all(found[name]["swd"] > 0 for name in found)
     drawn = stand_ins(split, "xy", train)["random real"]
-    assert sorted(float(picture[0, 0, 0]) for picture in drawn) == pytest.approx([0.1, 0.2, 0.3, 0.6])
+    assert sorted(float(image[0, 0, 0]) for image in drawn) == pytest.approx([0.1, 0.2, 0.3, 0.6])
     assert len(stand_ins(split, "xy", train[:1])["random real"]) == 4
 
 
-def test_the_best_constant_is_the_mean_colour():
+def test_the_best_constant_is_the_mean_color():
     rng = np.random.default_rng(3)
     y = [rng.uniform(-1, 1, (16, 16, 3)).astype(np.float32) ** 2 for _ in range(3)]
     split = Split(y, y, names(3), names(3), tuple((i, i) for i in range(3)))
@@ -153,32 +153,32 @@ def test_the_best_constant_is_the_mean_colour():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_random_real_picture_is_never_the_truth(split, seed):
+def test_a_random_real_image_is_never_the_truth(split, seed):
     drawn = stand_ins(split, "xy", [], seed)["random real"]
     for index, truth in split.truths("xy").items():
         assert drawn[index] is not truth
-    assert len({id(picture) for picture in drawn[:3]}) == 3
+    assert len({id(image) for image in drawn[:3]}) == 3
     assert baselines(split, "xy", [], seed)["random real"]["swd"] is None
 
 
-def test_a_random_real_picture_is_brought_to_the_truths_size(split):
+def test_a_random_real_image_is_brought_to_the_truths_size(split):
     found = baselines(split, "xy", [np.full((33, 40, 3), 0.4, np.float32)])
-    error = np.mean([np.mean(np.abs(picture - 0.4)) for picture in split.y])
+    error = np.mean([np.mean(np.abs(image - 0.4)) for image in split.y])
     assert found["random real"]["mae"] == pytest.approx(error, abs=1e-5)
 
 
-def test_the_colour_distance_sees_a_cast_of_colour_and_takes_different_sizes():
-    real, same = pictures(8, (24, 24)), pictures(8, (24, 24), seed=1)
+def test_the_color_distance_sees_a_cast_of_color_and_takes_different_sizes():
+    real, same = images(8, (24, 24)), images(8, (24, 24), seed=1)
     cast = [p + np.float32([0.5, 0, -0.5]) for p in same]
-    assert colour_distance(real, real) == 0
-    assert colour_distance(real, cast) > 2 * colour_distance(real, same)
-    assert colour_distance(real, [p[:16, 2:18] for p in same]) > 0
-    assert colour_distance(real, [p[:5] for p in same]) is None
-    assert colour_distance(real, [p[..., :1] for p in same]) is None
+    assert color_distance(real, real) == 0
+    assert color_distance(real, cast) > 2 * color_distance(real, same)
+    assert color_distance(real, [p[:16, 2:18] for p in same]) > 0
+    assert color_distance(real, [p[:5] for p in same]) is None
+    assert color_distance(real, [p[..., :1] for p in same]) is None
 
 
 def test_the_papers_distance_is_blind_to_a_cast_and_the_other_is_not():
-    split = Split(pictures(6, (24, 24)), pictures(6, (24, 24), seed=1), names(6), names(6))
+    split = Split(images(6, (24, 24)), images(6, (24, 24), seed=1), names(6), names(6))
     plain = measure(tf.identity, None, split, "xy").means
     cast = measure(lambda batch: batch * 0.5 + 0.3, None, split, "xy").means
     assert cast["swd"] == pytest.approx(plain["swd"], rel=1e-3)

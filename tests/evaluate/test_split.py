@@ -6,7 +6,7 @@ from PIL import Image
 
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.transforms import Preparation
-from cyclegan_tf.evaluate.split import pairs_by_stem, read_pictures, read_split, spread
+from cyclegan_tf.evaluate.split import pairs_by_stem, read_images, read_split, spread
 from cyclegan_tf.images import io as image_io
 
 
@@ -22,7 +22,7 @@ from cyclegan_tf.images import io as image_io
         (("a.jpg",), ("a.jpg", "a.png"), ()),
         (("a.v1.png",), ("a.v2.png",), ()),
         (("test/0000", "test/0001"), ("test/0000", "test/0001"), ((0, 0), (1, 1))),  # the demo's
-        (("testA/00000",), ("testB/00000",), ()),  # tensorflow-datasets numbers its pictures
+        (("testA/00000",), ("testB/00000",), ()),  # tensorflow-datasets numbers its images
         ((), ("testB/a.png",), ()),
     ],
 )
@@ -40,7 +40,7 @@ def test_spread(length, count, indices):
 
 @pytest.fixture
 def root(tmp_path):
-    """Ten pairs and two more pictures of X, each of one gray of its own; 24 x 20 px."""
+    """Ten pairs and two more images of X, each of one gray of its own; 24 x 20 px."""
     for folder, count, offset in (("trainA", 1, 0), ("trainB", 3, 0), ("testA", 12, 0), ("testB", 10, 100)):
         (tmp_path / folder).mkdir()
         for index in range(count):
@@ -50,21 +50,21 @@ def root(tmp_path):
     return tmp_path
 
 
-def levels(pictures):
-    return [int(image_io.from_signed(picture)[0, 0, 0]) for picture in pictures]
+def levels(images):
+    return [int(image_io.from_signed(image)[0, 0, 0]) for image in images]
 
 
 def test_read_as_the_networks_see_it(root):
     source = sources.open_folder(root, 3, 1, 10**6)
     split = read_split(source, Preparation("resize_and_crop", 18, 16))
-    assert {picture.shape for picture in split.x} == {(16, 16, 3)}
-    assert {picture.shape for picture in split.y} == {(16, 16, 1)}
-    assert {picture.dtype for picture in split.x + split.y} == {np.dtype(np.float32)}
+    assert {image.shape for image in split.x} == {(16, 16, 3)}
+    assert {image.shape for image in split.y} == {(16, 16, 1)}
+    assert {image.dtype for image in split.x + split.y} == {np.dtype(np.float32)}
     assert levels(split.x) == list(range(12))
     assert split.names_x[11] == "testA/l.png"
     assert split.pairs == tuple((i, i) for i in range(10))  # both lists are sorted by name
-    assert levels(read_pictures(source.train_y, Preparation("none", 1, 1))) == [0, 1, 2]
-    assert levels(read_pictures(source.train_y, Preparation("none", 1, 1), 2)) == [0, 1]
+    assert levels(read_images(source.train_y, Preparation("none", 1, 1))) == [0, 1, 2]
+    assert levels(read_images(source.train_y, Preparation("none", 1, 1), 2)) == [0, 1]
 
 
 def test_a_part_keeps_pairs_together(root):

@@ -20,7 +20,7 @@ from tests.helpers import tiny
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("export")
-    source = tiny.folder(root / "pictures", size=40)
+    source = tiny.folder(root / "images", size=40)
     train.main(tiny.words(source, root / "zebra", "--training.max_steps=3"))
     return root / "zebra"
 
@@ -59,7 +59,7 @@ class TestEverything:
     def test_the_report_is_of_the_test_split(self, exported, run):
         told = json.loads((exported / "litert" / "zebra_xy" / "parity.json").read_text())
         assert [row["variant"] for row in told["variants"]] == ["float32", "float16", "dynamic_int8", "int8"]
-        assert {row["pictures"] for row in told["variants"]} == {2}
+        assert {row["images"] for row in told["variants"]} == {2}
         assert told["variants"][0]["psnr_db"] is None or told["variants"][0]["psnr_db"] > 60
         assert all(row["not_finite"] == 0 for row in told["variants"])
 
@@ -86,9 +86,7 @@ class TestEverything:
 
 @pytest.mark.slow
 def test_a_file_too_far_off_is_removed_and_the_status_is_1(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(
-        __import__("cyclegan_tf.export.litert.converter", fromlist=["x"]).LEAST_PSNR_DB, "float16", 300.0
-    )
+    monkeypatch.setitem(__import__("cyclegan_tf.export.litert.converter", fromlist=["x"]).MIN_PSNR_DB, "float16", 300.0)
     words = [str(run), str(tmp_path), "--format", "litert", "--direction", "xy", "--variants", "float32", "float16"]
     assert export.main(words) == 1
     said = capsys.readouterr()
@@ -102,14 +100,14 @@ def test_a_file_too_far_off_is_removed_and_the_status_is_1(run, tmp_path, capsys
 
 
 @pytest.mark.slow
-def test_a_keras_file_with_a_folder_of_pictures(run, tmp_path):
+def test_a_keras_file_with_a_folder_of_images(run, tmp_path):
     file = run / "generator_yx.keras"
     words = [str(file), str(tmp_path), "--format", "litert", "--variants", "float32", "--size", "20"]
-    with pytest.raises(UserError, match="--pictures"):
+    with pytest.raises(UserError, match="--images"):
         export.main(words)
     assert list(tmp_path.iterdir()) == []
     image_io.save(tmp_path / "mine" / "a.png", np.zeros((30, 24, 3), np.uint8))
-    assert export.main([*words, "--pictures", str(tmp_path / "mine")]) == 0
+    assert export.main([*words, "--images", str(tmp_path / "mine")]) == 0
     assert (tmp_path / "litert" / "generator_yx" / "float32.tflite").is_file()  # the direction in its name
 
 
@@ -123,7 +121,7 @@ class TestMistakes:
             (["--name", "a/b"], "--name is 'a/b'"),
             (["--sizes", "32"], "did you mean --size"),
             (["--variants", "int4"], "variants"),
-            (["--pictures", "nowhere"], "there is no such folder"),
+            (["--images", "nowhere"], "there is no such folder"),
             (["--checkpoint", "7"], r"--checkpoint is '7'; take best, last, or one of the steps .*: 3\."),
         ],
     )
@@ -157,7 +155,7 @@ class TestMistakes:
         assert not (tmp_path / "out").exists()
 
 
-def test_pictures_are_compared_at_the_size_asked_for(run):
+def test_images_are_compared_at_the_size_asked_for(run):
     from cyclegan_tf.export.trained import open_trained
 
-    assert squares(open_trained(run, "xy").test_pictures(), 8, 32).shape == (2, 32, 32, 3)
+    assert squares(open_trained(run, "xy").test_images(), 8, 32).shape == (2, 32, 32, 3)

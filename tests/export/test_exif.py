@@ -15,14 +15,14 @@ orientation = tf.function(exif.orientation, input_signature=[tf.TensorSpec((), t
 
 
 def jpeg(tag=None, endian="<", before=b"", size=(24, 16), **more):
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
     tags = Image.Exif()
     tags.endian = endian
     tags[0x010F] = "a maker of cameras"
     if tag is not None:
         tags[0x0112] = tag
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", exif=tags.tobytes(), **more)
+    image.save(stream, "JPEG", exif=tags.tobytes(), **more)
     data = stream.getvalue()
     return data[:2] + before + data[2:]
 

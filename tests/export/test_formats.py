@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from cyclegan_tf.export.formats import FORMATS, VARIANTS
-from cyclegan_tf.export.litert.converter import LEAST_PSNR_DB
+from cyclegan_tf.export.litert.converter import MIN_PSNR_DB
 
 
 def test_every_variant_has_a_bound_and_they_fall():
-    bounds = [LEAST_PSNR_DB[variant] for variant in VARIANTS]
+    bounds = [MIN_PSNR_DB[variant] for variant in VARIANTS]
     assert bounds == sorted(bounds, reverse=True)
     assert len(FORMATS) == len(set(FORMATS)) == 4
 

@@ -14,13 +14,13 @@ def trained(**more):
 
 
 def test_what_a_card_tells():
-    experiment = {"data": {"source": "pictures", "x_dir": None}, "training": {"seed": 3}}
+    experiment = {"data": {"source": "images", "x_dir": None}, "training": {"seed": 3}}
     told = cards.card(trained(experiment=experiment, scores={"step": 10, "cycle_x": 0.25}), "a_xy", 64)
     assert told["name"] == "a_xy"
     assert told["direction"] == "xy"
     assert told["checkpoint"].endswith("step_000000010.npz")
     assert told["config"]["training"]["seed"] == 3
-    assert told["data_source"] == "pictures"
+    assert told["data_source"] == "images"
     assert told["scores"] == {"step": 10, "cycle_x": 0.25}
     assert told["input"]["shape"] == [1, 64, 64, 1]
     assert told["output"]["shape"] == [1, 64, 64, 3]

@@ -1,4 +1,4 @@
-"""A runtime that shares no code with TensorFlow's, OpenVINO, gives the same pictures from the exported files."""
+"""A runtime that shares no code with TensorFlow's, OpenVINO, gives the same images from the exported files."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def network():
     return network
 
 
-def pictures(*shape):
+def images(*shape):
     return np.random.default_rng(6).uniform(-1, 1, shape).astype(np.float32)
 
 
@@ -33,7 +33,7 @@ def test_the_saved_model_at_any_size(network, tmp_path):
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(version), "CPU", EXACT)
     for shape in ((1, 32, 32, 3), (2, 50, 45, 3), (1, 17, 33, 3)):
-        given = pictures(*shape)
+        given = images(*shape)
         (made,) = compiled([given]).values()
         wanted = served(images=tf.constant(given))["translated"].numpy()
         assert wanted.std() > 0.1
@@ -46,6 +46,6 @@ def test_tflite_files(network, variant, tmp_path):
     path = tmp_path / f"{variant}.tflite"
     path.write_bytes(Converter(network, 32, lambda: None).convert(variant))
     core = openvino.Core()
-    given = pictures(1, 32, 32, 3)
+    given = images(1, 32, 32, 3)
     (made,) = core.compile_model(core.read_model(path), "CPU", EXACT)([given]).values()
     np.testing.assert_allclose(made, LiteRTModel(path)(given), atol=1e-4)

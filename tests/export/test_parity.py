@@ -11,7 +11,7 @@ from cyclegan_tf.export.parity import Judge, compare, median_latency_ms, table
 from cyclegan_tf.images import io as image_io
 
 
-def pictures(count=2, seed=0):
+def images(count=2, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (count, 16, 12, 3)).astype(np.float32)
 
 
@@ -26,31 +26,31 @@ def test_figures_by_hand():
     outputs = truths.copy()
     outputs[1] = 0.5
     found = row(outputs, truths)
-    assert (found.pictures, found.max_abs, found.mean_abs) == (2, 0.5, 0.25)
+    assert (found.images, found.max_abs, found.mean_abs) == (2, 0.5, 0.25)
     assert found.psnr_db == pytest.approx(10 * math.log10(4 / 0.125))
     assert found.worst_psnr_db == pytest.approx(10 * math.log10(4 / 0.25))
     assert found.not_finite == 0
 
 
 def test_equal_outputs():
-    found = row(pictures(), pictures())
+    found = row(images(), images())
     assert (found.psnr_db, found.ssim, found.max_abs) == (math.inf, pytest.approx(1), 0)
     assert found.as_dict()["psnr_db"] is None
     assert found.fault(60) is None
 
 
 def test_a_file_is_refused_below_the_bound_or_with_nan():
-    far = row(pictures() + np.float32(0.1), pictures())  # 4 / 0.01: 26 dB
+    far = row(images() + np.float32(0.1), images())  # 4 / 0.01: 26 dB
     assert far.fault(25) is None
     assert "PSNR 26.0 dB is below 40 dB" in far.fault(40)
-    broken = pictures()
+    broken = images()
     broken[0, 0, 0] = (np.nan, np.inf, -np.inf)
-    assert row(broken, pictures()).fault(-100) == "3 output values are NaN or infinite"
+    assert row(broken, images()).fault(-100) == "3 output values are NaN or infinite"
 
 
 def test_the_median_takes_no_first_call():
     calls = []
-    assert median_latency_ms(calls.append, pictures(1), rounds=3) >= 0
+    assert median_latency_ms(calls.append, images(1), rounds=3) >= 0
     assert len(calls) == 4
 
 
@@ -60,7 +60,7 @@ def identity():
 
 
 def judged(tmp_path, allow_lossy=False):
-    judge, said = Judge(identity(), pictures(3)), []
+    judge, said = Judge(identity(), images(3)), []
     for name, run in {
         "good": lambda batch: batch + np.float32(1e-5),
         "poor": lambda batch: -batch,
@@ -92,7 +92,7 @@ def test_lossy_files_may_be_kept(tmp_path):
 
 
 def test_the_table_lines_up():
-    lines = table([row(pictures(), pictures() * np.float32(0.5), delegated=0.25)], 12.4).splitlines()
+    lines = table([row(images(), images() * np.float32(0.5), delegated=0.25)], 12.4).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert "12" in lines[1]
     assert lines[2].endswith("25%")

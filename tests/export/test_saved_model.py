@@ -52,7 +52,7 @@ def loaded(version):
     return tf.saved_model.load(str(version))
 
 
-def picture(height, width, channels=3, seed=0):
+def image(height, width, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
@@ -65,8 +65,8 @@ SIZES = [(32, 32), (33, 47), (4, 50), (1, 1), (2, 3), (17, 16)]
 
 @pytest.mark.parametrize("size", SIZES)
 def test_any_size_gives_what_the_translator_gives(loaded, network, size):
-    translator, source = Translator(network, 4), picture(*size)
-    given = np.stack([image_io.to_signed(source), image_io.to_signed(picture(*size, seed=1))])
+    translator, source = Translator(network, 4), image(*size)
+    given = np.stack([image_io.to_signed(source), image_io.to_signed(image(*size, seed=1))])
     outputs = loaded.signatures["serving_default"](images=tf.constant(given))["translated"].numpy()
     assert outputs.shape == given.shape
     if min(size) > 1:  # of one pixel, instance normalization leaves rounding noise only
@@ -76,7 +76,7 @@ def test_any_size_gives_what_the_translator_gives(loaded, network, size):
 
 def test_files_of_any_sizes_in_one_request(loaded, network):
     translator = Translator(network, 4)
-    sources = [picture(*size) for size in SIZES]
+    sources = [image(*size) for size in SIZES]
     answers = loaded.signatures["image_bytes"](image_bytes=tf.constant([png(source) for source in sources]))
     for source, answer in zip(sources, answers["translated_bytes"].numpy(), strict=True):
         made = np.asarray(Image.open(io.BytesIO(answer)))
@@ -100,7 +100,7 @@ def test_a_failure_leaves_no_version(network, tmp_path):
     assert [path.name for path in (tmp_path / "m_xy").iterdir()] == []
 
 
-def test_what_gives_other_pictures_is_not_kept(network, tmp_path, monkeypatch):
+def test_what_gives_other_images_is_not_kept(network, tmp_path, monkeypatch):
     plain = saved_model.translated
     asked = []
 
@@ -109,7 +109,7 @@ def test_what_gives_other_pictures_is_not_kept(network, tmp_path, monkeypatch):
         return plain(*arguments) + (0.01 if len(asked) == 1 else 0.0)  # the first is traced for the file
 
     monkeypatch.setattr(saved_model, "translated", wrong_once_loaded)
-    with pytest.raises(UserError, match=r"other pictures than the network: 0\.01"):
+    with pytest.raises(UserError, match=r"other images than the network: 0\.01"):
         write_saved_model(tmp_path / "m_xy", network, 4, 32, {})
     assert list((tmp_path / "m_xy").iterdir()) == []
 
@@ -134,7 +134,7 @@ def test_warm_up_requests_run(version, loaded):
 
 @pytest.mark.slow
 def test_it_loads_where_neither_keras_nor_this_package_can_be_imported(version, tmp_path, loaded):
-    source = picture(21, 30)
+    source = image(21, 30)
     (tmp_path / "in.png").write_bytes(png(source))
     program = textwrap.dedent("""
         import sys, importlib.abc, importlib.machinery
@@ -167,7 +167,7 @@ def test_saved_model_cli_shows_and_runs_it(version, tmp_path):
     shown = subprocess.run([*tool, "show", "--dir", str(version), "--all"], capture_output=True, text=True, check=True)
     assert "inputs['image_bytes'] tensor_info" in shown.stdout
     assert "outputs['translated'] tensor_info" in shown.stdout
-    np.save(tmp_path / "in.npy", image_io.to_signed(picture(12, 20))[np.newaxis])
+    np.save(tmp_path / "in.npy", image_io.to_signed(image(12, 20))[np.newaxis])
     subprocess.run(
         [*tool, "run", "--dir", str(version), "--tag_set", "serve", "--signature_def", "serving_default",
          "--inputs", f"images={tmp_path / 'in.npy'}", "--outdir", str(tmp_path)],
@@ -190,7 +190,7 @@ class TestDecoding:
         made = self.decode((tmp_path / "a.png").read_bytes()).numpy()
         np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.png"))
 
-    def test_png_with_a_colour_that_means_none(self, tmp_path):
+    def test_png_with_a_color_that_means_none(self, tmp_path):
         rng = np.random.default_rng(6)
         palette = Image.fromarray(rng.integers(0, 256, (9, 8, 3), np.uint8)).convert("P")
         palette.save(tmp_path / "a.png", transparency=int(palette.getpixel((0, 0))))
@@ -202,7 +202,7 @@ class TestDecoding:
     def test_jpeg_as_our_reader_reads_it(self, orientation, tmp_path):
         tags = Image.Exif()
         tags[0x0112] = orientation
-        Image.fromarray(picture(30, 20)).save(tmp_path / "a.jpg", exif=tags.tobytes())
+        Image.fromarray(image(30, 20)).save(tmp_path / "a.jpg", exif=tags.tobytes())
         made = self.decode((tmp_path / "a.jpg").read_bytes()).numpy()
         np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.jpg"))
 
@@ -217,17 +217,17 @@ class TestDecoding:
         ids=["empty", "SVG", "GIF", "cut off"],
     )
     def test_what_cannot_be_decoded_says_so(self, spoil, message, loaded):
-        data = spoil(png(picture(20, 20)))
+        data = spoil(png(image(20, 20)))
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             loaded.signatures["image_bytes"](image_bytes=tf.constant([data]))
 
     def test_gray(self, tmp_path):
-        (tmp_path / "a.png").write_bytes(png(picture(9, 8)))
+        (tmp_path / "a.png").write_bytes(png(image(9, 8)))
         made = decoded(tf.constant((tmp_path / "a.png").read_bytes()), 1)
         np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.png", channels=1))
 
 
-def test_encoded_rounds_as_saved_pictures_do():
+def test_encoded_rounds_as_saved_images_do():
     signed = np.random.default_rng(4).uniform(-1.2, 1.2, (9, 8, 3)).astype(np.float32)
     made = np.asarray(Image.open(io.BytesIO(encoded(tf.constant(signed)).numpy())))
     np.testing.assert_array_equal(made, image_io.from_signed(signed))
@@ -241,7 +241,7 @@ def test_other_numbers_of_channels(channels, files, tmp_path):
     outputs = signatures["serving_default"](images=tf.zeros((1, 8, 9, channels[0])))["translated"]
     assert outputs.shape == (1, 8, 9, channels[1])
     if files:
-        answer = signatures["image_bytes"](image_bytes=tf.constant([png(picture(9, 8))]))["translated_bytes"][0]
+        answer = signatures["image_bytes"](image_bytes=tf.constant([png(image(9, 8))]))["translated_bytes"][0]
         assert tf.io.decode_png(answer).shape == (9, 8, channels[1])
 
 

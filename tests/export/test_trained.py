@@ -1,4 +1,4 @@
-"""What is exported and with which pictures: runs, files, folders."""
+"""What is exported and with which images: runs, files, folders."""
 
 import json
 
@@ -16,7 +16,7 @@ from tests.helpers import tiny
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("trained")
-    source = tiny.folder(root / "pictures")
+    source = tiny.folder(root / "images")
     train.main(tiny.words(source, root / "run", "--training.max_steps=2", "--training.precision=bfloat16"))
     return root / "run"
 
@@ -28,8 +28,8 @@ def test_a_run(run):
         assert {layer.compute_dtype for layer in trained.network.layers} == {"float32"}
         assert "step_000000002.npz" in trained.origin
         assert (trained.size_px, trained.multiple_px) == (16, 4)
-        assert list(trained.test_pictures().names) == names
-        assert len(trained.training_pictures()) == {"xy": 5, "yx": 4}[direction]
+        assert list(trained.test_images().names) == names
+        assert len(trained.training_images()) == {"xy": 5, "yx": 4}[direction]
         assert trained.experiment["generator"]["filters"] == 2
         assert trained.scores["step"] == 2
         assert {"cycle_x", "adversarial_y", "swd_xy", "swd_yx"} <= set(trained.scores)
@@ -40,38 +40,38 @@ def test_a_run(run):
 def test_a_file_is_the_same_network_in_float32(run):
     of_file = open_trained(run / "generator_xy.keras", "xy")
     assert {layer.compute_dtype for layer in of_file.network.layers} == {"float32"}
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
-    np.testing.assert_array_equal(of_file.network(picture), open_trained(run, "xy").network(picture))
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(of_file.network(image), open_trained(run, "xy").network(image))
     assert of_file.size_px is None
 
 
-def test_a_file_does_not_know_its_pictures(run, tmp_path):
+def test_a_file_does_not_know_its_images(run, tmp_path):
     trained = open_trained(run / "generator_xy.keras", "xy")
-    with pytest.raises(UserError, match="give a folder of them with --pictures"):
-        trained.training_pictures()
+    with pytest.raises(UserError, match="give a folder of them with --images"):
+        trained.training_images()
     image_io.save(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
-    assert open_trained(run / "generator_xy.keras", "xy", tmp_path).training_pictures().names == ("a.png",)
-    assert open_trained(run, "xy", tmp_path).test_pictures().names == ("a.png",)
+    assert open_trained(run / "generator_xy.keras", "xy", tmp_path).training_images().names == ("a.png",)
+    assert open_trained(run, "xy", tmp_path).test_images().names == ("a.png",)
     (tmp_path / "none").mkdir()
-    with pytest.raises(UserError, match=r"--pictures .* holds no pictures"):
-        open_trained(run, "xy", tmp_path / "none").test_pictures()
+    with pytest.raises(UserError, match=r"--images .* holds no images"):
+        open_trained(run, "xy", tmp_path / "none").test_images()
 
 
-def test_a_run_whose_pictures_are_gone_says_what_to_give(run, tmp_path):
+def test_a_run_whose_images_are_gone_says_what_to_give(run, tmp_path):
     import shutil
 
     moved = tmp_path / "run"
     shutil.copytree(run, moved)
     config = moved / "config.yaml"
-    config.write_text(config.read_text().replace(str(run.parent / "pictures"), str(tmp_path / "gone")))
-    with pytest.raises(UserError, match=r"does not exist\..*--pictures"):
-        open_trained(moved, "xy").training_pictures()
+    config.write_text(config.read_text().replace(str(run.parent / "images"), str(tmp_path / "gone")))
+    with pytest.raises(UserError, match=r"does not exist\..*--images"):
+        open_trained(moved, "xy").training_images()
 
 
-def test_without_a_test_split_training_pictures_are_compared(tmp_path):
-    source = tiny.folder(tmp_path / "pictures", (3, 3, 0, 0))
+def test_without_a_test_split_training_images_are_compared(tmp_path):
+    source = tiny.folder(tmp_path / "images", (3, 3, 0, 0))
     train.main(tiny.words(source, tmp_path / "run", "--training.max_steps=1"))
-    assert len(open_trained(tmp_path / "run", "xy").test_pictures()) == 3
+    assert len(open_trained(tmp_path / "run", "xy").test_images()) == 3
 
 
 def test_scores_are_those_of_the_checkpoint(tmp_path):
@@ -100,17 +100,17 @@ def test_another_checkpoint_may_be_asked_for(run):
 
 
 def test_squares_keep_shapes_and_spread_over_the_list(tmp_path):
-    from cyclegan_tf.data.sources import Pictures
+    from cyclegan_tf.data.sources import Images
 
     wide = np.zeros((20, 60, 3), np.uint8)
-    wide[:, 20:40] = 255  # the middle third is what a square at the centre holds
-    pictures = Pictures(tuple("abcdefg"), 3, lambda index: wide if index == 0 else np.full((9, 7, 3), index, np.uint8))
-    batch = squares(pictures, 3, 16)
+    wide[:, 20:40] = 255  # the middle third is what a square at the center holds
+    images = Images(tuple("abcdefg"), 3, lambda index: wide if index == 0 else np.full((9, 7, 3), index, np.uint8))
+    batch = squares(images, 3, 16)
     assert batch.shape == (3, 16, 16, 3)
     assert batch.dtype == np.float32
     assert batch[0, :, 3:13].min() > 0.99
-    assert [image_io.from_signed(picture)[8, 8, 0] for picture in batch[1:]] == [3, 6]
-    assert len(squares(pictures, 50, 16)) == 7
+    assert [image_io.from_signed(image)[8, 8, 0] for image in batch[1:]] == [3, 6]
+    assert len(squares(images, 50, 16)) == 7
 
 
 @pytest.mark.parametrize(

@@ -252,16 +252,16 @@ def test_models_that_no_browser_could_show_are_refused(npm, tmp_path, fields, wo
     assert asked(npm) == []
 
 
-def test_pictures_become_numbers_as_in_training(tmp_path):
+def test_images_become_numbers_as_in_training(tmp_path):
     """The page's arithmetic, run by node against NumPy's."""
     hosting.need("node")
-    for name in ("pictures.js", "problems.js"):
+    for name in ("images.js", "problems.js"):
         shutil.copy(web.PAGE / name, tmp_path / name)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     lengths = [1, 2, 3, 7, SIDE]
     sizes = [(SIDE, SIDE), (1, 1), (4000, 3000), (3, 1000), (65, 64), (50, 60)]
     (tmp_path / "run.js").write_text(
-        "import { fitted, reflected } from './pictures.js';\n"
+        "import { fitted, reflected } from './images.js';\n"
         f"const rows = {lengths}.map((n) => Array.from({{ length: {SIDE} }}, (_, i) => reflected(i, n)));\n"
         f"const sizes = {[list(size) for size in sizes]}.map(([w, h]) => fitted(w, h, {SIDE}));\n"
         "console.log(JSON.stringify({ rows, sizes }));\n"

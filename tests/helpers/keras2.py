@@ -183,7 +183,7 @@ def functional(name, *entries, outputs=None):
     return {"class_name": "Functional", "config": config}
 
 
-def picture_input(name="input_1", size=None, channels=3):
+def image_input(name="input_1", size=None, channels=3):
     shape = [None, size, size, channels]
     return entry("InputLayer", name, batch_input_shape=shape, sparse=False, ragged=False)
 
@@ -237,7 +237,7 @@ def resnet_config(arrays, blocks=1, size=None):
     """The description of keras.io's generator of one halving, in order with its weights."""
     shapes = iter([array.shape for name, array in arrays if "kernel" in name])
     names = iter([layer for layer, _ in by_layer(arrays)])
-    entries = [picture_input(size=size)]
+    entries = [image_input(size=size)]
 
     def add(made):
         entries.append(made)

@@ -144,10 +144,10 @@ def randomised(network, seed=0):
     return network
 
 
-def outputs_of(network, pictures):
+def outputs_of(network, images):
     """float32 (N, H, W, C) in and out, in the mode the network is in; with no gradients."""
     with torch.no_grad():
-        given = torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy())
+        given = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
         return network(given).numpy().transpose(0, 2, 3, 1).copy()
 
 

@@ -13,13 +13,13 @@ from cyclegan_tf.train import command as train
 WORDS = (
     "--data.load_size_px=18 --data.crop_size_px=16 --generator.architecture=resnet_6blocks --generator.blocks=1 "
     "--generator.filters=2 --discriminator.filters=2 --discriminator.n_layers=1 --training.pool_size_images=3 "
-    "--training.precision=float32 --logging.log_every_steps=2 --logging.sample_pictures=1 --logging.test_pictures=1 "
+    "--training.precision=float32 --logging.log_every_steps=2 --logging.sample_images=1 --logging.test_images=1 "
     "--training.constant_epochs=1 --training.decay_epochs=1"
 ).split()
 
 
 def folder(root, counts=(5, 4, 2, 2), size=20):
-    """trainA, trainB, testA, testB with random smooth pictures."""
+    """trainA, trainB, testA, testB with random smooth images."""
     rng = np.random.default_rng(11)
     for name, count in zip(("trainA", "trainB", "testA", "testB"), counts, strict=True):
         (root / name).mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,12 @@ import numpy as np
 from cyclegan_tf.evaluate.results import DirectionResult, Evaluation, Shown
 
 
-def picture(level=0.0, size=(8, 12)):
+def image(level=0.0, size=(8, 12)):
     return np.full((*size, 3), level, np.float32)
 
 
 def shown(name, psnr):
-    columns = {"x": picture(-1), "G(x)": picture(0), "truth": picture(1)}
+    columns = {"x": image(-1), "G(x)": image(0), "truth": image(1)}
     return Shown(name, {"psnr": psnr, "mae": None}, columns)
 
 
@@ -26,7 +26,7 @@ def direction(**changes):
             "random real": {"psnr": 10.0, "mae": 0.6, "swd": 10.0},
         },
         "swd_levels": {32: 100.5, 16: 59.58},
-        "per_picture": {"psnr": (20.0, 21.0, None), "mae": (0.2, 0.3, None)},
+        "per_image": {"psnr": (20.0, 21.0, None), "mae": (0.2, 0.3, None)},
         "input_names": ("a.png", "b<i>.png", "c.png"),
         "ranked_by": "psnr",
         "groups": {"all": [shown("a.png", 20.0), shown("b<i>.png", 21.0)]},

@@ -27,7 +27,7 @@ SECONDS_PER_LEVEL = 0.02
 
 
 class Tiny(tf.Module):
-    """Inverts pictures, or makes them all of one level; a slow one first waits 0.02 s for each level of red of
+    """Inverts images, or makes them all of one level; a slow one first waits 0.02 s for each level of red of
     the first pixel."""
 
     def __init__(self, level=None, slow=False):
@@ -41,11 +41,11 @@ class Tiny(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
     def translate_encoded(self, image_bytes):
         def one(data):
-            picture = tf.io.decode_image(data, channels=3, expand_animations=False)
-            picture = tf.ensure_shape(picture, (None, None, 3))
-            with tf.control_dependencies([self.wait(picture[0, 0, 0])] if self.slow else []):
-                inverted = 255 - picture
-                return tf.io.encode_png(inverted if self.level is None else tf.zeros_like(picture) + self.level)
+            image = tf.io.decode_image(data, channels=3, expand_animations=False)
+            image = tf.ensure_shape(image, (None, None, 3))
+            with tf.control_dependencies([self.wait(image[0, 0, 0])] if self.slow else []):
+                inverted = 255 - image
+                return tf.io.encode_png(inverted if self.level is None else tf.zeros_like(image) + self.level)
 
         return {"translated_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
 
@@ -64,7 +64,7 @@ def save(out, name="tiny_xy", version=1, level=None, slow=False):
     return folder / str(version)
 
 
-def picture(height=5, width=7, seed=0, red=None):
+def image(height=5, width=7, seed=0, red=None):
     """uint8 (H, W, 3); `red` is the first pixel's."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     if red is not None:
@@ -82,9 +82,9 @@ def b64(data):
     return {"b64": base64.b64encode(data).decode()}
 
 
-def body(*pictures, **more):
-    """The body of a request in row form for encoded pictures."""
-    instances = [b64(data) for data in pictures]
+def body(*images, **more):
+    """The body of a request in row form for encoded images."""
+    instances = [b64(data) for data in images]
     return json.dumps({"signature_name": "image_bytes", "instances": instances, **more}).encode()
 
 

@@ -10,13 +10,13 @@ from cyclegan_tf.train import command as train
 WORDS = (
     "--data.load_size_px=16 --data.crop_size_px=16 --data.batch_size=4 --generator.architecture=resnet_6blocks "
     "--discriminator.filters=4 --discriminator.n_layers=1 --training.pool_size_images=0 --training.precision=float32 "
-    "--training.constant_epochs=1000 --logging.sample_pictures=1 --logging.test_pictures=1 "
+    "--training.constant_epochs=1000 --logging.sample_images=1 --logging.test_images=1 "
     "--logging.test_every_epochs=1000 --logging.sample_every_steps=100000 --optimizer.learning_rate=1e-9"
 ).split()
 
 
 def pixelwise(monkeypatch, kernel, bias=0.0):
-    """Both generators become clip(kernel * picture + bias)."""
+    """Both generators become clip(kernel * image + bias)."""
 
     def build(experiment, direction, dtype_policy="float32"):
         inputs = keras.Input((None, None, 3), name="input")
@@ -30,13 +30,13 @@ def pixelwise(monkeypatch, kernel, bias=0.0):
 
 
 def smooth(rng, low=0, high=256):
-    """A picture of 5 x 5 soft spots."""
+    """An image of 5 x 5 soft spots."""
     small = Image.fromarray(rng.integers(low, high, (5, 5, 3), np.uint8))
     return np.asarray(small.resize((16, 16), Image.Resampling.BICUBIC))
 
 
 def noise(rng, low=0, high=256):
-    """A picture without any shape."""
+    """An image without any shape."""
     return rng.integers(low, high, (16, 16, 3), np.uint8)
 
 

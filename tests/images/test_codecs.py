@@ -8,42 +8,40 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.images.codecs import ENCODERS, read
-from cyclegan_tf.images.headers import PictureError
-from tests.helpers import pictures
+from cyclegan_tf.images.headers import ImageError
+from tests.helpers import image_files
 
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
-    return pictures.gallery(tmp_path_factory.mktemp("gallery"))
+    return image_files.gallery(tmp_path_factory.mktemp("gallery"))
 
 
-def test_every_kind_as_colour_and_gray(gallery):
+def test_every_kind_as_color_and_gray(gallery):
     for name, path in gallery.items():
-        colour, gray = read(path), read(path, channels=1)
+        color, gray = read(path), read(path, channels=1)
         height, width = (24, 32) if name.endswith(".jpg") else (6, 9)
         if "turned" in name:
             height, width = ((32, 24), (9, 6))[name.endswith(".png")]
-        assert colour.shape == (height, width, 3), name
+        assert color.shape == (height, width, 3), name
         assert gray.shape == (height, width, 1), name
-        assert colour.dtype == gray.dtype == (np.uint16 if name.startswith(("deep", "float")) else np.uint8), name
-        assert colour.std() > 0, name
+        assert color.dtype == gray.dtype == (np.uint16 if name.startswith(("deep", "float")) else np.uint8), name
+        assert color.std() > 0, name
 
 
-@pytest.mark.parametrize(
-    "name", ["colour.png", "colour.bmp", "colour.webp", "colour.tif", "colour.npy", "animated.png"]
-)
-def test_lossless_colour(gallery, name):
-    np.testing.assert_array_equal(read(gallery[name]), pictures.noise(6, 9))
+@pytest.mark.parametrize("name", ["color.png", "color.bmp", "color.webp", "color.tif", "color.npy", "animated.png"])
+def test_lossless_color(gallery, name):
+    np.testing.assert_array_equal(read(gallery[name]), image_files.noise(6, 9))
 
 
 @pytest.mark.parametrize("name", ["deep.png", "deep.npy", "float.npy"])
-def test_16_bit_colour_keeps_every_level(gallery, name):
-    np.testing.assert_array_equal(read(gallery[name]), pictures.noise(6, 9, 3, np.uint16))
+def test_16_bit_color_keeps_every_level(gallery, name):
+    np.testing.assert_array_equal(read(gallery[name]), image_files.noise(6, 9, 3, np.uint16))
 
 
 @pytest.mark.parametrize("name", ["deep_gray.png", "deep_gray.tif", "float.tif"])
 def test_16_bit_gray_keeps_every_level(gallery, name):
-    expected = pictures.noise(6, 9, 3, np.uint16)[..., :1]
+    expected = image_files.noise(6, 9, 3, np.uint16)[..., :1]
     np.testing.assert_array_equal(read(gallery[name], channels=1), expected)
     np.testing.assert_array_equal(read(gallery[name]), np.repeat(expected, 3, axis=-1))
 
@@ -77,19 +75,19 @@ def test_jpeg_with_something_behind_its_end_is_read_all_the_same(tmp_path, galle
 def test_orientation_by_exif(tmp_path, suffix, orientation, expected):
     path = tmp_path / f"turned{suffix}"
     options = {"lossless": True} if suffix == ".webp" else {}
-    Image.fromarray(pictures.ASYMMETRIC).save(path, exif=pictures.exif(orientation), **options)
-    letters = dict(zip("rgbkyw", pictures.ASYMMETRIC.reshape(-1, 3), strict=True))
+    Image.fromarray(image_files.ASYMMETRIC).save(path, exif=image_files.exif(orientation), **options)
+    letters = dict(zip("rgbkyw", image_files.ASYMMETRIC.reshape(-1, 3), strict=True))
     np.testing.assert_array_equal(read(path), [[letters[letter] for letter in row] for row in expected])
 
 
 def test_orientation_of_jpeg_and_of_deep_png(tmp_path):
     path = tmp_path / "turned.jpg"
-    Image.fromarray(pictures.smooth()).save(path, quality=100, subsampling=0, exif=pictures.exif(8))
-    expected = np.rot90(pictures.smooth().astype(int))
+    Image.fromarray(image_files.smooth()).save(path, quality=100, subsampling=0, exif=image_files.exif(8))
+    expected = np.rot90(image_files.smooth().astype(int))
     assert np.abs(read(path) - expected).max() <= 3
-    deep = pictures.noise(6, 9, 3, np.uint16)
-    turn = pictures.png_chunk(b"eXIf", pictures.exif(6).tobytes()[6:])
-    pictures.png(tmp_path / "turned.png", (9, 6), 16, 2, [row.astype(">u2").tobytes() for row in deep], turn)
+    deep = image_files.noise(6, 9, 3, np.uint16)
+    turn = image_files.png_chunk(b"eXIf", image_files.exif(6).tobytes()[6:])
+    image_files.png(tmp_path / "turned.png", (9, 6), 16, 2, [row.astype(">u2").tobytes() for row in deep], turn)
     np.testing.assert_array_equal(read(tmp_path / "turned.png"), np.rot90(deep, -1))
 
 
@@ -107,32 +105,32 @@ def test_alpha_is_laid_on_white(tmp_path):
 
 def test_alpha_of_16_bits(tmp_path):
     row = struct.pack(">8H", 40000, 0, 65535, 32768, 5, 6, 7, 0)
-    path = pictures.png(tmp_path / "alpha.png", (2, 1), 16, 6, [row])
+    path = image_files.png(tmp_path / "alpha.png", (2, 1), 16, 6, [row])
     # (40000 * 32768 + 65535 * 32767) / 65535 = 52767.3; 32767; 65535 * 65535 / 65535
     assert read(path).tolist() == [[[52767, 32767, 65535], [65535, 65535, 65535]]]
 
 
 def test_palette_with_transparency(tmp_path):
-    palette = pictures.png_chunk(b"PLTE", bytes([200, 100, 0, 10, 20, 30, 1, 2, 3]))
-    alpha = pictures.png_chunk(b"tRNS", bytes([128, 0]))  # the third entry is opaque
-    path = pictures.png(tmp_path / "palette.png", (3, 1), 8, 3, [b"\0\1\2"], palette, alpha)
+    palette = image_files.png_chunk(b"PLTE", bytes([200, 100, 0, 10, 20, 30, 1, 2, 3]))
+    alpha = image_files.png_chunk(b"tRNS", bytes([128, 0]))  # the third entry is opaque
+    path = image_files.png(tmp_path / "palette.png", (3, 1), 8, 3, [b"\0\1\2"], palette, alpha)
     assert read(path).tolist() == [[[227, 177, 127], [255, 255, 255], [1, 2, 3]]]
 
 
 @pytest.mark.parametrize(("bits", "key"), [(8, 7), (4, 7), (16, 7)])
-def test_colour_key_of_gray(tmp_path, bits, key):
+def test_color_key_of_gray(tmp_path, bits, key):
     row = {4: b"\x79", 8: b"\x07\x09", 16: struct.pack(">2H", 7, 9)}[bits]
-    path = pictures.png(
-        tmp_path / "key.png", (2, 1), bits, 0, [row], pictures.png_chunk(b"tRNS", struct.pack(">H", key))
+    path = image_files.png(
+        tmp_path / "key.png", (2, 1), bits, 0, [row], image_files.png_chunk(b"tRNS", struct.pack(">H", key))
     )
     white, other = {4: (255, 9 * 17), 8: (255, 9), 16: (65535, 9)}[bits]
     assert read(path, channels=1).tolist() == [[[white], [other]]]
 
 
 def test_few_bits_use_the_whole_range(tmp_path):
-    assert read(pictures.png(tmp_path / "1.png", (3, 1), 1, 0, [b"\xa0"]), 1).ravel().tolist() == [255, 0, 255]
-    assert read(pictures.png(tmp_path / "2.png", (4, 1), 2, 0, [b"\x1b"]), 1).ravel().tolist() == [0, 85, 170, 255]
-    assert read(pictures.png(tmp_path / "4.png", (2, 1), 4, 0, [b"\x0f"]), 1).ravel().tolist() == [0, 255]
+    assert read(image_files.png(tmp_path / "1.png", (3, 1), 1, 0, [b"\xa0"]), 1).ravel().tolist() == [255, 0, 255]
+    assert read(image_files.png(tmp_path / "2.png", (4, 1), 2, 0, [b"\x1b"]), 1).ravel().tolist() == [0, 85, 170, 255]
+    assert read(image_files.png(tmp_path / "4.png", (2, 1), 4, 0, [b"\x0f"]), 1).ravel().tolist() == [0, 255]
     for suffix in ("bmp", "tif", "gif"):
         Image.fromarray(np.array([[True, False, True]])).save(tmp_path / f"1.{suffix}")
         assert read(tmp_path / f"1.{suffix}", 1).ravel().tolist() == [255, 0, 255]
@@ -141,7 +139,7 @@ def test_few_bits_use_the_whole_range(tmp_path):
 def test_significant_bits_of_a_png_change_nothing(tmp_path):
     # Twelve bits, spread over sixteen as the PNG specification asks: white is 65535 already.
     row = struct.pack(">2H", 65535, 4095)
-    path = pictures.png(tmp_path / "sbit.png", (2, 1), 16, 0, [row], pictures.png_chunk(b"sBIT", b"\x0c"))
+    path = image_files.png(tmp_path / "sbit.png", (2, 1), 16, 0, [row], image_files.png_chunk(b"sBIT", b"\x0c"))
     assert read(path, 1).ravel().tolist() == [65535, 4095]
 
 
@@ -158,11 +156,11 @@ def test_inks_of_a_jpeg_against_tensorflow_and_paint(tmp_path):
     # An independent decoder agrees that Adobe's inks are stored upside down.
     other = tf.io.decode_jpeg(path.read_bytes(), channels=3, dct_method="INTEGER_ACCURATE").numpy().astype(int)
     assert np.abs(found - other).max() <= 2
-    with pytest.raises(PictureError, match=r"4 channels \(CMYK\), and 4 are wanted"):
+    with pytest.raises(ImageError, match=r"4 channels \(CMYK\), and 4 are wanted"):
         read(path, channels=4)
 
 
-def test_animations_give_their_first_picture(tmp_path):
+def test_animations_give_their_first_image(tmp_path):
     first, second = Image.new("RGB", (4, 3), (255, 0, 0)), Image.new("RGB", (4, 3), (0, 0, 255))
     for suffix, options in ((".gif", {}), (".webp", {"lossless": True}), (".png", {})):
         path = tmp_path / f"animated{suffix}"
@@ -172,7 +170,7 @@ def test_animations_give_their_first_picture(tmp_path):
         assert np.unique(read(path).reshape(-1, 3), axis=0).tolist() == [[255, 0, 0]]
 
 
-def test_gif_with_transparent_colour(tmp_path):
+def test_gif_with_transparent_color(tmp_path):
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
@@ -180,11 +178,11 @@ def test_gif_with_transparent_colour(tmp_path):
     assert read(tmp_path / "key.gif").tolist() == [[[10, 20, 30], [255, 255, 255]]]
 
 
-def test_colour_becomes_luma_the_same_way_in_every_format(tmp_path):
+def test_color_becomes_luma_the_same_way_in_every_format(tmp_path):
     expected = [[[76], [150], [29]], [[0], [226], [255]]]  # 0.299 R + 0.587 G + 0.114 B
     for suffix in (".png", ".bmp", ".tif", ".npy"):
-        path = tmp_path / f"colour{suffix}"
-        path.write_bytes(ENCODERS[suffix](pictures.ASYMMETRIC))
+        path = tmp_path / f"color{suffix}"
+        path.write_bytes(ENCODERS[suffix](image_files.ASYMMETRIC))
         assert read(path, channels=1).tolist() == expected
 
 
@@ -193,15 +191,15 @@ def test_arrays_by_their_number_type(tmp_path):
         np.save(tmp_path / "array.npy", array)
         return read(tmp_path / "array.npy", channels)
 
-    many = pictures.noise(5, 4, 7)
+    many = image_files.noise(5, 4, 7)
     np.testing.assert_array_equal(read_array(many, 7), many)
     np.testing.assert_array_equal(read_array(np.asfortranarray(many), 7), many)
     assert read_array(np.array([[False, True]]), 1).ravel().tolist() == [0, 255]
     assert read_array(np.array([[0, 513]], ">u2"), 1).ravel().tolist() == [0, 513]
     assert read_array(np.array([[0.0, 1.0]]), 3).tolist() == [[[0] * 3, [65535] * 3]]
-    with pytest.raises(PictureError, match=r"from -1 to 1, and \[0, 1\] is wanted"):
+    with pytest.raises(ImageError, match=r"from -1 to 1, and \[0, 1\] is wanted"):
         read_array(np.array([[-1.0, 1.0]]), 1)
-    with pytest.raises(PictureError, match=r"has 7 channels \(uint8\), and 3 are wanted"):
+    with pytest.raises(ImageError, match=r"has 7 channels \(uint8\), and 3 are wanted"):
         read_array(many, 3)
 
 
@@ -211,33 +209,33 @@ def test_arrays_by_their_number_type(tmp_path):
         "baseline.jpg",
         "progressive.jpg",
         "inks.jpg",
-        "colour.png",
+        "color.png",
         "deep.png",
         "palette.png",
         "still.gif",
-        "colour.bmp",
-        "colour.webp",
-        "colour.tif",
+        "color.bmp",
+        "color.webp",
+        "color.tif",
         "deep_gray.tif",
-        "colour.npy",
+        "color.npy",
     ],
 )
 @pytest.mark.parametrize("keep", [0.97, 0.6])
 def test_cut_off_files_are_refused_by_name(tmp_path, gallery, name, keep):
-    path = pictures.cut_off(tmp_path / name, gallery[name], keep)
-    with pytest.raises(PictureError, match=name):
+    path = image_files.cut_off(tmp_path / name, gallery[name], keep)
+    with pytest.raises(ImageError, match=name):
         read(path)
 
 
 def test_damage_in_the_middle_of_a_png(tmp_path, gallery):
-    data = bytearray(gallery["colour.png"].read_bytes())
+    data = bytearray(gallery["color.png"].read_bytes())
     data[len(data) // 2] ^= 255
     path = tmp_path / "flipped.png"
     path.write_bytes(data)
-    with pytest.raises(PictureError, match=r"flipped\.png: is damaged"):
+    with pytest.raises(ImageError, match=r"flipped\.png: is damaged"):
         read(path)
 
 
 def test_limit_holds_when_reading(gallery):
-    with pytest.raises(PictureError, match="limit is 10"):
-        read(gallery["colour.png"], max_pixels=10)
+    with pytest.raises(ImageError, match="limit is 10"):
+        read(gallery["color.png"], max_pixels=10)

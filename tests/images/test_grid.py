@@ -1,4 +1,4 @@
-"""Grids: geometry to the pixel, every kind of picture shown, titles drawn."""
+"""Grids: geometry to the pixel, every kind of image shown, titles drawn."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_geometry_without_titles():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_pictures_are_fitted_into_their_cell_and_centred():
+def test_images_are_fitted_into_their_cell_and_centerd():
     found = grid([[plain(8, 8, 0)], [plain(2, 4, 0)]], gap_px=0)
     assert found.shape == (8 + 2, 8, 3)  # the second is as wide as the column allows with its row 2 high
     np.testing.assert_array_equal(np.flatnonzero(found[9, :, 0] == 0), [2, 3, 4, 5])
@@ -30,7 +30,7 @@ def test_pictures_are_fitted_into_their_cell_and_centred():
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("image", "expected"),
     [
         (plain(2, 2, 9), [9, 9, 9]),
         (plain(2, 2, 9, 8), [9, 8, 0]),
@@ -38,8 +38,8 @@ def test_pictures_are_fitted_into_their_cell_and_centred():
         (plain(2, 2, 65535, 257, 0, dtype=np.uint16), [255, 1, 0]),
     ],
 )
-def test_any_number_of_channels_and_depth(picture, expected):
-    assert grid([[picture]], gap_px=0).tolist() == [[expected] * 2] * 2
+def test_any_number_of_channels_and_depth(image, expected):
+    assert grid([[image]], gap_px=0).tolist() == [[expected] * 2] * 2
 
 
 def test_titles_are_drawn_in_room_of_their_own():
@@ -60,5 +60,5 @@ def test_titles_are_drawn_in_room_of_their_own():
 
 def test_empty_grid_is_refused():
     for rows in ([], [[], []]):
-        with pytest.raises(ValueError, match="at least one picture"):
+        with pytest.raises(ValueError, match="at least one image"):
             grid(rows)

@@ -11,14 +11,14 @@ from PIL import Image
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import headers
 from cyclegan_tf.images.codecs import probe
-from cyclegan_tf.images.headers import PictureError, PictureInfo
-from tests.helpers import pictures
+from cyclegan_tf.images.headers import ImageError, ImageInfo
+from tests.helpers import image_files
 
 FAST = {
     "baseline.jpg",
     "progressive.jpg",
     "gray.jpg",
-    "colour.png",
+    "color.png",
     "gray.png",
     "bitmap.png",
     "palette.png",
@@ -27,7 +27,7 @@ FAST = {
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
-    return pictures.gallery(tmp_path_factory.mktemp("gallery"))
+    return image_files.gallery(tmp_path_factory.mktemp("gallery"))
 
 
 def test_fast_are_those_that_tensorflow_decodes_right(gallery):
@@ -47,8 +47,8 @@ def test_fast_are_those_that_tensorflow_decodes_right(gallery):
         ("deep_gray.png", ("PNG", 9, 6, "L;16", 1, 16, 1, False)),
         ("deep.png", ("PNG", 9, 6, "RGB;16", 3, 16, 1, False)),
         ("animated.gif", ("GIF", 9, 6, "P", 3, 8, 1, False)),
-        ("colour.webp", ("WEBP", 9, 6, "RGB", 3, 8, 1, False)),
-        ("colour.bmp", ("BMP", 9, 6, "RGB", 3, 8, 1, False)),
+        ("color.webp", ("WEBP", 9, 6, "RGB", 3, 8, 1, False)),
+        ("color.bmp", ("BMP", 9, 6, "RGB", 3, 8, 1, False)),
         ("deep_gray.tif", ("TIFF", 9, 6, "I;16", 1, 16, 1, False)),
         ("float.tif", ("TIFF", 9, 6, "F", 1, 32, 1, False)),
         ("deep.npy", ("NPY", 9, 6, "uint16", 3, 16, 1, False)),
@@ -62,36 +62,36 @@ def test_facts(gallery, name, expected):
     assert info.path == gallery[name]
 
 
-def test_a_colour_key_counts_as_alpha(tmp_path):
-    key = pictures.png_chunk(b"tRNS", b"\0\7")
-    info = probe(pictures.png(tmp_path / "key.png", (2, 1), 8, 0, [b"\7\x09"], key))
+def test_a_color_key_counts_as_alpha(tmp_path):
+    key = image_files.png_chunk(b"tRNS", b"\0\7")
+    info = probe(image_files.png(tmp_path / "key.png", (2, 1), 8, 0, [b"\7\x09"], key))
     assert (info.channels, info.has_alpha, info.fast) == (2, True, False)
 
 
 def test_content_decides_not_the_suffix(tmp_path):
     path = tmp_path / "photo.jpg"
-    Image.fromarray(pictures.noise()).save(path, "PNG")
+    Image.fromarray(image_files.noise()).save(path, "PNG")
     assert probe(path).format == "PNG"
 
 
 def test_rotation_told_after_the_pixels_of_a_png_is_found(tmp_path, gallery):
-    data = gallery["colour.png"].read_bytes()
+    data = gallery["color.png"].read_bytes()
     path = tmp_path / "late.png"
-    path.write_bytes(data[:-12] + pictures.png_chunk(b"eXIf", pictures.exif(3).tobytes()[6:]) + data[-12:])
+    path.write_bytes(data[:-12] + image_files.png_chunk(b"eXIf", image_files.exif(3).tobytes()[6:]) + data[-12:])
     assert probe(path).exif_orientation == 3
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 77])
 def test_senseless_rotation_is_none(tmp_path, orientation):
     path = tmp_path / "odd.jpg"
-    Image.fromarray(pictures.noise()).save(path, exif=pictures.exif(orientation))
+    Image.fromarray(image_files.noise()).save(path, exif=image_files.exif(orientation))
     assert probe(path).exif_orientation == 1
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")  # Pillow's, when it opens such a file
-def test_broken_exif_does_not_lose_the_picture(tmp_path):
+def test_broken_exif_does_not_lose_the_image(tmp_path):
     path = tmp_path / "odd.jpg"
-    Image.fromarray(pictures.noise()).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    Image.fromarray(image_files.noise()).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     assert probe(path).exif_orientation == 1
 
 
@@ -105,53 +105,53 @@ def test_jpeg_without_its_end_is_not_fast_so_that_its_error_has_a_name(tmp_path,
     ("name", "content", "reason"),
     [
         ("empty.jpg", b"", "is empty"),
-        ("notes.jpg", b"These are not the pixels you are looking for.\n" * 9, "is not a picture"),
+        ("notes.jpg", b"These are not the pixels you are looking for.\n" * 9, "is not an image"),
         ("short.png", b"\x89PNG\r\n\x1a\n", "damaged or cut off"),
         ("short.npy", b"\x93NUMPY\x01\0", "damaged or cut off"),
-        ("one.jpg", b"\xff", "is not a picture"),
+        ("one.jpg", b"\xff", "is not an image"),
     ],
 )
-def test_not_a_picture(tmp_path, name, content, reason):
+def test_not_a_image(tmp_path, name, content, reason):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(PictureError, match=reason) as caught:
+    with pytest.raises(ImageError, match=reason) as caught:
         probe(path)
     assert caught.value.path == path
     assert str(caught.value) == f"{path}: {caught.value.reason}"
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(PictureError, match="No such file"):
+    with pytest.raises(ImageError, match="No such file"):
         probe(tmp_path / "none.png")
-    with pytest.raises(PictureError, match="cannot be opened"):
+    with pytest.raises(ImageError, match="cannot be opened"):
         probe(tmp_path)
 
 
 def test_png_without_its_end_is_cut_off(tmp_path, gallery):
-    data = gallery["colour.png"].read_bytes()
+    data = gallery["color.png"].read_bytes()
     path = tmp_path / "cut.png"
     for lost in (1, 4, 12, 13, 40, len(data) - 30):
         path.write_bytes(data[:-lost])
-        with pytest.raises(PictureError, match="cut off"):
+        with pytest.raises(ImageError, match="cut off"):
             probe(path)
 
 
 def test_bombs_are_refused_by_their_headers(tmp_path):
-    with pytest.raises(PictureError, match=r"100000 x 100000 pixels .* limit is 178,956,970"):
-        probe(pictures.bomb_png(tmp_path / "bomb.png"))
-    with pytest.raises(PictureError, match=r"10,000,000,000 pixels .* limit is 178,956,970"):
-        probe(pictures.bomb_bmp(tmp_path / "bomb.bmp"))
+    with pytest.raises(ImageError, match=r"100000 x 100000 pixels .* limit is 178,956,970"):
+        probe(image_files.bomb_png(tmp_path / "bomb.png"))
+    with pytest.raises(ImageError, match=r"10,000,000,000 pixels .* limit is 178,956,970"):
+        probe(image_files.bomb_bmp(tmp_path / "bomb.bmp"))
 
 
 def test_limit_is_an_argument_and_pillows_own_stays(tmp_path, gallery):
     before = Image.MAX_IMAGE_PIXELS
-    large = pictures.bomb_bmp(tmp_path / "large.bmp", 20_000, 20_000)
+    large = image_files.bomb_bmp(tmp_path / "large.bmp", 20_000, 20_000)
     assert probe(large, max_pixels=400_000_000).width == 20_000
-    for name in ("baseline.jpg", "colour.png", "colour.tif", "deep.npy"):
+    for name in ("baseline.jpg", "color.png", "color.tif", "deep.npy"):
         info = probe(gallery[name])
         count = info.width * info.height
         assert probe(gallery[name], max_pixels=count) == info
-        with pytest.raises(PictureError, match=f"limit is {count - 1}"):
+        with pytest.raises(ImageError, match=f"limit is {count - 1}"):
             probe(gallery[name], max_pixels=count - 1)
     assert before == Image.MAX_IMAGE_PIXELS
 
@@ -166,16 +166,16 @@ def test_limit_is_an_argument_and_pillows_own_stays(tmp_path, gallery):
         (np.array([[None]]), "damaged"),
     ],
 )
-def test_arrays_that_are_no_pictures(tmp_path, array, reason):
+def test_arrays_that_are_no_images(tmp_path, array, reason):
     path = tmp_path / "array.npy"
     np.save(path, array)
-    with pytest.raises(PictureError, match=reason):
+    with pytest.raises(ImageError, match=reason):
         probe(path)
 
 
 def test_array_file_shorter_than_its_header_says(tmp_path, gallery):
-    with pytest.raises(PictureError, match="cut off"):
-        probe(pictures.cut_off(tmp_path / "cut.npy", gallery["colour.npy"], 0.9))
+    with pytest.raises(ImageError, match="cut off"):
+        probe(image_files.cut_off(tmp_path / "cut.npy", gallery["color.npy"], 0.9))
 
 
 @pytest.mark.parametrize(
@@ -193,17 +193,17 @@ def test_array_file_shorter_than_its_header_says(tmp_path, gallery):
     ],
 )
 def test_which_channels_fit(mode, channels, has_alpha, fitting):
-    info = PictureInfo(Path("p"), "PNG", 4, 4, mode, channels, has_alpha=has_alpha)
+    info = ImageInfo(Path("p"), "PNG", 4, 4, mode, channels, has_alpha=has_alpha)
     for wanted in range(1, 7):
         if wanted in fitting:
             info.require_channels(wanted)
         else:
-            with pytest.raises(PictureError, match=rf"has {channels} channels \({mode}\), and {wanted} are"):
+            with pytest.raises(ImageError, match=rf"has {channels} channels \({mode}\), and {wanted} are"):
                 info.require_channels(wanted)
 
 
-def test_picture_error_is_the_users_and_travels_between_processes():
-    error = PictureError("a/b.png", "is odd")
+def test_image_error_is_the_users_and_travels_between_processes():
+    error = ImageError("a/b.png", "is odd")
     assert isinstance(error, UserError)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.path, again.reason) == ("a/b.png: is odd", Path("a/b.png"), "is odd")
@@ -211,6 +211,6 @@ def test_picture_error_is_the_users_and_travels_between_processes():
 
 def test_open_with_pillow_refuses_other_formats():
     stream = io.BytesIO()
-    Image.fromarray(pictures.noise()).save(stream, "PPM")
+    Image.fromarray(image_files.noise()).save(stream, "PPM")
     with pytest.raises(OSError, match="cannot identify"):
         headers.open_with_pillow(stream, 10_000)

@@ -1,4 +1,4 @@
-"""Pictures in and out: finding, decoding in a graph as without one, [-1, 1] and back, saving."""
+"""Images in and out: finding, decoding in a graph as without one, [-1, 1] and back, saving."""
 
 import os
 import sys
@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.io import PictureError
-from tests.helpers import pictures
+from cyclegan_tf.images.io import ImageError
+from tests.helpers import image_files
 
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
-    return pictures.gallery(tmp_path_factory.mktemp("gallery"))
+    return image_files.gallery(tmp_path_factory.mktemp("gallery"))
 
 
 def test_found_in_order_of_relative_names_without_hidden_ones(tmp_path):
@@ -26,9 +26,9 @@ def test_found_in_order_of_relative_names_without_hidden_ones(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (tmp_path / "folder.png").mkdir()
-    found = image_io.find_pictures(tmp_path)
+    found = image_io.find_images(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in found] == wanted
-    assert image_io.find_pictures(str(tmp_path)) == found
+    assert image_io.find_images(str(tmp_path)) == found
 
 
 def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
@@ -40,12 +40,12 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
     (data / "link").symlink_to(elsewhere)
     (data / "circle").symlink_to(data)
     (data / "same").symlink_to(elsewhere)
-    assert image_io.find_pictures(data) == [data / "link" / "a.png"]
+    assert image_io.find_images(data) == [data / "link" / "a.png"]
 
 
 def test_missing_folder_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none: there is no such folder"):
-        image_io.find_pictures(tmp_path / "none")
+        image_io.find_images(tmp_path / "none")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -60,25 +60,25 @@ def test_decoding_in_a_graph_equals_reading(gallery, channels, dtype):
     assert dataset.element_spec == tf.TensorSpec((None, None, channels), dtype)
     found = list(dataset.as_numpy_iterator())
     assert len(found) == len(names)
-    for name, path, picture in zip(names, paths, found, strict=True):
+    for name, path, image in zip(names, paths, found, strict=True):
         expected = image_io.as_dtype(image_io.read(path, channels), dtype)
-        np.testing.assert_array_equal(picture, expected, err_msg=name)
+        np.testing.assert_array_equal(image, expected, err_msg=name)
         eager = image_io.decode_tensor(tf.constant(path), tf.constant(False), channels, dtype)
         np.testing.assert_array_equal(eager, expected, err_msg=name)
 
 
 def test_many_channels_in_a_graph(tmp_path):
-    picture = pictures.noise(5, 4, 7, np.uint16)
-    np.save(tmp_path / "many.npy", picture)
+    image = image_files.noise(5, 4, 7, np.uint16)
+    np.save(tmp_path / "many.npy", image)
     dataset = tf.data.Dataset.from_tensors(str(tmp_path / "many.npy"))
     dataset = dataset.map(lambda path: image_io.decode_tensor(path, tf.constant(False), 7, tf.uint16))
-    np.testing.assert_array_equal(next(dataset.as_numpy_iterator()), picture)
+    np.testing.assert_array_equal(next(dataset.as_numpy_iterator()), image)
 
 
 def test_errors_in_a_graph_name_the_file(tmp_path, gallery):
-    cut = pictures.cut_off(tmp_path / "cut.jpg", gallery["baseline.jpg"], 0.95)
+    cut = image_files.cut_off(tmp_path / "cut.jpg", gallery["baseline.jpg"], 0.95)
     missing = tmp_path / "missing.png"
-    bomb = pictures.bomb_png(tmp_path / "bomb.png")
+    bomb = image_files.bomb_png(tmp_path / "bomb.png")
 
     def decode(path, fast):
         return image_io.decode_tensor(path, fast, 3, "uint8")
@@ -90,14 +90,14 @@ def test_errors_in_a_graph_name_the_file(tmp_path, gallery):
 
 
 def test_cut_off_jpeg_fails_even_where_it_is_taken_for_fast(tmp_path, gallery):
-    cut = pictures.cut_off(tmp_path / "cut.jpg", gallery["baseline.jpg"], 0.95)
+    cut = image_files.cut_off(tmp_path / "cut.jpg", gallery["baseline.jpg"], 0.95)
     with pytest.raises(tf.errors.InvalidArgumentError):
         image_io.decode_tensor(tf.constant(str(cut)), tf.constant(True), 3, "uint8")
 
 
 def test_limit_of_pixels_is_handed_on(gallery):
-    path = tf.constant(str(gallery["colour.bmp"]))
-    with pytest.raises(PictureError, match="limit is 10"):
+    path = tf.constant(str(gallery["color.bmp"]))
+    with pytest.raises(ImageError, match="limit is 10"):
         image_io.decode_tensor(path, tf.constant(False), 3, "uint8", max_pixels=10)
 
 
@@ -117,13 +117,13 @@ def test_signed_and_back_is_exact_for_every_level(bits):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_signed_tensors_are_the_same_numbers(dtype):
-    picture = pictures.noise(4, 5, 2, np.dtype(dtype).type)
-    expected = image_io.to_signed(picture)
-    dataset = tf.data.Dataset.from_tensors(picture).map(image_io.to_signed)
-    for found in (image_io.to_signed(tf.constant(picture)), next(iter(dataset))):
+    image = image_files.noise(4, 5, 2, np.dtype(dtype).type)
+    expected = image_io.to_signed(image)
+    dataset = tf.data.Dataset.from_tensors(image).map(image_io.to_signed)
+    for found in (image_io.to_signed(tf.constant(image)), next(iter(dataset))):
         assert found.dtype == tf.float32
         np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(image_io.from_signed(tf.constant(expected), 8 * picture.itemsize), picture)
+    np.testing.assert_array_equal(image_io.from_signed(tf.constant(expected), 8 * image.itemsize), image)
 
 
 def test_from_signed_rounds_and_clips():
@@ -134,9 +134,9 @@ def test_from_signed_rounds_and_clips():
 
 
 def test_what_has_no_scale_is_refused():
-    for picture in (np.zeros(3, np.float32), np.zeros(3, np.int64), tf.zeros(3)):
+    for image in (np.zeros(3, np.float32), np.zeros(3, np.int64), tf.zeros(3)):
         with pytest.raises(ValueError, match="uint8 or uint16"):
-            image_io.to_signed(picture)
+            image_io.to_signed(image)
     with pytest.raises(ValueError, match="NaN"):
         image_io.from_signed(np.array([0, np.nan]))
     with pytest.raises(ValueError, match="8 or 16"):
@@ -147,10 +147,10 @@ def test_what_has_no_scale_is_refused():
 @pytest.mark.parametrize(("suffix", "channels"), [(".png", 1), (".png", 2), (".png", 3), (".png", 4), (".PNG", 3),
                                                   (".tif", 1), (".npy", 1), (".npy", 3), (".npy", 9)])  # fmt: skip
 def test_saved_without_loss(tmp_path, suffix, channels, dtype):
-    picture = pictures.noise(7, 5, channels, dtype)
-    path = tmp_path / "new" / "folder" / f"picture{suffix}"
-    image_io.save(path, picture)
-    np.testing.assert_array_equal(image_io.read(path, channels), picture)
+    image = image_files.noise(7, 5, channels, dtype)
+    path = tmp_path / "new" / "folder" / f"image{suffix}"
+    image_io.save(path, image)
+    np.testing.assert_array_equal(image_io.read(path, channels), image)
     assert os.listdir(path.parent) == [path.name]
 
 
@@ -158,16 +158,16 @@ def test_saved_without_loss(tmp_path, suffix, channels, dtype):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_saved_with_8_bits(tmp_path, suffix, tolerance, channels, dtype):
-    picture = pictures.smooth()[..., :channels]
-    path = tmp_path / f"picture{suffix}"
-    image_io.save(path, image_io.as_dtype(picture, dtype))
+    image = image_files.smooth()[..., :channels]
+    path = tmp_path / f"image{suffix}"
+    image_io.save(path, image_io.as_dtype(image, dtype))
     found = image_io.read(path, channels)
     assert found.dtype == np.uint8
-    assert np.abs(found.astype(int) - picture).max() <= tolerance
+    assert np.abs(found.astype(int) - image).max() <= tolerance
 
 
 @pytest.mark.parametrize(
-    ("name", "picture", "message"),
+    ("name", "image", "message"),
     [
         ("a.gif", np.zeros((2, 2, 3), np.uint8), r"'\.gif' are not written; choose one of \.bmp, \.jpeg"),
         ("a", np.zeros((2, 2, 3), np.uint8), "'' are not written"),
@@ -178,22 +178,22 @@ def test_saved_with_8_bits(tmp_path, suffix, tolerance, channels, dtype):
         ("a.png", np.zeros((2, 2, 3), np.float32), "uint8 or uint16"),
     ],
 )
-def test_not_saved(tmp_path, name, picture, message):
+def test_not_saved(tmp_path, name, image, message):
     with pytest.raises(ValueError, match=message):
-        image_io.save(tmp_path / name, picture)
+        image_io.save(tmp_path / name, image)
     assert os.listdir(tmp_path) == []
 
 
 def test_many_channels_as_tiff_without_the_library(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tifffile", None)
-    with pytest.raises(PictureError, match=r'a\.tif: .*pip install "cyclegan-tf\[tiff\]"'):
-        image_io.save(tmp_path / "a.tif", pictures.noise(channels=5))
+    with pytest.raises(ImageError, match=r'a\.tif: .*pip install "cyclegan-tf\[tiff\]"'):
+        image_io.save(tmp_path / "a.tif", image_files.noise(channels=5))
     assert os.listdir(tmp_path) == []
 
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
-    image_io.save(path, pictures.noise(seed=1))
+    image_io.save(path, image_files.noise(seed=1))
     before = path.read_bytes()
 
     def fail(*_):
@@ -201,6 +201,6 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        image_io.save(path, pictures.noise(seed=2))
+        image_io.save(path, image_files.noise(seed=2))
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["a.png"]

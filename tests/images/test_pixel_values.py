@@ -37,7 +37,7 @@ def test_numbers_without_a_white_are_refused(dtype):
         (np.array([0, 7, 65535], ">u2"), 65535, [0, 7, 65535]),
         (np.array([0, 1, 2047, 4095], np.uint16), 4095, [0, 16, 32759, 65535]),  # 2047 * 65535 / 4095 = 32759.498
         (np.array([0, 65537, 4294967295], np.uint32), 4294967295, [0, 1, 65535]),
-        (np.array([0, 0.5, 1], np.float32), 1, [0, 32768, 65535]),  # 32767.5 goes to the even neighbour
+        (np.array([0, 0.5, 1], np.float32), 1, [0, 32768, 65535]),  # 32767.5 goes to the even neighbor
         (np.array([0.25], np.float16), 1, [16384]),  # 16383.75
     ],
 )
@@ -105,8 +105,8 @@ def test_inks_take_light_away():
 
 
 def test_luma_by_hand_and_gray_stays_gray():
-    colours = tf.constant([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], tf.uint8)
-    assert levels.luma(colours).numpy().tolist() == [[[76], [150], [29], [255]]]  # 76.2, 149.7, 29.1
+    colors = tf.constant([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], tf.uint8)
+    assert levels.luma(colors).numpy().tolist() == [[[76], [150], [29], [255]]]  # 76.2, 149.7, 29.1
     every = np.repeat(np.arange(65536, dtype=np.uint16)[:, None, None], 3, axis=2)
     found = tf.function(levels.luma)(tf.constant(every))
     assert found.dtype == tf.uint16

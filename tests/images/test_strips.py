@@ -1,4 +1,4 @@
-"""Pictures by rows: the pixels that reading the whole gives, and only as much of a file as is asked for."""
+"""Images by rows: the pixels that reading the whole gives, and only as much of a file as is asked for."""
 
 import importlib.util
 import subprocess
@@ -11,8 +11,8 @@ from PIL import Image
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.strips import TiffRows, WholePicture, open_rows, require_writer, save_rows
-from tests.helpers import pictures
+from cyclegan_tf.images.strips import TiffRows, WholeImage, open_rows, require_writer, save_rows
+from tests.helpers import image_files
 
 tifffile = pytest.importorskip("tifffile", reason="needs the optional library tifffile")
 
@@ -33,22 +33,22 @@ STORED = {
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("kind", STORED)
 def test_a_tiff_is_read_by_pieces(tmp_path, kind, dtype):
-    values = pictures.noise(40, 37, 3, dtype)
+    values = image_files.noise(40, 37, 3, dtype)
     tifffile.imwrite(tmp_path / "p.tif", values, photometric="rgb", **STORED[kind])
-    with open_rows(tmp_path / "p.tif", 3) as picture:
-        assert isinstance(picture, TiffRows)
-        assert (picture.height, picture.width, picture.channels, picture.dtype) == (40, 37, 3, dtype)
+    with open_rows(tmp_path / "p.tif", 3) as image:
+        assert isinstance(image, TiffRows)
+        assert (image.height, image.width, image.channels, image.dtype) == (40, 37, 3, dtype)
         for top, bottom in WINDOWS:
-            np.testing.assert_array_equal(picture.read(top, bottom), values[top:bottom])
+            np.testing.assert_array_equal(image.read(top, bottom), values[top:bottom])
 
 
 def test_gray_is_repeated_and_pillows_own_tiff_is_read_by_pieces(tmp_path):
-    values = pictures.noise(40, 37, 1)
+    values = image_files.noise(40, 37, 1)
     Image.fromarray(values[..., 0]).save(tmp_path / "p.tif", compression="tiff_deflate")
     for channels in (1, 3):
-        with open_rows(tmp_path / "p.tif", channels) as picture:
-            assert isinstance(picture, TiffRows)
-            np.testing.assert_array_equal(picture.read(5, 21), np.repeat(values[5:21], channels, axis=-1))
+        with open_rows(tmp_path / "p.tif", channels) as image:
+            assert isinstance(image, TiffRows)
+            np.testing.assert_array_equal(image.read(5, 21), np.repeat(values[5:21], channels, axis=-1))
 
 
 @pytest.mark.parametrize(
@@ -60,33 +60,33 @@ def test_gray_is_repeated_and_pillows_own_tiff_is_read_by_pieces(tmp_path):
     ],
 )
 def test_a_tiff_that_rows_alone_do_not_give_is_decoded_whole(tmp_path, options):
-    values = pictures.noise(40, 37, 1, np.uint16)[..., 0] % 1024
+    values = image_files.noise(40, 37, 1, np.uint16)[..., 0] % 1024
     tifffile.imwrite(tmp_path / "p.tif", values, **options)
-    with open_rows(tmp_path / "p.tif", 3) as picture:
-        assert isinstance(picture, WholePicture)
-        np.testing.assert_array_equal(picture.read(0, picture.height), image_io.read(tmp_path / "p.tif"))
+    with open_rows(tmp_path / "p.tif", 3) as image:
+        assert isinstance(image, WholeImage)
+        np.testing.assert_array_equal(image.read(0, image.height), image_io.read(tmp_path / "p.tif"))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.npy", "alpha.tif"])
 def test_other_kinds_are_as_read(tmp_path, name):
     if name == "alpha.tif":
-        Image.fromarray(pictures.noise(20, 30, 4)).save(tmp_path / name)
+        Image.fromarray(image_files.noise(20, 30, 4)).save(tmp_path / name)
     else:
-        image_io.save(tmp_path / name, pictures.noise(20, 30))
-    with open_rows(tmp_path / name, 3) as picture:
-        assert (picture.height, picture.width, picture.channels, picture.dtype) == (20, 30, 3, np.uint8)
-        np.testing.assert_array_equal(picture.read(3, 17), image_io.read(tmp_path / name)[3:17])
+        image_io.save(tmp_path / name, image_files.noise(20, 30))
+    with open_rows(tmp_path / name, 3) as image:
+        assert (image.height, image.width, image.channels, image.dtype) == (20, 30, 3, np.uint8)
+        np.testing.assert_array_equal(image.read(3, 17), image_io.read(tmp_path / name)[3:17])
 
 
 def test_a_tiff_by_strips_may_have_any_size_and_others_keep_the_limit(tmp_path, monkeypatch):
-    values = pictures.noise(40, 40)
+    values = image_files.noise(40, 40)
     tifffile.imwrite(tmp_path / "p.tif", values, photometric="rgb", rowsperstrip=8)
     image_io.save(tmp_path / "p.png", values)
     monkeypatch.setattr(image_io.read, "__defaults__", (3, 1000))
-    with open_rows(tmp_path / "p.tif", 3) as picture:
-        np.testing.assert_array_equal(picture.read(0, 40), values)
+    with open_rows(tmp_path / "p.tif", 3) as image:
+        np.testing.assert_array_equal(image.read(0, 40), values)
     with (
-        pytest.raises(image_io.PictureError, match="has 40 x 40 pixels by its header"),
+        pytest.raises(image_io.ImageError, match="has 40 x 40 pixels by its header"),
         open_rows(tmp_path / "p.png", 3),
     ):
         pass
@@ -95,15 +95,15 @@ def test_a_tiff_by_strips_may_have_any_size_and_others_keep_the_limit(tmp_path, 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_a_damaged_tiff_is_named(tmp_path, compression):
     path = tmp_path / "p.tif"
-    tifffile.imwrite(path, pictures.noise(40, 40), photometric="rgb", rowsperstrip=8, compression=compression)
+    tifffile.imwrite(path, image_files.noise(40, 40), photometric="rgb", rowsperstrip=8, compression=compression)
     with tifffile.TiffFile(path) as file:
         offset = file.pages[0].dataoffsets[3]
     data = path.read_bytes()
     path.write_bytes(data[:offset] + (b"" if compression is None else b"\0" * (len(data) - offset)))
-    with open_rows(path, 3) as picture:
-        picture.read(0, 24)
-        with pytest.raises(image_io.PictureError, match=r"p\.tif: is damaged or cut off"):
-            picture.read(24, 40)
+    with open_rows(path, 3) as image:
+        image.read(0, 24)
+        with pytest.raises(image_io.ImageError, match=r"p\.tif: is damaged or cut off"):
+            image.read(24, 40)
 
 
 def parts(values, sizes=(1, 9, 30)):
@@ -117,7 +117,7 @@ def parts(values, sizes=(1, 9, 30)):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_what_is_written_by_rows_is_read_back(tmp_path, name, channels, dtype):
-    values = pictures.noise(40, 37, channels, dtype)
+    values = image_files.noise(40, 37, channels, dtype)
     save_rows(tmp_path / name, parts(values), values.shape, values.dtype)
     read = image_io.read(tmp_path / name, channels)
     assert read.dtype == dtype
@@ -129,7 +129,7 @@ def test_a_tiff_that_fails_midway_leaves_what_was_there(tmp_path):
     (tmp_path / "o.tif").write_bytes(b"mine")
 
     def failing():
-        yield pictures.noise(20, 37)
+        yield image_files.noise(20, 37)
         raise UserError("the well is dry.")
 
     with pytest.raises(UserError, match="the well is dry"):
@@ -139,13 +139,13 @@ def test_a_tiff_that_fails_midway_leaves_what_was_there(tmp_path):
 
 
 def test_without_tifffile_tiffs_are_read_whole_and_writing_one_says_what_is_missing(tmp_path, monkeypatch):
-    values = pictures.noise(20, 20)
+    values = image_files.noise(20, 20)
     image_io.save(tmp_path / "p.tif", values)
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tifffile" else find(name))
-    with open_rows(tmp_path / "p.tif", 3) as picture:
-        assert isinstance(picture, WholePicture)
-        np.testing.assert_array_equal(picture.read(0, 20), values)
+    with open_rows(tmp_path / "p.tif", 3) as image:
+        assert isinstance(image, WholeImage)
+        np.testing.assert_array_equal(image.read(0, 20), values)
     require_writer(tmp_path / "o.png")
     with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[tiff\]"'):
         save_rows(tmp_path / "o.tif", parts(values), values.shape, values.dtype)
@@ -155,21 +155,21 @@ COPY = """
 import sys
 from pathlib import Path
 from benchmarks.machine import most_held_bytes
-from cyclegan_tf.picture_rows import open_rows, save_rows
+from cyclegan_tf.image_rows import open_rows, save_rows
 for source in map(Path, sys.argv[1:]):
-    with open_rows(source, 3) as picture:
+    with open_rows(source, 3) as image:
         before = most_held_bytes()
         assert before, "this system does not tell"
-        rows = (picture.read(top, top + 64) for top in range(0, picture.height, 64))
-        save_rows(source.with_suffix(".tiff"), rows, (picture.height, picture.width, 3), picture.dtype)
+        rows = (image.read(top, top + 64) for top in range(0, image.height, 64))
+        save_rows(source.with_suffix(".tiff"), rows, (image.height, image.width, 3), image.dtype)
     print(most_held_bytes() - before)
 """
 
 
 @pytest.mark.slow
-def test_memory_does_not_hold_the_picture(tmp_path):
+def test_memory_does_not_hold_the_image(tmp_path):
     """48 MiB of pixels pass through a process that grows by less than a third of them."""
-    block = pictures.noise(64, 2048)
+    block = image_files.noise(64, 2048)
     values = np.tile(block, (128, 1, 1))
     # the first is all one strip, as careless writers leave it
     for name, options in {"a.tif": {"rowsperstrip": len(values)}, "b.tif": {"compression": "zlib"}}.items():
@@ -178,5 +178,5 @@ def test_memory_does_not_hold_the_picture(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert max(map(int, done.stdout.split())) < 16 * 2**20
     for name in ("a.tiff", "b.tiff"):
-        with open_rows(tmp_path / name, 3) as picture:
-            np.testing.assert_array_equal(picture.read(64 * 127 - 5, 64 * 128 - 5), np.roll(block, 5, axis=0))
+        with open_rows(tmp_path / name, 3) as image:
+            np.testing.assert_array_equal(image.read(64 * 127 - 5, 64 * 128 - 5), np.roll(block, 5, axis=0))

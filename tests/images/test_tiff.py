@@ -11,8 +11,8 @@ from PIL import Image
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import tiff
 from cyclegan_tf.images.codecs import probe, read
-from cyclegan_tf.images.headers import PictureError
-from tests.helpers import pictures
+from cyclegan_tf.images.headers import ImageError
+from tests.helpers import image_files
 
 tifffile = pytest.importorskip("tifffile", reason="needs the optional library tifffile")
 
@@ -20,7 +20,7 @@ tifffile = pytest.importorskip("tifffile", reason="needs the optional library ti
 @pytest.fixture
 def write(tmp_path):
     def write(array, **options):
-        path = tmp_path / "picture.tif"
+        path = tmp_path / "image.tif"
         tifffile.imwrite(path, array, **options)
         return path
 
@@ -38,8 +38,8 @@ def write(tmp_path):
         {"planarconfig": "separate"},
     ],
 )
-def test_16_bit_colour_keeps_every_level(write, options):
-    deep = pictures.noise(20, 18, 3, np.uint16)
+def test_16_bit_color_keeps_every_level(write, options):
+    deep = image_files.noise(20, 18, 3, np.uint16)
     stored = np.moveaxis(deep, -1, 0) if "planarconfig" in options else deep
     path = write(stored, photometric="rgb", **options)
     info = probe(path)
@@ -49,7 +49,7 @@ def test_16_bit_colour_keeps_every_level(write, options):
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 def test_16_bit_gray(write, byteorder):
-    deep = pictures.noise(5, 4, 1, np.uint16)
+    deep = image_files.noise(5, 4, 1, np.uint16)
     np.testing.assert_array_equal(read(write(deep[..., 0], byteorder=byteorder), 1), deep)
 
 
@@ -77,14 +77,14 @@ def test_declared_depth_is_stretched(write, channels):
 
 def test_more_than_the_declared_depth_is_refused(write):
     path = write(np.array([[0, 4096]], np.uint16), extratags=[(281, "H", 1, 4095, True)])
-    with pytest.raises(PictureError, match=r"from 0 to 4096, and \[0, 4095\] is wanted"):
+    with pytest.raises(ImageError, match=r"from 0 to 4096, and \[0, 4095\] is wanted"):
         read(path)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats(write, dtype):
     assert read(write(np.array([[0, 0.25, 1]], dtype)), 1).ravel().tolist() == [0, 16384, 65535]
-    with pytest.raises(PictureError, match=r"from 0 to 255, and \[0, 1\] is wanted"):
+    with pytest.raises(ImageError, match=r"from 0 to 255, and \[0, 1\] is wanted"):
         read(write(np.array([[0, 255]], dtype)))
 
 
@@ -95,27 +95,27 @@ def test_wide_integers(write):
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
 def test_signed_numbers_are_refused(write, dtype):
-    with pytest.raises(PictureError, match=f"{np.dtype(dtype).name} numbers"):
+    with pytest.raises(ImageError, match=f"{np.dtype(dtype).name} numbers"):
         probe(write(np.zeros((3, 4), dtype)))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [2, 4, 5, 12])
 def test_many_channels(write, dtype, channels):
-    picture = pictures.noise(5, 4, channels, dtype)
-    path = write(picture, photometric="minisblack", planarconfig="contig")
+    image = image_files.noise(5, 4, channels, dtype)
+    path = write(image, photometric="minisblack", planarconfig="contig")
     assert probe(path).channels == channels
-    np.testing.assert_array_equal(read(path, channels), picture)
+    np.testing.assert_array_equal(read(path, channels), image)
     for wrong in (1, 3, channels + 1):
-        with pytest.raises(PictureError, match=rf"has {channels} channels .* and {wrong} are wanted"):
+        with pytest.raises(ImageError, match=rf"has {channels} channels .* and {wrong} are wanted"):
             read(path, wrong)
 
 
 def test_infrared_beside_rgb_is_not_dropped(write):
-    picture = pictures.noise(5, 4, 4)
-    path = write(picture, photometric="rgb", extrasamples=["unspecified"])
-    np.testing.assert_array_equal(read(path, 4), picture)
-    with pytest.raises(PictureError, match="4 channels"):
+    image = image_files.noise(5, 4, 4)
+    path = write(image, photometric="rgb", extrasamples=["unspecified"])
+    np.testing.assert_array_equal(read(path, 4), image)
+    with pytest.raises(ImageError, match="4 channels"):
         read(path)
 
 
@@ -139,8 +139,8 @@ def test_inks(write, dtype):
     assert np.abs(read(path) / scale - [206.57, 198.14, 189.71]).max() <= 0.5
 
 
-def test_rotation_of_deep_colour(write):
-    deep = pictures.noise(5, 4, 3, np.uint16)
+def test_rotation_of_deep_color(write):
+    deep = image_files.noise(5, 4, 3, np.uint16)
     path = write(deep, photometric="rgb", extratags=[(274, "H", 1, 6, True)])
     info = probe(path)
     assert (info.width, info.height, info.exif_orientation) == (5, 4, 6)
@@ -148,61 +148,61 @@ def test_rotation_of_deep_colour(write):
 
 
 def test_first_page_of_several(write):
-    pages = pictures.noise(5, 4, 3)
+    pages = image_files.noise(5, 4, 3)
     path = write(np.moveaxis(pages, -1, 0), photometric="minisblack")
     np.testing.assert_array_equal(read(path, 1), pages[..., :1])
 
 
-def test_unknown_colours_are_refused(write):
-    path = write(pictures.noise(5, 4, 3, np.uint16), photometric="cielab")
-    with pytest.raises(PictureError, match="kind this program does not know"):
+def test_unknown_colors_are_refused(write):
+    path = write(image_files.noise(5, 4, 3, np.uint16), photometric="cielab")
+    with pytest.raises(ImageError, match="kind this program does not know"):
         read(path)
 
 
 @pytest.mark.parametrize("keep", [0.98, 0.5])
 def test_cut_off(write, tmp_path, keep):
-    whole = write(pictures.noise(40, 30, 3, np.uint16), photometric="rgb")
-    with pytest.raises(PictureError, match="cut off"):
-        read(pictures.cut_off(tmp_path / "cut.tif", whole, keep))
+    whole = write(image_files.noise(40, 30, 3, np.uint16), photometric="rgb")
+    with pytest.raises(ImageError, match="cut off"):
+        read(image_files.cut_off(tmp_path / "cut.tif", whole, keep))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("options", [{"rowsperstrip": 4}, {"tile": (16, 16)}])
 def test_size_beyond_the_strips_is_not_black(write, dtype, options):
-    path = write(pictures.noise(32, 20, 3, dtype), photometric="rgb", **options)
+    path = write(image_files.noise(32, 20, 3, dtype), photometric="rgb", **options)
     data = bytearray(path.read_bytes())
     entry = data.index(struct.pack("<HH", 257, 4))  # ImageLength
     data[entry + 8 : entry + 12] = struct.pack("<I", 500)
     assert read(path).shape == (32, 20, 3)
     path.write_bytes(data)
-    with pytest.raises(PictureError, match="fewer strips or tiles"):
+    with pytest.raises(ImageError, match="fewer strips or tiles"):
         probe(path)
 
 
 def test_without_tifffile_the_way_to_get_it_is_told(write, monkeypatch):
-    path = write(pictures.noise(5, 4, 3, np.uint16), photometric="rgb")
+    path = write(image_files.noise(5, 4, 3, np.uint16), photometric="rgb")
     monkeypatch.setitem(sys.modules, "tifffile", None)
-    with pytest.raises(PictureError, match=r'pip install "cyclegan-tf\[tiff\]"'):
+    with pytest.raises(ImageError, match=r'pip install "cyclegan-tf\[tiff\]"'):
         probe(path)
     with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[tiff\]"'):
-        tiff.encode(pictures.noise(5, 4, 5))
+        tiff.encode(image_files.noise(5, 4, 5))
 
 
 def test_without_tifffile_common_files_work(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tifffile", None)
-    for picture in (pictures.noise(5, 4, 3), pictures.noise(5, 4, 1), pictures.noise(5, 4, 1, np.uint16)):
+    for image in (image_files.noise(5, 4, 3), image_files.noise(5, 4, 1), image_files.noise(5, 4, 1, np.uint16)):
         path = tmp_path / "common.tif"
-        path.write_bytes(tiff.encode(picture))
-        np.testing.assert_array_equal(read(path, picture.shape[-1]), picture)
+        path.write_bytes(tiff.encode(image))
+        np.testing.assert_array_equal(read(path, image.shape[-1]), image)
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4, 6])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_encoded_and_read_again(tmp_path, channels, dtype):
-    picture = pictures.noise(5, 4, channels, dtype)
+    image = image_files.noise(5, 4, channels, dtype)
     path = tmp_path / "again.tif"
-    path.write_bytes(tiff.encode(picture))
-    np.testing.assert_array_equal(read(path, channels), picture)
+    path.write_bytes(tiff.encode(image))
+    np.testing.assert_array_equal(read(path, channels), image)
 
 
 def test_packed_12_bits(tmp_path):
@@ -215,17 +215,17 @@ def test_packed_12_bits(tmp_path):
     path.write_bytes(b"II*\0" + start + body + len(tags).to_bytes(2, "little") + entries + b"\0\0\0\0")
     # 2748 * 65535 / 4095 = 43978.4, 291 * 65535 / 4095 = 4657.1
     assert read(path, 1).ravel().tolist() == [43978, 4657]
-    with Image.open(path) as image:
-        assert image.mode == "I;16"
+    with Image.open(path) as pil_image:
+        assert pil_image.mode == "I;16"
 
 
 def test_compression_that_takes_another_library(write, tmp_path):
     if importlib.util.find_spec("imagecodecs"):
         pytest.skip("imagecodecs is here")
-    data = bytearray(write(pictures.noise(5, 4, 3, np.uint16), photometric="rgb").read_bytes())
+    data = bytearray(write(image_files.noise(5, 4, 3, np.uint16), photometric="rgb").read_bytes())
     entry = data.index(struct.pack("<HHIH", 259, 3, 1, 1))  # Compression: 1 is none, 5 is LZW
     data[entry + 8] = 5
     path = tmp_path / "lzw.tif"
     path.write_bytes(data)
-    with pytest.raises(PictureError, match=r'lzw\.tif: .* pip install "cyclegan-tf\[tiff\]"'):
+    with pytest.raises(ImageError, match=r'lzw\.tif: .* pip install "cyclegan-tf\[tiff\]"'):
         read(path)

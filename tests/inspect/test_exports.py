@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.litert.metadata import Picture, with_metadata
+from cyclegan_tf.export.litert.metadata import Image, with_metadata
 from cyclegan_tf.export.model_card import write_card
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.inspect import exports
@@ -103,8 +103,8 @@ class TestTflite:
         assert json.loads(json.dumps(told)) == told
 
     def test_metadata_packed_files_card_and_parity(self, plain, tmp_path):
-        given = Picture("images", "a zebra", 8, 3, normalized=True)
-        made = Picture("translated", "a horse", 8, 2, normalized=False)
+        given = Image("images", "a zebra", 8, 3, normalized=True)
+        made = Image("translated", "a horse", 8, 2, normalized=False)
         path = tmp_path / "float16.tflite"
         path.write_bytes(with_metadata(plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": "{}"}))
         rows = [{"variant": "float32", "psnr_db": 90.0}, {"variant": "float16", "psnr_db": 60.5, "fault": None}]

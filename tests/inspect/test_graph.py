@@ -69,7 +69,7 @@ def seen_by_gradients(network, size_px):
     """Side of the box of input pixels that move any single output pixel, the largest over rows of output pixels.
 
     Independent of what is tested: all kernels are made positive, everything that is not linear or looks at the whole
-    picture is taken out, and TensorFlow differentiates.
+    image is taken out, and TensorFlow differentiates.
     """
 
     def plain(layer):
@@ -80,18 +80,18 @@ def seen_by_gradients(network, size_px):
 
     copy = keras.models.clone_model(network, clone_function=plain)
     copy.set_weights([np.full(w.shape, 1 / np.prod(w.shape[:3] or (1,))) for w in copy.get_weights()])
-    picture = tf.ones((1, size_px, size_px, network.input_shape[-1]))
+    image = tf.ones((1, size_px, size_px, network.input_shape[-1]))
     sides = []
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch(picture)
-        outputs = copy(picture)
+        tape.watch(image)
+        outputs = copy(image)
         middle = outputs.shape[1] // 2
         pixels = [outputs[0, position, position, 0] for position in range(middle - 4, middle + 4)]
     for pixel in pixels:
-        moved = np.abs(tape.gradient(pixel, picture).numpy()[0]).max(axis=-1) > 0
+        moved = np.abs(tape.gradient(pixel, image).numpy()[0]).max(axis=-1) > 0
         rows, columns = np.where(moved.any(axis=1))[0], np.where(moved.any(axis=0))[0]
-        assert rows[0] > 0, "the picture is too small for this test"
-        assert rows[-1] < size_px - 1, "the picture is too small for this test"
+        assert rows[0] > 0, "the image is too small for this test"
+        assert rows[-1] < size_px - 1, "the image is too small for this test"
         sides.append((int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1))
     return tuple(map(max, zip(*sides, strict=True)))
 

@@ -19,7 +19,7 @@ from cyclegan_tf.networks.builders import build_discriminator, build_generator
         (
             lambda: build_generator("fast_style", filters=3, upsampling="resize", dropout=True, colour_skip=True),
             "residual generator, 4 blocks, 3 filters, 9x9 ends, instance norm, enlarging by resize and convolution, "
-            "dropout, colour skip",
+            "dropout, color skip",
         ),
         (
             lambda: build_generator("unet_128", filters=1, norm_affine=True),
@@ -61,14 +61,14 @@ def test_a_size_that_does_not_fit_becomes_the_next_that_does():
 def test_what_cannot_be_told_is_said():
     small = facts(build_discriminator(filters=1, n_layers=3, seed=0), 8)
     assert small["macs"] is None
-    assert "pictures of 8 px do not go through it" in small["notes"][0]
+    assert "images of 8 px do not go through it" in small["notes"][0]
     inputs = keras.Input((8, 8, 1))
     odd = facts(keras.Model(inputs, keras.layers.Resizing(4, 4, name="shrink")(inputs)), 8)
     assert (odd["receptive_field_px"], odd["macs"]) == (None, 0)
     assert odd["notes"] == ["what shrink (Resizing) looks at is not known, so there is no receptive field"]
     vector = facts(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), 8)
     assert vector["parameters"] == 10
-    assert "takes no pictures" in vector["notes"][0]
+    assert "takes no images" in vector["notes"][0]
 
 
 def test_rows_and_columns_that_differ_are_both_told():

@@ -12,12 +12,12 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from tests.helpers import tiny
 
-PICTURES = {"train_x": ["a", "b", "c"], "train_y": ["d"] * 5, "test_x": ["e"], "test_y": ["f"]}
+IMAGES = {"train_x": ["a", "b", "c"], "train_y": ["d"] * 5, "test_x": ["e"], "test_y": ["f"]}
 
 
-def begun(path, *words, pictures=PICTURES, origin=None):
+def begun(path, *words, images=IMAGES, origin=None):
     run = RunDirectory(path)
-    run.begin(train.resolve([*tiny.WORDS, "--data.source", "somewhere", *words])[1], pictures, origin)
+    run.begin(train.resolve([*tiny.WORDS, "--data.source", "somewhere", *words])[1], images, origin)
     return run
 
 
@@ -67,9 +67,9 @@ def test_what_was_asked_where_it_is_not_the_papers_recipe(run):
     assert "loss.cycle_y" not in told
 
 
-def test_pictures_and_what_it_was_made_with(run):
+def test_images_and_what_it_was_made_with(run):
     told = run_directory(run.path, 16)
-    assert told["pictures"] == {"train_x": 3, "train_y": 5, "test_x": 1, "test_y": 1}
+    assert told["images"] == {"train_x": 3, "train_y": 5, "test_x": 1, "test_y": 1}
     assert told["made_with"]["versions"]["tensorflow"].startswith("2.")
     assert {"git_commit", "platform", "command"} <= set(told["made_with"])
     assert told["started_from"] is None
@@ -84,13 +84,13 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(run):
     assert "step_000000006.npz is damaged" in told["notes"][0]
 
 
-def test_a_run_that_has_only_begun_or_knows_no_pictures(tmp_path):
+def test_a_run_that_has_only_begun_or_knows_no_images(tmp_path):
     origin = {"run": "runs/a", "told": ["generators of a"]}
     told = run_directory(begun(tmp_path / "new", origin=origin).path, 16)
     assert (told["training"], told["best"], told["scores"]) == (None, None, {})
     assert told["notes"] == ["there is no checkpoint yet"]
     assert told["started_from"] == origin
-    run = begun(tmp_path / "converted", pictures={})
+    run = begun(tmp_path / "converted", images={})
     checkpoints.write(run.checkpoints, 0, {}, {"step": 0, "seconds": 0.0}, None)
     assert run_directory(run.path, 16)["training"] == {
         "step": 0, "minutes": 0.0, "checkpoint": "checkpoints/step_000000000.npz",

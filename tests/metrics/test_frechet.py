@@ -74,7 +74,7 @@ def test_kernel_distance_of_whole_sets_is_one_number():
     assert deviation == pytest.approx(0, abs=1e-9)
 
 
-def test_kernel_distance_of_subsets_is_centred_on_that_of_all():
+def test_kernel_distance_of_subsets_is_centerd_on_that_of_all():
     a, b = features(10, 120, 10), features(10, 200, 10, shift=0.3)
     mean, deviation = kernel_distance(a, b, subsets=300, subset_size=30, seed=1)
     assert deviation > 0
@@ -110,9 +110,9 @@ def test_an_interval_holds_its_number_although_resamples_are_biased():
     assert low < found < high
 
 
-def test_intervals_take_arrays_of_pictures_and_any_level():
-    pictures = np.random.default_rng(15).normal(0, 1, (50, 4, 4, 1))
-    wide, narrow = (bootstrap(np.mean, pictures, times=500, level=level) for level in (0.99, 0.5))
+def test_intervals_take_arrays_of_images_and_any_level():
+    images = np.random.default_rng(15).normal(0, 1, (50, 4, 4, 1))
+    wide, narrow = (bootstrap(np.mean, images, times=500, level=level) for level in (0.99, 0.5))
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 

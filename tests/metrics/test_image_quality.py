@@ -32,22 +32,22 @@ def test_psnr_of_bytes_does_not_wrap_around():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_ssim_is_that_of_scikit_image(channels, seed):
-    picture, truth = pair(seed, channels)
+    image, truth = pair(seed, channels)
     wanted = structural_similarity(
-        picture.astype(np.float64), truth.astype(np.float64),
+        image.astype(np.float64), truth.astype(np.float64),
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=2.0, channel_axis=-1,
     )  # fmt: skip
-    assert metrics.ssim(picture, truth) == pytest.approx(wanted, abs=1e-9)
-    assert 0 < metrics.ssim(picture, truth) < 1
+    assert metrics.ssim(image, truth) == pytest.approx(wanted, abs=1e-9)
+    assert 0 < metrics.ssim(image, truth) < 1
 
 
-def test_ssim_of_equal_pictures_is_one_and_of_bytes_takes_their_range():
-    picture = np.random.default_rng(2).integers(0, 256, (20, 20, 3), np.uint8)
-    assert metrics.ssim(picture, picture, 255) == pytest.approx(1)
-    signed = picture.astype(np.float64) * 2 / 255 - 1
-    other = np.roll(picture, 1, axis=0)
-    # the same pictures on another scale, but for the constants that scale with the range
-    assert metrics.ssim(picture, other, 255) == pytest.approx(
+def test_ssim_of_equal_images_is_one_and_of_bytes_takes_their_range():
+    image = np.random.default_rng(2).integers(0, 256, (20, 20, 3), np.uint8)
+    assert metrics.ssim(image, image, 255) == pytest.approx(1)
+    signed = image.astype(np.float64) * 2 / 255 - 1
+    other = np.roll(image, 1, axis=0)
+    # the same images on another scale, but for the constants that scale with the range
+    assert metrics.ssim(image, other, 255) == pytest.approx(
         metrics.ssim(signed + 1, other.astype(np.float64) * 2 / 255, 2.0), abs=1e-9
     )
 
@@ -77,20 +77,20 @@ def test_luminance_weighs_red_green_and_blue_and_no_others():
 
 
 def test_luminance_correlation_is_that_of_numpy_and_knows_a_negative():
-    picture, truth = pair(3)
-    x, y = metrics.luminance(picture).ravel(), metrics.luminance(truth).ravel()
-    assert metrics.luminance_correlation(picture, truth) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-9)
-    assert metrics.luminance_correlation(picture, -0.3 * picture + 0.1) == pytest.approx(-1)
-    assert metrics.luminance_correlation(picture, x.reshape(40, 33, 1)) == pytest.approx(1)
+    image, truth = pair(3)
+    x, y = metrics.luminance(image).ravel(), metrics.luminance(truth).ravel()
+    assert metrics.luminance_correlation(image, truth) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-9)
+    assert metrics.luminance_correlation(image, -0.3 * image + 0.1) == pytest.approx(-1)
+    assert metrics.luminance_correlation(image, x.reshape(40, 33, 1)) == pytest.approx(1)
     with pytest.raises(ValueError, match="one size"):
-        metrics.luminance_correlation(picture, truth[1:])
+        metrics.luminance_correlation(image, truth[1:])
 
 
-def test_a_flat_picture_has_no_correlation():
-    picture, _ = pair(4)
-    nearly_flat = np.full_like(picture, 0.7) + np.float32(1e-4) * picture
-    assert math.isnan(metrics.luminance_correlation(picture, nearly_flat))
-    assert math.isnan(metrics.luminance_correlation(nearly_flat, picture))
+def test_a_flat_image_has_no_correlation():
+    image, _ = pair(4)
+    nearly_flat = np.full_like(image, 0.7) + np.float32(1e-4) * image
+    assert math.isnan(metrics.luminance_correlation(image, nearly_flat))
+    assert math.isnan(metrics.luminance_correlation(nearly_flat, image))
 
 
 def test_variety_by_hand():
@@ -104,14 +104,14 @@ def test_variety_by_hand():
 
 def test_variety_is_the_mean_over_all_pairs_of_area_means():
     many = [pair(seed)[0][:32, :32] for seed in range(5)]
-    small = [picture.reshape(16, 2, 16, 2, 3).mean((1, 3)) for picture in many]
+    small = [image.reshape(16, 2, 16, 2, 3).mean((1, 3)) for image in many]
     differences = [np.abs(a - b).mean() for i, a in enumerate(small) for b in small[:i]]
     assert metrics.variety(many) == pytest.approx(np.mean(differences), rel=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(24, 40), (7, 100), (16, 16)])
 def test_variety_reduces_any_size_by_area(shape):
-    # a ramp keeps its mean, and its 16 parts the means of a ramp: the other picture is flat and lies below
+    # a ramp keeps its mean, and its 16 parts the means of a ramp: the other image is flat and lies below
     ramp = np.broadcast_to(np.linspace(0, 1, shape[1])[None, :, None], (*shape, 1))
     assert metrics.variety([ramp, np.full((3, 5, 1), -1.0)]) == pytest.approx(1.5)
     stripes = np.zeros((32, 48, 1))

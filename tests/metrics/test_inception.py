@@ -57,14 +57,14 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "keras" / "models"
 
 
-def pictures(*shapes):
+def images(*shapes):
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
 
 
 def test_features_are_those_of_the_network_of_keras(extractor, network, weights):
-    given = pictures((64, 50, 3), (299, 299, 3), (20, 20, 3))
-    resized = [tf.image.resize(picture, (299, 299)).numpy() for picture in given]
+    given = images((64, 50, 3), (299, 299, 3), (20, 20, 3))
+    resized = [tf.image.resize(image, (299, 299)).numpy() for image in given]
     inputs = keras.applications.inception_v3.preprocess_input(np.stack(resized))
     found = extractor.features(given, batch=2)
     assert found.shape == (3, 2048)
@@ -74,8 +74,8 @@ def test_features_are_those_of_the_network_of_keras(extractor, network, weights)
     assert extractor.origin == weights
 
 
-def test_signed_pictures_are_rounded_to_bytes_and_clipped(extractor):
-    (given,) = pictures((40, 30, 3))
+def test_signed_images_are_rounded_to_bytes_and_clipped(extractor):
+    (given,) = images((40, 30, 3))
     signed = given.astype(np.float64) * 2 / 255 - 1
     nearly = np.where(given == 255, 1.3, np.where(given == 0, -1.2, signed + 0.003))
     found = extractor.features([given, signed.astype(np.float32), nearly, np.clip(signed + 0.02, -1, 1)])
@@ -84,19 +84,19 @@ def test_signed_pictures_are_rounded_to_bytes_and_clipped(extractor):
     assert np.abs(found[3] - found[0]).max() > 1e-3
 
 
-def test_gray_is_taken_three_times_and_no_pictures_give_no_features(extractor):
-    (gray,) = pictures((40, 30, 1))
+def test_gray_is_taken_three_times_and_no_images_give_no_features(extractor):
+    (gray,) = images((40, 30, 1))
     found = extractor.features([gray, np.repeat(gray, 3, axis=-1)])
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
     assert extractor.features([]).shape == (0, 2048)
 
 
 @pytest.mark.parametrize(
-    "picture", [np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.uint16)]
+    "image", [np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.uint16)]
 )
-def test_pictures_that_inception_does_not_take(extractor, picture):
+def test_images_that_inception_does_not_take(extractor, image):
     with pytest.raises(ValueError, match="Inception takes"):
-        extractor.features([picture])
+        extractor.features([image])
 
 
 def test_a_wrong_file_is_one_sentence(tmp_path, monkeypatch, network):

@@ -1,4 +1,4 @@
-"""Label maps: palettes in both layouts, nearest colours, and the scores of Long et al. by hand."""
+"""Label maps: palettes in both layouts, nearest colors, and the scores of Long et al. by hand."""
 
 import json
 import math
@@ -9,8 +9,8 @@ import pytest
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.metrics.segmentation import Palette, confusion, label_scores, nearest_labels, read_palette
 
-COLOURS = [[0, 0, 0], [200, 0, 0], [0, 0, 255]]
-PALETTE = Palette(np.array(COLOURS, np.uint8), ("ground", "wall", "sky"))
+COLORS = [[0, 0, 0], [200, 0, 0], [0, 0, 255]]
+PALETTE = Palette(np.array(COLORS, np.uint8), ("ground", "wall", "sky"))
 
 
 def written(folder, content):
@@ -22,16 +22,16 @@ def written(folder, content):
 @pytest.mark.parametrize(
     ("content", "names"),
     [
-        ({"classes_rgb": COLOURS}, ("#000000", "#c80000", "#0000ff")),
-        ({"classes_rgb": COLOURS, "names": ["ground", "wall", "sky"]}, ("ground", "wall", "sky")),
-        ({"ground": COLOURS[0], "wall": COLOURS[1], "sky": COLOURS[2]}, ("ground", "wall", "sky")),
+        ({"classes_rgb": COLORS}, ("#000000", "#c80000", "#0000ff")),
+        ({"classes_rgb": COLORS, "names": ["ground", "wall", "sky"]}, ("ground", "wall", "sky")),
+        ({"ground": COLORS[0], "wall": COLORS[1], "sky": COLORS[2]}, ("ground", "wall", "sky")),
     ],
 )
 def test_both_layouts_are_read(tmp_path, content, names):
     palette = read_palette(written(tmp_path, content))
     assert palette.names == names
-    assert palette.colours.dtype == np.uint8
-    assert palette.colours.tolist() == COLOURS
+    assert palette.colors.dtype == np.uint8
+    assert palette.colors.tolist() == COLORS
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_both_layouts_are_read(tmp_path, content, names):
         ("[", "no JSON"),
         ([1, 2], "no palette"),
         ({}, "no palette"),
-        ({"classes_rgb": [[0, 0, 0]]}, "two or more colours"),
-        ({"classes_rgb": 7}, "two or more colours"),
+        ({"classes_rgb": [[0, 0, 0]]}, "two or more colors"),
+        ({"classes_rgb": 7}, "two or more colors"),
         ({"a": [0, 0, 256], "b": [0, 0, 0]}, "from 0 to 255"),
         ({"a": [0, 0, True], "b": [0, 0, 0]}, "from 0 to 255"),
         ({"a": [0, 0], "b": [0, 0, 0]}, "three whole numbers"),
-        ({"a": [1, 1, 1], "b": [1, 1, 1]}, "same colour"),
-        ({"classes_rgb": COLOURS, "names": ["ground"]}, "a list of 3 words"),
-        ({"classes_rgb": COLOURS, "names": [1, 2, 3]}, "a list of 3 words"),
+        ({"a": [1, 1, 1], "b": [1, 1, 1]}, "same color"),
+        ({"classes_rgb": COLORS, "names": ["ground"]}, "a list of 3 words"),
+        ({"classes_rgb": COLORS, "names": [1, 2, 3]}, "a list of 3 words"),
     ],
 )
 def test_a_bad_palette_is_one_sentence_with_the_file(tmp_path, content, said):
@@ -66,25 +66,25 @@ def test_a_palette_that_is_not_there(tmp_path):
         read_palette(tmp_path / "binary.json")
 
 
-def test_nearest_colour_by_hand():
-    picture = np.array([[[3, 2, 1], [110, 0, 0], [90, 0, 0]], [[0, 0, 255], [0, 250, 250], [255, 255, 255]]], np.uint8)
-    assert nearest_labels(picture, PALETTE).tolist() == [[0, 1, 0], [2, 2, 2]]
+def test_nearest_color_by_hand():
+    image = np.array([[[3, 2, 1], [110, 0, 0], [90, 0, 0]], [[0, 0, 255], [0, 250, 250], [255, 255, 255]]], np.uint8)
+    assert nearest_labels(image, PALETTE).tolist() == [[0, 1, 0], [2, 2, 2]]
     # 100 is as far from 0 as from 200: the first class
     assert nearest_labels(np.full((1, 1, 3), [100, 0, 0], np.uint8), PALETTE).item() == 0
 
 
-def test_nearest_colour_is_that_of_all_distances():
+def test_nearest_color_is_that_of_all_distances():
     rng = np.random.default_rng(0)
     palette = Palette(rng.integers(0, 256, (12, 3)).astype(np.uint8), tuple("abcdefghijkl"))
-    picture = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
-    distances = np.linalg.norm(picture[:, :, None].astype(float) - palette.colours, axis=-1)
-    np.testing.assert_array_equal(nearest_labels(picture, palette), distances.argmin(-1))
+    image = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    distances = np.linalg.norm(image[:, :, None].astype(float) - palette.colors, axis=-1)
+    np.testing.assert_array_equal(nearest_labels(image, palette), distances.argmin(-1))
 
 
-@pytest.mark.parametrize("picture", [np.zeros((2, 2, 3), np.float32), np.zeros((2, 2, 1), np.uint8)])
-def test_labels_are_read_from_bytes_of_three_channels(picture):
+@pytest.mark.parametrize("image", [np.zeros((2, 2, 3), np.float32), np.zeros((2, 2, 1), np.uint8)])
+def test_labels_are_read_from_bytes_of_three_channels(image):
     with pytest.raises(ValueError, match="uint8"):
-        nearest_labels(picture, PALETTE)
+        nearest_labels(image, PALETTE)
 
 
 def test_scores_by_hand():

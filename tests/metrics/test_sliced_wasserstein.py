@@ -10,7 +10,7 @@ from scipy import ndimage, stats
 from cyclegan_tf.metrics.sliced_wasserstein import enlarged, mean_swd, pyramid, sliced_wasserstein, wasserstein
 
 
-def pictures(seed, count=6, height=32, width=32, channels=3):
+def images(seed, count=6, height=32, width=32, channels=3):
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 1, (count, height, width, channels))
     smooth = ndimage.gaussian_filter(noise, (0, 2, 2, 0), mode="wrap")
@@ -33,7 +33,7 @@ def test_on_a_line_by_hand():
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 77), (33, 32)])
 def test_the_pyramid_is_the_one_of_scipy(height, width):
-    given = pictures(0, 2, height, width)
+    given = images(0, 2, height, width)
     kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1])[None, :, :, None] / 256
     wanted, rest = [], given.astype(np.float64)
     while math.ceil(min(rest.shape[1:3]) / 2) >= 16:
@@ -48,8 +48,8 @@ def test_the_pyramid_is_the_one_of_scipy(height, width):
         np.testing.assert_allclose(level, truth, atol=1e-5)
 
 
-def test_levels_add_up_to_the_picture_and_a_flat_one_has_no_detail():
-    given = pictures(1, 2, 70, 64)
+def test_levels_add_up_to_the_image_and_a_flat_one_has_no_detail():
+    given = images(1, 2, 70, 64)
     levels = list(pyramid(given))
     back = levels[-1]
     for level in reversed(levels[:-1]):
@@ -65,13 +65,13 @@ def test_levels_add_up_to_the_picture_and_a_flat_one_has_no_detail():
     [(128, 128, [128, 64, 32, 16]), (100, 90, [90, 45, 23]), (32, 64, [32, 16]), (20, 20, [20]), (7, 9, [7])],
 )
 def test_levels_are_named_by_their_shorter_side(height, width, sides):
-    given = pictures(2, 2, height, width)
+    given = images(2, 2, height, width)
     assert list(sliced_wasserstein(given, given[::-1], patches=4, directions=4)) == sides
 
 
-def test_pictures_of_one_patch_are_compared_as_whole_vectors():
-    # 7 x 7 px: one level, one place; what remains of the protocol is normalising and projecting
-    real, fake = pictures(3, 40, 7, 7), pictures(4, 40, 7, 7) ** 3
+def test_images_of_one_patch_are_compared_as_whole_vectors():
+    # 7 x 7 px: one level, one place; what remains of the protocol is normalizing and projecting
+    real, fake = images(3, 40, 7, 7), images(4, 40, 7, 7) ** 3
     vectors = [
         ((set_ - set_.mean((0, 1, 2))) / set_.std((0, 1, 2))).transpose(0, 3, 1, 2).reshape(40, -1)
         for set_ in (real.astype(float), fake.astype(float))
@@ -84,20 +84,20 @@ def test_pictures_of_one_patch_are_compared_as_whole_vectors():
     assert found == pytest.approx(wanted, rel=0.03)
 
 
-def test_a_shift_of_all_colours_shows_only_under_the_deviations_of_the_real_ones():
-    real = pictures(5, 30, 7, 7)
+def test_a_shift_of_all_colors_shows_only_under_the_deviations_of_the_real_ones():
+    real = images(5, 30, 7, 7)
     fake = real + np.float32(0.1)
     assert mean_swd(sliced_wasserstein(real, fake)) == pytest.approx(0, abs=0.01)
     # all vectors move by the same one, d: along a random direction by |d| |t|, t a coordinate of a point on the sphere
     length = 0.1 * math.sqrt(49) * np.linalg.norm(1 / real.std((0, 1, 2), dtype=np.float64))
     size = 147
     mean_coordinate = math.exp(math.lgamma(size / 2) - math.lgamma((size + 1) / 2)) / math.sqrt(math.pi)
-    found = mean_swd(sliced_wasserstein(real, fake, directions=4000, normalise="real"))
+    found = mean_swd(sliced_wasserstein(real, fake, directions=4000, normalize="real"))
     assert found == pytest.approx(1000 * length * mean_coordinate, rel=0.03)
 
 
 def test_a_set_is_at_no_distance_from_itself_and_nearer_to_its_kind():
-    real, alike = pictures(6, 12), pictures(7, 12)
+    real, alike = images(6, 12), images(7, 12)
     blurred = ndimage.gaussian_filter(alike, (0, 1, 1, 0))
     assert set(sliced_wasserstein(real, list(real)).values()) == {0.0}
     near, far = sliced_wasserstein(real, alike), sliced_wasserstein(real, blurred)
@@ -106,17 +106,17 @@ def test_a_set_is_at_no_distance_from_itself_and_nearer_to_its_kind():
 
 
 def test_same_seed_same_number_and_order_does_not_matter_much():
-    real, fake = pictures(8), pictures(9, 4)
+    real, fake = images(8), images(9, 4)
     first = sliced_wasserstein(real, fake, seed=1)
     assert first == sliced_wasserstein(list(real), list(fake), seed=1)
     assert first != sliced_wasserstein(real, fake, seed=2)
     assert sliced_wasserstein(fake, real, seed=1) == pytest.approx(first, rel=1e-4)
 
 
-def test_flat_pictures_give_finite_numbers():
+def test_flat_images_give_finite_numbers():
     flat = np.full((3, 32, 32, 1), 0.2, np.float32)
     assert mean_swd(sliced_wasserstein(flat, flat + np.float32(1e-7))) < 0.1
-    assert np.isfinite(mean_swd(sliced_wasserstein(pictures(0, 3, channels=1), flat)))
+    assert np.isfinite(mean_swd(sliced_wasserstein(images(0, 3, channels=1), flat)))
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_it_says_what_it_takes(real, fake, said):
         sliced_wasserstein(real, fake)
 
 
-def test_sixty_pictures_take_seconds():
-    real, fake = pictures(10, 60, 128, 128), pictures(11, 60, 128, 128)
+def test_sixty_images_take_seconds():
+    real, fake = images(10, 60, 128, 128), images(11, 60, 128, 128)
     began = time.process_time()
     sliced_wasserstein(real, fake)
     assert time.process_time() - began < 8  # 2 s of one core; the rest is for a slow machine

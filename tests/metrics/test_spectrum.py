@@ -1,4 +1,4 @@
-"""The checkerboard measure on pictures whose grid is known."""
+"""The checkerboard measure on images whose grid is known."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ def scenes(seed=0, count=12, height=64, width=64, channels=3):
     """Smooth shapes with level and upright edges, as photos have them, and some noise."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 1, (count, height, width, channels))
-    pictures = ndimage.gaussian_filter(noise, (0, 3, 3, 0)) * 2 + noise * 0.01
-    for picture in pictures:
+    images = ndimage.gaussian_filter(noise, (0, 3, 3, 0)) * 2 + noise * 0.01
+    for image in images:
         for _ in range(4):
             top, left = rng.integers(0, height - 8), rng.integers(0, width - 8)
-            picture[top : top + rng.integers(4, 40), left : left + rng.integers(4, 40)] += rng.uniform(-0.5, 0.5)
-    return np.clip(pictures, -1, 1).astype(np.float32)
+            image[top : top + rng.integers(4, 40), left : left + rng.integers(4, 40)] += rng.uniform(-0.5, 0.5)
+    return np.clip(images, -1, 1).astype(np.float32)
 
 
 def pattern(kind, height=64, width=64):
@@ -58,7 +58,7 @@ def test_the_number_is_the_share_of_the_line_in_white_noise():
     assert checkerboard(given) == pytest.approx(10 * np.log10((ratio + 8) / 9), abs=0.3)
 
 
-def test_a_grid_that_follows_the_picture_and_one_of_colours_alone_are_seen():
+def test_a_grid_that_follows_the_image_and_one_of_colors_alone_are_seen():
     plain = scenes()
     assert checkerboard(plain * (1 + 0.1 * pattern("checks of 4"))) > checkerboard(plain) + 5
     opposite = 0.05 * pattern("checks of 2") * np.array([0.7152, -0.2126, 0.0], np.float32)  # luminance does not change
@@ -75,7 +75,7 @@ def test_uneven_overlap_of_a_transposed_convolution_is_seen_and_doubling_is_not(
     assert checkerboard(transposed) > checkerboard(linear) + 10
 
 
-def test_other_periods_and_flat_pictures_are_no_grid():
+def test_other_periods_and_flat_images_are_no_grid():
     columns = np.arange(60)
     of_three = np.broadcast_to(np.cos(2 * np.pi / 3 * columns)[None, :, None], (60, 60, 1))
     assert checkerboard(scenes(5, 12, 60, 60) + 0.1 * of_three) < 1.5

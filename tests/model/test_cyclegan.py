@@ -149,7 +149,7 @@ def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(monkeypatc
     rate = 2.0**-7  # the same number in float32
     gan = CycleGAN(*(in_float64(network) for network in networks(filters=16, norm_affine=True)), pool_size_images=0)
     gan.compile(ExactSGD(rate), ExactSGD(rate), recompute=recompute)
-    data = tuple(tf.cast(pictures, tf.float64) for pictures in batch(2))
+    data = tuple(tf.cast(images, tf.float64) for images in batch(2))
     products = []
     monkeypatch.setattr(convolutions, "_filter_gradient", spied(convolutions._filter_gradient, products))
     parts = gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y
@@ -300,14 +300,14 @@ def test_a_discriminator_step_leaves_generators_bit_equal_and_the_other_way_roun
 
 
 class Counting(keras.Model):
-    """Counts the pictures that go through a network while a graph is made."""
+    """Counts the images that go through a network while a graph is made."""
 
     def __init__(self, network):
         super().__init__()
-        self.network, self.pictures = network, 0
+        self.network, self.images = network, 0
 
     def call(self, inputs, training=False):
-        self.pictures += inputs.shape[0]
+        self.images += inputs.shape[0]
         return self.network(inputs, training=training)
 
 
@@ -327,11 +327,11 @@ def test_a_weight_of_zero_adds_no_forward_pass(weights, passes):
     counting = [Counting(network) for network in networks()]
     for network in counting:
         network.build((None, SIZE, SIZE, 3))
-        network.pictures = 0
+        network.images = 0
     gan = CycleGAN(*counting, pool_size_images=0)
     gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights=weights)
     logs = gan.train_step(batch())
-    assert tuple(network.pictures for network in counting) == passes
+    assert tuple(network.images for network in counting) == passes
     assert not [name for name, weight in weights.items() if not weight and name in logs]
 
 
@@ -394,7 +394,7 @@ def test_the_penalty_enters_the_objective():
         with tf.GradientTape() as inner:
             inner.watch(between)
             verdict = judge(between, training=True)
-            # A picture's score is the mean over its patches, as in the loss.
+            # An image's score is the mean over its patches, as in the loss.
             slope = inner.gradient(tf.reduce_mean(verdict, axis=(1, 2, 3)), between)
         penalty = tf.reduce_mean((tf.sqrt(tf.reduce_sum(slope**2, axis=(1, 2, 3))) - 1) ** 2)
         objective = 0.5 * (
@@ -527,8 +527,8 @@ def test_batch_normalization_sees_each_batch_by_itself_and_keeps_its_statistics(
     (x, y), (fake_x, fake_y) = data, (copied(f)(data[1], training=True), copied(g)(data[0], training=True))
     calls = {g: (x, y, fake_x), f: (y, x, fake_y), d_x: (fake_x, x, fake_x), d_y: (fake_y, y, fake_y)}
     for network, batches in calls.items():
-        for pictures in batches:
-            network(pictures, training=True)
+        for images in batches:
+            network(images, training=True)
     start = [statistics(network) for network in parts]
 
     train_step = tf.function(gan.train_step, autograph=False) if in_graph else gan.train_step

@@ -83,13 +83,13 @@ def test_applied_swaps_and_swaps_back_even_after_an_error(network):
     averages = Averages({"g": network}, 100.0, 1)
     weights = np.random.default_rng(1).normal(size=(1, 1, 1, 1)).astype(np.float32)
     network.trainable_variables[0].assign(weights)
-    picture = np.ones((1, 4, 4, 1), np.float32)
+    image = np.ones((1, 4, 4, 1), np.float32)
     call = tf.function(lambda batch: network(batch, training=False))
-    call(picture)
+    call(image)
 
     def within():
         with averages.applied():
-            np.testing.assert_array_equal(call(picture), 0.0)  # 2 * 1 - 2
+            np.testing.assert_array_equal(call(image), 0.0)  # 2 * 1 - 2
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

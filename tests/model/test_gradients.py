@@ -1,4 +1,4 @@
-"""Weights read once, pictures together, activations forgotten: each against the plain call it stands for."""
+"""Weights read once, images together, activations forgotten: each against the plain call it stands for."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def resnet(**options):
     return build_generator("resnet_6blocks", **{"filters": 2, "blocks": 2, "seed": 3, **options})
 
 
-def pictures(*shape, seed=0):
+def images(*shape, seed=0):
     return tf.constant(np.random.default_rng(seed).uniform(-1, 1, shape), tf.float32)
 
 
@@ -33,7 +33,7 @@ def states(network):
 
 
 def tilted(outputs):
-    return tf.reduce_sum(tf.cast(outputs, tf.float32) * pictures(*outputs.shape[1:], seed=5))
+    return tf.reduce_sum(tf.cast(outputs, tf.float32) * images(*outputs.shape[1:], seed=5))
 
 
 def plainly(network, x, calls=1):
@@ -75,7 +75,7 @@ def once_read(network, x, calls=1):
 @pytest.mark.parametrize(("policy", "tolerance"), [("float32", 2e-5), ("mixed_bfloat16", 0.06)])
 def test_gradients_are_those_by_variables(policy, tolerance):
     network = shake(resnet(blocks=1, norm_affine=True, dtype_policy=policy))
-    x = pictures(1, 8, 12, 3)
+    x = images(1, 8, 12, 3)
     expected, found = plainly(network, x, calls=2), once_read(network, x, calls=2)
     assert_near(found[0], expected[0], 1e-6)
     variables = network.trainable_variables
@@ -88,7 +88,7 @@ def test_gradients_are_those_by_variables(policy, tolerance):
 
 def test_affine_weights_are_not_cast():
     network = resnet(blocks=1, norm_affine=True, dtype_policy="mixed_bfloat16")
-    x = pictures(1, 8, 8, 3)
+    x = images(1, 8, 8, 3)
     _, gradients = once_read(network, x)
     kinds = {v.name: set() for v in network.trainable_variables}
     for variable, gradient in zip(network.trainable_variables, gradients[1:], strict=True):
@@ -126,7 +126,7 @@ def test_each_weight_is_cast_once_however_often_the_network_is_called():
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
 def test_random_states_move_on_as_without_it(graph):
     one, other = (resnet(blocks=1, dropout=True) for _ in "ab")
-    x = pictures(1, 8, 8, 3)
+    x = images(1, 8, 8, 3)
     for _ in range(2):
         expected = plainly(one, x, calls=2)[0]
         run = tf.function(lambda: once_read(other, x, calls=2)[0], autograph=False) if graph else None
@@ -154,7 +154,7 @@ def test_states_of_others_are_assigned_too():
 
 def test_after_the_block_the_variables_are_themselves_again():
     network = resnet(blocks=1)
-    x = pictures(1, 8, 8, 3)
+    x = images(1, 8, 8, 3)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         weights = OnceReadWeights([network], tape)
         with weights.used():
@@ -168,7 +168,7 @@ def test_descending_leaves_what_no_term_reaches_alone():
     near, far = resnet(blocks=1), resnet(blocks=1, seed=4)
     optimizer = keras.optimizers.SGD(0.5, momentum=0.9)
     optimizer.build(near.trainable_variables + far.trainable_variables)
-    x = pictures(1, 8, 8, 3)
+    x = images(1, 8, 8, 3)
     _, (_, *gradients) = plainly(near, x)
     before = near.get_weights()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -195,7 +195,7 @@ def test_a_scaled_objective_moves_as_far_and_reports_the_true_norm():
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             once = OnceReadWeights([network], tape)
             with once.used():
-                total = tilted(network(pictures(1, 8, 8, 3), training=True))
+                total = tilted(network(images(1, 8, 8, 3), training=True))
             total = optimizer.scale_loss(total)
         norms.append(float(once.descend(tape, total, optimizer)))
         weights.append(network.get_weights())
@@ -226,13 +226,13 @@ def test_weights_of_the_network_itself_are_there_too():
             return self.gain * self.inner(inputs)
 
     network = Amplified()
-    network(pictures(1, 4, 4, 3))
+    network(images(1, 4, 4, 3))
     with tf.GradientTape() as tape:
         weights = OnceReadWeights([network], tape)
     assert {id(v) for v in weights.variables} == {id(v) for v in network.trainable_variables}
 
 
-# Pictures together.
+# Images together.
 
 
 def counting(network):
@@ -254,7 +254,7 @@ def counting(network):
 def test_batches_go_through_in_one_call_and_come_back_apart():
     network = resnet(blocks=1)
     call, seen = counting(network)
-    one, two = pictures(1, 8, 8, 3), pictures(2, 8, 8, 3, seed=1)
+    one, two = images(1, 8, 8, 3), images(2, 8, 8, 3, seed=1)
     first, none, second = together(call, [one, None, two], True)
     assert none is None
     assert seen == [(3, 8, 8, 3)]
@@ -271,7 +271,7 @@ def test_a_missing_batch_costs_no_call():
 def test_unequal_sizes_go_one_by_one():
     network = resnet(blocks=1)
     call, seen = counting(network)
-    batches = [pictures(1, 8, 8, 3), pictures(1, 12, 8, 3)]
+    batches = [images(1, 8, 8, 3), images(1, 12, 8, 3)]
     for found, batch in zip(together(call, batches, True), batches, strict=True):
         np.testing.assert_allclose(found, network(batch, training=True), atol=1e-6)
     assert seen == [(1, 8, 8, 3), (1, 12, 8, 3)]
@@ -303,7 +303,7 @@ def test_forgetting_changes_no_number(case, dropout):
     build, count, shape = CASES[case]
     one, other = (shake(build(dropout=dropout)) for _ in "ab")
     assert len(_segments(other)) == count
-    x = pictures(*shape)
+    x = images(*shape)
     for _ in range(2 if case == "resnet" else 1):
         expected, found = plainly(one, x), forgetfully(other, x)
         assert_near(found[0], expected[0], 1e-6)
@@ -322,7 +322,7 @@ def test_forgetting_with_weights_read_once(policy):
     In float32 in a graph; in bfloat16 eagerly, for a graph fuses, and so rounds, otherwise.
     """
     one, other = (shake(resnet(dropout=True, dtype_policy=policy)) for _ in "ab")
-    x = pictures(1, 8, 8, 3)
+    x = images(1, 8, 8, 3)
 
     def step(x):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -351,7 +351,7 @@ def test_forgetting_with_weights_read_once(policy):
 
 def test_without_training_and_without_a_tape_the_call_is_the_plain_one():
     network = resnet(dropout=True)
-    x = pictures(1, 8, 8, 3)
+    x = images(1, 8, 8, 3)
     before = states(network)
     np.testing.assert_allclose(forgetful(network, x, training=False), network(x, training=False), atol=1e-6)
     for a, b in zip(states(network), before, strict=True):
@@ -399,7 +399,7 @@ def held(route, network, count):
 @pytest.mark.parametrize("dropout", [False, True], ids=["", "dropout"])
 def test_only_the_inputs_of_segments_are_held_for_the_gradient(dropout):
     network = resnet(blocks=3, dropout=dropout)
-    count = 5  # pictures: no kernel has this as its first side
+    count = 5  # images: no kernel has this as its first side
     plain = held(lambda x: network(x, training=True), network, count)
     forgotten = held(lambda x: forgetful(network, x, training=True), network, count)
     assert len(forgotten) == len(_segments(network)) == 4, forgotten
@@ -445,7 +445,7 @@ def test_a_segments_weights_have_their_gradients_before_the_one_below_is_compute
 
 def test_segments_are_made_once_share_the_layers_and_leave_the_network_as_it_was(tmp_path):
     network = resnet(dropout=True, norm_affine=True)
-    x = pictures(1, 8, 8, 3)
+    x = images(1, 8, 8, 3)
     expected, names = network(x), [v.path for v in network.variables]
     config = network.get_config()
     forgetful(network, x, training=True)
@@ -469,7 +469,7 @@ def test_a_network_of_another_make_is_one_segment():
     twin = keras.models.clone_model(network)
     twin.set_weights(network.get_weights())
     assert len(_segments(network)) == 1
-    x = pictures(2, 4, 4, 3)
+    x = images(2, 4, 4, 3)
     expected, found = plainly(twin, x), forgetfully(network, x)
     assert_near(found[0], expected[0], 1e-6)
     for a, b in zip(found[1], expected[1], strict=True):

@@ -12,16 +12,16 @@ from cyclegan_tf.model.image_pool import ImagePool
 SHAPE = (2, 3, 1)
 
 
-def numbered(start, pictures, shape=SHAPE):
-    """Pictures filled with their own number, from 1."""
-    numbers = np.arange(start, start + pictures, dtype=np.float32) + 1
-    return np.broadcast_to(numbers[:, None, None, None], (pictures, *shape)).copy()
+def numbered(start, images, shape=SHAPE):
+    """Images filled with their own number, from 1."""
+    numbers = np.arange(start, start + images, dtype=np.float32) + 1
+    return np.broadcast_to(numbers[:, None, None, None], (images, *shape)).copy()
 
 
-def simulate(size, seed, pictures, draws=0, kept=()):
-    """Numbers shown for pictures 1, 2, ..., and the history after them, in plain Python."""
+def simulate(size, seed, images, draws=0, kept=()):
+    """Numbers shown for images 1, 2, ..., and the history after them, in plain Python."""
     kept, shown = list(kept), []
-    for number in range(draws + 1, draws + pictures + 1):
+    for number in range(draws + 1, draws + images + 1):
         bits = {"minval": None, "maxval": None, "dtype": tf.int32, "alg": "philox"}
         coin, place = tf.random.stateless_uniform((2,), [seed, number - 1], **bits).numpy()
         if len(kept) < size:
@@ -39,18 +39,18 @@ def simulate(size, seed, pictures, draws=0, kept=()):
 def fed(pool, batches, start=0):
     """Numbers that the pool shows for consecutive batches of these sizes."""
     shown = []
-    for pictures in batches:
-        y = pool(tf.constant(numbered(start, pictures)))
+    for images in batches:
+        y = pool(tf.constant(numbered(start, images)))
         assert y.dtype == tf.float32
-        assert y.shape == (pictures, *SHAPE)
+        assert y.shape == (images, *SHAPE)
         assert (np.asarray(y) == np.asarray(y)[:, :1, :1, :1]).all()
         shown += [int(number) for number in y[:, 0, 0, 0]]
-        start += pictures
+        start += images
     return shown
 
 
 class Feeder(keras.Model):
-    """Shows pictures to a pool inside `train_step`, which Keras does not convert."""
+    """Shows images to a pool inside `train_step`, which Keras does not convert."""
 
     def __init__(self, pool):
         super().__init__()
@@ -71,8 +71,8 @@ def test_follows_the_simulation(route, batches):
     pool = ImagePool(3, seed=5)
     run = pool
     if route != "eager":  # variables are made inside the function, on its first call
-        pictures = None if route == "unknown N" else batches[0]
-        signature = [tf.TensorSpec((pictures, *SHAPE))]
+        images = None if route == "unknown N" else batches[0]
+        signature = [tf.TensorSpec((images, *SHAPE))]
         run = tf.function(lambda x: pool(x), input_signature=signature, jit_compile=route == "xla")
     shown, kept = simulate(3, 5, 20)
     assert fed(run, batches) == shown
@@ -100,7 +100,7 @@ def test_works_in_a_train_step_under_every_policy(policy, jit):
     assert [v.dtype for v in model.pool.variables] == ["float32", "int64", "int64"]
 
 
-def test_decides_per_picture_not_per_batch():
+def test_decides_per_image_not_per_batch():
     pool = ImagePool(5, seed=0)
     shown = np.reshape(fed(pool, [4] * 10), (10, 4))
     new = shown == np.arange(1, 41).reshape(10, 4)
@@ -118,7 +118,7 @@ def test_wrong_06_half_of_what_the_judge_sees_is_old():
     age = np.arange(1, 1011)[10:] - shown[10:]
     share_new = (age == 0).mean()
     assert 0.45 < share_new < 0.55  # 3 standard deviations are 0.047
-    # an old picture leaves with p = 1/20 per step, so its age is 20 on average
+    # an old image leaves with p = 1/20 per step, so its age is 20 on average
     assert 17 < age[age > 0].mean() < 23
     old = shown[10:][age > 0]
     assert len(np.unique(old)) == len(old)
@@ -162,7 +162,7 @@ def test_no_gradient_passes(size):
     assert pool.trainable_variables == []
 
 
-def test_pictures_keep_their_dtype():
+def test_images_keep_their_dtype():
     x = tf.cast(numbered(0, 3), tf.bfloat16)
     assert ImagePool(2)(x).dtype == tf.bfloat16
 
@@ -192,5 +192,5 @@ def test_refusals_say_what_was_wrong():
         ImagePool(2).build((1, None, 4, 3))
     pool = ImagePool(2)
     pool.build((1, 4, 4, 3))
-    with pytest.raises(ValueError, match=r"built for pictures \(4, 4, 3\), got \(4, 5, 3\)"):
+    with pytest.raises(ValueError, match=r"built for images \(4, 4, 3\), got \(4, 5, 3\)"):
         pool(np.zeros((1, 4, 5, 3), np.float32))

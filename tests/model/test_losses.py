@@ -116,9 +116,9 @@ def mixed(*shares):
 def test_penalty_of_a_linear_critic_is_known():
     """D = 3 a - 4 b has the gradient (3, -4), of norm 5, everywhere: (5 - 1)^2."""
     weights = tf.constant([3.0, -4.0])
-    pictures = tf.random.normal((4, 1, 1, 2))
+    images = tf.random.normal((4, 1, 1, 2))
     critic = lambda x, training: tf.reduce_sum(weights * x, axis=-1, keepdims=True)  # noqa: E731
-    penalty = losses.gradient_penalty(critic, pictures, -pictures, mixed(0.1, 0.4, 0.7, 1.0))
+    penalty = losses.gradient_penalty(critic, images, -images, mixed(0.1, 0.4, 0.7, 1.0))
     assert float(penalty) == pytest.approx(16.0, rel=1e-5)
     # over a map of 2x2 patches the verdict is the mean, so each pixel's part of the gradient is a quarter
     wide = tf.random.normal((4, 2, 2, 2))
@@ -126,8 +126,8 @@ def test_penalty_of_a_linear_critic_is_known():
     assert float(penalty) == pytest.approx((math.sqrt(4 * (5 / 4) ** 2) - 1) ** 2, rel=1e-5)
 
 
-def test_penalty_is_taken_between_the_pictures_one_by_one():
-    """D = |x|^2 / 2 has the gradient x itself; `mix` is the share of the real picture."""
+def test_penalty_is_taken_between_the_images_one_by_one():
+    """D = |x|^2 / 2 has the gradient x itself; `mix` is the share of the real image."""
     real = tf.reshape(tf.constant([3.0, 4.0, 3.0, 4.0]), (2, 1, 2, 1))  # norm 5
     fake = tf.zeros_like(real)
     halves = lambda x, training: tf.reduce_sum(x**2 / 2, axis=(1, 2), keepdims=True)  # noqa: E731

@@ -34,7 +34,7 @@ def test_long_skips_add_what_descends_to_what_ascends(upsampling):
 
 
 def test_detail_passes_though_the_middle_is_silent():
-    """With everything between the two halves at 0, the picture still depends on its input."""
+    """With everything between the two halves at 0, the image still depends on its input."""
     x = np.random.default_rng(0).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
     spread = {}
     for long_skips in (False, True):

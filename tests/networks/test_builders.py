@@ -14,7 +14,7 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 
 def convolved(x, kernel, bias, stride, zeros):
-    """PyTorch's Conv2d on one picture (H, W, C): cross-correlation, `zeros` around all four sides."""
+    """PyTorch's Conv2d on one image (H, W, C): cross-correlation, `zeros` around all four sides."""
     x = np.pad(np.asarray(x, np.float64), [(zeros, zeros), (zeros, zeros), (0, 0)])
     side = kernel.shape[0]
     height, width = ((n - side) // stride + 1 for n in x.shape[:2])
@@ -36,7 +36,7 @@ def transposed(x, kernel, bias, padding, output_padding):
 
 
 def layer_io(model, layer, x, output=None):
-    """Input and output of a layer inside a model, for one picture; biases made visible first."""
+    """Input and output of a layer inside a model, for one image; biases made visible first."""
     for variable in model.trainable_variables:
         if variable.name == "bias":
             variable.assign(keras.random.normal(variable.shape, seed=1))
@@ -45,7 +45,7 @@ def layer_io(model, layer, x, output=None):
     return inner[0].numpy(), outer[0].numpy(), *(v.numpy() for v in first.trainable_variables)
 
 
-def picture(*shape, seed=0):
+def image(*shape, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
@@ -115,7 +115,7 @@ def test_patchgan_numbers():
 def test_pixel_discriminator_sees_one_pixel():
     model = build_discriminator("pixel", filters=4, seed=0)
     assert [k.shape for k in kernels(model)] == [(1, 1, 3, 4), (1, 1, 4, 8), (1, 1, 8, 1)]
-    assert model(picture(1, 5, 7, 3)).shape == (1, 5, 7, 1)
+    assert model(image(1, 5, 7, 3)).shape == (1, 5, 7, 1)
     assert networks.minimum_size_px("pixel", n_layers=6) == 1
 
 
@@ -160,7 +160,7 @@ def test_minimum_size_is_the_smallest_that_works(n_layers):
 @pytest.mark.parametrize("shape", [(8, 12, 3), (9, 7, 3)])
 def test_strided_convolutions_pad_all_four_sides(shape):
     model = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
-    x, y, kernel, bias = layer_io(keras.Model(model.input, model.get_layer("down2").output), "down1", picture(*shape))
+    x, y, kernel, bias = layer_io(keras.Model(model.input, model.get_layer("down2").output), "down1", image(*shape))
     x = x[1:-1, 1:-1]  # the layer before pads
     np.testing.assert_allclose(y, convolved(x, kernel, bias, 2, 1), atol=1e-5)
 
@@ -168,13 +168,13 @@ def test_strided_convolutions_pad_all_four_sides(shape):
 @pytest.mark.parametrize(("name", "stride"), [("conv1", 2), ("conv3", 1), ("verdict", 1)])
 def test_patchgan_convolutions_pad_all_four_sides(name, stride):
     judge = build_discriminator(filters=2, n_layers=2, seed=0)
-    x, y, kernel, bias = layer_io(judge, name, picture(21, 18, 3))
+    x, y, kernel, bias = layer_io(judge, name, image(21, 18, 3))
     np.testing.assert_allclose(y, convolved(x[1:-1, 1:-1], kernel, bias, stride, 1), atol=1e-5)
 
 
 def test_transposed_convolutions_crop_the_first_row_and_column():
     model = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
-    x, y, kernel, bias = layer_io(model, "up1", picture(12, 20, 3), output="up1_crop")
+    x, y, kernel, bias = layer_io(model, "up1", image(12, 20, 3), output="up1_crop")
     assert kernel.shape == (3, 3, 4, 8)
     assert y.shape == (6, 10, 4)
     np.testing.assert_allclose(y, transposed(x, kernel, bias, padding=1, output_padding=1), atol=1e-5)
@@ -182,15 +182,15 @@ def test_transposed_convolutions_crop_the_first_row_and_column():
 
 def test_unet_convolutions_have_padding_one():
     model = build_generator("unet_128", filters=2, seed=0)
-    x, y, kernel, bias = layer_io(model, "down3", picture(128, 128, 3))
+    x, y, kernel, bias = layer_io(model, "down3", image(128, 128, 3))
     np.testing.assert_allclose(y, convolved(x[1:-1, 1:-1], kernel, bias, 2, 1), atol=1e-5)
-    x, y, kernel, bias = layer_io(model, "up4", picture(128, 128, 3))
+    x, y, kernel, bias = layer_io(model, "up4", image(128, 128, 3))
     np.testing.assert_allclose(y, transposed(x, kernel, bias, padding=1, output_padding=0), atol=1e-5)
 
 
-def test_resize_doubles_by_nearest_neighbour_and_mirrors():
+def test_resize_doubles_by_nearest_neighbor_and_mirrors():
     model = build_generator("fast_style", filters=2, blocks=1, upsampling="resize", seed=0)
-    x, y, kernel, bias = layer_io(model, "up1_resize", picture(12, 8, 3), output="up1")[:2] + tuple(
+    x, y, kernel, bias = layer_io(model, "up1_resize", image(12, 8, 3), output="up1")[:2] + tuple(
         v.numpy() for v in model.get_layer("up1").trainable_variables
     )
     doubled = np.pad(x.repeat(2, axis=0).repeat(2, axis=1), [(1, 1), (1, 1), (0, 0)], mode="reflect")
@@ -200,7 +200,7 @@ def test_resize_doubles_by_nearest_neighbour_and_mirrors():
 
 def test_first_layer_and_blocks_mirror_the_edges():
     model = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
-    x = picture(8, 12, 3)
+    x = image(8, 12, 3)
     padded, y, kernel, bias = layer_io(model, "first", x)
     np.testing.assert_array_equal(padded, np.pad(x, [(3, 3), (3, 3), (0, 0)], mode="reflect"))
     np.testing.assert_allclose(y, convolved(padded, kernel, bias, 1, 0), atol=1e-5)
@@ -213,7 +213,7 @@ def test_first_layer_and_blocks_mirror_the_edges():
 def test_blocks_add_without_activation():
     model = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
     outputs = [model.get_layer(name).output for name in ("down2_relu", "block1_conv2_norm", "block1_add")]
-    x, branch, total = (value.numpy() for value in keras.Model(model.input, outputs)(picture(1, 8, 8, 3)))
+    x, branch, total = (value.numpy() for value in keras.Model(model.input, outputs)(image(1, 8, 8, 3)))
     np.testing.assert_allclose(total, x + branch, atol=1e-6)
     assert total.min() < 0
     assert model.get_layer("up1").input is model.get_layer("block1_add").output
@@ -230,10 +230,10 @@ def mirrored(x):
 
 
 def test_relu_inside_a_block_stands_after_the_padding_and_dropout_before():
-    """The rim must mirror the picture that was dropped from: drawn after the padding, it would drop others."""
+    """The rim must mirror the image that was dropped from: drawn after the padding, it would drop others."""
     plain = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
     norm, padded, activated = seen(plain, "block1_conv1_norm", "block1_conv2_pad", "block1_conv1_relu")(
-        picture(2, 8, 12, 3)
+        image(2, 8, 12, 3)
     )
     np.testing.assert_array_equal(padded, mirrored(norm))
     np.testing.assert_array_equal(activated, np.maximum(mirrored(norm), 0))
@@ -241,7 +241,7 @@ def test_relu_inside_a_block_stands_after_the_padding_and_dropout_before():
 
     dropping = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0, dropout=True)
     names = ("block1_conv1_norm", "block1_conv1_relu", "block1_dropout", "block1_conv2_pad")
-    norm, activated, dropped, padded = seen(dropping, *names)(picture(2, 8, 12, 3), training=True)
+    norm, activated, dropped, padded = seen(dropping, *names)(image(2, 8, 12, 3), training=True)
     np.testing.assert_array_equal(activated, np.maximum(norm, 0))
     np.testing.assert_array_equal(padded, mirrored(dropped))
     lost = (activated > 0) & (dropped == 0)
@@ -286,7 +286,7 @@ def test_the_residual_generator_is_the_papers(dropout):
     for network in (model, plain):
         for variable, value in zip(network.trainable_variables, weights, strict=True):
             variable.assign(value)
-    x = picture(2, 12, 16, 3)
+    x = image(2, 12, 16, 3)
     for training in (False,) if dropout else (False, True):
         # normalized by other kernels, in other orders of summation: rounding through ten layers
         np.testing.assert_allclose(model(x, training=training), plain(x), atol=2e-5)
@@ -295,7 +295,7 @@ def test_the_residual_generator_is_the_papers(dropout):
 def test_unet_skips_carry_activated_features():
     model = build_generator("unet_128", filters=2, seed=0)
     outputs = [model.get_layer(name).output for name in ("down1", "down2_leaky_relu", "up2_norm", "up2_join")]
-    raw, activated, risen, joined = (v.numpy() for v in keras.Model(model.input, outputs)(picture(1, 128, 128, 3)))
+    raw, activated, risen, joined = (v.numpy() for v in keras.Model(model.input, outputs)(image(1, 128, 128, 3)))
     assert raw.min() < 0
     np.testing.assert_allclose(activated, np.where(raw > 0, raw, 0.2 * raw), atol=1e-7)
     np.testing.assert_array_equal(joined, np.concatenate([activated, risen], axis=-1))
@@ -306,7 +306,7 @@ def test_wrong_07_leaky_relu_has_slope_two_tenths():
     names = [layer.name for layer in judge.layers if isinstance(layer, keras.layers.LeakyReLU)]
     assert names == [f"conv{n}_leaky_relu" for n in range(1, 5)]
     for name in names:
-        before, after = layer_io(judge, name, picture(32, 32, 3))
+        before, after = layer_io(judge, name, image(32, 32, 3))
         assert before.min() < 0 < before.max()
         np.testing.assert_allclose(after, np.where(before > 0, before, 0.2 * before), atol=1e-6)
 
@@ -392,7 +392,7 @@ def test_batch_normalization_by_hand():
     rng = np.random.default_rng(1)
     mean, variance = rng.normal(size=4), rng.uniform(0.5, 2, 4)
     model.get_layer("conv2_norm").set_weights([gamma, beta, mean, variance])
-    x = picture(3, 5, 4, 3)
+    x = image(3, 5, 4, 3)
     before, after = (value.numpy() for value in inner(x, training=False))
     np.testing.assert_allclose(after, (before - mean) / np.sqrt(variance + 1e-5) * gamma, atol=1e-5)
     before, after = (value.numpy() for value in inner(x, training=True))
@@ -417,7 +417,7 @@ def test_batch_normalizations_gammas_differ_and_follow_the_seed():
     assert everything.std() == pytest.approx(0.02, rel=0.2)
 
 
-# Behaviour.
+# Behavior.
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_any_size_and_channels(architecture, upsampling):
     )
     assert model.name == architecture
     height, width = (side, side) if side >= 128 else (3 * side, 4 * side)
-    y = model(picture(1, height, width, 1)).numpy()
+    y = model(image(1, height, width, 1)).numpy()
     assert y.shape == (1, height, width, 2)
     assert y.dtype == np.float32
     assert np.abs(y).max() <= 1
@@ -448,7 +448,7 @@ def test_any_size_and_channels(architecture, upsampling):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
 def test_output_is_float32_under_every_policy(policy):
-    x = picture(1, 32, 32, 3)
+    x = image(1, 32, 32, 3)
     for build in (
         lambda p: build_generator("fast_style", filters=2, blocks=1, seed=0, dtype_policy=p),
         lambda p: build_discriminator(filters=2, seed=0, dtype_policy=p),
@@ -473,8 +473,8 @@ def test_the_global_policy_counts_when_none_is_given():
     assert model.output.dtype == "float32"
 
 
-def test_pictures_of_a_batch_do_not_see_each_other():
-    x = picture(3, 16, 16, 3)
+def test_images_of_a_batch_do_not_see_each_other():
+    x = image(3, 16, 16, 3)
     for model in (
         build_generator("resnet_6blocks", filters=2, blocks=1, seed=0),
         build_discriminator(filters=2, n_layers=2, seed=0),
@@ -498,7 +498,7 @@ def test_dropout_has_its_places_and_names_that_do_not_depend_on_what_was_built_b
 
 def test_dropout_acts_in_training_only():
     model = build_generator("resnet_6blocks", filters=2, blocks=1, dropout=True, seed=0)
-    x = picture(1, 16, 16, 3)
+    x = image(1, 16, 16, 3)
     assert np.abs(model(x, training=True).numpy() - model(x, training=True).numpy()).max() > 1e-4
     np.testing.assert_array_equal(model(x), model(x))
 
@@ -525,7 +525,7 @@ def test_saved_networks_answer_the_same(kind, tmp_path):
         "batch": lambda: build_generator("resnet_6blocks", filters=2, blocks=1, norm="batch"),
         "patch": lambda: build_discriminator(filters=2, n_layers=2, name="discriminator_x"),
     }[kind]()
-    x = picture(1, 16, 16, 3)
+    x = image(1, 16, 16, 3)
     model.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras")
     np.testing.assert_array_equal(loaded(x), model(x))

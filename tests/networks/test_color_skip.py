@@ -5,12 +5,12 @@ import tensorflow as tf
 
 from cyclegan_tf.model.gradients import forgetful
 from cyclegan_tf.networks import builders as networks
-from cyclegan_tf.networks import color_skip as colours
+from cyclegan_tf.networks import color_skip as colors
 from cyclegan_tf.networks.builders import in_float32
 from cyclegan_tf.networks.color_skip import ColourSkip, Moments, before_tanh, moments, transfer
 
 
-def pictures(seed, count=3, channels=3, height=9, width=7):
+def images(seed, count=3, channels=3, height=9, width=7):
     """Random ones whose channels go together."""
     rng = np.random.default_rng(seed)
     mixing = rng.uniform(-0.3, 0.5, (channels, channels))
@@ -23,8 +23,8 @@ def test_the_curve_undoes_the_tanh():
 
 
 def test_moments_are_those_of_all_pixels_together():
-    several = [*pictures(1), *pictures(2, count=1, height=30)]
-    pixels = np.concatenate([before_tanh(picture).reshape(-1, 3) for picture in several])
+    several = [*images(1), *images(2, count=1, height=30)]
+    pixels = np.concatenate([before_tanh(image).reshape(-1, 3) for image in several])
     found = moments(iter(several))
     np.testing.assert_allclose(found.mean, pixels.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(pixels.T, bias=True), atol=1e-12)
@@ -35,17 +35,17 @@ def test_moments_of_nothing_are_refused():
         moments(iter([]))
 
 
-def test_the_transferred_colours_have_the_targets_mean_and_covariance():
-    source, target = moments(pictures(3)), moments(pictures(4))
+def test_the_transferred_colors_have_the_targets_mean_and_covariance():
+    source, target = moments(images(3)), moments(images(4))
     matrix, offset = transfer(source, target)
     np.testing.assert_allclose(matrix @ source.mean + offset, target.mean, atol=1e-12)
     # 1e-4 on the source's variances keeps the inverse finite
     np.testing.assert_allclose(matrix @ source.covariance @ matrix.T, target.covariance, rtol=0.02, atol=2e-3)
 
 
-def test_the_transfer_is_the_one_that_moves_colours_least():
+def test_the_transfer_is_the_one_that_moves_colors_least():
     """Of all maps with the right moments, the optimal one alone is symmetric and positive (Brenier's theorem)."""
-    matrix, _ = transfer(moments(pictures(3)), moments(pictures(4)))
+    matrix, _ = transfer(moments(images(3)), moments(images(4)))
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-9)
     assert np.linalg.eigvalsh(matrix).min() > 0
 
@@ -59,15 +59,15 @@ def test_one_channel_is_scaled_by_the_ratio_of_deviations():
 
 
 def test_equal_domains_are_left_as_they_are():
-    same = moments(pictures(5))
+    same = moments(images(5))
     matrix, offset = transfer(same, same)
     np.testing.assert_allclose(matrix, np.eye(3), atol=1e-9)
     np.testing.assert_allclose(offset, 0, atol=1e-9)
 
 
-def test_a_domain_of_one_colour_gives_finite_numbers():
+def test_a_domain_of_one_color_gives_finite_numbers():
     flat = moments([np.full((4, 4, 3), 0.5)])
-    for source, target in ((flat, moments(pictures(6))), (moments(pictures(6)), flat)):
+    for source, target in ((flat, moments(images(6))), (moments(images(6)), flat)):
         matrix, offset = transfer(source, target)
         assert np.isfinite(matrix).all()
         np.testing.assert_allclose(matrix @ source.mean + offset, target.mean, atol=1e-9)
@@ -78,11 +78,11 @@ def test_a_domain_of_one_colour_gives_finite_numbers():
 )
 def test_strength_is_the_largest_stretch_either_way(stretch, strength):
     turned, _ = np.linalg.qr(np.random.default_rng(13).normal(size=(3, 3)))
-    assert colours.strength(turned @ np.diag(stretch) @ turned.T) == pytest.approx(strength)
+    assert colors.strength(turned @ np.diag(stretch) @ turned.T) == pytest.approx(strength)
 
 
 def test_the_layer_starts_as_nothing_then_as_the_transfer():
-    layer, x = ColourSkip(2), np.stack(pictures(9)).astype(np.float32)
+    layer, x = ColourSkip(2), np.stack(images(9)).astype(np.float32)
     assert not np.any(layer(x))
     matrix, offset = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]]), np.array([0.25, -1.0])
     layer.set_start(matrix, offset)
@@ -114,8 +114,8 @@ def built(**options):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_generator_whose_chain_is_silent_shows_the_colours_alone(policy):
-    x = np.stack(pictures(10, height=16, width=16)).astype(np.float32)
+def test_a_generator_whose_chain_is_silent_shows_the_colors_alone(policy):
+    x = np.stack(images(10, height=16, width=16)).astype(np.float32)
     np.testing.assert_allclose(built(dtype_policy=policy)(x), np.tanh(before_tanh(x)), atol=1e-5)
 
 
@@ -125,7 +125,7 @@ def test_a_unet_has_it_too():
 
 
 def test_a_copy_in_float32_and_a_saved_one_give_the_same(tmp_path):
-    network, x = built(dtype_policy="mixed_bfloat16"), np.stack(pictures(11, height=16, width=16)).astype(np.float32)
+    network, x = built(dtype_policy="mixed_bfloat16"), np.stack(images(11, height=16, width=16)).astype(np.float32)
     network.save(tmp_path / "a.keras")
     for other in (in_float32(network), keras.saving.load_model(tmp_path / "a.keras")):
         np.testing.assert_allclose(other(x), network(x), atol=1e-6)
@@ -133,8 +133,8 @@ def test_a_copy_in_float32_and_a_saved_one_give_the_same(tmp_path):
 
 def test_forgetting_changes_neither_outputs_nor_gradients():
     network = networks.build_generator("resnet_6blocks", filters=2, blocks=2, colour_skip=True, seed=3)
-    network.get_layer("colour_skip").set_start(*transfer(moments(pictures(3)), moments(pictures(4))))
-    x = tf.constant(np.stack(pictures(12, height=16, width=16)).astype(np.float32))
+    network.get_layer("colour_skip").set_start(*transfer(moments(images(3)), moments(images(4))))
+    x = tf.constant(np.stack(images(12, height=16, width=16)).astype(np.float32))
     found = []
     for call in (lambda: network(x, training=True), lambda: forgetful(network, x, training=True)):
         with tf.GradientTape() as tape:
@@ -146,13 +146,13 @@ def test_forgetting_changes_neither_outputs_nor_gradients():
     assert np.abs(found[0][-1]).max() > 0
 
 
-def test_pace_lets_a_colour_change_sign_within_some_hundred_steps():
+def test_pace_lets_a_color_change_sign_within_some_hundred_steps():
     """Adam's step is about the learning rate, 2e-4 in the paper."""
-    assert 300 * 2e-4 * colours.PACE > 2
+    assert 300 * 2e-4 * colors.PACE > 2
 
 
 def test_without_a_start_training_leaves_it_nothing():
-    layer, x = ColourSkip(2), tf.constant(np.stack(pictures(14)), tf.float32)
+    layer, x = ColourSkip(2), tf.constant(np.stack(images(14)), tf.float32)
     layer(x)
     adam = keras.optimizers.Adam(0.1)
     for _ in range(3):

@@ -70,21 +70,21 @@ def assert_alike(found, expected, tolerance):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
-@pytest.mark.parametrize("pictures", [1, 2, 3])
+@pytest.mark.parametrize("images", [1, 2, 3])
 @pytest.mark.parametrize(("height", "width"), [(5, 8), (7, 3)])
-def test_outputs_and_gradients_are_those_of_keras(pictures, height, width, dtype, tolerance):
+def test_outputs_and_gradients_are_those_of_keras(images, height, width, dtype, tolerance):
     ours, plain = pair(filters=WIDE + 1, dtype=dtype)
-    x = noise(pictures, height, width, WIDE)
+    x = noise(images, height, width, WIDE)
     assert PLAIN_GRADIENT not in gradient_operations(ours, x.shape)
     assert_alike(derivatives(ours, x), derivatives(plain, x), tolerance)
 
 
-@pytest.mark.parametrize("pictures", [None, 2])
-def test_the_same_in_a_graph_that_may_not_know_the_batch(pictures):
+@pytest.mark.parametrize("images", [None, 2])
+def test_the_same_in_a_graph_that_may_not_know_the_batch(images):
     ours, plain = pair(dtype="float64")
     x = noise(2, 4, 5, WIDE)
 
-    @tf.function(input_signature=[tf.TensorSpec((pictures, 4, 5, WIDE), tf.float64)], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec((images, 4, 5, WIDE), tf.float64)], autograph=False)
     def graph(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -98,7 +98,7 @@ def test_the_same_in_a_graph_that_may_not_know_the_batch(pictures):
     expected = tape.gradient(total, [x, plain.kernel.value, plain.bias.value])
     for a, b in zip(graph(x), expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
-    spec = (pictures, 4, 5, WIDE)
+    spec = (images, 4, 5, WIDE)
     assert PLAIN_GRADIENT not in gradient_operations(ours, spec)
 
 
@@ -177,15 +177,15 @@ def representable(*shape, seed):
     return tf.cast(tf.cast(noise(*shape, seed=seed), "bfloat16"), "float32")
 
 
-@pytest.mark.parametrize("pictures", [1, 3])
-def test_bfloat16_gradients_are_near_those_of_float32(pictures):
+@pytest.mark.parametrize("images", [1, 3])
+def test_bfloat16_gradients_are_near_those_of_float32(images):
     # Without bfloat16 instructions partial sums are rounded too: 0.0104 on a CPU of Zen 3.
     bound = 0.01 if choose_precision("auto")[0] == "mixed_bfloat16" else 0.015
     exact, half = pair(dtype="float32")[0], pair(dtype="mixed_bfloat16")[0]
     for variable, other in zip(exact.weights, half.weights, strict=True):
         variable.assign(representable(*variable.shape, seed=3))
         other.assign(variable)
-    x, upstream = representable(pictures, 18, 16, WIDE, seed=0), representable(pictures, 16, 14, WIDE, seed=1)
+    x, upstream = representable(images, 18, 16, WIDE, seed=0), representable(images, 16, 14, WIDE, seed=1)
     both = []
     for layer in (half, exact):
         values, towards = tf.cast(x, layer.compute_dtype), tf.cast(upstream, layer.compute_dtype)

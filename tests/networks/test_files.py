@@ -10,7 +10,7 @@ from cyclegan_tf.networks.files import digest, facts, open_network, open_trainab
 from tests.helpers import foreign
 
 
-def picture(height=12, width=20, channels=3):
+def image(height=12, width=20, channels=3):
     return np.random.default_rng(3).uniform(-1, 1, (1, height, width, channels)).astype(np.float32)
 
 
@@ -22,8 +22,8 @@ def test_is_the_same_network_for_any_size(tmp_path):
     for name in ("n", "fixed"):
         opened = open_trainable(tmp_path / f"{name}.keras", name="generator_xy")
         assert opened.name == "generator_xy"
-        np.testing.assert_allclose(opened(picture()), made(picture()), atol=1e-6)
-    assert np.abs(np.asarray(made(picture()))).max() > 0.2
+        np.testing.assert_allclose(opened(image()), made(image()), atol=1e-6)
+    assert np.abs(np.asarray(made(image()))).max() > 0.2
     assert [v.path for v in opened.variables] == [v.path for v in open_trainable(tmp_path / "n.keras").variables]
 
 
@@ -32,8 +32,8 @@ def test_a_layer_may_be_called_twice(tmp_path):
     twice = keras.layers.Conv2D(3, 3, padding="same", activation="tanh", name="twice")
     made = keras.Model(inputs, twice(twice(inputs)))
     made.save(tmp_path / "n.keras")
-    np.testing.assert_allclose(open_trainable(tmp_path / "n.keras")(picture()), made(picture()), atol=1e-6)
-    assert open_trainable(tmp_path / "n.keras", "mixed_bfloat16")(picture()).dtype == "float32"
+    np.testing.assert_allclose(open_trainable(tmp_path / "n.keras")(image()), made(image()), atol=1e-6)
+    assert open_trainable(tmp_path / "n.keras", "mixed_bfloat16")(image()).dtype == "float32"
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -41,9 +41,9 @@ def test_output_is_float32_under_every_policy(tmp_path, policy):
     made = foreign.save(tmp_path / "n.keras")
     opened = open_trainable(tmp_path / "n.keras", policy)
     assert opened.get_layer("encode_1").compute_dtype == policy.removeprefix("mixed_")
-    out = opened(picture())
+    out = opened(image())
     assert out.dtype == "float32"
-    assert 1e-7 < np.abs(np.asarray(out) - np.asarray(made(picture()))).max() < 0.1
+    assert 1e-7 < np.abs(np.asarray(out) - np.asarray(made(image()))).max() < 0.1
     assert [v.path for v in opened.variables] == [v.path for v in open_trainable(tmp_path / "n.keras").variables]
 
 
@@ -58,7 +58,7 @@ def test_a_network_of_ours_computes_where_it_did(tmp_path, options):
     assert [(layer.name, layer.compute_dtype) for layer in opened.layers[1:]] == [
         (layer.name, layer.compute_dtype) for layer in built.layers[1:]
     ]
-    np.testing.assert_array_equal(opened(picture()), built(picture()))
+    np.testing.assert_array_equal(opened(image()), built(image()))
 
 
 def test_random_layers_draw_by_the_seed_and_their_states_have_names_that_stay(tmp_path):
@@ -67,7 +67,7 @@ def test_random_layers_draw_by_the_seed_and_their_states_have_names_that_stay(tm
     for seed in (1, 1, 2):
         opened = open_trainable(tmp_path / "n.keras", seed=seed)
         assert [v.path for v in opened.variables if "seed" in v.path] == ["drop/seed_generator_state"]
-        drawn.append(np.asarray(opened(picture(), training=True)))
+        drawn.append(np.asarray(opened(image(), training=True)))
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert np.abs(drawn[0] - drawn[2]).max() > 0.01
 
@@ -95,7 +95,7 @@ def refused(path, match):
         open_trainable(path)
 
 
-def test_what_is_no_network_of_pictures_is_refused(tmp_path):
+def test_what_is_no_network_of_images_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         open_network(tmp_path / "gone.keras")
     (tmp_path / "n.h5").touch()
@@ -105,7 +105,7 @@ def test_what_is_no_network_of_pictures_is_refused(tmp_path):
     with pytest.raises(UserError, match="cannot be loaded"):
         open_network(tmp_path / "n.keras")
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "n.keras")
-    with pytest.raises(UserError, match="not a network from pictures to pictures"):
+    with pytest.raises(UserError, match="not a network from images to images"):
         open_network(tmp_path / "n.keras")
 
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path):
     inputs = keras.Input((8, 8, 3))
     flat = keras.layers.Dense(192)(keras.layers.Flatten()(inputs))
     keras.Model(inputs, keras.layers.Reshape((8, 8, 3))(flat)).save(file)
-    refused(file, "does not take pictures of any size")
+    refused(file, "does not take images of any size")
     twins = [keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1, name="c")]) for _ in range(2)]
     inputs = keras.Input((None, None, 3))
     keras.Model(inputs, twins[1](twins[0](inputs))).save(file)

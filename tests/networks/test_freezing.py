@@ -32,9 +32,9 @@ def test_of_a_unet_the_descending_half():
 def test_a_frozen_batch_norm_goes_by_its_moving_statistics_in_training_too():
     network = build_generator("resnet_6blocks", filters=2, blocks=1, norm="batch", seed=0)
     before = keras.ops.convert_to_numpy(network.get_layer("first_norm").moving_mean)
-    picture = keras.random.normal((1, 16, 16, 3), seed=1)
+    image = keras.random.normal((1, 16, 16, 3), seed=1)
     freeze_encoder(network)
-    network(picture, training=True)
+    network(image, training=True)
     assert (keras.ops.convert_to_numpy(network.get_layer("first_norm").moving_mean) == before).all()
     assert (keras.ops.convert_to_numpy(network.get_layer("up2_norm").moving_mean) != 0).any()
 

@@ -13,12 +13,12 @@ from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding
 EPSILON = 1e-5
 
 
-def normalized(pictures, epsilon=EPSILON):
+def normalized(images, epsilon=EPSILON):
     """The definition in float64."""
-    pictures = np.asarray(pictures, np.float64)
-    mean = pictures.mean(axis=(1, 2), keepdims=True)
-    variance = ((pictures - mean) ** 2).mean(axis=(1, 2), keepdims=True)
-    return (pictures - mean) / np.sqrt(variance + epsilon)
+    images = np.asarray(images, np.float64)
+    mean = images.mean(axis=(1, 2), keepdims=True)
+    variance = ((images - mean) ** 2).mean(axis=(1, 2), keepdims=True)
+    return (images - mean) / np.sqrt(variance + epsilon)
 
 
 def noise(*shape, seed=0, offset=0.0):
@@ -26,9 +26,9 @@ def noise(*shape, seed=0, offset=0.0):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("pictures", [1, 2, 3])
-def test_normalizes_each_channel_of_each_picture(pictures, training):
-    x = noise(pictures, 7, 5, 4) * [1, 5, 0.1, 20] + [0, 3, -1, 50]
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_normalizes_each_channel_of_each_image(images, training):
+    x = noise(images, 7, 5, 4) * [1, 5, 0.1, 20] + [0, 3, -1, 50]
     np.testing.assert_allclose(InstanceNormalization()(x, training=training), normalized(np.float32(x)), atol=1e-5)
 
 
@@ -66,7 +66,7 @@ def test_survives_a_mean_far_above_the_deviation(training, route):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("level", [-1.0, 0.0, 0.3, 1000.0])
-def test_a_constant_picture_becomes_zero(level, training):
+def test_a_constant_image_becomes_zero(level, training):
     y = InstanceNormalization()(np.full((2, 16, 16, 3), level, np.float32), training=training)
     # 1/sqrt(epsilon) = 316 multiplies the rounding of the mean
     np.testing.assert_allclose(y, 0.0, atol=max(abs(level), 1.0) * 5e-5)
@@ -108,14 +108,14 @@ def derivatives(layer, x, upstream, direction, training):
 
 
 @pytest.mark.parametrize("affine", [False, True])
-@pytest.mark.parametrize("pictures", [1, 2, 3])
+@pytest.mark.parametrize("images", [1, 2, 3])
 @pytest.mark.parametrize("training", [False, True])
-def test_first_and_second_gradients_match_float64(training, pictures, affine):
+def test_first_and_second_gradients_match_float64(training, images, affine):
     def layer(dtype):
         options = {"gamma_initializer": keras.initializers.Constant(1.3), "beta_initializer": "ones"}
         return InstanceNormalization(center=affine, scale=affine, dtype=dtype, **options)
 
-    x, upstream, direction = (noise(pictures, 5, 6, 3, seed=seed) for seed in range(3))
+    x, upstream, direction = (noise(images, 5, 6, 3, seed=seed) for seed in range(3))
     exact = derivatives(layer("float64"), x, upstream, direction, training=False)
     found = derivatives(layer("float32"), x, upstream, direction, training)
     for a, b in zip(found, exact, strict=True):
@@ -139,10 +139,10 @@ def test_the_float64_gradients_are_those_of_finite_differences():
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("pictures", [2, 3])
-def test_gamma_and_beta_act_per_channel_and_learn(pictures, training):
+@pytest.mark.parametrize("images", [2, 3])
+def test_gamma_and_beta_act_per_channel_and_learn(images, training):
     layer = InstanceNormalization(center=True, scale=True)
-    x = noise(pictures, 4, 4, 2)
+    x = noise(images, 4, 4, 2)
     layer.build(x.shape)
     layer.gamma.assign([2.0, -1.0])
     layer.beta.assign([0.5, 3.0])
@@ -169,9 +169,9 @@ def test_wrong_02_group_normalization_is_not_instance_norm():
     x = noise(2, 6, 6, 4) * [1, 5, 0.1, 20]
     ours = InstanceNormalization()(x)
     per_channel = keras.layers.GroupNormalization(groups=-1, epsilon=EPSILON)(x)
-    whole_picture = keras.layers.GroupNormalization(groups=1, epsilon=EPSILON)(x)
+    whole_image = keras.layers.GroupNormalization(groups=1, epsilon=EPSILON)(x)
     np.testing.assert_allclose(ours, per_channel, atol=1e-4)
-    assert np.abs(ours - whole_picture).max() > 0.5
+    assert np.abs(ours - whole_image).max() > 0.5
 
 
 def test_wrong_03_gamma_starts_at_one():
@@ -182,7 +182,7 @@ def test_wrong_03_gamma_starts_at_one():
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 3), (2, 4, 4, None)])
-def test_normalization_refuses_what_is_not_pictures(shape):
+def test_normalization_refuses_what_is_not_images(shape):
     with pytest.raises(ValueError, match=r"got shape \(2, 4"):
         InstanceNormalization().build(shape)
 
@@ -263,13 +263,13 @@ def folded(upstream):
 
 
 @pytest.mark.parametrize("sides", [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (3, 5), (5, 4), (4, 4), (9, 6), (7, 9)])
-@pytest.mark.parametrize("pictures", [1, 2, 3])
-def test_fast_padding_folds_the_rim_back_exactly(pictures, sides):
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_fast_padding_folds_the_rim_back_exactly(images, sides):
     # whole numbers add up without rounding in any order
-    upstream = np.random.default_rng(1).integers(-50, 50, (pictures, sides[0] + 2, sides[1] + 2, 2))
+    upstream = np.random.default_rng(1).integers(-50, 50, (images, sides[0] + 2, sides[1] + 2, 2))
     upstream = tf.constant(upstream, tf.float32)
-    fast, graph = padding_gradients(upstream, True, (pictures, *sides, 2))
-    plain, _ = padding_gradients(upstream, False, (pictures, *sides, 2))
+    fast, graph = padding_gradients(upstream, True, (images, *sides, 2))
+    plain, _ = padding_gradients(upstream, False, (images, *sides, 2))
     np.testing.assert_array_equal(fast, folded(upstream))
     np.testing.assert_array_equal(fast, plain)
     types = {op.type for op in graph.get_concrete_function().graph.get_operations()}
@@ -277,10 +277,10 @@ def test_fast_padding_folds_the_rim_back_exactly(pictures, sides):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14), ("bfloat16", 0.04)])
-@pytest.mark.parametrize("pictures", [None, 2])
-def test_fast_padding_in_every_precision_and_for_unknown_batches(pictures, dtype, tolerance):
+@pytest.mark.parametrize("images", [None, 2])
+def test_fast_padding_in_every_precision_and_for_unknown_batches(images, dtype, tolerance):
     upstream = tf.constant(noise(2, 5, 7, 3), dtype)
-    fast, _ = padding_gradients(upstream, True, (pictures, 3, 5, 3))
+    fast, _ = padding_gradients(upstream, True, (images, 3, 5, 3))
     assert fast.dtype == dtype
     np.testing.assert_allclose(
         tf.cast(fast, "float64"), folded(tf.cast(upstream, "float64")), rtol=tolerance, atol=tolerance
@@ -386,7 +386,7 @@ def test_padding_keeps_half_precision():
 
 
 @pytest.mark.parametrize(("padding", "shape"), [(3, (1, 3, 9, 1)), ((0, 2), (1, 9, 2, 1))])
-def test_too_small_a_picture_is_named(padding, shape):
+def test_too_small_a_image_is_named(padding, shape):
     with pytest.raises(ValueError, match=rf"larger than that on each side, got shape \({shape[0]}, {shape[1]}"):
         ReflectionPadding2D(padding)(np.zeros(shape, np.float32))
 

@@ -10,13 +10,13 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 from cyclegan_tf.networks.shared_normalization import SharedNormalization, set_rate, shared_layers, sharing_copy
 
 
-def pictures(n=1, side=6, channels=3, seed=0):
+def images(n=1, side=6, channels=3, seed=0):
     return np.random.default_rng(seed).normal(3, 2, (n, side, side, channels)).astype(np.float32)
 
 
-def test_one_picture_at_rate_1_is_instance_normalization():
+def test_one_image_at_rate_1_is_instance_normalization():
     layer, instance = SharedNormalization(1e-3, True, True), InstanceNormalization(1e-3, True, True)
-    x = pictures()
+    x = images()
     for one in (layer, instance):
         one.build(x.shape)
         one.gamma.assign([1, 2, 3])
@@ -24,8 +24,8 @@ def test_one_picture_at_rate_1_is_instance_normalization():
     np.testing.assert_allclose(layer(x), instance(x), atol=1e-5)
 
 
-def test_several_pictures_are_taken_together_and_kept():
-    layer, x = SharedNormalization(), pictures(2)
+def test_several_images_are_taken_together_and_kept():
+    layer, x = SharedNormalization(), images(2)
     y = layer(x).numpy()
     mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
     np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-5), atol=1e-5)
@@ -34,7 +34,7 @@ def test_several_pictures_are_taken_together_and_kept():
 
 
 def test_rate_0_takes_what_is_kept_and_between_follows():
-    layer, first, second = SharedNormalization(), pictures(seed=1), 2 * pictures(seed=2) + 1
+    layer, first, second = SharedNormalization(), images(seed=1), 2 * images(seed=2) + 1
     layer(first)
     kept = first.mean((0, 1, 2)), first.var((0, 1, 2))
     layer.rate.assign(0)
@@ -49,7 +49,7 @@ def test_rate_0_takes_what_is_kept_and_between_follows():
 
 
 def test_half_precision_keeps_statistics_in_float32():
-    layer, x = SharedNormalization(dtype="mixed_bfloat16"), 100 + pictures(side=32)
+    layer, x = SharedNormalization(dtype="mixed_bfloat16"), 100 + images(side=32)
     y = layer(x)
     assert y.dtype == tf.bfloat16
     seen = tf.cast(tf.cast(x, tf.bfloat16), tf.float32).numpy()
@@ -70,7 +70,7 @@ def test_a_copy_gives_what_the_network_gives(options):
     rng = np.random.default_rng(0)
     for variable in network.trainable_variables:
         variable.assign(variable + rng.normal(0, 0.3, variable.shape))
-    copy, x = sharing_copy(network), np.tanh(pictures(1, 32))
+    copy, x = sharing_copy(network), np.tanh(images(1, 32))
     np.testing.assert_allclose(copy(x), network(x), atol=1e-4)
     norms = [layer.name for layer in network.layers if isinstance(layer, InstanceNormalization)]
     assert [layer.name for layer in shared_layers(copy)] == norms
@@ -90,5 +90,5 @@ def test_a_network_whose_input_has_no_name_is_copied_too():
     inputs = keras.Input((8, 8, 2))
     outputs = keras.layers.Conv2D(2, 3)(InstanceNormalization()(keras.layers.Conv2D(2, 3)(inputs)))
     network = keras.Model(inputs, outputs)
-    x = pictures(side=8, channels=2)
+    x = images(side=8, channels=2)
     np.testing.assert_allclose(sharing_copy(network)(x), network(x), atol=1e-5)

@@ -14,7 +14,7 @@ from cyclegan_tf.images import pixel_values as levels
 from cyclegan_tf.networks import builders as networks
 from tests.browser import hosting
 from tests.browser.judging import assert_failed, assert_quiet, read
-from tests.helpers.pictures import exif
+from tests.helpers.image_files import exif
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ WORDS = "Translated in "
 
 
 def lively(seed, side, channels):
-    """A generator with random weights whose pictures are colourful: the last convolution is scaled up."""
+    """A generator with random weights whose images are colorful: the last convolution is scaled up."""
     shape = {"input_channels": channels, "output_channels": channels}
     network = networks.build_generator("fast_style", filters=8, blocks=2, seed=seed, **shape)
     kernel = [weight for weight in network.trainable_weights if weight.path.endswith("kernel")][-1]
@@ -62,7 +62,7 @@ def scripts(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models(scripts, tmp_path_factory):
-    """Model files by name: two directions, one of gray pictures, one that gives no numbers."""
+    """Model files by name: two directions, one of gray images, one that gives no numbers."""
     folder = tmp_path_factory.mktemp("models")
     made = {}
     for seed, (name, channels) in enumerate({"m_xy": 3, "m_yx": 3, "gray_xy": 1}.items()):
@@ -88,8 +88,8 @@ def page(models, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Pictures: two of the model's size, a turned photograph, a small one in gray, a broken one."""
-    folder = tmp_path_factory.mktemp("pictures")
+    """Images: two of the model's size, a turned photograph, a small one in gray, a broken one."""
+    folder = tmp_path_factory.mktemp("images")
     y, x = np.mgrid[0:SIDE, 0:SIDE] / (SIDE - 1)
     waves = np.stack([np.sin(9 * x + 4 * y), np.cos(7 * y), np.sin(11 * x * y)], -1)
     square = np.rint(127.5 + 127.5 * waves).astype(np.uint8)
@@ -111,14 +111,14 @@ def visit(scripts, tmp_path):
     return lambda scenario, url, **config: hosting.drive(scripts, tmp_path / "out", scenario, url, **config)
 
 
-def litert(path, picture):
+def litert(path, image):
     """uint8 (H, W, C) of at most SIDE px -> what LiteRT in Python makes of it, extended and cut as the page does."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
-    height, width = picture.shape[:2]
-    extended = np.pad(picture, [(0, SIDE - height), (0, SIDE - width), (0, 0)], mode="reflect")
+    height, width = image.shape[:2]
+    extended = np.pad(image, [(0, SIDE - height), (0, SIDE - width), (0, 0)], mode="reflect")
     values = (extended.astype(np.float32) * (2 / 255) - 1)[None]
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], values)
     interpreter.invoke()
@@ -150,8 +150,8 @@ def test_every_way_in_the_slider_both_directions_and_saving(page, models, files,
     assert np.abs(read(out / "square_xy.png").astype(int) - read(out / "square_yx.png")).max() > 50
     # EXIF 6 turns 300 x 200 to 200 x 300, of which the model takes 43 x 64.
     assert read(out / "turned_xy.png").shape == (64, 43, 3)
-    with Image.open(files["turned"]) as image:
-        upright = np.asarray(ImageOps.exif_transpose(image).resize((43, 64), Image.Resampling.BOX))
+    with Image.open(files["turned"]) as pil_image:
+        upright = np.asarray(ImageOps.exif_transpose(pil_image).resize((43, 64), Image.Resampling.BOX))
     rough = np.abs(read(out / "turned_xy.png").astype(int) - litert(models["m_xy"], upright)).mean()
     assert rough < 8
     assert "Reduced from 200 × 300 px to 43 × 64" in result["picked"]
@@ -159,7 +159,7 @@ def test_every_way_in_the_slider_both_directions_and_saving(page, models, files,
     assert "WebAssembly, 1 thread" in result["dropped"]
     assert result["name"] == "square_m_xy.png"
     assert result["labels"] == ["Before: square.png", "After: square.png, translated"]
-    assert "broken.png cannot be read as a picture" in result["broken"]
+    assert "broken.png cannot be read as an image" in result["broken"]
     assert result["problemGone"]
     check_slider(result["slider"])
 
@@ -191,7 +191,7 @@ def test_nothing_but_the_keyboard(page, files, visit):
     with hosting.site(page) as (url, _):
         result = visit("keyboard", url, files=files)
     assert_quiet(result, url)
-    # Before there is a picture, then from the file's button on.
+    # Before there is an image, then from the file's button on.
     assert result["order"] == ["m_xy", "file", "use-camera", "use-camera", "save"]
     assert result["name"] == "square_m_yx.png"
 
@@ -200,11 +200,11 @@ def test_threads_and_a_strict_policy_by_headers(page, models, files, visit, tmp_
     policy = re.search('Policy" content="(.*?)"', (page / "index.html").read_text())[1]
     headers = {**hosting.ISOLATED, "Content-Security-Policy": policy + "; frame-ancestors 'none'"}
     with hosting.site(page, headers=headers) as (url, _):
-        result = visit("simple", url, files={"picture": files["square"]})
+        result = visit("simple", url, files={"image": files["square"]})
     assert_quiet(result, url)
     assert "threads" in result["said"]
     assert "/litert/wasm/litert_wasm_threaded_internal.js" in result["requests"]
-    assert_near(tmp_path / "out/picture.png", litert(models["m_xy"], read(files["square"])))
+    assert_near(tmp_path / "out/image.png", litert(models["m_xy"], read(files["square"])))
 
 
 # A GPU drawn by the CPU: slow, but WebGPU's whole way.
@@ -216,11 +216,11 @@ SOFTWARE_GPU = [
 
 def test_webgpu(page, models, files, visit, tmp_path):
     with hosting.site(page) as (url, _):
-        result = visit("simple", url, files={"picture": files["square"]}, flags=SOFTWARE_GPU)
+        result = visit("simple", url, files={"image": files["square"]}, flags=SOFTWARE_GPU)
     assert_quiet(result, url)
     if "WebGPU" not in result["said"]:
         pytest.skip("this Chromium has no WebGPU in software")
-    assert_near(tmp_path / "out/picture.png", litert(models["m_xy"], read(files["square"])))
+    assert_near(tmp_path / "out/image.png", litert(models["m_xy"], read(files["square"])))
 
 
 @pytest.mark.parametrize("where", ["async runWithArray(input) {", "async loadAndCompile(model, compileOptions = {}) {"])
@@ -233,40 +233,40 @@ def test_a_model_that_webgpu_fails_on_is_run_by_webassembly(page, models, files,
     fault = f'if ({options}.accelerator === "webgpu") throw new Error("out of shaders");'
     script.write_text(text.replace(where, where + fault))
     with hosting.site(tmp_path / "web") as (url, _):
-        result = visit("simple", url, files={"picture": files["square"]}, flags=SOFTWARE_GPU, twice=True)
+        result = visit("simple", url, files={"image": files["square"]}, flags=SOFTWARE_GPU, twice=True)
     assert_quiet(result, url)
     assert "WebAssembly, 1 thread" in result["said"]
     assert "WebAssembly, 1 thread" in result["again"]
-    assert_near(tmp_path / "out/picture.png", litert(models["m_xy"], read(files["square"])))
+    assert_near(tmp_path / "out/image.png", litert(models["m_xy"], read(files["square"])))
 
 
 @pytest.mark.parametrize("name", ["small", "clear"])
-def test_small_and_transparent_pictures(page, models, files, visit, tmp_path, name):
-    with Image.open(files[name]) as image:
-        white = Image.new("RGBA", image.size, "white")
-        picture = np.asarray(Image.alpha_composite(white, image.convert("RGBA")).convert("RGB"))
+def test_small_and_transparent_images(page, models, files, visit, tmp_path, name):
+    with Image.open(files[name]) as pil_image:
+        white = Image.new("RGBA", pil_image.size, "white")
+        image = np.asarray(Image.alpha_composite(white, pil_image.convert("RGBA")).convert("RGB"))
     with hosting.site(page) as (url, _):
-        visit("simple", url, files={"picture": files[name]})
-    found = read(tmp_path / "out/picture.png").astype(int)
-    wanted = litert(models["m_xy"], picture)
+        visit("simple", url, files={"image": files[name]})
+    found = read(tmp_path / "out/image.png").astype(int)
+    wanted = litert(models["m_xy"], image)
     assert found.shape == wanted.shape
-    # Browsers round transparent colours their own way.
+    # Browsers round transparent colors their own way.
     assert np.abs(found - wanted).max() <= (2 if name == "small" else 12)
 
 
-def test_gray_pictures(models, files, visit, tmp_path):
+def test_gray_images(models, files, visit, tmp_path):
     write_page(tmp_path / "web", "Gray", [page_model(models["gray_xy"], "gray_xy", channels=1)])
     with hosting.site(tmp_path / "web") as (url, _):
-        result = visit("simple", url, files={"picture": files["square"]})
+        result = visit("simple", url, files={"image": files["square"]})
     assert_quiet(result, url)
     luma = levels.luma(tf.constant(read(files["square"]))).numpy()
-    assert_near(tmp_path / "out/picture.png", litert(models["gray_xy"], luma).repeat(3, axis=-1))
+    assert_near(tmp_path / "out/image.png", litert(models["gray_xy"], luma).repeat(3, axis=-1))
     assert "A to B" in result["body"]
 
 
 def test_the_bar_tells_how_far_loading_is(page, files, visit):
     with hosting.site(page, slow_s=0.4) as (url, _):
-        result = visit("loading", url, files={"picture": files["square"]})
+        result = visit("loading", url, files={"image": files["square"]})
     assert result["errors"] == []
     assert result["violations"] == []
     shares = [value for text, value in result["seen"] if text.startswith("Loading the model: ")]
@@ -320,12 +320,12 @@ def test_a_damaged_model_is_refused(page, visit, tmp_path):
 def test_values_that_are_not_numbers_are_not_shown(models, files, visit, tmp_path):
     write_page(tmp_path / "web", "Not numbers", [page_model(models["nan_xy"], "nan_xy")])
     with hosting.site(tmp_path / "web") as (url, _):
-        result = visit("fails", url, files={"picture": files["square"]})
+        result = visit("fails", url, files={"image": files["square"]})
     assert_failed(result, "values that are not numbers")
     assert result["errors"] == []
 
 
-def test_after_too_little_memory_the_next_picture_has_a_fresh_start(page, models, files, visit, tmp_path):
+def test_after_too_little_memory_the_next_image_has_a_fresh_start(page, models, files, visit, tmp_path):
     shutil.copytree(page, tmp_path / "web")
     script, where = tmp_path / "web/litert/index.js", "async runWithArray(input) {"
     count = "self.calls = (self.calls ?? 0) + 1;"

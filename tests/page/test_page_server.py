@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from cyclegan_tf.export import web
 from tests.browser import hosting
 from tests.browser.judging import assert_failed, assert_quiet, read
-from tests.helpers.pictures import exif
+from tests.helpers.image_files import exif
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def visit(scripts, tmp_path):
 
 
 def waves(width, height):
-    """A smooth picture of all colours, uint8 (height, width, 3)."""
+    """A smooth image of all colors, uint8 (height, width, 3)."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     return np.rint(127.5 + 127.5 * np.stack([np.sin(9 * x + 4 * y), np.cos(7 * y), np.sin(11 * x * y)], -1)).astype(
         np.uint8
@@ -43,7 +43,7 @@ def waves(width, height):
 
 
 def noise(width, height):
-    """A picture that no PNG makes smaller, uint8 (height, width, 3)."""
+    """An image that no PNG makes smaller, uint8 (height, width, 3)."""
     return np.random.default_rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -95,24 +95,24 @@ def body_bytes(content):
 
 def test_a_server_as_engine(served, square, visit, tmp_path):
     with hosting.site(served) as (url, posts):
-        result = visit("simple", url, files={"picture": square})
+        result = visit("simple", url, files={"image": square})
     assert_quiet(result, url)
     (path, body), *others = posts
     assert others == []
     assert path in ("/v1/models/m_xy:predict", "/v1/models/m_xy%3Apredict")
     assert body["signature_name"] == "image_bytes"
     assert base64.b64decode(body["instances"][0]["b64"]) == square.read_bytes()
-    assert (read(tmp_path / "out/picture.png") == 255 - read(square)).all()
+    assert (read(tmp_path / "out/image.png") == 255 - read(square)).all()
     assert "by the server" in result["said"]
     assert "are sent to the server" in result["privacy"]
     assert "stay in this browser" not in result["body"]
     assert not any("litert" in each or each.endswith("worker.js") for each in result["requests"])
 
 
-def test_a_server_gets_other_kinds_of_pictures_as_png(served, square, visit, tmp_path):
+def test_a_server_gets_other_kinds_of_images_as_png(served, square, visit, tmp_path):
     Image.open(square).save(tmp_path / "square.webp", lossless=True)
     with hosting.site(served) as (url, posts):
-        visit("simple", url, files={"picture": tmp_path / "square.webp"})
+        visit("simple", url, files={"image": tmp_path / "square.webp"})
     content, _ = sent(posts)
     assert content.startswith(b"\x89PNG")
     assert (read(io.BytesIO(content)) == read(square)).all()
@@ -142,13 +142,13 @@ def test_a_manifest_of_no_use_is_told(served, visit, text, words):
         ((400, {"error": "image_bytes[0] has <b>too many</b> pixels"}), "has <b>too many</b> pixels"),
         ((429, {"error": "queue is full"}), "The server is busy: queue is full Try again in a moment."),
         ((500, b"<html>"), "HTTP 500"),
-        ((200, {"predictions": [{"b64": "AAAA"}]}), "answer is not a picture"),
-        ((200, {"predictions": []}), "its answer holds no picture"),
+        ((200, {"predictions": [{"b64": "AAAA"}]}), "answer is not an image"),
+        ((200, {"predictions": []}), "its answer holds no image"),
     ],
 )
 def test_what_a_server_refuses_is_told(served, square, visit, answer, words):
     with hosting.site(served, answer=lambda _: answer) as (url, _):
-        assert_failed(visit("fails", url, files={"picture": square}), words)
+        assert_failed(visit("fails", url, files={"image": square}), words)
 
 
 def test_sizes_within_limits(tmp_path):
@@ -156,13 +156,13 @@ def test_sizes_within_limits(tmp_path):
     rng = np.random.default_rng(1)
     drawn = np.rint(np.exp(rng.uniform(0, 10, (2000, 4)))).astype(int).tolist()
     named = [[4000, 3000, 2**21, 8192], [3, 9000, 2**21, 8192], [1, 5000, 1000, 8192], [8, 8, 1, 1], [60, 40, 2400, 60]]
-    for name in ("pictures.js", "problems.js"):
+    for name in ("images.js", "problems.js"):
         shutil.copy(web.PAGE / name, tmp_path / name)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "cases.json").write_text(json.dumps(named + drawn))
     program = """
       import { readFileSync } from "node:fs";
-      import { within } from "./pictures.js";
+      import { within } from "./images.js";
       const cases = JSON.parse(readFileSync("cases.json", "utf8"));
       console.log(JSON.stringify(cases.map(([w, h, pixels, side]) => within(w, h, { pixels, side }))));
     """
@@ -188,10 +188,10 @@ def test_sizes_within_limits(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "size"), [({"max_pixels": 10_000, "max_side": 8192}, (81, 122)), ({"max_side": 100}, (67, 100))]
 )
-def test_a_picture_above_a_servers_limits_is_reduced(served, turned, visit, tmp_path, limits, size):
+def test_a_image_above_a_servers_limits_is_reduced(served, turned, visit, tmp_path, limits, size):
     limit(served, **limits)
     with hosting.site(served) as (url, posts):
-        result = visit("simple", url, files={"picture": turned})
+        result = visit("simple", url, files={"image": turned})
     assert_quiet(result, url)
     content, _ = sent(posts)
     assert content.startswith(b"\x89PNG")
@@ -200,16 +200,16 @@ def test_a_picture_above_a_servers_limits_is_reduced(served, turned, visit, tmp_
         upright = np.asarray(ImageOps.exif_transpose(image).resize(size, Image.Resampling.BOX))
     assert given.shape == upright.shape
     assert np.abs(given.astype(int) - upright).mean() < 4
-    assert (read(tmp_path / "out/picture.png") == 255 - given).all()
-    reduced = f"Reduced from 200 × 300 px to {size[0]} × {size[1]}: this server takes no larger pictures."
+    assert (read(tmp_path / "out/image.png") == 255 - given).all()
+    reduced = f"Reduced from 200 × 300 px to {size[0]} × {size[1]}: this server takes no larger images."
     assert result["said"].endswith(reduced)
     assert result["canvases"] == [list(size)] * 2
 
 
-def test_a_picture_within_a_servers_limits_is_sent_as_it_is(served, turned, visit):
+def test_a_image_within_a_servers_limits_is_sent_as_it_is(served, turned, visit):
     limit(served, max_pixels=200 * 300, max_side=300, max_body_bytes=body_bytes(turned.read_bytes()))
     with hosting.site(served) as (url, posts):
-        result = visit("simple", url, files={"picture": turned})
+        result = visit("simple", url, files={"image": turned})
     assert_quiet(result, url)
     assert sent(posts)[0] == turned.read_bytes()
     assert result["said"].endswith("by the server. 200 × 300 px.")
@@ -221,22 +221,22 @@ def test_a_jpeg_of_too_many_bytes_is_compressed_again(served, visit, tmp_path):
     most = body_bytes(path.read_bytes()) - 1
     limit(served, max_body_bytes=most)
     with hosting.site(served) as (url, posts):
-        result = visit("simple", url, files={"picture": path})
+        result = visit("simple", url, files={"image": path})
     assert_quiet(result, url)
     content, length = sent(posts)
     assert content.startswith(b"\xff\xd8\xff")
     assert length <= most
     assert read(io.BytesIO(content)).shape == (200, 300, 3)
-    assert result["said"].endswith("300 × 200 px, compressed again: this server takes no larger pictures.")
+    assert result["said"].endswith("300 × 200 px, compressed again: this server takes no larger images.")
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("jpg", b"\xff\xd8\xff")], ids=["png", "jpg"])
-def test_a_picture_of_too_many_bytes_is_reduced(served, visit, tmp_path, suffix, magic):
+def test_a_image_of_too_many_bytes_is_reduced(served, visit, tmp_path, suffix, magic):
     path, most = tmp_path / f"noise.{suffix}", 40_000
     Image.fromarray(noise(*PHOTO_PX)).save(path, **({"quality": 95} if suffix == "jpg" else {}))
     limit(served, max_pixels=50_000, max_side=8192, max_body_bytes=most)
     with hosting.site(served) as (url, posts):
-        result = visit("simple", url, files={"picture": path})
+        result = visit("simple", url, files={"image": path})
     assert_quiet(result, url)
     content, length = sent(posts)
     assert content.startswith(magic)
@@ -245,11 +245,11 @@ def test_a_picture_of_too_many_bytes_is_reduced(served, visit, tmp_path, suffix,
     assert abs(width - 1.5 * height) < 2
     assert f"Reduced from 300 × 200 px to {width} × {height}: this server" in result["said"]
     assert result["canvases"] == [[width, height]] * 2
-    assert read(tmp_path / "out/picture.png").shape == (height, width, 3)
+    assert read(tmp_path / "out/image.png").shape == (height, width, 3)
 
 
-def test_a_server_that_takes_no_picture_at_all(served, square, visit):
+def test_a_server_that_takes_no_image_at_all(served, square, visit):
     limit(served, max_body_bytes=100)
     with hosting.site(served) as (url, posts):
-        assert_failed(visit("fails", url, files={"picture": square}), "takes no files as large as a picture")
+        assert_failed(visit("fails", url, files={"image": square}), "takes no files as large as an image")
     assert posts == []

@@ -22,7 +22,7 @@ def run(tmp_path):
 
 def test_begin_writes_what_can_be_read_back(run):
     assert run.experiment() == Experiment()
-    assert run.recorded_pictures() == {"train_x": ["a.png"]}
+    assert run.recorded_images() == {"train_x": ["a.png"]}
     environment = json.loads((run.path / "environment.json").read_text())
     assert {"command", "python", "versions", "git_commit"} <= set(environment)
     assert environment["versions"]["tensorflow"].startswith("2.")
@@ -90,7 +90,7 @@ def test_differences_are_named():
         (Experiment(training=Training(patience=2)), "training.patience"),
         (Experiment(training=Training(freeze="encoder")), "training.freeze"),
         (Experiment(logging=Logging(score_every_epochs=1)), "logging.score_every_epochs"),
-        (Experiment(logging=Logging(score_pictures=7)), "logging.score_pictures"),
+        (Experiment(logging=Logging(score_images=7)), "logging.score_images"),
     ],
 )
 def test_what_decides_the_best_checkpoint_or_the_end_may_not(run, other, name):
@@ -109,7 +109,7 @@ def test_fields_that_do_not_change_the_result_may_differ(run):
 
 
 def test_a_config_of_another_version_is_an_error(run):
-    run.config_path.write_text("data: {colour: blue}\n")
+    run.config_path.write_text("data: {color: blue}\n")
     with pytest.raises(UserError, match="does not fit this version"):
         run.experiment()
     run.config_path.write_text("")

@@ -15,7 +15,7 @@ from cyclegan_tf.serve.limits import Limits
 from cyclegan_tf.serve.metrics import Metrics
 from cyclegan_tf.serve.models import ModelStore
 from tests.helpers import tiny_serving
-from tests.helpers.tiny_serving import ask, b64, body, picture, pixels_of, png
+from tests.helpers.tiny_serving import ask, b64, body, image, pixels_of, png
 
 LIMITS = Limits(max_body_bytes=200_000, max_pixels=40_000, max_side=1000, max_batch=3)
 PREDICT = "/v1/models/tiny_xy:predict"
@@ -91,9 +91,9 @@ def test_metadata(app):
 
 
 @pytest.mark.parametrize("path", [PREDICT, "/v1/models/tiny_xy/versions/3:predict"])
-def test_encoded_pictures_in_every_form(app, path):
-    pictures = [picture(5, 7), picture(1, 2, 1)]
-    values = [b64(png(pixels)) for pixels in pictures]
+def test_encoded_images_in_every_form(app, path):
+    images = [image(5, 7), image(1, 2, 1)]
+    values = [b64(png(pixels)) for pixels in images]
     bodies = [
         {"instances": values},
         {"instances": [{"image_bytes": value} for value in values]},
@@ -105,7 +105,7 @@ def test_encoded_pictures_in_every_form(app, path):
         assert answer.status == 200, answer.body
         (key, found), *more = answer.json().items()
         assert (key, more) == ("predictions" if "instances" in document else "outputs", [])
-        for pixels, value in zip(pictures, found, strict=True):
+        for pixels, value in zip(images, found, strict=True):
             np.testing.assert_array_equal(pixels_of(value), 255 - pixels)
 
 
@@ -118,10 +118,10 @@ def test_numbers_in_both_forms(app):
 
 def test_one_pixel_is_refused_and_a_row_of_two_is_not(app):
     for encode in (png, lambda pixels: tf.io.encode_jpeg(pixels).numpy()):
-        refused = ask(app, "POST", PREDICT, body(encode(picture(1, 1))))
+        refused = ask(app, "POST", PREDICT, body(encode(image(1, 1))))
         assert refused.status == 400
         assert "1 x 1 pixels" in refused.json()["error"]
-        answer = ask(app, "POST", PREDICT, body(encode(picture(1, 2))))
+        answer = ask(app, "POST", PREDICT, body(encode(image(1, 2))))
         assert pixels_of(answer.json()["predictions"][0]).shape == (1, 2, 3)
     refused = ask(app, "POST", PREDICT, json.dumps({"instances": [[[[0.0, 0.5, 1.0]]]]}).encode())
     assert refused.status == 400
@@ -133,7 +133,7 @@ def test_one_pixel_is_refused_and_a_row_of_two_is_not(app):
      ("tiny_xy:classify", 405), ("tiny_xy", 405)],
 )  # fmt: skip
 def test_predicting_with_unknown_addresses(app, path, status):
-    refused(app, body(png(picture())), status, f"/v1/models/{path}")
+    refused(app, body(png(image())), status, f"/v1/models/{path}")
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_predicting_with_unknown_addresses(app, path, status):
         b"",
         b"<svg/>",
         b"GIF89a",
-        png(picture())[:-1],
-        png(picture())[:40],
-        tf.io.encode_jpeg(picture(30, 30)).numpy()[:-100],
+        png(image())[:-1],
+        png(image())[:40],
+        tf.io.encode_jpeg(image(30, 30)).numpy()[:-100],
     ],
     ids=["empty", "svg", "gif", "png end", "png start", "jpeg end"],
 )
-def test_pictures_that_are_none(app, data):
-    assert "image_bytes" in refused(app, body(png(picture()), data))[:60] or data[:2] == b"\xff\xd8"
+def test_images_that_are_none(app, data):
+    assert "image_bytes" in refused(app, body(png(image()), data))[:60] or data[:2] == b"\xff\xd8"
 
 
 @pytest.mark.parametrize(
@@ -169,18 +169,18 @@ def test_requests_that_are_wrong(app, document, status):
     refused(app, json.dumps(document).encode(), status)
 
 
-def test_large_pictures(app):
+def test_large_images(app):
     assert "201 x 200" in refused(app, body(png(np.zeros((200, 201, 3), np.uint8))), 413)
     assert ask(app, "POST", PREDICT, body(png(np.zeros((200, 200, 3), np.uint8)))).status == 200
     assert "1001" in refused(app, body(png(np.zeros((1, 1001, 3), np.uint8))), 413)
-    assert "4 pictures" in refused(app, body(*[png(picture())] * 4), 413)
+    assert "4 images" in refused(app, body(*[png(image())] * 4), 413)
 
 
 def test_long_bodies_are_refused_with_and_without_their_length(app):
     assert "200,000" in refused(app, b" " * 200_001, 413)
     assert "200,000" in refused(app, b"", 413, headers={"content-length": "999999999999999999999999"})
     assert "200,000" in refused(app, b"", 413, chunks=[b" " * 100_000] * 3)
-    good = body(png(picture()))
+    good = body(png(image()))
     padded = good + b" " * (200_000 - len(good))
     assert ask(app, "POST", PREDICT, chunks=[padded[:1000], b"", padded[1000:]]).status == 200
 
@@ -210,17 +210,17 @@ def test_a_full_queue_says_when_to_come_back(out, page_folder):
     engine = tiny_serving.loaded(out, Limits(max_queue=0))
     app = application(engine, page_folder)
     with engine.admit():
-        answer = ask(app, "POST", PREDICT, body(png(picture())))
+        answer = ask(app, "POST", PREDICT, body(png(image())))
     assert (answer.status, answer.headers["retry-after"]) == (429, "1")
     assert "waiting" in answer.json()["error"]
-    assert ask(app, "POST", PREDICT, body(png(picture()))).status == 200
+    assert ask(app, "POST", PREDICT, body(png(image()))).status == 200
 
 
 def test_health_follows_the_models(out, page_folder):
     store = ModelStore(out)
     app = application(Engine(store, LIMITS), page_folder)
     assert ask(app, "GET", "/health").status == 503
-    refused(app, body(png(picture())), 404)
+    refused(app, body(png(image())), 404)
     store.poll()
     answer = ask(app, "GET", "/health")
     assert (answer.status, answer.json()) == (200, {"status": "ok", "models": {"tiny_xy": 12}})
@@ -232,7 +232,7 @@ def test_health_follows_the_models(out, page_folder):
 def test_metrics_count_what_was_asked(out, page_folder):
     app = application(tiny_serving.loaded(out, LIMITS), page_folder)
     for _ in range(2):
-        ask(app, "POST", PREDICT, body(png(picture()), png(picture())))
+        ask(app, "POST", PREDICT, body(png(image()), png(image())))
     ask(app, "POST", PREDICT, b"")
     ask(app, "POST", "/v1/models/invented:predict", b"")
     answer = ask(app, "GET", "/metrics")
@@ -250,7 +250,7 @@ def test_metrics_count_what_was_asked(out, page_folder):
     assert counted("requests_total", protocol="rest", code="200", **served) == 2
     assert counted("requests_total", protocol="rest", code="400", **served) == 1
     assert counted("requests_total", protocol="rest", code="404", model="", version="") == 1
-    assert counted("pictures_total", **served) == 4
+    assert counted("images_total", **served) == 4
     assert counted("predict_seconds_count", protocol="rest", **served) == 2
     assert b"invented" not in answer.body
 
@@ -297,7 +297,7 @@ def test_a_fault_of_the_server_is_an_answer_too(out, page_folder, monkeypatch, c
     engine = tiny_serving.loaded(out)
     version = engine.store.get("tiny_xy")
     monkeypatch.setattr(type(version), "signature", lambda self, name: 1 / 0)
-    assert "fault of its own" in refused(application(engine, page_folder), body(png(picture())), 500)
+    assert "fault of its own" in refused(application(engine, page_folder), body(png(image())), 500)
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -327,11 +327,11 @@ def mutated(rng, seeds):
 
 def test_no_body_breaks_the_server(app):
     rng = random.Random(7)
-    jpeg = tf.io.encode_jpeg(picture(9, 9)).numpy()
+    jpeg = tf.io.encode_jpeg(image(9, 9)).numpy()
     images = np.zeros((1, 2, 2, 3)).tolist()
     seeds = [
-        body(png(picture())),
-        body(jpeg, png(picture(1, 2))),
+        body(png(image())),
+        body(jpeg, png(image(1, 2))),
         json.dumps({"instances": images}).encode(),
         json.dumps({"inputs": {"images": images}}).encode(),
         json.dumps({"signature_name": "image_bytes", "inputs": {"image_bytes": [b64(jpeg)]}}).encode(),

@@ -25,7 +25,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import command as serve
 from cyclegan_tf.serve import process
 from tests.helpers import tiny_serving
-from tests.helpers.tiny_serving import Server, body, picture, pixels_of, png, wait_until
+from tests.helpers.tiny_serving import Server, body, image, pixels_of, png, wait_until
 
 KIT = Path(__file__).parents[2] / "export" / "serving"
 LOAD = Path(__file__).parents[2] / "benchmarks" / "serve_load.py"
@@ -46,8 +46,8 @@ def slow_out(tmp_path_factory):
 
 
 def slow_body(seconds):
-    """A picture that the slow model takes so long for."""
-    return body(png(picture(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL))))
+    """An image that the slow model takes so long for."""
+    return body(png(image(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL))))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_missing_package_is_told_with_what_installs_it(monkeypatch):
 def test_a_day_in_its_life(out):
     with Server(out, "--verbose") as server:
         assert server.get("/health").json()["models"] == {"tiny_xy": 1}
-        pixels = picture(40, 30)
+        pixels = image(40, 30)
         answer = server.predict(body(png(pixels)))
         np.testing.assert_array_equal(pixels_of(answer.json()["predictions"][0]), 255 - pixels)
         assert server.predict(body(b"<svg/>")).status == 400
@@ -173,7 +173,7 @@ def test_versions_change_under_load_and_no_request_fails(tmp_path):
     def ask_on(server):
         connection = server.connect()
         while not stop.is_set():
-            answer = server.predict(body(png(picture())), connection=connection)
+            answer = server.predict(body(png(image())), connection=connection)
             if answer.status != 200:
                 failures.append((answer.status, answer.body))
                 return
@@ -205,7 +205,7 @@ def test_versions_change_under_load_and_no_request_fails(tmp_path):
         assert [asker.exception() for asker in askers] == [None] * 8
         assert last() == {3}
         assert set(levels) == {1, 2, 3}
-        assert server.predict(body(png(picture())), "/v1/models/tiny_xy/versions/1:predict").status == 404
+        assert server.predict(body(png(image())), "/v1/models/tiny_xy/versions/1:predict").status == 404
         assert server.stop() == 0
 
 
@@ -231,7 +231,7 @@ def test_bodies_too_long_and_connections_cut_off(out):
         with socket.create_connection(("127.0.0.1", server.port), 20) as noise:
             noise.sendall(bytes(range(256)) * 4)
             assert b"400" in noise.recv(100)
-        assert server.predict(body(png(picture()))).status == 200
+        assert server.predict(body(png(image()))).status == 200
         wait_until(lambda: b"cyclegan_tf_queue_length 0.0" in server.get("/metrics").body)
         assert server.stop() == 0
 
@@ -244,12 +244,12 @@ def test_it_is_not_ready_before_its_models_are(tmp_path):
     with Server(tmp_path, "--poll_seconds=0.2", wait=False) as server:
         server.wait_for_line("version 1 cannot be served")
         assert server.get("/health").status == 503
-        assert server.predict(body(png(picture()))).status == 404
+        assert server.predict(body(png(image()))).status == 404
         status = server.get("/v1/models/tiny_xy").json()["model_version_status"][0]
         assert (status["state"], status["status"]["error_code"]) == ("END", "UNKNOWN")
         tiny_serving.save(tmp_path, version=2)
         wait_until(lambda: server.get("/health").status == 200)
-        assert server.predict(body(png(picture()))).status == 200
+        assert server.predict(body(png(image()))).status == 200
         assert server.stop() == 0
 
 
@@ -282,7 +282,7 @@ def test_grpc_has_the_same_timeout_and_the_same_end(slow_out):
         def ask(seconds):
             request = predict_pb2.PredictRequest()
             request.model_spec.name, request.model_spec.signature_name = "tiny_xy", "image_bytes"
-            data = png(picture(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL)))
+            data = png(image(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL)))
             request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([data]))
             return stub.Predict.future(request, timeout=30)
 
@@ -311,7 +311,7 @@ def both(out):
 @pytest.mark.slow
 def test_the_example_clients_translate(both, tmp_path):
     server, grpc_port = both
-    pixels = picture(20, 30)
+    pixels = image(20, 30)
     Image.fromarray(pixels).save(tmp_path / "in.png")
     commands = {
         "python.png": [sys.executable, KIT / "client_rest.py", "--url", f"http://127.0.0.1:{server.port}"],

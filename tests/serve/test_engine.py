@@ -161,11 +161,11 @@ def test_a_cancelled_request_counts_as_cut_off(out):
 def test_signatures_are_called_with_checked_inputs(out):
     version = engine_of(out).store.get("tiny_xy")
     images = np.zeros((2, 4, 3, 3), np.float32)
-    outputs, pictures = infer(version, "serving_default", lambda signature: {"images": images}, Limits())
-    assert (outputs["translated"].shape, pictures) == ((2, 4, 3, 3), 2)
+    outputs, images = infer(version, "serving_default", lambda signature: {"images": images}, Limits())
+    assert (outputs["translated"].shape, images) == ((2, 4, 3, 3), 2)
     with pytest.raises(RequestError, match="limit is 1"):
         infer(version, "serving_default", lambda signature: {"images": images}, Limits(max_batch=1))
-    data = tiny_serving.png(tiny_serving.picture())
+    data = tiny_serving.png(tiny_serving.image())
     broken = data[:50] + bytes([data[50] ^ 255]) + data[51:]  # the header is right, the pixels are not
     with pytest.raises(RequestError) as caught:
         infer(version, "image_bytes", lambda signature: {"image_bytes": np.array([broken], object)}, Limits())

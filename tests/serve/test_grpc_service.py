@@ -21,7 +21,7 @@ from cyclegan_tf.serve.app import build_app
 from cyclegan_tf.serve.limits import Limits
 from cyclegan_tf.serve.metrics import Metrics
 from tests.helpers import tiny_serving
-from tests.helpers.tiny_serving import picture, png
+from tests.helpers.tiny_serving import image, png
 
 LIMITS = Limits(max_body_bytes=100_000, max_pixels=10_000, max_batch=3, max_queue=0)
 
@@ -40,8 +40,8 @@ def request_of(value, signature="image_bytes", name="tiny_xy", key="image_bytes"
     return request
 
 
-def encoded(*pictures):
-    return np.array([png(pixels) for pixels in pictures], object)
+def encoded(*images):
+    return np.array([png(pixels) for pixels in images], object)
 
 
 def talk(engine, *calls, metrics=None):
@@ -77,18 +77,18 @@ def refused(engine, request, code="INVALID_ARGUMENT"):
     return answer.details()
 
 
-def test_encoded_pictures_come_back_as_over_rest(engine):
-    pictures = [picture(5, 7), picture(1, 2, 1), picture(30, 20, 2)]
-    request = request_of(encoded(*pictures))
+def test_encoded_images_come_back_as_over_rest(engine):
+    images = [image(5, 7), image(1, 2, 1), image(30, 20, 2)]
+    request = request_of(encoded(*images))
     read_back = predict_pb2.PredictRequest.FromString(request.SerializeToString())
     response = predicted(engine, read_back)
     assert isinstance(response, predict_pb2.PredictResponse)
     assert (response.model_spec.name, response.model_spec.version.value) == ("tiny_xy", 3)
     assert response.model_spec.signature_name == "image_bytes"
     ours = tf.make_ndarray(response.outputs["translated_bytes"])
-    data = tiny_serving.body(*[png(pixels) for pixels in pictures])
+    data = tiny_serving.body(*[png(pixels) for pixels in images])
     rest = tiny_serving.ask(build_app(engine, Metrics()), "POST", "/v1/models/tiny_xy:predict", data).json()
-    for pixels, by_grpc, by_rest in zip(pictures, ours, rest["predictions"], strict=True):
+    for pixels, by_grpc, by_rest in zip(images, ours, rest["predictions"], strict=True):
         np.testing.assert_array_equal(tf.io.decode_png(by_grpc).numpy(), 255 - pixels)
         np.testing.assert_array_equal(tiny_serving.pixels_of(by_rest), 255 - pixels)
 
@@ -112,7 +112,7 @@ def test_numbers_as_a_list_of_floats(engine):
 
 
 def test_versions_and_outputs_can_be_chosen(engine):
-    request = request_of(encoded(picture()))
+    request = request_of(encoded(image()))
     request.model_spec.version.value = 3
     request.output_filter.append("translated_bytes")
     assert list(predicted(engine, request).outputs) == ["translated_bytes"]
@@ -122,7 +122,7 @@ def test_versions_and_outputs_can_be_chosen(engine):
     assert "Specific(tiny_xy, 4)" in refused(engine, request, "NOT_FOUND")
     request.model_spec.version_label = "stable"
     assert "labels" in refused(engine, request)
-    assert "Latest(none)" in refused(engine, request_of(encoded(picture()), name="none"), "NOT_FOUND")
+    assert "Latest(none)" in refused(engine, request_of(encoded(image()), name="none"), "NOT_FOUND")
 
 
 def short_proto(shape, dtype=1, **values):
@@ -148,8 +148,8 @@ def short_proto(shape, dtype=1, **values):
         ("image_bytes", short_proto((1,), dtype=7, string_val=[b"<svg/>"])),
         ("image_bytes", short_proto((1,), dtype=7, string_val=[b""])),
         ("image_bytes", short_proto((1,), dtype=7, tensor_content=b"a")),
-        ("image_bytes", short_proto((4,), dtype=7, string_val=[png(picture())] * 4)),
-        ("image_bytes", short_proto((1,), dtype=7, string_val=[png(picture(101, 100))])),
+        ("image_bytes", short_proto((4,), dtype=7, string_val=[png(image())] * 4)),
+        ("image_bytes", short_proto((1,), dtype=7, string_val=[png(image(101, 100))])),
     ],
 )  # fmt: skip
 def test_tensors_that_are_wrong(engine, key, value):
@@ -158,7 +158,7 @@ def test_tensors_that_are_wrong(engine, key, value):
 
 
 def test_unknown_signatures_and_missing_inputs(engine):
-    assert "not found in signature def" in refused(engine, request_of(encoded(picture()), "none"))
+    assert "not found in signature def" in refused(engine, request_of(encoded(image()), "none"))
     empty = predict_pb2.PredictRequest()
     empty.model_spec.name = "tiny_xy"
     assert "the inputs must be exactly: images" in refused(engine, empty)
@@ -169,8 +169,8 @@ def test_limits_hold_here_too(engine):
     long = request_of(np.array([bytes(200_000)], object))
     assert "larger than max" in refused(engine, long, "RESOURCE_EXHAUSTED")
     with engine.admit():
-        assert "waiting" in refused(engine, request_of(encoded(picture())), "RESOURCE_EXHAUSTED")
-    assert not isinstance(predicted(engine, request_of(encoded(picture()))), Exception)
+        assert "waiting" in refused(engine, request_of(encoded(image())), "RESOURCE_EXHAUSTED")
+    assert not isinstance(predicted(engine, request_of(encoded(image()))), Exception)
 
 
 def test_other_calls_are_not_there(engine):
@@ -181,12 +181,12 @@ def test_other_calls_are_not_there(engine):
 
 def test_requests_are_counted(engine):
     metrics = Metrics()
-    good, bad = request_of(encoded(picture(), picture())), request_of(encoded(picture()), name="invented")
+    good, bad = request_of(encoded(image(), image())), request_of(encoded(image()), name="invented")
     talk(engine, lambda stub: stub.Predict(good), lambda stub: stub.Predict(bad), metrics=metrics)
     text = metrics.text().decode()
     labels = 'code="OK",model="tiny_xy",protocol="grpc",version="3"'
     assert f"cyclegan_tf_requests_total{{{labels}}} 1.0" in text
-    assert 'cyclegan_tf_pictures_total{model="tiny_xy",version="3"} 2.0' in text
+    assert 'cyclegan_tf_images_total{model="tiny_xy",version="3"} 2.0' in text
     assert 'code="NOT_FOUND",model=""' in text
     assert "invented" not in text
 

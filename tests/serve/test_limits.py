@@ -1,4 +1,4 @@
-"""Pictures are looked at before TensorFlow sees them, and by the same rules."""
+"""Images are looked at before TensorFlow sees them, and by the same rules."""
 
 import io
 import struct
@@ -9,8 +9,8 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.serve.limits import Limits, RequestError, check_inputs, check_picture, check_shape
-from tests.helpers import pictures, tiny_serving
+from cyclegan_tf.serve.limits import Limits, RequestError, check_image, check_inputs, check_shape
+from tests.helpers import image_files, tiny_serving
 
 LIMITS = Limits(max_pixels=10_000, max_side=200, max_batch=3)
 IMAGES = tf.TensorSpec((None, None, None, 3), tf.float32)
@@ -19,14 +19,14 @@ ENCODED = tf.TensorSpec((None,), tf.string)
 
 def encoded(kind, height=5, width=7, **options):
     stream = io.BytesIO()
-    Image.fromarray(tiny_serving.picture(height, width)).save(stream, kind, **options)
+    Image.fromarray(tiny_serving.image(height, width)).save(stream, kind, **options)
     return stream.getvalue()
 
 
 def png_of(width, height, *more):
     """A PNG without pixels."""
-    head = pictures.png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + b"".join([head, *more, pictures.png_chunk(b"IEND", b"")])
+    head = image_files.png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + b"".join([head, *more, image_files.png_chunk(b"IEND", b"")])
 
 
 def jpeg_of(width, height):
@@ -39,14 +39,14 @@ def jpeg_of(width, height):
 
 def refused(data, limits=LIMITS):
     with pytest.raises(RequestError) as caught:
-        check_picture(data, "picture 2 of 3", limits)
-    assert "picture 2 of 3" in str(caught.value)
+        check_image(data, "image 2 of 3", limits)
+    assert "image 2 of 3" in str(caught.value)
     return caught.value
 
 
 def size_or_status(data, limits):
     try:
-        return check_picture(data, "it", limits)
+        return check_image(data, "it", limits)
     except RequestError as error:
         return error.status
 
@@ -54,7 +54,7 @@ def size_or_status(data, limits):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 @pytest.mark.parametrize(("height", "width"), [(1, 2), (5, 7), (100, 100), (1, 200), (200, 1)])
 def test_the_size_is_read_from_the_header(kind, height, width):
-    assert check_picture(encoded(kind, height, width), "it", LIMITS) == (width, height)
+    assert check_image(encoded(kind, height, width), "it", LIMITS) == (width, height)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -63,15 +63,15 @@ def test_a_single_pixel_is_refused(kind):
 
 
 def test_progressive_and_gray_jpegs_and_interlaced_palettes_are_read():
-    assert check_picture(encoded("JPEG", 30, 40, progressive=True), "it", LIMITS) == (40, 30)
+    assert check_image(encoded("JPEG", 30, 40, progressive=True), "it", LIMITS) == (40, 30)
     stream = io.BytesIO()
-    Image.fromarray(tiny_serving.picture(6, 8)).convert("P").save(stream, "PNG")
-    assert check_picture(stream.getvalue(), "it", LIMITS) == (8, 6)
+    Image.fromarray(tiny_serving.image(6, 8)).convert("P").save(stream, "PNG")
+    assert check_image(stream.getvalue(), "it", LIMITS) == (8, 6)
 
 
 @pytest.mark.parametrize("width_height", [(101, 100), (201, 1), (1, 201), (20_000, 20_000), (65_535, 65_535)])
 @pytest.mark.parametrize("make", [png_of, jpeg_of])
-def test_large_pictures_are_refused_by_their_header(make, width_height):
+def test_large_images_are_refused_by_their_header(make, width_height):
     error = refused(make(*width_height))
     assert error.status == 413
     assert f"{width_height[0]} x {width_height[1]}" in error.message
@@ -82,7 +82,7 @@ def test_a_png_of_four_billion_columns_is_refused():
 
 
 @pytest.mark.parametrize("make", [png_of, jpeg_of])
-def test_no_pixels_is_no_picture(make):
+def test_no_pixels_is_no_image(make):
     assert refused(make(0, 5)).status == 400
     assert refused(make(5, 0)).status == 400
 
@@ -124,7 +124,7 @@ def test_a_jpeg_cut_in_its_header_is_noticed():
 
 
 def test_a_second_size_does_not_hide_the_first():
-    small = pictures.png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+    small = image_files.png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
     assert refused(png_of(50_000, 50_000, small)).status == 413
     data = jpeg_of(50_000, 50_000)
     start = data.index(b"\xff\xc0")
@@ -137,7 +137,7 @@ def test_a_second_size_does_not_hide_the_first():
 def test_endless_scans_and_chunks_are_refused():
     data = encoded("JPEG")
     assert "scans" in refused(data + b"\xff\xda" * 101).message
-    assert "chunks" in refused(png_of(5, 5, *[pictures.png_chunk(b"tEXt", b"")] * 70_000)).message
+    assert "chunks" in refused(png_of(5, 5, *[image_files.png_chunk(b"tEXt", b"")] * 70_000)).message
 
 
 def test_jpeg_sizes_are_those_that_libjpeg_sees():
@@ -169,12 +169,12 @@ def test_jpeg_sizes_are_those_that_libjpeg_sees():
 def test_png_sizes_are_those_that_libpng_sees():
     rng = np.random.default_rng(6)
     whole, agreed = encoded("PNG", 6, 8), 0
-    chunk = pictures.png_chunk(b"IHDR", struct.pack(">IIBBBBB", 3, 3, 8, 2, 0, 0, 0))
+    chunk = image_files.png_chunk(b"IHDR", struct.pack(">IIBBBBB", 3, 3, 8, 2, 0, 0, 0))
     for _ in range(500):
         data = bytearray(whole)
         if rng.integers(2):
             at = int(rng.choice([8, 33, len(whole) - 12]))
-            data[at:at] = chunk if rng.integers(2) else pictures.png_chunk(b"tEXt", bytes(rng.integers(5)))
+            data[at:at] = chunk if rng.integers(2) else image_files.png_chunk(b"tEXt", bytes(rng.integers(5)))
         else:
             data[int(rng.integers(8, len(data)))] = int(rng.integers(256))
         try:
@@ -211,12 +211,12 @@ def test_numbers_that_are_none_are_refused(bad):
         check_inputs({"images": IMAGES}, {"images": array}, LIMITS)
 
 
-def test_every_picture_of_a_batch_is_looked_at():
+def test_every_image_of_a_batch_is_looked_at():
     good, bad = encoded("PNG"), b"<svg/>"
     assert check_inputs({"image_bytes": ENCODED}, {"image_bytes": np.array([good, good], object)}, LIMITS) == 2
-    with pytest.raises(RequestError, match="picture 2 of 2"):
+    with pytest.raises(RequestError, match="image 2 of 2"):
         check_inputs({"image_bytes": ENCODED}, {"image_bytes": np.array([good, bad], object)}, LIMITS)
-    with pytest.raises(RequestError, match="holds 4 pictures") as caught:
+    with pytest.raises(RequestError, match="holds 4 images") as caught:
         check_inputs({"image_bytes": ENCODED}, {"image_bytes": np.array([good] * 4, object)}, LIMITS)
     assert caught.value.status == 413
 

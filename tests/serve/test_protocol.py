@@ -114,7 +114,7 @@ def test_bodies_that_are_no_request(document):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["instances", "inputs"])
-def test_values_that_are_no_picture_of_numbers(form, value):
+def test_values_that_are_no_image_of_numbers(form, value):
     refused({form: value})
 
 

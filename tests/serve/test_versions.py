@@ -61,7 +61,7 @@ def test_a_version_runs_and_describes_itself(out):
     assert len(version.sha256) == 64
     images = np.linspace(-1, 1, 24, dtype=np.float32).reshape(1, 2, 4, 3)
     np.testing.assert_array_equal(version.signature("serving_default")({"images": images})["translated"], -images)
-    pixels = tiny_serving.picture()
+    pixels = tiny_serving.image()
     (png,) = version.signature("image_bytes")({"image_bytes": np.array([tiny_serving.png(pixels)], object)})[
         "translated_bytes"
     ]
@@ -103,9 +103,9 @@ def test_recorded_requests_warm_up(tmp_path):
         with tf.io.TFRecordWriter(str(record)) as writer:
             writer.write(log.SerializeToString())
 
-    write("image_bytes", tiny_serving.png(tiny_serving.picture()))
+    write("image_bytes", tiny_serving.png(tiny_serving.image()))
     versions.load("m", 1, path)
-    write("image_bytes", b"no picture")
+    write("image_bytes", b"no image")
     with pytest.raises(tf.errors.InvalidArgumentError):
         versions.load("m", 1, path)
 

@@ -24,7 +24,7 @@ from tests.helpers import tiny
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return tiny.folder(tmp_path_factory.mktemp("pictures"))
+    return tiny.folder(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,9 @@ def test_tensorboard_reads_the_logs(finished):
         "gradients/gradient_norm_generators",
     } <= tags
     assert [event.step for event in curves.Tensors("loss/cycle_x")] == [2, 4, 6, 8, 10]
-    pictures = EventAccumulator(str(finished / "logs" / "test"), size_guidance={"tensors": 0})
-    pictures.Reload()
-    assert {"samples_xy", "samples_yx"} <= set(pictures.Tags()["tensors"])
+    images = EventAccumulator(str(finished / "logs" / "test"), size_guidance={"tensors": 0})
+    images.Reload()
+    assert {"samples_xy", "samples_yx"} <= set(images.Tags()["tensors"])
 
 
 def test_the_saved_generators_are_the_checkpoints(finished):
@@ -149,11 +149,11 @@ def test_print_config_can_be_given_back(source, tmp_path, capsys):
 
 
 def test_two_plain_folders_of_other_channels(tmp_path):
-    for name, mode in (("gray", "L"), ("colour", "RGB")):
+    for name, mode in (("gray", "L"), ("color", "RGB")):
         (tmp_path / name).mkdir()
         for index in range(4):
             Image.effect_noise((20, 24), 80).convert(mode).save(tmp_path / name / f"{index}.png")
-    words = [*tiny.WORDS, "--data.x_dir", str(tmp_path / "gray"), "--data.y_dir", str(tmp_path / "colour"),
+    words = [*tiny.WORDS, "--data.x_dir", str(tmp_path / "gray"), "--data.y_dir", str(tmp_path / "color"),
              "--data.channels_x=1", "--loss.identity=0", "--data.test_fraction=0.25", "--training.max_steps=2",
              "--run_dir", str(tmp_path / "run")]  # fmt: skip
     assert train.main(words) == 0
@@ -168,7 +168,7 @@ def test_two_plain_folders_of_other_channels(tmp_path):
 
 @pytest.mark.parametrize("mode", ["none", "scale_width", "scale_width_and_crop", "crop"])
 def test_every_preprocess_mode_trains(tmp_path, mode):
-    source = tiny.folder(tmp_path / "pictures")
+    source = tiny.folder(tmp_path / "images")
     Image.effect_noise((40, 24), 80).convert("RGB").save(source / "trainA" / "wide.png")
     more = ["--training.pool_size_images=0"] if mode in ("none", "scale_width") else []
     words = tiny.words(source, tmp_path / "run", f"--data.preprocess={mode}", "--training.max_steps=3", *more)
@@ -187,7 +187,7 @@ class TestRefusals:
             ),
             (["--discriminator.n_layers=4"], "needs at least 48"),
             (["--generator.architecture=unet_256", "--generator.blocks=null"], "needs a multiple of 256: take 256"),
-            (["--data.batch_size=9"], "data.batch_size is 9, but the larger domain has only 5 pictures"),
+            (["--data.batch_size=9"], "data.batch_size is 9, but the larger domain has only 5 images"),
             (["--data.source=/nowhere"], "the folder /nowhere does not exist"),
             (["--data.source=tfds:cycle_gan/no_such_set"], "tfds:cycle_gan/no_such_set cannot be prepared"),
         ],
@@ -226,19 +226,19 @@ class TestRefusals:
             (lambda path: path.write_bytes(b""), r"1\.jpg"),
             (lambda path: path.write_text("a text"), r"1\.jpg"),
             (lambda path: Image.new("1", (3000, 2000)).save(path.with_suffix(".png")), r"1\.png.*3000"),
-            (lambda path: shutil.rmtree(path.parent) or path.parent.mkdir(), "trainB holds no pictures"),
+            (lambda path: shutil.rmtree(path.parent) or path.parent.mkdir(), "trainB holds no images"),
         ],
         ids=["truncated", "zero bytes", "a text named .jpg", "giant dimensions", "empty domain"],
     )
-    def test_pictures_that_cannot_be_used(self, tmp_path, spoil, message, cache):
-        source = tiny.folder(tmp_path / "pictures")
+    def test_images_that_cannot_be_used(self, tmp_path, spoil, message, cache):
+        source = tiny.folder(tmp_path / "images")
         bad = source / "trainB" / "1.jpg"
         Image.effect_noise((40, 40), 90).convert("RGB").save(bad)
         spoil(bad)
         with pytest.raises(UserError, match=message) as caught:
             train.main(tiny.words(source, tmp_path / "run", f"--data.cache={cache}", "--data.max_pixels=1000000"))
         assert "\n" not in str(caught.value)
-        # Decoded on the way, a picture may turn out bad only after the run began.
+        # Decoded on the way, an image may turn out bad only after the run began.
         assert not (tmp_path / "run").exists() or cache == "off"
 
 
@@ -246,9 +246,9 @@ def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(TrainingStoppedError, match=r"At step \d+ the loss \w+ is not finite.*last good checkpoint is"):
         train.main(tiny.words(source, run, "--optimizer.learning_rate=1e30", "--training.checkpoint_every_steps=1"))
-    (picture,) = run.glob("not_finite_step_*.png")
-    assert image_io.read(picture).shape[1] > 32
-    assert "is not finite" in picture.with_suffix(".txt").read_text()
+    (image,) = run.glob("not_finite_step_*.png")
+    assert image_io.read(image).shape[1] > 32
+    assert "is not finite" in image.with_suffix(".txt").read_text()
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(source, tmp_path, monkeypatch):
@@ -441,8 +441,8 @@ class TestInitFrom:
         trainer = tiny.started(monkeypatch, words)
         skip = trainer.model.generator_xy.get_layer("colour_skip")
         assert {float(v) for v in np.unique(skip.kernel_start)} == {0.25}
-        assert "colours " not in capsys.readouterr().out
-        assert trainer.model.weights_of["identity_x"] == 0  # as for every run whose colours are led around
+        assert "colors " not in capsys.readouterr().out
+        assert trainer.model.weights_of["identity_x"] == 0  # as for every run whose colors are led around
 
     def test_a_frozen_random_encoder_is_remarked_on(self, source, tmp_path, monkeypatch, capsys):
         tiny.started(monkeypatch, tiny.words(source, tmp_path / "run", "--training.freeze=encoder"))

@@ -1,4 +1,4 @@
-"""What a training takes from its pictures before its first step."""
+"""What a training takes from its images before its first step."""
 
 import re
 from pathlib import Path
@@ -17,25 +17,25 @@ from tests.helpers import tiny
 
 
 def folder(root, change):
-    """Six pictures of X, and six others under a change of colour for Y."""
+    """Six images of X, and six others under a change of color for Y."""
     rng = np.random.default_rng(5)
     for name, changed in (("trainA", False), ("trainB", True)):
         (root / name).mkdir(parents=True)
         for index in range(6):
             small = rng.uniform(40, 200, (4, 4, 3))
-            picture = np.repeat(np.repeat(change(small) if changed else small, 6, axis=0), 6, axis=1)
-            Image.fromarray(picture.round().astype(np.uint8)).save(root / name / f"{index}.png")
+            image = np.repeat(np.repeat(change(small) if changed else small, 6, axis=0), 6, axis=1)
+            Image.fromarray(image.round().astype(np.uint8)).save(root / name / f"{index}.png")
     return root
 
 
-def alike(picture):
+def alike(image):
     """Red and blue exchanged, and lighter."""
-    return 0.8 * picture[..., ::-1] + 40
+    return 0.8 * image[..., ::-1] + 40
 
 
-def different(picture):
+def different(image):
     """Nearly gray."""
-    return 0.03 * picture + 128
+    return 0.03 * image + 128
 
 
 class TestColourSkip:
@@ -45,8 +45,8 @@ class TestColourSkip:
         return tiny.started(monkeypatch, tiny.words(source, run, *self.WORDS, *more)).model
 
     def test_domains_alike_start_from_their_transfer(self, tmp_path, monkeypatch, capsys):
-        model = self.started(monkeypatch, folder(tmp_path / "pictures", alike), tmp_path / "run")
-        assert "colours   alike (up to 1." in capsys.readouterr().out
+        model = self.started(monkeypatch, folder(tmp_path / "images", alike), tmp_path / "run")
+        assert "colors   alike (up to 1." in capsys.readouterr().out
         assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
         skip = model.generator_xy.get_layer("colour_skip")
         white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
@@ -54,23 +54,23 @@ class TestColourSkip:
         assert black < 0
 
     def test_domains_of_different_kinds_have_none(self, tmp_path, monkeypatch, capsys):
-        model = self.started(monkeypatch, folder(tmp_path / "pictures", different), tmp_path / "run")
-        assert "colours   of different kinds" in capsys.readouterr().out
+        model = self.started(monkeypatch, folder(tmp_path / "images", different), tmp_path / "run")
+        assert "colors   of different kinds" in capsys.readouterr().out
         assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 5
         skip = model.generator_xy.get_layer("colour_skip")
-        picture = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
-        assert not np.any(skip(picture))
-        model.train_step((picture, picture))
-        assert not np.any(skip(picture))
+        image = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+        assert not np.any(skip(image))
+        model.train_step((image, image))
+        assert not np.any(skip(image))
 
     def test_always_means_those_of_different_kinds_too(self, tmp_path, monkeypatch, capsys):
-        source = folder(tmp_path / "pictures", different)
+        source = folder(tmp_path / "images", different)
         model = self.started(monkeypatch, source, tmp_path / "run", "--generator.colour_skip=always")
-        assert re.search(r"colours   of different kinds \(\d+\.\d times apart\): led around", capsys.readouterr().out)
+        assert re.search(r"colors   of different kinds \(\d+\.\d times apart\): led around", capsys.readouterr().out)
         assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
         skip = model.generator_xy.get_layer("colour_skip")
-        picture = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
-        assert np.abs(np.tanh(skip(picture))).max() < 0.2  # nearly gray, as all of Y is
+        image = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+        assert np.abs(np.tanh(skip(image))).max() < 0.2  # nearly gray, as all of Y is
         assert RunDirectory(tmp_path / "run").experiment().generator.colour_skip == "always"
 
     @pytest.mark.parametrize("change", [alike, different])
@@ -82,8 +82,8 @@ class TestColourSkip:
         ],
         ids=["resnet", "unet"],
     )
-    def test_networks_start_quiet_beside_colours_that_are_led_around(self, tmp_path, monkeypatch, change, sizes, last):
-        source = folder(tmp_path / "pictures", change)
+    def test_networks_start_quiet_beside_colors_that_are_led_around(self, tmp_path, monkeypatch, change, sizes, last):
+        source = folder(tmp_path / "images", change)
         unet = any("unet" in word for word in sizes)
         kernels = {}
         for skip in ("true", "false"):
@@ -98,12 +98,12 @@ class TestColourSkip:
             np.testing.assert_allclose(beside, factor * alone, rtol=1e-6)
 
     def test_identity_weights_given_one_by_one_are_kept(self, tmp_path, monkeypatch):
-        source = folder(tmp_path / "pictures", alike)
+        source = folder(tmp_path / "images", alike)
         model = self.started(monkeypatch, source, tmp_path / "run", "--loss.identity_x=5")
         assert model.weights_of["identity_x"] == 5
 
     def test_one_that_comes_in_a_file_is_minded_too(self, tmp_path, monkeypatch):
-        source = folder(tmp_path / "pictures", alike)
+        source = folder(tmp_path / "images", alike)
         model = self.started(monkeypatch, source, tmp_path / "run")
         files = [tmp_path / f"{way}.keras" for way in ("xy", "yx")]
         for file, network in zip(files, (model.generator_xy, model.generator_yx), strict=True):
@@ -113,14 +113,14 @@ class TestColourSkip:
         assert tiny.started(monkeypatch, [*words, *more]).model.weights_of["identity_x"] == 0
 
     def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
-        source = folder(tmp_path / "pictures", alike)
+        source = folder(tmp_path / "images", alike)
         assert train.main(tiny.words(source, tmp_path / "run", *self.WORDS)) == 0
-        assert "colours   alike" in capsys.readouterr().out
+        assert "colors   alike" in capsys.readouterr().out
         arrays, step, _ = tiny.outcome(tmp_path / "run")
         checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
         name = next(name for name in arrays if name.startswith("generator_xy") and name.endswith("kernel_start"))
         assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
-        assert "colours" not in capsys.readouterr().out
+        assert "colors" not in capsys.readouterr().out
         again, step_again, _ = tiny.outcome(tmp_path / "run")
         assert step == step_again == 2
         np.testing.assert_array_equal(again[name], arrays[name])
@@ -150,23 +150,23 @@ class TestWhatAutoBecomes:
                 alike,
                 ("resize", True),
                 (
-                    "doubling  resize + convolution (colours are alike, up to 1.",
-                    "skips     long ones (colours are alike, up to 1.",
+                    "doubling  resize + convolution (colors are alike, up to 1.",
+                    "skips     long ones (colors are alike, up to 1.",
                 ),
             ),
             (
                 different,
                 ("transposed", False),
                 (
-                    "doubling  transposed convolution (colours are of different kinds,",
-                    "skips     no long ones (colours are of different kinds,",
+                    "doubling  transposed convolution (colors are of different kinds,",
+                    "skips     no long ones (colors are of different kinds,",
                 ),
             ),
         ],
         ids=["alike", "different"],
     )
-    def test_follows_the_colours(self, tmp_path, monkeypatch, capsys, change, expected, told):
-        source, run = folder(tmp_path / "pictures", change), tmp_path / "run"
+    def test_follows_the_colors(self, tmp_path, monkeypatch, capsys, change, expected, told):
+        source, run = folder(tmp_path / "images", change), tmp_path / "run"
         model = tiny.started(monkeypatch, tiny.words(source, run, *self.AUTO)).model
         generator = RunDirectory(run).experiment().generator
         assert (generator.upsampling, generator.long_skips) == expected
@@ -174,8 +174,8 @@ class TestWhatAutoBecomes:
         out = capsys.readouterr().out
         assert all(line in out for line in told)
 
-    def test_modern_is_the_papers_recipe_where_colours_are_of_different_kinds(self, tmp_path):
-        source = folder(tmp_path / "pictures", different)
+    def test_modern_is_the_papers_recipe_where_colors_are_of_different_kinds(self, tmp_path):
+        source = folder(tmp_path / "images", different)
         modern = Path(__file__).parents[2] / "configs" / "modern.yaml"
         found = {}
         for name, more in (("paper", []), ("modern", ["--config", str(modern)])):
@@ -191,12 +191,12 @@ class TestWhatAutoBecomes:
             np.testing.assert_array_equal(arrays[name], paper[name], err_msg=name)
 
     def test_stays_as_the_run_began_when_it_is_asked_for_once_more(self, tmp_path, capsys):
-        source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
+        source, run = folder(tmp_path / "images", alike), tmp_path / "run"
         words = tiny.words(source, run, *self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1")
         assert train.main(words) == 0
         assert self.chosen_in(assembly.load_generator(run, "xy")[0]) == ("resize", True)
         checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
-        for path in (source / "trainB").iterdir():  # the pictures would now decide otherwise
+        for path in (source / "trainB").iterdir():  # the images would now decide otherwise
             Image.new("RGB", (24, 24), (128, 128, 128 + int(path.stem))).save(path)
         capsys.readouterr()
         assert train.main(words) == 0
@@ -226,7 +226,7 @@ class TestWhatAutoBecomes:
         }
 
     def test_a_u_net_has_skips_of_its_own(self, tmp_path, monkeypatch, capsys):
-        source, run = folder(tmp_path / "pictures", alike), tmp_path / "run"
+        source, run = folder(tmp_path / "images", alike), tmp_path / "run"
         words = [word for word in tiny.words(source, run, *self.AUTO) if "blocks" not in word]
         sizes = ["--data.load_size_px=128", "--data.crop_size_px=128", "--generator.architecture=unet_128"]
         model = tiny.started(monkeypatch, [*words, *sizes]).model
@@ -238,7 +238,7 @@ class TestWhatAutoBecomes:
         assert beginning.chosen(e, None, RunDirectory(tmp_path / "run")) == (e, {})
 
     def test_domains_of_different_channels_have_none(self, tmp_path, monkeypatch, capsys):
-        source = folder(tmp_path / "pictures", alike)
+        source = folder(tmp_path / "images", alike)
         for path in (source / "trainB").iterdir():
             Image.open(path).convert("L").save(path)
         words = tiny.words(source, tmp_path / "run", "--data.channels_y=1", "--loss.identity=0", *self.AUTO)

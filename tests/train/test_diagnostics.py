@@ -27,7 +27,7 @@ class TestScores:
         ("scores", "kind"),
         [
             ({"change": 0.01, "colour_swd": 299.0}, "copies_input_xy"),
-            ({"luminance_correlation": -0.6}, "colours_inverted_xy"),
+            ({"luminance_correlation": -0.6}, "colors_inverted_xy"),
             ({"variety": 0.05}, "collapse_xy"),
         ],
     )
@@ -46,7 +46,7 @@ class TestScores:
     @pytest.mark.parametrize("name", ["change", "colour_swd", "luminance_correlation", "variety"])
     def test_an_unknown_score_is_no_alarm(self, name):
         wrong = {"change": 0.0, "colour_swd": 300.0, "luminance_correlation": -1.0, "variety": 0.0}
-        lost = {"luminance_correlation": "colours_inverted_xy", "variety": "collapse_xy"}.get(name, "copies_input_xy")
+        lost = {"luminance_correlation": "colors_inverted_xy", "variety": "collapse_xy"}.get(name, "copies_input_xy")
         assert lost in after_scores(wrong)
         assert lost not in after_scores({**wrong, name: None})
         nothing = Domains(None, None, None, None, 0.0, 0.0)
@@ -71,7 +71,7 @@ class TestScores:
     )
     def test_a_negative_may_be_what_the_domains_ask_for(self, changes, explained):
         domains = dataclasses.replace(DOMAINS, **changes)
-        wanted = [] if explained else ["colours_inverted_xy"]
+        wanted = [] if explained else ["colors_inverted_xy"]
         assert after_scores({"luminance_correlation": -0.8}, domains) == wanted
 
     def test_outputs_as_alike_as_the_inputs_are_no_collapse(self):
@@ -95,7 +95,7 @@ class TestRows:
         assert self.rows(watch, {"y": 0.97}, [300]) == {}
         assert self.rows(watch, {"y": 0.99}, range(350, 700, 50)) == {600: ["discriminator_wins_y"]}
 
-    def test_both_kinds_of_pictures_count_and_judges_may_be_absent(self):
+    def test_both_kinds_of_images_count_and_judges_may_be_absent(self):
         watch = Guards()
         for step in range(50, 1000, 50):
             assert watch.after_row(step, {"accuracy_real_x": 1.0, "accuracy_fake_x": 0.5, "cycle_x": 0.1}) == []
@@ -128,7 +128,7 @@ class TestThroughTraining:
         ("kernel", "bias", "kind", "words"),
         [
             (1.0, 0.0, "copies_input", "copies its input"),
-            (-1.0, 0.0, "colours_inverted", "inverts light and dark"),
+            (-1.0, 0.0, "colors_inverted", "inverts light and dark"),
             (0.0, 0.2, "collapse", "has collapsed"),
         ],
     )
@@ -142,7 +142,7 @@ class TestThroughTraining:
 
     def test_a_discriminator_that_wins(self, tmp_path, monkeypatch, capsys):
         dark, light = (lambda rng, low=low: watched.smooth(rng, low, low + 90) for low in (0, 160))
-        source = watched.folder(tmp_path / "pictures", dark, light)
+        source = watched.folder(tmp_path / "images", dark, light)
         # what copies its input is at the optimum of cycle and identity, and nearly nothing else pulls
         watched.pixelwise(monkeypatch, 1.0)
         more = "--optimizer.learning_rate=2e-3 --loss.adversarial_x=1e-6 --loss.adversarial_y=1e-6 --data.batch_size=1"
@@ -157,8 +157,8 @@ class TestThroughTraining:
         assert [line[9:12] for line in told if "wins" in line] in (["D_X", "D_Y"], ["D_Y", "D_X"])
         assert any("copies its input" in line for line in told)
 
-    def test_flat_pictures_and_a_memorised_test_split_at_the_start(self, tmp_path, monkeypatch, capsys):
-        source = watched.folder(tmp_path / "pictures", watched.smooth, watched.smooth)
+    def test_flat_images_and_a_memorised_test_split_at_the_start(self, tmp_path, monkeypatch, capsys):
+        source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth)
         flat = image_io.read(source / "trainA" / "trainA_0.png") * 0 + 77
         image_io.save(source / "trainA" / "flat.png", flat)
         image_io.save(source / "testB" / "empty.png", flat)
@@ -167,11 +167,11 @@ class TestThroughTraining:
         watched.pixelwise(monkeypatch, 0.9)
         told, text = watched.warnings_of(source, tmp_path / "run", capsys, "--training.max_steps=1")
         assert [line[: line.index(")")] for line in told] == [
-            "warning: 2 pictures are of one colour (trainA/flat.png, testB/empty.png",
-            "warning: 1 test picture is in the training split too (testB/known.png",
+            "warning: 2 images are of one color (trainA/flat.png, testB/empty.png",
+            "warning: 1 test image is in the training split too (testB/known.png",
         ]
         assert "1 of them among those that are scored" in told[1]
-        assert set(text) == {"warning/flat_pictures", "warning/memorised_test_split"}
+        assert set(text) == {"warning/flat_images", "warning/memorised_test_split"}
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return tiny.folder(tmp_path_factory.mktemp("pictures"))
+    return tiny.folder(tmp_path_factory.mktemp("images"))
 
 
 def words(source, run, *more):
@@ -118,10 +118,10 @@ def test_a_model_of_keras_2_and_tensorflow_addons_is_tuned_after_convert(source,
     run = tmp_path / "run"
     other = ["--generator.architecture=resnet_6blocks", "--generator.blocks=1", "--generator.filters=2"]
     trainer = tiny.started(monkeypatch, words(source, run, f"--init_from={tmp_path / 'new.keras'}", *other))
-    network, picture = trainer.model.generator_xy, np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3))
-    np.testing.assert_allclose(network(picture), keras2.run_resnet(arrays, picture), atol=1e-5)
+    network, image = trainer.model.generator_xy, np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3))
+    np.testing.assert_allclose(network(image), keras2.run_resnet(arrays, image), atol=1e-5)
     before = [np.asarray(variable) for variable in network.trainable_variables]
-    batch = np.float32(picture)
+    batch = np.float32(image)
     trainer.model.train_step((batch, batch))
     moved = [not np.array_equal(old, new) for old, new in zip(before, network.trainable_variables, strict=True)]
     assert sum(moved) >= 0.9 * len(moved)
@@ -156,7 +156,7 @@ class TestTakeArchitecture:
         _, e, _ = train.resolve([*given, "--loss.identity=0"])
         assert (e.data.channels_x, e.data.channels_y) == (1, 3)
         assert e.generator.network_xy == str(tmp_path / "n.keras")
-        with pytest.raises(UserError, match=r"n\.keras is for pictures of X with 1 channels, but"):
+        with pytest.raises(UserError, match=r"n\.keras is for images of X with 1 channels, but"):
             train.main([*given, "--data.channels_x=3", "--run_dir", str(tmp_path / "run")])
         assert not (tmp_path / "run").exists()
 

@@ -22,9 +22,7 @@ LEARNING = (
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return watched.folder(
-        tmp_path_factory.mktemp("pictures"), watched.smooth, lambda rng: watched.smooth(rng, 100, 200)
-    )
+    return watched.folder(tmp_path_factory.mktemp("images"), watched.smooth, lambda rng: watched.smooth(rng, 100, 200))
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +41,7 @@ def rows(run, kind="score"):
 
 @pytest.fixture(scope="module")
 def finished(source, tmp_path_factory):
-    """Eight epochs of two steps of four pictures, scored after each."""
+    """Eight epochs of two steps of four images, scored after each."""
     run = tmp_path_factory.mktemp("runs") / "whole"
     with pytest.MonkeyPatch.context() as patched:
         watched.pixelwise(patched, 0.5)
@@ -174,7 +172,7 @@ class TestScoresThatCannotBeHad:
         assert not (tmp_path / "run").exists()
 
     def test_no_test_split(self, tmp_path, capsys):
-        source = watched.folder(tmp_path / "pictures", watched.smooth, watched.smooth, (8, 8, 0, 0))
+        source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth, (8, 8, 0, 0))
         with pytest.raises(UserError, match=r"training\.patience is 3, but there is no test split"):
             train.main(words(source, tmp_path / "run", "--training.patience=3"))
         with pytest.raises(UserError, match=r"training\.best_by is mae, but there is no test split"):
@@ -188,7 +186,7 @@ class TestScoresThatCannotBeHad:
 
 
 def test_a_paired_split_is_scored_against_its_truth(tmp_path):
-    source = tiny.folder(tmp_path / "pictures", (8, 8, 3, 3))
+    source = tiny.folder(tmp_path / "images", (8, 8, 3, 3))
     assert train.main(words(source, tmp_path / "run", "--training.best_by=psnr", "--training.max_steps=2")) == 0
     (row,) = rows(tmp_path / "run")
     assert {"psnr_xy", "ssim_yx", "mae_xy"} <= set(row)

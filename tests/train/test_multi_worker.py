@@ -72,11 +72,11 @@ def opened(root):
     return sources.open_folder(root, 3, 3, 10**6)
 
 
-def test_other_pictures_are_different_facts(tmp_path):
-    first = workers.facts_of_pictures(opened(tiny.folder(tmp_path / "a")))
-    assert first == workers.facts_of_pictures(opened(tiny.folder(tmp_path / "b")))
-    more = workers.facts_of_pictures(opened(tiny.folder(tmp_path / "c", (6, 4, 2, 2))))
-    assert {name for name in first if first[name] != more[name]} == {"the number of X's pictures"}
+def test_other_images_are_different_facts(tmp_path):
+    first = workers.facts_of_images(opened(tiny.folder(tmp_path / "a")))
+    assert first == workers.facts_of_images(opened(tiny.folder(tmp_path / "b")))
+    more = workers.facts_of_images(opened(tiny.folder(tmp_path / "c", (6, 4, 2, 2))))
+    assert {name for name in first if first[name] != more[name]} == {"the number of X's images"}
 
 
 def test_any_machines_signal_and_the_chiefs_clock_and_patience_hold_for_all():

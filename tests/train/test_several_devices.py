@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return tiny.folder(tmp_path_factory.mktemp("pictures"), (9, 7, 2, 2))
+    return tiny.folder(tmp_path_factory.mktemp("images"), (9, 7, 2, 2))
 
 
 def _alone(source, run, *more, **environment):

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Split
-from cyclegan_tf.metrics import image_quality as of_pictures
+from cyclegan_tf.metrics import image_quality as of_images
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.train.validation import Best, Scored, Scorer, describe
 
 
-def pictures(count, seed=0, channels=3, low=-1.0, high=1.0):
+def images(count, seed=0, channels=3, low=-1.0, high=1.0):
     rng = np.random.default_rng(seed)
     small = [rng.uniform(low, high, (6, 6, channels)).astype(np.float32) for _ in range(count)]
     return [tf.image.resize(p, (20, 20)).numpy() for p in small]
@@ -21,7 +21,7 @@ def pictures(count, seed=0, channels=3, low=-1.0, high=1.0):
 
 @pytest.fixture(scope="module")
 def split():
-    x = pictures(4)
+    x = images(4)
     return Split(x, [0.5 * p + 0.3 for p in x], tuple("abcd"), tuple("abcd"), tuple((i, i) for i in range(4)))
 
 
@@ -84,20 +84,20 @@ def test_a_score_that_cannot_be_had_chooses_nothing():
 @pytest.mark.parametrize("best_by", ["psnr", "ssim", "mae"])
 def test_paired_scores_need_pairs(split, best_by):
     unpaired = Split(split.x, split.y[:3], split.names_x, split.names_y[:3])
-    with pytest.raises(UserError, match=f"training.best_by is {best_by}.*X has 4 pictures and Y 3.*take colour_swd"):
+    with pytest.raises(UserError, match=f"training.best_by is {best_by}.*X has 4 images and Y 3.*take colour_swd"):
         Scorer(unpaired, {}, ["xy"], best_by)
     Scorer(unpaired, {}, ["xy"], "cycle_error")
 
 
 def test_what_is_known_of_the_domains(split):
     domains = describe(split, "xy")
-    assert domains.input_variety == pytest.approx(of_pictures.variety(split.x))
+    assert domains.input_variety == pytest.approx(of_images.variety(split.x))
     assert domains.target_variety == pytest.approx(domains.input_variety / 2, rel=1e-4)
     assert domains.truth_correlation == pytest.approx(1.0)
     assert domains.target_luminance == pytest.approx(0.5 * domains.input_luminance + 0.3, rel=1e-4)
     negative = Split(split.x, [-p for p in split.x], *((tuple("abcd"),) * 2), split.pairs)
     assert describe(negative, "yx").truth_correlation == pytest.approx(-1.0)
-    unpaired = Split(pictures(3), pictures(1, 1, channels=1), tuple("abc"), ("d",))
+    unpaired = Split(images(3), images(1, 1, channels=1), tuple("abc"), ("d",))
     alone = describe(unpaired, "xy")
     assert (alone.target_variety, alone.apart, alone.noise, alone.truth_correlation) == (None, None, None, None)
 

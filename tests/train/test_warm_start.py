@@ -10,7 +10,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
-from cyclegan_tf.train.warm_start import initialise
+from cyclegan_tf.train.warm_start import initialize
 from tests.helpers import tiny
 
 
@@ -55,7 +55,7 @@ def numbers(network):
 def test_the_checkpoint_that_was_asked_for_and_the_nearest_judges(tmp_path, checkpoint, generators, judges):
     run = write_run(tmp_path / "run", best=12)
     networks = networks_of()
-    record = initialise(networks, run.path, checkpoint)
+    record = initialize(networks, run.path, checkpoint)
     assert [numbers(networks[name]) for name in state.NETWORKS] == [{generators}] * 2 + [{judges}] * 2
     assert record["generators"]["step"] == generators
     assert record["discriminators"]["discriminator_x"] == {
@@ -73,11 +73,11 @@ def test_the_checkpoint_that_was_asked_for_and_the_nearest_judges(tmp_path, chec
 def test_of_two_as_near_the_later_and_a_damaged_one_is_passed_over(tmp_path):
     run = write_run(tmp_path / "run", whole=(10, 20, 30), best=25)
     networks = networks_of()
-    initialise(networks, run.path)
+    initialize(networks, run.path)
     assert numbers(networks["discriminator_x"]) == {30}
     newest = checkpoints.listed(run.checkpoints)[0]
     newest.write_bytes(newest.read_bytes()[:500])
-    initialise(networks, run.path)
+    initialize(networks, run.path)
     assert numbers(networks["discriminator_x"]) == {20}
 
 
@@ -87,15 +87,15 @@ def test_random_states_of_dropout_are_no_weights(tmp_path):
     states = [v for v in networks["generator_xy"].variables if v.path.endswith("seed_generator_state")]
     before = [state.numpy() for state in states]
     assert len(before) == 1
-    initialise(networks, run.path)
+    initialize(networks, run.path)
     assert numbers(networks["generator_xy"]) == {20}
     np.testing.assert_array_equal([state.numpy() for state in states], before)
 
 
-def test_colours_led_around_come_with_the_weights(tmp_path):
+def test_colors_led_around_come_with_the_weights(tmp_path):
     run = write_run(tmp_path / "run", "--generator.colour_skip=true")
     networks = networks_of("--generator.colour_skip=true")
-    initialise(networks, run.path)
+    initialize(networks, run.path)
     skip = networks["generator_yx"].get_layer("colour_skip")
     assert float(skip.pace.value) == 20
     assert {float(number) for number in np.unique(skip.kernel_start)} == {20}
@@ -118,7 +118,7 @@ class TestMisfits:
         networks = networks_of(*here)
         before = {name: network.get_weights() for name, network in networks.items()}
         with pytest.raises(UserError, match=message) as caught:
-            initialise(networks, run.path)
+            initialize(networks, run.path)
         assert "step_000000020.npz does not fit this experiment, and nothing was taken" in str(caught.value)
         for name, network in networks.items():
             for a, b in zip(network.get_weights(), before[name], strict=True):
@@ -127,7 +127,7 @@ class TestMisfits:
     def test_at_most_three_are_named_and_the_others_counted(self, tmp_path):
         run = write_run(tmp_path / "run")
         with pytest.raises(UserError, match=r"first/kernel .*; .*; .*; and \d+ more\. Leave out"):
-            initialise(networks_of("--generator.filters=3"), run.path)
+            initialize(networks_of("--generator.filters=3"), run.path)
 
     @pytest.mark.parametrize(
         ("there", "here", "told"),
@@ -141,7 +141,7 @@ class TestMisfits:
         run = write_run(tmp_path / "run", *there)
         networks = networks_of(*here)
         before = networks["discriminator_x"].get_weights()
-        record = initialise(networks, run.path)
+        record = initialize(networks, run.path)
         for a, b in zip(networks["discriminator_x"].get_weights(), before, strict=True):
             np.testing.assert_array_equal(a, b)
         assert numbers(networks["generator_xy"]) == {20}
@@ -153,7 +153,7 @@ class TestMisfits:
     def test_without_a_whole_checkpoint_there_are_no_judges(self, tmp_path):
         run = write_run(tmp_path / "run", whole=(), best=5)
         networks = networks_of()
-        record = initialise(networks, run.path)
+        record = initialize(networks, run.path)
         assert record["discriminators"] == {"discriminator_x": None, "discriminator_y": None}
         assert "discriminator_y starts anew: there is no whole checkpoint" in record["told"]
         assert numbers(networks["generator_yx"]) == {5}
@@ -161,10 +161,10 @@ class TestMisfits:
 
 def test_what_is_not_there(tmp_path):
     with pytest.raises(UserError, match="is not a run directory"):
-        initialise({}, tmp_path)
+        initialize({}, tmp_path)
     run = write_run(tmp_path / "run", whole=())
     with pytest.raises(UserError, match=r"--init_from .* has no checkpoint yet"):
-        initialise(networks_of(), run.path)
+        initialize(networks_of(), run.path)
     run = write_run(tmp_path / "other")
     with pytest.raises(UserError, match=r"--init_checkpoint is '11'; take best, last, .*: 10, 20\."):
-        initialise(networks_of(), run.path, "11")
+        initialize(networks_of(), run.path, "11")

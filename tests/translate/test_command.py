@@ -1,4 +1,4 @@
-"""Pictures of any size and kind through a generator, names kept, nothing overwritten."""
+"""Images of any size and kind through a generator, names kept, nothing overwritten."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def run(tmp_path_factory):
     """A run that is not finished: one checkpoint, no saved generators."""
     folder = tmp_path_factory.mktemp("train")
     run = folder / "run"
-    assert train.main(tiny.words(tiny.folder(folder / "pictures"), run, "--training.max_steps=1", "--quiet")) == 0
+    assert train.main(tiny.words(tiny.folder(folder / "images"), run, "--training.max_steps=1", "--quiet")) == 0
     (run / "generator_xy.keras").unlink()
     return run
 
@@ -57,7 +57,7 @@ def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
     for name in written:
         (before,) = folder.glob(name.rsplit(".", 1)[0] + ".*")
         assert image_io.read(tmp_path / "out" / name).shape == image_io.read(before).shape
-    assert "4 of 4 pictures translated" in capsys.readouterr().out
+    assert "4 of 4 images translated" in capsys.readouterr().out
 
 
 def test_direction_and_origin(run, folder, tmp_path, capsys):
@@ -98,13 +98,13 @@ def test_sixteen_bits_stay_sixteen(saved, tmp_path):
     assert image_io.read(tmp_path / "out.jpg").dtype == np.uint8
 
 
-def test_a_bad_picture_is_named_skipped_and_status_1(saved, folder, tmp_path, capsys):
-    (folder / "bad.jpg").write_text("not a picture")
+def test_a_bad_image_is_named_skipped_and_status_1(saved, folder, tmp_path, capsys):
+    (folder / "bad.jpg").write_text("not an image")
     assert translate.main([str(saved), str(folder), str(tmp_path / "out")]) == 1
     told = capsys.readouterr()
     assert "skipped:" in told.err
     assert "bad.jpg" in told.err
-    assert "4 of 5 pictures translated" in told.out
+    assert "4 of 5 images translated" in told.out
     assert not (tmp_path / "out" / "bad.jpg").exists()
 
 
@@ -114,7 +114,7 @@ def test_two_inputs_of_one_output_name_are_not_written_over(saved, folder, tmp_p
     assert "already written" in capsys.readouterr().err
 
 
-def test_batches_give_what_single_pictures_give(saved, folder, tmp_path):
+def test_batches_give_what_single_images_give(saved, folder, tmp_path):
     Image.open(folder / "a.png").transpose(Image.Transpose.ROTATE_180).save(folder / "a2.png")
     for words in (["1"], ["4"]):
         assert (
@@ -130,11 +130,11 @@ def test_batches_give_what_single_pictures_give(saved, folder, tmp_path):
 def test_ctrl_c_is_status_130_and_leaves_whole_files(saved, folder, tmp_path, monkeypatch, capsys):
     batch, calls = translation.Translator.batch, []
 
-    def interrupted(self, pictures):
+    def interrupted(self, images):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return batch(self, pictures)
+        return batch(self, images)
 
     monkeypatch.setattr(translation.Translator, "batch", interrupted)
     with pytest.raises(SystemExit) as caught:
@@ -175,14 +175,14 @@ def test_outputs_are_never_overwritten_unasked(saved, folder, tmp_path):
     ("words", "message"),
     [
         (("{saved}", "/nowhere.png", "{tmp}/o.png"), "/nowhere.png does not exist"),
-        (("{saved}", "{tmp}/empty", "{tmp}/o"), "empty holds no pictures"),
+        (("{saved}", "{tmp}/empty", "{tmp}/o"), "empty holds no images"),
         (("{saved}", "{folder}", "{folder}/a.png"), "is a file, but a folder"),
         (("{saved}", "{folder}/a.png", "{tmp}/o.xyz"), "must end in one of"),
         (("/nowhere", "{folder}/a.png", "{tmp}/o.png"), "neither a run directory nor a .keras file"),
         (("{tmp}/empty", "{folder}/a.png", "{tmp}/o.png"), "not a run directory"),
         (("{folder}/a.png", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
         (("{tmp}/broken.keras", "{folder}/a.png", "{tmp}/o.png"), "cannot be loaded"),
-        (("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"), "not a network from pictures to pictures"),
+        (("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"), "not a network from images to images"),
     ],
 )
 def test_bad_input_is_one_sentence(saved, folder, tmp_path, words, message):
@@ -207,7 +207,7 @@ def test_tiles_of_a_folder_large_and_small(saved, folder, tmp_path, capsys):
     assert translate.main(words) == 0
     told = capsys.readouterr().out
     assert "large.tif: 150 x 110 in 12 tiles, " in told
-    assert "6 of 6 pictures translated" in told
+    assert "6 of 6 images translated" in told
     assert translate.main([str(saved), str(folder), str(tmp_path / "whole"), "--quiet"]) == 0
     for path in (tmp_path / "whole").rglob("*.*"):
         found = image_io.read(tmp_path / "out" / path.relative_to(tmp_path / "whole"))
@@ -246,10 +246,10 @@ class Video:
     def __init__(self):
         self.calls = []
 
-    def is_film(self, path):
-        return path.suffix == ".film"
+    def is_video(self, path):
+        return path.suffix == ".video"
 
-    def translate_film(self, network, multiple_px, source, target, **options):
+    def translate_video(self, network, multiple_px, source, target, **options):
         self.calls.append((multiple_px, source, target, options))
         target.write_bytes(b"translated")
         return 3
@@ -262,9 +262,9 @@ def video(monkeypatch):
     return stand_in
 
 
-def test_a_film_goes_to_the_films_translator(saved, tmp_path, video, capsys):
-    source, target = tmp_path / "a.film", tmp_path / "b.film"
-    source.write_bytes(b"film")
+def test_a_video_goes_to_the_videos_translator(saved, tmp_path, video, capsys):
+    source, target = tmp_path / "a.video", tmp_path / "b.video"
+    source.write_bytes(b"video")
     assert translate.main([str(saved), str(source), str(target)]) == 0
     assert f"3 frames translated to {target}" in capsys.readouterr().out
     words = [str(saved), str(source), str(target), "--quiet"]
@@ -272,7 +272,7 @@ def test_a_film_goes_to_the_films_translator(saved, tmp_path, video, capsys):
         translate.main(words)
     assert translate.main([*words, "--skip_existing"]) == 0
     assert translate.main([*words, "--overwrite", "--half_life_frames=0"]) == 0
-    with pytest.raises(UserError, match=r"a\.film is the input itself, which would be lost"):
+    with pytest.raises(UserError, match=r"a\.video is the input itself, which would be lost"):
         translate.main([str(saved), str(source), str(source), "--overwrite"])
     (tmp_path / "out").mkdir()
     assert translate.main([str(saved), str(source), str(tmp_path / "out"), "--quiet"]) == 0
@@ -280,7 +280,7 @@ def test_a_film_goes_to_the_films_translator(saved, tmp_path, video, capsys):
     assert video.calls == [
         (4, source, target, plain),
         (4, source, target, {**plain, "half_life_frames": 0.0}),
-        (4, source, tmp_path / "out" / "a.film", plain),
+        (4, source, tmp_path / "out" / "a.video", plain),
     ]
 
 
@@ -291,9 +291,9 @@ def test_a_film_goes_to_the_films_translator(saved, tmp_path, video, capsys):
         (["a.png", "--tile=64", "--overlap=32"], "tiles of 64 px can overlap by 0 to 31 px"),
         (["a.png", "--tile=-1"], "--tile must be 0 or more, and is -1"),
         (["a.png", "--tile=64", "--overlap=8", "--batch_size=2"], "leave it out with --tile"),
-        (["a.png", "--half_life_frames=2"], "--half_life_frames is for films"),
-        (["a.film", "--half_life_frames=-2"], "--half_life_frames must be 0 or more, and is -2"),
-        (["a.film", "--tile=64"], "--tile is for pictures, and .*a.film is a film"),
+        (["a.png", "--half_life_frames=2"], "--half_life_frames is for videos"),
+        (["a.video", "--half_life_frames=-2"], "--half_life_frames must be 0 or more, and is -2"),
+        (["a.video", "--tile=64"], "--tile is for images, and .*a.video is a video"),
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence(saved, folder, tmp_path, video, words, message):

@@ -20,7 +20,7 @@ from cyclegan_tf.translate.translator import Task
 
 
 class Negative(keras.layers.Layer):
-    """White for black: the translation of every picture is known, and its own."""
+    """White for black: the translation of every image is known, and its own."""
 
     def call(self, inputs):
         return -inputs
@@ -34,19 +34,19 @@ def translator():
 
 @pytest.fixture
 def batches(translator, monkeypatch):
-    """How many pictures each call of the network was given."""
+    """How many images each call of the network was given."""
     sizes, batch = [], translator.batch
 
-    def noting(pictures):
-        sizes.append(len(pictures))
-        return batch(pictures)
+    def noting(images):
+        sizes.append(len(images))
+        return batch(images)
 
     monkeypatch.setattr(translator, "batch", noting)
     return sizes
 
 
 def make(folder, sizes, suffix=".png", dtype=np.uint8):
-    """Tasks for random pictures 00.png, 01.png, ... of these sizes."""
+    """Tasks for random images 00.png, 01.png, ... of these sizes."""
     rng, tasks = np.random.default_rng(7), []
     for index, size in enumerate(sizes):
         task = Task(folder / "in" / f"{index:02d}{suffix}", folder / "out" / f"{index:02d}{suffix}")
@@ -62,7 +62,7 @@ def assert_negative(task):
 
 
 def no_threads_left():
-    return not [thread for thread in threading.enumerate() if thread.name.startswith("pictures")]
+    return not [thread for thread in threading.enumerate() if thread.name.startswith("images")]
 
 
 @pytest.mark.parametrize("batch_size", [0, 1, 3])
@@ -81,7 +81,7 @@ def test_mixed_sizes_depths_and_kinds_come_out_in_order_and_right(translator, tm
     assert no_threads_left()
 
 
-def test_neighbours_of_one_padded_size_go_together(translator, batches, tmp_path):
+def test_neighbors_of_one_padded_size_go_together(translator, batches, tmp_path):
     a, b = (16, 16), (20, 20)
     tasks = make(tmp_path, [a, (15, 13), a, b, a, a, b, b, b, b])
     assert all(outcome.error is None for outcome in translate_files(translator, tasks, 2))
@@ -89,13 +89,13 @@ def test_neighbours_of_one_padded_size_go_together(translator, batches, tmp_path
 
 
 @pytest.mark.parametrize(("size", "expected"), [((16, 16), [8, 3]), ((64, 64), [4, 4, 3]), ((132, 128), [1] * 11)])
-def test_on_a_cpu_only_small_pictures_go_together_unasked(translator, batches, tmp_path, size, expected):
+def test_on_a_cpu_only_small_images_go_together_unasked(translator, batches, tmp_path, size, expected):
     list(translate_files(translator, make(tmp_path, [size] * 11)))
     assert batches == expected
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_a_broken_picture_in_the_middle_is_named_and_skipped(translator, tmp_path, batch_size):
+def test_a_broken_image_in_the_middle_is_named_and_skipped(translator, tmp_path, batch_size):
     tasks = make(tmp_path, [(16, 16)] * 7)
     tasks[2].source.write_bytes(tasks[2].source.read_bytes()[:60])
     tasks[5].source.unlink()
@@ -110,15 +110,15 @@ def test_a_broken_picture_in_the_middle_is_named_and_skipped(translator, tmp_pat
             assert_negative(tasks[index])
 
 
-def test_of_two_pictures_for_one_target_the_first_that_can_be_read_is_written(translator, tmp_path):
+def test_of_two_images_for_one_target_the_first_that_can_be_read_is_written(translator, tmp_path):
     tasks = make(tmp_path, [(16, 16)] * 6)
     same = tasks[0].target
     tasks = [tasks[0], *(Task(task.source, same) for task in tasks[1:3]), *tasks[3:]]
-    tasks[0].source.write_text("no picture")
+    tasks[0].source.write_text("no image")
     outcomes = list(translate_files(translator, tasks, 3))
     assert [outcome.task for outcome in outcomes] == tasks
     assert [outcome.error is None for outcome in outcomes] == [False, True, False, True, True, True]
-    assert str(outcomes[2].error) == f"{tasks[2].source}: another picture was already written to {same}"
+    assert str(outcomes[2].error) == f"{tasks[2].source}: another image was already written to {same}"
     for index in (1, 3, 4, 5):
         assert_negative(tasks[index])
 
@@ -126,15 +126,15 @@ def test_of_two_pictures_for_one_target_the_first_that_can_be_read_is_written(tr
 @pytest.mark.parametrize(("waiting_bytes", "most"), [(2**30, 4 + 3), (1, 1 + 3)])
 def test_only_so_much_is_read_ahead(translator, tmp_path, monkeypatch, waiting_bytes, most):
     """Alive are those ahead, the one being translated, the one before it, and one being read."""
-    monkeypatch.setattr(folder_translation, "WAITING_PICTURES", 4)
+    monkeypatch.setattr(folder_translation, "WAITING_IMAGES", 4)
     monkeypatch.setattr(folder_translation, "WAITING_BYTES", waiting_bytes)
     alive, counts, read = weakref.WeakValueDictionary(), [], image_io.read
 
     def counting(path, channels):
-        picture = read(path, channels)
-        alive[path] = picture
+        image = read(path, channels)
+        alive[path] = image
         counts.append(len(alive))
-        return picture
+        return image
 
     monkeypatch.setattr(image_io, "read", counting)
     tasks = make(tmp_path, [(16, 16)] * 40)
@@ -145,15 +145,15 @@ def test_only_so_much_is_read_ahead(translator, tmp_path, monkeypatch, waiting_b
 
 @pytest.mark.parametrize(("waiting_bytes", "most"), [(2**30, 4), (1, 0)])
 def test_only_so_much_waits_to_be_written(translator, batches, tmp_path, monkeypatch, waiting_bytes, most):
-    monkeypatch.setattr(folder_translation, "WAITING_PICTURES", 4)
+    monkeypatch.setattr(folder_translation, "WAITING_IMAGES", 4)
     monkeypatch.setattr(folder_translation, "WAITING_BYTES", waiting_bytes)
     tasks = make(tmp_path, [(16, 16)] * 20)
     saved, waiting, save = [], [], image_io.save
 
-    def slow(path, picture):
+    def slow(path, image):
         waiting.append(len(batches) - len(saved))
         time.sleep(0.01)
-        save(path, picture)
+        save(path, image)
         saved.append(path)
 
     monkeypatch.setattr(image_io, "save", slow)
@@ -198,12 +198,12 @@ def test_ctrl_c_leaves_whole_files_only_and_reads_no_more(translator, tmp_path, 
     tasks = make(tmp_path, [(16, 16)] * 60)
     batch, replace, read, reads, calls = translator.batch, image_io.os.replace, image_io.read, [], []
 
-    def interrupted(pictures):
+    def interrupted(images):
         calls.append(1)
         if len(calls) == 4:
             wait_until(lambda: list((tmp_path / "out").glob(".*.partial")))
             raise KeyboardInterrupt
-        return batch(pictures)
+        return batch(images)
 
     def slow(partial, path):
         time.sleep(0.1)
@@ -220,7 +220,7 @@ def test_ctrl_c_leaves_whole_files_only_and_reads_no_more(translator, tmp_path, 
         list(translate_files(translator, tasks, 1))
     assert no_threads_left()
     assert not list((tmp_path / "out").glob(".*"))
-    assert len(reads) <= 4 + folder_translation.WAITING_PICTURES
+    assert len(reads) <= 4 + folder_translation.WAITING_IMAGES
     written = [task for task in tasks if task.target.exists()]
     assert written
     for task in written:
@@ -249,13 +249,13 @@ def test_what_cannot_go_together_goes_alone(translator, batches, tmp_path, monke
     image_io.save(tasks[1].source, np.zeros((16, 16, 3), np.uint8))
     noting = translator.batch
 
-    def failing(pictures):
-        results = noting(pictures)
-        if len(pictures) > 1:
+    def failing(images):
+        results = noting(images)
+        if len(images) > 1:
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-        if not pictures[0].any():
-            raise UserError("the picture holds NaN")
-        if np.array_equal(pictures[0], third):
+        if not images[0].any():
+            raise UserError("the image holds NaN")
+        if np.array_equal(images[0], third):
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
         return results
 
@@ -265,7 +265,7 @@ def test_what_cannot_go_together_goes_alone(translator, batches, tmp_path, monke
     assert batches == [4, 1, 1, 1, 1]
     assert [outcome.error and str(outcome.error) for outcome in outcomes] == [
         None,
-        f"{tasks[1].source}: the picture holds NaN",
+        f"{tasks[1].source}: the image holds NaN",
         f"{tasks[2].source}: needs more memory than this device has free",
         None,
     ]

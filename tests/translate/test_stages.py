@@ -8,7 +8,7 @@ import tensorflow as tf
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.networks.shared_normalization import set_rate, shared_layers, sharing_copy
-from cyclegan_tf.translate.stages import PICTURE, Kept, passes, plan, steps_of
+from cyclegan_tf.translate.stages import IMAGE, Kept, passes, plan, steps_of
 
 SIDE = 32
 KINDS = {
@@ -30,14 +30,14 @@ def built(kind):
 @pytest.mark.parametrize(("kind", "keeping"), [*((kind, True) for kind in KINDS), ("resnet", False)])
 def test_the_stages_together_are_the_network(kind, keeping, tmp_path):
     network, side = built(kind)
-    picture = np.random.default_rng(0).uniform(-1, 1, (1, side, side, 3)).astype(np.float32)
-    expected = network(picture).numpy()  # at rate 1: keeps the picture's own statistics
+    image = np.random.default_rng(0).uniform(-1, 1, (1, side, side, 3)).astype(np.float32)
+    expected = network(image).numpy()  # at rate 1: keeps the image's own statistics
     set_rate(network, 0)
-    stages = plan(steps_of(network, picture.shape), keeping)
+    stages = plan(steps_of(network, image.shape), keeping)
     assert [stage.norm for stage in stages] == [*shared_layers(network), None]
     kept, tile = Kept(tmp_path), (0, 0)
     for stage in stages:
-        given = [tf.constant(picture) if n == PICTURE else kept.get(tile, n) for n in stage.takes]
+        given = [tf.constant(image) if n == IMAGE else kept.get(tile, n) for n in stage.takes]
         result, *keeps = stage.graph()(*given)
         for number in stage.drops:
             kept.drop(tile, number)

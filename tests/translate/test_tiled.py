@@ -1,4 +1,4 @@
-"""Pictures in tiles against the whole picture: the same colours, no seams, memory and files within their bounds."""
+"""Images in tiles against the whole image: the same colors, no seams, memory and files within their bounds."""
 
 import shutil
 import tracemalloc
@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.strips import WholePicture
+from cyclegan_tf.images.strips import WholeImage
 from cyclegan_tf.networks.builders import build_generator, size_multiple
 from cyclegan_tf.translate import tiled as large_translation
 from cyclegan_tf.translate.tiled import Cost, PooledMoments, TiledTranslator, described, translate_large_files
 from cyclegan_tf.translate.translator import Task, Translator
-from tests.helpers import pictures
+from tests.helpers import image_files
 
 # With one block a pixel is seen by those up to 21 px away; a tile counts from 15 px inside its rim on.
 TILE, OVERLAP = 128, 60
@@ -43,8 +43,8 @@ def uneven(height=150, width=205, dtype=np.uint8):
     return np.rint(values * np.iinfo(dtype).max).astype(dtype)
 
 
-def in_tiles(translator, picture, folder):
-    return np.concatenate(list(translator.rows(WholePicture(picture), folder)))
+def in_tiles(translator, image, folder):
+    return np.concatenate(list(translator.rows(WholeImage(image), folder)))
 
 
 def levels_off(a, b):
@@ -61,21 +61,21 @@ def levels_off(a, b):
         ({"dtype_policy": "mixed_bfloat16"}, 8),
     ],
 )
-def test_tiles_give_what_the_whole_picture_gives(tmp_path, options, most):
-    made, picture = network(**options), uneven()
-    whole = Translator(made, 4)(picture)
+def test_tiles_give_what_the_whole_image_gives(tmp_path, options, most):
+    made, image = network(**options), uneven()
+    whole = Translator(made, 4)(image)
     tiled = TiledTranslator(made, 4, TILE, OVERLAP)
-    assert tiled.tiling(*picture.shape[:2]).count == 6
-    found = in_tiles(tiled, picture, tmp_path)
-    assert (found.shape, found.dtype) == (picture.shape, np.uint8)
+    assert tiled.tiling(*image.shape[:2]).count == 6
+    found = in_tiles(tiled, image, tmp_path)
+    assert (found.shape, found.dtype) == (image.shape, np.uint8)
     assert levels_off(found, whole) <= most
     assert whole.std() > 20  # there is something to be wrong about
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_costs_time_only(plain, tmp_path, monkeypatch):
-    picture, tiled = uneven(96, 136), TiledTranslator(plain, 4, TILE, OVERLAP)
-    kept = in_tiles(tiled, picture, tmp_path)
+    image, tiled = uneven(96, 136), TiledTranslator(plain, 4, TILE, OVERLAP)
+    kept = in_tiles(tiled, image, tmp_path)
     roomy = tiled.cost(96, 136, tmp_path)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, roomy.kept_bytes))
@@ -83,14 +83,14 @@ def test_a_full_disk_costs_time_only(plain, tmp_path, monkeypatch):
     assert (full.tiles, full.rounds, full.kept_bytes) == (roomy.tiles, roomy.rounds, 0) == (2, 8, 0)
     assert full.passes > 2 * roomy.passes
     monkeypatch.setattr(large_translation, "Kept", lambda folder: None)
-    assert levels_off(in_tiles(tiled, picture, tmp_path), kept) <= 1
+    assert levels_off(in_tiles(tiled, image, tmp_path), kept) <= 1
 
 
 def test_sixteen_bits_stay_sixteen_and_every_tile_is_told(plain, tmp_path):
-    picture, told = uneven(96, 136, np.uint16), []
+    image, told = uneven(96, 136, np.uint16), []
     tiled = TiledTranslator(plain, 4, TILE, OVERLAP)
-    rows = list(tiled.rows(WholePicture(picture), tmp_path, lambda: told.append(1)))
-    whole = Translator(plain, 4)(picture)
+    rows = list(tiled.rows(WholeImage(image), tmp_path, lambda: told.append(1)))
+    whole = Translator(plain, 4)(image)
     assert rows[0].dtype == np.uint16
     assert levels_off(np.concatenate(rows), whole) <= 260  # of 65535; 8 bits alone would be 257 off
     cost = tiled.cost(96, 136, tmp_path)
@@ -101,16 +101,16 @@ def test_a_unet_in_tiles_is_near_the_whole_and_far_nearer_than_plain_tiles(tmp_p
     made = build_generator("unet_128", filters=3, seed=5)
     for variable in made.trainable_variables:
         variable.assign(8 * variable)
-    picture = uneven(256, 384)
-    whole = Translator(made, 128)(picture).astype(float)
-    found = in_tiles(TiledTranslator(made, size_multiple("unet_128"), 256, 64), picture, tmp_path)
-    plain = np.concatenate([Translator(made, 128)(picture[:, left : left + 128]) for left in (0, 128, 256)], axis=1)
+    image = uneven(256, 384)
+    whole = Translator(made, 128)(image).astype(float)
+    found = in_tiles(TiledTranslator(made, size_multiple("unet_128"), 256, 64), image, tmp_path)
+    plain = np.concatenate([Translator(made, 128)(image[:, left : left + 128]) for left in (0, 128, 256)], axis=1)
     error, of_plain = (np.abs(values - whole).mean() for values in (found, plain))
     assert error < 0.5 * of_plain
 
 
 def test_stopped_midway_nothing_is_left(plain, tmp_path):
-    rows = TiledTranslator(plain, 4, TILE, OVERLAP).rows(WholePicture(uneven()), tmp_path)
+    rows = TiledTranslator(plain, 4, TILE, OVERLAP).rows(WholeImage(uneven()), tmp_path)
     next(rows)
     assert len(list(tmp_path.iterdir())) == 1
     rows.close()
@@ -125,7 +125,7 @@ def test_nan_is_one_sentence(tmp_path):
 
 
 class Endless:
-    """A picture that is made as it is read."""
+    """An image that is made as it is read."""
 
     width, dtype = 256, np.dtype(np.uint8)
 
@@ -140,9 +140,9 @@ def test_memory_does_not_grow_with_the_height(tmp_path):
     tiled = TiledTranslator(network(filters=1), 4, 128, 16)
     peaks = []
     for height in (464, 464, 1024):  # the first also makes the graphs; tiles begin every 112 px in all
-        picture, seen = Endless(height), 0
+        image, seen = Endless(height), 0
         tracemalloc.start()
-        for rows in tiled.rows(picture, tmp_path):
+        for rows in tiled.rows(image, tmp_path):
             seen += len(rows)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -163,7 +163,7 @@ def test_pooled_moments_are_those_of_all_pixels():
 
 
 def test_files_small_and_large_good_and_bad(plain, tmp_path):
-    large, small = uneven(), pictures.smooth()
+    large, small = uneven(), image_files.smooth()
     image_io.save(tmp_path / "large.tif", large)
     image_io.save(tmp_path / "small.png", small)
     (tmp_path / "bad.tif").write_bytes((tmp_path / "large.tif").read_bytes()[:5000])
@@ -175,7 +175,7 @@ def test_files_small_and_large_good_and_bad(plain, tmp_path):
     errors = [None if outcome.error is None else str(outcome.error) for outcome in outcomes]
     assert errors[0] is errors[2] is None
     assert "bad.tif: is damaged or cut off" in errors[1]
-    assert "another picture was already written" in errors[3]
+    assert "another image was already written" in errors[3]
     assert levels_off(image_io.read(tmp_path / "out" / "large.tif"), whole(large)) <= 1
     np.testing.assert_array_equal(image_io.read(tmp_path / "out" / "small.png"), whole(small))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["large.tif", "small.png"]

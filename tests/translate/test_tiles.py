@@ -7,7 +7,7 @@ from cyclegan_tf.translate.tiles import TileReader, Tiling, blended_rows
 
 
 class Memory:
-    """A picture in memory that notes what was asked for."""
+    """An image in memory that notes what was asked for."""
 
     def __init__(self, values):
         self.values, self.asked = values, []
@@ -25,7 +25,7 @@ CUTS = [(32, 8, 4, 16), (32, 0, 4, 16), (48, 20, 16, 16), (64, 24, 32, 16), (36,
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("cut", CUTS)
-def test_tiles_cover_the_padded_picture_on_the_networks_grid(size, cut):
+def test_tiles_cover_the_padded_image_on_the_networks_grid(size, cut):
     tile, overlap, multiple, least = cut
     tiling = Tiling.of(*size, *cut)
     for length, axis in zip(size, (tiling.rows, tiling.columns), strict=True):
@@ -48,7 +48,7 @@ def test_tiles_cover_the_padded_picture_on_the_networks_grid(size, cut):
         assert (covered == 1).all()
 
 
-def test_the_rim_of_a_tile_counts_for_nothing_inside_the_picture_only():
+def test_the_rim_of_a_tile_counts_for_nothing_inside_the_image_only():
     axis = Tiling.of(96, 96, 48, 16, 4).rows
     assert axis.starts == (0, 24, 48)
     first, middle, last = axis.weights
@@ -60,20 +60,20 @@ def test_the_rim_of_a_tile_counts_for_nothing_inside_the_picture_only():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_tiles_put_together_are_the_picture_and_rows_come_once(size):
+def test_tiles_put_together_are_the_image_and_rows_come_once(size):
     values = np.random.default_rng(0).integers(0, 256, (*size, 2), np.uint8)
-    picture = Memory(values)
+    image = Memory(values)
     tiling = Tiling.of(*size, 32, 8, 4, 16)
-    read = TileReader(picture, tiling)
+    read = TileReader(image, tiling)
     parts = list(blended_rows(tiling, lambda place: read(place).astype(np.float32)))
     np.testing.assert_allclose(np.concatenate(parts), values, atol=1e-3)
     # one row of tiles is read at a time, each once
-    assert len(picture.asked) == len(tiling.rows.starts)
-    assert max(bottom - top for top, bottom in picture.asked) <= 32
+    assert len(image.asked) == len(tiling.rows.starts)
+    assert max(bottom - top for top, bottom in image.asked) <= 32
     assert max(len(part) for part in parts) <= 32
 
 
-def test_margins_are_those_of_the_whole_picture():
+def test_margins_are_those_of_the_whole_image():
     values = np.random.default_rng(0).integers(0, 256, (37, 50, 3), np.uint8)
     tiling = Tiling.of(37, 50, 16, 4, 4)
     read = TileReader(Memory(values), tiling)

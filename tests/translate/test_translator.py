@@ -1,4 +1,4 @@
-"""One picture of any size through a generator."""
+"""One image of any size through a generator."""
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ def noting(then=None):
     return network, shapes
 
 
-def random_picture(height, width, dtype=np.uint8, seed=1):
+def random_image(height, width, dtype=np.uint8, seed=1):
     return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, 3)).astype(dtype)
 
 
@@ -48,18 +48,18 @@ def largest_difference(a, b):
 def test_any_size_comes_back_at_its_place_and_depth(size, dtype):
     inputs = keras.Input((None, None, 3))
     translator = translation.Translator(keras.Model(inputs, Identity()(inputs)), 4)
-    picture = np.random.default_rng(1).integers(0, np.iinfo(dtype).max + 1, (*size, 3)).astype(dtype)
-    out = translator(picture)
+    image = np.random.default_rng(1).integers(0, np.iinfo(dtype).max + 1, (*size, 3)).astype(dtype)
+    out = translator(image)
     assert out.dtype == dtype
-    assert np.abs(out.astype(int) - picture).max() <= (0 if dtype == np.uint8 else 1)
+    assert np.abs(out.astype(int) - image).max() <= (0 if dtype == np.uint8 else 1)
 
 
-def test_a_picture_that_fits_is_given_to_the_network_as_it_is():
+def test_a_image_that_fits_is_given_to_the_network_as_it_is():
     network = build_generator("resnet_6blocks", filters=2, blocks=1, seed=3)
-    picture = np.random.default_rng(1).integers(0, 256, (32, 20, 3), np.uint8)
-    direct = network(tf.constant(picture[None] / 127.5 - 1, tf.float32))[0].numpy()
+    image = np.random.default_rng(1).integers(0, 256, (32, 20, 3), np.uint8)
+    direct = network(tf.constant(image[None] / 127.5 - 1, tf.float32))[0].numpy()
     expected = np.round((direct + 1) * 127.5)
-    assert np.abs(translation.Translator(network, 4)(picture).astype(int) - expected).max() <= 1
+    assert np.abs(translation.Translator(network, 4)(image).astype(int) - expected).max() <= 1
 
 
 def test_u_nets_take_any_size_too():
@@ -73,14 +73,14 @@ def test_a_graph_of_one_size_gives_what_the_graph_of_any_size_gives(architecture
     blocks = {} if architecture.startswith("unet") else {"blocks": 1}
     network, shapes = noting(build_generator(architecture, filters=2, norm_affine=True, seed=3, **blocks))
     multiple = 4 if blocks else 128
-    picture = random_picture(45, 150, np.uint16)  # 16 bits show differences that 8 hide
-    own = translation.Translator(network, multiple)(picture)
+    image = random_image(45, 150, np.uint16)  # 16 bits show differences that 8 hide
+    own = translation.Translator(network, multiple)(image)
     (static,) = shapes
     assert None not in static
     other = translation.Translator(network, multiple)
-    other(random_picture(300, 20))
+    other(random_image(300, 20))
     shapes.clear()
-    assert largest_difference(other(picture), own) <= 2
+    assert largest_difference(other(image), own) <= 2
     assert shapes == [(1, None, None, 3)]
 
 
@@ -94,7 +94,7 @@ def test_a_hundred_sizes_share_one_graph():
 
 def test_a_size_that_comes_often_gets_a_graph_and_one_long_unused_loses_it(monkeypatch):
     monkeypatch.setattr(translation, "GRAPH_PAYS_PX", 2 * 16 * 32)
-    monkeypatch.setattr(translation, "MOST_GRAPHS", 2)
+    monkeypatch.setattr(translation, "MAX_GRAPHS", 2)
     network, shapes = noting()
     translator = translation.Translator(network, 4)
     for width, traced in [
@@ -115,23 +115,23 @@ def test_a_size_that_comes_often_gets_a_graph_and_one_long_unused_loses_it(monke
         assert [shape[2] for shape in shapes] == traced, width
 
 
-def test_a_batch_gives_what_each_picture_alone_gives():
+def test_a_batch_gives_what_each_image_alone_gives():
     """Also where sizes differ before padding, or depths do."""
     network, shapes = noting(build_generator("resnet_6blocks", filters=2, blocks=1, seed=3))
-    pictures = [
-        random_picture(30, 21, np.uint8, 1),
-        random_picture(32, 22, np.uint16, 2),
-        random_picture(29, 24, np.uint8, 3) // 8,
+    images = [
+        random_image(30, 21, np.uint8, 1),
+        random_image(32, 22, np.uint16, 2),
+        random_image(29, 24, np.uint8, 3) // 8,
     ]
-    together = translation.Translator(network, 4).batch(pictures)
+    together = translation.Translator(network, 4).batch(images)
     assert shapes == [(3, 32, 24, 3)]
     translator = translation.Translator(network, 4)
-    translator(random_picture(16, 16))
+    translator(random_image(16, 16))
     shapes.clear()
-    for picture, translated, in_turn in zip(pictures, together, translator.batch(pictures), strict=True):
-        alone = translation.Translator(network, 4)(picture)
-        assert largest_difference(translated, alone) <= (1 if picture.dtype == np.uint8 else 2)
-        assert largest_difference(in_turn, alone) <= (1 if picture.dtype == np.uint8 else 2)
+    for image, translated, in_turn in zip(images, together, translator.batch(images), strict=True):
+        alone = translation.Translator(network, 4)(image)
+        assert largest_difference(translated, alone) <= (1 if image.dtype == np.uint8 else 2)
+        assert largest_difference(in_turn, alone) <= (1 if image.dtype == np.uint8 else 2)
     assert shapes[0] == (1, None, None, 3)
 
 
@@ -142,11 +142,11 @@ def test_a_batch_of_several_padded_sizes_is_refused(sizes):
         translator.batch([np.zeros((*size, 3), np.uint8) for size in sizes])
 
 
-def test_nan_is_an_error_and_not_a_picture():
+def test_nan_is_an_error_and_not_a_image():
     inputs = keras.Input((None, None, 3))
     network = keras.Model(inputs, keras.layers.Rescaling(float("nan"))(inputs))
     with pytest.raises(UserError, match="NaN"):
-        translation.Translator(network, 4)(random_picture(16, 16))
+        translation.Translator(network, 4)(random_image(16, 16))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -175,11 +175,11 @@ def test_names_that_cannot_be_written_become_png(tmp_path):
 
 def test_an_output_that_is_its_own_input_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
-    picture = tmp_path / "in" / "a.png"
-    Image.new("RGB", (8, 8)).save(picture)
-    (tmp_path / "link.png").symlink_to(picture)
-    for source, target in ((picture, picture), (picture, tmp_path / "in"), (tmp_path / "in", tmp_path / "in")):
+    image = tmp_path / "in" / "a.png"
+    Image.new("RGB", (8, 8)).save(image)
+    (tmp_path / "link.png").symlink_to(image)
+    for source, target in ((image, image), (image, tmp_path / "in"), (tmp_path / "in", tmp_path / "in")):
         with pytest.raises(UserError, match=r"a\.png is the input itself, which would be lost"):
             translation.plan(source, target)
     with pytest.raises(UserError, match=r"link\.png is the input itself"):
-        translation.plan(picture, tmp_path / "link.png")
+        translation.plan(image, tmp_path / "link.png")

@@ -1,4 +1,4 @@
-"""Films: what is kept, that memory is bounded, and that nothing half-written stays."""
+"""Videos: what is kept, that memory is bounded, and that nothing half-written stays."""
 
 import dataclasses
 import gc
@@ -16,9 +16,9 @@ from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.translate import video
 from cyclegan_tf.translate.translator import Translator
 
-pytest.importorskip("av", reason='films need PyAV: pip install "cyclegan-tf[video]"')
+pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
 
-from tests.helpers.films import pictures, read_frames, read_sounds, write_film
+from tests.helpers.videos import images, read_frames, read_sounds, write_video
 
 
 class Negative(keras.layers.Layer):
@@ -35,7 +35,7 @@ def negative(channels=3):
 
 @pytest.fixture
 def lossless(monkeypatch):
-    # Without loss but for the rounding of colours; what is usual has a test of its own.
+    # Without loss but for the rounding of colors; what is usual has a test of its own.
     options = {"libx264": {"crf": "0"}, "libvpx-vp9": {"lossless": "1"}}
     full = {"pixels": "yuv444p", "pixels_of_odd_sizes": "yuv444p"}
     kinds = {
@@ -46,12 +46,12 @@ def lossless(monkeypatch):
 
 
 def translate(source, target, network=None, **options):
-    return video.translate_film(network or negative(), 1, source, target, **{"half_life_frames": 0, **options})
+    return video.translate_video(network or negative(), 1, source, target, **{"half_life_frames": 0, **options})
 
 
-def test_films_are_known_by_their_names():
-    assert all(video.is_film(Path(f"a.b.{name}")) for name in "mp4 MOV mkv avi webm m4v".split())
-    assert not any(video.is_film(Path(name)) for name in ("mp4", "a.gif", "a.mp4.png", "b"))
+def test_videos_are_known_by_their_names():
+    assert all(video.is_video(Path(f"a.b.{name}")) for name in "mp4 MOV mkv avi webm m4v".split())
+    assert not any(video.is_video(Path(name)) for name in ("mp4", "a.gif", "a.mp4.png", "b"))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_films_are_known_by_their_names():
 )
 def test_frames_times_and_sound_are_kept(tmp_path, lossless, source, target, sounds):
     codec = "libvpx-vp9" if source.endswith("webm") else "libx264"
-    write_film(tmp_path / source, pictures(12), codec=codec, sounds=sounds, pix_fmt="yuv420p")
+    write_video(tmp_path / source, images(12), codec=codec, sounds=sounds, pix_fmt="yuv420p")
     assert translate(tmp_path / source, tmp_path / target) == 12
     before, after = read_frames(tmp_path / source), read_frames(tmp_path / target)
     assert len(after) == 12
@@ -81,13 +81,13 @@ def test_frames_times_and_sound_are_kept(tmp_path, lossless, source, target, sou
 @pytest.mark.parametrize(("target", "exact"), [("b.mp4", 1e-9), ("b.mkv", 6e-4), ("b.webm", 6e-4)])
 def test_varying_frame_rates_are_kept(tmp_path, target, exact):
     times = [0, 3000, 4500, 12000, 12600, 90000, 93003]
-    source = write_film(tmp_path / "a.mp4", pictures(7), times=times, time_base=Fraction(1, 90000))
+    source = write_video(tmp_path / "a.mp4", images(7), times=times, time_base=Fraction(1, 90000))
     assert translate(source, tmp_path / target) == 7
     assert [time for time, _ in read_frames(tmp_path / target)] == pytest.approx([t / 90000 for t in times], abs=exact)
 
 
 def test_frames_held_back_and_out_of_order_come_out_in_order(tmp_path, lossless):
-    write_film(tmp_path / "a.avi", pictures(9), codec="mpeg4", pix_fmt="yuv420p")
+    write_video(tmp_path / "a.avi", images(9), codec="mpeg4", pix_fmt="yuv420p")
     assert translate(tmp_path / "a.avi", tmp_path / "b.mkv") == 9
     before, after = read_frames(tmp_path / "a.avi"), read_frames(tmp_path / "b.mkv")
     times = [time for time, _ in after]
@@ -99,9 +99,9 @@ def test_frames_held_back_and_out_of_order_come_out_in_order(tmp_path, lossless)
 @pytest.mark.parametrize("target", ["b.mp4", "b.webm"])
 @pytest.mark.parametrize("size", [(31, 45), (32, 45), (31, 48)])
 def test_odd_sizes_are_padded_for_the_network_and_kept(tmp_path, lossless, target, size):
-    source = write_film(tmp_path / "a.mkv", pictures(3, *size))
+    source = write_video(tmp_path / "a.mkv", images(3, *size))
     network = networks.build_generator("resnet_6blocks", filters=2, blocks=1, seed=1, dtype_policy="float32")
-    video.translate_film(network, 4, source, tmp_path / target, half_life_frames=0)
+    video.translate_video(network, 4, source, tmp_path / target, half_life_frames=0)
     alone = Translator(network, 4)
     for (_, old), (_, new) in zip(read_frames(source), read_frames(tmp_path / target), strict=True):
         assert new.shape == (*size, 3)
@@ -120,10 +120,10 @@ def test_odd_sizes_are_padded_for_the_network_and_kept(tmp_path, lossless, targe
 def test_as_usually_written(tmp_path, target, size, pixels):
     import av
 
-    source = write_film(tmp_path / "a.mkv", pictures(4, *size))
+    source = write_video(tmp_path / "a.mkv", images(4, *size))
     translate(source, tmp_path / target)
-    with av.open(str(tmp_path / target)) as film:
-        stream = film.streams.video[0]
+    with av.open(str(tmp_path / target)) as clip:
+        stream = clip.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("vp9" if "webm" in target else "h264", pixels)
         assert (stream.height, stream.width) == size
     for (_, old), (_, new) in zip(read_frames(source), read_frames(tmp_path / target), strict=True):
@@ -132,49 +132,49 @@ def test_as_usually_written(tmp_path, target, size, pixels):
 
 
 @pytest.mark.parametrize(("matrix", "color_range"), [(1, 1), (1, 2), (5, 1), (5, 2)])
-def test_colours_are_read_and_written_by_the_films_tags(tmp_path, lossless, monkeypatch, matrix, color_range):
+def test_colors_are_read_and_written_by_the_videos_tags(tmp_path, lossless, monkeypatch, matrix, color_range):
     import av
 
-    wanted = pictures(2)
-    source = write_film(tmp_path / "a.mkv", wanted, matrix=matrix, color_range=color_range)
+    wanted = images(2)
+    source = write_video(tmp_path / "a.mkv", wanted, matrix=matrix, color_range=color_range)
     seen = []
     given = video.FrameTranslator.__call__
     monkeypatch.setattr(video.FrameTranslator, "__call__", lambda self, f: seen.append(f.copy()) or given(self, f))
     translate(source, tmp_path / "b.mp4")
-    with av.open(str(tmp_path / "b.mp4")) as film:
-        assert next(film.decode(video=0)).colorspace == matrix
-    for picture, frame, (_, new) in zip(wanted, seen, read_frames(tmp_path / "b.mp4"), strict=True):
-        assert np.abs(picture.astype(int) - frame).max() <= 3
-        assert abs((255.0 - picture - new).mean()) < 0.7
+    with av.open(str(tmp_path / "b.mp4")) as clip:
+        assert next(clip.decode(video=0)).colorspace == matrix
+    for image, frame, (_, new) in zip(wanted, seen, read_frames(tmp_path / "b.mp4"), strict=True):
+        assert np.abs(image.astype(int) - frame).max() <= 3
+        assert abs((255.0 - image - new).mean()) < 0.7
 
 
-def test_turned_films_are_translated_upright_and_stay_turned(tmp_path, lossless, monkeypatch):
+def test_turned_videos_are_translated_upright_and_stay_turned(tmp_path, lossless, monkeypatch):
     import av
 
-    frames = pictures(3)
-    source = write_film(tmp_path / "a.mp4", frames, turned=90, pixel_aspect=Fraction(4, 3))
+    frames = images(3)
+    source = write_video(tmp_path / "a.mp4", frames, turned=90, pixel_aspect=Fraction(4, 3))
     seen = []
     given = video.FrameTranslator.__call__
     monkeypatch.setattr(video.FrameTranslator, "__call__", lambda self, f: seen.append(f.copy()) or given(self, f))
     translate(source, tmp_path / "b.mp4")
     for frame, upright in zip(frames, seen, strict=True):
         assert np.abs(np.rot90(frame).astype(int) - upright).max() <= 3
-    with av.open(str(tmp_path / "b.mp4")) as film:
-        first = next(film.decode(video=0))
+    with av.open(str(tmp_path / "b.mp4")) as clip:
+        first = next(clip.decode(video=0))
         assert (first.width, first.height, first.rotation) == (48, 32, 90)
-        assert film.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+        assert clip.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
     for frame, (_, new) in zip(frames, read_frames(tmp_path / "b.mp4"), strict=True):
         assert np.abs(255.0 - frame - new).mean() < 1.5
 
 
-def test_statistics_follow_the_film(tmp_path, lossless):
+def test_statistics_follow_the_video(tmp_path, lossless):
     """Half-life 0 and 8 differ, and 8 is what `FrameTranslator` gives (its numbers: test_frames.py)."""
-    frames = [frame // 2 + 10 * number for number, frame in enumerate(pictures(5))]
-    source = write_film(tmp_path / "a.mkv", frames)
+    frames = [frame // 2 + 10 * number for number, frame in enumerate(images(5))]
+    source = write_video(tmp_path / "a.mkv", frames)
     network = networks.build_generator("resnet_6blocks", filters=4, blocks=1, seed=2, dtype_policy="float32")
     results = {}
     for half_life in (0, 8):
-        video.translate_film(network, 4, source, tmp_path / f"{half_life}.mkv", half_life_frames=half_life)
+        video.translate_video(network, 4, source, tmp_path / f"{half_life}.mkv", half_life_frames=half_life)
         results[half_life] = [frame for _, frame in read_frames(tmp_path / f"{half_life}.mkv")]
         direct = video.FrameTranslator(network, 4, half_life)
         for (_, old), new in zip(read_frames(source), results[half_life], strict=True):
@@ -183,7 +183,7 @@ def test_statistics_follow_the_film(tmp_path, lossless):
 
 
 def test_one_frame_is_in_memory_at_a_time(tmp_path, monkeypatch):
-    source = write_film(tmp_path / "a.mp4", pictures(40))
+    source = write_video(tmp_path / "a.mp4", images(40))
     alive, most = weakref.WeakSet(), [0]
 
     class Frame(np.ndarray):
@@ -209,7 +209,7 @@ def leftovers(folder):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])
 def test_what_stops_half_way_leaves_nothing(tmp_path, monkeypatch, error):
-    source = write_film(tmp_path / "a.mp4", pictures(10), sounds=["aac"])
+    source = write_video(tmp_path / "a.mp4", images(10), sounds=["aac"])
     (tmp_path / "b.mp4").write_bytes(b"of yesterday")
     given, count = video.FrameTranslator.__call__, []
 
@@ -227,8 +227,8 @@ def test_what_stops_half_way_leaves_nothing(tmp_path, monkeypatch, error):
     assert (tmp_path / "b.mp4").read_bytes() == b"of yesterday"
 
 
-def test_a_film_damaged_in_the_middle_leaves_nothing(tmp_path):
-    source = write_film(tmp_path / "a.mp4", pictures(30, 64, 64), codec="mpeg4", pix_fmt="yuv420p")
+def test_a_video_damaged_in_the_middle_leaves_nothing(tmp_path):
+    source = write_video(tmp_path / "a.mp4", images(30, 64, 64), codec="mpeg4", pix_fmt="yuv420p")
     data = bytearray(source.read_bytes())
     middle = slice(len(data) * 4 // 10, len(data) * 6 // 10)
     data[middle] = np.random.default_rng(0).bytes(middle.stop - middle.start)
@@ -241,7 +241,7 @@ def test_a_film_damaged_in_the_middle_leaves_nothing(tmp_path):
 def test_a_full_disk_is_one_sentence(tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full")
-    source = write_film(tmp_path / "a.mp4", pictures(4))
+    source = write_video(tmp_path / "a.mp4", images(4))
     partial = tmp_path / f".b.mkv.{os.getpid()}.partial"
     partial.symlink_to("/dev/full")
     with pytest.raises(UserError, match=r"b\.mkv cannot be written \(No space left on device\)"):
@@ -252,7 +252,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("target", "options", "message"),
     [
-        ("b.avi", {}, r"b\.avi: films are written as \.mp4"),
+        ("b.avi", {}, r"b\.avi: videos are written as \.mp4"),
         ("b.webm", {}, r"\.webm files do not hold sound of the kind aac.*\.mkv"),
         ("b.mp4", {"network": negative(1)}, "from 3 channels to 3, but this one takes 1 and gives 1"),
         ("b.mp4", {"half_life_frames": -1}, "half-life must be 0 frames or more, and is -1"),
@@ -261,7 +261,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     ],
 )
 def test_a_mistake_is_one_sentence(tmp_path, target, options, message):
-    source = write_film(tmp_path / "a.mp4", pictures(3), sounds=["aac"])
+    source = write_video(tmp_path / "a.mp4", images(3), sounds=["aac"])
     with pytest.raises(UserError, match=message) as caught:
         translate(source, tmp_path / target, **options)
     assert "\n" not in str(caught.value)

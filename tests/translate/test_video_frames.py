@@ -1,4 +1,4 @@
-"""Frames one after the other: alone as pictures, or with statistics that follow; cuts between scenes."""
+"""Frames one after the other: alone as images, or with statistics that follow; cuts between scenes."""
 
 import keras
 import numpy as np
@@ -8,11 +8,11 @@ from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks.layers import InstanceNormalization
 from cyclegan_tf.translate.translator import Translator
 from cyclegan_tf.translate.video_frames import CUT_LEVELS, HALF_LIFE_FRAMES, FrameTranslator, SceneCuts
-from tests.helpers.pictures import noise
+from tests.helpers.image_files import noise
 
 
 def generator(**options):
-    """Small, and with weights large enough that its pictures have contrast."""
+    """Small, and with weights large enough that its images have contrast."""
     network = networks.build_generator(
         "resnet_6blocks", filters=4, blocks=2, seed=3, norm_affine=True, dtype_policy="float32", **options
     )
@@ -39,7 +39,7 @@ def close(frame, other, most):
     return np.abs(frame.astype(int) - other.astype(int)).max() <= most
 
 
-def test_half_life_0_is_each_frame_as_a_picture():
+def test_half_life_0_is_each_frame_as_a_image():
     frames = [noise(17, 22, seed=seed) for seed in range(3)]
     network = generator()
     translate, alone = FrameTranslator(network, 4, 0), Translator(network, 4)
@@ -48,7 +48,7 @@ def test_half_life_0_is_each_frame_as_a_picture():
 
 
 @pytest.mark.parametrize("half_life", [1, 8])
-def test_the_first_frame_and_a_still_film_are_as_pictures(half_life):
+def test_the_first_frame_and_a_still_video_are_as_images(half_life):
     frame, network = noise(24, 20), generator()
     wanted = Translator(network, 4)(frame)
     translate = FrameTranslator(network, 4, half_life)
@@ -88,12 +88,12 @@ def test_without_detection_the_scene_before_would_be_seen(monkeypatch):
 def test_the_given_network_is_left_alone():
     network = generator()
     before = [np.array(weight) for weight in network.get_weights()]
-    picture = noise(16, 16)
-    alone = Translator(network, 4)(picture)
+    image = noise(16, 16)
+    alone = Translator(network, 4)(image)
     translate = FrameTranslator(network, 4, 4)
     for seed in range(3):
         translate(noise(16, 16, seed=seed))
-    np.testing.assert_array_equal(Translator(network, 4)(picture), alone)
+    np.testing.assert_array_equal(Translator(network, 4)(image), alone)
     for weight, old in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
 

@@ -1,4 +1,4 @@
-"""The whole job: every good picture out once, bad ones listed, killed and started again; mistakes in one sentence."""
+"""The whole job: every good image out once, bad ones listed, killed and started again; mistakes in one sentence."""
 
 import importlib.util
 import json
@@ -41,7 +41,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """2,000 pictures of 16 px in folders, one of a hundred cut off; also which those are."""
+    """2,000 images of 16 px in folders, one of a hundred cut off; also which those are."""
     folder = tmp_path_factory.mktemp("many")
     rng, bad = np.random.default_rng(5), set()
     for index in range(COUNT):
@@ -125,7 +125,7 @@ def test_killed_half_way_and_started_again_nothing_is_lost_or_done_twice(tmp_pat
 @needs_beam
 def test_any_size_depth_and_kind_as_the_translator_gives_them(tmp_path, model, capsys):
     from cyclegan_tf.translate.translator import Translator
-    from tests.helpers.pictures import noise
+    from tests.helpers.image_files import noise
 
     sources = {
         "a.png": noise(17, 30), "b/a.bmp": noise(40, 9), "b/c.npy": noise(20, 21, dtype=np.uint16),
@@ -133,7 +133,7 @@ def test_any_size_depth_and_kind_as_the_translator_gives_them(tmp_path, model, c
     }  # fmt: skip
     for name, levels in sources.items():
         image_io.save(tmp_path / "in" / name, levels)
-    (tmp_path / "in" / "notes.txt").write_text("not a picture")
+    (tmp_path / "in" / "notes.txt").write_text("not an image")
     words = command(model, tmp_path / "in", tmp_path / "in" / "out", "--dead_letters", str(tmp_path / "dead"))[3:]
     assert translate_beam.main([*words, "--batch_size", "2"]) == 1
     assert counts(capsys.readouterr().out) == {"translated": 5, "skipped": 0, "failed": 1}
@@ -156,7 +156,7 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
     from apache_beam.io.filesystem import FileMetadata
     from apache_beam.io.localfilesystem import LocalFileSystem
 
-    from tests.helpers.pictures import noise
+    from tests.helpers.image_files import noise
 
     def strip(path):
         return path.replace("fake://", str(tmp_path) + "/", 1)
@@ -211,7 +211,7 @@ def test_options_are_ours_or_beams():
         (["--model", "m", "stray"], "'stray' belongs to no option"),
         (
             ["--input", "a", "b", "--model", "m"],
-            "'b' belongs to no option; a pattern of pictures goes after --input, in",
+            "'b' belongs to no option; a pattern of images goes after --input, in",
         ),
         ([], "--model is missing"),
         (["--model", "m", "--output", "o"], "--input is missing"),
@@ -238,7 +238,7 @@ def test_a_mistake_is_one_sentence(words, message):
     ],
 )
 def test_a_mistake_that_beam_or_files_tell(tmp_path, monkeypatch, model, changes, message):
-    from tests.helpers.pictures import noise
+    from tests.helpers.image_files import noise
 
     monkeypatch.chdir(tmp_path)
     image_io.save(Path("in/a.png"), noise())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.helpers.pictures import noise
+from tests.helpers.image_files import noise
 
 pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install "cyclegan-tf[beam]"')
 
@@ -39,7 +39,7 @@ def test_what_is_read_but_not_written_becomes_png():
 
 
 class Fake:
-    """Stands for a SavedModel: negative pictures; refuses batches with a black picture, and gives NaN for white."""
+    """Stands for a SavedModel: negative images; refuses batches with a black image, and gives NaN for white."""
 
     def __init__(self):
         self.shapes = []
@@ -47,15 +47,15 @@ class Fake:
 
     def __call__(self, images):
         self.shapes.append(tuple(image_io.shape))
-        if any(np.all(picture == -1) for picture in image_io.numpy()):
+        if any(np.all(image == -1) for image in image_io.numpy()):
             raise tf.errors.InvalidArgumentError(None, None, "black")
         return {"translated": tf.where(images == 1, np.nan, -images)}
 
 
-def test_pictures_of_one_size_go_together_and_come_out_in_order():
+def test_images_of_one_size_go_together_and_come_out_in_order():
     model = Fake()
-    pictures = [noise(8, 8, seed=1) // 2 + 1, noise(9, 8, dtype=np.uint16) // 2 + 1, noise(8, 8, seed=2) // 2 + 1]
-    batch = [Example(f"{index}", f"t{index}", levels) for index, levels in enumerate(pictures)]
+    images = [noise(8, 8, seed=1) // 2 + 1, noise(9, 8, dtype=np.uint16) // 2 + 1, noise(8, 8, seed=2) // 2 + 1]
+    batch = [Example(f"{index}", f"t{index}", levels) for index, levels in enumerate(images)]
     results = list(SavedModelHandler("", 4).run_inference(batch, model))
     assert sorted(model.shapes) == [(1, 9, 8, 3), (2, 8, 8, 3)]
     for before, after in zip(batch, results, strict=True):
@@ -76,7 +76,7 @@ def test_one_that_fails_does_not_take_the_others_with_it():
     assert "NaN" in errors[3]
 
 
-def test_large_pictures_count_for_several():
+def test_large_images_count_for_several():
     counted = SavedModelHandler("", 8).batch_elements_kwargs()["element_size_fn"]
     sizes = [counted(Example("", "", np.zeros((side, side, 3), np.uint8))) for side in (16, 724, 1448, 2048, 3000)]
     assert sizes == [1, 1, 4, 8, 8]
@@ -87,7 +87,7 @@ def test_sources_of_one_target_are_not_lost_silently(tmp_path):
     target = str(tmp_path / "a.png")
     lost, kept = choose.process((target, ["/in/a.png", "/in/a.gif", "/in/a.gif"]))
     assert kept == ("/in/a.gif", target)
-    assert lost.value == ("/in/a.png", f"another picture, /in/a.gif, goes to {target}")
+    assert lost.value == ("/in/a.png", f"another image, /in/a.gif, goes to {target}")
     (tmp_path / "a.png").write_bytes(b"")
     assert list(choose.process((target, ["/in/a.gif"]))) == []
     assert list(beam_steps.ChooseSource(overwrite=True).process((target, ["/in/a.gif"]))) == [("/in/a.gif", target)]

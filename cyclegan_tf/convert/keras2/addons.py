@@ -19,7 +19,7 @@ EPSILON = 1e-3
 
 @keras.saving.register_keras_serializable(package="Addons", name="GroupNormalization")
 class GroupNormalization(keras.layers.Layer):
-    """Normalizes groups of neighbouring channels of each picture by their own mean and variance (Wu & He 2018).
+    """Normalizes groups of neighboring channels of each image by their own mean and variance (Wu & He 2018).
 
     y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, biased variance, mean and variance of each group over
     all axes but the first. Statistics are float32 under every dtype policy (float64 for float64 inputs).
@@ -62,7 +62,7 @@ class GroupNormalization(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if axis == 0:
-            raise ValueError(f"{type(self).__name__} cannot normalize over pictures: axis must not be 0.")
+            raise ValueError(f"{type(self).__name__} cannot normalize over images: axis must not be 0.")
         self.supports_masking = True
         self.groups = groups
         self.axis = axis

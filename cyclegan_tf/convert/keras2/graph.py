@@ -14,7 +14,7 @@ from cyclegan_tf.convert.keras2.layers import Say
 from cyclegan_tf.errors import UserError
 
 _MODELS = {"Functional", "Model", "Sequential"}
-# Layers that work on pictures of any size.
+# Layers that work on images of any size.
 _ANY_SIZE = {
     "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "BatchNormalizationV1",
     "BatchNormalizationV2", "Concatenate", "Conv2D", "Conv2DTranspose", "Cropping2D", "DepthwiseConv2D", "Dropout",
@@ -121,7 +121,7 @@ def _references(stored: Any) -> list[Any]:
 def build(model: Part, say: Say) -> keras.Model:
     """Today's network of a stored model, with fresh weights; fills in `Part.layer`.
 
-    Models within are dissolved, pictures of any size are taken where all layers allow it.
+    Models within are dissolved, images of any size are taken where all layers allow it.
 
     Args:
       model: what `read` gave.
@@ -137,7 +137,7 @@ def build(model: Part, say: Say) -> keras.Model:
     if all(_takes_any_size(leaf) for leaf in model.leaves()):
         sizes = {"x".join(map(str, shape[1:3])) for shape in shapes if len(shape) == 4 and None not in shape[1:3]}
         if sizes:
-            say(f"made for pictures of {', '.join(sorted(sizes))}, it now takes any size")
+            say(f"made for images of {', '.join(sorted(sizes))}, it now takes any size")
         shapes = [(None, None, None, shape[3]) if len(shape) == 4 else shape for shape in shapes]
     inputs = [keras.Input(batch_shape=(None, *shape[1:]), dtype="float32") for shape in shapes]
     outputs = _Builder(say).run(model, inputs, "")
@@ -171,7 +171,7 @@ def _input_shapes(model: Part) -> list[tuple[int | None, ...]]:
     if shapes == [None]:
         shapes = [model.config.get("build_input_shape")]
     if not shapes or not all(shapes):
-        raise UserError("it does not tell what it is fed: call the model on a picture before saving it.")
+        raise UserError("it does not tell what it is fed: call the model on an image before saving it.")
     return [tuple(shape or ()) for shape in shapes]
 
 

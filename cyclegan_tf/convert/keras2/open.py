@@ -1,6 +1,6 @@
 """Opens networks that Keras 2 saved, with or without tensorflow-addons: `open_model`.
 
-Whole models are rebuilt layer by layer from their description, weights alone are recognised by their shapes. Nothing
+Whole models are rebuilt layer by layer from their description, weights alone are recognized by their shapes. Nothing
 in a file is run.
 """
 
@@ -38,8 +38,8 @@ def open_model(path: Path, like: keras.Model | None = None, direction: str = "xy
     Args:
       path: a full model (.h5, .hdf5, .keras, SavedModel folder), weights alone (.h5, .weights.h5), or a checkpoint,
         by its .index file or by the path without that ending.
-      like: for weights alone, the network they belong to; it is filled and returned. None recognises the generators
-        of `tutorials.recognise`.
+      like: for weights alone, the network they belong to; it is filled and returned. None recognizes the generators
+        of `tutorials.recognize`.
       direction: of a file that holds generators both ways, "xy" or "yx".
 
     Returns:
@@ -151,12 +151,12 @@ def _of_weights(groups: list[tuple[str, Arrays]], like: keras.Model | None, dire
     if like is not None:
         legacy_weights.fill_in_order(like, whole)
         return like
-    found: dict[str, tutorials.Recognised] = {}
+    found: dict[str, tutorials.Recognized] = {}
     misfits: list[tutorials.MisfitError] = []
     tries = [("", whole)] if len(groups) < 2 else [("", whole), *groups]
     for name, arrays in tries:
         try:
-            found[name] = tutorials.recognise(arrays)
+            found[name] = tutorials.recognize(arrays)
         except tutorials.MisfitError as misfit:
             misfits.append(misfit)
         if "" in found:

@@ -1,4 +1,4 @@
-"""Generators of two well-known tutorials, recognised by the shapes of their weights where a file holds nothing else."""
+"""Generators of two well-known tutorials, recognized by the shapes of their weights where a file holds nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MisfitError(Exception):
 
 
 @dataclass(frozen=True)
-class Recognised:
+class Recognized:
     """A network with its weights, and in words what it was taken for."""
 
     network: keras.Model
@@ -46,7 +46,7 @@ class _Unit:
         return self.kernel.values.shape
 
 
-def recognise(arrays: Arrays, name: str = "generator") -> Recognised:
+def recognize(arrays: Arrays, name: str = "generator") -> Recognized:
     """Builds and fills the tutorial network that arrays of these shapes belong to.
 
     Known are the generator of keras.io's CycleGAN (residual blocks, mirrored edges) and that of TensorFlow's pix2pix
@@ -68,7 +68,7 @@ def recognise(arrays: Arrays, name: str = "generator") -> Recognised:
             worst = misfit if worst is None or misfit.place > worst.place else worst
             continue
         legacy_weights.fill_in_order(network, arrays)
-        return Recognised(network, words)
+        return Recognized(network, words)
     assert worst is not None
     raise worst
 
@@ -140,7 +140,7 @@ def _resnet(units: list[_Unit], name: str) -> tuple[keras.Model, str]:
     epsilon, told = _epsilon(units, addons.EPSILON)
     network = _build_resnet(name, channels, filters, last.shape[3], side, (downs, flat // 2, ups), epsilon)
     return network, (
-        f"recognised by its shapes as the generator of keras.io's CycleGAN tutorial (filters {filters}, blocks "
+        f"recognized by its shapes as the generator of keras.io's CycleGAN tutorial (filters {filters}, blocks "
         f"{flat // 2}); what weights do not tell is the tutorial's: mirrored edges, ReLU, tanh, {told}"
     )
 
@@ -219,7 +219,7 @@ def _unet(units: list[_Unit], name: str) -> tuple[keras.Model, str]:
         raise _misfit(units[-1].place, units[-1].kernel)
     epsilon, told = _epsilon(units, PIX2PIX_EPSILON)
     return _build_unet(name, channels, widths, ups, epsilon), (
-        f"recognised by its shapes as the U-Net of TensorFlow's pix2pix and CycleGAN tutorials (filters {widths[0]}, "
+        f"recognized by its shapes as the U-Net of TensorFlow's pix2pix and CycleGAN tutorials (filters {widths[0]}, "
         f"depth {depth}); what weights do not tell is the tutorial's: LeakyReLU of 0.3, dropout on the first three "
         f"ascending layers in training, tanh, {told}"
     )

@@ -12,7 +12,7 @@ from cyclegan_tf.convert.pytorch.recognize import described
 from cyclegan_tf.errors import UserError
 
 OFFICIAL = {"generator_xy": "G_A", "generator_yx": "G_B", "discriminator_y": "D_A", "discriminator_x": "D_B"}
-"""Our names -> theirs. A is X and B is Y; their D_A learns from pictures of B, what G_A makes, and so judges Y."""
+"""Our names -> theirs. A is X and B is Y; their D_A learns from images of B, what G_A makes, and so judges Y."""
 
 _GENERATORS = ("generator_xy", "generator_yx")
 _FILE = re.compile(r"(.+)_net_(?:G_A|G_B|D_A|D_B)\.pth")

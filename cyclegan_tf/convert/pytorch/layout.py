@@ -31,7 +31,7 @@ class Design:
 
     Attributes:
       architecture: by our name: "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "patch" or "pixel".
-      input_channels: of the pictures that come in.
+      input_channels: of the images that come in.
       output_channels: of those that go out; 1 for discriminators.
       filters: channels after the first convolution.
       blocks: residual blocks; None where there are none.

@@ -18,10 +18,10 @@ from cyclegan_tf.networks.builders import (
     build_generator,
 )
 
-_MOST_TOLD = 3
+_MAX_TOLD = 3
 # layer -> what a network with it has
 _OURS_ALONE = {
-    "colour_skip": "a colour skip",
+    "colour_skip": "a color skip",
     "up1_long_skip": "long skips",
     "up1_resize": "resizing in place of transposed convolutions",
 }
@@ -83,7 +83,7 @@ def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object
     own = variables(network)
     wrong = differences({name: tuple(variable.shape) for name, variable in own.items()}, weights)
     if wrong:
-        raise UserError(f"{origin} does not fit {network.name}: {'; '.join(wrong[:_MOST_TOLD])}.")
+        raise UserError(f"{origin} does not fit {network.name}: {'; '.join(wrong[:_MAX_TOLD])}.")
     for name, variable in own.items():
         variable.assign(weights[name])
 
@@ -107,14 +107,14 @@ def to_state_dict(network: keras.Model, origin: object) -> tuple[Design, dict[st
     if wrong:
         raise UserError(
             f"{origin} is no network of the authors' PyTorch code, so it cannot become one: "
-            f"{'; '.join(wrong[:_MOST_TOLD])}."
+            f"{'; '.join(wrong[:_MAX_TOLD])}."
         )
     arrays = state_dict(design, weights)
     others = _names(network) ^ _names(build(design, arrays))
-    if others:  # what has no weights, such as a skip, changes pictures too
+    if others:  # what has no weights, such as a skip, changes images too
         raise UserError(
             f"{origin} differs from the authors' network of the same weights in the layers "
-            f"{', '.join(sorted(others)[:_MOST_TOLD])}, so it cannot become one."
+            f"{', '.join(sorted(others)[:_MAX_TOLD])}, so it cannot become one."
         )
     return design, arrays
 

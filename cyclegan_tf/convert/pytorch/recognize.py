@@ -17,7 +17,7 @@ ARCHITECTURES = ("resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "ba
 
 _BLOCK = re.compile(r"model\.(\d+)\.conv_block\.")
 _FIRST_BLOCK = 10
-_MOST_TOLD = 3
+_MAX_TOLD = 3
 
 
 class _Norm(NamedTuple):
@@ -29,7 +29,7 @@ class _Norm(NamedTuple):
     statistics: bool
 
 
-def recognise(arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked = "auto") -> Design:
+def recognize(arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked = "auto") -> Design:
     """The design whose state_dict this is, to the last entry.
 
     Args:
@@ -50,16 +50,16 @@ def recognise(arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked 
     elif "model.0.weight" in arrays and arrays["model.0.weight"].shape[2:] == (4, 4):
         design = _patch(entries, norm)
     else:
-        first = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:_MOST_TOLD])
+        first = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:_MAX_TOLD])
         raise UserError(
             f"{origin} is of no network of the authors' code ({', '.join(ARCHITECTURES)}): its first entries are "
             f"{first}; give a file that their train.py saved."
         )
     wrong = misfits(design, arrays)
     if wrong:
-        more = f" ({len(wrong)} such in all)" if len(wrong) > _MOST_TOLD else ""
+        more = f" ({len(wrong)} such in all)" if len(wrong) > _MAX_TOLD else ""
         raise UserError(
-            f"{origin} looks like {described(design)}, but does not fit: {'; '.join(wrong[:_MOST_TOLD])}{more}. "
+            f"{origin} looks like {described(design)}, but does not fit: {'; '.join(wrong[:_MAX_TOLD])}{more}. "
             "Nothing was taken from it."
         )
     return design
@@ -85,12 +85,12 @@ def notes(design: Design) -> list[str]:
     if design.norm == "batch":
         found.append(
             "batch normalization uses its running statistics, as PyTorch does after eval(); the authors' test.py "
-            "does so only with --eval, and else normalizes by the picture at hand"
+            "does so only with --eval, and else normalizes by the image at hand"
         )
     elif design.statistics:
         found.append(
             "running statistics of instance normalization, left over by an old PyTorch, are not used: the authors' "
-            "test.py normalizes each picture by itself (only its --eval under such a PyTorch used them)"
+            "test.py normalizes each image by itself (only its --eval under such a PyTorch used them)"
         )
     if design.norm == "instance" and not design.biases:
         found.append("the convolutions have no biases; here these are 0")

@@ -1,4 +1,4 @@
-"""Histograms as inline SVG: no library, no script, colours from the page."""
+"""Histograms as inline SVG: no library, no script, colors from the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 320, 170, 12, 34, 22
 
 
 def histogram(values: Sequence[float], title: str, spell: str, marked: float | None = None, marked_as: str = "") -> str:
-    """How many pictures have which score.
+    """How many images have which score.
 
     Args:
       values: at least one; those that are not finite are left out and told in the caption.
@@ -51,7 +51,7 @@ def histogram(values: Sequence[float], title: str, spell: str, marked: float | N
             )
     median = float(np.median(finite))
     words = (
-        f"Histogram of {title}: {len(finite)} pictures from {min(finite):{spell}} to {max(finite):{spell}}, "
+        f"Histogram of {title}: {len(finite)} images from {min(finite):{spell}} to {max(finite):{spell}}, "
         f"median {median:{spell}}"
     )
     lines = _line(x_of(median), floor, "median")

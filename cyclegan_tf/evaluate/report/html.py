@@ -1,6 +1,6 @@
-"""The evaluation as one HTML file that opens from disk: scores beside stand-ins, pictures, histograms.
+"""The evaluation as one HTML file that opens from disk: scores beside stand-ins, images, histograms.
 
-Pictures lie inside as PNG, charts as SVG; there is no script and nothing is fetched.
+Images lie inside as PNG, charts as SVG; there is no script and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from cyclegan_tf.evaluate.scores import fitted
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import ENCODERS
 
-_MOST_PX = 384
+_MAX_PX = 384
 _FEW_PX = 128
 _DRAWN = ("pixel_accuracy", "psnr", "ssim", "mae", "cycle_error", "luminance_correlation", "change")
-# Real pictures are what these ask for: nobody is expected to beat them.
+# Real images are what these ask for: nobody is expected to beat them.
 _OF_SETS = ("swd", "colour_swd", "fid", "kid")
 _GROUPS = {
     "worst": ("Worst", "the worst first"),
     "median": ("Median", "around the middle of the order"),
     "best": ("Best", "the best first"),
-    "all": ("All pictures", "the worst first"),
+    "all": ("All images", "the worst first"),
 }
-_FLAT_ORDER = {"worst": "Lowest", "median": "Middle", "best": "Highest", "all": "All pictures"}
+_FLAT_ORDER = {"worst": "Lowest", "median": "Middle", "best": "Highest", "all": "All images"}
 
 
 def report(found: Evaluation) -> str:
@@ -87,7 +87,7 @@ def _scores(found: DirectionResult) -> str:
         )
         rows.append(f'<tr><th scope="row">{_row_label(name)}</th>{cells}</tr>')
     return _table(
-        "Scores beside those of pictures that took no translating. "
+        "Scores beside those of images that took no translating. "
         "A green tick marks what the generator beats, a red cross what it does not.",
         f'<th scope="col">score</th>{head}',
         rows,
@@ -142,9 +142,9 @@ def _group(found: DirectionResult, name: str, shown: list[Shown]) -> str:
 
 def _figure(shown: Shown, ranked_by: str) -> str:
     cells = "".join(
-        f'<div><img{_look(picture)} src="{data_uri(picture)}" alt="{_text(f"{title} of {shown.name}")}">'
+        f'<div><img{_look(image)} src="{data_uri(image)}" alt="{_text(f"{title} of {shown.name}")}">'
         f"<span>{_text(title)}</span></div>"
-        for title, picture in shown.columns.items()
+        for title, image in shown.columns.items()
     )
     told = [
         f"{_text(wording.SCORES[name].label)} {wording.number(name, value)}"
@@ -158,25 +158,25 @@ def _figure(shown: Shown, ranked_by: str) -> str:
     )
 
 
-def _look(picture: np.ndarray) -> str:
+def _look(image: np.ndarray) -> str:
     """Single pixels are to be seen where there are few of them, and nowhere else."""
-    return ' class="small"' if max(picture.shape[:2]) <= _FEW_PX else ""
+    return ' class="small"' if max(image.shape[:2]) <= _FEW_PX else ""
 
 
-def data_uri(picture: np.ndarray) -> str:
-    """A picture as it is written into the page.
+def data_uri(image: np.ndarray) -> str:
+    """An image as it is written into the page.
 
     Args:
-      picture: float32 (H, W, C) in [-1, 1]; larger than 384 px, it is reduced.
+      image: float32 (H, W, C) in [-1, 1]; larger than 384 px, it is reduced.
 
     Returns:
       A PNG as a data URI.
     """
-    longer = max(picture.shape[:2])
-    if longer > _MOST_PX:
-        size = [max(1, round(side * _MOST_PX / longer)) for side in picture.shape[:2]]
-        picture = fitted(picture, np.empty(size))
-    shown = image_io.grid([[image_io.from_signed(picture)]], gap_px=0)
+    longer = max(image.shape[:2])
+    if longer > _MAX_PX:
+        size = [max(1, round(side * _MAX_PX / longer)) for side in image.shape[:2]]
+        image = fitted(image, np.empty(size))
+    shown = image_io.grid([[image_io.from_signed(image)]], gap_px=0)
     return "data:image/png;base64," + base64.b64encode(ENCODERS[".png"](shown)).decode("ascii")
 
 
@@ -184,7 +184,7 @@ def _histograms(found: DirectionResult) -> str:
     unchanged = found.stand_ins.get("unchanged input", {})
     drawn = []
     for name in _DRAWN:
-        values = [value for value in found.per_picture.get(name, ()) if value is not None]
+        values = [value for value in found.per_image.get(name, ()) if value is not None]
         score = wording.SCORES[name]
         title = f"{score.label}{', ' + score.unit if score.unit else ''}"
         chart = histogram(values, title, f".{score.digits}f", unchanged.get(name), "unchanged input")
@@ -193,7 +193,7 @@ def _histograms(found: DirectionResult) -> str:
     if not drawn:
         return ""
     return (
-        "<h3>Single pictures</h3><p>How many pictures have which score. Solid line: the median; "
+        "<h3>Single images</h3><p>How many images have which score. Solid line: the median; "
         f'dashed: the mean of the unchanged input.</p><div class="charts">{"".join(drawn)}</div>'
     )
 
@@ -205,7 +205,7 @@ def _levels(found: DirectionResult) -> str:
         f'<tr><th scope="row">{side} px</th><td>{wording.number("swd", value)}</td></tr>'
         for side, value in found.swd_levels.items()
     ]
-    caption = "Sliced Wasserstein distance by level of the pyramid: detail at the top, shapes and colours below."
+    caption = "Sliced Wasserstein distance by level of the pyramid: detail at the top, shapes and colors below."
     return _table(caption, '<th scope="col">shorter side of the level</th><th scope="col">SWD, × 1000</th>', rows)
 
 

@@ -26,9 +26,9 @@ class Score:
 
 
 SCORES: dict[str, Score] = {
-    "psnr": Score("PSNR", "dB", 2, "higher", "Peak signal-to-noise ratio of G(x) to the truth, mean over pictures."),
+    "psnr": Score("PSNR", "dB", 2, "higher", "Peak signal-to-noise ratio of G(x) to the truth, mean over images."),
     "psnr_pooled": Score(
-        "PSNR, pooled", "dB", 2, "higher", "The same of the squared error over all pixels of all pictures."
+        "PSNR, pooled", "dB", 2, "higher", "The same of the squared error over all pixels of all images."
     ),
     "ssim": Score("SSIM", "", 3, "higher", "Structural similarity to the truth (Wang et al. 2004); 1 is equal."),
     "mae": Score("MAE", "", 3, "lower", "Mean absolute difference to the truth; black to white is 2."),
@@ -41,12 +41,12 @@ SCORES: dict[str, Score] = {
         "SWD", "× 1000", 1, "lower", "Sliced Wasserstein distance of patches of G(x) to patches of y, mean over scales."
     ),
     "colour_swd": Score(
-        "SWD with colour", "× 1000", 1, "lower", "The same with both normalised by y, so that a cast of colour counts."
+        "SWD with color", "× 1000", 1, "lower", "The same with both normalized by y, so that a cast of color counts."
     ),
     "cycle_error": Score("Cycle error", "", 3, "lower", "Mean of |F(G(x)) - x|; black to white is 2."),
     "identity_distance": Score("Identity distance", "", 3, "lower", "Mean of |G(y) - y|."),
     "luminance_correlation": Score(
-        "Luminance correlation", "", 3, "", "Of G(x) and x over pixels; near -1 the picture is a negative."
+        "Luminance correlation", "", 3, "", "Of G(x) and x over pixels; near -1 the image is a negative."
     ),
     "variety": Score("Variety", "", 2, "", "How much outputs differ, over how much y do; near 0 all are alike."),
     "change": Score("Change", "", 3, "", "Mean of |G(x) - x|; near 0 the input is copied."),
@@ -55,10 +55,10 @@ SCORES: dict[str, Score] = {
 
 STAND_INS: dict[str, str] = {
     "unchanged input": "the input itself",
-    "constant": "the best constant picture: everywhere the mean colour of the training targets "
+    "constant": "the best constant image: everywhere the mean color of the training targets "
     "(for label scores: their most frequent class)",
-    "random real": "a real training picture of the target domain, drawn at random; "
-    "its SWD, FID and KID are what real pictures themselves score",
+    "random real": "a real training image of the target domain, drawn at random; "
+    "its SWD, FID and KID are what real images themselves score",
 }
 """What is set beside the scores, by name."""
 

@@ -16,10 +16,10 @@ from cyclegan_tf.export.formats import Variant
 from cyclegan_tf.export.litert.mobile_network import phone_network
 from cyclegan_tf.export.litert.runtime import operations_of
 
-LEAST_PSNR_DB = {"float32": 60.0, "float16": 40.0, "dynamic_int8": 25.0, "int8": 25.0}
+MIN_PSNR_DB = {"float32": 60.0, "float16": 40.0, "dynamic_int8": 25.0, "int8": 25.0}
 """Below this an export is refused, by variant."""
 
-CALIBRATION_PICTURES = 32
+CALIBRATION_IMAGES = 32
 
 # In 8 bits: where the multiplications are. Statistics of instance normalization lose too much in 8 bits, and what lies
 # between two convolutions would be rounded once more at each step (docs/deployment.md has the figures).
@@ -31,8 +31,8 @@ class Converter:
 
     Args:
       network: float32 (N, H, W, C) in [-1, 1] -> float32 of the same size, computing in float32.
-      size_px: side of the only pictures the files will take.
-      calibration: float32 (N, size_px, size_px, C) in [-1, 1], pictures of the kind to be translated; "int8"
+      size_px: side of the only images the files will take.
+      calibration: float32 (N, size_px, size_px, C) in [-1, 1], images of the kind to be translated; "int8"
         takes the ranges of activations from them.
     """
 
@@ -54,11 +54,11 @@ class Converter:
             return converter.convert()
 
     def _int8(self, converter: tf.lite.TFLiteConverter) -> bytes:
-        pictures = self._calibration()
+        images = self._calibration()
 
         def one_by_one() -> Iterator[list[np.ndarray]]:
-            for picture in pictures:
-                yield [picture[np.newaxis]]
+            for image in images:
+                yield [image[np.newaxis]]
 
         converter.representative_dataset = one_by_one
         # The debugger is the way to leave operations in float32 by name.

@@ -10,7 +10,7 @@ from cyclegan_tf.cli import quiet_start
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.formats import Variant
 from cyclegan_tf.export.litert import metadata
-from cyclegan_tf.export.litert.converter import CALIBRATION_PICTURES, LEAST_PSNR_DB, Converter
+from cyclegan_tf.export.litert.converter import CALIBRATION_IMAGES, MIN_PSNR_DB, Converter
 from cyclegan_tf.export.litert.runtime import LiteRTModel, delegated_share, operations_of
 from cyclegan_tf.export.model_card import as_text, card, write_card
 from cyclegan_tf.export.trained import Trained, squares
@@ -29,13 +29,13 @@ def write(
 ) -> int:
     """Writes `<variant>.tflite`, parity.json, parity.png and card.json into a new folder.
 
-    A variant whose pictures hold NaN, or whose PSNR is below `LEAST_PSNR_DB`, is removed again.
+    A variant whose images hold NaN, or whose PSNR is below `MIN_PSNR_DB`, is removed again.
 
     Args:
       folder: to be made, whole or not at all.
       trained: what to export.
       name: of the model.
-      size_px: side of the pictures the files take.
+      size_px: side of the images the files take.
       variants: of `kinds.VARIANTS`.
       allow_lossy: keep what is too far off.
       replace: replace the folder if it is there.
@@ -45,15 +45,15 @@ def write(
       How many variants were refused.
     """
     converter = _converter(trained, size_px)
-    pictures = squares(trained.test_pictures(), parity.COMPARED_PICTURES, size_px)
+    images = squares(trained.test_images(), parity.COMPARED_IMAGES, size_px)
     with placed(folder, replace) as partial:
-        judge = parity.Judge(trained.network, pictures)
+        judge = parity.Judge(trained.network, images)
         for variant in variants:
             path = partial / f"{variant}.tflite"
             with quiet_start():  # converter and runtime tell on standard error what they are doing
                 path.write_bytes(described(trained, name, size_px, variant, converter))
                 model = LiteRTModel(path)
-            judge.add(variant, model, path, operations_of(path), delegated_share(path), LEAST_PSNR_DB[variant])
+            judge.add(variant, model, path, operations_of(path), delegated_share(path), MIN_PSNR_DB[variant])
         refused = judge.report(partial, allow_lossy, say)
         write_card(partial, card(trained, name, size_px))
     say(f"  LiteRT: {folder}")
@@ -68,15 +68,13 @@ def described(trained: Trained, name: str, size_px: int, variant: Variant, conve
     return metadata.with_metadata(
         converter.convert(variant),
         name,
-        f"CycleGAN generator {trained.direction} ({variant}), {trained.origin}. One picture of {size_px} x {size_px} "
+        f"CycleGAN generator {trained.direction} ({variant}), {trained.origin}. One image of {size_px} x {size_px} "
         "px, float32 from -1 (black) to 1 (white), in and out.",
-        metadata.Picture("images", f"picture of domain {from_domain.upper()}", size_px, channels[0], normalized=True),
-        metadata.Picture("translated", f"as if of domain {to_domain.upper()}", size_px, channels[1], normalized=False),
+        metadata.Image("images", f"image of domain {from_domain.upper()}", size_px, channels[0], normalized=True),
+        metadata.Image("translated", f"as if of domain {to_domain.upper()}", size_px, channels[1], normalized=False),
         {"card.json": as_text(card(trained, name, size_px))},
     )
 
 
 def _converter(trained: Trained, size_px: int) -> Converter:
-    return Converter(
-        trained.network, size_px, lambda: squares(trained.training_pictures(), CALIBRATION_PICTURES, size_px)
-    )
+    return Converter(trained.network, size_px, lambda: squares(trained.training_images(), CALIBRATION_IMAGES, size_px))

@@ -25,14 +25,14 @@ _LEAST, _MOST = -1.0, 1.0
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One tensor of pictures in [-1, 1].
+class Image:
+    """One tensor of images in [-1, 1].
 
     Attributes:
       name: for people.
       description: for people.
       size_px: side.
-      channels: colour channels.
+      channels: color channels.
       normalized: whether readers must bring levels 0..255 to [-1, 1] first; true of inputs.
     """
 
@@ -44,7 +44,7 @@ class Picture:
 
 
 def with_metadata(
-    model: bytes, name: str, description: str, given: Picture, made: Picture, files: Mapping[str, str]
+    model: bytes, name: str, description: str, given: Image, made: Image, files: Mapping[str, str]
 ) -> bytes:
     """The same model with metadata in it and files behind it; what it computes is untouched.
 
@@ -105,7 +105,7 @@ def _vector_of_bytes(builder: flatbuffers.Builder, data: bytes) -> int:
     return builder.EndVector()
 
 
-def _described(name: str, description: str, given: Picture, made: Picture, files: Sequence[str]) -> bytes:
+def _described(name: str, description: str, given: Image, made: Image, files: Sequence[str]) -> bytes:
     builder = flatbuffers.Builder(1024)
     text = builder.CreateString
     inputs = _vector(builder, [_tensor(builder, given)])
@@ -124,31 +124,31 @@ def _described(name: str, description: str, given: Picture, made: Picture, files
     return bytes(builder.Output())
 
 
-def _tensor(builder: flatbuffers.Builder, picture: Picture) -> int:
+def _tensor(builder: flatbuffers.Builder, image: Image) -> int:
     size = _table(
         builder,
         2,
         {},
-        {0: (builder.PrependUint32Slot, picture.size_px), 1: (builder.PrependUint32Slot, picture.size_px)},
+        {0: (builder.PrependUint32Slot, image.size_px), 1: (builder.PrependUint32Slot, image.size_px)},
     )
-    properties = _table(builder, 2, {1: size}, {0: (builder.PrependInt8Slot, _COLOR_SPACES.get(picture.channels, 0))})
+    properties = _table(builder, 2, {1: size}, {0: (builder.PrependInt8Slot, _COLOR_SPACES.get(image.channels, 0))})
     content = _table(builder, 3, {1: properties}, {0: (builder.PrependUint8Slot, _IMAGE_PROPERTIES)})
     units = []
-    if picture.normalized:
+    if image.normalized:
         # (level - mean) / std brings 0..255 to [-1, 1]
         half = 255 / (_MOST - _LEAST)
-        numbers = {0: _floats(builder, [half] * picture.channels), 1: _floats(builder, [half] * picture.channels)}
+        numbers = {0: _floats(builder, [half] * image.channels), 1: _floats(builder, [half] * image.channels)}
         options = _table(builder, 2, numbers)
         units = [_table(builder, 2, {1: options}, {0: (builder.PrependUint8Slot, _NORMALIZATION)})]
     fields = {
-        0: builder.CreateString(picture.name),
-        1: builder.CreateString(picture.description),
+        0: builder.CreateString(image.name),
+        1: builder.CreateString(image.description),
         3: content,
         4: _vector(builder, units),
         5: _table(
             builder,
             2,
-            {0: _floats(builder, [_MOST] * picture.channels), 1: _floats(builder, [_LEAST] * picture.channels)},
+            {0: _floats(builder, [_MOST] * image.channels), 1: _floats(builder, [_LEAST] * image.channels)},
         ),
     }
     return _table(builder, 7, fields)

@@ -15,17 +15,17 @@ import tensorflow as tf
 from cyclegan_tf.networks.convolutions import Convolution2D
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 
-_MOST_JOINED = 4  # XNNPACK joins no more than that
+_MAX_JOINED = 4  # XNNPACK joins no more than that
 # A convolution whose kernel is at least this wide, with at most so many channels on one side, is taken apart.
-_LEAST_KERNEL, _MOST_CHANNELS = 5, 4
+_MIN_KERNEL, _MAX_CHANNELS = 5, 4
 
 
 def phone_network(network: keras.Model, size_px: int) -> keras.Model:
-    """A copy for pictures of one size, one at a time, with the same weights and the same results.
+    """A copy for images of one size, one at a time, with the same weights and the same results.
 
     Args:
       network: functional, float32 (N, H, W, C) -> float32 (N, H, W, C').
-      size_px: side of the pictures.
+      size_px: side of the images.
 
     Returns:
       float32 (1, size_px, size_px, C) -> float32 (1, size_px, size_px, C').
@@ -112,12 +112,12 @@ def _mirrored(x: tf.Tensor, axis: int, padding: int) -> tf.Tensor:
 
 def _joined(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
     while len(parts) > 1:
-        parts = [tf.concat(parts[first : first + _MOST_JOINED], axis) for first in range(0, len(parts), _MOST_JOINED)]
+        parts = [tf.concat(parts[first : first + _MAX_JOINED], axis) for first in range(0, len(parts), _MAX_JOINED)]
     return parts[0]
 
 
 class _BlockUpsampling(keras.layers.UpSampling2D):
-    """Doubling by the nearest neighbour as DEPTH_TO_SPACE, which XNNPACK takes; RESIZE_NEAREST_NEIGHBOR it does not."""
+    """Doubling by the nearest neighbor as DEPTH_TO_SPACE, which XNNPACK takes; RESIZE_NEAREST_NEIGHBOR it does not."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.interpolation != "nearest" or tuple(self.size) != (2, 2):
@@ -143,12 +143,12 @@ class _SplitConvolution(Convolution2D):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002
         plain = self.strides == self.dilation_rate == (1, 1) and self.padding == "valid" and self.groups == 1
-        if not plain or min(self.kernel_size) < _LEAST_KERNEL:
+        if not plain or min(self.kernel_size) < _MIN_KERNEL:
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
-        if self.filters <= _MOST_CHANNELS:
+        if self.filters <= _MAX_CHANNELS:
             outputs = _rows_as_outputs(inputs, kernel)
-        elif inputs.shape[-1] <= _MOST_CHANNELS:
+        elif inputs.shape[-1] <= _MAX_CHANNELS:
             outputs = _columns_as_inputs(inputs, kernel)
         else:
             return super().call(inputs)

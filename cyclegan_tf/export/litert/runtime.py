@@ -12,7 +12,7 @@ _DELEGATE = "DELEGATE"
 
 
 class LiteRTModel:
-    """One file with one picture in and one picture out, on the CPU.
+    """One file with one image in and one image out, on the CPU.
 
     Args:
       model: path of the .tflite file, or its bytes.
@@ -34,11 +34,11 @@ class LiteRTModel:
         """(1, H, W, C) of the input."""
         return tuple(int(side) for side in self._input["shape"])
 
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """float32 (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C'), one picture after the other."""
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """float32 (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C'), one image after the other."""
         translated = []
-        for picture in pictures:
-            self._interpreter.set_tensor(self._input["index"], picture[np.newaxis])
+        for image in images:
+            self._interpreter.set_tensor(self._input["index"], image[np.newaxis])
             self._interpreter.invoke()
             translated.append(self._interpreter.get_tensor(self._output["index"])[0])
         return np.stack(translated)

@@ -22,7 +22,7 @@ def noise(*shape, seed=0):
 
 
 def normalized(x, groups, axis, gamma, beta, epsilon):
-    """Channels last, parted into groups of neighbours, each with its own mean and variance over all the rest."""
+    """Channels last, parted into groups of neighbors, each with its own mean and variance over all the rest."""
     x = np.moveaxis(np.asarray(x, np.float64), axis, -1)
     parted = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
     mean = parted.mean(axis=(1, 3), keepdims=True)

@@ -11,7 +11,7 @@ from cyclegan_tf.networks import layers
 from tests.helpers.keras2 import conv_entry, entry, norm_entry
 
 
-def pictures(*shape):
+def images(*shape):
     return np.random.default_rng(3).normal(size=shape).astype(np.float32)
 
 
@@ -140,7 +140,7 @@ def test_what_our_layer_cannot_do_is_done_by_that_of_addons(rank, config, kind):
 def test_the_pix2pix_tutorials_norm():
     notes = []
     layer = made(entry("InstanceNormalization", "n", epsilon=0.5), notes=notes)
-    x = pictures(2, 5, 4, 3)
+    x = images(2, 5, 4, 3)
     layer.build(x.shape)
     layer.set_weights([np.float32([1, 2, 3]), np.float32([4, 5, 6])])
     unit = (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 0.5)
@@ -162,7 +162,7 @@ def test_the_pix2pix_tutorials_norm():
 def test_reflection_padding(config, kernel_after, height, width, noted):
     notes = []
     layer = made(entry("ReflectionPadding2D", "p", **config), 4, kernel_after, notes)
-    x = pictures(1, 6, 7, 2)
+    x = images(1, 6, 7, 2)
     np.testing.assert_array_equal(layer(x), np.pad(x, ((0, 0), (height,) * 2, (width,) * 2, (0, 0)), mode="reflect"))
     assert len(notes) == bool(noted)
     assert noted in "".join(notes)
@@ -175,7 +175,7 @@ def test_reflection_padding(config, kernel_after, height, width, noted):
         (entry("ReflectionPadding2D", "p", padding=[[1, 1], [1, 2]]), "has padding"),
         (entry("Conv2D", "c", filters=2), "cannot be made anew"),
         (entry("Activation", "c", activation="mine"), "cannot be made anew"),
-        (entry("Dropout", "c", rate=0.5, colour="red"), "was saved with colour='red'"),
+        (entry("Dropout", "c", rate=0.5, color="red"), "was saved with color='red'"),
     ],
 )
 def test_mistakes_name_the_layer(one, message):
@@ -199,7 +199,7 @@ def applied(function, first, **options):
     return keras.Model(list(symbols.values()), layer(on))(given).numpy()
 
 
-A, B = pictures(2, 4, 5, 3), pictures(2, 4, 5, 3) + 1
+A, B = images(2, 4, 5, 3), images(2, 4, 5, 3) + 1
 
 
 @pytest.mark.parametrize(

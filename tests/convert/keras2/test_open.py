@@ -17,8 +17,8 @@ from tests.helpers.keras2 import (
     by_layer,
     entry,
     functional,
+    image_input,
     metadata_bytes,
-    picture_input,
     resnet_arrays,
     resnet_config,
     run_resnet,
@@ -33,7 +33,7 @@ from tests.helpers.keras2 import (
 ARRAYS = resnet_arrays()
 
 
-def pictures(height=12, width=16, channels=3):
+def images(height=12, width=16, channels=3):
     return np.random.default_rng(7).uniform(-1, 1, (2, height, width, channels)).astype(np.float32)
 
 
@@ -96,12 +96,12 @@ FORMS = [
 @pytest.mark.parametrize("form", FORMS)
 def test_each_form_opens_and_computes_the_same(form, tmp_path):
     network, notes = open_model(write(form, tmp_path))
-    x = pictures()
+    x = images()
     np.testing.assert_allclose(network(x), run_resnet(ARRAYS, x), atol=1e-5)
     assert network.input_shape == (None, None, None, 3)
     assert all(layer.compute_dtype == "float32" for layer in network.layers)
     described = form in ("h5", "keras", "saved_model", "saved_model of a class")
-    assert ("made for pictures of 32x32, it now takes any size" in notes) is described
+    assert ("made for images of 32x32, it now takes any size" in notes) is described
     assert any("keras.io's CycleGAN tutorial" in note for note in notes) is not described
 
 
@@ -111,13 +111,13 @@ def test_what_is_opened_is_made_of_todays_layers_and_survives_saving(tmp_path):
     assert {layers.InstanceNormalization, layers.ReflectionPadding2D, keras.layers.Conv2D} <= kinds
     network.save(tmp_path / "new.keras")
     again = keras.saving.load_model(tmp_path / "new.keras")
-    x = pictures()
+    x = images()
     np.testing.assert_array_equal(again(x), network(x))
 
 
 def test_what_todays_keras_saved_opens_too(tmp_path):
     network, _ = open_model(write("h5", tmp_path))
-    x = pictures()
+    x = images()
     for name in ("new.keras", "new.h5"):
         network.save(tmp_path / name)
         again, notes = open_model(tmp_path / name)
@@ -128,7 +128,7 @@ def test_what_todays_keras_saved_opens_too(tmp_path):
 def test_weights_alone_of_a_u_net(tmp_path):
     arrays = unet_arrays(2, 3)
     network, notes = open_model(write_weights(tmp_path / "w.h5", by_layer(arrays)))
-    x = pictures(16, 24)
+    x = images(16, 24)
     np.testing.assert_allclose(network(x), run_unet(arrays, x, 3), atol=1e-5)
     assert "U-Net" in notes[0]
 
@@ -149,7 +149,7 @@ def test_generators_both_ways_in_one_file(tmp_path, form):
         names = {"generator_F": snapshot(other), "generator_G": snapshot(ARRAYS)}
         path = tmp_path / "ckpt"
         tf.train.Checkpoint(**names, step=tf.Variable(3)).write(str(path))
-    x = pictures()
+    x = images()
     for direction, arrays, name in (("xy", ARRAYS, "generator_G"), ("yx", other, "generator_F")):
         network, notes = open_model(path, direction=direction)
         np.testing.assert_allclose(network(x), run_resnet(arrays, x), atol=1e-5)
@@ -163,7 +163,7 @@ def test_weights_for_a_network_that_is_given(tmp_path):
     network, notes = open_model(path, like=like)
     assert network is like
     assert notes == []
-    x = pictures()
+    x = images()
     np.testing.assert_allclose(network(x), run_resnet(ARRAYS, x), atol=1e-5)
 
 
@@ -224,11 +224,11 @@ def bad_json(path):
 
 def with_lambda(path):
     code = entry("Lambda", "mine", "input_1", function=["4wEAAAAAAAA=", None, None])
-    write_h5(path, [], functional("net", picture_input(), code))
+    write_h5(path, [], functional("net", image_input(), code))
 
 
 def with_unknown(path):
-    write_h5(path, [], functional("net", picture_input(), entry("Attention3D", "mine", "input_1")))
+    write_h5(path, [], functional("net", image_input(), entry("Attention3D", "mine", "input_1")))
 
 
 def lambda_of_today(path):

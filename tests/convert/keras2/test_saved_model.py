@@ -10,7 +10,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from cyclegan_tf.convert.keras2 import graph as legacy_graph
 from cyclegan_tf.convert.keras2.saved_model import ObjectGraph, fill, find_models, read_metadata
 from cyclegan_tf.errors import UserError
-from tests.helpers.keras2 import conv_entry, entry, field, functional, metadata_bytes, norm_entry, picture_input
+from tests.helpers.keras2 import conv_entry, entry, field, functional, image_input, metadata_bytes, norm_entry
 
 
 def values(*shape, seed=0):
@@ -36,11 +36,11 @@ KERNEL, GAMMA, BETA, LAST = values(1, 1, 2, 2), values(2, seed=1), values(2, see
 def nested():
     """A network of [input, [input, conv, norm], act, conv]: its description, and the objects of a checkpoint."""
     inside = (conv_entry("c", "in", (1, 1, 2, 2)), norm_entry("n", "c", 2))
-    block = functional("block", picture_input("in", channels=2), *inside)
+    block = functional("block", image_input("in", channels=2), *inside)
     block = {**block, "name": "block", "inbound_nodes": [[["input_1", 0, 0, {}]]]}
     act = entry("ReLU", "act", "block")
     act["inbound_nodes"] = [[["block", 1, 0, {}]]]
-    stored = functional("net", picture_input(channels=2), block, act, conv_entry("last", "act", (1, 1, 2, 2)))
+    stored = functional("net", image_input(channels=2), block, act, conv_entry("last", "act", (1, 1, 2, 2)))
     conv, norm, last = holder(kernel=KERNEL), holder(beta=BETA, gamma=GAMMA), holder(kernel=LAST)
     inner = holder(**{"layer-1": conv, "layer-2": norm, "layer_with_weights-0": conv, "layer_with_weights-1": norm})
     root = holder(

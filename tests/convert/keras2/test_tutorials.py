@@ -1,10 +1,10 @@
-"""Networks recognised by the shapes of their weights, against the tutorials' networks computed in NumPy."""
+"""Networks recognized by the shapes of their weights, against the tutorials' networks computed in NumPy."""
 
 import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.keras2.tutorials import MisfitError, recognise
+from cyclegan_tf.convert.keras2.tutorials import MisfitError, recognize
 from cyclegan_tf.convert.keras2.weights import Stored
 from tests.helpers.keras2 import resnet_arrays, run_resnet, run_unet, unet_arrays
 
@@ -13,7 +13,7 @@ def stored(arrays):
     return [Stored(name.split("/")[-1].split(":")[0], array) for name, array in arrays]
 
 
-def pictures(height, width, channels=3):
+def images(height, width, channels=3):
     return np.random.default_rng(7).uniform(-1, 1, (2, height, width, channels)).astype(np.float32)
 
 
@@ -22,8 +22,8 @@ def pictures(height, width, channels=3):
 )
 def test_the_residual_generator(filters, downs, blocks, channels, out):
     arrays = resnet_arrays(filters, downs, blocks, channels, out)
-    found = recognise(stored(arrays))
-    x = pictures(16, 12, channels)
+    found = recognize(stored(arrays))
+    x = images(16, 12, channels)
     np.testing.assert_allclose(found.network(x), run_resnet(arrays, x, downs, blocks), atol=1e-5)
     assert f"filters {filters}, blocks {blocks}" in found.words
     assert "epsilon 0.001" in found.words
@@ -35,8 +35,8 @@ def test_the_residual_generator(filters, downs, blocks, channels, out):
 @pytest.mark.parametrize(("depth", "channels", "out"), [(2, 3, 3), (4, 1, 2)])
 def test_the_u_net(depth, channels, out, names, epsilon):
     arrays = unet_arrays(2, depth, channels, out, names=names)
-    x = pictures(32, 48, channels)
-    found = recognise(stored(arrays))
+    x = images(32, 48, channels)
+    found = recognize(stored(arrays))
     np.testing.assert_allclose(found.network(x), run_unet(arrays, x, depth, epsilon), atol=1e-5)
     assert f"filters 2, depth {depth}" in found.words
     assert f"epsilon {epsilon:g}" in found.words
@@ -51,16 +51,16 @@ def test_the_u_net(depth, channels, out, names, epsilon):
     ids=["unet", "resnet"],
 )
 def test_without_names_the_tutorials_own_norm_is_taken_and_told_as_a_guess(arrays, run, epsilon, other):
-    found = recognise([Stored("", array) for _, array in arrays])
-    x = pictures(16, 24)
+    found = recognize([Stored("", array) for _, array in arrays])
+    x = images(16, 24)
     np.testing.assert_allclose(found.network(x), run(arrays, x), atol=1e-5)
     assert f"epsilon {epsilon} (a guess, as the file holds no names: it may be {other})" in found.words
 
 
 def test_dropout_works_in_training_only():
-    network = recognise(stored(unet_arrays(2, 5))).network
+    network = recognize(stored(unet_arrays(2, 5))).network
     assert sum(isinstance(layer, keras.layers.Dropout) for layer in network.layers) == 3
-    x = pictures(32, 32)
+    x = images(32, 32)
     np.testing.assert_array_equal(network(x), network(x, training=False))
     assert np.abs(network(x, training=True) - network(x)).max() > 1e-3
 
@@ -86,4 +86,4 @@ def without(arrays, *places):
 )
 def test_others_are_told_by_the_first_array_that_does_not_fit(arrays, message):
     with pytest.raises(MisfitError, match=message):
-        recognise(stored(arrays))
+        recognize(stored(arrays))

@@ -12,7 +12,7 @@ from cyclegan_tf.errors import UserError
 from tests.helpers.keras2 import (
     by_layer,
     functional,
-    picture_input,
+    image_input,
     resnet_arrays,
     unet_arrays,
     write_groups,
@@ -132,7 +132,7 @@ def described():
     conv = {"filters": 3, "kernel_size": [1, 1]}
     stored = functional(
         "net",
-        picture_input(channels=2),
+        image_input(channels=2),
         listed("Conv2D", "a", "input_1", **conv),
         listed("BatchNormalization", "b", "a", axis=[3]),
         listed("Conv2D", "c", "b", **conv),
@@ -162,7 +162,7 @@ def test_filling_by_name():
 @pytest.mark.parametrize("step", [1, 2], ids=["numbered", "with gaps"])
 def test_filling_a_numbered_file(file, container, step):
     """Twelve convolutions, because conv2d_10 comes before conv2d_2 where names are sorted as text."""
-    random, entries, groups, truth = np.random.default_rng(4), [picture_input(channels=2)], [], []
+    random, entries, groups, truth = np.random.default_rng(4), [image_input(channels=2)], [], []
     for index in range(12):
         name = entries[-1]["name"]
         entries.append(listed("Conv2D", f"c{index}", name, filters=2, kernel_size=[1, 1], use_bias=False))
@@ -183,9 +183,9 @@ def test_filling_a_numbered_file(file, container, step):
 def test_models_within_have_a_group_of_their_own(file):
     truth = np.random.default_rng(4).normal(size=(1, 1, 2, 2)).astype(np.float32)
     conv = listed("Conv2D", "c", "in", filters=2, kernel_size=[1, 1], use_bias=False)
-    inner = functional("inner", picture_input("in", channels=2), conv)
+    inner = functional("inner", image_input("in", channels=2), conv)
     inner = {**inner, "name": "inner", "inbound_nodes": [[["input_1", 0, 0, {}]]]}
-    model = legacy_graph.read(functional("net", picture_input(channels=2), inner, outputs=[["inner", 1, 0]]))
+    model = legacy_graph.read(functional("net", image_input(channels=2), inner, outputs=[["inner", 1, 0]]))
     network = legacy_graph.build(model, lambda note: None)
     write_numbered(file, [("functional/layers/conv2d", [("", truth)])])
     legacy_weights.fill_numbered(model, network, file)

@@ -9,14 +9,14 @@ import pytest
 from cyclegan_tf.convert.pytorch import files as torch_files
 from cyclegan_tf.convert.pytorch import networks as torch_networks
 from cyclegan_tf.convert.pytorch.layout import keras_weights
-from cyclegan_tf.convert.pytorch.recognize import recognise
+from cyclegan_tf.convert.pytorch.recognize import recognize
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_discriminator, build_generator
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
 official = pytest.importorskip("official_torch")
 
-# build, its mode for the truth, size of a picture
+# build, its mode for the truth, size of an image
 CASES = {
     "resnet": (lambda: official.Resnet(blocks=3), "train", (20, 28)),
     "resnet_channels": (lambda: official.Resnet(1, 4, blocks=2), "train", (16, 24)),
@@ -51,19 +51,19 @@ def _case(request):
     return (network.train() if mode == "train" else network.eval()), size
 
 
-def pictures(network, size, count=2):
+def images(network, size, count=2):
     channels = next(iter(network.parameters())).shape[1]
     return np.random.default_rng(5).uniform(-1, 1, (count, *size, channels)).astype(np.float32)
 
 
 def converted(network):
     arrays = official.arrays_of(network)
-    return torch_networks.build(recognise(arrays, "n.pth"), arrays)
+    return torch_networks.build(recognize(arrays, "n.pth"), arrays)
 
 
 def test_outputs_are_those_of_pytorch(case):
     network, size = case
-    ours, given = converted(network), pictures(network, size)
+    ours, given = converted(network), images(network, size)
     # training mode moves running statistics, which must not reach the original
     truth = official.outputs_of(copy.deepcopy(network), given)
     found = np.asarray(ours(given, training=False))
@@ -76,7 +76,7 @@ def test_outputs_are_those_of_pytorch(case):
 
 def test_and_back_pytorch_has_the_same_names_order_and_outputs(case, tmp_path):
     network, size = case
-    ours, given = converted(network), pictures(network, size)
+    ours, given = converted(network), images(network, size)
     design, arrays = torch_networks.to_state_dict(ours, "ours")
     torch_files.write_state_dict(tmp_path / "n.pth", arrays)
     loaded = torch.load(tmp_path / "n.pth", weights_only=True)
@@ -107,9 +107,9 @@ def today(network, design):
 
 
 def test_running_statistics_of_instance_normalization_would_make_a_difference():
-    """So that the cases above mean something: after eval(), such a PyTorch network gives other pictures."""
+    """So that the cases above mean something: after eval(), such a PyTorch network gives other images."""
     network = official.randomised(official.Resnet(statistics=True), seed=3)
-    given = pictures(network, (20, 28))
+    given = images(network, (20, 28))
     used = official.outputs_of(network.eval(), given)
     assert np.abs(used - np.asarray(converted(network)(given))).max() > 0.05
 
@@ -122,8 +122,8 @@ def test_biasless_convolutions_give_what_pytorch_gives():
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d) and id(module) not in kept:
                 module.bias = None
-    given, arrays = pictures(network, (20, 28)), official.arrays_of(network)
-    ours = torch_networks.build(recognise(arrays, "n.pth"), arrays)
+    given, arrays = images(network, (20, 28)), official.arrays_of(network)
+    ours = torch_networks.build(recognize(arrays, "n.pth"), arrays)
     truth = official.outputs_of(network.train(), given)
     np.testing.assert_allclose(np.asarray(ours(given)), truth, atol=1e-4)
     design, again = torch_networks.to_state_dict(ours, "ours")
@@ -132,10 +132,10 @@ def test_biasless_convolutions_give_what_pytorch_gives():
 
 
 def test_every_weight_matters():
-    """Each array of the state_dict but those that a norm cancels changes the picture: none is read and forgotten."""
+    """Each array of the state_dict but those that a norm cancels changes the image: none is read and forgotten."""
     network = official.randomised(official.Resnet(norm="batch", blocks=1), seed=3).eval()
-    given, arrays = pictures(network, (16, 20), 1), official.arrays_of(network)
-    design = recognise(arrays, "n.pth")
+    given, arrays = images(network, (16, 20), 1), official.arrays_of(network)
+    design = recognize(arrays, "n.pth")
     ours = torch_networks.build(design, arrays)
     before = np.asarray(ours(given))
     for name in arrays:
@@ -146,7 +146,7 @@ def test_every_weight_matters():
 
 def test_converted_networks_are_saved_and_loaded(tmp_path):
     network = official.randomised(official.Resnet(norm="batch", dropout=True), seed=3).eval()
-    ours, given = converted(network), pictures(network, (16, 20))
+    ours, given = converted(network), images(network, (16, 20))
     ours.save(tmp_path / "n.keras")
     loaded = keras.saving.load_model(tmp_path / "n.keras")
     np.testing.assert_array_equal(np.asarray(loaded(given)), np.asarray(ours(given)))
@@ -179,7 +179,7 @@ def test_nothing_is_assigned_unless_all_fits():
         (lambda: build_generator("fast_style", filters=2), r"cannot become one: .*first/kernel is \(9, 9, 3, 2\)"),
         (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, upsampling="resize"), "has resizing in place"),
         (lambda: build_generator("unet_128", filters=1, upsampling="resize"), "has resizing in place"),
-        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, colour_skip=True), "has a colour skip"),
+        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, colour_skip=True), "has a color skip"),
         (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, long_skips=True), "has long skips"),
         (lambda: brightened(build_generator("resnet_6blocks", filters=2, blocks=1)), "in the layers brighter, so it"),
         (
@@ -202,5 +202,5 @@ def test_discriminators_of_ours_become_the_authors():
     for options in ({"n_layers": 2}, {"norm": "batch"}, {"architecture": "pixel"}, {"norm_affine": True}):
         judge = build_discriminator(filters=2, seed=0, **options)
         design, arrays = torch_networks.to_state_dict(judge, "judge")
-        assert recognise(arrays, "n.pth") == design
+        assert recognize(arrays, "n.pth") == design
         assert torch_networks.build(design, arrays).count_params() == judge.count_params()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.convert.pytorch import recognize as torch_recognise
-from cyclegan_tf.convert.pytorch.recognize import described, notes, recognise
+from cyclegan_tf.convert.pytorch.recognize import described, notes, recognize
 from cyclegan_tf.errors import UserError
 
 pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
@@ -57,14 +57,14 @@ def arrays(network):
     ],
 )
 def test_every_kind_is_recognised(build, told):
-    design = recognise(arrays(build()), "n.pth")
+    design = recognize(arrays(build()), "n.pth")
     assert described(design) == told
 
 
 def test_odd_numbers_of_blocks_are_the_nine_blocks_with_another_number():
-    design = recognise(arrays(official.Resnet(blocks=3)), "n.pth")
+    design = recognize(arrays(official.Resnet(blocks=3)), "n.pth")
     assert (design.architecture, design.blocks, design.filters) == ("resnet_9blocks", 3, 4)
-    design = recognise(arrays(official.Resnet(blocks=6)), "n.pth")
+    design = recognize(arrays(official.Resnet(blocks=6)), "n.pth")
     assert (design.architecture, design.blocks) == ("resnet_6blocks", 6)
 
 
@@ -76,7 +76,7 @@ def test_parameters_are_counted_as_pytorch_counts_them():
 
 def test_what_a_person_should_know():
     def told(network, **options):
-        return " | ".join(notes(recognise(arrays(network), "n.pth", **options)))
+        return " | ".join(notes(recognize(arrays(network), "n.pth", **options)))
 
     assert told(official.Resnet()) == ""
     assert "running statistics of instance normalization" in told(official.Resnet(statistics=True))
@@ -102,22 +102,22 @@ def test_networks_without_biases_and_norms_are_not_guessed_at():
     bare = without(state, *biases_before_norms(state))
     assert 0 < len(bare) < len(state)
     with pytest.raises(UserError, match=r"that is --norm none, which is not supported, .* give --norm instance"):
-        recognise(bare, "n.pth")
-    design = recognise(bare, "n.pth", "instance")
+        recognize(bare, "n.pth")
+    design = recognize(bare, "n.pth", "instance")
     assert (design.norm, design.norm_affine, design.biases, design.statistics) == ("instance", False, False, False)
     assert "these are 0" in " ".join(notes(design))
 
 
 def test_the_norm_may_be_told_where_it_is_open_and_only_there():
     batch = arrays(official.Resnet(norm="batch"))
-    assert recognise(batch, "n.pth", "batch") == recognise(batch, "n.pth")
-    design = recognise(batch, "n.pth", "instance")  # of an early version, without biases
+    assert recognize(batch, "n.pth", "batch") == recognize(batch, "n.pth")
+    design = recognize(batch, "n.pth", "instance")  # of an early version, without biases
     assert (design.norm, design.norm_affine, design.biases, design.statistics) == ("instance", True, False, True)
     for network in (official.Resnet(), official.Resnet(affine=True, statistics=True)):
         with pytest.raises(UserError, match=r"n.pth cannot be of batch normalization"):
-            recognise(arrays(network), "n.pth", "batch")
+            recognize(arrays(network), "n.pth", "batch")
     older = without(batch, "num_batches_tracked")
-    assert recognise(older, "n.pth") == recognise(batch, "n.pth")
+    assert recognize(older, "n.pth") == recognize(batch, "n.pth")
 
 
 def changed(build, **changes):
@@ -177,7 +177,7 @@ def changed(build, **changes):
 )
 def test_what_does_not_fit_is_named(state, message):
     with pytest.raises(UserError, match=message) as told:
-        recognise(state(), "n.pth")
+        recognize(state(), "n.pth")
     assert str(told.value).startswith("n.pth ")
     assert "\n" not in str(told.value)
 
@@ -185,20 +185,20 @@ def test_what_does_not_fit_is_named(state, message):
 def test_of_many_misfits_the_first_three_are_told():
     state = {name: np.ones(9) if name.endswith("bias") else array for name, array in arrays(official.Resnet()).items()}
     with pytest.raises(UserError, match=r"does not fit: model.1.bias .*; model.4.bias .*; model.7.bias .* such in all"):
-        recognise(state, "n.pth")
+        recognize(state, "n.pth")
 
 
 def test_what_the_authors_code_needs_for_networks_of_ours():
     def told(network):
-        return " | ".join(torch_recognise.notes_for_the_authors_code(recognise(arrays(network), "n.pth")))
+        return " | ".join(torch_recognise.notes_for_the_authors_code(recognize(arrays(network), "n.pth")))
 
     assert told(official.Resnet(blocks=6)) == ""
     assert "set affine=True" in told(official.Resnet(blocks=6, affine=True))
     assert "set n_blocks=2" in told(official.Resnet())
     options = torch_recognise.official_options
-    assert options(recognise(arrays(official.Resnet(blocks=6)), "n")) == (
+    assert options(recognize(arrays(official.Resnet(blocks=6)), "n")) == (
         "--netG resnet_6blocks --norm instance --ngf 4 --no_dropout"
     )
-    assert options(recognise(arrays(official.Resnet(1, 2, 64, 9, "batch", dropout=True)), "n")) == (
+    assert options(recognize(arrays(official.Resnet(1, 2, 64, 9, "batch", dropout=True)), "n")) == (
         "--netG resnet_9blocks --norm batch --input_nc 1 --output_nc 2"
     )

@@ -1,4 +1,4 @@
-"""Histograms: every picture counted once, the same told in words."""
+"""Histograms: every image counted once, the same told in words."""
 
 import math
 import re
@@ -11,11 +11,11 @@ def bars(svg):
     return [int(count) for count in re.findall(r"<title>(\d+) from", svg)]
 
 
-def test_every_picture_is_in_one_bar():
+def test_every_image_is_in_one_bar():
     svg = histogram([1.0, 1.0, 2.0, 5.0], "PSNR, dB", ".1f")
     assert sum(bars(svg)) == 4
     assert bars(svg)[0] == 2
-    assert 'aria-label="Histogram of PSNR, dB: 4 pictures from 1.0 to 5.0, median 1.5"' in svg
+    assert 'aria-label="Histogram of PSNR, dB: 4 images from 1.0 to 5.0, median 1.5"' in svg
     assert ElementTree.fromstring(svg).attrib["role"] == "img"
 
 
@@ -24,7 +24,7 @@ def test_the_highest_bar_is_as_high_as_the_room():
     assert heights == {114.0, 57.0}
 
 
-def test_a_mark_beside_the_values_is_inside_the_picture():
+def test_a_mark_beside_the_values_is_inside_the_image():
     svg = histogram([1.0, 2.0], "a <b>", ".1f", 4.0, "unchanged input")
     assert "unchanged input 4.0" in svg
     assert "a &lt;b&gt;" in svg

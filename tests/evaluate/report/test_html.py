@@ -1,4 +1,4 @@
-"""The report: one file, every picture inside and described, nothing fetched."""
+"""The report: one file, every image inside and described, nothing fetched."""
 
 import base64
 import io
@@ -49,7 +49,7 @@ def test_the_page_is_complete_in_itself():
     assert "width=device-width" in text
 
 
-def test_pictures_have_descriptions_and_their_own_pixels():
+def test_images_have_descriptions_and_their_own_pixels():
     page = Page(report(tiny.evaluation()))
     assert [image["alt"] for image in page.all("img")][:4] == [
         "x of a.png", "G(x) of a.png", "truth of a.png", "x of b<i>.png"
@@ -80,7 +80,7 @@ def test_tables_have_captions_and_headers_and_say_what_is_beaten():
     ]  # fmt: skip
     swd = next(row for row in rows if row.startswith("SWD"))
     assert 'aria-label="beaten">✓</span>' in swd  # 80 against 90, less is better
-    assert "<td>10.0</td>" in swd  # real pictures themselves: not a rival
+    assert "<td>10.0</td>" in swd  # real images themselves: not a rival
     fid = next(row for row in rows if row.startswith("FID"))
     assert "<small>90.0 to 110.0</small>" in fid
 
@@ -92,7 +92,7 @@ def test_histograms_and_groups():
         text.index(f"{title} by PSNR") for title in ("Worst", "Median", "Best")
     )
     assert text.count('<svg class="histogram"') == 2
-    assert "Histogram of PSNR, dB: 2 pictures from 20.00 to 21.00, median 20.50; unchanged input 18.00" in text
+    assert "Histogram of PSNR, dB: 2 images from 20.00 to 21.00, median 20.50; unchanged input 18.00" in text
 
 
 def test_an_order_that_is_no_quality_says_so():
@@ -101,23 +101,23 @@ def test_an_order_that_is_no_quality_says_so():
 
 
 def test_two_directions_are_linked_and_nothing_empty_is_shown():
-    bare = tiny.direction(direction="yx", stand_ins={}, swd_levels={}, classes={}, groups={"all": []}, per_picture={})
+    bare = tiny.direction(direction="yx", stand_ins={}, swd_levels={}, classes={}, groups={"all": []}, per_image={})
     page = Page(report(tiny.evaluation(tiny.direction(), bare, notes=[])))
     assert [link["href"] for link in page.all("a")] == ["#xy", "#yx"]
     assert {"xy", "yx", "protocol"} == {section["id"] for section in page.all("section")}
     assert len(page.all("table")) == 4
 
 
-def test_large_and_odd_pictures_are_reduced_and_coloured():
-    def size(picture):
-        return Image.open(io.BytesIO(base64.b64decode(data_uri(picture).split(",")[1])))
+def test_large_and_odd_images_are_reduced_and_colored():
+    def size(image):
+        return Image.open(io.BytesIO(base64.b64decode(data_uri(image).split(",")[1])))
 
-    assert size(tiny.picture(size=(500, 1000))).size == (384, 192)
+    assert size(tiny.image(size=(500, 1000))).size == (384, 192)
     gray = size(np.zeros((4, 4, 1), np.float32))
     assert gray.mode == "RGB"
 
 
-def test_only_small_pictures_show_their_pixels():
-    columns = {"x": tiny.picture(size=(128, 8)), "G(x)": tiny.picture(size=(129, 8))}
+def test_only_small_images_show_their_pixels():
+    columns = {"x": tiny.image(size=(128, 8)), "G(x)": tiny.image(size=(129, 8))}
     found = tiny.direction(groups={"all": [Shown("a.png", {}, columns)]})
     assert [image.get("class") for image in Page(report(tiny.evaluation(found))).all("img")] == ["small", None]

@@ -37,5 +37,5 @@ def test_the_numbers_are_those_of_the_code():
 
 def test_what_was_not_there_is_told():
     text = protocol(Preparation("none", 1, 1), 0, {}, "palette.json")
-    assert "no training pictures" in text["Constant, random real"]
+    assert "no training images" in text["Constant, random real"]
     assert "palette.json" in text["Label scores"]

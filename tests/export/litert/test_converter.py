@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.export.formats import VARIANTS
-from cyclegan_tf.export.litert.converter import LEAST_PSNR_DB, Converter
+from cyclegan_tf.export.litert.converter import MIN_PSNR_DB, Converter
 from cyclegan_tf.export.litert.runtime import LiteRTModel, delegated_share, operations_of
 from cyclegan_tf.metrics.image_quality import psnr
 from cyclegan_tf.networks.builders import build_generator
@@ -25,7 +25,7 @@ def network(request):
     return network
 
 
-def pictures(count, seed):
+def images(count, seed):
     """Smooth, as photographs are."""
     small = np.random.default_rng(seed).uniform(-1, 1, (count, 4, 4, 3))
     return np.repeat(np.repeat(small, SIZE // 4, axis=1), SIZE // 4, axis=2).astype(np.float32)
@@ -33,18 +33,18 @@ def pictures(count, seed):
 
 @pytest.fixture(scope="module")
 def converted(network):
-    converter = Converter(network, SIZE, lambda: pictures(8, 0))
+    converter = Converter(network, SIZE, lambda: images(8, 0))
     return {variant: converter.convert(variant) for variant in VARIANTS}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_each_is_within_its_bound(converted, network, variant):
-    given = pictures(4, 1)
+    given = images(4, 1)
     model = LiteRTModel(converted[variant])
     assert model.shape == (1, SIZE, SIZE, 3)
     outputs, wanted = model(given), network(given).numpy()
     assert wanted.std() > 0.1
-    assert psnr(outputs, wanted) > LEAST_PSNR_DB[variant]
+    assert psnr(outputs, wanted) > MIN_PSNR_DB[variant]
 
 
 def test_quantized_files_are_small(converted):
@@ -83,7 +83,7 @@ def test_int8_multiplies_in_8_bits_and_normalizes_in_float(converted):
             assert first == np.float32
 
 
-def test_calibration_pictures_are_asked_for_only_when_needed(network):
+def test_calibration_images_are_asked_for_only_when_needed(network):
     def never():
         raise AssertionError
 

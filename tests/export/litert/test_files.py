@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from cyclegan_tf.data.sources import Pictures
+from cyclegan_tf.data.sources import Images
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert import files as litert_files
@@ -19,9 +19,9 @@ from cyclegan_tf.networks.builders import build_generator
 def trained():
     rng = np.random.default_rng(0)
     drawn = [np.repeat(np.repeat(rng.integers(0, 256, (3, 4, 3), np.uint8), 8, 0), 8, 1) for _ in range(10)]
-    pictures = Pictures(tuple("abcdefghij"), 3, drawn.__getitem__)
+    images = Images(tuple("abcdefghij"), 3, drawn.__getitem__)
     network = build_generator("fast_style", filters=4, blocks=1, seed=2)
-    return Trained(network, "yx", "a checkpoint", 4, 24, lambda: pictures, lambda: pictures)
+    return Trained(network, "yx", "a checkpoint", 4, 24, lambda: images, lambda: images)
 
 
 def write(folder, trained, **more):
@@ -38,7 +38,7 @@ def test_what_is_written(trained, tmp_path):
     }  # fmt: skip
     assert "float16" in said
     (row,) = json.loads((tmp_path / "z_yx" / "parity.json").read_text())["variants"]
-    assert row["pictures"] == parity.COMPARED_PICTURES
+    assert row["images"] == parity.COMPARED_IMAGES
     assert row["delegated"] == 1.0
     path = tmp_path / "z_yx" / "float16.tflite"
     assert row["size_bytes"] == path.stat().st_size

@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from cyclegan_tf.export.litert.metadata import Picture, with_metadata
+from cyclegan_tf.export.litert.metadata import Image, with_metadata
 from tests.helpers import tiny_tflite
 
 
@@ -21,16 +21,16 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def described(plain):
-    given = Picture("images", "a zebra", 8, 3, normalized=True)
-    made = Picture("translated", "a horse", 8, 1, normalized=False)
+    given = Image("images", "a zebra", 8, 3, normalized=True)
+    made = Image("translated", "a horse", 8, 1, normalized=False)
     return with_metadata(plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": '{"name": "zebra"}'})
 
 
 def output(model):
     interpreter = Interpreter(model_content=bytes(model))
     interpreter.allocate_tensors()
-    picture = np.random.default_rng(1).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture)
+    image = np.random.default_rng(1).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
@@ -131,8 +131,8 @@ def test_any_unzip_program_lists_the_files_behind_it(described):
 
 
 def test_described_twice_it_holds_one_description(described, plain):
-    picture = Picture("a", "b", 8, 3, normalized=False)
-    again = with_metadata(described, "other", "Other.", picture, picture, {})
+    image = Image("a", "b", 8, 3, normalized=False)
+    again = with_metadata(described, "other", "Other.", image, image, {})
     model = schema.Model.GetRootAs(bytearray(again), 0)
     names = [model.Metadata(i).Name() for i in range(model.MetadataLength())]
     assert names.count(b"TFLITE_METADATA") == 1

@@ -34,10 +34,10 @@ def test_the_same_numbers(architecture, options, size_px):
     phone = phone_network(network, size_px)
     shape = (1, size_px, size_px, options.get("input_channels", 3))
     assert phone.input_shape == shape
-    picture = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-    wanted = network(picture).numpy()
+    image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    wanted = network(image).numpy()
     assert wanted.std() > 0.1
-    np.testing.assert_allclose(phone(picture), wanted, atol=2e-5)
+    np.testing.assert_allclose(phone(image), wanted, atol=2e-5)
 
 
 def test_a_phone_network_is_a_copy():
@@ -55,5 +55,5 @@ def test_padding_out_of_slices(padding):
 
     inputs = keras.Input((None, None, 2))
     network = keras.Model(inputs, ReflectionPadding2D((padding, padding - 1))(inputs))
-    picture = np.random.default_rng(0).normal(size=(1, 7, 7, 2)).astype(np.float32)
-    np.testing.assert_array_equal(phone_network(network, 7)(picture), network(picture))
+    image = np.random.default_rng(0).normal(size=(1, 7, 7, 2)).astype(np.float32)
+    np.testing.assert_array_equal(phone_network(network, 7)(image), network(image))

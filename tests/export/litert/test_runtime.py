@@ -23,7 +23,7 @@ def split(tmp_path_factory):
     return converted(lambda x: tf.tanh(tf.pad(tf.sqrt(x), mirror, "REFLECT")), tmp_path_factory.mktemp("split"))
 
 
-def test_pictures_go_one_by_one(split):
+def test_images_go_one_by_one(split):
     batch = np.random.default_rng(0).uniform(0, 1, (3, 6, 6, 2)).astype(np.float32)
     model = LiteRTModel(split)
     assert model.shape == (1, 6, 6, 2)

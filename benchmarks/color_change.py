@@ -1,11 +1,11 @@
-"""Makes an unpaired data set whose truth is known from a folder of photos: the same kind of photo, other colours.
+"""Makes an unpaired data set whose truth is known from a folder of photos: the same kind of photo, other colors.
 
-X is one half of the photos as they are; Y is the OTHER half under a fixed change of colour, so no picture of trainA has
-its partner in trainB. The test split is paired by file stem: testB is the change applied to the very pictures of testA.
+X is one half of the photos as they are; Y is the OTHER half under a fixed change of color, so no image of trainA has
+its partner in trainB. The test split is paired by file stem: testB is the change applied to the very images of testA.
 On disk X is trainA/testA, Y is trainB/testB, all PNG.
 
-    python benchmarks/colour_change.py photos/train data/colour --test photos/test
-    python benchmarks/colour_change.py photos data/colour --count 400 --test_count 40 --size 256
+    python benchmarks/color_change.py photos/train data/color --test photos/test
+    python benchmarks/color_change.py photos data/color --count 400 --test_count 40 --size 256
 
 The change, of levels in [0, 1]: a power per channel, a mixing of the channels, another power per channel. The mixing's
 weights are not negative and each row sums to 1, so nothing is clipped; it is not linear, and it has an inverse.
@@ -41,36 +41,36 @@ MIXING = np.array([[0.7, 0.3, 0.0], [0.0, 0.7, 0.3], [0.3, 0.0, 0.7]], np.float3
 AFTER = np.array([0.75, 1.1, 1.05], np.float32)
 
 
-def change(picture: np.ndarray) -> np.ndarray:
-    """The fixed change of colour: `(MIXING @ v**BEFORE)**AFTER` for each pixel `v` in [0, 1].
+def change(image: np.ndarray) -> np.ndarray:
+    """The fixed change of color: `(MIXING @ v**BEFORE)**AFTER` for each pixel `v` in [0, 1].
 
     Args:
-      picture: uint8 (H, W, 3).
+      image: uint8 (H, W, 3).
 
     Returns:
       uint8 (H, W, 3), rounded to the nearest level.
     """
-    mixed = (picture.astype(np.float32) / 255) ** BEFORE @ MIXING.T
+    mixed = (image.astype(np.float32) / 255) ** BEFORE @ MIXING.T
     return np.rint(255 * mixed.clip(0, 1) ** AFTER).astype(np.uint8)
 
 
-def psnr_of_input(pictures: Sequence[np.ndarray]) -> float:
-    """Mean over pictures (uint8) of the PSNR of the unchanged picture against its truth, in dB."""
-    return float(np.mean([psnr(picture, change(picture), 255) for picture in pictures]))
+def psnr_of_input(images: Sequence[np.ndarray]) -> float:
+    """Mean over images (uint8) of the PSNR of the unchanged image against its truth, in dB."""
+    return float(np.mean([psnr(image, change(image), 255) for image in images]))
 
 
 def read(path: Path, size_px: int | None) -> np.ndarray:
     """A photo as uint8 (H, W, 3); with a size cut to its middle square and brought to that many pixels.
 
     Raises:
-      PictureError: the file cannot be used.
+      ImageError: the file cannot be used.
     """
-    picture = image_io.as_dtype(image_io.read(path, 3), np.uint8)
+    image = image_io.as_dtype(image_io.read(path, 3), np.uint8)
     if size_px is None:
-        return picture
-    side = min(picture.shape[:2])
-    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    square = picture[top : top + side, left : left + side].astype(np.float32)
+        return image
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    square = image[top : top + side, left : left + side].astype(np.float32)
     return np.rint(tf.image.resize(square, (size_px, size_px), "area").numpy()).clip(0, 255).astype(np.uint8)
 
 
@@ -140,8 +140,8 @@ def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -
                 if part == "test":
                     tests.append(photo)
         counts = ", ".join(f"{len(lists[part])} {part}" for part in ("x", "y", "test"))
-        text = f"{counts}; unchanged input against the truth: {psnr_of_input(tests):.2f} dB PSNR (mean over pictures)"
-        (partial / "README.txt").write_text(f"Made by benchmarks/colour_change.py from {roots['x'].name}: {text}.\n")
+        text = f"{counts}; unchanged input against the truth: {psnr_of_input(tests):.2f} dB PSNR (mean over images)"
+        (partial / "README.txt").write_text(f"Made by benchmarks/color_change.py from {roots['x'].name}: {text}.\n")
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -162,8 +162,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"{given.out} exists; name another folder or remove it.")
     if given.size is not None and given.size < 1:
         raise UserError(f"--size {given.size}: a side has 1 px at least.")
-    test_paths = image_io.find_pictures(given.test) if given.test else None
-    lists = split(image_io.find_pictures(given.photos), test_paths, given.count, given.test_count)
+    test_paths = image_io.find_images(given.test) if given.test else None
+    lists = split(image_io.find_images(given.photos), test_paths, given.count, given.test_count)
     roots = {"x": given.photos, "y": given.photos, "test": given.test or given.photos}
     print(f"{given.out}: {write(lists, roots, given.out, given.size)}")
     return 0

@@ -1,4 +1,4 @@
-"""Small films for tests, made with PyAV."""
+"""Small videos for tests, made with PyAV."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 THIRTIETH = Fraction(1, 30)
 
 
-def pictures(count: int = 6, height: int = 32, width: int = 48) -> list[np.ndarray]:
+def images(count: int = 6, height: int = 32, width: int = 48) -> list[np.ndarray]:
     """Soft waves that move: uint8 (H, W, 3) each, no two alike."""
     y, x = np.mgrid[0:height, 0:width]
     return [
@@ -22,7 +22,7 @@ def pictures(count: int = 6, height: int = 32, width: int = 48) -> list[np.ndarr
     ]
 
 
-def write_film(
+def write_video(
     path: Path,
     frames: Sequence[np.ndarray],
     *,
@@ -37,7 +37,7 @@ def write_film(
     pixel_aspect: Fraction | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a film without loss but for the rounding of colours.
+    """Writes a video without loss but for the rounding of colors.
 
     Args:
       path: the file to be.
@@ -59,14 +59,14 @@ def write_film(
     options = {"libx264": {"crf": "0"}, "libvpx-vp9": {"lossless": "1"}, "mpeg4": {"qscale": "2"}}[codec]
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w", container_options=container_options) as output:
-        picture = output.add_stream(codec, rate=30, options=options, width=width, height=height)
-        picture.pix_fmt = pix_fmt
-        picture.codec_context.time_base = time_base
-        picture.codec_context.colorspace, picture.codec_context.color_range = matrix, color_range
+        image = output.add_stream(codec, rate=30, options=options, width=width, height=height)
+        image.pix_fmt = pix_fmt
+        image.codec_context.time_base = time_base
+        image.codec_context.colorspace, image.codec_context.color_range = matrix, color_range
         if pixel_aspect:
-            picture.codec_context.sample_aspect_ratio = pixel_aspect
+            image.codec_context.sample_aspect_ratio = pixel_aspect
         if turned:
-            picture.set_display_rotation(turned)
+            image.set_display_rotation(turned)
         tracks = [output.add_stream(codec, rate=48000) for codec in sounds]
         for number, levels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(levels, format="rgb24").reformat(
@@ -76,12 +76,12 @@ def write_film(
                 interpolation=int(Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP),
             )
             frame.pts, frame.time_base = number if times is None else times[number], time_base
-            output.mux(picture.encode(frame))
+            output.mux(image.encode(frame))
         for number, track in enumerate(tracks):
             for frame in _tone(len(frames) / 30, 400 + 100 * number):
                 output.mux(track.encode(frame))
             output.mux(track.encode(None))
-        output.mux(picture.encode(None))
+        output.mux(image.encode(None))
     return path
 
 
@@ -98,15 +98,15 @@ def _tone(seconds: float, hertz: float):
 
 
 def read_frames(path: Path) -> list[tuple[float, np.ndarray]]:
-    """Each frame's time in seconds and its levels, by the colour tags of the file."""
+    """Each frame's time in seconds and its levels, by the color tags of the file."""
     import av
     from av.video.reformatter import Interpolation as Way
 
     way = Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP
-    with av.open(str(path)) as film:
+    with av.open(str(path)) as video:
         return [
             (frame.time, frame.to_ndarray(format="rgb24", src_colorspace=frame.colorspace, interpolation=way))
-            for frame in film.decode(video=0)
+            for frame in video.decode(video=0)
         ]
 
 
@@ -115,9 +115,9 @@ def read_sounds(path: Path) -> list[list[tuple[float, bytes]]]:
     import av
 
     found = []
-    with av.open(str(path)) as film:
-        count = len(film.streams.audio)
+    with av.open(str(path)) as video:
+        count = len(video.streams.audio)
     for index in range(count):
-        with av.open(str(path)) as film:
-            found.append([(float(p.pts * p.time_base), bytes(p)) for p in film.demux(audio=index) if p.size])
+        with av.open(str(path)) as video:
+            found.append([(float(p.pts * p.time_base), bytes(p)) for p in video.demux(audio=index) if p.size])
     return found

@@ -1,18 +1,18 @@
-/** Pictures between files, canvases and the model's numbers. */
-import { Problem, notAPicture } from "./problems.js";
+/** Images between files, canvases and the model's numbers. */
+import { Problem, notAImage } from "./problems.js";
 
 // iOS refuses canvases of more pixels than 4096 x 4096.
-const MOST_SIDE_PX = 4096;
+const MAX_SIDE_PX = 4096;
 const JPEG_QUALITY = 0.95;
-// Smaller pictures take more bytes for each pixel, so the next try aims below what is left.
+// Smaller images take more bytes for each pixel, so the next try aims below what is left.
 const AIMED_SHARE = 0.9;
 
-/** A file's picture as people see it: rotation by EXIF applied. Throws a Problem when it cannot be decoded. */
+/** A file's image as people see it: rotation by EXIF applied. Throws a Problem when it cannot be decoded. */
 export async function decode(file) {
   try {
     return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    throw notAPicture(file.name || "This file");
+    throw notAImage(file.name || "This file");
   }
 }
 
@@ -31,7 +31,7 @@ export function within(width, height, { pixels, side }) {
   if (long <= side && long * short <= pixels) {
     return [width, height];
   }
-  const area = Math.min(pixels, MOST_SIDE_PX ** 2);
+  const area = Math.min(pixels, MAX_SIDE_PX ** 2);
   const longer = Math.max(1, Math.floor(Math.min(long, side, area, Math.sqrt((area * long) / short))));
   const shorter = Math.max(1, Math.min(Math.round((longer * short) / long), Math.floor(area / longer)));
   return width < height ? [shorter, longer] : [longer, shorter];
@@ -54,7 +54,7 @@ function blank(width, height) {
 export function onCanvas(bitmap, width, height) {
   const halvings = [];
   for (let w = bitmap.width / 2, h = bitmap.height / 2; w >= width && h >= height; w /= 2, h /= 2) {
-    if (Math.max(w, h) <= MOST_SIDE_PX) {
+    if (Math.max(w, h) <= MAX_SIDE_PX) {
       halvings.push([Math.max(1, Math.round(w)), Math.max(1, Math.round(h))]);
     }
   }
@@ -103,24 +103,24 @@ export function tensorOf(canvas, side, channels) {
 /** Float32 (1, side, side, channels) in [-1, 1] as a canvas of width x height, the rest cut off; one channel is gray. */
 export function canvasOf(values, side, channels, width, height) {
   const [canvas, context] = blank(width, height);
-  const picture = context.createImageData(width, height);
+  const image = context.createImageData(width, height);
   let at = 0;
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
       const from = channels * (y * side + x);
       for (let c = 0; c < 3; c += 1) {
         const value = values[from + (channels === 1 ? 0 : c)];
-        picture.data[at++] = Math.round(Math.min(1, Math.max(-1, value)) * 127.5 + 127.5);
+        image.data[at++] = Math.round(Math.min(1, Math.max(-1, value)) * 127.5 + 127.5);
       }
-      picture.data[at++] = 255;
+      image.data[at++] = 255;
     }
   }
-  context.putImageData(picture, 0, 0);
+  context.putImageData(image, 0, 0);
   return canvas;
 }
 
 function packed(canvas, kind) {
-  const failed = new Problem(`The picture could not be packed as a ${kind.toUpperCase()}.`);
+  const failed = new Problem(`The image could not be packed as a ${kind.toUpperCase()}.`);
   return new Promise((resolve, reject) => {
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(failed)), `image/${kind}`, JPEG_QUALITY);
   });
@@ -159,7 +159,7 @@ export async function uploadOf(file, bitmap, limits) {
       const pixels = Math.max(1, Math.floor((AIMED_SHARE * width * height * limits.bytes) / blob.size));
       [width, height] = within(bitmap.width, bitmap.height, { pixels, side: limits.side });
     } else {
-      throw new Problem("The server takes no files as large as a picture.", "Tell whoever runs the server.");
+      throw new Problem("The server takes no files as large as an image.", "Tell whoever runs the server.");
     }
   }
 }

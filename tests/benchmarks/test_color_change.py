@@ -1,4 +1,4 @@
-"""The colour-change data set: its change by hand, its halves, its files."""
+"""The color-change data set: its change by hand, its halves, its files."""
 
 import sys
 from pathlib import Path
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.pictures import noise
+from tests.helpers.image_files import noise
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-import colour_change
+import color_change
 
 from cyclegan_tf.errors import UserError
 
@@ -26,12 +26,12 @@ def photos(tmp_path):
 
 
 def contents(folder):
-    """Pictures by name, that of a photo in a subfolder being SUBFOLDER_NAME."""
+    """Images by name, that of a photo in a subfolder being SUBFOLDER_NAME."""
     return {"_".join(p.relative_to(folder).parts): np.asarray(Image.open(p)) for p in folder.rglob("*.png")}
 
 
 def test_change_by_hand():
-    found = colour_change.change(np.array([[[200, 100, 50]]], np.uint8))[0, 0]
+    found = color_change.change(np.array([[[200, 100, 50]]], np.uint8))[0, 0]
     red, green, blue = (200 / 255) ** 0.6, 100 / 255, (50 / 255) ** 1.6
     wanted = [
         255 * (0.7 * red + 0.3 * green) ** 0.75,
@@ -44,57 +44,57 @@ def test_change_by_hand():
 def test_change_clips_nothing_and_can_be_undone():
     levels = np.arange(0, 256, 15)
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(1, -1, 3).astype(np.uint8)
-    changed = colour_change.change(grid)
+    changed = color_change.change(grid)
     assert changed[0, 0].tolist() == [0, 0, 0]
     assert changed[0, -1].tolist() == [255, 255, 255]
-    mixed = (changed / 255) ** (1 / colour_change.AFTER) @ np.linalg.inv(colour_change.MIXING).T
-    undone = 255 * mixed.clip(0, 1) ** (1 / colour_change.BEFORE)
-    bright = (grid > 60).all(-1)  # of dark colours the powers make more of what rounding took
+    mixed = (changed / 255) ** (1 / color_change.AFTER) @ np.linalg.inv(color_change.MIXING).T
+    undone = 255 * mixed.clip(0, 1) ** (1 / color_change.BEFORE)
+    bright = (grid > 60).all(-1)  # of dark colors the powers make more of what rounding took
     assert np.abs(undone - grid)[bright].max() < 3
 
 
 def test_change_is_not_linear():
-    black, gray, light = (colour_change.change(np.full((1, 1, 3), level, np.uint8))[0, 0] for level in (0, 100, 200))
+    black, gray, light = (color_change.change(np.full((1, 1, 3), level, np.uint8))[0, 0] for level in (0, 100, 200))
     assert black.max() == 0
     assert np.abs(light - 2.0 * gray).max() > 20
 
 
 def test_psnr_of_the_unchanged_input():
-    pictures = [noise(8, 8, seed=seed) for seed in (0, 1)]
-    errors = [np.mean((p.astype(float) - colour_change.change(p)) ** 2) for p in pictures]
-    assert colour_change.psnr_of_input(pictures) == pytest.approx(np.mean(10 * np.log10(255**2 / np.array(errors))))
+    images = [noise(8, 8, seed=seed) for seed in (0, 1)]
+    errors = [np.mean((p.astype(float) - color_change.change(p)) ** 2) for p in images]
+    assert color_change.psnr_of_input(images) == pytest.approx(np.mean(10 * np.log10(255**2 / np.array(errors))))
 
 
 def test_halves_share_no_photo_and_the_test_split_is_paired(photos, tmp_path, capsys):
     out = tmp_path / "set"
-    assert colour_change.main([str(photos), str(out), "--test_count", "2"]) == 0
+    assert color_change.main([str(photos), str(out), "--test_count", "2"]) == 0
     made = {name: contents(out / name) for name in ("trainA", "trainB", "testA", "testB")}
-    assert [len(pictures) for pictures in made.values()] == [4, 3, 2, 2]
+    assert [len(images) for images in made.values()] == [4, 3, 2, 2]
     original = contents(photos)
     assert sorted([*made["trainA"], *made["trainB"], *made["testA"]]) == sorted(original)
     for part in ("trainA", "testA"):
-        assert all(np.array_equal(picture, original[name]) for name, picture in made[part].items())
+        assert all(np.array_equal(image, original[name]) for name, image in made[part].items())
     for part in ("trainB", "testB"):
-        assert all(np.array_equal(p, colour_change.change(original[name])) for name, p in made[part].items())
+        assert all(np.array_equal(p, color_change.change(original[name])) for name, p in made[part].items())
     assert made["testB"].keys() == made["testA"].keys()
-    told = f"{colour_change.psnr_of_input(list(made['testA'].values())):.2f} dB"
+    told = f"{color_change.psnr_of_input(list(made['testA'].values())):.2f} dB"
     assert told in capsys.readouterr().out
     assert told in (out / "README.txt").read_text()
 
 
 def test_another_folder_for_the_test_split_and_a_size(photos, tmp_path):
     words = [str(photos), str(tmp_path / "set"), "--test", str(photos / "street"), "--count", "5", "--size", "8"]
-    assert colour_change.main(words) == 0
+    assert color_change.main(words) == 0
     made = {name: contents(tmp_path / "set" / name) for name in ("trainA", "trainB", "testA")}
-    assert [len(pictures) for pictures in made.values()] == [3, 2, 4]
-    assert {picture.shape for pictures in made.values() for picture in pictures.values()} == {(8, 8, 3)}
+    assert [len(images) for images in made.values()] == [3, 2, 4]
+    assert {image.shape for images in made.values() for image in images.values()} == {(8, 8, 3)}
 
 
 def test_size_is_the_middle_square_reduced_by_area(tmp_path):
-    picture = np.zeros((4, 8, 3), np.uint8)
-    picture[:, 2:4], picture[:, 4:6], picture[:, 6:] = 40, 80, 255
-    Image.fromarray(picture).save(tmp_path / "wide.png")
-    assert colour_change.read(tmp_path / "wide.png", 2)[..., 0].tolist() == [[40, 80], [40, 80]]
+    image = np.zeros((4, 8, 3), np.uint8)
+    image[:, 2:4], image[:, 4:6], image[:, 6:] = 40, 80, 255
+    Image.fromarray(image).save(tmp_path / "wide.png")
+    assert color_change.read(tmp_path / "wide.png", 2)[..., 0].tolist() == [[40, 80], [40, 80]]
 
 
 @pytest.mark.parametrize(
@@ -107,20 +107,20 @@ def test_size_is_the_middle_square_reduced_by_area(tmp_path):
 )
 def test_mistakes_are_told_and_leave_nothing(photos, tmp_path, words, message):
     with pytest.raises(UserError, match=message):
-        colour_change.main([str(photos), str(tmp_path / "set"), *words])
+        color_change.main([str(photos), str(tmp_path / "set"), *words])
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
 def test_an_existing_folder_and_names_that_meet_are_refused(photos, tmp_path):
     with pytest.raises(UserError, match="exists"):
-        colour_change.main([str(photos), str(photos)])
+        color_change.main([str(photos), str(photos)])
     Image.fromarray(noise(12, 16)).save(photos / "5.jpg")
     with pytest.raises(UserError, match="differ in nothing but the suffix"):
-        colour_change.main([str(photos), str(tmp_path / "set"), "--test", str(photos)])
+        color_change.main([str(photos), str(tmp_path / "set"), "--test", str(photos)])
 
 
 def test_a_damaged_photo_leaves_nothing(photos, tmp_path):
     (photos / "7.png").write_bytes((photos / "7.png").read_bytes()[:60])
     with pytest.raises(UserError, match=r"7\.png"):
-        colour_change.main([str(photos), str(tmp_path / "set")])
+        color_change.main([str(photos), str(tmp_path / "set")])
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]

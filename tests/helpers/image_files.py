@@ -1,4 +1,4 @@
-"""Odd picture files for tests, made byte by byte where no library would write them."""
+"""Odd image files for tests, made byte by byte where no library would write them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def noise(height: int = 16, width: int = 16, channels: int = 3, dtype: type = np
 
 
 def smooth(height: int = 24, width: int = 32) -> np.ndarray:
-    """A colour ramp, which JPEG keeps almost exactly."""
+    """A color ramp, which JPEG keeps almost exactly."""
     y, x = np.mgrid[0:height, 0:width]
     planes = [255 * x / (width - 1), 255 * y / (height - 1), 255 - 255 * x / (width - 1)]
     return np.rint(np.stack(planes, -1)).astype(np.uint8)
@@ -38,9 +38,9 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(path: Path, size: tuple[int, int], bits: int, colour_type: int, rows: list[bytes], *chunks: bytes) -> Path:
+def png(path: Path, size: tuple[int, int], bits: int, color_type: int, rows: list[bytes], *chunks: bytes) -> Path:
     """A PNG of packed rows; `chunks` stand before the pixels."""
-    head = struct.pack(">IIBBBBB", *size, bits, colour_type, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", *size, bits, color_type, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
     parts = [png_chunk(b"IHDR", head), *chunks, png_chunk(b"IDAT", data), png_chunk(b"IEND", b"")]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
@@ -75,10 +75,10 @@ def cut_off(path: Path, whole: Path, keep: float) -> Path:
 
 def gallery(folder: Path) -> dict[str, Path]:
     """One readable file of every kind that needs no optional library, each readable as gray and as RGB."""
-    picture = noise(6, 9)
-    alpha = np.dstack([picture, noise(6, 9, 1, seed=1)])
+    image = noise(6, 9)
+    alpha = np.dstack([image, noise(6, 9, 1, seed=1)])
     deep = noise(6, 9, 3, np.uint16)
-    image = Image.fromarray(picture)
+    pil_image = Image.fromarray(image)
     made = {}
 
     def keep(name: str) -> Path:
@@ -90,23 +90,23 @@ def gallery(folder: Path) -> dict[str, Path]:
     Image.fromarray(smooth()).convert("L").save(keep("gray.jpg"))
     Image.fromarray(smooth()).save(keep("turned.jpg"), exif=exif(6))
     Image.fromarray(smooth()).convert("CMYK").save(keep("inks.jpg"))
-    image.save(keep("colour.png"))
-    image.convert("L").save(keep("gray.png"))
-    image.convert("1").save(keep("bitmap.png"))
-    image.quantize(16).save(keep("palette.png"))
-    image.save(keep("turned.png"), exif=exif(8))
-    image.save(keep("animated.png"), save_all=True, append_images=[Image.new("RGB", image.size)])
+    pil_image.save(keep("color.png"))
+    pil_image.convert("L").save(keep("gray.png"))
+    pil_image.convert("1").save(keep("bitmap.png"))
+    pil_image.quantize(16).save(keep("palette.png"))
+    pil_image.save(keep("turned.png"), exif=exif(8))
+    pil_image.save(keep("animated.png"), save_all=True, append_images=[Image.new("RGB", pil_image.size)])
     Image.fromarray(alpha).save(keep("alpha.png"))
     Image.fromarray(deep[..., 0]).save(keep("deep_gray.png"))
     png(keep("deep.png"), (9, 6), 16, 2, [row.astype(">u2").tobytes() for row in deep])
-    image.quantize(8).save(keep("still.gif"))
-    image.save(keep("animated.gif"), save_all=True, append_images=[Image.new("RGB", image.size)])
-    image.save(keep("colour.bmp"))
-    image.save(keep("colour.webp"), lossless=True)
-    image.save(keep("colour.tif"))
+    pil_image.quantize(8).save(keep("still.gif"))
+    pil_image.save(keep("animated.gif"), save_all=True, append_images=[Image.new("RGB", pil_image.size)])
+    pil_image.save(keep("color.bmp"))
+    pil_image.save(keep("color.webp"), lossless=True)
+    pil_image.save(keep("color.tif"))
     Image.fromarray(deep[..., 0]).save(keep("deep_gray.tif"))
     Image.fromarray((deep[..., 0] / 65535).astype(np.float32)).save(keep("float.tif"))
-    np.save(keep("colour.npy"), picture)
+    np.save(keep("color.npy"), image)
     np.save(keep("deep.npy"), deep)
     np.save(keep("float.npy"), deep / 65535)
     return made
