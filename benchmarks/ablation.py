@@ -70,7 +70,14 @@ class Variant:
         config = "full" if self.words else self.name
         source = ["--data.source", data] if data else []
         length = ["--training.max_steps", str(steps // self.batch), "--training.seed", str(seed)]
-        return ["--config", f"configs/ablation/{config}.yaml", *COMMON, *self.words, *source, *length]
+        return [
+            "--config",
+            f"configs/ablation/{config}.yaml",
+            *COMMON,
+            *self.words,
+            *source,
+            *length,
+        ]
 
 
 # Averages are kept beside the weights and change nothing in them, so one run serves two lines.
@@ -87,11 +94,17 @@ PAPER = (
 """The lines of tables 4 and 5 in their order, and the one-way GAN."""
 
 MORE = (
-    Variant("resize", "Resize + convolution instead of transposed", ("--generator.upsampling", "resize")),
-    Variant("vanilla", "Vanilla GAN loss instead of least squares", ("--loss.adversarial", "vanilla")),
+    Variant(
+        "resize", "Resize + convolution instead of transposed", ("--generator.upsampling", "resize")
+    ),
+    Variant(
+        "vanilla", "Vanilla GAN loss instead of least squares", ("--loss.adversarial", "vanilla")
+    ),
     Variant("wgangp", "WGAN-GP instead of least squares", ("--loss.adversarial", "wgangp")),
     Variant("pool_off", "No image pool", ("--training.pool_size_images", "0")),
-    Variant("fast_style", "fast_style instead of resnet", ("--generator.architecture", "fast_style")),
+    Variant(
+        "fast_style", "fast_style instead of resnet", ("--generator.architecture", "fast_style")
+    ),
     Variant("batch_4", "Batch 4 instead of 1, as many images", ("--data.batch_size", "4"), batch=4),
     Variant("ema", "Moving average of the weights", _AVERAGED, averaged=True, trained_as="full"),
 )
@@ -101,31 +114,54 @@ _SKIP = ("--generator.colour_skip", "true")
 _LONG = ("--generator.upsampling", "resize", "--generator.long_skips", "true")
 _MODERN = (*_SKIP, "--generator.upsampling", "auto", "--generator.long_skips", "auto")
 MODERN = (
-    Variant("colour_skip", "Colors led around the generators, no identity loss where they are", _SKIP),
     Variant(
-        "skip_identity", "The same with identity loss", (*_SKIP, "--loss.identity_x", "5", "--loss.identity_y", "5")
+        "colour_skip", "Colors led around the generators, no identity loss where they are", _SKIP
     ),
     Variant(
-        "colour_skip_resize", "Colors led around, resize + convolution", (*_SKIP, "--generator.upsampling", "resize")
+        "skip_identity",
+        "The same with identity loss",
+        (*_SKIP, "--loss.identity_x", "5", "--loss.identity_y", "5"),
+    ),
+    Variant(
+        "colour_skip_resize",
+        "Colors led around, resize + convolution",
+        (*_SKIP, "--generator.upsampling", "resize"),
     ),
     Variant("long_skips", "Long skips, resize + convolution", _LONG),
-    Variant("modern", "modern: all three where the domains' colors are of one kind, else none", _MODERN),
+    Variant(
+        "modern", "modern: all three where the domains' colors are of one kind, else none", _MODERN
+    ),
 )
 """The parts of configs/modern.yaml, one by one and together, against "full"."""
 
-_COSINE = "--optimizer.schedule cosine --training.constant_epochs 0 --training.decay_epochs 200".split()
+_COSINE = (
+    "--optimizer.schedule cosine --training.constant_epochs 0 --training.decay_epochs 200".split()
+)
 _BATCH = "--data.batch_size 4 --optimizer.learning_rate 4e-4".split()
 IDEAS = (
-    Variant("idea_augment", "DiffAugment: judges see colors, shifts and holes", _MODERN, idea="augment"),
+    Variant(
+        "idea_augment", "DiffAugment: judges see colors, shifts and holes", _MODERN, idea="augment"
+    ),
     Variant("idea_two_rates", "Judges at twice the rate", _MODERN, idea="two_rates"),
     Variant("idea_r1", "R1 penalty on the judges", _MODERN, idea="r1"),
     Variant("idea_spectral", "Spectral norm in the judges", _MODERN, idea="spectral"),
     Variant("idea_two_scales", "Judges see two scales", _MODERN, idea="two_scales"),
     Variant("idea_cycle_decay", "Cycle weight falls to a fifth", _MODERN, idea="cycle_decay"),
-    Variant("idea_feature_cycle", "Cycles compared by the judges' features", _MODERN, idea="feature_cycle"),
+    Variant(
+        "idea_feature_cycle",
+        "Cycles compared by the judges' features",
+        _MODERN,
+        idea="feature_cycle",
+    ),
     Variant("idea_cosine", "Cosine decay from the start", (*_MODERN, *_COSINE)),
-    Variant("idea_batch_4", "Batch 4 at twice the rate, as many images", (*_MODERN, *_BATCH), batch=4),
-    Variant("idea_n_layers_2", "Judges of 34 px instead of 70", (*_MODERN, "--discriminator.n_layers", "2")),
+    Variant(
+        "idea_batch_4", "Batch 4 at twice the rate, as many images", (*_MODERN, *_BATCH), batch=4
+    ),
+    Variant(
+        "idea_n_layers_2",
+        "Judges of 34 px instead of 70",
+        (*_MODERN, "--discriminator.n_layers", "2"),
+    ),
 )
 """What the field has learned since 2017, each laid over "modern", which it differs from in one thing."""
 
@@ -139,7 +175,14 @@ SETS = {
     "demo": PAPER + MORE + MODERN + IDEAS,
     "facades": PAPER + _named("resize", "long_skips", "modern"),
     "color": _named(
-        "no_identity", "full", "resize", "colour_skip", "skip_identity", "colour_skip_resize", "long_skips", "modern"
+        "no_identity",
+        "full",
+        "resize",
+        "colour_skip",
+        "skip_identity",
+        "colour_skip_resize",
+        "long_skips",
+        "modern",
     )
     + IDEAS,
     "maps": _named("no_identity", "full", "resize", "colour_skip_resize", "long_skips", "modern"),
@@ -187,7 +230,9 @@ class Run:
         with self.path.with_name(f"{self.path.name}.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             if core is not None:
-                os.sched_setaffinity(process.pid, {core})  # before it makes its threads, which inherit it
+                os.sched_setaffinity(
+                    process.pid, {core}
+                )  # before it makes its threads, which inherit it
             return process.wait()
 
 
@@ -199,7 +244,9 @@ def planned(arguments: argparse.Namespace) -> list[Run]:
     """
     variants = {variant.name: variant for variant in SETS[arguments.set]}
     if unknown := set(arguments.only or ()) - set(variants):
-        raise UserError(f"--only {' '.join(sorted(unknown))}: the set {arguments.set} has {', '.join(variants)}.")
+        raise UserError(
+            f"--only {' '.join(sorted(unknown))}: the set {arguments.set} has {', '.join(variants)}."
+        )
     data = str(arguments.data.resolve()) if arguments.data else None
     folder = arguments.out.resolve() / arguments.set
     return [
@@ -220,7 +267,9 @@ def train_missing(runs: Sequence[Run], lanes: int) -> None:
     waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
     for run in {run.path: run for run in runs if not run.finished}.values():
         waiting.put(run)
-    cores = sorted(os.sched_getaffinity(0)) if lanes > 1 and hasattr(os, "sched_getaffinity") else []
+    cores = (
+        sorted(os.sched_getaffinity(0)) if lanes > 1 and hasattr(os, "sched_getaffinity") else []
+    )
 
     def work(lane: int) -> None:
         while True:
@@ -246,18 +295,27 @@ def score_finished(runs: Sequence[Run], results: Path, palette: Path | None) -> 
     fresh = [run for run in runs if run.finished and run.name not in known]
     if fresh:
         # TensorFlow takes seconds to import, and nothing may be there to score.
-        with cli.quiet_start():
+        with cli.suppress_startup_logs():
             import split_scores
 
             exam = split_scores.Exam.of(RunDirectory(fresh[0].path).experiment(), palette)
         baselines = f"{fresh[0].path.parent.name}/{ablation_table.BASELINES}"
         if baselines not in known:
-            lines.append({"run": baselines} | {d: exam.baselines(d) for d in split_scores.DIRECTIONS})
+            lines.append(
+                {"run": baselines} | {d: exam.baselines(d) for d in split_scores.DIRECTIONS}
+            )
         for run in fresh:
             say(f"scoring {run.name}")
-            facts = {"run": run.name, "name": run.variant.name, "title": run.variant.title, "seed": run.seed}
+            facts = {
+                "run": run.name,
+                "name": run.variant.name,
+                "title": run.variant.title,
+                "seed": run.seed,
+            }
             try:
-                scored = split_scores.both_ways(exam, split_scores.of_run(run.path, run.variant.averaged))
+                scored = split_scores.both_ways(
+                    exam, split_scores.of_run(run.path, run.variant.averaged)
+                )
             except UserError as error:
                 say(f"{run.name} is not scored: {error}")
                 continue
@@ -276,7 +334,11 @@ def length_of(path: Path) -> dict[str, float]:
 
 def read_lines(path: Path) -> list[dict]:
     """The lines of an earlier start; none where there is no file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    return (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        if path.is_file()
+        else []
+    )
 
 
 def write_lines(path: Path, lines: Sequence[dict]) -> None:
@@ -296,20 +358,36 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
       UserError: what argparse cannot know to be wrong.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--set", choices=SETS, required=True, help="what to train on")
-    parser.add_argument("--data", type=Path, help="folder of trainA, trainB, testA, testB; needed for all but demo")
-    parser.add_argument("--palette", type=Path, help="label colors of B (default: palette.json in --data, if there)")
-    parser.add_argument("--seeds", type=int, nargs="+", help="(default: 0 for facades, 0 1 2 for the others)")
-    parser.add_argument("--steps", type=int, help="at batch 1 (default: 1000 for facades, 600 for the others)")
+    parser.add_argument(
+        "--data", type=Path, help="folder of trainA, trainB, testA, testB; needed for all but demo"
+    )
+    parser.add_argument(
+        "--palette", type=Path, help="label colors of B (default: palette.json in --data, if there)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", help="(default: 0 for facades, 0 1 2 for the others)"
+    )
+    parser.add_argument(
+        "--steps", type=int, help="at batch 1 (default: 1000 for facades, 600 for the others)"
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the set's variants")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
     parser.add_argument("--lanes", type=int, default=1, help="trainings at a time (%(default)s)")
-    parser.add_argument("--results", type=Path, help="a line of JSON per run (default: OUT/SET.jsonl)")
-    parser.add_argument("--score_only", action="store_true", help="train nothing, score what is finished")
+    parser.add_argument(
+        "--results", type=Path, help="a line of JSON per run (default: OUT/SET.jsonl)"
+    )
+    parser.add_argument(
+        "--score_only", action="store_true", help="train nothing, score what is finished"
+    )
     given = parser.parse_args(argv)
     if given.set != "demo" and given.data is None:
-        raise UserError(f"--set {given.set} needs --data: the folder that holds its trainA, trainB, testA and testB.")
+        raise UserError(
+            f"--set {given.set} needs --data: the folder that holds its trainA, trainB, testA and testB."
+        )
     if given.set == "demo" and given.data is not None:
         raise UserError("--set demo draws its own images; leave --data out.")
     for name, least in (("steps", 4), ("lanes", 1)):

@@ -75,11 +75,14 @@ def markdown(set_name: str, lines: Sequence[dict], order: Sequence[str]) -> str:
         for line in lines:
             if line["run"] == f"{set_name}/{BASELINES}":
                 rows += [
-                    _cells(name, [line[direction][name]], columns) for name in STAND_INS if name in line[direction]
+                    _cells(name, [line[direction][name]], columns)
+                    for name in STAND_INS
+                    if name in line[direction]
                 ]
         heads = ["Loss", *(head for _, head, _ in columns), "seeds", "steps", "min"]
         parts.append(
-            f"### {title}\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n" + "".join(f"{row}\n" for row in rows)
+            f"### {title}\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
+            + "".join(f"{row}\n" for row in rows)
         )
     return "\n".join(parts)
 
@@ -92,10 +95,14 @@ def _row(title: str, lines: Sequence[dict], direction: str, columns: Columns) ->
     seeds = " ".join(str(line["seed"]) for line in sorted(lines, key=lambda line: line["seed"]))
     steps = "/".join(str(n) for n in sorted({line["steps"] for line in lines}))
     minutes = statistics.fmean(line["minutes"] for line in lines)
-    return _cells(title, [line[direction] for line in lines], columns, (seeds, steps, f"{minutes:.1f}"))
+    return _cells(
+        title, [line[direction] for line in lines], columns, (seeds, steps, f"{minutes:.1f}")
+    )
 
 
-def _cells(title: str, found: Sequence[dict], columns: Columns, last: Sequence[str] = ("", "", "")) -> str:
+def _cells(
+    title: str, found: Sequence[dict], columns: Columns, last: Sequence[str] = ("", "", "")
+) -> str:
     cells = [_cell([scores.get(name) for scores in found], form) for name, _, form in columns]
     return f"| {' | '.join([title, *cells, *last])} |"
 

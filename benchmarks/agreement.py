@@ -19,7 +19,11 @@ NORM_TOLERANCE = 1e-3  # relative, of the gradients' norms
 # every single weight can agree, but their steps as a whole must. At full width 0.05 to 0.12 was seen, which is a sign
 # in 300 at most; PyTorch's own gradients for one image in channels last (see `MendedInstanceNorm`) give 1.3.
 STEP_TOLERANCE = 0.2  # root mean square of the difference over root mean square of the step
-TERMS = [f"{name}_{domain}" for name in ("adversarial", "cycle", "identity", "discriminator") for domain in "xy"]
+TERMS = [
+    f"{name}_{domain}"
+    for name in ("adversarial", "cycle", "identity", "discriminator")
+    for domain in "xy"
+]
 NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
 
 
@@ -32,13 +36,17 @@ def to_torch_order(kernel: np.ndarray) -> np.ndarray:
     return np.transpose(kernel, (3, 2, 0, 1))
 
 
-def compare_numbers(what: str, ours: dict[str, float], theirs: dict[str, float], tolerance: float) -> float:
+def compare_numbers(
+    what: str, ours: dict[str, float], theirs: dict[str, float], tolerance: float
+) -> float:
     """The largest relative difference.
 
     Raises:
       DisagreementError: it is above the tolerance.
     """
-    differences = {name: abs(ours[name] - theirs[name]) / max(abs(theirs[name]), 1e-12) for name in theirs}
+    differences = {
+        name: abs(ours[name] - theirs[name]) / max(abs(theirs[name]), 1e-12) for name in theirs
+    }
     worst = max(differences, key=differences.__getitem__)
     if not differences[worst] <= tolerance:
         raise DisagreementError(
@@ -48,7 +56,9 @@ def compare_numbers(what: str, ours: dict[str, float], theirs: dict[str, float],
     return differences[worst]
 
 
-def compare_steps(what: str, before: list[np.ndarray], ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
+def compare_steps(
+    what: str, before: list[np.ndarray], ours: list[np.ndarray], theirs: list[np.ndarray]
+) -> float:
     """How far two sets of weights lie apart after a step, as a share of the step; kernels only.
 
     A bias ahead of instance normalization has no gradient but rounding errors, so biases are left out.
@@ -78,7 +88,11 @@ def check(job: Job) -> dict:
     Raises:
       DisagreementError: says which number differs.
     """
-    report: dict = {"size_px": job.size_px, "loss_tolerance": LOSS_TOLERANCE, "step_tolerance": STEP_TOLERANCE}
+    report: dict = {
+        "size_px": job.size_px,
+        "loss_tolerance": LOSS_TOLERANCE,
+        "step_tolerance": STEP_TOLERANCE,
+    }
     for batch in (1, 2):
         found = _check_batch(dataclasses.replace(job, batch=batch))
         report["parameters"] = found.pop("parameters")
@@ -94,7 +108,12 @@ def _check_batch(job: Job) -> dict:
     model = ours.build(job)
     weights = {name: getattr(model, name).get_weights() for name in NETWORKS}
     counts = {name: sum(array.size for array in arrays) for name, arrays in weights.items()}
-    report: dict = {"parameters": {"generator": counts["generator_xy"], "discriminator": counts["discriminator_x"]}}
+    report: dict = {
+        "parameters": {
+            "generator": counts["generator_xy"],
+            "discriminator": counts["discriminator_x"],
+        }
+    }
     terms = ours.stepper(model, job)()
     others: list[tuple[str, Callable[..., Outcome], str]] = [
         ("torch nchw", _torch_step, "nchw"), ("torch nhwc", _torch_step, "nhwc"), ("keras", _keras_step, "nhwc"),
@@ -102,16 +121,26 @@ def _check_batch(job: Job) -> dict:
     # Early on the judges' gradients outweigh all others, so the weights of the terms would hardly show in a step.
     compare_numbers("weights of the loss terms", ours.loss_weights(model), _loss_weights(), 0.0)
     for name, take_step, layout in others:
-        their_counts, their_terms, their_weights = take_step(dataclasses.replace(job, layout=layout), weights)
+        their_counts, their_terms, their_weights = take_step(
+            dataclasses.replace(job, layout=layout), weights
+        )
         if their_counts != counts:
-            raise DisagreementError(f"parameter counts disagree: ours {counts}, {name} {their_counts}")
+            raise DisagreementError(
+                f"parameter counts disagree: ours {counts}, {name} {their_counts}"
+            )
         what = f"ours and {name} at batch {job.batch}"
-        norms = {key: their_terms.pop(key) for key in list(their_terms) if key.startswith("gradient_norm")}
+        norms = {
+            key: their_terms.pop(key)
+            for key in list(their_terms)
+            if key.startswith("gradient_norm")
+        }
         loss = compare_numbers(f"losses of {what}", terms, their_terms, LOSS_TOLERANCE)
         if norms:
             compare_numbers(f"gradients of {what}", terms, norms, NORM_TOLERANCE)
         steps = [
-            compare_steps(f"{network}, {what}", weights[network], getattr(model, network).get_weights(), after)
+            compare_steps(
+                f"{network}, {what}", weights[network], getattr(model, network).get_weights(), after
+            )
             for network, after in their_weights.items()
         ]
         report[name] = {"worst_loss_difference": loss, "worst_step_difference": max(steps)}
@@ -126,7 +155,8 @@ def _loss_weights() -> dict[str, float]:
     from peers import keras_tutorial, torch_cyclegan
 
     torch_weights, keras_weights = (
-        {"cycle": peer.CYCLE_WEIGHT, "identity": peer.IDENTITY_WEIGHT} for peer in (torch_cyclegan, keras_tutorial)
+        {"cycle": peer.CYCLE_WEIGHT, "identity": peer.IDENTITY_WEIGHT}
+        for peer in (torch_cyclegan, keras_tutorial)
     )
     compare_numbers("weights of the loss terms", torch_weights, keras_weights, 0.0)
     return torch_weights
@@ -141,15 +171,25 @@ def _torch_step(job: Job, weights: dict[str, list[np.ndarray]]) -> Outcome:
     with torch.no_grad():
         for name, network in networks.items():
             for parameter, array in zip(network.parameters(), weights[name], strict=True):
-                parameter.copy_(torch.from_numpy(to_torch_order(array) if array.ndim == 4 else array))
-    counts = {name: sum(parameter.numel() for parameter in network.parameters()) for name, network in networks.items()}
+                parameter.copy_(
+                    torch.from_numpy(to_torch_order(array) if array.ndim == 4 else array)
+                )
+    counts = {
+        name: sum(parameter.numel() for parameter in network.parameters())
+        for name, network in networks.items()
+    }
     terms = torch_cyclegan.stepper(training, job)()
-    for name, pair in (("generators", training.networks[:2]), ("discriminators", training.networks[2:])):
+    for name, pair in (
+        ("generators", training.networks[:2]),
+        ("discriminators", training.networks[2:]),
+    ):
         gradients = [parameter.grad for network in pair for parameter in network.parameters()]
         terms[f"gradient_norm_{name}"] = torch.nn.utils.get_total_norm(gradients).item()
     after = {
         name: [
-            parameter.detach().numpy() if parameter.ndim != 4 else parameter.detach().permute(2, 3, 1, 0).numpy()
+            parameter.detach().numpy()
+            if parameter.ndim != 4
+            else parameter.detach().permute(2, 3, 1, 0).numpy()
             for parameter in network.parameters()
         ]
         for name, network in networks.items()

@@ -42,20 +42,34 @@ class BenchmarkError(Exception):
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for results (%(default)s)")
-    parser.add_argument("--rounds", type=int, help="turns of each contender, instead of what --minutes allows")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/bench"), help="folder for results (%(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, help="turns of each contender, instead of what --minutes allows"
+    )
     parser.add_argument(
         "--minutes", type=float, default=DEFAULT_MINUTES,
         help="about how long all cases may take (%(default)g); two rounds are always made",
     )  # fmt: skip
     parser.add_argument("--cases", type=_names(CASES), help=f"some of {', '.join(CASES)}")
     parser.add_argument(
-        "--contenders", type=_names((DEFAULT, *CONTENDERS)), help=f"some of {DEFAULT}, {', '.join(CONTENDERS)}"
+        "--contenders",
+        type=_names((DEFAULT, *CONTENDERS)),
+        help=f"some of {DEFAULT}, {', '.join(CONTENDERS)}",
     )
-    parser.add_argument("--all", action="store_true", help="every contender in every case of steps and translation")
-    parser.add_argument("--quick", action="store_true", help="tiny networks and images, to try the program")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="print the report of an earlier results.json")
+    parser.add_argument(
+        "--all", action="store_true", help="every contender in every case of steps and translation"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny networks and images, to try the program"
+    )
+    parser.add_argument(
+        "--table", type=Path, metavar="FILE", help="print the report of an earlier results.json"
+    )
     return parser.parse_args(argv)
 
 
@@ -63,7 +77,9 @@ def _names(known: object) -> Callable[[str], set[str]]:
     def names(text: str) -> set[str]:
         given = set(text.split(","))
         if unknown := given - set(known):
-            raise argparse.ArgumentTypeError(f"unknown {', '.join(sorted(unknown))}; known are {', '.join(known)}")
+            raise argparse.ArgumentTypeError(
+                f"unknown {', '.join(sorted(unknown))}; known are {', '.join(known)}"
+            )
         return given
 
     return names
@@ -79,13 +95,24 @@ class Bench:
 
     def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
         self.arguments, self.folder = arguments, folder
-        self.cases = {name: case for name, case in CASES.items() if not arguments.cases or name in arguments.cases}
-        self.networks = {"filters": 8, "blocks": 1} if arguments.quick else {"filters": 64, "blocks": 9}
+        self.cases = {
+            name: case
+            for name, case in CASES.items()
+            if not arguments.cases or name in arguments.cases
+        }
+        self.networks = (
+            {"filters": 8, "blocks": 1} if arguments.quick else {"filters": 64, "blocks": 9}
+        )
         self.log = arguments.out / "workers.log"
         self.log.write_bytes(b"")
         self.results: dict = {
             "machine": machine.describe(),
-            "networks": {"generator": "resnet", "discriminator": "patch", "identity": True, **self.networks},
+            "networks": {
+                "generator": "resnet",
+                "discriminator": "patch",
+                "identity": True,
+                **self.networks,
+            },
             "quick": arguments.quick,
             "cases": {},
         }
@@ -120,7 +147,9 @@ class Bench:
         try:
             return measure.once(job, self.log)
         except WorkerError as error:
-            raise BenchmarkError(f"{kind} of {job.framework} failed: {error} (see {self.log})") from error
+            raise BenchmarkError(
+                f"{kind} of {job.framework} failed: {error} (see {self.log})"
+            ) from error
 
     def _size(self, case: Case) -> int:
         return TINY_SIZES[case.size_px] if self.arguments.quick else case.size_px
@@ -134,7 +163,9 @@ class Bench:
             self.results["default"] = facts["default"]
             macs = floor.Macs(**facts["macs"])
             flops |= {
-                name: floor.step_flops(macs, case.batch) for name, case in steps.items() if self._size(case) == size_px
+                name: floor.step_flops(macs, case.batch)
+                for name, case in steps.items()
+                if self._size(case) == size_px
             }
         self.results["flops"] = {name: flops[name] for name in steps}
 
@@ -142,7 +173,9 @@ class Bench:
         say("agreement of the contenders")
         found = self._once("agreement", size_px=32 if self.arguments.quick else 64)
         if "disagreement" in found:
-            raise BenchmarkError(f"the contenders do not compute the same thing: {found['disagreement']}")
+            raise BenchmarkError(
+                f"the contenders do not compute the same thing: {found['disagreement']}"
+            )
         self.results["agreement"] = found["agreement"]
         self.write()
 
@@ -159,7 +192,12 @@ class Bench:
         say("drawing images")
         few = self.arguments.quick
         self._once("draw", folder=str(self.folder / "train"), batch=12 if few else 200, size_px=256)
-        self._once("draw", folder=str(self.folder / "some"), batch=3 if few else 24, size_px=64 if few else 256)
+        self._once(
+            "draw",
+            folder=str(self.folder / "some"),
+            batch=3 if few else 24,
+            size_px=64 if few else 256,
+        )
 
     def _measure(self, name: str, case: Case) -> None:
         arguments = self.arguments
@@ -190,7 +228,9 @@ def _command_seconds(job: Job) -> float | None:
     for _ in range(3):
         start = time.monotonic()
         root = Path(__file__).parents[1]
-        if subprocess.run([sys.executable, *folder_command(job)], cwd=root, capture_output=True).returncode:
+        if subprocess.run(
+            [sys.executable, *folder_command(job)], cwd=root, capture_output=True
+        ).returncode:
             return None
         times.append(time.monotonic() - start)
     return statistics.median(times)

@@ -19,7 +19,9 @@ def draw(results: dict, path: Path) -> bool:
     if not cases:
         return False
     panels = [[row for row in case["rows"] if "median" in row] for case in cases]
-    pairs = [max(len(rows) for rows in panels[start : start + 2]) for start in range(0, len(panels), 2)]
+    pairs = [
+        max(len(rows) for rows in panels[start : start + 2]) for start in range(0, len(panels), 2)
+    ]
     figure, grid = pyplot.subplots(
         len(pairs), 2, figsize=(14, 0.34 * sum(pairs) + 0.95 * len(pairs) + 0.5), squeeze=False,
         gridspec_kw={"height_ratios": [bars + 1 for bars in pairs]}, layout="constrained",
@@ -38,23 +40,38 @@ def draw(results: dict, path: Path) -> bool:
 
 def _panel(axes: object, case: dict, rows: list[dict], default: str) -> None:
     medians = [row["median"] for row in rows]
-    names = [row["contender"] + (" (default)" if row["contender"] == default else "") for row in rows]
+    names = [
+        row["contender"] + (" (default)" if row["contender"] == default else "") for row in rows
+    ]
     palette = [
-        DEFAULT if row["contender"] == default else OURS if row["contender"].startswith("ours") else OTHERS
+        DEFAULT
+        if row["contender"] == default
+        else OURS
+        if row["contender"].startswith("ours")
+        else OTHERS
         for row in rows
     ]
     spread = [
         [row["median"] - row["least"] for row in rows],
         [row["most"] - row["median"] for row in rows],
     ]
-    axes.barh(names, medians, color=palette, height=0.72, xerr=spread, error_kw={"ecolor": INK, "elinewidth": 0.8})
+    axes.barh(
+        names,
+        medians,
+        color=palette,
+        height=0.72,
+        xerr=spread,
+        error_kw={"ecolor": INK, "elinewidth": 0.8},
+    )
     for index, row in enumerate(rows):
         ratio = f", {row['ratio']:.2f} x" if "ratio" in row else ""
         text = f" {row['median']:.2f} s{ratio}"
         axes.text(row["most"], index, text, va="center", ha="left", fontsize=8.5, color=INK)
     axes.set_xlim(0, 1.28 * max(row["most"] for row in rows))
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_title(f"{case['title']}: seconds per {case['unit']}", fontsize=10, loc="left", color=INK)
+    axes.set_title(
+        f"{case['title']}: seconds per {case['unit']}", fontsize=10, loc="left", color=INK
+    )
     axes.tick_params(labelsize=8.5, colors=INK, length=0)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.set_xticks([])

@@ -28,7 +28,7 @@ import numpy as np
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 
-with cli.quiet_start():
+with cli.suppress_startup_logs():
     import tensorflow as tf
 
     from cyclegan_tf.images import io as image_io
@@ -71,7 +71,11 @@ def read(path: Path, size_px: int | None) -> np.ndarray:
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = image[top : top + side, left : left + side].astype(np.float32)
-    return np.rint(tf.image.resize(square, (size_px, size_px), "area").numpy()).clip(0, 255).astype(np.uint8)
+    return (
+        np.rint(tf.image.resize(square, (size_px, size_px), "area").numpy())
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def chosen(paths: list[Path], count: int | None, what: str) -> list[Path]:
@@ -83,11 +87,15 @@ def chosen(paths: list[Path], count: int | None, what: str) -> list[Path]:
     if count is None:
         return paths
     if not 0 < count <= len(paths):
-        raise UserError(f"{what}: {count} photos are wanted and {len(paths)} are there; ask for 1 to {len(paths)}.")
+        raise UserError(
+            f"{what}: {count} photos are wanted and {len(paths)} are there; ask for 1 to {len(paths)}."
+        )
     return [paths[index * len(paths) // count] for index in range(count)]
 
 
-def split(paths: list[Path], test_paths: list[Path] | None, count: int | None, test_count: int | None) -> dict:
+def split(
+    paths: list[Path], test_paths: list[Path] | None, count: int | None, test_count: int | None
+) -> dict:
     """Which photo goes where: the lists "x", "y" (disjoint, every other photo) and "test".
 
     Without `test_paths` the test photos are held out of `paths` first: `test_count`, or a tenth.
@@ -97,10 +105,14 @@ def split(paths: list[Path], test_paths: list[Path] | None, count: int | None, t
     """
     if test_paths is None:
         if len(paths) < 3:
-            raise UserError(f"PHOTOS: {len(paths)} photos are too few; x, y and test want one each.")
+            raise UserError(
+                f"PHOTOS: {len(paths)} photos are too few; x, y and test want one each."
+            )
         wanted = max(1, len(paths) // 10) if test_count is None else test_count
         if wanted > len(paths) - 2:
-            raise UserError(f"--test_count {wanted} of {len(paths)} photos leaves none to train; ask for fewer.")
+            raise UserError(
+                f"--test_count {wanted} of {len(paths)} photos leaves none to train; ask for fewer."
+            )
         test = chosen(paths, wanted, "--test_count")
         paths = [path for path in paths if path not in set(test)]
     else:
@@ -122,12 +134,17 @@ def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -
     """
     named = {
         # of photos in subfolders the folder stays in the name
-        part: {"_".join(path.relative_to(roots[part]).with_suffix("").parts) + ".png": path for path in paths}
+        part: {
+            "_".join(path.relative_to(roots[part]).with_suffix("").parts) + ".png": path
+            for path in paths
+        }
         for part, paths in lists.items()
     }
     for part, paths in lists.items():
         if len(named[part]) < len(paths):
-            raise UserError(f"{roots[part]}: two photos differ in nothing but the suffix; rename or remove one.")
+            raise UserError(
+                f"{roots[part]}: two photos differ in nothing but the suffix; rename or remove one."
+            )
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -136,12 +153,16 @@ def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -
             for name, path in named[part].items():
                 photo = read(path, size_px)
                 for folder in folders:
-                    image_io.save(partial / folder / name, change(photo) if folder.endswith("B") else photo)
+                    image_io.save(
+                        partial / folder / name, change(photo) if folder.endswith("B") else photo
+                    )
                 if part == "test":
                     tests.append(photo)
         counts = ", ".join(f"{len(lists[part])} {part}" for part in ("x", "y", "test"))
         text = f"{counts}; unchanged input against the truth: {psnr_of_input(tests):.2f} dB PSNR (mean over images)"
-        (partial / "README.txt").write_text(f"Made by benchmarks/color_change.py from {roots['x'].name}: {text}.\n")
+        (partial / "README.txt").write_text(
+            f"Made by benchmarks/color_change.py from {roots['x'].name}: {text}.\n"
+        )
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -150,13 +171,23 @@ def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -
 
 def main(argv: Sequence[str]) -> int:
     """Makes the data set and prints how far the unchanged input is from the truth."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path, help="folder of photos, looked through with its subfolders")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "photos", type=Path, help="folder of photos, looked through with its subfolders"
+    )
     parser.add_argument("out", type=Path, help="the data set; must not exist")
     parser.add_argument("--test", type=Path, help="another folder of photos for the test split")
-    parser.add_argument("--count", type=int, help="photos to train on, X and Y together (default: all)")
-    parser.add_argument("--test_count", type=int, help="photos to test on (default: all of --test, or a tenth)")
-    parser.add_argument("--size", type=int, help="side in px; photos are cut square (default: left as they are)")
+    parser.add_argument(
+        "--count", type=int, help="photos to train on, X and Y together (default: all)"
+    )
+    parser.add_argument(
+        "--test_count", type=int, help="photos to test on (default: all of --test, or a tenth)"
+    )
+    parser.add_argument(
+        "--size", type=int, help="side in px; photos are cut square (default: left as they are)"
+    )
     given = parser.parse_args(argv)
     if given.out.exists():
         raise UserError(f"{given.out} exists; name another folder or remove it.")

@@ -20,17 +20,19 @@ import tensorflow as tf
 
 from cyclegan_tf import assembly
 from cyclegan_tf.data import demo
-from cyclegan_tf.evaluate.scores import stand_ins
+from cyclegan_tf.evaluate.scores import baselines
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.image_quality import psnr
 from cyclegan_tf.runs.run_directory import RunDirectory
 
-SHOWN = (0, 7, 19, 33)
+DISPLAYED_LOSSES = (0, 7, 19, 33)
 
 
 def main() -> None:
     """Prints a line per direction and writes the image."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--image", type=Path)
     arguments = parser.parse_args()
@@ -41,8 +43,10 @@ def main() -> None:
     generators = {d: assembly.load_generator(arguments.run, d)[0] for d in ("xy", "yx")}
     for direction, network in generators.items():
         inputs, truth = scenes[direction[0]], scenes[direction[1]]
-        outputs = np.concatenate([network(inputs[i : i + 10], training=False) for i in range(0, len(inputs), 10)])
-        free = stand_ins(exam.split, direction, exam.training[direction[1]])
+        outputs = np.concatenate(
+            [network(inputs[i : i + 10], training=False) for i in range(0, len(inputs), 10)]
+        )
+        free = baselines(exam.split, direction, exam.training[direction[1]])
         print(f"{direction}, on the animals, values in [-1, 1]:")
         for name, images in {"translated": outputs, **free}.items():
             scores = on_animals(np.stack(images), inputs, truth, exam.masks)
@@ -63,7 +67,9 @@ def animal_masks(count: int, size_px: int) -> np.ndarray:
     return tf.image.resize(coverage, (size_px, size_px), antialias=True).numpy()[..., 0] > 0.5
 
 
-def on_animals(outputs: np.ndarray, inputs: np.ndarray, truth: np.ndarray, masks: np.ndarray) -> dict[str, float]:
+def on_animals(
+    outputs: np.ndarray, inputs: np.ndarray, truth: np.ndarray, masks: np.ndarray
+) -> dict[str, float]:
     """Scores over the animals' pixels.
 
     Args:
@@ -85,20 +91,29 @@ def on_animals(outputs: np.ndarray, inputs: np.ndarray, truth: np.ndarray, masks
 
 
 def _distance(images: np.ndarray, truth: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    return np.array([np.abs(a - b)[mask].mean() for a, b, mask in zip(images, truth, masks, strict=True)])
+    return np.array(
+        [np.abs(a - b)[mask].mean() for a, b, mask in zip(images, truth, masks, strict=True)]
+    )
 
 
 def _draw(generators: dict, scenes: dict[str, np.ndarray]) -> np.ndarray:
     """x | G(x) | F(G(x)) | truth, and the same from Y on the right."""
     rows = []
-    for index in SHOWN:
+    for index in DISPLAYED_LOSSES:
         row = []
         for there, back in (("xy", "yx"), ("yx", "xy")):
             real = scenes[there[0]][index : index + 1]
             fake = generators[there](real, training=False)
-            row += [real, fake, generators[back](fake, training=False), scenes[there[1]][index : index + 1]]
+            row += [
+                real,
+                fake,
+                generators[back](fake, training=False),
+                scenes[there[1]][index : index + 1],
+            ]
         rows.append([_twice(image_io.from_signed(np.asarray(image)[0])) for image in row])
-    return image_io.grid(rows, column_titles=["x", "G(x)", "F(G(x))", "truth", "y", "F(y)", "G(F(y))", "truth"])
+    return image_io.grid(
+        rows, column_titles=["x", "G(x)", "F(G(x))", "truth", "y", "F(y)", "G(F(y))", "truth"]
+    )
 
 
 def _twice(image: np.ndarray) -> np.ndarray:

@@ -78,22 +78,30 @@ def cut(photo: np.ndarray, other: np.ndarray, count: int, seed: int = 0) -> Vide
     """Half the time one photo, then another."""
     rng = np.random.default_rng(seed)
     half = count // 2
-    return Video([_noisy(photo if number < half else other, rng) for number in range(count)], None, half)
+    return Video(
+        [_noisy(photo if number < half else other, rng) for number in range(count)], None, half
+    )
 
 
 def _noisy(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return np.clip(np.rint(frame + rng.normal(0, NOISE_LEVELS, frame.shape)), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(frame + rng.normal(0, NOISE_LEVELS, frame.shape)), 0, 255).astype(
+        np.uint8
+    )
 
 
 def energy(video: Sequence[np.ndarray], area: np.ndarray | None = None) -> float:
     """Mean squared difference of neighboring frames, in levels squared, over an area."""
-    steps = [(after.astype(np.float64) - before) ** 2 for before, after in itertools.pairwise(video)]
+    steps = [
+        (after.astype(np.float64) - before) ** 2 for before, after in itertools.pairwise(video)
+    ]
     return float(np.mean([step if area is None else step[area] for step in steps]))
 
 
 def largest_step(video: Sequence[np.ndarray], area: np.ndarray | None = None) -> float:
     """Largest change of mean brightness between neighboring frames, in levels."""
-    means = [float((frame if area is None else frame[area]).mean(dtype=np.float64)) for frame in video]
+    means = [
+        float((frame if area is None else frame[area]).mean(dtype=np.float64)) for frame in video
+    ]
     return float(np.abs(np.diff(means)).max())
 
 
@@ -113,7 +121,9 @@ def measure(
     }
 
 
-def cut_differences(photos: Sequence[np.ndarray], video: Video, moving: Video) -> dict[str, list[float]]:
+def cut_differences(
+    photos: Sequence[np.ndarray], video: Video, moving: Video
+) -> dict[str, list[float]]:
     """What `SceneCuts` goes by: mean differences of reduced frames between photos, and within videos without a cut."""
 
     def differences(sequence: Sequence[np.ndarray]) -> list[float]:
@@ -129,16 +139,20 @@ def cut_differences(photos: Sequence[np.ndarray], video: Video, moving: Video) -
 
 def random_generator() -> tuple[object, int]:
     """Untrained, its weights enlarged until its images have contrast."""
-    network = networks.build_generator("resnet_6blocks", filters=16, seed=1, norm_affine=True, dtype_policy="float32")
+    network = networks.build_generator(
+        "resnet_6blocks", filters=16, seed=1, norm_affine=True, dtype_policy="float32"
+    )
     for variable in network.trainable_variables:
         if variable.ndim == 4:
             variable.assign(variable * 4)
-    return network, assembly.network_multiple_px(network)
+    return network, assembly.network_size_divisor_px(network)
 
 
 def table(results: dict[str, dict[float, dict[str, float]]]) -> str:
     """One line per half-life, three columns per video."""
-    head = f"{'half-life':>9} " + " ".join(f"{name + ': energy':>16} {'step':>6} {'lag':>6}" for name in results)
+    head = f"{'half-life':>9} " + " ".join(
+        f"{name + ': energy':>16} {'step':>6} {'lag':>6}" for name in results
+    )
     lines = [head]
     for half_life in next(iter(results.values())):
         cells = [f"{half_life:>9g}"]
@@ -151,11 +165,19 @@ def table(results: dict[str, dict[float, dict[str, float]]]) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, help="run directory or .keras file; an untrained generator by default")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--run", type=Path, help="run directory or .keras file; an untrained generator by default"
+    )
     parser.add_argument("--direction", default="xy", choices=["xy", "yx"])
-    parser.add_argument("--images", type=Path, required=True, help="folder of photos of the network's input")
-    parser.add_argument("--size", type=int, default=128, help="height of the videos; twice as wide for the pan")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder of photos of the network's input"
+    )
+    parser.add_argument(
+        "--size", type=int, default=128, help="height of the videos; twice as wide for the pan"
+    )
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--half_lives", type=float, nargs="+", default=HALF_LIVES)
     parser.add_argument("--videos", nargs="+", default=VIDEOS, choices=VIDEOS)
@@ -165,7 +187,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--frames must be 8 or more, and is {arguments.frames}.")
     if arguments.run:
         network, origin = assembly.load_generator(arguments.run, arguments.direction, "float32")
-        multiple = assembly.network_multiple_px(network)
+        multiple = assembly.network_size_divisor_px(network)
     else:
         (network, multiple), origin = random_generator(), "untrained"
     photos = _photos(arguments.images, arguments.size)
@@ -188,7 +210,12 @@ def main(argv: Sequence[str]) -> int:
     print(f"{origin}, {arguments.size} px, {arguments.frames} frames\n{table(results)}")
     print(f"reduced frames differ by: {_ranges(apart)}; a scene begins above {frames.CUT_LEVELS:g}")
     if arguments.out:
-        values = {"origin": str(origin), "results": results, "cut_differences": apart, "machine": machine.describe()}
+        values = {
+            "origin": str(origin),
+            "results": results,
+            "cut_differences": apart,
+            "machine": machine.describe(),
+        }
         arguments.out.write_text(json.dumps(values, indent=1), encoding="utf-8")
     return 0
 
@@ -211,7 +238,11 @@ def _photos(folder: Path, size_px: int) -> list[np.ndarray]:
     for path in paths:
         image = Image.fromarray(image_io.as_dtype(image_io.read(path), np.uint8))
         side = min(image.size)
-        squares.append(np.asarray(image.crop((0, 0, side, side)).resize((size_px, size_px), Image.Resampling.LANCZOS)))
+        squares.append(
+            np.asarray(
+                image.crop((0, 0, side, side)).resize((size_px, size_px), Image.Resampling.LANCZOS)
+            )
+        )
     return squares
 
 

@@ -118,13 +118,17 @@ def r1() -> None:
     """The judges' gradient on real images is kept small (Mescheder et al. 2018, eq. 9)."""
     plain = CycleGAN._discriminator_terms
 
-    def terms(self: CycleGAN, real_x: tf.Tensor, real_y: tf.Tensor, shown: Any, training: bool) -> Any:
+    def terms(
+        self: CycleGAN, real_x: tf.Tensor, real_y: tf.Tensor, shown: Any, training: bool
+    ) -> Any:
         verdicts, accuracies = plain(self, real_x, real_y, shown, training)
         for domain in shown if training else ():
             real = {"x": real_x, "y": real_y}[domain]
             with tf.GradientTape() as tape:
                 tape.watch(real)
-                verdict = tf.reduce_sum(tf.reduce_mean(self._discriminator(domain)(real, training=False), (1, 2, 3)))
+                verdict = tf.reduce_sum(
+                    tf.reduce_mean(self._discriminator(domain)(real, training=False), (1, 2, 3))
+                )
             squares = tf.reduce_sum(tf.square(tape.gradient(verdict, real)), axis=(1, 2, 3))
             verdicts[f"discriminator_{domain}"] += 0.5 * R1_GAMMA * tf.reduce_mean(squares)
         return verdicts, accuracies
@@ -140,7 +144,9 @@ def spectral() -> None:
         variables = judge.trainable_variables
         tensors = [tf.convert_to_tensor(variable) for variable in variables]
         scaled = [
-            _divided(tensor, _direction(directions, f"{judge.name}/{variable.path}", tensor), training)
+            _divided(
+                tensor, _direction(directions, f"{judge.name}/{variable.path}", tensor), training
+            )
             if len(tensor.shape) == 4
             else tensor
             for variable, tensor in zip(variables, tensors, strict=True)
@@ -154,7 +160,9 @@ def spectral() -> None:
 def _direction(known: dict[str, tf.Variable], name: str, kernel: tf.Tensor) -> tf.Variable:
     if name not in known:
         with tf.init_scope():
-            known[name] = tf.Variable(tf.random.stateless_normal((kernel.shape[-1], 1), (3, len(known))))
+            known[name] = tf.Variable(
+                tf.random.stateless_normal((kernel.shape[-1], 1), (3, len(known)))
+            )
     return known[name]
 
 
@@ -174,7 +182,10 @@ def two_scales() -> None:
     """Each judge also sees the image at half its size, by the same weights (after Wang et al. 2018, sec. 3.2)."""
 
     def call(judge: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
-        maps = [judge(seen, training=training) for seen in (images, tf.nn.avg_pool2d(images, 2, 2, "VALID"))]
+        maps = [
+            judge(seen, training=training)
+            for seen in (images, tf.nn.avg_pool2d(images, 2, 2, "VALID"))
+        ]
         # the mean of both maps' means is what the losses shall take, so the smaller is repeated
         repeats = maps[0].shape[1] * maps[0].shape[2] // (maps[1].shape[1] * maps[1].shape[2])
         flat = [tf.reshape(m, (tf.shape(m)[0], -1, 1, 1)) for m in maps]
@@ -198,14 +209,18 @@ def _following(course: Callable[[float], float]) -> tf.Variable:
 def cycle_decay() -> None:
     """The cycles' weight falls in a straight line to a fifth (Wang and Lin 2018, "CycleGAN with better cycles")."""
     factor = _following(lambda done: 1.0 - (1.0 - MIN_CYCLE) * done)
-    weighted = CycleGAN._weighted
+    weighted = CycleGAN._total_loss
 
     def lighter(self: CycleGAN, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         return weighted(
-            self, {name: factor * term if name.startswith("cycle") else term for name, term in terms.items()}
+            self,
+            {
+                name: factor * term if name.startswith("cycle") else term
+                for name, term in terms.items()
+            },
         )
 
-    CycleGAN._weighted = lighter  # type: ignore[method-assign]
+    CycleGAN._total_loss = lighter  # type: ignore[method-assign]
 
 
 def feature_cycle() -> None:
@@ -223,7 +238,7 @@ def feature_cycle() -> None:
 
         with mock.patch.object(losses, "l1", noted):
             fakes, found = plain(self, real_x, real_y, training)
-        for domain in self.judged_domains if training else ():
+        for domain in self.adversarial_domains if training else ():
             if (name := f"cycle_{domain}") in found:
                 features = before_the_verdict(self._discriminator(domain))
                 cycled, real = (features(seen, training=True) for seen in compared[id(found[name])])

@@ -58,7 +58,9 @@ class Ways(litert.Converter):
         every = frozenset(operations_of(self.convert("float32")))
         with self._saved() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                str(folder), signature_keys=["serving_default"]
+            )
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = one_by_one
             if choice is None:
@@ -68,7 +70,9 @@ class Ways(litert.Converter):
                     sets.TFLITE_BUILTINS,
                 ]
                 return converter.convert()
-            options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=sorted(choice(every)))
+            options = tf.lite.experimental.QuantizationDebugOptions(
+                denylisted_ops=sorted(choice(every))
+            )
             debugger = tf.lite.experimental.QuantizationDebugger(
                 converter=converter, debug_dataset=one_by_one, debug_options=options
             )
@@ -77,7 +81,9 @@ class Ways(litert.Converter):
 
 def main() -> int:
     """Converts, compares, prints, writes int8_ways.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--direction", choices=["xy", "yx"], default="xy")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
@@ -85,17 +91,23 @@ def main() -> int:
     trained = open_trained(arguments.run, arguments.direction)
     size = static_size(trained, None)
     calibration = squares(trained.training_images(), litert.CALIBRATION_IMAGES, size)
-    judge = parity.Judge(trained.network, squares(trained.test_images(), parity.COMPARED_IMAGES, size))
+    judge = parity.Evaluator(
+        trained.network, squares(trained.test_images(), parity.COMPARED_IMAGES, size)
+    )
     converter, rows = Ways(trained.network, size, lambda: calibration), []
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print("| way | PSNR dB (worst image) | SSIM | ms | MB | in XNNPACK | s to convert |\n|---|---|---|---|---|---|---|")
+    print(
+        "| way | PSNR dB (worst image) | SSIM | ms | MB | in XNNPACK | s to convert |\n|---|---|---|---|---|---|---|"
+    )
     for name in (*WAYS, DYNAMIC):
         start = time.perf_counter()
         path = arguments.out / "way.tflite"
         try:
             path.write_bytes(converter.way(name, calibration))
             seconds = time.perf_counter() - start
-            row = judge.add(name, LiteRTModel(path), path, operations_of(path), delegated_share(path), 0.0)
+            row = judge.add(
+                name, LiteRTModel(path), path, operations_of(path), delegated_share(path), 0.0
+            )
         except (RuntimeError, ValueError) as error:  # a way that cannot be gone is a result too
             print(f"| {name} | {' '.join(str(error).split())[:120]} | | | | | |", flush=True)
             continue
@@ -107,7 +119,9 @@ def main() -> int:
         )
     path.unlink(missing_ok=True)
     found = {"machine": machine.describe(), "rows": rows}
-    (arguments.out / "int8_ways.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (arguments.out / "int8_ways.json").write_text(
+        json.dumps(found, indent=1) + "\n", encoding="utf-8"
+    )
     return 0
 
 

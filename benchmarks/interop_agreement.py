@@ -40,8 +40,12 @@ def networks(filters: int) -> dict[str, Any]:
     made = {
         "resnet_9blocks": official.Resnet(blocks=9, **width),
         "resnet_6blocks": official.Resnet(blocks=6, **width),
-        "resnet_6blocks, norms with factor and offset": official.Resnet(blocks=6, affine=True, **width),
-        "resnet_6blocks, left-over running statistics": official.Resnet(blocks=6, statistics=True, **width),
+        "resnet_6blocks, norms with factor and offset": official.Resnet(
+            blocks=6, affine=True, **width
+        ),
+        "resnet_6blocks, left-over running statistics": official.Resnet(
+            blocks=6, statistics=True, **width
+        ),
         "unet_256": official.Unet(8, **width),
         "unet_128": official.Unet(7, **width),
         "discriminator basic": official.Patch(**width),
@@ -53,7 +57,9 @@ def networks(filters: int) -> dict[str, Any]:
     for network in made.values():
         official.randomised(network, seed=1)
         for value in network.parameters():
-            if value.ndim == 4:  # made for widths of 4; wider sums would leave tanh where it is flat
+            if (
+                value.ndim == 4
+            ):  # made for widths of 4; wider sums would leave tanh where it is flat
                 value.data *= (4 / filters) ** 0.5
         if not network.training:
             _measure_statistics(network)
@@ -79,7 +85,9 @@ def command(*words: str) -> None:
     """
     done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"{' '.join(words)} ended with status {done.returncode}: {done.stderr.strip()[-400:]}")
+        raise UserError(
+            f"{' '.join(words)} ended with status {done.returncode}: {done.stderr.strip()[-400:]}"
+        )
 
 
 def compared(name: str, network: Any, folder: Path) -> dict[str, float]:
@@ -111,18 +119,25 @@ def compared(name: str, network: Any, folder: Path) -> dict[str, float]:
 
 def main(argv: Sequence[str]) -> int:
     """Converts, compares, prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/interop"), help="(%(default)s)")
     parser.add_argument("--only", default="", help="networks whose names hold this word")
     parser.add_argument("--filters", type=int, default=64, help="width (%(default)s)")
     given = parser.parse_args(argv)
     given.out.mkdir(parents=True, exist_ok=True)
-    print("| network | largest difference | largest output | deviation of outputs |\n|---|---|---|---|")
+    print(
+        "| network | largest difference | largest output | deviation of outputs |\n|---|---|---|---|"
+    )
     for name, network in networks(given.filters).items():
         if given.only not in name:
             continue
         found = compared(name, network, given.out)
-        print(f"| {name} | {found['difference']:.1e} | {found['largest']:.3g} | {found['deviation']:.2g} |", flush=True)
+        print(
+            f"| {name} | {found['difference']:.1e} | {found['largest']:.3g} | {found['deviation']:.2g} |",
+            flush=True,
+        )
     return 0
 
 

@@ -119,7 +119,14 @@ class Case:
     options: tuple[tuple[str, str], ...] = ()
 
 
-def _step(size_px: int, batch: int, per_turn: int, warm_up: int, budget_s: float, contenders: tuple[str, ...]) -> Case:
+def _step(
+    size_px: int,
+    batch: int,
+    per_turn: int,
+    warm_up: int,
+    budget_s: float,
+    contenders: tuple[str, ...],
+) -> Case:
     title = f"training step, {size_px} px, batch {batch}"
     return Case("step", title, size_px, batch, per_turn, warm_up, 5, budget_s, contenders)
 
@@ -151,7 +158,11 @@ CASES = {
 
 
 def jobs_of(
-    case: Case, default: str, every: bool = False, only: set[str] | None = None, **options: str | int
+    case: Case,
+    default: str,
+    every: bool = False,
+    only: set[str] | None = None,
+    **options: str | int,
 ) -> list[Job]:
     """The jobs of a case, the reference first.
 
@@ -164,11 +175,23 @@ def jobs_of(
     """
     wanted = {default if name == DEFAULT else name for name in case.contenders}
     if every and case.kind in ("step", "translation"):
-        wanted = {name for name, job in CONTENDERS.items() if case.kind == "step" or job.framework != "keras"}
+        wanted = {
+            name
+            for name, job in CONTENDERS.items()
+            if case.kind == "step" or job.framework != "keras"
+        }
     if only is not None:
         wanted &= {default if name == DEFAULT else name for name in only}
-    fields = {"kind": case.kind, "size_px": case.size_px, "batch": case.batch, **dict(case.options), **options}
-    return [dataclasses.replace(job, **fields) for name, job in CONTENDERS.items() if name in wanted]
+    fields = {
+        "kind": case.kind,
+        "size_px": case.size_px,
+        "batch": case.batch,
+        **dict(case.options),
+        **options,
+    }
+    return [
+        dataclasses.replace(job, **fields) for name, job in CONTENDERS.items() if name in wanted
+    ]
 
 
 def folder_command(job: Job) -> list[str]:
@@ -176,4 +199,12 @@ def folder_command(job: Job) -> list[str]:
     if job.framework == "torch":
         return [str(Path(__file__).parent / "peers" / "torch_cyclegan.py"), job.to_json()]
     weights = str(Path(job.target) / "generator.keras")
-    return ["-m", "cyclegan_tf.translate", weights, job.folder, job.target, "--overwrite", "--quiet"]
+    return [
+        "-m",
+        "cyclegan_tf.translate",
+        weights,
+        job.folder,
+        job.target,
+        "--overwrite",
+        "--quiet",
+    ]

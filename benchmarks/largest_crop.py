@@ -38,14 +38,20 @@ def predict(measured: dict[int, float], budget: float) -> float:
     if len(finite) == 1:
         ((crop, held),) = finite.items()
         return crop * math.sqrt(budget / held)
-    (small, less), (large, more) = sorted(sorted(finite.items(), key=lambda item: abs(item[1] - budget))[:2])
+    (small, less), (large, more) = sorted(
+        sorted(finite.items(), key=lambda item: abs(item[1] - budget))[:2]
+    )
     slope = (more - less) / (large**2 - small**2)
     if slope <= 0:
-        raise ValueError(f"{large} px took no more memory than {small} px; start from larger crops.")
+        raise ValueError(
+            f"{large} px took no more memory than {small} px; start from larger crops."
+        )
     return math.sqrt(max(0.0, large**2 + (budget - more) / slope))
 
 
-def search(measure: Callable[[int], float], measured: dict[int, float], budget: float, multiple: int) -> int:
+def search(
+    measure: Callable[[int], float], measured: dict[int, float], budget: float, multiple: int
+) -> int:
     """The largest multiple that fits, where the next one was measured not to.
 
     Args:
@@ -58,8 +64,14 @@ def search(measure: Callable[[int], float], measured: dict[int, float], budget: 
       Pixels; 0 if not even one `multiple` fits.
     """
     while True:
-        fits = max((crop for crop, held in measured.items() if held <= budget and crop % multiple == 0), default=0)
-        fails = min((crop for crop, held in measured.items() if held > budget and crop % multiple == 0), default=None)
+        fits = max(
+            (crop for crop, held in measured.items() if held <= budget and crop % multiple == 0),
+            default=0,
+        )
+        fails = min(
+            (crop for crop, held in measured.items() if held > budget and crop % multiple == 0),
+            default=None,
+        )
         if fails is not None and fails - fits <= multiple:
             return fits
         guess = int(predict(measured, budget)) // multiple * multiple
@@ -78,18 +90,30 @@ def measure_crop(options: argparse.Namespace, crop: int, recompute: bool, folder
     given = argparse.Namespace(**{**vars(options), "crop": crop})
     words = scaling.command(given, source, run, options.batch)
     # one step more, so that the end, with its images and saving, is never reached
-    words += [f"--training.max_steps={options.steps + 1}", f"--training.recompute={str(recompute).lower()}"]
+    words += [
+        f"--training.max_steps={options.steps + 1}",
+        f"--training.recompute={str(recompute).lower()}",
+    ]
     most = max(options.budgets_gib) * GIB
-    ran = run_watched(words, lambda held, printed: held > most or f"step {options.steps}/" in printed)
+    ran = run_watched(
+        words, lambda held, printed: held > most or f"step {options.steps}/" in printed
+    )
     trained = f"step {options.steps}/" in ran.printed
     if ran.status >= 0:  # neither ended by us nor by the system for want of memory
         raise SystemExit(ran.printed[-3000:])
-    row = {"crop_px": crop, "recompute": recompute, "peak_gib": ran.peak_bytes / GIB, "seconds": round(ran.seconds, 1)}
+    row = {
+        "crop_px": crop,
+        "recompute": recompute,
+        "peak_gib": ran.peak_bytes / GIB,
+        "seconds": round(ran.seconds, 1),
+    }
     print(json.dumps({**row, "trained": trained}), flush=True)
     return ran.peak_bytes if trained and ran.peak_bytes <= most else math.inf
 
 
-def table(answers: dict[bool, dict[float, int]], measured: dict[bool, dict[int, float]], multiple: int) -> str:
+def table(
+    answers: dict[bool, dict[float, int]], measured: dict[bool, dict[int, float]], multiple: int
+) -> str:
     """Markdown: one row for each budget."""
     lines = [
         "| memory | largest crop | held | the next | largest crop with recompute | held | the next |",
@@ -99,8 +123,14 @@ def table(answers: dict[bool, dict[float, int]], measured: dict[bool, dict[int, 
         cells = [f"{budget:g} GiB"]
         for recompute in (False, True):
             crop = answers[recompute][budget]
-            held, next_held = (measured[recompute].get(c, math.nan) / GIB for c in (crop, crop + multiple))
-            told = f"{next_held:.2f} GiB" if math.isfinite(next_held) else f"over {max(answers[True]):g} GiB"
+            held, next_held = (
+                measured[recompute].get(c, math.nan) / GIB for c in (crop, crop + multiple)
+            )
+            told = (
+                f"{next_held:.2f} GiB"
+                if math.isfinite(next_held)
+                else f"over {max(answers[True]):g} GiB"
+            )
             cells += [f"{crop} px", f"{held:.2f} GiB", told]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -108,9 +138,13 @@ def table(answers: dict[bool, dict[float, int]], measured: dict[bool, dict[int, 
 
 def main() -> None:
     """Searches, prints a table and the machine."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--budgets_gib", type=float, nargs="+", default=[8.0, 16.0])
-    parser.add_argument("--first", type=int, nargs=2, default=[256, 384], help="crops in pixels to start from")
+    parser.add_argument(
+        "--first", type=int, nargs=2, default=[256, 384], help="crops in pixels to start from"
+    )
     parser.add_argument("--multiple", type=int, default=64, help="step between crops in pixels")
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=9)
@@ -128,7 +162,8 @@ def main() -> None:
 
             known = measured[recompute] = {crop: measure(crop) for crop in options.first}
             answers[recompute] = {
-                budget: search(measure, known, budget * GIB, options.multiple) for budget in options.budgets_gib
+                budget: search(measure, known, budget * GIB, options.multiple)
+                for budget in options.budgets_gib
             }
     print(table(answers, measured, options.multiple))
     print(json.dumps({"options": vars(options), "machine": describe()}))

@@ -35,20 +35,25 @@ from cyclegan_tf.model import gradients, optimizers
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import convolutions, layers
 
-Step = Callable[[], float]
+LayerCall = Callable[[], float]
 STEPS_AT_ONCE = 4
 
 
 def _apart(network, batches, training, recompute=False):
     """`together`, each batch in a call of its own."""
-    return [None if b is None else gradients.together(network, [b], training, recompute)[0] for b in batches]
+    return [
+        None if b is None else gradients.together(network, [b], training, recompute)[0]
+        for b in batches
+    ]
 
 
-class _ReadEachTime(gradients.OnceReadWeights):
+class _ReadEachTime(gradients.CachedWeights):
     """Weights that every call reads, and casts, for itself."""
 
     def __init__(self, networks, tape, states=()):  # noqa: ARG002  states are assigned where they are drawn
-        self.variables = [variable for network in networks for variable in network.trainable_variables]
+        self.variables = [
+            variable for network in networks for variable in network.trainable_variables
+        ]
         self.tensors = [variable.value for variable in self.variables]
         tape.watch(self.tensors)
 
@@ -71,7 +76,9 @@ def _without_remapper() -> Iterator[None]:
     tf.config.optimizer.set_experimental_options({"remapping": True})
 
 
-def _patch(owner: object, name: str, new: object) -> Callable[[], contextlib.AbstractContextManager]:
+def _patch(
+    owner: object, name: str, new: object
+) -> Callable[[], contextlib.AbstractContextManager]:
     return lambda: mock.patch.object(owner, name, new)
 
 
@@ -82,9 +89,11 @@ TAKEN_AWAY: dict[str, Callable[[], contextlib.AbstractContextManager]] = {
     "instance norm by the fused kernel": _patch(
         layers.InstanceNormalization, "_fused", layers.InstanceNormalization._plain
     ),
-    "weights read and cast once": _patch(model, "OnceReadWeights", _ReadEachTime),
+    "weights read and cast once": _patch(model, "CachedWeights", _ReadEachTime),
     "fused Adam": _patch(optimizers.FusedAdam, "update_step", keras.optimizers.Adam.update_step),
-    "filter gradients as matrix products": _patch(convolutions.Convolution2D, "_products_pay", lambda *_: False),
+    "filter gradients as matrix products": _patch(
+        convolutions.Convolution2D, "_products_pay", lambda *_: False
+    ),
     "reflection padding of our own": _patch(
         layers, "_mirrored_once", lambda x: tf.pad(x, layers._paddings(1, 1), "REFLECT")
     ),
@@ -97,13 +106,15 @@ TAKEN_AWAY: dict[str, Callable[[], contextlib.AbstractContextManager]] = {
 ADDED = ("recompute", "several steps per call", "XLA")
 
 
-def build(name: str, job: Job) -> tuple[Step, float]:
+def build(name: str, job: Job) -> tuple[LayerCall, float]:
     """A step of the variant, traced and run once, and the seconds that took; the step returns a loss."""
     start = time.perf_counter()
     with TAKEN_AWAY.get(name, contextlib.nullcontext)():
         gan = ours.build(job)
         gan.recompute = name == "recompute"
-        batch = tuple(tf.constant(images) for images in inputs.batch(job.size_px, job.batch, job.seed))
+        batch = tuple(
+            tf.constant(images) for images in inputs.batch(job.size_px, job.batch, job.seed)
+        )
         one = tf.function(gan.train_step, autograph=False, jit_compile=name == "XLA")
 
         def many(x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -111,7 +122,11 @@ def build(name: str, job: Job) -> tuple[Step, float]:
                 gan.train_step((x, y))
             return gan.train_step((x, y))
 
-        run = tf.function(many, autograph=False) if name == "several steps per call" else lambda x, y: one((x, y))
+        run = (
+            tf.function(many, autograph=False)
+            if name == "several steps per call"
+            else lambda x, y: one((x, y))
+        )
 
         def step() -> float:
             return sum(float(value) for value in run(*batch).values())
@@ -146,13 +161,17 @@ def measure(job: Job, names: list[str], rounds: int) -> Iterator[dict]:
         gc.collect()
 
 
-def _seconds(step: Step, name: str = "") -> float:
+def _seconds(step: LayerCall, name: str = "") -> float:
     start = time.perf_counter()
     step()
-    return (time.perf_counter() - start) / (STEPS_AT_ONCE if name == "several steps per call" else 1)
+    return (time.perf_counter() - start) / (
+        STEPS_AT_ONCE if name == "several steps per call" else 1
+    )
 
 
-HEAD = "| variant | ms per step | as it is, in turn | ratio, median (least-most) | s to first step |"
+HEAD = (
+    "| variant | ms per step | as it is, in turn | ratio, median (least-most) | s to first step |"
+)
 HEAD += "\n|---|---|---|---|---|"
 
 
@@ -167,7 +186,9 @@ def line(row: dict) -> str:
 
 def main() -> int:
     """Measures, prints, writes levers-PRECISION-SIZE.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     parser.add_argument("--size_px", type=int, default=128)
     parser.add_argument("--batch", type=int, default=1)
@@ -175,7 +196,9 @@ def main() -> int:
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", type=lambda text: text.split(","), help="some of the variants, by name")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), help="some of the variants, by name"
+    )
     arguments = parser.parse_args()
     job = Job(
         "step", precision=arguments.precision, size_px=arguments.size_px, batch=arguments.batch,
@@ -188,7 +211,9 @@ def main() -> int:
         print(line(row), flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / f"levers-{arguments.precision}-{arguments.size_px}.json"
-    path.write_text(json.dumps({"machine": machine.describe(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"machine": machine.describe(), "rows": rows}, indent=1) + "\n", encoding="utf-8"
+    )
     return 0
 
 

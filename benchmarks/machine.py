@@ -31,7 +31,10 @@ def describe() -> dict:
         "cores": cores,
         "memory_gib": round(memory_bytes("MemTotal") / 2**30, 1),
         "system": platform.platform(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in PACKAGES},
+        },
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -71,7 +74,9 @@ def run_measured(words: list[str]) -> Ran:
     return run_watched(words, lambda *_: False)
 
 
-def run_watched(words: list[str], enough: Callable[[int, str], bool], every_seconds: float = 0.1) -> Ran:
+def run_watched(
+    words: list[str], enough: Callable[[int, str], bool], every_seconds: float = 0.1
+) -> Ran:
     """`run_measured` of a command that is killed once its most memory so far and what it printed are enough.
 
     The kernel's maximum outlives exec, so it may be that of the calling process; where it is not well above that, the
@@ -103,7 +108,9 @@ def _cpu_fields() -> dict[str, str]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return {}
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
 
 
 def _version(package: str) -> str | None:

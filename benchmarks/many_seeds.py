@@ -64,7 +64,7 @@ def write_tests(given: argparse.Namespace) -> None:
     """The test split as the race reads it; float16 keeps a 16th of a gray level."""
     from race import Entry
 
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         import split_scores
         from peers import ours_training
 
@@ -74,7 +74,10 @@ def write_tests(given: argparse.Namespace) -> None:
         size_px=given.size, load_px=given.load_size, filters=1, blocks=1,
     )  # fmt: skip
     split = split_scores.Exam.of(ours_training.experiment_of(entry, 1.0)).split
-    domains = {name: np.stack(images).astype(np.float16) for name, images in (("x", split.x), ("y", split.y))}
+    domains = {
+        name: np.stack(images).astype(np.float16)
+        for name, images in (("x", split.x), ("y", split.y))
+    }
     np.savez_compressed(given.tests, pairs=np.array(split.pairs), **domains)
 
 
@@ -106,15 +109,19 @@ def train(given: argparse.Namespace) -> None:
     with np.load(given.tests) as file:
         tests, pairs = {name: file[name].astype(np.float32) for name in "xy"}, file["pairs"]
     if tests["x"].shape[1] != given.size:
-        raise UserError(f"{given.tests} holds images of {tests['x'].shape[1]} px, but --size is {given.size}.")
-    images = torch_seeds.Images(given.data, given.load_size, device)
+        raise UserError(
+            f"{given.tests} holds images of {tests['x'].shape[1]} px, but --size is {given.size}."
+        )
+    images = torch_seeds.ImageList(given.data, given.load_size, device)
     given.out.mkdir(parents=True, exist_ok=True)
     with (
         (given.out / "results.jsonl").open("a", encoding="utf-8") as file,
         ProcessPoolExecutor(given.scorers, get_context("spawn")) as scorers,
     ):
         waiting: list[tuple[dict, dict[str, Future]]] = []
-        for steps, precision, upsampling in itertools.product(given.steps, given.precision, given.upsampling):
+        for steps, precision, upsampling in itertools.product(
+            given.steps, given.precision, given.upsampling
+        ):
             wave = Wave(precision, upsampling, steps)
             if time.time() - began > 60 * given.minutes:
                 print(f"no time for {wave}", flush=True)
@@ -155,8 +162,15 @@ def _trained(
         for seed, training in trainings.items():
             training.losses()  # raises where one is not finite
             for averaged in (False, True):
-                facts = dataclasses.asdict(wave) | {"seed": seed, "step": step, "averaged": averaged}
-                made = {d: training.translated(tests[d[0]], i, averaged) for i, d in enumerate(DIRECTIONS)}
+                facts = dataclasses.asdict(wave) | {
+                    "seed": seed,
+                    "step": step,
+                    "averaged": averaged,
+                }
+                made = {
+                    d: training.translated(tests[d[0]], i, averaged)
+                    for i, d in enumerate(DIRECTIONS)
+                }
                 yield facts, made
 
 
@@ -175,28 +189,49 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
       UserError: what argparse cannot know to be wrong.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     reading, training = commands.add_parser("tests"), commands.add_parser("train")
     for part in (reading, training):
         part.add_argument("data", type=Path, help="folder of trainA, trainB, testA, testB")
         part.add_argument("tests", type=Path, help="test images, an .npz file")
-        part.add_argument("--size", type=int, default=128, help="side of the crop in px (%(default)s)")
-        part.add_argument("--load_size", type=int, help="side before the crop (default: 286/256 of --size)")
+        part.add_argument(
+            "--size", type=int, default=128, help="side of the crop in px (%(default)s)"
+        )
+        part.add_argument(
+            "--load_size", type=int, help="side before the crop (default: 286/256 of --size)"
+        )
     training.add_argument("out", type=Path, help="folder of results.jsonl")
-    training.add_argument("--precision", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"])
+    training.add_argument(
+        "--precision", nargs="+", choices=("float32", "bfloat16"), default=["float32", "bfloat16"]
+    )
     kinds = {"nargs": "+", "choices": ("transposed", "resize"), "default": ["transposed"]}
     training.add_argument("--upsampling", **kinds, help="of the generators (transposed)")
     training.add_argument("--steps", type=int, nargs="+", default=[560, 275], help="(%(default)s)")
     training.add_argument("--seeds", type=int, default=16, help="how many (%(default)s)")
     training.add_argument("--first_seed", type=int, default=11, help="(%(default)s)")
-    training.add_argument("--filters", type=int, default=64, help="width of all networks (%(default)s)")
+    training.add_argument(
+        "--filters", type=int, default=64, help="width of all networks (%(default)s)"
+    )
     training.add_argument("--blocks", type=int, default=6, help="residual blocks (%(default)s)")
-    parts = {"nargs": "+", "type": float, "metavar": "PART", "help": "of the steps, scored after them (%(default)s)"}
+    parts = {
+        "nargs": "+",
+        "type": float,
+        "metavar": "PART",
+        "help": "of the steps, scored after them (%(default)s)",
+    }
     training.add_argument("--marks", default=[0.25, 0.5, 0.75, 1.0], **parts)
-    training.add_argument("--ema", type=float, default=50.0, metavar="IMAGES", help="half-life (%(default)g)")
-    training.add_argument("--minutes", type=float, default=math.inf, help="no wave is begun after them")
-    training.add_argument("--scorers", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="(%(default)s)")
+    training.add_argument(
+        "--ema", type=float, default=50.0, metavar="IMAGES", help="half-life (%(default)g)"
+    )
+    training.add_argument(
+        "--minutes", type=float, default=math.inf, help="no wave is begun after them"
+    )
+    training.add_argument(
+        "--scorers", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="(%(default)s)"
+    )
     telling = commands.add_parser("table")
     telling.add_argument("results", type=Path, nargs="+", help="files of lines")
     telling.add_argument("--chart", type=Path, help="a PNG to write")
@@ -204,7 +239,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if given.command != "table" and given.load_size is None:
         given.load_size = round(given.size * 286 / 256)
     if given.command != "table" and given.load_size < given.size:
-        raise UserError(f"--load_size {given.load_size} is smaller than the crop, --size {given.size}.")
+        raise UserError(
+            f"--load_size {given.load_size} is smaller than the crop, --size {given.size}."
+        )
     if given.command == "train" and min(given.seeds, *given.steps) < 1:
         raise UserError("--seeds and --steps must be 1 or more.")
     if given.command == "train" and not all(0 < part <= 1 for part in given.marks):
@@ -220,7 +257,11 @@ def main(argv: Sequence[str]) -> int:
     elif given.command == "train":
         train(given)
     else:
-        lines = [json.loads(text) for path in given.results for text in path.read_text("utf-8").splitlines()]
+        lines = [
+            json.loads(text)
+            for path in given.results
+            for text in path.read_text("utf-8").splitlines()
+        ]
         print(seeds_chart.table(lines), end="")
         if given.chart:
             seeds_chart.draw(lines, given.chart)

@@ -56,7 +56,9 @@ class Worker:
         Raises:
           WorkerError: it failed, ended or does not answer.
         """
-        with contextlib.suppress(BrokenPipeError):  # it ended while it was being set up: what it wrote says why
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # it ended while it was being set up: what it wrote says why
             self._process.stdin.write(json.dumps({"count": count}).encode() + b"\n")
             self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
@@ -65,7 +67,9 @@ class Worker:
         if not line:
             status = self._process.wait()
             killed = status == -signal.SIGKILL
-            raise WorkerError("ended by the system, out of memory" if killed else f"ended with status {status}")
+            raise WorkerError(
+                "ended by the system, out of memory" if killed else f"ended with status {status}"
+            )
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(answer["error"])
@@ -134,7 +138,13 @@ class Measurement:
     """
 
     def __init__(
-        self, case: Case, jobs: list[Job], log: Path, say: Say, rounds: int | None = None, scale: float = 1.0
+        self,
+        case: Case,
+        jobs: list[Job],
+        log: Path,
+        say: Say,
+        rounds: int | None = None,
+        scale: float = 1.0,
     ) -> None:
         self.case, self.jobs, self.log, self.say, self.rounds = case, jobs, log, say, rounds
         self.allowance_s = scale * case.budget_s / max(len(jobs), 1)
@@ -157,7 +167,9 @@ class Measurement:
                 worker.close()
         return {
             "kind": self.case.kind,
-            "title": self.case.title.replace(f"{self.case.size_px} px", f"{self.jobs[0].size_px} px"),
+            "title": self.case.title.replace(
+                f"{self.case.size_px} px", f"{self.jobs[0].size_px} px"
+            ),
             "unit": self.case.unit,
             "size_px": self.jobs[0].size_px,
             "batch": self.case.batch,
@@ -178,7 +190,9 @@ class Measurement:
             for _ in range(self.case.warm_up - 1):
                 answer = worker.ask()
             row.peak_rss_bytes = answer["peak_rss_bytes"]
-            self.say(f"  {job.name}: ready after {row.first_s:.0f} s, {row.peak_rss_bytes / 2**30:.1f} GiB")
+            self.say(
+                f"  {job.name}: ready after {row.first_s:.0f} s, {row.peak_rss_bytes / 2**30:.1f} GiB"
+            )
         except WorkerError as error:
             self._drop(worker, str(error))
 
@@ -242,11 +256,20 @@ class Measurement:
 
     def _summary(self, row: Row) -> dict[str, Any]:
         """A row of the results: a ratio above 1 says how often faster than the reference it is."""
-        result: dict[str, Any] = {"contender": row.name, "first_s": row.first_s, "peak_rss_bytes": row.peak_rss_bytes}
+        result: dict[str, Any] = {
+            "contender": row.name,
+            "first_s": row.first_s,
+            "peak_rss_bytes": row.peak_rss_bytes,
+        }
         if row.error or not row.seconds:
             return {**result, "error": row.error or "not measured"}
         median = statistics.median(row.seconds)
-        result |= {"seconds": row.seconds, "median": median, "least": min(row.seconds), "most": max(row.seconds)}
+        result |= {
+            "seconds": row.seconds,
+            "median": median,
+            "least": min(row.seconds),
+            "most": max(row.seconds),
+        }
         reference = self.rows.get(REFERENCE)
         if row is reference:
             result |= {"ratio": 1.0, "alternated_with_reference": True}

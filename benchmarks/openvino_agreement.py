@@ -35,7 +35,9 @@ def main() -> int:
         for shape in SHAPES:
             given = images(*shape, channels)
             (made,) = compiled([given]).values()
-            difference = np.abs(made - served(images=tf.constant(given))["translated"].numpy()).max()
+            difference = np.abs(
+                made - served(images=tf.constant(given))["translated"].numpy()
+            ).max()
             print(f"{version.relative_to(out)} at {' x '.join(map(str, shape))}: {difference:.1e}")
     for path in sorted(out.glob("litert/*/float*.tflite")):
         model = LiteRTModel(path)

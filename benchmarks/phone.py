@@ -62,7 +62,10 @@ WAYS = {
     "MIRROR_PAD, convolutions whole": ({}, ["pad", "ends"]),
     "slices and concatenations": ({}, ["ends"]),
     "the same, end convolutions split (exported)": ({}, []),
-    "the same, resize and convolution for transposed (another network)": ({"upsampling": "resize"}, []),
+    "the same, resize and convolution for transposed (another network)": (
+        {"upsampling": "resize"},
+        [],
+    ),
 }
 _PATCHES = {
     "pad": lambda: mock.patch.object(phone._SlicedPadding, "call", _mirror),
@@ -79,14 +82,17 @@ def in_turns(calls: dict[str, Call], rounds: int) -> dict[str, dict[str, float]]
             call()
             times[name] += [1e3 * (time.perf_counter() - start)] if count else []
     return {
-        name: {"ms": statistics.median(some), "least": min(some), "most": max(some)} for name, some in times.items()
+        name: {"ms": statistics.median(some), "least": min(some), "most": max(some)}
+        for name, some in times.items()
     }
 
 
 def litert(network: keras.Model, size_px: int, variant: str = "float32") -> tuple[bytes, Call]:
     """A converted file and a call of it on one made-up image."""
     rng = np.random.default_rng(0)
-    model = Converter(network, size_px, lambda: rng.uniform(-1, 1, (2, size_px, size_px, 3)).astype(np.float32))
+    model = Converter(
+        network, size_px, lambda: rng.uniform(-1, 1, (2, size_px, size_px, 3)).astype(np.float32)
+    )
     data = model.convert(variant)
     run, image = LiteRTModel(data), rng.uniform(-1, 1, (1, size_px, size_px, 3)).astype(np.float32)
     return data, lambda: run(image)
@@ -100,9 +106,14 @@ def ways(size_px: int, rounds: int) -> dict[str, dict[str, float]]:
         with contextlib.ExitStack() as stack:
             for patch in put_back:
                 stack.enter_context(_PATCHES[patch]())
-            data, calls[name] = litert(networks.build_generator("resnet_9blocks", seed=0, **options), size_px)
+            data, calls[name] = litert(
+                networks.build_generator("resnet_9blocks", seed=0, **options), size_px
+            )
             shares[name] = delegated_share(data)
-    network, image = networks.build_generator("resnet_9blocks", seed=0), tf.zeros((1, size_px, size_px, 3))
+    network, image = (
+        networks.build_generator("resnet_9blocks", seed=0),
+        tf.zeros((1, size_px, size_px, 3)),
+    )
     graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
     calls["TensorFlow, the Keras network"] = lambda: graph(image).numpy()
     eager, tensor = torch_cyclegan.generator().eval(), torch.zeros(1, 3, size_px, size_px)
@@ -112,7 +123,10 @@ def ways(size_px: int, rounds: int) -> dict[str, dict[str, float]]:
             eager(tensor)
 
     calls["PyTorch, eager"] = by_torch
-    return {name: {**row, "delegated": shares.get(name)} for name, row in in_turns(calls, rounds).items()}
+    return {
+        name: {**row, "delegated": shares.get(name)}
+        for name, row in in_turns(calls, rounds).items()
+    }
 
 
 def architectures(size_px: int, rounds: int) -> dict[str, dict]:
@@ -135,23 +149,37 @@ def architectures(size_px: int, rounds: int) -> dict[str, dict]:
 
 def tables(found: dict) -> str:
     """Both tables in Markdown."""
-    lines = ["| 9 blocks, 64 filters, float32 | ms, median (least-most) | in XNNPACK |", "|---|---|---|"]
+    lines = [
+        "| 9 blocks, 64 filters, float32 | ms, median (least-most) | in XNNPACK |",
+        "|---|---|---|",
+    ]
     for name, row in found["ways"].items():
         share = "" if row["delegated"] is None else f"{row['delegated']:.0%}"
-        lines.append(f"| {name} | {row['ms']:.0f} ({row['least']:.0f}-{row['most']:.0f}) | {share} |")
-    lines += ["", "| architecture | parameters | GMAC | " + " | ".join(f"{v}: ms, MB" for v in VARIANTS) + " |"]
+        lines.append(
+            f"| {name} | {row['ms']:.0f} ({row['least']:.0f}-{row['most']:.0f}) | {share} |"
+        )
+    lines += [
+        "",
+        "| architecture | parameters | GMAC | "
+        + " | ".join(f"{v}: ms, MB" for v in VARIANTS)
+        + " |",
+    ]
     lines.append("|---" * (3 + len(VARIANTS)) + "|")
     for name, row in found["architectures"].items():
         cells = [f"{row['ms'][v]:.0f}, {row['bytes'][v] / 1e6:.1f}" for v in VARIANTS]
         lines.append(
-            f"| {name} | {row['parameters'] / 1e6:.2f} M | {row['macs'] / 1e9:.1f} | " + " | ".join(cells) + " |"
+            f"| {name} | {row['parameters'] / 1e6:.2f} M | {row['macs'] / 1e9:.1f} | "
+            + " | ".join(cells)
+            + " |"
         )
     return "\n".join(lines)
 
 
 def main() -> int:
     """Measures, prints, writes phone.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     parser.add_argument("--size_px", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=11)

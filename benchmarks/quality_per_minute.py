@@ -38,7 +38,10 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import write_text
 
 HERE = Path(__file__).resolve().parent
-TRAINERS = {"ours": HERE / "peers" / "ours_training.py", "torch": HERE / "peers" / "torch_training.py"}
+TRAINERS = {
+    "ours": HERE / "peers" / "ours_training.py",
+    "torch": HERE / "peers" / "torch_training.py",
+}
 OURS, BASELINES = "ours", "baselines"
 DEMO = "demo"
 
@@ -55,11 +58,16 @@ def contenders(given: argparse.Namespace) -> dict[str, dict]:
         if job is None or job.framework != "torch" or job.compiled:
             known = [n for n, j in CONTENDERS.items() if j.framework == "torch" and not j.compiled]
             raise UserError(f"--torch {name}: known are {', '.join(known)}.")
-        found[name] = {"framework": "torch", "precision": job.precision, "layout": job.layout, "config": None}
+        found[name] = {
+            "framework": "torch",
+            "precision": job.precision,
+            "layout": job.layout,
+            "config": None,
+        }
     ours = {"framework": "ours", "precision": given.precision, "layout": "nhwc", "ema": given.ema}
     found[OURS] = {**ours, "config": None}
     for config in given.config:
-        path = cli.named_config(config)
+        path = cli.find_config(config)
         found[f"{OURS}, {path.stem}"] = {**ours, "config": str(path.resolve())}
     return found
 
@@ -85,7 +93,9 @@ def planned(given: argparse.Namespace) -> list[Entry]:
             )  # fmt: skip
     for minute in given.score_at or ():
         if not _among(minute, entries[0].marks):
-            raise UserError(f"--score_at {minute:g} is no mark; generators are kept every {given.every:g} minutes.")
+            raise UserError(
+                f"--score_at {minute:g} is no mark; generators are kept every {given.every:g} minutes."
+            )
     return entries
 
 
@@ -103,7 +113,9 @@ def train(entry: Entry) -> None:
     with target.with_suffix(".log").open("wb") as log:
         status = subprocess.run(command, cwd=HERE.parent, stdout=log, stderr=log).returncode
     if status or not entry.finished:
-        raise UserError(f"{target.name} ended with status {status} before its last mark; see {target}.log.")
+        raise UserError(
+            f"{target.name} ended with status {status} before its last mark; see {target}.log."
+        )
 
 
 def checked(entry: Entry) -> bool:
@@ -116,23 +128,34 @@ def checked(entry: Entry) -> bool:
     if not entry.finished:
         return False
     if not path.is_file() or Entry.from_json(path.read_text(encoding="utf-8")) != entry:
-        raise UserError(f"{entry.target} holds a training with other options; give another --out or remove it.")
+        raise UserError(
+            f"{entry.target} holds a training with other options; give another --out or remove it."
+        )
     return True
 
 
 def score(
-    entries: Sequence[Entry], results: Path, palette: Path | None, minutes: Sequence[float] | None = None
+    entries: Sequence[Entry],
+    results: Path,
+    palette: Path | None,
+    minutes: Sequence[float] | None = None,
 ) -> list[dict]:
     """Scores what the file does not know yet, every kept generator or those of some minutes; returns all lines."""
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         import split_scores
         from peers import ours_training, torch_training
 
         exam = split_scores.Exam.of(ours_training.experiment_of(entries[0], 1.0), palette)
-    lines = [json.loads(text) for text in results.read_text("utf-8").splitlines()] if results.is_file() else []
+    lines = (
+        [json.loads(text) for text in results.read_text("utf-8").splitlines()]
+        if results.is_file()
+        else []
+    )
     known = {(line["contender"], line.get("seed"), line.get("minute")) for line in lines}
     if (BASELINES, None, None) not in known:
-        lines.append({"contender": BASELINES} | {d: exam.baselines(d) for d in split_scores.DIRECTIONS})
+        lines.append(
+            {"contender": BASELINES} | {d: exam.baselines(d) for d in split_scores.DIRECTIONS}
+        )
     for entry in entries:
         print(f"scoring {Path(entry.target).name}", flush=True)
         for kept in entry.kept():
@@ -141,7 +164,12 @@ def score(
             if (entry.contender, entry.seed, kept["minute"]) in known:
                 continue
             if entry.framework == "torch":
-                found = {"": {d: torch_training.translator(entry, kept["minute"], d) for d in split_scores.DIRECTIONS}}
+                found = {
+                    "": {
+                        d: torch_training.translator(entry, kept["minute"], d)
+                        for d in split_scores.DIRECTIONS
+                    }
+                }
             else:
                 found = _ours(entry, kept["minute"])
             for weights, both in found.items():
@@ -174,37 +202,72 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
       UserError: what argparse cannot know to be wrong.
     """
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of trainA, trainB and paired testA, testB; or demo")
-    parser.add_argument("--out", type=Path, default=Path("runs/race"), help="(%(default)s)")
-    parser.add_argument("--minutes", type=float, default=20.0, help="of each training (%(default)g)")
-    parser.add_argument("--every", type=float, default=1.0, metavar="MINUTES", help="between marks (%(default)g)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12], help="(%(default)s)")
-    parser.add_argument("--size", type=int, default=128, help="side of the crop in px (%(default)s)")
-    parser.add_argument("--load_size", type=int, help="side before the crop (default: 286/256 of --size)")
-    parser.add_argument("--filters", type=int, default=64, help="width of all networks (%(default)s)")
-    parser.add_argument("--blocks", type=int, default=6, help="residual blocks (%(default)s)")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of ours")
-    parser.add_argument("--torch", nargs="*", default=[REFERENCE], metavar="NAME", help="(%(default)s)")
-    parser.add_argument("--config", nargs="+", default=[], help="further lines of ours: experiment files")
-    parser.add_argument(
-        "--ema", type=float, metavar="IMAGES", help="half-life of averages that ours keeps and is scored by too"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--palette", type=Path, help="label colors of B (default: palette.json in DATA, if there)")
-    parser.add_argument("--score_at", type=float, nargs="+", metavar="MINUTE", help="marks to score (default: all)")
-    parser.add_argument("--score", help="drawn beside swd (default: pixel_accuracy with a palette, else psnr)")
+    parser.add_argument(
+        "data", type=Path, help="folder of trainA, trainB and paired testA, testB; or demo"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/race"), help="(%(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=20.0, help="of each training (%(default)g)"
+    )
+    parser.add_argument(
+        "--every", type=float, default=1.0, metavar="MINUTES", help="between marks (%(default)g)"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12], help="(%(default)s)")
+    parser.add_argument(
+        "--size", type=int, default=128, help="side of the crop in px (%(default)s)"
+    )
+    parser.add_argument(
+        "--load_size", type=int, help="side before the crop (default: 286/256 of --size)"
+    )
+    parser.add_argument(
+        "--filters", type=int, default=64, help="width of all networks (%(default)s)"
+    )
+    parser.add_argument("--blocks", type=int, default=6, help="residual blocks (%(default)s)")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of ours"
+    )
+    parser.add_argument(
+        "--torch", nargs="*", default=[REFERENCE], metavar="NAME", help="(%(default)s)"
+    )
+    parser.add_argument(
+        "--config", nargs="+", default=[], help="further lines of ours: experiment files"
+    )
+    parser.add_argument(
+        "--ema",
+        type=float,
+        metavar="IMAGES",
+        help="half-life of averages that ours keeps and is scored by too",
+    )
+    parser.add_argument(
+        "--palette", type=Path, help="label colors of B (default: palette.json in DATA, if there)"
+    )
+    parser.add_argument(
+        "--score_at", type=float, nargs="+", metavar="MINUTE", help="marks to score (default: all)"
+    )
+    parser.add_argument(
+        "--score", help="drawn beside swd (default: pixel_accuracy with a palette, else psnr)"
+    )
     given = parser.parse_args(argv)
     for name in ("minutes", "every", "size", "filters", "blocks"):
         if getattr(given, name) <= 0:
             raise UserError(f"--{name} {getattr(given, name):g}: it must be above 0.")
     given.load_size = round(given.size * 286 / 256) if given.load_size is None else given.load_size
     if given.load_size < given.size:
-        raise UserError(f"--load_size {given.load_size} is smaller than the crop, --size {given.size}.")
+        raise UserError(
+            f"--load_size {given.load_size} is smaller than the crop, --size {given.size}."
+        )
     if given.data == Path(DEMO):
         if given.torch:
-            raise UserError(f"{DEMO}: PyTorch's trainer reads folders only; add --torch without a name.")
+            raise UserError(
+                f"{DEMO}: PyTorch's trainer reads folders only; add --torch without a name."
+            )
     elif not (given.data / "trainA").is_dir():
-        raise UserError(f"{given.data} has no folder trainA; give a folder of trainA, trainB, testA and testB.")
+        raise UserError(
+            f"{given.data} has no folder trainA; give a folder of trainA, trainB, testA and testB."
+        )
     if given.palette is None and (given.data / "palette.json").is_file():
         given.palette = given.data / "palette.json"
     return given

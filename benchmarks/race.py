@@ -80,7 +80,11 @@ class Entry:
     def kept(self) -> list[dict]:
         """Marks that were reached: "minute", "seconds" and "step" of each."""
         path = Path(self.target) / MARKS
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
+        return (
+            [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            if path.is_file()
+            else []
+        )
 
     def generator(self, minute: float, name: str, suffix: str) -> Path:
         """The file of a generator at a mark, such as minute_007.500_xy.pt."""

@@ -23,7 +23,9 @@ AVERAGED = ", averaged"
 STAND_INS = {"unchanged input": ":", "constant": "-."}
 
 
-def curves(lines: Sequence[dict], direction: str, score: str) -> dict[str, list[tuple[float, list[float]]]]:
+def curves(
+    lines: Sequence[dict], direction: str, score: str
+) -> dict[str, list[tuple[float, list[float]]]]:
     """Contender -> (minute, one value per seed), minutes ascending; contenders in the order of the lines."""
     found: dict[str, dict[float, list[float]]] = {}
     for line in lines:
@@ -53,7 +55,9 @@ def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
     ways = [direction for direction, _ in wanted]
     columns, ways = max(map(ways.count, ways)), list(dict.fromkeys(ways))
     size = (5.3 * columns, 3.6 * len(ways))
-    figure, grid = pyplot.subplots(len(ways), columns, figsize=size, squeeze=False, layout="constrained")
+    figure, grid = pyplot.subplots(
+        len(ways), columns, figsize=size, squeeze=False, layout="constrained"
+    )
     for axes in grid.flat:
         axes.set_axis_off()
     baselines = next((line for line in lines if line["contender"] == "baselines"), {})
@@ -65,16 +69,26 @@ def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
         palette = _colors(list(found))
         for contender, points in found.items():
             minutes, values = [m for m, _ in points], [v for _, v in points]
-            means, style = [statistics.fmean(v) for v in values], "--" if contender.endswith(AVERAGED) else "-"
+            means, style = (
+                [statistics.fmean(v) for v in values],
+                "--" if contender.endswith(AVERAGED) else "-",
+            )
             axes.plot(minutes, means, style, color=palette[contender], label=contender, lw=1.8)
             axes.fill_between(
-                minutes, [min(v) for v in values], [max(v) for v in values], color=palette[contender], alpha=0.18, lw=0
+                minutes,
+                [min(v) for v in values],
+                [max(v) for v in values],
+                color=palette[contender],
+                alpha=0.18,
+                lw=0,
             )
-        for stand_in, style in STAND_INS.items():
-            value = baselines.get(direction, {}).get(stand_in, {}).get(name)
+        for baseline, style in STAND_INS.items():
+            value = baselines.get(direction, {}).get(baseline, {}).get(name)
             if value is not None and name not in DISTANCES:
-                axes.axhline(value, color=MUTED, ls=style, lw=1, label=stand_in)
-        axes.set_title(f"{WAYS[direction]}: {TITLES.get(name, name)}", fontsize=10, loc="left", color=INK)
+                axes.axhline(value, color=MUTED, ls=style, lw=1, label=baseline)
+        axes.set_title(
+            f"{WAYS[direction]}: {TITLES.get(name, name)}", fontsize=10, loc="left", color=INK
+        )
         axes.set_xlabel("minutes from the start of the process", fontsize=9, color=INK)
         axes.set_xlim(left=0)
         axes.tick_params(labelsize=8.5, colors=INK)

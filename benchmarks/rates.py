@@ -22,7 +22,9 @@ def measure(job: Job) -> dict[str, dict[str, float]]:
     operations = _torch_operations if job.framework == "torch" else _tensorflow_operations
     rates: dict[str, dict[str, float]] = {}
     for dtype in ("float32", "bfloat16"):
-        for name, flops, run in operations(dtype, 4 * job.filters, min(SIDE_OF_MATRIX, 32 * job.filters)):
+        for name, flops, run in operations(
+            dtype, 4 * job.filters, min(SIDE_OF_MATRIX, 32 * job.filters)
+        ):
             rates.setdefault(name, {})[dtype] = flops / _seconds(run) / 1e9
     return rates
 
@@ -76,8 +78,10 @@ def _tensorflow_operations(dtype: str, width: int, side_of_matrix: int) -> Itera
         shapes = tf.shape(x), tf.shape(kernel)
         runs = {
             "forward": lambda x=x, kernel=kernel: tf.nn.conv2d(x, kernel, **options),
-            "gradient of the input": lambda x=x, kernel=kernel, shapes=shapes: tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=shapes[0], filter=kernel, out_backprop=x, **options
+            "gradient of the input": lambda x=x, kernel=kernel, shapes=shapes: (
+                tf.raw_ops.Conv2DBackpropInput(
+                    input_sizes=shapes[0], filter=kernel, out_backprop=x, **options
+                )
             ),
             "gradient of the kernel": lambda x=x, shapes=shapes: tf.raw_ops.Conv2DBackpropFilter(
                 input=x, filter_sizes=shapes[1], out_backprop=x, **options
@@ -98,7 +102,9 @@ def _torch_operations(dtype: str, width: int, side_of_matrix: int) -> Iterator[O
         if not any(mask):
             return torch.nn.functional.conv2d(x, kernel, padding=1)
         ones, zeros = [1, 1], [0, 0]
-        return torch.ops.aten.convolution_backward(x, x, kernel, None, ones, ones, ones, False, zeros, 1, mask)
+        return torch.ops.aten.convolution_backward(
+            x, x, kernel, None, ones, ones, ones, False, zeros, 1, mask
+        )
 
     masks = {
         "forward": [False, False, False],
@@ -107,7 +113,10 @@ def _torch_operations(dtype: str, width: int, side_of_matrix: int) -> Iterator[O
     }
     for side in SIDES:
         flops = 2 * side**2 * 9 * width**2
-        for layout, memory_format in (("nchw", torch.contiguous_format), ("nhwc", torch.channels_last)):
+        for layout, memory_format in (
+            ("nchw", torch.contiguous_format),
+            ("nhwc", torch.channels_last),
+        ):
             x, kernel = (
                 torch.randn(shape).to(kind).to(memory_format=memory_format)
                 for shape in ((1, width, side, side), (width, width, 3, 3))

@@ -23,7 +23,11 @@ def row_of(results: Results, case: str, contender: str) -> Row | None:
 
 def fastest(results: Results, case: str, *precision_of_torch: str) -> Row | None:
     """The fastest eager PyTorch row of a precision: whichever layout a person would find to be best."""
-    names = (f"torch-{precision}-{layout}" for precision in precision_of_torch for layout in ("nchw", "nhwc"))
+    names = (
+        f"torch-{precision}-{layout}"
+        for precision in precision_of_torch
+        for layout in ("nchw", "nhwc")
+    )
     rows = [row for name in names if (row := row_of(results, case, name))]
     return min(rows, key=lambda row: row["median"], default=None)
 
@@ -46,7 +50,12 @@ def over_floor(results: Results, case: str = STEP) -> dict | None:
     if not (row and flops and rate):
         return None
     floor_s = flops / (rate["gflops"] * 1e9)
-    return {"precision": precision, "floor_s": floor_s, "step_s": row["median"], "ratio": row["median"] / floor_s}
+    return {
+        "precision": precision,
+        "floor_s": floor_s,
+        "step_s": row["median"],
+        "ratio": row["median"] / floor_s,
+    }
 
 
 def targets(results: Results) -> list[dict]:
@@ -59,13 +68,31 @@ def targets(results: Results) -> list[dict]:
         reached = faster(mine, other)
         against = other["contender"] if other else None
         met = None if reached is None else reached >= wanted
-        return {"what": what, "wanted": f"at least {wanted:g}", "reached": reached, "met": met, "against": against}
+        return {
+            "what": what,
+            "wanted": f"at least {wanted:g}",
+            "reached": reached,
+            "met": met,
+            "against": against,
+        }
 
-    def at_most(what: str, wanted: float, reached: float | None, against: str | None = None) -> dict:
+    def at_most(
+        what: str, wanted: float, reached: float | None, against: str | None = None
+    ) -> dict:
         met = None if reached is None else reached <= wanted
-        return {"what": what, "wanted": f"at most {wanted:g}", "reached": reached, "met": met, "against": against}
+        return {
+            "what": what,
+            "wanted": f"at most {wanted:g}",
+            "reached": reached,
+            "met": met,
+            "against": against,
+        }
 
-    one, step, large = "translation of one 256-px image", "training step, 128 px batch 1", "256 px batch 1"
+    one, step, large = (
+        "translation of one 256-px image",
+        "training step, 128 px batch 1",
+        "256 px batch 1",
+    )
     translated = "translation-256"
     lines = [
         at_least(f"{step}, against PyTorch float32, its default", 4.0, ours(STEP), row_of(results, STEP, REFERENCE)),
@@ -104,7 +131,10 @@ def markdown(results: Results) -> str:
     """The whole report."""
     blocks = [_heading(results), *_preliminaries(results)]
     for case in results.get("cases", {}).values():
-        blocks += [f"### {case['title'][0].upper()}{case['title'][1:]}", _case_table(case, results.get("default", ""))]
+        blocks += [
+            f"### {case['title'][0].upper()}{case['title'][1:]}",
+            _case_table(case, results.get("default", "")),
+        ]
         if len(case["groups"]) > 1:
             together = "; ".join(", ".join(group) for group in case["groups"])
             blocks.append(
@@ -122,14 +152,18 @@ def markdown(results: Results) -> str:
 
 def _heading(results: Results) -> str:
     machine = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    versions = ", ".join(
+        f"{name} {version}" for name, version in machine["versions"].items() if version
+    )
     flags = ", ".join(machine["flags"]) or "none of note"
     lines = [
         f"{machine['cpu']}, {machine['cores']} cores ({flags}), {machine['memory_gib']:.0f} GiB; "
         f"{versions}; {machine['date']}."
     ]
     if results.get("quick"):
-        lines.append("**Tiny networks (--quick): this shows that the program works, not how fast anything is.**")
+        lines.append(
+            "**Tiny networks (--quick): this shows that the program works, not how fast anything is.**"
+        )
     if results.get("interrupted"):
         lines.append(f"**Not complete: {results['interrupted']}.**")
     return "\n".join(lines)
@@ -157,7 +191,9 @@ def _preliminaries(results: Results) -> Iterable[str]:
 
 def _case_table(case: dict, default: str) -> str:
     throughput = case["kind"] in THROUGHPUT
-    show: Callable[[float], str] = (lambda s: f"{1 / s:.1f}") if throughput else (lambda s: f"{1000 * s:.0f}")
+    show: Callable[[float], str] = (
+        (lambda s: f"{1 / s:.1f}") if throughput else (lambda s: f"{1000 * s:.0f}")
+    )
     unit = "images/s" if throughput else f"ms per {case['unit']}"
     rows = []
     for row in case["rows"]:
@@ -197,6 +233,9 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     """Markdown whose columns also stand straight in a terminal."""
     cells = [header, *([cell.replace("|", "/") for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in cells]
+    lines = [
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

@@ -40,16 +40,20 @@ def step_bytes(weights: int, replicas: int, images: int, image_bytes: int) -> fl
       image_bytes: of one, in float32.
     """
     reduced = 2 * (replicas - 1) / replicas * 4 * weights
-    gathered = (replicas - 1) / replicas * images * image_bytes
-    return reduced + gathered
+    all_gather = (replicas - 1) / replicas * images * image_bytes
+    return reduced + all_gather
 
 
-def efficiency(compute_seconds: float, bytes_sent: float, bytes_per_second: float, latency_seconds: float) -> float:
+def efficiency(
+    compute_seconds: float, bytes_sent: float, bytes_per_second: float, latency_seconds: float
+) -> float:
     """Share of a step that computes, if nothing that travels overlaps with it: a lower bound."""
     return compute_seconds / (compute_seconds + bytes_sent / bytes_per_second + latency_seconds)
 
 
-def estimate(facts: dict, replicas: int, bytes_per_second: float, latency_seconds: float = 20e-6) -> float:
+def estimate(
+    facts: dict, replicas: int, bytes_per_second: float, latency_seconds: float = 20e-6
+) -> float:
     """Efficiency of `replicas` from what was measured on one.
 
     Args:
@@ -59,8 +63,12 @@ def estimate(facts: dict, replicas: int, bytes_per_second: float, latency_second
       latency_seconds: of one message; a ring of R passes 2 (R - 1) of them, for the reductions and the gathering of
         both networks' halves of a step, and for the agreement before it.
     """
-    sent = step_bytes(facts["weights"], replicas, 2 * facts["batch"] * replicas, facts["image_bytes"])
-    return efficiency(facts["seconds_alone"], sent, bytes_per_second, 5 * 2 * (replicas - 1) * latency_seconds)
+    sent = step_bytes(
+        facts["weights"], replicas, 2 * facts["batch"] * replicas, facts["image_bytes"]
+    )
+    return efficiency(
+        facts["seconds_alone"], sent, bytes_per_second, 5 * 2 * (replicas - 1) * latency_seconds
+    )
 
 
 def write_images(folder: Path, size: int, count: int) -> None:
@@ -70,7 +78,9 @@ def write_images(folder: Path, size: int, count: int) -> None:
         (folder / name).mkdir(parents=True)
         for index in range(count):
             small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
-            small.resize((size, size), Image.Resampling.BICUBIC).save(folder / name / f"{index}.png")
+            small.resize((size, size), Image.Resampling.BICUBIC).save(
+                folder / name / f"{index}.png"
+            )
 
 
 def command(options: argparse.Namespace, source: Path, run: Path, batch: int) -> list[str]:
@@ -86,7 +96,9 @@ def command(options: argparse.Namespace, source: Path, run: Path, batch: int) ->
     ]  # fmt: skip
 
 
-def start(words: list[str], log: Path, core: int, cluster: list[str] | None = None, number: int = 0):
+def start(
+    words: list[str], log: Path, core: int, cluster: list[str] | None = None, number: int = 0
+):
     """One process on one core."""
     known = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     known.pop("TF_CONFIG", None)
@@ -94,7 +106,9 @@ def start(words: list[str], log: Path, core: int, cluster: list[str] | None = No
         task = {"type": "worker", "index": number}
         known["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
     with log.open("w") as file:
-        return subprocess.Popen(["taskset", "-c", str(core), *words], stdout=file, stderr=subprocess.STDOUT, env=known)
+        return subprocess.Popen(
+            ["taskset", "-c", str(core), *words], stdout=file, stderr=subprocess.STDOUT, env=known
+        )
 
 
 def finish(processes: list, logs: list[Path]) -> None:
@@ -109,7 +123,11 @@ def finish(processes: list, logs: list[Path]) -> None:
 def seconds_per_step(run: Path) -> float:
     """Median over the steps after the first few."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    speeds = [row["steps_per_second"] for row in rows if row["kind"] == "train" and row["step"] > WARM_STEPS]
+    speeds = [
+        row["steps_per_second"]
+        for row in rows
+        if row["kind"] == "train" and row["step"] > WARM_STEPS
+    ]
     return 1 / float(np.median(speeds))
 
 
@@ -141,7 +159,9 @@ def measure(options: argparse.Namespace) -> dict:
             one.close()
         logs, before = [root / f"log{number}" for number in (0, 1)], loopback_bytes()
         words = command(options, root / "images", root / "two", 2 * options.batch)
-        finish([start(words, log, number, cluster, number) for number, log in enumerate(logs)], logs)
+        finish(
+            [start(words, log, number, cluster, number) for number, log in enumerate(logs)], logs
+        )
         steps = WARM_STEPS + options.steps
         return {
             "seconds_alone": seconds_per_step(alone),
@@ -174,7 +194,9 @@ def report(facts: dict) -> str:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, value in (("crop", 128), ("filters", 64), ("blocks", 9), ("batch", 1), ("steps", 20)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--precision", default="auto")

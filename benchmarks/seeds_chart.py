@@ -10,12 +10,12 @@ from pathlib import Path
 
 from chart import DEFAULT, INK, MUTED, OTHERS
 
-SHOWN = {
+DISPLAYED_LOSSES = {
     "swd": "sliced Wasserstein distance x 1000",
     "colour_swd": "the same that sees color",
     "color_fringe": "colored fringe",
 }
-TOLD = ("psnr", *SHOWN)
+TOLD = ("psnr", *DISPLAYED_LOSSES)
 WAYS = {"xy": "A to B", "yx": "B to A"}
 COLORS = {("float32", "transposed"): MUTED, ("bfloat16", "transposed"): DEFAULT}
 RESIZE = "#cf7a1d"
@@ -28,16 +28,28 @@ def groups(lines: Sequence[dict]) -> dict[Group, list[dict]]:
     def key(line: dict) -> Group:
         return line["steps"], line["precision"], line["upsampling"], line["step"], line["averaged"]
 
-    return {group: list(members) for group, members in itertools.groupby(sorted(lines, key=key), key)}
+    return {
+        group: list(members) for group, members in itertools.groupby(sorted(lines, key=key), key)
+    }
 
 
 def table(lines: Sequence[dict]) -> str:
     """Markdown: a line for each group, a cell for each direction and score."""
     columns = [(way, score) for way in WAYS for score in TOLD]
-    head = ["step", "precision", "upsampling", "weights", "seeds", *(f"{WAYS[way]}: {score}" for way, score in columns)]
+    head = [
+        "step",
+        "precision",
+        "upsampling",
+        "weights",
+        "seeds",
+        *(f"{WAYS[way]}: {score}" for way, score in columns),
+    ]
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for (steps, precision, upsampling, step, averaged), members in groups(lines).items():
-        cells = [told([line[way][score] for line in members if score in line[way]]) for way, score in columns]
+        cells = [
+            told([line[way][score] for line in members if score in line[way]])
+            for way, score in columns
+        ]
         kind = "averaged" if averaged else "raw"
         facts = f"{step} of {steps}", precision, upsampling, kind, str(len(members))
         rows.append(f"| {' | '.join([*facts, *cells])} |")
@@ -69,9 +81,13 @@ def draw(lines: Sequence[dict], path: Path) -> None:
         for (steps, precision, upsampling, step, averaged), members in groups(lines).items()
         if step == steps and not averaged
     }
-    size = (max(4.4, 0.9 * len(ended)) * len(SHOWN), 3.4 * len(WAYS))
-    figure, grid = pyplot.subplots(len(WAYS), len(SHOWN), figsize=size, squeeze=False, layout="constrained")
-    for (way, score), axes in zip(itertools.product(WAYS, SHOWN), grid.flat, strict=True):
+    size = (max(4.4, 0.9 * len(ended)) * len(DISPLAYED_LOSSES), 3.4 * len(WAYS))
+    figure, grid = pyplot.subplots(
+        len(WAYS), len(DISPLAYED_LOSSES), figsize=size, squeeze=False, layout="constrained"
+    )
+    for (way, score), axes in zip(
+        itertools.product(WAYS, DISPLAYED_LOSSES), grid.flat, strict=True
+    ):
         names = []
         for place, (steps, *kind) in enumerate(sorted(ended)):
             values = [line[way][score] for line in ended[(steps, *kind)]]
@@ -79,12 +95,18 @@ def draw(lines: Sequence[dict], path: Path) -> None:
             offsets = [0.5 * ((7 * index) % count / count - 0.5) for index in range(count)]
             mean = statistics.fmean(values)
             error = statistics.stdev(values) / math.sqrt(count) if count > 1 else 0.0
-            axes.fill_between([place - 0.36, place + 0.36], mean - error, mean + error, color=OTHERS, lw=0)
+            axes.fill_between(
+                [place - 0.36, place + 0.36], mean - error, mean + error, color=OTHERS, lw=0
+            )
             axes.hlines(mean, place - 0.36, place + 0.36, color=INK, lw=1.6)
-            axes.scatter([place + offset for offset in offsets], values, s=13, color=paint, zorder=3)
+            axes.scatter(
+                [place + offset for offset in offsets], values, s=13, color=paint, zorder=3
+            )
             names.append("\n".join([*kind, f"{steps} steps", f"{count} seeds"]))
         axes.set_xticks(range(len(names)), names)
-        axes.set_title(f"{WAYS[way]}: {SHOWN[score]}", fontsize=10, loc="left", color=INK)
+        axes.set_title(
+            f"{WAYS[way]}: {DISPLAYED_LOSSES[score]}", fontsize=10, loc="left", color=INK
+        )
         axes.set_ylim(bottom=0)
         axes.tick_params(labelsize=8.5, colors=INK)
         axes.spines[["top", "right"]].set_visible(False)

@@ -49,7 +49,9 @@ class Phase:
         """As written to the JSON file; rss_first and rss_last are medians of the first and the last quarter."""
         quarter = max(len(self.rss) // 4, 1)
         times = sorted(self.good_s)
-        first, last = ([size for _, size in part] for part in (self.rss[:quarter], self.rss[-quarter:]))
+        first, last = (
+            [size for _, size in part] for part in (self.rss[:quarter], self.rss[-quarter:])
+        )
         return {
             "phase": self.name,
             "seconds": round(self.seconds, 2),
@@ -83,7 +85,9 @@ def image(size_px: int) -> bytes:
     small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize(
         (size_px, size_px), Image.Resampling.BICUBIC
     )
-    pixels = np.clip(np.asarray(small, np.int16) + rng.integers(-6, 7, (size_px, size_px, 3)), 0, 255)
+    pixels = np.clip(
+        np.asarray(small, np.int16) + rng.integers(-6, 7, (size_px, size_px, 3)), 0, 255
+    )
     stream = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
     return stream.getvalue()
@@ -93,11 +97,18 @@ def bad_bodies(good: bytes) -> list[bytes]:
     """What a server on the open network gets to see."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     def bomb(width: int, height: int) -> bytes:
         head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
+        return (
+            b"\x89PNG\r\n\x1a\n"
+            + head
+            + chunk(b"IDAT", zlib.compress(bytes(100_000)))
+            + chunk(b"IEND", b"")
+        )
 
     return [
         b"", b"{", b"[" * 100_000, b'{"instances": [NaN]}', b'{"instances": [[[[1, 2], [3]]]]}',
@@ -170,7 +181,9 @@ def is_good(status: int, answer: bytes, size_px: int) -> bool:
         return False
 
 
-def run_phase(server: Server, path: str, arguments: argparse.Namespace, data: bytes, bad_share: float) -> Phase:
+def run_phase(
+    server: Server, path: str, arguments: argparse.Namespace, data: bytes, bad_share: float
+) -> Phase:
     """Asks on all connections for the given time."""
     phase, lock = Phase(f"{bad_share:.0%} bad" if bad_share else "good only"), threading.Lock()
     good, bad = body_of(data), bad_bodies(data)
@@ -202,7 +215,9 @@ def run_phase(server: Server, path: str, arguments: argparse.Namespace, data: by
                     phase.good_failed.append(shown)
         connection.close()
 
-    threads = [threading.Thread(target=ask_on, args=(number,)) for number in range(arguments.connections)]
+    threads = [
+        threading.Thread(target=ask_on, args=(number,)) for number in range(arguments.connections)
+    ]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
@@ -233,7 +248,10 @@ def bare_forward_s(model_folder: Path, data: bytes) -> float:
 def newest_folder(out: Path, model: str) -> Path:
     """The folder of the version that the server serves."""
     base = out / "saved_model" if (out / "saved_model").is_dir() else out
-    return max((path for path in (base / model).iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
+    return max(
+        (path for path in (base / model).iterdir() if path.name.isdecimal()),
+        key=lambda path: int(path.name),
+    )
 
 
 def table(results: dict) -> str:
@@ -257,7 +275,9 @@ def table(results: dict) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Loads the server, prints a table, writes the JSON file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("export", metavar="OUT", type=Path, help="an export folder")
     parser.add_argument("--model", help="the first by default")
     parser.add_argument("--connections", type=int, default=16)

@@ -63,7 +63,10 @@ class Exam:
         Raises:
           UserError: it cannot be read, or has no pairs.
         """
-        source, preparation = assembly.open_source(experiment), assembly.build_preparation(experiment)
+        source, preparation = (
+            assembly.open_source(experiment),
+            assembly.build_preparation(experiment),
+        )
         split = read_split(source, preparation)
         if not split.pairs:
             raise UserError(
@@ -114,14 +117,18 @@ class Exam:
         """Scores of the unchanged input, the best constant image, a random real one, and of the truth itself."""
         targets = self.training[direction[1]]
         found = scores.baselines(self.split, direction, targets)
-        images = scores.stand_ins(self.split, direction, targets)
-        named: dict[str, Scores] = {name: {**found[name], **self._added(images[name], direction)} for name in found}
+        images = scores.baselines(self.split, direction, targets)
+        named: dict[str, Scores] = {
+            name: {**found[name], **self._added(images[name], direction)} for name in found
+        }
         truths = self.split.truths(direction)
         if self.palette is not None and direction == "xy":
             # Of label maps the best constant is the most frequent class, not the mean color.
             color = labeled.most_frequent(targets, self.palette)
             constant = [np.broadcast_to(color, truth.shape) for truth in truths.values()]
-            named["constant"] |= labeled.score_labels(constant, list(truths.values()), self.palette).scores
+            named["constant"] |= labeled.score_labels(
+                constant, list(truths.values()), self.palette
+            ).scores
         truth = np.stack(list(truths.values()))
         named["truth"] = {"checkerboard": checkerboard(truth), "color_fringe": color_fringe(truth)}
         return named
@@ -129,14 +136,19 @@ class Exam:
     def _added(self, images: list[np.ndarray], direction: str) -> Scores:
         """What needs the experiment's own knowledge: float32 images, one per input."""
         inputs, truths = self.split.inputs(direction), self.split.truths(direction)
-        chosen, truth = np.stack([images[index] for index in truths]), np.stack(list(truths.values()))
+        chosen, truth = (
+            np.stack([images[index] for index in truths]),
+            np.stack(list(truths.values())),
+        )
         added: Scores = {
             "checkerboard": checkerboard(chosen),
             "color_fringe": color_fringe(chosen),
             "color_shift": color_shift(chosen, truth),
         }
         if self.masks is not None:
-            added |= demo_score.on_animals(chosen, np.stack([inputs[index] for index in truths]), truth, self.masks)
+            added |= demo_score.on_animals(
+                chosen, np.stack([inputs[index] for index in truths]), truth, self.masks
+            )
         if self.palette is not None and direction == "xy":
             added |= labeled.score_labels(list(chosen), list(truth), self.palette).scores
         return added
@@ -150,12 +162,18 @@ def checkerboard(images: np.ndarray) -> float | None:
 
 def color_shift(images: np.ndarray, truth: np.ndarray) -> float:
     """Mean absolute difference of mean colors, over channels and images: float (N, H, W, C) in [-1, 1] each."""
-    return float(np.mean(np.abs(images.mean((1, 2), dtype=np.float64) - truth.mean((1, 2), dtype=np.float64))))
+    return float(
+        np.mean(
+            np.abs(images.mean((1, 2), dtype=np.float64) - truth.mean((1, 2), dtype=np.float64))
+        )
+    )
 
 
 def translator(network: keras.Model) -> Translate:
     """A generator as a compiled function of float32 (1, H, W, C)."""
-    return tf.function(lambda image: network(image, training=False), autograph=False, reduce_retracing=True)
+    return tf.function(
+        lambda image: network(image, training=False), autograph=False, reduce_retracing=True
+    )
 
 
 def of_run(path: Path, averaged: bool = False) -> dict[str, Translate]:
@@ -167,9 +185,15 @@ def of_run(path: Path, averaged: bool = False) -> dict[str, Translate]:
     run = RunDirectory(path)
     last = assembly.open_checkpoint(run, checkpoints.LAST)
     if averaged:
-        averages = {name.removeprefix(AVERAGE): a for name, a in last.arrays.items() if name.startswith(AVERAGE)}
+        averages = {
+            name.removeprefix(AVERAGE): a
+            for name, a in last.arrays.items()
+            if name.startswith(AVERAGE)
+        }
         if not averages:
-            raise UserError(f"{last.path} holds no averages: the run was trained without training.ema.")
+            raise UserError(
+                f"{last.path} holds no averages: the run was trained without training.ema."
+            )
         last = dataclasses.replace(last, arrays=last.arrays | averages)
     return {d: translator(assembly.generator_of_run(run, last, d, "float32")) for d in DIRECTIONS}
 
@@ -180,10 +204,14 @@ def of_files(files: dict[str, Path]) -> dict[str, Translate]:
     Raises:
       UserError: there is no such file.
     """
-    return {d: translator(assembly.load_generator(file, d, "float32")[0]) for d, file in files.items()}
+    return {
+        d: translator(assembly.load_generator(file, d, "float32")[0]) for d, file in files.items()
+    }
 
 
-def both_ways(exam: Exam, translators: dict[str, Translate], brief: bool = False) -> dict[str, Scores]:
+def both_ways(
+    exam: Exam, translators: dict[str, Translate], brief: bool = False
+) -> dict[str, Scores]:
     """Scores by direction, all or in brief."""
     if brief:
         return {d: exam.brief(translators[d], d) for d in DIRECTIONS}

@@ -35,7 +35,7 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import WholeImage, save_rows
 from cyclegan_tf.metrics.image_quality import psnr
 from cyclegan_tf.networks.builders import build_generator
-from cyclegan_tf.networks.shared_normalization import set_rate, sharing_copy
+from cyclegan_tf.networks.shared_normalization import set_rate, with_shared_normalization
 from cyclegan_tf.translate.tiled import TiledTranslator
 from cyclegan_tf.translate.tiles import Place, TileReader, Tiling, blended_rows
 from cyclegan_tf.translate.translator import Translator
@@ -58,30 +58,36 @@ def synthetic(top: int, bottom: int, height: int, width: int) -> np.ndarray:
 
 def random_network(filters: int, blocks: int, policy: str) -> keras.Model:
     """A generator of the paper's kind that nobody has trained."""
-    network = build_generator("resnet_9blocks", filters=filters, blocks=blocks, seed=1, dtype_policy=policy)
+    network = build_generator(
+        "resnet_9blocks", filters=filters, blocks=blocks, seed=1, dtype_policy=policy
+    )
     for variable in network.trainable_variables:
         if "kernel" in variable.path:
             variable.assign(LARGER * variable)
     return network
 
 
-def ways(network: keras.Model, multiple_px: int, tile_px: int, overlap_px: int) -> dict[str, Callable]:
+def ways(
+    network: keras.Model, size_divisor_px: int, tile_px: int, overlap_px: int
+) -> dict[str, Callable]:
     """Name -> a function from an image, uint8 (H, W, C), to its translation."""
 
     def exact(image: np.ndarray) -> np.ndarray:
-        tiled = TiledTranslator(network, multiple_px, tile_px, overlap_px)
+        tiled = TiledTranslator(network, size_divisor_px, tile_px, overlap_px)
         with tempfile.TemporaryDirectory() as folder:
             return np.concatenate(list(tiled.rows(WholeImage(image), Path(folder))))
 
     def of_small_copy(image: np.ndarray) -> np.ndarray:
-        side = REDUCTION * multiple_px
+        side = REDUCTION * size_divisor_px
         height, width = (length // side * side for length in image.shape[:2])
-        parts = image[:height, :width].reshape(height // REDUCTION, REDUCTION, width // REDUCTION, REDUCTION, -1)
+        parts = image[:height, :width].reshape(
+            height // REDUCTION, REDUCTION, width // REDUCTION, REDUCTION, -1
+        )
         small = np.rint(parts.mean(axis=(1, 3))).astype(image.dtype)
-        return _with_one_network(network, multiple_px, image, tile_px, overlap_px, small)
+        return _with_one_network(network, size_divisor_px, image, tile_px, overlap_px, small)
 
     def of_each_tile(image: np.ndarray, overlap_px: int = overlap_px) -> np.ndarray:
-        return _with_one_network(network, multiple_px, image, tile_px, overlap_px, None)
+        return _with_one_network(network, size_divisor_px, image, tile_px, overlap_px, None)
 
     return {
         "the whole image's statistics, layer by layer": exact,
@@ -92,15 +98,20 @@ def ways(network: keras.Model, multiple_px: int, tile_px: int, overlap_px: int) 
 
 
 def _with_one_network(
-    network: keras.Model, multiple_px: int, image: np.ndarray, tile_px: int, overlap_px: int, small: np.ndarray | None
+    network: keras.Model,
+    size_divisor_px: int,
+    image: np.ndarray,
+    tile_px: int,
+    overlap_px: int,
+    small: np.ndarray | None,
 ) -> np.ndarray:
     """Tiles by the statistics of a small image, or each by its own."""
-    shared = sharing_copy(network)
+    shared = with_shared_normalization(network)
     if small is not None:
         shared(_signed(small))
         set_rate(shared, 0)
     run = tf.function(lambda tile: shared(tile), autograph=False)
-    tiling = Tiling.of(*image.shape[:2], tile_px, overlap_px, multiple_px)
+    tiling = Tiling.of(*image.shape[:2], tile_px, overlap_px, size_divisor_px)
     read = TileReader(WholeImage(image), tiling)
 
     def tile(place: Place) -> np.ndarray:
@@ -138,7 +149,9 @@ def step(error: np.ndarray, rows: list[int], columns: list[int]) -> float:
                 sides = (values[place - STEP_PX : place], values[place : place + STEP_PX])
                 before, after = (side.mean(axis=0) for side in sides)
                 length = len(before) // STEP_PX * STEP_PX
-                found.append(np.abs((after - before)[:length].reshape(-1, STEP_PX).mean(axis=1)).mean())
+                found.append(
+                    np.abs((after - before)[:length].reshape(-1, STEP_PX).mean(axis=1)).mean()
+                )
     return float(np.mean(found)) if found else 0.0
 
 
@@ -147,18 +160,20 @@ def middles_between(places: list[int]) -> list[int]:
     return [(a + b) // 2 for a, b in pairwise(places)]
 
 
-def quality(network: keras.Model, multiple_px: int, image: np.ndarray, tile_px: int, overlap_px: int) -> list[dict]:
+def quality(
+    network: keras.Model, size_divisor_px: int, image: np.ndarray, tile_px: int, overlap_px: int
+) -> list[dict]:
     """One row for each way, with its distance from the whole image's translation."""
     start = time.perf_counter()
-    whole = Translator(network, multiple_px)(image)
+    whole = Translator(network, size_divisor_px)(image)
     rows = [{"way": "the whole image at once", "seconds": time.perf_counter() - start}]
-    for name, way in ways(network, multiple_px, tile_px, overlap_px).items():
+    for name, way in ways(network, size_divisor_px, tile_px, overlap_px).items():
         start = time.perf_counter()
         found = way(image)
         seconds = time.perf_counter() - start
         error = (found.astype(np.float64) - whole).mean(axis=-1)
         cut = 0 if "cut" in name else overlap_px
-        places = borders(Tiling.of(*image.shape[:2], tile_px, cut, multiple_px))
+        places = borders(Tiling.of(*image.shape[:2], tile_px, cut, size_divisor_px))
         rows.append(
             {
                 "way": name,
@@ -192,7 +207,15 @@ def memory(run: Path, height: int, width: int, words: list[str], folder: Path) -
             yield synthetic(top, min(top + 256, height), height, width)
 
     save_rows(source, rows(), (height, width, 3), np.dtype(np.uint8))
-    command = [sys.executable, "-m", "cyclegan_tf.translate", str(run), str(source), str(target), *words]
+    command = [
+        sys.executable,
+        "-m",
+        "cyclegan_tf.translate",
+        str(run),
+        str(source),
+        str(target),
+        *words,
+    ]
     ran = machine.run_measured(command)
     if ran.status:
         raise SystemExit(f"the command failed:\n{ran.printed}")
@@ -208,43 +231,67 @@ def memory(run: Path, height: int, width: int, words: list[str], folder: Path) -
 
 def build_parser() -> argparse.ArgumentParser:
     """The options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["quality", "memory"])
-    parser.add_argument("--run", type=Path, help="a run directory or .keras file; default: a random network")
+    parser.add_argument(
+        "--run", type=Path, help="a run directory or .keras file; default: a random network"
+    )
     parser.add_argument("--direction", choices=["xy", "yx"], default="xy")
     parser.add_argument("--filters", type=int, default=64, help="of the random network")
     parser.add_argument("--blocks", type=int, default=9, help="of the random network")
-    parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32", help="likewise")
+    parser.add_argument(
+        "--precision", choices=["float32", "mixed_bfloat16"], default="float32", help="likewise"
+    )
     parser.add_argument("--image", type=Path, help="quality: default is a made one of --size")
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--width", type=int, default=12_000)
     parser.add_argument("--height", type=int, default=9_000)
-    parser.add_argument("--tile", type=int, help="default: 256 for quality, 512 for memory; memory: 0 for no tiles")
+    parser.add_argument(
+        "--tile", type=int, help="default: 256 for quality, 512 for memory; memory: 0 for no tiles"
+    )
     parser.add_argument("--overlap", type=int, default=64)
-    parser.add_argument("--folder", type=Path, help="memory: where the images go; default: a temporary folder")
+    parser.add_argument(
+        "--folder", type=Path, help="memory: where the images go; default: a temporary folder"
+    )
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measures, and prints a table or JSON."""
     options = build_parser().parse_args(argv)
-    tile_px = options.tile if options.tile is not None else {"quality": 256, "memory": 512}[options.what]
+    tile_px = (
+        options.tile if options.tile is not None else {"quality": 256, "memory": 512}[options.what]
+    )
     with tempfile.TemporaryDirectory() as scratch:
         run = options.run or Path(scratch) / "random.keras"
         if options.run is None:
             random_network(options.filters, options.blocks, options.precision).save(run)
         if options.what == "memory":
-            words = [f"--direction={options.direction}", f"--tile={tile_px}", f"--overlap={options.overlap}"]
+            words = [
+                f"--direction={options.direction}",
+                f"--tile={tile_px}",
+                f"--overlap={options.overlap}",
+            ]
             folder = options.folder or Path(scratch)
             found = memory(run, options.height, options.width, [*words, "--overwrite"], folder)
             print(json.dumps({**found, "machine": machine.describe()}, indent=1))
             return 0
         network, _ = assembly.load_generator(run, options.direction)
         size = options.size
-        image = synthetic(0, size, size, size) if options.image is None else image_io.read(options.image)
-        rows = quality(network, assembly.network_multiple_px(network), image, tile_px, options.overlap)
+        image = (
+            synthetic(0, size, size, size)
+            if options.image is None
+            else image_io.read(options.image)
+        )
+        rows = quality(
+            network, assembly.network_size_divisor_px(network), image, tile_px, options.overlap
+        )
         described = "x".join(str(side) for side in image.shape[1::-1])
-        print(f"{options.run or 'random network'}, image {described}, tile {tile_px}, overlap {options.overlap}")
+        print(
+            f"{options.run or 'random network'}, image {described}, tile {tile_px}, overlap {options.overlap}"
+        )
         print(table(rows))
     return 0
 

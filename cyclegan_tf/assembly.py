@@ -10,9 +10,9 @@ import keras
 
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import sources
-from cyclegan_tf.data.cache import Store, open_store
-from cyclegan_tf.data.pipeline import Order
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.cache import ImageCache, open_store
+from cyclegan_tf.data.pipeline import SamplingOrder
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
@@ -25,17 +25,19 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
-class Feed:
+class TrainingData:
     """All that is needed to make batches."""
 
-    source: sources.Source
-    preparation: Preparation
-    order: Order
-    store_x: Store
-    store_y: Store
+    source: sources.UnpairedDataset
+    preparation: ImageTransform
+    order: SamplingOrder
+    store_x: ImageCache
+    store_y: ImageCache
 
 
-def build_generator(experiment: Experiment, direction: str, dtype_policy: str = "float32") -> keras.Model:
+def build_generator(
+    experiment: Experiment, direction: str, dtype_policy: str = "float32"
+) -> keras.Model:
     """The generator of one direction, "xy" or "yx", with the experiment's initial weights, or those of its file.
 
     Raises:
@@ -45,11 +47,15 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
     config, data = experiment.generator, experiment.data
     seed, name = _network_seed(experiment, ("xy", "yx").index(direction)), f"generator_{direction}"
     if direction in config.network_files:
-        return network_files.open_trainable(Path(config.network_files[direction]), dtype_policy, name, seed)
+        return network_files.open_trainable(
+            Path(config.network_files[direction]), dtype_policy, name, seed
+        )
     upsampling, long_skips = config.upsampling, config.long_skips
     if upsampling == "auto" or long_skips == "auto":
         field = "upsampling" if upsampling == "auto" else "long_skips"
-        raise ValueError(f"generator.{field} is 'auto': let beginning.chosen decide before networks are built.")
+        raise ValueError(
+            f"generator.{field} is 'auto': let beginning.chosen decide before networks are built."
+        )
     channels = {"x": data.channels_x, "y": data.channels_y}
     return networks.build_generator(
         config.architecture,
@@ -69,7 +75,9 @@ def build_generator(experiment: Experiment, direction: str, dtype_policy: str = 
     )
 
 
-def build_discriminator(experiment: Experiment, domain: str, dtype_policy: str = "float32") -> keras.Model:
+def build_discriminator(
+    experiment: Experiment, domain: str, dtype_policy: str = "float32"
+) -> keras.Model:
     """The discriminator of one domain, "x" or "y", with the experiment's initial weights."""
     config, data = experiment.discriminator, experiment.data
     return networks.build_discriminator(
@@ -92,12 +100,17 @@ def _network_seed(experiment: Experiment, number: int) -> int:
 def _adam(experiment: Experiment, dtype_policy: str) -> keras.optimizers.Optimizer:
     config = experiment.optimizer
     adam = FusedAdam(
-        learning_rate=config.learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
+        learning_rate=config.learning_rate,
+        beta_1=config.beta_1,
+        beta_2=config.beta_2,
+        epsilon=config.epsilon,
     )
     return keras.optimizers.LossScaleOptimizer(adam) if dtype_policy == "mixed_float16" else adam
 
 
-def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compile: bool = False) -> CycleGAN:
+def build_model(
+    experiment: Experiment, dtype_policy: str = "float32", jit_compile: bool = False
+) -> CycleGAN:
     """The compiled model, every variable made, pools included.
 
     Raises:
@@ -106,7 +119,9 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
     check_sizes(experiment)
     loss, data = experiment.loss, experiment.data
     identity_x, identity_y = loss.identity_weights()
-    generator_xy, generator_yx = (build_generator(experiment, way, dtype_policy) for way in ("xy", "yx"))
+    generator_xy, generator_yx = (
+        build_generator(experiment, way, dtype_policy) for way in ("xy", "yx")
+    )
     if experiment.training.freeze == "encoder":
         _freeze(experiment, {"xy": generator_xy, "yx": generator_yx})
     model = CycleGAN(
@@ -133,7 +148,7 @@ def build_model(experiment: Experiment, dtype_policy: str = "float32", jit_compi
         recompute=experiment.training.recompute,
         jit_compile=jit_compile,
     )
-    for domain in model.judged_domains:
+    for domain in model.adversarial_domains:
         channels = data.channels_x if domain == "x" else data.channels_y
         pool = model.pool_x if domain == "x" else model.pool_y
         pool.build((data.batch_size, data.crop_size_px, data.crop_size_px, channels))
@@ -166,7 +181,7 @@ def check_sizes(experiment: Experiment) -> None:
                     f"channels, but data.channels_{domain} is {asked}."
                 )
     preparation = build_preparation(experiment)
-    multiple, crop = preparation.multiple_px, data.crop_size_px
+    multiple, crop = preparation.size_divisor_px, data.crop_size_px
     if preparation.fixed_size_px and crop % multiple:
         below = crop // multiple * multiple
         nearest = f"{below} or {below + multiple}" if below else str(multiple)
@@ -174,7 +189,11 @@ def check_sizes(experiment: Experiment) -> None:
             f"data.crop_size_px is {crop}, but {_need(experiment)} a multiple of {multiple}: take {nearest}."
         )
     least = networks.minimum_size_px(discriminator.architecture, n_layers=discriminator.n_layers)
-    if preparation.fixed_size_px and crop < least and (experiment.loss.adversarial_x or experiment.loss.adversarial_y):
+    if (
+        preparation.fixed_size_px
+        and crop < least
+        and (experiment.loss.adversarial_x or experiment.loss.adversarial_y)
+    ):
         raise UserError(
             f"data.crop_size_px is {crop}, but a discriminator of n_layers {discriminator.n_layers} needs at least "
             f"{least}: enlarge the crop or lower --discriminator.n_layers."
@@ -192,29 +211,35 @@ def norms(experiment: Experiment) -> set[str]:
     """Kinds of normalization in the networks, "instance" and "batch"."""
     files = experiment.generator.network_files
     own = set() if len(files) == 2 else {experiment.generator.norm}
-    return own | {network_files.facts(Path(path)).norm for path in files.values()} | {experiment.discriminator.norm}
+    return (
+        own
+        | {network_files.facts(Path(path)).norm for path in files.values()}
+        | {experiment.discriminator.norm}
+    )
 
 
-def build_preparation(experiment: Experiment) -> Preparation:
+def build_preparation(experiment: Experiment) -> ImageTransform:
     """Sizes and chance of the experiment's images.
 
     Raises:
       UserError: a generator's file cannot be read.
     """
     data, files = experiment.data, experiment.generator.network_files
-    multiples = [network_files.facts(Path(path)).multiple_px for path in files.values()]
+    multiples = [network_files.facts(Path(path)).size_divisor_px for path in files.values()]
     if len(files) < 2:
-        multiples.append(networks.size_multiple(experiment.generator.architecture))
-    return Preparation(
+        multiples.append(networks.size_divisor(experiment.generator.architecture))
+    return ImageTransform(
         mode=data.preprocess,
         load_size_px=data.load_size_px,
         crop_size_px=data.crop_size_px,
-        multiple_px=math.lcm(*multiples),
+        size_divisor_px=math.lcm(*multiples),
         flip=data.flip,
     )
 
 
-def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = None) -> sources.Source:
+def open_source(
+    experiment: Experiment, recorded: dict[str, list[str]] | None = None
+) -> sources.UnpairedDataset:
     """The experiment's images; `recorded` keeps the split that a run of two plain folders began with.
 
     Raises:
@@ -229,16 +254,18 @@ def open_source(experiment: Experiment, recorded: dict[str, list[str]] | None = 
         )  # fmt: skip
     if data.source == "demo":
         if channels != (3, 3):
-            raise UserError(f"The demo's images have 3 channels, but data.channels_x, channels_y are {channels}.")
+            raise UserError(
+                f"The demo's images have 3 channels, but data.channels_x, channels_y are {channels}."
+            )
         return sources.open_demo()
     if data.source.startswith("tfds:"):
         return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *channels)
     return sources.open_folder(Path(data.source), *channels, data.max_pixels)
 
 
-def open_feed(
+def open_training_data(
     experiment: Experiment, run: RunDirectory, show_progress: bool = False, cache: str | None = None
-) -> tuple[Feed, list[str]]:
+) -> tuple[TrainingData, list[str]]:
     """Opens, reads and prepares the experiment's images, as the run began with them if it has begun.
 
     Returns:
@@ -247,7 +274,7 @@ def open_feed(
     Raises:
       UserError: see `open_source`; or an image cannot be decoded, or a batch is larger than a domain.
     """
-    recorded = run.recorded_images()
+    recorded = run.data_split()
     source = open_source(experiment, recorded)
     notes = list(source.notes)
     if recorded is not None and recorded != source.record():
@@ -255,7 +282,12 @@ def open_feed(
             "the images are not those this run began with: the order of what follows differs from what an "
             "undisturbed run would have seen"
         )
-    order = Order(len(source.train_x), len(source.train_y), experiment.data.batch_size, experiment.training.seed)
+    order = SamplingOrder(
+        len(source.train_x),
+        len(source.train_y),
+        experiment.data.batch_size,
+        experiment.training.seed,
+    )
     if not order.steps_per_epoch:
         raise UserError(
             f"data.batch_size is {order.batch_size}, but the larger domain has only "
@@ -263,7 +295,9 @@ def open_feed(
         )
     preparation = build_preparation(experiment)
     stores = [
-        open_store(images, preparation, cache or experiment.data.cache, run.cache, label, show_progress)
+        open_store(
+            images, preparation, cache or experiment.data.cache, run.cache, label, show_progress
+        )
         for label, images in (("train_x", source.train_x), ("train_y", source.train_y))
     ]
     for label, store in zip("XY", stores, strict=True):
@@ -271,7 +305,7 @@ def open_feed(
             notes.append(
                 f"{store.enlarged} of {len(store)} images of {label} are smaller than the crop and were enlarged"
             )
-    return Feed(source, preparation, order, *stores), notes
+    return TrainingData(source, preparation, order, *stores), notes
 
 
 def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]]:
@@ -283,7 +317,10 @@ def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]
 
 
 def load_generator(
-    target: Path, direction: str, dtype_policy: str | None = None, checkpoint: str = checkpoints.BEST
+    target: Path,
+    direction: str,
+    dtype_policy: str | None = None,
+    checkpoint: str = checkpoints.BEST,
 ) -> tuple[keras.Model, str]:
     """The generator of one direction out of a run directory or a `.keras` file.
 
@@ -308,12 +345,16 @@ def load_generator(
     if target.suffix != ".keras":
         raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
     if checkpoint != checkpoints.BEST:
-        raise UserError(f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the option out.")
+        raise UserError(
+            f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the option out."
+        )
     network = network_files.open_network(target)
-    return (networks.in_float32(network) if dtype_policy == "float32" else network), str(target)
+    return (networks.as_float32(network) if dtype_policy == "float32" else network), str(target)
 
 
-def open_checkpoint(run: RunDirectory, checkpoint: str = checkpoints.BEST) -> checkpoints.Chosen:
+def open_checkpoint(
+    run: RunDirectory, checkpoint: str = checkpoints.BEST
+) -> checkpoints.SelectedCheckpoint:
     """A run's checkpoint, as `checkpoints.choose` takes it.
 
     Raises:
@@ -329,16 +370,21 @@ def open_checkpoint(run: RunDirectory, checkpoint: str = checkpoints.BEST) -> ch
 
 
 def generator_of_run(
-    run: RunDirectory, chosen: checkpoints.Chosen, direction: str, dtype_policy: str | None = None
+    run: RunDirectory,
+    chosen: checkpoints.SelectedCheckpoint,
+    direction: str,
+    dtype_policy: str | None = None,
 ) -> keras.Model:
     """The generator of one direction with the weights of a checkpoint; `dtype_policy` as for `load_generator`."""
     experiment = run.experiment()
     policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
     network = build_generator(experiment, direction, policy)
-    state.restore(state.network_variables(network, f"generator_{direction}"), chosen.arrays, chosen.path)
+    state.restore(
+        state.network_variables(network, f"generator_{direction}"), chosen.arrays, chosen.path
+    )
     return network
 
 
-def network_multiple_px(network: keras.Model) -> int:
+def network_size_divisor_px(network: keras.Model) -> int:
     """Sides this generator takes are multiples of this."""
-    return networks.multiple_of_network(network)
+    return networks.size_divisor_of(network)

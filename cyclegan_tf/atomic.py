@@ -55,14 +55,18 @@ def refuse_existing(final: Path, replace: bool = False) -> None:
       UserError: it is, and `replace` is False, or it is not a folder.
     """
     if final.exists() and not (replace and final.is_dir()):
-        raise UserError(f"{final} exists already; give --overwrite to replace it, or another output folder.")
+        raise UserError(
+            f"{final} exists already; give --overwrite to replace it, or another output folder."
+        )
 
 
 def next_version(model: Path) -> int:
     """The next free version number of a TF Serving model folder, from 1."""
     if not model.is_dir():
         return 1
-    return 1 + max((int(entry.name) for entry in model.iterdir() if entry.name.isdecimal()), default=0)
+    return 1 + max(
+        (int(entry.name) for entry in model.iterdir() if entry.name.isdecimal()), default=0
+    )
 
 
 def _remove_left_behind(parent: Path) -> None:

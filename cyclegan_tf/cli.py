@@ -61,7 +61,7 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
 
 
 @contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
+def suppress_startup_logs() -> Iterator[None]:
     """Holds back what TensorFlow writes to standard error while it starts; no setting of its own does.
 
     It is shown after all when starting fails, or when the machine has an NVIDIA device: then these lines tell
@@ -91,7 +91,12 @@ class Parser(ArgumentParser):
 
     def option_names(self) -> list[str]:
         """All options, without help."""
-        names = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        names = [
+            name
+            for action in self._actions
+            for name in action.option_strings
+            if name.startswith("--")
+        ]
         return [name for name in names if name != "--help"]
 
     def parse(self, argv: Sequence[str]) -> Namespace:
@@ -118,7 +123,9 @@ def _nearest(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
     if not close:
         last = {known.rsplit(".", 1)[-1].lstrip("-"): known for known in reversed(names)}
-        found = difflib.get_close_matches(name.rsplit(".", 1)[-1].lstrip("-"), list(last), n=1, cutoff=0.6)
+        found = difflib.get_close_matches(
+            name.rsplit(".", 1)[-1].lstrip("-"), list(last), n=1, cutoff=0.6
+        )
         close = [last[found[0]]] if found else []
     return f"; did you mean {close[0]}?" if close else "; see --help."
 
@@ -136,12 +143,17 @@ def _one_sentence(message: str) -> str:
             wanted = f"true, false or {choices[1]}".replace("'", "")
     else:
         types = re.findall(r"<class '(\w+)'>", message.split("Got value")[0].split("Errors:")[0])
-        words = {"int": "a whole number", "float": "a number", "bool": "true or false", "NoneType": "null"}
+        words = {
+            "int": "a whole number",
+            "float": "a number",
+            "bool": "true or false",
+            "NoneType": "null",
+        }
         wanted = " or ".join(words.get(name, name) for name in types) or "another kind of value"
     return f"--{key[1]} got {value[1].strip()!r}, but takes {wanted}."
 
 
-def named_config(value: str) -> Path:
+def find_config(value: str) -> Path:
     """The file behind --config: a path, or the name of a config that comes with the package (demo, maps).
 
     Raises:
@@ -155,7 +167,9 @@ def named_config(value: str) -> Path:
         if shipped.is_file():
             return shipped
     names = sorted({file.stem for folder in CONFIG_FOLDERS for file in folder.glob("*.yaml")})
-    raise UserError(f"--config {value}: no such file; the configs that come along are {', '.join(names)}.")
+    raise UserError(
+        f"--config {value}: no such file; the configs that come along are {', '.join(names)}."
+    )
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -168,17 +182,29 @@ def load_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
-    known = {f"{name}.{field.name}" for name, section in SECTIONS.items() for field in dataclasses.fields(section)}
+    known = {
+        f"{name}.{field.name}"
+        for name, section in SECTIONS.items()
+        for field in dataclasses.fields(section)
+    }
     if not isinstance(values, dict):
-        raise UserError(f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}.")
+        raise UserError(
+            f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}."
+        )
     for section, fields in values.items():
         if section not in SECTIONS:
-            raise UserError(f"{path}: unknown section {section!r}{_nearest(str(section), list(SECTIONS))}")
+            raise UserError(
+                f"{path}: unknown section {section!r}{_nearest(str(section), list(SECTIONS))}"
+            )
         if not isinstance(fields, dict | None):
-            raise UserError(f"{path}: section {section!r} must hold `name: value` lines, got {fields!r}.")
+            raise UserError(
+                f"{path}: section {section!r} must hold `name: value` lines, got {fields!r}."
+            )
         for name in fields or {}:
             if f"{section}.{name}" not in known:
-                raise UserError(f"{path}: unknown key {section}.{name}{_nearest(f'{section}.{name}', sorted(known))}")
+                raise UserError(
+                    f"{path}: unknown key {section}.{name}{_nearest(f'{section}.{name}', sorted(known))}"
+                )
     return values
 
 
@@ -187,7 +213,7 @@ def add_experiment(parser: Parser) -> None:
     parser.add_class_arguments(Experiment, as_positional=False)
 
 
-def as_words(values: dict[str, Any]) -> list[str]:
+def to_arguments(values: dict[str, Any]) -> list[str]:
     """An experiment's nested dictionary as options, so that files and command line go through the same checks."""
     return [
         f"--{section}.{name}={'null' if value is None else value}"

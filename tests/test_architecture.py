@@ -70,7 +70,11 @@ FLOORS = [
 
 def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "cyclegan_tf":
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.split(".")[0] == "cyclegan_tf"
+        ):
             inner = node.module.removeprefix("cyclegan_tf").lstrip(".")
             for alias in node.names:
                 full = f"{inner}.{alias.name}".lstrip(".")
@@ -105,7 +109,9 @@ def test_building_blocks_never_see_the_config():
 
 
 def test_every_module_has_a_test_file():
-    wanted = {f"test_{name.replace('.', '_')}.py" for name in MODULES if name != "errors"}  # two empty classes
+    wanted = {
+        f"test_{name.replace('.', '_')}.py" for name in MODULES if name != "errors"
+    }  # two empty classes
     assert wanted - {path.name for path in TESTS.glob("test_*.py")} == set()
 
 
@@ -115,5 +121,7 @@ def test_only_the_images_modules_know_how_levels_become_numbers():
 
 
 def test_files_stay_small():
-    long = {name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 350}
+    long = {
+        name: n for name, path in MODULES.items() if (n := len(path.read_text().splitlines())) > 350
+    }
     assert long == {}

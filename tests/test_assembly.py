@@ -46,8 +46,10 @@ def test_the_seed_decides_the_weights_and_the_four_networks_differ():
 
 
 def test_weights_of_the_terms_come_from_the_config():
-    e = experiment("--loss.cycle_x=4", "--loss.cycle_y=6", "--loss.identity=0.25", "--loss.adversarial_y=2")
-    assert assembly.build_model(e).weights_of == {
+    e = experiment(
+        "--loss.cycle_x=4", "--loss.cycle_y=6", "--loss.identity=0.25", "--loss.adversarial_y=2"
+    )
+    assert assembly.build_model(e).loss_weights == {
         "adversarial_x": 1, "adversarial_y": 2, "cycle_x": 4, "cycle_y": 6, "identity_x": 1, "identity_y": 1.5
     }  # fmt: skip
 
@@ -55,7 +57,7 @@ def test_weights_of_the_terms_come_from_the_config():
 def test_a_judge_of_weight_zero_is_not_made():
     model = assembly.build_model(experiment("--loss.adversarial_x=0"))
     assert model.discriminator_x is None
-    assert model.judged_domains == ["y"]
+    assert model.adversarial_domains == ["y"]
 
 
 def test_each_game_has_a_fused_adam_of_its_own():
@@ -76,10 +78,15 @@ def test_recompute_comes_from_the_config_and_is_off_unless_asked_for(recompute):
 def test_the_norms_come_from_the_config():
     e = experiment("--generator.norm=batch", "--discriminator.norm=batch")
     model = assembly.build_model(e)
-    for network, layer in ((model.generator_yx, "first_norm"), (model.discriminator_y, "conv2_norm")):
+    for network, layer in (
+        (model.generator_yx, "first_norm"),
+        (model.discriminator_y, "conv2_norm"),
+    ):
         assert isinstance(network.get_layer(layer), keras.layers.BatchNormalization)
     assert not isinstance(
-        assembly.build_discriminator(experiment("--generator.norm=batch"), "x").get_layer("conv2_norm"),
+        assembly.build_discriminator(experiment("--generator.norm=batch"), "x").get_layer(
+            "conv2_norm"
+        ),
         keras.layers.BatchNormalization,
     )
 
@@ -93,7 +100,9 @@ class TestFrozenEncoder:
         model = assembly.build_model(e, policy)
         before = state.snapshot(state.variables(model))
         # tracing takes longer than three steps, but recomputing is a matter of graphs
-        step = tf.function(model.train_step, autograph=False) if model.recompute else model.train_step
+        step = (
+            tf.function(model.train_step, autograph=False) if model.recompute else model.train_step
+        )
         rng = np.random.default_rng(0)
         for _ in range(steps):
             step(tuple(rng.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32) for _ in "xy"))
@@ -130,13 +139,19 @@ class TestFrozenEncoder:
 
     def test_trains_unless_asked_to_stay(self):
         _, before, after = self.trained(experiment("--generator.norm_affine=true"), steps=1)
-        assert not np.array_equal(before["generator_xy/first/kernel"], after["generator_xy/first/kernel"])
+        assert not np.array_equal(
+            before["generator_xy/first/kernel"], after["generator_xy/first/kernel"]
+        )
 
     def test_what_is_not_frozen_moves_as_without(self):
         """The first step's gradients of the decoder do not know whether the encoder moves."""
         _, _, free = self.trained(experiment(), steps=1)
         _, _, held = self.trained(experiment("--training.freeze=encoder"), steps=1)
-        for name in ("generator_xy/last/kernel", "generator_yx/block1_conv2/kernel", "discriminator_x/conv1/kernel"):
+        for name in (
+            "generator_xy/last/kernel",
+            "generator_yx/block1_conv2/kernel",
+            "discriminator_x/conv1/kernel",
+        ):
             np.testing.assert_allclose(held[name], free[name], atol=1e-6)
 
 
@@ -148,11 +163,15 @@ def test_half_precision_keeps_weights_pools_and_losses_in_float32(precision):
     model = assembly.build_model(e, policy)
     assert {str(v.dtype) for v in model.trainable_variables} == {"float32"}
     assert str(model.pool_x.images.dtype) == "float32"
-    assert isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "float16")
+    assert isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer) == (
+        precision == "float16"
+    )
     x = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
     logs = model.train_step((x, -x))
     assert {value.dtype.name for value in logs.values()} == {"float32"}
-    assert np.isfinite([float(value) for name, value in logs.items() if not name.startswith("gradient")]).all()
+    assert np.isfinite(
+        [float(value) for name, value in logs.items() if not name.startswith("gradient")]
+    ).all()
     assert model.generator_xy(x).dtype == "float32"
 
 
@@ -164,10 +183,20 @@ def run(tmp_path_factory):
     run.begin(e, {})
     model = assembly.build_model(e)
     for step in (10, 20):
-        arrays = {n: np.full_like(a, step) for n, a in state.snapshot(state.variables(model)).items()}
+        arrays = {
+            n: np.full_like(a, step) for n, a in state.snapshot(state.variables(model)).items()
+        }
         checkpoints.write(run.checkpoints, step, arrays, {"step": step}, 3)
-    best = {n: np.full_like(a, 15) for n, a in state.snapshot(state.generator_variables(model)).items()}
-    told = {"step": 15, "score": 2.0, "higher_is_better": True, "best_by": "psnr", "weights": "averaged"}
+    best = {
+        n: np.full_like(a, 15) for n, a in state.snapshot(state.generator_variables(model)).items()
+    }
+    told = {
+        "step": 15,
+        "score": 2.0,
+        "higher_is_better": True,
+        "best_by": "psnr",
+        "weights": "averaged",
+    }
     checkpoints.write_best(run.checkpoints, 15, best, told)
     return run
 
@@ -188,7 +217,10 @@ class TestLoadGenerator:
         assert origin == f"{run.checkpoints}/{told}"
 
     def test_the_best_is_the_default(self, run):
-        assert assembly.load_generator(run.path, "xy")[1] == assembly.load_generator(run.path, "xy", None, "best")[1]
+        assert (
+            assembly.load_generator(run.path, "xy")[1]
+            == assembly.load_generator(run.path, "xy", None, "best")[1]
+        )
 
     def test_a_run_without_scores_gives_its_newest_and_says_so(self, run, tmp_path):
         shutil.copytree(run.path, tmp_path / "run")
@@ -198,7 +230,9 @@ class TestLoadGenerator:
         assert origin.endswith("(step 20, raw weights, newest; no scores have chosen a best one)")
 
     def test_what_is_not_there(self, run, tmp_path):
-        with pytest.raises(UserError, match=r"--checkpoint is '11'; take best, last, .*: 10, 15, 20\."):
+        with pytest.raises(
+            UserError, match=r"--checkpoint is '11'; take best, last, .*: 10, 15, 20\."
+        ):
             assembly.load_generator(run.path, "xy", checkpoint="11")
         with pytest.raises(UserError, match="not a run directory"):
             assembly.load_generator(tmp_path, "xy")

@@ -69,7 +69,9 @@ def test_a_file_is_never_replaced(tmp_path):
 
 
 def test_what_a_killed_process_left_is_removed_and_a_living_ones_work_is_not(tmp_path):
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
     left, living = f".partial-{int(dead.stdout)}-7", f".partial-{os.getppid()}-8"
     (tmp_path / left).mkdir()
     (tmp_path / living).mkdir()

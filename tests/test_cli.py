@@ -49,7 +49,9 @@ def test_without_arguments_the_demo_config_is_taken():
 
 
 def test_a_source_alone_means_the_papers_recipe():
-    assert resolve("--data.source", "somewhere").data == Experiment().data.__class__(source="somewhere")
+    assert resolve("--data.source", "somewhere").data == Experiment().data.__class__(
+        source="somewhere"
+    )
 
 
 def test_options_win_over_the_file_wherever_they_stand():
@@ -89,21 +91,39 @@ def test_the_ablation_has_the_papers_cases():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--data.crop_sze_px", "3"], "unknown option --data.crop_sze_px; did you mean --data.crop_size_px?"),
+        (
+            ["--data.crop_sze_px", "3"],
+            "unknown option --data.crop_sze_px; did you mean --data.crop_size_px?",
+        ),
         (["--crop_size", "3"], "did you mean --data.crop_size_px?"),
-        (["--data.crop_size_px", "abc"], "--data.crop_size_px got 'abc', but takes a whole number."),
-        (["--training.max_steps", "1.5"], "--training.max_steps got '1.5', but takes a whole number or null."),
+        (
+            ["--data.crop_size_px", "abc"],
+            "--data.crop_size_px got 'abc', but takes a whole number.",
+        ),
+        (
+            ["--training.max_steps", "1.5"],
+            "--training.max_steps got '1.5', but takes a whole number or null.",
+        ),
         (["--loss.adversarial", "gan"], "takes one of lsgan, vanilla, wgangp"),
         (["--data.crop_size_px", "300"], "data.crop_size_px is 300"),
-        (["--config", "nowhere"], "--config nowhere: no such file; the configs that come along are"),
+        (
+            ["--config", "nowhere"],
+            "--config nowhere: no such file; the configs that come along are",
+        ),
         (["--resume", "maybe"], "--resume"),
         (["--training.freeze", "decoder"], "takes one of none, encoder"),
         (["--generator.long_skips", "maybe"], "takes true, false or auto."),
         (["--generator.norm", "layer"], "takes one of instance, batch"),
         (["--init_checkpoint", "last"], "--init_checkpoint is given without --init_from"),
-        (["--init_from", "runs/a"], "--init_from takes networks only; name the images to train on with"),
+        (
+            ["--init_from", "runs/a"],
+            "--init_from takes networks only; name the images to train on with",
+        ),
         (["--init_from", "no/where", "--data.source", "x"], "no/where is not a run directory"),
-        (["--init_from", __file__, "--data.source", "x"], "is neither a run directory nor a .keras file; make one"),
+        (
+            ["--init_from", __file__, "--data.source", "x"],
+            "is neither a run directory nor a .keras file; make one",
+        ),
     ],
 )
 def test_a_mistake_in_the_options_is_one_sentence(words, message):
@@ -116,7 +136,10 @@ def test_a_mistake_in_the_options_is_one_sentence(words, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("data:\n  crop_sise_px: 3\n", "unknown key data.crop_sise_px; did you mean data.crop_size_px?"),
+        (
+            "data:\n  crop_sise_px: 3\n",
+            "unknown key data.crop_sise_px; did you mean data.crop_size_px?",
+        ),
         ("dta: {}\n", "unknown section 'dta'; did you mean data?"),
         ("- 1\n", "must hold sections"),
         ("data: 3\n", "section 'data' must hold"),
@@ -163,7 +186,7 @@ def test_run_ends_quietly_when_nobody_reads(capsys):
 
 
 def test_start_up_lines_are_held_back_and_shown_when_starting_fails(capfd):
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         os.write(2, b"chatter")
     assert capfd.readouterr().err == ("chatter" if Path("/dev/nvidiactl").exists() else "")
 
@@ -171,7 +194,7 @@ def test_start_up_lines_are_held_back_and_shown_when_starting_fails(capfd):
         os.write(2, b"libcudart is missing")
         raise ImportError
 
-    with pytest.raises(ImportError), cli.quiet_start():
+    with pytest.raises(ImportError), cli.suppress_startup_logs():
         fail()
     assert capfd.readouterr().err == "libcudart is missing"
 

@@ -24,18 +24,33 @@ def command(module, *words):
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
 
 
 def run(module, *words, **kwargs):
     return subprocess.run(
-        command(module, *words), env=environment(), capture_output=True, text=True, timeout=300, check=False, **kwargs
+        command(module, *words),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **kwargs,
     )
 
 
 def start(*words):
     return subprocess.Popen(
-        command("train", *words), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command("train", *words),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -53,7 +68,11 @@ def source(tmp_path_factory):
 
 
 STEPS = 100
-LONG = [f"--training.max_steps={STEPS}", "--training.constant_epochs=500", "--training.checkpoint_every_steps=5"]
+LONG = [
+    f"--training.max_steps={STEPS}",
+    "--training.constant_epochs=500",
+    "--training.checkpoint_every_steps=5",
+]
 
 
 def test_train_kill_resume_translate(source, tmp_path):
@@ -89,14 +108,21 @@ def test_train_kill_resume_translate(source, tmp_path):
     assert translated.returncode == 0, translated.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"0.png", "1.png"}
     assert image_io.read(tmp_path / "out" / "0.png").shape == (20, 20, 3)
-    saved = run("translate", whole / "generator_yx.keras", source / "testB" / "0.png", tmp_path / "y.png")
+    saved = run(
+        "translate", whole / "generator_yx.keras", source / "testB" / "0.png", tmp_path / "y.png"
+    )
     assert saved.returncode == 0, saved.stderr
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_tells_how_to_go_on(source, tmp_path, number, status):
     process = start(
-        *tiny.words(source, tmp_path / "run", "--training.max_steps=100000", "--training.constant_epochs=100000")
+        *tiny.words(
+            source,
+            tmp_path / "run",
+            "--training.max_steps=100000",
+            "--training.constant_epochs=100000",
+        )
     )
     wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() and
              (tmp_path / "run" / "metrics.jsonl").stat().st_size > 0, process)  # fmt: skip

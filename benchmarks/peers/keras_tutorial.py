@@ -70,7 +70,9 @@ def discriminator(filters: int = 64) -> keras.Model:
     image = keras.Input((None, None, 3))
     x = keras.layers.LeakyReLU(0.2)(_conv(keras.layers.ZeroPadding2D(1)(image), filters, 4, 2))
     for width, stride in ((2 * filters, 2), (4 * filters, 2), (8 * filters, 1)):
-        x = keras.layers.LeakyReLU(0.2)(_norm(_conv(keras.layers.ZeroPadding2D(1)(x), width, 4, stride)))
+        x = keras.layers.LeakyReLU(0.2)(
+            _norm(_conv(keras.layers.ZeroPadding2D(1)(x), width, 4, stride))
+        )
     x = _conv(keras.layers.ZeroPadding2D(1)(x), 1, 4)
     return keras.Model(image, keras.layers.Activation("linear", dtype="float32")(x))
 
@@ -86,8 +88,13 @@ class TutorialCycleGAN(keras.Model):
     def compile(self) -> None:
         """Makes the optimizers and the criteria."""
         super().compile()
-        self.optimizers = [keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8) for _ in range(4)]
-        self.absolute, self.squared = keras.losses.MeanAbsoluteError(), keras.losses.MeanSquaredError()
+        self.optimizers = [
+            keras.optimizers.Adam(2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8) for _ in range(4)
+        ]
+        self.absolute, self.squared = (
+            keras.losses.MeanAbsoluteError(),
+            keras.losses.MeanSquaredError(),
+        )
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Updates all four networks; returns every unweighted term."""
@@ -117,7 +124,8 @@ class TutorialCycleGAN(keras.Model):
             ]
         networks = (self.g, self.f, self.d_x, self.d_y)
         gradients = [
-            tape.gradient(loss, network.trainable_variables) for loss, network in zip(losses, networks, strict=True)
+            tape.gradient(loss, network.trainable_variables)
+            for loss, network in zip(losses, networks, strict=True)
         ]
         for optimizer, gradient, network in zip(self.optimizers, gradients, networks, strict=True):
             optimizer.apply_gradients(zip(gradient, network.trainable_variables, strict=True))
@@ -134,7 +142,9 @@ def build(job: Job) -> TutorialCycleGAN:
     keras.config.set_dtype_policy("mixed_bfloat16" if job.precision == "bfloat16" else "float32")
     model = TutorialCycleGAN(job.filters, job.blocks)
     model.compile()
-    for optimizer, network in zip(model.optimizers, (model.g, model.f, model.d_x, model.d_y), strict=True):
+    for optimizer, network in zip(
+        model.optimizers, (model.g, model.f, model.d_x, model.d_y), strict=True
+    ):
         optimizer.build(network.trainable_variables)
     return model
 

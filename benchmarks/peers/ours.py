@@ -30,7 +30,9 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.translate import folder as folder_translation
 from cyclegan_tf.translate.translator import Translator, plan
 
-NOISE = 12.0  # deviation of the grain laid over drawn images, which a photograph's JPEG pays for too
+NOISE = (
+    12.0  # deviation of the grain laid over drawn images, which a photograph's JPEG pays for too
+)
 READ_AHEAD = 64  # steps; more than tf.data was seen to hold ready
 
 
@@ -61,14 +63,16 @@ def build(job: Job) -> CycleGAN:
 
 def stepper(model: CycleGAN, job: Job) -> Callable[[], dict[str, float]]:
     """One step on made-up images per call, compiled and read out as `training.Trainer` does."""
-    step = tf.function(model.train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile)
+    step = tf.function(
+        model.train_step, autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
+    )
     batch = tuple(tf.constant(images) for images in inputs.batch(job.size_px, job.batch, job.seed))
     return lambda: {name: float(value) for name, value in step(batch).items()}
 
 
 def loss_weights(model: CycleGAN) -> dict[str, float]:
     """Of the cycle and the identity terms, which are the same both ways."""
-    return {name: model.weights_of[f"{name}_x"] for name in ("cycle", "identity")}
+    return {name: model.loss_weights[f"{name}_x"] for name in ("cycle", "identity")}
 
 
 def training_step(job: Job) -> Callable[[], dict[str, float]]:
@@ -77,13 +81,15 @@ def training_step(job: Job) -> Callable[[], dict[str, float]]:
 
 
 def _generator(job: Job) -> keras.Model:
-    return assembly.build_generator(experiment_of(job), "xy", hardware.choose_precision(job.precision)[0])
+    return assembly.build_generator(
+        experiment_of(job), "xy", hardware.choose_precision(job.precision)[0]
+    )
 
 
 def translation(job: Job) -> Callable[[], dict[str, float]]:
     """One image, uint8 in and out, per call."""
     network = _generator(job)
-    translator = Translator(network, assembly.network_multiple_px(network))
+    translator = Translator(network, assembly.network_size_divisor_px(network))
     image = inputs.image(job.size_px, job.seed)
     return lambda: {"mean": float(translator(image).mean())}
 
@@ -94,7 +100,7 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
     target.mkdir(parents=True, exist_ok=True)
     network = _generator(job)
     network.save(target / "generator.keras")  # for `folder_command`
-    translator = Translator(network, assembly.network_multiple_px(network))
+    translator = Translator(network, assembly.network_size_divisor_px(network))
     tasks = plan(Path(job.folder), target)
 
     def run() -> dict[str, float]:
@@ -108,8 +114,10 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
 
 def loader(job: Job) -> Callable[[], dict[str, float]]:
     """One epoch per call, of one iterator for all, as in training; images of both domains are counted."""
-    experiment = experiment_of(job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286)
-    feed, _ = assembly.open_feed(experiment, RunDirectory(Path(job.target)))
+    experiment = experiment_of(
+        job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286
+    )
+    feed, _ = assembly.open_training_data(experiment, RunDirectory(Path(job.target)))
     order = feed.order
     batches = iter(training_dataset(feed.store_x, feed.store_y, order, feed.preparation, 0, 10**6))
 
@@ -143,8 +151,14 @@ def count_macs(job: Job) -> Macs:
     """Multiply-accumulates of the job's networks for one image of its size."""
     experiment = experiment_of(job)
     counts = []
-    for network in (assembly.build_generator(experiment, "xy"), assembly.build_discriminator(experiment, "x")):
+    for network in (
+        assembly.build_generator(experiment, "xy"),
+        assembly.build_discriminator(experiment, "x"),
+    ):
         first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
         outputs = (job.size_px // first.strides[0]) ** 2
-        counts += [graph.count_macs(network, job.size_px).performed, outputs * int(np.prod(first.kernel.shape))]
+        counts += [
+            graph.count_macs(network, job.size_px).performed,
+            outputs * int(np.prod(first.kernel.shape)),
+        ]
     return Macs(*counts)

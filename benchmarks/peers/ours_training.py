@@ -36,13 +36,26 @@ AVERAGED = "_averaged"
 
 def experiment_of(entry: Entry, minutes: float) -> Experiment:
     """The paper's recipe, or the entry's config, at the entry's sizes and widths, for so many minutes."""
-    base = cyclegan_tf.cli.load_yaml(cyclegan_tf.cli.named_config(entry.config)) if entry.config else {}
-    silent = {f.name: NEVER for f in dataclasses.fields(Logging) if "_every_" in f.name and f.name != "log_every_steps"}
+    base = (
+        cyclegan_tf.cli.load_yaml(cyclegan_tf.cli.find_config(entry.config)) if entry.config else {}
+    )
+    silent = {
+        f.name: NEVER
+        for f in dataclasses.fields(Logging)
+        if "_every_" in f.name and f.name != "log_every_steps"
+    }
     # The course keeps its shape, and its epochs are so many that the minutes always end it.
     usual, given = Training(), base.get("training", {})
-    course = {name: STRETCH * given.get(name, getattr(usual, name)) for name in ("constant_epochs", "decay_epochs")}
+    course = {
+        name: STRETCH * given.get(name, getattr(usual, name))
+        for name in ("constant_epochs", "decay_epochs")
+    }
     laid_over: dict[str, dict] = {
-        "data": {"source": entry.data, "load_size_px": entry.load_px, "crop_size_px": entry.size_px},
+        "data": {
+            "source": entry.data,
+            "load_size_px": entry.load_px,
+            "crop_size_px": entry.size_px,
+        },
         "generator": {"filters": entry.filters, "blocks": entry.blocks},
         "discriminator": {"filters": entry.filters},
         "training": {
@@ -58,7 +71,9 @@ def experiment_of(entry: Entry, minutes: float) -> Experiment:
         },
         "logging": {**silent, "score_every_epochs": 0},
     }
-    return Experiment.from_dict({s: {**base.get(s, {}), **laid_over.get(s, {})} for s in {*base, *laid_over}})
+    return Experiment.from_dict(
+        {s: {**base.get(s, {}), **laid_over.get(s, {})} for s in {*base, *laid_over}}
+    )
 
 
 class Runner(Trainer):
@@ -77,7 +92,9 @@ class Runner(Trainer):
     def _keep(self, mark: float) -> None:
         """Both generators, and their moving averages where the experiment has them."""
         for name in DIRECTIONS:
-            getattr(self.model, f"generator_{name}").save(self.entry.generator(mark, name, ".keras"))
+            getattr(self.model, f"generator_{name}").save(
+                self.entry.generator(mark, name, ".keras")
+            )
         if self._averages is not None:
             with self._averages.applied():
                 for name in DIRECTIONS:
@@ -99,7 +116,7 @@ def train(entry: Entry, started: float) -> int:
     print(told, flush=True)
     run = RunDirectory(Path(entry.target) / "run")
     with run.locked():
-        feed, _ = assembly.open_feed(experiment, run)
+        feed, _ = assembly.open_training_data(experiment, run)
         experiment, told = beginning.chosen(experiment, feed, run)
         model = assembly.build_model(experiment, policy, jit)
         print(told | beginning.start(experiment, model, feed), flush=True)

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-if "tensorflow" in sys.modules:  # see cyclegan_tf.interop.torch_files.require; a peer's own process has none
+if (
+    "tensorflow" in sys.modules
+):  # see cyclegan_tf.interop.torch_files.require; a peer's own process has none
     sys.modules.setdefault("triton", None)
 import torch
 from PIL import Image
@@ -70,7 +72,10 @@ class Residual(nn.Module):
 
 
 def generator(
-    filters: int = 64, blocks: int = 9, norm: Norm = nn.InstanceNorm2d, upsampling: str = "transposed"
+    filters: int = 64,
+    blocks: int = 9,
+    norm: Norm = nn.InstanceNorm2d,
+    upsampling: str = "transposed",
 ) -> nn.Sequential:
     """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3.
 
@@ -85,9 +90,15 @@ def generator(
     layers += [Residual(4 * filters, norm) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
         if upsampling == "resize":
-            layers += [nn.Upsample(scale_factor=2), nn.ReflectionPad2d(1), nn.Conv2d(width, width // 2, 3)]
+            layers += [
+                nn.Upsample(scale_factor=2),
+                nn.ReflectionPad2d(1),
+                nn.Conv2d(width, width // 2, 3),
+            ]
         else:
-            layers.append(nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1))
+            layers.append(
+                nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
+            )
         layers += [norm(width // 2), nn.ReLU(True)]
     layers += [nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh()]
     return _initialised(nn.Sequential(*layers))
@@ -95,7 +106,10 @@ def generator(
 
 def discriminator(filters: int = 64, norm: Norm = nn.InstanceNorm2d) -> nn.Sequential:
     """C64-C128-C256-C512-1: the PatchGAN of 70 pixels."""
-    layers: list[nn.Module] = [nn.Conv2d(3, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, filters, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2, True),
+    ]
     for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
         conv = nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1)
         layers += [conv, norm(2 * width), nn.LeakyReLU(0.2, True)]
@@ -145,10 +159,14 @@ class Training:
         torch.manual_seed(job.seed)
         self.job, self.device = job, device
         # Kept apart from what is called: torch.compile wraps a network.
-        norm = MendedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
+        norm = (
+            MendedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
+        )
         self.networks = [generator(job.filters, job.blocks, norm, upsampling) for _ in range(2)]
         self.networks += [discriminator(job.filters, norm) for _ in range(2)]
-        self.g, self.f, self.d_x, self.d_y = (_ready(network.to(device), job) for network in self.networks)
+        self.g, self.f, self.d_x, self.d_y = (
+            _ready(network.to(device), job) for network in self.networks
+        )
         self.pools = {"x": Pool(), "y": Pool()}
         options = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
         generators, discriminators = self.networks[:2], self.networks[2:]
@@ -173,8 +191,15 @@ class Training:
                 "adversarial_x": _least_squares(self.d_x(fake_x), 1.0),
                 "adversarial_y": _least_squares(self.d_y(fake_y), 1.0),
             }
-            cycle, identity = (terms[f"{name}_x"] + terms[f"{name}_y"] for name in ("cycle", "identity"))
-            total = CYCLE_WEIGHT * cycle + IDENTITY_WEIGHT * identity + terms["adversarial_x"] + terms["adversarial_y"]
+            cycle, identity = (
+                terms[f"{name}_x"] + terms[f"{name}_y"] for name in ("cycle", "identity")
+            )
+            total = (
+                CYCLE_WEIGHT * cycle
+                + IDENTITY_WEIGHT * identity
+                + terms["adversarial_x"]
+                + terms["adversarial_y"]
+            )
         self.adam_generators.zero_grad()
         total.backward()
         self.adam_generators.step()
@@ -182,7 +207,10 @@ class Training:
         for parameter in _parameters(self.networks[2:]):
             parameter.requires_grad_(True)
         self.adam_discriminators.zero_grad()
-        for domain, judge, real, fake in (("x", self.d_x, real_x, fake_x), ("y", self.d_y, real_y, fake_y)):
+        for domain, judge, real, fake in (
+            ("x", self.d_x, real_x, fake_x),
+            ("y", self.d_y, real_y, fake_y),
+        ):
             shown = self.pools[domain].exchange(fake)
             with _autocast(self.job, self.device):
                 verdict = _least_squares(judge(real), 1.0) + _least_squares(judge(shown), 0.0)
@@ -301,7 +329,9 @@ class Unpaired(Dataset):
         return max(len(self.a), len(self.b))
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return _prepared(self.a[index % len(self.a)], *self.sizes), _prepared(random.choice(self.b), *self.sizes)
+        return _prepared(self.a[index % len(self.a)], *self.sizes), _prepared(
+            random.choice(self.b), *self.sizes
+        )
 
 
 def loaded(path: Path, load_px: int) -> Image.Image:
@@ -323,7 +353,11 @@ def _prepared(path: Path, load_px: int, crop_px: int) -> torch.Tensor:
 def loader(job: Job) -> Callable[[], dict[str, float]]:
     """One epoch per call; images of both domains are counted."""
     data = DataLoader(
-        Unpaired(Path(job.folder)), batch_size=job.batch, shuffle=True, num_workers=2, persistent_workers=True
+        Unpaired(Path(job.folder)),
+        batch_size=job.batch,
+        shuffle=True,
+        num_workers=2,
+        persistent_workers=True,
     )
     return lambda: {"images": sum(len(x) + len(y) for x, y in data)}
 

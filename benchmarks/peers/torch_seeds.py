@@ -22,7 +22,7 @@ from peers import torch_cyclegan, torch_training
 
 EAGER_STEPS = 3  # before the graph is recorded: they create Adam's state and choose kernels
 IMAGES_AT_ONCE = 20
-RAMP = 0.05  # of the half-life of averages; see cyclegan_tf.averaging
+EMA_RAMPUP = 0.05  # of the half-life of averages; see cyclegan_tf.averaging
 
 
 class FloatTanh(nn.Module):
@@ -43,11 +43,15 @@ class DevicePool:
       size: of the pool.
     """
 
-    def __init__(self, rng: random.Random, shape: tuple[int, ...], device: str, size: int = 50) -> None:
+    def __init__(
+        self, rng: random.Random, shape: tuple[int, ...], device: str, size: int = 50
+    ) -> None:
         self._rng, self._size, self._held = rng, size, 0
         self.images = torch.zeros((size, *shape), device=device)
         self._place = torch.zeros(1, dtype=torch.long, device=device)
-        self._shows_old, self._takes_new = (torch.zeros(1, dtype=torch.bool, device=device) for _ in range(2))
+        self._shows_old, self._takes_new = (
+            torch.zeros(1, dtype=torch.bool, device=device) for _ in range(2)
+        )
 
     def draw(self) -> None:
         """Decides what the next exchange does."""
@@ -66,7 +70,7 @@ class DevicePool:
         return torch.where(self._shows_old, old, new)
 
 
-class Images:
+class ImageList:
     """The training images of both domains on the device, at the size before the crop.
 
     Args:
@@ -98,7 +102,13 @@ class Seeded:
     """
 
     def __init__(
-        self, job: Job, images: Images, steps: int, half_life: float, device: str, upsampling: str = "transposed"
+        self,
+        job: Job,
+        images: ImageList,
+        steps: int,
+        half_life: float,
+        device: str,
+        upsampling: str = "transposed",
     ) -> None:
         self.training = torch_cyclegan.Training(job, device, upsampling)
         self.step, self.steps = 0, steps
@@ -115,7 +125,13 @@ class Seeded:
         self.training.pools = {name: DevicePool(self._rng, shape, device) for name in "xy"}
         self._batch = [torch.zeros((1, *shape), device=device) for _ in range(2)]
         self._rate, self._share = torch.tensor(0.0, device=device), torch.tensor(0.0, device=device)
-        options = {"lr": self._rate, "betas": (0.5, 0.999), "eps": 1e-8, "fused": True, "capturable": device == "cuda"}
+        options = {
+            "lr": self._rate,
+            "betas": (0.5, 0.999),
+            "eps": 1e-8,
+            "fused": True,
+            "capturable": device == "cuda",
+        }
         self.training.adam_generators = torch.optim.Adam(self._weights(), **options)
         judges = [p for judge in self.training.networks[2:] for p in judge.parameters()]
         self.training.adam_discriminators = torch.optim.Adam(judges, **options)
@@ -141,8 +157,12 @@ class Seeded:
         network, outputs = self.generators[direction], []
         with self._on_stream(), torch.no_grad(), self._with_averages(averaged):
             for start in range(0, len(images), IMAGES_AT_ONCE):
-                part = torch.from_numpy(images[start : start + IMAGES_AT_ONCE]).to(self._rate.device)
-                outputs.append(network(part.permute(0, 3, 1, 2).contiguous()).permute(0, 2, 3, 1).cpu().numpy())
+                part = torch.from_numpy(images[start : start + IMAGES_AT_ONCE]).to(
+                    self._rate.device
+                )
+                outputs.append(
+                    network(part.permute(0, 3, 1, 2).contiguous()).permute(0, 2, 3, 1).cpu().numpy()
+                )
         return np.concatenate(outputs)
 
     def losses(self) -> dict[str, float]:
@@ -173,8 +193,10 @@ class Seeded:
             target.copy_(self._augmented(image)).div_(127.5).sub_(1.0)
         for pool in self.training.pools.values():
             pool.draw()
-        self._rate.fill_(torch_training.RATE * torch_training.rate_factor(self.step / self.steps))
-        half_life = min(self._half_life, RAMP * (self.step + 1))
+        self._rate.fill_(
+            torch_training.RATE * torch_training.learning_rate_factor(self.step / self.steps)
+        )
+        half_life = min(self._half_life, EMA_RAMPUP * (self.step + 1))
         self._share.fill_(-math.expm1(-math.log(2) / half_life))
 
     def _augmented(self, image: torch.Tensor) -> torch.Tensor:
@@ -187,7 +209,9 @@ class Seeded:
         self.terms = self.training.update(*self._batch)
         with torch.no_grad():
             apart = torch._foreach_sub(self._weights(), self._averages)
-            torch._foreach_mul_(apart, self._share)  # a tensor: the graph reads it anew in each step
+            torch._foreach_mul_(
+                apart, self._share
+            )  # a tensor: the graph reads it anew in each step
             torch._foreach_add_(self._averages, apart)
 
     def _record(self) -> None:

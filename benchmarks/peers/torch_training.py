@@ -30,20 +30,24 @@ CONSTANT_EPOCHS = DECAY_EPOCHS = 100
 WORKERS = 2
 
 
-def rate_factor(fraction: float) -> float:
+def learning_rate_factor(fraction: float) -> float:
     """Factor of the learning rate at a fraction of the budget, in steps of one of 200 epochs.
 
     1 - max(0, e + 1 - 100) / 101 in epoch e from 0: the last epoch still learns (Zhu et al. 2017, sec. 4; their
     released code's policy "linear").
     """
-    epoch = min(int(fraction * (CONSTANT_EPOCHS + DECAY_EPOCHS)), CONSTANT_EPOCHS + DECAY_EPOCHS - 1)
+    epoch = min(
+        int(fraction * (CONSTANT_EPOCHS + DECAY_EPOCHS)), CONSTANT_EPOCHS + DECAY_EPOCHS - 1
+    )
     return 1.0 - max(0, epoch + 1 - CONSTANT_EPOCHS) / (DECAY_EPOCHS + 1)
 
 
 def batches(entry: Entry, workers: int = WORKERS) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Pairs of (1, 3, H, W) in [-1, 1] without end, shuffled anew each epoch."""
     images = torch_cyclegan.Unpaired(Path(entry.data), entry.load_px, entry.size_px)
-    loader = DataLoader(images, batch_size=1, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+    loader = DataLoader(
+        images, batch_size=1, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+    )
     layout = torch.channels_last if entry.layout == "nhwc" else torch.contiguous_format
     for x, y in itertools.chain.from_iterable(itertools.repeat(loader)):
         yield x.contiguous(memory_format=layout), y.contiguous(memory_format=layout)
@@ -66,7 +70,7 @@ def train(entry: Entry, started: float, workers: int = WORKERS) -> int:
     for step, (real_x, real_y) in enumerate(batches(entry, workers), start=1):
         for adam in (training.adam_generators, training.adam_discriminators):
             for group in adam.param_groups:
-                group["lr"] = RATE * rate_factor(clock.fraction)
+                group["lr"] = RATE * learning_rate_factor(clock.fraction)
         terms = training.step(real_x, real_y)
         if not np.isfinite(list(terms.values())).all():
             raise ArithmeticError(f"a loss is not finite in step {step}: {terms}")
@@ -82,7 +86,9 @@ def train(entry: Entry, started: float, workers: int = WORKERS) -> int:
 def translator(entry: Entry, minute: float, direction: str) -> Callable[[np.ndarray], np.ndarray]:
     """A kept generator, in float32: float32 (1, H, W, 3) in [-1, 1] -> the same."""
     network = torch_cyclegan.generator(entry.filters, entry.blocks).eval()
-    network.load_state_dict(torch.load(entry.generator(minute, direction, ".pt"), weights_only=True))
+    network.load_state_dict(
+        torch.load(entry.generator(minute, direction, ".pt"), weights_only=True)
+    )
 
     def translate(image: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

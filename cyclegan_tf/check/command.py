@@ -30,8 +30,12 @@ def build_parser() -> cli.Parser:
         prog="python -m cyclegan_tf.check",
         description="Reads every image of a data set, and says what would go wrong in training.",
     )
-    parser.add_argument("source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB.")
-    parser.add_argument("--x_dir", type=str, help="Plain folder of domain X, instead of SOURCE; with --y_dir.")
+    parser.add_argument(
+        "source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB."
+    )
+    parser.add_argument(
+        "--x_dir", type=str, help="Plain folder of domain X, instead of SOURCE; with --y_dir."
+    )
     parser.add_argument("--y_dir", type=str, help="Plain folder of domain Y.")
     parser.add_argument(
         "--contact_sheet",
@@ -39,8 +43,12 @@ def build_parser() -> cli.Parser:
         default="contact_sheet.png",
         help="Image file to write, some images of each folder; none for none.",
     )
-    parser.add_argument("--crop_size_px", type=int, default=256, help="Side of the crops that training will cut.")
-    parser.add_argument("--channels", type=int, default=3, help="Channels that training will read images with.")
+    parser.add_argument(
+        "--crop_size_px", type=int, default=256, help="Side of the crops that training will cut."
+    )
+    parser.add_argument(
+        "--channels", type=int, default=3, help="Channels that training will read images with."
+    )
     parser.add_argument("--channels_y", type=int, help="The same for domain Y, where it differs.")
     return parser
 
@@ -58,28 +66,36 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(f"--{name} got {value}, but takes a number from 1 up.")
     plain = (arguments.x_dir, arguments.y_dir)
     if bool(arguments.source) == any(plain) or (any(plain) and not all(plain)):
-        raise UserError("give either a folder that holds trainA and trainB, or both --x_dir and --y_dir.")
+        raise UserError(
+            "give either a folder that holds trainA and trainB, or both --x_dir and --y_dir."
+        )
 
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf.check import doctor
         from cyclegan_tf.images import io as image_io
 
     sheet = None if arguments.contact_sheet == "none" else Path(arguments.contact_sheet)
     if sheet and sheet.suffix.lower() not in image_io.SAVED_EXTENSIONS:
-        raise UserError(f"--contact_sheet {sheet} must end in one of {', '.join(sorted(image_io.SAVED_EXTENSIONS))}.")
+        raise UserError(
+            f"--contact_sheet {sheet} must end in one of {', '.join(sorted(image_io.SAVED_EXTENSIONS))}."
+        )
     if arguments.source:
         folders = doctor.standard_folders(Path(arguments.source))
     else:
         folders = {"X": Path(arguments.x_dir), "Y": Path(arguments.y_dir)}
     channels_y = arguments.channels_y or arguments.channels
-    report = doctor.examine(folders, arguments.channels, channels_y, arguments.crop_size_px, sys.stderr.isatty())
+    report = doctor.examine(
+        folders, arguments.channels, channels_y, arguments.crop_size_px, sys.stderr.isatty()
+    )
     print(render(report))
     if sheet and any(folder.infos for folder in report.folders):
         try:
             image_io.save(sheet, doctor.contact_sheet(report))
         except OSError as error:
-            raise UserError(f"--contact_sheet {sheet} cannot be written: {error.strerror or error}.") from error
+            raise UserError(
+                f"--contact_sheet {sheet} cannot be written: {error.strerror or error}."
+            ) from error
         print(f"\ncontact sheet: {sheet}")
     return report.status
 
@@ -89,10 +105,17 @@ def render(report: Report) -> str:
     head = ("folder", "images", "width px", "height px", "width/height", "kinds")
     table = [head, *(_row(folder) for folder in report.folders)]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
     for finding in report.findings:
         first, *rest = f"{finding.level}: {finding.text}".split("\n")
-        lines += ["", *textwrap.wrap(first, _WIDTH, subsequent_indent="    ", break_on_hyphens=False), *rest]
+        lines += [
+            "",
+            *textwrap.wrap(first, _WIDTH, subsequent_indent="    ", break_on_hyphens=False),
+            *rest,
+        ]
     verdict = (
         "Fine to train on.",
         "Can be trained on; see the warnings.",

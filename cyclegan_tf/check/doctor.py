@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cyclegan_tf.check.findings import LOOKS, Examined, Finding, Folder, domain_of
+from cyclegan_tf.check.findings import CHECKS, Finding, Folder, ImageReport, domain_of
 from cyclegan_tf.data.sources import FOLDERS
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
@@ -76,15 +76,25 @@ def examine(
     jobs = [(path, channels[name]) for name in folders for path in paths[name]]
     examined = iter(list(_examine_all(jobs, show_progress)))
     looked_at = tuple(
-        Folder(name, folder, channels[name], tuple(next(examined) for _ in paths[name]), _other_files(folder))
+        Folder(
+            name,
+            folder,
+            channels[name],
+            tuple(next(examined) for _ in paths[name]),
+            _other_files(folder),
+        )
         for name, folder in folders.items()
     )
-    findings = [finding for look in LOOKS for finding in look(looked_at, crop_size_px)]
+    findings = [finding for look in CHECKS for finding in look(looked_at, crop_size_px)]
     order = ("error", "warning", "note")
-    return Report(looked_at, tuple(sorted(findings, key=lambda finding: order.index(finding.level))))
+    return Report(
+        looked_at, tuple(sorted(findings, key=lambda finding: order.index(finding.level)))
+    )
 
 
-def contact_sheet(report: Report, images_per_row: int = 8, cell_px: int = 128, seed: int = 0) -> np.ndarray:
+def contact_sheet(
+    report: Report, images_per_row: int = 8, cell_px: int = 128, seed: int = 0
+) -> np.ndarray:
     """A row of randomly chosen images per folder.
 
     Returns:
@@ -106,21 +116,23 @@ def contact_sheet(report: Report, images_per_row: int = 8, cell_px: int = 128, s
     return image_io.grid(rows, row_titles=titles, cell_px=cell_px)
 
 
-def _examine_all(jobs: Sequence[tuple[Path, int]], show_progress: bool) -> Iterator[Examined]:
+def _examine_all(jobs: Sequence[tuple[Path, int]], show_progress: bool) -> Iterator[ImageReport]:
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
     try:
         results = pool.map(_examine, *zip(*jobs, strict=True)) if jobs else iter(())
-        yield from tqdm(results, "reading", len(jobs), disable=not show_progress, leave=False, unit=" images")
+        yield from tqdm(
+            results, "reading", len(jobs), disable=not show_progress, leave=False, unit=" images"
+        )
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _examine(path: Path, channels: int) -> Examined:
+def _examine(path: Path, channels: int) -> ImageReport:
     try:
         info = image_io.probe(path)
         image = image_io.read(path, channels)
     except image_io.ImageError as error:
-        return Examined(path, error.reason)
+        return ImageReport(path, error.reason)
     white = np.iinfo(image.dtype).max
     digest = hashlib.blake2b(image.data, digest_size=16)
     digest.update(repr((image.shape, image.dtype)).encode())
@@ -128,7 +140,7 @@ def _examine(path: Path, channels: int) -> Examined:
     step = max(1, math.isqrt(image.shape[0] * image.shape[1] // 250_000))
     # Within each channel: a blue image has three different channels and yet no detail.
     contrast = float(image[::step, ::step].std(axis=(0, 1), dtype=np.float64).max() / white)
-    return Examined(path, None, info, digest.digest(), contrast, float(image.max() / white))
+    return ImageReport(path, None, info, digest.digest(), contrast, float(image.max() / white))
 
 
 def _other_files(folder: Path) -> Counter[str]:

@@ -24,7 +24,7 @@ _FILES_LISTED = 100
 
 
 @dataclass(frozen=True)
-class Examined:
+class ImageReport:
     """What was found in one file.
 
     Attributes:
@@ -59,7 +59,7 @@ class Folder:
     name: str
     path: Path
     channels: int
-    files: tuple[Examined, ...]
+    files: tuple[ImageReport, ...]
     ignored: Mapping[str, int]
 
     @property
@@ -77,7 +77,7 @@ class Folder:
         """Headers of the readable images."""
         return [file.info for file in self.files if file.info]
 
-    def names(self, files: Sequence[Examined]) -> str:
+    def names(self, files: Sequence[ImageReport]) -> str:
         """Some file names for a sentence."""
         shown = [file.path.relative_to(self.path).as_posix() for file in files[:_NAMES_SHOWN]]
         more = [f"{len(files) - len(shown)} more"] if len(files) > len(shown) else []
@@ -110,7 +110,9 @@ def _look_for_images(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
             level: Literal["note", "error"] = "error" if folder.is_training else "note"
             yield Finding(level, f"{folder.name} has no images{held}. Put some there: {known}.")
         elif others:
-            yield Finding("note", f"{folder.name}: files of other kinds are not looked at ({others}).")
+            yield Finding(
+                "note", f"{folder.name}: files of other kinds are not looked at ({others})."
+            )
     names = {folder.name for folder in folders}
     for name in ("testA", "testB"):
         if "trainA" in names and name not in names:
@@ -126,13 +128,17 @@ def _look_for_unreadable(folders: Sequence[Folder], _: int) -> Iterator[Finding]
         lines = [f"\n    {file.path}: {file.problem}" for file in broken[:_FILES_LISTED]]
         if len(broken) > len(lines):
             lines.append(f"\n    and {len(broken) - len(lines)} more")
-        who = "training refuses them" if folder.is_training else "translation and evaluation refuse them"
+        who = (
+            "training refuses them"
+            if folder.is_training
+            else "translation and evaluation refuse them"
+        )
         text = f"{folder.name}: {_files(len(broken), 'file')} cannot be used; {who}. Remove or mend:{''.join(lines)}"
         yield Finding("error" if folder.is_training else "warning", text)
 
 
 def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Finding]:
-    kinds: list[tuple[Callable[[Examined, image_io.ImageInfo], bool], str]] = [
+    kinds: list[tuple[Callable[[ImageReport, image_io.ImageInfo], bool], str]] = [
         (
             lambda file, _: file.contrast < FLAT_CONTRAST,
             "flat, one color without detail, which instance normalization turns into noise. Leave them out",
@@ -171,7 +177,9 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
                 f"Domain {domain} mixes {mixed} images; all are brought to 16 bits. Make sure that white means "
                 "white in both kinds.",
             )
-        colors = Counter("gray" if info.channels - info.has_alpha == 1 else "color" for info in infos)
+        colors = Counter(
+            "gray" if info.channels - info.has_alpha == 1 else "color" for info in infos
+        )
         if len(colors) > 1 and own[0].channels == 3:
             mixed = " and ".join(f"{count} {color}" for color, count in colors.items())
             yield Finding(
@@ -189,7 +197,7 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
 
 
 def _look_for_duplicates(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
-    places: dict[bytes, list[tuple[Folder, Examined]]] = defaultdict(list)
+    places: dict[bytes, list[tuple[Folder, ImageReport]]] = defaultdict(list)
     for folder in folders:
         for file in folder.files:
             if file.info:
@@ -204,16 +212,24 @@ def _look_for_duplicates(folders: Sequence[Folder], _: int) -> Iterator[Finding]
             harm = "in training and in test, which flatters the scores. Leave out of one"
         else:
             harm = "more than once in a folder, and count that often. Keep one of each"
-        same = [f"{folder.name}/{file.path.relative_to(folder.path).as_posix()}" for folder, file in found]
+        same = [
+            f"{folder.name}/{file.path.relative_to(folder.path).as_posix()}"
+            for folder, file in found
+        ]
         groups[harm].append(" = ".join(same))
     for harm, same in groups.items():
-        shown = [*same[:_NAMES_SHOWN], *([f"{len(same) - _NAMES_SHOWN} more"] if len(same) > _NAMES_SHOWN else [])]
+        shown = [
+            *same[:_NAMES_SHOWN],
+            *([f"{len(same) - _NAMES_SHOWN} more"] if len(same) > _NAMES_SHOWN else []),
+        ]
         verb = "is" if len(same) == 1 else "are"
         yield Finding("warning", f"{_files(len(same))} {verb} {harm}: {', '.join(shown)}.")
 
 
 def _look_at_counts(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
-    counts = {folder.name: len(folder.infos) for folder in folders if folder.is_training and folder.infos}
+    counts = {
+        folder.name: len(folder.infos) for folder in folders if folder.is_training and folder.infos
+    }
     if len(counts) < 2:
         return
     small, large = sorted(counts, key=lambda name: counts[name])
@@ -226,7 +242,7 @@ def _look_at_counts(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
         )
 
 
-LOOKS = (
+CHECKS = (
     _look_for_images,
     _look_for_unreadable,
     _look_for_kinds,

@@ -40,7 +40,9 @@ class Data:
     y_dir: str | None = None
     tfds_dir: str | None = None
     test_fraction: float = 0.1
-    preprocess: Literal["resize_and_crop", "scale_width_and_crop", "crop", "scale_width", "none"] = "resize_and_crop"
+    preprocess: Literal[
+        "resize_and_crop", "scale_width_and_crop", "crop", "scale_width", "none"
+    ] = "resize_and_crop"
     load_size_px: int = 286
     crop_size_px: int = 256
     flip: bool = True
@@ -51,12 +53,28 @@ class Data:
     max_pixels: int = 178_956_970
 
     def __post_init__(self) -> None:
-        at_least("data", self, 1, "load_size_px", "crop_size_px", "channels_x", "channels_y", "batch_size")
+        at_least(
+            "data",
+            self,
+            1,
+            "load_size_px",
+            "crop_size_px",
+            "channels_x",
+            "channels_y",
+            "batch_size",
+        )
         at_least("data", self, 1, "max_pixels")
-        require(0 <= self.test_fraction < 1, "data.test_fraction", self.test_fraction, "it must be in [0, 1)")
+        require(
+            0 <= self.test_fraction < 1,
+            "data.test_fraction",
+            self.test_fraction,
+            "it must be in [0, 1)",
+        )
         if (self.x_dir is None) != (self.y_dir is None):
             given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
-            raise ValueError(f"data.{given} is given without data.{missing}; two plain folders need both.")
+            raise ValueError(
+                f"data.{given} is given without data.{missing}; two plain folders need both."
+            )
         if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
             require(
                 self.crop_size_px <= self.load_size_px,
@@ -104,7 +122,13 @@ class Loss:
         for entry in dataclasses.fields(self):
             if entry.name != "adversarial":
                 at_least("loss", self, 0, entry.name)
-        terms = (self.adversarial_x, self.adversarial_y, self.cycle_x, self.cycle_y, *self.identity_weights())
+        terms = (
+            self.adversarial_x,
+            self.adversarial_y,
+            self.cycle_x,
+            self.cycle_y,
+            *self.identity_weights(),
+        )
         require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
 
     def identity_weights(self) -> tuple[float, float]:
@@ -135,7 +159,12 @@ class Optimizer:
     step_epochs: int = 50
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "optimizer.learning_rate", self.learning_rate, "it must be above 0")
+        require(
+            self.learning_rate > 0,
+            "optimizer.learning_rate",
+            self.learning_rate,
+            "it must be above 0",
+        )
         for name in ("beta_1", "beta_2"):
             value = getattr(self, name)
             require(0 <= value < 1, f"optimizer.{name}", value, "it must be in [0, 1)")
@@ -188,7 +217,15 @@ class Training:
 
     def __post_init__(self) -> None:
         at_least("training", self, 0, "constant_epochs", "decay_epochs", "pool_size_images", "seed")
-        at_least("training", self, 1, "max_steps", "checkpoint_every_steps", "keep_checkpoints", "patience")
+        at_least(
+            "training",
+            self,
+            1,
+            "max_steps",
+            "checkpoint_every_steps",
+            "keep_checkpoints",
+            "patience",
+        )
         for name in ("max_minutes", "checkpoint_every_minutes", "ema"):
             value = getattr(self, name)
             if value is not None:
@@ -286,7 +323,11 @@ class Experiment:
         Raises:
           ValueError: a value breaks a rule; TypeError: an unknown field.
         """
-        return cls(**{name: section(**(values.get(name) or {})) for name, section in SECTIONS.items()})
+        return cls(
+            **{name: section(**(values.get(name) or {})) for name, section in SECTIONS.items()}
+        )
 
 
-SECTIONS: dict[str, Any] = {entry.name: entry.default_factory for entry in dataclasses.fields(Experiment)}
+SECTIONS: dict[str, Any] = {
+    entry.name: entry.default_factory for entry in dataclasses.fields(Experiment)
+}

@@ -32,7 +32,9 @@ class Generator:
         network_yx: The same for F.
     """
 
-    architecture: Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"] = "resnet_9blocks"
+    architecture: Literal[
+        "resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"
+    ] = "resnet_9blocks"
     filters: int | None = None
     blocks: int | None = None
     upsampling: Literal["transposed", "resize", "auto"] = "transposed"
@@ -50,7 +52,12 @@ class Generator:
         if self.architecture.startswith("unet"):
             rule = f"{self.architecture} has no residual blocks"
             require(self.blocks is None, "generator.blocks", self.blocks, rule)
-            require(self.long_skips is not True, "generator.long_skips", self.long_skips, f"{rule} to skip")
+            require(
+                self.long_skips is not True,
+                "generator.long_skips",
+                self.long_skips,
+                f"{rule} to skip",
+            )
         self._check_network_files()
 
     @property
@@ -70,17 +77,21 @@ class Generator:
         idle = {2: NETWORK_FIELDS, 1: ("colour_skip",), 0: ()}[len(self.network_files)]
         for name in idle:
             value = getattr(self, name)
-            default = next(field.default for field in dataclasses.fields(self) if field.name == name)
+            default = next(
+                field.default for field in dataclasses.fields(self) if field.name == name
+            )
             rule = "a network out of a file is as it is: leave this out, or generator.network_xy and network_yx"
             require(value == default, f"generator.{name}", value, rule)
 
 
 NETWORK_FIELDS = tuple(
-    entry.name for entry in dataclasses.fields(Generator) if entry.name not in ("network_xy", "network_yx")
+    entry.name
+    for entry in dataclasses.fields(Generator)
+    if entry.name not in ("network_xy", "network_yx")
 )
 """Fields that decide how a generator is built; idle where both come out of files."""
 
-CHOICES: dict[str, tuple[str | bool, str | bool]] = {
+AUTO_VALUES: dict[str, tuple[str | bool, str | bool]] = {
     "upsampling": ("transposed", "resize"),
     "long_skips": (False, True),
 }
@@ -108,4 +119,9 @@ class Discriminator:
     def __post_init__(self) -> None:
         at_least("discriminator", self, 1, "filters")
         without_affine("discriminator", self)
-        require(1 <= self.n_layers <= 6, "discriminator.n_layers", self.n_layers, "it must be from 1 to 6")
+        require(
+            1 <= self.n_layers <= 6,
+            "discriminator.n_layers",
+            self.n_layers,
+            "it must be from 1 to 6",
+        )

@@ -17,7 +17,7 @@ from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.convert.pytorch import files as torch_files
 from cyclegan_tf.convert.pytorch import folder as run_of_networks
 from cyclegan_tf.convert.pytorch import recognize as torch_recognise
-from cyclegan_tf.convert.pytorch.layout import Design, keras_weights
+from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec, keras_weights
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
 
@@ -56,7 +56,14 @@ class _Task:
         return f"python -m cyclegan_tf.train --init_from {shlex.quote(str(self.target))} --data.source IMAGES"
 
     def translate_command(self, *words: str) -> str:
-        return " ".join(["python -m cyclegan_tf.translate", shlex.quote(str(self.target)), "INPUT OUTPUT", *words])
+        return " ".join(
+            [
+                "python -m cyclegan_tf.translate",
+                shlex.quote(str(self.target)),
+                "INPUT OUTPUT",
+                *words,
+            ]
+        )
 
     def given(self, *options: str) -> bool:
         """Whether one of these was among the words."""
@@ -72,9 +79,15 @@ def build_parser() -> cli.Parser:
         "A is X and B is Y. With --to pytorch a run directory becomes such a folder (or, for a target that ends in "
         ".pth, one generator), and a .keras file a .pth file.",
     )
-    parser.add_argument("source", type=str, help="A .pth, .h5 or .keras file, a folder, or a run directory.")
-    parser.add_argument("target", type=str, help="What to write: a .keras or .pth file, or a folder.")
-    parser.add_argument("--to", choices=["keras", "pytorch"], default="keras", help="Which code the target is for.")
+    parser.add_argument(
+        "source", type=str, help="A .pth, .h5 or .keras file, a folder, or a run directory."
+    )
+    parser.add_argument(
+        "target", type=str, help="What to write: a .keras or .pth file, or a folder."
+    )
+    parser.add_argument(
+        "--to", choices=["keras", "pytorch"], default="keras", help="Which code the target is for."
+    )
     parser.add_argument(
         "--architecture",
         choices=["auto", *torch_recognise.ARCHITECTURES],
@@ -87,15 +100,24 @@ def build_parser() -> cli.Parser:
         default="auto",
         help="Normalization of a PyTorch network, for the few whose weights leave it open.",
     )
-    parser.add_argument("--epoch", type=str, default="latest", help="First part of the names of a folder's .pth files.")
-    parser.add_argument("--direction", choices=["xy", "yx"], default="xy", help="Which generator, for one file.")
+    parser.add_argument(
+        "--epoch",
+        type=str,
+        default="latest",
+        help="First part of the names of a folder's .pth files.",
+    )
+    parser.add_argument(
+        "--direction", choices=["xy", "yx"], default="xy", help="Which generator, for one file."
+    )
     parser.add_argument(
         "--checkpoint",
         type=str,
         default="last",
         help="Of a run, with --to pytorch: last, best (which holds the generators only), or a step.",
     )
-    parser.add_argument("--overwrite", action="store_true", help="Replace the target if it is there.")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="Replace the target if it is there."
+    )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     cli.add_experiment(parser)
     return parser
@@ -110,7 +132,7 @@ def main(argv: Sequence[str]) -> int:
     route = _route(source, target, arguments.to)
     _refuse_target(source, target, arguments.overwrite)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf import assembly  # noqa: F401 -- the routes find it loaded
     route(_Task(source, target, arguments, argv))
     return 0
@@ -121,24 +143,34 @@ def _route(source: Path, target: Path, to: str) -> Callable[[_Task], None]:
     is_run = RunDirectory(source).exists()
     if to == "pytorch":
         if not is_run and source.suffix != ".keras":
-            raise UserError(f"{source} is neither a run directory nor a .keras file, of which --to pytorch makes .pth.")
+            raise UserError(
+                f"{source} is neither a run directory nor a .keras file, of which --to pytorch makes .pth."
+            )
         if not is_run and target.suffix != ".pth":
             raise UserError(f"{target} must end in .pth: {source} is one network.")
         torch_files.require()
         return _to_torch
     if is_run:
-        raise UserError(f"{source} is a run directory already; give --to pytorch to write it for the authors' code.")
+        raise UserError(
+            f"{source} is a run directory already; give --to pytorch to write it for the authors' code."
+        )
     is_folder = run_of_networks.is_folder_of_networks(source)
     if is_folder or source.suffix in TORCH_SUFFIXES:
         torch_files.require()
-    elif not (source.suffix in LEGACY_SUFFIXES if source.is_file() else (source / "saved_model.pb").is_file()):
+    elif not (
+        source.suffix in LEGACY_SUFFIXES
+        if source.is_file()
+        else (source / "saved_model.pb").is_file()
+    ):
         raise UserError(
             f"{source} is nothing that can be converted: give a .pth, .h5 or .keras file, a folder with "
             "latest_net_G_A.pth and the like, or a SavedModel."
         )
     if is_folder:
         if target.suffix in (".keras", ".pth"):
-            raise UserError(f"{source} becomes a run directory; give a target that is a folder, or one file of it.")
+            raise UserError(
+                f"{source} becomes a run directory; give a target that is a folder, or one file of it."
+            )
         return _folder_to_run
     if target.suffix != ".keras":
         raise UserError(f"{target} must end in .keras: {source} is one network.")
@@ -151,13 +183,17 @@ def _refuse_target(source: Path, target: Path, overwrite: bool) -> None:
         raise UserError(f"{target} is, or holds, the source; give another target.")
     if target.suffix in (".keras", ".pth"):
         if target.is_dir() or (target.exists() and not overwrite):
-            raise UserError(f"{target} exists already; give --overwrite to replace it, or another target.")
+            raise UserError(
+                f"{target} exists already; give --overwrite to replace it, or another target."
+            )
         return
     refuse_existing(target, overwrite)
     if target.exists() and any(target.iterdir()) and not (
         RunDirectory(target).exists() or run_of_networks.is_folder_of_networks(target)
     ):  # fmt: skip
-        raise UserError(f"{target} holds something else than a conversion would write; give another target.")
+        raise UserError(
+            f"{target} holds something else than a conversion would write; give another target."
+        )
 
 
 # To Keras.
@@ -189,7 +225,7 @@ def _folder_to_run(task: _Task) -> None:
     from cyclegan_tf.convert import saving
     from cyclegan_tf.runs import state
 
-    found: dict[str, tuple[Design, Arrays]] = {}
+    found: dict[str, tuple[ArchitectureSpec, Arrays]] = {}
     for attribute, path in run_of_networks.find_files(task.source, task.arguments.epoch).items():
         architecture = task.arguments.architecture if attribute in state.GENERATORS else "auto"
         found[attribute] = _read(task, path, architecture)
@@ -200,8 +236,13 @@ def _folder_to_run(task: _Task) -> None:
     if task.given("--data.source", "--data.x_dir"):
         images = assembly.open_source(experiment).record()
     else:
-        task.say("note", "training here would go on with the demo's images: --data.source names others, now or never")
-        task.say("note", "later, others can be had in a new run: python -m cyclegan_tf.train --init_from")
+        task.say(
+            "note",
+            "training here would go on with the demo's images: --data.source names others, now or never",
+        )
+        task.say(
+            "note", "later, others can be had in a new run: python -m cyclegan_tf.train --init_from"
+        )
     networks, named = _training(experiment, found)
     with placed(task.target, task.arguments.overwrite) as partial:
         run = RunDirectory(partial)
@@ -214,12 +255,12 @@ def _folder_to_run(task: _Task) -> None:
 
 
 def _training(
-    experiment: Experiment, found: Mapping[str, tuple[Design, Arrays]]
+    experiment: Experiment, found: Mapping[str, tuple[ArchitectureSpec, Arrays]]
 ) -> tuple[dict[str, keras.Model], dict[str, keras.Variable]]:
     """The generators, and every variable of a training that has not begun, with the weights that were found."""
     from cyclegan_tf import assembly
     from cyclegan_tf.convert.pytorch import networks as torch_networks
-    from cyclegan_tf.model.ema import Averages
+    from cyclegan_tf.model.ema import ExponentialMovingAverage
     from cyclegan_tf.runs import state
 
     # Checkpoints of all precisions hold the same, but for the loss scale of float16.
@@ -228,15 +269,19 @@ def _training(
     for attribute, (design, arrays) in found.items():
         network = getattr(model, attribute)
         if network is not None:
-            torch_networks.fill(network, keras_weights(design, arrays), run_of_networks.OFFICIAL[attribute])
+            torch_networks.fill(
+                network, keras_weights(design, arrays), run_of_networks.OFFICIAL[attribute]
+            )
     generators = {attribute: getattr(model, attribute) for attribute in state.GENERATORS}
     named = state.variables(model)
     if experiment.training.ema is not None:
-        named |= Averages(generators, experiment.training.ema, experiment.data.batch_size).variables()
+        named |= ExponentialMovingAverage(
+            generators, experiment.training.ema, experiment.data.batch_size
+        ).variables()
     return generators, named
 
 
-def _read(task: _Task, path: Path, architecture: str) -> tuple[Design, Arrays]:
+def _read(task: _Task, path: Path, architecture: str) -> tuple[ArchitectureSpec, Arrays]:
     """A .pth file's design and arrays, told to people."""
     arrays = torch_files.read_state_dict(path)
     design = torch_recognise.recognize(arrays, path, task.arguments.norm)
@@ -259,7 +304,7 @@ def _check_finite(arrays: Arrays, path: Path) -> None:
         )
 
 
-def _say_recognised(task: _Task, what: str, design: Design, arrays: Arrays) -> None:
+def _say_recognised(task: _Task, what: str, design: ArchitectureSpec, arrays: Arrays) -> None:
     count = torch_recognise.count_parameters(arrays)
     task.say("recognized", f"{what}: {torch_recognise.described(design)}, {count:,} parameters")
 
@@ -267,7 +312,9 @@ def _say_recognised(task: _Task, what: str, design: Design, arrays: Arrays) -> N
 def _experiment(task: _Task, decided: Mapping[str, Mapping[str, Any]]) -> Experiment:
     """The experiment of the options, with what the weights decide laid over it."""
     asked = task.arguments.as_dict()
-    known = {f"--{section}.{name}" for section, fields in decided.items() for name in fields} | {"--generator.dropout"}
+    known = {f"--{section}.{name}" for section, fields in decided.items() for name in fields} | {
+        "--generator.dropout"
+    }
     for option in (word.split("=", 1)[0] for word in task.argv):
         if option.startswith(("--generator", "--discriminator")) and option not in known:
             raise UserError(f"{option} is not for networks that are there already; leave it out.")
@@ -275,10 +322,14 @@ def _experiment(task: _Task, decided: Mapping[str, Mapping[str, Any]]) -> Experi
         for name, value in fields.items():
             option = f"--{section}.{name}"
             if task.given(option) and asked[section][name] != value:
-                raise UserError(f"{option} is {asked[section][name]}, but the weights are of {value}; leave it out.")
-    words = cli.as_words({section: dict(fields) for section, fields in decided.items()})
+                raise UserError(
+                    f"{option} is {asked[section][name]}, but the weights are of {value}; leave it out."
+                )
+    words = cli.to_arguments({section: dict(fields) for section, fields in decided.items()})
     channels_x, channels_y = decided["data"]["channels_x"], decided["data"]["channels_y"]
-    if channels_x != channels_y and not task.given("--loss.identity", "--loss.identity_x", "--loss.identity_y"):
+    if channels_x != channels_y and not task.given(
+        "--loss.identity", "--loss.identity_x", "--loss.identity_y"
+    ):
         words.append("--loss.identity=0")
         task.say("note", "the domains have different channels, so there is no identity loss")
     return cli.experiment_from(build_parser().parse([*task.argv, *words]))
@@ -290,12 +341,14 @@ def _experiment(task: _Task, decided: Mapping[str, Mapping[str, Any]]) -> Experi
 def _to_torch(task: _Task) -> None:
     from cyclegan_tf.convert.pytorch import networks as torch_networks
 
-    converted: dict[str, tuple[Design, Arrays]] = {}
+    converted: dict[str, tuple[ArchitectureSpec, Arrays]] = {}
     for attribute, (network, origin) in _networks(task).items():
         converted[attribute] = torch_networks.to_state_dict(network, origin)
         _say_recognised(task, origin, *converted[attribute])
     designs = [design for design, _ in converted.values()]
-    task.say_notes(note for design in designs for note in torch_recognise.notes_for_the_authors_code(design))
+    task.say_notes(
+        note for design in designs for note in torch_recognise.notes_for_the_authors_code(design)
+    )
     single = task.target.suffix == ".pth"
     if single:
         ((_, arrays),) = converted.values()
@@ -327,7 +380,10 @@ def _networks(task: _Task) -> dict[str, tuple[keras.Model, str]]:
     found = {}
     for attribute in [one] if task.target.suffix == ".pth" else run_of_networks.OFFICIAL:
         if attribute not in held:
-            task.say("note", f"{run_of_networks.OFFICIAL[attribute]} is left out: this checkpoint holds no {attribute}")
+            task.say(
+                "note",
+                f"{run_of_networks.OFFICIAL[attribute]} is left out: this checkpoint holds no {attribute}",
+            )
             continue
         kind, which = attribute.split("_")
         build = assembly.build_generator if kind == "generator" else assembly.build_discriminator

@@ -46,10 +46,14 @@ def save_checked(network: keras.Model, target: Path) -> None:
 
 def _difference(one: keras.Model, other: keras.Model) -> float:
     """Largest difference between the outputs of two networks for one image of noise."""
-    multiple = networks.multiple_of_network(one)
+    multiple = networks.size_divisor_of(one)
     side = -(-_COMPARED_SIDE_PX // multiple) * multiple
     _, height, width, channels = one.input_shape
-    image = np.random.default_rng(0).uniform(-1, 1, (1, height or side, width or side, channels)).astype(np.float32)
+    image = (
+        np.random.default_rng(0)
+        .uniform(-1, 1, (1, height or side, width or side, channels))
+        .astype(np.float32)
+    )
     outputs = [np.asarray(network(image, training=False), np.float64) for network in (one, other)]
     return float(np.abs(outputs[0] - outputs[1]).max())
 
@@ -70,4 +74,4 @@ def write_start(
     nothing_seen = {"step": 0, "seconds": 0.0, "guards": None, "best": None}
     checkpoints.write(run.checkpoints, 0, state.snapshot(named), nothing_seen, keep=None)
     for attribute in state.GENERATORS:
-        networks.in_float32(generators[attribute]).save(run.path / f"{attribute}.keras")
+        networks.as_float32(generators[attribute]).save(run.path / f"{attribute}.keras")

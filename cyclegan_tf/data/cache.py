@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from cyclegan_tf.data.sources import Images, to_be_mended
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.sources import ImageList, as_user_error
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.devices.hardware import free_memory_bytes
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
@@ -36,7 +36,7 @@ def _main_memory() -> contextlib.AbstractContextManager:
 
 
 @dataclass(frozen=True)
-class Store:
+class ImageCache:
     """Prepared images by index.
 
     Attributes:
@@ -57,14 +57,14 @@ class Store:
         return self.count
 
 
-def stored_dtype(images: Images) -> tf.DType:
+def stored_dtype(images: ImageList) -> tf.DType:
     """uint16 where any image has more than 8 bits, else uint8."""
     if images.infos:
         return tf.uint16 if any(info.bits > 8 for info in images.infos) else tf.uint8
     return tf.uint16 if images.read(0).dtype == np.uint16 else tf.uint8
 
 
-def read_checked(images: Images, index: int) -> np.ndarray:
+def read_checked(images: ImageList, index: int) -> np.ndarray:
     """Reads one image; one that cannot be decoded is the person's to mend.
 
     Raises:
@@ -73,10 +73,10 @@ def read_checked(images: Images, index: int) -> np.ndarray:
     try:
         return images.read(index)
     except image_io.ImageError as error:
-        raise to_be_mended(error) from error
+        raise as_user_error(error) from error
 
 
-def _native_sizes(images: Images) -> np.ndarray:
+def _native_sizes(images: ImageList) -> np.ndarray:
     """Heights and widths as the headers tell, (N, 2); one size for all where the images are not files."""
     if images.infos:
         return np.array([[info.height, info.width] for info in images.infos], np.int32)
@@ -99,13 +99,13 @@ def _choose(kind: str, size: int, folder: Path, is_file_list: bool) -> str:
 
 
 def open_store(
-    images: Images,
-    preparation: Preparation,
+    images: ImageList,
+    preparation: ImageTransform,
     kind: str,
     folder: Path,
     label: str,
     show_progress: bool = False,
-) -> Store:
+) -> ImageCache:
     """Prepares all images of a list, unless `kind` is "lazy" or "off".
 
     Args:
@@ -124,37 +124,49 @@ def open_store(
     height, width = (np.asarray(side) for side in preparation.prepared_size(*tf.constant(sizes.T)))
     dtype = stored_dtype(images)
     total = int(np.sum(height.astype(np.int64) * width)) * images.channels * dtype.size
-    enlarged = int(np.sum(sizes.min(axis=1) < preparation.crop_size_px)) if preparation.fixed_size_px else 0
+    enlarged = (
+        int(np.sum(sizes.min(axis=1) < preparation.crop_size_px))
+        if preparation.fixed_size_px
+        else 0
+    )
     kind = _choose(kind, total, folder, bool(images.infos))
     if kind == "off":
         lookup = _decoding_lookup(images, preparation, dtype)
     elif kind == "lazy":
         lookup = _lazy_lookup(images, preparation, dtype)
     elif kind == "memory":
-        lookup = _memory_lookup(_prepared(images, preparation, dtype, label, show_progress), total, dtype, images)
+        lookup = _memory_lookup(
+            _prepared(images, preparation, dtype, label, show_progress), total, dtype, images
+        )
     else:
         lookup = _disk_lookup(images, preparation, dtype, folder, label, show_progress)
-    return Store(lookup, len(images), kind, total, enlarged)
+    return ImageCache(lookup, len(images), kind, total, enlarged)
 
 
 def _prepared(
-    images: Images, preparation: Preparation, dtype: tf.DType, label: str, show_progress: bool
+    images: ImageList, preparation: ImageTransform, dtype: tf.DType, label: str, show_progress: bool
 ) -> Iterator[np.ndarray]:
     def one(index: int) -> np.ndarray:
         return _prepare_one(images, preparation, dtype, index)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(one, range(len(images)))
-        yield from tqdm(results, f"reading {label}", len(images), disable=not show_progress, leave=False)
+        yield from tqdm(
+            results, f"reading {label}", len(images), disable=not show_progress, leave=False
+        )
 
 
-def _prepare_one(images: Images, preparation: Preparation, dtype: tf.DType, index: int) -> np.ndarray:
+def _prepare_one(
+    images: ImageList, preparation: ImageTransform, dtype: tf.DType, index: int
+) -> np.ndarray:
     image = image_io.as_dtype(read_checked(images, index), dtype.as_numpy_dtype)
     with _main_memory():
         return np.asarray(preparation.prepare(tf.constant(image)))
 
 
-def _lazy_lookup(images: Images, preparation: Preparation, dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+def _lazy_lookup(
+    images: ImageList, preparation: ImageTransform, dtype: tf.DType
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Reads what is wanted when it is first wanted: a machine of several needs its share of the images only."""
     known: dict[int, np.ndarray] = {}
 
@@ -165,13 +177,15 @@ def _lazy_lookup(images: Images, preparation: Preparation, dtype: tf.DType) -> C
         return known[number]
 
     def lookup(index: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(read, [index], dtype), (None, None, images.channels))
+        return tf.ensure_shape(
+            tf.numpy_function(read, [index], dtype), (None, None, images.channels)
+        )
 
     return lookup
 
 
 def _memory_lookup(
-    prepared: Iterator[np.ndarray], total: int, dtype: tf.DType, images: Images
+    prepared: Iterator[np.ndarray], total: int, dtype: tf.DType, images: ImageList
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """One flat tensor for all, cut by offset: images may differ in size."""
     flat = np.empty(total // dtype.size, dtype.as_numpy_dtype)
@@ -197,8 +211,8 @@ def _memory_lookup(
 
 
 def _disk_lookup(
-    images: Images,
-    preparation: Preparation,
+    images: ImageList,
+    preparation: ImageTransform,
     dtype: tf.DType,
     folder: Path,
     label: str,
@@ -206,7 +220,9 @@ def _disk_lookup(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """One flat file, mapped into memory; reused when names, file times and preparation are the same."""
     stamps = [(info.path.stat().st_mtime_ns, info.path.stat().st_size) for info in images.infos]
-    key = hashlib.sha256(repr((images.names, stamps, preparation, dtype.name, images.channels)).encode()).hexdigest()
+    key = hashlib.sha256(
+        repr((images.names, stamps, preparation, dtype.name, images.channels)).encode()
+    ).hexdigest()
     data_path, index_path = folder / f"{label}.bin", folder / f"{label}.json"
     try:
         index = json.loads(index_path.read_text(encoding="utf-8"))
@@ -217,7 +233,10 @@ def _disk_lookup(
     if index is None:
         try:
             index = _write_disk_cache(
-                _prepared(images, preparation, dtype, label, show_progress), key, data_path, index_path
+                _prepared(images, preparation, dtype, label, show_progress),
+                key,
+                data_path,
+                index_path,
             )
         except OSError as error:
             raise UserError(
@@ -232,12 +251,16 @@ def _disk_lookup(
         return np.array(mapped[offset : offset + int(np.prod(shape))]).reshape(shape)
 
     def lookup(number: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(read, [number], dtype), (None, None, images.channels))
+        return tf.ensure_shape(
+            tf.numpy_function(read, [number], dtype), (None, None, images.channels)
+        )
 
     return lookup
 
 
-def _write_disk_cache(prepared: Iterator[np.ndarray], key: str, data_path: Path, index_path: Path) -> dict:
+def _write_disk_cache(
+    prepared: Iterator[np.ndarray], key: str, data_path: Path, index_path: Path
+) -> dict:
     data_path.parent.mkdir(parents=True, exist_ok=True)
     index_path.unlink(missing_ok=True)
     partial = data_path.with_suffix(".partial")
@@ -258,13 +281,17 @@ def _write_disk_cache(prepared: Iterator[np.ndarray], key: str, data_path: Path,
     return index
 
 
-def _decoding_lookup(images: Images, preparation: Preparation, dtype: tf.DType) -> Callable[[tf.Tensor], tf.Tensor]:
+def _decoding_lookup(
+    images: ImageList, preparation: ImageTransform, dtype: tf.DType
+) -> Callable[[tf.Tensor], tf.Tensor]:
     with _main_memory():
         paths = tf.constant([str(info.path) for info in images.infos])
         fast = tf.constant([info.fast for info in images.infos])
 
     def lookup(index: tf.Tensor) -> tf.Tensor:
-        image = image_io.decode_tensor(paths[index], fast[index], images.channels, dtype, images.max_pixels)
+        image = image_io.decode_tensor(
+            paths[index], fast[index], images.channels, dtype, images.max_pixels
+        )
         return preparation.prepare(image)
 
     return lookup

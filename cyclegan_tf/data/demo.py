@@ -20,7 +20,9 @@ SIZE_PX = 128
 _STREAMS: dict[Stream, int] = {"x": 0, "y": 1, "test": 2}
 
 
-def train_image(domain: Literal["x", "y"], index: int, size_px: int, seed: int = 0) -> NDArray[np.uint8]:
+def train_image(
+    domain: Literal["x", "y"], index: int, size_px: int, seed: int = 0
+) -> NDArray[np.uint8]:
     """A training image; the scenes of X and of Y have nothing in common.
 
     Args:

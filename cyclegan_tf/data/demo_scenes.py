@@ -76,7 +76,9 @@ class Scene:
     meadow: float
     sun: Point
     clouds: tuple[tuple[float, float, float], ...]  # middle x, bottom y, width
-    ridges: tuple[tuple[float, float, float, float], ...]  # base y, amplitude, frequency, phase; far to near
+    ridges: tuple[
+        tuple[float, float, float, float], ...
+    ]  # base y, amplitude, frequency, phase; far to near
     plants: tuple[Plant, ...]  # far to near
     animals: tuple[Animal, ...]  # far to near
 
@@ -84,25 +86,49 @@ class Scene:
 def draw_scene_parameters(rng: np.random.Generator) -> Scene:
     """Draws a scene: one animal, or a big and a small one, in a landscape with trees."""
     horizon, facing = rng.uniform(0.46, 0.6), int(rng.choice((-1, 1)))
-    animals = [_draw_animal(rng, rng.uniform(0.24, 0.3), rng.uniform(0.84, 0.95), facing, rng.random())]
+    animals = [
+        _draw_animal(rng, rng.uniform(0.24, 0.3), rng.uniform(0.84, 0.95), facing, rng.random())
+    ]
     if rng.random() < 0.45:  # a young one behind its parent
         ahead, turned = 0.5 + facing * rng.uniform(0.35, 0.5), int(rng.choice((-1, 1)))
-        animals = [_draw_animal(rng, rng.uniform(0.15, 0.18), rng.uniform(0.7, 0.78), turned, float(facing < 0))]
-        animals += [_draw_animal(rng, rng.uniform(0.23, 0.27), rng.uniform(0.86, 0.95), facing, ahead)]
+        animals = [
+            _draw_animal(
+                rng, rng.uniform(0.15, 0.18), rng.uniform(0.7, 0.78), turned, float(facing < 0)
+            )
+        ]
+        animals += [
+            _draw_animal(rng, rng.uniform(0.23, 0.27), rng.uniform(0.86, 0.95), facing, ahead)
+        ]
     plants = []
     for depth in sorted(rng.random(rng.integers(3, 7)).tolist()):
-        foot, tall = (rng.random(), horizon + 0.02 + 0.1 * depth), (0.16 + 0.16 * depth) * rng.uniform(0.9, 1.25)
+        foot, tall = (
+            (rng.random(), horizon + 0.02 + 0.1 * depth),
+            (0.16 + 0.16 * depth) * rng.uniform(0.9, 1.25),
+        )
         plants.append(Plant(foot, tall, _skewed(rng), "round" if rng.random() < 0.6 else "conifer"))
     for _ in range(rng.integers(10, 18)):
         foot = (rng.random(), rng.uniform(horizon + 0.08, 1.0))
-        plants.append(Plant(foot, 0.04 * foot[1] - 0.01, _skewed(rng), "petal" if rng.random() < 0.35 else "tuft"))
+        plants.append(
+            Plant(
+                foot,
+                0.04 * foot[1] - 0.01,
+                _skewed(rng),
+                "petal" if rng.random() < 0.35 else "tuft",
+            )
+        )
     return Scene(
         horizon=horizon,
         sky=_skewed(rng),
         meadow=_skewed(rng),
         sun=(rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.24)),
-        clouds=tuple((rng.random(), rng.uniform(0.1, 0.3), rng.uniform(0.14, 0.3)) for _ in range(rng.integers(1, 4))),
-        ridges=tuple((horizon - 0.05 * far, *rng.uniform((0.02, 5, 0), (0.05, 10, 6)).tolist()) for far in (3, 2, 1)),
+        clouds=tuple(
+            (rng.random(), rng.uniform(0.1, 0.3), rng.uniform(0.14, 0.3))
+            for _ in range(rng.integers(1, 4))
+        ),
+        ridges=tuple(
+            (horizon - 0.05 * far, *rng.uniform((0.02, 5, 0), (0.05, 10, 6)).tolist())
+            for far in (3, 2, 1)
+        ),
         plants=tuple(plants),
         animals=tuple(animals),
     )
@@ -113,7 +139,9 @@ def _skewed(rng: np.random.Generator) -> float:
     return float(rng.beta(1.2, 2.4))
 
 
-def _draw_animal(rng: np.random.Generator, unit: float, foot_y: float, facing: int, place: float) -> Animal:
+def _draw_animal(
+    rng: np.random.Generator, unit: float, foot_y: float, facing: int, place: float
+) -> Animal:
     """An animal that fits the image: from its left end to its right end as `place` goes from 0 to 1."""
     before, behind = (1.45, 1.0) if facing < 0 else (1.0, 1.45)
     return Animal(
@@ -147,7 +175,9 @@ def render(scene: Scene, world: World, size_px: int) -> NDArray[np.uint8]:
         _paint_plant(canvas, plant)
     for animal in scene.animals:
         _paint_animal(canvas, animal)
-    return np.ascontiguousarray(np.rint(_clip(canvas.pixels, 255.0)).astype(np.uint8).transpose(1, 2, 0))
+    return np.ascontiguousarray(
+        np.rint(_clip(canvas.pixels, 255.0)).astype(np.uint8).transpose(1, 2, 0)
+    )
 
 
 def object_mask(scene: Scene, size_px: int) -> NDArray[np.bool_]:
@@ -172,7 +202,9 @@ class _Canvas:
 
     def __init__(self, size_px: int, world: World) -> None:
         if size_px < 1 or world not in ("x", "y"):
-            raise ValueError(f'size_px must be at least 1 and world "x" or "y", got {size_px} and {world!r}.')
+            raise ValueError(
+                f'size_px must be at least 1 and world "x" or "y", got {size_px} and {world!r}.'
+            )
         self.size_px, self.world = size_px, world
         self.pixels = np.zeros((3, size_px, size_px), np.float32)
         self._centers = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px
@@ -182,7 +214,12 @@ class _Canvas:
         x0, y0 = (min(max(int(edge * size) - 1, 0), size) for edge in (left, top))
         x1, y1 = (min(max(int(edge * size) + 2, 0), size) for edge in (right, bottom))
         pixels = self.pixels[:, y0:y1, x0:x1]
-        return _Patch((slice(y0, y1), slice(x0, x1)), pixels, self._centers[None, x0:x1], self._centers[y0:y1, None])
+        return _Patch(
+            (slice(y0, y1), slice(x0, x1)),
+            pixels,
+            self._centers[None, x0:x1],
+            self._centers[y0:y1, None],
+        )
 
     def blend(self, patch: _Patch, distance: Floats, color: Floats, opacity: float = 1.0) -> None:
         """Paints where the signed distance is negative, with a soft edge one pixel wide (anti-aliasing)."""
@@ -215,13 +252,24 @@ def _paint_landscape(canvas: _Canvas, scene: Scene) -> None:
     for x, y, width in scene.clouds:
         patch = canvas.patch(x - 0.6 * width, y - 0.4 * width, x + 0.6 * width, y)
         puffs = (-0.3, 0.06, 0.13), (-0.07, 0.14, 0.2), (0.16, 0.1, 0.16), (0.36, 0.04, 0.1)
-        balls = [_ball(patch, x + dx * width, y - dy * width, radius * width) for dx, dy, radius in puffs]
-        canvas.blend(patch, np.maximum(np.min(balls, axis=0), patch.y - y), canvas.color("cloud", scene.sky), 0.9)
+        balls = [
+            _ball(patch, x + dx * width, y - dy * width, radius * width) for dx, dy, radius in puffs
+        ]
+        canvas.blend(
+            patch,
+            np.maximum(np.min(balls, axis=0), patch.y - y),
+            canvas.color("cloud", scene.sky),
+            0.9,
+        )
     meadow, ridge = canvas.color("meadow", scene.meadow), canvas.color("ridge", scene.meadow)
     for nearness, (base, height, frequency, phase) in enumerate(scene.ridges):
         patch = canvas.patch(0.0, base - 1.5 * height, 1.0, scene.horizon + 0.03)
-        top = base - height * (np.sin(frequency * patch.x + phase) + 0.4 * np.sin(2.3 * frequency * patch.x))
-        canvas.blend(patch, top - patch.y, ridge + (0.6 * nearness / len(scene.ridges)) * (meadow - ridge))
+        top = base - height * (
+            np.sin(frequency * patch.x + phase) + 0.4 * np.sin(2.3 * frequency * patch.x)
+        )
+        canvas.blend(
+            patch, top - patch.y, ridge + (0.6 * nearness / len(scene.ridges)) * (meadow - ridge)
+        )
     patch = canvas.patch(0.0, scene.horizon - 0.02, 1.0, 1.0)
     top = scene.horizon + 0.012 * np.sin(5.0 * patch.x + scene.ridges[0][3])
     depth = _clip((patch.y - scene.horizon) / (1.0 - scene.horizon))
@@ -237,12 +285,23 @@ def _paint_plant(canvas: _Canvas, plant: Plant) -> None:
         trunk = np.maximum(aside - 0.045 * tall, np.abs(up - 0.2 * tall) - 0.2 * tall)
         canvas.blend(patch, trunk, canvas.color("trunk", plant.color))
     if plant.kind == "round":
-        crown = (0.13, 0.5, 0.22, 0.84), (-0.13, 0.52, 0.22, 0.92), (0, 0.74, 0.25, 1), (-0.06, 0.79, 0.16, 1.12)
+        crown = (
+            (0.13, 0.5, 0.22, 0.84),
+            (-0.13, 0.52, 0.22, 0.92),
+            (0, 0.74, 0.25, 1),
+            (-0.06, 0.79, 0.16, 1.12),
+        )
         for dx, dy, radius, tone in crown:
-            canvas.blend(patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), color * tone)
+            canvas.blend(
+                patch, _ball(patch, x + dx * tall, y - dy * tall, radius * tall), color * tone
+            )
     elif plant.kind == "conifer":
         color = color * np.where(patch.x < x, np.float32(1.1), np.float32(0.92))
-        for low, high, slope, tone in (0.14, 0.64, 0.56, 0.9), (0.38, 0.9, 0.44, 1.0), (0.64, 1.15, 0.33, 1.1):
+        for low, high, slope, tone in (
+            (0.14, 0.64, 0.56, 0.9),
+            (0.38, 0.9, 0.44, 1.0),
+            (0.64, 1.15, 0.33, 1.1),
+        ):
             flank = (aside + slope * (up - high * tall)) / math.hypot(1.0, slope)
             canvas.blend(patch, np.maximum(flank, low * tall - up), color * tone)
     elif plant.kind == "tuft":
@@ -259,7 +318,9 @@ class _Cone(NamedTuple):
     end: Point
     r0: float
     r1: float
-    rings: Point | None = None  # stripes counted up to its start and end; None for stripes along its upper outline
+    rings: Point | None = (
+        None  # stripes counted up to its start and end; None for stripes along its upper outline
+    )
     dark_from: float = 9.0  # the share of its length from which it is dark: hooves, muzzle
 
 
@@ -267,12 +328,16 @@ def _reach(start: Point, angle: float, far: float) -> Point:
     return start[0] + far * math.cos(angle), start[1] + far * math.sin(angle)
 
 
-def _leg(animal: Animal, x: float, drop: float, thick: float, swing: float, bend: float) -> list[_Cone]:
+def _leg(
+    animal: Animal, x: float, drop: float, thick: float, swing: float, bend: float
+) -> list[_Cone]:
     top = (x, animal.leg + 0.1 - drop)
     half = 0.5 * (top[1] - 0.05) / math.cos(swing)
     knee = _reach(top, swing + bend - 0.5 * math.pi, half)
     hoof = (knee[0] + half * math.sin(swing - bend), 0.05)
-    count = FIRST_STRIPE + (GIRTH * animal.girth + drop) / STRIPE_PITCH  # the rings carry on the trunk's stripes
+    count = (
+        FIRST_STRIPE + (GIRTH * animal.girth + drop) / STRIPE_PITCH
+    )  # the rings carry on the trunk's stripes
     upper = _Cone(top, knee, thick, 0.095, (count, count + 1.5))
     return [upper, _Cone(knee, hoof, 0.085, 0.075, (count + 1.5, count + 3.0), 0.8)]
 
@@ -286,18 +351,32 @@ def _skeleton(animal: Animal) -> list[tuple[float, list[_Cone]]]:
     brow = _reach(poll, droop + 1.9, 0.09)
     dock = (-0.5 - 0.8 * girth, back + 0.12)
     hock = (dock[0] - 0.14, back - 0.18)
-    tail = [_Cone(dock, hock, 0.05, 0.045), _Cone(hock, _reach(hock, -1.65, 0.27), 0.05, 0.075, dark_from=-9.0)]
+    tail = [
+        _Cone(dock, hock, 0.05, 0.045),
+        _Cone(hock, _reach(hock, -1.65, 0.27), 0.05, 0.075, dark_from=-9.0),
+    ]
     far = _leg(animal, -0.6, 0.1, 0.17, -swing, 0.1) + _leg(animal, 0.42, 0.1, 0.14, swing, -0.06)
     far += [_Cone(brow, _reach(brow, droop + 1.75, 0.2), 0.06, 0.02)]
-    near = [_Cone((-0.5, back), (0.46, back - 0.02), 1.04 * girth, girth), _Cone(base, poll, 0.23, 0.13)]
+    near = [
+        _Cone((-0.5, back), (0.46, back - 0.02), 1.04 * girth, girth),
+        _Cone(base, poll, 0.23, 0.13),
+    ]
     ear = _Cone(brow, _reach(brow, droop + 2.25, 0.2), 0.06, 0.02)
     near += [_Cone(poll, _reach(poll, droop, 0.36), 0.135, 0.09, dark_from=0.78), ear]
-    near += _leg(animal, -0.52, 0.06, 0.22, swing, 0.12) + _leg(animal, 0.42, 0.1, 0.16, -swing, -0.06)
+    near += _leg(animal, -0.52, 0.06, 0.22, swing, 0.12) + _leg(
+        animal, 0.42, 0.1, 0.16, -swing, -0.06
+    )
     crest = animal.neck + 0.5 * math.pi
     mane = [_Cone(_reach(base, crest, 0.2), _reach(poll, crest, 0.11), 0.07, 0.08, dark_from=-9.0)]
     for angle in (droop + 1.4, droop + 1.85) if animal.horns else ():
         mane += [_Cone(brow, _reach(brow, angle, 0.4), 0.045, 0.01, dark_from=-9.0)]
-    eye = _Cone(_reach(poll, droop + 0.5, 0.11), _reach(poll, droop + 0.5, 0.12), 0.035, 0.035, dark_from=-9.0)
+    eye = _Cone(
+        _reach(poll, droop + 0.5, 0.11),
+        _reach(poll, droop + 0.5, 0.12),
+        0.035,
+        0.035,
+        dark_from=-9.0,
+    )
     return [(0.84, far), (1.0, tail + mane), (1.0, near), (1.0, [eye])]
 
 
@@ -310,13 +389,17 @@ def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
     for brightness, cones in _skeleton(animal):
         patch, distance, phase, lit, darkness = _measure(canvas, animal, cones)
         light, band = (canvas.color(f"coat_{part}", animal.coat) for part in ("light", "band"))
-        stripes = _clip(0.5 - (np.abs(phase % 1.0 - 0.5) - 0.21) * (STRIPE_PITCH * unit * canvas.size_px))
+        stripes = _clip(
+            0.5 - (np.abs(phase % 1.0 - 0.5) - 0.21) * (STRIPE_PITCH * unit * canvas.size_px)
+        )
         color = light + stripes * (band - light)
         color += darkness * (dark - color)
         canvas.blend(patch, distance, color * (brightness * (0.98 + 0.14 * lit)))
 
 
-def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patch, Floats, Floats, Floats, Floats]:
+def _measure(
+    canvas: _Canvas, animal: Animal, cones: list[_Cone]
+) -> tuple[_Patch, Floats, Floats, Floats, Floats]:
     """A smooth union of cones: signed distance (image widths), stripe phase, light and darkness, each (H, W).
 
     The soft minimum's weights also blend the phases, so stripes bend where parts of the body meet.
@@ -325,7 +408,12 @@ def _measure(canvas: _Canvas, animal: Animal, cones: list[_Cone]) -> tuple[_Patc
     sums = np.zeros((4, canvas.size_px, canvas.size_px), np.float32)
     for (x0, y0), (x1, y1), r0, r1, rings, dark_from in cones:
         fat = max(r0, r1) + 4.5 * SOFTNESS  # farther out, its weight is below 2 % of the outline's
-        dx, dy, wide, high = x1 - x0, y1 - y0, unit * (0.5 * abs(x1 - x0) + fat), unit * (0.5 * abs(y1 - y0) + fat)
+        dx, dy, wide, high = (
+            x1 - x0,
+            y1 - y0,
+            unit * (0.5 * abs(x1 - x0) + fat),
+            unit * (0.5 * abs(y1 - y0) + fat),
+        )
         x, y = foot_x + facing * unit * 0.5 * (x0 + x1), foot_y - unit * 0.5 * (y0 + y1)
         boxes.append((x - wide, y - high, x + wide, y + high))
         patch = canvas.patch(*boxes[-1])

@@ -1,7 +1,7 @@
 """The order of images and their way into the training step.
 
 Which images a step shows, and how each is cropped and mirrored, is a function of (seed, step): nothing is
-drawn from a generator that would have to be saved. Images stand still in a `Store`; shuffling is a
+drawn from a generator that would have to be saved. Images stand still in a `ImageCache`; shuffling is a
 permutation that can be asked for one position at a time.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from cyclegan_tf.data.cache import Store, read_checked
-from cyclegan_tf.data.sources import Images
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.cache import ImageCache, read_checked
+from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 
 DOMAINS = {"x": 0, "y": 1}
@@ -22,7 +22,7 @@ _ORDER, _AUGMENTATION = 0, 1
 
 
 @dataclass(frozen=True)
-class Order:
+class SamplingOrder:
     """Which image of each domain stands at each position of the training.
 
     Every epoch shows each image of the larger domain once, less what does not fill a last batch. The
@@ -73,10 +73,10 @@ def _base_seed(seed: int, purpose: int, domain: str) -> tf.Tensor:
 
 
 def training_dataset(
-    store_x: Store,
-    store_y: Store,
-    order: Order,
-    preparation: Preparation,
+    store_x: ImageCache,
+    store_y: ImageCache,
+    order: SamplingOrder,
+    preparation: ImageTransform,
     start_step: int,
     end_step: int,
     part: int = 0,
@@ -101,10 +101,12 @@ def training_dataset(
     def position(count: tf.Tensor) -> tf.Tensor:
         return count // size * order.batch_size + part * size + count % size
 
-    def image(domain: str, store: Store, position: tf.Tensor) -> tf.Tensor:
+    def image(domain: str, store: ImageCache, position: tf.Tensor) -> tf.Tensor:
         base = _base_seed(order.seed, _AUGMENTATION, domain)
         seed = tf.random.experimental.stateless_fold_in(base, position)
-        return image_io.to_signed(preparation.augment(store.lookup(order.image(domain, position)), seed))
+        return image_io.to_signed(
+            preparation.augment(store.lookup(order.image(domain, position)), seed)
+        )
 
     @tf.autograph.experimental.do_not_convert  # all is in operations already, and converting takes two seconds
     def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -124,7 +126,9 @@ def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def find_unreadable(order: Order, step: int, images_x: Images, images_y: Images) -> None:
+def find_unreadable(
+    order: SamplingOrder, step: int, images_x: ImageList, images_y: ImageList
+) -> None:
     """Reads the images of one step plainly, so that the one a pipeline failed on is named.
 
     Raises:
@@ -136,24 +140,27 @@ def find_unreadable(order: Order, step: int, images_x: Images, images_y: Images)
             read_checked(images, int(order.image(domain, position)))
 
 
-def evaluation_reader(images: Images, preparation: Preparation) -> Callable[[int], tf.Tensor]:
+def evaluation_reader(images: ImageList, preparation: ImageTransform) -> Callable[[int], tf.Tensor]:
     """index -> float32 (1, H, W, C) in [-1, 1]: a test image as the networks see it, nothing random."""
 
     def read(index: int) -> tf.Tensor:
         image = tf.constant(read_checked(images, index))
-        return image_io.to_signed(preparation.prepare_test(image))[tf.newaxis]
+        return image_io.to_signed(preparation.transform_test(image))[tf.newaxis]
 
     return read
 
 
 def evaluation_pairs(
-    images_x: Images, images_y: Images, preparation: Preparation, count: int
+    images_x: ImageList, images_y: ImageList, preparation: ImageTransform, count: int
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
     """The first `count` test images of each domain, one by one; the shorter list goes round.
 
     Yields:
       (real_x, real_y), each float32 (1, H, W, C) in [-1, 1].
     """
-    read_x, read_y = evaluation_reader(images_x, preparation), evaluation_reader(images_y, preparation)
+    read_x, read_y = (
+        evaluation_reader(images_x, preparation),
+        evaluation_reader(images_y, preparation),
+    )
     for index in range(min(count, max(len(images_x), len(images_y)))):
         yield read_x(index % len(images_x)), read_y(index % len(images_y))

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.data.cache import Store, read_checked
-from cyclegan_tf.data.sources import Images
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.cache import ImageCache, read_checked
+from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.image_quality import reduced
 
@@ -28,7 +28,7 @@ COPY_DEVIATION = 10 / 255
 """Standard deviation of the largest channel, reduced and as a share of white, below which an image is no copy of a
 similar one: there is more than one tile of a map that shows water."""
 
-LOOKED_AT = 1000
+MAX_SAMPLED = 1000
 """So many at most, spread over the list, of images that must be decoded for it."""
 
 LOOKED_AT_BYTES = 2**30
@@ -37,25 +37,29 @@ LOOKED_AT_BYTES = 2**30
 _SPARSE = 8
 
 
-def prepared_training(images: Images, store: Store) -> Iterable[tuple[str, np.ndarray]]:
+def prepared_training(images: ImageList, store: ImageCache) -> Iterable[tuple[str, np.ndarray]]:
     """Names and prepared images, uint8 or uint16 (H, W, C).
 
-    All of them up to `LOOKED_AT_BYTES`, or `LOOKED_AT` where none are kept; of more, an even sample.
+    All of them up to `LOOKED_AT_BYTES`, or `MAX_SAMPLED` where none are kept; of more, an even sample.
     """
-    most = LOOKED_AT if store.kind == "off" else LOOKED_AT_BYTES * len(store) // max(store.bytes, 1)
+    most = (
+        MAX_SAMPLED if store.kind == "off" else LOOKED_AT_BYTES * len(store) // max(store.bytes, 1)
+    )
     # Outside a graph, an image that cannot be decoded is named.
     lookup = store.lookup if store.kind == "off" else tf.function(store.lookup, autograph=False)
     for index in _sample(len(store), most):
         yield images.names[index], lookup(tf.constant(index, tf.int64)).numpy()
 
 
-def prepared_test(images: Images, preparation: Preparation, dtype: np.dtype) -> Iterable[tuple[str, np.ndarray]]:
-    """Names and test images of `dtype`, prepared as training images are; at most `LOOKED_AT`.
+def prepared_test(
+    images: ImageList, preparation: ImageTransform, dtype: np.dtype
+) -> Iterable[tuple[str, np.ndarray]]:
+    """Names and test images of `dtype`, prepared as training images are; at most `MAX_SAMPLED`.
 
     Raises:
       UserError: one cannot be decoded.
     """
-    for index in _sample(len(images), LOOKED_AT):
+    for index in _sample(len(images), MAX_SAMPLED):
         image = image_io.as_dtype(read_checked(images, index), dtype)
         yield images.names[index], preparation.prepare(tf.constant(image)).numpy()
 
@@ -103,7 +107,9 @@ def is_flat(image: np.ndarray) -> bool:
 
 def _small(image: np.ndarray) -> np.ndarray:
     """uint8 or uint16 (H, W, C) -> float32 (256, C), area means as shares of white."""
-    return (reduced(image) / np.iinfo(image.dtype).max).astype(np.float32).reshape(-1, image.shape[-1])
+    return (
+        (reduced(image) / np.iinfo(image.dtype).max).astype(np.float32).reshape(-1, image.shape[-1])
+    )
 
 
 def _finder_of_copies(known: list[np.ndarray]) -> Callable[[np.ndarray], bool]:

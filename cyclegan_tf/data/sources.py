@@ -17,7 +17,7 @@ FOLDERS = ("trainA", "trainB", "testA", "testB")
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageList:
     """A list of images, decoded on demand.
 
     Attributes:
@@ -39,7 +39,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Source:
+class UnpairedDataset:
     """Both domains' train and test images; a test list may be empty.
 
     Attributes:
@@ -47,24 +47,29 @@ class Source:
       notes: facts worth telling once.
     """
 
-    train_x: Images
-    train_y: Images
-    test_x: Images
-    test_y: Images
+    train_x: ImageList
+    train_y: ImageList
+    test_x: ImageList
+    test_y: ImageList
     description: str
     notes: tuple[str, ...] = ()
 
     def record(self) -> dict[str, list[str]]:
         """Names by list, as kept in the run directory."""
-        return {name: list(getattr(self, name).names) for name in ("train_x", "train_y", "test_x", "test_y")}
+        return {
+            name: list(getattr(self, name).names)
+            for name in ("train_x", "train_y", "test_x", "test_y")
+        }
 
 
-def to_be_mended(error: image_io.ImageError) -> UserError:
+def as_user_error(error: image_io.ImageError) -> UserError:
     """The same complaint, with what to do about an image of a data set."""
-    return UserError(f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files).")
+    return UserError(
+        f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files)."
+    )
 
 
-def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: int) -> Images:
+def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: int) -> ImageList:
     infos = []
     for path in paths:
         try:
@@ -72,8 +77,8 @@ def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: i
             info.require_channels(channels)
             infos.append(info)
         except image_io.ImageError as error:
-            raise to_be_mended(error) from error
-    return Images(
+            raise as_user_error(error) from error
+    return ImageList(
         names=tuple(path.relative_to(root).as_posix() for path in paths),
         channels=channels,
         read=lambda index: image_io.read(paths[index], channels, max_pixels),
@@ -90,18 +95,22 @@ def _list(folder: Path, what: str) -> list[Path]:
 
 def _nonempty(paths: list[Path], folder: Path) -> list[Path]:
     if not paths:
-        raise UserError(f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs some.")
+        raise UserError(
+            f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs some."
+        )
     return paths
 
 
-def _notes(lists: Sequence[Images]) -> tuple[str, ...]:
+def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
     alpha = [info for images in lists for info in images.infos if info.has_alpha]
     if not alpha:
         return ()
-    return (f"{len(alpha)} images have transparency and are laid on white (first: {alpha[0].path.name})",)
+    return (
+        f"{len(alpha)} images have transparency and are laid on white (first: {alpha[0].path.name})",
+    )
 
 
-def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> Source:
+def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> UnpairedDataset:
     """The layout of the paper's data sets: trainA, trainB and, where there is one, a test split testA, testB.
 
     Raises:
@@ -134,16 +143,16 @@ def open_two_folders(
     channels_y: int,
     max_pixels: int,
     recorded: dict[str, list[str]] | None = None,
-) -> Source:
+) -> UnpairedDataset:
     """Two plain folders, each split into train and test.
 
     An image's side is decided by a hash of its name and the seed, so that adding images moves no other one.
-    `recorded` (a `Source.record`) keeps the split that a run began with, new images going to training.
+    `recorded` (a `UnpairedDataset.record`) keeps the split that a run began with, new images going to training.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
-    lists: dict[str, Images] = {}
+    lists: dict[str, ImageList] = {}
     for domain, folder, channels in (("x", x_dir, channels_x), ("y", y_dir, channels_y)):
         paths = _nonempty(_list(folder, f"data.{domain}_dir"), folder)
         names = [path.relative_to(folder).as_posix() for path in paths]
@@ -151,32 +160,40 @@ def open_two_folders(
             held_out = set(recorded[f"test_{domain}"])
         else:
             count = min(round(test_fraction * len(names)), len(names) - 1)
-            by_hash = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+            by_hash = sorted(
+                names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()
+            )
             held_out = set(by_hash[:count])
         for split, wanted in (("train", False), ("test", True)):
-            chosen = [path for path, name in zip(paths, names, strict=True) if (name in held_out) == wanted]
+            chosen = [
+                path
+                for path, name in zip(paths, names, strict=True)
+                if (name in held_out) == wanted
+            ]
             lists[f"{split}_{domain}"] = _file_images(chosen, folder, channels, max_pixels)
     ordered = [lists[name] for name in ("train_x", "train_y", "test_x", "test_y")]
     return _source(f"{x_dir} and {y_dir}", ordered)
 
 
-def open_demo(seed: int = 0) -> Source:
+def open_demo(seed: int = 0) -> UnpairedDataset:
     """The built-in scenes, drawn when read; train halves unpaired, the test split paired."""
     from cyclegan_tf.data import demo
 
-    def train(domain: Literal["x", "y"]) -> Images:
+    def train(domain: Literal["x", "y"]) -> ImageList:
         names = tuple(f"train/{domain}/{index:04d}" for index in range(demo.TRAIN_IMAGES))
-        return Images(names, 3, lambda index: demo.train_image(domain, index, demo.SIZE_PX, seed))
+        return ImageList(
+            names, 3, lambda index: demo.train_image(domain, index, demo.SIZE_PX, seed)
+        )
 
-    def test(side: int) -> Images:
+    def test(side: int) -> ImageList:
         names = tuple(f"test/{index:04d}" for index in range(demo.TEST_IMAGES))
-        return Images(names, 3, lambda index: demo.test_pair(index, demo.SIZE_PX, seed)[side])
+        return ImageList(names, 3, lambda index: demo.test_pair(index, demo.SIZE_PX, seed)[side])
 
     lists = [train("x"), train("y"), test(0), test(1)]
     return _source("the built-in demo scenes", lists)
 
 
-def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int) -> Source:
+def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int) -> UnpairedDataset:
     """A tensorflow-datasets builder with splits trainA, trainB, testA, testB and a feature "image".
 
     Downloads and prepares it where that has not been done.
@@ -189,7 +206,9 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
     try:
         builder = tfds.builder(name, data_dir=tfds_dir)
         builder.download_and_prepare()
-    except Exception as error:  # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
+    except (
+        Exception
+    ) as error:  # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"data.source tfds:{name} cannot be prepared: {reason} "
@@ -203,19 +222,22 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
     lists = []
     for split in FOLDERS:
         channels = channels_x if split.endswith("A") else channels_y
-        stored = [example["image"] for example in tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))]
+        stored = [
+            example["image"]
+            for example in tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))
+        ]
         if stored and stored[0].shape[-1] != channels:
             raise UserError(
                 f"data.source tfds:{name} has {stored[0].shape[-1]} channels in {split}, "
                 f"but data.channels_{'x' if split.endswith('A') else 'y'} is {channels}."
             )
         names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
-        lists.append(Images(names, channels, stored.__getitem__))
+        lists.append(ImageList(names, channels, stored.__getitem__))
     return _source(f"tensorflow-datasets {name}", lists)
 
 
-def _source(what: str, lists: Sequence[Images]) -> Source:
+def _source(what: str, lists: Sequence[ImageList]) -> UnpairedDataset:
     """From the four lists in the order of `FOLDERS`."""
     train_x, train_y, test_x, test_y = lists
     description = f"{what}: X {len(train_x)} train, {len(test_x)} test; Y {len(train_y)} train, {len(test_y)} test"
-    return Source(train_x, train_y, test_x, test_y, description, _notes(lists))
+    return UnpairedDataset(train_x, train_y, test_x, test_y, description, _notes(lists))

@@ -30,7 +30,9 @@ def resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(image)
 
     def resized(antialias: bool) -> tf.Tensor:
-        smooth = tf.image.resize(image, tf.stack([height, width]), method="bicubic", antialias=antialias)
+        smooth = tf.image.resize(
+            image, tf.stack([height, width]), method="bicubic", antialias=antialias
+        )
         return tf.cast(tf.clip_by_value(tf.round(smooth), 0, image.dtype.max), image.dtype)
 
     def changed() -> tf.Tensor:
@@ -43,21 +45,21 @@ def resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class ImageTransform:
     """Sizes and chance of one data set.
 
     Attributes:
       mode: one of config's `data.preprocess`.
       load_size_px: side, or width, before the crop.
       crop_size_px: side of the square crop.
-      multiple_px: sides handed to the networks are multiples of this.
+      size_divisor_px: sides handed to the networks are multiples of this.
       flip: mirror at random.
     """
 
     mode: str
     load_size_px: int
     crop_size_px: int
-    multiple_px: int = 4
+    size_divisor_px: int = 4
     flip: bool = True
 
     @property
@@ -69,11 +71,13 @@ class Preparation:
         """Size after `prepare`: int32 in, int32 out, scalars or vectors."""
         crop = self.crop_size_px
         if self.mode == "resize_and_crop":
-            return tf.fill(tf.shape(height), self.load_size_px), tf.fill(tf.shape(width), self.load_size_px)
+            return tf.fill(tf.shape(height), self.load_size_px), tf.fill(
+                tf.shape(width), self.load_size_px
+            )
         if self.mode in ("scale_width_and_crop", "scale_width"):
-            least = crop if self.mode == "scale_width_and_crop" else self.multiple_px
+            least = crop if self.mode == "scale_width_and_crop" else self.size_divisor_px
             return _scaled_to_width(height, width, self.load_size_px, least)
-        return _grown(height, width, crop if self.mode == "crop" else self.multiple_px)
+        return _grown(height, width, crop if self.mode == "crop" else self.size_divisor_px)
 
     def test_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Size of a test image before it is trimmed to multiples: no crop is taken from it."""
@@ -81,20 +85,20 @@ class Preparation:
             return tf.constant(self.crop_size_px), tf.constant(self.crop_size_px)
         if self.mode in ("scale_width_and_crop", "scale_width"):
             target = self.crop_size_px if self.mode == "scale_width_and_crop" else self.load_size_px
-            return _scaled_to_width(height, width, target, self.multiple_px)
-        return _grown(height, width, self.multiple_px)
+            return _scaled_to_width(height, width, target, self.size_divisor_px)
+        return _grown(height, width, self.size_divisor_px)
 
     def prepare(self, image: tf.Tensor) -> tf.Tensor:
         """The part without chance: uint8 or uint16 (H, W, C) in, same dtype out, at the size to crop from."""
         shape = tf.shape(image)
         return resize(image, *self.prepared_size(shape[0], shape[1]))
 
-    def prepare_test(self, image: tf.Tensor) -> tf.Tensor:
+    def transform_test(self, image: tf.Tensor) -> tf.Tensor:
         """A test image: resized alike, nothing random, trimmed around the center to whole multiples."""
         shape = tf.shape(image)
         image = resize(image, *self.test_size(shape[0], shape[1]))
         size = tf.shape(image)[:2]
-        kept = size // self.multiple_px * self.multiple_px
+        kept = size // self.size_divisor_px * self.size_divisor_px
         top_left = (size - kept) // 2
         return image[top_left[0] : top_left[0] + kept[0], top_left[1] : top_left[1] + kept[1]]
 
@@ -109,18 +113,24 @@ class Preparation:
         if self.fixed_size_px:
             kept = tf.constant([self.crop_size_px, self.crop_size_px])
         else:
-            kept = size // self.multiple_px * self.multiple_px
+            kept = size // self.size_divisor_px * self.size_divisor_px
         draws = tf.random.stateless_uniform((3,), seed)
         # A draw just under 1 may round up to the excluded end in float32.
-        offset = tf.minimum(tf.cast(draws[:2] * tf.cast(size - kept + 1, tf.float32), tf.int32), size - kept)
+        offset = tf.minimum(
+            tf.cast(draws[:2] * tf.cast(size - kept + 1, tf.float32), tf.int32), size - kept
+        )
         cut = tf.slice(image, [offset[0], offset[1], 0], [kept[0], kept[1], -1])
         if self.flip:
             cut = tf.cond(draws[2] < 0.5, lambda: tf.reverse(cut, [1]), lambda: cut)
         return tf.ensure_shape(cut, (self.fixed_size_px, self.fixed_size_px, image.shape[-1]))
 
 
-def _scaled_to_width(height: tf.Tensor, width: tf.Tensor, target: int, least: int) -> tuple[tf.Tensor, tf.Tensor]:
-    scaled = tf.cast(tf.round(tf.cast(height * target, tf.float32) / tf.cast(width, tf.float32)), tf.int32)
+def _scaled_to_width(
+    height: tf.Tensor, width: tf.Tensor, target: int, least: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    scaled = tf.cast(
+        tf.round(tf.cast(height * target, tf.float32) / tf.cast(width, tf.float32)), tf.int32
+    )
     return tf.maximum(scaled, least), tf.fill(tf.shape(width), target)
 
 
@@ -129,6 +139,8 @@ def _grown(height: tf.Tensor, width: tf.Tensor, least: int) -> tuple[tf.Tensor, 
     short = tf.minimum(height, width)
 
     def side(length: tf.Tensor) -> tf.Tensor:
-        return tf.where(short < least, tf.maximum((length * least + short - 1) // short, least), length)
+        return tf.where(
+            short < least, tf.maximum((length * least + short - 1) // short, least), length
+        )
 
     return side(height), side(width)

@@ -37,7 +37,10 @@ def choose_precision(wanted: str) -> tuple[str, str]:
     if "amx_bf16" in flags:
         return "mixed_bfloat16", "the CPU has bfloat16 matrix units (AMX)"
     if "avx512_bf16" in flags:
-        return "mixed_bfloat16", "the CPU multiplies bfloat16 twice as fast as float32 (AVX-512 BF16)"
+        return (
+            "mixed_bfloat16",
+            "the CPU multiplies bfloat16 twice as fast as float32 (AVX-512 BF16)",
+        )
     return "float32", "the CPU has no bfloat16 instructions (AMX, AVX-512 BF16)"
 
 

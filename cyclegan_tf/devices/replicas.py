@@ -14,7 +14,11 @@ import tensorflow as tf
 
 def count() -> int:
     """Replicas that do the step at hand; 1 outside `strategy.run`."""
-    return tf.distribute.get_strategy().num_replicas_in_sync if tf.distribute.get_replica_context() else 1
+    return (
+        tf.distribute.get_strategy().num_replicas_in_sync
+        if tf.distribute.get_replica_context()
+        else 1
+    )
 
 
 def number() -> tf.Tensor:
@@ -28,10 +32,12 @@ def mean(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """Means over the replicas, the same on each: of gradients of local means, the gradient of the global mean."""
     if count() == 1 or not tensors:
         return list(tensors)
-    return list(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, list(tensors)))
+    return list(
+        tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, list(tensors))
+    )
 
 
-def mean_of_scalars(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def all_reduce_mean(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Means over the replicas of float32 scalars, in one message."""
     if count() == 1 or not values:
         return dict(values)
@@ -39,7 +45,7 @@ def mean_of_scalars(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return dict(zip(values, tf.unstack(means, num=len(values)), strict=True))
 
 
-def gathered(images: tf.Tensor) -> tf.Tensor:
+def all_gather(images: tf.Tensor) -> tf.Tensor:
     """The images of all replicas, float (N, H, W, C) -> (R N, H, W, C) in the order of the global batch."""
     replicas = count()
     if replicas == 1:
@@ -49,7 +55,9 @@ def gathered(images: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(everywhere, (size, *images.shape[1:]))
 
 
-def own_slice(batch: tf.Tensor, parts: int | None = None, part: tf.Tensor | None = None) -> tf.Tensor:
+def local_slice(
+    batch: tf.Tensor, parts: int | None = None, part: tf.Tensor | None = None
+) -> tf.Tensor:
     """One of equal parts of a batch along its first axis.
 
     Args:

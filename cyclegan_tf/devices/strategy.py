@@ -41,7 +41,9 @@ def choose(wanted: str, cluster: Cluster | None, devices: Mapping[str, int]) -> 
       UserError: what is wanted is not there.
     """
     if wanted == "multi_worker" and cluster is None:
-        raise UserError(f"training.strategy is 'multi_worker', but {VARIABLE} names no other machine; set it on each.")
+        raise UserError(
+            f"training.strategy is 'multi_worker', but {VARIABLE} names no other machine; set it on each."
+        )
     if wanted in ("none", "mirrored", "tpu") and cluster is not None:
         raise UserError(
             f"training.strategy is {wanted!r}, but {VARIABLE} names {len(cluster.addresses)} machines; "
@@ -60,7 +62,7 @@ def choose(wanted: str, cluster: Cluster | None, devices: Mapping[str, int]) -> 
     return "none", "one device"
 
 
-class Devices:
+class DistributionContext:
     """The devices that train together; with one alone, nothing of `tf.distribute` is used.
 
     Args:
@@ -101,7 +103,7 @@ class Devices:
     def _make(self, cluster: Cluster | None) -> tf.distribute.Strategy | None:
         if self.kind == "none":
             return None
-        Devices.in_use = True
+        DistributionContext.in_use = True
         if self.kind == "tpu":
             # After TensorFlow's guide; nobody has run this here.
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
@@ -119,7 +121,9 @@ class Devices:
             implementation=kinds.NCCL if tf.config.list_physical_devices("GPU") else kinds.AUTO
         )
         limit = cluster_ground.START_SECONDS
-        with _ending_after(limit, f"error: not all of {', '.join(cluster.addresses)} came within {limit} s."):
+        with _ending_after(
+            limit, f"error: not all of {', '.join(cluster.addresses)} came within {limit} s."
+        ):
             return tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
 
     @property
@@ -162,9 +166,13 @@ class Devices:
 
     def scope(self) -> contextlib.AbstractContextManager[None]:
         """Where the model's variables must be made."""
-        return cluster_ground.replicated(self.strategy) if self.strategy else contextlib.nullcontext()
+        return (
+            cluster_ground.replicated(self.strategy) if self.strategy else contextlib.nullcontext()
+        )
 
-    def step(self, train: Callable[[Batch], dict[str, tf.Tensor]]) -> Callable[[Batch], dict[str, tf.Tensor]]:
+    def step(
+        self, train: Callable[[Batch], dict[str, tf.Tensor]]
+    ) -> Callable[[Batch], dict[str, tf.Tensor]]:
         """A step of one replica as a step of all, over this machine's part of a global batch.
 
         Args:
@@ -177,12 +185,15 @@ class Devices:
         def of_replica(batch: Batch) -> dict[str, tf.Tensor]:
             with tf.device("CPU:0"):  # so that a device is sent its slice only
                 here = replicas.number() - self.worker * self.replicas_here
-                batch = tuple(replicas.own_slice(part, self.replicas_here, here) for part in batch)
+                batch = tuple(
+                    replicas.local_slice(part, self.replicas_here, here) for part in batch
+                )
             return train(batch)
 
         def of_all(batch: Batch) -> dict[str, tf.Tensor]:
             return tf.nest.map_structure(
-                lambda value: strategy.experimental_local_results(value)[0], strategy.run(of_replica, args=(batch,))
+                lambda value: strategy.experimental_local_results(value)[0],
+                strategy.run(of_replica, args=(batch,)),
             )
 
         return of_all
@@ -197,7 +208,9 @@ class Devices:
             own = tf.where(here == 0, value, tf.zeros_like(value))
             return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own)
 
-        return self.strategy.experimental_local_results(self.strategy.run(of_replica, args=(value,)))[0]
+        return self.strategy.experimental_local_results(
+            self.strategy.run(of_replica, args=(value,))
+        )[0]
 
     def total(self, value: np.ndarray) -> np.ndarray:
         """The sum over machines of an array of the same shape and dtype (float32, float64, int64) on each."""
@@ -206,7 +219,7 @@ class Devices:
         flat = tf.constant(value.ravel())
         return self._add[flat.dtype](flat).numpy().reshape(value.shape)
 
-    def from_all(self, text: str) -> list[str]:
+    def all_gather_text(self, text: str) -> list[str]:
         """A text of each machine, in their order."""
         data = np.frombuffer(text.encode(), np.uint8).astype(np.int64)
         lengths = np.zeros(self.workers, np.int64)
@@ -215,9 +228,11 @@ class Devices:
         table = np.zeros((self.workers, int(lengths.max())), np.int64)
         table[self.worker, : len(data)] = data
         table = self.total(table)
-        return [bytes(row[:n].astype(np.uint8)).decode() for row, n in zip(table, lengths, strict=True)]
+        return [
+            bytes(row[:n].astype(np.uint8)).decode() for row, n in zip(table, lengths, strict=True)
+        ]
 
-    def from_chief(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def broadcast(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The chief's arrays on every machine; the others give arrays of the same names, shapes and dtypes."""
         if self.workers == 1:
             return dict(arrays)

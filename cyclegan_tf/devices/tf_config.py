@@ -45,20 +45,32 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
         jobs = values.get("cluster") or {}
         task = dict(values.get("task") or {})
         unknown = sorted(set(jobs) - set(_KINDS))
-        addresses = [(kind, index, _address(a)) for kind in _KINDS for index, a in enumerate(_listed(jobs, kind))]
+        addresses = [
+            (kind, index, _address(a))
+            for kind in _KINDS
+            for index, a in enumerate(_listed(jobs, kind))
+        ]
         places = [(kind, index) for kind, index, _ in addresses]
     except (ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}.") from error
+        raise UserError(
+            f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}."
+        ) from error
     if unknown:
-        raise UserError(f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs {', '.join(_KINDS)}.")
+        raise UserError(
+            f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs {', '.join(_KINDS)}."
+        )
     if len(jobs.get("chief", [])) > 1:
-        raise UserError(f"{VARIABLE} names {len(jobs['chief'])} chiefs; one alone writes, all others are workers.")
+        raise UserError(
+            f"{VARIABLE} names {len(jobs['chief'])} chiefs; one alone writes, all others are workers."
+        )
     if len(addresses) < 2:
         return None
     known = [address for _, _, address in addresses]
     twice = [address for address in known if known.count(address) > 1]
     if twice:
-        raise UserError(f"{VARIABLE} names {twice[0]} more than once; every machine has an address of its own.")
+        raise UserError(
+            f"{VARIABLE} names {twice[0]} more than once; every machine has an address of its own."
+        )
     place = (task.get("type"), _whole(task.get("index")))
     if place not in places:
         raise UserError(
@@ -79,7 +91,13 @@ def _listed(jobs: Mapping[str, object], kind: str) -> list[object]:
 def _address(value: object) -> str:
     """A "host:port", which TensorFlow would otherwise wait for without a word."""
     host, _, port = str(value).rpartition(":")
-    if not (isinstance(value, str) and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not (
+        isinstance(value, str)
+        and host
+        and port.isascii()
+        and port.isdigit()
+        and 0 < int(port) < 65536
+    ):
         raise ValueError(f"{value!r} is no address of the form host:port")
     return value
 

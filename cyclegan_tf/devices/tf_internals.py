@@ -49,7 +49,11 @@ def configure_heartbeats(jobs: dict[str, int]) -> None:
     """
     from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 
-    listed = [coordination_config_pb2.CoordinatedJob(name=name, num_tasks=n) for name, n in jobs.items() if n]
+    listed = [
+        coordination_config_pb2.CoordinatedJob(name=name, num_tasks=n)
+        for name, n in jobs.items()
+        if n
+    ]
     leader = "chief" if jobs.get("chief") else "worker"
     context.context().configure_coordination_service(
         service_type="standalone",

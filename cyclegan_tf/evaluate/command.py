@@ -33,8 +33,12 @@ def build_parser() -> cli.Parser:
         "into the run directory.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
-    parser.add_argument("--data.source", type=str, help="Other images than the run's: a folder, tfds:NAME or demo.")
-    parser.add_argument("--data.x_dir", type=str, help="Plain folder of domain X, all of it scored; with y_dir.")
+    parser.add_argument(
+        "--data.source", type=str, help="Other images than the run's: a folder, tfds:NAME or demo."
+    )
+    parser.add_argument(
+        "--data.x_dir", type=str, help="Plain folder of domain X, all of it scored; with y_dir."
+    )
     parser.add_argument("--data.y_dir", type=str, help="Plain folder of domain Y.")
     parser.add_argument(
         "--direction",
@@ -47,18 +51,30 @@ def build_parser() -> cli.Parser:
         default="best",
         help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
     )
-    parser.add_argument("--paired", action="store_true", help="Insist on a test split paired by file stem.")
-    parser.add_argument("--palette", type=str, help="JSON file with the colors of label maps: scores labels too.")
+    parser.add_argument(
+        "--paired", action="store_true", help="Insist on a test split paired by file stem."
+    )
+    parser.add_argument(
+        "--palette", type=str, help="JSON file with the colors of label maps: scores labels too."
+    )
     parser.add_argument(
         "--inception",
         type=str,
         default="off",
         help="FID and KID: auto (Keras' download and cache), the path of a weight file, or off.",
     )
-    parser.add_argument("--count", type=int, help="At most so many test images of each domain, evenly spread.")
-    parser.add_argument("--seed", type=int, default=0, help="Of patches, stand-ins and resamples that are drawn.")
-    parser.add_argument("--json", type=str, help="Where the numbers go; RUN/evaluation.json by default.")
-    parser.add_argument("--html", type=str, help="Where the report goes; RUN/evaluation.html by default.")
+    parser.add_argument(
+        "--count", type=int, help="At most so many test images of each domain, evenly spread."
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="Of patches, stand-ins and resamples that are drawn."
+    )
+    parser.add_argument(
+        "--json", type=str, help="Where the numbers go; RUN/evaluation.json by default."
+    )
+    parser.add_argument(
+        "--html", type=str, help="Where the report goes; RUN/evaluation.html by default."
+    )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     return parser
@@ -77,7 +93,7 @@ def main(argv: Sequence[str]) -> int:
     places = _places(arguments, target)
     directions = _directions(arguments.direction, target)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf.evaluate.report import html as report
         from cyclegan_tf.evaluate.report import table
 
@@ -92,7 +108,10 @@ def main(argv: Sequence[str]) -> int:
     say("")
     for note in found.notes:
         say(f"note: {note}")
-    texts = {"json": json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n", "html": report.report(found)}
+    texts = {
+        "json": json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n",
+        "html": report.report(found),
+    }
     _write({path: texts[kind] for kind, path in places.items()})
     for kind, path in places.items():
         say(f"{'numbers' if kind == 'json' else 'report'}: {path}")
@@ -113,12 +132,16 @@ def _places(arguments: Namespace, target: Path) -> dict[str, Path]:
         elif target.is_dir():
             places[kind] = target / f"evaluation.{kind}"
     if len(set(places.values())) < len(places):
-        raise UserError(f"--json and --html name the same file, {places['json']}; give each its own.")
+        raise UserError(
+            f"--json and --html name the same file, {places['json']}; give each its own."
+        )
     for kind, path in places.items():
         if path.is_dir() or not path.parent.is_dir():
             raise UserError(f"--{kind} {path} must be a file in a folder that exists.")
         if path.exists() and not arguments.overwrite:
-            raise UserError(f"{path} exists already; give --overwrite to replace it, or another --{kind}.")
+            raise UserError(
+                f"{path} exists already; give --overwrite to replace it, or another --{kind}."
+            )
     return places
 
 
@@ -131,35 +154,53 @@ def _directions(asked: str | None, target: Path) -> list[str]:
 
 
 def _evaluation(
-    arguments: Namespace, target: Path, directions: list[str], say: Callable[[str], None], command: str
+    arguments: Namespace,
+    target: Path,
+    directions: list[str],
+    say: Callable[[str], None],
+    command: str,
 ) -> Evaluation:
     from cyclegan_tf.evaluate import inputs as opening
     from cyclegan_tf.evaluate import label_maps as labeled
-    from cyclegan_tf.evaluate.evaluator import Judge
+    from cyclegan_tf.evaluate.evaluator import Evaluator
     from cyclegan_tf.evaluate.report.protocol import protocol, sizes
     from cyclegan_tf.evaluate.results import Evaluation
     from cyclegan_tf.metrics.segmentation import read_palette
 
-    data = opening.DataChoice(arguments["data.source"], arguments["data.x_dir"], arguments["data.y_dir"])
+    data = opening.DataChoice(
+        arguments["data.source"], arguments["data.x_dir"], arguments["data.y_dir"]
+    )
     data.check()
     palette = read_palette(arguments.palette) if arguments.palette else None
     generators = opening.open_generators(target, directions, arguments.checkpoint)
     for direction in directions:
         say(f"generator {direction} of {generators[direction][1]}")
-    source, preparation = opening.open_images(target, data, generators[directions[0]][0], directions[0])
+    source, preparation = opening.open_images(
+        target, data, generators[directions[0]][0], directions[0]
+    )
     split, notes = opening.open_split(source, preparation, arguments.count, arguments.paired)
     label_domain = labeled.label_domain(split, palette) if palette else None
     if palette:
         _check_labels(arguments.palette, split, label_domain, directions)
     extractor = _extractor(arguments.inception, notes)
-    pairs = f"{len(split.pairs)} pairs of the same file stem" if split.pairs else "not paired, so no truth is known"
+    pairs = (
+        f"{len(split.pairs)} pairs of the same file stem"
+        if split.pairs
+        else "not paired, so no truth is known"
+    )
     say(f"{source.description}; test images {sizes(preparation)}; {pairs}")
-    training = opening.training_images(source, preparation, directions, max(len(split.x), len(split.y)))
-    judge = Judge(split, training, arguments.seed, palette, label_domain, extractor)
+    training = opening.training_images(
+        source, preparation, directions, max(len(split.x), len(split.y))
+    )
+    judge = Evaluator(split, training, arguments.seed, palette, label_domain, extractor)
 
-    told = protocol(preparation, arguments.seed, {k: len(v) for k, v in training.items()}, arguments.palette)
+    told = protocol(
+        preparation, arguments.seed, {k: len(v) for k, v in training.items()}, arguments.palette
+    )
     results = []
-    networks = {direction: opening.in_graph(network) for direction, (network, _) in generators.items()}
+    networks = {
+        direction: opening.in_graph(network) for direction, (network, _) in generators.items()
+    }
     for direction in directions:
         with _progress(split, direction, networks, arguments.quiet) as (there, back):
             found, featured = judge(direction, there, back, generators[direction][1])
@@ -179,11 +220,17 @@ def _evaluation(
     return Evaluation(str(target), facts, results, [*source.notes, *notes], told)
 
 
-def _check_labels(palette: str, split: Split, domain: str | None, directions: Sequence[str]) -> None:
+def _check_labels(
+    palette: str, split: Split, domain: str | None, directions: Sequence[str]
+) -> None:
     if not split.pairs:
-        raise UserError(f"--palette {palette} needs a test split paired by file stem, and this one is not.")
+        raise UserError(
+            f"--palette {palette} needs a test split paired by file stem, and this one is not."
+        )
     if domain is None:
-        raise UserError(f"--palette {palette}: the test images of neither domain are drawn in its colors.")
+        raise UserError(
+            f"--palette {palette}: the test images of neither domain are drawn in its colors."
+        )
     if all(direction[1] != domain for direction in directions):
         raise UserError(
             f"--palette {palette}: domain {domain.upper()} is drawn in its colors; "
@@ -194,7 +241,9 @@ def _check_labels(palette: str, split: Split, domain: str | None, directions: Se
 def _extractor(choice: str, notes: list[str]) -> Extractor | None:
     """Of Inception features; None with a note where there are no weights."""
     if choice == "off":
-        notes.append("FID and KID are left out; --inception auto adds them (a download of 90 MB the first time)")
+        notes.append(
+            "FID and KID are left out; --inception auto adds them (a download of 90 MB the first time)"
+        )
         return None
     from cyclegan_tf.metrics.inception import InceptionUnavailable, open_inception
 

@@ -29,13 +29,13 @@ class FeatureScores:
 
     Attributes:
       scores: "fid" and "kid" of the outputs.
-      stand_ins: the same of each stand-in.
+      baselines: the same of each stand-in.
       intervals: the 95 % bootstrap interval of each.
       protocol: in words, with counts.
     """
 
     scores: dict[str, float | None]
-    stand_ins: dict[str, dict[str, float | None]]
+    baselines: dict[str, dict[str, float | None]]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     protocol: str = ""
 
@@ -44,7 +44,7 @@ def feature_scores(
     extractor: Extractor,
     targets: Sequence[np.ndarray],
     outputs: Sequence[np.ndarray],
-    stand_ins: Mapping[str, Sequence[np.ndarray]],
+    baselines: Mapping[str, Sequence[np.ndarray]],
     seed: int = 0,
 ) -> FeatureScores:
     """Distances of outputs, and of each stand-in, to the real targets in the extractor's feature space.
@@ -53,7 +53,7 @@ def feature_scores(
       extractor: images to features.
       targets: real images of the target domain, two or more, float32 (H, W, 3) in [-1, 1].
       outputs: translations, two or more.
-      stand_ins: lists of two or more images by name.
+      baselines: lists of two or more images by name.
       seed: of subsets and of the bootstrap.
     """
     real, fake = extractor.features(targets), extractor.features(outputs)
@@ -62,7 +62,11 @@ def feature_scores(
     whole = size < KID_SUBSET_SIZE
 
     def distances(features: np.ndarray) -> dict[str, float | None]:
-        kid = squared_mmd(features, real) if whole else kernel_distance(features, real, KID_SUBSETS, size, seed)[0]
+        kid = (
+            squared_mmd(features, real)
+            if whole
+            else kernel_distance(features, real, KID_SUBSETS, size, seed)[0]
+        )
         return {"fid": frechet_distance(features, real), "kid": KID_SCALE * kid}
 
     times = 200 if max(len(real), len(fake)) <= _MANY else 40
@@ -81,7 +85,9 @@ def feature_scores(
     )
     return FeatureScores(
         scores=distances(fake),
-        stand_ins={name: distances(extractor.features(images)) for name, images in stand_ins.items()},
+        baselines={
+            name: distances(extractor.features(images)) for name, images in baselines.items()
+        },
         intervals={"fid": low_high, "kid": tuple(KID_SCALE * end for end in kid_low_high)},  # type: ignore[dict-item]
         protocol=protocol,
     )

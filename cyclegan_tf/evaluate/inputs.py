@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from cyclegan_tf import assembly, cli
 from cyclegan_tf.data.pipeline import evaluation_reader
-from cyclegan_tf.data.sources import Images, Source
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.sources import ImageList, UnpairedDataset
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Network, Split
 from cyclegan_tf.evaluate.split import pairs_by_stem, read_images, read_split
@@ -50,7 +50,9 @@ class DataChoice:
         """
         if (self.x_dir is None) != (self.y_dir is None):
             given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
-            raise UserError(f"--data.{given} is given without --data.{missing}; two plain folders need both.")
+            raise UserError(
+                f"--data.{given} is given without --data.{missing}; two plain folders need both."
+            )
 
     @property
     def given(self) -> bool:
@@ -58,7 +60,9 @@ class DataChoice:
         return self.source is not None or self.x_dir is not None
 
 
-def open_generators(target: Path, directions: Sequence[str], checkpoint: str) -> dict[str, tuple[keras.Model, str]]:
+def open_generators(
+    target: Path, directions: Sequence[str], checkpoint: str
+) -> dict[str, tuple[keras.Model, str]]:
     """Direction -> network in float32 and where it came from; of a run both directions, which cycles need.
 
     Raises:
@@ -70,10 +74,14 @@ def open_generators(target: Path, directions: Sequence[str], checkpoint: str) ->
 
 def in_graph(network: keras.Model) -> Network:
     """The generator as a compiled function, made once and used for every image."""
-    return tf.function(lambda batch: network(batch, training=False), reduce_retracing=True, autograph=False)
+    return tf.function(
+        lambda batch: network(batch, training=False), reduce_retracing=True, autograph=False
+    )
 
 
-def open_images(target: Path, choice: DataChoice, network: keras.Model, direction: str) -> tuple[Source, Preparation]:
+def open_images(
+    target: Path, choice: DataChoice, network: keras.Model, direction: str
+) -> tuple[UnpairedDataset, ImageTransform]:
     """The images to score on and their sizes, as the run has them.
 
     A `.keras` file that lies in its run directory counts as the run. Any other file needs images, which are
@@ -99,18 +107,25 @@ def open_images(target: Path, choice: DataChoice, network: keras.Model, directio
                 f"{target} lies in no run directory, so its test images are not known; "
                 "give some with --data.source, or --data.x_dir and --data.y_dir."
             )
-        channels = dict(zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True))
+        channels = dict(
+            zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True)
+        )
         parser = cli.Parser()
         cli.add_experiment(parser)
         words = [f"--data.channels_{domain}={count}" for domain, count in channels.items()]
         # Nothing is trained here; domains of different channels have no identity loss.
         experiment = cli.experiment_from(parser.parse([*words, "--loss.identity=0"]))
-        multiple_px = assembly.network_multiple_px(network)
-        preparation = dataclasses.replace(assembly.build_preparation(experiment), mode="none", multiple_px=multiple_px)
-    recorded = run.recorded_images()
+        size_divisor_px = assembly.network_size_divisor_px(network)
+        preparation = dataclasses.replace(
+            assembly.build_preparation(experiment), mode="none", size_divisor_px=size_divisor_px
+        )
+    recorded = run.data_split()
     if choice.given:
         data = dataclasses.replace(
-            experiment.data, source=choice.source or experiment.data.source, x_dir=choice.x_dir, y_dir=choice.y_dir
+            experiment.data,
+            source=choice.source or experiment.data.source,
+            x_dir=choice.x_dir,
+            y_dir=choice.y_dir,
         )
         experiment = dataclasses.replace(experiment, data=data)
         recorded = _all_for_testing(choice)
@@ -130,11 +145,15 @@ def _all_for_testing(choice: DataChoice) -> dict[str, list[str]] | None:
         return None
     found = {}
     for domain, folder in (("x", Path(choice.x_dir)), ("y", Path(choice.y_dir))):
-        found[f"test_{domain}"] = [path.relative_to(folder).as_posix() for path in image_io.find_images(folder)]
+        found[f"test_{domain}"] = [
+            path.relative_to(folder).as_posix() for path in image_io.find_images(folder)
+        ]
     return found
 
 
-def open_split(source: Source, preparation: Preparation, count: int | None, paired: bool) -> tuple[Split, list[str]]:
+def open_split(
+    source: UnpairedDataset, preparation: ImageTransform, count: int | None, paired: bool
+) -> tuple[Split, list[str]]:
     """Reads the test split, or as much of it as memory holds.
 
     Args:
@@ -166,12 +185,12 @@ def open_split(source: Source, preparation: Preparation, count: int | None, pair
     return split, notes
 
 
-def _name(source: Source) -> str:
+def _name(source: UnpairedDataset) -> str:
     """The description without its counts."""
     return source.description.rsplit(": X ", 1)[0]
 
 
-def _why_unpaired(source: Source) -> str:
+def _why_unpaired(source: UnpairedDataset) -> str:
     names_x, names_y = source.test_x.names, source.test_y.names
     fewer, more = sorted((names_x, names_y), key=len)
     alone = next((name for name in fewer if not pairs_by_stem([name], more)), None)
@@ -182,16 +201,17 @@ def _why_unpaired(source: Source) -> str:
     )
 
 
-def _affordable(source: Source, preparation: Preparation) -> int:
+def _affordable(source: UnpairedDataset, preparation: ImageTransform) -> int:
     """How many images of each domain, judged by the first of each."""
     pixels = [
-        int(np.prod(evaluation_reader(images, preparation)(0).shape[1:3])) for images in (source.test_x, source.test_y)
+        int(np.prod(evaluation_reader(images, preparation)(0).shape[1:3]))
+        for images in (source.test_x, source.test_y)
     ]
     return max(2, MAX_PIXELS // sum(pixels))
 
 
 def training_images(
-    source: Source, preparation: Preparation, directions: Sequence[str], least: int
+    source: UnpairedDataset, preparation: ImageTransform, directions: Sequence[str], least: int
 ) -> dict[str, list[np.ndarray]]:
     """Domain translated to -> some real training images, evenly spread; domains without any are missing.
 
@@ -201,7 +221,9 @@ def training_images(
       directions: "xy", "yx" or both.
       least: take at least so many, if there are.
     """
-    lists: dict[str, Images] = {"x": source.train_x, "y": source.train_y}
+    lists: dict[str, ImageList] = {"x": source.train_x, "y": source.train_y}
     targets = [direction[1] for direction in directions]
     count = max(TRAINING_IMAGES, least)
-    return {name: read_images(lists[name], preparation, count) for name in targets if len(lists[name])}
+    return {
+        name: read_images(lists[name], preparation, count) for name in targets if len(lists[name])
+    }

@@ -31,7 +31,9 @@ class Labelled:
     classes: dict[str, dict[str, float | None]]
 
 
-def score_labels(images: Sequence[np.ndarray], truths: Sequence[np.ndarray], palette: Palette) -> Labelled:
+def score_labels(
+    images: Sequence[np.ndarray], truths: Sequence[np.ndarray], palette: Palette
+) -> Labelled:
     """Every pixel of both gets the class of the nearest color; then they are compared.
 
     Args:
@@ -55,7 +57,9 @@ def labels_of(image: np.ndarray, palette: Palette) -> np.ndarray:
 
 def most_frequent(images: Sequence[np.ndarray], palette: Palette) -> np.ndarray:
     """The color of the class that most pixels have: float32 (3,) in [-1, 1]."""
-    counts = sum(np.bincount(labels_of(p, palette).ravel(), minlength=len(palette.names)) for p in images)
+    counts = sum(
+        np.bincount(labels_of(p, palette).ravel(), minlength=len(palette.names)) for p in images
+    )
     return image_io.to_signed(palette.colors[int(np.argmax(counts))])
 
 

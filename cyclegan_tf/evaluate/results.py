@@ -17,7 +17,7 @@ RANKED_BY = ("pixel_accuracy", "psnr", "cycle_error", "luminance_correlation")
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportImage:
     """One input of the report with what became of it.
 
     Attributes:
@@ -40,7 +40,7 @@ class DirectionResult:
       origin: where the generator came from.
       counts: "inputs", "targets", "pairs" -> how many images.
       scores: mean by name, in the order of `wording.SCORES`.
-      stand_ins: by stand-in, the same.
+      baselines: by stand-in, the same.
       intervals: score -> 95 % bootstrap interval.
       swd_levels: by side in px.
       per_image: score -> one value per input.
@@ -54,31 +54,36 @@ class DirectionResult:
     origin: str
     counts: dict[str, int]
     scores: dict[str, float | None]
-    stand_ins: dict[str, dict[str, float | None]]
+    baselines: dict[str, dict[str, float | None]]
     swd_levels: dict[int, float]
     per_image: dict[str, tuple[float | None, ...]]
     input_names: tuple[str, ...]
     ranked_by: str
-    groups: dict[str, list[Shown]] = field(default_factory=dict)
+    groups: dict[str, list[ReportImage]] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def rows(self) -> list[str]:
         """Scores that are known of the generator or of a stand-in."""
-        every = (self.scores, *self.stand_ins.values())
-        return [name for name in self.scores if any(scores.get(name) is not None for scores in every)]
+        every = (self.scores, *self.baselines.values())
+        return [
+            name for name in self.scores if any(scores.get(name) is not None for scores in every)
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Without the images; what is not known is null, an infinite PSNR the word "Infinity"."""
         rows = [
-            {"input": name, **{score: _plain(values[index]) for score, values in self.per_image.items()}}
+            {
+                "input": name,
+                **{score: _plain(values[index]) for score, values in self.per_image.items()},
+            }
             for index, name in enumerate(self.input_names)
         ]
         return {
             "generator": self.origin,
             "counts": self.counts,
             "scores": _all_plain(self.scores),
-            "baselines": {name: _all_plain(scores) for name, scores in self.stand_ins.items()},
+            "baselines": {name: _all_plain(scores) for name, scores in self.baselines.items()},
             "bootstrap_intervals_95": {name: list(ends) for name, ends in self.intervals.items()},
             "swd_levels_px": {str(side): value for side, value in self.swd_levels.items()},
             "classes": {name: _all_plain(scores) for name, scores in self.classes.items()},
@@ -128,7 +133,9 @@ def ranking_score(per_image: Mapping[str, Sequence[float | None]]) -> str:
     return RANKED_BY[-1]
 
 
-def groups(values: Sequence[float | None], higher_is_better: bool, each: int = 4) -> dict[str, list[int]]:
+def groups(
+    values: Sequence[float | None], higher_is_better: bool, each: int = 4
+) -> dict[str, list[int]]:
     """Indices of the worst, median and best images; images without a value are left out.
 
     Returns:
@@ -140,7 +147,11 @@ def groups(values: Sequence[float | None], higher_is_better: bool, each: int = 4
     if len(order) <= 3 * each:
         return {"all": order}
     middle = (len(order) - each) // 2
-    return {"worst": order[:each], "median": order[middle : middle + each], "best": order[::-1][:each]}
+    return {
+        "worst": order[:each],
+        "median": order[middle : middle + each],
+        "best": order[::-1][:each],
+    }
 
 
 def higher_is_better(name: str) -> bool:

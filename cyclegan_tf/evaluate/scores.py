@@ -98,7 +98,9 @@ class Measured:
     swd_levels: dict[int, float] = field(default_factory=dict)
 
 
-def measure(there: Network, back: Network | None, split: Split, direction: str, *, seed: int = 0) -> Measured:
+def measure(
+    there: Network, back: Network | None, split: Split, direction: str, *, seed: int = 0
+) -> Measured:
     """Translates every input once, there and back, and every target by `there`, and scores what comes out.
 
     - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al. 2018, sec. 5), x 1000.
@@ -129,7 +131,9 @@ def measure(there: Network, back: Network | None, split: Split, direction: str, 
     """
     inputs, targets = split.inputs(direction), split.targets(direction)
     if not inputs or not targets:
-        raise ValueError(f"scores take at least one image of each domain, got {len(inputs)} and {len(targets)}.")
+        raise ValueError(
+            f"scores take at least one image of each domain, got {len(inputs)} and {len(targets)}."
+        )
     alike = inputs[0].shape[-1] == targets[0].shape[-1]
     outputs = [translated(there, image) for image in inputs]
     both = list(zip(outputs, inputs, strict=True))
@@ -147,15 +151,22 @@ def measure(there: Network, back: Network | None, split: Split, direction: str, 
         "colour_swd": color_distance(targets, outputs, seed),
         "identity_distance": mean_or_none(identity),
         "variety": _variety(outputs, targets),
-        **{name: mean_or_none(single.get(name, ())) for name in ("cycle_error", "luminance_correlation", "change")},
+        **{
+            name: mean_or_none(single.get(name, ()))
+            for name in ("cycle_error", "luminance_correlation", "change")
+        },
     }
     truths = split.truths(direction)
     if truths:
         paired_means, paired = compare([outputs[index] for index in truths], list(truths.values()))
         means |= paired_means
-        single |= {name: _placed(values, list(truths), len(inputs)) for name, values in paired.items()}
+        single |= {
+            name: _placed(values, list(truths), len(inputs)) for name, values in paired.items()
+        }
     told = {name: tuple(values) for name, values in single.items()}
-    return Measured(direction, outputs, means, told, {"identity_distance": identity} if alike else {}, levels)
+    return Measured(
+        direction, outputs, means, told, {"identity_distance": identity} if alike else {}, levels
+    )
 
 
 def compare(
@@ -193,7 +204,10 @@ def color_distance(real: Sequence[Image], fake: Sequence[Image], seed: int = 0) 
 
 
 def distances(
-    real: Sequence[Image], fake: Sequence[Image], seed: int = 0, normalize: Literal["each", "real"] = "each"
+    real: Sequence[Image],
+    fake: Sequence[Image],
+    seed: int = 0,
+    normalize: Literal["each", "real"] = "each",
 ) -> dict[int, float]:
     """Sliced Wasserstein distances by level (`metrics.swd`); where sizes differ, of the common center.
 
@@ -212,12 +226,16 @@ def distances(
 
     def stack(images: Sequence[Image]) -> np.ndarray:
         corners = [((p.shape[0] - height) // 2, (p.shape[1] - width) // 2) for p in images]
-        return np.stack([p[y : y + height, x : x + width] for p, (y, x) in zip(images, corners, strict=True)])
+        return np.stack(
+            [p[y : y + height, x : x + width] for p, (y, x) in zip(images, corners, strict=True)]
+        )
 
     return swd.sliced_wasserstein(stack(real), stack(fake), seed=seed, normalize=normalize)
 
 
-def stand_ins(split: Split, direction: str, training_targets: Sequence[Image], seed: int = 0) -> dict[str, list[Image]]:
+def baseline_images(
+    split: Split, direction: str, training_targets: Sequence[Image], seed: int = 0
+) -> dict[str, list[Image]]:
     """What three translators that do nothing give for the inputs; any real one must do better.
 
     - "unchanged input": the input itself; missing where the domains' channels differ.
@@ -239,7 +257,9 @@ def stand_ins(split: Split, direction: str, training_targets: Sequence[Image], s
     known = list(training_targets) or targets
     color = np.mean([np.mean(image, axis=(0, 1), dtype=np.float64) for image in known], axis=0)
     found = {"unchanged input": list(inputs)} if inputs[0].shape[-1] == targets[0].shape[-1] else {}
-    found["constant"] = [np.broadcast_to(color, (*p.shape[:2], len(color))).astype(np.float32) for p in inputs]
+    found["constant"] = [
+        np.broadcast_to(color, (*p.shape[:2], len(color))).astype(np.float32) for p in inputs
+    ]
     rng = np.random.default_rng(seed)
     if training_targets:
         rounds = -(-len(inputs) // len(known))
@@ -250,15 +270,15 @@ def stand_ins(split: Split, direction: str, training_targets: Sequence[Image], s
     return found
 
 
-def baselines(
+def baseline_scores(
     split: Split, direction: str, training_targets: Sequence[Image], seed: int = 0
 ) -> dict[str, dict[str, float | None]]:
-    """Scores of the `stand_ins`, to set beside those of `measure`: both SWD, and with pairs those of `PAIRED`.
+    """Scores of the `baseline_images`, to set beside those of `measure`: both SWD, and with pairs those of `PAIRED`.
 
     Args:
       split: see `Split`.
       direction: "xy" or "yx".
-      training_targets: see `stand_ins`.
+      training_targets: see `baseline_images`.
       seed: the one given to `measure`.
 
     Returns:
@@ -267,7 +287,7 @@ def baselines(
     """
     truths = split.truths(direction)
     found = {}
-    for name, images in stand_ins(split, direction, training_targets, seed).items():
+    for name, images in baseline_images(split, direction, training_targets, seed).items():
         itself = name == "random real" and not training_targets
         targets = split.targets(direction)
         levels = {} if itself else distances(targets, images, seed)
@@ -308,7 +328,9 @@ def mean_or_none(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _placed(values: Sequence[float | None], places: Sequence[int], length: int) -> list[float | None]:
+def _placed(
+    values: Sequence[float | None], places: Sequence[int], length: int
+) -> list[float | None]:
     by_place = dict(zip(places, values, strict=True))
     return [by_place.get(place) for place in range(length)]
 

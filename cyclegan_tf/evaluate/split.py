@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from cyclegan_tf.data.pipeline import evaluation_reader
-from cyclegan_tf.data.sources import FOLDERS, Images, Source
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.sources import FOLDERS, ImageList, UnpairedDataset
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.evaluate.scores import Split
 
 __all__ = ["Split", "pairs_by_stem", "read_images", "read_split"]
@@ -22,7 +22,7 @@ def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple
     shuffled: they are never partners.
 
     Args:
-      names_x: as in `data.sources.Images`.
+      names_x: as in `data.sources.ImageList`.
       names_y: alike.
 
     Returns:
@@ -49,12 +49,14 @@ def _stem(name: str) -> str | None:
     return str(path.with_suffix(""))
 
 
-def read_split(source: Source, preparation: Preparation, count: int | None = None) -> Split:
+def read_split(
+    source: UnpairedDataset, preparation: ImageTransform, count: int | None = None
+) -> Split:
     """Reads the test images as the networks see them, nothing random.
 
     Args:
       source: its test lists may be empty; then so is the split's.
-      preparation: sizes; images are not cropped, see `Preparation.prepare_test`.
+      preparation: sizes; images are not cropped, see `ImageTransform.transform_test`.
       count: at most so many of each domain, spread evenly over the list; of a paired split so many pairs.
 
     Returns:
@@ -75,10 +77,14 @@ def read_split(source: Source, preparation: Preparation, count: int | None = Non
     y = _read(source.test_y, preparation, chosen_y)
     if any(x[i].shape[:2] != y[j].shape[:2] for i, j in pairs):
         pairs = ()
-    return Split(x, y, tuple(names_x[i] for i in chosen_x), tuple(names_y[i] for i in chosen_y), pairs)
+    return Split(
+        x, y, tuple(names_x[i] for i in chosen_x), tuple(names_y[i] for i in chosen_y), pairs
+    )
 
 
-def read_images(images: Images, preparation: Preparation, count: int | None = None) -> list[np.ndarray]:
+def read_images(
+    images: ImageList, preparation: ImageTransform, count: int | None = None
+) -> list[np.ndarray]:
     """Images of any list, prepared as test images are; at most `count`, spread evenly.
 
     Returns:
@@ -96,6 +102,8 @@ def spread(length: int, count: int | None) -> list[int]:
     return [index * length // kept for index in range(kept)]
 
 
-def _read(images: Images, preparation: Preparation, indices: Sequence[int]) -> list[np.ndarray]:
+def _read(
+    images: ImageList, preparation: ImageTransform, indices: Sequence[int]
+) -> list[np.ndarray]:
     read = evaluation_reader(images, preparation)
     return [np.asarray(read(index))[0] for index in indices]

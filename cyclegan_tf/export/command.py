@@ -23,23 +23,36 @@ def build_parser() -> cli.Parser:
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument("out", type=str, help="The folder to write to.")
     parser.add_argument(
-        "--format", nargs="+", choices=FORMATS, default=["saved_model", "litert"], help="One or more of the formats."
+        "--format",
+        nargs="+",
+        choices=FORMATS,
+        default=["saved_model", "litert"],
+        help="One or more of the formats.",
     )
-    parser.add_argument("--direction", choices=["xy", "yx", "both"], default="both", help="xy: from A to B; yx: back.")
+    parser.add_argument(
+        "--direction",
+        choices=["xy", "yx", "both"],
+        default="both",
+        help="xy: from A to B; yx: back.",
+    )
     parser.add_argument(
         "--checkpoint",
         type=str,
         default="best",
         help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
     )
-    parser.add_argument("--name", type=str, default=None, help="Name of the model; by default that of the run.")
+    parser.add_argument(
+        "--name", type=str, default=None, help="Name of the model; by default that of the run."
+    )
     parser.add_argument(
         "--size",
         type=int,
         default=None,
         help="Side in pixels of the images that .tflite files take; by default the training crop.",
     )
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="Of .tflite files.")
+    parser.add_argument(
+        "--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="Of .tflite files."
+    )
     parser.add_argument(
         "--images",
         type=str,
@@ -47,7 +60,10 @@ def build_parser() -> cli.Parser:
         help="Folder of images to calibrate and compare with, in place of the run's own data.",
     )
     parser.add_argument(
-        "--allow-lossy", "--allow_lossy", action="store_true", help="Keep files whose images are too far off."
+        "--allow-lossy",
+        "--allow_lossy",
+        action="store_true",
+        help="Keep files whose images are too far off.",
     )
     parser.add_argument(
         "--litertjs",
@@ -56,7 +72,9 @@ def build_parser() -> cli.Parser:
         help="Folder with the npm packages of LiteRT.js, for --format web without npm.",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="Replace exports that exist (a SavedModel gets a new version anyway)."
+        "--overwrite",
+        action="store_true",
+        help="Replace exports that exist (a SavedModel gets a new version anyway).",
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     return parser
@@ -71,10 +89,10 @@ def main(argv: Sequence[str]) -> int:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; give a folder to write to.")
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf.export import exporter as orders
 
-    order = orders.Order(
+    order = orders.ExportJob(
         target=target,
         out=out,
         formats=tuple(dict.fromkeys(arguments.format)),

@@ -53,9 +53,13 @@ def _exif_start(head: tf.Tensor) -> tf.Tensor:
         is_marker = (head[position] == 0xFF) & (head[position + 1] != 0xDA)
         return (found == 0) & (position < last) & is_marker
 
-    def look(position: tf.Tensor, found: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def look(
+        position: tf.Tensor, found: tf.Tensor, count: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         length = head[position + 2] * 256 + head[position + 3]
-        is_exif = (head[position + 1] == 0xE1) & tf.reduce_all(head[position + 4 : position + 10] == exif)
+        is_exif = (head[position + 1] == 0xE1) & tf.reduce_all(
+            head[position + 4 : position + 10] == exif
+        )
         found = tf.where(is_exif, position + 10, found)
         return tf.minimum(position + 2 + length, last), found, count + 1
 

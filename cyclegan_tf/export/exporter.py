@@ -14,14 +14,14 @@ from cyclegan_tf.export.formats import VARIANTS, Format, Variant
 from cyclegan_tf.export.litert import files as litert_files
 from cyclegan_tf.export.model_card import card
 from cyclegan_tf.export.saved_model import write_saved_model
-from cyclegan_tf.export.trained import Trained, model_name, open_trained
-from cyclegan_tf.translate.translator import MIN_PX
+from cyclegan_tf.export.trained import TrainedGenerator, model_name, open_trained
+from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
 FILE_SIZE_PX = 256  # for a .keras file, which does not tell on which size it was trained
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportJob:
     """What to export.
 
     Attributes:
@@ -55,14 +55,16 @@ class Order:
     say: Callable[[str], None] = print
 
 
-def carry_out(order: Order) -> int:
+def carry_out(order: ExportJob) -> int:
     """Writes everything; returns how many files were refused for being too far from the training model.
 
     Raises:
       UserError: nothing can be exported from the target, an output exists, a size or a package does not do. All
         that can be checked before is checked before anything is written.
     """
-    names = {direction: model_name(order.name, order.target, direction) for direction in order.directions}
+    names = {
+        direction: model_name(order.name, order.target, direction) for direction in order.directions
+    }
     for name in names.values():
         for kind in {"litert", "onnx"} & set(order.formats):
             refuse_existing(order.out / kind / name, order.overwrite)
@@ -87,7 +89,9 @@ def carry_out(order: Order) -> int:
             order.say(f"generator {direction} of {one.origin}, as {name}")
             if "saved_model" in order.formats:
                 folder = order.out / "saved_model" / name
-                path = write_saved_model(folder, one.network, one.multiple_px, size, card(one, name))
+                path = write_saved_model(
+                    folder, one.network, one.size_divisor_px, size, card(one, name)
+                )
                 order.say(f"  SavedModel: {path}")
             refused += _static(order, one, name, size)
             if "web" in order.formats:
@@ -95,28 +99,30 @@ def carry_out(order: Order) -> int:
         if "web" in order.formats:
             title = names[order.directions[0]].rsplit("_", 1)[0]
             web.write_page(order.out / "web", title, pages, order.litertjs, replace=order.overwrite)
-            order.say(f"page: {order.out / 'web'} (see it with: python -m http.server --directory {order.out / 'web'})")
+            order.say(
+                f"page: {order.out / 'web'} (see it with: python -m http.server --directory {order.out / 'web'})"
+            )
     return refused
 
 
-def static_size(trained: Trained, wanted: int | None) -> int:
+def static_size(trained: TrainedGenerator, wanted: int | None) -> int:
     """Side of the images that a static model takes.
 
     Raises:
       UserError: the network cannot take that size.
     """
-    multiple = trained.multiple_px
+    multiple = trained.size_divisor_px
     size = wanted or -(-(trained.size_px or FILE_SIZE_PX) // multiple) * multiple
-    if size < MIN_PX or size % multiple:
-        below = max(size // multiple * multiple, -(-MIN_PX // multiple) * multiple)
+    if size < MIN_SIZE_PX or size % multiple:
+        below = max(size // multiple * multiple, -(-MIN_SIZE_PX // multiple) * multiple)
         raise UserError(
-            f"--size is {size}, but this network takes multiples of {multiple} from {MIN_PX}: "
+            f"--size is {size}, but this network takes multiples of {multiple} from {MIN_SIZE_PX}: "
             f"take {below} or {below + multiple}."
         )
     return size
 
 
-def _static(order: Order, trained: Trained, name: str, size_px: int) -> int:
+def _static(order: ExportJob, trained: TrainedGenerator, name: str, size_px: int) -> int:
     """The formats of one fixed size; returns how many files were refused."""
     refused = 0
     for kind, write in (("litert", litert_files.write), ("onnx", onnx.write)):
@@ -134,7 +140,9 @@ def _static(order: Order, trained: Trained, name: str, size_px: int) -> int:
     return refused
 
 
-def _page_model(order: Order, trained: Trained, name: str, size_px: int, scratch: Path) -> web.PageModel:
+def _page_model(
+    order: ExportJob, trained: TrainedGenerator, name: str, size_px: int, scratch: Path
+) -> web.PageModel:
     """The float16 file of a direction: the one just written, else a new one."""
     written = order.out / "litert" / name / "float16.tflite"
     if not ("litert" in order.formats and written.is_file()):

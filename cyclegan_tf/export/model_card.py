@@ -9,14 +9,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.runs.run_directory import environment
 
 NAME = "card.json"
 RANGE = "-1 (level 0) to 1 (level 255): value = 2 * level / 255 - 1"
 
 
-def card(trained: Trained, name: str, size_px: int | None = None) -> dict[str, Any]:
+def card(trained: TrainedGenerator, name: str, size_px: int | None = None) -> dict[str, Any]:
     """A JSON object that describes an export.
 
     Args:
@@ -38,15 +38,25 @@ def card(trained: Trained, name: str, size_px: int | None = None) -> dict[str, A
         "parameters": trained.network.count_params(),
         "data_source": _data_source(trained.experiment),
         "scores": trained.scores,
-        "input": {"dtype": "float32", "shape": [1 if size_px else "N", side, side, channels[0]], "range": RANGE},
-        "output": {"dtype": "float32", "shape": [1 if size_px else "N", side, side, channels[1]], "range": RANGE},
+        "input": {
+            "dtype": "float32",
+            "shape": [1 if size_px else "N", side, side, channels[0]],
+            "range": RANGE,
+        },
+        "output": {
+            "dtype": "float32",
+            "shape": [1 if size_px else "N", side, side, channels[1]],
+            "range": RANGE,
+        },
         "config": trained.experiment,
     }
 
 
 def _data_source(experiment: Mapping[str, Any]) -> str | None:
     data = experiment.get("data", {})
-    return " and ".join(data[key] for key in ("x_dir", "y_dir") if data.get(key)) or data.get("source")
+    return " and ".join(data[key] for key in ("x_dir", "y_dir") if data.get(key)) or data.get(
+        "source"
+    )
 
 
 def as_text(values: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert.runtime import THREADS
 from cyclegan_tf.export.model_card import card, write_card
 from cyclegan_tf.export.saved_model import translated
-from cyclegan_tf.export.trained import Trained, squares
+from cyclegan_tf.export.trained import TrainedGenerator, squares
 
 OPSET = 17  # read by ONNX Runtime 1.14 and all later ones
 MIN_PSNR_DB = 60.0
@@ -30,14 +30,18 @@ def require() -> None:
     Raises:
       UserError: one is not.
     """
-    missing = [name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None
+    ]
     if missing:
-        raise UserError(f'--format onnx needs {" and ".join(missing)}: pip install "cyclegan-tf[onnx]"')
+        raise UserError(
+            f'--format onnx needs {" and ".join(missing)}: pip install "cyclegan-tf[onnx]"'
+        )
 
 
 def write(
     folder: Path,
-    trained: Trained,
+    trained: TrainedGenerator,
     name: str,
     size_px: int,
     *,
@@ -52,7 +56,7 @@ def write(
     with placed(folder, replace) as partial:
         path = partial / "model.onnx"
         operations = _convert(trained, path)
-        judge = parity.Judge(trained.network, images)
+        judge = parity.ParityCheck(trained.network, images)
         judge.add("onnx", _runner(path), path, operations, None, MIN_PSNR_DB)
         refused = judge.report(partial, allow_lossy, say)
         write_card(partial, card(trained, name))
@@ -60,13 +64,15 @@ def write(
     return refused
 
 
-def _convert(trained: Trained, path: Path) -> Counter[str]:
+def _convert(trained: TrainedGenerator, path: Path) -> Counter[str]:
     import tf2onnx
 
-    network, multiple = trained.network, trained.multiple_px
+    network, multiple = trained.network, trained.size_divisor_px
     spec = tf.TensorSpec((None, None, None, network.input_shape[-1]), tf.float32, "images")
     function = tf.function(
-        lambda images: {"translated": translated(network, multiple, images)}, input_signature=[spec], autograph=False
+        lambda images: {"translated": translated(network, multiple, images)},
+        input_signature=[spec],
+        autograph=False,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tf2onnx's, about NumPy's own names
@@ -84,6 +90,8 @@ def _runner(path: Path) -> parity.Run:
     (given,) = session.get_inputs()
 
     def run(images: np.ndarray) -> np.ndarray:
-        return np.concatenate([session.run(None, {given.name: one[np.newaxis]})[0] for one in images])
+        return np.concatenate(
+            [session.run(None, {given.name: one[np.newaxis]})[0] for one in images]
+        )
 
     return run

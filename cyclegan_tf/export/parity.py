@@ -66,7 +66,10 @@ class Parity:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: infinity, which JSON lacks, becomes null."""
-        return {key: None if value in (np.inf, -np.inf) else value for key, value in asdict(self).items()}
+        return {
+            key: None if value in (np.inf, -np.inf) else value
+            for key, value in asdict(self).items()
+        }
 
 
 def compare(
@@ -109,7 +112,7 @@ def compare(
     )
 
 
-class Judge:
+class ParityCheck:
     """Runs exports on some images and keeps what they gave beside what the training model gives.
 
     Args:
@@ -120,7 +123,9 @@ class Judge:
     def __init__(self, network: keras.Model, images: np.ndarray) -> None:
         graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
         self._images = images
-        self._truths = np.concatenate([graph(tf.constant(one[np.newaxis])).numpy() for one in images])
+        self._truths = np.concatenate(
+            [graph(tf.constant(one[np.newaxis])).numpy() for one in images]
+        )
         first = tf.constant(images[:1])
         self._reference_ms = median_latency_ms(lambda _: graph(first).numpy(), images[:1])
         self._rows: list[Parity] = []
@@ -148,7 +153,9 @@ class Judge:
         """
         outputs = run(self._images)
         latency = median_latency_ms(run, self._images[:1])
-        row = compare(variant, outputs, self._truths, latency, path.stat().st_size, operations, delegated)
+        row = compare(
+            variant, outputs, self._truths, latency, path.stat().st_size, operations, delegated
+        )
         self._rows.append(row)
         self._outputs[variant], self._files[variant] = outputs, (path, least_psnr_db)
         return row
@@ -168,7 +175,11 @@ class Judge:
                 if not allow_lossy:
                     path.unlink()
         rows = [{**row.as_dict(), "fault": faults.get(row.variant)} for row in self._rows]
-        told = {"reference_ms": self._reference_ms, "machine": environment()["platform"], "variants": rows}
+        told = {
+            "reference_ms": self._reference_ms,
+            "machine": environment()["platform"],
+            "variants": rows,
+        }
         (folder / "parity.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         image_io.save(folder / "parity.png", strip(self._images, self._truths, self._outputs))
         say(table(self._rows, self._reference_ms))
@@ -196,7 +207,18 @@ def median_latency_ms(run: Run, image: np.ndarray, rounds: int = LATENCY_ROUNDS)
 
 def table(rows: Sequence[Parity], reference_ms: float) -> str:
     """The rows for a terminal, the training model's own latency first."""
-    head = ("variant", "PSNR dB", "worst", "SSIM", "max |d|", "mean |d|", "ms", "MB", "ops", "XNNPACK")
+    head = (
+        "variant",
+        "PSNR dB",
+        "worst",
+        "SSIM",
+        "max |d|",
+        "mean |d|",
+        "ms",
+        "MB",
+        "ops",
+        "XNNPACK",
+    )
     lines = [head, ("keras", "", "", "", "", "", f"{reference_ms:.0f}", "", "", "")]
     for row in rows:
         delegated = "" if row.delegated is None else f"{row.delegated:.0%}"
@@ -224,7 +246,9 @@ def table(rows: Sequence[Parity], reference_ms: float) -> str:
     )
 
 
-def strip(inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarray], most: int = 4) -> np.ndarray:
+def strip(
+    inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarray], most: int = 4
+) -> np.ndarray:
     """Images side by side: input, the training model's translation, each variant's.
 
     Args:
@@ -237,7 +261,10 @@ def strip(inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarr
       uint8 (H', W', 3).
     """
     rows = [
-        [image_io.from_signed(np.nan_to_num(images[index])) for images in (inputs, truths, *outputs.values())]
+        [
+            image_io.from_signed(np.nan_to_num(images[index]))
+            for images in (inputs, truths, *outputs.values())
+        ]
         for index in range(min(most, len(inputs)))
     ]
     return image_io.grid(rows, column_titles=["input", "Keras", *outputs])

@@ -28,7 +28,11 @@ as base64."""
 
 
 def write_saved_model(
-    folder: Path, network: keras.Model, multiple_px: int, warmup_size_px: int, card: Mapping[str, Any]
+    folder: Path,
+    network: keras.Model,
+    size_divisor_px: int,
+    warmup_size_px: int,
+    card: Mapping[str, Any],
 ) -> Path:
     """Writes the next version of a model for TF Serving; earlier versions stay as they are.
 
@@ -40,7 +44,7 @@ def write_saved_model(
     Args:
       folder: of the model; versions are folders 1, 2, ... in it.
       network: float32 (N, H, W, C) -> float32 of the same size; weights and computation in float32.
-      multiple_px: sides the network takes are multiples of this.
+      size_divisor_px: sides the network takes are multiples of this.
       warmup_size_px: side of the image in the warm-up requests.
       card: what to write about it into assets.extra/card.json.
 
@@ -51,45 +55,54 @@ def write_saved_model(
       UserError: what was written, loaded again, does not give what the network gives; nothing is left then.
     """
     final = folder / str(next_version(folder))
-    served = _Served(network, multiple_px)
+    served = _Served(network, size_divisor_px)
     with placed(final) as partial:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(served, str(partial), signatures=served.signatures(), options=options)
         (partial / WARMUP).parent.mkdir(exist_ok=True)
         _write_warmup(partial / WARMUP, folder.name, served, warmup_size_px)
-        difference = _difference_after_loading(partial, network, multiple_px, warmup_size_px)
+        difference = _difference_after_loading(partial, network, size_divisor_px, warmup_size_px)
         if not difference <= _MAX_DIFFERENCE:
             raise UserError(
                 f"The SavedModel gives other images than the network: {difference:g} apart; nothing was kept. "
                 "Its weights are too large for float32, or TensorFlow has a fault: try another checkpoint."
             )
-        write_card(partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}")
+        write_card(
+            partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}"
+        )
     return final
 
 
-def _difference_after_loading(folder: Path, network: keras.Model, multiple_px: int, size_px: int) -> float:
+def _difference_after_loading(
+    folder: Path, network: keras.Model, size_divisor_px: int, size_px: int
+) -> float:
     """Largest difference on one made-up image, of a size that needs padding."""
     shape = (1, size_px + 1, size_px + 2, network.input_shape[-1])
     image = tf.constant(np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
-    served = tf.saved_model.load(str(folder)).signatures[tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY]
-    wanted = translated(network, multiple_px, image)
+    served = tf.saved_model.load(str(folder)).signatures[
+        tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+    ]
+    wanted = translated(network, size_divisor_px, image)
     return float(tf.reduce_max(tf.abs(served(images=image)["translated"] - wanted)))
 
 
 class _Served(tf.Module):
     """What TensorFlow saves: the weights, and two functions that close over the network."""
 
-    def __init__(self, network: keras.Model, multiple_px: int) -> None:
+    def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
         super().__init__()
         self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
         # The network itself must not become part of what is saved, or loading would want Keras.
         self.saved_weights = [variable.value for variable in network.variables]
 
         @tf.function(
-            input_signature=[tf.TensorSpec((None, None, None, self.channels), tf.float32, "images")], autograph=False
+            input_signature=[
+                tf.TensorSpec((None, None, None, self.channels), tf.float32, "images")
+            ],
+            autograph=False,
         )
         def translate(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"translated": translated(network, multiple_px, images)}
+            return {"translated": translated(network, size_divisor_px, images)}
 
         self.translate = translate
         if not self.takes_files:
@@ -99,7 +112,7 @@ class _Served(tf.Module):
         def translate_encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             def one(data: tf.Tensor) -> tf.Tensor:
                 signed = image_io.to_signed(decoded(data, self.channels))
-                return encoded(translated(network, multiple_px, signed[tf.newaxis])[0])
+                return encoded(translated(network, size_divisor_px, signed[tf.newaxis])[0])
 
             # One by one: their sizes differ, and one already keeps all cores busy.
             return {"translated_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
@@ -115,26 +128,31 @@ class _Served(tf.Module):
         return signatures | ({ENCODED: self.translate_encoded} if self.takes_files else {})
 
 
-def translated(network: keras.Model, multiple_px: int, images: tf.Tensor) -> tf.Tensor:
+def translated(network: keras.Model, size_divisor_px: int, images: tf.Tensor) -> tf.Tensor:
     """Images of any size through a network: continued by reflection to sizes it takes, and cut back.
 
     The same rows and columns as `translation.Translator` adds, inside a graph.
 
     Args:
       network: float32 (N, H, W, C) -> float32 (N, H, W, C').
-      multiple_px: sides the network takes are multiples of this.
+      size_divisor_px: sides the network takes are multiples of this.
       images: float32 (N, H, W, C) in [-1, 1]; H and W may be unknown when traced.
     """
     height, width = tf.shape(images)[1], tf.shape(images)[2]
-    (top, rows), (left, columns) = _reflected(height, multiple_px), _reflected(width, multiple_px)
+    (top, rows), (left, columns) = (
+        _reflected(height, size_divisor_px),
+        _reflected(width, size_divisor_px),
+    )
     padded = tf.gather(tf.gather(images, rows, axis=1), columns, axis=2)
     return network(padded, training=False)[:, top : top + height, left : left + width]
 
 
-def _reflected(length: tf.Tensor, multiple_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _reflected(length: tf.Tensor, size_divisor_px: int) -> tuple[tf.Tensor, tf.Tensor]:
     """How many rows come before the image, and for each row of the padded image the row it repeats."""
     # No division of negative numbers: ONNX rounds it another way.
-    wanted = tf.maximum((length + multiple_px - 1) // multiple_px * multiple_px, translation.MIN_PX)
+    wanted = tf.maximum(
+        (length + size_divisor_px - 1) // size_divisor_px * size_divisor_px, translation.MIN_SIZE_PX
+    )
     before = (wanted - length) // 2
     period = tf.maximum(2 * (length - 1), 1)  # a single row is repeated
     place = tf.math.floormod(tf.range(wanted) - before + period * before, period)
@@ -157,16 +175,22 @@ def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
     is_jpeg = tf.strings.substr(data, 0, 3) == b"\xff\xd8\xff"
     is_png = tf.strings.substr(data, 0, 8) == b"\x89PNG\r\n\x1a\n"
     known = tf.debugging.Assert(
-        is_jpeg | is_png, ["image_bytes: an image is neither JPEG nor PNG; it begins with", data], summarize=16
+        is_jpeg | is_png,
+        ["image_bytes: an image is neither JPEG nor PNG; it begins with", data],
+        summarize=16,
     )
 
     def jpeg() -> tf.Tensor:
-        image = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+        image = tf.io.decode_jpeg(
+            data, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True
+        )
         return exif.upright(image, exif.orientation(data))
 
     def png() -> tf.Tensor:
         # Asked for four channels, TensorFlow reads a gray image of 1 bit wrongly.
-        return tf.cond(_may_be_transparent(data), png_on_white, lambda: tf.io.decode_png(data, channels=3))
+        return tf.cond(
+            _may_be_transparent(data), png_on_white, lambda: tf.io.decode_png(data, channels=3)
+        )
 
     def png_on_white() -> tf.Tensor:
         planes = tf.cast(tf.io.decode_png(data, channels=4), tf.int32)
@@ -195,7 +219,12 @@ def _write_warmup(path: Path, name: str, served: _Served, size_px: int) -> None:
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     image = np.zeros((size_px, size_px, served.channels), np.uint8)
-    inputs = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: ("images", image_io.to_signed(image[np.newaxis]))}
+    inputs = {
+        tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: (
+            "images",
+            image_io.to_signed(image[np.newaxis]),
+        )
+    }
     if served.takes_files:
         inputs[ENCODED] = (ENCODED, np.array([tf.io.encode_png(image).numpy()], object))
     with tf.io.TFRecordWriter(str(path)) as writer:

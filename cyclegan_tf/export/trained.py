@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import assembly
-from cyclegan_tf.data.sources import Images
+from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.data.transforms import resize
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
@@ -24,14 +24,14 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedGenerator:
     """A generator ready for export.
 
     Attributes:
       network: float32 (N, H, W, C) in [-1, 1] -> float32 of the same size, computing in float32.
       direction: "xy" or "yx".
       origin: the checkpoint or file, in words.
-      multiple_px: sides the network takes are multiples of this.
+      size_divisor_px: sides the network takes are multiples of this.
       size_px: side of the training crops; None where that is unknown.
       experiment: the run's resolved config; empty for a `.keras` file.
       scores: scores and losses on the test split, by name, with their step and whether weights are averaged.
@@ -42,17 +42,17 @@ class Trained:
     network: keras.Model
     direction: str
     origin: str
-    multiple_px: int
+    size_divisor_px: int
     size_px: int | None
-    training_images: Callable[[], Images]
-    test_images: Callable[[], Images]
+    training_images: Callable[[], ImageList]
+    test_images: Callable[[], ImageList]
     experiment: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
 
 
 def open_trained(
     target: Path, direction: str, images: Path | None = None, checkpoint: str = checkpoints.BEST
-) -> Trained:
+) -> TrainedGenerator:
     """Loads a generator out of a run directory or a `.keras` file.
 
     Args:
@@ -67,12 +67,15 @@ def open_trained(
     run = RunDirectory(target)
     if target.is_dir():
         chosen = assembly.open_checkpoint(run, checkpoint)
-        network, origin = assembly.generator_of_run(run, chosen, direction, "float32"), chosen.origin
+        network, origin = (
+            assembly.generator_of_run(run, chosen, direction, "float32"),
+            chosen.origin,
+        )
     else:
         network, origin = assembly.load_generator(target, direction, "float32", checkpoint)
-    multiple, channels = assembly.network_multiple_px(network), network.input_shape[-1]
+    multiple, channels = assembly.network_size_divisor_px(network), network.input_shape[-1]
 
-    def of_folder() -> Images:
+    def of_folder() -> ImageList:
         if images is None:
             raise UserError(
                 f"{target} does not tell which images it was trained on, and this export needs some of that kind: "
@@ -81,14 +84,14 @@ def open_trained(
         return _folder(images, channels)
 
     if not target.is_dir():
-        return Trained(network, direction, origin, multiple, None, of_folder, of_folder)
+        return TrainedGenerator(network, direction, origin, multiple, None, of_folder, of_folder)
     experiment = run.experiment()
 
-    def of_run(split: str) -> Images:
+    def of_run(split: str) -> ImageList:
         if images is not None:
             return of_folder()
         try:
-            source = assembly.open_source(experiment, run.recorded_images())
+            source = assembly.open_source(experiment, run.data_split())
         except UserError as error:
             raise UserError(
                 f"{error} This export needs images of the kind the run was trained on; "
@@ -97,7 +100,7 @@ def open_trained(
         found = getattr(source, f"{split}_{direction[0]}")
         return found if len(found) else getattr(source, f"train_{direction[0]}")
 
-    return Trained(
+    return TrainedGenerator(
         network,
         direction,
         origin,
@@ -110,12 +113,14 @@ def open_trained(
     )
 
 
-def _folder(folder: Path, channels: int) -> Images:
+def _folder(folder: Path, channels: int) -> ImageList:
     paths = image_io.find_images(folder)
     if not paths:
-        raise UserError(f"--images {folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}).")
+        raise UserError(
+            f"--images {folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))})."
+        )
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
-    return Images(names, channels, lambda index: image_io.read(paths[index], channels))
+    return ImageList(names, channels, lambda index: image_io.read(paths[index], channels))
 
 
 def scores_at(run: RunDirectory, step: int, weights: str = "raw") -> dict[str, Any]:
@@ -149,14 +154,16 @@ def _rows(run: RunDirectory) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def squares(images: Images, count: int, size_px: int) -> np.ndarray:
+def squares(images: ImageList, count: int, size_px: int) -> np.ndarray:
     """Some images, evenly spread over the list, each resized and cut at the center to a square.
 
     Returns:
       float32 (min(count, len(images)), size_px, size_px, C) in [-1, 1].
     """
     chosen = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int))
-    return np.stack([image_io.to_signed(_square(images.read(int(index)), size_px)) for index in chosen])
+    return np.stack(
+        [image_io.to_signed(_square(images.read(int(index)), size_px)) for index in chosen]
+    )
 
 
 def _square(image: np.ndarray, size_px: int) -> np.ndarray:
@@ -179,5 +186,7 @@ def model_name(wanted: str | None, target: Path, direction: str) -> str:
         wanted = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._-") or "model"
         wanted = wanted.removesuffix(f"_{direction}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", wanted):
-        raise UserError(f"--name is {wanted!r}; take letters, digits, dots, dashes and underscores only.")
+        raise UserError(
+            f"--name is {wanted!r}; take letters, digits, dots, dashes and underscores only."
+        )
     return f"{wanted}_{direction}"

@@ -27,7 +27,16 @@ from cyclegan_tf.errors import UserError
 PAGE = Path(__file__).resolve().parent.parent / "page"
 """The page's own files, which a server with the engine "server" shows as they are."""
 PAGE_FILES = (
-    *("index.html", "style.css", "app.js", "camera.js", "compare.js", "engines.js", "images.js", "problems.js"),
+    *(
+        "index.html",
+        "style.css",
+        "app.js",
+        "camera.js",
+        "compare.js",
+        "engines.js",
+        "images.js",
+        "problems.js",
+    ),
     "worker.js",
 )
 LICENCE = "Apache-2.0.txt"
@@ -55,7 +64,9 @@ class Package:
 
 # The fourth build, which waits by JavaScript promises, is for models that run on WebGPU in part; the page does not.
 _BUILDS = ("litert_wasm_internal", "litert_wasm_compat_internal", "litert_wasm_threaded_internal")
-_WASM = {f"wasm/{build}.{kind}": f"wasm/{build}.{kind}" for build in _BUILDS for kind in ("js", "wasm")}
+_WASM = {
+    f"wasm/{build}.{kind}": f"wasm/{build}.{kind}" for build in _BUILDS for kind in ("js", "wasm")
+}
 PACKAGES = (
     Package(
         "@litertjs/core",
@@ -104,7 +115,11 @@ class PageModel:
 
 
 def write_page(
-    out: Path, title: str, models: Sequence[PageModel], litertjs: Path | None = None, replace: bool = False
+    out: Path,
+    title: str,
+    models: Sequence[PageModel],
+    litertjs: Path | None = None,
+    replace: bool = False,
 ) -> None:
     """Writes a page's folder, to be put behind any static web server.
 
@@ -123,7 +138,9 @@ def write_page(
     _check_models(models)
     placing.refuse_existing(out, replace)
     if out.exists() and not (out / "models.json").is_file():
-        raise UserError(f"{out} is not a page of this program (it has no models.json) and is left as it is.")
+        raise UserError(
+            f"{out} is not a page of this program (it has no models.json) and is left as it is."
+        )
     runtime = litertjs_files(litertjs)
     with placing.placed(out, replace) as folder:
         for name in PAGE_FILES:
@@ -133,14 +150,21 @@ def write_page(
         _write(folder / "litert" / "LICENSE.txt", (PAGE / LICENCE).read_bytes())
         _write(folder / "litert" / "NOTICE.txt", _NOTICE.encode())
         described = [_copy_model(model, folder) for model in models]
-        sizes = {Path(name).name: len(content) for name, content in runtime.items() if name.endswith(".wasm")}
+        sizes = {
+            Path(name).name: len(content)
+            for name, content in runtime.items()
+            if name.endswith(".wasm")
+        }
         manifest = {
             "title": title,
             "engine": "litert",
             "models": described,
             "runtime": {"name": "LiteRT.js", "version": VERSION, "bytes": sizes},
         }
-        _write(folder / "models.json", (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+        _write(
+            folder / "models.json",
+            (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode(),
+        )
 
 
 def litertjs_files(folder: Path | None = None) -> dict[str, bytes]:
@@ -160,11 +184,15 @@ def litertjs_files(folder: Path | None = None) -> dict[str, bytes]:
         found = _from_cache_or_npm(package) if folder is None else _from_folder(package, folder)
         absent = sorted(set(package.files) - set(found))
         if absent:
-            raise UserError(f"the package {package.name} {VERSION} lacks {', '.join(absent)}; fetch it anew.")
+            raise UserError(
+                f"the package {package.name} {VERSION} lacks {', '.join(absent)}; fetch it anew."
+            )
         files |= {package.files[name]: found[name] for name in package.files}
     bare, relative = b'from "@litertjs/wasm-utils"', b'from "./wasm-utils.js"'
     if files["index.js"].count(bare) != 1:
-        raise UserError(f"index.js of @litertjs/core is not that of {VERSION}, the one version this program knows.")
+        raise UserError(
+            f"index.js of @litertjs/core is not that of {VERSION}, the one version this program knows."
+        )
     note = b"// Changed by cyclegan_tf: see NOTICE.txt.\n"
     files["index.js"] = note + _without_map(files["index.js"].replace(bare, relative))
     files["wasm-utils.js"] = note + _without_map(files["wasm-utils.js"])
@@ -189,13 +217,19 @@ def _check_models(models: Sequence[PageModel]) -> None:
     if not models:
         raise UserError("a page needs at least one model.")
     if len({model.name for model in models}) != len(models):
-        raise UserError(f"two models of the page have one name: {', '.join(model.name for model in models)}.")
+        raise UserError(
+            f"two models of the page have one name: {', '.join(model.name for model in models)}."
+        )
     for model in models:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", model.name):
-            raise UserError(f"{model.name!r} cannot name a file on every server; use letters, digits, - and _.")
+            raise UserError(
+                f"{model.name!r} cannot name a file on every server; use letters, digits, - and _."
+            )
         if not {model.input_channels, model.output_channels} <= {1, 3}:
             channels = f"{model.input_channels} and {model.output_channels}"
-            raise UserError(f"{model.name} has {channels} channels, and a browser shows images of 1 or 3.")
+            raise UserError(
+                f"{model.name} has {channels} channels, and a browser shows images of 1 or 3."
+            )
         if not model.path.is_file():
             raise UserError(f"{model.path} is no file; export LiteRT first.")
 
@@ -234,8 +268,14 @@ def _from_folder(package: Package, folder: Path) -> dict[str, bytes]:
         if (root / "package.json").is_file():
             with contextlib.suppress(ValueError, AttributeError):
                 if json.loads((root / "package.json").read_bytes()).get("version") == VERSION:
-                    return {name: (root / name).read_bytes() for name in package.files if (root / name).is_file()}
-            raise UserError(f"{root} is not version {VERSION} of {package.name}, the one this program knows.")
+                    return {
+                        name: (root / name).read_bytes()
+                        for name in package.files
+                        if (root / name).is_file()
+                    }
+            raise UserError(
+                f"{root} is not version {VERSION} of {package.name}, the one this program knows."
+            )
     raise UserError(f"{folder} holds neither {package.tarball} nor node_modules/{package.name}.")
 
 
@@ -259,10 +299,19 @@ def _packed_by_npm(package: Package) -> bytes:
     )
     npm = shutil.which("npm")
     if npm is None:
-        raise UserError(f"LiteRT.js comes from npm, which is not installed; install Node.js, {otherwise}")
+        raise UserError(
+            f"LiteRT.js comes from npm, which is not installed; install Node.js, {otherwise}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         # In a folder of its own, so that no package.json nearby matters.
-        command = [npm, "pack", f"{package.name}@{VERSION}", "--pack-destination", folder, "--ignore-scripts"]
+        command = [
+            npm,
+            "pack",
+            f"{package.name}@{VERSION}",
+            "--pack-destination",
+            folder,
+            "--ignore-scripts",
+        ]
         try:
             done = subprocess.run(
                 command,
@@ -274,15 +323,23 @@ def _packed_by_npm(package: Package) -> bytes:
                 timeout=NPM_TIMEOUT_S,
                 check=False,
             )
-            said = [line for line in done.stderr.splitlines() if line.startswith("npm error") and "log of" not in line]
-            why = " ".join(" ".join(line.removeprefix("npm error").strip() for line in said).split())[:300]
+            said = [
+                line
+                for line in done.stderr.splitlines()
+                if line.startswith("npm error") and "log of" not in line
+            ]
+            why = " ".join(
+                " ".join(line.removeprefix("npm error").strip() for line in said).split()
+            )[:300]
         except subprocess.TimeoutExpired:
             why = f"no answer within {NPM_TIMEOUT_S} s"
         tarball = Path(folder) / package.tarball
         if tarball.is_file():
             return tarball.read_bytes()
     reason = why or "it gave no reason"
-    raise UserError(f"npm could not fetch {package.name} {VERSION} ({reason}); try again, {otherwise}")
+    raise UserError(
+        f"npm could not fetch {package.name} {VERSION} ({reason}); try again, {otherwise}"
+    )
 
 
 def _verified(package: Package, content: bytes, where: str) -> bytes:
@@ -301,12 +358,20 @@ def _unpacked(package: Package, content: bytes) -> dict[str, bytes]:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             for member in archive:
                 path = PurePosixPath(member.name)
-                if path.is_absolute() or ".." in path.parts or not (member.isreg() or member.isdir()):
-                    raise UserError(f"{package.tarball} holds {member.name!r}, which no such package holds; not used.")
+                if (
+                    path.is_absolute()
+                    or ".." in path.parts
+                    or not (member.isreg() or member.isdir())
+                ):
+                    raise UserError(
+                        f"{package.tarball} holds {member.name!r}, which no such package holds; not used."
+                    )
                 inner = "/".join(path.parts[1:])
                 stream = archive.extractfile(member) if inner in package.files else None
                 if stream is not None:
                     found[inner] = stream.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{package.tarball} cannot be unpacked ({error}); fetch it anew.") from error
+        raise UserError(
+            f"{package.tarball} cannot be unpacked ({error}); fetch it anew."
+        ) from error
     return found

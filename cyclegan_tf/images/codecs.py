@@ -46,7 +46,9 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
     except Exception as error:  # the readers raise whatever a broken file makes them raise
         raise headers.as_image_error(path, error, max_pixels) from error
     if info.width < 1 or info.height < 1 or info.channels < 1:
-        raise ImageError(path, f"has no pixels ({info.width} x {info.height}, {info.channels} channels)")
+        raise ImageError(
+            path, f"has no pixels ({info.width} x {info.height}, {info.channels} channels)"
+        )
     if info.width * info.height > max_pixels:
         raise headers.too_large(path, f"{info.width} x {info.height}", max_pixels)
     return info
@@ -78,7 +80,9 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
     try:
         planes = _DECODERS[info.decoder](info, max_pixels)
     except tf.errors.OpError as error:
-        raise ImageError(info.path, "is damaged or cut off (its pixels cannot be decoded)") from error
+        raise ImageError(
+            info.path, "is damaged or cut off (its pixels cannot be decoded)"
+        ) from error
     except Exception as error:  # the decoders raise whatever a broken file makes them raise
         raise headers.as_image_error(info.path, error, max_pixels) from error
     if channels in (1, 3):
@@ -118,7 +122,9 @@ def _decode_png(info: ImageInfo, _: int) -> np.ndarray:
     dtype = tf.uint16 if info.bits == 16 else tf.uint8
     planes = tf.io.decode_png(info.path.read_bytes(), channels=4, dtype=dtype).numpy()
     gray_or_red = 2 if info.channels <= 2 else 0
-    return levels.UPRIGHT[info.exif_orientation](planes[..., gray_or_red : gray_or_red + info.channels])
+    return levels.UPRIGHT[info.exif_orientation](
+        planes[..., gray_or_red : gray_or_red + info.channels]
+    )
 
 
 def _decode_pillow(info: ImageInfo, max_pixels: int) -> np.ndarray:
@@ -157,7 +163,9 @@ def _encode_npy(image: np.ndarray) -> bytes:
 def _encoder(name: str, **options: int) -> Callable[[np.ndarray], bytes]:
     def encode(image: np.ndarray) -> bytes:
         stream = io.BytesIO()
-        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(stream, name, **options)
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+            stream, name, **options
+        )
         return stream.getvalue()
 
     return encode

@@ -38,7 +38,9 @@ def grid(
     columns = max(map(len, rows), default=0)
     if not columns:
         raise ValueError("a grid needs at least one image")
-    widths = [cell_px or max(row[c].shape[1] for row in rows if len(row) > c) for c in range(columns)]
+    widths = [
+        cell_px or max(row[c].shape[1] for row in rows if len(row) > c) for c in range(columns)
+    ]
     heights = [cell_px or max((image.shape[0] for image in row), default=1) for row in rows]
     font = ImageFont.load_default(size=min(28, max(12, min(widths) // 10)))
     line_px = int(sum(font.getmetrics()))  # type: ignore[union-attr]
@@ -55,7 +57,9 @@ def grid(
         x = left
         for c, image in enumerate(row):
             shown = _scaled(_shown(image), widths[c], heights[r])
-            canvas.paste(shown, (x + (widths[c] - shown.width) // 2, y + (heights[r] - shown.height) // 2))
+            canvas.paste(
+                shown, (x + (widths[c] - shown.width) // 2, y + (heights[r] - shown.height) // 2)
+            )
             x += widths[c] + gap_px
         y += heights[r] + gap_px
 

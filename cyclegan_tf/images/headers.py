@@ -92,7 +92,9 @@ class ImageInfo:
         else:
             fits = wanted == self.channels and not self.mode.startswith(("CMYK", "P"))
         if not fits:
-            raise ImageError(self.path, f"has {self.channels} channels ({self.mode}), and {wanted} are wanted")
+            raise ImageError(
+                self.path, f"has {self.channels} channels ({self.mode}), and {wanted} are wanted"
+            )
 
 
 def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -> ImageError:
@@ -105,7 +107,9 @@ def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -
         count = re.search(r"\d+", str(error))
         return too_large(path, f"{int(count[0]):,}" if count else "far more", max_pixels)
     if isinstance(error, UnidentifiedImageError):
-        return ImageError(path, "is not an image that this program can read, whatever its name says")
+        return ImageError(
+            path, "is not an image that this program can read, whatever its name says"
+        )
     if isinstance(error, OSError) and error.strerror:
         return ImageError(path, f"cannot be opened: {error.strerror}")
     # What other errors say is for those who know the decoder.

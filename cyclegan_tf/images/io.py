@@ -62,7 +62,9 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
-        folders[:] = () if real in visited else sorted(name for name in folders if not name.startswith("."))
+        folders[:] = (
+            () if real in visited else sorted(name for name in folders if not name.startswith("."))
+        )
         if real not in visited:
             visited.add(real)
             shown = (Path(parent, name) for name in files if not name.startswith("."))
@@ -150,7 +152,9 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
         raise ValueError(f"bits must be 8 or 16, and is {bits!r}")
     values = np.asarray(array, np.float32)
     if np.isnan(values).any():
-        raise ValueError("the image holds NaN (not a number): the network that made it has diverged.")
+        raise ValueError(
+            "the image holds NaN (not a number): the network that made it has diverged."
+        )
     half = np.float32(_half_range(f"uint{bits}"))
     return np.rint(np.clip(values, -1, 1) * half + half).astype(f"uint{bits}")
 
@@ -180,12 +184,16 @@ def save(path: str | os.PathLike, image: np.ndarray) -> None:
     suffix = path.suffix.lower()
     if suffix not in ENCODERS:
         known = ", ".join(sorted(ENCODERS))
-        raise UserError(f"{path}: files of the kind '{suffix}' are not written; choose one of {known}")
+        raise UserError(
+            f"{path}: files of the kind '{suffix}' are not written; choose one of {known}"
+        )
     _half_range(image.dtype)
     limits = {".png": (1, 2, 3, 4), ".tif": None, ".tiff": None, ".npy": None}.get(suffix, (1, 3))
     if image.ndim != 3 or (limits and image.shape[-1] not in limits):
         held = f"{limits} channels" if limits else "any number of channels"
-        raise UserError(f"{path}: {suffix} holds (H, W, C) with {held}, not {image.shape}; use .npy or .tif")
+        raise UserError(
+            f"{path}: {suffix} holds (H, W, C) with {held}, not {image.shape}; use .npy or .tif"
+        )
     if suffix in (".jpg", ".jpeg", ".webp", ".bmp"):
         image = as_dtype(image, np.uint8)
     try:

@@ -128,6 +128,8 @@ def luma(image: tf.Tensor) -> tf.Tensor:
     Returns:
       the same type, (H, W, 1).
     """
-    weights = tf.constant([19595, 38470, 7471], tf.int64)  # 0.299, 0.587, 0.114 times 65536, and their sum is that
+    weights = tf.constant(
+        [19595, 38470, 7471], tf.int64
+    )  # 0.299, 0.587, 0.114 times 65536, and their sum is that
     gray = tf.reduce_sum(tf.cast(image, tf.int64) * weights, axis=-1, keepdims=True)
     return tf.cast(tf.bitwise.right_shift(gray + 32768, 16), image.dtype)

@@ -83,8 +83,12 @@ class TiffRows:
             file.seek(page.dataoffsets[index] + (first - index * rows) * row_bytes)
             data = file.read((last - first) * row_bytes)
             if len(data) < (last - first) * row_bytes:
-                raise image_io.ImageError(self._path, f"is damaged or cut off (strip {index} ends too soon)")
-            band[first - top : last - top] = np.frombuffer(data, stored).reshape(-1, *band.shape[1:])
+                raise image_io.ImageError(
+                    self._path, f"is damaged or cut off (strip {index} ends too soon)"
+                )
+            band[first - top : last - top] = np.frombuffer(data, stored).reshape(
+                -1, *band.shape[1:]
+            )
         return band
 
     def _decoded(self, top: int, bottom: int) -> np.ndarray:
@@ -107,7 +111,11 @@ class TiffRows:
 
     def _decode(self, index: int) -> np.ndarray:
         page = self._page
-        tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression in _JPEG else {}
+        tables = (
+            {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+            if page.compression in _JPEG
+            else {}
+        )
         try:
             file = page.parent.filehandle
             file.seek(page.dataoffsets[index])
@@ -117,7 +125,9 @@ class TiffRows:
             return segment.reshape(segment.shape[-3:])
         except Exception as error:  # decoders raise whatever a broken piece makes them raise
             said = " ".join(str(error).split())[:100]
-            raise image_io.ImageError(self._path, f"is damaged or cut off (piece {index}: {said})") from error
+            raise image_io.ImageError(
+                self._path, f"is damaged or cut off (piece {index}: {said})"
+            ) from error
 
 
 @contextmanager
@@ -133,7 +143,12 @@ def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
     info = image_io.probe(path, _ANY_NUMBER)
     info.require_channels(channels)
     plain = info.exif_orientation == 1 and not info.has_alpha and info.white in (255, 65535)
-    if info.format == "TIFF" and channels in (1, 3) and plain and importlib.util.find_spec("tifffile"):
+    if (
+        info.format == "TIFF"
+        and channels in (1, 3)
+        and plain
+        and importlib.util.find_spec("tifffile")
+    ):
         import tifffile
 
         with tifffile.TiffFile(path) as file:
@@ -163,10 +178,14 @@ def require_writer(path: Path) -> None:
       UserError: a library is missing.
     """
     if path.suffix.lower() in (".tif", ".tiff") and importlib.util.find_spec("tifffile") is None:
-        raise UserError(f'{path} is written by strips, which needs one more library: pip install "cyclegan-tf[tiff]"')
+        raise UserError(
+            f'{path} is written by strips, which needs one more library: pip install "cyclegan-tf[tiff]"'
+        )
 
 
-def save_rows(path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype) -> None:
+def save_rows(
+    path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype
+) -> None:
     """Writes an image that comes in rows, whole or not at all; a TIFF strip by strip, others from memory.
 
     Args:

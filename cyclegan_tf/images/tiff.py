@@ -24,7 +24,13 @@ from cyclegan_tf.images.headers import (
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of a TIFF file."""
 
-_TAGS = {"bits": 258, "photometric": 262, "samples": 277, "max_sample_value": 281, "sample_format": 339}
+_TAGS = {
+    "bits": 258,
+    "photometric": 262,
+    "samples": 277,
+    "max_sample_value": 281,
+    "sample_format": 339,
+}
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
 
@@ -66,7 +72,9 @@ def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
         white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == 0  # type: ignore[attr-defined]
         pil_image.load()  # turns it upright, too
     if info.bits == 8:
-        mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[info.channels]
+        mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[
+            info.channels
+        ]
         values = np.asarray(pil_image.convert(mode))
         return values if values.ndim == 3 else values[..., None]
     values = np.asarray(pil_image)[..., None]
@@ -89,7 +97,9 @@ def encode(image: np.ndarray) -> bytes:
         Image.fromarray(image[..., 0] if channels == 1 else image).save(stream, "TIFF")
         return stream.getvalue()
     photometric = "rgb" if channels == 3 else "minisblack"
-    _tifffile().imwrite(stream, image, photometric=photometric, planarconfig="contig", metadata=None)
+    _tifffile().imwrite(
+        stream, image, photometric=photometric, planarconfig="contig", metadata=None
+    )
     return stream.getvalue()
 
 
@@ -97,7 +107,9 @@ def _tifffile() -> Any:
     try:
         import tifffile
     except ImportError:
-        raise UserError('is a TIFF that needs one more library: pip install "cyclegan-tf[tiff]"') from None
+        raise UserError(
+            'is a TIFF that needs one more library: pip install "cyclegan-tf[tiff]"'
+        ) from None
     return tifffile
 
 
@@ -106,7 +118,9 @@ def _tifffile_header(path: Path) -> ImageInfo:
         page = file.pages[0]
         kind = {0: "L", 1: "L", 2: "RGB", 5: "CMYK"}.get(page.photometric)
         if kind is None or page.dtype is None:
-            raise ImageError(path, "is a TIFF whose colors or numbers are of a kind this program does not know")
+            raise ImageError(
+                path, "is a TIFF whose colors or numbers are of a kind this program does not know"
+            )
         channels, declared = page.samplesperpixel, page.tags.valueof(_TAGS["max_sample_value"])
         if kind == "CMYK" and channels != 4:
             raise ImageError(path, f"is a TIFF of {channels} printing inks; CMYK has 4")
@@ -124,7 +138,9 @@ def _tifffile_header(path: Path) -> ImageInfo:
             exif_orientation=orientation,
             has_alpha=channels in (2, 4) and page.extrasamples[-1:] in ((1,), (2,)),
             decoder="tifffile",
-            white=white if bits == 8 or page.dtype.kind == "f" else _white(declared, page.bitspersample),
+            white=white
+            if bits == 8 or page.dtype.kind == "f"
+            else _white(declared, page.bitspersample),
         )
 
 

@@ -31,7 +31,9 @@ def build_parser() -> cli.Parser:
         default="auto",
         help="Normalization of a PyTorch network, for the few whose weights leave it open.",
     )
-    parser.add_argument("--json", action="store_true", help="Print a JSON object in place of a table.")
+    parser.add_argument(
+        "--json", action="store_true", help="Print a JSON object in place of a table."
+    )
     return parser
 
 
@@ -41,9 +43,11 @@ def main(argv: Sequence[str]) -> int:
     if arguments.size < 1:
         raise UserError(f"--size must be 1 or more, and is {arguments.size}.")
     if not Path(arguments.target).exists():
-        raise UserError(f"{arguments.target} does not exist; give a run directory or a file of a network.")
+        raise UserError(
+            f"{arguments.target} does not exist; give a run directory or a file of a network."
+        )
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         import tensorflow as tf
 
         from cyclegan_tf.inspect import inspector as anything

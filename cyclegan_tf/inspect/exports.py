@@ -20,7 +20,15 @@ _TOLD_OF_CARD = (
     "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores", "cyclegan_tf", "tensorflow",
     "git_commit", "largest_difference_from_keras",
 )  # fmt: skip
-_TOLD_OF_PARITY = ("psnr_db", "worst_psnr_db", "ssim", "max_abs", "latency_ms", "delegated", "fault")
+_TOLD_OF_PARITY = (
+    "psnr_db",
+    "worst_psnr_db",
+    "ssim",
+    "max_abs",
+    "latency_ms",
+    "delegated",
+    "fault",
+)
 _METADATA = b"TFLITE_METADATA"
 # of ModelMetadata in TFLite's metadata schema
 _SLOTS = {"name": 0, "description": 1, "version": 2, "author": 4}
@@ -44,8 +52,12 @@ def saved_model(folder: Path) -> dict[str, Any]:
         model.ParseFromString((folder / "saved_model.pb").read_bytes())
         (graph, *_) = model.meta_graphs
     except (DecodeError, ValueError) as error:
-        raise UserError(f"{folder / 'saved_model.pb'} is damaged or not a SavedModel; export it again.") from error
-    signatures = {name: value for name, value in graph.signature_def.items() if not name.startswith("__")}
+        raise UserError(
+            f"{folder / 'saved_model.pb'} is damaged or not a SavedModel; export it again."
+        ) from error
+    signatures = {
+        name: value for name, value in graph.signature_def.items() if not name.startswith("__")
+    }
     functions = graph.graph_def.library.function
     nodes = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]
     found: dict[str, Any] = {
@@ -69,7 +81,11 @@ def newest_version(folder: Path) -> Path:
     """The folder itself where it holds a SavedModel, else its folder of the highest number that does."""
     if (folder / "saved_model.pb").is_file():
         return folder
-    versions = [entry for entry in folder.iterdir() if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()]
+    versions = [
+        entry
+        for entry in folder.iterdir()
+        if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()
+    ]
     return max(versions, key=lambda entry: int(entry.name), default=folder)
 
 
@@ -90,7 +106,11 @@ def _tensor_info(info: Any) -> dict[str, Any]:
     import tensorflow as tf
 
     unknown = info.tensor_shape.unknown_rank
-    shape = None if unknown else [None if side.size < 0 else side.size for side in info.tensor_shape.dim]
+    shape = (
+        None
+        if unknown
+        else [None if side.size < 0 else side.size for side in info.tensor_shape.dim]
+    )
     return {"dtype": tf.dtypes.as_dtype(info.dtype).name, "shape": shape}
 
 
@@ -112,7 +132,11 @@ def tflite(path: Path) -> dict[str, Any]:
     return {
         "kind": "LiteRT (.tflite) file",
         "size_bytes": path.stat().st_size,
-        "tensors": [{"way": way, **_tensor_details(tensor)} for way, tensors in ends.items() for tensor in tensors],
+        "tensors": [
+            {"way": way, **_tensor_details(tensor)}
+            for way, tensors in ends.items()
+            for tensor in tensors
+        ],
         "operations": operations,
         "metadata": _metadata(path.read_bytes()),
         "packed_files": _packed(path),
@@ -148,7 +172,9 @@ def _text(buffer: bytearray, slot: int) -> str | None:
     """A string field of a FlatBuffer's root table."""
     import flatbuffers
 
-    table = flatbuffers.table.Table(buffer, flatbuffers.encode.Get(flatbuffers.packer.uoffset, buffer, 0))
+    table = flatbuffers.table.Table(
+        buffer, flatbuffers.encode.Get(flatbuffers.packer.uoffset, buffer, 0)
+    )
     offset = table.Offset(4 + 2 * slot)
     return table.String(offset + table.Pos).decode(errors="replace") if offset else None
 
@@ -184,7 +210,9 @@ def onnx(path: Path) -> dict[str, Any]:
         "opset": {entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
         "producer": f"{model.producer_name} {model.producer_version}".strip(),
         "values_in_initializers": sum(math.prod(array.dims) for array in model.graph.initializer),
-        "tensors": [{"way": way, **_value_info(value)} for way, values in ends.items() for value in values],
+        "tensors": [
+            {"way": way, **_value_info(value)} for way, values in ends.items() for value in values
+        ],
         "operations": _counted(node.op_type for node in model.graph.node),
         **_provenance(path, path.parent / CARD),
     }
@@ -195,7 +223,11 @@ def _value_info(value: Any) -> dict[str, Any]:
 
     tensor = value.type.tensor_type
     shape = [side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim]
-    return {"name": value.name, "dtype": library.TensorProto.DataType.Name(tensor.elem_type).lower(), "shape": shape}
+    return {
+        "name": value.name,
+        "dtype": library.TensorProto.DataType.Name(tensor.elem_type).lower(),
+        "shape": shape,
+    }
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
@@ -211,7 +243,11 @@ def _provenance(exported: Path, card_path: Path) -> dict[str, Any]:
     told["files_as_exported"] = _as_exported(exported, card)
     rows = (_json(exported.parent / "parity.json") or {}).get("variants", [])
     stem = "onnx" if exported.suffix == ".onnx" else exported.stem
-    parity = next((row for row in rows if row.get("variant") == stem), None) if exported.is_file() else None
+    parity = (
+        next((row for row in rows if row.get("variant") == stem), None)
+        if exported.is_file()
+        else None
+    )
     found: dict[str, Any] = {"provenance": told}
     return found | ({"parity": {key: parity.get(key) for key in _TOLD_OF_PARITY}} if parity else {})
 
@@ -220,10 +256,17 @@ def _as_exported(exported: Path, card: Mapping[str, Any]) -> bool | None:
     """Whether the checksums in the card hold; None where it names none of these files."""
     folder = exported if exported.is_dir() else exported.parent
     sums = card.get("files", {})
-    wanted = sums if exported.is_dir() else {name: value for name, value in sums.items() if name == exported.name}
+    wanted = (
+        sums
+        if exported.is_dir()
+        else {name: value for name, value in sums.items() if name == exported.name}
+    )
     if not wanted:
         return None
-    return all((folder / name).is_file() and sha256(folder / name) == value for name, value in wanted.items())
+    return all(
+        (folder / name).is_file() and sha256(folder / name) == value
+        for name, value in wanted.items()
+    )
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ class UnknownLayerError(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
+class LayerCall:
     """One call of a layer on the way through a network.
 
     Attributes:
@@ -50,18 +50,18 @@ class Macs:
     published: int
 
 
-def steps_of(network: keras.Model) -> list[Step]:
+def steps_of(network: keras.Model) -> list[LayerCall]:
     """Every layer's call from the input to the output, those inside nested models too; step n makes number n + 1.
 
     Raises:
       UnknownLayerError: the network, or a model in it, is not a graph of layers.
     """
-    steps: list[Step] = []
+    steps: list[LayerCall] = []
     _follow(network, [0], steps)
     return steps
 
 
-def _follow(model: keras.Model, given: Sequence[int], steps: list[Step]) -> list[int]:
+def _follow(model: keras.Model, given: Sequence[int], steps: list[LayerCall]) -> list[int]:
     """Appends a model's steps; `given` are the numbers of its inputs, returned are those of its outputs."""
     graph = getattr(model, "_functional", None) or model  # a Sequential keeps its graph in there
     if not hasattr(graph, "_nodes_by_depth"):
@@ -76,9 +76,11 @@ def _follow(model: keras.Model, given: Sequence[int], steps: list[Step]) -> list
             if isinstance(node.operation, keras.Model):
                 made = _follow(node.operation, inputs, steps)
             else:
-                steps.append(Step(node.operation, tuple(inputs)))
+                steps.append(LayerCall(node.operation, tuple(inputs)))
                 made = [len(steps)] * len(node.outputs)
-            numbers |= {id(tensor): number for tensor, number in zip(node.outputs, made, strict=True)}
+            numbers |= {
+                id(tensor): number for tensor, number in zip(node.outputs, made, strict=True)
+            }
     return [numbers[id(tensor)] for tensor in graph.outputs]
 
 
@@ -102,7 +104,9 @@ def count_macs(network: keras.Model, size_px: int) -> Macs | None:
         if macs is None:
             return None
         performed += macs
-        published += macs * (math.prod(operation.get_attr("strides")) if operation.type in _TRANSPOSED else 1)
+        published += macs * (
+            math.prod(operation.get_attr("strides")) if operation.type in _TRANSPOSED else 1
+        )
     return Macs(performed, published)
 
 
@@ -126,7 +130,7 @@ def _macs_of(operation: tf.Operation) -> int | None:
     return None if None in sides else math.prod(sides)
 
 
-def multiple_px(network: keras.Model) -> int | None:
+def size_divisor_px(network: keras.Model) -> int | None:
     """Number of which the sides of images must be multiples; None for networks that do not enlarge again.
 
     Raises:
@@ -152,7 +156,10 @@ def receptive_field_px(network: keras.Model) -> tuple[int, int]:
     steps = steps_of(network)
     enlarged = [_enlarged(step.layer) for step in steps]
     rows, columns = (
-        max(_seen(steps, axis, position) for position in range(math.prod(factors[axis] for factors in enlarged)))
+        max(
+            _seen(steps, axis, position)
+            for position in range(math.prod(factors[axis] for factors in enlarged))
+        )
         for axis in _AXES
     )
     return rows, columns
@@ -164,7 +171,7 @@ def _enlarged(layer: Any) -> tuple[int, int]:
     return tuple(layer.size) if isinstance(layer, keras.layers.UpSampling2D) else (1, 1)
 
 
-def _seen(steps: Sequence[Step], axis: int, position: int) -> int:
+def _seen(steps: Sequence[LayerCall], axis: int, position: int) -> int:
     """How much of one axis the output pixel at a position sees."""
     spans = {len(steps): (position, position)}
     for number in range(len(steps), 0, -1):
@@ -189,7 +196,9 @@ def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
         if layer.interpolation == "nearest":
             return low // factor, high // factor
         if layer.interpolation == "bilinear":
-            return (2 * low + 1 - factor) // (2 * factor), (2 * high + 1 - factor) // (2 * factor) + 1
+            return (2 * low + 1 - factor) // (2 * factor), (2 * high + 1 - factor) // (
+                2 * factor
+            ) + 1
     if isinstance(layer, keras.layers.ZeroPadding2D) or name.endswith("ReflectionPadding2D"):
         before = _first(layer.padding, axis)
         return low - before, high - before

@@ -14,15 +14,16 @@ from cyclegan_tf.inspect import weight_files as models
 from cyclegan_tf.inspect.training_run import run_directory
 from cyclegan_tf.runs.run_directory import RunDirectory
 
-READABLE = (
-    "a run directory, a .keras, .h5, .pth, .tflite or .onnx file, a SavedModel, or a folder of PyTorch checkpoints"
-)
+READABLE = "a run directory, a .keras, .h5, .pth, .tflite or .onnx file, a SavedModel, or a folder of PyTorch checkpoints"
 
 _FILES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     ".keras": models.keras_file,
     ".h5": models.hdf5,
     ".hdf5": models.hdf5,
-    ".index": lambda path, size_px: {"kind": "TensorFlow checkpoint of weights", **models.of_keras_2(path, size_px)},
+    ".index": lambda path, size_px: {
+        "kind": "TensorFlow checkpoint of weights",
+        **models.of_keras_2(path, size_px),
+    },
     ".pth": models.torch_file,
     ".pt": models.torch_file,
     ".tflite": lambda path, _: exports.tflite(path),
@@ -44,14 +45,21 @@ def inspect(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any
     """
     if not path.exists():
         raise UserError(f"{path} does not exist; give {READABLE}.")
-    return {"path": str(path), **(_folder(path, size_px, norm) if path.is_dir() else _file(path, size_px, norm))}
+    return {
+        "path": str(path),
+        **(_folder(path, size_px, norm) if path.is_dir() else _file(path, size_px, norm)),
+    }
 
 
 def _file(path: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
     reader = _FILES.get(path.suffix.lower())
     if reader is None:
         raise UserError(f"{path} cannot be inspected; give {READABLE}.")
-    return models.torch_file(path, size_px, norm) if reader is models.torch_file else reader(path, size_px)
+    return (
+        models.torch_file(path, size_px, norm)
+        if reader is models.torch_file
+        else reader(path, size_px)
+    )
 
 
 def _folder(folder: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
@@ -80,10 +88,21 @@ def _saved_model(folder: Path, size_px: int) -> dict[str, Any]:
 def _within(folder: Path) -> list[str]:
     """Some things in a folder that can be inspected by themselves."""
     # what export writes lies one deeper
-    near = [*sorted(folder.glob("*")), *sorted(folder.glob("*/*")), *sorted(folder.glob("*/*/*.tflite"))]
-    found = [path for path in near if (_is_whole(path) if path.is_dir() else path.suffix.lower() in _FILES)]
+    near = [
+        *sorted(folder.glob("*")),
+        *sorted(folder.glob("*/*")),
+        *sorted(folder.glob("*/*/*.tflite")),
+    ]
+    found = [
+        path
+        for path in near
+        if (_is_whole(path) if path.is_dir() else path.suffix.lower() in _FILES)
+    ]
     return [path.relative_to(folder).as_posix() for path in found[:_MAX_NAMED]]
 
 
 def _is_whole(folder: Path) -> bool:
-    return RunDirectory(folder).exists() or (exports.newest_version(folder) / "saved_model.pb").is_file()
+    return (
+        RunDirectory(folder).exists()
+        or (exports.newest_version(folder) / "saved_model.pb").is_file()
+    )

@@ -26,17 +26,22 @@ def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
 
     Returns:
       "architecture", "parameters" (moving statistics among them), "input_channels", "output_channels", "macs" and
-      "macs_published" at "macs_at_px", "receptive_field_px" (side, or [rows, columns]), "multiple_px"; None for what
+      "macs_published" at "macs_at_px", "receptive_field_px" (side, or [rows, columns]), "size_divisor_px"; None for what
       cannot be told, and then "notes".
     """
     shape = getattr(network, "input_shape", None)
-    found: dict[str, Any] = {"architecture": in_words(network), "parameters": network.count_params()}
+    found: dict[str, Any] = {
+        "architecture": in_words(network),
+        "parameters": network.count_params(),
+    }
     if not isinstance(shape, tuple) or len(shape) != 4:
-        return found | {"notes": ["it takes no images (N, H, W, C), so nothing more is known of it"]}
+        return found | {
+            "notes": ["it takes no images (N, H, W, C), so nothing more is known of it"]
+        }
     notes: list[str] = []
     multiple = field = None
     try:
-        multiple = graph.multiple_px(network)
+        multiple = graph.size_divisor_px(network)
         field = graph.receptive_field_px(network)
     except graph.UnknownLayerError as error:
         notes.append(f"what {error} looks at is not known, so there is no receptive field")
@@ -44,8 +49,12 @@ def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
     macs = None
     try:
         macs = graph.count_macs(network, side)
-    except Exception as error:  # Keras and TensorFlow raise many kinds for a size that does not go through
-        notes.append(f"images of {side} px do not go through it: {' '.join(str(error).split())[:200]}")
+    except (
+        Exception
+    ) as error:  # Keras and TensorFlow raise many kinds for a size that does not go through
+        notes.append(
+            f"images of {side} px do not go through it: {' '.join(str(error).split())[:200]}"
+        )
     found |= {
         "input_channels": shape[-1],
         "output_channels": network.output_shape[-1],
@@ -53,7 +62,7 @@ def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
         "macs_published": macs and macs.published,
         "macs_at_px": side,
         "receptive_field_px": field[0] if field and field[0] == field[1] else field and list(field),
-        "multiple_px": multiple,
+        "size_divisor_px": multiple,
     }
     return found | ({"notes": notes} if notes else {})
 
@@ -96,12 +105,18 @@ def _resnet(names: dict[str, Any]) -> str:
 
 def _unet(names: dict[str, Any]) -> str:
     depth = sum(bool(_DOWN.fullmatch(name)) for name in names)
-    return ", ".join([f"U-Net, {depth} halvings", f"{names['down1'].filters} filters", *_options(names)])
+    return ", ".join(
+        [f"U-Net, {depth} halvings", f"{names['down1'].filters} filters", *_options(names)]
+    )
 
 
 def _discriminator(names: dict[str, Any]) -> str:
     first, layers = names["conv1"], sum(bool(_CONV.fullmatch(name)) for name in names) - 1
-    kind = "pixel discriminator" if first.kernel_size[0] == 1 else f"PatchGAN discriminator, {layers} layers"
+    kind = (
+        "pixel discriminator"
+        if first.kernel_size[0] == 1
+        else f"PatchGAN discriminator, {layers} layers"
+    )
     return ", ".join([kind, f"{first.filters} filters", *_options(names)])
 
 

@@ -13,7 +13,7 @@ _SHORT = {
     "macs_published": "published",
     "macs_at_px": "at px",
     "receptive_field_px": "field px",
-    "multiple_px": "multiple",
+    "size_divisor_px": "multiple",
 }
 _LEGENDS = {
     "networks": [
@@ -30,7 +30,11 @@ def render(report: Mapping[str, Any]) -> str:
     Args:
       report: of `anything.inspect`.
     """
-    single = {key: value for key, value in report.items() if key not in ("path", "kind") and not _is_section(value)}
+    single = {
+        key: value
+        for key, value in report.items()
+        if key not in ("path", "kind") and not _is_section(value)
+    }
     lines = [f"{report['path']}: {report['kind']}", *_pairs(single, "")]
     for key, value in report.items():
         if _is_section(value) and value:
@@ -46,13 +50,19 @@ def _section(key: str, value: Any) -> list[str]:
     if isinstance(value, dict):
         return _operations(value) if key == "operations" else _pairs(value, _INDENT)
     if all(isinstance(entry, dict) for entry in value):
-        notes = [f"{entry.get('name', '')}: {note}" for entry in value for note in entry.get("notes", [])]
+        notes = [
+            f"{entry.get('name', '')}: {note}" for entry in value for note in entry.get("notes", [])
+        ]
         return [*_table(value), *(f"{_INDENT}{note}" for note in [*notes, *_LEGENDS.get(key, [])])]
     return [f"{_INDENT}{entry}" for entry in value]
 
 
 def _pairs(values: Mapping[str, Any], indent: str) -> list[str]:
-    known = {_words(key): _shown(key, value) for key, value in values.items() if value not in (None, "", [], {})}
+    known = {
+        _words(key): _shown(key, value)
+        for key, value in values.items()
+        if value not in (None, "", [], {})
+    }
     width = max(map(len, known), default=0)
     return [f"{indent}{key:<{width}}  {value}" for key, value in known.items()]
 
@@ -67,7 +77,9 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "notes"]
     keys = [key for key in keys if any(row.get(key) is not None for row in rows)]
     cells = [[_SHORT.get(key, _words(key)) for key in keys]]
-    cells += [["" if row.get(key) is None else _shown(key, row[key]) for key in keys] for row in rows]
+    cells += [
+        ["" if row.get(key) is None else _shown(key, row[key]) for key in keys] for row in rows
+    ]
     numeric = [all(isinstance(row.get(key), int | float | None) for row in rows) for key in keys]
     widths = [max(len(line[column]) for line in cells) for column in range(len(keys))]
     return [
@@ -82,7 +94,11 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _words(key: str) -> str:
     """A key of the report as words: macs_at_px -> MACs at px."""
-    return " ".join("MACs" if word == "macs" else word for word in key.split("_")) if "." not in key else key
+    return (
+        " ".join("MACs" if word == "macs" else word for word in key.split("_"))
+        if "." not in key
+        else key
+    )
 
 
 def _shown(key: str, value: Any) -> str:
@@ -97,8 +113,12 @@ def _shown(key: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
     if isinstance(value, dict):
-        return ", ".join(f"{_words(str(name))} {_shown(str(name), entry)}" for name, entry in value.items())
+        return ", ".join(
+            f"{_words(str(name))} {_shown(str(name), entry)}" for name, entry in value.items()
+        )
     if isinstance(value, list | tuple):
         words = value and all(isinstance(entry, str) for entry in value)
-        return ("; " if words else " x ").join("?" if entry is None else str(entry) for entry in value)
+        return ("; " if words else " x ").join(
+            "?" if entry is None else str(entry) for entry in value
+        )
     return "none" if value is None else str(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data.pipeline import Order
+from cyclegan_tf.data.pipeline import SamplingOrder
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.trained import scores_at
 from cyclegan_tf.inspect.weight_files import rows
@@ -40,8 +40,8 @@ def run_directory(folder: Path, size_px: int) -> dict[str, Any]:
         "best": best,
         "scores": scores,
         "experiment": _told_of_experiment(experiment),
-        "images": {name: len(names) for name, names in (run.recorded_images() or {}).items()},
-        "started_from": run.recorded_origin(),
+        "images": {name: len(names) for name, names in (run.data_split() or {}).items()},
+        "started_from": run.init_record(),
         "made_with": _made_with(run),
         "notes": notes,
     }
@@ -49,35 +49,47 @@ def run_directory(folder: Path, size_px: int) -> dict[str, Any]:
 
 def _networks(experiment: Experiment, size_px: int) -> list[dict[str, Any]]:
     loss = experiment.loss
-    networks = {f"generator_{way}": assembly.build_generator(experiment, way) for way in ("xy", "yx")}
+    networks = {
+        f"generator_{way}": assembly.build_generator(experiment, way) for way in ("xy", "yx")
+    }
     for domain, weight in (("x", loss.adversarial_x), ("y", loss.adversarial_y)):
         if weight:
             networks[f"discriminator_{domain}"] = assembly.build_discriminator(experiment, domain)
     return rows(networks, size_px)
 
 
-def _training(run: runs.RunDirectory, experiment: Experiment) -> tuple[dict[str, Any] | None, list[str]]:
+def _training(
+    run: runs.RunDirectory, experiment: Experiment
+) -> tuple[dict[str, Any] | None, list[str]]:
     """How far the newest checkpoint that reads is, and complaints about newer ones."""
     notes: list[str] = []
     for path in checkpoints.listed(run.checkpoints):
         try:
             scalars = checkpoints.read_state(path)
-        except checkpoints.DamagedCheckpoint as error:
+        except checkpoints.CorruptCheckpointError as error:
             notes.append(str(error))
             continue
         step, seconds = scalars["step"], scalars["seconds"]
-        found = {"step": step, "minutes": round(seconds / 60, 2), "checkpoint": path.relative_to(run.path).as_posix()}
+        found = {
+            "step": step,
+            "minutes": round(seconds / 60, 2),
+            "checkpoint": path.relative_to(run.path).as_posix(),
+        }
         return found | _course(run, experiment, step, seconds), notes
     return None, [*notes, "there is no checkpoint yet"]
 
 
-def _course(run: runs.RunDirectory, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
+def _course(
+    run: runs.RunDirectory, experiment: Experiment, step: int, seconds: float
+) -> dict[str, Any]:
     """Where a step lies in epochs and in the budget; empty for a run that does not know its images."""
-    images = run.recorded_images()
+    images = run.data_split()
     if not images:
         return {}
     count_x, count_y = len(images["train_x"]), len(images["train_y"])
-    per_epoch = Order(count_x, count_y, experiment.data.batch_size, experiment.training.seed).steps_per_epoch
+    per_epoch = SamplingOrder(
+        count_x, count_y, experiment.data.batch_size, experiment.training.seed
+    ).steps_per_epoch
     budget = Budget.of(experiment, per_epoch)
     return {
         "of_steps": budget.steps,

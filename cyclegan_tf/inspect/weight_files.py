@@ -40,12 +40,17 @@ def keras_file(path: Path, size_px: int) -> dict[str, Any]:
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
         raise UserError(f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
     parts = {name: getattr(model, name, None) for name in state.NETWORKS}
-    networks = {name: part for name, part in parts.items() if part is not None} or {model.name: model}
+    networks = {name: part for name, part in parts.items() if part is not None} or {
+        model.name: model
+    }
     return found | {"networks": rows(networks, size_px)}
 
 
 def _archive_metadata(path: Path) -> dict[str, Any]:
-    with contextlib.suppress(OSError, KeyError, ValueError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+    with (
+        contextlib.suppress(OSError, KeyError, ValueError, zipfile.BadZipFile),
+        zipfile.ZipFile(path) as archive,
+    ):
         return json.loads(archive.read("metadata.json"))
     return {}
 
@@ -60,7 +65,10 @@ def _hdf5_version(path: Path) -> str | None:
     import h5py
 
     with contextlib.suppress(OSError), h5py.File(path, "r") as file:
-        for attributes in (file.attrs, file["model_weights"].attrs if "model_weights" in file else {}):
+        for attributes in (
+            file.attrs,
+            file["model_weights"].attrs if "model_weights" in file else {},
+        ):
             version = attributes.get("keras_version")
             if version is not None:
                 return version.decode() if isinstance(version, bytes) else str(version)
@@ -72,7 +80,10 @@ def of_keras_2(path: Path, size_px: int) -> dict[str, Any]:
     from cyclegan_tf.convert.keras2 import open as legacy
 
     model, notes = legacy.open_model(path)
-    return {"networks": rows({model.name: model}, size_px), "notes": [*notes, "python -m cyclegan_tf.convert opens it"]}
+    return {
+        "networks": rows({model.name: model}, size_px),
+        "notes": [*notes, "python -m cyclegan_tf.convert opens it"],
+    }
 
 
 def torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
@@ -111,7 +122,9 @@ def _torch_row(path: Path, size_px: int, norm: NormAsked) -> tuple[dict[str, Any
     network = torch_networks.build(design, arrays)
     row = {"name": path.name, "official_name": design.official_name, **facts(network, size_px)}
     # ours may have biases of 0 that theirs lacks
-    return row | {"parameters": torch_recognise.count_parameters(arrays)}, torch_recognise.notes(design)
+    return row | {"parameters": torch_recognise.count_parameters(arrays)}, torch_recognise.notes(
+        design
+    )
 
 
 def rows(networks: Mapping[str, keras.Model], size_px: int) -> list[dict[str, Any]]:

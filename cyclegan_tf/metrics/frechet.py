@@ -79,7 +79,9 @@ def kernel_distance(
     _check(a, b)
     largest = min(len(a), len(b))
     if not 2 <= subset_size <= largest or subsets < 1:
-        raise ValueError(f"subset_size must be 2 to {largest} and subsets positive, got {subset_size} and {subsets}.")
+        raise ValueError(
+            f"subset_size must be 2 to {largest} and subsets positive, got {subset_size} and {subsets}."
+        )
     rng = np.random.default_rng(seed)
     distances = [
         squared_mmd(
@@ -92,7 +94,11 @@ def kernel_distance(
 
 
 def bootstrap(
-    statistic: Callable[..., float], *arrays: np.ndarray, times: int = 200, seed: int = 0, level: float = 0.95
+    statistic: Callable[..., float],
+    *arrays: np.ndarray,
+    times: int = 200,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Bootstrap interval of a statistic of one or more sets, each resampled by itself along its first axis.
 
@@ -121,7 +127,10 @@ def bootstrap(
         )
     rng = np.random.default_rng(seed)
     values = np.array(
-        [statistic(*(array[rng.integers(len(array), size=len(array))] for array in arrays)) for _ in range(times)]
+        [
+            statistic(*(array[rng.integers(len(array), size=len(array))] for array in arrays))
+            for _ in range(times)
+        ]
     )
     low, high = np.quantile(values - values.mean(), [(1 - level) / 2, (1 + level) / 2])
     middle = statistic(*arrays)
@@ -145,6 +154,8 @@ def _mean_of_others(x: np.ndarray) -> float:
 
 def _check(a: np.ndarray, b: np.ndarray) -> None:
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(f"two or more vectors of one length are wanted in each set, got {a.shape} and {b.shape}.")
+        raise ValueError(
+            f"two or more vectors of one length are wanted in each set, got {a.shape} and {b.shape}."
+        )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("the features hold numbers that are not finite.")

@@ -55,7 +55,9 @@ def ssim(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE)
     """
     _check_shapes(image, truth)
     if image.ndim != 3 or min(image.shape[:2]) < 2 * _RADIUS_PX + 1:
-        raise ValueError(f"ssim takes (H, W, C) of at least {2 * _RADIUS_PX + 1} px, got {image.shape}.")
+        raise ValueError(
+            f"ssim takes (H, W, C) of at least {2 * _RADIUS_PX + 1} px, got {image.shape}."
+        )
     x, y = image.astype(np.float64), truth.astype(np.float64)
     mean_x, mean_y = _blurred(x), _blurred(y)
     variance_x, variance_y = _blurred(x * x) - mean_x**2, _blurred(y * y) - mean_y**2
@@ -133,7 +135,9 @@ def variety(images: Sequence[np.ndarray]) -> float:
       ValueError: the numbers of channels differ.
     """
     if len({image.shape[-1] for image in images}) > 1:
-        raise ValueError(f"images of one number of channels are wanted, got {[p.shape for p in images]}.")
+        raise ValueError(
+            f"images of one number of channels are wanted, got {[p.shape for p in images]}."
+        )
     count = len(images)
     if count < 2:
         return math.nan
@@ -171,4 +175,6 @@ def _blurred(planes: np.ndarray) -> np.ndarray:
 
 def _check_shapes(image: np.ndarray, truth: np.ndarray) -> None:
     if image.shape != truth.shape:
-        raise ValueError(f"two images of one shape are wanted, got {image.shape} and {truth.shape}.")
+        raise ValueError(
+            f"two images of one shape are wanted, got {image.shape} and {truth.shape}."
+        )

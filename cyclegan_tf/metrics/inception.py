@@ -15,7 +15,9 @@ import tensorflow as tf
 from cyclegan_tf.errors import UserError
 
 WEIGHTS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
-WEIGHTS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{WEIGHTS_FILE}"
+WEIGHTS_URL = (
+    f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{WEIGHTS_FILE}"
+)
 WEIGHTS_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 FEATURES = 2048
 
@@ -106,7 +108,11 @@ def _downloaded() -> Path:
     socket.setdefaulttimeout(_TIMEOUT_S)
     try:
         path = keras.utils.get_file(
-            WEIGHTS_FILE, WEIGHTS_URL, cache_dir=str(home), cache_subdir="models", file_hash=WEIGHTS_MD5
+            WEIGHTS_FILE,
+            WEIGHTS_URL,
+            cache_dir=str(home),
+            cache_subdir="models",
+            file_hash=WEIGHTS_MD5,
         )
     # Keras raises a bare Exception for a server that does not answer
     except Exception as error:

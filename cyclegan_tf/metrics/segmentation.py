@@ -40,7 +40,9 @@ def read_palette(path: str | os.PathLike) -> Palette:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colors") from error
+        raise UserError(
+            f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colors"
+        ) from error
     except ValueError as error:
         raise UserError(f"{path}: the palette is no JSON ({error})") from error
     layout = 'write {"classes_rgb": [[r, g, b], ...]} or {"name": [r, g, b], ...}'
@@ -51,13 +53,23 @@ def read_palette(path: str | os.PathLike) -> Palette:
     else:
         colors, names = list(content.values()), list(content)
     if not isinstance(colors, list) or len(colors) < 2 or not all(map(_is_color, colors)):
-        raise UserError(f"{path}: a palette is two or more colors of three whole numbers from 0 to 255; {layout}")
+        raise UserError(
+            f"{path}: a palette is two or more colors of three whole numbers from 0 to 255; {layout}"
+        )
     if len({tuple(color) for color in colors}) < len(colors):
-        raise UserError(f"{path}: two classes of this palette have the same color; give each its own")
+        raise UserError(
+            f"{path}: two classes of this palette have the same color; give each its own"
+        )
     if names is None:
         names = ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
-    if not isinstance(names, list) or len(names) != len(colors) or not all(isinstance(name, str) for name in names):
-        raise UserError(f'{path}: "names" must be a list of {len(colors)} words, one for each color')
+    if (
+        not isinstance(names, list)
+        or len(names) != len(colors)
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise UserError(
+            f'{path}: "names" must be a list of {len(colors)} words, one for each color'
+        )
     return Palette(np.array(colors, np.uint8), tuple(names))
 
 
@@ -109,10 +121,14 @@ def confusion(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray
       ValueError: the shapes differ, or a label lies outside.
     """
     if labels.shape != truth.shape:
-        raise ValueError(f"two label maps of one shape are wanted, got {labels.shape} and {truth.shape}.")
+        raise ValueError(
+            f"two label maps of one shape are wanted, got {labels.shape} and {truth.shape}."
+        )
     for which in (labels, truth):
         if which.size and not 0 <= which.min() <= which.max() < classes:
-            raise ValueError(f"labels must lie in [0, {classes}), got {which.min()} to {which.max()}.")
+            raise ValueError(
+                f"labels must lie in [0, {classes}), got {which.min()} to {which.max()}."
+            )
     pairs = truth.astype(np.int64).ravel() * classes + labels.astype(np.int64).ravel()
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 

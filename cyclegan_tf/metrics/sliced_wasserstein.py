@@ -61,16 +61,23 @@ def sliced_wasserstein(
     """
     reals, fakes = _stacked(real), _stacked(fake)
     if reals.shape[1:] != fakes.shape[1:]:
-        raise ValueError(f"images of one size are wanted, got {reals.shape[1:]} and {fakes.shape[1:]}.")
+        raise ValueError(
+            f"images of one size are wanted, got {reals.shape[1:]} and {fakes.shape[1:]}."
+        )
     distances = {}
-    for level, (real_planes, fake_planes) in enumerate(zip(pyramid(reals), pyramid(fakes), strict=True)):
+    for level, (real_planes, fake_planes) in enumerate(
+        zip(pyramid(reals), pyramid(fakes), strict=True)
+    ):
         side = min(real_planes.shape[1:3])
         real_patches, fake_patches = (
-            _patches(planes, patches, np.random.default_rng([seed, level])) for planes in (real_planes, fake_planes)
+            _patches(planes, patches, np.random.default_rng([seed, level]))
+            for planes in (real_planes, fake_planes)
         )
         real_scale = _mean_and_deviation(real_patches)
         fake_scale = real_scale if normalize == "real" else _mean_and_deviation(fake_patches)
-        units = _directions(directions, real_patches[0].size, np.random.default_rng([seed, level, 1]))
+        units = _directions(
+            directions, real_patches[0].size, np.random.default_rng([seed, level, 1])
+        )
         distances[side] = SCALE * _sliced(
             _normalised(real_patches, *real_scale), _normalised(fake_patches, *fake_scale), units
         )
@@ -182,4 +189,6 @@ def _sliced(real: np.ndarray, fake: np.ndarray, units: np.ndarray) -> float:
     """Mean over directions of the distance of projections; real (P, D), fake (Q, D), units (K, D)."""
     step = max(1, _PROJECTIONS_AT_ONCE // max(len(real), len(fake)))
     parts = [units[i : i + step] for i in range(0, len(units), step)]
-    return float(np.mean(np.concatenate([wasserstein(part @ real.T, part @ fake.T) for part in parts])))
+    return float(
+        np.mean(np.concatenate([wasserstein(part @ real.T, part @ fake.T) for part in parts]))
+    )

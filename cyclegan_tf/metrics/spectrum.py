@@ -47,7 +47,9 @@ def checkerboard(images: Sequence[np.ndarray] | np.ndarray) -> float:
         raise ValueError(f"one or more images (H, W, C) of one size are wanted, got {shapes}.")
     height, width, channels = images[0].shape
     if min(height, width) < SMALLEST_SIDE_PX:
-        raise ValueError(f"images of at least {SMALLEST_SIDE_PX} px are wanted, got {images[0].shape}.")
+        raise ValueError(
+            f"images of at least {SMALLEST_SIDE_PX} px are wanted, got {images[0].shape}."
+        )
     height, width = height - height % 4, width - width % 4
     window = np.outer(_hann(height), _hann(width))[:, :, None]
     power = np.zeros((height, width))

@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from cyclegan_tf.devices import replicas
 from cyclegan_tf.model import losses
-from cyclegan_tf.model.gradients import OnceReadWeights, together
+from cyclegan_tf.model.gradients import CachedWeights, together
 from cyclegan_tf.model.image_pool import ImagePool
 
 # Zhu et al. 2017, sec. 4 and 5.2: lambda = 10 each way, identity 0.5 lambda.
-PAPER_WEIGHTS = {
+PAPER_LOSS_WEIGHTS = {
     "adversarial_x": 1.0,
     "adversarial_y": 1.0,
     "cycle_x": 10.0,
@@ -28,7 +28,7 @@ PAPER_WEIGHTS = {
     "identity_y": 5.0,
 }
 # The judges learn at half the translators' pace (sec. 4, "we divide the objective by 2").
-DISCRIMINATOR_WEIGHT = 0.5
+DISCRIMINATOR_LOSS_WEIGHT = 0.5
 
 Terms = dict[str, tf.Tensor]
 
@@ -75,7 +75,7 @@ class CycleGAN(keras.Model):
         self.pool_x = ImagePool(pool_size_images, seed=2 * seed, name="pool_x")
         self.pool_y = ImagePool(pool_size_images, seed=2 * seed + 1, name="pool_y")
         self.penalty_seed = keras.random.SeedGenerator(seed, name="penalty_seed")
-        self.trackers: dict[str, keras.metrics.Mean] = {}
+        self.metric_trackers: dict[str, keras.metrics.Mean] = {}
 
     def compile(
         self,
@@ -95,7 +95,7 @@ class CycleGAN(keras.Model):
           generator_optimizer: one optimizer over the variables of both generators.
           discriminator_optimizer: another over those of both discriminators.
           adversarial: "lsgan", "vanilla" or "wgangp".
-          weights: term -> weight, laid over `PAPER_WEIGHTS`; a term of weight 0 is not built.
+          weights: term -> weight, laid over `PAPER_LOSS_WEIGHTS`; a term of weight 0 is not built.
           gradient_penalty: weight of the penalty under "wgangp".
           recompute: keep only the residual blocks' outputs of the generators and compute what lies between
             again for the gradient: memory for time.
@@ -106,16 +106,18 @@ class CycleGAN(keras.Model):
           ValueError: an unknown term, a negative weight, or a judge that is wanted but was not given.
         """
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
-        unknown = sorted(set(weights or {}) - set(PAPER_WEIGHTS))
+        unknown = sorted(set(weights or {}) - set(PAPER_LOSS_WEIGHTS))
         if unknown:
-            raise ValueError(f"Unknown loss terms {unknown}; known are {sorted(PAPER_WEIGHTS)}.")
-        self.weights_of = {**PAPER_WEIGHTS, **(weights or {})}
-        if min(self.weights_of.values()) < 0:
-            raise ValueError(f"Loss weights must not be negative, got {self.weights_of}.")
+            raise ValueError(
+                f"Unknown loss terms {unknown}; known are {sorted(PAPER_LOSS_WEIGHTS)}."
+            )
+        self.loss_weights = {**PAPER_LOSS_WEIGHTS, **(weights or {})}
+        if min(self.loss_weights.values()) < 0:
+            raise ValueError(f"Loss weights must not be negative, got {self.loss_weights}.")
         for domain in "xy":
-            if self.weights_of[f"adversarial_{domain}"] and self._discriminator(domain) is None:
+            if self.loss_weights[f"adversarial_{domain}"] and self._discriminator(domain) is None:
                 raise ValueError(
-                    f"adversarial_{domain} has weight {self.weights_of[f'adversarial_{domain}']}, "
+                    f"adversarial_{domain} has weight {self.loss_weights[f'adversarial_{domain}']}, "
                     f"but there is no discriminator_{domain}."
                 )
         self.generator_optimizer = generator_optimizer
@@ -123,7 +125,7 @@ class CycleGAN(keras.Model):
         self.adversarial: losses.AdversarialKind = adversarial
         self.gradient_penalty = gradient_penalty
         self.recompute = recompute
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in self.logged_names()}
+        self.metric_trackers = {name: keras.metrics.Mean(name=name) for name in self.metric_names()}
         self.built = True  # networks come built; the pools take their shape from the first batch
         if not self.generator_optimizer.built:
             self.generator_optimizer.build(self.generator_variables)
@@ -132,7 +134,7 @@ class CycleGAN(keras.Model):
 
     def leave_out(self, *names: str) -> None:
         """Takes loss terms out of the game, as a weight of 0 in `compile` does; before the first step is traced."""
-        self.weights_of |= dict.fromkeys(names, 0.0)
+        self.loss_weights |= dict.fromkeys(names, 0.0)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates X to Y: float (N, H, W, C_x) in [-1, 1] -> float32 (N, H, W, C_y) in [-1, 1]."""
@@ -144,9 +146,9 @@ class CycleGAN(keras.Model):
         return self.discriminator_x if domain == "x" else self.discriminator_y
 
     @property
-    def judged_domains(self) -> list[str]:
+    def adversarial_domains(self) -> list[str]:
         """Domains whose discriminator plays."""
-        return [domain for domain in "xy" if self.weights_of[f"adversarial_{domain}"]]
+        return [domain for domain in "xy" if self.loss_weights[f"adversarial_{domain}"]]
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
@@ -156,21 +158,27 @@ class CycleGAN(keras.Model):
     @property
     def discriminator_variables(self) -> list[keras.Variable]:
         """Trainable variables of the discriminators that play."""
-        return [v for domain in self.judged_domains for v in self._discriminator(domain).trainable_variables]
+        return [
+            v
+            for domain in self.adversarial_domains
+            for v in self._discriminator(domain).trainable_variables
+        ]
 
-    def logged_names(self) -> list[str]:
+    def metric_names(self) -> list[str]:
         """Names of all values a training step reports, in the order of the report."""
-        names = [name for name, weight in self.weights_of.items() if weight]
+        names = [name for name, weight in self.loss_weights.items() if weight]
         kinds = ["discriminator", "accuracy_real", "accuracy_fake"]
         if self.adversarial == "wgangp":
             kinds.append("gradient_penalty")
-        names += [f"{kind}_{domain}" for domain in self.judged_domains for kind in kinds]
-        return [*names, "gradient_norm_generators"] + ["gradient_norm_discriminators"] * bool(self.judged_domains)
+        names += [f"{kind}_{domain}" for domain in self.adversarial_domains for kind in kinds]
+        return [*names, "gradient_norm_generators"] + ["gradient_norm_discriminators"] * bool(
+            self.adversarial_domains
+        )
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Running means of the logged values; Keras resets them at each epoch."""
-        return list(self.trackers.values())
+        return list(self.metric_trackers.values())
 
     # The step.
 
@@ -178,52 +186,72 @@ class CycleGAN(keras.Model):
         """Updates both generators, then both discriminators; returns running means of the unweighted terms."""
         real_x, real_y = batch
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            weights = OnceReadWeights([self.generator_xy, self.generator_yx], tape, self._judges_states())
+            weights = CachedWeights(
+                [self.generator_xy, self.generator_yx], tape, self._discriminator_states()
+            )
             with weights.used():
                 fakes, terms = self._generator_terms(real_x, real_y, training=True)
-            objective = self.generator_optimizer.scale_loss(self._weighted(terms))
-        norms = {"gradient_norm_generators": weights.descend(tape, objective, self.generator_optimizer)}
-        if self.judged_domains:
-            shown = {domain: self._pool(domain)(fakes[domain]) for domain in self.judged_domains}
+            objective = self.generator_optimizer.scale_loss(self._total_loss(terms))
+        norms = {
+            "gradient_norm_generators": weights.descend(tape, objective, self.generator_optimizer)
+        }
+        if self.adversarial_domains:
+            shown = {
+                domain: self._pool(domain)(fakes[domain]) for domain in self.adversarial_domains
+            }
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                judges = [self._discriminator(domain) for domain in self.judged_domains]
-                weights = OnceReadWeights(judges, tape, [self.penalty_seed.state])
+                judges = [self._discriminator(domain) for domain in self.adversarial_domains]
+                weights = CachedWeights(judges, tape, [self.penalty_seed.state])
                 with weights.used():
-                    verdicts, accuracies = self._discriminator_terms(real_x, real_y, shown, training=True)
-                objective = self.discriminator_optimizer.scale_loss(self._weighted(verdicts))
-            norms["gradient_norm_discriminators"] = weights.descend(tape, objective, self.discriminator_optimizer)
+                    verdicts, accuracies = self._discriminator_terms(
+                        real_x, real_y, shown, training=True
+                    )
+                objective = self.discriminator_optimizer.scale_loss(self._total_loss(verdicts))
+            norms["gradient_norm_discriminators"] = weights.descend(
+                tape, objective, self.discriminator_optimizer
+            )
             terms |= verdicts | accuracies
-        return self._track(replicas.mean_of_scalars(terms | norms))
+        return self._track(replicas.all_reduce_mean(terms | norms))
 
     def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         """The same terms without pool, update or dropout: unaugmented losses of the test split."""
         real_x, real_y = batch
         fakes, terms = self._generator_terms(real_x, real_y, training=False)
-        if self.judged_domains:
-            shown = {domain: fakes[domain] for domain in self.judged_domains}
+        if self.adversarial_domains:
+            shown = {domain: fakes[domain] for domain in self.adversarial_domains}
             verdicts, accuracies = self._discriminator_terms(real_x, real_y, shown, training=False)
             terms |= verdicts | accuracies
-        return self._track({name: value for name, value in terms.items() if name in self.trackers})
+        return self._track(
+            {name: value for name, value in terms.items() if name in self.metric_trackers}
+        )
 
-    def _generator_terms(self, real_x: tf.Tensor, real_y: tf.Tensor, training: bool) -> tuple[Terms, Terms]:
+    def _generator_terms(
+        self, real_x: tf.Tensor, real_y: tf.Tensor, training: bool
+    ) -> tuple[Terms, Terms]:
         """Translations by domain, and every generator term of weight above 0, unweighted."""
-        on = {name for name, weight in self.weights_of.items() if weight}
+        on = {name for name, weight in self.loss_weights.items() if weight}
         recompute = training and self.recompute
         fake_y, identity_y = together(
             self.generator_xy,
-            [real_x if on & {"adversarial_y", "cycle_x"} else None, real_y if "identity_y" in on else None],
+            [
+                real_x if on & {"adversarial_y", "cycle_x"} else None,
+                real_y if "identity_y" in on else None,
+            ],
             training,
             recompute,
         )
         fake_x, identity_x = together(
             self.generator_yx,
-            [real_y if on & {"adversarial_x", "cycle_y"} else None, real_x if "identity_x" in on else None],
+            [
+                real_y if on & {"adversarial_x", "cycle_y"} else None,
+                real_x if "identity_x" in on else None,
+            ],
             training,
             recompute,
         )
         terms: Terms = {}
         fakes = {"x": fake_x, "y": fake_y}
-        for domain in self.judged_domains:
+        for domain in self.adversarial_domains:
             verdict = self._discriminator(domain)(fakes[domain], training=training)
             terms[f"adversarial_{domain}"] = losses.generator_adversarial(self.adversarial, verdict)
         if "cycle_x" in on:
@@ -247,36 +275,55 @@ class CycleGAN(keras.Model):
         for domain, fake in shown.items():
             judge, real = self._discriminator(domain), {"x": real_x, "y": real_y}[domain]
             on_real, on_fake = together(judge, [real, fake], training)
-            verdicts[f"discriminator_{domain}"] = losses.discriminator_adversarial(self.adversarial, on_real, on_fake)
+            verdicts[f"discriminator_{domain}"] = losses.discriminator_adversarial(
+                self.adversarial, on_real, on_fake
+            )
             if self.adversarial == "wgangp":
                 count = replicas.count() * keras.ops.shape(real)[0]
-                mix = replicas.own_slice(keras.random.uniform((count, 1, 1, 1), seed=self.penalty_seed))
-                verdicts[f"gradient_penalty_{domain}"] = losses.gradient_penalty(judge, real, fake, mix)
-            right_real, right_fake = losses.discriminator_accuracy(self.adversarial, on_real, on_fake)
-            accuracies |= {f"accuracy_real_{domain}": right_real, f"accuracy_fake_{domain}": right_fake}
+                mix = replicas.local_slice(
+                    keras.random.uniform((count, 1, 1, 1), seed=self.penalty_seed)
+                )
+                verdicts[f"gradient_penalty_{domain}"] = losses.gradient_penalty(
+                    judge, real, fake, mix
+                )
+            right_real, right_fake = losses.discriminator_accuracy(
+                self.adversarial, on_real, on_fake
+            )
+            accuracies |= {
+                f"accuracy_real_{domain}": right_real,
+                f"accuracy_fake_{domain}": right_fake,
+            }
         return verdicts, accuracies
 
-    def _weighted(self, terms: Terms) -> tf.Tensor:
+    def _total_loss(self, terms: Terms) -> tf.Tensor:
         """The one place where weights are applied."""
 
         def weight(name: str) -> float:
             if name.startswith("gradient_penalty"):
-                return DISCRIMINATOR_WEIGHT * self.gradient_penalty
-            return DISCRIMINATOR_WEIGHT if name.startswith("discriminator") else self.weights_of[name]
+                return DISCRIMINATOR_LOSS_WEIGHT * self.gradient_penalty
+            return (
+                DISCRIMINATOR_LOSS_WEIGHT
+                if name.startswith("discriminator")
+                else self.loss_weights[name]
+            )
 
         return tf.add_n([weight(name) * value for name, value in terms.items()])
 
-    def _judges_states(self) -> list[keras.Variable]:
+    def _discriminator_states(self) -> list[keras.Variable]:
         """What the judges' calls assign while the generators learn: the moving statistics of batch normalization."""
-        return [v for domain in self.judged_domains for v in self._discriminator(domain).non_trainable_variables]
+        return [
+            v
+            for domain in self.adversarial_domains
+            for v in self._discriminator(domain).non_trainable_variables
+        ]
 
     def _pool(self, domain: str) -> ImagePool:
         return self.pool_x if domain == "x" else self.pool_y
 
     def _track(self, values: Terms) -> Terms:
         for name, value in values.items():
-            self.trackers[name].update_state(value)
-        return {name: self.trackers[name].result() for name in values}
+            self.metric_trackers[name].update_state(value)
+        return {name: self.metric_trackers[name].result() for name in values}
 
     # Saving: a subclassed model must say how to make itself again.
 
@@ -291,7 +338,9 @@ class CycleGAN(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> CycleGAN:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> CycleGAN:
         """Inverse of `get_config`."""
         config = dict(config)
         for name in ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y"):
@@ -313,9 +362,11 @@ class CycleGAN(keras.Model):
         """The arguments of `compile`, optimizers included."""
         return {
             "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
-            "discriminator_optimizer": keras.saving.serialize_keras_object(self.discriminator_optimizer),
+            "discriminator_optimizer": keras.saving.serialize_keras_object(
+                self.discriminator_optimizer
+            ),
             "adversarial": self.adversarial,
-            "weights": self.weights_of,
+            "weights": self.loss_weights,
             "gradient_penalty": self.gradient_penalty,
             "recompute": self.recompute,
             "jit_compile": self.jit_compile,

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
-RAMP = 0.05
+EMA_RAMPUP = 0.05
 """The half-life is never more than this share of the images shown so far."""
 
 
-class Averages:
+class ExponentialMovingAverage:
     """Moving averages of the trainable weights of some networks.
 
     After each step, average += (1 - decay) (weight - average), decay = 0.5 ** (batch / half-life), with the
@@ -28,7 +28,9 @@ class Averages:
       batch_size: images of each domain per step.
     """
 
-    def __init__(self, networks: Mapping[str, keras.Model], half_life_images: float, batch_size: int) -> None:
+    def __init__(
+        self, networks: Mapping[str, keras.Model], half_life_images: float, batch_size: int
+    ) -> None:
         self._half_life, self._batch_size = half_life_images, batch_size
         self._images = keras.Variable(0, trainable=False, dtype="int64", name="images")
         self._weights: dict[str, keras.Variable] = {}
@@ -39,12 +41,16 @@ class Averages:
                 self._weights[path] = weight
                 # a tensor, because Keras would take TensorFlow's variable itself for its own
                 start = tf.convert_to_tensor(weight.value)
-                self._averages[path] = keras.Variable(start, trainable=False, dtype="float32", name="average")
+                self._averages[path] = keras.Variable(
+                    start, trainable=False, dtype="float32", name="average"
+                )
 
     def update(self) -> None:
         """Follows the weights after one step; in a graph one assignment per weight."""
         images = self._images.value.assign_add(self._batch_size)
-        half_life = tf.minimum(tf.constant(self._half_life, tf.float32), RAMP * tf.cast(images, tf.float32))
+        half_life = tf.minimum(
+            tf.constant(self._half_life, tf.float32), EMA_RAMPUP * tf.cast(images, tf.float32)
+        )
         # 1 - 0.5 ** x for an x so small that the power rounds to 1 in float32
         share = -tf.math.expm1(-math.log(2) * self._batch_size / half_life)
         for path, average in self._averages.items():
@@ -53,7 +59,9 @@ class Averages:
 
     def variables(self) -> dict[str, keras.Variable]:
         """What a checkpoint must hold, by names that stay the same: "average/..." and the images counted."""
-        return {"average/images": self._images} | {f"average/{path}": a for path, a in self._averages.items()}
+        return {"average/images": self._images} | {
+            f"average/{path}": a for path, a in self._averages.items()
+        }
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ _LONG_SKIP = re.compile(r"up\d+_long_skip")
 _SKIP_END = "colour_skip_add"
 
 
-class OnceReadWeights:
+class CachedWeights:
     """The trainable weights of some networks, read (and, under mixed precision, cast) once for a whole step.
 
     Within `used()` the networks take these tensors for their weights. A generator is called twice in a step;
@@ -33,9 +33,15 @@ class OnceReadWeights:
     """
 
     def __init__(
-        self, networks: Sequence[keras.Model], tape: tf.GradientTape, states: Sequence[keras.Variable] = ()
+        self,
+        networks: Sequence[keras.Model],
+        tape: tf.GradientTape,
+        states: Sequence[keras.Variable] = (),
     ) -> None:
-        self._states = [*states, *(state for network in networks for state in network.non_trainable_variables)]
+        self._states = [
+            *states,
+            *(state for network in networks for state in network.non_trainable_variables),
+        ]
         self.variables, self.tensors = cast_weights(networks)
         tape.watch(self.tensors)
 
@@ -46,14 +52,20 @@ class OnceReadWeights:
             yield
         _assign(scope, self._states)
 
-    def descend(self, tape: tf.GradientTape, objective: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+    def descend(
+        self, tape: tf.GradientTape, objective: tf.Tensor, optimizer: keras.optimizers.Optimizer
+    ) -> tf.Tensor:
         """One optimizer step down the objective; returns the float32 global norm of the true gradient.
 
         `objective` went through the optimizer's `scale_loss` (float16 needs that), so the norm is scaled back.
         Variables no term reaches are left alone.
         """
         gradients = tape.gradient(objective, self.tensors)
-        reached = [(tf.cast(g, v.dtype), v) for g, v in zip(gradients, self.variables, strict=True) if g is not None]
+        reached = [
+            (tf.cast(g, v.dtype), v)
+            for g, v in zip(gradients, self.variables, strict=True)
+            if g is not None
+        ]
         means = replicas.mean([g for g, _ in reached])
         norm = tf.linalg.global_norm(means) / optimizer.scale_loss(tf.ones(()))
         given = [(mean, v) for mean, (_, v) in zip(means, reached, strict=True)]
@@ -62,7 +74,9 @@ class OnceReadWeights:
         else:
             # under `tf.distribute` Keras's own optimizers add up what the replicas give them
             optimizer.apply_gradients(
-                [(mean / replicas.count(), v) for mean, v in given] if replicas.count() > 1 else given
+                [(mean / replicas.count(), v) for mean, v in given]
+                if replicas.count() > 1
+                else given
             )
         return norm
 
@@ -80,13 +94,20 @@ def cast_weights(networks: Sequence[keras.Model]) -> tuple[list[keras.Variable],
             for variable in layer.trainable_variables
         }
         for variable in network.trainable_variables:
-            tensors.append(tf.cast(tf.convert_to_tensor(variable.value), dtypes.get(id(variable), variable.dtype)))
+            tensors.append(
+                tf.cast(
+                    tf.convert_to_tensor(variable.value), dtypes.get(id(variable), variable.dtype)
+                )
+            )
             variables.append(variable)
     return variables, tensors
 
 
 def together(
-    network: keras.Model, batches: Sequence[tf.Tensor | None], training: bool, recompute: bool = False
+    network: keras.Model,
+    batches: Sequence[tf.Tensor | None],
+    training: bool,
+    recompute: bool = False,
 ) -> list[tf.Tensor | None]:
     """One call of a network over several batches, where no image sees another; the numbers of one call for each.
 
@@ -97,15 +118,24 @@ def together(
       network: of images.
       batches: float (N, H, W, C) each; None stays None.
       training: handed on.
-      recompute: see `forgetful`.
+      recompute: see `rematerialized_call`.
     """
 
     def call(batch: tf.Tensor) -> tf.Tensor:
-        return forgetful(network, batch, training) if recompute else network(batch, training=training)
+        return (
+            rematerialized_call(network, batch, training)
+            if recompute
+            else network(batch, training=training)
+        )
 
     given = [batch for batch in batches if batch is not None]
     shapes = {tuple(batch.shape[1:]) for batch in given}
-    if len(given) < 2 or len(shapes) > 1 or None in next(iter(shapes)) or (training and _mixes_images(network)):
+    if (
+        len(given) < 2
+        or len(shapes) > 1
+        or None in next(iter(shapes))
+        or (training and _mixes_images(network))
+    ):
         return [None if batch is None else call(batch) for batch in batches]
     joined = call(tf.concat(given, axis=0))
     parts = iter(tf.split(joined, [tf.shape(batch)[0] for batch in given], axis=0, num=len(given)))
@@ -113,10 +143,12 @@ def together(
 
 
 def _mixes_images(network: keras.Model) -> bool:
-    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
+    return any(
+        isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers()
+    )
 
 
-def forgetful(network: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
+def rematerialized_call(network: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
     """Calls a network without keeping its inner activations; the gradient computes them again (Chen et al. 2016).
 
     A residual generator is cut at its blocks: what is kept is one activation per block, what is computed again is
@@ -152,7 +184,9 @@ def _segments(network: keras.Model) -> list[keras.Model]:
         starts[-1] += skips
         ends[0] += skips
         known = tuple(keras.Model(start, end) for start, end in zip(starts, ends, strict=True))
-        object.__setattr__(network, "_cyclegan_tf_segments", known)  # past Keras's tracking: nothing to save
+        object.__setattr__(
+            network, "_cyclegan_tf_segments", known
+        )  # past Keras's tracking: nothing to save
     return list(known)
 
 
@@ -173,7 +207,9 @@ def _end_of_chain(network: keras.Model):
     return joins[0].input[0] if joins else network.outputs[0]
 
 
-def _forgetful_segment(segment: keras.Model, inputs: Sequence[tf.Tensor], training: bool) -> list[tf.Tensor]:
+def _forgetful_segment(
+    segment: keras.Model, inputs: Sequence[tf.Tensor], training: bool
+) -> list[tf.Tensor]:
     variables, states = segment.trainable_variables, segment.non_trainable_variables
     tensors = [tf.convert_to_tensor(variable.value) for variable in variables]
     before = [tf.convert_to_tensor(state.value) for state in states]
@@ -210,11 +246,15 @@ def _forgetful_segment(segment: keras.Model, inputs: Sequence[tf.Tensor], traini
 
 
 @contextmanager
-def reading(variables: Sequence[keras.Variable], tensors: Sequence[tf.Tensor]) -> Iterator[keras.StatelessScope]:
+def reading(
+    variables: Sequence[keras.Variable], tensors: Sequence[tf.Tensor]
+) -> Iterator[keras.StatelessScope]:
     """Within it, Keras's variables have these values, in any dtype; assignments go to the scope that is handed out."""
     with keras.StatelessScope() as scope:
         for variable, tensor in zip(variables, tensors, strict=True):
-            scope.add_update((variable, tensor))  # the constructor would cast back to the variable's dtype
+            scope.add_update(
+                (variable, tensor)
+            )  # the constructor would cast back to the variable's dtype
         yield scope
 
 

@@ -58,8 +58,12 @@ class ImagePool(keras.layers.Layer):
             shape=(self.size_images, *image), dtype="float32", initializer="zeros",
             trainable=False, autocast=False, name="images",
         )  # fmt: skip
-        self.count = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="count")
-        self.draws = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="draws")
+        self.count = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="count"
+        )
+        self.draws = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="draws"
+        )
 
     def call(self, fakes: tf.Tensor) -> tf.Tensor:
         """Takes the newest fakes, float (N, H, W, C), and returns what to show in their place."""
@@ -70,13 +74,13 @@ class ImagePool(keras.layers.Layer):
             raise ValueError(
                 f"ImagePool was built for images {tuple(self.images.shape[1:])}, got {tuple(fakes.shape[1:])}."
             )
-        new = replicas.gathered(tf.cast(fakes, tf.float32))
+        new = replicas.all_gather(tf.cast(fakes, tf.float32))
         if new.shape[0]:
             shown = tf.stack([self._exchange(image) for image in tf.unstack(new)])
         else:
             # in turn: an image may meet one that came earlier in the same batch
             shown = tf.map_fn(self._exchange, new, parallel_iterations=1)
-        return tf.stop_gradient(tf.cast(replicas.own_slice(shown), fakes.dtype))
+        return tf.stop_gradient(tf.cast(replicas.local_slice(shown), fakes.dtype))
 
     def _exchange(self, new: tf.Tensor) -> tf.Tensor:
         """One image (H, W, C) in, the one to show out.
@@ -101,7 +105,9 @@ class ImagePool(keras.layers.Layer):
         """int64 (2,), all values alike: whether to exchange, and with which. A function of seed and draws alone."""
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
         # whole numbers, because XLA makes other fractions from the same bits, and a run may switch XLA on
-        bits = tf.random.stateless_uniform((2,), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
+        bits = tf.random.stateless_uniform(
+            (2,), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+        )
         return tf.cast(bits, tf.int64)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

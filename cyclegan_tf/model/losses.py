@@ -39,7 +39,9 @@ def generator_adversarial(kind: AdversarialKind, fake_logits: tf.Tensor) -> tf.T
     raise _unknown(kind)
 
 
-def discriminator_adversarial(kind: AdversarialKind, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+def discriminator_adversarial(
+    kind: AdversarialKind, real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> tf.Tensor:
     """What the discriminator pays: term on real images + term on fakes, each a mean over all patches.
 
     NOT halved; CycleGAN's factor 0.5 (Zhu et al. 2017, sec. 4) is a weight, and weights are the caller's.
@@ -60,7 +62,9 @@ def discriminator_adversarial(kind: AdversarialKind, real_logits: tf.Tensor, fak
     """
     real, fake = tf.cast(real_logits, tf.float32), tf.cast(fake_logits, tf.float32)
     if kind == "lsgan":
-        return tf.reduce_mean(tf.math.squared_difference(real, 1.0)) + tf.reduce_mean(tf.square(fake))
+        return tf.reduce_mean(tf.math.squared_difference(real, 1.0)) + tf.reduce_mean(
+            tf.square(fake)
+        )
     if kind == "vanilla":
         return tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
     if kind == "wgangp":
@@ -145,4 +149,6 @@ def l1(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 
 
 def _unknown(kind: str) -> ValueError:
-    return ValueError(f"Unknown adversarial kind {kind!r}; known are {', '.join(get_args(AdversarialKind))}.")
+    return ValueError(
+        f"Unknown adversarial kind {kind!r}; known are {', '.join(get_args(AdversarialKind))}."
+    )

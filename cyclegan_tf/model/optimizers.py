@@ -33,7 +33,9 @@ class FusedAdam(keras.optimizers.Adam):
         finally:
             self._means_are_given = False
 
-    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+    def _backend_update_step(
+        self, grads: Any, trainable_variables: Any, learning_rate: Any
+    ) -> None:
         if not self._means_are_given or replicas.count() == 1:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
@@ -43,7 +45,11 @@ class FusedAdam(keras.optimizers.Adam):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable and its two moments from a gradient of its shape, any float dtype."""
         target = _resource(variable)
-        if self.amsgrad or isinstance(gradient, tf.IndexedSlices) or target.dtype not in (tf.float32, tf.float64):
+        if (
+            self.amsgrad
+            or isinstance(gradient, tf.IndexedSlices)
+            or target.dtype not in (tf.float32, tf.float64)
+        ):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)

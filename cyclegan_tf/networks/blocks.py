@@ -17,12 +17,12 @@ _LEAK = 0.2
 _DROPOUT = 0.5
 
 
-def seed_of(seed: int, name: str) -> int:
+def layer_seed(seed: int, name: str) -> int:
     """A seed for the layer of this name, in a network with this seed."""
     return zlib.crc32(f"{seed}/{name}".encode()) & 0x7FFFFFFF
 
 
-def with_steady_names(layer: keras.layers.Layer) -> keras.layers.Layer:
+def with_stable_state_names(layer: keras.layers.Layer) -> keras.layers.Layer:
     """The layer, its random state named after it.
 
     Keras numbers random states by order of creation; checkpoints need a path that every process agrees on.
@@ -33,7 +33,7 @@ def with_steady_names(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 @dataclass(frozen=True)
-class Parts:
+class LayerFactory:
     """Makes named layers that share a policy and a seed, and applies them."""
 
     policy: Any
@@ -43,21 +43,28 @@ class Parts:
     upsampling: Upsampling = "transposed"
 
     def __post_init__(self) -> None:
-        check_choice("norm", self.norm_kind, get_args(Norm))
+        require_choice("norm", self.norm_kind, get_args(Norm))
         if self.norm_kind == "batch" and self.norm_affine:
-            raise ValueError("norm_affine is for instance normalization, but norm is 'batch', which always is affine.")
+            raise ValueError(
+                "norm_affine is for instance normalization, but norm is 'batch', which always is affine."
+            )
 
     def common(self, name: str) -> dict[str, Any]:
         return {"dtype": self.policy, "name": name}
 
     def _seed_of(self, name: str) -> int | None:
-        return None if self.seed is None else seed_of(self.seed, name)
+        return None if self.seed is None else layer_seed(self.seed, name)
 
     def _conv_options(self, name: str, end: bool) -> dict[str, Any]:
         # one initializer object for several layers would give them all the same numbers
         kernel = keras.initializers.RandomNormal(0.0, 0.02, seed=self._seed_of(name))
         biased = end or self.norm_kind == "instance"
-        return {**self.common(name), "use_bias": biased, "kernel_initializer": kernel, "bias_initializer": "zeros"}
+        return {
+            **self.common(name),
+            "use_bias": biased,
+            "kernel_initializer": kernel,
+            "bias_initializer": "zeros",
+        }
 
     def conv(
         self, x: Any, name: str, filters: int, kernel: int, stride: int = 1,
@@ -79,20 +86,33 @@ class Parts:
     def up(self, x: Any, name: str, filters: int, kernel: int = 3, *, end: bool = False):
         """Doubles both sides."""
         if self.upsampling == "resize":
-            x = keras.layers.UpSampling2D(2, interpolation="nearest", **self.common(f"{name}_resize"))(x)
+            x = keras.layers.UpSampling2D(
+                2, interpolation="nearest", **self.common(f"{name}_resize")
+            )(x)
             return self.conv(x, name, filters, 3, mirror=1, end=end)
         if kernel == 4:  # here "same" crops one pixel all around, as padding 1 does
-            return keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", **self._conv_options(name, end))(x)
-        x = keras.layers.Conv2DTranspose(filters, kernel, 2, padding="valid", **self._conv_options(name, end))(x)
+            return keras.layers.Conv2DTranspose(
+                filters, 4, 2, padding="same", **self._conv_options(name, end)
+            )(x)
+        x = keras.layers.Conv2DTranspose(
+            filters, kernel, 2, padding="valid", **self._conv_options(name, end)
+        )(x)
         # padding 1 with output padding 1 crops the FIRST row and column; "same" would crop the last
         return CropFirst2D(**self.common(f"{name}_crop"))(x)
 
     def norm(self, x: Any, name: str):
         if self.norm_kind == "batch":
             gamma = keras.initializers.RandomNormal(1.0, 0.02, seed=self._seed_of(f"{name}/gamma"))
-            options = {"momentum": 0.9, "epsilon": 1e-5, "gamma_initializer": gamma, **self.common(name)}
+            options = {
+                "momentum": 0.9,
+                "epsilon": 1e-5,
+                "gamma_initializer": gamma,
+                **self.common(name),
+            }
             return keras.layers.BatchNormalization(**options)(x)
-        return InstanceNormalization(1e-5, self.norm_affine, self.norm_affine, **self.common(name))(x)
+        return InstanceNormalization(1e-5, self.norm_affine, self.norm_affine, **self.common(name))(
+            x
+        )
 
     def relu(self, x: Any, name: str):
         return keras.layers.ReLU(**self.common(name))(x)
@@ -101,28 +121,43 @@ class Parts:
         return keras.layers.LeakyReLU(negative_slope=_LEAK, **self.common(name))(x)
 
     def dropout(self, x: Any, name: str):
-        return with_steady_names(keras.layers.Dropout(_DROPOUT, seed=self._seed_of(name), **self.common(name)))(x)
+        return with_stable_state_names(
+            keras.layers.Dropout(_DROPOUT, seed=self._seed_of(name), **self.common(name))
+        )(x)
 
     def norm_relu(self, x: Any, name: str):
         return self.relu(self.norm(x, f"{name}_norm"), f"{name}_relu")
 
 
 def resnet(
-    parts: Parts, x: Any, channels: int, filters: int, blocks: int, end_kernel: int, dropout: bool, long_skips: bool
+    parts: LayerFactory,
+    x: Any,
+    channels: int,
+    filters: int,
+    blocks: int,
+    end_kernel: int,
+    dropout: bool,
+    long_skips: bool,
 ):
     """Everything between input and tanh of a residual generator."""
-    x = large = parts.norm(parts.conv(x, "first", filters, end_kernel, mirror=end_kernel // 2), "first_norm")
+    x = large = parts.norm(
+        parts.conv(x, "first", filters, end_kernel, mirror=end_kernel // 2), "first_norm"
+    )
     x = parts.conv(x, "down1", 2 * filters, 3, 2, zeros=1, relu="first_relu")
     x = half = parts.norm(x, "down1_norm")
     x = parts.conv(x, "down2", 4 * filters, 3, 2, zeros=1, relu="down1_relu")
     x = parts.norm_relu(x, "down2")
     for index in range(1, blocks + 1):
         block = f"block{index}"
-        y = parts.norm(parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1_norm")
+        y = parts.norm(
+            parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1_norm"
+        )
         relu = f"{block}_conv1_relu"
         if dropout:  # must come before the padding, or the mirrored rim would drop others than the image does
             y = parts.dropout(parts.relu(y, relu), f"{block}_dropout")
-        y = parts.conv(y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=None if dropout else relu)
+        y = parts.conv(
+            y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=None if dropout else relu
+        )
         y = parts.norm(y, f"{block}_conv2_norm")
         x = keras.layers.Add(**parts.common(f"{block}_add"))([x, y])
     x = parts.norm(parts.up(x, "up1", 2 * filters), "up1_norm")
@@ -131,10 +166,12 @@ def resnet(
     x = parts.norm(parts.up(parts.relu(x, "up1_relu"), "up2", filters), "up2_norm")
     if long_skips:
         x = keras.layers.Add(**parts.common("up2_long_skip"))([x, large])
-    return parts.conv(x, "last", channels, end_kernel, mirror=end_kernel // 2, relu="up2_relu", end=True)
+    return parts.conv(
+        x, "last", channels, end_kernel, mirror=end_kernel // 2, relu="up2_relu", end=True
+    )
 
 
-def unet(parts: Parts, x: Any, channels: int, filters: int, depth: int, dropout: bool):
+def unet(parts: LayerFactory, x: Any, channels: int, filters: int, depth: int, dropout: bool):
     """Everything between input and tanh of a U-Net; level 1 is the outermost, `depth` the innermost."""
     widths = [filters * min(2**index, 8) for index in range(depth)]
     skips = []
@@ -155,12 +192,12 @@ def unet(parts: Parts, x: Any, channels: int, filters: int, depth: int, dropout:
     return parts.up(parts.relu(x, "up1_relu"), "up1", channels, 4, end=True)
 
 
-def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
 
 
-def check_range(name: str, value: int, least: int, most: int | None = None) -> None:
+def require_range(name: str, value: int, least: int, most: int | None = None) -> None:
     if value < least or (most is not None and value > most):
         allowed = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be {allowed}, got {value}.")

@@ -12,22 +12,26 @@ from typing import Any, Literal, get_args
 import keras
 
 from cyclegan_tf.networks.blocks import (
+    LayerFactory,
     Norm,
-    Parts,
     Upsampling,
-    check_choice,
-    check_range,
+    layer_seed,
+    require_choice,
+    require_range,
     resnet,
-    seed_of,
     unet,
-    with_steady_names,
+    with_stable_state_names,
 )
 from cyclegan_tf.networks.color_skip import ColourSkip
 
-GeneratorArchitecture = Literal["resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"]
+GeneratorArchitecture = Literal[
+    "resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"
+]
 DiscriminatorArchitecture = Literal["patch", "pixel"]
 ARCHITECTURES: tuple[GeneratorArchitecture, ...] = get_args(GeneratorArchitecture)
-DISCRIMINATOR_ARCHITECTURES: tuple[DiscriminatorArchitecture, ...] = get_args(DiscriminatorArchitecture)
+DISCRIMINATOR_ARCHITECTURES: tuple[DiscriminatorArchitecture, ...] = get_args(
+    DiscriminatorArchitecture
+)
 
 # name -> (filters, residual blocks, side of the first and last kernel)
 _RESNETS = {"resnet_9blocks": (64, 9, 7), "resnet_6blocks": (64, 6, 7), "fast_style": (32, 4, 9)}
@@ -55,7 +59,7 @@ def build_generator(
 ) -> keras.Model:
     """A translator: float (N, H, W, input_channels) in [-1, 1] -> float32 (N, H, W, output_channels) in [-1, 1].
 
-    H and W must be multiples of `size_multiple(architecture)`. The residual networks are c7s1-64, d128, d256,
+    H and W must be multiples of `size_divisor(architecture)`. The residual networks are c7s1-64, d128, d256,
     blocks of R256, u128, u64, c7s1-3; "fast_style" is the same chain at half the width with 9x9 ends and 4
     blocks; the U-Nets are those of Isola et al. 2017, appendix 6.1.1. Output is float32 under every policy.
 
@@ -81,26 +85,32 @@ def build_generator(
     Raises:
       ValueError: an unknown name or a number out of range.
     """
-    check_choice("architecture", architecture, ARCHITECTURES)
-    check_choice("upsampling", upsampling, get_args(Upsampling))
-    check_range("input_channels", input_channels, 1)
-    check_range("output_channels", output_channels, 1)
-    parts = Parts(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine, upsampling)
+    require_choice("architecture", architecture, ARCHITECTURES)
+    require_choice("upsampling", upsampling, get_args(Upsampling))
+    require_range("input_channels", input_channels, 1)
+    require_range("output_channels", output_channels, 1)
+    parts = LayerFactory(
+        dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine, upsampling
+    )
     x = inputs = keras.Input((None, None, input_channels), name="input")
     if architecture in _UNETS:
         if blocks is not None:
-            raise ValueError(f"blocks is for residual generators, but {architecture} was given blocks={blocks}.")
+            raise ValueError(
+                f"blocks is for residual generators, but {architecture} was given blocks={blocks}."
+            )
         if long_skips:
-            raise ValueError(f"long_skips is for residual generators; {architecture} has skips of its own.")
+            raise ValueError(
+                f"long_skips is for residual generators; {architecture} has skips of its own."
+            )
         filters = 64 if filters is None else filters
-        check_range("filters", filters, 1)
+        require_range("filters", filters, 1)
         x = unet(parts, x, output_channels, filters, _UNETS[architecture], dropout)
     else:
         default_filters, default_blocks, end_kernel = _RESNETS[architecture]
         filters = default_filters if filters is None else filters
         blocks = default_blocks if blocks is None else blocks
-        check_range("filters", filters, 1)
-        check_range("blocks", blocks, 1)
+        require_range("filters", filters, 1)
+        require_range("blocks", blocks, 1)
         x = resnet(parts, x, output_channels, filters, blocks, end_kernel, dropout, long_skips)
     if colour_skip:
         skip = ColourSkip(output_channels, name="colour_skip")(inputs)
@@ -141,11 +151,11 @@ def build_discriminator(
     Raises:
       ValueError: an unknown name or a number out of range.
     """
-    check_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
-    check_range("input_channels", input_channels, 1)
-    check_range("filters", filters, 1)
-    check_range("n_layers", n_layers, 1, _MAX_LAYERS)
-    parts = Parts(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine)
+    require_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
+    require_range("input_channels", input_channels, 1)
+    require_range("filters", filters, 1)
+    require_range("n_layers", n_layers, 1, _MAX_LAYERS)
+    parts = LayerFactory(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine)
     x = inputs = keras.Input((None, None, input_channels), name="input")
     if architecture == "pixel":
         plan = [(filters, 1), (2 * filters, 1)]
@@ -164,26 +174,30 @@ def build_discriminator(
     return keras.Model(inputs, outputs, name=name or architecture)
 
 
-def size_multiple(architecture: GeneratorArchitecture) -> int:
+def size_divisor(architecture: GeneratorArchitecture) -> int:
     """Number of which the sides of this generator's images must be multiples, in pixels."""
-    check_choice("architecture", architecture, ARCHITECTURES)
+    require_choice("architecture", architecture, ARCHITECTURES)
     return 2 ** _UNETS.get(architecture, 2)
 
 
-def multiple_of_network(network: keras.Model) -> int:
+def size_divisor_of(network: keras.Model) -> int:
     """The same, read from a network that halves with strided convolutions, wherever it comes from."""
-    strides = [layer.strides[0] for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    strides = [
+        layer.strides[0] for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
+    ]
     return math.prod(strides)
 
 
-def in_float32(network: keras.Model) -> keras.Model:
+def as_float32(network: keras.Model) -> keras.Model:
     """A network of the same layers and weights that computes in float32 throughout; a float32 one as it is."""
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
-    return recast(network, "float32")
+    return with_dtype_policy(network, "float32")
 
 
-def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, seed: int | None = None) -> keras.Model:
+def with_dtype_policy(
+    network: keras.Model, dtype_policy: Any, *, any_size: bool = False, seed: int | None = None
+) -> keras.Model:
     """A copy with the same layers and weights under another dtype policy; its output is float32 under every policy.
 
     Args:
@@ -197,15 +211,21 @@ def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, s
     """
     kernels = [place for place, layer in enumerate(network.layers) if hasattr(layer, "kernel")]
     ends = {layer.name for layer in network.layers[kernels[-1] + 1 if kernels else 0 :]}
-    ends.add(network.outputs[0]._keras_history.operation.name)  # a layer's `output` is that of its first call
+    ends.add(
+        network.outputs[0]._keras_history.operation.name
+    )  # a layer's `output` is that of its first call
 
     def again(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = {**layer.get_config(), "dtype": "float32" if layer.name in ends else dtype_policy}
         if seed is not None and "seed" in config:
-            config["seed"] = seed_of(seed, layer.name)
-        return with_steady_names(type(layer).from_config(config))
+            config["seed"] = layer_seed(seed, layer.name)
+        return with_stable_state_names(type(layer).from_config(config))
 
-    inputs = keras.Input((None, None, network.input_shape[-1]), name=network.inputs[0].name) if any_size else None
+    inputs = (
+        keras.Input((None, None, network.input_shape[-1]), name=network.inputs[0].name)
+        if any_size
+        else None
+    )
     copy = keras.models.clone_model(network, input_tensors=inputs, clone_function=again)
     copy.set_weights(network.get_weights())  # random states are no weights
     return copy
@@ -213,7 +233,7 @@ def recast(network: keras.Model, dtype_policy: Any, *, any_size: bool = False, s
 
 def receptive_field_px(n_layers: int) -> int:
     """Side of the square of input pixels that one PatchGAN logit sees: 16, 34, 70, 142, 286, 574 for 1 to 6."""
-    check_range("n_layers", n_layers, 1, _MAX_LAYERS)
+    require_range("n_layers", n_layers, 1, _MAX_LAYERS)
     side = 7  # two 4x4 layers of stride 1
     for _ in range(n_layers):
         side = 2 * side + 2
@@ -222,6 +242,8 @@ def receptive_field_px(n_layers: int) -> int:
 
 def minimum_size_px(architecture: DiscriminatorArchitecture = "patch", *, n_layers: int = 3) -> int:
     """Smallest side of an image for which the discriminator's map has a pixel."""
-    check_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
-    check_range("n_layers", n_layers, 1, _MAX_LAYERS)
-    return 1 if architecture == "pixel" else 3 * 2**n_layers  # two layers of stride 1 take a pixel each
+    require_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
+    require_range("n_layers", n_layers, 1, _MAX_LAYERS)
+    return (
+        1 if architecture == "pixel" else 3 * 2**n_layers
+    )  # two layers of stride 1 take a pixel each

@@ -20,10 +20,10 @@ import tensorflow as tf
 # tanh(0.85 x + 0.81 x^3) is 0.97 x to within 0.04 for x in [-1, 1], out of operations that every runtime has.
 _CURVE = (0.85, 0.81)
 # Adam moves every weight by about the learning rate. A color must be free to change sign within some hundred steps.
-PACE = 50.0
+LEARNING_RATE_MULTIPLIER = 50.0
 # Beyond it the domains' colors are of different kinds. Photographs of two seasons, fruits or tints: up to 2.4;
 # aerial photographs and maps, house fronts and label maps: 6 to 9.
-MAX_STRENGTH = 4.0
+MAX_COLOR_STRETCH = 4.0
 # Keeps the inverse of a domain of one color finite.
 _MIN_VARIANCE = 1e-4
 
@@ -41,7 +41,7 @@ class Moments:
     covariance: np.ndarray
 
 
-def before_tanh(images: np.ndarray) -> np.ndarray:
+def approx_atanh(images: np.ndarray) -> np.ndarray:
     """Values in [-1, 1] of any shape -> float64 values whose tanh is about 0.97 times as large."""
     x = images.astype(np.float64)
     return _CURVE[0] * x + _CURVE[1] * x**3
@@ -58,8 +58,12 @@ def moments(images: Iterable[np.ndarray]) -> Moments:
     """
     count, total, products = 0, 0.0, 0.0
     for image in images:
-        pixels = before_tanh(image.reshape(-1, image.shape[-1]))
-        count, total, products = count + len(pixels), total + pixels.sum(axis=0), products + pixels.T @ pixels
+        pixels = approx_atanh(image.reshape(-1, image.shape[-1]))
+        count, total, products = (
+            count + len(pixels),
+            total + pixels.sum(axis=0),
+            products + pixels.T @ pixels,
+        )
     if not count:
         raise ValueError("moments needs at least one image.")
     mean = np.asarray(total) / count
@@ -102,7 +106,7 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 class ColourSkip(keras.layers.Layer):
     """An affine function of each pixel's colors and their cubes, to be added before a generator's tanh.
 
-    Is nothing, and stays so in training, until `set_start` is called. What is trained is the distance from the start,
+    Is nothing, and stays so in training, until `initialize` is called. What is trained is the distance from the start,
     divided by a pace, so that under Adam it may change faster than a convolution's weights. Always float32.
 
     Input: float (N, H, W, C) in [-1, 1]. Output: float32 (N, H, W, channels), any range.
@@ -120,28 +124,36 @@ class ColourSkip(keras.layers.Layer):
         """Makes start and distance of kernel (1, 1, 2 C, channels) and bias (channels,), and the pace."""
         kernel = (1, 1, 2 * input_shape[-1], self.channels)  # type: ignore[operator]
         for name, shape in (("kernel", kernel), ("bias", (self.channels,))):
-            start = self.add_weight(name=f"{name}_start", shape=shape, initializer="zeros", trainable=False)
+            start = self.add_weight(
+                name=f"{name}_start", shape=shape, initializer="zeros", trainable=False
+            )
             setattr(self, f"{name}_start", start)
-            setattr(self, f"{name}_moved", self.add_weight(name=f"{name}_moved", shape=shape, initializer="zeros"))
+            setattr(
+                self,
+                f"{name}_moved",
+                self.add_weight(name=f"{name}_moved", shape=shape, initializer="zeros"),
+            )
         self.pace = self.add_weight(name="pace", shape=(), initializer="zeros", trainable=False)
         self.built = True
 
-    def set_start(self, matrix: np.ndarray, offset: np.ndarray) -> None:
+    def initialize(self, matrix: np.ndarray, offset: np.ndarray) -> None:
         """Starts from tanh^-1(y) = matrix tanh^-1(x) + offset; (channels, C) and (channels,), see `transfer`."""
-        self.pace.assign(PACE)
+        self.pace.assign(LEARNING_RATE_MULTIPLIER)
         kernel = np.concatenate([factor * matrix.T for factor in _CURVE])
         self.kernel_start.assign(kernel[np.newaxis, np.newaxis])
         self.bias_start.assign(offset)
 
     @property
-    def changes_colors(self) -> bool:
+    def is_active(self) -> bool:
         """Whether it has been given a start."""
         return self.built and float(self.pace.value) > 0
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """See the class."""
         pace = tf.convert_to_tensor(self.pace)
-        kernel = tf.convert_to_tensor(self.kernel_start) + pace * tf.convert_to_tensor(self.kernel_moved)
+        kernel = tf.convert_to_tensor(self.kernel_start) + pace * tf.convert_to_tensor(
+            self.kernel_moved
+        )
         bias = tf.convert_to_tensor(self.bias_start) + pace * tf.convert_to_tensor(self.bias_moved)
         powers = tf.concat([inputs, inputs * inputs * inputs], axis=-1)
         return tf.nn.bias_add(tf.nn.conv2d(powers, kernel, 1, "VALID"), bias)

@@ -53,7 +53,11 @@ def _convolved(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Ten
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         to_input = tf.raw_ops.Conv2DBackpropInput(
-            input_sizes=tf.shape(x), filter=kernel, out_backprop=upstream, strides=[1] * 4, padding="VALID"
+            input_sizes=tf.shape(x),
+            filter=kernel,
+            out_backprop=upstream,
+            strides=[1] * 4,
+            padding="VALID",
         )
         # Without this wait TensorFlow would cut the pieces while it still goes forward, and keep them all.
         with tf.control_dependencies([upstream]):
@@ -85,7 +89,11 @@ def _filter_gradient(x: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -
 
 def _rows_outermost(x: tf.Tensor) -> tf.Tensor:
     """(N, H, W, C) -> (H, N, W, C)."""
-    return tf.reshape(x, (x.shape[1], 1, *x.shape[2:])) if x.shape[0] == 1 else tf.transpose(x, (1, 0, 2, 3))
+    return (
+        tf.reshape(x, (x.shape[1], 1, *x.shape[2:]))
+        if x.shape[0] == 1
+        else tf.transpose(x, (1, 0, 2, 3))
+    )
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")

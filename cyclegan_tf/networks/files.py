@@ -21,13 +21,13 @@ class Facts:
     Attributes:
       input_channels: of the images that come in.
       output_channels: of the images that go out.
-      multiple_px: sides it takes are multiples of this.
+      size_divisor_px: sides it takes are multiples of this.
       norm: "batch" where any normalization is of batches, else "instance".
     """
 
     input_channels: int
     output_channels: int
-    multiple_px: int
+    size_divisor_px: int
     norm: str
 
 
@@ -40,14 +40,22 @@ def open_network(path: Path) -> keras.Model:
     if not path.is_file():
         raise UserError(f"{path} does not exist; it should be a .keras file.")
     if path.suffix != ".keras":
-        raise UserError(f"{path} is not a .keras file; python -m cyclegan_tf.convert makes one of other files.")
+        raise UserError(
+            f"{path} is not a .keras file; python -m cyclegan_tf.convert makes one of other files."
+        )
     try:
         network = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
         raise UserError(f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
     shape = getattr(network, "output_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 4 or len(getattr(network, "input_shape", ())) != 4:
-        raise UserError(f"{path} holds {type(network).__name__}, not a network from images to images.")
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) != 4
+        or len(getattr(network, "input_shape", ())) != 4
+    ):
+        raise UserError(
+            f"{path} holds {type(network).__name__}, not a network from images to images."
+        )
     return network
 
 
@@ -68,22 +76,32 @@ def open_trainable(
     """
     given = open_network(path)
     try:
-        network = networks.recast(given, dtype_policy, any_size=True, seed=seed)
+        network = networks.with_dtype_policy(given, dtype_policy, any_size=True, seed=seed)
     except Exception as error:  # whatever a layer raises
         told = " ".join(str(error).split())[:300]
-        raise UserError(f"{path} cannot be trained on: it does not take images of any size ({told})") from error
-    twice = [name for name, count in Counter(variable.path for variable in network.variables).items() if count > 1]
+        raise UserError(
+            f"{path} cannot be trained on: it does not take images of any size ({told})"
+        ) from error
+    twice = [
+        name
+        for name, count in Counter(variable.path for variable in network.variables).items()
+        if count > 1
+    ]
     if twice:
         raise UserError(
             f"{path} cannot be trained on: {len(twice)} names belong to several weights, such as {twice[0]}."
         )
-    side = 4 * networks.multiple_of_network(network)
+    side = 4 * networks.size_divisor_of(network)
     channels = network.output_shape[-1]
     try:
-        made = network.compute_output_spec(keras.KerasTensor((1, side, side, network.input_shape[-1]))).shape
+        made = network.compute_output_spec(
+            keras.KerasTensor((1, side, side, network.input_shape[-1]))
+        ).shape
     except Exception as error:  # whatever a layer raises
         told = " ".join(str(error).split())[:300]
-        raise UserError(f"{path} cannot be trained on: it does not take {side} x {side} px ({told})") from error
+        raise UserError(
+            f"{path} cannot be trained on: it does not take {side} x {side} px ({told})"
+        ) from error
     if tuple(made) != (1, side, side, channels):
         raise UserError(
             f"{path} is no translator to train on: of {side} x {side} px it makes {made[1]} x {made[2]}, but an image "
@@ -103,18 +121,22 @@ def facts(path: Path) -> Facts:
     try:
         found = path.stat()
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}; it should be a .keras file.") from error
+        raise UserError(
+            f"{path} cannot be read: {error.strerror or error}; it should be a .keras file."
+        ) from error
     return _facts(path, found.st_mtime_ns, found.st_size)
 
 
 @functools.lru_cache(maxsize=8)
 def _facts(path: Path, *_: int) -> Facts:
     network = open_trainable(path)
-    batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
+    batch = any(
+        isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers()
+    )
     return Facts(
         network.input_shape[-1],
         network.output_shape[-1],
-        networks.multiple_of_network(network),
+        networks.size_divisor_of(network),
         "batch" if batch else "instance",
     )
 

@@ -24,12 +24,16 @@ def freeze_encoder(generator: keras.Model) -> None:
     layers = generator.layers
     halving = [place for place, layer in enumerate(layers) if _halves(layer)]
     if not halving or not any(_enlarges(layer) for layer in layers[halving[-1] :]):
-        raise ValueError(f"{generator.name} has no encoder to freeze: no layers halve its image and enlarge it again.")
+        raise ValueError(
+            f"{generator.name} has no encoder to freeze: no layers halve its image and enlarge it again."
+        )
     end = halving[-1] + 1
     while end < len(layers) and not _has_kernel(layers[end]):
         end += 1
     if not _trains(layers[end:]):
-        raise ValueError(f"{generator.name} has no encoder to freeze: nothing behind it could be trained.")
+        raise ValueError(
+            f"{generator.name} has no encoder to freeze: nothing behind it could be trained."
+        )
     for layer in layers[:end]:
         layer.trainable = False
 

@@ -75,14 +75,18 @@ class InstanceNormalization(keras.layers.Layer):
         """Makes gamma and beta, float (C,), where wanted."""
         _check_rank_4(self, input_shape)
         if input_shape[-1] is None:
-            raise ValueError(f"InstanceNormalization needs a known number of channels, got shape {input_shape}.")
+            raise ValueError(
+                f"InstanceNormalization needs a known number of channels, got shape {input_shape}."
+            )
         for wanted, name, initializer in (
             (self.scale, "gamma", self.gamma_initializer),
             (self.center, "beta", self.beta_initializer),
         ):
             if wanted:
                 # autocast would hand the kernels gamma and beta in half precision
-                weight = self.add_weight(shape=input_shape[-1:], initializer=initializer, autocast=False, name=name)
+                weight = self.add_weight(
+                    shape=input_shape[-1:], initializer=initializer, autocast=False, name=name
+                )
                 setattr(self, name, weight)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -123,7 +127,9 @@ class InstanceNormalization(keras.layers.Layer):
         return tf.ensure_shape(parted, inputs.shape)
 
     def _batch_norm(self, image: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        normalized, *_ = tf.compat.v1.nn.fused_batch_norm(image, gamma, beta, epsilon=self.epsilon, is_training=True)
+        normalized, *_ = tf.compat.v1.nn.fused_batch_norm(
+            image, gamma, beta, epsilon=self.epsilon, is_training=True
+        )
         return normalized
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -161,7 +167,9 @@ class ReflectionPadding2D(keras.layers.Layer):
         super().__init__(**kwargs)
         pair = (padding, padding) if isinstance(padding, int) else tuple(padding)
         if len(pair) != 2 or not all(isinstance(side, int) and side >= 0 for side in pair):
-            raise ValueError(f"ReflectionPadding2D takes a whole number >= 0 or a pair (h, w), got {padding!r}.")
+            raise ValueError(
+                f"ReflectionPadding2D takes a whole number >= 0 or a pair (h, w), got {padding!r}."
+            )
         self.padding = pair
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -183,7 +191,9 @@ class ReflectionPadding2D(keras.layers.Layer):
                     f"ReflectionPadding2D of {self.padding} needs images larger than that on each side, "
                     f"got shape {tuple(input_shape)}; feed larger images."
                 )
-        padded = [None if s is None else s + 2 * p for s, p in zip(sides, self.padding, strict=True)]
+        padded = [
+            None if s is None else s + 2 * p for s, p in zip(sides, self.padding, strict=True)
+        ]
         return (n, *padded, channels)
 
     def get_config(self) -> dict[str, Any]:
@@ -209,7 +219,9 @@ def _mirrored_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
         inner = upstream[:, 1:-1]
         rim = tf.concat([inner[:, :, :1], inner[:, :, -1:]], axis=2)
         upstream = tf.tensor_scatter_nd_add(
-            upstream, _places(n, range(1, height - 1), [2, width - 3]), tf.reshape(rim, (-1, channels))
+            upstream,
+            _places(n, range(1, height - 1), [2, width - 3]),
+            tf.reshape(rim, (-1, channels)),
         )
         return upstream[:, 1:-1, 1:-1]
 
@@ -228,9 +240,13 @@ def _paddings(height: int, width: int) -> list[list[int]]:
 
 def _check_rank_4(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> None:
     if len(shape) != 4:
-        raise ValueError(f"{type(layer).__name__} takes images (N, H, W, C), got shape {tuple(shape)}.")
+        raise ValueError(
+            f"{type(layer).__name__} takes images (N, H, W, C), got shape {tuple(shape)}."
+        )
 
 
 def _compiled_by_xla() -> bool:
     """Whether the function being traced is, or lies within, one with `jit_compile=True`."""
-    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(
+        tf.compat.v1.get_default_graph()
+    )

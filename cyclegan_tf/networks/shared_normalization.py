@@ -11,7 +11,7 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
-class SharedNormalization(keras.layers.Layer):
+class SharedInstanceNormalization(keras.layers.Layer):
     """Normalizes all images of a call by one mean and variance per channel, which it keeps from call to call.
 
     used = rate * measured + (1 - rate) * kept, then kept = used; measured over N, H and W of the call. A rate of 1
@@ -27,7 +27,9 @@ class SharedNormalization(keras.layers.Layer):
       **kwargs: `keras.layers.Layer`'s name, dtype and trainable.
     """
 
-    def __init__(self, epsilon: float = 1e-5, center: bool = False, scale: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, epsilon: float = 1e-5, center: bool = False, scale: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.epsilon, self.center, self.scale = epsilon, center, scale
 
@@ -35,9 +37,16 @@ class SharedNormalization(keras.layers.Layer):
         """Makes what is kept, float32 (C,), the rate, and gamma and beta."""
         shape = input_shape[-1:]
 
-        def weight(name: str, initializer: str, shape: tuple[int | None, ...] = shape) -> keras.Variable:
+        def weight(
+            name: str, initializer: str, shape: tuple[int | None, ...] = shape
+        ) -> keras.Variable:
             return self.add_weight(
-                shape=shape, initializer=initializer, name=name, dtype="float32", autocast=False, trainable=False
+                shape=shape,
+                initializer=initializer,
+                name=name,
+                dtype="float32",
+                autocast=False,
+                trainable=False,
             )
 
         self.mean, self.variance = weight("mean", "zeros"), weight("variance", "ones")
@@ -72,16 +81,23 @@ class SharedNormalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """All constructor arguments."""
-        return {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+        }
 
 
-def sharing_copy(network: keras.Model) -> keras.Model:
-    """A network of the same weights whose instance normalizations are `SharedNormalization`, at rate 1."""
+def with_shared_normalization(network: keras.Model) -> keras.Model:
+    """A network of the same weights whose instance normalizations are `SharedInstanceNormalization`, at rate 1."""
 
     def replaced(layer: keras.layers.Layer) -> keras.layers.Layer:
         if not isinstance(layer, InstanceNormalization):
             return type(layer).from_config(layer.get_config())
-        return SharedNormalization(layer.epsilon, layer.center, layer.scale, name=layer.name, dtype=layer.dtype_policy)
+        return SharedInstanceNormalization(
+            layer.epsilon, layer.center, layer.scale, name=layer.name, dtype=layer.dtype_policy
+        )
 
     copy = keras.models.clone_model(network, clone_function=replaced)
     for layer in network.layers:
@@ -97,12 +113,12 @@ def sharing_copy(network: keras.Model) -> keras.Model:
     return copy
 
 
-def shared_layers(network: keras.Model) -> list[SharedNormalization]:
+def shared_layers(network: keras.Model) -> list[SharedInstanceNormalization]:
     """In the order in which the network computes them."""
-    return [layer for layer in network.layers if isinstance(layer, SharedNormalization)]
+    return [layer for layer in network.layers if isinstance(layer, SharedInstanceNormalization)]
 
 
 def set_rate(network: keras.Model, rate: float) -> None:
-    """Of all `SharedNormalization` of a network: 1 to measure, 0 to keep, between to follow."""
+    """Of all `SharedInstanceNormalization` of a network: 1 to measure, 0 to keep, between to follow."""
     for layer in shared_layers(network):
         layer.rate.assign(rate)

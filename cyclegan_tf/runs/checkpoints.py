@@ -29,12 +29,16 @@ _STATE = "state.json"
 _NAME = re.compile(r"step_(\d{9})\.npz")
 
 
-class DamagedCheckpoint(Exception):  # noqa: N818 -- it names a thing found, not a mistake made
+class CorruptCheckpointError(Exception):
     """A checkpoint file that cannot be read whole."""
 
 
 def write(
-    folder: Path, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any], keep: int | None
+    folder: Path,
+    step: int,
+    arrays: Mapping[str, np.ndarray],
+    state: Mapping[str, Any],
+    keep: int | None,
 ) -> Path:
     """Writes `step_XXXXXXXXX.npz`, then removes all but the newest `keep`; None keeps all.
 
@@ -46,7 +50,9 @@ def write(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            np.savez(file, **arrays, **{_STATE: np.frombuffer(json.dumps(state).encode(), np.uint8)})  # type: ignore[arg-type]
+            np.savez(
+                file, **arrays, **{_STATE: np.frombuffer(json.dumps(state).encode(), np.uint8)}
+            )  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, final)
@@ -92,14 +98,14 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Reads one checkpoint: arrays by name, and the scalar state.
 
     Raises:
-      DamagedCheckpoint: truncated, altered or not a checkpoint.
+      CorruptCheckpointError: truncated, altered or not a checkpoint.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return arrays, json.loads(arrays.pop(_STATE).tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedCheckpoint(f"{path} is damaged ({error})") from error
+        raise CorruptCheckpointError(f"{path} is damaged ({error})") from error
 
 
 def newest(folder: Path) -> tuple[Path, dict[str, np.ndarray], dict[str, Any], list[str]] | None:
@@ -112,14 +118,18 @@ def newest(folder: Path) -> tuple[Path, dict[str, np.ndarray], dict[str, Any], l
     for path in listed(folder):
         try:
             return path, *read(path), complaints
-        except DamagedCheckpoint as error:
+        except CorruptCheckpointError as error:
             complaints.append(f"{error}; the one before it is taken")
     if complaints:
-        raise UserError(f"All checkpoints in {folder} are damaged; start anew with another --run_dir.")
+        raise UserError(
+            f"All checkpoints in {folder} are damaged; start anew with another --run_dir."
+        )
     return None
 
 
-def write_best(folder: Path, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path | None:
+def write_best(
+    folder: Path, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]
+) -> Path | None:
     """Writes `best/step_XXXXXXXXX.npz` in place of the one there, if its score is strictly better.
 
     Args:
@@ -135,7 +145,9 @@ def write_best(folder: Path, step: int, arrays: Mapping[str, np.ndarray], state:
       UserError: as `write`.
     """
     before = best_file(folder)
-    if before is not None and not is_better(state["score"], read_state(before)["score"], state["higher_is_better"]):
+    if before is not None and not is_better(
+        state["score"], read_state(before)["score"], state["higher_is_better"]
+    ):
         return None
     written = write(folder / BEST, step, arrays, state, keep=None)
     for old in listed(folder / BEST):
@@ -153,13 +165,13 @@ def read_state(path: Path) -> dict[str, Any]:
     """The scalar state alone, without reading the arrays.
 
     Raises:
-      DamagedCheckpoint: not a checkpoint, or cut short.
+      CorruptCheckpointError: not a checkpoint, or cut short.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return json.loads(archive[_STATE].tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedCheckpoint(f"{path} is damaged ({error})") from error
+        raise CorruptCheckpointError(f"{path} is damaged ({error})") from error
 
 
 def best_file(folder: Path) -> Path | None:
@@ -168,7 +180,7 @@ def best_file(folder: Path) -> Path | None:
     for path in listed(folder / BEST):
         try:
             state = read_state(path)
-        except DamagedCheckpoint:
+        except CorruptCheckpointError:
             continue
         if best is None or is_better(state["score"], best[1]["score"], state["higher_is_better"]):
             best = path, state
@@ -176,7 +188,7 @@ def best_file(folder: Path) -> Path | None:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedCheckpoint:
     """A checkpoint to take generators from.
 
     Attributes:
@@ -194,7 +206,7 @@ class Chosen:
     origin: str
 
 
-def choose(folder: Path, wanted: str = BEST) -> Chosen | None:
+def choose(folder: Path, wanted: str = BEST) -> SelectedCheckpoint | None:
     """The checkpoint that is asked for; None where there are none at all.
 
     Args:
@@ -210,7 +222,7 @@ def choose(folder: Path, wanted: str = BEST) -> Chosen | None:
         if best is not None:
             try:
                 return _chosen_best(best)
-            except DamagedCheckpoint as error:
+            except CorruptCheckpointError as error:
                 complaints.append(f"{error}; the newest is taken")
         elif listed(folder / BEST):
             complaints.append(f"{listed(folder / BEST)[0]} is damaged; the newest is taken")
@@ -226,7 +238,7 @@ def choose(folder: Path, wanted: str = BEST) -> Chosen | None:
     return _chosen_step(folder, wanted)
 
 
-def _chosen_step(folder: Path, wanted: str) -> Chosen:
+def _chosen_step(folder: Path, wanted: str) -> SelectedCheckpoint:
     plain = {str(step_of(path)): path for path in listed(folder)}
     best = {str(step_of(path)): path for path in listed(folder / BEST)}
     if not wanted.isdecimal() or str(int(wanted)) not in plain | best:
@@ -239,20 +251,22 @@ def _chosen_step(folder: Path, wanted: str) -> Chosen:
         if wanted not in plain:
             return _chosen_best(best[wanted])
         arrays, state = read(plain[wanted])
-    except DamagedCheckpoint as error:
+    except CorruptCheckpointError as error:
         raise UserError(f"{error}; give another --checkpoint.") from error
     return _chosen(plain[wanted], arrays, state, "as asked", [])
 
 
-def _chosen(path: Path, arrays: dict[str, np.ndarray], state: Mapping[str, Any], why: str, told: list[str]) -> Chosen:
+def _chosen(
+    path: Path, arrays: dict[str, np.ndarray], state: Mapping[str, Any], why: str, told: list[str]
+) -> SelectedCheckpoint:
     origin = f"{path} (step {state['step']}, raw weights, {why})"
-    return Chosen(path, arrays, state["step"], "raw", "; ".join([*told, origin]))
+    return SelectedCheckpoint(path, arrays, state["step"], "raw", "; ".join([*told, origin]))
 
 
-def _chosen_best(path: Path) -> Chosen:
+def _chosen_best(path: Path) -> SelectedCheckpoint:
     arrays, state = read(path)
     why = f"best {state['best_by']}: {state['score']:.4g}"
-    return Chosen(
+    return SelectedCheckpoint(
         path,
         arrays,
         state["step"],

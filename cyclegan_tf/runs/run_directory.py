@@ -19,12 +19,12 @@ from typing import Any
 import yaml
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.config.networks import CHOICES
+from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.errors import UserError
 
 # Fields that may differ when a run goes on: they decide what is written or how fast, never the result (the best
 # checkpoint is one).
-FREE_FIELDS = (
+MUTABLE_FIELDS = (
     "logging.log_",
     "logging.sample_",
     "logging.test_",
@@ -36,7 +36,7 @@ FREE_FIELDS = (
     "data.tfds_dir",
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.
-CHOSEN_FIELDS = tuple(f"generator.{name}" for name in CHOICES)
+AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
 # Fields that name a file, of which a run keeps a copy under the field's name.
 FILE_FIELDS = ("generator.network_xy", "generator.network_yx")
 
@@ -135,9 +135,13 @@ class RunDirectory:
         try:
             values = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{self.config_path} cannot be read: {' '.join(str(error).split())}") from error
+            raise UserError(
+                f"{self.config_path} cannot be read: {' '.join(str(error).split())}"
+            ) from error
         if not isinstance(values, dict):
-            raise UserError(f"{self.config_path} is empty or damaged; it must hold the run's experiment.")
+            raise UserError(
+                f"{self.config_path} is empty or damaged; it must hold the run's experiment."
+            )
         return values
 
     def experiment(self) -> Experiment:
@@ -150,17 +154,23 @@ class RunDirectory:
         try:
             return Experiment.from_dict(self.located(values))
         except (TypeError, ValueError) as error:
-            raise UserError(f"{self.config_path} does not fit this version of cyclegan_tf: {error}") from error
+            raise UserError(
+                f"{self.config_path} does not fit this version of cyclegan_tf: {error}"
+            ) from error
 
     def located(self, values: dict[str, Any]) -> dict[str, Any]:
         """This run's config with the files it names where they are now; a run may have been moved."""
         return _with_files(values, lambda _, path: str(self.path.absolute() / path))
 
-    def recorded_images(self) -> dict[str, list[str]] | None:
+    def data_split(self) -> dict[str, list[str]] | None:
         """Names of the images this run began with, by list; None for a new run."""
-        return json.loads(self.data_path.read_text(encoding="utf-8")) if self.data_path.is_file() else None
+        return (
+            json.loads(self.data_path.read_text(encoding="utf-8"))
+            if self.data_path.is_file()
+            else None
+        )
 
-    def recorded_origin(self) -> dict[str, Any] | None:
+    def init_record(self) -> dict[str, Any] | None:
         """Where this run's first weights came from, as `begin` was told; None for random ones.
 
         Raises:
@@ -171,7 +181,9 @@ class RunDirectory:
         try:
             return json.loads(self.origin_path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(f"{self.origin_path} is damaged: it must tell what the run started from.") from error
+            raise UserError(
+                f"{self.origin_path} is damaged: it must tell what the run started from."
+            ) from error
 
     def check_new(self) -> None:
         """Refuses a directory that holds something else than a run.
@@ -179,8 +191,12 @@ class RunDirectory:
         Raises:
           UserError: it does.
         """
-        if self.path.is_dir() and any(entry.name not in (".lock", "cache") for entry in self.path.iterdir()):
-            raise UserError(f"{self.path} exists and is not a run directory; give another --run_dir.")
+        if self.path.is_dir() and any(
+            entry.name not in (".lock", "cache") for entry in self.path.iterdir()
+        ):
+            raise UserError(
+                f"{self.path} exists and is not a run directory; give another --run_dir."
+            )
 
     def begin(
         self,
@@ -210,7 +226,9 @@ class RunDirectory:
             values = _with_files(experiment.as_dict(), self._keep)
             write_text(self.config_path, yaml.safe_dump(values, sort_keys=False))
         except OSError as error:
-            raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
+            raise UserError(
+                f"The run directory {self.path} cannot be written: {error.strerror or error}."
+            ) from error
 
     def _keep(self, field: str, path: str) -> str:
         """Copies a file into the run under the field's name; returns that."""
@@ -227,8 +245,8 @@ class RunDirectory:
         found = [
             (name, old, new)
             for name, old, new in differences(self.experiment(), experiment)
-            if not name.startswith(FREE_FIELDS)
-            and not (name in CHOSEN_FIELDS and new == "auto")
+            if not name.startswith(MUTABLE_FIELDS)
+            and not (name in AUTO_FIELDS and new == "auto")
             and not (name in FILE_FIELDS and _same_bytes(old, new))
         ]
         if found:
@@ -249,7 +267,9 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             file = (self.path / ".lock").open("a+", encoding="utf-8")
         except OSError as error:
-            raise UserError(f"The run directory {self.path} cannot be written: {error.strerror or error}.") from error
+            raise UserError(
+                f"The run directory {self.path} cannot be written: {error.strerror or error}."
+            ) from error
         with file:
             if not _lock(file):
                 file.seek(0)
@@ -274,7 +294,7 @@ class RunDirectory:
         with contextlib.suppress(OSError):  # not empty: somebody else's
             self.path.rmdir()
 
-    def cut_metrics(self, step: int) -> None:
+    def truncate_metrics(self, step: int) -> None:
         """Drops rows of metrics.jsonl later than `step`: the resumed run writes them again.
 
         A last line that was cut short by a kill is dropped too.
@@ -320,7 +340,15 @@ def write_text(path: Path, text: str) -> None:
 
 def environment() -> dict[str, Any]:
     """What a run was made with: versions, machine, command, commit."""
-    packages = ("cyclegan-tf", "tensorflow", "keras", "numpy", "pillow", "tensorboard", "tensorflow-datasets")
+    packages = (
+        "cyclegan-tf",
+        "tensorflow",
+        "keras",
+        "numpy",
+        "pillow",
+        "tensorboard",
+        "tensorflow-datasets",
+    )
     versions = {}
     for name in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):

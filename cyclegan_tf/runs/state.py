@@ -30,7 +30,7 @@ def variables(model: CycleGAN) -> dict[str, keras.Variable]:
     for attribute in ("pool_x", "pool_y"):
         for variable in getattr(model, attribute).variables:
             named[f"{attribute}/{variable.name}"] = variable
-    for name, tracker in model.trackers.items():
+    for name, tracker in model.metric_trackers.items():
         for variable in tracker.variables:
             named[f"tracker/{name}/{variable.name}"] = variable
     named["penalty_seed"] = model.penalty_seed.state
@@ -55,7 +55,9 @@ def snapshot(named: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
     return {name: variable.value.numpy() for name, variable in named.items()}
 
 
-def restore(named: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray], origin: object) -> None:
+def restore(
+    named: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray], origin: object
+) -> None:
     """Assigns arrays to variables of the same names; nothing is assigned unless all fit.
 
     Args:

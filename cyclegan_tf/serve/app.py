@@ -63,7 +63,9 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                extra = [(key.encode(), value.encode()) for key, value in page.SECURITY_HEADERS.items()]
+                extra = [
+                    (key.encode(), value.encode()) for key, value in page.SECURITY_HEADERS.items()
+                ]
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
@@ -98,7 +100,9 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:  # noqa: ARG001
-        return _json(protocol.error_document("the server met a fault of its own; its log tells more"), 500)
+        return _json(
+            protocol.error_document("the server met a fault of its own; its log tells more"), 500
+        )
 
 
 def _number(text: str) -> int:
@@ -112,7 +116,10 @@ def _add_models(app: FastAPI, engine: Engine) -> None:
 
     @app.get("/v1/models")
     async def models() -> Response:
-        listed = [{"name": name, **protocol.status_document(store.statuses(name))} for name in store.names()]
+        listed = [
+            {"name": name, **protocol.status_document(store.statuses(name))}
+            for name in store.names()
+        ]
         return _json({"models": listed})
 
     @app.get("/v1/models/{name}")
@@ -124,7 +131,9 @@ def _add_models(app: FastAPI, engine: Engine) -> None:
         return _json(protocol.status_document(store.statuses(name, _number(version))))
 
     def described(version: Version) -> Response:
-        return _json(protocol.metadata_document(version.model, version.number, version.signature_defs))
+        return _json(
+            protocol.metadata_document(version.model, version.number, version.signature_defs)
+        )
 
     @app.get("/v1/models/{name}/metadata")
     async def metadata(name: str) -> Response:
@@ -158,11 +167,18 @@ def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
                 seconds = time.monotonic() - ticket.started
         except RequestError as error:
             return _failed(error)
-        except asyncio.CancelledError:  # the grace of a stop has ended; the client is told rather than cut off
-            return _failed(RequestError(UNAVAILABLE, "the server stopped before the answer was ready"))
+        except (
+            asyncio.CancelledError
+        ):  # the grace of a stop has ended; the client is told rather than cut off
+            return _failed(
+                RequestError(UNAVAILABLE, "the server stopped before the answer was ready")
+            )
         except Exception:  # one request's fault must not end in a closed connection
             _log.exception("a request to %s failed", name)
-            return _json(protocol.error_document("the server met a fault of its own; its log tells more"), 500)
+            return _json(
+                protocol.error_document("the server met a fault of its own; its log tells more"),
+                500,
+            )
         finished = ticket.version or known
         request.scope["served"] = (finished.model, str(finished.number))
         metrics.translated("rest", finished.model, finished.number, images, seconds)
@@ -183,7 +199,9 @@ async def _read_body(request: Request, ticket: Ticket, max_bytes: int) -> bytes:
     Raises:
       RequestError: 413 too long, 415 compressed, 408 too slow, 400 wrong length, 499 the client went away.
     """
-    too_long = RequestError(TOO_LARGE, f"the body is longer than {max_bytes:,} bytes, which is the limit")
+    too_long = RequestError(
+        TOO_LARGE, f"the body is longer than {max_bytes:,} bytes, which is the limit"
+    )
     if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise RequestError(_WRONG_ENCODING, "compressed bodies are not read; send JSON as it is")
     announced = request.headers.get("content-length", "0")
@@ -223,7 +241,9 @@ def _add_operation(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
 
     @app.get("/metrics")
     async def prometheus() -> Response:
-        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        return Response(
+            metrics.text(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"}
+        )
 
 
 def _add_page(app: FastAPI, engine: Engine, files: Mapping[str, Path]) -> None:
@@ -238,7 +258,11 @@ def _add_page(app: FastAPI, engine: Engine, files: Mapping[str, Path]) -> None:
         # Only what was found when the server started: an address is a key here, never a path.
         if name not in files:
             missing = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
-            shown = missing if name == page.INDEX else f"Malformed request: {request.method} /{address[:200]}"
+            shown = (
+                missing
+                if name == page.INDEX
+                else f"Malformed request: {request.method} /{address[:200]}"
+            )
             raise RequestError(NOT_FOUND, shown)
         headers = {"content-type": page.content_type(name), "cache-control": "no-cache"}
         return Response(files[name].read_bytes(), headers=headers)

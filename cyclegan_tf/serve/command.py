@@ -39,16 +39,30 @@ def build_parser() -> cli.Parser:
         "New versions are picked up without dropping a request. SIGTERM or Ctrl-C ends it in order.",
     )
     parser.add_argument("out", type=str, help="An export folder, or a folder of <model>/<version>.")
-    parser.add_argument("--host", type=str, default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all.")
-    parser.add_argument("--port", type=int, default=8501, help="Port; 0 takes a free one and prints it.")
-    parser.add_argument("--grpc_port", type=int, default=0, help="Port for gRPC; 0 for none. TF Serving's is 8500.")
-    parser.add_argument("--versions", choices=["latest", "all"], default="latest", help="Versions kept loaded.")
-    parser.add_argument("--poll_seconds", type=float, default=5.0, help="Between two looks for new versions.")
-    parser.add_argument("--grace_seconds", type=float, default=30.0, help="For requests in flight when it stops.")
+    parser.add_argument(
+        "--host", type=str, default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all."
+    )
+    parser.add_argument(
+        "--port", type=int, default=8501, help="Port; 0 takes a free one and prints it."
+    )
+    parser.add_argument(
+        "--grpc_port", type=int, default=0, help="Port for gRPC; 0 for none. TF Serving's is 8500."
+    )
+    parser.add_argument(
+        "--versions", choices=["latest", "all"], default="latest", help="Versions kept loaded."
+    )
+    parser.add_argument(
+        "--poll_seconds", type=float, default=5.0, help="Between two looks for new versions."
+    )
+    parser.add_argument(
+        "--grace_seconds", type=float, default=30.0, help="For requests in flight when it stops."
+    )
     parser.add_argument("--verbose", action="store_true", help="One line per request.")
     for field in dataclasses.fields(Limits):
         kind = float if field.name == "timeout_seconds" else int
-        parser.add_argument(f"--{field.name}", type=kind, default=field.default, help=_LIMITS_HELP[field.name])
+        parser.add_argument(
+            f"--{field.name}", type=kind, default=field.default, help=_LIMITS_HELP[field.name]
+        )
     return parser
 
 
@@ -61,12 +75,16 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse(argv)
     for name, least in {"poll_seconds": 0.05, "grace_seconds": 0.0}.items():
         if not least <= getattr(arguments, name) < 1e6:
-            raise UserError(f"--{name} must be {least:g} or more (and finite), and is {getattr(arguments, name)}.")
+            raise UserError(
+                f"--{name} must be {least:g} or more (and finite), and is {getattr(arguments, name)}."
+            )
     for name in ("port", "grpc_port"):
         if not 0 <= getattr(arguments, name) < 65536:
             raise UserError(f"--{name} must be from 0 to 65535, and is {getattr(arguments, name)}.")
-    limits = Limits(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)})
-    with cli.quiet_start():
+    limits = Limits(
+        **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)}
+    )
+    with cli.suppress_startup_logs():
         _require(_PACKAGES | (_GRPC_PACKAGES if arguments.grpc_port else {}))
         import asyncio
 
@@ -88,11 +106,15 @@ def main(argv: Sequence[str]) -> int:
     if arguments.grpc_port:
         from cyclegan_tf.serve import grpc_service
 
-        start_grpc = functools.partial(grpc_service.start, worker, counted, arguments.host, arguments.grpc_port)
+        start_grpc = functools.partial(
+            grpc_service.start, worker, counted, arguments.host, arguments.grpc_port
+        )
     process.log_to_stdout(arguments.verbose)
     listening = process.listen(arguments.host, arguments.port)
     application = app.build_app(worker, counted)
-    whole = asyncio.run(process.run(application, worker, listening, arguments.grace_seconds, start_grpc))
+    whole = asyncio.run(
+        process.run(application, worker, listening, arguments.grace_seconds, start_grpc)
+    )
     worker.stop()
     status = 0 if whole else 1
     if not store.stop() or worker.running:
@@ -112,4 +134,6 @@ def _require(packages: dict[str, str]) -> None:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise UserError(f"the package {error.name or name} is missing: pip install '{wanted}'") from error
+            raise UserError(
+                f"the package {error.name or name} is missing: pip install '{wanted}'"
+            ) from error

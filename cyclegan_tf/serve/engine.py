@@ -141,9 +141,13 @@ class Engine:
             if watching is not None:
                 watching.cancel()
 
-    def _submit(self, ticket: Ticket, version: Version, work: Callable[[Version], Answer]) -> Future[Answer]:
+    def _submit(
+        self, ticket: Ticket, version: Version, work: Callable[[Version], Answer]
+    ) -> Future[Answer]:
         ticket.version = version
-        held = [work]  # emptied when the request is given up, so that it holds no memory while it waits in the queue
+        held = [
+            work
+        ]  # emptied when the request is given up, so that it holds no memory while it waits in the queue
 
         def busy() -> Answer:
             with self._lock:
@@ -169,19 +173,29 @@ class Engine:
         future.add_done_callback(done)
         return future
 
-    async def _first_of(self, future: Future[Answer], watching: asyncio.Future[None] | None, ticket: Ticket) -> Answer:
+    async def _first_of(
+        self, future: Future[Answer], watching: asyncio.Future[None] | None, ticket: Ticket
+    ) -> Answer:
         wrapped = asyncio.wrap_future(future)
-        wrapped.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # it may have no reader
-        waited_for: set[asyncio.Future[Any]] = {wrapped} | ({watching} if watching is not None else set())
+        wrapped.add_done_callback(
+            lambda ended: ended.cancelled() or ended.exception()
+        )  # it may have no reader
+        waited_for: set[asyncio.Future[Any]] = {wrapped} | (
+            {watching} if watching is not None else set()
+        )
         try:
-            await asyncio.wait(waited_for, timeout=ticket.seconds_left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                waited_for, timeout=ticket.seconds_left, return_when=asyncio.FIRST_COMPLETED
+            )
             if wrapped.done():
                 return wrapped.result()
         finally:
             future.cancel()  # it never starts if it has not, and goes on if it has
         if watching is not None and watching.done():
             raise RequestError(GIVEN_UP, "the client has gone away")
-        raise RequestError(TIMED_OUT, f"the answer took longer than {self.limits.timeout_seconds:g} s")
+        raise RequestError(
+            TIMED_OUT, f"the answer took longer than {self.limits.timeout_seconds:g} s"
+        )
 
 
 def infer(

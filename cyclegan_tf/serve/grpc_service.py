@@ -15,7 +15,15 @@ from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, predict
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve.engine import GIVEN_UP, TIMED_OUT, UNAVAILABLE, Engine, infer
-from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, TOO_LARGE, TOO_MANY, Limits, RequestError, check_shape
+from cyclegan_tf.serve.limits import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    TOO_LARGE,
+    TOO_MANY,
+    Limits,
+    RequestError,
+    check_shape,
+)
 from cyclegan_tf.serve.metrics import Metrics
 from cyclegan_tf.serve.protocol import DEFAULT_SIGNATURE
 from cyclegan_tf.serve.versions import Signature, Version
@@ -65,7 +73,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 response, images = await self._engine.run(ticket, spec.name, number, work)
             version = ticket.version or known
             served, code = (version.model, str(version.number)), "OK"
-            self._metrics.translated("grpc", version.model, version.number, images, time.monotonic() - started)
+            self._metrics.translated(
+                "grpc", version.model, version.number, images, time.monotonic() - started
+            )
             return response
         except RequestError as error:
             code = _code(error).name
@@ -74,15 +84,22 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             if isinstance(error, grpc.aio.AbortError):
                 raise
             _log.exception("a request to %s failed", spec.name[:100])
-            await context.abort(grpc.StatusCode.INTERNAL, "the server met a fault of its own; its log tells more")
+            await context.abort(
+                grpc.StatusCode.INTERNAL, "the server met a fault of its own; its log tells more"
+            )
         finally:
             self._metrics.answered("grpc", *served, code)
-            _log.debug("gRPC Predict %r %s %.3f s", spec.name[:100], code, time.monotonic() - started)
+            _log.debug(
+                "gRPC Predict %r %s %.3f s", spec.name[:100], code, time.monotonic() - started
+            )
 
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         """get_model_metadata_pb2.GetModelMetadataRequest -> GetModelMetadataResponse."""
         try:
-            return metadata(self._engine.store.get(request.model_spec.name, _number(request.model_spec)), request)
+            return metadata(
+                self._engine.store.get(request.model_spec.name, _number(request.model_spec)),
+                request,
+            )
         except RequestError as error:
             await context.abort(_code(error), error.message)
 
@@ -111,11 +128,15 @@ def predict(version: Version, request: Any, limits: Limits) -> tuple[Any, int]:
       RequestError: see `engine.infer`; 400 also for wrong names, types and output_filter.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    outputs, images = infer(version, name, lambda signature: _arrays(signature, request.inputs, limits), limits)
+    outputs, images = infer(
+        version, name, lambda signature: _arrays(signature, request.inputs, limits), limits
+    )
     wanted = list(request.output_filter) or list(outputs)
     for key in wanted:
         if key not in outputs:
-            _bad(f"output_filter names {key[:100]}, and the outputs are {', '.join(sorted(outputs))}")
+            _bad(
+                f"output_filter names {key[:100]}, and the outputs are {', '.join(sorted(outputs))}"
+            )
     response = predict_pb2.PredictResponse()
     response.model_spec.name, response.model_spec.signature_name = version.model, name
     response.model_spec.version.value = version.number
@@ -124,10 +145,14 @@ def predict(version: Version, request: Any, limits: Limits) -> tuple[Any, int]:
     return response, images
 
 
-def _arrays(signature: Signature, inputs: Mapping[str, Any], limits: Limits) -> dict[str, np.ndarray]:
+def _arrays(
+    signature: Signature, inputs: Mapping[str, Any], limits: Limits
+) -> dict[str, np.ndarray]:
     if set(inputs) != set(signature.inputs):
         _bad(f"the inputs must be exactly: {', '.join(sorted(signature.inputs))}")
-    return {name: _array(name, inputs[name], spec, limits) for name, spec in signature.inputs.items()}
+    return {
+        name: _array(name, inputs[name], spec, limits) for name, spec in signature.inputs.items()
+    }
 
 
 def _array(name: str, message: Any, spec: Any, limits: Limits) -> np.ndarray:
@@ -143,7 +168,11 @@ def _array(name: str, message: Any, spec: Any, limits: Limits) -> np.ndarray:
     check_shape(spec, shape, name, limits)
     count = math.prod(shape)
     fields = [key for key in _VALUES if len(getattr(message, key))]
-    sent = len(getattr(message, fields[0])) if fields else len(message.tensor_content) // max(spec.dtype.size or 1, 1)
+    sent = (
+        len(getattr(message, fields[0]))
+        if fields
+        else len(message.tensor_content) // max(spec.dtype.size or 1, 1)
+    )
     if len(fields) > 1 or sent != count:
         _bad(f"{name} has shape {shape}, and {sent} values were sent")
     try:
@@ -184,14 +213,18 @@ async def start(engine: Engine, metrics: Metrics, host: str, port: int) -> Any:
             ("grpc.so_reuseport", 0),
         ],
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(engine, metrics), server)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(engine, metrics), server
+    )
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         bound = server.add_insecure_port(address)
     except RuntimeError:
         bound = 0
     if not bound:
-        raise UserError(f"port {port} of {host} cannot be used for gRPC; choose another --grpc_port.")
+        raise UserError(
+            f"port {port} of {host} cannot be used for gRPC; choose another --grpc_port."
+        )
     await server.start()
     _log.info("gRPC on %s", address)
     return server

@@ -73,7 +73,9 @@ class Limits:
             value, least = getattr(self, field.name), 0 if field.name == "max_queue" else 1
             if field.name == "timeout_seconds":
                 if not 0 < value < 1e6:
-                    raise UserError(f"--timeout_seconds must be above 0 (and finite), and is {value}.")
+                    raise UserError(
+                        f"--timeout_seconds must be above 0 (and finite), and is {value}."
+                    )
             elif value < least:
                 raise UserError(f"--{field.name} must be {least} or more, and is {value}.")
 
@@ -99,7 +101,9 @@ def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], lim
             for index, data in enumerate(array.ravel()):
                 check_image(data, f"{name}: image {index + 1} of {array.size}", limits)
         elif array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise RequestError(BAD_REQUEST, f"{name} holds NaN or infinity; numbers from -1 to 1 are wanted")
+            raise RequestError(
+                BAD_REQUEST, f"{name} holds NaN or infinity; numbers from -1 to 1 are wanted"
+            )
     return count
 
 
@@ -115,7 +119,9 @@ def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) ->
     if 0 in shape:
         raise RequestError(BAD_REQUEST, f"{name} has shape {shape}: there is nothing in it")
     if shape and shape[0] > limits.max_batch:
-        raise RequestError(TOO_LARGE, f"{name} holds {shape[0]} images, and the limit is {limits.max_batch}")
+        raise RequestError(
+            TOO_LARGE, f"{name} holds {shape[0]} images, and the limit is {limits.max_batch}"
+        )
     if len(shape) == 4:
         check_size(shape[2], shape[1], f"each image of {name}", limits)
         if shape[0] * shape[1] * shape[2] > limits.max_pixels:
@@ -131,7 +137,9 @@ def check_size(width: int, height: int, what: str, limits: Limits) -> None:
         # Instance normalization of equal values leaves rounding noise, which would look like an answer.
         raise RequestError(BAD_REQUEST, f"{size}: there is nothing to translate in a single one")
     if width * height > limits.max_pixels:
-        raise RequestError(TOO_LARGE, f"{size}, and the limit is {limits.max_pixels:,} in all; make it smaller")
+        raise RequestError(
+            TOO_LARGE, f"{size}, and the limit is {limits.max_pixels:,} in all; make it smaller"
+        )
     if max(width, height) > limits.max_side:
         raise RequestError(TOO_LARGE, f"{size}, and no side may be longer than {limits.max_side}")
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
 from prometheus_client import generate_latest as _generate
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -32,7 +39,10 @@ class Metrics:
             registry=self._registry,
         )
         self._images = Counter(
-            "cyclegan_tf_images", "Images translated.", ["model", "version"], registry=self._registry
+            "cyclegan_tf_images",
+            "Images translated.",
+            ["model", "version"],
+            registry=self._registry,
         )
         self._load = Gauge(
             "cyclegan_tf_model_load_seconds",
@@ -46,7 +56,9 @@ class Metrics:
             registry=self._registry,
         )
         self._in_flight = Gauge(
-            "cyclegan_tf_in_flight", "Predict requests that a worker computes.", registry=self._registry
+            "cyclegan_tf_in_flight",
+            "Predict requests that a worker computes.",
+            registry=self._registry,
         )
 
     def watch_queue(self, waiting: Callable[[], int], running: Callable[[], int]) -> None:
@@ -65,7 +77,9 @@ class Metrics:
         """
         self._requests.labels(protocol, model, version, code).inc()
 
-    def translated(self, protocol: str, model: str, version: int, images: int, seconds: float) -> None:
+    def translated(
+        self, protocol: str, model: str, version: int, images: int, seconds: float
+    ) -> None:
         """Counts the images and the time of a successful request."""
         self._images.labels(model, str(version)).inc(images)
         self._seconds.labels(protocol, model, str(version)).observe(seconds)

@@ -44,14 +44,20 @@ class _Model:
     loaded: dict[int, Version] = field(default_factory=dict)
     retiring: dict[int, Version] = field(default_factory=dict)
     statuses: dict[int, VersionStatus] = field(default_factory=dict)
-    failed: dict[int, tuple] = field(default_factory=dict)  # number -> fingerprint of what could not be loaded
+    failed: dict[int, tuple] = field(
+        default_factory=dict
+    )  # number -> fingerprint of what could not be loaded
 
 
 class ModelStore:
     """The served versions; all methods may be called from any thread."""
 
     def __init__(
-        self, out: Path, keep: str = LATEST, poll_seconds: float = 5.0, on_load: Callable[[Version], None] | None = None
+        self,
+        out: Path,
+        keep: str = LATEST,
+        poll_seconds: float = 5.0,
+        on_load: Callable[[Version], None] | None = None,
     ) -> None:
         """Looks which models there are; nothing is loaded yet.
 
@@ -100,7 +106,11 @@ class ModelStore:
     def newest(self) -> list[Version]:
         """The version of each model that a request without a number gets."""
         with self._lock:
-            return [model.loaded[max(model.loaded)] for _, model in sorted(self._models.items()) if model.loaded]
+            return [
+                model.loaded[max(model.loaded)]
+                for _, model in sorted(self._models.items())
+                if model.loaded
+            ]
 
     def statuses(self, name: str, number: int | None = None) -> list[VersionStatus]:
         """Where the versions of a model stand, or one of them.
@@ -149,7 +159,9 @@ class ModelStore:
         loaded = self._models[name].loaded if name in self._models else {}
         wanted = max(loaded, default=None) if number is None else number
         if wanted is None or wanted not in loaded:
-            which = f"Latest({name[:100]})" if number is None else f"Specific({name[:100]}, {number})"
+            which = (
+                f"Latest({name[:100]})" if number is None else f"Specific({name[:100]}, {number})"
+            )
             raise RequestError(NOT_FOUND, f"Servable not found for request: {which}")
         return loaded[wanted]
 
@@ -158,7 +170,9 @@ class ModelStore:
             try:
                 self.poll()
             except Exception:  # watching goes on whatever a look at the folders met
-                _log.exception("looking for new versions failed; trying again in %g s", self._poll_seconds)
+                _log.exception(
+                    "looking for new versions failed; trying again in %g s", self._poll_seconds
+                )
             self._wake.wait(self._poll_seconds)
             self._wake.clear()
 
@@ -182,11 +196,15 @@ class ModelStore:
 
     def _poll_model(self, name: str, model: _Model, on_disk: dict[int, Path]) -> None:
         newest_first = sorted(on_disk, reverse=True)
-        loading = (number for number in newest_first if self._ensure(name, model, number, on_disk[number]))
+        loading = (
+            number for number in newest_first if self._ensure(name, model, number, on_disk[number])
+        )
         wanted = set(loading if self._keep == ALL else itertools.islice(loading, 1))
         with self._lock:
             model.statuses = {
-                number: status for number, status in model.statuses.items() if status.state != END or number in on_disk
+                number: status
+                for number, status in model.statuses.items()
+                if status.state != END or number in on_disk
             }
             for number in [*model.loaded] if wanted else ():
                 if number not in wanted:

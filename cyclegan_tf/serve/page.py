@@ -48,7 +48,9 @@ def files(folder: Path = FOLDER) -> dict[str, Path]:
 
     Files of Python and names that begin with a dot are left out.
     """
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
+    }
     return {
         name: path
         for name, path in found.items()
@@ -71,7 +73,12 @@ def models_document(newest: Iterable[Version], limits: Limits) -> dict[str, Any]
     models = [_entry(version) for version in newest]
     stems = {re.sub(r"_(xy|yx)$", "", model["name"]) for model in models}
     told = {name: getattr(limits, name) for name in ("max_pixels", "max_side", "max_body_bytes")}
-    return {"title": ", ".join(sorted(stems)) or "no model", "engine": "server", "models": models, "limits": told}
+    return {
+        "title": ", ".join(sorted(stems)) or "no model",
+        "engine": "server",
+        "models": models,
+        "limits": told,
+    }
 
 
 def _entry(version: Version) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def listen(host: str, port: int) -> socket.socket:
             until_bound.pop_all()
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"cannot listen on port {port} of {host} ({why}); choose another --port or --host.") from error
+        raise UserError(
+            f"cannot listen on port {port} of {host} ({why}); choose another --port or --host."
+        ) from error
     return bound
 
 
@@ -123,11 +125,17 @@ async def run(
     await asyncio.wait({http, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     cut_off = engine.cut_off
-    _log.info("stopping: finishing %d requests, within %g s", engine.waiting + engine.running, grace_seconds)
+    _log.info(
+        "stopping: finishing %d requests, within %g s",
+        engine.waiting + engine.running,
+        grace_seconds,
+    )
     if grpc_server is not None:
         await asyncio.gather(http, grpc_server.stop(grace_seconds))
     await http
-    await asyncio.sleep(_LAST_ANSWERS_SECONDS)  # what was cancelled at the end of the grace answers so
+    await asyncio.sleep(
+        _LAST_ANSWERS_SECONDS
+    )  # what was cancelled at the end of the grace answers so
     cut_off = engine.cut_off - cut_off
     _log.info("stopped%s", f"; {cut_off} requests were cut off" if cut_off else "")
     return cut_off == 0

@@ -63,7 +63,9 @@ def parse(body: bytes) -> PredictBody:
     keys = [key for key in ("instances", "inputs") if key in document]
     if len(keys) != 1:
         raise _bad(
-            "Missing 'inputs' or 'instances' key" if not keys else "give either 'instances' or 'inputs', not both"
+            "Missing 'inputs' or 'instances' key"
+            if not keys
+            else "give either 'instances' or 'inputs', not both"
         )
     return PredictBody(name or DEFAULT_SIGNATURE, keys == ["instances"], document[keys[0]])
 
@@ -105,7 +107,9 @@ def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, list]:
         if not objects[index]:
             raise _bad(f"element {index} of 'instances' is a plain value, and others are objects")
         if row.keys() != specs.keys():
-            raise _bad(f"element {index} of 'instances' must have exactly these keys: {', '.join(sorted(specs))}")
+            raise _bad(
+                f"element {index} of 'instances' must have exactly these keys: {', '.join(sorted(specs))}"
+            )
     return {name: [row[name] for row in rows] for name in specs}
 
 
@@ -179,9 +183,14 @@ def render(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
     Raises:
       RequestError: 500; row form of outputs whose numbers of rows differ.
     """
-    plain = {name: _plain(array.tolist(), name.endswith(BINARY_SUFFIX)) for name, array in outputs.items()}
+    plain = {
+        name: _plain(array.tolist(), name.endswith(BINARY_SUFFIX))
+        for name, array in outputs.items()
+    }
     if rows and len({array.shape[:1] for array in outputs.values()} - {()}) != 1:
-        raise RequestError(500, "the outputs differ in their number of rows; ask with 'inputs' instead")
+        raise RequestError(
+            500, "the outputs differ in their number of rows; ask with 'inputs' instead"
+        )
     if len(plain) == 1:
         value: Any = next(iter(plain.values()))
     elif rows:
@@ -193,9 +202,17 @@ def render(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
 
 def _plain(value: Any, binary: bool) -> Any:
     if isinstance(value, list):
-        return [_plain(item, binary) for item in value] if value and not isinstance(value[0], float) else value
+        return (
+            [_plain(item, binary) for item in value]
+            if value and not isinstance(value[0], float)
+            else value
+        )
     if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode("ascii")} if binary else value.decode("utf-8", "replace")
+        return (
+            {"b64": base64.b64encode(value).decode("ascii")}
+            if binary
+            else value.decode("utf-8", "replace")
+        )
     return value
 
 
@@ -238,7 +255,9 @@ def metadata_document(name: str, version: int, signature_defs: Mapping[str, Any]
     from google.protobuf.json_format import MessageToDict
 
     as_dicts = {
-        key: MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        key: MessageToDict(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
         for key, message in signature_defs.items()
     }
     return {

@@ -41,10 +41,17 @@ class Signature:
         Raises:
           tf.errors.OpError: as the model raises it.
         """
-        tensors = {name: tf.constant(array, self.inputs[name].dtype) for name, array in arrays.items()}
+        tensors = {
+            name: tf.constant(array, self.inputs[name].dtype) for name, array in arrays.items()
+        }
         # Without a type, NumPy would cut zeros off the end of a single string.
-        kinds = {name: object if spec.dtype == tf.string else None for name, spec in self.outputs.items()}
-        return {name: np.asarray(value.numpy(), kinds[name]) for name, value in self.function(**tensors).items()}
+        kinds = {
+            name: object if spec.dtype == tf.string else None for name, spec in self.outputs.items()
+        }
+        return {
+            name: np.asarray(value.numpy(), kinds[name])
+            for name, value in self.function(**tensors).items()
+        }
 
 
 @dataclass
@@ -97,8 +104,12 @@ def find_models(out: Path) -> dict[str, Path]:
     """
     base = out / "saved_model" if (out / "saved_model").is_dir() else out
     if not base.is_dir():
-        raise UserError(f"{out}: there is no such folder; give the OUT of `python -m cyclegan_tf.export`.")
-    folders = sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
+        raise UserError(
+            f"{out}: there is no such folder; give the OUT of `python -m cyclegan_tf.export`."
+        )
+    folders = sorted(
+        path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
     found = {path.name: path for path in folders if ":" not in path.name and find_versions(path)}
     if not found:
         wanted = "<model>/<version>/saved_model.pb, <version> being a number"
@@ -136,12 +147,16 @@ def load(model: str, number: int, path: Path) -> Version:
     message = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     loaded = tf.saved_model.load(str(path))
     signatures = {
-        name: Signature(function.structured_input_signature[1], function.structured_outputs, function)
+        name: Signature(
+            function.structured_input_signature[1], function.structured_outputs, function
+        )
         for name, function in loaded.signatures.items()
     }
     if not signatures:
         raise UserError(f"{path} has no signatures that could be served.")
-    defs = {key: value for graph in message.meta_graphs for key, value in graph.signature_def.items()}
+    defs = {
+        key: value for graph in message.meta_graphs for key, value in graph.signature_def.items()
+    }
     version = Version(model, number, signatures, defs, card, size_bytes, sha256)
     for name, arrays in _warmup_calls(path, signatures):
         version.signature(name)(arrays)
@@ -163,14 +178,18 @@ def _checked_files(path: Path) -> tuple[dict[str, Any], int, str]:
         name, data = file.relative_to(path).as_posix(), file.read_bytes()
         digest, size = hashlib.sha256(data).hexdigest(), size + len(data)
         if promised.pop(name, digest) != digest:
-            raise UserError(f"{file} is not as it was exported (its checksum differs); copy the version again.")
+            raise UserError(
+                f"{file} is not as it was exported (its checksum differs); copy the version again."
+            )
         total.update(f"{name}\0{digest}\n".encode())
     if promised:
         raise UserError(f"{path} lacks {', '.join(sorted(promised))}; copy the version again.")
     return card, size, total.hexdigest()
 
 
-def _warmup_calls(path: Path, signatures: Mapping[str, Signature]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _warmup_calls(
+    path: Path, signatures: Mapping[str, Signature]
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Recorded calls, then one small image for each signature."""
     yield from _recorded_calls(path / EXTRA / "tf_serving_warmup_requests")
     for name, signature in signatures.items():
@@ -184,7 +203,9 @@ def _recorded_calls(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         from tensorflow_serving.apis import prediction_log_pb2
     except ImportError:  # optional; the small images warm up, too
         return
-    for record in tf.data.TFRecordDataset([str(path)]).take(_MAX_WARMUP_REQUESTS).as_numpy_iterator():
+    for record in (
+        tf.data.TFRecordDataset([str(path)]).take(_MAX_WARMUP_REQUESTS).as_numpy_iterator()
+    ):
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         if request.inputs:
             arrays = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
@@ -195,6 +216,10 @@ def _small_input(spec: Any) -> np.ndarray:
     if spec.dtype == tf.string:
         image = tf.io.encode_png(np.zeros((_WARMUP_SIDE_PX, _WARMUP_SIDE_PX, 3), np.uint8)).numpy()
         return np.full([size or 1 for size in spec.shape], image, object)
-    sides = [1, _WARMUP_SIDE_PX, _WARMUP_SIDE_PX] if spec.shape.rank == 4 else [1] * (spec.shape.rank or 0)
+    sides = (
+        [1, _WARMUP_SIDE_PX, _WARMUP_SIDE_PX]
+        if spec.shape.rank == 4
+        else [1] * (spec.shape.rank or 0)
+    )
     shape = [size or sides[min(axis, len(sides) - 1)] for axis, size in enumerate(spec.shape)]
     return np.zeros(shape, spec.dtype.as_numpy_dtype)

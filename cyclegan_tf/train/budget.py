@@ -35,7 +35,7 @@ class Budget:
         """Progress in [0, 1] through the limit that is nearer."""
         return min(1.0, max(step / self.steps, seconds / self.seconds if self.seconds else 0.0))
 
-    def course_epoch(self, step: int, seconds: float) -> int:
+    def schedule_epoch(self, step: int, seconds: float) -> int:
         """Epoch of the rate's course: the true epoch where no budget shortens the training."""
         by_steps = schedules.virtual_epoch(step, self.steps, self.epochs)
         by_time = int(seconds / self.seconds * self.epochs) if self.seconds else 0

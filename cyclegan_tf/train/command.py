@@ -19,10 +19,10 @@ from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices import tf_config as cluster
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train.init_from import Origin, first_weights
+from cyclegan_tf.train.init_from import InitFrom, load_initial_weights
 
 if TYPE_CHECKING:
-    from cyclegan_tf.devices.strategy import Devices
+    from cyclegan_tf.devices.strategy import DistributionContext
 
 DEFAULT_CONFIG = "demo"
 PRINT_CONFIG = "--print_config"
@@ -36,7 +36,9 @@ def build_parser() -> cli.Parser:
         description="Trains CycleGAN. Without arguments: the built-in demo. An existing --run_dir goes on with "
         "its own config.",
     )
-    parser.add_argument("--config", type=str, help="Experiment file, or the name of one that comes along (maps).")
+    parser.add_argument(
+        "--config", type=str, help="Experiment file, or the name of one that comes along (maps)."
+    )
     parser.add_argument(
         "--run_dir",
         type=str,
@@ -61,7 +63,11 @@ def build_parser() -> cli.Parser:
         help="Of --init_from: best (the default: by the scores of its training; else the newest), last, or a step.",
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
-    parser.add_argument("--print_config", action="store_true", help="Print the resolved experiment as YAML and exit.")
+    parser.add_argument(
+        "--print_config",
+        action="store_true",
+        help="Print the resolved experiment as YAML and exit.",
+    )
     cli.add_experiment(parser)
     return parser
 
@@ -73,23 +79,27 @@ def resolve(argv: Sequence[str]) -> tuple[Namespace, Experiment, RunDirectory]:
       UserError: bad options or config.
     """
     first = build_parser().parse(argv)
-    origin = Origin.of(first.init_from, first.init_checkpoint)
+    origin = InitFrom.of(first.init_from, first.init_checkpoint)
     base = _base(first, argv)
-    arguments = build_parser().parse([*cli.as_words(base), *argv])
+    arguments = build_parser().parse([*cli.to_arguments(base), *argv])
     run = RunDirectory(Path(first.run_dir or Path("runs") / _name(arguments)))
     if origin is not None:
-        origin.take_architecture(base, run)
-        arguments = build_parser().parse([*cli.as_words(base), *argv])
-        if arguments.generator.architecture != base["generator"].get("architecture", arguments.generator.architecture):
-            base["generator"]["blocks"] = None  # the number belongs to the architecture it comes with
-            arguments = build_parser().parse([*cli.as_words(base), *argv])
+        origin.apply_architecture(base, run)
+        arguments = build_parser().parse([*cli.to_arguments(base), *argv])
+        if arguments.generator.architecture != base["generator"].get(
+            "architecture", arguments.generator.architecture
+        ):
+            base["generator"]["blocks"] = (
+                None  # the number belongs to the architecture it comes with
+            )
+            arguments = build_parser().parse([*cli.to_arguments(base), *argv])
     return arguments, cli.experiment_from(arguments), run
 
 
 def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
     """What the options are laid over."""
     if first.config:
-        return cli.load_yaml(cli.named_config(first.config))
+        return cli.load_yaml(cli.find_config(first.config))
     if first.run_dir and RunDirectory(Path(first.run_dir)).exists():
         run = RunDirectory(Path(first.run_dir))
         return run.located(cli.load_yaml(run.config_path))
@@ -100,7 +110,7 @@ def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
             "--init_from takes networks only; name the images to train on with --data.source (or --data.x_dir and "
             "--data.y_dir), or with a --config."
         )
-    return cli.load_yaml(cli.named_config(DEFAULT_CONFIG))
+    return cli.load_yaml(cli.find_config(DEFAULT_CONFIG))
 
 
 def _name(arguments: Namespace) -> str:
@@ -131,11 +141,13 @@ def main(argv: Sequence[str]) -> int:
     if arguments.resume == "required" and not going_on:
         raise UserError(f"--resume required, but {run.path} holds no run.")
     if arguments.resume == "never" and going_on:
-        raise UserError(f"--resume never, but {run.path} holds a run already; give another --run_dir.")
+        raise UserError(
+            f"--resume never, but {run.path} holds a run already; give another --run_dir."
+        )
     with run.locked():
         if going_on:
             run.check_same(experiment)
-            if origin := Origin.of(arguments.init_from, arguments.init_checkpoint):
+            if origin := InitFrom.of(arguments.init_from, arguments.init_checkpoint):
                 origin.check_same(run)
         return _train(experiment, run, arguments)
 
@@ -155,8 +167,14 @@ def _told_of_origin(
         return origin["told"]
     if arguments.init_from is not None:
         return ["the weights of --init_from were taken when this run began"]
-    if experiment.training.freeze != "none" and not goes_on and not experiment.generator.network_files:
-        return [f"the {experiment.training.freeze} stays at random weights; --init_from gives it trained ones"]
+    if (
+        experiment.training.freeze != "none"
+        and not goes_on
+        and not experiment.generator.network_files
+    ):
+        return [
+            f"the {experiment.training.freeze} stays at random weights; --init_from gives it trained ones"
+        ]
     return []
 
 
@@ -164,31 +182,35 @@ def _given_way(experiment: Experiment, arguments: Namespace) -> list[str]:
     """What is otherwise in the networks of --init_from than a config file says of networks."""
     if not (arguments.config and arguments.init_from):
         return []
-    asked, values = cli.load_yaml(cli.named_config(arguments.config)), experiment.as_dict()
+    asked, values = cli.load_yaml(cli.find_config(arguments.config)), experiment.as_dict()
     names = [
         f"{section}.{name}"
         for section in ("generator", "discriminator")
         for name, value in (asked.get(section) or {}).items()
         if values[section][name] != value
     ]
-    return [f"of --config, {', '.join(names)} give way to the networks of --init_from"] if names else []
+    return (
+        [f"of --config, {', '.join(names)} give way to the networks of --init_from"]
+        if names
+        else []
+    )
 
 
 def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf import assembly
-        from cyclegan_tf.devices.strategy import Devices
+        from cyclegan_tf.devices.strategy import DistributionContext
 
         assembly.check_sizes(experiment)
         chosen = assembly.precision_and_jit(experiment)
-    devices = Devices(experiment.training.strategy, os.environ)
+    devices = DistributionContext(experiment.training.strategy, os.environ)
     with devices.watching(lambda: "while all got ready"):
         return _train_on(devices, experiment, run, arguments, *chosen)
 
 
 def _train_on(
-    devices: Devices,
+    devices: DistributionContext,
     experiment: Experiment,
     run: RunDirectory,
     arguments: Namespace,
@@ -213,21 +235,25 @@ def _train_on(
         if not quiet:
             print(f"{what:<10}{text}", flush=True)
 
-    workers.check_same(devices, workers.facts_of_experiment(experiment, policy))
+    workers.check_same(devices, workers.experiment_fingerprint(experiment, policy))
     if not run.exists():
         run.check_new()
     cache = "lazy" if devices.workers > 1 and experiment.data.cache == "auto" else None
-    feed, notes = assembly.open_feed(experiment, run, sys.stderr.isatty() and not quiet, cache)
-    workers.check_same(devices, workers.facts_of_images(feed.source))
+    feed, notes = assembly.open_training_data(
+        experiment, run, sys.stderr.isatty() and not quiet, cache
+    )
+    workers.check_same(devices, workers.data_fingerprint(feed.source))
     notes = [*notes, *_given_way(experiment, arguments)]
     experiment, decided = beginning.chosen(experiment, feed, run, devices)
     choices |= decided
     with devices.scope():
         model = assembly.build_model(experiment, policy, jit)
     # before moving averages start from the weights
-    asked = Origin.of(arguments.init_from, arguments.init_checkpoint)
-    named = {name: network for name in state.NETWORKS if (network := getattr(model, name)) is not None}
-    origin = first_weights(named, run, asked) if devices.is_chief else None
+    asked = InitFrom.of(arguments.init_from, arguments.init_checkpoint)
+    named = {
+        name: network for name in state.NETWORKS if (network := getattr(model, name)) is not None
+    }
+    origin = load_initial_weights(named, run, asked) if devices.is_chief else None
     trainer = Trainer(experiment, run, feed, model, arguments.quiet, devices)
     if not run.exists() and devices.is_chief:
         # Only now, with every image read: a start that fails leaves no run behind.
@@ -256,11 +282,17 @@ def _train_on(
     for line in told or []:
         say("resume", line)
     if trainer.finished:
-        say("done", f"this run is finished (step {trainer.step}); a longer one needs another --run_dir")
+        say(
+            "done",
+            f"this run is finished (step {trainer.step}); a longer one needs another --run_dir",
+        )
         return 0
     status = trainer.train()
     if status and devices.is_chief:
-        print(f"go on with: python -m cyclegan_tf.train --run_dir {shlex.quote(str(run.path))}", flush=True)
+        print(
+            f"go on with: python -m cyclegan_tf.train --run_dir {shlex.quote(str(run.path))}",
+            flush=True,
+        )
     else:
         say("done", f"step {trainer.step}; images in {run.samples}, generators in {run.path}")
     return status
@@ -275,10 +307,12 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
         cli.run(main, argv)
     except BaseException as end:
         distribution = sys.modules.get("cyclegan_tf.devices.strategy")
-        if distribution is None or not distribution.Devices.in_use:
+        if distribution is None or not distribution.DistributionContext.in_use:
             raise
         if not isinstance(end, SystemExit):
             traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else cli.FAILED)
+        os._exit(
+            end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else cli.FAILED
+        )

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.assembly import Feed
+from cyclegan_tf.assembly import TrainingData
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.config.networks import CHOICES
-from cyclegan_tf.data.cache import Store
-from cyclegan_tf.devices.strategy import Devices
+from cyclegan_tf.config.networks import AUTO_VALUES
+from cyclegan_tf.data.cache import ImageCache
+from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.networks import color_skip as colors
@@ -31,7 +31,10 @@ _COLOR_IMAGES = 200
 
 
 def chosen(
-    experiment: Experiment, feed: Feed, run: RunDirectory, devices: Devices | None = None
+    experiment: Experiment,
+    feed: TrainingData,
+    run: RunDirectory,
+    devices: DistributionContext | None = None,
 ) -> tuple[Experiment, dict[str, str]]:
     """Decides what "auto" leaves to the images; what a run has decided when it began stays.
 
@@ -50,38 +53,42 @@ def chosen(
     Returns:
       The experiment without "auto" there, and what was decided, in words for people.
     """
-    asked = [name for name in CHOICES if getattr(experiment.generator, name) == "auto"]
+    asked = [name for name in AUTO_VALUES if getattr(experiment.generator, name) == "auto"]
     if not asked:
         return experiment, {}
-    devices = devices or Devices()
+    devices = devices or DistributionContext()
     places, whys = dict.fromkeys(asked, 0), dict.fromkeys(asked, "as the chief decided")
     if devices.is_chief and run.exists():
         begun = run.experiment().generator
-        places = {name: CHOICES[name].index(getattr(begun, name)) for name in asked}
+        places = {name: AUTO_VALUES[name].index(getattr(begun, name)) for name in asked}
         whys = dict.fromkeys(asked, "as when this run began")
     elif devices.is_chief:
         change = _change_of_colors(feed)
         places = dict.fromkeys(asked, int(change is not None and change.of_one_kind))
-        whys = dict.fromkeys(asked, change.told if change else "the domains have different channels")
+        whys = dict.fromkeys(
+            asked, change.told if change else "the domains have different channels"
+        )
         if "long_skips" in asked and experiment.generator.architecture.startswith("unet"):
             places["long_skips"], whys["long_skips"] = 0, "a U-Net has skips of its own"
     if devices.workers > 1:
-        sent = devices.from_chief({name: np.array(place) for name, place in places.items()})
+        sent = devices.broadcast({name: np.array(place) for name, place in places.items()})
         places = {name: int(sent[name]) for name in asked}
-    found: dict[str, Any] = {name: CHOICES[name][place] for name, place in places.items()}
+    found: dict[str, Any] = {name: AUTO_VALUES[name][place] for name, place in places.items()}
     told = {_TOLD[name][0]: f"{_TOLD[name][1][places[name]]} ({whys[name]})" for name in asked}
-    return dataclasses.replace(experiment, generator=dataclasses.replace(experiment.generator, **found)), told
+    return dataclasses.replace(
+        experiment, generator=dataclasses.replace(experiment.generator, **found)
+    ), told
 
 
-def start(experiment: Experiment, model: CycleGAN, feed: Feed) -> dict[str, str]:
+def start(experiment: Experiment, model: CycleGAN, feed: TrainingData) -> dict[str, str]:
     """Gives the networks of a training that begins what they take from the images; tells people what was found."""
     found = {}
     if experiment.generator.colour_skip:
         found["colors"] = _start_colors(model, feed, experiment.generator.colour_skip == "always")
         last = "up1" if experiment.generator.architecture.startswith("unet") else "last"
         for generator in (model.generator_xy, model.generator_yx):
-            if generator.get_layer("colour_skip").changes_colors:
-                _quieten(generator.get_layer(last))
+            if generator.get_layer("colour_skip").is_active:
+                _scale_last_layer(generator.get_layer(last))
     settle(experiment, model)
     return found
 
@@ -96,7 +103,7 @@ def settle(experiment: Experiment, model: CycleGAN) -> None:
     if loss.identity_x is not None or loss.identity_y is not None:
         return
     layers = [*model.generator_xy.layers, *model.generator_yx.layers]
-    if any(isinstance(layer, colors.ColourSkip) and layer.changes_colors for layer in layers):
+    if any(isinstance(layer, colors.ColourSkip) and layer.is_active for layer in layers):
         model.leave_out("identity_x", "identity_y")
 
 
@@ -114,7 +121,7 @@ class _Change:
 
     @property
     def of_one_kind(self) -> bool:
-        return self.strength <= colors.MAX_STRENGTH
+        return self.strength <= colors.MAX_COLOR_STRETCH
 
     @property
     def told(self) -> str:
@@ -123,16 +130,19 @@ class _Change:
         return f"colors are of different kinds, {self.strength:.1f} times apart"
 
 
-def _change_of_colors(feed: Feed) -> _Change | None:
+def _change_of_colors(feed: TrainingData) -> _Change | None:
     """By the training images; None where the domains have different channels."""
-    found = {d: colors.moments(_some_images(store)) for d, store in (("x", feed.store_x), ("y", feed.store_y))}
+    found = {
+        d: colors.moments(_some_images(store))
+        for d, store in (("x", feed.store_x), ("y", feed.store_y))
+    }
     if len(found["x"].mean) != len(found["y"].mean):
         return None
     transfers = {way: colors.transfer(found[way[0]], found[way[1]]) for way in ("xy", "yx")}
     return _Change(transfers, max(colors.strength(matrix) for matrix, _ in transfers.values()))
 
 
-def _start_colors(model: CycleGAN, feed: Feed, always: bool) -> str:
+def _start_colors(model: CycleGAN, feed: TrainingData, always: bool) -> str:
     """Fits the start of both generators' color skips to the training images, where colors are alike or `always`."""
     change = _change_of_colors(feed)
     if change is None:
@@ -140,12 +150,12 @@ def _start_colors(model: CycleGAN, feed: Feed, always: bool) -> str:
     if not (change.of_one_kind or always):
         return f"of different kinds ({change.strength:.1f} times apart): nothing is led around the generators"
     for way, (matrix, offset) in change.transfers.items():
-        getattr(model, f"generator_{way}").get_layer("colour_skip").set_start(matrix, offset)
+        getattr(model, f"generator_{way}").get_layer("colour_skip").initialize(matrix, offset)
     kind = "alike (up to " if change.of_one_kind else "of different kinds ("
     return f"{kind}{change.strength:.1f} times apart): led around the generators, starting from their transfer"
 
 
-def _quieten(layer: keras.layers.Layer) -> None:
+def _scale_last_layer(layer: keras.layers.Layer) -> None:
     """Makes a tenth of the initial weights of the layer beside the color skip.
 
     Its sum of random features would else be noise as strong as the image, which the first hundreds of steps go into
@@ -155,7 +165,7 @@ def _quieten(layer: keras.layers.Layer) -> None:
     layer.kernel.assign(_QUIET * layer.kernel)
 
 
-def _some_images(store: Store) -> Iterator[np.ndarray]:
+def _some_images(store: ImageCache) -> Iterator[np.ndarray]:
     """Evenly spread over the store, float32 in [-1, 1]."""
     for index in np.unique(np.linspace(0, len(store) - 1, _COLOR_IMAGES).astype(np.int64)):
         yield image_io.to_signed(store.lookup(tf.constant(index))).numpy()

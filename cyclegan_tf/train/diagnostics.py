@@ -38,7 +38,7 @@ COLLAPSED = 0.2
 
 
 @dataclass(frozen=True)
-class Domains:
+class DomainStatistics:
     """What is known of the real images of one direction before any translation.
 
     Attributes:
@@ -61,7 +61,7 @@ class Domains:
 
 
 @dataclass(frozen=True)
-class Alarm:
+class Diagnosis:
     """One thing that went wrong.
 
     Attributes:
@@ -73,7 +73,7 @@ class Alarm:
     text: str
 
 
-class Guards:
+class Diagnostics:
     """Tells each alarm once, and again only after it went away.
 
     Args:
@@ -85,12 +85,12 @@ class Guards:
         self._active: set[str] = set()
         self._winning: dict[str, list[int]] = {}
 
-    def after_row(self, step: int, values: Mapping[str, float]) -> list[Alarm]:
+    def after_row(self, step: int, values: Mapping[str, float]) -> list[Diagnosis]:
         """Looks at one row of the training log.
 
         Args:
           step: of the row.
-          values: names as in `CycleGAN.logged_names`; accuracies are looked at.
+          values: names as in `CycleGAN.metric_names`; accuracies are looked at.
         """
         told = []
         for domain in "xy":
@@ -108,14 +108,18 @@ class Guards:
         return told
 
     def after_scores(
-        self, direction: str, scores: Mapping[str, float | None], domains: Domains, images: int
-    ) -> list[Alarm]:
+        self,
+        direction: str,
+        scores: Mapping[str, float | None],
+        domains: DomainStatistics,
+        images: int,
+    ) -> list[Diagnosis]:
         """Looks at the scores of one generator.
 
         Args:
           direction: "xy" or "yx".
           scores: means by name, as `evaluation.scores.measure` gives them, and "colour_swd", of outputs to targets as
-            `Domains.apart` is of inputs.
+            `DomainStatistics.apart` is of inputs.
           domains: the real images of that direction.
           images: of each domain shown so far.
         """
@@ -126,31 +130,31 @@ class Guards:
             told += self._tell(f"{kind}_{direction}", wrong, text)
         return told
 
-    def _tell(self, kind: str, wrong: bool, text: str) -> list[Alarm]:
+    def _tell(self, kind: str, wrong: bool, text: str) -> list[Diagnosis]:
         if not wrong:
             self._active.discard(kind)
             return []
         if kind in self._active:
             return []
         self._active.add(kind)
-        return [Alarm(kind, text)]
+        return [Diagnosis(kind, text)]
 
-    def as_state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """What a resumed training must know, ready for JSON."""
         return {"active": sorted(self._active), "winning": self._winning}
 
-    def take_up(self, state: Mapping[str, Any]) -> None:
-        """Inverse of `as_state`."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Inverse of `state_dict`."""
         self._active = set(state["active"])
         self._winning = {domain: list(streak) for domain, streak in state["winning"].items()}
 
 
-def flat_images(names: list[str]) -> list[Alarm]:
+def flat_images(names: list[str]) -> list[Diagnosis]:
     """The alarm for images of one color among those that are translated."""
     if not names:
         return []
     return [
-        Alarm(
+        Diagnosis(
             "flat_images",
             f"{_count(names, 'image')} of one color ({_listed(names)}): instance normalization divides their "
             "rounding errors by nearly nothing, so the networks see noise. Leave them out "
@@ -159,12 +163,12 @@ def flat_images(names: list[str]) -> list[Alarm]:
     ]
 
 
-def memorised_images(names: list[str], scored: int) -> list[Alarm]:
+def memorised_images(names: list[str], scored: int) -> list[Diagnosis]:
     """The alarm for test images that are training images too; `scored` of them will be scored."""
     if not names:
         return []
     return [
-        Alarm(
+        Diagnosis(
             "memorised_test_split",
             f"{_count(names, 'test image')} in the training split too ({_listed(names)}), {scored} of them among "
             "those that are scored: scores on images the networks were trained on say nothing of new ones, and the "
@@ -178,10 +182,14 @@ def _count(names: list[str], what: str) -> str:
 
 
 def _listed(names: list[str], shown: int = 8) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+    return ", ".join(names[:shown]) + (
+        f" and {len(names) - shown} more" if len(names) > shown else ""
+    )
 
 
-def _looks(direction: str, scores: Mapping[str, float | None], domains: Domains) -> Iterator[tuple[str, bool, str]]:
+def _looks(
+    direction: str, scores: Mapping[str, float | None], domains: DomainStatistics
+) -> Iterator[tuple[str, bool, str]]:
     """Kind, whether it is so, and the words; a score that is not known raises no alarm."""
     g, x, y = ("G", "X", "Y") if direction == "xy" else ("F", "Y", "X")
     who = f"{g} ({x} to {y})"
@@ -202,13 +210,19 @@ def _looks(direction: str, scores: Mapping[str, float | None], domains: Domains)
     correlation = scores.get("luminance_correlation")
     yield (
         "colors_inverted",
-        correlation is not None and correlation < INVERTED_CORRELATION and not _inversion_explained(domains),
+        correlation is not None
+        and correlation < INVERTED_CORRELATION
+        and not _inversion_explained(domains),
         f"{who} inverts light and dark: the luminance of output and input has the correlation {_number(correlation)}, "
         "and nothing in the domains asks for it. G and F can agree on a negative without the cycle loss noticing. Turn "
         "the identity loss on (--loss.identity 0.5), or start again with another --training.seed.",
     )
     variety = scores.get("variety")
-    outputs = None if variety is None or domains.target_variety is None else variety * domains.target_variety
+    outputs = (
+        None
+        if variety is None or domains.target_variety is None
+        else variety * domains.target_variety
+    )
     yield (
         "collapse",
         None not in (outputs, domains.input_variety)
@@ -220,7 +234,7 @@ def _looks(direction: str, scores: Mapping[str, float | None], domains: Domains)
     )
 
 
-def _inversion_explained(domains: Domains) -> bool:
+def _inversion_explained(domains: DomainStatistics) -> bool:
     """Whether the truth is a negative; without pairs, whether a negative brings the mean luminance nearer."""
     if domains.truth_correlation is not None:
         return domains.truth_correlation < 0

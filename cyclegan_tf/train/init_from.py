@@ -20,7 +20,7 @@ _DIRECTIONS = ("xy", "yx")
 
 
 @dataclass(frozen=True)
-class Origin:
+class InitFrom:
     """Where the weights of a training that begins come from.
 
     Attributes:
@@ -34,7 +34,7 @@ class Origin:
     files: Mapping[str, Path] | None = None
 
     @classmethod
-    def of(cls, words: Sequence[str] | None, checkpoint: str | None) -> Origin | None:
+    def of(cls, words: Sequence[str] | None, checkpoint: str | None) -> InitFrom | None:
         """From the options; None where --init_from was not given.
 
         Raises:
@@ -42,7 +42,9 @@ class Origin:
         """
         if not words:
             if checkpoint:
-                raise UserError("--init_checkpoint is given without --init_from; name the run to take weights from.")
+                raise UserError(
+                    "--init_checkpoint is given without --init_from; name the run to take weights from."
+                )
             return None
         paths = [Path(word) for word in words]
         named = [path for path in paths if path.suffix == ".keras" and not path.is_dir()]
@@ -54,10 +56,12 @@ class Origin:
                 f"{', '.join(map(str, paths))}."
             )
         if checkpoint:
-            raise UserError(f"--init_checkpoint {checkpoint} is given, but {named[0]} is a file of one network.")
+            raise UserError(
+                f"--init_checkpoint {checkpoint} is given, but {named[0]} is a file of one network."
+            )
         return cls(files=dict(zip(_DIRECTIONS, named, strict=False)))
 
-    def take_architecture(self, base: dict[str, Any], run: RunDirectory) -> None:
+    def apply_architecture(self, base: dict[str, Any], run: RunDirectory) -> None:
         """Puts the networks into an experiment's dictionary.
 
         Args:
@@ -74,9 +78,15 @@ class Origin:
             channels = {name: values["data"][name] for name in ("channels_x", "channels_y")}
         else:
             files = self.files or {}
-            named = {f"network_{direction}": str(path.absolute()) for direction, path in files.items()}
+            named = {
+                f"network_{direction}": str(path.absolute()) for direction, path in files.items()
+            }
             # what a config file says of networks is for those that are built
-            own = {} if len(files) == len(_DIRECTIONS) else {**(base.get("generator") or {}), "colour_skip": False}
+            own = (
+                {}
+                if len(files) == len(_DIRECTIONS)
+                else {**(base.get("generator") or {}), "colour_skip": False}
+            )
             base["generator"] = {**own, **named}
             channels = _channels(files)
         base["data"] = {**(base.get("data") or {}), **channels}
@@ -87,11 +97,13 @@ class Origin:
         Raises:
           UserError: it had.
         """
-        recorded = run.recorded_origin()
+        recorded = run.init_record()
         if recorded is None:
             began = "without --init_from"
         elif "files" in recorded:
-            if {way: one["digest"] for way, one in recorded["files"].items()} == _digests(self.files or {}):
+            if {way: one["digest"] for way, one in recorded["files"].items()} == _digests(
+                self.files or {}
+            ):
                 return
             began = f"with the networks of {' and '.join(one['file'] for one in recorded['files'].values())}"
         elif self.run is None or self.run.resolve() != Path(recorded["path"]):
@@ -100,11 +112,13 @@ class Origin:
             began = f"with --init_checkpoint {recorded['checkpoint']}"
         else:
             return
-        raise UserError(f"{run.path} began {began}: leave --init_from out to go on with it, or give another --run_dir.")
+        raise UserError(
+            f"{run.path} began {began}: leave --init_from out to go on with it, or give another --run_dir."
+        )
 
 
-def first_weights(
-    networks: Mapping[str, keras.Model], run: RunDirectory, origin: Origin | None
+def load_initial_weights(
+    networks: Mapping[str, keras.Model], run: RunDirectory, origin: InitFrom | None
 ) -> dict[str, Any] | None:
     """Gives networks that nobody has trained yet the weights they shall start from; returns the record of it.
 
@@ -124,7 +138,7 @@ def first_weights(
     if checkpoints.listed(run.checkpoints):
         return None
     if run.exists():
-        recorded = run.recorded_origin()
+        recorded = run.init_record()
         if recorded is None or "files" in recorded:
             return recorded
         return initialize(networks, Path(recorded["path"]), recorded["checkpoint"])
@@ -135,7 +149,9 @@ def first_weights(
     return initialize(networks, origin.run, origin.checkpoint or checkpoints.BEST)
 
 
-def _record_of_files(networks: Mapping[str, keras.Model], files: Mapping[str, Path]) -> dict[str, Any]:
+def _record_of_files(
+    networks: Mapping[str, keras.Model], files: Mapping[str, Path]
+) -> dict[str, Any]:
     digests = _digests(files)
     told = [f"generator_{direction} of {path}" for direction, path in files.items()]
     anew = [name for name in networks if name.removeprefix("generator_") not in files]
@@ -168,7 +184,7 @@ def _digests(files: Mapping[str, Path]) -> dict[str, str]:
 def _channels(files: Mapping[str, Path]) -> dict[str, int]:
     from cyclegan_tf import cli
 
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf.networks import files as network_files
     channels: dict[str, int] = {}
     for direction, path in files.items():

@@ -20,10 +20,17 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs.run_directory import RunDirectory, write_text
 
 # A judge that is never wrong and a cycle that never shrinks are what people watch for.
-SHOWN = ("adversarial_y", "adversarial_x", "cycle_x", "cycle_y", "discriminator_y", "discriminator_x")
+DISPLAYED_LOSSES = (
+    "adversarial_y",
+    "adversarial_x",
+    "cycle_x",
+    "cycle_y",
+    "discriminator_y",
+    "discriminator_x",
+)
 
 
-class Journal:
+class MetricsLogger:
     """Rows of metrics.jsonl and, under the same names, curves in TensorBoard.
 
     Args:
@@ -41,7 +48,14 @@ class Journal:
             self._writers[kind] = tf.summary.create_file_writer(str(self._logs / kind))
         return self._writers[kind]
 
-    def write(self, kind: str, step: int, epoch: int, values: Mapping[str, float], speed: float | None = None) -> None:
+    def write(
+        self,
+        kind: str,
+        step: int,
+        epoch: int,
+        values: Mapping[str, float],
+        speed: float | None = None,
+    ) -> None:
         """One row: `kind` is "train" or "test"; values that are not finite become null."""
         row = {"kind": kind, "step": step, "epoch": epoch}
         self._row(row, values, speed)
@@ -54,7 +68,10 @@ class Journal:
     def scores(self, step: int, epoch: int, weights: str, values: Mapping[str, float]) -> None:
         """One row of kind "score"; `weights` is "raw" or "averaged", whose curves lie over each other."""
         self._row({"kind": "score", "step": step, "epoch": epoch, "weights": weights}, values, None)
-        with self._writing(), self._writer("test" if weights == "raw" else weights).as_default(step):
+        with (
+            self._writing(),
+            self._writer("test" if weights == "raw" else weights).as_default(step),
+        ):
             for name, value in values.items():
                 tf.summary.scalar(f"score/{name}", value)
 
@@ -108,11 +125,17 @@ class Journal:
 
 def _curve(name: str) -> str:
     """TensorBoard groups by the part before the slash."""
-    group = "judges" if name.startswith("accuracy") else "gradients" if name.startswith("gradient_norm") else "loss"
+    group = (
+        "judges"
+        if name.startswith("accuracy")
+        else "gradients"
+        if name.startswith("gradient_norm")
+        else "loss"
+    )
     return f"{'rate' if name == 'learning_rate' else group}/{name}"
 
 
-class Samples:
+class SampleGrids:
     """Grids of fixed test images: x | G(x) | F(G(x)) | F(x), and the same from Y.
 
     Args:
@@ -125,13 +148,18 @@ class Samples:
     """
 
     def __init__(
-        self, folder: Path, images: Mapping[str, Sequence[tf.Tensor]], generators: Mapping[str, keras.Model]
+        self,
+        folder: Path,
+        images: Mapping[str, Sequence[tf.Tensor]],
+        generators: Mapping[str, keras.Model],
     ) -> None:
         self._folder = folder
         self._images = images
         self.translate = {
             direction: tf.function(
-                lambda batch, network=network: network(batch, training=False), reduce_retracing=True, autograph=False
+                lambda batch, network=network: network(batch, training=False),
+                reduce_retracing=True,
+                autograph=False,
             )
             for direction, network in generators.items()
         }
@@ -162,7 +190,7 @@ class Samples:
         return image_io.grid(rows, column_titles=titles)
 
 
-class Progress:
+class ProgressBar:
     """A bar on a terminal, a line per log row elsewhere, nothing when quiet.
 
     Args:
@@ -195,15 +223,21 @@ class Progress:
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def update(self, step: int, epoch: int, fraction: float, speed: float, seconds_left: float) -> None:
+    def update(
+        self, step: int, epoch: int, fraction: float, speed: float, seconds_left: float
+    ) -> None:
         """Moves the bar."""
         if self._terminal:
             self._bar.n = fraction
             self._bar.set_description_str(self._line(step, epoch, speed, seconds_left))
 
-    def log(self, step: int, epoch: int, values: Mapping[str, float], speed: float, seconds_left: float) -> None:
+    def log(
+        self, step: int, epoch: int, values: Mapping[str, float], speed: float, seconds_left: float
+    ) -> None:
         """The newest means: beside the bar, or as a line of their own."""
-        self._losses = " ".join(f"{name} {values[name]:.3f}" for name in SHOWN if name in values)
+        self._losses = " ".join(
+            f"{name} {values[name]:.3f}" for name in DISPLAYED_LOSSES if name in values
+        )
         if not self._terminal:
             self.say(self._line(step, epoch, speed, seconds_left))
 
@@ -225,7 +259,9 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def save_offending_batch(run: RunDirectory, step: int, batch: Sequence[tf.Tensor], reason: str) -> Path:
+def save_offending_batch(
+    run: RunDirectory, step: int, batch: Sequence[tf.Tensor], reason: str
+) -> Path:
     """Writes the images of a step that went wrong as one PNG (X left, Y right), with a text beside it."""
     rows = []
     for real_x, real_y in zip(*(tensor.numpy() for tensor in batch), strict=True):

@@ -8,10 +8,12 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
-Policy = Literal["linear", "constant", "cosine", "step"]
+ScheduleName = Literal["linear", "constant", "cosine", "step"]
 
 
-def rate_factor(policy: Policy, epoch: int, constant_epochs: int, decay_epochs: int, step_epochs: int = 50) -> float:
+def learning_rate_factor(
+    policy: ScheduleName, epoch: int, constant_epochs: int, decay_epochs: int, step_epochs: int = 50
+) -> float:
     """Factor of the learning rate in an epoch.
 
     "linear" and "cosine" stay at 1 for `constant_epochs` and fall over `decay_epochs`; 0 is reached only where
@@ -63,12 +65,12 @@ def virtual_epoch(step: int, total_steps: int, total_epochs: int) -> int:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """`rate_factor` as a Keras schedule, for plain `fit`: the rate changes per epoch, not per step.
+    """`learning_rate_factor` as a Keras schedule, for plain `fit`: the rate changes per epoch, not per step.
 
     Args:
       learning_rate: the full rate.
       steps_per_epoch: optimizer steps that make an epoch.
-      policy: see `rate_factor`, as the three below.
+      policy: see `learning_rate_factor`, as the three below.
       constant_epochs: epochs at the full rate.
       decay_epochs: epochs of decline.
       step_epochs: epochs between the drops of "step".
@@ -81,7 +83,7 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self,
         learning_rate: float,
         steps_per_epoch: int,
-        policy: Policy = "linear",
+        policy: ScheduleName = "linear",
         constant_epochs: int = 100,
         decay_epochs: int = 100,
         step_epochs: int = 50,
@@ -107,18 +109,29 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
         else:
             after = ops.cast(epoch - self.constant_epochs + 1, "float32")
             fallen = ops.clip(after / (self.decay_epochs + 1), 0.0, 1.0)
-            factor = 1.0 - fallen if self.policy == "linear" else 0.5 * (1.0 + ops.cos(math.pi * fallen))
+            factor = (
+                1.0 - fallen if self.policy == "linear" else 0.5 * (1.0 + ops.cos(math.pi * fallen))
+            )
         return self.learning_rate * factor
 
     def get_config(self) -> dict[str, Any]:
         """All constructor arguments."""
-        names = ("learning_rate", "steps_per_epoch", "policy", "constant_epochs", "decay_epochs", "step_epochs")
+        names = (
+            "learning_rate",
+            "steps_per_epoch",
+            "policy",
+            "constant_epochs",
+            "decay_epochs",
+            "step_epochs",
+        )
         return {name: getattr(self, name) for name in names}
 
 
 def _check(policy: str, constant_epochs: int, decay_epochs: int, step_epochs: int) -> None:
-    if policy not in get_args(Policy):
-        raise ValueError(f"Unknown learning rate policy {policy!r}; known are {', '.join(get_args(Policy))}.")
+    if policy not in get_args(ScheduleName):
+        raise ValueError(
+            f"Unknown learning rate policy {policy!r}; known are {', '.join(get_args(ScheduleName))}."
+        )
     if min(constant_epochs, decay_epochs) < 0 or step_epochs < 1:
         raise ValueError(
             "constant_epochs and decay_epochs must be at least 0 and step_epochs at least 1, "

@@ -18,20 +18,20 @@ from types import FrameType
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.assembly import Feed
+from cyclegan_tf.assembly import TrainingData
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.pipeline import find_unreadable, training_dataset
-from cyclegan_tf.devices.strategy import Devices
+from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 from cyclegan_tf.model.cyclegan import CycleGAN, Terms
-from cyclegan_tf.model.ema import Averages
+from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import multi_worker as workers
 from cyclegan_tf.train import schedules
 from cyclegan_tf.train.budget import Budget
-from cyclegan_tf.train.logs import Progress, save_offending_batch
-from cyclegan_tf.train.monitor import Observer, Watch
+from cyclegan_tf.train.logs import ProgressBar, save_offending_batch
+from cyclegan_tf.train.monitor import MonitorConfig, TrainingMonitor
 
 EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -55,44 +55,51 @@ class Trainer:
         self,
         experiment: Experiment,
         run: RunDirectory,
-        feed: Feed,
+        feed: TrainingData,
         model: CycleGAN,
         quiet: bool = False,
-        devices: Devices | None = None,
+        devices: DistributionContext | None = None,
     ) -> None:
-        self.devices = devices or Devices()
+        self.devices = devices or DistributionContext()
         self.experiment, self.run_directory, self.feed, self.model = experiment, run, feed, model
         self.budget = Budget.of(experiment, feed.order.steps_per_epoch)
         self.step = 0
         self.seconds = 0.0
-        self.progress = Progress(self.budget.steps, experiment.data.batch_size, quiet or not self.devices.is_chief)
+        self.progress = ProgressBar(
+            self.budget.steps, experiment.data.batch_size, quiet or not self.devices.is_chief
+        )
         self._variables = state.variables(model)
         self._averages = self._make_averages()
         self._train = tf.function(
-            self.devices.step(self._train_step), autograph=False, reduce_retracing=True, jit_compile=model.jit_compile
+            self.devices.step(self._train_step),
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=model.jit_compile,
         )
         logging, training = experiment.logging, experiment.training
-        watch = Watch(
+        watch = MonitorConfig(
             sample_images=logging.sample_images,
             test_images=logging.test_images,
             score_images=logging.score_images if logging.score_every_epochs else 0,
             best_by=training.best_by,
             patience=training.patience,
         )
-        self.observer: Observer | workers.Bystander = workers.Bystander(model)
+        self.observer: TrainingMonitor | workers.Bystander = workers.Bystander(model)
         if self.devices.is_chief:
-            self.observer = Observer(run, feed, model, self._averages, self.progress, watch)
+            self.observer = TrainingMonitor(run, feed, model, self._averages, self.progress, watch)
         self._signal: int | None = None
         self._saved_at = 0
         self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
 
-    def _make_averages(self) -> Averages | None:
+    def _make_averages(self) -> ExponentialMovingAverage | None:
         half_life = self.experiment.training.ema
         if half_life is None:
             return None
         generators = {name: getattr(self.model, name) for name in state.GENERATORS}
         with self.devices.scope():
-            averages = Averages(generators, half_life, self.experiment.data.batch_size)
+            averages = ExponentialMovingAverage(
+                generators, half_life, self.experiment.data.batch_size
+            )
         self._variables |= averages.variables()
         return averages
 
@@ -110,7 +117,7 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the budget or patience is used up."""
-        return self.budget.fraction(self.step, self.seconds) >= 1.0 or self.observer.patience_is_over
+        return self.budget.fraction(self.step, self.seconds) >= 1.0 or self.observer.should_stop
 
     # Checkpoints.
 
@@ -122,23 +129,27 @@ class Trainer:
         path, arrays, scalars, complaints = found
         state.restore(self._variables, arrays, path)
         self.step, self.seconds = scalars["step"], scalars["seconds"]
-        self.observer.take_up(scalars)
+        self.observer.load_state_dict(scalars)
         self._saved_at = self.step
-        self.run_directory.cut_metrics(self.step)
+        self.run_directory.truncate_metrics(self.step)
         return [*complaints, f"resumed from {path}, step {self.step}"]
 
     def share_start(self) -> None:
         """Puts the chief's state on every machine: the others need no checkpoint, and no disk in common."""
         if self.devices.workers == 1:
             return
-        over = np.array(self.observer.patience_is_over)
-        clock = {"step": np.array(self.step), "seconds": np.array(self.seconds), "patience_is_over": over}
-        arrays = self.devices.from_chief(state.snapshot(self._variables) | clock)
+        over = np.array(self.observer.should_stop)
+        clock = {
+            "step": np.array(self.step),
+            "seconds": np.array(self.seconds),
+            "should_stop": over,
+        }
+        arrays = self.devices.broadcast(state.snapshot(self._variables) | clock)
         state.restore(self._variables, arrays, "the chief's state")
         self.step, self.seconds = int(arrays["step"]), float(arrays["seconds"])
         self._saved_at = self.step
         if isinstance(self.observer, workers.Bystander):
-            self.observer.patience_is_over = bool(arrays["patience_is_over"])
+            self.observer.should_stop = bool(arrays["should_stop"])
 
     def save(self) -> Path:
         """Writes a checkpoint of this moment."""
@@ -146,7 +157,7 @@ class Trainer:
             self.run_directory.checkpoints,
             self.step,
             state.snapshot(self._variables),
-            {"step": self.step, "seconds": self.seconds, **self.observer.as_state()},
+            {"step": self.step, "seconds": self.seconds, **self.observer.state_dict()},
             self.experiment.training.keep_checkpoints,
         )
         self._saved_at, self._saved_clock = self.step, time.monotonic()
@@ -154,12 +165,18 @@ class Trainer:
 
     def _save_if_due(self, epoch_ended: bool) -> None:
         training = self.experiment.training
-        by_steps = training.checkpoint_every_steps and self.step % training.checkpoint_every_steps == 0
+        by_steps = (
+            training.checkpoint_every_steps and self.step % training.checkpoint_every_steps == 0
+        )
         # At the end of a short epoch a checkpoint would cost more than it saves.
         minutes = (time.monotonic() - self._saved_clock) / 60
         by_time = minutes >= training.checkpoint_every_minutes
         worth_it = epoch_ended and minutes >= 0.1 * training.checkpoint_every_minutes
-        if self.devices.is_chief and self.step != self._saved_at and (by_steps or by_time or worth_it):
+        if (
+            self.devices.is_chief
+            and self.step != self._saved_at
+            and (by_steps or by_time or worth_it)
+        ):
             self.observer.flush()
             self.save()
 
@@ -177,7 +194,11 @@ class Trainer:
         """
         self.observer.open(self.step)
         self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
-        self._seconds_before, self._step_before, self._logged_at = self.seconds, self.step, self.step
+        self._seconds_before, self._step_before, self._logged_at = (
+            self.seconds,
+            self.step,
+            self.step,
+        )
         try:
             with self._signals(), self.devices.watching(lambda: f"after step {self.step}"):
                 self._loop()
@@ -218,16 +239,23 @@ class Trainer:
             self._after_step(values | {"learning_rate": rate})
 
     def _goes_on(self) -> bool:
-        known = self._signal, self.seconds, self.observer.patience_is_over
+        known = self._signal, self.seconds, self.observer.should_stop
         self._signal, self.seconds, over = workers.agree(self.devices, *known)
         if isinstance(self.observer, workers.Bystander):
-            self.observer.patience_is_over = over
+            self.observer.should_stop = over
         return not self.finished and self._signal is None
 
     def _after_step(self, values: Mapping[str, float]) -> None:
         logging = self.experiment.logging
-        epoch, epoch_ended = (self.step - 1) // self.feed.order.steps_per_epoch, self._at_epoch_end()
-        if epoch_ended and logging.score_every_epochs and (epoch + 1) % logging.score_every_epochs == 0:
+        epoch, epoch_ended = (
+            (self.step - 1) // self.feed.order.steps_per_epoch,
+            self._at_epoch_end(),
+        )
+        if (
+            epoch_ended
+            and logging.score_every_epochs
+            and (epoch + 1) % logging.score_every_epochs == 0
+        ):
             self._score()  # first, since it may end the training
         if self.step % logging.log_every_steps == 0 or self.finished:
             speed = (self.step - self._logged_at) / max(time.monotonic() - self._logged_clock, 1e-9)
@@ -239,21 +267,23 @@ class Trainer:
         fraction = self.budget.fraction(self.step, self.seconds)
         self.progress.update(self.step, epoch, fraction, speed, self._seconds_left())
         if self.step % logging.sample_every_steps == 0 and not self.finished:
-            self.observer.draw_samples(self.step)
+            self.observer.write_samples(self.step)
         if epoch_ended and (epoch + 1) % logging.test_every_epochs == 0 and not self.finished:
-            self.observer.measure_test_split(self.step, epoch)
+            self.observer.evaluate_test_losses(self.step, epoch)
         self._save_if_due(epoch_ended)
 
     def _at_epoch_end(self) -> bool:
         return self.step % self.feed.order.steps_per_epoch == 0
 
     def _end(self) -> None:
-        self.observer.draw_samples(self.step)
-        self.observer.measure_test_split(self.step, self.epoch)
+        self.observer.write_samples(self.step)
+        self.observer.evaluate_test_losses(self.step, self.epoch)
         self._score()
-        if self.observer.patience_is_over:
+        if self.observer.should_stop:
             waited = self.experiment.training.patience
-            self.progress.say(f"stopped at step {self.step}: {waited} scorings in a row were no better than the best")
+            self.progress.say(
+                f"stopped at step {self.step}: {waited} scorings in a row were no better than the best"
+            )
         if self.step != self._saved_at and self.devices.is_chief:
             self.save()
         self.observer.save_generators()
@@ -266,9 +296,9 @@ class Trainer:
     def _set_rate(self) -> float:
         """Sets both optimizers' rate for the next step."""
         config, training = self.experiment.optimizer, self.experiment.training
-        factor = schedules.rate_factor(
+        factor = schedules.learning_rate_factor(
             config.schedule,
-            self.budget.course_epoch(self.step, self.seconds),
+            self.budget.schedule_epoch(self.step, self.seconds),
             training.constant_epochs,
             training.decay_epochs,
             config.step_epochs,
@@ -280,14 +310,27 @@ class Trainer:
 
     def _seconds_left(self) -> float:
         fraction = self.budget.fraction(self.step, self.seconds)
-        if self.budget.seconds and self.seconds / self.budget.seconds >= self.step / self.budget.steps:
+        if (
+            self.budget.seconds
+            and self.seconds / self.budget.seconds >= self.step / self.budget.steps
+        ):
             return self.budget.seconds - self.seconds
         done = self.seconds - self._seconds_before
-        return done / max(self.step - self._step_before, 1) * (self.budget.steps - self.step) if fraction else 0.0
+        return (
+            done / max(self.step - self._step_before, 1) * (self.budget.steps - self.step)
+            if fraction
+            else 0.0
+        )
 
-    def _check_finite(self, values: Mapping[str, float], batch: tuple[tf.Tensor, tf.Tensor]) -> None:
+    def _check_finite(
+        self, values: Mapping[str, float], batch: tuple[tf.Tensor, tf.Tensor]
+    ) -> None:
         # Gradient norms overflow now and then under float16; the loss scale takes care of that.
-        bad = [n for n, value in values.items() if not math.isfinite(value) and not n.startswith("gradient_norm")]
+        bad = [
+            n
+            for n, value in values.items()
+            if not math.isfinite(value) and not n.startswith("gradient_norm")
+        ]
         if not bad:
             return
         step = self.step + 1

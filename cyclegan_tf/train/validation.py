@@ -15,15 +15,15 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import scores
 from cyclegan_tf.evaluate.split import Split
 from cyclegan_tf.metrics import image_quality as of_images
-from cyclegan_tf.model.ema import Averages
+from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.train.diagnostics import Domains
+from cyclegan_tf.train.diagnostics import DomainStatistics
 
 RAW, AVERAGED = "raw", "averaged"
 
 
 @dataclass(frozen=True)
-class Scored:
+class ValidationResult:
     """Scores of one set of weights.
 
     Attributes:
@@ -46,7 +46,7 @@ class Scored:
         }
 
 
-class Scorer:
+class Validator:
     """Scores both generators.
 
     Args:
@@ -66,7 +66,7 @@ class Scorer:
         translators: Mapping[str, Callable],
         counted: Sequence[str],
         best_by: str,
-        averages: Averages | None = None,
+        averages: ExponentialMovingAverage | None = None,
     ) -> None:
         if best_by in scores.PAIRED and not split.pairs:
             raise UserError(
@@ -83,7 +83,7 @@ class Scorer:
         """Which way the score that chooses the best points."""
         return scores.HIGHER_IS_BETTER[self.best_by]
 
-    def score(self) -> tuple[list[Scored], float]:
+    def score(self) -> tuple[list[ValidationResult], float]:
         """Raw weights first, then averaged ones where there are some; and the seconds it took."""
         start = time.monotonic()
         found = [self._scored(RAW)]
@@ -98,23 +98,25 @@ class Scorer:
             return self._averages.applied()
         return contextlib.nullcontext()
 
-    def best_of(self, found: Sequence[Scored]) -> Scored | None:
+    def best_of(self, found: Sequence[ValidationResult]) -> ValidationResult | None:
         """The better one; raw weights where both are as good, None where the score cannot be had."""
         known = [scored for scored in found if scored.total is not None]
         sign = -1 if self.higher_is_better else 1
         return min(known, key=lambda scored: sign * (scored.total or 0.0)) if known else None
 
-    def _scored(self, weights: str) -> Scored:
+    def _scored(self, weights: str) -> ValidationResult:
         means = {}
         for direction in ("xy", "yx"):
             there, back = self._translators[direction], self._translators[direction[::-1]]
             means[direction] = scores.measure(there, back, self.split, direction).means
         counted = [means[direction].get(self.best_by) for direction in self._counted]
         known = [value for value in counted if value is not None]
-        return Scored(weights, means, float(np.mean(known)) if known and len(known) == len(counted) else None)
+        return ValidationResult(
+            weights, means, float(np.mean(known)) if known and len(known) == len(counted) else None
+        )
 
 
-def describe(split: Split, direction: str) -> Domains:
+def describe(split: Split, direction: str) -> DomainStatistics:
     """What guards must know of the real images.
 
     Args:
@@ -130,10 +132,11 @@ def describe(split: Split, direction: str) -> Domains:
         return float(np.mean([np.mean(of_images.luminance(image)) for image in images]))
 
     correlations = [
-        of_images.luminance_correlation(inputs[index], truth) for index, truth in split.truths(direction).items()
+        of_images.luminance_correlation(inputs[index], truth)
+        for index, truth in split.truths(direction).items()
     ]
     known = [value for value in correlations if not np.isnan(value)]
-    return Domains(
+    return DomainStatistics(
         input_variety=varied(inputs),
         target_variety=varied(targets),
         apart=scores.color_distance(targets, inputs),
@@ -144,7 +147,7 @@ def describe(split: Split, direction: str) -> Domains:
     )
 
 
-class Best:
+class BestCheckpoint:
     """The best score so far, how many scorings ago it was, and the file that holds its generators.
 
     Args:
@@ -154,7 +157,9 @@ class Best:
       patience: scorings without a better one after which training should stop; None never stops.
     """
 
-    def __init__(self, folder: Path, best_by: str, higher_is_better: bool, patience: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, best_by: str, higher_is_better: bool, patience: int | None = None
+    ) -> None:
         self._folder, self._best_by, self._higher = folder, best_by, higher_is_better
         self._patience = patience
         self.score: float | None = None
@@ -165,7 +170,12 @@ class Best:
         """Whether patience has run out."""
         return self._patience is not None and self.stale >= self._patience
 
-    def offer(self, step: int, scored: Scored | None, arrays: Callable[[], dict[str, np.ndarray]]) -> bool:
+    def offer(
+        self,
+        step: int,
+        scored: ValidationResult | None,
+        arrays: Callable[[], dict[str, np.ndarray]],
+    ) -> bool:
         """Takes one scoring; writes the generators' weights if none was as good.
 
         Args:
@@ -183,7 +193,10 @@ class Best:
         if (
             scored is None
             or total is None
-            or (self.score is not None and not checkpoints.is_better(total, self.score, self._higher))
+            or (
+                self.score is not None
+                and not checkpoints.is_better(total, self.score, self._higher)
+            )
         ):
             self.stale += 1
             return False
@@ -199,10 +212,10 @@ class Best:
         checkpoints.write_best(self._folder, step, arrays(), state)
         return True
 
-    def as_state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """What a resumed training must know, ready for JSON."""
         return {"score": self.score, "step": self.step, "stale": self.stale}
 
-    def take_up(self, state: Mapping[str, Any]) -> None:
-        """Inverse of `as_state`."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Inverse of `state_dict`."""
         self.score, self.step, self.stale = state["score"], state["step"], state["stale"]

@@ -19,7 +19,9 @@ _RANDOM_STATE = "seed_generator_state"
 _MAX_NAMED = 3
 
 
-def initialize(networks: Mapping[str, keras.Model], path: Path, checkpoint: str = checkpoints.BEST) -> dict[str, Any]:
+def initialize(
+    networks: Mapping[str, keras.Model], path: Path, checkpoint: str = checkpoints.BEST
+) -> dict[str, Any]:
     """Gives networks the weights that a run has reached; all are compared before any is assigned.
 
     Generators must fit. A discriminator that does not, or that the run never trained, stays as it is. The best
@@ -59,24 +61,36 @@ def initialize(networks: Mapping[str, keras.Model], path: Path, checkpoint: str 
         "run": str(path),
         "path": str(path.resolve()),
         "checkpoint": checkpoint,
-        "generators": {"file": _within(run, chosen.path), "step": chosen.step, "weights": chosen.weights},
+        "generators": {
+            "file": _within(run, chosen.path),
+            "step": chosen.step,
+            "weights": chosen.weights,
+        },
         "discriminators": taken,
         "told": told,
     }
 
 
-def _choose(run: RunDirectory, checkpoint: str) -> checkpoints.Chosen:
+def _choose(run: RunDirectory, checkpoint: str) -> checkpoints.SelectedCheckpoint:
     try:
         chosen = checkpoints.choose(run.checkpoints, checkpoint)
     except UserError as error:
         raise UserError(str(error).replace("--checkpoint", "--init_checkpoint")) from error
     if chosen is None:
-        raise UserError(f"{_OPTION} {run.path} has no checkpoint yet: train it first, or take another run.")
+        raise UserError(
+            f"{_OPTION} {run.path} has no checkpoint yet: train it first, or take another run."
+        )
     return chosen
 
 
-def _check_generators(networks: Mapping[str, keras.Model], chosen: checkpoints.Chosen) -> None:
-    found = [misfit for name in state.GENERATORS for misfit in _misfits(networks[name], name, chosen.arrays)]
+def _check_generators(
+    networks: Mapping[str, keras.Model], chosen: checkpoints.SelectedCheckpoint
+) -> None:
+    found = [
+        misfit
+        for name in state.GENERATORS
+        for misfit in _misfits(networks[name], name, chosen.arrays)
+    ]
     if found:
         raise UserError(
             f"{_OPTION}: {chosen.path} does not fit this experiment, and nothing was taken: {_sentence(found)}. Leave "
@@ -84,7 +98,9 @@ def _check_generators(networks: Mapping[str, keras.Model], chosen: checkpoints.C
         )
 
 
-def _with_discriminators(run: RunDirectory, chosen: checkpoints.Chosen) -> checkpoints.Chosen | None:
+def _with_discriminators(
+    run: RunDirectory, chosen: checkpoints.SelectedCheckpoint
+) -> checkpoints.SelectedCheckpoint | None:
     """The whole checkpoint nearest in step, of two as near the later; None where none can be read."""
     if any(name.startswith(("discriminator_x/", "discriminator_y/")) for name in chosen.arrays):
         return chosen
@@ -92,10 +108,12 @@ def _with_discriminators(run: RunDirectory, chosen: checkpoints.Chosen) -> check
     for path in sorted(whole, key=lambda path: abs(checkpoints.step_of(path) - chosen.step)):
         try:
             arrays, scalars = checkpoints.read(path)
-        except checkpoints.DamagedCheckpoint:
+        except checkpoints.CorruptCheckpointError:
             continue
-        origin = f"{path} (step {scalars['step']}, the whole checkpoint nearest to step {chosen.step})"
-        return checkpoints.Chosen(path, arrays, scalars["step"], "raw", origin)
+        origin = (
+            f"{path} (step {scalars['step']}, the whole checkpoint nearest to step {chosen.step})"
+        )
+        return checkpoints.SelectedCheckpoint(path, arrays, scalars["step"], "raw", origin)
     return None
 
 
@@ -122,9 +140,9 @@ def _misfits(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) 
     return found + [f"{path} is there only" for path in there if path not in here]
 
 
-def _sentence(misfits: Sequence[str]) -> str:
-    more = len(misfits) - _MAX_NAMED
-    return "; ".join([*misfits[:_MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
+def _sentence(mismatches: Sequence[str]) -> str:
+    more = len(mismatches) - _MAX_NAMED
+    return "; ".join([*mismatches[:_MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _assign(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -32,9 +32,15 @@ def build_parser() -> cli.Parser:
         "A video becomes a video, frame by frame.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
-    parser.add_argument("input", type=str, help="An image, a folder (with all folders in it), or a video.")
-    parser.add_argument("output", type=str, help="An image (PNG, JPEG, ... by its name), a folder, or a video.")
-    parser.add_argument("--direction", choices=["xy", "yx"], default="xy", help="xy: from A to B; yx: from B to A.")
+    parser.add_argument(
+        "input", type=str, help="An image, a folder (with all folders in it), or a video."
+    )
+    parser.add_argument(
+        "output", type=str, help="An image (PNG, JPEG, ... by its name), a folder, or a video."
+    )
+    parser.add_argument(
+        "--direction", choices=["xy", "yx"], default="xy", help="xy: from A to B; yx: from B to A."
+    )
     parser.add_argument(
         "--checkpoint",
         type=str,
@@ -42,7 +48,9 @@ def build_parser() -> cli.Parser:
         help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
     )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
-    parser.add_argument("--skip_existing", action="store_true", help="Leave outputs that exist, do the rest.")
+    parser.add_argument(
+        "--skip_existing", action="store_true", help="Leave outputs that exist, do the rest."
+    )
     parser.add_argument(
         "--batch_size",
         type=int,
@@ -56,7 +64,9 @@ def build_parser() -> cli.Parser:
         help="Side in pixels, say 512, of tiles for images too large for the memory: all are translated with the "
         "statistics of the whole image, so that no seams show. TIFF is then read and written by strips. 0: no tiles.",
     )
-    parser.add_argument("--overlap", type=int, default=64, help="Of neighboring tiles at least, in pixels; blended.")
+    parser.add_argument(
+        "--overlap", type=int, default=64, help="Of neighboring tiles at least, in pixels; blended."
+    )
     parser.add_argument(
         "--half_life_frames",
         type=float,
@@ -73,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse(argv)
     _check_numbers(arguments)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf import assembly
         from cyclegan_tf.translate import folder as folder_translation
         from cyclegan_tf.translate import translator as translation
@@ -82,14 +92,16 @@ def main(argv: Sequence[str]) -> int:
     if video.is_video(Path(arguments.input)):
         return _translate_video(arguments)
     if arguments.half_life_frames is not None:
-        raise UserError(f"--half_life_frames is for videos, and {arguments.input} is none; leave the option out.")
+        raise UserError(
+            f"--half_life_frames is for videos, and {arguments.input} is none; leave the option out."
+        )
     tasks = translation.plan(Path(arguments.input), Path(arguments.output))
     if arguments.skip_existing:
         tasks = [task for task in tasks if not task.target.exists()]
     elif not arguments.overwrite:
         translation.refuse_overwriting(tasks)
     network = _load(arguments)
-    translator = translation.Translator(network, assembly.network_multiple_px(network))
+    translator = translation.Translator(network, assembly.network_size_divisor_px(network))
     outcomes = (
         _in_tiles(arguments, network, translator, tasks)
         if arguments.tile
@@ -98,12 +110,17 @@ def main(argv: Sequence[str]) -> int:
     failed = 0
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
     with _ended_like_ctrl_c(), contextlib.closing(outcomes):
-        for outcome in tqdm(outcomes, total=len(tasks), unit="image", disable=not _shows_progress(arguments)):
+        for outcome in tqdm(
+            outcomes, total=len(tasks), unit="image", disable=not _shows_progress(arguments)
+        ):
             if outcome.error is not None:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
     if not arguments.quiet:
-        print(f"{len(tasks) - failed} of {len(tasks)} images translated to {arguments.output}", flush=True)
+        print(
+            f"{len(tasks) - failed} of {len(tasks)} images translated to {arguments.output}",
+            flush=True,
+        )
     return 1 if failed else 0
 
 
@@ -117,14 +134,19 @@ def _check_numbers(arguments: Namespace) -> None:
 def _load(arguments: Namespace) -> keras.Model:
     from cyclegan_tf import assembly
 
-    network, origin = assembly.load_generator(Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint)
+    network, origin = assembly.load_generator(
+        Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint
+    )
     if not arguments.quiet:
         print(f"generator {arguments.direction} of {origin}", flush=True)
     return network
 
 
 def _in_tiles(
-    arguments: Namespace, network: keras.Model, translator: translation.Translator, tasks: Sequence[translation.Task]
+    arguments: Namespace,
+    network: keras.Model,
+    translator: translation.Translator,
+    tasks: Sequence[translation.Task],
 ) -> Generator[folder_translation.Outcome, None, None]:
     from cyclegan_tf import assembly
     from cyclegan_tf.translate import tiled as large_translation
@@ -132,7 +154,7 @@ def _in_tiles(
     if arguments.batch_size:
         raise UserError("--batch_size is for images translated whole; leave it out with --tile.")
     tiled = large_translation.TiledTranslator(
-        network, assembly.network_multiple_px(network), arguments.tile, arguments.overlap
+        network, assembly.network_size_divisor_px(network), arguments.tile, arguments.overlap
     )
 
     def say(line: str) -> None:
@@ -151,19 +173,25 @@ def _translate_video(arguments: Namespace) -> int:
     source, target = Path(arguments.input), Path(arguments.output)
     for name in ("tile", "batch_size"):
         if getattr(arguments, name):
-            raise UserError(f"--{name} is for images, and {source} is a video; leave the option out.")
+            raise UserError(
+                f"--{name} is for images, and {source} is a video; leave the option out."
+            )
     target = target / source.name if target.is_dir() else target
     if source.exists():
         translation.refuse_same(source, target)
     if target.exists() and arguments.skip_existing:
         return 0
     if target.exists() and not arguments.overwrite:
-        raise UserError(f"{target} exists already; give --overwrite to replace it, or another output.")
+        raise UserError(
+            f"{target} exists already; give --overwrite to replace it, or another output."
+        )
     network = _load(arguments)
-    half_life = video.HALF_LIFE_FRAMES if arguments.half_life_frames is None else arguments.half_life_frames
+    half_life = (
+        video.HALF_LIFE_FRAMES if arguments.half_life_frames is None else arguments.half_life_frames
+    )
     frames = video.translate_video(
         network,
-        assembly.network_multiple_px(network),
+        assembly.network_size_divisor_px(network),
         source,
         target,
         half_life_frames=half_life,

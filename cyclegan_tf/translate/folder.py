@@ -81,7 +81,9 @@ class _Item:
     content: np.ndarray | UserError | None
 
 
-def _read_ahead(pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, images: int) -> Iterator[_Item]:
+def _read_ahead(
+    pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, images: int
+) -> Iterator[_Item]:
     """Every task in order with its image; those whose target an earlier task has are not read."""
     todo, targets = iter(tasks), set[Path]()
     ahead: deque[tuple[Task, Future | None, int]] = deque()
@@ -95,7 +97,13 @@ def _read_ahead(pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, 
                 ahead.append((task, None, 0))
                 continue
             targets.add(task.target)
-            ahead.append((task, pool.submit(_read, task.source, channels), _decoded_bytes(task.source, channels)))
+            ahead.append(
+                (
+                    task,
+                    pool.submit(_read, task.source, channels),
+                    _decoded_bytes(task.source, channels),
+                )
+            )
 
     fill()
     while ahead:
@@ -120,12 +128,18 @@ def _decoded_bytes(path: Path, channels: int) -> int:
     return info.width * info.height * channels * (2 if info.bits > 8 else 1)
 
 
-def _grouped(items: Iterator[_Item], translator: Translator, batch_size: int) -> Iterator[list[_Item]]:
+def _grouped(
+    items: Iterator[_Item], translator: Translator, batch_size: int
+) -> Iterator[list[_Item]]:
     """Neighbors of one padded size together, as many as may be; what is no image alone."""
     group: list[_Item] = []
     size_of_group, most = None, 1
     for item in items:
-        size = translator.padded_size(*item.content.shape[:2]) if isinstance(item.content, np.ndarray) else None
+        size = (
+            translator.padded_size(*item.content.shape[:2])
+            if isinstance(item.content, np.ndarray)
+            else None
+        )
         if group and size != size_of_group:
             yield group
             group = []
@@ -146,7 +160,9 @@ def _images_at_once(height: int, width: int) -> int:
 
 def _repeated(task: Task, written: set[Path], channels: int) -> _Item:
     if task.target in written:
-        return _Item(task, UserError(f"{task.source}: another image was already written to {task.target}"))
+        return _Item(
+            task, UserError(f"{task.source}: another image was already written to {task.target}")
+        )
     return _Item(task, _read(task.source, channels))
 
 
@@ -160,7 +176,11 @@ def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
     except (UserError, tf.errors.ResourceExhaustedError) as error:
         if len(group) > 1:
             return [done for item in group for done in _translated(translator, [item])]
-        reason = str(error) if isinstance(error, UserError) else "needs more memory than this device has free"
+        reason = (
+            str(error)
+            if isinstance(error, UserError)
+            else "needs more memory than this device has free"
+        )
         return [_Item(group[0].task, image_io.ImageError(group[0].task.source, reason))]
     return [_Item(item.task, result) for item, result in zip(group, results, strict=True)]
 
@@ -197,7 +217,10 @@ class _Writer:
         while self._waiting:
             task, saving, _ = self._waiting[0]
             is_done = isinstance(saving, UserError) or saving.done()
-            within = len(self._waiting) <= most and sum(size for *_, size in self._waiting) <= WAITING_BYTES
+            within = (
+                len(self._waiting) <= most
+                and sum(size for *_, size in self._waiting) <= WAITING_BYTES
+            )
             if within and not is_done:
                 return
             self._waiting.popleft()
@@ -211,6 +234,8 @@ class _Writer:
         except UserError as error:
             return Outcome(task, error)
         except OSError as error:
-            raise UserError(f"{task.target} cannot be written: {error.strerror or error}.") from error
+            raise UserError(
+                f"{task.target} cannot be written: {error.strerror or error}."
+            ) from error
         self.written.add(task.target)
         return Outcome(task, None)

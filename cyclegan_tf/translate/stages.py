@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.layers import fast_routes
-from cyclegan_tf.networks.shared_normalization import SharedNormalization
+from cyclegan_tf.networks.shared_normalization import SharedInstanceNormalization
 
 IMAGE = 0
 """Number of the tensor that is the tile of the image itself."""
@@ -36,7 +36,7 @@ _OVER_ALL_PIXELS = (
 
 
 @dataclass(frozen=True)
-class Step:
+class LayerCall:
     """One layer of a network; tensors go by numbers.
 
     Attributes:
@@ -83,8 +83,8 @@ class Stage:
       kept_bytes: of one tile, all that is kept after this stage.
     """
 
-    norm: SharedNormalization | None
-    steps: tuple[Step, ...]
+    norm: SharedInstanceNormalization | None
+    steps: tuple[LayerCall, ...]
     takes: tuple[int, ...]
     gives: tuple[int, ...]
     drops: tuple[int, ...]
@@ -115,7 +115,7 @@ class Stage:
         return call
 
 
-def steps_of(network: keras.Model, tile: Shape) -> list[Step]:
+def steps_of(network: keras.Model, tile: Shape) -> list[LayerCall]:
     """The layers of a network in the order of computing.
 
     Args:
@@ -147,11 +147,11 @@ def steps_of(network: keras.Model, tile: Shape) -> list[Step]:
         output = numbers[id(result)] = len(numbers)
         known = [shapes[number] for number in inputs]
         shapes[output] = tuple(operation.compute_output_shape(known if takes_list else known[0]))
-        steps.append(Step(operation, inputs, takes_list, output, shapes[output]))
+        steps.append(LayerCall(operation, inputs, takes_list, output, shapes[output]))
     return steps
 
 
-def plan(steps: Sequence[Step], keeping: bool) -> list[Stage]:
+def plan(steps: Sequence[LayerCall], keeping: bool) -> list[Stage]:
     """Cuts a network into one stage for each shared normalization and a last one to the output.
 
     Maps as large as the tile are never kept: they take the most room and the least time to compute again.
@@ -162,7 +162,7 @@ def plan(steps: Sequence[Step], keeping: bool) -> list[Stage]:
     """
     by_output = {step.output: step for step in steps}
     height = steps[-1].shape[1]
-    norms = [step for step in steps if isinstance(step.layer, SharedNormalization)]
+    norms = [step for step in steps if isinstance(step.layer, SharedInstanceNormalization)]
     targets = [step.inputs[0] for step in norms] + [steps[-1].output]
     available = {IMAGE}
     found = []
@@ -183,17 +183,19 @@ def plan(steps: Sequence[Step], keeping: bool) -> list[Stage]:
         norm = norms[index].layer if index < len(norms) else None
         kept_bytes = sum(by_output[number].bytes for number in waiting)
         gives = (targets[index], *keeps)
-        stages.append(Stage(norm, tuple(chosen), tuple(sorted(takes)), gives, tuple(drops), kept_bytes))  # type: ignore[arg-type]
+        stages.append(
+            Stage(norm, tuple(chosen), tuple(sorted(takes)), gives, tuple(drops), kept_bytes)
+        )  # type: ignore[arg-type]
     return stages
 
 
-def passes(steps: Sequence[Step], stages: Sequence[Stage]) -> float:
+def passes(steps: Sequence[LayerCall], stages: Sequence[Stage]) -> float:
     """The work of all stages, as a multiple of the network's."""
     once = sum(step.products for step in steps)
     return sum(step.products for stage in stages for step in stage.steps) / max(1, once)
 
 
-def _frontier(steps: Sequence[Step], unknown: Collection[int]) -> set[int]:
+def _frontier(steps: Sequence[LayerCall], unknown: Collection[int]) -> set[int]:
     """Tensors that can be computed without the unknown ones and that a layer which cannot takes."""
     unknown = set(unknown)
     for step in steps:
@@ -202,9 +204,11 @@ def _frontier(steps: Sequence[Step], unknown: Collection[int]) -> set[int]:
     return {number for step in steps if step.output in unknown for number in step.inputs} - unknown
 
 
-def _between(steps: Sequence[Step], wanted: Collection[int], available: Collection[int]) -> tuple[list[Step], set[int]]:
+def _between(
+    steps: Sequence[LayerCall], wanted: Collection[int], available: Collection[int]
+) -> tuple[list[LayerCall], set[int]]:
     """The layers that lead from what is available to what is wanted, and what they start from."""
-    needed, chosen, takes = set(wanted), list[Step](), set[int]()
+    needed, chosen, takes = set(wanted), list[LayerCall](), set[int]()
     for step in reversed(steps):
         if step.output in needed and step.output not in available:
             chosen.append(step)
@@ -214,7 +218,7 @@ def _between(steps: Sequence[Step], wanted: Collection[int], available: Collecti
     return chosen[::-1], takes | (set(wanted) & set(available))
 
 
-class Kept:
+class TileTensorFiles:
     """Tensors of tiles, each in a file: read back as they were written, and removed one by one.
 
     Files are read and written, not mapped: pages of mapped files would count as this process's memory.
@@ -235,7 +239,9 @@ class Kept:
     def get(self, tile: tuple[int, int], number: int) -> tf.Tensor:
         """What was put."""
         dtype, shape = self._forms[number]
-        return tf.constant(np.fromfile(self._path(tile, number), dtype.as_numpy_dtype).reshape(shape))
+        return tf.constant(
+            np.fromfile(self._path(tile, number), dtype.as_numpy_dtype).reshape(shape)
+        )
 
     def drop(self, tile: tuple[int, int], number: int) -> None:
         """Forgets it."""

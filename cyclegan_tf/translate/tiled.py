@@ -24,11 +24,11 @@ from tqdm import tqdm
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
-from cyclegan_tf.networks.shared_normalization import set_rate, sharing_copy
+from cyclegan_tf.networks.shared_normalization import set_rate, with_shared_normalization
 from cyclegan_tf.translate.folder import Outcome
-from cyclegan_tf.translate.stages import IMAGE, Kept, Stage, passes, plan, steps_of
+from cyclegan_tf.translate.stages import IMAGE, Stage, TileTensorFiles, passes, plan, steps_of
 from cyclegan_tf.translate.tiles import Place, Rows, TileReader, Tiling, blended_rows
-from cyclegan_tf.translate.translator import MIN_PX, Task
+from cyclegan_tf.translate.translator import MIN_SIZE_PX, Task
 
 # Of the space that is free where the output goes; the output itself needs some.
 _SHARE_OF_DISK = 0.7
@@ -58,7 +58,7 @@ class TiledTranslator:
 
     Args:
       network: float (N, H, W, C) in [-1, 1] -> float32 of the same size.
-      multiple_px: sides the network takes are multiples of this.
+      size_divisor_px: sides the network takes are multiples of this.
       tile_px: side of a tile.
       overlap_px: of neighbors, at least.
 
@@ -66,12 +66,14 @@ class TiledTranslator:
       UserError: the tile does not fit the network or the overlap, or the network cannot be cut.
     """
 
-    def __init__(self, network: keras.Model, multiple_px: int, tile_px: int, overlap_px: int) -> None:
+    def __init__(
+        self, network: keras.Model, size_divisor_px: int, tile_px: int, overlap_px: int
+    ) -> None:
         self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
-        self._multiple_px, self._tile_px, self._overlap_px = multiple_px, tile_px, overlap_px
+        self._multiple_px, self._tile_px, self._overlap_px = size_divisor_px, tile_px, overlap_px
         self.tiling(tile_px, tile_px)  # tells at once what does not fit
         steps_of(network, (1, tile_px, tile_px, self.channels))
-        self._network = sharing_copy(network)
+        self._network = with_shared_normalization(network)
         set_rate(self._network, 0)
         self._plans: dict[tuple[tuple[int, int], bool], _Plan] = {}
 
@@ -82,9 +84,13 @@ class TiledTranslator:
           UserError: it cannot be.
         """
         try:
-            return Tiling.of(height, width, self._tile_px, self._overlap_px, self._multiple_px, MIN_PX)
+            return Tiling.of(
+                height, width, self._tile_px, self._overlap_px, self._multiple_px, MIN_SIZE_PX
+            )
         except ValueError as error:
-            raise UserError(f"--tile {self._tile_px} with --overlap {self._overlap_px} does not do: {error}") from error
+            raise UserError(
+                f"--tile {self._tile_px} with --overlap {self._overlap_px} does not do: {error}"
+            ) from error
 
     def cost(self, height: int, width: int, folder: Path) -> Cost:
         """What an image of this size takes, files being kept in an existing folder."""
@@ -110,7 +116,9 @@ class TiledTranslator:
         tiling = self.tiling(image.height, image.width)
         chosen = self._plan(tiling, folder)
         with tempfile.TemporaryDirectory(prefix=".tiles-", dir=folder) as scratch:
-            work = _Work(chosen, tiling, TileReader(image, tiling), Kept(Path(scratch)), advance)
+            work = _Work(
+                chosen, tiling, TileReader(image, tiling), TileTensorFiles(Path(scratch)), advance
+            )
             work.measure()
             for values in blended_rows(tiling, work.last):
                 try:
@@ -129,7 +137,9 @@ class TiledTranslator:
         if key not in self._plans:
             steps = steps_of(self._network, (1, *tile_shape, self.channels))
             stages = plan(steps, keeping)
-            self._plans[key] = _Plan(stages, [stage.graph() for stage in stages], passes(steps, stages))
+            self._plans[key] = _Plan(
+                stages, [stage.graph() for stage in stages], passes(steps, stages)
+            )
         return self._plans[key]
 
 
@@ -151,7 +161,7 @@ class _Work:
     plan: _Plan
     tiling: Tiling
     read: TileReader
-    kept: Kept
+    kept: TileTensorFiles
     advance: Callable[[], object]
 
     def measure(self) -> None:
@@ -174,7 +184,8 @@ class _Work:
     def _run(self, index: int, place: Place) -> tf.Tensor:
         stage, tile = self.plan.stages[index], (place.row, place.column)
         taken = [
-            _signed(self.read(place)) if number == IMAGE else self.kept.get(tile, number) for number in stage.takes
+            _signed(self.read(place)) if number == IMAGE else self.kept.get(tile, number)
+            for number in stage.takes
         ]
         result, *keeps = self.plan.graphs[index](*taken)
         for number in stage.drops:
@@ -254,7 +265,9 @@ def translate_large_files(
             except UserError as found:
                 error = image_io.ImageError(task.source, str(found))
             except OSError as found:
-                raise UserError(f"{task.target} cannot be written: {found.strerror or found}.") from found
+                raise UserError(
+                    f"{task.target} cannot be written: {found.strerror or found}."
+                ) from found
         yield Outcome(task, error)
 
 
@@ -276,7 +289,9 @@ def _translate_file(
         say(f"{task.source.name}: {described(cost, width, height)}")
         shape = (height, width, translator.output_channels)
         with (
-            tqdm(total=cost.tiles * cost.rounds, unit="tile", disable=not show_progress, leave=False) as bar,
+            tqdm(
+                total=cost.tiles * cost.rounds, unit="tile", disable=not show_progress, leave=False
+            ) as bar,
             contextlib.closing(translator.rows(image, folder, bar.update)) as rows,
         ):
             save_rows(task.target, rows, shape, image.dtype)

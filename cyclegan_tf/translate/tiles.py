@@ -35,17 +35,17 @@ class Axis:
 
     Attributes:
       length_px: of the image.
-      padded_px: with its margins, a multiple of `multiple_px`.
-      tile_px: of a tile, a multiple of `multiple_px` and at most `padded_px`.
+      padded_px: with its margins, a multiple of `size_divisor_px`.
+      tile_px: of a tile, a multiple of `size_divisor_px` and at most `padded_px`.
       overlap_px: of neighbors, at least.
-      multiple_px: of the network.
+      size_divisor_px: of the network.
     """
 
     length_px: int
     padded_px: int
     tile_px: int
     overlap_px: int
-    multiple_px: int
+    size_divisor_px: int
 
     @property
     def before_px(self) -> int:
@@ -61,10 +61,10 @@ class Axis:
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """First pixel of each tile, ascending; the first is 0, the last tile ends with the padded side."""
-        units = (self.padded_px - self.tile_px) // self.multiple_px
-        most = max(1, (self.tile_px - self.overlap_px) // self.multiple_px)
+        units = (self.padded_px - self.tile_px) // self.size_divisor_px
+        most = max(1, (self.tile_px - self.overlap_px) // self.size_divisor_px)
         count = -(-units // most)
-        return tuple(units * i // max(count, 1) * self.multiple_px for i in range(count + 1))
+        return tuple(units * i // max(count, 1) * self.size_divisor_px for i in range(count + 1))
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -84,18 +84,28 @@ class Axis:
         total = np.zeros(self.padded_px)
         for start, weight in zip(self.starts, raw, strict=True):
             total[start : start + self.tile_px] += weight
-        parts = [weight / total[start : start + self.tile_px] for start, weight in zip(self.starts, raw, strict=True)]
+        parts = [
+            weight / total[start : start + self.tile_px]
+            for start, weight in zip(self.starts, raw, strict=True)
+        ]
         return np.stack(parts).astype(np.float32)
 
     @cached_property
     def cores(self) -> tuple[slice, ...]:
         """Of each tile the part that belongs to no other: together they cover the padded side once.
 
-        Their ends are multiples of `multiple_px`, so that they can be cut out of smaller maps too.
+        Their ends are multiples of `size_divisor_px`, so that they can be cut out of smaller maps too.
         """
         middles = ((a + self.tile_px + b) // 2 for a, b in pairwise(self.starts))
-        borders = [0, *(middle // self.multiple_px * self.multiple_px for middle in middles), self.padded_px]
-        return tuple(slice(a - start, b - start) for start, (a, b) in zip(self.starts, pairwise(borders), strict=True))
+        borders = [
+            0,
+            *(middle // self.size_divisor_px * self.size_divisor_px for middle in middles),
+            self.padded_px,
+        ]
+        return tuple(
+            slice(a - start, b - start)
+            for start, (a, b) in zip(self.starts, pairwise(borders), strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,15 @@ class Tiling:
     columns: Axis
 
     @classmethod
-    def of(cls, height: int, width: int, tile_px: int, overlap_px: int, multiple_px: int, least_px: int = 1) -> Tiling:
+    def of(
+        cls,
+        height: int,
+        width: int,
+        tile_px: int,
+        overlap_px: int,
+        size_divisor_px: int,
+        least_px: int = 1,
+    ) -> Tiling:
         """Tiles of one size for an image; a side shorter than the tile gets one as long as itself.
 
         Args:
@@ -129,22 +147,27 @@ class Tiling:
           width: of the image, in pixels.
           tile_px: side of a tile.
           overlap_px: of neighbors, at least.
-          multiple_px: sides the network takes are multiples of this.
+          size_divisor_px: sides the network takes are multiples of this.
           least_px: smallest side the network takes.
 
         Raises:
           ValueError: the tile is no multiple of what the network takes, or the overlap leaves too little of it.
         """
-        if tile_px < least_px or tile_px % multiple_px:
-            least = -(-least_px // multiple_px) * multiple_px
-            raise ValueError(f"this network takes tiles of a multiple of {multiple_px} px from {least} px on.")
-        if not 0 <= 2 * overlap_px < tile_px or tile_px - overlap_px < multiple_px:
-            most = min((tile_px - 1) // 2, tile_px - multiple_px)
+        if tile_px < least_px or tile_px % size_divisor_px:
+            least = -(-least_px // size_divisor_px) * size_divisor_px
+            raise ValueError(
+                f"this network takes tiles of a multiple of {size_divisor_px} px from {least} px on."
+            )
+        if not 0 <= 2 * overlap_px < tile_px or tile_px - overlap_px < size_divisor_px:
+            most = min((tile_px - 1) // 2, tile_px - size_divisor_px)
             raise ValueError(f"tiles of {tile_px} px can overlap by 0 to {most} px.")
 
         def axis(length: int) -> Axis:
-            padded = max(-(-length // multiple_px), -(-least_px // multiple_px)) * multiple_px
-            return Axis(length, padded, min(tile_px, padded), overlap_px, multiple_px)
+            padded = (
+                max(-(-length // size_divisor_px), -(-least_px // size_divisor_px))
+                * size_divisor_px
+            )
+            return Axis(length, padded, min(tile_px, padded), overlap_px, size_divisor_px)
 
         return cls(axis(height), axis(width))
 
@@ -208,12 +231,16 @@ def blended_rows(tiling: Tiling, tile: Callable[[Place], np.ndarray]) -> Iterato
     first, last = rows.before_px, rows.before_px + rows.length_px
     places = iter(tiling.places())
     waiting = current = None
-    for top, following, weight in zip(rows.starts, [*rows.starts[1:], rows.padded_px], rows.weights, strict=True):
+    for top, following, weight in zip(
+        rows.starts, [*rows.starts[1:], rows.padded_px], rows.weights, strict=True
+    ):
         for start, across in zip(columns.starts, columns.weights, strict=True):
             values = tile(next(places))
             if current is None:
                 current = np.zeros((rows.tile_px, columns.padded_px, values.shape[-1]), np.float32)
-            current[:, start : start + columns.tile_px] += (weight[:, None] * across)[..., None] * values
+            current[:, start : start + columns.tile_px] += (weight[:, None] * across)[
+                ..., None
+            ] * values
         assert current is not None
         if waiting is not None:
             current[: len(waiting)] += waiting

@@ -17,8 +17,8 @@ from cyclegan_tf.model.gradients import cast_weights, reading
 from cyclegan_tf.networks.layers import fast_routes
 
 # Below this, reflection inside the network would reach past the image.
-MIN_PX = 16
-WRITTEN_AS_READ = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
+MIN_SIZE_PX = 16
+WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
 
 # A graph of the 9-block network costs 0.6 s (tracing and the first call) on the 2-core CPU that takes 5 s per
 # megapixel, of which the layers' routes for known sizes saved 5 to 20 %: it pays after two megapixels, or 32 images
@@ -41,17 +41,19 @@ class Translator:
 
     Args:
       network: float (N, H, W, C) in [-1, 1] -> float32 of the same size; it treats each image of a batch alone.
-      multiple_px: sides the network takes are multiples of this.
+      size_divisor_px: sides the network takes are multiples of this.
     """
 
-    def __init__(self, network: keras.Model, multiple_px: int) -> None:
+    def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
         self.channels = network.input_shape[-1]
         self._network = network
         # Cast once for all images; later changes of the network are not seen.
         self._weights = cast_weights([network])
-        self._multiple_px = multiple_px
+        self._multiple_px = size_divisor_px
         self._any_size = self._graph((1, None, None))
-        self._graphs: OrderedDict[tuple[int, int, int], Callable[[tf.Tensor], tf.Tensor]] = OrderedDict()
+        self._graphs: OrderedDict[tuple[int, int, int], Callable[[tf.Tensor], tf.Tensor]] = (
+            OrderedDict()
+        )
         self._seen_px: Counter[tuple[int, int, int]] = Counter()
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -79,14 +81,20 @@ class Translator:
         if len(sizes) != 1:
             raise ValueError(f"a batch takes images of one padded size, and got {sorted(sizes)}")
         margins = [[self._margins(length) for length in image.shape[:2]] for image in images]
-        padded = [np.pad(p, [*m, (0, 0)], mode="reflect") for p, m in zip(images, margins, strict=True)]
+        padded = [
+            np.pad(p, [*m, (0, 0)], mode="reflect") for p, m in zip(images, margins, strict=True)
+        ]
         # As tensors, levels travel to a GPU as bytes and become floats there.
-        translated = self._run(tf.stack([image_io.to_signed(tf.constant(image)) for image in padded]))
+        translated = self._run(
+            tf.stack([image_io.to_signed(tf.constant(image)) for image in padded])
+        )
         results = []
         for image, margin, values in zip(images, margins, translated, strict=True):
             (height, width), (top, left) = image.shape[:2], (margin[0][0], margin[1][0])
             try:
-                cut = image_io.from_signed(values[top : top + height, left : left + width], 8 * image.itemsize)
+                cut = image_io.from_signed(
+                    values[top : top + height, left : left + width], 8 * image.itemsize
+                )
             except ValueError as error:  # NaN
                 raise UserError(str(error)) from error
             results.append(cut)
@@ -97,7 +105,7 @@ class Translator:
         return height + sum(self._margins(height)), width + sum(self._margins(width))
 
     def _margins(self, length: int) -> tuple[int, int]:
-        wanted = max(-(-length // self._multiple_px) * self._multiple_px, MIN_PX)
+        wanted = max(-(-length // self._multiple_px) * self._multiple_px, MIN_SIZE_PX)
         before = (wanted - length) // 2
         return before, wanted - length - before
 
@@ -105,7 +113,9 @@ class Translator:
         graph = self._graph_of_size(tuple(batch.shape[:3]))
         if graph is None:
             # One by one: a graph that knows that it has one image keeps the layers' routes for one.
-            return np.concatenate([self._any_size(batch[i : i + 1]).numpy() for i in range(len(batch))])
+            return np.concatenate(
+                [self._any_size(batch[i : i + 1]).numpy() for i in range(len(batch))]
+            )
         return graph(batch).numpy()
 
     def _graph_of_size(self, size: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor] | None:
@@ -124,7 +134,9 @@ class Translator:
         return self._graphs[size]
 
     def _graph(self, size: tuple[int | None, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
-        @tf.function(input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False)
+        @tf.function(
+            input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False
+        )
         def run(batch: tf.Tensor) -> tf.Tensor:
             with fast_routes(), reading(*self._weights):
                 return self._network(batch, training=False)
@@ -157,8 +169,8 @@ def plan(source: Path, target: Path) -> list[Task]:
         raise UserError(f"{source} does not exist; give an image or a folder of images.")
     if target.is_dir():
         return [_apart(source, _writable(target / source.name))]
-    if target.suffix.lower() not in WRITTEN_AS_READ:
-        raise UserError(f"{target} must end in one of {', '.join(WRITTEN_AS_READ)}.")
+    if target.suffix.lower() not in WRITABLE_SUFFIXES:
+        raise UserError(f"{target} must end in one of {', '.join(WRITABLE_SUFFIXES)}.")
     return [_apart(source, target)]
 
 
@@ -179,7 +191,7 @@ def _apart(source: Path, target: Path) -> Task:
 
 def _writable(path: Path) -> Path:
     """The same name, or .png where the kind can be read but not written."""
-    return path if path.suffix.lower() in WRITTEN_AS_READ else path.with_suffix(".png")
+    return path if path.suffix.lower() in WRITABLE_SUFFIXES else path.with_suffix(".png")
 
 
 def refuse_overwriting(tasks: Sequence[Task]) -> None:

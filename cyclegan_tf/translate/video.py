@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video_frames import HALF_LIFE_FRAMES, FrameTranslator
-from cyclegan_tf.translate.video_probe import Video, look_at, require
+from cyclegan_tf.translate.video_probe import Video, probe, require
 
 __all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_video", "require", "translate_video"]
 
@@ -59,7 +59,7 @@ def is_video(path: Path) -> bool:
 
 def translate_video(
     network: keras.Model,
-    multiple_px: int,
+    size_divisor_px: int,
     source: Path,
     target: Path,
     *,
@@ -78,7 +78,7 @@ def translate_video(
 
     Args:
       network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
-      multiple_px: sides the network takes are multiples of this.
+      size_divisor_px: sides the network takes are multiples of this.
       source: the video; read once completely before the first frame is translated, so that a broken one is told.
       target: the video to be; its folder is made if need be.
       half_life_frames: as for `FrameTranslator`.
@@ -100,8 +100,8 @@ def translate_video(
         )
     if not (half_life_frames >= 0 and math.isfinite(half_life_frames)):
         raise UserError(f"The half-life must be 0 frames or more, and is {half_life_frames:g}.")
-    video = look_at(source)
-    translate = FrameTranslator(network, multiple_px, half_life_frames)
+    video = probe(source)
+    translate = FrameTranslator(network, size_divisor_px, half_life_frames)
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
@@ -120,12 +120,18 @@ def translate_video(
 def _kind_of(target: Path) -> _Kind:
     kind = _KINDS.get(target.suffix.lower())
     if kind is None:
-        raise UserError(f"{target}: videos are written as {', '.join(_KINDS)}; give the output one of these endings.")
+        raise UserError(
+            f"{target}: videos are written as {', '.join(_KINDS)}; give the output one of these endings."
+        )
     return kind
 
 
 def _written(
-    video: Video, kind: _Kind, target: Path, partial: Path, translate: Callable[[np.ndarray], np.ndarray]
+    video: Video,
+    kind: _Kind,
+    target: Path,
+    partial: Path,
+    translate: Callable[[np.ndarray], np.ndarray],
 ) -> Iterator[None]:
     """Writes the translated video to `partial`; yields after each frame."""
     import av
@@ -133,7 +139,9 @@ def _written(
     with contextlib.ExitStack() as stack:
         container: Any = stack.enter_context(av.open(str(video.path)))
         with _writing(target):
-            output: Any = av.open(str(partial), "w", format=kind.container, container_options=kind.container_options)
+            output: Any = av.open(
+                str(partial), "w", format=kind.container, container_options=kind.container_options
+            )
         stack.callback(_close, output, target)
         with _writing(target):
             streams = _copied_streams(video, kind, target, container, output)
@@ -170,7 +178,9 @@ def _close(output: Any, target: Path) -> None:
         output.close()
 
 
-def _copied_streams(video: Video, kind: _Kind, target: Path, container: Any, output: Any) -> dict[int, Any]:
+def _copied_streams(
+    video: Video, kind: _Kind, target: Path, container: Any, output: Any
+) -> dict[int, Any]:
     """Begins the file; by number in the video the streams of the output, in the video's order."""
     streams = {}
     for stream in container.streams:
@@ -195,7 +205,9 @@ def _in_order(container: Any, streams: list[int], video: Video) -> Iterator[Any]
             elif packet.size:
                 yield packet
     except av.error.FFmpegError as error:
-        raise UserError(f"{video.path} is damaged ({error.strerror}); nothing was kept, give another video.") from error
+        raise UserError(
+            f"{video.path} is damaged ({error.strerror}); nothing was kept, give another video."
+        ) from error
 
 
 def _add_image(output: Any, video: Video, kind: _Kind) -> Any:
@@ -210,7 +222,9 @@ def _add_image(output: Any, video: Video, kind: _Kind) -> Any:
     if video.matrix:
         stream.set_display_matrix(video.matrix)
     stream.codec_context.color_range = _LIMITED_RANGE
-    stream.codec_context.colorspace = first.colorspace if first.colorspace in _MATRICES else _UNSPECIFIED
+    stream.codec_context.colorspace = (
+        first.colorspace if first.colorspace in _MATRICES else _UNSPECIFIED
+    )
     stream.codec_context.color_primaries = first.color_primaries
     stream.codec_context.color_trc = first.color_trc
     return stream
@@ -229,7 +243,9 @@ def _add_sound(output: Any, sound: Any, target: Path) -> Any:
     return stream
 
 
-def _translated(frame: Any, video: Video, translate: Callable[[np.ndarray], np.ndarray], pix_fmt: str) -> Any:
+def _translated(
+    frame: Any, video: Video, translate: Callable[[np.ndarray], np.ndarray], pix_fmt: str
+) -> Any:
     """A frame of the video -> the translated frame, ready for the encoder but for its time."""
     import av
     from av.video.reformatter import Interpolation as Way
@@ -243,7 +259,10 @@ def _translated(frame: Any, video: Video, translate: Callable[[np.ndarray], np.n
     turned_back = np.ascontiguousarray(np.rot90(translate(upright), -video.quarter_turns))
     colors = av.VideoFrame.from_ndarray(turned_back, format="rgb24")
     return colors.reformat(
-        format=pix_fmt, dst_colorspace=matrix, dst_color_range=_LIMITED_RANGE, interpolation=int(way)
+        format=pix_fmt,
+        dst_colorspace=matrix,
+        dst_color_range=_LIMITED_RANGE,
+        interpolation=int(way),
     )
 
 
@@ -251,5 +270,9 @@ def _time_of(frame: Any, video: Video, last_pts: int | None) -> int:
     """When the frame is shown, in the video's units; always after the one before, as encoders want it."""
     step = max(1, round(1 / (video.rate * video.time_base)))
     following = 0 if last_pts is None else last_pts + step
-    pts = following if frame.pts is None else round(frame.pts * (frame.time_base or video.time_base) / video.time_base)
+    pts = (
+        following
+        if frame.pts is None
+        else round(frame.pts * (frame.time_base or video.time_base) / video.time_base)
+    )
     return pts if last_pts is None else max(pts, last_pts + 1)

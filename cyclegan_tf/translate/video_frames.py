@@ -10,7 +10,11 @@ import tensorflow as tf
 
 from cyclegan_tf.model.gradients import cast_weights, reading
 from cyclegan_tf.networks.layers import InstanceNormalization, fast_routes
-from cyclegan_tf.networks.shared_normalization import set_rate, shared_layers, sharing_copy
+from cyclegan_tf.networks.shared_normalization import (
+    set_rate,
+    shared_layers,
+    with_shared_normalization,
+)
 from cyclegan_tf.translate.translator import Translator
 
 HALF_LIFE_FRAMES = 8.0
@@ -37,14 +41,16 @@ class FrameTranslator:
 
     Args:
       network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
-      multiple_px: sides the network takes are multiples of this.
+      size_divisor_px: sides the network takes are multiples of this.
       half_life_frames: after how many frames a frame's share has halved; 0 translates each as an image of its own.
     """
 
-    def __init__(self, network: keras.Model, multiple_px: int, half_life_frames: float) -> None:
-        follows = half_life_frames > 0 and any(isinstance(layer, InstanceNormalization) for layer in network.layers)
-        self._network = sharing_copy(network) if follows else network
-        self._translate = (_Following if follows else Translator)(self._network, multiple_px)
+    def __init__(self, network: keras.Model, size_divisor_px: int, half_life_frames: float) -> None:
+        follows = half_life_frames > 0 and any(
+            isinstance(layer, InstanceNormalization) for layer in network.layers
+        )
+        self._network = with_shared_normalization(network) if follows else network
+        self._translate = (_Following if follows else Translator)(self._network, size_divisor_px)
         self._later_rate = 1 - 0.5 ** (1 / half_life_frames) if follows else 1.0
         self._rate: float | None = None
         self._starts_scene = SceneCuts()
@@ -65,15 +71,21 @@ class FrameTranslator:
 class _Following(Translator):
     """A translator whose network's statistics go on from call to call."""
 
-    def __init__(self, network: keras.Model, multiple_px: int) -> None:
+    def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
         self._following = network
         self._read_once = cast_weights([network])
-        super().__init__(network, multiple_px)
+        super().__init__(network, size_divisor_px)
 
     def _graph(self, size: tuple[int | None, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
-        states = [state for layer in shared_layers(self._following) for state in (layer.mean, layer.variance)]
+        states = [
+            state
+            for layer in shared_layers(self._following)
+            for state in (layer.mean, layer.variance)
+        ]
 
-        @tf.function(input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False)
+        @tf.function(
+            input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False
+        )
         def run(batch: tf.Tensor) -> tf.Tensor:
             with fast_routes(), reading(*self._read_once) as scope:
                 translated = self._following(batch, training=False)
@@ -107,6 +119,8 @@ def _reduced(frame: np.ndarray) -> np.ndarray:
     for axis in (0, 1):
         parts = min(_REDUCED_PX, frame.shape[axis])
         starts = np.arange(parts) * frame.shape[axis] // parts
-        lengths = np.diff(np.append(starts, frame.shape[axis])).reshape([-1 if a == axis else 1 for a in range(3)])
+        lengths = np.diff(np.append(starts, frame.shape[axis])).reshape(
+            [-1 if a == axis else 1 for a in range(3)]
+        )
         frame = np.add.reduceat(frame, starts, axis=axis, dtype=np.float64) / lengths
     return frame

@@ -55,7 +55,7 @@ class Video:
     matrix: list[int] | None
 
 
-def look_at(path: Path) -> Video:
+def probe(path: Path) -> Video:
     """Reads a video once without decoding more than its first frame.
 
     Raises:
@@ -73,7 +73,13 @@ def look_at(path: Path) -> Video:
             end, corrupt = -math.inf, False
             for packet in container.demux():
                 if packet.size:
-                    end = max(end, float(((packet.pts or packet.dts or 0) + (packet.duration or 0)) * packet.time_base))
+                    end = max(
+                        end,
+                        float(
+                            ((packet.pts or packet.dts or 0) + (packet.duration or 0))
+                            * packet.time_base
+                        ),
+                    )
                     corrupt |= packet.is_corrupt
                 if packet.stream_index == video.index and (packet.size or first is None):
                     frames += bool(packet.size)
@@ -94,7 +100,9 @@ def look_at(path: Path) -> Video:
                 matrix=None if turned is None else np.frombuffer(bytes(turned), np.int32).tolist(),
             )
     except av.error.FFmpegError as error:
-        raise UserError(f"{path} is not a video, or is damaged or cut off ({error.strerror}); give another.") from error
+        raise UserError(
+            f"{path} is not a video, or is damaged or cut off ({error.strerror}); give another."
+        ) from error
 
 
 def _video_stream(container: Any, path: Path) -> Any:
@@ -103,12 +111,16 @@ def _video_stream(container: Any, path: Path) -> Any:
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
             if stream.codec_context is None:
-                raise UserError(f"{path}: there is no decoder for its images; convert it to H.264 first.")
+                raise UserError(
+                    f"{path}: there is no decoder for its images; convert it to H.264 first."
+                )
             return stream
     raise UserError(f"{path} holds no video; give a video.")
 
 
-def _refuse_cut_off(path: Path, container: Any, video: Any, frames: int, end: float, corrupt: bool) -> None:
+def _refuse_cut_off(
+    path: Path, container: Any, video: Any, frames: int, end: float, corrupt: bool
+) -> None:
     told = ((container.duration or 0) + (container.start_time or 0)) / 1_000_000
     short = end < told - _MISSING_SECONDS or frames < video.frames * (1 - _MISSING_FRAMES) - 1
     if corrupt or short:

@@ -27,7 +27,9 @@ def build_parser() -> cli.Parser:
         "stopped is simply started again. Images that fail are listed and the exit status is then 1.",
         epilog="All other options, as --runner, --direct_num_workers or --flink_master, are Beam's.",
     )
-    parser.add_argument("--model", type=str, help="Folder of a SavedModel, or of its versions: then the newest.")
+    parser.add_argument(
+        "--model", type=str, help="Folder of a SavedModel, or of its versions: then the newest."
+    )
     parser.add_argument(
         "--input",
         type=str,
@@ -35,7 +37,9 @@ def build_parser() -> cli.Parser:
         help="Pattern of images, quoted: * within a folder, ** across folders; may be given several times.",
     )
     parser.add_argument(
-        "--output", type=str, help="Folder; names in it are relative to the pattern's part before the first wildcard."
+        "--output",
+        type=str,
+        help="Folder; names in it are relative to the pattern's part before the first wildcard.",
     )
     parser.add_argument(
         "--dead_letters",
@@ -43,7 +47,9 @@ def build_parser() -> cli.Parser:
         default=None,
         help="File to list failures in, as JSON lines of path and reason; OUTPUT/dead_letters.jsonl by default.",
     )
-    parser.add_argument("--batch_size", type=int, default=8, help="Images translated in one call at most.")
+    parser.add_argument(
+        "--batch_size", type=int, default=8, help="Images translated in one call at most."
+    )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     return parser
 
@@ -60,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     require()
     # What Beam tells is about its own insides, or comes out of the job as an exception as well.
     logging.getLogger().setLevel(logging.CRITICAL)
-    with cli.quiet_start():
+    with cli.suppress_startup_logs():
         from cyclegan_tf.translate_beam import steps as beam_steps
     options = _beam_options(for_beam)
     output = _absolute(arguments.output)
@@ -118,7 +124,9 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             if equals or name == "--overwrite":
                 taking = None
         elif taking is None:
-            raise UserError(f"{word!r} belongs to no option; a pattern of images goes after --input, in quotes.")
+            raise UserError(
+                f"{word!r} belongs to no option; a pattern of images goes after --input, in quotes."
+            )
         else:
             taking.append(word)
             taking = None
@@ -142,7 +150,9 @@ def _beam_options(words: Sequence[str]) -> Any:
         runner = options.view_as(StandardOptions).runner
         create_runner(runner)
     except SystemExit as error:  # argparse has printed why
-        raise UserError(f"Beam's options {' '.join(words)} cannot be read; see the line above.") from error
+        raise UserError(
+            f"Beam's options {' '.join(words)} cannot be read; see the line above."
+        ) from error
     except ValueError as error:
         known = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
         raise UserError(f"--runner {runner} is not known to Beam, which has {known}.") from error
@@ -155,8 +165,14 @@ def _refuse_unknown(words: Sequence[str], options: Any) -> None:
     known = set(options.get_all_options())
     for word in words:
         name = word.split("=")[0]
-        if name.startswith("--") and name.removeprefix("--") not in known and not name.startswith("--no_"):
-            raise UserError(f"unknown option {name}: it is neither ours (see --help) nor one of Beam's.")
+        if (
+            name.startswith("--")
+            and name.removeprefix("--") not in known
+            and not name.startswith("--no_")
+        ):
+            raise UserError(
+                f"unknown option {name}: it is neither ours (see --help) nor one of Beam's."
+            )
 
 
 def _absolute(path: str) -> str:
@@ -194,7 +210,9 @@ def _model(folder: str) -> tuple[str, int]:
     try:
         with FileSystems.open(f"{folder}/saved_model.pb") as stream:
             message.ParseFromString(stream.read())
-        return folder, message.meta_graphs[0].signature_def[SIGNATURE].inputs[INPUT].tensor_shape.dim[3].size
+        return folder, message.meta_graphs[0].signature_def[SIGNATURE].inputs[
+            INPUT
+        ].tensor_shape.dim[3].size
     except (DecodeError, IndexError) as error:
         raise UserError(
             f"{folder} is damaged, or no SavedModel of a generator that takes {INPUT!r}; export it again."
@@ -207,11 +225,19 @@ def _refuse_empty(patterns: Sequence[str]) -> None:
     for pattern in patterns:
         (found,) = FileSystems.match([pattern], limits=[1])
         if not found.metadata_list:
-            raise UserError(f"--input {pattern} matches no file; put the pattern in quotes, and check its folder.")
+            raise UserError(
+                f"--input {pattern} matches no file; put the pattern in quotes, and check its folder."
+            )
 
 
 def _run(
-    options: Any, model: str, channels: int, patterns: list[str], output: str, dead_letters: str, arguments: Any
+    options: Any,
+    model: str,
+    channels: int,
+    patterns: list[str],
+    output: str,
+    dead_letters: str,
+    arguments: Any,
 ) -> dict[str, int]:
     """Runs the job to its end; how many images were translated, skipped and failed."""
     import apache_beam as beam
@@ -226,9 +252,14 @@ def _run(
         | "Find" >> beam.ParDo(steps.Find(output))
         # Names only: it also spreads the work over the workers.
         | "OfOneTarget" >> beam.GroupByKey()
-        | "Choose" >> beam.ParDo(steps.ChooseSource(arguments.overwrite)).with_outputs(steps.FAILURES, main="main")
+        | "Choose"
+        >> beam.ParDo(steps.ChooseSource(arguments.overwrite)).with_outputs(
+            steps.FAILURES, main="main"
+        )
     )
-    read = chosen.main | "Read" >> beam.ParDo(steps.Read(channels)).with_outputs(steps.FAILURES, main="main")
+    read = chosen.main | "Read" >> beam.ParDo(steps.Read(channels)).with_outputs(
+        steps.FAILURES, main="main"
+    )
     written = (
         read.main
         | "Translate" >> RunInference(steps.SavedModelHandler(model, arguments.batch_size))

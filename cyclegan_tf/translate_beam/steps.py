@@ -26,7 +26,7 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.translate.translator import WRITTEN_AS_READ
+from cyclegan_tf.translate.translator import WRITABLE_SUFFIXES
 
 NAMESPACE = "cyclegan_tf"
 TRANSLATED, SKIPPED, FAILED = "translated", "skipped", "failed"
@@ -64,14 +64,16 @@ def is_local(path: str) -> bool:
 
 def fixed_part(pattern: str) -> str:
     """The folders of a pattern before its first wildcard, with the last slash; outputs are named relative to it."""
-    first = min((pattern.find(sign) for sign in _WILDCARDS if sign in pattern), default=len(pattern))
+    first = min(
+        (pattern.find(sign) for sign in _WILDCARDS if sign in pattern), default=len(pattern)
+    )
     return pattern[: pattern.rfind("/", 0, first) + 1]
 
 
 def target_of(source: str, pattern: str, output: str) -> str:
     """Where the translation of a file goes that a pattern matched; as .png where its kind is not written."""
     relative, suffix = os.path.splitext(source.removeprefix(fixed_part(pattern)))
-    suffix = suffix if suffix.lower() in WRITTEN_AS_READ else ".png"
+    suffix = suffix if suffix.lower() in WRITABLE_SUFFIXES else ".png"
     return f"{output.rstrip('/')}/{relative}{suffix}"
 
 
@@ -100,7 +102,9 @@ class ChooseSource(beam.DoFn):
         """See the class."""
         target, sources = found[0], sorted(set(found[1]))
         for other in sources[1:]:
-            yield beam.pvalue.TaggedOutput(FAILURES, (other, f"another image, {sources[0]}, goes to {target}"))
+            yield beam.pvalue.TaggedOutput(
+                FAILURES, (other, f"another image, {sources[0]}, goes to {target}")
+            )
         if not self._overwrite and FileSystems.exists(target):
             self._skipped.inc()
         else:
@@ -176,7 +180,9 @@ class SavedModelHandler(ModelHandler):
             sizes.setdefault(example.levels.shape, []).append(index)
         results: list[Example] = list(batch)
         for indices in sizes.values():
-            for index, result in zip(indices, _translated(translate, [batch[i] for i in indices]), strict=True):
+            for index, result in zip(
+                indices, _translated(translate, [batch[i] for i in indices]), strict=True
+            ):
                 results[index] = result
         return results
 
@@ -208,7 +214,11 @@ def _translated(translate: Any, examples: Sequence[Example]) -> list[Example]:
         if len(examples) > 1:
             return [result for example in examples for result in _translated(translate, [example])]
         lacking = isinstance(error, tf.errors.ResourceExhaustedError)
-        reason = "needs more memory than there is" if lacking else f"the model refuses it: {_short(error)}"
+        reason = (
+            "needs more memory than there is"
+            if lacking
+            else f"the model refuses it: {_short(error)}"
+        )
         return [Example(examples[0].source, examples[0].target, examples[0].levels, reason)]
     return [_leveled(example, value) for example, value in zip(examples, values, strict=True)]
 
@@ -250,7 +260,9 @@ class Write(beam.DoFn):
         except UserError as error:
             yield beam.pvalue.TaggedOutput(FAILURES, (example.source, str(error)))
         except OSError as error:
-            raise UserError(f"{example.target} cannot be written: {error.strerror or error}.") from error
+            raise UserError(
+                f"{example.target} cannot be written: {error.strerror or error}."
+            ) from error
         else:
             self._written.inc()
 
@@ -264,7 +276,11 @@ class Write(beam.DoFn):
             return
         with tempfile.TemporaryDirectory() as folder:
             image_io.save(Path(folder, name), example.levels)
-            write_whole(example.target, Path(folder, name).read_bytes(), f"{partial_folder(self._output)}/{name}")
+            write_whole(
+                example.target,
+                Path(folder, name).read_bytes(),
+                f"{partial_folder(self._output)}/{name}",
+            )
 
 
 def partial_folder(output: str) -> str:
@@ -275,7 +291,9 @@ def partial_folder(output: str) -> str:
 def remove_partial_files(output: str) -> None:
     """Removes what a killed job left."""
     folder = partial_folder(output)
-    if any(match.metadata_list for match in FileSystems.match([f"{folder}/**"])) or FileSystems.exists(folder):
+    if any(
+        match.metadata_list for match in FileSystems.match([f"{folder}/**"])
+    ) or FileSystems.exists(folder):
         FileSystems.delete([folder])
 
 
@@ -310,8 +328,15 @@ class WriteDeadLetters(beam.DoFn):
         """
         found = sorted(set(failures))
         self._failed.inc(len(found))
-        lines = [json.dumps({"path": path, "reason": reason}, ensure_ascii=False) + "\n" for path, reason in found]
+        lines = [
+            json.dumps({"path": path, "reason": reason}, ensure_ascii=False) + "\n"
+            for path, reason in found
+        ]
         try:
-            write_whole(self._path, "".join(lines).encode(), f"{self._path}.{uuid.uuid4().hex}.partial")
+            write_whole(
+                self._path, "".join(lines).encode(), f"{self._path}.{uuid.uuid4().hex}.partial"
+            )
         except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror or error}.") from error
+            raise UserError(
+                f"{self._path} cannot be written: {error.strerror or error}."
+            ) from error

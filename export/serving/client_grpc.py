@@ -19,7 +19,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 MAX_ANSWER_BYTES = 256 * 2**20  # gRPC refuses answers above 4 MiB unless told
 
 
-def translate(image: bytes, address: str, model: str, version: int | None, timeout_s: float) -> bytes:
+def translate(
+    image: bytes, address: str, model: str, version: int | None, timeout_s: float
+) -> bytes:
     """The bytes of a JPEG or PNG -> the bytes of a PNG.
 
     Raises:
@@ -39,7 +41,9 @@ def translate(image: bytes, address: str, model: str, version: int | None, timeo
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--model", required=True)
@@ -49,7 +53,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         image = arguments.input.read_bytes()
-        png = translate(image, arguments.address, arguments.model, arguments.version, arguments.timeout_s)
+        png = translate(
+            image, arguments.address, arguments.model, arguments.version, arguments.timeout_s
+        )
     except grpc.RpcError as error:
         print(f"error: {error.code().name}: {error.details()}", file=sys.stderr)
         return 1

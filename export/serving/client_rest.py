@@ -24,9 +24,15 @@ def translate(image: bytes, url: str, model: str, version: int | None, timeout_s
     """
     which = f"/versions/{version}" if version is not None else ""
     address = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(model, safe='')}{which}:predict"
-    body = {"signature_name": "image_bytes", "instances": [{"b64": base64.b64encode(image).decode("ascii")}]}
+    body = {
+        "signature_name": "image_bytes",
+        "instances": [{"b64": base64.b64encode(image).decode("ascii")}],
+    }
     request = urllib.request.Request(
-        address, json.dumps(body).encode("ascii"), {"Content-Type": "application/json"}, method="POST"
+        address,
+        json.dumps(body).encode("ascii"),
+        {"Content-Type": "application/json"},
+        method="POST",
     )
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as response:
@@ -43,7 +49,9 @@ def translate(image: bytes, url: str, model: str, version: int | None, timeout_s
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--model", required=True)
@@ -53,7 +61,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         image = arguments.input.read_bytes()
-        png = translate(image, arguments.url, arguments.model, arguments.version, arguments.timeout_s)
+        png = translate(
+            image, arguments.url, arguments.model, arguments.version, arguments.timeout_s
+        )
     except (OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

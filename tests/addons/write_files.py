@@ -60,7 +60,9 @@ class InstanceNormalization(layers.Layer):
     def build(self, input_shape):
         """Makes scale and offset."""
         size = input_shape[-1:]
-        self.scale = self.add_weight("scale", size, initializer=tf.random_normal_initializer(1.0, 0.02))
+        self.scale = self.add_weight(
+            "scale", size, initializer=tf.random_normal_initializer(1.0, 0.02)
+        )
         self.offset = self.add_weight("offset", size, initializer="zeros")
 
     def call(self, inputs):
@@ -83,7 +85,9 @@ def resnet(name, filters=4, blocks=2, size=32, padding=ReflectionPadding2D):
         return layers.Activation("relu")(x) if activate else x
 
     def conv(width, side, **options):
-        return layers.Conv2D(width, (side, side), kernel_initializer=kernels(), use_bias=False, **options)
+        return layers.Conv2D(
+            width, (side, side), kernel_initializer=kernels(), use_bias=False, **options
+        )
 
     inputs = layers.Input((size, size, 3), name=f"{name}_input")
     x = unit(padding(padding=(3, 3))(inputs), conv(filters, 7))
@@ -96,7 +100,9 @@ def resnet(name, filters=4, blocks=2, size=32, padding=ReflectionPadding2D):
         x = layers.add([x, y])
     for _ in range(2):
         filters //= 2
-        up = layers.Conv2DTranspose(filters, (3, 3), (2, 2), "same", kernel_initializer=kernels(), use_bias=False)
+        up = layers.Conv2DTranspose(
+            filters, (3, 3), (2, 2), "same", kernel_initializer=kernels(), use_bias=False
+        )
         x = unit(x, up)
     x = layers.Conv2D(3, (7, 7), padding="valid")(padding(padding=(3, 3))(x))
     return tf.keras.Model(inputs, layers.Activation("tanh")(x), name=name)
@@ -123,8 +129,12 @@ def unet(filters=4, depth=5, norm=InstanceNormalization):
         skips.append(x)
     join = layers.Concatenate()
     for level, skip in zip(range(depth - 1), reversed(skips[:-1]), strict=True):
-        convolution = layers.Conv2DTranspose(widths[depth - 2 - level], 4, use_bias=False, **options())
-        x = chain(convolution, norm(), *([layers.Dropout(0.5)] if level < 3 else []), layers.ReLU())(x)
+        convolution = layers.Conv2DTranspose(
+            widths[depth - 2 - level], 4, use_bias=False, **options()
+        )
+        x = chain(
+            convolution, norm(), *([layers.Dropout(0.5)] if level < 3 else []), layers.ReLU()
+        )(x)
         x = join([x, skip])
     return tf.keras.Model(inputs, layers.Conv2DTranspose(3, 4, activation="tanh", **options())(x))
 
@@ -132,7 +142,9 @@ def unet(filters=4, depth=5, norm=InstanceNormalization):
 def mixture():
     """What people wrote besides: functions of TensorFlow, shared layers, other axes, groups, a model within."""
     inner_input = layers.Input((None, None, 4))
-    y = layers.Conv2D(4, 3, padding="same", activation="relu", kernel_initializer=kernels())(inner_input)
+    y = layers.Conv2D(4, 3, padding="same", activation="relu", kernel_initializer=kernels())(
+        inner_input
+    )
     inner = tf.keras.Model(inner_input, tfa.layers.GroupNormalization(groups=2)(y), name="inner")
     inputs = layers.Input((16, 24, 3))
     x = tf.pad(inputs, [[0, 0], [2, 2], [2, 2], [0, 0]], "REFLECT")
@@ -167,7 +179,11 @@ def shake(network):
     """Random values for what begins at zero or one."""
     for variable in network.weights:
         if len(variable.shape) == 1:
-            start = 1.0 if any(word in variable.name for word in ("gamma", "scale", "variance")) else 0.0
+            start = (
+                1.0
+                if any(word in variable.name for word in ("gamma", "scale", "variance"))
+                else 0.0
+            )
             variable.assign(start + RANDOM.uniform(-0.4, 0.4, variable.shape))
 
 
@@ -210,7 +226,10 @@ def save_pair(folder):
     both.save_weights(folder / "pair_checkpoint", save_format="tf")
     both.save(folder / "pair_saved_model", save_format="tf")
     objects = tf.train.Checkpoint(
-        generator_g=first, generator_f=second, discriminator_x=judge, optimizer=tf.keras.optimizers.Adam()
+        generator_g=first,
+        generator_f=second,
+        discriminator_x=judge,
+        optimizer=tf.keras.optimizers.Adam(),
     )
     objects.save(str(folder / "pair_objects"))
 
@@ -257,7 +276,14 @@ def write_norms(folder):
         for name, value in zip(["x", *names], gradients, strict=True):
             arrays[f"{number}/to_{name}"] = value.numpy()
         arrays[f"{number}/y"], arrays[f"{number}/upstream"] = y.numpy(), upstream.numpy()
-        told.append({"class": kind.__name__, "settings": settings, "weights": names, "config": plain_config(layer)})
+        told.append(
+            {
+                "class": kind.__name__,
+                "settings": settings,
+                "weights": names,
+                "config": plain_config(layer),
+            }
+        )
     np.savez(folder / "norms.npz", **arrays)
     (folder / "norms.json").write_text(json.dumps(told, indent=1))
 
@@ -273,12 +299,18 @@ def main(folder):
     logging.set_verbosity("error")
     tf.get_logger().setLevel("ERROR")
     tf.keras.utils.set_random_seed(1)
-    versions = {"tensorflow": tf.__version__, "tensorflow_addons": tfa.__version__, "keras": version("keras")}
+    versions = {
+        "tensorflow": tf.__version__,
+        "tensorflow_addons": tfa.__version__,
+        "keras": version("keras"),
+    }
     (folder / "versions.json").write_text(json.dumps(versions))
     write_norms(folder)
     save(folder, "resnet", resnet("generator"), images(32, 32))
     save(folder, "unet", unet(), images(64, 32))
-    save(folder, "addons_unet", unet(depth=3, norm=tfa.layers.InstanceNormalization), images(16, 24))
+    save(
+        folder, "addons_unet", unet(depth=3, norm=tfa.layers.InstanceNormalization), images(16, 24)
+    )
     save(folder, "mixture", mixture(), images(16, 24))
     bare = resnet("bare", padding=BareReflectionPadding2D)
     shake(bare)
@@ -286,7 +318,9 @@ def main(folder):
     write_computed(folder / "bare.npz", bare, x)
     bare.save(folder / "bare_saved_model", save_format="tf")
     save_pair(folder)
-    print(f"written with TensorFlow {versions['tensorflow']} and tensorflow-addons {versions['tensorflow_addons']}")
+    print(
+        f"written with TensorFlow {versions['tensorflow']} and tensorflow-addons {versions['tensorflow_addons']}"
+    )
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def planned(*words):
 
 
 def words_of(run):
-    return [str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words]
+    return [
+        str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words
+    ]
 
 
 def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
@@ -64,7 +66,16 @@ def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
     assert demo["demo/batch_4-2"] == (
         f"--config configs/ablation/full.yaml {common} --data.batch_size 4 --training.max_steps 150 --training.seed 2"
     )
-    (run,) = planned("--set", "facades", "--data", str(tmp_path), "--only", "full", "--out", str(tmp_path / "out"))
+    (run,) = planned(
+        "--set",
+        "facades",
+        "--data",
+        str(tmp_path),
+        "--only",
+        "full",
+        "--out",
+        str(tmp_path / "out"),
+    )
     assert run.path == tmp_path / "out" / "facades" / "full-0"
     assert " ".join(run.words) == (
         f"--config configs/ablation/full.yaml {common} --training.ema 50 --data.source {tmp_path} "
@@ -76,10 +87,16 @@ def test_every_command_is_one_that_training_takes():
     experiments = {}
     for run in planned("--set", "demo", "--seeds", "7"):
         experiments[run.variant.name] = train.resolve(words_of(run))[1]
-    assert len(experiments) == len(ablation.PAPER + ablation.MORE + ablation.MODERN + ablation.IDEAS)
+    assert len(experiments) == len(
+        ablation.PAPER + ablation.MORE + ablation.MODERN + ablation.IDEAS
+    )
     assert {e.training.seed for e in experiments.values()} == {7}
     full = experiments.pop("full")
-    assert all(e.loss != full.loss for name, e in experiments.items() if name in {v.name for v in ablation.PAPER})
+    assert all(
+        e.loss != full.loss
+        for name, e in experiments.items()
+        if name in {v.name for v in ablation.PAPER}
+    )
     for variant in ablation.MORE:
         changed = experiments[variant.name].as_dict()
         differing = {
@@ -102,13 +119,17 @@ def test_the_modern_line_is_the_modern_config():
 
 
 def test_an_idea_is_laid_over_the_modern_line():
-    runs = planned("--set", "demo", "--only", "modern", *(v.name for v in ablation.IDEAS), "--seeds", "0")
+    runs = planned(
+        "--set", "demo", "--only", "modern", *(v.name for v in ablation.IDEAS), "--seeds", "0"
+    )
     modern = train.resolve(words_of(runs[0]))[1].as_dict()
     for run in runs[1:]:
         given = train.resolve(words_of(run))[1].as_dict()
         assert given["generator"] == modern["generator"]
         assert (run.variant.idea is None) == (given != modern), run.name
-        assert run.variant.idea is None or run.told.startswith(f"ideas.py {run.variant.idea} --config")
+        assert run.variant.idea is None or run.told.startswith(
+            f"ideas.py {run.variant.idea} --config"
+        )
     assert {v.idea for v in ablation.IDEAS} - {None} == set(ideas.IDEAS)
 
 
@@ -121,13 +142,17 @@ def test_every_set_has_a_table_and_variants_of_the_demo(name, tmp_path):
 
 
 def test_results_hold_no_path_of_the_machine(tmp_path):
-    (run,) = planned("--set", "maps", "--data", str(tmp_path / "maps"), "--only", "full", "--seeds", "0")
+    (run,) = planned(
+        "--set", "maps", "--data", str(tmp_path / "maps"), "--only", "full", "--seeds", "0"
+    )
     assert str(tmp_path) not in run.told
     assert "--data.source maps --training.max_steps 600" in run.told
 
 
 def test_raw_and_averaged_weights_come_from_one_run(pretender, capsys):
-    runs = planned("--set", "demo", "--only", "full", "ema", "--seeds", "0", "--out", str(pretender))
+    runs = planned(
+        "--set", "demo", "--only", "full", "ema", "--seeds", "0", "--out", str(pretender)
+    )
     assert [run.name for run in runs] == ["demo/full-0", "demo/ema-0"]
     assert runs[0].path == runs[1].path
     assert runs[0].words == runs[1].words
@@ -136,27 +161,56 @@ def test_raw_and_averaged_weights_come_from_one_run(pretender, capsys):
 
 
 def test_what_the_results_hold_is_not_trained_again(pretender, capsys):
-    words = ["--set", "demo", "--only", "resize", "vanilla", "--seeds", "0", "--out", str(pretender)]
-    ablation.write_lines(pretender / "demo.jsonl", [{"run": "demo/resize-0"}, {"run": "demo/vanilla-0"}])
+    words = [
+        "--set",
+        "demo",
+        "--only",
+        "resize",
+        "vanilla",
+        "--seeds",
+        "0",
+        "--out",
+        str(pretender),
+    ]
+    ablation.write_lines(
+        pretender / "demo.jsonl", [{"run": "demo/resize-0"}, {"run": "demo/vanilla-0"}]
+    )
     assert ablation.main(words) == 0
     assert "training" not in capsys.readouterr().out
 
 
 def test_only_what_is_missing_is_trained(pretender, capsys):
-    runs = planned("--set", "demo", "--only", "full", "resize", "--seeds", "0", "1", "--out", str(pretender))
+    runs = planned(
+        "--set", "demo", "--only", "full", "resize", "--seeds", "0", "1", "--out", str(pretender)
+    )
     runs[1].path.mkdir(parents=True)
     (runs[1].path / "generator_yx.keras").write_text("")
     ablation.train_missing(runs, 1)
     assert all(run.finished for run in runs)
     assert not (runs[1].path / "words").exists()
-    assert (runs[0].path / "words").read_text() == f"--run_dir {runs[0].path} {' '.join(runs[0].words)}"
+    assert (
+        runs[0].path / "words"
+    ).read_text() == f"--run_dir {runs[0].path} {' '.join(runs[0].words)}"
     assert capsys.readouterr().out.count("training demo/") == 3
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins no process to a core")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity"), reason="the system pins no process to a core"
+)
 def test_lanes_have_a_core_each(pretender):
     mine = sorted(os.sched_getaffinity(0))
-    runs = planned("--set", "demo", "--only", "full", "resize", "pool_off", "--seeds", "0", "--out", str(pretender))
+    runs = planned(
+        "--set",
+        "demo",
+        "--only",
+        "full",
+        "resize",
+        "pool_off",
+        "--seeds",
+        "0",
+        "--out",
+        str(pretender),
+    )
     ablation.train_missing(runs, 2)
     cores = [json.loads(run.path.with_name(f"{run.path.name}.log").read_text()) for run in runs]
     assert all(len(core) == 1 and core[0] in mine for core in cores)
@@ -165,7 +219,17 @@ def test_lanes_have_a_core_each(pretender):
 
 def test_a_training_that_fails_is_told_and_does_not_stop_the_others(pretender, capsys, monkeypatch):
     monkeypatch.setattr(ablation, "score_finished", lambda *given: [])
-    words = ["--set", "demo", "--only", "gan_alone", "full", "--seeds", "0", "--out", str(pretender)]
+    words = [
+        "--set",
+        "demo",
+        "--only",
+        "gan_alone",
+        "full",
+        "--seeds",
+        "0",
+        "--out",
+        str(pretender),
+    ]
     assert ablation.main(words) == 1
     told = capsys.readouterr().out
     assert "demo/gan_alone-0 ended with status 3" in told
@@ -192,12 +256,23 @@ def test_mistakes_are_told(words, message):
 
 
 def line(name, seed, title="A title", **scores):
-    facts = {"run": f"demo/{name}-{seed}", "name": name, "title": title, "seed": seed, "steps": 600, "minutes": 3.0}
+    facts = {
+        "run": f"demo/{name}-{seed}",
+        "name": name,
+        "title": title,
+        "seed": seed,
+        "steps": 600,
+        "minutes": 3.0,
+    }
     return {**facts, "xy": scores, "yx": {}}
 
 
 def rows(text):
-    return {cells[1]: cells[2:-1] for row in text.splitlines() if len(cells := [c.strip() for c in row.split("|")]) > 2}
+    return {
+        cells[1]: cells[2:-1]
+        for row in text.splitlines()
+        if len(cells := [c.strip() for c in row.split("|")]) > 2
+    }
 
 
 def test_table_has_mean_and_spread_in_the_papers_order():
@@ -205,10 +280,16 @@ def test_table_has_mean_and_spread_in_the_papers_order():
         line("full", 1, "Full", psnr=21.0, ssim=0.5),
         line("full", 0, "Full", psnr=20.0, ssim=None),
         line("cycle_alone", 0, "Cycle alone", psnr=10.0),
-        {"run": "demo/baselines", "xy": {"constant": {"psnr": 15.0}, "truth": {"checkerboard": 0.5}}, "yx": {}},
+        {
+            "run": "demo/baselines",
+            "xy": {"constant": {"psnr": 15.0}, "truth": {"checkerboard": 0.5}},
+            "yx": {},
+        },
         {"run": "facades/full-0", "name": "full"},
     ]
-    first, second = ablation_table.markdown("demo", lines, ["cycle_alone", "full"]).split("### ")[1:]
+    first, second = ablation_table.markdown("demo", lines, ["cycle_alone", "full"]).split("### ")[
+        1:
+    ]
     found = rows(first)
     place = found["Loss"].index
     assert list(found) == ["Loss", "---", "Cycle alone", "Full", "constant", "truth"]
@@ -230,7 +311,18 @@ def test_photo_to_labels_has_the_columns_of_table_5():
 @pytest.mark.slow
 def test_real_trainings_are_scored_once(tmp_path, capsys):
     data = tiny.folder(tmp_path / "images", size=80)
-    words = ["--set", "color", "--data", str(data), "--only", "modern", "--steps", "4", "--seeds", "0"]
+    words = [
+        "--set",
+        "color",
+        "--data",
+        str(data),
+        "--only",
+        "modern",
+        "--steps",
+        "4",
+        "--seeds",
+        "0",
+    ]
     words += ["--out", str(tmp_path)]
     assert ablation.main(words) == 0
     (baselines, scored) = ablation.read_lines(tmp_path / "color.jsonl")

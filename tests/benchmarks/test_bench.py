@@ -51,9 +51,16 @@ def results():
                 row("ours-bfloat16", 0.9, ratio=4.5, peak_rss_bytes=2**31),
                 row("torch-float32-nhwc", 2.2, ratio=1.8),
                 row("torch-bfloat16-nchw", 1.2, ratio=3.3, alternated_with_reference=False),
-                {"contender": "torch-bfloat16-nhwc-compile", "first_s": None, "peak_rss_bytes": 0, "error": "no gcc"},
+                {
+                    "contender": "torch-bfloat16-nhwc-compile",
+                    "first_s": None,
+                    "peak_rss_bytes": 0,
+                    "error": "no gcc",
+                },
             ),
-            "pipeline-cache": case("pipeline-cache", row(REFERENCE, 0.02), row("ours-bfloat16", 0.001)),
+            "pipeline-cache": case(
+                "pipeline-cache", row(REFERENCE, 0.02), row("ours-bfloat16", 0.001)
+            ),
         },
     }
 
@@ -68,7 +75,9 @@ def test_flops_of_a_step_by_hand():
     judging = 2 * 40 + 2 * 40
     judges = 4 * 40 + 4 * 40 + 4 * 36
     assert floor.step_flops(macs, batch=3) == 2 * 3 * (generators + judging + judges)
-    assert floor.step_flops(macs, 1) - floor.step_flops(macs, 1, identity=False) == 2 * 2 * (100 + 100 + 90)
+    assert floor.step_flops(macs, 1) - floor.step_flops(macs, 1, identity=False) == 2 * 2 * (
+        100 + 100 + 90
+    )
 
 
 def test_macs_of_tiny_networks_by_hand():
@@ -99,12 +108,19 @@ def test_best_rate_is_the_best_of_both_frameworks():
 def test_default_contender_is_measured_once():
     names = [job.name for job in jobs_of(CASES["step-256-4"], "ours-float32")]
     assert names == [REFERENCE, "ours-float32", "torch-bfloat16-nchw"]
-    assert [job.name for job in jobs_of(CASES["folder"], "ours-bfloat16", only={DEFAULT})] == ["ours-bfloat16"]
+    assert [job.name for job in jobs_of(CASES["folder"], "ours-bfloat16", only={DEFAULT})] == [
+        "ours-bfloat16"
+    ]
 
 
 def test_all_contenders_where_they_can():
-    assert {job.name for job in jobs_of(CASES["step-256-4"], "ours-float32", every=True)} == set(CONTENDERS)
-    assert not any(job.framework == "keras" for job in jobs_of(CASES["translation-512"], "ours-float32", every=True))
+    assert {job.name for job in jobs_of(CASES["step-256-4"], "ours-float32", every=True)} == set(
+        CONTENDERS
+    )
+    assert not any(
+        job.framework == "keras"
+        for job in jobs_of(CASES["translation-512"], "ours-float32", every=True)
+    )
 
 
 def test_job_survives_json_and_names_itself():
@@ -140,9 +156,18 @@ def test_targets(results):
 
 def test_markdown_has_every_row_and_reason(results):
     text = report.markdown(results)
-    for expected in ("ours-bfloat16 (default)", "no gcc", "not alternated", "Step over floor", "images/s", "1000.0"):
+    for expected in (
+        "ours-bfloat16 (default)",
+        "no gcc",
+        "not alternated",
+        "Step over floor",
+        "images/s",
+        "1000.0",
+    ):
         assert expected in text
-    columns = {line.count("|") for line in text.split("### ")[1].splitlines() if line.startswith("|")}
+    columns = {
+        line.count("|") for line in text.split("### ")[1].splitlines() if line.startswith("|")
+    }
     assert len(columns) == 1
 
 
@@ -169,7 +194,10 @@ def test_chart(results, tmp_path):
 def test_without_torch_one_sentence_and_2(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
     assert bench.main(["--out", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == 'error: PyTorch is not installed: pip install "cyclegan-tf[bench]"\n'
+    assert (
+        capsys.readouterr().err
+        == 'error: PyTorch is not installed: pip install "cyclegan-tf[bench]"\n'
+    )
 
 
 # Processes.
@@ -199,7 +227,9 @@ def pretenders(tmp_path, monkeypatch):
 
 def measured(log, *names, memory=10**12, rounds=3, monkeypatch=None):
     monkeypatch.setattr(measure, "memory_bytes", lambda field: memory)
-    found = measure.Measurement(CASE, [CONTENDERS[name] for name in names], log, lambda text: None, rounds).run()
+    found = measure.Measurement(
+        CASE, [CONTENDERS[name] for name in names], log, lambda text: None, rounds
+    ).run()
     return found, {row["contender"]: row for row in found["rows"]}
 
 
@@ -253,7 +283,14 @@ def test_a_loss_that_is_not_finite_is_no_result(monkeypatch):
 def test_our_input_pipeline_counts_both_domains(tmp_path):
     ours.draw_images(tmp_path / "drawn", 2, 32)
     turn = worker.timed(
-        Job("loader", folder=str(tmp_path / "drawn"), target=str(tmp_path / "run"), cache="memory", **TINY), "loader"
+        Job(
+            "loader",
+            folder=str(tmp_path / "drawn"),
+            target=str(tmp_path / "run"),
+            cache="memory",
+            **TINY,
+        ),
+        "loader",
     )
     assert turn(1)["values"]["images"] == 4
 
@@ -275,7 +312,9 @@ def test_a_wrong_weight_of_a_loss_is_noticed(monkeypatch):
     from peers import torch_cyclegan
 
     monkeypatch.setattr(torch_cyclegan, "IDENTITY_WEIGHT", 4.8)
-    with pytest.raises(agreement.DisagreementError, match="weights of the loss terms disagree: identity"):
+    with pytest.raises(
+        agreement.DisagreementError, match="weights of the loss terms disagree: identity"
+    ):
         agreement.check(Job("agreement", **TINY))
 
 
@@ -299,9 +338,12 @@ def test_wrong_gradients_behind_right_losses_are_noticed(monkeypatch):
 
 def test_a_wrong_loss_is_noticed():
     with pytest.raises(
-        agreement.DisagreementError, match=r"losses disagree: cycle_y is 0\.5 in one, 0\.4 in the other"
+        agreement.DisagreementError,
+        match=r"losses disagree: cycle_y is 0\.5 in one, 0\.4 in the other",
     ):
-        agreement.compare_numbers("losses", {"cycle_x": 1.0, "cycle_y": 0.5}, {"cycle_x": 1.0, "cycle_y": 0.4}, 1e-4)
+        agreement.compare_numbers(
+            "losses", {"cycle_x": 1.0, "cycle_y": 0.5}, {"cycle_x": 1.0, "cycle_y": 0.4}, 1e-4
+        )
 
 
 def test_weights_that_step_elsewhere_are_noticed():

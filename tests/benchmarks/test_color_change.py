@@ -27,7 +27,10 @@ def photos(tmp_path):
 
 def contents(folder):
     """Images by name, that of a photo in a subfolder being SUBFOLDER_NAME."""
-    return {"_".join(p.relative_to(folder).parts): np.asarray(Image.open(p)) for p in folder.rglob("*.png")}
+    return {
+        "_".join(p.relative_to(folder).parts): np.asarray(Image.open(p))
+        for p in folder.rglob("*.png")
+    }
 
 
 def test_change_by_hand():
@@ -43,7 +46,11 @@ def test_change_by_hand():
 
 def test_change_clips_nothing_and_can_be_undone():
     levels = np.arange(0, 256, 15)
-    grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(1, -1, 3).astype(np.uint8)
+    grid = (
+        np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1)
+        .reshape(1, -1, 3)
+        .astype(np.uint8)
+    )
     changed = color_change.change(grid)
     assert changed[0, 0].tolist() == [0, 0, 0]
     assert changed[0, -1].tolist() == [255, 255, 255]
@@ -54,7 +61,9 @@ def test_change_clips_nothing_and_can_be_undone():
 
 
 def test_change_is_not_linear():
-    black, gray, light = (color_change.change(np.full((1, 1, 3), level, np.uint8))[0, 0] for level in (0, 100, 200))
+    black, gray, light = (
+        color_change.change(np.full((1, 1, 3), level, np.uint8))[0, 0] for level in (0, 100, 200)
+    )
     assert black.max() == 0
     assert np.abs(light - 2.0 * gray).max() > 20
 
@@ -62,7 +71,9 @@ def test_change_is_not_linear():
 def test_psnr_of_the_unchanged_input():
     images = [noise(8, 8, seed=seed) for seed in (0, 1)]
     errors = [np.mean((p.astype(float) - color_change.change(p)) ** 2) for p in images]
-    assert color_change.psnr_of_input(images) == pytest.approx(np.mean(10 * np.log10(255**2 / np.array(errors))))
+    assert color_change.psnr_of_input(images) == pytest.approx(
+        np.mean(10 * np.log10(255**2 / np.array(errors)))
+    )
 
 
 def test_halves_share_no_photo_and_the_test_split_is_paired(photos, tmp_path, capsys):
@@ -75,7 +86,9 @@ def test_halves_share_no_photo_and_the_test_split_is_paired(photos, tmp_path, ca
     for part in ("trainA", "testA"):
         assert all(np.array_equal(image, original[name]) for name, image in made[part].items())
     for part in ("trainB", "testB"):
-        assert all(np.array_equal(p, color_change.change(original[name])) for name, p in made[part].items())
+        assert all(
+            np.array_equal(p, color_change.change(original[name])) for name, p in made[part].items()
+        )
     assert made["testB"].keys() == made["testA"].keys()
     told = f"{color_change.psnr_of_input(list(made['testA'].values())):.2f} dB"
     assert told in capsys.readouterr().out
@@ -83,7 +96,16 @@ def test_halves_share_no_photo_and_the_test_split_is_paired(photos, tmp_path, ca
 
 
 def test_another_folder_for_the_test_split_and_a_size(photos, tmp_path):
-    words = [str(photos), str(tmp_path / "set"), "--test", str(photos / "street"), "--count", "5", "--size", "8"]
+    words = [
+        str(photos),
+        str(tmp_path / "set"),
+        "--test",
+        str(photos / "street"),
+        "--count",
+        "5",
+        "--size",
+        "8",
+    ]
     assert color_change.main(words) == 0
     made = {name: contents(tmp_path / "set" / name) for name in ("trainA", "trainB", "testA")}
     assert [len(images) for images in made.values()] == [3, 2, 4]

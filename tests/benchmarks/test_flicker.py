@@ -48,7 +48,9 @@ def test_pan_dusk_and_cut(photo, monkeypatch):
 
 def test_noise_is_slight_and_new_in_each_frame(photo):
     video = flicker.visitor(photo + 40, 5)
-    assert flicker.energy(video.frames, video.still) == pytest.approx(2 * (flicker.NOISE_LEVELS**2 + 1 / 12), rel=0.1)
+    assert flicker.energy(video.frames, video.still) == pytest.approx(
+        2 * (flicker.NOISE_LEVELS**2 + 1 / 12), rel=0.1
+    )
 
 
 def test_figures_by_hand():
@@ -66,11 +68,25 @@ def test_figures_by_hand():
 
 def test_it_runs_to_a_table(tmp_path, monkeypatch, capsys):
     for index in range(3):
-        image_io.save(tmp_path / "photos" / f"{index}.png", noise(8, 8, seed=index).repeat(5, 0).repeat(5, 1))
+        image_io.save(
+            tmp_path / "photos" / f"{index}.png", noise(8, 8, seed=index).repeat(5, 0).repeat(5, 1)
+        )
     build = flicker.networks.build_generator
     tiny = {"filters": 2, "blocks": 1}
-    monkeypatch.setattr(flicker.networks, "build_generator", lambda name, **options: build(name, **(options | tiny)))
-    words = ["--images", str(tmp_path / "photos"), "--size", "32", "--frames", "8", "--half_lives", "0", "8"]
+    monkeypatch.setattr(
+        flicker.networks, "build_generator", lambda name, **options: build(name, **(options | tiny))
+    )
+    words = [
+        "--images",
+        str(tmp_path / "photos"),
+        "--size",
+        "32",
+        "--frames",
+        "8",
+        "--half_lives",
+        "0",
+        "8",
+    ]
     words += ["--videos", "visitor", "cut"]
     assert flicker.main([*words, "--out", str(tmp_path / "f.json")]) == 0
     told = capsys.readouterr().out

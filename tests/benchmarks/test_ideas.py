@@ -117,7 +117,9 @@ def test_r1_is_half_gamma_times_the_squared_gradient(monkeypatch):
     ideas.r1()
     monkeypatch.setattr(CycleGAN, "_discriminator", linear)
     terms, _ = model._discriminator_terms(x, x, {"x": x}, True)
-    np.testing.assert_allclose(terms["discriminator_x"], 3 + 5 * np.sum(np.square(weights)), rtol=1e-5)
+    np.testing.assert_allclose(
+        terms["discriminator_x"], 3 + 5 * np.sum(np.square(weights)), rtol=1e-5
+    )
     terms, _ = model._discriminator_terms(x, x, {"x": x}, False)
     assert float(terms["discriminator_x"]) == 3
 
@@ -132,7 +134,10 @@ def test_all_ideas_at_once_train(tmp_path, capsys):
 
     def note(self, values):
         rates.append(
-            [float(o.learning_rate) for o in (self.model.generator_optimizer, self.model.discriminator_optimizer)]
+            [
+                float(o.learning_rate)
+                for o in (self.model.generator_optimizer, self.model.discriminator_optimizer)
+            ]
         )
         plain(self, values)
 
@@ -147,13 +152,13 @@ def test_all_ideas_at_once_train(tmp_path, capsys):
 def test_cycles_weigh_less_towards_the_end():
     ideas.cycle_decay()
     model = gan()
-    model.weights_of = {"cycle_x": 10.0, "adversarial_x": 1.0}
+    model.loss_weights = {"cycle_x": 10.0, "adversarial_x": 1.0}
     terms = {"cycle_x": tf.constant(2.0), "adversarial_x": tf.constant(1.0)}
-    assert float(model._weighted(terms)) == 21
+    assert float(model._total_loss(terms)) == 21
 
     with pytest.raises(AttributeError, match="experiment"):
         training.Trainer._set_rate(Halfway())  # goes on to the plain one
-    assert float(model._weighted(terms)) == pytest.approx(0.6 * 20 + 1)
+    assert float(model._total_loss(terms)) == pytest.approx(0.6 * 20 + 1)
 
 
 def test_cycles_are_compared_by_what_the_judge_sees(monkeypatch):
@@ -163,7 +168,9 @@ def test_cycles_are_compared_by_what_the_judge_sees(monkeypatch):
     _, plain = model._generator_terms(x, y, True)
     ideas.feature_cycle()
     _, start = model._generator_terms(x, y, True)
-    assert {name: float(term) for name, term in start.items()} == {name: float(term) for name, term in plain.items()}
+    assert {name: float(term) for name, term in start.items()} == {
+        name: float(term) for name, term in plain.items()
+    }
     training.Trainer._set_rate(Halfway())
     _, half = model._generator_terms(x, y, True)
     judge, cycled = model.discriminator_x, model.generator_yx(model.generator_xy(x))
@@ -173,7 +180,9 @@ def test_cycles_are_compared_by_what_the_judge_sees(monkeypatch):
         verdict(np.pad(seen(x), ((0, 0), (1, 1), (1, 1), (0, 0)))), judge(x), rtol=1e-4, atol=1e-6
     )
     features = np.abs(seen(cycled).numpy() - seen(x).numpy()).mean()
-    np.testing.assert_allclose(half["cycle_x"], 0.55 * float(plain["cycle_x"]) + 0.45 * features, rtol=1e-5)
+    np.testing.assert_allclose(
+        half["cycle_x"], 0.55 * float(plain["cycle_x"]) + 0.45 * features, rtol=1e-5
+    )
     assert float(half["identity_x"]) == float(plain["identity_x"])
     _, exam = model._generator_terms(x, y, False)
     assert float(exam["cycle_x"]) == float(plain["cycle_x"])

@@ -13,7 +13,9 @@ torch = pytest.importorskip("torch", reason="the networks to convert are made by
 
 @pytest.mark.slow
 def test_a_network_goes_through_files_and_the_command(tmp_path, capsys):
-    assert interop_agreement.main(["--filters", "4", "--only", "pixel", "--out", str(tmp_path)]) == 0
+    assert (
+        interop_agreement.main(["--filters", "4", "--only", "pixel", "--out", str(tmp_path)]) == 0
+    )
     *_, line = capsys.readouterr().out.splitlines()
     name, difference, largest, deviation = (cell.strip() for cell in line.strip("|").split("|"))
     assert name == "discriminator pixel"
@@ -41,5 +43,11 @@ def test_another_network_is_not_called_equal(tmp_path, monkeypatch):
 
 def test_every_kind_that_the_docs_name_is_made():
     names = set(interop_agreement.networks(4))
-    assert {"resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "discriminator pixel"} <= names
+    assert {
+        "resnet_9blocks",
+        "resnet_6blocks",
+        "unet_256",
+        "unet_128",
+        "discriminator pixel",
+    } <= names
     assert any("batch norm" in name for name in names)

@@ -33,7 +33,9 @@ def test_the_answer_fits_and_the_next_was_measured_not_to(budget, bend):
 
 def test_a_killed_training_does_not_fit():
     known = {crop: held(crop) for crop in (256, 384)}
-    crop = largest_crop.search(lambda crop: held(crop) if crop < 600 else math.inf, known, 16 * GIB, 64)
+    crop = largest_crop.search(
+        lambda crop: held(crop) if crop < 600 else math.inf, known, 16 * GIB, 64
+    )
     assert crop == 576
     assert known[640] == math.inf
 
@@ -53,12 +55,17 @@ def test_crops_that_do_not_tell_are_refused():
 def test_the_table_shows_the_answer_and_its_proof():
     measured = {False: {64: 1.5 * GIB, 128: 2.25 * GIB}, True: {64: 1.5 * GIB, 128: math.inf}}
     text = largest_crop.table({way: {2.0: 64} for way in (True, False)}, measured, 64)
-    assert text.splitlines()[-1] == "| 2 GiB | 64 px | 1.50 GiB | 2.25 GiB | 64 px | 1.50 GiB | over 2 GiB |"
+    assert (
+        text.splitlines()[-1]
+        == "| 2 GiB | 64 px | 1.50 GiB | 2.25 GiB | 64 px | 1.50 GiB | over 2 GiB |"
+    )
 
 
 @pytest.mark.slow
 def test_a_real_training_is_measured(tmp_path, capsys):
-    options = argparse.Namespace(filters=2, blocks=1, batch=1, precision="float32", steps=1, budgets_gib=[4.0])
+    options = argparse.Namespace(
+        filters=2, blocks=1, batch=1, precision="float32", steps=1, budgets_gib=[4.0]
+    )
     bytes_held = largest_crop.measure_crop(options, 32, True, tmp_path)
     assert 0.2 * GIB < bytes_held < 3 * GIB
     assert '"crop_px": 32, "recompute": true' in capsys.readouterr().out
@@ -67,14 +74,18 @@ def test_a_real_training_is_measured(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_training_above_every_budget_is_ended_and_does_not_fit(tmp_path, capsys):
-    options = argparse.Namespace(filters=2, blocks=1, batch=1, precision="float32", steps=1, budgets_gib=[0.2])
+    options = argparse.Namespace(
+        filters=2, blocks=1, batch=1, precision="float32", steps=1, budgets_gib=[0.2]
+    )
     assert largest_crop.measure_crop(options, 32, False, tmp_path) == math.inf
     assert '"trained": false' in capsys.readouterr().out
 
 
 def test_a_command_is_watched():
     program = "import time; print('begun', flush=True); time.sleep(60)"
-    ran = machine.run_watched([sys.executable, "-c", program], lambda held, printed: "begun" in printed, 0.05)
+    ran = machine.run_watched(
+        [sys.executable, "-c", program], lambda held, printed: "begun" in printed, 0.05
+    )
     assert (ran.status, ran.printed) == (-9, "begun\n")
     assert ran.seconds < 30
     assert ran.peak_bytes > 2**20
@@ -83,7 +94,10 @@ def test_a_command_is_watched():
 def test_memory_of_the_process_that_starts_a_command_does_not_count():
     held = bytearray(2**28)
     held[::4096] = b"x" * len(held[::4096])
-    assert machine.run_measured([sys.executable, "-c", "import time; time.sleep(1)"]).peak_bytes < 2**27
+    assert (
+        machine.run_measured([sys.executable, "-c", "import time; time.sleep(1)"]).peak_bytes
+        < 2**27
+    )
 
 
 # In a process of its own: that of the tests has held more before, and growing beyond that takes gigabytes. A shell

@@ -37,11 +37,14 @@ def folder(tmp_path):
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
-    ("precision", "upsampling"), [("float32", "transposed"), ("bfloat16", "transposed"), ("float32", "resize")]
+    ("precision", "upsampling"),
+    [("float32", "transposed"), ("bfloat16", "transposed"), ("float32", "resize")],
 )
 def test_its_steps_are_those_of_the_reference(folder, precision, upsampling):
     job = dataclasses.replace(JOB, precision=precision)
-    seeded = torch_seeds.Seeded(job, torch_seeds.Images(folder, 36, "cpu"), 4, 50.0, "cpu", upsampling)
+    seeded = torch_seeds.Seeded(
+        job, torch_seeds.Images(folder, 36, "cpu"), 4, 50.0, "cpu", upsampling
+    )
     reference = torch_cyclegan.Training(job, upsampling=upsampling)
     if precision == "bfloat16":
         for generator in reference.networks[:2]:
@@ -49,7 +52,9 @@ def test_its_steps_are_those_of_the_reference(folder, precision, upsampling):
     for step in range(4):
         seeded.advance()
         for adam in (reference.adam_generators, reference.adam_discriminators):
-            adam.param_groups[0]["lr"] = torch_training.RATE * torch_training.rate_factor(step / 4)
+            adam.param_groups[0]["lr"] = torch_training.RATE * torch_training.learning_rate_factor(
+                step / 4
+            )
         terms = reference.step(*(image.clone() for image in seeded._batch))
         assert seeded.losses() == pytest.approx(terms, rel=1e-5)
     for ours, theirs in zip(seeded.training.networks, reference.networks, strict=True):
@@ -67,7 +72,9 @@ def test_its_resizing_generator_is_ours():
     convolutions = [layer for layer in ours.layers if getattr(layer, "kernel", None) is not None]
     with torch.no_grad():
         for layer, convolution in zip(layers, convolutions, strict=True):
-            layer.weight.copy_(torch.from_numpy(np.asarray(convolution.kernel).transpose(3, 2, 0, 1).copy()))
+            layer.weight.copy_(
+                torch.from_numpy(np.asarray(convolution.kernel).transpose(3, 2, 0, 1).copy())
+            )
         image = np.random.default_rng(3).uniform(-1, 1, (1, 32, 24, 3)).astype(np.float32)
         made = theirs(torch.from_numpy(image).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
     assert made == pytest.approx(np.asarray(ours(image)), abs=1e-5)
@@ -81,7 +88,9 @@ def test_averages_follow_the_weights_and_leave_them_alone(folder):
     for step in range(1, 4):
         seeded.advance()
         share = 1 - 0.5 ** (1 / (0.05, 0.10, 0.12)[step - 1])
-        wanted = [a + share * (w.detach() - a) for a, w in zip(wanted, seeded._weights(), strict=True)]
+        wanted = [
+            a + share * (w.detach() - a) for a, w in zip(wanted, seeded._weights(), strict=True)
+        ]
     for average, expected in zip(seeded._averages, wanted, strict=True):
         assert torch.allclose(average, expected, atol=1e-6)
     images = np.random.default_rng(1).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
@@ -102,13 +111,18 @@ def test_each_step_is_fed_a_crop_of_a_image_of_each_domain(folder):
             pixels = ((given[0] + 1) * 127.5).round().to(torch.uint8)
             windows = domain.unfold(2, 32, 1).unfold(3, 32, 1)  # (N, 3, 5, 5, 32, 32)
             same = torch.stack(
-                [(windows == p[None, :, None, None]).all(-1).all(-1).all(1) for p in (pixels, pixels.flip(-1))]
+                [
+                    (windows == p[None, :, None, None]).all(-1).all(-1).all(1)
+                    for p in (pixels, pixels.flip(-1))
+                ]
             )
             assert same.sum() == 1
             seen.append(same.nonzero()[0].tolist())
     # A in a new order each epoch, each once; places and mirror images vary
     assert (
-        sorted(number for _, number, *_ in seen[0:6:2]) == sorted(number for _, number, *_ in seen[6:12:2]) == [0, 1, 2]
+        sorted(number for _, number, *_ in seen[0:6:2])
+        == sorted(number for _, number, *_ in seen[6:12:2])
+        == [0, 1, 2]
     )
     assert {mirrored for mirrored, *_ in seen} == {0, 1}
     assert len({(top, left) for *_, top, left in seen}) > 3
@@ -116,7 +130,10 @@ def test_each_step_is_fed_a_crop_of_a_image_of_each_domain(folder):
 
 def test_the_pool_draws_as_the_references_does():
     random.seed(5)
-    theirs, ours = torch_cyclegan.Pool(3), torch_seeds.DevicePool(random.Random(5), (1, 1, 1), "cpu", 3)
+    theirs, ours = (
+        torch_cyclegan.Pool(3),
+        torch_seeds.DevicePool(random.Random(5), (1, 1, 1), "cpu", 3),
+    )
     for number in range(40):
         fake = torch.full((1, 1, 1, 1), float(number))
         ours.draw()
@@ -128,7 +145,19 @@ def test_the_whole_way_from_images_to_a_table(folder, tmp_path, capsys, monkeypa
     tests, out = tmp_path / "tests.npz", tmp_path / "out"
     sizes = ["--size", "32", "--load_size", "36"]
     many_seeds.main(["tests", str(folder), str(tests), *sizes])
-    words = ["--steps", "5", "--seeds", "2", "--filters", "4", "--blocks", "1", "--scorers", "1", *sizes]
+    words = [
+        "--steps",
+        "5",
+        "--seeds",
+        "2",
+        "--filters",
+        "4",
+        "--blocks",
+        "1",
+        "--scorers",
+        "1",
+        *sizes,
+    ]
     many_seeds.main(["train", str(folder), str(tests), str(out), "--precision", "float32", *words])
     lines = [json.loads(text) for text in (out / "results.jsonl").read_text().splitlines()]
     told = {(line["seed"], line["step"], line["averaged"]) for line in lines}
@@ -150,7 +179,9 @@ def test_scores_are_those_of_the_race(folder):
     x, y = (rng.uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32) for _ in range(2))
     names = tuple("0123")
     pairs = tuple((i, (i + 1) % 4) for i in range(4))
-    exam = split_scores.Exam(Split(list(x), list(y), names, names, pairs), {"x": list(x), "y": list(y)})
+    exam = split_scores.Exam(
+        Split(list(x), list(y), names, names, pairs), {"x": list(x), "y": list(y)}
+    )
     there, back = (exam.brief(lambda image: 0.5 * image, direction) for direction in ("xy", "yx"))
     for wanted, found in (
         (there, many_seeds.scores(y, 0.5 * x, np.array(pairs)[:, ::-1])),
@@ -178,7 +209,9 @@ def test_bad_words_are_told_in_a_sentence(folder, tmp_path, words, told):
     images = np.zeros((1, 32, 32, 3), np.float16)
     np.savez(tmp_path / "tests.npz", x=images, y=images, pairs=[(0, 0)])
     with pytest.raises(UserError, match=told):
-        many_seeds.main(["train", str(folder), str(tmp_path / "tests.npz"), str(tmp_path / "out"), *words])
+        many_seeds.main(
+            ["train", str(folder), str(tmp_path / "tests.npz"), str(tmp_path / "out"), *words]
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -198,7 +231,11 @@ def test_the_chart_shows_the_raw_ends_of_each_precision(tmp_path):
             "xy": scores,
             "yx": scores,
         }
-        lines = [line | more | {"seed": seed} for more in ({}, {"precision": "bfloat16"} | changes) for seed in (1, 2)]
+        lines = [
+            line | more | {"seed": seed}
+            for more in ({}, {"precision": "bfloat16"} | changes)
+            for seed in (1, 2)
+        ]
         seeds_chart.draw(lines, tmp_path / "seeds.png")
         pixels = (255 * pyplot.imread(tmp_path / "seeds.png")[..., :3]).round().astype(int)
         return (pixels == [int(DEFAULT[i : i + 2], 16) for i in (1, 3, 5)]).all(-1).sum()

@@ -32,7 +32,9 @@ def entry(tmp_path):
     for name in ("trainA", "trainB", "testA", "testB"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for index in range(3):
-            Image.fromarray(noise(40, 40, seed=index)).save(tmp_path / "data" / name / f"{index}.png")
+            Image.fromarray(noise(40, 40, seed=index)).save(
+                tmp_path / "data" / name / f"{index}.png"
+            )
     (tmp_path / "out").mkdir()
     return Entry(
         contender="ours", framework="ours", precision="float32", layout="nhwc", config=None, seed=3,
@@ -102,22 +104,36 @@ def test_entry_survives_json(entry):
 def test_both_courses_of_the_rate_are_one():
     torch_training = pytest.importorskip("peers.torch_training")
     for epoch in range(200):
-        ours = schedules.rate_factor("linear", epoch, 100, 100)
-        assert torch_training.rate_factor((epoch + 0.5) / 200) == pytest.approx(ours)
-    assert torch_training.rate_factor(1.0) == pytest.approx(1 / 101)
+        ours = schedules.learning_rate_factor("linear", epoch, 100, 100)
+        assert torch_training.learning_rate_factor((epoch + 0.5) / 200) == pytest.approx(ours)
+    assert torch_training.learning_rate_factor(1.0) == pytest.approx(1 / 101)
 
 
 def test_ours_is_the_papers_recipe_at_the_entrys_sizes(entry):
     experiment = ours_training.experiment_of(entry, 1.5)
-    assert (experiment.data.load_size_px, experiment.data.crop_size_px, experiment.data.flip) == (36, 32, True)
-    assert (experiment.generator.filters, experiment.generator.blocks, experiment.discriminator.filters) == (2, 1, 2)
+    assert (experiment.data.load_size_px, experiment.data.crop_size_px, experiment.data.flip) == (
+        36,
+        32,
+        True,
+    )
+    assert (
+        experiment.generator.filters,
+        experiment.generator.blocks,
+        experiment.discriminator.filters,
+    ) == (2, 1, 2)
     assert (experiment.training.seed, experiment.training.max_minutes) == (3, 1.5)
     assert experiment.training.constant_epochs == experiment.training.decay_epochs
-    assert (experiment.loss.cycle_x, experiment.loss.identity, experiment.loss.adversarial) == (10, 0.5, "lsgan")
+    assert (experiment.loss.cycle_x, experiment.loss.identity, experiment.loss.adversarial) == (
+        10,
+        0.5,
+        "lsgan",
+    )
     assert experiment.training.pool_size_images == 50
     assert experiment.logging.score_every_epochs == 0
     assert experiment.training.ema is None
-    assert ours_training.experiment_of(dataclasses.replace(entry, ema=100.0), 1.5).training.ema == 100
+    assert (
+        ours_training.experiment_of(dataclasses.replace(entry, ema=100.0), 1.5).training.ema == 100
+    )
 
 
 def test_a_config_keeps_what_is_its_own(entry, tmp_path):
@@ -125,7 +141,9 @@ def test_a_config_keeps_what_is_its_own(entry, tmp_path):
         "training: {constant_epochs: 30, decay_epochs: 90, ema: 500, seed: 9}\n"
         "generator: {upsampling: resize, filters: 64}\nloss: {cycle_x: 5.0}\n"
     )
-    experiment = ours_training.experiment_of(dataclasses.replace(entry, config=str(tmp_path / "modern.yaml")), 1.0)
+    experiment = ours_training.experiment_of(
+        dataclasses.replace(entry, config=str(tmp_path / "modern.yaml")), 1.0
+    )
     assert experiment.generator.upsampling == "resize"
     assert (experiment.loss.cycle_x, experiment.training.ema) == (5.0, 500)
     assert (experiment.generator.filters, experiment.training.seed) == (2, 3)
@@ -139,14 +157,20 @@ def test_both_are_as_large(entry):
     training = torch_cyclegan.Training(entry.job)
     ours = [model.generator_xy, model.generator_yx, model.discriminator_x, model.discriminator_y]
     # Where a norm follows, PyTorch keeps a bias that the norm takes away again.
-    kernels = [sum(int(np.prod(w.shape)) for w in n.trainable_variables if len(w.shape) > 1) for n in ours]
-    assert kernels == [sum(p.numel() for p in n.parameters() if p.ndim > 1) for n in training.networks]
+    kernels = [
+        sum(int(np.prod(w.shape)) for w in n.trainable_variables if len(w.shape) > 1) for n in ours
+    ]
+    assert kernels == [
+        sum(p.numel() for p in n.parameters() if p.ndim > 1) for n in training.networks
+    ]
 
 
 def test_ours_trains_and_keeps_raw_and_averaged_generators(entry, tmp_path):
     (tmp_path / "ema.yaml").write_text("training: {ema: 500}\n")
     started = time.time()
-    steps = ours_training.train(dataclasses.replace(entry, config=str(tmp_path / "ema.yaml")), started)
+    steps = ours_training.train(
+        dataclasses.replace(entry, config=str(tmp_path / "ema.yaml")), started
+    )
     kept = entry.kept()
     assert [line["minute"] for line in kept] == entry.marks
     assert kept[-1]["step"] == steps >= 1
@@ -156,7 +180,10 @@ def test_ours_trains_and_keeps_raw_and_averaged_generators(entry, tmp_path):
         assembly.load_generator(entry.generator(0.02, name, ".keras"), "xy", "float32")[0]
         for name in ("xy", "xy_averaged")
     )
-    assert any(np.abs(a - b).max() > 0 for a, b in zip(raw.get_weights(), averaged.get_weights(), strict=True))
+    assert any(
+        np.abs(a - b).max() > 0
+        for a, b in zip(raw.get_weights(), averaged.get_weights(), strict=True)
+    )
     assert quality_per_minute._ours(entry, 0.02).keys() == {"", ", averaged"}
 
 
@@ -179,7 +206,9 @@ def test_torch_trains_and_its_generators_come_back(entry, monkeypatch):
     assert made[0].adam_generators.param_groups[0]["lr"] < 2e-4
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     for direction, network in zip(("xy", "yx"), made[0].networks, strict=False):
-        wanted = network(torch_training.torch.from_numpy(image.transpose(0, 3, 1, 2))).detach().numpy()
+        wanted = (
+            network(torch_training.torch.from_numpy(image.transpose(0, 3, 1, 2))).detach().numpy()
+        )
         found = torch_training.translator(entry, 0.02, direction)(image)
         assert found == pytest.approx(wanted.transpose(0, 2, 3, 1), abs=1e-5)
 
@@ -257,7 +286,13 @@ def test_a_trainer_that_fails_is_told(entry, tmp_path, monkeypatch):
 
 
 def result(contender, seed, minute, psnr, **more):
-    return {"contender": contender, "seed": seed, "minute": minute, "xy": {"psnr": psnr, **more}, "yx": {"psnr": psnr}}
+    return {
+        "contender": contender,
+        "seed": seed,
+        "minute": minute,
+        "xy": {"psnr": psnr, **more},
+        "yx": {"psnr": psnr},
+    }
 
 
 @pytest.fixture
@@ -299,7 +334,17 @@ def test_chart(results, tmp_path):
 def test_a_whole_race(entry, tmp_path, capsys):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
-    words = [entry.data, "--out", str(tmp_path / "race"), "--minutes", "0.02", "--every", "0.01", "--seeds", "1"]
+    words = [
+        entry.data,
+        "--out",
+        str(tmp_path / "race"),
+        "--minutes",
+        "0.02",
+        "--every",
+        "0.01",
+        "--seeds",
+        "1",
+    ]
     words += ["--size", "32", "--filters", "2", "--blocks", "1"]
     assert quality_per_minute.main([*words, "--score_at", "0.02"]) == 0
     results = tmp_path / "race" / "results.jsonl"

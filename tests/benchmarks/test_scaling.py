@@ -27,7 +27,9 @@ def test_efficiency_is_the_share_that_computes():
 
 
 def test_more_machines_and_slower_links_cost():
-    table = [[scaling.estimate(FACTS, n, speed) for n in (1, 2, 8, 64)] for speed in (1e8, 1e9, 1e10)]
+    table = [
+        [scaling.estimate(FACTS, n, speed) for n in (1, 2, 8, 64)] for speed in (1e8, 1e9, 1e10)
+    ]
     assert [row[0] for row in table] == [1, 1, 1]
     for row in table:
         assert row == sorted(row, reverse=True)
@@ -36,10 +38,17 @@ def test_more_machines_and_slower_links_cost():
 
 
 def test_speeds_and_weights_are_read_from_a_run(tmp_path):
-    rows = [{"kind": "train", "step": n, "steps_per_second": 0.1 if n <= scaling.WARM_STEPS else 2.0} for n in range(9)]
+    rows = [
+        {"kind": "train", "step": n, "steps_per_second": 0.1 if n <= scaling.WARM_STEPS else 2.0}
+        for n in range(9)
+    ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert scaling.seconds_per_step(tmp_path) == 0.5
     (tmp_path / "checkpoints").mkdir()
-    arrays = {"g/0001_a_momentum": np.zeros((3, 2)), "g/0002_a_velocity": np.zeros((3, 2)), "a": np.zeros(9)}
+    arrays = {
+        "g/0001_a_momentum": np.zeros((3, 2)),
+        "g/0002_a_velocity": np.zeros((3, 2)),
+        "a": np.zeros(9),
+    }
     np.savez(tmp_path / "checkpoints" / "step_000000008.npz", **arrays)
     assert scaling.count_weights(tmp_path) == 6

@@ -23,7 +23,9 @@ from cyclegan_tf.metrics.segmentation import Palette
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 
-PALETTE = Palette(np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8), ("black", "white", "red"))
+PALETTE = Palette(
+    np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8), ("black", "white", "red")
+)
 
 
 def drawn(color, count=1):
@@ -60,7 +62,9 @@ def test_color_shift_by_hand():
 def test_a_fringe_of_color_by_hand():
     signs = 1 - 2 * (np.indices((32, 32)).sum(0) % 2)[None, ..., None].astype(np.float32)
     red = np.concatenate([0.3 * signs, 0 * signs, 0 * signs], axis=-1)
-    assert fringe.color_fringe(red) == pytest.approx(0.3 * np.sqrt(2) / 3, rel=1e-5)  # 2/3, -1/3, -1/3 of it
+    assert fringe.color_fringe(red) == pytest.approx(
+        0.3 * np.sqrt(2) / 3, rel=1e-5
+    )  # 2/3, -1/3, -1/3 of it
     assert fringe.color_fringe(np.repeat(signs, 3, axis=-1)) == pytest.approx(0, abs=1e-6)
     assert fringe.color_fringe(np.full((1, 32, 32, 3), [0.9, -0.5, 0.1], np.float32)) < 1e-6
 
@@ -89,7 +93,13 @@ def test_a_perfect_translator(exam):
     both = split_scores.both_ways(exam, {"xy": negative, "yx": negative})
     for direction, found in both.items():
         assert found["psnr"] == np.inf, direction
-        assert found["mae"] == found["color_shift"] == found["animals_mae"] == found["cycle_error"] == 0
+        assert (
+            found["mae"]
+            == found["color_shift"]
+            == found["animals_mae"]
+            == found["cycle_error"]
+            == 0
+        )
         assert found["nearer"] == 3
         assert found["identity_color_shift"] == pytest.approx(
             np.mean([np.abs(2 * image.mean((0, 1))) for image in exam.split.x])
@@ -110,14 +120,31 @@ def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(exam):
     brief = split_scores.both_ways(exam, {"xy": there, "yx": there}, brief=True)
     assert len(shown) == 6
     for direction, found in brief.items():
-        assert {"swd", "colour_swd", "psnr", "ssim", "mae", "checkerboard", "animals_mae"} <= found.keys()
+        assert {
+            "swd",
+            "colour_swd",
+            "psnr",
+            "ssim",
+            "mae",
+            "checkerboard",
+            "animals_mae",
+        } <= found.keys()
         assert found == {name: whole[direction][name] for name in found}
 
 
 def test_baselines_stand_beside_with_the_same_scores(exam):
     found = exam.baselines("xy")
     scores = exam.scores(lambda image: image, None, "xy")
-    for name in ("psnr", "mae", "ssim", "animals_mae", "animals_psnr", "nearer", "checkerboard", "pixel_accuracy"):
+    for name in (
+        "psnr",
+        "mae",
+        "ssim",
+        "animals_mae",
+        "animals_psnr",
+        "nearer",
+        "checkerboard",
+        "pixel_accuracy",
+    ):
         assert found["unchanged input"][name] == pytest.approx(scores[name]), name
     assert set(found) == {"unchanged input", "constant", "random real", "truth"}
     assert found["constant"]["checkerboard"] == pytest.approx(0)
@@ -137,7 +164,9 @@ def test_animals_are_scored_by_their_pixels_alone():
 
 def test_masks_are_those_of_the_demo():
     masks = demo_score.animal_masks(3, demo.SIZE_PX)
-    assert np.array_equal(masks, np.stack([demo.test_pair(index, demo.SIZE_PX)[2] for index in range(3)]))
+    assert np.array_equal(
+        masks, np.stack([demo.test_pair(index, demo.SIZE_PX)[2] for index in range(3)])
+    )
     small = demo_score.animal_masks(3, 64)
     assert small.shape == (3, 64, 64)
     assert small.mean() == pytest.approx(masks.mean(), rel=0.1)
@@ -153,7 +182,9 @@ def run(tmp_path):
     for name in ("trainA", "trainB", "testA", "testB"):
         (folder / name).mkdir(parents=True)
         for index in range(2):
-            Image.fromarray(np.full((16, 16, 3), 40 * index, np.uint8)).save(folder / name / f"{index}.png")
+            Image.fromarray(np.full((16, 16, 3), 40 * index, np.uint8)).save(
+                folder / name / f"{index}.png"
+            )
     experiment = Experiment(
         data=Data(source=str(folder), load_size_px=16, crop_size_px=16),
         generator=Generator("resnet_6blocks", filters=2, blocks=1),
@@ -167,7 +198,8 @@ def run(tmp_path):
         network = assembly.build_generator(experiment, direction)
         raw |= state.snapshot(state.network_variables(network, f"generator_{direction}"))
         averages |= {
-            f"average/generator_{direction}/{weight.path}": 2 * weight.numpy() for weight in network.trainable_variables
+            f"average/generator_{direction}/{weight.path}": 2 * weight.numpy()
+            for weight in network.trainable_variables
         }
     checkpoints.write(made.checkpoints, 7, raw | averages, {"step": 7, "seconds": 90.0}, keep=1)
     return made
@@ -182,7 +214,9 @@ def test_raw_and_averaged_weights_of_the_last_step(run):
             weight.assign(2 * weight.numpy())
         doubled = network(image).numpy()
         assert np.abs(raw - doubled).max() > 1e-4
-        assert split_scores.of_run(run.path)[direction](image).numpy() == pytest.approx(raw, abs=1e-6)
+        assert split_scores.of_run(run.path)[direction](image).numpy() == pytest.approx(
+            raw, abs=1e-6
+        )
         averaged = split_scores.of_run(run.path, averaged=True)[direction](image).numpy()
         assert averaged == pytest.approx(doubled, abs=1e-6)
 

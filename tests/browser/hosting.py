@@ -22,7 +22,10 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+ISOLATED = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -74,7 +77,9 @@ def negative(body):
 
 
 @contextlib.contextmanager
-def site(folder: Path, headers: Mapping[str, str] | None = None, missing=(), slow_s=0.0, answer=negative) -> Iterator:
+def site(
+    folder: Path, headers: Mapping[str, str] | None = None, missing=(), slow_s=0.0, answer=negative
+) -> Iterator:
     """Serves a folder on 127.0.0.1; gives its address and the list of what was posted."""
     posts: list = []
     about = {"folder": folder, "headers": headers or {}, "missing": missing}
@@ -111,8 +116,12 @@ def install(folder: Path) -> Path:
         if path.suffix in (".mjs", ".json"):
             shutil.copy(path, folder)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode and any(word in done.stderr for word in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT")):
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode and any(
+        word in done.stderr for word in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT")
+    ):
         pytest.skip("npm cannot reach its registry")
     assert done.returncode == 0, done.stderr
     return folder
@@ -133,6 +142,8 @@ def drive(scripts: Path, out: Path, scenario: str, url: str, **config) -> dict:
     (out / "config.json").write_text(json.dumps(words, default=str))
     command = ["node", str(scripts / "drive.mjs"), str(out / "config.json")]
     environment = {**os.environ, "HOME": str(out)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, check=False, env=environment
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     return json.loads((out / "result.json").read_text())

@@ -25,7 +25,16 @@ def test_fine(data, capsys):
     assert check.main([str(data), "--crop_size_px", "16"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0].split() == ["folder", "images", "width", "px", "height", "px", "width/height", "kinds"]
+    assert lines[0].split() == [
+        "folder",
+        "images",
+        "width",
+        "px",
+        "height",
+        "px",
+        "width/height",
+        "kinds",
+    ]
     assert lines[1].split() == ["trainA", "1", "24", "20", "1.2", "1", "PNG", "RGB", "8-bit"]
     assert lines[-3:] == ["Fine to train on.", "", "contact sheet: contact_sheet.png"]
     assert image_io.read("contact_sheet.png").shape[-1] == 3
@@ -62,7 +71,14 @@ def test_empty_domain(data, capsys):
 
 def test_two_plain_folders_and_contact_sheet(data, tmp_path, capsys):
     sheet = tmp_path / "new" / "sheet.png"
-    argv = ["--x_dir", str(data / "trainA"), "--y_dir", str(data / "trainB"), "--crop_size_px", "16"]
+    argv = [
+        "--x_dir",
+        str(data / "trainA"),
+        "--y_dir",
+        str(data / "trainB"),
+        "--crop_size_px",
+        "16",
+    ]
     assert check.main([*argv, "--contact_sheet", str(sheet)]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[1].startswith("X ")
@@ -109,7 +125,9 @@ def test_contact_sheet_that_cannot_be_written(data, tmp_path):
 
 
 def run_program(*argv):
-    return subprocess.run([sys.executable, "-m", "cyclegan_tf.check", *argv], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "cyclegan_tf.check", *argv], capture_output=True, text=True
+    )
 
 
 def test_mistake_as_a_program():

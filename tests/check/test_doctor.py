@@ -16,7 +16,9 @@ def data(tmp_path):
     seed = iter(range(100))
     for name, count in (("trainA", 4), ("trainB", 4), ("testA", 2), ("testB", 2)):
         for number in range(count):
-            image_io.save(tmp_path / name / f"{number}.png", image_files.noise(20, 24, seed=next(seed)))
+            image_io.save(
+                tmp_path / name / f"{number}.png", image_files.noise(20, 24, seed=next(seed))
+            )
     return tmp_path
 
 
@@ -40,7 +42,9 @@ def test_sound_data(data):
     ]
     first = report.folders[0].files[0]
     assert (first.info.width, first.info.height) == (24, 20)
-    assert first.contrast == pytest.approx(0.29, abs=0.02)  # of a uniform distribution: 1 / sqrt(12) = 0.289
+    assert first.contrast == pytest.approx(
+        0.29, abs=0.02
+    )  # of a uniform distribution: 1 / sqrt(12) = 0.289
 
 
 def test_equal_after_decoding_is_equal_whatever_the_format(data):
@@ -49,7 +53,9 @@ def test_equal_after_decoding_is_equal_whatever_the_format(data):
     (found,) = texts(examine(data))
     assert "1 image is in both domains" in found
     assert "trainA/0.png = trainB/copy.bmp" in found
-    image_io.save(data / "trainB" / "copy.bmp", image.reshape(24, 20, 3))  # the same bytes, another image
+    image_io.save(
+        data / "trainB" / "copy.bmp", image.reshape(24, 20, 3)
+    )  # the same bytes, another image
     assert texts(examine(data)) == []
 
 

@@ -6,17 +6,24 @@ from pathlib import Path
 import pytest
 
 from cyclegan_tf.check import findings
-from cyclegan_tf.check.findings import Examined, Folder
+from cyclegan_tf.check.findings import Folder, ImageReport
 from cyclegan_tf.images.io import ImageInfo
 
 
 def good(folder, number, **changes):
     """A readable image, unlike any other, nothing wrong with it."""
-    facts = {"width": 300, "height": 300, "mode": "RGB", "channels": 3, "bits": 8, "has_alpha": False}
+    facts = {
+        "width": 300,
+        "height": 300,
+        "mode": "RGB",
+        "channels": 3,
+        "bits": 8,
+        "has_alpha": False,
+    }
     facts |= {name: changes.pop(name) for name in list(changes) if name in facts}
     path = Path(folder) / f"{number}.png"
     known = {"digest": f"{folder}{number}".encode(), "contrast": 0.2, "brightest": 1.0} | changes
-    return Examined(path, None, ImageInfo(path, "PNG", **facts), **known)
+    return ImageReport(path, None, ImageInfo(path, "PNG", **facts), **known)
 
 
 def folder(name, *files, channels=3, ignored=None):
@@ -24,12 +31,14 @@ def folder(name, *files, channels=3, ignored=None):
 
 
 def look(*folders, crop_size_px=256):
-    return [finding for one in findings.LOOKS for finding in one(folders, crop_size_px)]
+    return [finding for one in findings.CHECKS for finding in one(folders, crop_size_px)]
 
 
 def both(*x_files, channels=3):
     """Domain X as given, domain Y as many good images."""
-    return folder("X", *x_files, channels=channels), folder("Y", *(good("Y", i) for i in range(len(x_files))))
+    return folder("X", *x_files, channels=channels), folder(
+        "Y", *(good("Y", i) for i in range(len(x_files)))
+    )
 
 
 def test_nothing_wrong_nothing_found():
@@ -90,7 +99,7 @@ def test_the_same_image_in_two_places():
 
 
 def test_unreadable_files_are_errors_in_training_and_warnings_in_test():
-    broken = [Examined(Path(name) / "bad.png", "is damaged") for name in ("trainA", "testA")]
+    broken = [ImageReport(Path(name) / "bad.png", "is damaged") for name in ("trainA", "testA")]
     found = look(
         folder("trainA", good("trainA", 1), broken[0]),
         folder("trainB", good("trainB", 1)),
@@ -102,7 +111,7 @@ def test_unreadable_files_are_errors_in_training_and_warnings_in_test():
 
 
 def test_many_unreadable_files_are_counted():
-    broken = [Examined(Path(f"X/{number}.png"), "is damaged") for number in range(130)]
+    broken = [ImageReport(Path(f"X/{number}.png"), "is damaged") for number in range(130)]
     found = look(folder("X", *broken), folder("Y", good("Y", 1)))[0]
     assert "130 files cannot be used" in found.text
     assert found.text.endswith("and 30 more")
@@ -112,7 +121,9 @@ def test_empty_folders():
     (found,) = look(folder("X", ignored={".heic": 12}), folder("Y", good("Y", 1)))
     assert found.level == "error"
     assert "X has no images (it holds 12 .heic)" in found.text
-    found = look(folder("trainA", good("trainA", 1)), folder("trainB", good("trainB", 1)), folder("testA"))
+    found = look(
+        folder("trainA", good("trainA", 1)), folder("trainB", good("trainB", 1)), folder("testA")
+    )
     assert [(finding.level, finding.text[:20]) for finding in found] == [
         ("note", "testA has no image"),
         ("note", "There is no testB; t"),
@@ -126,7 +137,10 @@ def test_other_files_are_a_note():
 
 @pytest.mark.parametrize(("counts", "expected"), [((2, 5), 0), ((2, 6), 1), ((6, 2), 1)])
 def test_uneven_counts(counts, expected):
-    folders = [folder(name, *(good(name, i) for i in range(n))) for name, n in zip("XY", counts, strict=True)]
+    folders = [
+        folder(name, *(good(name, i) for i in range(n)))
+        for name, n in zip("XY", counts, strict=True)
+    ]
     found = look(*folders)
     assert len(found) == expected
     if found:

@@ -26,8 +26,14 @@ def test_what_holds_is_passed_over():
     ("call", "message"),
     [
         (lambda: require(False, "a.b", "x", "it must be y"), r"^a\.b is 'x', but it must be y\.$"),
-        (lambda: at_least("a", Section(blocks=0), 1, "blocks"), r"^a\.blocks is 0, but it must be at least 1\.$"),
-        (lambda: without_affine("a", Section("batch", True)), r"^a\.norm_affine is True, but a\.norm batch learns"),
+        (
+            lambda: at_least("a", Section(blocks=0), 1, "blocks"),
+            r"^a\.blocks is 0, but it must be at least 1\.$",
+        ),
+        (
+            lambda: without_affine("a", Section("batch", True)),
+            r"^a\.norm_affine is True, but a\.norm batch learns",
+        ),
     ],
 )
 def test_what_does_not_hold_is_named(call, message):

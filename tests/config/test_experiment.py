@@ -3,22 +3,45 @@
 import pytest
 import yaml
 
-from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Logging, Loss, Optimizer, Training
+from cyclegan_tf.config.experiment import (
+    Data,
+    Discriminator,
+    Experiment,
+    Generator,
+    Logging,
+    Loss,
+    Optimizer,
+    Training,
+)
 
 
 def test_defaults_are_the_papers_recipe():
     e = Experiment()
-    assert (e.data.load_size_px, e.data.crop_size_px, e.data.batch_size, e.data.flip) == (286, 256, 1, True)
+    assert (e.data.load_size_px, e.data.crop_size_px, e.data.batch_size, e.data.flip) == (
+        286,
+        256,
+        1,
+        True,
+    )
     assert (e.generator.architecture, e.discriminator.n_layers) == ("resnet_9blocks", 3)
     assert (e.loss.adversarial, e.loss.cycle_x, e.loss.cycle_y) == ("lsgan", 10, 10)
     assert e.loss.identity_weights() == (5, 5)
-    assert (e.optimizer.learning_rate, e.optimizer.beta_1, e.optimizer.beta_2, e.optimizer.epsilon) == (
+    assert (
+        e.optimizer.learning_rate,
+        e.optimizer.beta_1,
+        e.optimizer.beta_2,
+        e.optimizer.epsilon,
+    ) == (
         2e-4,
         0.5,
         0.999,
         1e-8,
     )
-    assert (e.training.constant_epochs, e.training.decay_epochs, e.training.pool_size_images) == (100, 100, 50)
+    assert (e.training.constant_epochs, e.training.decay_epochs, e.training.pool_size_images) == (
+        100,
+        100,
+        50,
+    )
 
 
 def test_identity_is_relative_to_the_cycle_of_the_same_image_unless_set_by_itself():
@@ -37,8 +60,14 @@ def test_identity_is_relative_to_the_cycle_of_the_same_image_unless_set_by_itsel
         (lambda: Data(test_fraction=1.0), "data.test_fraction is 1.0"),
         (lambda: Generator(filters=0), "generator.filters is 0"),
         (lambda: Discriminator(n_layers=7), "discriminator.n_layers is 7"),
-        (lambda: Generator(norm="batch", norm_affine=True), "generator.norm_affine is True, but generator.norm batch"),
-        (lambda: Discriminator(norm="batch", norm_affine=True), "discriminator.norm_affine is True"),
+        (
+            lambda: Generator(norm="batch", norm_affine=True),
+            "generator.norm_affine is True, but generator.norm batch",
+        ),
+        (
+            lambda: Discriminator(norm="batch", norm_affine=True),
+            "discriminator.norm_affine is True",
+        ),
         (lambda: Loss(cycle_x=-1.0), "loss.cycle_x is -1.0"),
         (
             lambda: Loss(adversarial_x=0, adversarial_y=0, cycle_x=0, cycle_y=0),
@@ -54,7 +83,9 @@ def test_identity_is_relative_to_the_cycle_of_the_same_image_unless_set_by_itsel
         (lambda: Logging(score_every_epochs=-1), "logging.score_every_epochs is -1"),
         (lambda: Logging(score_images=0), "logging.score_images is 0"),
         (
-            lambda: Experiment(training=Training(patience=3), logging=Logging(score_every_epochs=0)),
+            lambda: Experiment(
+                training=Training(patience=3), logging=Logging(score_every_epochs=0)
+            ),
             "training.patience is 3, but logging.score_every_epochs is 0",
         ),
     ],
@@ -71,7 +102,11 @@ def test_identity_needs_equal_channels():
 
 
 def test_dictionary_and_yaml_round_trip():
-    e = Experiment(data=Data(crop_size_px=128), training=Training(max_minutes=2.5), optimizer=Optimizer(epsilon=1e-8))
+    e = Experiment(
+        data=Data(crop_size_px=128),
+        training=Training(max_minutes=2.5),
+        optimizer=Optimizer(epsilon=1e-8),
+    )
     assert Experiment.from_dict(yaml.safe_load(yaml.safe_dump(e.as_dict()))) == e
     with pytest.raises(TypeError):
         Experiment.from_dict({"data": {"crop": 1}})

@@ -8,7 +8,10 @@ from cyclegan_tf.config.networks import NETWORK_FIELDS, Generator
 def test_files_by_direction():
     assert Generator().network_files == {}
     assert Generator(network_yx="b.keras").network_files == {"yx": "b.keras"}
-    assert Generator(network_xy="a.keras", network_yx="b.keras").network_files == {"xy": "a.keras", "yx": "b.keras"}
+    assert Generator(network_xy="a.keras", network_yx="b.keras").network_files == {
+        "xy": "a.keras",
+        "yx": "b.keras",
+    }
 
 
 @pytest.mark.parametrize(
@@ -18,8 +21,14 @@ def test_files_by_direction():
             {"network_xy": "a.pth"},
             r"generator\.network_xy is 'a\.pth', but it must be a \.keras file; python -m .*convert",
         ),
-        ({"network_xy": "a.keras", "colour_skip": True}, "generator.colour_skip is True, but a network out of a file"),
-        ({"network_xy": "a.keras", "network_yx": "b.keras", "blocks": 3}, "generator.blocks is 3, but a network"),
+        (
+            {"network_xy": "a.keras", "colour_skip": True},
+            "generator.colour_skip is True, but a network out of a file",
+        ),
+        (
+            {"network_xy": "a.keras", "network_yx": "b.keras", "blocks": 3},
+            "generator.blocks is 3, but a network",
+        ),
         (
             {"network_xy": "a.keras", "network_yx": "b.keras", "long_skips": "auto"},
             "generator.long_skips is 'auto', but a network out of a file is as it is: leave this out, or "

@@ -15,7 +15,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from cyclegan_tf.convert.keras2.addons import CUSTOM_OBJECTS, GroupNormalization, InstanceNormalization
+from cyclegan_tf.convert.keras2.addons import (
+    CUSTOM_OBJECTS,
+    GroupNormalization,
+    InstanceNormalization,
+)
 from cyclegan_tf.convert.keras2.open import open_model
 from cyclegan_tf.convert.keras2.saved_model import read_metadata
 from cyclegan_tf.networks import layers
@@ -55,7 +59,9 @@ def test_the_files_are_of_the_versions_this_is_about():
 def norm_case(number):
     with np.load(FILES / "norms.npz") as arrays:
         prefix = f"{number}/"
-        return {key.removeprefix(prefix): arrays[key] for key in arrays.files if key.startswith(prefix)}
+        return {
+            key.removeprefix(prefix): arrays[key] for key in arrays.files if key.startswith(prefix)
+        }
 
 
 def check(layer, case, weights):
@@ -84,7 +90,10 @@ def title(number):
 @pytest.mark.parametrize("number", range(len(NORMS)), ids=title)
 def test_norms_and_their_gradients(number):
     told, case = NORMS[number], norm_case(number)
-    kind = {"GroupNormalization": GroupNormalization, "InstanceNormalization": InstanceNormalization}[told["class"]]
+    kind = {
+        "GroupNormalization": GroupNormalization,
+        "InstanceNormalization": InstanceNormalization,
+    }[told["class"]]
     check(kind(**told["settings"]), case, told["weights"])
     check(kind.from_config(told["config"]), case, told["weights"])
 
@@ -146,7 +155,9 @@ FORMS_OF_WEIGHTS = ["{}_weights.h5", "{}.weights.h5", "{}_checkpoint", "{}_check
 @pytest.mark.parametrize("name", ["resnet", "unet", "addons_unet"])
 def test_weights_alone(name, form):
     path = FILES / form.format(name)
-    if path.name == "addons_unet.weights.h5":  # without names, its norms cannot be told from the tutorial's own
+    if (
+        path.name == "addons_unet.weights.h5"
+    ):  # without names, its norms cannot be told from the tutorial's own
         network, notes = open_model(path)
         x, y = computed(name)
         note_difference(path, network(x, training=False), y)
@@ -177,14 +188,18 @@ def test_a_saved_model_in_the_way_of_tensorflow_2_4(name, tmp_path):
 
 
 @pytest.mark.parametrize("direction", ["xy", "yx"])
-@pytest.mark.parametrize("path", ["pair_weights.h5", "pair_checkpoint", "pair_objects-1", "pair_saved_model"])
+@pytest.mark.parametrize(
+    "path", ["pair_weights.h5", "pair_checkpoint", "pair_objects-1", "pair_saved_model"]
+)
 def test_generators_of_both_directions_in_one_file(path, direction):
     _, notes = check_network(FILES / path, f"pair_{direction}", direction)
     assert any(f"is taken for {direction}" in note for note in notes)
 
 
 def test_keras_itself_opens_h5_files_with_our_custom_objects():
-    network = keras.saving.load_model(FILES / "resnet.h5", custom_objects=CUSTOM_OBJECTS, compile=False)
+    network = keras.saving.load_model(
+        FILES / "resnet.h5", custom_objects=CUSTOM_OBJECTS, compile=False
+    )
     x, y = computed("resnet")
     np.testing.assert_allclose(network([x], training=False), y, atol=TOLERANCE)
 
@@ -194,10 +209,15 @@ def test_what_is_opened_can_be_saved_and_trained(name, tmp_path):
     network, _ = open_model(FILES / f"{name}.keras")
     x, y = computed(name)
     network.save(tmp_path / "new.keras")
-    np.testing.assert_allclose(keras.saving.load_model(tmp_path / "new.keras")(x, training=False), y, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        keras.saving.load_model(tmp_path / "new.keras")(x, training=False), y, atol=TOLERANCE
+    )
     network.compile(keras.optimizers.Adam(1e-3), loss="mae", run_eagerly=True)
     before = [weight.numpy() for weight in network.trainable_weights]
     network.train_on_batch(x, np.zeros_like(y))
-    moved = [np.any(weight.numpy() != old) for weight, old in zip(network.trainable_weights, before, strict=True)]
+    moved = [
+        np.any(weight.numpy() != old)
+        for weight, old in zip(network.trainable_weights, before, strict=True)
+    ]
     # biases just before a norm cannot matter
     assert sum(moved) > 0.8 * len(moved)

@@ -33,7 +33,10 @@ TINY = (
 
 def networks(**options):
     """The four by their official names, each with weights of its own."""
-    return {name: official.randomised(build(**options), seed).eval() for seed, (name, build) in enumerate(FOUR.items())}
+    return {
+        name: official.randomised(build(**options), seed).eval()
+        for seed, (name, build) in enumerate(FOUR.items())
+    }
 
 
 def folder(path, made, epoch="latest"):
@@ -89,10 +92,14 @@ def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):
     assert f"python -m cyclegan_tf.train --init_from {target} --data.source IMAGES\n" in told
     assert names(tmp_path / "new") == ["g.keras"]
     network = keras.saving.load_model(target)
-    np.testing.assert_allclose(network(image()), official.outputs_of(made["G_A"], image()), atol=1e-4)
+    np.testing.assert_allclose(
+        network(image()), official.outputs_of(made["G_A"], image()), atol=1e-4
+    )
 
 
-def test_a_discriminator_becomes_a_keras_file_that_nothing_translates_with(made, given, tmp_path, capsys):
+def test_a_discriminator_becomes_a_keras_file_that_nothing_translates_with(
+    made, given, tmp_path, capsys
+):
     assert convert.main([str(given / "latest_net_D_B.pth"), str(tmp_path / "d.keras")]) == 0
     assert "next" not in capsys.readouterr().out
     network = keras.saving.load_model(tmp_path / "d.keras")
@@ -110,7 +117,9 @@ def test_notes_are_told_and_quiet_is_quiet(tmp_path, capsys):
 
 
 def test_a_keras_file_becomes_a_file_for_pytorch(made, given, tmp_path, capsys):
-    assert convert.main([str(given / "latest_net_G_A.pth"), str(tmp_path / "g.keras"), "--quiet"]) == 0
+    assert (
+        convert.main([str(given / "latest_net_G_A.pth"), str(tmp_path / "g.keras"), "--quiet"]) == 0
+    )
     target = tmp_path / "latest_net_G.pth"
     assert convert.main([str(tmp_path / "g.keras"), str(target), "--to", "pytorch"]) == 0
     told = capsys.readouterr().out
@@ -137,26 +146,39 @@ def test_a_folder_becomes_a_run_directory(made, run):
     assert experiment.data.crop_size_px == 16
     for direction, name in (("xy", "G_A"), ("yx", "G_B")):
         network = keras.saving.load_model(run / f"generator_{direction}.keras")
-        np.testing.assert_allclose(network(image()), official.outputs_of(made[name], image()), atol=1e-4)
+        np.testing.assert_allclose(
+            network(image()), official.outputs_of(made[name], image()), atol=1e-4
+        )
 
 
 def test_the_judge_of_y_is_the_one_that_learned_from_images_of_b(made, run):
     """D_A in the authors' code is shown real_B: it must come out as the judge of Y."""
     arrays, scalars = checkpoints.read(checkpoints.listed(run / "checkpoints")[0])
     assert scalars["step"] == 0
-    for attribute, name in (("discriminator_y", "D_A"), ("discriminator_x", "D_B"), ("generator_xy", "G_A")):
+    for attribute, name in (
+        ("discriminator_y", "D_A"),
+        ("discriminator_x", "D_B"),
+        ("generator_xy", "G_A"),
+    ):
         layer = "first" if attribute.startswith("generator") else "conv1"
         official_name = "model.1.weight" if attribute.startswith("generator") else "model.0.weight"
         theirs = made[name].state_dict()[official_name].numpy().transpose(2, 3, 1, 0)
         np.testing.assert_array_equal(arrays[f"{attribute}/{layer}/kernel"], theirs)
-    fresh = [name for name in arrays if "optimizer" in name and name.endswith(("momentum", "velocity"))]
+    fresh = [
+        name for name in arrays if "optimizer" in name and name.endswith(("momentum", "velocity"))
+    ]
     assert len(fresh) > 20
     assert not any(arrays[name].any() for name in fresh)
     assert not arrays["pool_x/count"]
 
 
 def test_the_run_translates(made, run, images, tmp_path):
-    assert translate.main([str(run), str(images / "testB"), str(tmp_path / "out"), "--direction=yx", "--quiet"]) == 0
+    assert (
+        translate.main(
+            [str(run), str(images / "testB"), str(tmp_path / "out"), "--direction=yx", "--quiet"]
+        )
+        == 0
+    )
     assert names(tmp_path / "out") == ["0.png", "1.png"]
 
 
@@ -165,7 +187,9 @@ def test_the_run_goes_on_training(given, images, tmp_path, capsys):
     target = tmp_path / "run"
     words = [f"--data.source={images}", *TINY, "--training.max_steps=2", "--training.ema=8"]
     assert convert.main([str(given), str(target), *words]) == 0
-    assert f"next        python -m cyclegan_tf.train --run_dir {target}\n" in capsys.readouterr().out
+    assert (
+        f"next        python -m cyclegan_tf.train --run_dir {target}\n" in capsys.readouterr().out
+    )
     before, _ = checkpoints.read(checkpoints.listed(target / "checkpoints")[0])
     assert train.main(["--run_dir", str(target), "--resume", "required"]) == 0
     told = capsys.readouterr().out
@@ -184,9 +208,14 @@ def test_a_run_of_batch_normalization_goes_on_training(images, tmp_path):
     words = [f"--data.source={images}", *TINY, "--training.max_steps=2", "--quiet"]
     assert convert.main([str(source), str(tmp_path / "run"), *words]) == 0
     assert train.main(["--run_dir", str(tmp_path / "run"), "--quiet"]) == 0
-    states = [checkpoints.read(path)[0] for path in checkpoints.listed(tmp_path / "run" / "checkpoints")]
+    states = [
+        checkpoints.read(path)[0] for path in checkpoints.listed(tmp_path / "run" / "checkpoints")
+    ]
     after, before = states[0], states[-1]
-    for name in ("generator_yx/first_norm/moving_mean", "discriminator_x/conv2_norm/moving_variance"):
+    for name in (
+        "generator_yx/first_norm/moving_mean",
+        "discriminator_x/conv2_norm/moving_variance",
+    ):
         assert np.abs(after[name] - before[name]).max() > 0, name
 
 
@@ -213,7 +242,12 @@ def test_what_a_unet_does_not_tell_may_be_given(tmp_path):
     made = {name: official.Unet(7, filters=1) for name in ("G_A", "G_B")}
     made |= {name: official.Patch(filters=1, n_layers=1) for name in ("D_A", "D_B")}
     source = folder(tmp_path / "official", made)
-    words = ["--generator.dropout=true", "--data.crop_size_px=128", "--training.pool_size_images=0", "--quiet"]
+    words = [
+        "--generator.dropout=true",
+        "--data.crop_size_px=128",
+        "--training.pool_size_images=0",
+        "--quiet",
+    ]
     assert convert.main([str(source), str(tmp_path / "run"), *words]) == 0
     assert RunDirectory(tmp_path / "run").experiment().generator.dropout is True
 
@@ -231,7 +265,9 @@ def test_a_run_becomes_a_folder_and_that_the_same_run(made, run, tmp_path, capsy
         again = FOUR[name]()
         again.load_state_dict(loaded, strict=True)
         assert list(loaded) == list(network.state_dict())
-        np.testing.assert_array_equal(official.outputs_of(again.eval(), image()), official.outputs_of(network, image()))
+        np.testing.assert_array_equal(
+            official.outputs_of(again.eval(), image()), official.outputs_of(network, image())
+        )
 
 
 def test_one_generator_of_a_run(made, run, tmp_path):
@@ -243,7 +279,11 @@ def test_one_generator_of_a_run(made, run, tmp_path):
 
 def test_the_best_checkpoint_holds_generators_only(run, tmp_path, capsys):
     arrays, _ = checkpoints.read(checkpoints.listed(run / "checkpoints")[0])
-    best = {name: array for name, array in arrays.items() if name.startswith("generator_") and "optimizer" not in name}
+    best = {
+        name: array
+        for name, array in arrays.items()
+        if name.startswith("generator_") and "optimizer" not in name
+    }
     copy = tmp_path / "run"
     (copy / "checkpoints").mkdir(parents=True)
     (copy / "config.yaml").write_text((run / "config.yaml").read_text())
@@ -303,11 +343,23 @@ def test_a_folder_of_other_things_is_never_replaced(given, tmp_path, words):
         (("{tmp}/words.pth", "{tmp}/g.keras"), "words.pth is damaged or not a PyTorch checkpoint"),
         (("{given}/latest_net_G_A.pth", "{tmp}/g"), r"g must end in \.keras"),
         (("{given}", "{tmp}/g.keras"), "becomes a run directory; give a target that is a folder"),
-        (("{given}/latest_net_G_A.pth", "{tmp}/g.keras", "--architecture=unet_256"), "not --architecture unet_256"),
+        (
+            ("{given}/latest_net_G_A.pth", "{tmp}/g.keras", "--architecture=unet_256"),
+            "not --architecture unet_256",
+        ),
         (("{given}/latest_net_G_A.pth", "{tmp}/g.keras", "--architecture=unet"), "--architecture"),
-        (("{given}/latest_net_G_A.pth", "{tmp}/g.keras", "--norm=batch"), "cannot be of batch normalization"),
-        (("{given}", "{tmp}/run", "--epoch=3"), "holds no files of --epoch 3; there are those of latest"),
-        (("{given}", "{tmp}/run", "--generator.filters=8"), "--generator.filters is 8, but the weights are of 2"),
+        (
+            ("{given}/latest_net_G_A.pth", "{tmp}/g.keras", "--norm=batch"),
+            "cannot be of batch normalization",
+        ),
+        (
+            ("{given}", "{tmp}/run", "--epoch=3"),
+            "holds no files of --epoch 3; there are those of latest",
+        ),
+        (
+            ("{given}", "{tmp}/run", "--generator.filters=8"),
+            "--generator.filters is 8, but the weights are of 2",
+        ),
         (
             ("{given}", "{tmp}/run", "--generator.long_skips=true"),
             "long_skips is not for networks that are there already",
@@ -322,8 +374,14 @@ def test_a_folder_of_other_things_is_never_replaced(given, tmp_path, words):
         (("{run}", "{tmp}/out"), "is a run directory already; give --to pytorch"),
         (("{given}", "{tmp}/out", "--to=pytorch"), "neither a run directory nor a .keras file"),
         (("{tmp}/g9.keras", "{tmp}/out", "--to=pytorch"), r"out must end in \.pth"),
-        (("{tmp}/g9.keras", "{tmp}/out.pth", "--to=pytorch"), "is no network of the authors' PyTorch code"),
-        (("{run}", "{tmp}/out", "--to=pytorch", "--checkpoint=5"), "--checkpoint is '5'; take best, last, or one"),
+        (
+            ("{tmp}/g9.keras", "{tmp}/out.pth", "--to=pytorch"),
+            "is no network of the authors' PyTorch code",
+        ),
+        (
+            ("{run}", "{tmp}/out", "--to=pytorch", "--checkpoint=5"),
+            "--checkpoint is '5'; take best, last, or one",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(given, run, tmp_path, words, message):
@@ -360,12 +418,17 @@ def test_a_malicious_file_is_status_2_and_runs_nothing(tmp_path, capsys):
 def test_weights_of_a_training_that_broke_down_are_refused(made, tmp_path):
     source = folder(tmp_path / "official", made)
     arrays = made["D_B"].state_dict()
-    torch.save(arrays | {"model.2.bias": arrays["model.2.bias"] * float("nan")}, source / "latest_net_D_B.pth")
+    torch.save(
+        arrays | {"model.2.bias": arrays["model.2.bias"] * float("nan")},
+        source / "latest_net_D_B.pth",
+    )
     for words in (
         [str(source), str(tmp_path / "run")],
         [str(source / "latest_net_D_B.pth"), str(tmp_path / "d.keras")],
     ):
-        with pytest.raises(UserError, match=r"D_B\.pth holds numbers that are not finite, first in model\.2\.bias"):
+        with pytest.raises(
+            UserError, match=r"D_B\.pth holds numbers that are not finite, first in model\.2\.bias"
+        ):
             convert.main(words)
     assert names(tmp_path) == ["official"]
 
@@ -373,7 +436,9 @@ def test_weights_of_a_training_that_broke_down_are_refused(made, tmp_path):
 def test_a_folder_of_two_trainings_leaves_nothing(made, tmp_path):
     other = official.Patch(filters=5, n_layers=2)
     source = folder(tmp_path / "official", {**made, "D_B": other})
-    with pytest.raises(UserError, match="D_A and D_B are not of one training: filters is 3 in the one and 5"):
+    with pytest.raises(
+        UserError, match="D_A and D_B are not of one training: filters is 3 in the one and 5"
+    ):
         convert.main([str(source), str(tmp_path / "run")])
     assert names(tmp_path) == ["official"]
 
@@ -403,7 +468,9 @@ def test_keras_files_go_to_the_reader_of_older_ones(tmp_path, monkeypatch, capsy
 
     monkeypatch.setattr(legacy, "open_model", open_model)
     (tmp_path / "old.h5").write_bytes(b"old")
-    assert convert.main([str(tmp_path / "old.h5"), str(tmp_path / "new.keras"), "--direction=yx"]) == 0
+    assert (
+        convert.main([str(tmp_path / "old.h5"), str(tmp_path / "new.keras"), "--direction=yx"]) == 0
+    )
     assert asked == [(tmp_path / "old.h5", "yx")]
     told = capsys.readouterr().out
     assert "note        its padding was its own" in told

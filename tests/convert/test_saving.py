@@ -51,9 +51,13 @@ class Forgetful(keras.layers.Layer):
 def test_what_would_answer_differently_is_not_saved(tmp_path, factor):
     network = keras.Sequential([keras.Input((None, None, 3)), Forgetful(factor)])
     (tmp_path / "g.keras").write_bytes(b"before")
-    with pytest.raises(UserError, match="was not written: read again, the network gives images that are"):
+    with pytest.raises(
+        UserError, match="was not written: read again, the network gives images that are"
+    ):
         saving.save_checked(network, tmp_path / "g.keras")
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("g.keras", b"before")]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("g.keras", b"before")
+    ]
 
 
 def test_the_start_of_a_run_is_a_checkpoint_and_two_files(tmp_path):

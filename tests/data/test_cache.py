@@ -10,7 +10,7 @@ from PIL import Image
 from cyclegan_tf.data import cache as store_module
 from cyclegan_tf.data.cache import open_store
 from cyclegan_tf.data.sources import open_folder
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from tests.helpers import tiny
 
@@ -34,20 +34,22 @@ def images_of(folder):
 
 @pytest.mark.parametrize("mode", ["resize_and_crop", "scale_width", "none"])
 def test_all_kinds_hold_the_same_images_eagerly_and_in_tf_data(folder, mode):
-    images, preparation = images_of(folder), Preparation(mode, 24, 16)
+    images, preparation = images_of(folder), ImageTransform(mode, 24, 16)
     expected = [preparation.prepare(tf.constant(images.read(i))).numpy() for i in range(3)]
     for kind in KINDS:
         store = open_store(images, preparation, kind, folder / "cache", "x")
         assert (store.kind, len(store), store.enlarged) == (kind, 3, 0)
         inside = list(tf.data.Dataset.range(3).map(store.lookup))
         for index in range(3):
-            np.testing.assert_array_equal(store.lookup(tf.constant(index, tf.int64)), expected[index])
+            np.testing.assert_array_equal(
+                store.lookup(tf.constant(index, tf.int64)), expected[index]
+            )
             np.testing.assert_array_equal(inside[index], expected[index])
     assert store.bytes == sum(image.nbytes for image in expected)
 
 
 def test_auto_measures_against_free_memory_then_disk(folder, monkeypatch):
-    images, preparation = images_of(folder), Preparation("resize_and_crop", 24, 16)
+    images, preparation = images_of(folder), ImageTransform("resize_and_crop", 24, 16)
     size = 3 * 24 * 24 * 3
     for free, kind in ((size / store_module.MEMORY_SHARE, "memory"), (size, "disk")):
         monkeypatch.setattr(store_module, "free_memory_bytes", lambda free=free: free)
@@ -55,7 +57,7 @@ def test_auto_measures_against_free_memory_then_disk(folder, monkeypatch):
 
 
 def test_a_disk_cache_is_reused_until_something_changes(folder, monkeypatch):
-    images, preparation = images_of(folder), Preparation("resize_and_crop", 24, 16)
+    images, preparation = images_of(folder), ImageTransform("resize_and_crop", 24, 16)
     open_store(images, preparation, "disk", folder / "cache", "x")
     before = (folder / "cache" / "x.bin").stat().st_mtime_ns
     open_store(images, preparation, "disk", folder / "cache", "x")
@@ -67,13 +69,18 @@ def test_a_disk_cache_is_reused_until_something_changes(folder, monkeypatch):
 
 
 def test_small_images_are_counted(folder):
-    assert open_store(images_of(folder), Preparation("crop", 24, 18), "memory", folder, "x").enlarged == 1
+    assert (
+        open_store(
+            images_of(folder), ImageTransform("crop", 24, 18), "memory", folder, "x"
+        ).enlarged
+        == 1
+    )
 
 
 def test_mixed_depths_are_stored_in_16_bits_without_clipping(folder):
     ramp = (np.arange(400, dtype=np.uint16) * 163).reshape(20, 20)
     Image.fromarray(ramp).save(folder / "trainA" / "deep.png")
-    images, preparation = images_of(folder), Preparation("none", 24, 16)
+    images, preparation = images_of(folder), ImageTransform("none", 24, 16)
     for kind in KINDS:
         store = open_store(images, preparation, kind, folder / "cache", "x")
         deep = store.lookup(tf.constant(3, tf.int64)).numpy()
@@ -88,13 +95,15 @@ def test_a_truncated_image_is_named_before_training_starts(folder):
     path = folder / "trainA" / "1.png"
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(UserError, match=r"1\.png.*cyclegan_tf.check"):
-        open_store(images, Preparation("none", 24, 16), "memory", folder, "x")
+        open_store(images, ImageTransform("none", 24, 16), "memory", folder, "x")
 
 
 def test_a_disk_cache_that_cannot_be_written_is_an_error(folder):
     (folder / "blocked").write_text("a file, not a folder")
     with pytest.raises(UserError, match=r"disk cache .* cannot be written"):
-        open_store(images_of(folder), Preparation("none", 24, 16), "disk", folder / "blocked", "x")
+        open_store(
+            images_of(folder), ImageTransform("none", 24, 16), "disk", folder / "blocked", "x"
+        )
 
 
 def test_lazy_reads_a_image_when_it_is_first_wanted(tmp_path):
@@ -107,7 +116,7 @@ def test_lazy_reads_a_image_when_it_is_first_wanted(tmp_path):
         return source.train_x.read(index)
 
     images = dataclasses.replace(source.train_x, read=counted)
-    preparation = Preparation("resize_and_crop", 18, 16)
+    preparation = ImageTransform("resize_and_crop", 18, 16)
     lazy = open_store(images, preparation, "lazy", tmp_path, "x")
     kept = open_store(source.train_x, preparation, "memory", tmp_path, "x")
     assert (lazy.kind, len(lazy), lazy.bytes, read) == ("lazy", 4, kept.bytes, [])

@@ -27,12 +27,21 @@ def test_every_image_of_the_data_set_is_another_scene():
     test = [scene("test", index) for index in range(demo.TEST_IMAGES)]
     other_seed = [scene("x", index, seed=1) for index in range(50)]
     everything = train + test + other_seed
-    assert len(set(everything)) == len(everything)  # so X and Y of the training split share no scene
+    assert len(set(everything)) == len(
+        everything
+    )  # so X and Y of the training split share no scene
 
 
 def test_both_training_halves_are_drawn_alike():
-    for read in (lambda one: one.horizon, lambda one: len(one.animals), lambda one: one.animals[-1].coat):
-        means = [np.mean([read(scene(stream, index)) for index in range(demo.TRAIN_IMAGES)]) for stream in "xy"]
+    for read in (
+        lambda one: one.horizon,
+        lambda one: len(one.animals),
+        lambda one: one.animals[-1].coat,
+    ):
+        means = [
+            np.mean([read(scene(stream, index)) for index in range(demo.TRAIN_IMAGES)])
+            for stream in "xy"
+        ]
         assert means[0] == pytest.approx(means[1], rel=0.12)
 
 
@@ -57,7 +66,9 @@ def test_a_test_pair_is_one_scene_in_both_worlds():
 
 
 def test_seeds_change_everything():
-    assert not np.array_equal(demo.train_image("x", 0, SIZE_PX), demo.train_image("x", 0, SIZE_PX, seed=1))
+    assert not np.array_equal(
+        demo.train_image("x", 0, SIZE_PX), demo.train_image("x", 0, SIZE_PX, seed=1)
+    )
     assert not np.array_equal(demo.test_pair(0, SIZE_PX)[0], demo.test_pair(0, SIZE_PX, seed=1)[0])
 
 

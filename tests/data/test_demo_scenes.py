@@ -16,7 +16,9 @@ def scene_of(number):
 
 def lone_animal(**changes):
     """A scene with one upright animal that is large and in the middle."""
-    animal = scenes.Animal((0.48, 0.92), 0.3, 1, coat=0.3, girth=1.0, leg=1.0, neck=0.9, stride=0.2, horns=False)
+    animal = scenes.Animal(
+        (0.48, 0.92), 0.3, 1, coat=0.3, girth=1.0, leg=1.0, neck=0.9, stride=0.2, horns=False
+    )
     return dataclasses.replace(scene_of(0), animals=(dataclasses.replace(animal, **changes),))
 
 
@@ -26,7 +28,13 @@ def inside(scene, world, size_px=SIZE_PX):
 
 def grown(mask):
     """The mask and every pixel beside it."""
-    return mask | np.roll(mask, 1, 0) | np.roll(mask, -1, 0) | np.roll(mask, 1, 1) | np.roll(mask, -1, 1)
+    return (
+        mask
+        | np.roll(mask, 1, 0)
+        | np.roll(mask, -1, 0)
+        | np.roll(mask, 1, 1)
+        | np.roll(mask, -1, 1)
+    )
 
 
 @pytest.mark.parametrize("world", ["x", "y"])
@@ -40,7 +48,9 @@ def test_images_are_square_rgb_bytes(world, size_px):
 
 def test_the_same_generator_state_gives_the_same_bytes():
     assert scene_of(5) == scene_of(5)
-    assert np.array_equal(scenes.render(scene_of(5), "y", SIZE_PX), scenes.render(scene_of(5), "y", SIZE_PX))
+    assert np.array_equal(
+        scenes.render(scene_of(5), "y", SIZE_PX), scenes.render(scene_of(5), "y", SIZE_PX)
+    )
     assert scene_of(5) != scene_of(6)
 
 
@@ -63,7 +73,11 @@ def test_the_mask_covers_exactly_what_an_animal_changes():
     mask = scenes.object_mask(with_animal, SIZE_PX)
     assert not scenes.object_mask(empty, SIZE_PX).any()
     moved = (
-        np.abs(scenes.render(with_animal, "x", SIZE_PX).astype(int) - scenes.render(empty, "x", SIZE_PX)).max(-1) > 12
+        np.abs(
+            scenes.render(with_animal, "x", SIZE_PX).astype(int)
+            - scenes.render(empty, "x", SIZE_PX)
+        ).max(-1)
+        > 12
     )
     assert moved[mask].mean() > 0.97
     above_shadow = np.arange(SIZE_PX)[:, None] < 0.86 * SIZE_PX
@@ -90,7 +104,9 @@ def test_coats_are_striped_in_y_and_plain_in_x():
     swings = {}
     for world in ("x", "y"):
         down = scenes.render(lone_animal(), world, SIZE_PX)[:, column][mask].astype(float).mean(-1)
-        swings[world] = np.count_nonzero(np.abs(np.diff(np.sign(down - np.median([down.min(), down.max()])))))
+        swings[world] = np.count_nonzero(
+            np.abs(np.diff(np.sign(down - np.median([down.min(), down.max()]))))
+        )
         if world == "y":
             assert np.ptp(down) > 100
         else:

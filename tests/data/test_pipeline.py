@@ -7,9 +7,14 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.data.cache import open_store
-from cyclegan_tf.data.pipeline import Order, evaluation_pairs, find_unreadable, training_dataset
-from cyclegan_tf.data.sources import Images, open_folder
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.pipeline import (
+    SamplingOrder,
+    evaluation_pairs,
+    find_unreadable,
+    training_dataset,
+)
+from cyclegan_tf.data.sources import ImageList, open_folder
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.io import ImageError
 from tests.helpers import tiny
@@ -20,18 +25,18 @@ def numbered(count, size=12):
     arrays = np.zeros((count, size, size, 3), np.uint8)
     arrays[..., 0] = np.arange(count)[:, None, None]
     arrays[..., 1] = np.arange(size) * 10
-    return Images(tuple(str(i) for i in range(count)), 3, arrays.__getitem__)
+    return ImageList(tuple(str(i) for i in range(count)), 3, arrays.__getitem__)
 
 
 @pytest.fixture
 def make(tmp_path):
     def make(count_x, count_y, batch_size=1, seed=0, start=0, end=None, crop=8):
-        preparation = Preparation("crop", 12, crop)
+        preparation = ImageTransform("crop", 12, crop)
         stores = [
             open_store(numbered(count), preparation, "memory", tmp_path, label)
             for count, label in ((count_x, "x"), (count_y, "y"))
         ]
-        order = Order(count_x, count_y, batch_size, seed)
+        order = SamplingOrder(count_x, count_y, batch_size, seed)
         end = end or 3 * order.steps_per_epoch
         return list(training_dataset(*stores, order, preparation, start, end).as_numpy_iterator())
 
@@ -102,7 +107,7 @@ def test_a_batch_that_does_not_divide_the_domain_shows_no_image_twice(make):
 
 
 def test_evaluation_pairs_are_unaugmented_and_the_shorter_list_goes_round():
-    preparation = Preparation("crop", 12, 8)
+    preparation = ImageTransform("crop", 12, 8)
     pairs = list(evaluation_pairs(numbered(2), numbered(3), preparation, 10))
     assert [round((float(x[0, 0, 0, 0]) + 1) * 127.5) for x, _ in pairs] == [0, 1, 0]
     expected = numbered(3).read(2)[None] / 127.5 - 1
@@ -115,8 +120,8 @@ def test_the_unreadable_image_of_a_step_is_named():
             raise ImageError("three.jpg", "truncated")
         return numbered(5).read(index)
 
-    order = Order(5, 5, 1, 0)
-    bad = Images(tuple("01234"), 3, read)
+    order = SamplingOrder(5, 5, 1, 0)
+    bad = ImageList(tuple("01234"), 3, read)
     steps = [s for s in range(5) if int(order.image("x", tf.constant(s, tf.int64))) == 3]
     with pytest.raises(UserError, match=r"three.jpg: truncated"):
         find_unreadable(order, steps[0], bad, numbered(5))
@@ -124,8 +129,8 @@ def test_the_unreadable_image_of_a_step_is_named():
 
 @pytest.mark.parametrize(("parts", "count_x", "count_y"), [(2, 13, 7), (3, 7, 20), (6, 12, 12)])
 def test_slices_of_all_machines_are_the_batches_of_one(tmp_path, parts, count_x, count_y):
-    order = Order(count_x, count_y, 6, 3)
-    preparation = Preparation("crop", 12, 8)
+    order = SamplingOrder(count_x, count_y, 6, 3)
+    preparation = ImageTransform("crop", 12, 8)
     whole = _parts(tmp_path, order, preparation, 1)[0]
     sliced = _parts(tmp_path, order, preparation, parts)
     assert {len(batches) for batches in sliced} == {len(whole)} == {2 * order.steps_per_epoch}
@@ -151,8 +156,8 @@ def _parts(folder, order, preparation, parts):
 
 
 def test_a_machine_decodes_the_images_of_its_slices_only_and_each_once(tmp_path):
-    order = Order(11, 11, 4, 5)
-    preparation = Preparation("crop", 20, 16)
+    order = SamplingOrder(11, 11, 4, 5)
+    preparation = ImageTransform("crop", 20, 16)
     root = tiny.folder(tmp_path / "images", (11, 11, 1, 1))
     source = open_folder(root, 3, 3, 10**6)
     positions = range(order.steps_per_epoch * 4)
@@ -164,7 +169,9 @@ def test_a_machine_decodes_the_images_of_its_slices_only_and_each_once(tmp_path)
             read.append(index)
             return source.train_x.read(index)
 
-        store_x = open_store(dataclasses.replace(source.train_x, read=counted), preparation, "lazy", tmp_path, "x")
+        store_x = open_store(
+            dataclasses.replace(source.train_x, read=counted), preparation, "lazy", tmp_path, "x"
+        )
         store_y = open_store(source.train_y, preparation, "lazy", tmp_path, "y")
         assert store_x.kind == "lazy"
         assert read == []
@@ -174,6 +181,10 @@ def test_a_machine_decodes_the_images_of_its_slices_only_and_each_once(tmp_path)
         assert [batch[0].shape[0] for batch in batches] == [2] * order.steps_per_epoch
         own = [index for position, index in enumerate(shown) if position % 4 // 2 == part]
         assert sorted(read) == sorted(own)
-        again = list(training_dataset(store_x, store_y, order, preparation, 0, 1, part, 2).as_numpy_iterator())
+        again = list(
+            training_dataset(
+                store_x, store_y, order, preparation, 0, 1, part, 2
+            ).as_numpy_iterator()
+        )
         np.testing.assert_array_equal(again[0][0], batches[0][0])
         assert sorted(read) == sorted(own)

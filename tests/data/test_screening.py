@@ -7,10 +7,10 @@ from PIL import Image
 
 from cyclegan_tf.data import screening as suspects
 from cyclegan_tf.data.cache import open_store
-from cyclegan_tf.data.sources import Images, open_folder
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.sources import ImageList, open_folder
+from cyclegan_tf.data.transforms import ImageTransform
 
-PREPARATION = Preparation("resize_and_crop", 20, 16)
+PREPARATION = ImageTransform("resize_and_crop", 20, 16)
 
 
 def image(seed, size=24):
@@ -25,7 +25,9 @@ def source(tmp_path):
         Image.fromarray(image(seed)).save(tmp_path / "trainA" / f"{seed}.png")
         Image.fromarray(image(100 + seed)).save(tmp_path / "testA" / f"{seed}.png")
         Image.fromarray(image(200 + seed)).save(tmp_path / "trainB" / f"{seed}.png")
-    Image.fromarray(image(2)).save(tmp_path / "testA" / "other_name.bmp")  # another format, the same values
+    Image.fromarray(image(2)).save(
+        tmp_path / "testA" / "other_name.bmp"
+    )  # another format, the same values
     Image.fromarray(image(201)).save(tmp_path / "testA" / "of_the_other_domain.png")
     Image.new("RGB", (30, 30), (9, 8, 7)).save(tmp_path / "trainA" / "flat.png")
     Image.new("RGB", (30, 30), (9, 8, 7)).save(tmp_path / "testA" / "flat.png")
@@ -53,13 +55,16 @@ def shared_of(training, test, tmp_path, dtype=np.uint8):
     """Names of those in the test split that are training images, of PIL images."""
 
     def images(those, letter):
-        arrays = [np.asarray(one).astype(dtype) * (257 if dtype == np.uint16 else 1) for one in those]
-        return Images(tuple(f"{letter}{i}" for i in range(len(those))), 3, arrays.__getitem__)
+        arrays = [
+            np.asarray(one).astype(dtype) * (257 if dtype == np.uint16 else 1) for one in those
+        ]
+        return ImageList(tuple(f"{letter}{i}" for i in range(len(those))), 3, arrays.__getitem__)
 
     known, asked = images(training, "train"), images(test, "test")
     store = open_store(known, PREPARATION, "memory", tmp_path, "x")
     return suspects.examine(
-        suspects.prepared_training(known, store), lambda kind: suspects.prepared_test(asked, PREPARATION, kind)
+        suspects.prepared_training(known, store),
+        lambda kind: suspects.prepared_test(asked, PREPARATION, kind),
     )[1]
 
 
@@ -71,7 +76,10 @@ def test_copies_that_were_saved_again_are_named(tmp_path, dtype):
     lighter = Image.fromarray(np.asarray(shapes(3)) + np.uint8(4))
     of_the_same_mean = shapes(3).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     test = [shapes(10), again, lighter, of_the_same_mean, shapes(3)]
-    assert shared_of([shapes(seed) for seed in range(5)], test, tmp_path, dtype) == ["test1", "test4"]
+    assert shared_of([shapes(seed) for seed in range(5)], test, tmp_path, dtype) == [
+        "test1",
+        "test4",
+    ]
 
 
 def test_two_tiles_of_water_are_no_copies(tmp_path):
@@ -85,19 +93,23 @@ def test_two_tiles_of_water_are_no_copies(tmp_path):
 
 def test_deep_training_images_are_compared_with_shallow_test_images(tmp_path):
     deep = [(image(seed).astype(np.uint16) * 257) for seed in range(2)]
-    images = Images(("a", "b"), 3, deep.__getitem__)
-    test = Images(("t",), 3, lambda _: image(1))
+    images = ImageList(("a", "b"), 3, deep.__getitem__)
+    test = ImageList(("t",), 3, lambda _: image(1))
     store = open_store(images, PREPARATION, "memory", tmp_path, "x")
     found = suspects.examine(
-        suspects.prepared_training(images, store), lambda dtype: suspects.prepared_test(test, PREPARATION, dtype)
+        suspects.prepared_training(images, store),
+        lambda dtype: suspects.prepared_test(test, PREPARATION, dtype),
     )
     assert found == ([], ["t"])
 
 
 def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):
-    monkeypatch.setattr(suspects, "LOOKED_AT", 2)
+    monkeypatch.setattr(suspects, "MAX_SAMPLED", 2)
     store = open_store(source.train_x, PREPARATION, "off", tmp_path, "x")
-    assert [name for name, _ in suspects.prepared_training(source.train_x, store)] == ["trainA/0.png", "trainA/2.png"]
+    assert [name for name, _ in suspects.prepared_training(source.train_x, store)] == [
+        "trainA/0.png",
+        "trainA/2.png",
+    ]
     kept = open_store(source.train_x, PREPARATION, "memory", tmp_path, "x")
     assert len(list(suspects.prepared_training(source.train_x, kept))) == 5
     monkeypatch.setattr(suspects, "LOOKED_AT_BYTES", 3 * 20 * 20 * 3)
@@ -109,9 +121,17 @@ def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):
     ("levels", "flat"),
     [
         (np.full((40, 40, 3), 7, np.uint8), True),
-        (np.full((40, 40, 3), 7, np.uint8) + np.eye(40, dtype=np.uint8)[..., None], True),  # one level here and there
+        (
+            np.full((40, 40, 3), 7, np.uint8) + np.eye(40, dtype=np.uint8)[..., None],
+            True,
+        ),  # one level here and there
         (image(1), False),
-        (np.dstack([np.full((40, 40), 7, np.uint8), np.arange(1600, dtype=np.uint8).reshape(40, 40)]), False),
+        (
+            np.dstack(
+                [np.full((40, 40), 7, np.uint8), np.arange(1600, dtype=np.uint8).reshape(40, 40)]
+            ),
+            False,
+        ),
         (np.full((40, 40, 1), 60_000, np.uint16), True),
         ((np.arange(1600, dtype=np.uint16) * 40).reshape(40, 40, 1), False),
     ],

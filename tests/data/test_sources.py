@@ -18,7 +18,9 @@ def put(path, value=0, size=(6, 5)):
 
 @pytest.fixture
 def root(tmp_path):
-    for index, name in enumerate(["trainA/b.png", "trainA/sub/a.JPG", "trainB/c.bmp", "testA/d.gif"]):
+    for index, name in enumerate(
+        ["trainA/b.png", "trainA/sub/a.JPG", "trainB/c.bmp", "testA/d.gif"]
+    ):
         put(tmp_path / name, index)
     (tmp_path / "trainA" / "notes.txt").write_text("not an image")
     return tmp_path
@@ -40,7 +42,10 @@ def test_a_folder_is_read_recursively_with_any_mix_of_kinds(root):
         (lambda root: root / "nowhere", "does not exist"),
         (lambda root: root / "testA", "has no folders trainA and trainB"),
         (lambda root: ((root / "trainB" / "c.bmp").unlink(), root)[1], "trainB holds no images"),
-        (lambda root: ((root / "trainB" / "x.jpg").write_text("text"), root)[1], r"x\.jpg.*cyclegan_tf.check"),
+        (
+            lambda root: ((root / "trainB" / "x.jpg").write_text("text"), root)[1],
+            r"x\.jpg.*cyclegan_tf.check",
+        ),
         (lambda root: ((root / "trainB" / "x.jpg").touch(), root)[1], r"x\.jpg"),
     ],
     ids=["missing", "no layout", "empty", "text", "zero bytes"],
@@ -60,7 +65,11 @@ def test_a_bomb_is_refused(root):
 def test_transparency_is_told_once(root):
     for name in ("p.png", "q.png"):
         Image.new("RGBA", (5, 5), (1, 2, 3, 4)).save(root / "trainA" / name)
-    assert [note for note in open_folder(root, 3, 3, LIMIT).notes if "2 images have transparency" in note]
+    assert [
+        note
+        for note in open_folder(root, 3, 3, LIMIT).notes
+        if "2 images have transparency" in note
+    ]
 
 
 @pytest.fixture
@@ -126,11 +135,20 @@ def tfds_dir(tmp_path_factory):
 
         def _split_generators(self, dl_manager):
             counts = {"trainA": 3, "trainB": 2, "testA": 2, "testB": 1}
-            return {name: self._generate(index, count) for index, (name, count) in enumerate(counts.items())}
+            return {
+                name: self._generate(index, count)
+                for index, (name, count) in enumerate(counts.items())
+            }
 
         def _generate(self, split, count):
             for index in range(count):
-                yield index, {"image": np.full((8 + index, 9, 3), 10 * split + index, np.uint8), "label": split % 2}
+                yield (
+                    index,
+                    {
+                        "image": np.full((8 + index, 9, 3), 10 * split + index, np.uint8),
+                        "label": split % 2,
+                    },
+                )
 
         def _generate_examples(self):
             raise NotImplementedError
@@ -143,7 +161,9 @@ def tfds_dir(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore")  # tensorflow-datasets' own imports and deprecations
 def test_tensorflow_datasets_are_read_from_disk(tfds_dir):
     source = open_tfds("tiny", str(tfds_dir), 3, 3)
-    assert [len(images) for images in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
+    assert [
+        len(images) for images in (source.train_x, source.train_y, source.test_x, source.test_y)
+    ] == [
         3,
         2,
         2,

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.data.transforms import Preparation, resize
+from cyclegan_tf.data.transforms import ImageTransform, resize
 
 
 def image(height, width, channels=3, dtype=np.uint8):
@@ -24,8 +24,12 @@ def smooth(height, width):
 def test_wrong_08_resizing_is_bicubic_and_antialiased():
     source = image(64, 48)
     ours = resize(tf.constant(source), 17, 20).numpy().astype(int)
-    pillow = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.BICUBIC)).astype(int)
-    nearest = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.NEAREST)).astype(int)
+    pillow = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.BICUBIC)).astype(
+        int
+    )
+    nearest = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.NEAREST)).astype(
+        int
+    )
     assert np.abs(ours - pillow).max() <= 2
     assert np.abs(ours - nearest).mean() > 20
 
@@ -72,7 +76,7 @@ SIZES = {
 
 @pytest.mark.parametrize("mode", SIZES)
 def test_sizes_of_every_mode(mode):
-    preparation = Preparation(mode, 56, 48)
+    preparation = ImageTransform(mode, 56, 48)
     large, small, augmented = SIZES[mode]
     prepared = preparation.prepare(tf.constant(image(100, 60)))
     assert tuple(prepared.shape[:2]) == large
@@ -94,14 +98,14 @@ def test_sizes_of_every_mode(mode):
 )
 def test_a_test_image_is_not_cropped_but_trimmed_to_the_networks_multiple(mode, size):
     source = tf.constant(image(102, 63))
-    prepared = Preparation(mode, 56, 48).prepare_test(source)
+    prepared = ImageTransform(mode, 56, 48).transform_test(source)
     assert tuple(prepared.shape[:2]) == size
-    again = Preparation(mode, 56, 48).prepare_test(source)
+    again = ImageTransform(mode, 56, 48).transform_test(source)
     np.testing.assert_array_equal(prepared, again)
 
 
 def test_augment_cuts_a_window_and_mirrors_half_the_time():
-    preparation = Preparation("crop", 0, 8)
+    preparation = ImageTransform("crop", 0, 8)
     source = image(20, 20)
     windows = {}
     for top in range(13):
@@ -110,7 +114,8 @@ def test_augment_cuts_a_window_and_mirrors_half_the_time():
             windows[window.tobytes()] = (top, left, False)
             windows[window[:, ::-1].tobytes()] = (top, left, True)
     seen = [
-        windows[preparation.augment(tf.constant(source), tf.constant([7, i])).numpy().tobytes()] for i in range(300)
+        windows[preparation.augment(tf.constant(source), tf.constant([7, i])).numpy().tobytes()]
+        for i in range(300)
     ]
     tops, lefts, flips = zip(*seen, strict=True)
     assert set(tops) == set(range(13))
@@ -120,7 +125,7 @@ def test_augment_cuts_a_window_and_mirrors_half_the_time():
 
 
 def test_augment_without_flip_never_mirrors():
-    preparation = Preparation("crop", 0, 8, flip=False)
+    preparation = ImageTransform("crop", 0, 8, flip=False)
     source = np.tile(np.arange(12, dtype=np.uint8)[None, :, None], (12, 1, 3))
     for i in range(20):
         out = preparation.augment(tf.constant(source), tf.constant([0, i])).numpy()
@@ -128,7 +133,7 @@ def test_augment_without_flip_never_mirrors():
 
 
 def test_augment_is_a_function_of_its_seed_eagerly_and_in_tf_data():
-    preparation = Preparation("resize_and_crop", 56, 48)
+    preparation = ImageTransform("resize_and_crop", 56, 48)
     source = tf.constant(image(60, 60))
 
     def both(i):

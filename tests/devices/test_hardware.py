@@ -7,7 +7,9 @@ from cyclegan_tf.devices import hardware
 
 
 def gpu(monkeypatch, capability):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["gpu"] if capability else [])
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind=None: ["gpu"] if capability else []
+    )
     details = {"compute_capability": capability}
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: details)
 
@@ -35,7 +37,9 @@ def test_auto_precision(monkeypatch, capability, flags, policy, reason):
 
 
 def test_flags_are_whole_words_of_the_first_processor(monkeypatch):
-    text = "processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\nprocessor\t: 1\nflags\t\t: fpu amx_bf16\n"
+    text = (
+        "processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\nprocessor\t: 1\nflags\t\t: fpu amx_bf16\n"
+    )
     monkeypatch.setattr(hardware.Path, "read_text", lambda self, encoding=None: text)
     assert hardware._cpu_flags() == {"fpu", "avx2", "avx512_bf16"}
 

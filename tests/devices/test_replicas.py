@@ -30,9 +30,9 @@ alone = ImagePool(3, seed=5)
 alone.build((None, 1, 1, 1))
 
 def of_replica(batch):
-    own = replicas.own_slice(batch)
+    own = replicas.local_slice(batch)
     shown = pool(own)
-    numbers = replicas.mean_of_scalars({"a": tf.cast(replicas.number(), tf.float32), "b": tf.reduce_sum(own)})
+    numbers = replicas.all_reduce_mean({"a": tf.cast(replicas.number(), tf.float32), "b": tf.reduce_sum(own)})
     (gradient,) = replicas.mean([tf.reduce_mean(own, axis=(0, 1, 2))])
     adam.apply_means([(gradient, weight)])
     mean.update_state(gradient)
@@ -63,21 +63,23 @@ def test_one_replica_gets_back_what_it_gave():
     batch = tf.ones((4, 2, 2, 1))
     assert replicas.count() == 1
     assert int(replicas.number()) == 0
-    assert replicas.gathered(batch) is batch
-    assert replicas.own_slice(batch) is batch
+    assert replicas.all_gather(batch) is batch
+    assert replicas.local_slice(batch) is batch
     assert replicas.mean([batch])[0] is batch
-    assert replicas.mean_of_scalars({"a": batch})["a"] is batch
+    assert replicas.all_reduce_mean({"a": batch})["a"] is batch
 
 
 def test_parts_of_a_batch_are_its_rows_in_turn():
     batch = tf.reshape(tf.range(12), (6, 2))
-    parts = [replicas.own_slice(batch, 3, tf.constant(part)) for part in range(3)]
+    parts = [replicas.local_slice(batch, 3, tf.constant(part)) for part in range(3)]
     assert [part.shape.as_list() for part in parts] == [[2, 2]] * 3
     np.testing.assert_array_equal(tf.concat(parts, 0), batch)
 
 
 def test_two_replicas_do_what_one_does_with_the_whole_batch():
-    done = subprocess.run([sys.executable, "-c", _ON_TWO], capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, "-c", _ON_TWO], capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     running = []
@@ -89,7 +91,9 @@ def test_two_replicas_do_what_one_does_with_the_whole_batch():
         assert step["shown"] == [shown[:2], shown[2:]]
         running.append(np.mean(batch))
         np.testing.assert_allclose(step["running"], [[np.mean(running)]] * 2)
-    assert found["expected"] != [[10.0 * n + i for i in range(4)] for n in range(6)]  # the pool did exchange
+    assert found["expected"] != [
+        [10.0 * n + i for i in range(4)] for n in range(6)
+    ]  # the pool did exchange
     assert found["pools"] == [found["pool"]] * 2
     assert found["weights"][0] == found["weights"][1]
     np.testing.assert_allclose(found["weights"][0], found["single"], atol=1e-5)

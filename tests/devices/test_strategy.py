@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.devices import strategy as distribution
-from cyclegan_tf.devices.strategy import Devices
+from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.devices.tf_config import Cluster
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 
@@ -46,21 +46,28 @@ def test_what_is_not_there_is_refused(wanted, cluster, message):
 
 
 def test_one_device_uses_nothing_of_tf_distribute():
-    devices = Devices("auto", {})
-    assert (devices.kind, devices.strategy, devices.replicas, devices.is_chief) == ("none", None, 1, True)
+    devices = DistributionContext("auto", {})
+    assert (devices.kind, devices.strategy, devices.replicas, devices.is_chief) == (
+        "none",
+        None,
+        1,
+        True,
+    )
     step = object()
     assert devices.step(step) is step
     with devices.scope():
         assert not tf.distribute.has_strategy()
     arrays = {"a": np.arange(3)}
-    assert devices.from_chief(arrays) == arrays
+    assert devices.broadcast(arrays) == arrays
 
 
 def test_several_replicas_refuse_what_would_change_the_result():
-    devices = Devices("mirrored", {})
+    devices = DistributionContext("mirrored", {})
     devices.replicas = 3
     devices.check(6, "float32", ["instance"])
-    with pytest.raises(UserError, match=r"data.batch_size is 4, which 3 replicas cannot share evenly.*: take 6\."):
+    with pytest.raises(
+        UserError, match=r"data.batch_size is 4, which 3 replicas cannot share evenly.*: take 6\."
+    ):
         devices.check(4, "float32", ["instance"])
     with pytest.raises(UserError, match="Batch normalization on 3 replicas"):
         devices.check(6, "float32", ["instance", "batch"])
@@ -69,7 +76,7 @@ def test_several_replicas_refuse_what_would_change_the_result():
 
 
 def test_a_lost_machine_is_one_sentence_and_other_errors_stay_as_they_are():
-    devices = Devices("none", {})
+    devices = DistributionContext("none", {})
     with pytest.raises(tf.errors.UnavailableError), devices.watching(lambda: "after step 3"):
         raise tf.errors.UnavailableError(None, None, "gone")
     devices.workers = 2
@@ -81,7 +88,13 @@ def test_a_lost_machine_is_one_sentence_and_other_errors_stay_as_they_are():
         raise tf.errors.InvalidArgumentError(None, None, "a bug")
 
 
-CARRIERS = {"float16": "float32", "float32": "float32", "float64": "float64", "uint32": "int64", "bool": "int64"}
+CARRIERS = {
+    "float16": "float32",
+    "float32": "float32",
+    "float64": "float64",
+    "uint32": "int64",
+    "bool": "int64",
+}
 
 
 @pytest.mark.parametrize("dtype", CARRIERS)
@@ -91,7 +104,9 @@ def test_every_dtype_travels_in_one_that_holds_it(dtype):
 
 def test_a_machine_that_never_comes_ends_the_wait(monkeypatch, capsys):
     statuses, ended = [], threading.Event()
-    monkeypatch.setattr(distribution.os, "_exit", lambda status: (statuses.append(status), ended.set()))
+    monkeypatch.setattr(
+        distribution.os, "_exit", lambda status: (statuses.append(status), ended.set())
+    )
     with distribution._ending_after(0.01, "error: not all came."):
         assert ended.wait(10)
     assert statuses == [1]

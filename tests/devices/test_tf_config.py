@@ -9,7 +9,9 @@ from cyclegan_tf.errors import UserError
 
 
 def of(jobs, kind="worker", index=0):
-    return cluster.of_environment({"TF_CONFIG": json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})})
+    return cluster.of_environment(
+        {"TF_CONFIG": json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})}
+    )
 
 
 def test_without_a_second_machine_there_is_no_cluster():
@@ -38,7 +40,10 @@ def test_a_named_chief_comes_first():
         ("{", "TF_CONFIG cannot be read"),
         ("[1]", "TF_CONFIG cannot be read"),
         ('{"cluster": {"worker": "a:1"}}', "the addresses of 'worker' are no list"),
-        ('{"cluster": {"worker": {"0": "a:1", "1": "b:1"}}}', "the addresses of 'worker' are no list"),
+        (
+            '{"cluster": {"worker": {"0": "a:1", "1": "b:1"}}}',
+            "the addresses of 'worker' are no list",
+        ),
         ('{"cluster": {"worker": ["a:1", "b"]}}', "'b' is no address"),
         ('{"cluster": {"worker": ["a:1", "b:x"]}}', "'b:x' is no address"),
         ('{"cluster": {"worker": ["a:1", "b:65536"]}}', "'b:65536' is no address"),
@@ -47,7 +52,10 @@ def test_a_named_chief_comes_first():
         ('{"cluster": {"worker": ["a:1", "b:1", "a:1"]}}', "names a:1 more than once"),
         ('{"cluster": {"worker": ["a:1"], "chief": ["b:1", "c:1"]}}', "names 2 chiefs"),
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', "says this is None None"),
-        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}', "says this is worker 2"),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+            "says this is worker 2",
+        ),
         ('{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}}', "names the job 'ps'"),
     ],
 )

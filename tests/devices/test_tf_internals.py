@@ -31,13 +31,20 @@ def test_keras_variables_made_in_scope_are_mirrored_and_assigned_to_by_each_repl
 
 def test_keras_still_updates_by_the_method_that_is_overridden():
     method = keras.optimizers.Adam._backend_update_step
-    assert list(inspect.signature(method).parameters) == ["self", "grads", "trainable_variables", "learning_rate"]
+    assert list(inspect.signature(method).parameters) == [
+        "self",
+        "grads",
+        "trainable_variables",
+        "learning_rate",
+    ]
     assert "_all_reduce_sum_gradients" in inspect.getsource(method)  # why it is overridden at all
     assert "_backend_update_step" in vars(FusedAdam)
 
 
 def test_tensorflow_still_takes_the_heartbeat_that_was_set_before():
-    source = inspect.getsource(collective_all_reduce_strategy.CollectiveAllReduceExtended._initialize_multi_worker)
+    source = inspect.getsource(
+        collective_all_reduce_strategy.CollectiveAllReduceExtended._initialize_multi_worker
+    )
     assert "if context.context().coordination_service is None:" in source
     assert hasattr(context.context(), "configure_coordination_service")
     code = (

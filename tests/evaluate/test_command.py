@@ -10,7 +10,7 @@ import pytest
 
 from cyclegan_tf import cli
 from cyclegan_tf.data import sources
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import command as evaluate
 from cyclegan_tf.evaluate.report import html as report
@@ -56,7 +56,9 @@ def test_a_run_is_scored_both_ways(run, images, capsys):
     assert html.count("<img ") == 2 * 2 * 3
     # The same numbers from the saved generator, without any of the command's code.
     network = keras.saving.load_model(run / "generator_xy.keras")
-    split = read_split(sources.open_folder(images, 3, 3, 10**6), Preparation("resize_and_crop", 18, 16))
+    split = read_split(
+        sources.open_folder(images, 3, 3, 10**6), ImageTransform("resize_and_crop", 18, 16)
+    )
     outputs = [network(image[np.newaxis]).numpy()[0] for image in split.x]
     mae = np.mean([np.abs(a - b).mean() for a, b in zip(outputs, split.y, strict=True)])
     assert found["xy"]["scores"]["mae"] == pytest.approx(mae, abs=1e-4)
@@ -65,7 +67,15 @@ def test_a_run_is_scored_both_ways(run, images, capsys):
 
 
 def test_one_direction_elsewhere_and_quiet(run, tmp_path, capsys):
-    words = [str(run), "--direction", "yx", "--json", str(tmp_path / "n.json"), "--html", str(tmp_path / "r.html")]
+    words = [
+        str(run),
+        "--direction",
+        "yx",
+        "--json",
+        str(tmp_path / "n.json"),
+        "--html",
+        str(tmp_path / "r.html"),
+    ]
     assert evaluate.main([*words, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     assert list(numbers(tmp_path / "n.json")["directions"]) == ["yx"]
@@ -75,7 +85,13 @@ def test_one_direction_elsewhere_and_quiet(run, tmp_path, capsys):
 @pytest.mark.slow
 def test_the_same_twice(run, tmp_path):
     for name in ("a", "b"):
-        words = ["--json", str(tmp_path / f"{name}.json"), "--html", str(tmp_path / f"{name}.html"), "--quiet"]
+        words = [
+            "--json",
+            str(tmp_path / f"{name}.json"),
+            "--html",
+            str(tmp_path / f"{name}.html"),
+            "--quiet",
+        ]
         assert evaluate.main([str(run), "--direction=xy", *words]) == 0
     assert numbers(tmp_path / "a.json")["directions"] == numbers(tmp_path / "b.json")["directions"]
 
@@ -93,13 +109,23 @@ def test_a_file_writes_only_what_is_asked(run, tmp_path, capsys):
 def test_a_file_alone_on_other_images(run, tmp_path, capsys):
     shutil.copy(run / "generator_xy.keras", tmp_path / "g.keras")
     other = tiny.folder(tmp_path / "other", counts=(3, 3, 4, 5), size=26)
-    words = [f"--data.x_dir={other / 'testA'}", f"--data.y_dir={other / 'testB'}", "--html", str(tmp_path / "r.html")]
+    words = [
+        f"--data.x_dir={other / 'testA'}",
+        f"--data.y_dir={other / 'testB'}",
+        "--html",
+        str(tmp_path / "r.html"),
+    ]
     assert evaluate.main([str(tmp_path / "g.keras"), *words]) == 0
     told = capsys.readouterr().out
     assert "at their own size" in told
     assert "X 0 train, 4 test" in told
     assert (tmp_path / "r.html").exists()
-    assert evaluate.main([str(tmp_path / "g.keras"), f"--data.source={other}", "--count=2", "--paired"]) == 0
+    assert (
+        evaluate.main(
+            [str(tmp_path / "g.keras"), f"--data.source={other}", "--count=2", "--paired"]
+        )
+        == 0
+    )
     assert "2 pairs" in capsys.readouterr().out
 
 
@@ -119,7 +145,9 @@ def test_label_maps(run, tmp_path, capsys):
     assert 0 <= found["xy"]["scores"]["pixel_accuracy"] <= 1
     assert set(found["xy"]["classes"]) == {"wall", "sky"}
     assert "pixel_accuracy" not in found["yx"]["scores"]
-    with pytest.raises(UserError, match="domain Y is drawn in its colors; give --direction xy, or both"):
+    with pytest.raises(
+        UserError, match="domain Y is drawn in its colors; give --direction xy, or both"
+    ):
         evaluate.main([*words, "--direction", "yx"])
     with pytest.raises(UserError, match="neither domain are drawn in its colors"):
         evaluate.main([str(run), "--palette", str(palette), "--overwrite"])
@@ -132,7 +160,9 @@ def test_fid_and_kid_with_weights(run, capsys, monkeypatch):
     def features(images):
         return np.stack([image.mean((0, 1)) for image in images])
 
-    monkeypatch.setattr(inception, "open_inception", lambda choice: SimpleNamespace(features=features))
+    monkeypatch.setattr(
+        inception, "open_inception", lambda choice: SimpleNamespace(features=features)
+    )
     assert evaluate.main([str(run), "--direction=xy", "--inception", "weights.h5"]) == 0
     assert "95 % interval" in capsys.readouterr().out
     found = numbers(run / "evaluation.json")
@@ -147,7 +177,9 @@ def test_without_a_network_the_rest_goes_on(run, capsys, monkeypatch):
 
     monkeypatch.setattr(keras.utils, "get_file", no_network)
     assert evaluate.main([str(run), "--direction=xy", "--inception", "auto"]) == 0
-    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: FID")]
+    (note,) = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("note: FID")
+    ]
     assert inception.WEIGHTS_FILE in note
     assert "--inception PATH" in note
     assert "fid" not in numbers(run / "evaluation.json")["directions"]["xy"]["scores"]
@@ -198,7 +230,10 @@ def test_whole_files_or_none(run, monkeypatch, capsys):
         (("{run}", "--count=1"), "--count must be 2 or more, and is 1"),
         (("{run}", "--seed=-1"), "--seed must be 0 or more, and is -1"),
         (("{run}", "--inception="), "--inception is empty; give auto"),
-        (("{run}", "--json=/nowhere/a.json"), "--json /nowhere/a.json must be a file in a folder that exists"),
+        (
+            ("{run}", "--json=/nowhere/a.json"),
+            "--json /nowhere/a.json must be a file in a folder that exists",
+        ),
         (("{run}", "--html={run}"), "must be a file in a folder that exists"),
         (("{run}", "--html={tmp}/a", "--json={tmp}/a"), "name the same file"),
         (("{run}/generator_xy.keras", "--direction=both"), "holds one generator"),
@@ -223,5 +258,9 @@ def test_paired_is_insisted_on(run, images, tmp_path):
     (data / "testB" / "1.png").rename(data / "testB" / "9.png")
     assert evaluate.main([str(run), "--direction=xy", f"--data.source={data}", "--quiet"]) == 0
     assert "psnr" not in numbers(run / "evaluation.json")["directions"]["xy"]["scores"]
-    with pytest.raises(UserError, match=r"--paired, but the test images of .* are not partners by name"):
-        evaluate.main([str(run), "--direction=xy", f"--data.source={data}", "--paired", "--overwrite"])
+    with pytest.raises(
+        UserError, match=r"--paired, but the test images of .* are not partners by name"
+    ):
+        evaluate.main(
+            [str(run), "--direction=xy", f"--data.source={data}", "--paired", "--overwrite"]
+        )

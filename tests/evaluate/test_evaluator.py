@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.evaluate.evaluator import Judge
+from cyclegan_tf.evaluate.evaluator import Evaluator
 from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.segmentation import Palette
 
-PALETTE = Palette(np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8), ("roof", "wall", "sky"))
+PALETTE = Palette(
+    np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8), ("roof", "wall", "sky")
+)
 COUNT = 14
 
 
@@ -39,14 +41,16 @@ def photo(batch):
 
 def test_photo_to_labels(split):
     training = {"y": split.y[:4]}
-    found, featured = Judge(split, training, palette=PALETTE, label_domain="y")("xy", right, photo, "here")
+    found, featured = Evaluator(split, training, palette=PALETTE, label_domain="y")(
+        "xy", right, photo, "here"
+    )
     assert featured is None
     assert found.scores["pixel_accuracy"] == pytest.approx(15 / 16)
     # The most frequent class of the training images, not the nearest to their mean color.
     roofs = np.mean([image[..., 0] == 1 for image in split.y])
-    assert found.stand_ins["constant"]["pixel_accuracy"] == pytest.approx(roofs)
-    assert found.stand_ins["random real"]["pixel_accuracy"] < roofs
-    assert found.stand_ins["unchanged input"]["pixel_accuracy"] <= 1
+    assert found.baselines["constant"]["pixel_accuracy"] == pytest.approx(roofs)
+    assert found.baselines["random real"]["pixel_accuracy"] < roofs
+    assert found.baselines["unchanged input"]["pixel_accuracy"] <= 1
     assert found.classes["sky"] == {"share": 0, "accuracy": None, "iou": None}
     assert found.ranked_by == "pixel_accuracy"
     assert found.per_image["pixel_accuracy"] == (15 / 16,) * COUNT
@@ -56,7 +60,7 @@ def test_photo_to_labels(split):
 
 
 def test_the_other_direction_has_no_label_scores(split):
-    found, _ = Judge(split, {}, palette=PALETTE, label_domain="y")("yx", photo, right, "here")
+    found, _ = Evaluator(split, {}, palette=PALETTE, label_domain="y")("yx", photo, right, "here")
     assert "pixel_accuracy" not in found.scores
     assert found.ranked_by == "psnr"
     assert list(found.groups["best"][0].columns) == ["y", "F(y)", "truth"]
@@ -64,7 +68,7 @@ def test_the_other_direction_has_no_label_scores(split):
 
 def test_without_pairs_the_way_back_is_shown(split):
     alone = Split(split.x, split.y[:3], split.names_x, split.names_y[:3])
-    found, _ = Judge(alone, {})("xy", right, photo, "here")
+    found, _ = Evaluator(alone, {})("xy", right, photo, "here")
     assert found.ranked_by == "cycle_error"
     shown = found.groups["worst"][0]
     assert list(shown.columns) == ["x", "G(x)", "F(G(x))"]
@@ -72,7 +76,7 @@ def test_without_pairs_the_way_back_is_shown(split):
     np.testing.assert_allclose(shown.columns["F(G(x))"], cycled)
     errors = found.per_image["cycle_error"]
     assert shown.scores["cycle_error"] == max(errors)
-    only, _ = Judge(alone, {})("xy", right, None, "here")
+    only, _ = Evaluator(alone, {})("xy", right, None, "here")
     assert only.ranked_by == "luminance_correlation"
     assert list(only.groups["worst"][0].columns) == ["x", "G(x)"]
 
@@ -83,19 +87,23 @@ class Means:
 
 
 def test_features_stand_beside_the_rest(split):
-    found, featured = Judge(split, {"y": split.y[::-1]}, extractor=Means())("xy", right, photo, "here")
+    found, featured = Evaluator(split, {"y": split.y[::-1]}, extractor=Means())(
+        "xy", right, photo, "here"
+    )
     assert {"fid", "kid"} <= set(found.scores)
     assert set(found.intervals) == {"fid", "kid"}
-    assert found.stand_ins["random real"]["fid"] == pytest.approx(0, abs=1e-6)
+    assert found.baselines["random real"]["fid"] == pytest.approx(0, abs=1e-6)
     assert featured.protocol
     # Without training images "random real" is the test set itself, which says nothing.
-    found, _ = Judge(split, {}, extractor=Means())("xy", right, photo, "here")
-    assert "fid" not in found.stand_ins["random real"]
-    assert "fid" in found.stand_ins["constant"]
+    found, _ = Evaluator(split, {}, extractor=Means())("xy", right, photo, "here")
+    assert "fid" not in found.baselines["random real"]
+    assert "fid" in found.baselines["constant"]
 
 
 def test_features_of_gray_images_are_left_out(split):
     gray = Split(split.x, [p[..., :1] for p in split.y], split.names_x, split.names_y)
-    found, featured = Judge(gray, {}, extractor=Means())("xy", lambda b: right(b)[..., :1], None, "here")
+    found, featured = Evaluator(gray, {}, extractor=Means())(
+        "xy", lambda b: right(b)[..., :1], None, "here"
+    )
     assert featured is None
     assert "fid" not in found.scores

@@ -26,8 +26,8 @@ def test_outputs_and_stand_ins_against_the_targets():
     a, b, c = map(Corners().features, (real, fake, other))
     assert found.scores["fid"] == pytest.approx(frechet_distance(a, b))
     assert found.scores["kid"] == pytest.approx(1000 * squared_mmd(a, b))
-    assert found.stand_ins["unchanged input"]["fid"] == pytest.approx(frechet_distance(a, c))
-    assert found.stand_ins["unchanged input"]["kid"] > found.scores["kid"] > 0
+    assert found.baselines["unchanged input"]["fid"] == pytest.approx(frechet_distance(a, c))
+    assert found.baselines["unchanged input"]["kid"] > found.scores["kid"] > 0
     for name, (low, high) in found.intervals.items():
         assert low < found.scores[name] < high
     assert "20 translations against those of 30 real" in found.protocol

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cyclegan_tf import cli
 from cyclegan_tf.data import sources
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import inputs as opening
 from cyclegan_tf.evaluate.inputs import DataChoice, open_images, open_split
@@ -20,7 +20,9 @@ from tests.helpers import tiny
 
 @pytest.fixture(scope="module")
 def network():
-    return build_generator("resnet_6blocks", input_channels=3, output_channels=1, filters=2, blocks=1)
+    return build_generator(
+        "resnet_6blocks", input_channels=3, output_channels=1, filters=2, blocks=1
+    )
 
 
 @pytest.fixture
@@ -37,9 +39,20 @@ def begun(path, *words, recorded=None):
 
 
 def test_a_runs_own_images_and_sizes(folder, tmp_path, network):
-    source, preparation = open_images(begun(tmp_path / "run", f"--data.source={folder}"), DataChoice(), network, "xy")
-    assert (len(source.train_x), len(source.train_y), len(source.test_x), len(source.test_y)) == (5, 4, 2, 2)
-    assert (preparation.mode, preparation.crop_size_px, preparation.multiple_px) == ("resize_and_crop", 16, 4)
+    source, preparation = open_images(
+        begun(tmp_path / "run", f"--data.source={folder}"), DataChoice(), network, "xy"
+    )
+    assert (len(source.train_x), len(source.train_y), len(source.test_x), len(source.test_y)) == (
+        5,
+        4,
+        2,
+        2,
+    )
+    assert (preparation.mode, preparation.crop_size_px, preparation.size_divisor_px) == (
+        "resize_and_crop",
+        16,
+        4,
+    )
 
 
 def test_a_file_in_its_run_counts_as_the_run(folder, tmp_path, network):
@@ -50,7 +63,12 @@ def test_a_file_in_its_run_counts_as_the_run(folder, tmp_path, network):
 
 
 def test_two_plain_folders_of_a_run_keep_their_split(folder, tmp_path, network):
-    recorded = {"train_x": ["1.png"], "train_y": ["0.png"], "test_x": ["0.png", "2.png"], "test_y": ["3.png"]}
+    recorded = {
+        "train_x": ["1.png"],
+        "train_y": ["0.png"],
+        "test_x": ["0.png", "2.png"],
+        "test_y": ["3.png"],
+    }
     words = (f"--data.x_dir={folder / 'trainA'}", f"--data.y_dir={folder / 'trainB'}")
     run = begun(tmp_path / "run", *words, recorded=recorded)
     source, _ = open_images(run, DataChoice(), network, "xy")
@@ -66,7 +84,12 @@ def test_other_images_with_the_runs_preparation(folder, tmp_path, network):
     assert preparation.crop_size_px == 16
     choice = DataChoice(x_dir=str(other / "testA"), y_dir=str(other / "testB"))
     source, _ = open_images(run, choice, network, "xy")
-    assert (len(source.test_x), len(source.test_y), len(source.train_x), len(source.train_y)) == (3, 4, 0, 0)
+    assert (len(source.test_x), len(source.test_y), len(source.train_x), len(source.train_y)) == (
+        3,
+        4,
+        0,
+        0,
+    )
     source, _ = open_images(begun(tmp_path / "run2", *(f"--data.{k}_dir={folder / 'trainA'}" for k in "xy"),
                               recorded={"test_x": ["0.png"], "test_y": ["0.png"]}),
                               DataChoice(source=str(other)), network, "xy")  # fmt: skip
@@ -74,11 +97,15 @@ def test_other_images_with_the_runs_preparation(folder, tmp_path, network):
 
 
 @pytest.mark.parametrize("direction", ["xy", "yx"])
-def test_a_file_alone_takes_its_own_channels_and_images_as_they_are(folder, tmp_path, network, direction):
-    source, preparation = open_images(tmp_path / "a.keras", DataChoice(source=str(folder)), network, direction)
+def test_a_file_alone_takes_its_own_channels_and_images_as_they_are(
+    folder, tmp_path, network, direction
+):
+    source, preparation = open_images(
+        tmp_path / "a.keras", DataChoice(source=str(folder)), network, direction
+    )
     channels = (source.test_x.channels, source.test_y.channels)
     assert channels == ((3, 1) if direction == "xy" else (1, 3))
-    assert (preparation.mode, preparation.multiple_px) == ("none", 4)
+    assert (preparation.mode, preparation.size_divisor_px) == ("none", 4)
 
 
 def test_sentences(folder, tmp_path, network):
@@ -88,7 +115,9 @@ def test_sentences(folder, tmp_path, network):
         DataChoice(x_dir="a").check()
     for path in (folder / "testB").iterdir():
         path.unlink()
-    with pytest.raises(UserError, match="images has no test images of Y; add folders testA and testB"):
+    with pytest.raises(
+        UserError, match="images has no test images of Y; add folders testA and testB"
+    ):
         open_images(tmp_path / "a.keras", DataChoice(source=str(folder)), network, "xy")
     choice = DataChoice(x_dir=str(tmp_path / "no"), y_dir=str(folder))
     with pytest.raises(UserError, match="there is no such folder"):
@@ -96,8 +125,10 @@ def test_sentences(folder, tmp_path, network):
 
 
 def test_the_split_and_its_pairs(folder):
-    preparation = Preparation("resize_and_crop", 16, 16)
-    split, notes = open_split(sources.open_folder(folder, 3, 3, 10**6), preparation, None, paired=True)
+    preparation = ImageTransform("resize_and_crop", 16, 16)
+    split, notes = open_split(
+        sources.open_folder(folder, 3, 3, 10**6), preparation, None, paired=True
+    )
     assert len(split.pairs) == 2
     assert notes == []
     (folder / "testA" / "1.png").rename(folder / "testA" / "7.png")
@@ -110,28 +141,28 @@ def test_the_split_and_its_pairs(folder):
 def test_partners_of_two_sizes(folder):
     Image.new("RGB", (24, 20)).save(folder / "testB" / "0.png")
     source = sources.open_folder(folder, 3, 3, 10**6)
-    split, notes = open_split(source, Preparation("none", 1, 1), None, paired=False)
+    split, notes = open_split(source, ImageTransform("none", 1, 1), None, paired=False)
     assert split.pairs == ()
     assert "different sizes" in notes[0]
     with pytest.raises(UserError, match="different sizes"):
-        open_split(source, Preparation("none", 1, 1), None, paired=True)
+        open_split(source, ImageTransform("none", 1, 1), None, paired=True)
 
 
 def test_what_memory_does_not_hold_is_left_out_and_told(folder, monkeypatch):
     tiny.folder(folder, counts=(1, 1, 9, 9))
     monkeypatch.setattr(opening, "MAX_PIXELS", 3 * 2 * 20 * 20)
     source = sources.open_folder(folder, 3, 3, 10**6)
-    split, notes = open_split(source, Preparation("none", 1, 1), None, paired=False)
+    split, notes = open_split(source, ImageTransform("none", 1, 1), None, paired=False)
     assert split.names_x == ("testA/0.png", "testA/3.png", "testA/6.png")
     assert "9 test images of this size do not fit into memory: 3 of each domain" in notes[0]
-    split, notes = open_split(source, Preparation("none", 1, 1), 5, paired=False)
+    split, notes = open_split(source, ImageTransform("none", 1, 1), 5, paired=False)
     assert len(split.x) == 5
     assert notes == []
 
 
 def test_training_images_of_what_is_translated_to(folder):
     source = sources.open_folder(folder, 3, 3, 10**6)
-    found = opening.training_images(source, Preparation("resize_and_crop", 18, 16), ["xy"], 3)
+    found = opening.training_images(source, ImageTransform("resize_and_crop", 18, 16), ["xy"], 3)
     assert list(found) == ["y"]
     assert len(found["y"]) == 4
     assert found["y"][0].shape == (16, 16, 3)

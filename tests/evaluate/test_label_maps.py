@@ -8,7 +8,9 @@ from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.segmentation import Palette
 
-PALETTE = Palette(np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8), ("roof", "wall", "sky"))
+PALETTE = Palette(
+    np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8), ("roof", "wall", "sky")
+)
 
 
 def drawn(labels, noise=0):

@@ -72,7 +72,20 @@ def test_groups_of_few_and_without_values():
     assert result.groups([None], higher_is_better=True) == {"all": []}
     many = [None, *range(13)]
     found = result.groups(many, higher_is_better=True)
-    assert sorted(index for group in found.values() for index in group) == [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13]
+    assert sorted(index for group in found.values() for index in group) == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        10,
+        11,
+        12,
+        13,
+    ]
 
 
 def test_which_way_scores_point():

@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import scores
-from cyclegan_tf.evaluate.scores import Split, baselines, color_distance, measure, stand_ins
+from cyclegan_tf.evaluate.scores import Split, baselines, color_distance, measure
 from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 
@@ -26,7 +26,9 @@ def names(count):
 def split():
     """Y is X, 0.25 lighter, in another order: 0 -> 2, 1 -> 0, 2 -> 1; X has one image more."""
     x = images(4)
-    return Split(x, [x[1] + 0.25, x[2] + 0.25, x[0] + 0.25], names(4), names(3), ((0, 2), (1, 0), (2, 1)))
+    return Split(
+        x, [x[1] + 0.25, x[2] + 0.25, x[0] + 0.25], names(4), names(3), ((0, 2), (1, 0), (2, 1))
+    )
 
 
 def lighter(batch):
@@ -48,7 +50,9 @@ def test_means_and_single_values_by_hand(split):
     assert found.means["psnr"] == pytest.approx(10 * math.log10(4 / 0.0025), abs=1e-3)
     assert found.means["psnr_pooled"] == pytest.approx(found.means["psnr"], abs=1e-3)
     assert found.per_image["mae"] == pytest.approx((0.05, 0.05, 0.05, None), abs=1e-6)
-    assert [len(found.per_image[name]) for name in ("psnr", "ssim", "cycle_error", "change")] == [4] * 4
+    assert [len(found.per_image[name]) for name in ("psnr", "ssim", "cycle_error", "change")] == [
+        4
+    ] * 4
     assert len(found.per_target["identity_distance"]) == 3
     np.testing.assert_allclose(found.outputs[3], split.x[3] + 0.2, atol=1e-6)
 
@@ -89,7 +93,7 @@ def test_what_cannot_be_had_is_none_or_left_out():
     assert found.means["variety"] is None  # one target cannot vary
     assert found.means["swd"] > 0
     assert not set(found.means) & set(scores.PAIRED)
-    assert set(stand_ins(gray, "xy", [])) == {"constant", "random real"}
+    assert set(baselines(gray, "xy", [])) == {"constant", "random real"}
     small = Split(images(2, (8, 8)), images(2, (8, 8)), names(2), names(2), ((0, 0), (1, 1)))
     found = measure(lighter, None, small, "xy")
     assert found.means["ssim"] is None
@@ -100,13 +104,17 @@ def test_what_cannot_be_had_is_none_or_left_out():
 
 
 def test_a_negative_and_a_collapse_show(split):
-    assert measure(lambda batch: -batch, None, split, "xy").means["luminance_correlation"] == pytest.approx(-1)
+    assert measure(lambda batch: -batch, None, split, "xy").means[
+        "luminance_correlation"
+    ] == pytest.approx(-1)
     alike = tf.constant(images(1, seed=5)[0][np.newaxis])
     found = measure(lambda batch: alike, None, split, "xy")
     assert found.means["variety"] == 0
     flat = measure(tf.zeros_like, None, split, "xy")
     assert flat.means["luminance_correlation"] is None
-    same = measure(lambda batch: batch + 0.25, None, Split(split.x[:3], split.y, names(3), names(3)), "xy")
+    same = measure(
+        lambda batch: batch + 0.25, None, Split(split.x[:3], split.y, names(3), names(3)), "xy"
+    )
     assert same.means["variety"] == pytest.approx(1, abs=1e-6)
 
 
@@ -119,12 +127,19 @@ def test_images_of_different_sizes_are_compared_by_their_common_center():
     x, y = [images(1, (16, 24))[0], images(1, (20, 18), seed=1)[0]], images(2, (20, 20), seed=2)
     found = scores.distances(y, x)
     cut = [x[0][:, 3:21], x[1][2:18]]
-    assert found == swd.sliced_wasserstein(np.stack([p[2:18, 1:19] for p in y]), np.stack(cut), seed=0)
+    assert found == swd.sliced_wasserstein(
+        np.stack([p[2:18, 1:19] for p in y]), np.stack(cut), seed=0
+    )
     assert measure(lighter, None, Split(x, y, names(2), names(2)), "xy").means["swd"] > 0
 
 
 def test_equal_images_have_an_infinite_psnr(split):
-    found = measure(lambda batch: batch, None, Split(split.x, split.x, names(4), names(4), ((0, 0), (1, 1))), "xy")
+    found = measure(
+        lambda batch: batch,
+        None,
+        Split(split.x, split.x, names(4), names(4), ((0, 0), (1, 1))),
+        "xy",
+    )
     assert found.means["psnr"] == found.means["psnr_pooled"] == math.inf
     assert found.per_image["psnr"] == (math.inf, math.inf, None, None)
 
@@ -137,9 +152,9 @@ def test_baselines_by_hand(split):
     error = np.mean([np.mean(np.abs(image - 0.3)) for image in split.y])
     assert found["constant"]["mae"] == pytest.approx(error, abs=1e-6)
     assert all(found[name]["swd"] > 0 for name in found)
-    drawn = stand_ins(split, "xy", train)["random real"]
+    drawn = baselines(split, "xy", train)["random real"]
     assert sorted(float(image[0, 0, 0]) for image in drawn) == pytest.approx([0.1, 0.2, 0.3, 0.6])
-    assert len(stand_ins(split, "xy", train[:1])["random real"]) == 4
+    assert len(baselines(split, "xy", train[:1])["random real"]) == 4
 
 
 def test_the_best_constant_is_the_mean_color():
@@ -154,7 +169,7 @@ def test_the_best_constant_is_the_mean_color():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_random_real_image_is_never_the_truth(split, seed):
-    drawn = stand_ins(split, "xy", [], seed)["random real"]
+    drawn = baselines(split, "xy", [], seed)["random real"]
     for index, truth in split.truths("xy").items():
         assert drawn[index] is not truth
     assert len({id(image) for image in drawn[:3]}) == 3

@@ -50,7 +50,10 @@ def test_kubernetes_job_and_service_fit_each_other():
     assert spec["completions"] == spec["parallelism"] == int(machines["value"]) == 4
     (rule,) = spec["podFailurePolicy"]["rules"]
     assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [cli.BAD_INPUT])
-    assert (rule["onExitCodes"]["containerName"], pod["restartPolicy"]) == (container["name"], "Never")
+    assert (rule["onExitCodes"]["containerName"], pod["restartPolicy"]) == (
+        container["name"],
+        "Never",
+    )
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"]["job-name"] == job["metadata"]["name"]
     assert pod["subdomain"] == service["metadata"]["name"]
@@ -78,7 +81,13 @@ def test_slurm_numbers_its_tasks():
 
 @pytest.mark.parametrize(
     ("status", "restarts", "ends", "again"),
-    [(0, 0, 0, False), (1, 0, 1, True), (137, 39, 137, True), (1, 40, 1, False), (2, 0, 200, False)],
+    [
+        (0, 0, 0, False),
+        (1, 0, 1, True),
+        (137, 39, 137, True),
+        (1, 40, 1, False),
+        (2, 0, 200, False),
+    ],
 )
 def test_slurm_starts_again_what_may_go_on_and_no_mistake(tmp_path, status, restarts, ends, again):
     stubs = {
@@ -89,9 +98,19 @@ def test_slurm_starts_again_what_may_go_on_and_no_mistake(tmp_path, status, rest
     for name, lines in stubs.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{lines}\n")
         (tmp_path / name).chmod(0o755)
-    known = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n1", "SLURM_PROCID": "0"}
+    known = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "SLURM_JOB_ID": "7",
+        "SLURM_JOB_NODELIST": "n1",
+        "SLURM_PROCID": "0",
+    }
     known["SLURM_RESTART_COUNT"] = str(restarts)
     done = subprocess.run(
-        ["bash", KIT / "train.slurm"], env=known, cwd=KIT.parent.parent, capture_output=True, text=True, timeout=20
+        ["bash", KIT / "train.slurm"],
+        env=known,
+        cwd=KIT.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     assert (done.returncode, done.stdout, done.stderr) == (ends, "requeue 7\n" if again else "", "")

@@ -36,7 +36,9 @@ def exported(run, tmp_path_factory):
 @pytest.mark.slow
 class TestEverything:
     def test_what_lies_where(self, exported):
-        found = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
+        found = {
+            path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()
+        }
         for direction in ("xy", "yx"):
             assert f"saved_model/zebra_{direction}/1/saved_model.pb" in found
             assert f"saved_model/zebra_{direction}/1/assets.extra/card.json" in found
@@ -58,7 +60,12 @@ class TestEverything:
 
     def test_the_report_is_of_the_test_split(self, exported, run):
         told = json.loads((exported / "litert" / "zebra_xy" / "parity.json").read_text())
-        assert [row["variant"] for row in told["variants"]] == ["float32", "float16", "dynamic_int8", "int8"]
+        assert [row["variant"] for row in told["variants"]] == [
+            "float32",
+            "float16",
+            "dynamic_int8",
+            "int8",
+        ]
         assert {row["images"] for row in told["variants"]} == {2}
         assert told["variants"][0]["psnr_db"] is None or told["variants"][0]["psnr_db"] > 60
         assert all(row["not_finite"] == 0 for row in told["variants"])
@@ -75,7 +82,17 @@ class TestEverything:
         }  # fmt: skip
 
     def test_again_there_is_a_second_version_and_the_rest_wants_overwrite(self, exported, run):
-        words = [str(run), str(exported), "--size", "32", "--quiet", "--direction", "xy", "--variants", "float32"]
+        words = [
+            str(run),
+            str(exported),
+            "--size",
+            "32",
+            "--quiet",
+            "--direction",
+            "xy",
+            "--variants",
+            "float32",
+        ]
         with pytest.raises(UserError, match=r"litert/zebra_xy exists already.*--overwrite"):
             export.main(words)
         assert not (exported / "saved_model" / "zebra_xy" / "2").exists()
@@ -86,8 +103,22 @@ class TestEverything:
 
 @pytest.mark.slow
 def test_a_file_too_far_off_is_removed_and_the_status_is_1(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(__import__("cyclegan_tf.export.litert.converter", fromlist=["x"]).MIN_PSNR_DB, "float16", 300.0)
-    words = [str(run), str(tmp_path), "--format", "litert", "--direction", "xy", "--variants", "float32", "float16"]
+    monkeypatch.setitem(
+        __import__("cyclegan_tf.export.litert.converter", fromlist=["x"]).MIN_PSNR_DB,
+        "float16",
+        300.0,
+    )
+    words = [
+        str(run),
+        str(tmp_path),
+        "--format",
+        "litert",
+        "--direction",
+        "xy",
+        "--variants",
+        "float32",
+        "float16",
+    ]
     assert export.main(words) == 1
     said = capsys.readouterr()
     assert "refused: float16: PSNR" in said.out
@@ -102,13 +133,24 @@ def test_a_file_too_far_off_is_removed_and_the_status_is_1(run, tmp_path, capsys
 @pytest.mark.slow
 def test_a_keras_file_with_a_folder_of_images(run, tmp_path):
     file = run / "generator_yx.keras"
-    words = [str(file), str(tmp_path), "--format", "litert", "--variants", "float32", "--size", "20"]
+    words = [
+        str(file),
+        str(tmp_path),
+        "--format",
+        "litert",
+        "--variants",
+        "float32",
+        "--size",
+        "20",
+    ]
     with pytest.raises(UserError, match="--images"):
         export.main(words)
     assert list(tmp_path.iterdir()) == []
     image_io.save(tmp_path / "mine" / "a.png", np.zeros((30, 24, 3), np.uint8))
     assert export.main([*words, "--images", str(tmp_path / "mine")]) == 0
-    assert (tmp_path / "litert" / "generator_yx" / "float32.tflite").is_file()  # the direction in its name
+    assert (
+        tmp_path / "litert" / "generator_yx" / "float32.tflite"
+    ).is_file()  # the direction in its name
 
 
 class TestMistakes:
@@ -116,13 +158,19 @@ class TestMistakes:
         ("words", "message"),
         [
             (["--format", "coreml"], "--format|format"),
-            (["--size", "30"], r"--size is 30, but this network takes multiples of 4 from 16: take 28 or 32"),
+            (
+                ["--size", "30"],
+                r"--size is 30, but this network takes multiples of 4 from 16: take 28 or 32",
+            ),
             (["--size", "8"], r"take 16 or 20"),
             (["--name", "a/b"], "--name is 'a/b'"),
             (["--sizes", "32"], "did you mean --size"),
             (["--variants", "int4"], "variants"),
             (["--images", "nowhere"], "there is no such folder"),
-            (["--checkpoint", "7"], r"--checkpoint is '7'; take best, last, or one of the steps .*: 3\."),
+            (
+                ["--checkpoint", "7"],
+                r"--checkpoint is '7'; take best, last, or one of the steps .*: 3\.",
+            ),
         ],
     )
     def test_options(self, run, tmp_path, words, message):
@@ -150,7 +198,9 @@ class TestMistakes:
 
     def test_a_missing_extra_prints_the_pip_line(self, run, tmp_path, monkeypatch):
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        with pytest.raises(UserError, match=r'tf2onnx and onnxruntime: pip install "cyclegan-tf\[onnx\]"'):
+        with pytest.raises(
+            UserError, match=r'tf2onnx and onnxruntime: pip install "cyclegan-tf\[onnx\]"'
+        ):
             export.main([str(run), str(tmp_path / "out"), "--format", "onnx"])
         assert not (tmp_path / "out").exists()
 

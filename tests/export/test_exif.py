@@ -11,7 +11,9 @@ from cyclegan_tf.export import exif
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.pixel_values import UPRIGHT
 
-orientation = tf.function(exif.orientation, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+orientation = tf.function(
+    exif.orientation, input_signature=[tf.TensorSpec((), tf.string)], autograph=False
+)
 
 
 def jpeg(tag=None, endian="<", before=b"", size=(24, 16), **more):
@@ -55,7 +57,18 @@ def test_behind_other_segments():
         b"\xff\xd8" + b"\xff\xe0\x00\x00" * 40,
         b"\xff\xd8\xff\xe1\xff\xffExif\0\0II*\0\xff\xff\xff\xff",
     ],
-    ids=["empty", "one byte", "start only", "PNG", "no tag", "9", "0", "cut off", "lengths of 0", "far directory"],
+    ids=[
+        "empty",
+        "one byte",
+        "start only",
+        "PNG",
+        "no tag",
+        "9",
+        "0",
+        "cut off",
+        "lengths of 0",
+        "far directory",
+    ],
 )
 def test_anything_else_is_taken_as_upright(data):
     assert orientation(data).numpy() == 1
@@ -78,4 +91,6 @@ def test_turned_as_our_reader_turns(tag, tmp_path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(jpeg(tag))
     decoded = tf.io.decode_jpeg(path.read_bytes(), dct_method="INTEGER_ACCURATE")
-    np.testing.assert_array_equal(turn(decoded, orientation(path.read_bytes())), image_io.read(path))
+    np.testing.assert_array_equal(
+        turn(decoded, orientation(path.read_bytes())), image_io.read(path)
+    )

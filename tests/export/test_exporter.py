@@ -3,18 +3,32 @@
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.exporter import Order, carry_out, static_size
-from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.export.exporter import ExportJob, carry_out, static_size
+from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
 
 
-def trained(multiple_px=4, size_px=64):
-    return Trained(build_generator("fast_style", filters=2, blocks=1), "xy", "", multiple_px, size_px, None, None)
+def trained(size_divisor_px=4, size_px=64):
+    return TrainedGenerator(
+        build_generator("fast_style", filters=2, blocks=1),
+        "xy",
+        "",
+        size_divisor_px,
+        size_px,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
     ("multiple", "crop", "wanted", "size"),
-    [(4, 64, None, 64), (4, 64, 96, 96), (4, None, None, 256), (128, 200, None, 256), (4, 130, None, 132)],
+    [
+        (4, 64, None, 64),
+        (4, 64, 96, 96),
+        (4, None, None, 256),
+        (128, 200, None, 256),
+        (4, 130, None, 132),
+    ],
 )
 def test_sizes(multiple, crop, wanted, size):
     assert static_size(trained(multiple, crop), wanted) == size
@@ -29,9 +43,10 @@ def test_sizes_that_will_not_do(multiple, wanted, offered):
 
 
 @pytest.mark.parametrize(
-    ("formats", "there"), [(["litert"], "litert/run_xy"), (["web"], "web"), (["onnx"], "onnx/run_yx")]
+    ("formats", "there"),
+    [(["litert"], "litert/run_xy"), (["web"], "web"), (["onnx"], "onnx/run_yx")],
 )
 def test_existing_outputs_are_told_before_the_network_is_loaded(formats, there, tmp_path):
     (tmp_path / "out" / there).mkdir(parents=True)
     with pytest.raises(UserError, match=f"{there} exists already"):
-        carry_out(Order(tmp_path / "run", tmp_path / "out", formats, ["xy", "yx"]))
+        carry_out(ExportJob(tmp_path / "run", tmp_path / "out", formats, ["xy", "yx"]))

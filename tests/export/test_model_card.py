@@ -4,18 +4,22 @@ import json
 import subprocess
 
 from cyclegan_tf.export import model_card as cards
-from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
 
 
 def trained(**more):
     network = build_generator("fast_style", filters=2, blocks=1, input_channels=1)
-    return Trained(network, "xy", "runs/a/checkpoints/step_000000010.npz", 4, 64, None, None, **more)
+    return TrainedGenerator(
+        network, "xy", "runs/a/checkpoints/step_000000010.npz", 4, 64, None, None, **more
+    )
 
 
 def test_what_a_card_tells():
     experiment = {"data": {"source": "images", "x_dir": None}, "training": {"seed": 3}}
-    told = cards.card(trained(experiment=experiment, scores={"step": 10, "cycle_x": 0.25}), "a_xy", 64)
+    told = cards.card(
+        trained(experiment=experiment, scores={"step": 10, "cycle_x": 0.25}), "a_xy", 64
+    )
     assert told["name"] == "a_xy"
     assert told["direction"] == "xy"
     assert told["checkpoint"].endswith("step_000000010.npz")
@@ -45,5 +49,8 @@ def test_checksums_are_those_of_sha256sum(tmp_path):
     assert set(told["files"]) == {"a.bin", "inner/b.txt"}
     for name, digest in told["files"].items():
         assert (
-            subprocess.run(["sha256sum", tmp_path / name], capture_output=True, text=True).stdout.split()[0] == digest
+            subprocess.run(
+                ["sha256sum", tmp_path / name], capture_output=True, text=True
+            ).stdout.split()[0]
+            == digest
         )

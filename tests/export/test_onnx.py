@@ -7,7 +7,7 @@ import pytest
 
 from cyclegan_tf.data.sources import Images
 from cyclegan_tf.export import onnx
-from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
 
 onnxruntime = pytest.importorskip("onnxruntime", reason='needs pip install "cyclegan-tf[onnx]"')
@@ -16,9 +16,11 @@ pytest.importorskip("tf2onnx", reason='needs pip install "cyclegan-tf[onnx]"')
 
 @pytest.mark.slow
 def test_any_size_and_any_number_gives_what_keras_gives(tmp_path):
-    images = Images(("a",), 3, lambda _: np.random.default_rng(0).integers(0, 256, (30, 26, 3), np.uint8))
+    images = Images(
+        ("a",), 3, lambda _: np.random.default_rng(0).integers(0, 256, (30, 26, 3), np.uint8)
+    )
     network = build_generator("resnet_6blocks", filters=4, blocks=1, seed=2)
-    trained = Trained(network, "xy", "a checkpoint", 4, 24, lambda: images, lambda: images)
+    trained = TrainedGenerator(network, "xy", "a checkpoint", 4, 24, lambda: images, lambda: images)
     said = []
     assert onnx.write(tmp_path / "z_xy", trained, "z_xy", 24, say=said.append) == 0
     assert {path.name for path in (tmp_path / "z_xy").iterdir()} == {
@@ -26,7 +28,9 @@ def test_any_size_and_any_number_gives_what_keras_gives(tmp_path):
     }  # fmt: skip
     (row,) = json.loads((tmp_path / "z_xy" / "parity.json").read_text())["variants"]
     assert row["psnr_db"] is None or row["psnr_db"] > onnx.MIN_PSNR_DB
-    session = onnxruntime.InferenceSession(str(tmp_path / "z_xy" / "model.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "z_xy" / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
     for shape in ((2, 32, 40, 3), (1, 17, 30, 3)):
         given = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
         (made,) = session.run(["translated"], {"images": given})

@@ -9,7 +9,9 @@ from cyclegan_tf.export.litert.runtime import LiteRTModel
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.networks.builders import build_generator
 
-openvino = pytest.importorskip("openvino", reason="needs pip install openvino, which is part of the extra dev")
+openvino = pytest.importorskip(
+    "openvino", reason="needs pip install openvino, which is part of the extra dev"
+)
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}  # or it computes in bfloat16 where the CPU can
 
 

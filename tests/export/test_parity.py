@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.export.parity import Judge, compare, median_latency_ms, table
+from cyclegan_tf.export.parity import ParityCheck, compare, median_latency_ms, table
 from cyclegan_tf.images import io as image_io
 
 
@@ -17,7 +17,10 @@ def images(count=2, seed=0):
 
 def row(outputs, truths, **more):
     return compare(
-        "v", outputs, truths, **{"latency_ms": 1.0, "size_bytes": 2, "operations": {}, "delegated": None, **more}
+        "v",
+        outputs,
+        truths,
+        **{"latency_ms": 1.0, "size_bytes": 2, "operations": {}, "delegated": None, **more},
     )
 
 
@@ -60,7 +63,7 @@ def identity():
 
 
 def judged(tmp_path, allow_lossy=False):
-    judge, said = Judge(identity(), images(3)), []
+    judge, said = ParityCheck(identity(), images(3)), []
     for name, run in {
         "good": lambda batch: batch + np.float32(1e-5),
         "poor": lambda batch: -batch,

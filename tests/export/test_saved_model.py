@@ -44,7 +44,9 @@ def network():
 
 @pytest.fixture(scope="module")
 def version(network, tmp_path_factory):
-    return write_saved_model(tmp_path_factory.mktemp("models") / "zebra_xy", network, 4, 32, {"name": "zebra_xy"})
+    return write_saved_model(
+        tmp_path_factory.mktemp("models") / "zebra_xy", network, 4, 32, {"name": "zebra_xy"}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,9 @@ def test_any_size_gives_what_the_translator_gives(loaded, network, size):
 def test_files_of_any_sizes_in_one_request(loaded, network):
     translator = Translator(network, 4)
     sources = [image(*size) for size in SIZES]
-    answers = loaded.signatures["image_bytes"](image_bytes=tf.constant([png(source) for source in sources]))
+    answers = loaded.signatures["image_bytes"](
+        image_bytes=tf.constant([png(source) for source in sources])
+    )
     for source, answer in zip(sources, answers["translated_bytes"].numpy(), strict=True):
         made = np.asarray(Image.open(io.BytesIO(answer)))
         assert made.shape == source.shape
@@ -106,7 +110,9 @@ def test_what_gives_other_images_is_not_kept(network, tmp_path, monkeypatch):
 
     def wrong_once_loaded(*arguments):
         asked.append(arguments)
-        return plain(*arguments) + (0.01 if len(asked) == 1 else 0.0)  # the first is traced for the file
+        return plain(*arguments) + (
+            0.01 if len(asked) == 1 else 0.0
+        )  # the first is traced for the file
 
     monkeypatch.setattr(saved_model, "translated", wrong_once_loaded)
     with pytest.raises(UserError, match=r"other images than the network: 0\.01"):
@@ -125,7 +131,10 @@ def test_warm_up_requests_run(version, loaded):
     records = [record.numpy() for record in tf.data.TFRecordDataset(str(version / WARMUP))]
     logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
     requests = [log.predict_log.request for log in logs]
-    assert {request.model_spec.signature_name for request in requests} == {"serving_default", "image_bytes"}
+    assert {request.model_spec.signature_name for request in requests} == {
+        "serving_default",
+        "image_bytes",
+    }
     for request in requests:
         assert request.model_spec.name == "zebra_xy"
         inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
@@ -154,17 +163,30 @@ def test_it_loads_where_neither_keras_nor_this_package_can_be_imported(version, 
         tf.io.write_file(sys.argv[3], answer)
         assert not {"keras", "tf_keras", "cyclegan_tf"} & {name.split(".")[0] for name in sys.modules}
     """)
-    command = [sys.executable, "-c", program, str(version), str(tmp_path / "in.png"), str(tmp_path / "out.png")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        str(version),
+        str(tmp_path / "in.png"),
+        str(tmp_path / "out.png"),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}
+    )
     assert done.returncode == 0, done.stderr
-    wanted = loaded.signatures["image_bytes"](image_bytes=tf.constant([png(source)]))["translated_bytes"][0].numpy()
+    wanted = loaded.signatures["image_bytes"](image_bytes=tf.constant([png(source)]))[
+        "translated_bytes"
+    ][0].numpy()
     assert (tmp_path / "out.png").read_bytes() == wanted
 
 
 @pytest.mark.slow
 def test_saved_model_cli_shows_and_runs_it(version, tmp_path):
     tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
-    shown = subprocess.run([*tool, "show", "--dir", str(version), "--all"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [*tool, "show", "--dir", str(version), "--all"], capture_output=True, text=True, check=True
+    )
     assert "inputs['image_bytes'] tensor_info" in shown.stdout
     assert "outputs['translated'] tensor_info" in shown.stdout
     np.save(tmp_path / "in.npy", image_io.to_signed(image(12, 20))[np.newaxis])
@@ -184,7 +206,9 @@ class TestDecoding:
         rng = np.random.default_rng(5)
         shape = {"RGB": (9, 8, 3), "LA": (9, 8, 2), "RGBA": (9, 8, 4)}.get(mode, (9, 8))
         if mode in ("P", "1"):
-            Image.fromarray(rng.integers(0, 256, (9, 8, 3), np.uint8)).convert(mode).save(tmp_path / "a.png")
+            Image.fromarray(rng.integers(0, 256, (9, 8, 3), np.uint8)).convert(mode).save(
+                tmp_path / "a.png"
+            )
         else:
             Image.fromarray(rng.integers(0, 256, shape, np.uint8), mode).save(tmp_path / "a.png")
         made = self.decode((tmp_path / "a.png").read_bytes()).numpy()
@@ -233,7 +257,9 @@ def test_encoded_rounds_as_saved_images_do():
     np.testing.assert_array_equal(made, image_io.from_signed(signed))
 
 
-@pytest.mark.parametrize(("channels", "files"), [((1, 3), True), ((3, 1), True), ((4, 4), False), ((3, 6), False)])
+@pytest.mark.parametrize(
+    ("channels", "files"), [((1, 3), True), ((3, 1), True), ((4, 4), False), ((3, 6), False)]
+)
 def test_other_numbers_of_channels(channels, files, tmp_path):
     version = write_saved_model(tmp_path / "m_xy", generator(channels), 4, 16, {})
     signatures = tf.saved_model.load(str(version)).signatures
@@ -241,7 +267,9 @@ def test_other_numbers_of_channels(channels, files, tmp_path):
     outputs = signatures["serving_default"](images=tf.zeros((1, 8, 9, channels[0])))["translated"]
     assert outputs.shape == (1, 8, 9, channels[1])
     if files:
-        answer = signatures["image_bytes"](image_bytes=tf.constant([png(image(9, 8))]))["translated_bytes"][0]
+        answer = signatures["image_bytes"](image_bytes=tf.constant([png(image(9, 8))]))[
+            "translated_bytes"
+        ][0]
         assert tf.io.decode_png(answer).shape == (9, 8, channels[1])
 
 

@@ -17,17 +17,22 @@ from tests.helpers import tiny
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("trained")
     source = tiny.folder(root / "images")
-    train.main(tiny.words(source, root / "run", "--training.max_steps=2", "--training.precision=bfloat16"))
+    train.main(
+        tiny.words(source, root / "run", "--training.max_steps=2", "--training.precision=bfloat16")
+    )
     return root / "run"
 
 
 def test_a_run(run):
-    for direction, names in (("xy", ["testA/0.png", "testA/1.png"]), ("yx", ["testB/0.png", "testB/1.png"])):
+    for direction, names in (
+        ("xy", ["testA/0.png", "testA/1.png"]),
+        ("yx", ["testB/0.png", "testB/1.png"]),
+    ):
         trained = open_trained(run, direction)
         assert trained.network.name == f"generator_{direction}"
         assert {layer.compute_dtype for layer in trained.network.layers} == {"float32"}
         assert "step_000000002.npz" in trained.origin
-        assert (trained.size_px, trained.multiple_px) == (16, 4)
+        assert (trained.size_px, trained.size_divisor_px) == (16, 4)
         assert list(trained.test_images().names) == names
         assert len(trained.training_images()) == {"xy": 5, "yx": 4}[direction]
         assert trained.experiment["generator"]["filters"] == 2
@@ -50,7 +55,9 @@ def test_a_file_does_not_know_its_images(run, tmp_path):
     with pytest.raises(UserError, match="give a folder of them with --images"):
         trained.training_images()
     image_io.save(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
-    assert open_trained(run / "generator_xy.keras", "xy", tmp_path).training_images().names == ("a.png",)
+    assert open_trained(run / "generator_xy.keras", "xy", tmp_path).training_images().names == (
+        "a.png",
+    )
     assert open_trained(run, "xy", tmp_path).test_images().names == ("a.png",)
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match=r"--images .* holds no images"):
@@ -63,7 +70,9 @@ def test_a_run_whose_images_are_gone_says_what_to_give(run, tmp_path):
     moved = tmp_path / "run"
     shutil.copytree(run, moved)
     config = moved / "config.yaml"
-    config.write_text(config.read_text().replace(str(run.parent / "images"), str(tmp_path / "gone")))
+    config.write_text(
+        config.read_text().replace(str(run.parent / "images"), str(tmp_path / "gone"))
+    )
     with pytest.raises(UserError, match=r"does not exist\..*--images"):
         open_trained(moved, "xy").training_images()
 
@@ -83,11 +92,22 @@ def test_scores_are_those_of_the_checkpoint(tmp_path):
         {"kind": "score", "step": 3, "weights": "raw", "swd_xy": 7},
         {"kind": "train", "step": 4, "cycle_x": 0},
     ]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"kind": "test", "st')
+    (tmp_path / "metrics.jsonl").write_text(
+        "\n".join(map(json.dumps, rows)) + '\n{"kind": "test", "st'
+    )
     run = RunDirectory(tmp_path)
-    assert scores_at(run, 2, "averaged") == {"step": 2, "weights": "averaged", "cycle_x": 2, "swd_xy": 8}
+    assert scores_at(run, 2, "averaged") == {
+        "step": 2,
+        "weights": "averaged",
+        "cycle_x": 2,
+        "swd_xy": 8,
+    }
     assert scores_at(run, 2) == {"step": 2, "weights": "raw", "cycle_x": 2, "swd_xy": 9}
-    assert scores_at(run, 3) == {"step": 3, "weights": "raw", "swd_xy": 7}  # losses of another step would mislead
+    assert scores_at(run, 3) == {
+        "step": 3,
+        "weights": "raw",
+        "swd_xy": 7,
+    }  # losses of another step would mislead
     assert scores_at(run, 4) == {"step": 2, "cycle_x": 2}
     assert scores_at(run, 0) == {}
     assert scores_at(RunDirectory(tmp_path / "none"), 2) == {}
@@ -104,7 +124,11 @@ def test_squares_keep_shapes_and_spread_over_the_list(tmp_path):
 
     wide = np.zeros((20, 60, 3), np.uint8)
     wide[:, 20:40] = 255  # the middle third is what a square at the center holds
-    images = Images(tuple("abcdefg"), 3, lambda index: wide if index == 0 else np.full((9, 7, 3), index, np.uint8))
+    images = Images(
+        tuple("abcdefg"),
+        3,
+        lambda index: wide if index == 0 else np.full((9, 7, 3), index, np.uint8),
+    )
     batch = squares(images, 3, 16)
     assert batch.shape == (3, 16, 16, 3)
     assert batch.dtype == np.float32

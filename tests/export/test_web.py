@@ -38,7 +38,10 @@ def integrity(content):
 def fake_contents():
     """What the two packages hold, as far as the page takes it."""
     return [
-        {f"package/{name}": INDEX if name == "dist/index.js" else name.encode() for name in package.files}
+        {
+            f"package/{name}": INDEX if name == "dist/index.js" else name.encode()
+            for name in package.files
+        }
         for package in web.PACKAGES
     ]
 
@@ -50,7 +53,9 @@ def npm(tmp_path, monkeypatch):
     shelf, programs = tmp_path / "shelf", tmp_path / "programs"
     shelf.mkdir()
     programs.mkdir()
-    script = '#!/bin/sh\necho "$2" >>{0}/asked\ncase $2 in *core*) f=core;; *) f=wasm-utils;; esac\n'
+    script = (
+        '#!/bin/sh\necho "$2" >>{0}/asked\ncase $2 in *core*) f=core;; *) f=wasm-utils;; esac\n'
+    )
     script += 'cp {0}/litertjs-$f-{1}.tgz "$4" 2>/dev/null || {{ echo "npm error code ENOTFOUND" >&2; exit 1; }}\n'
     (programs / "npm").write_text(script.format(shelf, web.VERSION))
     (programs / "npm").chmod(0o755)
@@ -69,7 +74,9 @@ def give(monkeypatch, shelf, name, content, pinned=True):
     if pinned:
         others = [each for each in web.PACKAGES if each.name != name]
         changed = web.Package(name, package.tarball, integrity(content), package.files)
-        monkeypatch.setattr(web, "PACKAGES", tuple(sorted([changed, *others], key=lambda each: each.name)))
+        monkeypatch.setattr(
+            web, "PACKAGES", tuple(sorted([changed, *others], key=lambda each: each.name))
+        )
 
 
 def asked(shelf):
@@ -89,9 +96,18 @@ def test_the_folder_holds_page_models_and_runtime(npm, tmp_path):
     write_page(tmp_path / "web", "horses", models)
     folder = tmp_path / "web"
     written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    runtime = {f"litert/wasm/litert_wasm{k}_internal.{e}" for k in ("", "_compat", "_threaded") for e in ("js", "wasm")}
+    runtime = {
+        f"litert/wasm/litert_wasm{k}_internal.{e}"
+        for k in ("", "_compat", "_threaded")
+        for e in ("js", "wasm")
+    }
     notes = {"litert/index.js", "litert/wasm-utils.js", "litert/LICENSE.txt", "litert/NOTICE.txt"}
-    assert written == {*web.PAGE_FILES, "models.json", "models/m_xy.tflite", "models/m_yx.tflite"} | runtime | notes
+    assert (
+        written
+        == {*web.PAGE_FILES, "models.json", "models/m_xy.tflite", "models/m_yx.tflite"}
+        | runtime
+        | notes
+    )
     told = json.loads((folder / "models.json").read_text(encoding="utf-8"))
     assert (told["title"], told["engine"]) == ("horses", "litert")
     assert told["models"][1] == {
@@ -105,13 +121,18 @@ def test_the_folder_holds_page_models_and_runtime(npm, tmp_path):
         "bytes": 400,
         "sha256": hashlib.sha256(b"m_yx" * 100).hexdigest(),
     }
-    assert told["runtime"]["bytes"]["litert_wasm_internal.wasm"] == len(b"wasm/litert_wasm_internal.wasm")
+    assert told["runtime"]["bytes"]["litert_wasm_internal.wasm"] == len(
+        b"wasm/litert_wasm_internal.wasm"
+    )
     index = (folder / "litert/index.js").read_text()
     assert 'from "./wasm-utils.js"' in index
     assert "@litertjs" not in index
     assert "sourceMappingURL" not in index
     assert "Apache License" in (folder / "litert/LICENSE.txt").read_text()
-    assert all(word in (folder / "litert/NOTICE.txt").read_text() for word in ("@litertjs/core 2.5.3", "Apache-2.0"))
+    assert all(
+        word in (folder / "litert/NOTICE.txt").read_text()
+        for word in ("@litertjs/core 2.5.3", "Apache-2.0")
+    )
 
 
 def test_the_page_is_all_there_and_runs_no_inline_script():
@@ -127,7 +148,9 @@ def test_a_second_export_needs_no_npm(npm, tmp_path, monkeypatch):
     assert asked(npm) == ["@litertjs/core@2.5.3", "@litertjs/wasm-utils@2.5.3"]
     monkeypatch.setenv("PATH", str(tmp_path))
     write_page(tmp_path / "two", "t", [model(tmp_path)])
-    assert (tmp_path / "two/litert/index.js").read_bytes() == (tmp_path / "one/litert/index.js").read_bytes()
+    assert (tmp_path / "two/litert/index.js").read_bytes() == (
+        tmp_path / "one/litert/index.js"
+    ).read_bytes()
 
 
 def test_a_damaged_cache_is_fetched_anew(npm, tmp_path):
@@ -166,7 +189,9 @@ def test_no_npm_says_what_to_do(npm, tmp_path, monkeypatch):
 
 def test_an_npm_without_network_says_so(npm):
     (npm / web.PACKAGES[0].tarball).unlink()
-    with pytest.raises(UserError, match=r"npm could not fetch @litertjs/core 2\.5\.3 \(code ENOTFOUND\)"):
+    with pytest.raises(
+        UserError, match=r"npm could not fetch @litertjs/core 2\.5\.3 \(code ENOTFOUND\)"
+    ):
         web.litertjs_files()
 
 
@@ -187,7 +212,12 @@ def test_paths_out_of_the_package_are_refused(npm, monkeypatch, name):
 
 
 def test_links_in_a_package_are_refused(npm, monkeypatch):
-    give(monkeypatch, npm, "@litertjs/core", tarball(dict.fromkeys(fake_contents()[0], b""), tarfile.SYMTYPE))
+    give(
+        monkeypatch,
+        npm,
+        "@litertjs/core",
+        tarball(dict.fromkeys(fake_contents()[0], b""), tarfile.SYMTYPE),
+    )
     with pytest.raises(UserError, match="which no such package holds"):
         web.litertjs_files()
 
@@ -197,7 +227,10 @@ def test_links_in_a_package_are_refused(npm, monkeypatch):
     [
         (b"not gzip", "cannot be unpacked"),
         (tarball({"package/dist/index.js": INDEX}), "lacks wasm/litert_wasm_compat_internal.js"),
-        (tarball({**fake_contents()[0], "package/dist/index.js": b"another"}), "is not that of 2.5.3"),
+        (
+            tarball({**fake_contents()[0], "package/dist/index.js": b"another"}),
+            "is not that of 2.5.3",
+        ),
     ],
 )
 def test_another_package_than_expected_is_refused(npm, monkeypatch, content, words):
@@ -266,7 +299,9 @@ def test_images_become_numbers_as_in_training(tmp_path):
         f"const sizes = {[list(size) for size in sizes]}.map(([w, h]) => fitted(w, h, {SIDE}));\n"
         "console.log(JSON.stringify({ rows, sizes }));\n"
     )
-    found = json.loads(subprocess.run(["node", tmp_path / "run.js"], capture_output=True, check=True).stdout)
+    found = json.loads(
+        subprocess.run(["node", tmp_path / "run.js"], capture_output=True, check=True).stdout
+    )
     for length, row in zip(lengths, found["rows"], strict=True):
         assert row == np.pad(np.arange(length), (0, SIDE - length), mode="reflect").tolist()
     assert found["sizes"] == [[64, 64], [1, 1], [64, 48], [1, 64], [64, 63], [50, 60]]

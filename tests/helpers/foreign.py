@@ -7,7 +7,11 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 def network(channels=(3, 3), filters=3, *, batch_norm=False, size=None, last="same"):
     """Halves twice, enlarges twice, a skip and dropout in between; the last layer is a convolution with tanh."""
-    norm = keras.layers.BatchNormalization if batch_norm else (lambda name: InstanceNormalization(1e-3, name=name))
+    norm = (
+        keras.layers.BatchNormalization
+        if batch_norm
+        else (lambda name: InstanceNormalization(1e-3, name=name))
+    )
     inputs = keras.Input((size, size, channels[0]), name="image")
     x = keras.layers.Conv2D(filters, 4, 2, "same", name="encode_1")(inputs)
     skip = x = keras.layers.LeakyReLU(0.2, name="leak_1")(norm(name="encode_1_norm")(x))
@@ -16,7 +20,9 @@ def network(channels=(3, 3), filters=3, *, batch_norm=False, size=None, last="sa
     x = keras.layers.Conv2DTranspose(filters, 4, 2, "same", name="decode_1")(x)
     x = keras.layers.Dropout(0.5, name="drop")(norm(name="decode_1_norm")(x))
     x = keras.layers.Concatenate(name="join")([x, skip])
-    outputs = keras.layers.Conv2DTranspose(channels[1], 4, 2, last, activation="tanh", name="decode_2")(x)
+    outputs = keras.layers.Conv2DTranspose(
+        channels[1], 4, 2, last, activation="tanh", name="decode_2"
+    )(x)
     return keras.Model(inputs, outputs, name="foreign")
 
 

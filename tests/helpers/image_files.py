@@ -21,9 +21,13 @@ ASYMMETRIC = np.array(
 )
 
 
-def noise(height: int = 16, width: int = 16, channels: int = 3, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
+def noise(
+    height: int = 16, width: int = 16, channels: int = 3, dtype: type = np.uint8, seed: int = 0
+) -> np.ndarray:
     """Random levels over the whole range."""
-    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, channels), dtype)
+    return np.random.default_rng(seed).integers(
+        0, np.iinfo(dtype).max + 1, (height, width, channels), dtype
+    )
 
 
 def smooth(height: int = 24, width: int = 32) -> np.ndarray:
@@ -38,7 +42,9 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(path: Path, size: tuple[int, int], bits: int, color_type: int, rows: list[bytes], *chunks: bytes) -> Path:
+def png(
+    path: Path, size: tuple[int, int], bits: int, color_type: int, rows: list[bytes], *chunks: bytes
+) -> Path:
     """A PNG of packed rows; `chunks` stand before the pixels."""
     head = struct.pack(">IIBBBBB", *size, bits, color_type, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
@@ -95,12 +101,16 @@ def gallery(folder: Path) -> dict[str, Path]:
     pil_image.convert("1").save(keep("bitmap.png"))
     pil_image.quantize(16).save(keep("palette.png"))
     pil_image.save(keep("turned.png"), exif=exif(8))
-    pil_image.save(keep("animated.png"), save_all=True, append_images=[Image.new("RGB", pil_image.size)])
+    pil_image.save(
+        keep("animated.png"), save_all=True, append_images=[Image.new("RGB", pil_image.size)]
+    )
     Image.fromarray(alpha).save(keep("alpha.png"))
     Image.fromarray(deep[..., 0]).save(keep("deep_gray.png"))
     png(keep("deep.png"), (9, 6), 16, 2, [row.astype(">u2").tobytes() for row in deep])
     pil_image.quantize(8).save(keep("still.gif"))
-    pil_image.save(keep("animated.gif"), save_all=True, append_images=[Image.new("RGB", pil_image.size)])
+    pil_image.save(
+        keep("animated.gif"), save_all=True, append_images=[Image.new("RGB", pil_image.size)]
+    )
     pil_image.save(keep("color.bmp"))
     pil_image.save(keep("color.webp"), lossless=True)
     pil_image.save(keep("color.tif"))

@@ -27,12 +27,17 @@ def start(devices, words, log, cluster=None, number=0, **environment):
     known.pop("TF_CONFIG", None)
     if cluster:
         quoted = ", ".join(f'"{address}"' for address in cluster)
-        known["TF_CONFIG"] = f'{{"cluster": {{"worker": [{quoted}]}}, "task": {{"type": "worker", "index": {number}}}}}'
+        known["TF_CONFIG"] = (
+            f'{{"cluster": {{"worker": [{quoted}]}}, "task": {{"type": "worker", "index": {number}}}}}'
+        )
     root = Path(__file__).parent
     known["PYTHONPATH"] = os.pathsep.join([str(root.parent), str(root)])
     with Path(log).open("w") as file:
         return subprocess.Popen(
-            [sys.executable, __file__, str(devices), *words], stdout=file, stderr=subprocess.STDOUT, env=known
+            [sys.executable, __file__, str(devices), *words],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=known,
         )
 
 
@@ -70,7 +75,9 @@ def main():
     tf.config.threading.set_intra_op_parallelism_threads(1)
     if devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * devices
+        )
         if os.environ.get("TF_CONFIG"):
             _take_all_logical_cpus(devices)
 
@@ -102,13 +109,15 @@ def _round_off_kinks():
     def smooth(self, x, name):
         return keras.layers.Activation("silu", **self.common(name))(x)
 
-    parts.Parts.relu = parts.Parts.leaky_relu = smooth
+    parts.LayerFactory.relu = parts.LayerFactory.leaky_relu = smooth
     losses.l1 = lambda a, b: tf.reduce_mean(tf.sqrt(tf.math.squared_difference(a, b) + 1e-2))
 
 
 def _take_all_logical_cpus(devices):
     """Between machines without GPUs TensorFlow takes one CPU of each."""
-    from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+    from tensorflow.python.distribute.collective_all_reduce_strategy import (
+        CollectiveAllReduceExtended,
+    )
 
     def local_devices(self, resolver, worker):
         return tuple(f"{worker}/device:CPU:{number}" for number in range(devices)), "CPU"

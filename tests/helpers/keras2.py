@@ -26,7 +26,9 @@ def conv(x, kernel, bias=0.0, stride=1, padding="valid"):
             total = max((-(-size // stride) - 1) * stride + side - size, 0)
             pads.append((total // 2, total - total // 2))
         x = np.pad(x, ((0, 0), *pads, (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (side, side), axis=(1, 2))[:, ::stride, ::stride]
+    windows = np.lib.stride_tricks.sliding_window_view(x, (side, side), axis=(1, 2))[
+        :, ::stride, ::stride
+    ]
     return np.einsum("nhwcij,ijco->nhwo", windows, kernel.astype(np.float64)) + bias
 
 
@@ -36,7 +38,9 @@ def up(x, kernel, bias=0.0):
     full = np.zeros((n, 2 * height - 2 + side, 2 * width - 2 + side, kernel.shape[2]))
     for i in range(height):
         for j in range(width):
-            full[:, 2 * i : 2 * i + side, 2 * j : 2 * j + side] += np.einsum("nc,ijoc->nijo", x[:, i, j], kernel)
+            full[:, 2 * i : 2 * i + side, 2 * j : 2 * j + side] += np.einsum(
+                "nc,ijoc->nijo", x[:, i, j], kernel
+            )
     cut = (side - 2) // 2
     return full[:, cut : cut + 2 * height, cut : cut + 2 * width] + bias
 
@@ -113,7 +117,9 @@ class Weights:
     def vectors(self, layer, *names, size):
         for name in names:
             start = 1.0 if name in ("gamma", "scale") else 0.0
-            self.arrays.append((f"{layer}/{name}:0", self.random.normal(start, 0.3, size).astype(np.float32)))
+            self.arrays.append(
+                (f"{layer}/{name}:0", self.random.normal(start, 0.3, size).astype(np.float32))
+            )
 
     def norm(self, size, names=("gamma", "beta")):
         self.vectors(self.name("instance_normalization"), *names, size=size)
@@ -179,7 +185,12 @@ def entry(kind, name, after=(), **config):
 def functional(name, *entries, outputs=None):
     outputs = outputs or [[entries[-1]["name"], 0, 0]]
     inputs = [[one["name"], 0, 0] for one in entries if one["class_name"] == "InputLayer"]
-    config = {"name": name, "layers": list(entries), "input_layers": inputs, "output_layers": outputs}
+    config = {
+        "name": name,
+        "layers": list(entries),
+        "input_layers": inputs,
+        "output_layers": outputs,
+    }
     return {"class_name": "Functional", "config": config}
 
 
@@ -246,7 +257,14 @@ def resnet_config(arrays, blocks=1, size=None):
         return entries[-1]["name"]
 
     def pad(width):
-        add(entry("ReflectionPadding2D", f"reflection_padding2d_{len(entries)}", last(), padding=[width, width]))
+        add(
+            entry(
+                "ReflectionPadding2D",
+                f"reflection_padding2d_{len(entries)}",
+                last(),
+                padding=[width, width],
+            )
+        )
 
     def activation(kind):
         add(entry("Activation", f"activation_{len(entries)}", last(), activation=kind))
@@ -335,7 +353,12 @@ def as_zipped(config):
         kind = one["class_name"]
         custom = ">" in kind or kind == "ReflectionPadding2D"
         module = "__main__" if custom else "keras.layers"
-        return {**one, "class_name": kind.split(">")[-1], "module": module, "registered_name": kind if custom else None}
+        return {
+            **one,
+            "class_name": kind.split(">")[-1],
+            "module": module,
+            "registered_name": kind if custom else None,
+        }
 
     layers = [spelled(one) for one in config["config"]["layers"]]
     return {

@@ -18,7 +18,12 @@ class Block(nn.Module):
 
     def __init__(self, width, make_norm, biases, dropout):
         super().__init__()
-        layers = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3, bias=biases), make_norm(width), nn.ReLU(True)]
+        layers = [
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(width, width, 3, bias=biases),
+            make_norm(width),
+            nn.ReLU(True),
+        ]
         layers += [nn.Dropout(0.5)] if dropout else []
         layers += [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3, bias=biases), make_norm(width)]
         self.conv_block = nn.Sequential(*layers)
@@ -30,17 +35,32 @@ class Block(nn.Module):
 class Resnet(nn.Module):
     """Residual generator of any number of blocks."""
 
-    def __init__(self, inputs=3, outputs=3, filters=4, blocks=2, norm="instance", dropout=False, **options):
+    def __init__(
+        self, inputs=3, outputs=3, filters=4, blocks=2, norm="instance", dropout=False, **options
+    ):
         super().__init__()
         make_norm, biases = norm_of(norm, **options), norm == "instance"
-        layers = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, filters, 7, bias=biases), make_norm(filters), nn.ReLU(True)]
+        layers = [
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(inputs, filters, 7, bias=biases),
+            make_norm(filters),
+            nn.ReLU(True),
+        ]
         for width in (2 * filters, 4 * filters):
-            layers += [nn.Conv2d(width // 2, width, 3, 2, 1, bias=biases), make_norm(width), nn.ReLU(True)]
+            layers += [
+                nn.Conv2d(width // 2, width, 3, 2, 1, bias=biases),
+                make_norm(width),
+                nn.ReLU(True),
+            ]
         layers += [Block(4 * filters, make_norm, biases, dropout) for _ in range(blocks)]
         for width in (2 * filters, filters):
-            up = nn.ConvTranspose2d(2 * width, width, 3, 2, padding=1, output_padding=1, bias=biases)
+            up = nn.ConvTranspose2d(
+                2 * width, width, 3, 2, padding=1, output_padding=1, bias=biases
+            )
             layers += [up, make_norm(width), nn.ReLU(True)]
-        self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, outputs, 7), nn.Tanh())
+        self.model = nn.Sequential(
+            *layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, outputs, 7), nn.Tanh()
+        )
 
     def forward(self, x):
         return self.model(x)
@@ -53,13 +73,23 @@ class Level(nn.Module):
         super().__init__()
         self.outermost = inputs is not None
         down = nn.Conv2d(inputs or outside, width, 4, 2, 1, bias=biases)
-        up = nn.ConvTranspose2d(width * (2 if inner else 1), outside, 4, 2, 1, bias=biases or self.outermost)
+        up = nn.ConvTranspose2d(
+            width * (2 if inner else 1), outside, 4, 2, 1, bias=biases or self.outermost
+        )
         if self.outermost:
             layers = [down, inner, nn.ReLU(True), up, nn.Tanh()]
         elif inner is None:
             layers = [nn.LeakyReLU(0.2, True), down, nn.ReLU(True), up, make_norm(outside)]
         else:
-            layers = [nn.LeakyReLU(0.2, True), down, make_norm(width), inner, nn.ReLU(True), up, make_norm(outside)]
+            layers = [
+                nn.LeakyReLU(0.2, True),
+                down,
+                make_norm(width),
+                inner,
+                nn.ReLU(True),
+                up,
+                make_norm(outside),
+            ]
             layers += [nn.Dropout(0.5)] if dropout else []
         self.model = nn.Sequential(*layers)
 
@@ -71,7 +101,9 @@ class Level(nn.Module):
 class Unet(nn.Module):
     """U-Net that halves `depth` times."""
 
-    def __init__(self, depth, inputs=3, outputs=3, filters=2, norm="instance", dropout=False, **options):
+    def __init__(
+        self, depth, inputs=3, outputs=3, filters=2, norm="instance", dropout=False, **options
+    ):
         super().__init__()
         make_norm, biases = norm_of(norm, **options), norm == "instance"
         widths = [filters * min(2**level, 8) for level in range(depth)]
@@ -96,7 +128,11 @@ class Patch(nn.Module):
         for index in range(1, n_layers + 1):
             before, width = width, filters * min(2**index, 8)
             stride = 2 if index < n_layers else 1
-            layers += [nn.Conv2d(before, width, 4, stride, 1, bias=biases), make_norm(width), nn.LeakyReLU(0.2, True)]
+            layers += [
+                nn.Conv2d(before, width, 4, stride, 1, bias=biases),
+                make_norm(width),
+                nn.LeakyReLU(0.2, True),
+            ]
         self.model = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, 1, 1))
 
     def forward(self, x):

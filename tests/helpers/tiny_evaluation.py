@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cyclegan_tf.evaluate.results import DirectionResult, Evaluation, Shown
+from cyclegan_tf.evaluate.results import DirectionResult, Evaluation, ReportImage
 
 
 def image(level=0.0, size=(8, 12)):
@@ -11,7 +11,7 @@ def image(level=0.0, size=(8, 12)):
 
 def shown(name, psnr):
     columns = {"x": image(-1), "G(x)": image(0), "truth": image(1)}
-    return Shown(name, {"psnr": psnr, "mae": None}, columns)
+    return ReportImage(name, {"psnr": psnr, "mae": None}, columns)
 
 
 def direction(**changes):
@@ -19,8 +19,15 @@ def direction(**changes):
         "direction": "xy",
         "origin": "runs/a/step_7.npz (step 7)",
         "counts": {"inputs": 3, "targets": 2, "pairs": 2},
-        "scores": {"psnr": 20.5, "mae": 0.25, "fid": 101.26, "swd": 80.04, "cycle_error": None, "variety": 0.5},
-        "stand_ins": {
+        "scores": {
+            "psnr": 20.5,
+            "mae": 0.25,
+            "fid": 101.26,
+            "swd": 80.04,
+            "cycle_error": None,
+            "variety": 0.5,
+        },
+        "baselines": {
             "unchanged input": {"psnr": 18.0, "mae": 0.2, "swd": 90.0, "fid": 150.0},
             "constant": {"psnr": float("inf"), "mae": 0.5, "swd": None},
             "random real": {"psnr": 10.0, "mae": 0.6, "swd": 10.0},
@@ -31,7 +38,10 @@ def direction(**changes):
         "ranked_by": "psnr",
         "groups": {"all": [shown("a.png", 20.0), shown("b<i>.png", 21.0)]},
         "intervals": {"fid": (90.04, 110.0)},
-        "classes": {"wall": {"share": 1.0, "accuracy": 0.5, "iou": 0.25}, "door": {"share": 0.0, "accuracy": None}},
+        "classes": {
+            "wall": {"share": 1.0, "accuracy": 0.5, "iou": 0.25},
+            "door": {"share": 0.0, "accuracy": None},
+        },
     }
     return DirectionResult(**{**values, **changes})
 

@@ -36,7 +36,11 @@ class Tiny(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32, "images")])
     def translate(self, images):
-        return {"translated": -images if self.level is None else tf.zeros_like(images) + self.level / 127.5 - 1}
+        return {
+            "translated": -images
+            if self.level is None
+            else tf.zeros_like(images) + self.level / 127.5 - 1
+        }
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
     def translate_encoded(self, image_bytes):
@@ -45,13 +49,17 @@ class Tiny(tf.Module):
             image = tf.ensure_shape(image, (None, None, 3))
             with tf.control_dependencies([self.wait(image[0, 0, 0])] if self.slow else []):
                 inverted = 255 - image
-                return tf.io.encode_png(inverted if self.level is None else tf.zeros_like(image) + self.level)
+                return tf.io.encode_png(
+                    inverted if self.level is None else tf.zeros_like(image) + self.level
+                )
 
         return {"translated_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
 
     def wait(self, level):
         end = tf.timestamp() + SECONDS_PER_LEVEL * tf.cast(level, tf.float64)
-        return tf.while_loop(lambda now: now < end, lambda now: (tf.timestamp(),), (tf.timestamp(),))[0]
+        return tf.while_loop(
+            lambda now: now < end, lambda now: (tf.timestamp(),), (tf.timestamp(),)
+        )[0]
 
 
 def save(out, name="tiny_xy", version=1, level=None, slow=False):
@@ -155,7 +163,9 @@ class Server:
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
         self.lines = []
-        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self._reader = threading.Thread(
+            target=lambda: self.lines.extend(self.process.stdout), daemon=True
+        )
         self._reader.start()
         self.port = int(self.wait_for_line(r"listening on http://127\.0\.0\.1:(\d+)")[1])
         if wait:
@@ -172,7 +182,11 @@ class Server:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def ask(self, method, path, data=None, headers=(), connection=None):
-        with contextlib.closing(self.connect()) if connection is None else contextlib.nullcontext(connection) as http_:
+        with (
+            contextlib.closing(self.connect())
+            if connection is None
+            else contextlib.nullcontext(connection) as http_
+        ):
             http_.request(method, path, data, dict(headers))
             response = http_.getresponse()
             got = {key.lower(): value for key, value in response.getheaders()}

@@ -15,9 +15,13 @@ def images(count: int = 6, height: int = 32, width: int = 48) -> list[np.ndarray
     """Soft waves that move: uint8 (H, W, 3) each, no two alike."""
     y, x = np.mgrid[0:height, 0:width]
     return [
-        np.stack([128 + 90 * np.sin((x + 3 * t) / 9 + c) * np.cos((y - t) / 11 + 2 * c) for c in range(3)], -1).astype(
-            np.uint8
-        )
+        np.stack(
+            [
+                128 + 90 * np.sin((x + 3 * t) / 9 + c) * np.cos((y - t) / 11 + 2 * c)
+                for c in range(3)
+            ],
+            -1,
+        ).astype(np.uint8)
         for t in range(count)
     ]
 
@@ -56,7 +60,9 @@ def write_video(
     import av
     from av.video.reformatter import Interpolation as Way
 
-    options = {"libx264": {"crf": "0"}, "libvpx-vp9": {"lossless": "1"}, "mpeg4": {"qscale": "2"}}[codec]
+    options = {"libx264": {"crf": "0"}, "libvpx-vp9": {"lossless": "1"}, "mpeg4": {"qscale": "2"}}[
+        codec
+    ]
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w", container_options=container_options) as output:
         image = output.add_stream(codec, rate=30, options=options, width=width, height=height)
@@ -73,7 +79,9 @@ def write_video(
                 format=pix_fmt,
                 dst_colorspace=matrix,
                 dst_color_range=color_range,
-                interpolation=int(Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP),
+                interpolation=int(
+                    Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP
+                ),
             )
             frame.pts, frame.time_base = number if times is None else times[number], time_base
             output.mux(image.encode(frame))
@@ -105,7 +113,12 @@ def read_frames(path: Path) -> list[tuple[float, np.ndarray]]:
     way = Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP
     with av.open(str(path)) as video:
         return [
-            (frame.time, frame.to_ndarray(format="rgb24", src_colorspace=frame.colorspace, interpolation=way))
+            (
+                frame.time,
+                frame.to_ndarray(
+                    format="rgb24", src_colorspace=frame.colorspace, interpolation=way
+                ),
+            )
             for frame in video.decode(video=0)
         ]
 
@@ -119,5 +132,7 @@ def read_sounds(path: Path) -> list[list[tuple[float, bytes]]]:
         count = len(video.streams.audio)
     for index in range(count):
         with av.open(str(path)) as video:
-            found.append([(float(p.pts * p.time_base), bytes(p)) for p in video.demux(audio=index) if p.size])
+            found.append(
+                [(float(p.pts * p.time_base), bytes(p)) for p in video.demux(audio=index) if p.size]
+            )
     return found

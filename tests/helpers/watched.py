@@ -22,9 +22,15 @@ def pixelwise(monkeypatch, kernel, bias=0.0):
         inputs = keras.Input((None, None, 3), name="input")
         start = keras.initializers.Constant(np.reshape(kernel * np.eye(3), (1, 1, 3, 3)))
         paint = keras.layers.Conv2D(
-            3, 1, kernel_initializer=start, bias_initializer=keras.initializers.Constant(bias), name="paint"
+            3,
+            1,
+            kernel_initializer=start,
+            bias_initializer=keras.initializers.Constant(bias),
+            name="paint",
         )
-        return keras.Model(inputs, keras.ops.clip(paint(inputs), -1, 1), name=f"generator_{direction}")
+        return keras.Model(
+            inputs, keras.ops.clip(paint(inputs), -1, 1), name=f"generator_{direction}"
+        )
 
     monkeypatch.setattr(assembly, "build_generator", build)
 
@@ -61,5 +67,7 @@ def warnings_of(source, run, capsys, *more):
     curves = EventAccumulator(str(run / "logs" / "test"), size_guidance={"tensors": 0})
     curves.Reload()
     tags = [tag for tag in curves.Tags()["tensors"] if tag.startswith("warning/")]
-    words = {tag: [e.tensor_proto.string_val[0].decode() for e in curves.Tensors(tag)] for tag in tags}
+    words = {
+        tag: [e.tensor_proto.string_val[0].decode() for e in curves.Tensors(tag)] for tag in tags
+    }
     return told, words

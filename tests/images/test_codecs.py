@@ -25,11 +25,17 @@ def test_every_kind_as_color_and_gray(gallery):
             height, width = ((32, 24), (9, 6))[name.endswith(".png")]
         assert color.shape == (height, width, 3), name
         assert gray.shape == (height, width, 1), name
-        assert color.dtype == gray.dtype == (np.uint16 if name.startswith(("deep", "float")) else np.uint8), name
+        assert (
+            color.dtype
+            == gray.dtype
+            == (np.uint16 if name.startswith(("deep", "float")) else np.uint8)
+        ), name
         assert color.std() > 0, name
 
 
-@pytest.mark.parametrize("name", ["color.png", "color.bmp", "color.webp", "color.tif", "color.npy", "animated.png"])
+@pytest.mark.parametrize(
+    "name", ["color.png", "color.bmp", "color.webp", "color.tif", "color.npy", "animated.png"]
+)
 def test_lossless_color(gallery, name):
     np.testing.assert_array_equal(read(gallery[name]), image_files.noise(6, 9))
 
@@ -75,25 +81,35 @@ def test_jpeg_with_something_behind_its_end_is_read_all_the_same(tmp_path, galle
 def test_orientation_by_exif(tmp_path, suffix, orientation, expected):
     path = tmp_path / f"turned{suffix}"
     options = {"lossless": True} if suffix == ".webp" else {}
-    Image.fromarray(image_files.ASYMMETRIC).save(path, exif=image_files.exif(orientation), **options)
+    Image.fromarray(image_files.ASYMMETRIC).save(
+        path, exif=image_files.exif(orientation), **options
+    )
     letters = dict(zip("rgbkyw", image_files.ASYMMETRIC.reshape(-1, 3), strict=True))
-    np.testing.assert_array_equal(read(path), [[letters[letter] for letter in row] for row in expected])
+    np.testing.assert_array_equal(
+        read(path), [[letters[letter] for letter in row] for row in expected]
+    )
 
 
 def test_orientation_of_jpeg_and_of_deep_png(tmp_path):
     path = tmp_path / "turned.jpg"
-    Image.fromarray(image_files.smooth()).save(path, quality=100, subsampling=0, exif=image_files.exif(8))
+    Image.fromarray(image_files.smooth()).save(
+        path, quality=100, subsampling=0, exif=image_files.exif(8)
+    )
     expected = np.rot90(image_files.smooth().astype(int))
     assert np.abs(read(path) - expected).max() <= 3
     deep = image_files.noise(6, 9, 3, np.uint16)
     turn = image_files.png_chunk(b"eXIf", image_files.exif(6).tobytes()[6:])
-    image_files.png(tmp_path / "turned.png", (9, 6), 16, 2, [row.astype(">u2").tobytes() for row in deep], turn)
+    image_files.png(
+        tmp_path / "turned.png", (9, 6), 16, 2, [row.astype(">u2").tobytes() for row in deep], turn
+    )
     np.testing.assert_array_equal(read(tmp_path / "turned.png"), np.rot90(deep, -1))
 
 
 def test_alpha_is_laid_on_white(tmp_path):
     path = tmp_path / "alpha.png"
-    Image.fromarray(np.array([[[200, 100, 0, 128], [1, 2, 3, 0], [1, 2, 3, 255]]], np.uint8)).save(path)
+    Image.fromarray(np.array([[[200, 100, 0, 128], [1, 2, 3, 0], [1, 2, 3, 255]]], np.uint8)).save(
+        path
+    )
     # (200 * 128 + 255 * 127) / 255 = 227.4, (100 * 128 + 32385) / 255 = 177.2, 32385 / 255 = 127
     assert read(path).tolist() == [[[227, 177, 127], [255, 255, 255], [1, 2, 3]]]
     assert read(path, channels=4)[0, 0].tolist() == [200, 100, 0, 128]
@@ -121,16 +137,27 @@ def test_palette_with_transparency(tmp_path):
 def test_color_key_of_gray(tmp_path, bits, key):
     row = {4: b"\x79", 8: b"\x07\x09", 16: struct.pack(">2H", 7, 9)}[bits]
     path = image_files.png(
-        tmp_path / "key.png", (2, 1), bits, 0, [row], image_files.png_chunk(b"tRNS", struct.pack(">H", key))
+        tmp_path / "key.png",
+        (2, 1),
+        bits,
+        0,
+        [row],
+        image_files.png_chunk(b"tRNS", struct.pack(">H", key)),
     )
     white, other = {4: (255, 9 * 17), 8: (255, 9), 16: (65535, 9)}[bits]
     assert read(path, channels=1).tolist() == [[[white], [other]]]
 
 
 def test_few_bits_use_the_whole_range(tmp_path):
-    assert read(image_files.png(tmp_path / "1.png", (3, 1), 1, 0, [b"\xa0"]), 1).ravel().tolist() == [255, 0, 255]
-    assert read(image_files.png(tmp_path / "2.png", (4, 1), 2, 0, [b"\x1b"]), 1).ravel().tolist() == [0, 85, 170, 255]
-    assert read(image_files.png(tmp_path / "4.png", (2, 1), 4, 0, [b"\x0f"]), 1).ravel().tolist() == [0, 255]
+    assert read(
+        image_files.png(tmp_path / "1.png", (3, 1), 1, 0, [b"\xa0"]), 1
+    ).ravel().tolist() == [255, 0, 255]
+    assert read(
+        image_files.png(tmp_path / "2.png", (4, 1), 2, 0, [b"\x1b"]), 1
+    ).ravel().tolist() == [0, 85, 170, 255]
+    assert read(
+        image_files.png(tmp_path / "4.png", (2, 1), 4, 0, [b"\x0f"]), 1
+    ).ravel().tolist() == [0, 255]
     for suffix in ("bmp", "tif", "gif"):
         Image.fromarray(np.array([[True, False, True]])).save(tmp_path / f"1.{suffix}")
         assert read(tmp_path / f"1.{suffix}", 1).ravel().tolist() == [255, 0, 255]
@@ -139,7 +166,9 @@ def test_few_bits_use_the_whole_range(tmp_path):
 def test_significant_bits_of_a_png_change_nothing(tmp_path):
     # Twelve bits, spread over sixteen as the PNG specification asks: white is 65535 already.
     row = struct.pack(">2H", 65535, 4095)
-    path = image_files.png(tmp_path / "sbit.png", (2, 1), 16, 0, [row], image_files.png_chunk(b"sBIT", b"\x0c"))
+    path = image_files.png(
+        tmp_path / "sbit.png", (2, 1), 16, 0, [row], image_files.png_chunk(b"sBIT", b"\x0c")
+    )
     assert read(path, 1).ravel().tolist() == [65535, 4095]
 
 
@@ -154,7 +183,11 @@ def test_inks_of_a_jpeg_against_tensorflow_and_paint(tmp_path):
     assert np.abs(found[:, :8] - [255, 0, 0]).max() <= 3
     assert np.abs(found[:, -8:] - [0, 0, 195]).max() <= 3
     # An independent decoder agrees that Adobe's inks are stored upside down.
-    other = tf.io.decode_jpeg(path.read_bytes(), channels=3, dct_method="INTEGER_ACCURATE").numpy().astype(int)
+    other = (
+        tf.io.decode_jpeg(path.read_bytes(), channels=3, dct_method="INTEGER_ACCURATE")
+        .numpy()
+        .astype(int)
+    )
     assert np.abs(found - other).max() <= 2
     with pytest.raises(ImageError, match=r"4 channels \(CMYK\), and 4 are wanted"):
         read(path, channels=4)

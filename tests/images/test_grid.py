@@ -15,13 +15,21 @@ def test_geometry_without_titles():
     found = grid([[red, green], [blue]], gap_px=2)
     assert found.dtype == np.uint8
     expected = np.full((2 + 3 + 2 + 3 + 2, 2 + 4 + 2 + 4 + 2, 3), 255)
-    expected[2:5, 2:6], expected[2:5, 8:12], expected[7:10, 2:6] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    expected[2:5, 2:6], expected[2:5, 8:12], expected[7:10, 2:6] = (
+        (255, 0, 0),
+        (0, 255, 0),
+        (0, 0, 255),
+    )
     np.testing.assert_array_equal(found, expected)
 
 
 def test_images_are_fitted_into_their_cell_and_centerd():
     found = grid([[plain(8, 8, 0)], [plain(2, 4, 0)]], gap_px=0)
-    assert found.shape == (8 + 2, 8, 3)  # the second is as wide as the column allows with its row 2 high
+    assert found.shape == (
+        8 + 2,
+        8,
+        3,
+    )  # the second is as wide as the column allows with its row 2 high
     np.testing.assert_array_equal(np.flatnonzero(found[9, :, 0] == 0), [2, 3, 4, 5])
     found = grid([[plain(10, 5, 0)]], gap_px=1, cell_px=20)
     assert found.shape == (22, 22, 3)
@@ -45,7 +53,11 @@ def test_any_number_of_channels_and_depth(image, expected):
 def test_titles_are_drawn_in_room_of_their_own():
     rows = [[plain(40, 60, 0, 0, 255)] * 2] * 2
     bare = grid(rows)
-    titled = grid(rows, column_titles=["real x", "a title much too long for its column"], row_titles=["one", "two"])
+    titled = grid(
+        rows,
+        column_titles=["real x", "a title much too long for its column"],
+        row_titles=["one", "two"],
+    )
     top, left = titled.shape[0] - bare.shape[0], titled.shape[1] - bare.shape[1]
     assert top >= 12
     assert left >= 12

@@ -57,7 +57,15 @@ def test_fast_are_those_that_tensorflow_decodes_right(gallery):
 )
 def test_facts(gallery, name, expected):
     info = probe(gallery[name])
-    found = (info.format, info.width, info.height, info.mode, info.channels, info.bits, info.exif_orientation)
+    found = (
+        info.format,
+        info.width,
+        info.height,
+        info.mode,
+        info.channels,
+        info.bits,
+        info.exif_orientation,
+    )
     assert (*found, info.has_alpha) == expected
     assert info.path == gallery[name]
 
@@ -77,7 +85,9 @@ def test_content_decides_not_the_suffix(tmp_path):
 def test_rotation_told_after_the_pixels_of_a_png_is_found(tmp_path, gallery):
     data = gallery["color.png"].read_bytes()
     path = tmp_path / "late.png"
-    path.write_bytes(data[:-12] + image_files.png_chunk(b"eXIf", image_files.exif(3).tobytes()[6:]) + data[-12:])
+    path.write_bytes(
+        data[:-12] + image_files.png_chunk(b"eXIf", image_files.exif(3).tobytes()[6:]) + data[-12:]
+    )
     assert probe(path).exif_orientation == 3
 
 
@@ -88,7 +98,9 @@ def test_senseless_rotation_is_none(tmp_path, orientation):
     assert probe(path).exif_orientation == 1
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")  # Pillow's, when it opens such a file
+@pytest.mark.filterwarnings(
+    "ignore:Corrupt EXIF data:UserWarning"
+)  # Pillow's, when it opens such a file
 def test_broken_exif_does_not_lose_the_image(tmp_path):
     path = tmp_path / "odd.jpg"
     Image.fromarray(image_files.noise()).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
@@ -198,7 +210,9 @@ def test_which_channels_fit(mode, channels, has_alpha, fitting):
         if wanted in fitting:
             info.require_channels(wanted)
         else:
-            with pytest.raises(ImageError, match=rf"has {channels} channels \({mode}\), and {wanted} are"):
+            with pytest.raises(
+                ImageError, match=rf"has {channels} channels \({mode}\), and {wanted} are"
+            ):
                 info.require_channels(wanted)
 
 

@@ -71,7 +71,9 @@ def test_many_channels_in_a_graph(tmp_path):
     image = image_files.noise(5, 4, 7, np.uint16)
     np.save(tmp_path / "many.npy", image)
     dataset = tf.data.Dataset.from_tensors(str(tmp_path / "many.npy"))
-    dataset = dataset.map(lambda path: image_io.decode_tensor(path, tf.constant(False), 7, tf.uint16))
+    dataset = dataset.map(
+        lambda path: image_io.decode_tensor(path, tf.constant(False), 7, tf.uint16)
+    )
     np.testing.assert_array_equal(next(dataset.as_numpy_iterator()), image)
 
 
@@ -83,7 +85,12 @@ def test_errors_in_a_graph_name_the_file(tmp_path, gallery):
     def decode(path, fast):
         return image_io.decode_tensor(path, fast, 3, "uint8")
 
-    for path, fast in ((cut, image_io.probe(cut).fast), (missing, True), (missing, False), (bomb, False)):
+    for path, fast in (
+        (cut, image_io.probe(cut).fast),
+        (missing, True),
+        (missing, False),
+        (bomb, False),
+    ):
         dataset = tf.data.Dataset.from_tensors((str(path), fast)).map(decode)
         with pytest.raises(tf.errors.OpError, match=path.name):
             list(dataset)
@@ -123,14 +130,18 @@ def test_signed_tensors_are_the_same_numbers(dtype):
     for found in (image_io.to_signed(tf.constant(image)), next(iter(dataset))):
         assert found.dtype == tf.float32
         np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(image_io.from_signed(tf.constant(expected), 8 * image.itemsize), image)
+    np.testing.assert_array_equal(
+        image_io.from_signed(tf.constant(expected), 8 * image.itemsize), image
+    )
 
 
 def test_from_signed_rounds_and_clips():
     values = np.array([-9, -1, -0.999, 0.0078, 0.5, 0.999, 1, 9, np.inf, -np.inf])
     # 0.001 * 127.5 = 0.1; 1.0078 * 127.5 = 128.49; 1.5 * 127.5 = 191.25; 1.999 * 127.5 = 254.9
     assert image_io.from_signed(values).tolist() == [0, 0, 0, 128, 191, 255, 255, 255, 255, 0]
-    assert image_io.from_signed(np.array([0.5]), bits=16).tolist() == [49151]  # 1.5 * 32767.5 = 49151.25
+    assert image_io.from_signed(np.array([0.5]), bits=16).tolist() == [
+        49151
+    ]  # 1.5 * 32767.5 = 49151.25
 
 
 def test_what_has_no_scale_is_refused():
@@ -154,7 +165,9 @@ def test_saved_without_loss(tmp_path, suffix, channels, dtype):
     assert os.listdir(path.parent) == [path.name]
 
 
-@pytest.mark.parametrize(("suffix", "tolerance"), [(".jpg", 4), (".jpeg", 4), (".webp", 12), (".bmp", 0)])
+@pytest.mark.parametrize(
+    ("suffix", "tolerance"), [(".jpg", 4), (".jpeg", 4), (".webp", 12), (".bmp", 0)]
+)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_saved_with_8_bits(tmp_path, suffix, tolerance, channels, dtype):
@@ -169,9 +182,17 @@ def test_saved_with_8_bits(tmp_path, suffix, tolerance, channels, dtype):
 @pytest.mark.parametrize(
     ("name", "image", "message"),
     [
-        ("a.gif", np.zeros((2, 2, 3), np.uint8), r"'\.gif' are not written; choose one of \.bmp, \.jpeg"),
+        (
+            "a.gif",
+            np.zeros((2, 2, 3), np.uint8),
+            r"'\.gif' are not written; choose one of \.bmp, \.jpeg",
+        ),
         ("a", np.zeros((2, 2, 3), np.uint8), "'' are not written"),
-        ("a.jpg", np.zeros((2, 2, 4), np.uint8), r"\.jpg holds .* \(1, 3\) channels, not \(2, 2, 4\)"),
+        (
+            "a.jpg",
+            np.zeros((2, 2, 4), np.uint8),
+            r"\.jpg holds .* \(1, 3\) channels, not \(2, 2, 4\)",
+        ),
         ("a.png", np.zeros((2, 2, 5), np.uint8), r"not \(2, 2, 5\)"),
         ("a.png", np.zeros((2, 2), np.uint8), r"not \(2, 2\)"),
         ("a.npy", np.zeros((2, 2), np.uint8), r"not \(2, 2\)"),

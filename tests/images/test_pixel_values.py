@@ -35,9 +35,17 @@ def test_numbers_without_a_white_are_refused(dtype):
         (np.array([False, True]), 1, [0, 255]),
         (np.array([0, 7, 255], np.uint8), 255, [0, 7, 255]),
         (np.array([0, 7, 65535], ">u2"), 65535, [0, 7, 65535]),
-        (np.array([0, 1, 2047, 4095], np.uint16), 4095, [0, 16, 32759, 65535]),  # 2047 * 65535 / 4095 = 32759.498
+        (
+            np.array([0, 1, 2047, 4095], np.uint16),
+            4095,
+            [0, 16, 32759, 65535],
+        ),  # 2047 * 65535 / 4095 = 32759.498
         (np.array([0, 65537, 4294967295], np.uint32), 4294967295, [0, 1, 65535]),
-        (np.array([0, 0.5, 1], np.float32), 1, [0, 32768, 65535]),  # 32767.5 goes to the even neighbor
+        (
+            np.array([0, 0.5, 1], np.float32),
+            1,
+            [0, 32768, 65535],
+        ),  # 32767.5 goes to the even neighbor
         (np.array([0.25], np.float16), 1, [16384]),  # 16383.75
     ],
 )
@@ -75,7 +83,9 @@ def test_as_dtype_widens_and_narrows_to_the_nearest_level():
     assert levels.as_dtype(every, np.uint16) is every
 
 
-@pytest.mark.parametrize(("given", "wanted"), [("float32", "uint8"), ("uint8", "float32"), ("int32", "uint16")])
+@pytest.mark.parametrize(
+    ("given", "wanted"), [("float32", "uint8"), ("uint8", "float32"), ("int32", "uint16")]
+)
 def test_as_dtype_refuses_other_types(given, wanted):
     with pytest.raises(ValueError, match="uint8 or uint16"):
         levels.as_dtype(np.zeros(3, given), wanted)
@@ -93,7 +103,9 @@ def test_half_transparent_on_white():
 def test_straight_alpha_undoes_the_multiplication():
     stored = np.array([[[100, 50, 0, 128], [0, 0, 0, 0], [9, 8, 7, 255]]], np.uint8)
     # 100 * 255 / 128 = 199.2, 50 * 255 / 128 = 99.6
-    assert levels.straight_alpha(stored).tolist() == [[[199, 100, 0, 128], [0, 0, 0, 0], [9, 8, 7, 255]]]
+    assert levels.straight_alpha(stored).tolist() == [
+        [[199, 100, 0, 128], [0, 0, 0, 0], [9, 8, 7, 255]]
+    ]
 
 
 def test_inks_take_light_away():

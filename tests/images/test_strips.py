@@ -48,7 +48,9 @@ def test_gray_is_repeated_and_pillows_own_tiff_is_read_by_pieces(tmp_path):
     for channels in (1, 3):
         with open_rows(tmp_path / "p.tif", channels) as image:
             assert isinstance(image, TiffRows)
-            np.testing.assert_array_equal(image.read(5, 21), np.repeat(values[5:21], channels, axis=-1))
+            np.testing.assert_array_equal(
+                image.read(5, 21), np.repeat(values[5:21], channels, axis=-1)
+            )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,9 @@ def test_a_tiff_that_rows_alone_do_not_give_is_decoded_whole(tmp_path, options):
     tifffile.imwrite(tmp_path / "p.tif", values, **options)
     with open_rows(tmp_path / "p.tif", 3) as image:
         assert isinstance(image, WholeImage)
-        np.testing.assert_array_equal(image.read(0, image.height), image_io.read(tmp_path / "p.tif"))
+        np.testing.assert_array_equal(
+            image.read(0, image.height), image_io.read(tmp_path / "p.tif")
+        )
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.npy", "alpha.tif"])
@@ -95,7 +99,9 @@ def test_a_tiff_by_strips_may_have_any_size_and_others_keep_the_limit(tmp_path, 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_a_damaged_tiff_is_named(tmp_path, compression):
     path = tmp_path / "p.tif"
-    tifffile.imwrite(path, image_files.noise(40, 40), photometric="rgb", rowsperstrip=8, compression=compression)
+    tifffile.imwrite(
+        path, image_files.noise(40, 40), photometric="rgb", rowsperstrip=8, compression=compression
+    )
     with tifffile.TiffFile(path) as file:
         offset = file.pages[0].dataoffsets[3]
     data = path.read_bytes()
@@ -122,7 +128,9 @@ def test_what_is_written_by_rows_is_read_back(tmp_path, name, channels, dtype):
     read = image_io.read(tmp_path / name, channels)
     assert read.dtype == dtype
     np.testing.assert_array_equal(read, values)
-    assert [path.name for path in (tmp_path / name).parent.iterdir() if path.is_file()] == [name.rpartition("/")[2]]
+    assert [path.name for path in (tmp_path / name).parent.iterdir() if path.is_file()] == [
+        name.rpartition("/")[2]
+    ]
 
 
 def test_a_tiff_that_fails_midway_leaves_what_was_there(tmp_path):
@@ -138,11 +146,15 @@ def test_a_tiff_that_fails_midway_leaves_what_was_there(tmp_path):
     assert (tmp_path / "o.tif").read_bytes() == b"mine"
 
 
-def test_without_tifffile_tiffs_are_read_whole_and_writing_one_says_what_is_missing(tmp_path, monkeypatch):
+def test_without_tifffile_tiffs_are_read_whole_and_writing_one_says_what_is_missing(
+    tmp_path, monkeypatch
+):
     values = image_files.noise(20, 20)
     image_io.save(tmp_path / "p.tif", values)
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tifffile" else find(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tifffile" else find(name)
+    )
     with open_rows(tmp_path / "p.tif", 3) as image:
         assert isinstance(image, WholeImage)
         np.testing.assert_array_equal(image.read(0, 20), values)
@@ -172,11 +184,18 @@ def test_memory_does_not_hold_the_image(tmp_path):
     block = image_files.noise(64, 2048)
     values = np.tile(block, (128, 1, 1))
     # the first is all one strip, as careless writers leave it
-    for name, options in {"a.tif": {"rowsperstrip": len(values)}, "b.tif": {"compression": "zlib"}}.items():
-        tifffile.imwrite(tmp_path / name, values, photometric="rgb", **{"rowsperstrip": 64, **options})
+    for name, options in {
+        "a.tif": {"rowsperstrip": len(values)},
+        "b.tif": {"compression": "zlib"},
+    }.items():
+        tifffile.imwrite(
+            tmp_path / name, values, photometric="rgb", **{"rowsperstrip": 64, **options}
+        )
     command = [sys.executable, "-c", COPY, str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert max(map(int, done.stdout.split())) < 16 * 2**20
     for name in ("a.tiff", "b.tiff"):
         with open_rows(tmp_path / name, 3) as image:
-            np.testing.assert_array_equal(image.read(64 * 127 - 5, 64 * 128 - 5), np.roll(block, 5, axis=0))
+            np.testing.assert_array_equal(
+                image.read(64 * 127 - 5, 64 * 128 - 5), np.roll(block, 5, axis=0)
+            )

@@ -43,7 +43,13 @@ def test_16_bit_color_keeps_every_level(write, options):
     stored = np.moveaxis(deep, -1, 0) if "planarconfig" in options else deep
     path = write(stored, photometric="rgb", **options)
     info = probe(path)
-    assert (info.bits, info.channels, info.width, info.height, info.decoder) == (16, 3, 18, 20, "tifffile")
+    assert (info.bits, info.channels, info.width, info.height, info.decoder) == (
+        16,
+        3,
+        18,
+        20,
+        "tifffile",
+    )
     np.testing.assert_array_equal(read(path), deep)
 
 
@@ -123,7 +129,9 @@ def test_infrared_beside_rgb_is_not_dropped(write):
 @pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
 def test_alpha(write, dtype, kind):
     scale = 1 if dtype == np.uint8 else 257
-    stored = [200, 100, 0, 128] if kind == "unassalpha" else [100, 50, 0, 128]  # 200 * 128 / 255 = 100.4
+    stored = (
+        [200, 100, 0, 128] if kind == "unassalpha" else [100, 50, 0, 128]
+    )  # 200 * 128 / 255 = 100.4
     path = write(np.array([[stored]], dtype) * dtype(scale), photometric="rgb", extrasamples=[kind])
     assert probe(path).has_alpha
     found = read(path).astype(int) / scale
@@ -190,7 +198,11 @@ def test_without_tifffile_the_way_to_get_it_is_told(write, monkeypatch):
 
 def test_without_tifffile_common_files_work(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tifffile", None)
-    for image in (image_files.noise(5, 4, 3), image_files.noise(5, 4, 1), image_files.noise(5, 4, 1, np.uint16)):
+    for image in (
+        image_files.noise(5, 4, 3),
+        image_files.noise(5, 4, 1),
+        image_files.noise(5, 4, 1, np.uint16),
+    ):
         path = tmp_path / "common.tif"
         path.write_bytes(tiff.encode(image))
         np.testing.assert_array_equal(read(path, image.shape[-1]), image)
@@ -208,11 +220,25 @@ def test_encoded_and_read_again(tmp_path, channels, dtype):
 def test_packed_12_bits(tmp_path):
     # Two samples in three bytes, as some cameras and microscopes write: 0xABC, 0x123.
     path = tmp_path / "packed.tif"
-    tags = [(256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 3)]
-    entries = b"".join(n.to_bytes(2, "little") + b"\4\0\1\0\0\0" + v.to_bytes(4, "little") for n, v in tags)
+    tags = [
+        (256, 2),
+        (257, 1),
+        (258, 12),
+        (259, 1),
+        (262, 1),
+        (273, 8),
+        (277, 1),
+        (278, 1),
+        (279, 3),
+    ]
+    entries = b"".join(
+        n.to_bytes(2, "little") + b"\4\0\1\0\0\0" + v.to_bytes(4, "little") for n, v in tags
+    )
     body = b"\xab\xc1\x23\0\0\0\0\0"
     start = (16).to_bytes(4, "little")
-    path.write_bytes(b"II*\0" + start + body + len(tags).to_bytes(2, "little") + entries + b"\0\0\0\0")
+    path.write_bytes(
+        b"II*\0" + start + body + len(tags).to_bytes(2, "little") + entries + b"\0\0\0\0"
+    )
     # 2748 * 65535 / 4095 = 43978.4, 291 * 65535 / 4095 = 4657.1
     assert read(path, 1).ravel().tolist() == [43978, 4657]
     with Image.open(path) as pil_image:

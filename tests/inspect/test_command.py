@@ -16,7 +16,9 @@ from tests.helpers import tiny
 @pytest.fixture
 def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    run.begin(train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {"train_x": ["a"], "train_y": ["b"]})
+    run.begin(
+        train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {"train_x": ["a"], "train_y": ["b"]}
+    )
     return run.path
 
 
@@ -59,7 +61,9 @@ def test_mistakes_are_one_sentence(words, message):
 @pytest.mark.slow
 def test_as_a_process_it_says_nothing_but_its_report(run):
     command = [sys.executable, "-m", "cyclegan_tf.inspect"]
-    good = subprocess.run([*command, str(run), "--size", "16"], capture_output=True, text=True, check=False)
+    good = subprocess.run(
+        [*command, str(run), "--size", "16"], capture_output=True, text=True, check=False
+    )
     assert (good.returncode, good.stderr) == (0, "")
     bad = subprocess.run([*command, __file__], capture_output=True, text=True, check=False)
     assert (bad.returncode, bad.stdout) == (2, "")

@@ -69,7 +69,9 @@ class TestSavedModel:
     def test_one_of_somebody_else(self, tmp_path):
         module = tf.Module()
         module.table = tf.Variable(np.zeros((4, 5), np.float32))
-        module.call = tf.function(lambda x: x @ module.table, input_signature=[tf.TensorSpec((None, 4))])
+        module.call = tf.function(
+            lambda x: x @ module.table, input_signature=[tf.TensorSpec((None, 4))]
+        )
         tf.saved_model.save(module, str(tmp_path), signatures=module.call)
         told = exports.saved_model(tmp_path)
         assert told["values_in_variables"] == 20
@@ -106,8 +108,13 @@ class TestTflite:
         given = Image("images", "a zebra", 8, 3, normalized=True)
         made = Image("translated", "a horse", 8, 2, normalized=False)
         path = tmp_path / "float16.tflite"
-        path.write_bytes(with_metadata(plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": "{}"}))
-        rows = [{"variant": "float32", "psnr_db": 90.0}, {"variant": "float16", "psnr_db": 60.5, "fault": None}]
+        path.write_bytes(
+            with_metadata(plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": "{}"})
+        )
+        rows = [
+            {"variant": "float32", "psnr_db": 90.0},
+            {"variant": "float16", "psnr_db": 60.5, "fault": None},
+        ]
         (tmp_path / "parity.json").write_text(json.dumps({"variants": rows}))
         write_card(tmp_path, CARD)
         told = exports.tflite(path)
@@ -147,7 +154,9 @@ class TestOnnx:
             [value("out", onnx.TensorProto.FLOAT, ["n", 2, 6, 6])],
             [kernel],
         )
-        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], producer_name="me")
+        model = onnx.helper.make_model(
+            graph, opset_imports=[onnx.helper.make_opsetid("", 17)], producer_name="me"
+        )
         path.write_bytes(model.SerializeToString())
 
     def test_tensors_operations_and_weights(self, tmp_path):
@@ -157,7 +166,12 @@ class TestOnnx:
         assert told["opset"] == {"ai.onnx": 17}
         assert told["values_in_initializers"] == 2 * 3 * 3 * 3
         assert told["operations"] == {"Conv": 1}
-        assert told["tensors"][0] == {"way": "in", "name": "images", "dtype": "float", "shape": [None, 3, 8, 8]}
+        assert told["tensors"][0] == {
+            "way": "in",
+            "name": "images",
+            "dtype": "float",
+            "shape": [None, 3, 8, 8],
+        }
         assert json.loads(json.dumps(told)) == told
 
     @pytest.mark.parametrize("content", [b"", b"\xff\xff\xff not a model"])

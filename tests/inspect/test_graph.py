@@ -25,13 +25,21 @@ class TestMacs:
         downs = 16 * 9 * 2 + 4 * 9 * 2 * 4
         block = 2 * 4 * 9 * 4 * 4
         ups = 4 * 9 * 4 * 2 + 16 * 9 * 2  # each input pixel meets each weight
-        assert graph.count_macs(network, 8) == graph.Macs(ends + downs + block + ups, ends + downs + block + 4 * ups)
+        assert graph.count_macs(network, 8) == graph.Macs(
+            ends + downs + block + ups, ends + downs + block + 4 * ups
+        )
 
     def test_of_the_9_block_generator_as_published_and_by_hand(self):
         macs = graph.count_macs(build_generator("resnet_9blocks", seed=0), 256)
-        assert macs.published == pytest.approx(56.8e9, rel=1e-3)  # Li et al. 2020, "GAN Compression", table 1
+        assert macs.published == pytest.approx(
+            56.8e9, rel=1e-3
+        )  # Li et al. 2020, "GAN Compression", table 1
         # what is really multiplied: a transposed 3x3 convolution touches each input pixel nine times
-        ends, downs, ups = 2 * 256**2 * 49 * 3 * 64, 2 * 128**2 * 9 * 64 * 128, 2 * 64**2 * 9 * 256 * 128
+        ends, downs, ups = (
+            2 * 256**2 * 49 * 3 * 64,
+            2 * 128**2 * 9 * 64 * 128,
+            2 * 64**2 * 9 * 256 * 128,
+        )
         assert macs.performed == ends + downs + ups + 9 * 2 * 64 * 64 * (9 * 256 * 256)
 
     def test_of_fast_style_as_its_lecture_says(self):
@@ -43,7 +51,9 @@ class TestMacs:
         assert graph.count_macs(network, 128) == counted_by_layers(network, 128)
 
     def test_of_models_within_models_depthwise_layers_and_products(self):
-        inner = keras.Sequential([keras.layers.Conv2D(4, 3, strides=2, padding="same"), keras.layers.ReLU()])
+        inner = keras.Sequential(
+            [keras.layers.Conv2D(4, 3, strides=2, padding="same"), keras.layers.ReLU()]
+        )
         inputs = keras.Input((None, None, 2))
         x = keras.layers.DepthwiseConv2D(3, padding="same")(inner(inputs))
         network = keras.Model(inputs, keras.layers.Dense(5)(x))
@@ -53,7 +63,9 @@ class TestMacs:
 
 def counted_by_layers(network, size_px):
     """The same from Keras's layers and the shapes they tell."""
-    sized = keras.models.clone_model(network, input_tensors=keras.Input((size_px, size_px, network.input_shape[-1])))
+    sized = keras.models.clone_model(
+        network, input_tensors=keras.Input((size_px, size_px, network.input_shape[-1]))
+    )
     performed = published = 0
     for layer in sized.layers:
         if isinstance(layer, keras.layers.Conv2DTranspose):
@@ -79,7 +91,9 @@ def seen_by_gradients(network, size_px):
         return type(layer).from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=plain)
-    copy.set_weights([np.full(w.shape, 1 / np.prod(w.shape[:3] or (1,))) for w in copy.get_weights()])
+    copy.set_weights(
+        [np.full(w.shape, 1 / np.prod(w.shape[:3] or (1,))) for w in copy.get_weights()]
+    )
     image = tf.ones((1, size_px, size_px, network.input_shape[-1]))
     sides = []
     with tf.GradientTape(persistent=True) as tape:
@@ -109,7 +123,9 @@ class TestReceptiveField:
     @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
     @pytest.mark.parametrize("blocks", [1, 2])
     def test_of_residual_generators_is_what_gradients_see(self, upsampling, blocks):
-        network = build_generator("resnet_6blocks", filters=1, blocks=blocks, upsampling=upsampling, seed=0)
+        network = build_generator(
+            "resnet_6blocks", filters=1, blocks=blocks, upsampling=upsampling, seed=0
+        )
         assert graph.receptive_field_px(network) == seen_by_gradients(network, 128)
 
     def test_of_the_discriminator_is_what_gradients_see(self):
@@ -122,10 +138,14 @@ class TestReceptiveField:
         inputs = keras.Input((None, None, 1))
         down = keras.layers.Conv2D(1, kernel, strides=2, padding="same", use_bias=False)(inputs)
         inner = keras.layers.AveragePooling2D(2)(down)
-        inner = keras.layers.Conv2D(1, (3, 1), dilation_rate=2, padding="same", use_bias=False)(inner)
+        inner = keras.layers.Conv2D(1, (3, 1), dilation_rate=2, padding="same", use_bias=False)(
+            inner
+        )
         inner = keras.layers.UpSampling2D(2, interpolation=interpolation)(inner)
         joined = keras.layers.Concatenate()([inner, down])
-        up = keras.layers.Conv2DTranspose(1, kernel, strides=2, padding="same", use_bias=False)(joined)
+        up = keras.layers.Conv2DTranspose(1, kernel, strides=2, padding="same", use_bias=False)(
+            joined
+        )
         outer = keras.layers.ZeroPadding2D(((1, 0), (0, 2)))(up)
         outer = keras.layers.Cropping2D(((0, 1), (2, 0)))(outer)
         network = keras.Model(inputs, outer)
@@ -149,11 +169,13 @@ class TestMultiple:
     def test_of_our_networks(self):
         for architecture in ("resnet_6blocks", "fast_style", "unet_128"):
             network = build_generator(architecture, filters=1, seed=0)
-            assert graph.multiple_px(network) == networks.size_multiple(architecture)
-        assert graph.multiple_px(build_discriminator(filters=1, seed=0)) is None
+            assert graph.size_divisor_px(network) == networks.size_divisor(architecture)
+        assert graph.size_divisor_px(build_discriminator(filters=1, seed=0)) is None
 
     def test_counts_strides_in_models_within(self):
         inner = keras.Sequential([keras.layers.Conv2D(1, 3, strides=2, padding="same")])
         inputs = keras.Input((None, None, 1))
-        network = keras.Model(inputs, keras.layers.UpSampling2D(4)(keras.layers.MaxPooling2D(2)(inner(inputs))))
-        assert graph.multiple_px(network) == 4
+        network = keras.Model(
+            inputs, keras.layers.UpSampling2D(4)(keras.layers.MaxPooling2D(2)(inner(inputs)))
+        )
+        assert graph.size_divisor_px(network) == 4

@@ -39,7 +39,9 @@ def test_files_go_to_their_readers(tmp_path, monkeypatch, name, reader):
     assert anything._FILES[(tmp_path / name).suffix.lower()] is wanted
 
 
-@pytest.mark.parametrize(("name", "message"), [("a.tflite", "not a .tflite file"), ("a.onnx", "not an ONNX file")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("a.tflite", "not a .tflite file"), ("a.onnx", "not an ONNX file")]
+)
 def test_exports_go_to_their_readers(tmp_path, name, message):
     pytest.importorskip("onnx")
     (tmp_path / name).write_bytes(b"nothing")
@@ -71,17 +73,24 @@ def test_a_saved_model_of_keras_2_is_opened_too(tmp_path, monkeypatch):
 def test_a_folder_of_pytorch_files(tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "latest_net_G_A.pth").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"latest_net_G_A\.pth is damaged or not a PyTorch checkpoint"):
+    with pytest.raises(
+        UserError, match=r"latest_net_G_A\.pth is damaged or not a PyTorch checkpoint"
+    ):
         anything.inspect(tmp_path, 16)
 
 
 def test_anything_else_is_refused_with_what_can_be_read(tmp_path):
     (tmp_path / "thesis.doc").write_text("mine")
-    with pytest.raises(UserError, match=r"thesis\.doc cannot be inspected; give a run directory, a \.keras, .*Saved"):
+    with pytest.raises(
+        UserError,
+        match=r"thesis\.doc cannot be inspected; give a run directory, a \.keras, .*Saved",
+    ):
         anything.inspect(tmp_path / "thesis.doc", 16)
     with pytest.raises(UserError, match=r"nowhere does not exist; give a run directory"):
         anything.inspect(tmp_path / "nowhere", 16)
-    with pytest.raises(UserError, match=r"is a folder that cannot be inspected as a whole; give a run directory"):
+    with pytest.raises(
+        UserError, match=r"is a folder that cannot be inspected as a whole; give a run directory"
+    ):
         anything.inspect(tmp_path, 16)
 
 

@@ -17,7 +17,9 @@ from cyclegan_tf.networks.builders import build_discriminator, build_generator
             "residual generator, 9 blocks, 2 filters, instance norm",
         ),
         (
-            lambda: build_generator("fast_style", filters=3, upsampling="resize", dropout=True, colour_skip=True),
+            lambda: build_generator(
+                "fast_style", filters=3, upsampling="resize", dropout=True, colour_skip=True
+            ),
             "residual generator, 4 blocks, 3 filters, 9x9 ends, instance norm, enlarging by resize and convolution, "
             "dropout, color skip",
         ),
@@ -29,7 +31,10 @@ from cyclegan_tf.networks.builders import build_discriminator, build_generator
             lambda: build_discriminator(filters=2, n_layers=3, norm="batch"),
             "PatchGAN discriminator, 3 layers, 2 filters, batch norm",
         ),
-        (lambda: build_discriminator("pixel", filters=2), "pixel discriminator, 2 filters, instance norm"),
+        (
+            lambda: build_discriminator("pixel", filters=2),
+            "pixel discriminator, 2 filters, instance norm",
+        ),
     ],
 )
 def test_ours_in_words(network, words):
@@ -39,15 +44,26 @@ def test_ours_in_words(network, words):
 def test_others_in_kinds_of_layers_those_within_models_too():
     inner = keras.Sequential([keras.layers.Conv2D(1, 3), keras.layers.ReLU()])
     inputs = keras.Input((8, 8, 1))
-    assert in_words(keras.Model(inputs, keras.layers.Conv2D(1, 1)(inner(inputs)))) == "Functional of 2 Conv2D, 1 ReLU"
+    assert (
+        in_words(keras.Model(inputs, keras.layers.Conv2D(1, 1)(inner(inputs))))
+        == "Functional of 2 Conv2D, 1 ReLU"
+    )
 
 
 def test_the_papers_networks():
     generator = facts(build_generator("resnet_9blocks", seed=0), 256)
-    assert (generator["parameters"], generator["multiple_px"], generator["macs_at_px"]) == (11_378_179, 4, 256)
+    assert (generator["parameters"], generator["size_divisor_px"], generator["macs_at_px"]) == (
+        11_378_179,
+        4,
+        256,
+    )
     assert generator["macs_published"] == pytest.approx(56.8e9, rel=1e-3)
     judge = facts(build_discriminator(seed=0), 256)
-    assert (judge["parameters"], judge["receptive_field_px"], judge["multiple_px"]) == (2_764_737, 70, None)
+    assert (judge["parameters"], judge["receptive_field_px"], judge["size_divisor_px"]) == (
+        2_764_737,
+        70,
+        None,
+    )
     assert json.loads(json.dumps([generator, judge])) == [generator, judge]
 
 
@@ -65,7 +81,9 @@ def test_what_cannot_be_told_is_said():
     inputs = keras.Input((8, 8, 1))
     odd = facts(keras.Model(inputs, keras.layers.Resizing(4, 4, name="shrink")(inputs)), 8)
     assert (odd["receptive_field_px"], odd["macs"]) == (None, 0)
-    assert odd["notes"] == ["what shrink (Resizing) looks at is not known, so there is no receptive field"]
+    assert odd["notes"] == [
+        "what shrink (Resizing) looks at is not known, so there is no receptive field"
+    ]
     vector = facts(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), 8)
     assert vector["parameters"] == 10
     assert "takes no images" in vector["notes"][0]

@@ -8,8 +8,19 @@ REPORT = {
     "size_bytes": 2_500_000,
     "best": None,
     "networks": [
-        {"name": "generator_xy", "parameters": 11_378_179, "macs": 49_600_000_000, "receptive_field_px": [3, 5]},
-        {"name": "d", "parameters": 7, "macs": 1_500_000, "receptive_field_px": None, "notes": ["too small"]},
+        {
+            "name": "generator_xy",
+            "parameters": 11_378_179,
+            "macs": 49_600_000_000,
+            "receptive_field_px": [3, 5],
+        },
+        {
+            "name": "d",
+            "parameters": 7,
+            "macs": 1_500_000,
+            "receptive_field_px": None,
+            "notes": ["too small"],
+        },
     ],
     "training": {"step": 1200, "minutes": 3.5, "gone": None, "files_as_exported": True},
     "versions": {},
@@ -52,4 +63,6 @@ def test_columns_stand_below_each_other():
     lines = render(REPORT).splitlines()
     table = lines.index("networks")
     header, row = lines[table + 1], lines[table + 2]
-    assert header.index("parameters") + len("parameters") == row.index("11,378,179") + len("11,378,179")
+    assert header.index("parameters") + len("parameters") == row.index("11,378,179") + len(
+        "11,378,179"
+    )

@@ -24,15 +24,30 @@ def begun(path, *words, images=IMAGES, origin=None):
 @pytest.fixture
 def run(tmp_path):
     """Two epochs of five steps asked for, 6 steps and 90 seconds done, scored at step 5."""
-    run = begun(tmp_path / "run", "--loss.cycle_x=7", "--loss.adversarial_x=0", "--generator.filters=3")
+    run = begun(
+        tmp_path / "run", "--loss.cycle_x=7", "--loss.adversarial_x=0", "--generator.filters=3"
+    )
     for step, seconds in ((3, 40.0), (6, 90.0)):
         arrays = {"generator_xy/first/kernel": np.zeros(3)}
         checkpoints.write(run.checkpoints, step, arrays, {"step": step, "seconds": seconds}, None)
-    told = {"step": 5, "score": 1.5, "higher_is_better": False, "best_by": "swd", "weights": "averaged"}
+    told = {
+        "step": 5,
+        "score": 1.5,
+        "higher_is_better": False,
+        "best_by": "swd",
+        "weights": "averaged",
+    }
     checkpoints.write_best(run.checkpoints, 5, {}, told)
     rows = [
         {"kind": "score", "step": 5, "epoch": 0, "weights": "raw", "swd_xy": 9.0},
-        {"kind": "score", "step": 5, "epoch": 0, "weights": "averaged", "swd_xy": 1.0, "swd_yx": 2.0},
+        {
+            "kind": "score",
+            "step": 5,
+            "epoch": 0,
+            "weights": "averaged",
+            "swd_xy": 1.0,
+            "swd_yx": 2.0,
+        },
     ]
     run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return run
@@ -63,7 +78,11 @@ def test_networks_that_play(run):
 def test_what_was_asked_where_it_is_not_the_papers_recipe(run):
     told = run_directory(run.path, 16)["experiment"]
     assert told["data"] == "somewhere"
-    assert (told["loss.cycle_x"], told["data.crop_size_px"], told["generator.filters"]) == (7.0, 16, 3)
+    assert (told["loss.cycle_x"], told["data.crop_size_px"], told["generator.filters"]) == (
+        7.0,
+        16,
+        3,
+    )
     assert "loss.cycle_y" not in told
 
 

@@ -40,7 +40,9 @@ class TestKerasFile:
             build_discriminator(filters=1, n_layers=1, name="discriminator_y"),
             pool_size_images=0,
         )
-        model.compile(keras.optimizers.Adam(), keras.optimizers.Adam(), weights={"adversarial_x": 0.0})
+        model.compile(
+            keras.optimizers.Adam(), keras.optimizers.Adam(), weights={"adversarial_x": 0.0}
+        )
         model.save(tmp_path / "c.keras")
         rows = models.keras_file(tmp_path / "c.keras", 16)["networks"]
         assert [row["name"] for row in rows] == ["generator_xy", "generator_yx", "discriminator_y"]
@@ -49,16 +51,22 @@ class TestKerasFile:
     def test_code_in_a_file_is_not_run(self, tmp_path):
         trace = tmp_path / "ran"
         inputs = keras.Input((8, 8, 3))
-        outputs = keras.layers.Lambda(eval(f"lambda x: (open({str(trace)!r}, 'w').close(), x)[1]"))(inputs)
+        outputs = keras.layers.Lambda(eval(f"lambda x: (open({str(trace)!r}, 'w').close(), x)[1]"))(
+            inputs
+        )
         network = keras.Model(inputs, outputs)
         network.save(tmp_path / "evil.keras")
-        assert trace.exists()  # it does run where it is trusted: the file below could have done the same
+        assert (
+            trace.exists()
+        )  # it does run where it is trusted: the file below could have done the same
         trace.unlink()
         with pytest.raises(UserError, match=r"evil\.keras cannot be loaded"):
             models.keras_file(tmp_path / "evil.keras", 16)
         assert not trace.exists()
 
-    @pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"a text"])
+    @pytest.mark.parametrize(
+        "spoil", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"a text"]
+    )
     def test_a_damaged_file(self, tmp_path, spoil):
         path = tmp_path / "g.keras"
         small_generator().save(path)
@@ -72,10 +80,18 @@ class TestKerasFile:
 
         path = tmp_path / "old.keras"
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("metadata.json", json.dumps({"keras_version": "2.15.0", "date_saved": "2024-01-01"}))
-        monkeypatch.setattr(legacy, "open_model", lambda given: (small_generator(given.name[:3]), ["was old"]))
+            archive.writestr(
+                "metadata.json", json.dumps({"keras_version": "2.15.0", "date_saved": "2024-01-01"})
+            )
+        monkeypatch.setattr(
+            legacy, "open_model", lambda given: (small_generator(given.name[:3]), ["was old"])
+        )
         told = models.keras_file(path, 16)
-        assert (told["networks"][0]["name"], told["notes"][0], told["made_with_keras"]) == ("old", "was old", "2.15.0")
+        assert (told["networks"][0]["name"], told["notes"][0], told["made_with_keras"]) == (
+            "old",
+            "was old",
+            "2.15.0",
+        )
 
 
 def test_hdf5_of_keras_2(tmp_path):
@@ -137,18 +153,27 @@ class TestTorch:
         for name in ("latest_net_D_A.pth", "latest_net_D_B.pth"):
             torch.save(entries, tmp_path / name)
         told = models.torch_folder(tmp_path, 16)
-        assert [row["name"] for row in told["networks"]] == ["latest_net_D_A.pth", "latest_net_D_B.pth"]
+        assert [row["name"] for row in told["networks"]] == [
+            "latest_net_D_A.pth",
+            "latest_net_D_B.pth",
+        ]
 
     def test_where_weights_leave_the_norm_open_it_can_be_told(self, tmp_path):
         torch, entries = self.pixel_judge()
         del entries["net.2.bias"], entries["net.5.bias"]
         torch.save(entries, tmp_path / "latest_net_D_A.pth")
-        for read, path in ((models.torch_file, tmp_path / "latest_net_D_A.pth"), (models.torch_folder, tmp_path)):
+        for read, path in (
+            (models.torch_file, tmp_path / "latest_net_D_A.pth"),
+            (models.torch_folder, tmp_path),
+        ):
             with pytest.raises(UserError, match="give --norm instance"):
                 read(path, 16)
             assert read(path, 16, "instance")["networks"][0]["official_name"] == "pixel"
         told = anything.inspect(tmp_path / "latest_net_D_A.pth", 16, "instance")
-        assert told["networks"] == models.torch_file(tmp_path / "latest_net_D_A.pth", 16, "instance")["networks"]
+        assert (
+            told["networks"]
+            == models.torch_file(tmp_path / "latest_net_D_A.pth", 16, "instance")["networks"]
+        )
         assert anything.inspect(tmp_path, 16, "instance")["kind"] == "folder of PyTorch checkpoints"
 
     def test_a_pickle_that_runs_code_is_refused(self, tmp_path):

@@ -17,10 +17,14 @@ def by_matrix_root(a, b):
     a, b = a.astype(np.float64), b.astype(np.float64)
     covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     root = linalg.sqrtm(covariances[0] @ covariances[1]).real
-    return np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(covariances[0] + covariances[1] - 2 * root)
+    return np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(
+        covariances[0] + covariances[1] - 2 * root
+    )
 
 
-@pytest.mark.parametrize(("n", "m", "size"), [(200, 150, 12), (64, 300, 48), (40, 45, 32), (50, 33, 32)])
+@pytest.mark.parametrize(
+    ("n", "m", "size"), [(200, 150, 12), (64, 300, 48), (40, 45, 32), (50, 33, 32)]
+)
 def test_frechet_distance_is_that_of_the_matrix_root(n, m, size):
     a, b = features(1, n, size), features(2, m, size, shift=0.3)
     assert frechet_distance(a, b) == pytest.approx(by_matrix_root(a, b), rel=1e-6)
@@ -94,7 +98,12 @@ def test_an_interval_is_that_of_scipy():
     values = np.random.default_rng(12).exponential(1, 80)
     low, high = bootstrap(np.mean, values, times=4000, seed=3, level=0.9)
     wanted = stats.bootstrap(
-        (values,), np.mean, n_resamples=4000, confidence_level=0.9, method="percentile", random_state=4
+        (values,),
+        np.mean,
+        n_resamples=4000,
+        confidence_level=0.9,
+        method="percentile",
+        random_state=4,
     ).confidence_interval
     assert low == pytest.approx(wanted.low, abs=0.02)
     assert high == pytest.approx(wanted.high, abs=0.02)
@@ -116,7 +125,9 @@ def test_intervals_take_arrays_of_images_and_any_level():
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
-@pytest.mark.parametrize("distance", [frechet_distance, squared_mmd, lambda a, b: kernel_distance(a, b, 2, 2)])
+@pytest.mark.parametrize(
+    "distance", [frechet_distance, squared_mmd, lambda a, b: kernel_distance(a, b, 2, 2)]
+)
 def test_distances_say_what_they_take(distance):
     good = np.zeros((3, 4))
     for wrong in (np.zeros((1, 4)), np.zeros((3, 5)), np.zeros(4)):

@@ -12,20 +12,26 @@ from cyclegan_tf.metrics import image_quality as metrics
 def pair(seed, channels=3):
     rng = np.random.default_rng(seed)
     truth = rng.uniform(-1, 1, (40, 33, channels))
-    return np.clip(truth + rng.normal(0, 0.3, truth.shape), -1, 1).astype(np.float32), truth.astype(np.float32)
+    return np.clip(truth + rng.normal(0, 0.3, truth.shape), -1, 1).astype(np.float32), truth.astype(
+        np.float32
+    )
 
 
 def test_psnr_by_hand():
     black, gray = np.full((2, 2, 1), -1.0), np.full((2, 2, 1), -0.8)
     assert metrics.psnr(gray, black) == pytest.approx(10 * math.log10(4 / 0.04))
-    assert metrics.psnr(np.full((2, 2), 10), np.full((2, 2), 13), 255) == pytest.approx(10 * math.log10(255**2 / 9))
+    assert metrics.psnr(np.full((2, 2), 10), np.full((2, 2), 13), 255) == pytest.approx(
+        10 * math.log10(255**2 / 9)
+    )
     assert metrics.psnr(black, black) == math.inf
 
 
 def test_psnr_of_bytes_does_not_wrap_around():
     low, high = np.full((2, 2), 250, np.uint8), np.full((2, 2), 5, np.uint8)
     assert (
-        metrics.psnr(low, high, 255) == metrics.psnr(high, low, 255) == pytest.approx(10 * math.log10(255**2 / 245**2))
+        metrics.psnr(low, high, 255)
+        == metrics.psnr(high, low, 255)
+        == pytest.approx(10 * math.log10(255**2 / 245**2))
     )
 
 
@@ -65,7 +71,9 @@ def test_shapes_must_agree():
 
 
 def test_mae_by_hand():
-    assert metrics.mae(np.array([[[-1.0]], [[0.5]]]), np.array([[[1.0]], [[0.0]]])) == pytest.approx(1.25)
+    assert metrics.mae(
+        np.array([[[-1.0]], [[0.5]]]), np.array([[[1.0]], [[0.0]]])
+    ) == pytest.approx(1.25)
     assert metrics.mae(np.full((2, 2), 250, np.uint8), np.full((2, 2), 5, np.uint8)) == 245
 
 
@@ -79,7 +87,9 @@ def test_luminance_weighs_red_green_and_blue_and_no_others():
 def test_luminance_correlation_is_that_of_numpy_and_knows_a_negative():
     image, truth = pair(3)
     x, y = metrics.luminance(image).ravel(), metrics.luminance(truth).ravel()
-    assert metrics.luminance_correlation(image, truth) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-9)
+    assert metrics.luminance_correlation(image, truth) == pytest.approx(
+        np.corrcoef(x, y)[0, 1], abs=1e-9
+    )
     assert metrics.luminance_correlation(image, -0.3 * image + 0.1) == pytest.approx(-1)
     assert metrics.luminance_correlation(image, x.reshape(40, 33, 1)) == pytest.approx(1)
     with pytest.raises(ValueError, match="one size"):

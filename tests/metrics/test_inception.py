@@ -22,7 +22,9 @@ from cyclegan_tf.metrics.inception import InceptionUnavailable, open_inception
 @pytest.fixture(scope="module")
 def network():
     keras.utils.set_random_seed(5)
-    network = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(299, 299, 3), pooling="avg")
+    network = keras.applications.InceptionV3(
+        include_top=False, weights=None, input_shape=(299, 299, 3), pooling="avg"
+    )
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.moving_variance.assign(layer.moving_variance * 0.5)
@@ -78,7 +80,9 @@ def test_signed_images_are_rounded_to_bytes_and_clipped(extractor):
     (given,) = images((40, 30, 3))
     signed = given.astype(np.float64) * 2 / 255 - 1
     nearly = np.where(given == 255, 1.3, np.where(given == 0, -1.2, signed + 0.003))
-    found = extractor.features([given, signed.astype(np.float32), nearly, np.clip(signed + 0.02, -1, 1)])
+    found = extractor.features(
+        [given, signed.astype(np.float32), nearly, np.clip(signed + 0.02, -1, 1)]
+    )
     np.testing.assert_allclose(found[1], found[0], atol=1e-5)
     np.testing.assert_allclose(found[2], found[0], atol=1e-5)
     assert np.abs(found[3] - found[0]).max() > 1e-3
@@ -92,7 +96,8 @@ def test_gray_is_taken_three_times_and_no_images_give_no_features(extractor):
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.uint16)]
+    "image",
+    [np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.uint16)],
 )
 def test_images_that_inception_does_not_take(extractor, image):
     with pytest.raises(ValueError, match="Inception takes"):
@@ -100,7 +105,9 @@ def test_images_that_inception_does_not_take(extractor, image):
 
 
 def test_a_wrong_file_is_one_sentence(tmp_path, monkeypatch, network):
-    monkeypatch.setattr(keras.applications, "InceptionV3", lambda **options: network)  # building it takes seconds
+    monkeypatch.setattr(
+        keras.applications, "InceptionV3", lambda **options: network
+    )  # building it takes seconds
     small = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     with h5py.File(tmp_path / "other.h5", "w") as file:
         save_weights_to_hdf5_group(file, small)
@@ -113,7 +120,9 @@ def test_a_wrong_file_is_one_sentence(tmp_path, monkeypatch, network):
         open_inception(str(tmp_path / "none.h5"))
 
 
-@pytest.mark.parametrize("failure", [urllib.error.URLError("Name or service not known"), TimeoutError("timed out")])
+@pytest.mark.parametrize(
+    "failure", [urllib.error.URLError("Name or service not known"), TimeoutError("timed out")]
+)
 def test_without_a_network_it_says_what_to_get_and_where_to_put_it(cache, monkeypatch, failure):
     def nothing(url, path, report):
         assert socket.getdefaulttimeout() == 20
@@ -123,7 +132,11 @@ def test_without_a_network_it_says_what_to_get_and_where_to_put_it(cache, monkey
     with pytest.raises(InceptionUnavailable) as caught:
         open_inception("auto")
     said = str(caught.value)
-    for wanted in (inception.WEIGHTS_URL, f"put {inception.WEIGHTS_FILE} into {cache}", "--inception PATH"):
+    for wanted in (
+        inception.WEIGHTS_URL,
+        f"put {inception.WEIGHTS_FILE} into {cache}",
+        "--inception PATH",
+    ):
         assert wanted in said
     assert "\n" not in said
     assert socket.getdefaulttimeout() is None
@@ -131,7 +144,9 @@ def test_without_a_network_it_says_what_to_get_and_where_to_put_it(cache, monkey
 
 def test_auto_downloads_once_into_the_cache_of_keras(cache, monkeypatch, weights, network):
     asked = []
-    monkeypatch.setattr(keras.applications, "InceptionV3", lambda **options: network)  # building it takes seconds
+    monkeypatch.setattr(
+        keras.applications, "InceptionV3", lambda **options: network
+    )  # building it takes seconds
     kernel = network.weights[0]
     before = kernel.numpy()
     kernel.assign(np.zeros_like(before))
@@ -149,7 +164,9 @@ def test_auto_downloads_once_into_the_cache_of_keras(cache, monkeypatch, weights
 
 
 def test_a_damaged_download_does_not_pass(cache, monkeypatch):
-    monkeypatch.setattr(file_utils, "urlretrieve", lambda url, path, report: Path(path).write_bytes(b"half"))
+    monkeypatch.setattr(
+        file_utils, "urlretrieve", lambda url, path, report: Path(path).write_bytes(b"half")
+    )
     with pytest.raises(InceptionUnavailable, match="could not be downloaded"):
         open_inception("auto")
 

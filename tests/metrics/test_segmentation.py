@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.metrics.segmentation import Palette, confusion, label_scores, nearest_labels, read_palette
+from cyclegan_tf.metrics.segmentation import (
+    Palette,
+    confusion,
+    label_scores,
+    nearest_labels,
+    read_palette,
+)
 
 COLORS = [[0, 0, 0], [200, 0, 0], [0, 0, 255]]
 PALETTE = Palette(np.array(COLORS, np.uint8), ("ground", "wall", "sky"))
@@ -67,7 +73,10 @@ def test_a_palette_that_is_not_there(tmp_path):
 
 
 def test_nearest_color_by_hand():
-    image = np.array([[[3, 2, 1], [110, 0, 0], [90, 0, 0]], [[0, 0, 255], [0, 250, 250], [255, 255, 255]]], np.uint8)
+    image = np.array(
+        [[[3, 2, 1], [110, 0, 0], [90, 0, 0]], [[0, 0, 255], [0, 250, 250], [255, 255, 255]]],
+        np.uint8,
+    )
     assert nearest_labels(image, PALETTE).tolist() == [[0, 1, 0], [2, 2, 2]]
     # 100 is as far from 0 as from 200: the first class
     assert nearest_labels(np.full((1, 1, 3), [100, 0, 0], np.uint8), PALETTE).item() == 0
@@ -94,7 +103,11 @@ def test_scores_by_hand():
     assert counts.tolist() == [[3, 1, 0], [0, 2, 2], [0, 0, 0]]
     # class 2 is not in the truth: it takes part only as the error of class 1
     assert label_scores(counts) == pytest.approx(
-        {"pixel_accuracy": 5 / 8, "class_accuracy": (3 / 4 + 2 / 4) / 2, "class_iou": (3 / 4 + 2 / 5) / 2}
+        {
+            "pixel_accuracy": 5 / 8,
+            "class_accuracy": (3 / 4 + 2 / 4) / 2,
+            "class_iou": (3 / 4 + 2 / 5) / 2,
+        }
     )
     doubled = label_scores(counts + counts)
     assert doubled == pytest.approx(label_scores(counts))

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from cyclegan_tf.metrics.sliced_wasserstein import enlarged, mean_swd, pyramid, sliced_wasserstein, wasserstein
+from cyclegan_tf.metrics.sliced_wasserstein import (
+    enlarged,
+    mean_swd,
+    pyramid,
+    sliced_wasserstein,
+    wasserstein,
+)
 
 
 def images(seed, count=6, height=32, width=32, channels=3):
@@ -28,7 +34,9 @@ def test_on_a_line_it_is_that_of_scipy(n, m):
 def test_on_a_line_by_hand():
     assert wasserstein(np.array([3.0, 1.0]), np.array([2.0, 6.0])) == pytest.approx((1 + 3) / 2)
     # halves of 0 and 4 against thirds of 0, 0 and 3: a sixth of (4 - 0) and a third of (4 - 3)
-    assert wasserstein(np.array([0.0, 4.0]), np.array([0.0, 3.0, 0.0])) == pytest.approx(4 / 6 + 1 / 3)
+    assert wasserstein(np.array([0.0, 4.0]), np.array([0.0, 3.0, 0.0])) == pytest.approx(
+        4 / 6 + 1 / 3
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 77), (33, 32)])
@@ -62,7 +70,13 @@ def test_levels_add_up_to_the_image_and_a_flat_one_has_no_detail():
 
 @pytest.mark.parametrize(
     ("height", "width", "sides"),
-    [(128, 128, [128, 64, 32, 16]), (100, 90, [90, 45, 23]), (32, 64, [32, 16]), (20, 20, [20]), (7, 9, [7])],
+    [
+        (128, 128, [128, 64, 32, 16]),
+        (100, 90, [90, 45, 23]),
+        (32, 64, [32, 16]),
+        (20, 20, [20]),
+        (7, 9, [7]),
+    ],
 )
 def test_levels_are_named_by_their_shorter_side(height, width, sides):
     given = images(2, 2, height, width)
@@ -79,7 +93,9 @@ def test_images_of_one_patch_are_compared_as_whole_vectors():
     rng = np.random.default_rng(99)
     units = rng.normal(size=(4000, 147))
     units /= np.linalg.norm(units, axis=1, keepdims=True)
-    wanted = 1000 * np.mean([stats.wasserstein_distance(*(v @ unit for v in vectors)) for unit in units])
+    wanted = 1000 * np.mean(
+        [stats.wasserstein_distance(*(v @ unit for v in vectors)) for unit in units]
+    )
     found = mean_swd(sliced_wasserstein(real, fake, patches=1, directions=4000))
     assert found == pytest.approx(wanted, rel=0.03)
 
@@ -91,7 +107,9 @@ def test_a_shift_of_all_colors_shows_only_under_the_deviations_of_the_real_ones(
     # all vectors move by the same one, d: along a random direction by |d| |t|, t a coordinate of a point on the sphere
     length = 0.1 * math.sqrt(49) * np.linalg.norm(1 / real.std((0, 1, 2), dtype=np.float64))
     size = 147
-    mean_coordinate = math.exp(math.lgamma(size / 2) - math.lgamma((size + 1) / 2)) / math.sqrt(math.pi)
+    mean_coordinate = math.exp(math.lgamma(size / 2) - math.lgamma((size + 1) / 2)) / math.sqrt(
+        math.pi
+    )
     found = mean_swd(sliced_wasserstein(real, fake, directions=4000, normalize="real"))
     assert found == pytest.approx(1000 * length * mean_coordinate, rel=0.03)
 

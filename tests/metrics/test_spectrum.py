@@ -15,7 +15,9 @@ def scenes(seed=0, count=12, height=64, width=64, channels=3):
     for image in images:
         for _ in range(4):
             top, left = rng.integers(0, height - 8), rng.integers(0, width - 8)
-            image[top : top + rng.integers(4, 40), left : left + rng.integers(4, 40)] += rng.uniform(-0.5, 0.5)
+            image[top : top + rng.integers(4, 40), left : left + rng.integers(4, 40)] += (
+                rng.uniform(-0.5, 0.5)
+            )
     return np.clip(images, -1, 1).astype(np.float32)
 
 
@@ -39,7 +41,9 @@ def test_no_grid_is_about_nought(seed, height, width):
     assert abs(checkerboard(white)) < 1.0
 
 
-@pytest.mark.parametrize("kind", ["checks of 2", "columns of 2", "rows of 4", "checks of 4", "slanting of 4"])
+@pytest.mark.parametrize(
+    "kind", ["checks of 2", "columns of 2", "rows of 4", "checks of 4", "slanting of 4"]
+)
 def test_each_grid_is_seen(kind):
     plain = scenes()
     faint = plain + 0.03 * pattern(kind)
@@ -61,7 +65,9 @@ def test_the_number_is_the_share_of_the_line_in_white_noise():
 def test_a_grid_that_follows_the_image_and_one_of_colors_alone_are_seen():
     plain = scenes()
     assert checkerboard(plain * (1 + 0.1 * pattern("checks of 4"))) > checkerboard(plain) + 5
-    opposite = 0.05 * pattern("checks of 2") * np.array([0.7152, -0.2126, 0.0], np.float32)  # luminance does not change
+    opposite = (
+        0.05 * pattern("checks of 2") * np.array([0.7152, -0.2126, 0.0], np.float32)
+    )  # luminance does not change
     assert checkerboard(plain + opposite) > checkerboard(plain) + 5
 
 
@@ -71,7 +77,9 @@ def test_uneven_overlap_of_a_transposed_convolution_is_seen_and_doubling_is_not(
     spread = np.zeros((8, 64, 64))
     spread[:, ::2, ::2] = small
     uneven, even = np.ones((1, 3, 3)), np.outer([1, 2, 1], [1, 2, 1])[None]
-    transposed, linear = (ndimage.convolve(spread, kernel / 4)[..., None] for kernel in (uneven, even))
+    transposed, linear = (
+        ndimage.convolve(spread, kernel / 4)[..., None] for kernel in (uneven, even)
+    )
     assert checkerboard(transposed) > checkerboard(linear) + 10
 
 

@@ -8,14 +8,14 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.model import gradients, losses
-from cyclegan_tf.model.cyclegan import PAPER_WEIGHTS, CycleGAN
+from cyclegan_tf.model.cyclegan import PAPER_LOSS_WEIGHTS, CycleGAN
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks import convolutions
 from cyclegan_tf.networks.builders import build_discriminator, build_generator
 from cyclegan_tf.networks.layers import ReflectionPadding2D
 
 SIZE = 16
-TERMS = tuple(PAPER_WEIGHTS)
+TERMS = tuple(PAPER_LOSS_WEIGHTS)
 
 
 def networks(channels_x=3, channels_y=3, filters=2, **options):
@@ -27,7 +27,11 @@ def networks(channels_x=3, channels_y=3, filters=2, **options):
 
     def discriminator(number, channels):
         return build_discriminator(
-            input_channels=channels, filters=2, n_layers=1, seed=number, name=f"discriminator_{number}"
+            input_channels=channels,
+            filters=2,
+            n_layers=1,
+            seed=number,
+            name=f"discriminator_{number}",
         )
 
     return [
@@ -36,9 +40,19 @@ def networks(channels_x=3, channels_y=3, filters=2, **options):
     ]  # fmt: skip
 
 
-def model(pool_size_images=0, generator_rate=1e-2, discriminator_rate=1e-2, channels=(3, 3), **compile_arguments):
+def model(
+    pool_size_images=0,
+    generator_rate=1e-2,
+    discriminator_rate=1e-2,
+    channels=(3, 3),
+    **compile_arguments,
+):
     gan = CycleGAN(*networks(*channels), pool_size_images=pool_size_images, seed=5)
-    gan.compile(keras.optimizers.SGD(generator_rate), keras.optimizers.SGD(discriminator_rate), **compile_arguments)
+    gan.compile(
+        keras.optimizers.SGD(generator_rate),
+        keras.optimizers.SGD(discriminator_rate),
+        **compile_arguments,
+    )
     return gan
 
 
@@ -48,7 +62,10 @@ def only(**weights):
 
 def batch(count=1, seed=0, channels=(3, 3)):
     rng = np.random.default_rng(seed)
-    return tuple(tf.constant(np.tanh(rng.normal(size=(count, SIZE, SIZE, c))).astype(np.float32)) for c in channels)
+    return tuple(
+        tf.constant(np.tanh(rng.normal(size=(count, SIZE, SIZE, c))).astype(np.float32))
+        for c in channels
+    )
 
 
 def step(gan, data):
@@ -83,18 +100,21 @@ def plain_step(gan, data, weights, rate):
             "identity_y": l1(g(y, training=True), y),
         }
         objective = tf.add_n([weights[name] * value for name, value in terms.items()])
-        terms["discriminator_x"] = tf.reduce_mean((d_x(x, training=True) - 1) ** 2) + tf.reduce_mean(
-            d_x(tf.stop_gradient(fake_x), training=True) ** 2
-        )
-        terms["discriminator_y"] = tf.reduce_mean((d_y(y, training=True) - 1) ** 2) + tf.reduce_mean(
-            d_y(tf.stop_gradient(fake_y), training=True) ** 2
-        )
+        terms["discriminator_x"] = tf.reduce_mean(
+            (d_x(x, training=True) - 1) ** 2
+        ) + tf.reduce_mean(d_x(tf.stop_gradient(fake_x), training=True) ** 2)
+        terms["discriminator_y"] = tf.reduce_mean(
+            (d_y(y, training=True) - 1) ** 2
+        ) + tf.reduce_mean(d_y(tf.stop_gradient(fake_y), training=True) ** 2)
         judges = 0.5 * (terms["discriminator_x"] + terms["discriminator_y"])
     after = []
     for network, target in ((g, objective), (f, objective), (d_x, judges), (d_y, judges)):
         variables = [v.value for v in network.trainable_variables]
         after.append(
-            [v.numpy() - rate * d.numpy() for v, d in zip(variables, tape.gradient(target, variables), strict=True)]
+            [
+                v.numpy() - rate * d.numpy()
+                for v, d in zip(variables, tape.gradient(target, variables), strict=True)
+            ]
         )
     return {name: float(value) for name, value in terms.items()}, after
 
@@ -102,12 +122,14 @@ def plain_step(gan, data, weights, rate):
 @pytest.mark.parametrize("count", [1, 3])
 def test_one_step_equals_the_plain_step_written_out(count):
     gan, data = model(), batch(count)
-    expected, after = plain_step(gan, data, PAPER_WEIGHTS, 1e-2)
+    expected, after = plain_step(gan, data, PAPER_LOSS_WEIGHTS, 1e-2)
     logs = step(gan, data)
     for name, value in expected.items():
         assert logs[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
     for network, arrays in zip(
-        (gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y), after, strict=True
+        (gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y),
+        after,
+        strict=True,
     ):
         for variable, array in zip(network.trainable_variables, arrays, strict=True):
             np.testing.assert_allclose(variable.numpy(), array, atol=3e-5, err_msg=variable.path)
@@ -122,7 +144,9 @@ def in_float64(network):
     clone = keras.models.clone_model(network, clone_function=wide)
     rng = np.random.default_rng(3)
     for variable, value in zip(clone.trainable_variables, network.trainable_variables, strict=True):
-        variable.assign(value.numpy() + 0.1 * rng.normal(size=value.shape))  # biases, gammas and betas count too
+        variable.assign(
+            value.numpy() + 0.1 * rng.normal(size=value.shape)
+        )  # biases, gammas and betas count too
     return clone
 
 
@@ -140,18 +164,25 @@ def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(monkeypatc
     The criteria, which are float32 by design, are replaced by their definitions.
     """
     monkeypatch.setattr(losses, "l1", lambda a, b: tf.reduce_mean(tf.abs(a - b)))
-    monkeypatch.setattr(losses, "generator_adversarial", lambda kind, fake: tf.reduce_mean((fake - 1) ** 2))
+    monkeypatch.setattr(
+        losses, "generator_adversarial", lambda kind, fake: tf.reduce_mean((fake - 1) ** 2)
+    )
     monkeypatch.setattr(
         losses,
         "discriminator_adversarial",
         lambda kind, real, fake: tf.reduce_mean((real - 1) ** 2) + tf.reduce_mean(fake**2),
     )
     rate = 2.0**-7  # the same number in float32
-    gan = CycleGAN(*(in_float64(network) for network in networks(filters=16, norm_affine=True)), pool_size_images=0)
+    gan = CycleGAN(
+        *(in_float64(network) for network in networks(filters=16, norm_affine=True)),
+        pool_size_images=0,
+    )
     gan.compile(ExactSGD(rate), ExactSGD(rate), recompute=recompute)
     data = tuple(tf.cast(images, tf.float64) for images in batch(2))
     products = []
-    monkeypatch.setattr(convolutions, "_filter_gradient", spied(convolutions._filter_gradient, products))
+    monkeypatch.setattr(
+        convolutions, "_filter_gradient", spied(convolutions._filter_gradient, products)
+    )
     parts = gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y
     before = [[v.numpy() for v in network.trainable_variables] for network in parts]
     # Keras's own convolutions, not ours: the reference must not share the route
@@ -162,16 +193,20 @@ def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(monkeypatc
             (ReflectionPadding2D, plainly_padded),
         ):
             plain.setattr(kind, "call", lambda self, x, training=False, base=base: base(self, x))
-        _, after = plain_step(gan, data, PAPER_WEIGHTS, rate)
+        _, after = plain_step(gan, data, PAPER_LOSS_WEIGHTS, rate)
     assert not products
     step(gan, data)
     assert products, "the route of matrix products was not taken"
     for network, starts, ends in zip(parts, before, after, strict=True):
-        way = np.sqrt(sum(((end - start) ** 2).sum() for start, end in zip(starts, ends, strict=True)))
+        way = np.sqrt(
+            sum(((end - start) ** 2).sum() for start, end in zip(starts, ends, strict=True))
+        )
         assert way > 1e-3
         for variable, end in zip(network.trainable_variables, ends, strict=True):
             assert variable.dtype == "float64"
-            np.testing.assert_allclose(variable.numpy(), end, rtol=0, atol=1e-10 * way, err_msg=variable.path)
+            np.testing.assert_allclose(
+                variable.numpy(), end, rtol=0, atol=1e-10 * way, err_msg=variable.path
+            )
 
 
 def plainly_padded(layer, x):
@@ -207,19 +242,23 @@ def test_recomputing_changes_no_number(kind, dropout):
 
 
 def random_states(gan):
-    generators = [v for g in (gan.generator_xy, gan.generator_yx) for v in g.non_trainable_variables]
+    generators = [
+        v for g in (gan.generator_xy, gan.generator_yx) for v in g.non_trainable_variables
+    ]
     return [v.numpy() for v in (*generators, gan.penalty_seed.state)]
 
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_recompute_reaches_the_generators_in_training_only(monkeypatch, recompute):
     called = []
-    monkeypatch.setattr(gradients, "forgetful", spied(gradients.forgetful, called))
+    monkeypatch.setattr(gradients, "forgetful", spied(gradients.rematerialized_call, called))
     gan = model(recompute=recompute)
     gan.test_step(batch())
     assert not called
     gan.train_step(batch())
-    assert len(called) == (4 if recompute else 0)  # each generator: real and identity together, then the cycle
+    assert len(called) == (
+        4 if recompute else 0
+    )  # each generator: real and identity together, then the cycle
     assert {id(network) for network, *_ in called} <= {id(gan.generator_xy), id(gan.generator_yx)}
 
 
@@ -228,24 +267,36 @@ def test_no_gradient_of_a_judges_weights_is_computed_for_the_generators():
     gan = model(weights=only(adversarial_y=1.0))
     graph = tf.function(gan.train_step, autograph=False).get_concrete_function(batch()).graph
     # TensorFlow writes both gradients of a convolution into the graph, and prunes those that nobody reads.
-    found = [op for op in graph.get_operations() if op.type == "Conv2DBackpropFilter" and op.outputs[0].consumers()]
+    found = [
+        op
+        for op in graph.get_operations()
+        if op.type == "Conv2DBackpropFilter" and op.outputs[0].consumers()
+    ]
     convolutions_of = [
         sum(isinstance(layer, keras.layers.Conv2D) for layer in network.layers)
         for network in (gan.generator_xy, gan.discriminator_y)
     ]
-    transposed = sum(isinstance(layer, keras.layers.Conv2DTranspose) for layer in gan.generator_xy.layers)
+    transposed = sum(
+        isinstance(layer, keras.layers.Conv2DTranspose) for layer in gan.generator_xy.layers
+    )
     # a transposed convolution's gradient by its filter is the same operation
     assert len(found) == sum(convolutions_of) + transposed
 
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_the_compile_config_is_whole(recompute):
-    gan = model(adversarial="wgangp", weights={"cycle_x": 3.0}, gradient_penalty=7.0, recompute=recompute)
+    gan = model(
+        adversarial="wgangp", weights={"cycle_x": 3.0}, gradient_penalty=7.0, recompute=recompute
+    )
     again = CycleGAN.from_config(gan.get_config())
     again.compile_from_config(gan.get_compile_config())
     assert again.get_compile_config() == gan.get_compile_config()
     assert again.recompute is recompute
-    assert (again.adversarial, again.gradient_penalty, again.weights_of["cycle_x"]) == ("wgangp", 7.0, 3.0)
+    assert (again.adversarial, again.gradient_penalty, again.loss_weights["cycle_x"]) == (
+        "wgangp",
+        7.0,
+        3.0,
+    )
     signature = set(inspect.signature(CycleGAN.compile).parameters) - {"self", "kwargs"}
     assert signature == set(gan.get_compile_config())
     old = gan.get_compile_config()  # saved by a version that did not know the option
@@ -314,8 +365,8 @@ class Counting(keras.Model):
 @pytest.mark.parametrize(
     ("weights", "passes"),
     [
-        (PAPER_WEIGHTS, (3, 3, 3, 3)),
-        (PAPER_WEIGHTS | {"identity_x": 0.0, "identity_y": 0.0}, (2, 2, 3, 3)),
+        (PAPER_LOSS_WEIGHTS, (3, 3, 3, 3)),
+        (PAPER_LOSS_WEIGHTS | {"identity_x": 0.0, "identity_y": 0.0}, (2, 2, 3, 3)),
         (only(cycle_x=1.0, cycle_y=1.0), (2, 2, 0, 0)),
         (only(adversarial_x=1.0, adversarial_y=1.0), (1, 1, 3, 3)),
         (only(adversarial_y=1.0, cycle_x=10.0), (1, 1, 0, 3)),
@@ -340,7 +391,11 @@ def test_a_judge_of_weight_zero_may_be_absent_but_a_wanted_one_not():
     gan = CycleGAN(g, f, None, d_y, pool_size_images=0)
     with pytest.raises(ValueError, match=r"adversarial_x has weight 1.0"):
         gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD())
-    gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights=only(adversarial_y=1.0, cycle_x=10.0))
+    gan.compile(
+        keras.optimizers.SGD(),
+        keras.optimizers.SGD(),
+        weights=only(adversarial_y=1.0, cycle_x=10.0),
+    )
     assert np.isfinite(list(step(gan, batch()).values())).all()
 
 
@@ -354,7 +409,9 @@ def test_compile_refuses_unknown_terms_and_negative_weights():
 
 def test_terms_are_logged_unweighted():
     heavy, light = model(weights={"cycle_x": 100.0}), model()
-    assert step(heavy, batch())["cycle_x"] == pytest.approx(step(light, batch())["cycle_x"], rel=1e-6)
+    assert step(heavy, batch())["cycle_x"] == pytest.approx(
+        step(light, batch())["cycle_x"], rel=1e-6
+    )
 
 
 def test_wrong_06_judges_are_shown_old_translations_too():
@@ -363,7 +420,9 @@ def test_wrong_06_judges_are_shown_old_translations_too():
     logs = [(step(with_pool, batch(seed=i)), step(without, batch(seed=i))) for i in range(6)]
     first, later = logs[0], logs[2:]
     assert first[0]["discriminator_y"] == pytest.approx(first[1]["discriminator_y"], rel=1e-5)
-    assert any(a["discriminator_y"] != pytest.approx(b["discriminator_y"], rel=1e-3) for a, b in later)
+    assert any(
+        a["discriminator_y"] != pytest.approx(b["discriminator_y"], rel=1e-3) for a, b in later
+    )
     np.testing.assert_array_equal(with_pool.pool_x.count.numpy(), 2)
 
 
@@ -375,7 +434,7 @@ def test_every_kind_trains(kind, count):
     for i in range(3):
         logs = step(gan, batch(count, seed=i))
     assert np.isfinite(list(logs.values())).all()
-    assert set(logs) == set(gan.logged_names())
+    assert set(logs) == set(gan.metric_names())
     assert ("gradient_penalty_x" in logs) == (kind == "wgangp")
     assert all(
         m for m, v in zip(moved(before, gan.discriminator_y), gan.discriminator_y.trainable_variables, strict=True)
@@ -385,7 +444,12 @@ def test_every_kind_trains(kind, count):
 
 def test_the_penalty_enters_the_objective():
     """The judge's first kernel moves as the hand-written WGAN-GP objective says."""
-    gan = model(adversarial="wgangp", gradient_penalty=10.0, weights=only(adversarial_y=1.0), generator_rate=0.0)
+    gan = model(
+        adversarial="wgangp",
+        gradient_penalty=10.0,
+        weights=only(adversarial_y=1.0),
+        generator_rate=0.0,
+    )
     data = batch(2)
     mix = keras.random.uniform((2, 1, 1, 1), seed=keras.random.SeedGenerator(5))
     judge, fake = gan.discriminator_y, gan.generator_xy(data[0], training=True)
@@ -398,11 +462,14 @@ def test_the_penalty_enters_the_objective():
             slope = inner.gradient(tf.reduce_mean(verdict, axis=(1, 2, 3)), between)
         penalty = tf.reduce_mean((tf.sqrt(tf.reduce_sum(slope**2, axis=(1, 2, 3))) - 1) ** 2)
         objective = 0.5 * (
-            tf.reduce_mean(judge(fake, training=True)) - tf.reduce_mean(judge(data[1], training=True)) + 10 * penalty
+            tf.reduce_mean(judge(fake, training=True))
+            - tf.reduce_mean(judge(data[1], training=True))
+            + 10 * penalty
         )
     variables = [v.value for v in judge.trainable_variables]
     expected = [
-        v.numpy() - 1e-2 * d.numpy() for v, d in zip(variables, tape.gradient(objective, variables), strict=True)
+        v.numpy() - 1e-2 * d.numpy()
+        for v, d in zip(variables, tape.gradient(objective, variables), strict=True)
     ]
     logs = step(gan, data)
     assert logs["gradient_penalty_y"] == pytest.approx(float(penalty), rel=1e-4)
@@ -431,7 +498,7 @@ def test_test_step_changes_nothing_and_reports_the_same_terms():
     before = [v.numpy() for v in gan.trainable_variables]
     logs = {k: float(v) for k, v in gan.test_step(data).items()}
     assert all((a == v.numpy()).all() for a, v in zip(before, gan.trainable_variables, strict=True))
-    expected, _ = plain_step(gan, data, PAPER_WEIGHTS, 0.0)
+    expected, _ = plain_step(gan, data, PAPER_LOSS_WEIGHTS, 0.0)
     for name, value in expected.items():
         assert logs[name] == pytest.approx(value, rel=1e-4, abs=1e-5)
 
@@ -449,7 +516,9 @@ def test_five_lines_of_fit_train_and_the_model_is_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(loaded(x), gan(x))
     np.testing.assert_array_equal(loaded.pool_y.images.numpy(), gan.pool_y.images.numpy())
     assert int(loaded.pool_y.count.value) == 8
-    for mine, theirs in zip(loaded.generator_optimizer.variables, gan.generator_optimizer.variables, strict=True):
+    for mine, theirs in zip(
+        loaded.generator_optimizer.variables, gan.generator_optimizer.variables, strict=True
+    ):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
     np.testing.assert_array_equal(gan(x), gan.generator_xy(x))
     loaded.fit(data, epochs=1, verbose=0, shuffle=False)
@@ -473,7 +542,10 @@ def test_xla_gives_the_same_losses():
 
 def test_float16_scales_the_loss_and_reports_the_true_gradient_norm():
     gan = CycleGAN(*networks(), pool_size_images=0)
-    optimizers = [keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-2), initial_scale=1024) for _ in "gd"]
+    optimizers = [
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-2), initial_scale=1024)
+        for _ in "gd"
+    ]
     gan.compile(*optimizers)
     data = batch()
     reference = model()
@@ -491,7 +563,9 @@ def test_float16_scales_the_loss_and_reports_the_true_gradient_norm():
 def of_batch_norm(**compile_arguments):
     generators = networks(norm="batch")[:2]
     judges = [
-        build_discriminator(filters=2, n_layers=1, norm="batch", seed=seed, name=f"discriminator_{seed}")
+        build_discriminator(
+            filters=2, n_layers=1, norm="batch", seed=seed, name=f"discriminator_{seed}"
+        )
         for seed in (2, 3)
     ]
     gan = CycleGAN(*generators, *judges, pool_size_images=0, seed=5)
@@ -517,15 +591,25 @@ def statistics(network):
         pytest.param(True, True, id="recompute_in_graph", marks=pytest.mark.slow),
     ],
 )
-def test_batch_normalization_sees_each_batch_by_itself_and_keeps_its_statistics(recompute, in_graph):
+def test_batch_normalization_sees_each_batch_by_itself_and_keeps_its_statistics(
+    recompute, in_graph
+):
     """A step equals the plain one, whose calls are separate; moving statistics are those of the same calls in a row."""
     gan, data = of_batch_norm(recompute=recompute), batch(2)
     parts = [gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y]
     reference = CycleGAN(*map(copied, parts), pool_size_images=0)
-    expected, after = plain_step(reference, data, PAPER_WEIGHTS, 1e-2)
+    expected, after = plain_step(reference, data, PAPER_LOSS_WEIGHTS, 1e-2)
     g, f, d_x, d_y = map(copied, parts)
-    (x, y), (fake_x, fake_y) = data, (copied(f)(data[1], training=True), copied(g)(data[0], training=True))
-    calls = {g: (x, y, fake_x), f: (y, x, fake_y), d_x: (fake_x, x, fake_x), d_y: (fake_y, y, fake_y)}
+    (x, y), (fake_x, fake_y) = (
+        data,
+        (copied(f)(data[1], training=True), copied(g)(data[0], training=True)),
+    )
+    calls = {
+        g: (x, y, fake_x),
+        f: (y, x, fake_y),
+        d_x: (fake_x, x, fake_x),
+        d_y: (fake_y, y, fake_y),
+    }
     for network, batches in calls.items():
         for images in batches:
             network(images, training=True)

@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.model.ema import RAMP, Averages
+from cyclegan_tf.model.ema import EMA_RAMPUP, ExponentialMovingAverage
 
 
 @pytest.fixture
 def network():
     inputs = keras.Input((4, 4, 1))
-    return keras.Model(inputs, keras.layers.Dropout(0.5)(keras.layers.Conv2D(1, 1, name="conv")(inputs)))
+    return keras.Model(
+        inputs, keras.layers.Dropout(0.5)(keras.layers.Conv2D(1, 1, name="conv")(inputs))
+    )
 
 
 def set_weight(network, value):
@@ -24,7 +26,7 @@ def by_hand(values, first, half_life, batch):
     average, images = first, 0
     for value in values:
         images += batch
-        decay = 0.5 ** (batch / min(half_life, RAMP * images))
+        decay = 0.5 ** (batch / min(half_life, EMA_RAMPUP * images))
         average = decay * average + (1 - decay) * value
     return average
 
@@ -33,7 +35,7 @@ def by_hand(values, first, half_life, batch):
 @pytest.mark.parametrize("jit", [False, True])
 def test_the_average_is_the_formulas(network, half_life, batch, jit):
     set_weight(network, 5.0)
-    averages = Averages({"g": network}, half_life, batch)
+    averages = ExponentialMovingAverage({"g": network}, half_life, batch)
     step = tf.function(averages.update, autograph=False, jit_compile=jit)
     values = np.random.default_rng(0).normal(size=200)
     for value in values:
@@ -49,28 +51,32 @@ def test_the_average_is_the_formulas(network, half_life, batch, jit):
 
 def test_with_the_ramp_done_a_weight_counts_half_after_the_half_life(network):
     set_weight(network, 0.0)
-    averages = Averages({"g": network}, 10.0, 1)
+    averages = ExponentialMovingAverage({"g": network}, 10.0, 1)
     for _ in range(300):
         averages.update()
     set_weight(network, 1.0)
     for _ in range(10):
         averages.update()
-    assert float(averages.variables()["average/g/conv/bias"].numpy()[0]) == pytest.approx(-0.5, abs=1e-5)
+    assert float(averages.variables()["average/g/conv/bias"].numpy()[0]) == pytest.approx(
+        -0.5, abs=1e-5
+    )
 
 
 def test_the_initial_noise_is_forgotten_at_once(network):
     set_weight(network, 1000.0)
-    averages = Averages({"g": network}, 1e9, 1)
+    averages = ExponentialMovingAverage({"g": network}, 1e9, 1)
     set_weight(network, 1.0)
     for _ in range(3):
         averages.update()
     # after n steps the first weights count 0.5 ** (20 (1 + 1/2 + ... + 1/n))
-    assert float(averages.variables()["average/g/conv/kernel"].numpy().item()) == pytest.approx(1.0, abs=1e-6)
+    assert float(averages.variables()["average/g/conv/kernel"].numpy().item()) == pytest.approx(
+        1.0, abs=1e-6
+    )
 
 
 def test_small_shares_do_not_vanish_in_float32(network):
     set_weight(network, 0.0)
-    averages = Averages({"g": network}, 1e7, 1)
+    averages = ExponentialMovingAverage({"g": network}, 1e7, 1)
     averages.variables()["average/images"].assign(10**9)
     set_weight(network, 1.0)
     averages.update()
@@ -80,7 +86,7 @@ def test_small_shares_do_not_vanish_in_float32(network):
 
 def test_applied_swaps_and_swaps_back_even_after_an_error(network):
     set_weight(network, 2.0)
-    averages = Averages({"g": network}, 100.0, 1)
+    averages = ExponentialMovingAverage({"g": network}, 100.0, 1)
     weights = np.random.default_rng(1).normal(size=(1, 1, 1, 1)).astype(np.float32)
     network.trainable_variables[0].assign(weights)
     image = np.ones((1, 4, 4, 1), np.float32)
@@ -99,7 +105,11 @@ def test_applied_swaps_and_swaps_back_even_after_an_error(network):
 
 
 def test_weights_of_mixed_precision_are_averaged_in_float32():
-    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1, dtype="mixed_bfloat16")])
-    averages = Averages({"g": network}, 100.0, 1)
+    network = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1, dtype="mixed_bfloat16")]
+    )
+    averages = ExponentialMovingAverage({"g": network}, 100.0, 1)
     averages.update()
-    assert {str(v.dtype) for n, v in averages.variables().items() if n != "average/images"} == {"float32"}
+    assert {str(v.dtype) for n, v in averages.variables().items() if n != "average/images"} == {
+        "float32"
+    }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.model.gradients import OnceReadWeights, _segments, forgetful, together
+from cyclegan_tf.model.gradients import CachedWeights, _segments, rematerialized_call, together
 from cyclegan_tf.networks.builders import build_discriminator, build_generator
 from cyclegan_tf.networks.convolutions import Convolution2D
 from cyclegan_tf.networks.layers import InstanceNormalization
@@ -62,7 +62,7 @@ def path_of(variable):
 def once_read(network, x, calls=1):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
-        weights = OnceReadWeights([network], tape)
+        weights = CachedWeights([network], tape)
         with weights.used():
             outputs = [network(x, training=True) for _ in range(calls)]
         total = tf.add_n([tilted(o) for o in outputs])
@@ -93,7 +93,12 @@ def test_affine_weights_are_not_cast():
     kinds = {v.name: set() for v in network.trainable_variables}
     for variable, gradient in zip(network.trainable_variables, gradients[1:], strict=True):
         kinds[variable.name].add(gradient.dtype.name)
-    assert kinds == {"kernel": {"bfloat16"}, "bias": {"bfloat16"}, "gamma": {"float32"}, "beta": {"float32"}}
+    assert kinds == {
+        "kernel": {"bfloat16"},
+        "bias": {"bfloat16"},
+        "gamma": {"float32"},
+        "beta": {"float32"},
+    }
 
 
 def casts_of_variables(graph):
@@ -129,22 +134,30 @@ def test_random_states_move_on_as_without_it(graph):
     x = images(1, 8, 8, 3)
     for _ in range(2):
         expected = plainly(one, x, calls=2)[0]
-        run = tf.function(lambda: once_read(other, x, calls=2)[0], autograph=False) if graph else None
+        run = (
+            tf.function(lambda: once_read(other, x, calls=2)[0], autograph=False) if graph else None
+        )
         found = run() if graph else once_read(other, x, calls=2)[0]
         assert_near(found, expected, 1e-5)
         for a, b in zip(states(other), states(one), strict=True):
             np.testing.assert_array_equal(a, b)
-    assert any(np.any(a != b) for a, b in zip(states(one), states(resnet(blocks=1, dropout=True)), strict=True))
+    assert any(
+        np.any(a != b)
+        for a, b in zip(states(one), states(resnet(blocks=1, dropout=True)), strict=True)
+    )
     assert np.abs(expected[0] - expected[1]).max() > 1e-4, "each call drops others"
 
 
 def test_states_of_others_are_assigned_too():
-    network, generator = build_discriminator(filters=1, n_layers=1, seed=0), keras.random.SeedGenerator(4)
+    network, generator = (
+        build_discriminator(filters=1, n_layers=1, seed=0),
+        keras.random.SeedGenerator(4),
+    )
     before, alone = generator.state.numpy(), keras.random.SeedGenerator(4)
     expected = keras.random.uniform((3,), seed=alone)
     with (
         tf.GradientTape(watch_accessed_variables=False) as tape,
-        OnceReadWeights([network], tape, [generator.state]).used(),
+        CachedWeights([network], tape, [generator.state]).used(),
     ):
         drawn = keras.random.uniform((3,), seed=generator)
     np.testing.assert_array_equal(drawn, expected)
@@ -156,7 +169,7 @@ def test_after_the_block_the_variables_are_themselves_again():
     network = resnet(blocks=1)
     x = images(1, 8, 8, 3)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        weights = OnceReadWeights([network], tape)
+        weights = CachedWeights([network], tape)
         with weights.used():
             before = network(x, training=True)
     for variable in network.trainable_variables:
@@ -172,7 +185,7 @@ def test_descending_leaves_what_no_term_reaches_alone():
     _, (_, *gradients) = plainly(near, x)
     before = near.get_weights()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        weights = OnceReadWeights([near, far], tape)
+        weights = CachedWeights([near, far], tape)
         with weights.used():
             total = tilted(near(x, training=True))
     untouched = far.get_weights()
@@ -180,7 +193,9 @@ def test_descending_leaves_what_no_term_reaches_alone():
     for a, b in zip(far.get_weights(), untouched, strict=True):
         np.testing.assert_array_equal(a, b)
     for variable, old, gradient in zip(near.trainable_variables, before, gradients, strict=True):
-        np.testing.assert_allclose(variable.numpy(), old - 0.5 * gradient.numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            variable.numpy(), old - 0.5 * gradient.numpy(), rtol=1e-4, atol=1e-4
+        )
     assert float(norm) == pytest.approx(float(tf.linalg.global_norm(gradients)), rel=1e-5)
     assert norm.dtype == tf.float32
 
@@ -193,7 +208,7 @@ def test_a_scaled_objective_moves_as_far_and_reports_the_true_norm():
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=256)
         optimizer.build(network.trainable_variables)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            once = OnceReadWeights([network], tape)
+            once = CachedWeights([network], tape)
             with once.used():
                 total = tilted(network(images(1, 8, 8, 3), training=True))
             total = optimizer.scale_loss(total)
@@ -208,7 +223,7 @@ def test_every_trainable_weight_is_there_once_and_frozen_layers_are_not():
     network = resnet(blocks=1, norm_affine=True)
     network.get_layer("first").trainable = False
     with tf.GradientTape() as tape:
-        weights = OnceReadWeights([network], tape)
+        weights = CachedWeights([network], tape)
     assert {id(v) for v in weights.variables} == {id(v) for v in network.trainable_variables}
     assert len(weights.variables) == len(weights.tensors) == len(network.trainable_variables)
 
@@ -228,7 +243,7 @@ def test_weights_of_the_network_itself_are_there_too():
     network = Amplified()
     network(images(1, 4, 4, 3))
     with tf.GradientTape() as tape:
-        weights = OnceReadWeights([network], tape)
+        weights = CachedWeights([network], tape)
     assert {id(v) for v in weights.variables} == {id(v) for v in network.trainable_variables}
 
 
@@ -283,16 +298,20 @@ CASES = {
     "resnet": (lambda **o: resnet(**o), 3, (2, 8, 12, 3)),
     "resize": (lambda **o: resnet(upsampling="resize", norm_affine=True, **o), 3, (1, 8, 8, 3)),
     "long_skips": (lambda **o: resnet(long_skips=True, **o), 3, (2, 8, 12, 3)),
-    "fast_style": (lambda **o: build_generator("fast_style", filters=2, blocks=2, seed=3, **o), 3, (1, 12, 12, 3)),
+    "fast_style": (
+        lambda **o: build_generator("fast_style", filters=2, blocks=2, seed=3, **o),
+        3,
+        (1, 12, 12, 3),
+    ),
     "unet": (lambda **o: build_generator("unet_128", filters=1, seed=3, **o), 1, (1, 128, 128, 3)),
 }
 
 
 def forgetfully(network, x):
-    """As `plainly`, by way of `forgetful`."""
+    """As `plainly`, by way of `rematerialized_call`."""
     with tf.GradientTape() as tape:
         tape.watch(x)
-        outputs = forgetful(network, x, training=True)
+        outputs = rematerialized_call(network, x, training=True)
         total = tilted(outputs)
     return [outputs], tape.gradient(total, [x, *(v.value for v in network.trainable_variables)])
 
@@ -308,8 +327,12 @@ def test_forgetting_changes_no_number(case, dropout):
         expected, found = plainly(one, x), forgetfully(other, x)
         assert_near(found[0], expected[0], 1e-6)
         largest = max(float(tf.reduce_max(tf.abs(g))) for g in expected[1])
-        for variable, a, b in zip([None, *one.trainable_variables], found[1], expected[1], strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-6 * largest, rtol=1e-4, err_msg=path_of(variable))
+        for variable, a, b in zip(
+            [None, *one.trainable_variables], found[1], expected[1], strict=True
+        ):
+            np.testing.assert_allclose(
+                a, b, atol=1e-6 * largest, rtol=1e-4, err_msg=path_of(variable)
+            )
         for a, b in zip(states(other), states(one), strict=True):
             np.testing.assert_array_equal(a, b)
     assert bool(states(one)) == dropout
@@ -326,9 +349,9 @@ def test_forgetting_with_weights_read_once(policy):
 
     def step(x):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            weights = OnceReadWeights([other], tape)
+            weights = CachedWeights([other], tape)
             with weights.used():
-                outputs = [forgetful(other, x, training=True) for _ in range(2)]
+                outputs = [rematerialized_call(other, x, training=True) for _ in range(2)]
             total = tf.add_n([tilted(o) for o in outputs])
         return outputs, tape.gradient(total, weights.tensors)
 
@@ -339,7 +362,7 @@ def test_forgetting_with_weights_read_once(policy):
         outputs, found = step(x)
         assert_near(outputs, expected, 1e-6)
         with tf.GradientTape() as tape:
-            order = {id(v): i for i, v in enumerate(OnceReadWeights([other], tape).variables)}
+            order = {id(v): i for i, v in enumerate(CachedWeights([other], tape).variables)}
         size = max(float(tf.linalg.norm(tf.cast(g, tf.float32))) for g in gradients)
         for mine, b in zip(other.trainable_variables, gradients, strict=True):
             a, b = (np.asarray(tf.cast(g, tf.float64)) for g in (found[order[id(mine)]], b))
@@ -353,7 +376,9 @@ def test_without_training_and_without_a_tape_the_call_is_the_plain_one():
     network = resnet(dropout=True)
     x = images(1, 8, 8, 3)
     before = states(network)
-    np.testing.assert_allclose(forgetful(network, x, training=False), network(x, training=False), atol=1e-6)
+    np.testing.assert_allclose(
+        rematerialized_call(network, x, training=False), network(x, training=False), atol=1e-6
+    )
     for a, b in zip(states(network), before, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -383,7 +408,9 @@ def held(route, network, count):
         with tf.GradientTape() as tape:
             tape.watch(x)
             outputs = route(x)
-        return tape.gradient(outputs, [x, *(v.value for v in network.trainable_variables)], upstream)
+        return tape.gradient(
+            outputs, [x, *(v.value for v in network.trainable_variables)], upstream
+        )
 
     spec = tf.TensorSpec((count, 12, 16, 3))
     graph = tf.function(run, autograph=False).get_concrete_function(spec, spec).graph
@@ -391,7 +418,9 @@ def held(route, network, count):
     for op in graph.get_operations():  # in the order of creation: inputs first
         if backward & {*(tensor.op for tensor in op.inputs), *op.control_inputs}:
             backward.add(op)
-    crossing = {tensor.ref() for op in backward for tensor in op.inputs if tensor.op not in backward}
+    crossing = {
+        tensor.ref() for op in backward for tensor in op.inputs if tensor.op not in backward
+    }
     tensors = [ref.deref() for ref in crossing]
     return sorted(t.op.type for t in tensors if t.shape.rank == 4 and t.shape[0] == count)
 
@@ -401,14 +430,14 @@ def test_only_the_inputs_of_segments_are_held_for_the_gradient(dropout):
     network = resnet(blocks=3, dropout=dropout)
     count = 5  # images: no kernel has this as its first side
     plain = held(lambda x: network(x, training=True), network, count)
-    forgotten = held(lambda x: forgetful(network, x, training=True), network, count)
+    forgotten = held(lambda x: rematerialized_call(network, x, training=True), network, count)
     assert len(forgotten) == len(_segments(network)) == 4, forgotten
     assert len(plain) >= 14, plain
 
 
 def test_long_skips_are_held_too():
     network = resnet(blocks=3, long_skips=True)
-    forgotten = held(lambda x: forgetful(network, x, training=True), network, 5)
+    forgotten = held(lambda x: rematerialized_call(network, x, training=True), network, 5)
     assert len(forgotten) == len(_segments(network)) + 2 == 6, forgotten
 
 
@@ -423,7 +452,9 @@ def needed_by(tensor):
     return found
 
 
-@pytest.mark.parametrize("route", [forgetful, lambda network, x, training: network(x, training=training)])
+@pytest.mark.parametrize(
+    "route", [rematerialized_call, lambda network, x, training: network(x, training=training)]
+)
 def test_a_segments_weights_have_their_gradients_before_the_one_below_is_computed_again(route):
     network = resnet(blocks=2)
     order = {}
@@ -432,14 +463,21 @@ def test_a_segments_weights_have_their_gradients_before_the_one_below_is_compute
         with tf.GradientTape() as tape:
             tape.watch(x)
             outputs = route(network, x, True)
-        to_x, *to_weights = tape.gradient(outputs, [x, *(v.value for v in network.trainable_variables)])
+        to_x, *to_weights = tape.gradient(
+            outputs, [x, *(v.value for v in network.trainable_variables)]
+        )
         first = needed_by(to_x)
-        order.update({v.path: g.op in first for v, g in zip(network.trainable_variables, to_weights, strict=True)})
+        order.update(
+            {
+                v.path: g.op in first
+                for v, g in zip(network.trainable_variables, to_weights, strict=True)
+            }
+        )
         return to_x
 
     tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec((1, 12, 16, 3)))
     # Otherwise gradients of weights may wait until the end, and every segment's activations with them.
-    assert all(order.values()) == (route is forgetful)
+    assert all(order.values()) == (route is rematerialized_call)
     assert len(order) == len(network.trainable_variables)
 
 
@@ -448,10 +486,12 @@ def test_segments_are_made_once_share_the_layers_and_leave_the_network_as_it_was
     x = images(1, 8, 8, 3)
     expected, names = network(x), [v.path for v in network.variables]
     config = network.get_config()
-    forgetful(network, x, training=True)
+    rematerialized_call(network, x, training=True)
     segments = _segments(network)
     assert all(a is b for a, b in zip(segments, _segments(network), strict=True))
-    assert {id(v) for s in segments for v in s.trainable_variables} == {id(v) for v in network.trainable_variables}
+    assert {id(v) for s in segments for v in s.trainable_variables} == {
+        id(v) for v in network.trainable_variables
+    }
     assert sum(len(s.trainable_variables) for s in segments) == len(network.trainable_variables)
     assert [v.path for v in network.variables] == names
     assert network.get_config() == config
@@ -474,5 +514,7 @@ def test_a_network_of_another_make_is_one_segment():
     assert_near(found[0], expected[0], 1e-6)
     for a, b in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4)
-    for a, b in zip(states(network), states(twin), strict=True):  # moving mean and variance moved once
+    for a, b in zip(
+        states(network), states(twin), strict=True
+    ):  # moving mean and variance moved once
         np.testing.assert_allclose(a, b, rtol=1e-6)

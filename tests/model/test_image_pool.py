@@ -65,7 +65,12 @@ class Feeder(keras.Model):
 
 @pytest.mark.parametrize(
     ("route", "batches"),
-    [("eager", [1, 3, 1, 4, 11]), ("graph", [4] * 5), ("unknown N", [1, 3, 1, 4, 11]), ("xla", [2] * 10)],
+    [
+        ("eager", [1, 3, 1, 4, 11]),
+        ("graph", [4] * 5),
+        ("unknown N", [1, 3, 1, 4, 11]),
+        ("xla", [2] * 10),
+    ],
 )
 def test_follows_the_simulation(route, batches):
     pool = ImagePool(3, seed=5)
@@ -90,7 +95,9 @@ def test_works_in_a_train_step_under_every_policy(policy, jit):
         model.compile(jit_compile=jit)
         data = tf.data.Dataset.from_tensor_slices(numbered(300, 12)).batch(1)
         means = []
-        record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: means.append(logs["shown"]))
+        record = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda _, logs: means.append(logs["shown"])
+        )
         model.fit(data, verbose=0, shuffle=False, callbacks=[record])
     finally:
         keras.config.set_dtype_policy(before)

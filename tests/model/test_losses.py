@@ -22,7 +22,10 @@ def softplus(value):
     [
         # (0.25 + 4 + 9 + 1 + 0 + 1 + 1 + 1) / 8
         ("lsgan", 2.15625),
-        ("vanilla", (softplus(-0.5) + softplus(-3) + softplus(2) + softplus(-1) + 4 * math.log(2)) / 8),
+        (
+            "vanilla",
+            (softplus(-0.5) + softplus(-3) + softplus(2) + softplus(-1) + 4 * math.log(2)) / 8,
+        ),
         # -(0.5 + 3 - 2 + 0 + 1) / 8
         ("wgangp", -0.3125),
     ],
@@ -45,13 +48,19 @@ def test_generator_term(kind, expected):
     ],
 )
 def test_discriminator_term_is_the_unhalved_sum_of_both_sides(kind, expected):
-    assert float(losses.discriminator_adversarial(kind, REAL, FAKE)) == pytest.approx(expected, rel=1e-6)
+    assert float(losses.discriminator_adversarial(kind, REAL, FAKE)) == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "real", "fake"),
     [
-        ("lsgan", 2 / 4, 6 / 8),  # above 0.5: 2 and 1; the fake of exactly 0.5 counts as judged fake
+        (
+            "lsgan",
+            2 / 4,
+            6 / 8,
+        ),  # above 0.5: 2 and 1; the fake of exactly 0.5 counts as judged fake
         ("vanilla", 2 / 4, 5 / 8),  # above 0
         ("wgangp", 2 / 4, 5 / 8),  # above (0.5 + 0.3125) / 2 = 0.40625
     ],
@@ -140,7 +149,10 @@ def test_penalty_of_a_constant_critic_is_one_and_its_gradient_finite():
     weight = tf.Variable(0.0)
     with tf.GradientTape() as tape:
         penalty = losses.gradient_penalty(
-            lambda x, training: weight * x, tf.ones((2, 2, 2, 1)), tf.zeros((2, 2, 2, 1)), mixed(0.5, 0.5)
+            lambda x, training: weight * x,
+            tf.ones((2, 2, 2, 1)),
+            tf.zeros((2, 2, 2, 1)),
+            mixed(0.5, 0.5),
         )
     assert float(penalty) == pytest.approx(1.0, rel=1e-5)
     assert np.isfinite(float(tape.gradient(penalty, weight)))
@@ -150,7 +162,9 @@ def test_penalty_of_a_constant_critic_is_one_and_its_gradient_finite():
 def test_penalty_trains_a_real_discriminator(policy):
     judge = build_discriminator(filters=2, n_layers=1, seed=0, dtype_policy=policy)
     real, fake = tf.random.normal((2, 16, 16, 3)), tf.random.normal((2, 16, 16, 3))
-    kernels = [variable.value for variable in judge.trainable_variables if "kernel" in variable.path]
+    kernels = [
+        variable.value for variable in judge.trainable_variables if "kernel" in variable.path
+    ]
 
     def gradients(critic):
         @tf.function

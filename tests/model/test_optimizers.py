@@ -25,7 +25,10 @@ def gradients(step, dtype="float32"):
     """Of very different sizes, the second all zeros, the third zero at every other step."""
     rng = np.random.default_rng(100 + step)
     sizes = [1.0, 0.0, float(step % 2), 1e-4]
-    return [tf.constant(size * rng.normal(size=shape), dtype) for size, shape in zip(sizes, SHAPES, strict=True)]
+    return [
+        tf.constant(size * rng.normal(size=shape), dtype)
+        for size, shape in zip(sizes, SHAPES, strict=True)
+    ]
 
 
 def run(optimizer, variables, steps, dtype="float32", first=0, apply=None):
@@ -34,7 +37,9 @@ def run(optimizer, variables, steps, dtype="float32", first=0, apply=None):
     for step in range(first, first + steps):
         optimizer.learning_rate = RATES[step % len(RATES)]
         (apply or optimizer.apply)(gradients(step, dtype), variables)
-    return [v.numpy() - old for v, old in zip(variables, start, strict=True)] + [v.numpy() for v in optimizer.variables]
+    return [v.numpy() - old for v, old in zip(variables, start, strict=True)] + [
+        v.numpy() for v in optimizer.variables
+    ]
 
 
 def assert_alike(found, expected, **tolerance):
@@ -109,7 +114,10 @@ def test_bfloat16_gradients_are_cast_and_moments_stay_float32():
     for slopes in half:
         fused.apply(slopes, mine)
         plain.apply([tf.cast(g, "float32") for g in slopes], theirs)
-    assert_alike([v.numpy() for v in [*mine, *fused.variables]], [v.numpy() for v in [*theirs, *plain.variables]])
+    assert_alike(
+        [v.numpy() for v in [*mine, *fused.variables]],
+        [v.numpy() for v in [*theirs, *plain.variables]],
+    )
     assert {str(v.dtype) for v in (*fused._momentums, *fused._velocities)} == {"float32"}
 
 
@@ -131,7 +139,9 @@ def test_every_option_of_keras_adam_still_works(options):
     found = run(fused, mine, 6)
     assert_alike(found, run(plain, theirs, 6))
     usual = run(*pair()[0], 6)
-    assert any(np.any(a != b) for a, b in zip(found[: len(SHAPES)], usual, strict=False)), "the option does nothing"
+    assert any(np.any(a != b) for a, b in zip(found[: len(SHAPES)], usual, strict=False)), (
+        "the option does nothing"
+    )
 
 
 def test_sparse_gradients_work():
@@ -158,7 +168,9 @@ def test_variables_in_half_precision_go_the_way_of_keras(dtype):
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
 def test_the_same_inside_a_function(jit):
     (fused, mine), (plain, theirs) = pair()
-    compiled = tf.function(lambda slopes: fused.apply(slopes, mine), autograph=False, jit_compile=jit)
+    compiled = tf.function(
+        lambda slopes: fused.apply(slopes, mine), autograph=False, jit_compile=jit
+    )
     found = run(fused, mine, 7, apply=lambda slopes, _: compiled(slopes))
     assert_alike(found, run(plain, theirs, 7))
     assert compiled.experimental_get_tracing_count() == 1
@@ -179,7 +191,9 @@ def test_one_kernel_updates_a_variable():
 
 def tiny_model(optimizer):
     keras.utils.set_random_seed(7)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)]
+    )
     model.compile(optimizer, loss="mse")
     return model
 
@@ -205,15 +219,21 @@ def test_a_saved_model_goes_on_as_if_it_had_never_stopped(tmp_path):
 
 
 def test_config_keeps_the_type_and_every_argument():
-    adam = FusedAdam(3e-4, 0.4, 0.98, 1e-6, amsgrad=True, weight_decay=0.01, clipnorm=2.0, name="mine")
+    adam = FusedAdam(
+        3e-4, 0.4, 0.98, 1e-6, amsgrad=True, weight_decay=0.01, clipnorm=2.0, name="mine"
+    )
     again = keras.optimizers.deserialize(keras.optimizers.serialize(adam))
     assert type(again) is FusedAdam
     assert again.get_config() == adam.get_config()
     assert type(FusedAdam.from_config(adam.get_config())) is FusedAdam
-    assert FusedAdam().get_config() | {"name": ""} == keras.optimizers.Adam().get_config() | {"name": ""}
+    assert FusedAdam().get_config() | {"name": ""} == keras.optimizers.Adam().get_config() | {
+        "name": ""
+    }
 
 
-@pytest.mark.parametrize("kinds", [(keras.optimizers.Adam, FusedAdam), (FusedAdam, keras.optimizers.Adam)])
+@pytest.mark.parametrize(
+    "kinds", [(keras.optimizers.Adam, FusedAdam), (FusedAdam, keras.optimizers.Adam)]
+)
 def test_moments_can_be_handed_between_both(kinds):
     """A run begun with one goes on with the other: the same variables, names and order, as `state.variables` asks."""
     before, after = (kind(1e-3, **RECIPE) for kind in kinds)
@@ -221,7 +241,9 @@ def test_moments_can_be_handed_between_both(kinds):
     for optimizer in (before, after):
         optimizer.build(variables)
     run(before, variables, 4)
-    describe = [[(v.name, tuple(v.shape), str(v.dtype)) for v in o.variables] for o in (before, after)]
+    describe = [
+        [(v.name, tuple(v.shape), str(v.dtype)) for v in o.variables] for o in (before, after)
+    ]
     assert describe[0] == describe[1]
     for mine, theirs in zip(after.variables, before.variables, strict=True):
         mine.assign(theirs)
@@ -278,6 +300,8 @@ print("the same")
 
 @pytest.mark.slow
 def test_two_devices_give_what_one_gives():
-    done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        [sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "the same" in done.stdout

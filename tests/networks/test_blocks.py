@@ -11,7 +11,10 @@ SIZES = {"up1": ("down1_norm", "up1_norm"), "up2": ("first_norm", "up2_norm")}
 
 
 def seen(network, x, *names):
-    return [v.numpy() for v in keras.Model(network.input, [network.get_layer(n).output for n in names])(x)]
+    return [
+        v.numpy()
+        for v in keras.Model(network.input, [network.get_layer(n).output for n in names])(x)
+    ]
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
@@ -49,9 +52,12 @@ def test_detail_passes_though_the_middle_is_silent():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: parts.check_choice("kind", "c", ("a", "b")), "kind must be one of a, b; got 'c'"),
-        (lambda: parts.check_range("count", 0, 1), "count must be at least 1, got 0"),
-        (lambda: parts.check_range("count", 7, 1, 6), "count must be from 1 to 6, got 7"),
+        (
+            lambda: parts.require_choice("kind", "c", ("a", "b")),
+            "kind must be one of a, b; got 'c'",
+        ),
+        (lambda: parts.require_range("count", 0, 1), "count must be at least 1, got 0"),
+        (lambda: parts.require_range("count", 7, 1, 6), "count must be from 1 to 6, got 7"),
     ],
 )
 def test_what_is_out_of_range_is_named(call, message):

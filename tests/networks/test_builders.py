@@ -31,7 +31,9 @@ def transposed(x, kernel, bias, padding, output_padding):
     height, width = ((n - 1) * 2 - 2 * padding + side + output_padding for n in x.shape[:2])
     canvas = np.zeros((2 * x.shape[0] + 9, 2 * x.shape[1] + 9, kernel.shape[2]))
     for i, j in itertools.product(range(x.shape[0]), range(x.shape[1])):
-        canvas[2 * i : 2 * i + side, 2 * j : 2 * j + side] += np.tensordot(kernel, x[i, j], axes=(3, 0))
+        canvas[2 * i : 2 * i + side, 2 * j : 2 * j + side] += np.tensordot(
+            kernel, x[i, j], axes=(3, 0)
+        )
     return canvas[padding : padding + height, padding : padding + width] + bias
 
 
@@ -60,7 +62,9 @@ def test_parameters_of_the_nine_blocks():
     assert build_generator("resnet_9blocks", seed=0).count_params() == 11_378_179
 
 
-@pytest.mark.parametrize(("architecture", "blocks"), [("resnet_9blocks", 9), ("resnet_6blocks", 6), ("fast_style", 4)])
+@pytest.mark.parametrize(
+    ("architecture", "blocks"), [("resnet_9blocks", 9), ("resnet_6blocks", 6), ("fast_style", 4)]
+)
 def test_names_say_how_many_blocks(architecture, blocks):
     model = build_generator(architecture, filters=1, seed=0)
     assert sum(isinstance(layer, keras.layers.Add) for layer in model.layers) == blocks
@@ -69,10 +73,20 @@ def test_names_say_how_many_blocks(architecture, blocks):
 def test_fast_style_has_the_lecture_numbers():
     model = build_generator("fast_style", seed=0)
     assert model.count_params() == pytest.approx(1.38e6, rel=0.03)
-    expected = [(9, 3, 32), (3, 32, 64), (3, 64, 128), *[(3, 128, 128)] * 8, (3, 128, 64), (3, 64, 32), (9, 32, 3)]
+    expected = [
+        (9, 3, 32),
+        (3, 32, 64),
+        (3, 64, 128),
+        *[(3, 128, 128)] * 8,
+        (3, 128, 64),
+        (3, 64, 32),
+        (9, 32, 3),
+    ]
     found = [
         (k.shape[0], *(k.shape[:1:-1] if "up" in v.path else k.shape[2:]))
-        for k, v in zip(kernels(model), (v for v in model.variables if v.name == "kernel"), strict=True)
+        for k, v in zip(
+            kernels(model), (v for v in model.variables if v.name == "kernel"), strict=True
+        )
     ]
     assert found == expected
 
@@ -82,7 +96,14 @@ def unet_parameters(filters):
     f = filters
     down = [(3, f), (f, 2 * f), (2 * f, 4 * f), (4 * f, 8 * f), *[(8 * f, 8 * f)] * 4]
     # each ascending layer but the innermost also takes the skip
-    up = [(8 * f, 8 * f), *[(16 * f, 8 * f)] * 3, (16 * f, 4 * f), (8 * f, 2 * f), (4 * f, f), (2 * f, 3)]
+    up = [
+        (8 * f, 8 * f),
+        *[(16 * f, 8 * f)] * 3,
+        (16 * f, 4 * f),
+        (8 * f, 2 * f),
+        (4 * f, f),
+        (2 * f, 3),
+    ]
     return sum(16 * inputs * outputs + outputs for inputs, outputs in down + up)
 
 
@@ -100,7 +121,9 @@ def test_the_unet_halves_down_to_one_pixel():
     widths = [sized.get_layer(f"down{level}").output.shape[-1] for level in range(1, 8)]
     assert widths == [2, 4, 8, 16, 16, 16, 16]
     normalized = {layer.name for layer in model.layers if isinstance(layer, InstanceNormalization)}
-    assert normalized == {f"down{n}_norm" for n in range(2, 7)} | {f"up{n}_norm" for n in range(2, 8)}
+    assert normalized == {f"down{n}_norm" for n in range(2, 7)} | {
+        f"up{n}_norm" for n in range(2, 8)
+    }
 
 
 def test_patchgan_numbers():
@@ -109,7 +132,13 @@ def test_patchgan_numbers():
     assert model.compute_output_shape((1, 256, 256, 3)) == (1, 30, 30, 1)
     normalized = [layer.name for layer in model.layers if isinstance(layer, InstanceNormalization)]
     assert normalized == ["conv2_norm", "conv3_norm", "conv4_norm"]
-    assert [k.shape[2:] for k in kernels(model)] == [(3, 64), (64, 128), (128, 256), (256, 512), (512, 1)]
+    assert [k.shape[2:] for k in kernels(model)] == [
+        (3, 64),
+        (64, 128),
+        (128, 256),
+        (256, 512),
+        (512, 1),
+    ]
 
 
 def test_pixel_discriminator_sees_one_pixel():
@@ -119,7 +148,9 @@ def test_pixel_discriminator_sees_one_pixel():
     assert networks.minimum_size_px("pixel", n_layers=6) == 1
 
 
-@pytest.mark.parametrize(("n_layers", "side"), [(1, 16), (2, 34), (3, 70), (4, 142), (5, 286), (6, 574)])
+@pytest.mark.parametrize(
+    ("n_layers", "side"), [(1, 16), (2, 34), (3, 70), (4, 142), (5, 286), (6, 574)]
+)
 def test_receptive_field_by_gradient(n_layers, side):
     """One central logit of a discriminator of ones depends on exactly a square of this side.
 
@@ -160,7 +191,9 @@ def test_minimum_size_is_the_smallest_that_works(n_layers):
 @pytest.mark.parametrize("shape", [(8, 12, 3), (9, 7, 3)])
 def test_strided_convolutions_pad_all_four_sides(shape):
     model = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
-    x, y, kernel, bias = layer_io(keras.Model(model.input, model.get_layer("down2").output), "down1", image(*shape))
+    x, y, kernel, bias = layer_io(
+        keras.Model(model.input, model.get_layer("down2").output), "down1", image(*shape)
+    )
     x = x[1:-1, 1:-1]  # the layer before pads
     np.testing.assert_allclose(y, convolved(x, kernel, bias, 2, 1), atol=1e-5)
 
@@ -177,7 +210,9 @@ def test_transposed_convolutions_crop_the_first_row_and_column():
     x, y, kernel, bias = layer_io(model, "up1", image(12, 20, 3), output="up1_crop")
     assert kernel.shape == (3, 3, 4, 8)
     assert y.shape == (6, 10, 4)
-    np.testing.assert_allclose(y, transposed(x, kernel, bias, padding=1, output_padding=1), atol=1e-5)
+    np.testing.assert_allclose(
+        y, transposed(x, kernel, bias, padding=1, output_padding=1), atol=1e-5
+    )
 
 
 def test_unet_convolutions_have_padding_one():
@@ -185,7 +220,9 @@ def test_unet_convolutions_have_padding_one():
     x, y, kernel, bias = layer_io(model, "down3", image(128, 128, 3))
     np.testing.assert_allclose(y, convolved(x[1:-1, 1:-1], kernel, bias, 2, 1), atol=1e-5)
     x, y, kernel, bias = layer_io(model, "up4", image(128, 128, 3))
-    np.testing.assert_allclose(y, transposed(x, kernel, bias, padding=1, output_padding=0), atol=1e-5)
+    np.testing.assert_allclose(
+        y, transposed(x, kernel, bias, padding=1, output_padding=0), atol=1e-5
+    )
 
 
 def test_resize_doubles_by_nearest_neighbor_and_mirrors():
@@ -193,7 +230,9 @@ def test_resize_doubles_by_nearest_neighbor_and_mirrors():
     x, y, kernel, bias = layer_io(model, "up1_resize", image(12, 8, 3), output="up1")[:2] + tuple(
         v.numpy() for v in model.get_layer("up1").trainable_variables
     )
-    doubled = np.pad(x.repeat(2, axis=0).repeat(2, axis=1), [(1, 1), (1, 1), (0, 0)], mode="reflect")
+    doubled = np.pad(
+        x.repeat(2, axis=0).repeat(2, axis=1), [(1, 1), (1, 1), (0, 0)], mode="reflect"
+    )
     np.testing.assert_allclose(y, convolved(doubled, kernel, bias, 1, 0), atol=1e-5)
     assert kernel.shape == (3, 3, 8, 4)
 
@@ -205,15 +244,22 @@ def test_first_layer_and_blocks_mirror_the_edges():
     np.testing.assert_array_equal(padded, np.pad(x, [(3, 3), (3, 3), (0, 0)], mode="reflect"))
     np.testing.assert_allclose(y, convolved(padded, kernel, bias, 1, 0), atol=1e-5)
     inner, outer = keras.Model(
-        model.input, [model.get_layer("down2_relu").output, model.get_layer("block1_conv1_pad").output]
+        model.input,
+        [model.get_layer("down2_relu").output, model.get_layer("block1_conv1_pad").output],
     )(x[None])
-    np.testing.assert_array_equal(outer[0], np.pad(inner[0], [(1, 1), (1, 1), (0, 0)], mode="reflect"))
+    np.testing.assert_array_equal(
+        outer[0], np.pad(inner[0], [(1, 1), (1, 1), (0, 0)], mode="reflect")
+    )
 
 
 def test_blocks_add_without_activation():
     model = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
-    outputs = [model.get_layer(name).output for name in ("down2_relu", "block1_conv2_norm", "block1_add")]
-    x, branch, total = (value.numpy() for value in keras.Model(model.input, outputs)(image(1, 8, 8, 3)))
+    outputs = [
+        model.get_layer(name).output for name in ("down2_relu", "block1_conv2_norm", "block1_add")
+    ]
+    x, branch, total = (
+        value.numpy() for value in keras.Model(model.input, outputs)(image(1, 8, 8, 3))
+    )
     np.testing.assert_allclose(total, x + branch, atol=1e-6)
     assert total.min() < 0
     assert model.get_layer("up1").input is model.get_layer("block1_add").output
@@ -232,9 +278,9 @@ def mirrored(x):
 def test_relu_inside_a_block_stands_after_the_padding_and_dropout_before():
     """The rim must mirror the image that was dropped from: drawn after the padding, it would drop others."""
     plain = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
-    norm, padded, activated = seen(plain, "block1_conv1_norm", "block1_conv2_pad", "block1_conv1_relu")(
-        image(2, 8, 12, 3)
-    )
+    norm, padded, activated = seen(
+        plain, "block1_conv1_norm", "block1_conv2_pad", "block1_conv1_relu"
+    )(image(2, 8, 12, 3))
     np.testing.assert_array_equal(padded, mirrored(norm))
     np.testing.assert_array_equal(activated, np.maximum(mirrored(norm), 0))
     assert plain.get_layer("block1_conv2").input is plain.get_layer("block1_conv1_relu").output
@@ -254,7 +300,9 @@ def papers_generator(filters, blocks, dropout=False):
     layers = keras.layers
 
     def pad(x, side):
-        return layers.Lambda(lambda x: tf.pad(x, [[0, 0], [side] * 2, [side] * 2, [0, 0]], "REFLECT"))(x)
+        return layers.Lambda(
+            lambda x: tf.pad(x, [[0, 0], [side] * 2, [side] * 2, [0, 0]], "REFLECT")
+        )(x)
 
     def norm(x):
         return layers.GroupNormalization(groups=-1, epsilon=1e-5, center=False, scale=False)(x)
@@ -282,7 +330,9 @@ def test_the_residual_generator_is_the_papers(dropout):
     model = build_generator("resnet_6blocks", filters=4, blocks=2, seed=0, dropout=dropout)
     plain = papers_generator(4, 2, dropout)
     rng = np.random.default_rng(0)
-    weights = [v.numpy() + 0.1 * rng.normal(size=v.shape) for v in model.trainable_variables]  # biases as well
+    weights = [
+        v.numpy() + 0.1 * rng.normal(size=v.shape) for v in model.trainable_variables
+    ]  # biases as well
     for network in (model, plain):
         for variable, value in zip(network.trainable_variables, weights, strict=True):
             variable.assign(value)
@@ -294,8 +344,13 @@ def test_the_residual_generator_is_the_papers(dropout):
 
 def test_unet_skips_carry_activated_features():
     model = build_generator("unet_128", filters=2, seed=0)
-    outputs = [model.get_layer(name).output for name in ("down1", "down2_leaky_relu", "up2_norm", "up2_join")]
-    raw, activated, risen, joined = (v.numpy() for v in keras.Model(model.input, outputs)(image(1, 128, 128, 3)))
+    outputs = [
+        model.get_layer(name).output
+        for name in ("down1", "down2_leaky_relu", "up2_norm", "up2_join")
+    ]
+    raw, activated, risen, joined = (
+        v.numpy() for v in keras.Model(model.input, outputs)(image(1, 128, 128, 3))
+    )
     assert raw.min() < 0
     np.testing.assert_allclose(activated, np.where(raw > 0, raw, 0.2 * raw), atol=1e-7)
     np.testing.assert_array_equal(joined, np.concatenate([activated, risen], axis=-1))
@@ -315,7 +370,9 @@ def test_wrong_07_leaky_relu_has_slope_two_tenths():
 
 
 def all_different(arrays):
-    return all(a.shape != b.shape or not np.array_equal(a, b) for a, b in itertools.combinations(arrays, 2))
+    return all(
+        a.shape != b.shape or not np.array_equal(a, b) for a, b in itertools.combinations(arrays, 2)
+    )
 
 
 @pytest.mark.parametrize("seed", [0, None])
@@ -367,15 +424,26 @@ def test_batch_normalization_stands_where_instance_normalization_does_with_biase
     """Without a bias: every convolution of the generators but the last; in judges all but those the authors except."""
     cases = [
         (lambda **o: build_generator("resnet_6blocks", filters=2, blocks=2, **o), {"last"}),
-        (lambda **o: build_generator("fast_style", filters=2, blocks=1, upsampling="resize", **o), {"last"}),
+        (
+            lambda **o: build_generator(
+                "fast_style", filters=2, blocks=1, upsampling="resize", **o
+            ),
+            {"last"},
+        ),
         (lambda **o: build_generator("unet_128", filters=1, **o), {"up1"}),
         (lambda **o: build_discriminator(filters=2, **o), {"conv1", "verdict"}),
         (lambda **o: build_discriminator("pixel", filters=2, **o), {"conv1"}),
     ]
     for build, biased in cases:
         batch, instance = build(norm="batch", seed=0), build(seed=0)
-        norms = {layer.name for layer in batch.layers if isinstance(layer, keras.layers.BatchNormalization)}
-        assert norms == {layer.name for layer in instance.layers if isinstance(layer, InstanceNormalization)}
+        norms = {
+            layer.name
+            for layer in batch.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+        }
+        assert norms == {
+            layer.name for layer in instance.layers if isinstance(layer, InstanceNormalization)
+        }
         assert {name for name, has in convolution_biases(batch).items() if has} == biased
         assert all(convolution_biases(instance).values())
         assert [layer.name for layer in batch.layers] == [layer.name for layer in instance.layers]
@@ -384,7 +452,9 @@ def test_batch_normalization_stands_where_instance_normalization_does_with_biase
 def test_batch_normalization_by_hand():
     """In inference by the moving statistics; in training by the batch's, a tenth of which moves them."""
     model = build_discriminator("pixel", filters=2, norm="batch", seed=0)
-    inner = keras.Model(model.input, [model.get_layer("conv2").output, model.get_layer("conv2_norm").output])
+    inner = keras.Model(
+        model.input, [model.get_layer("conv2").output, model.get_layer("conv2_norm").output]
+    )
     gamma, beta, mean, variance = (v.value.numpy() for v in model.get_layer("conv2_norm").weights)
     assert np.abs(gamma - 1).max() < 0.1
     assert gamma.std() > 0
@@ -397,7 +467,9 @@ def test_batch_normalization_by_hand():
     np.testing.assert_allclose(after, (before - mean) / np.sqrt(variance + 1e-5) * gamma, atol=1e-5)
     before, after = (value.numpy() for value in inner(x, training=True))
     own_mean, own_variance = before.mean(axis=(0, 1, 2)), before.var(axis=(0, 1, 2))
-    np.testing.assert_allclose(after, (before - own_mean) / np.sqrt(own_variance + 1e-5) * gamma, atol=1e-5)
+    np.testing.assert_allclose(
+        after, (before - own_mean) / np.sqrt(own_variance + 1e-5) * gamma, atol=1e-5
+    )
     *_, moved_mean, moved_variance = model.get_layer("conv2_norm").get_weights()
     np.testing.assert_allclose(moved_mean, 0.9 * mean + 0.1 * own_mean, rtol=1e-5)
     np.testing.assert_allclose(moved_variance, 0.9 * variance + 0.1 * own_variance, rtol=1e-5)
@@ -431,10 +503,16 @@ def test_batch_normalizations_gammas_differ_and_follow_the_seed():
     ],
 )
 def test_any_size_and_channels(architecture, upsampling):
-    side = networks.size_multiple(architecture)
+    side = networks.size_divisor(architecture)
     residual = {} if architecture.startswith("unet") else {"blocks": 1}
     model = build_generator(
-        architecture, filters=2, input_channels=1, output_channels=2, upsampling=upsampling, seed=0, **residual
+        architecture,
+        filters=2,
+        input_channels=1,
+        output_channels=2,
+        upsampling=upsampling,
+        seed=0,
+        **residual,
     )
     assert model.name == architecture
     height, width = (side, side) if side >= 128 else (3 * side, 4 * side)
@@ -443,7 +521,7 @@ def test_any_size_and_channels(architecture, upsampling):
     assert y.dtype == np.float32
     assert np.abs(y).max() <= 1
     assert np.abs(y).max() > 0
-    assert networks.multiple_of_network(model) == side
+    assert networks.size_divisor_of(model) == side
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
@@ -455,8 +533,13 @@ def test_output_is_float32_under_every_policy(policy):
     ):
         model, exact = build(policy), build("float32")
         exact.set_weights(model.get_weights())
-        assert {layer.compute_dtype for layer in model.layers[1:-1]} == {policy.removeprefix("mixed_")}
-        assert all(v.dtype == ("float64" if policy == "float64" else "float32") for v in model.trainable_variables)
+        assert {layer.compute_dtype for layer in model.layers[1:-1]} == {
+            policy.removeprefix("mixed_")
+        }
+        assert all(
+            v.dtype == ("float64" if policy == "float64" else "float32")
+            for v in model.trainable_variables
+        )
         y = model(x, training=True)
         assert y.dtype == tf.float32
         np.testing.assert_allclose(y, exact(x), atol=0.1 * np.abs(exact(x)).max() + 0.02)
@@ -486,9 +569,14 @@ def test_images_of_a_batch_do_not_see_each_other():
 
 @pytest.mark.parametrize(
     ("architecture", "places"),
-    [("resnet_6blocks", [f"block{n}_dropout" for n in range(1, 7)]), ("unet_128", ["up6_dropout", "up5_dropout"])],
+    [
+        ("resnet_6blocks", [f"block{n}_dropout" for n in range(1, 7)]),
+        ("unet_128", ["up6_dropout", "up5_dropout"]),
+    ],
 )
-def test_dropout_has_its_places_and_names_that_do_not_depend_on_what_was_built_before(architecture, places):
+def test_dropout_has_its_places_and_names_that_do_not_depend_on_what_was_built_before(
+    architecture, places
+):
     models = [build_generator(architecture, filters=1, dropout=True, seed=0) for _ in range(2)]
     dropouts = [layer for layer in models[0].layers if isinstance(layer, keras.layers.Dropout)]
     assert [layer.name for layer in dropouts] == places
@@ -505,8 +593,12 @@ def test_dropout_acts_in_training_only():
 
 def test_every_layer_is_named_by_us():
     cases = [("fast_style", "transposed"), ("unet_128", "resize")]
-    networks_made = [build_generator(a, filters=1, seed=0, upsampling=u, dropout=True) for a, u in cases]
-    networks_made += [build_discriminator(a, filters=1, seed=0) for a in networks.DISCRIMINATOR_ARCHITECTURES]
+    networks_made = [
+        build_generator(a, filters=1, seed=0, upsampling=u, dropout=True) for a, u in cases
+    ]
+    networks_made += [
+        build_discriminator(a, filters=1, seed=0) for a in networks.DISCRIMINATOR_ARCHITECTURES
+    ]
     for model in networks_made:
         parts = {part for layer in model.layers for part in layer.name.split("_")}
         assert not {part for part in parts if part.isdigit()}
@@ -514,11 +606,15 @@ def test_every_layer_is_named_by_us():
 
 
 # Keras 3.15 saves variables through np.array(variable), whose copy keyword they lack
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
 @pytest.mark.parametrize("kind", ["transposed", "resize", "batch", "patch"])
 def test_saved_networks_answer_the_same(kind, tmp_path):
     model = {
-        "transposed": lambda: build_generator("resnet_6blocks", filters=2, blocks=1, dropout=True, norm_affine=True),
+        "transposed": lambda: build_generator(
+            "resnet_6blocks", filters=2, blocks=1, dropout=True, norm_affine=True
+        ),
         "resize": lambda: build_generator(
             "fast_style", filters=1, blocks=1, upsampling="resize", dtype_policy="mixed_bfloat16"
         ),
@@ -531,27 +627,50 @@ def test_saved_networks_answer_the_same(kind, tmp_path):
     np.testing.assert_array_equal(loaded(x), model(x))
     assert loaded.name == model.name
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
-    assert [layer.compute_dtype for layer in loaded.layers] == [layer.compute_dtype for layer in model.layers]
+    assert [layer.compute_dtype for layer in loaded.layers] == [
+        layer.compute_dtype for layer in model.layers
+    ]
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: build_generator("resnet"), "architecture must be one of resnet_9blocks, .*; got 'resnet'"),
-        (lambda: build_generator("fast_style", upsampling="bicubic"), "upsampling must be one of transposed, resize"),
-        (lambda: build_generator("fast_style", norm="none"), "norm must be one of instance, batch; got 'none'"),
-        (lambda: build_discriminator(norm="batch", norm_affine=True), "norm_affine is for instance normalization"),
+        (
+            lambda: build_generator("resnet"),
+            "architecture must be one of resnet_9blocks, .*; got 'resnet'",
+        ),
+        (
+            lambda: build_generator("fast_style", upsampling="bicubic"),
+            "upsampling must be one of transposed, resize",
+        ),
+        (
+            lambda: build_generator("fast_style", norm="none"),
+            "norm must be one of instance, batch; got 'none'",
+        ),
+        (
+            lambda: build_discriminator(norm="batch", norm_affine=True),
+            "norm_affine is for instance normalization",
+        ),
         (lambda: build_generator("fast_style", filters=0), "filters must be at least 1, got 0"),
         (lambda: build_generator("fast_style", blocks=0), "blocks must be at least 1, got 0"),
         (lambda: build_generator("unet_128", blocks=3), "unet_128 was given blocks=3"),
         (lambda: build_generator("unet_128", long_skips=True), "unet_128 has skips of its own"),
-        (lambda: build_generator("fast_style", input_channels=0), "input_channels must be at least 1, got 0"),
-        (lambda: build_discriminator("conv"), "architecture must be one of patch, pixel; got 'conv'"),
+        (
+            lambda: build_generator("fast_style", input_channels=0),
+            "input_channels must be at least 1, got 0",
+        ),
+        (
+            lambda: build_discriminator("conv"),
+            "architecture must be one of patch, pixel; got 'conv'",
+        ),
         (lambda: build_discriminator(n_layers=7), "n_layers must be from 1 to 6, got 7"),
         (lambda: build_discriminator(filters=-1), "filters must be at least 1, got -1"),
         (lambda: networks.receptive_field_px(0), "n_layers must be from 1 to 6, got 0"),
-        (lambda: networks.size_multiple("patch"), "architecture must be one of"),
-        (lambda: networks.minimum_size_px("patch", n_layers=9), "n_layers must be from 1 to 6, got 9"),
+        (lambda: networks.size_divisor("patch"), "architecture must be one of"),
+        (
+            lambda: networks.minimum_size_px("patch", n_layers=9),
+            "n_layers must be from 1 to 6, got 9",
+        ),
     ],
 )
 def test_impossible_networks_are_refused(call, message):
@@ -560,8 +679,10 @@ def test_impossible_networks_are_refused(call, message):
 
 
 def test_sizes_by_name():
-    assert {name: networks.size_multiple(name) for name in networks.ARCHITECTURES} == {
+    assert {name: networks.size_divisor(name) for name in networks.ARCHITECTURES} == {
         "resnet_9blocks": 4, "resnet_6blocks": 4, "fast_style": 4, "unet_256": 256, "unet_128": 128,
     }  # fmt: skip
     assert networks.minimum_size_px() == 24
-    assert math.prod(build_discriminator(filters=1, seed=0).compute_output_shape((1, 70, 70, 3))) == 36
+    assert (
+        math.prod(build_discriminator(filters=1, seed=0).compute_output_shape((1, 70, 70, 3))) == 36
+    )

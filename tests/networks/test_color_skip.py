@@ -3,28 +3,31 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.model.gradients import forgetful
+from cyclegan_tf.model.gradients import rematerialized_call
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import color_skip as colors
-from cyclegan_tf.networks.builders import in_float32
-from cyclegan_tf.networks.color_skip import ColourSkip, Moments, before_tanh, moments, transfer
+from cyclegan_tf.networks.builders import as_float32
+from cyclegan_tf.networks.color_skip import ColourSkip, Moments, approx_atanh, moments, transfer
 
 
 def images(seed, count=3, channels=3, height=9, width=7):
     """Random ones whose channels go together."""
     rng = np.random.default_rng(seed)
     mixing = rng.uniform(-0.3, 0.5, (channels, channels))
-    return [np.clip(rng.normal(0.1, 0.6, (height, width, channels)) @ mixing, -1, 1) for _ in range(count)]
+    return [
+        np.clip(rng.normal(0.1, 0.6, (height, width, channels)) @ mixing, -1, 1)
+        for _ in range(count)
+    ]
 
 
 def test_the_curve_undoes_the_tanh():
     x = np.linspace(-1, 1, 501)
-    np.testing.assert_allclose(np.tanh(before_tanh(x)), 0.97 * x, atol=0.041)
+    np.testing.assert_allclose(np.tanh(approx_atanh(x)), 0.97 * x, atol=0.041)
 
 
 def test_moments_are_those_of_all_pixels_together():
     several = [*images(1), *images(2, count=1, height=30)]
-    pixels = np.concatenate([before_tanh(image).reshape(-1, 3) for image in several])
+    pixels = np.concatenate([approx_atanh(image).reshape(-1, 3) for image in several])
     found = moments(iter(several))
     np.testing.assert_allclose(found.mean, pixels.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(pixels.T, bias=True), atol=1e-12)
@@ -40,7 +43,9 @@ def test_the_transferred_colors_have_the_targets_mean_and_covariance():
     matrix, offset = transfer(source, target)
     np.testing.assert_allclose(matrix @ source.mean + offset, target.mean, atol=1e-12)
     # 1e-4 on the source's variances keeps the inverse finite
-    np.testing.assert_allclose(matrix @ source.covariance @ matrix.T, target.covariance, rtol=0.02, atol=2e-3)
+    np.testing.assert_allclose(
+        matrix @ source.covariance @ matrix.T, target.covariance, rtol=0.02, atol=2e-3
+    )
 
 
 def test_the_transfer_is_the_one_that_moves_colors_least():
@@ -74,7 +79,8 @@ def test_a_domain_of_one_color_gives_finite_numbers():
 
 
 @pytest.mark.parametrize(
-    ("stretch", "strength"), [([1.0, 1.0, 1.0], 1.0), ([0.5, 1.0, 1.5], 2.0), ([0.5, 3.0, 1.0], 3.0)]
+    ("stretch", "strength"),
+    [([1.0, 1.0, 1.0], 1.0), ([0.5, 1.0, 1.5], 2.0), ([0.5, 3.0, 1.0], 3.0)],
 )
 def test_strength_is_the_largest_stretch_either_way(stretch, strength):
     turned, _ = np.linalg.qr(np.random.default_rng(13).normal(size=(3, 3)))
@@ -85,8 +91,8 @@ def test_the_layer_starts_as_nothing_then_as_the_transfer():
     layer, x = ColourSkip(2), np.stack(images(9)).astype(np.float32)
     assert not np.any(layer(x))
     matrix, offset = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]]), np.array([0.25, -1.0])
-    layer.set_start(matrix, offset)
-    np.testing.assert_allclose(layer(x), before_tanh(x) @ matrix.T + offset, atol=1e-5)
+    layer.initialize(matrix, offset)
+    np.testing.assert_allclose(layer(x), approx_atanh(x) @ matrix.T + offset, atol=1e-5)
 
 
 def test_what_is_trained_moves_at_a_pace():
@@ -94,7 +100,7 @@ def test_what_is_trained_moves_at_a_pace():
     layer(x)
     layer.kernel_moved.assign(np.ones((1, 1, 2, 1)))
     assert not np.any(layer(x))  # no start, no pace
-    layer.set_start(np.zeros((1, 1)), np.zeros(1))
+    layer.initialize(np.zeros((1, 1)), np.zeros(1))
     layer.kernel_moved.assign(np.array([0.02, 0.0]).reshape(1, 1, 2, 1))
     np.testing.assert_allclose(layer(x), [[[[50 * 0.02 * 0.5]]]], rtol=1e-6)
     assert [v.name for v in layer.trainable_variables] == ["kernel_moved", "bias_moved"]
@@ -102,21 +108,27 @@ def test_what_is_trained_moves_at_a_pace():
 
 def test_the_layer_comes_back_from_its_config():
     layer = ColourSkip.from_config(ColourSkip(5, name="a").get_config())
-    assert (layer.channels, layer.name, layer(np.zeros((1, 2, 2, 3))).shape) == (5, "a", (1, 2, 2, 5))
+    assert (layer.channels, layer.name, layer(np.zeros((1, 2, 2, 3))).shape) == (
+        5,
+        "a",
+        (1, 2, 2, 5),
+    )
 
 
 def built(**options):
-    network = networks.build_generator("resnet_6blocks", filters=2, blocks=1, colour_skip=True, seed=3, **options)
+    network = networks.build_generator(
+        "resnet_6blocks", filters=2, blocks=1, colour_skip=True, seed=3, **options
+    )
     last = network.get_layer("last")
     last.set_weights([np.zeros_like(weight) for weight in last.get_weights()])
-    network.get_layer("colour_skip").set_start(np.eye(3), np.zeros(3))
+    network.get_layer("colour_skip").initialize(np.eye(3), np.zeros(3))
     return network
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_a_generator_whose_chain_is_silent_shows_the_colors_alone(policy):
     x = np.stack(images(10, height=16, width=16)).astype(np.float32)
-    np.testing.assert_allclose(built(dtype_policy=policy)(x), np.tanh(before_tanh(x)), atol=1e-5)
+    np.testing.assert_allclose(built(dtype_policy=policy)(x), np.tanh(approx_atanh(x)), atol=1e-5)
 
 
 def test_a_unet_has_it_too():
@@ -125,18 +137,26 @@ def test_a_unet_has_it_too():
 
 
 def test_a_copy_in_float32_and_a_saved_one_give_the_same(tmp_path):
-    network, x = built(dtype_policy="mixed_bfloat16"), np.stack(images(11, height=16, width=16)).astype(np.float32)
+    network, x = (
+        built(dtype_policy="mixed_bfloat16"),
+        np.stack(images(11, height=16, width=16)).astype(np.float32),
+    )
     network.save(tmp_path / "a.keras")
-    for other in (in_float32(network), keras.saving.load_model(tmp_path / "a.keras")):
+    for other in (as_float32(network), keras.saving.load_model(tmp_path / "a.keras")):
         np.testing.assert_allclose(other(x), network(x), atol=1e-6)
 
 
 def test_forgetting_changes_neither_outputs_nor_gradients():
-    network = networks.build_generator("resnet_6blocks", filters=2, blocks=2, colour_skip=True, seed=3)
-    network.get_layer("colour_skip").set_start(*transfer(moments(images(3)), moments(images(4))))
+    network = networks.build_generator(
+        "resnet_6blocks", filters=2, blocks=2, colour_skip=True, seed=3
+    )
+    network.get_layer("colour_skip").initialize(*transfer(moments(images(3)), moments(images(4))))
     x = tf.constant(np.stack(images(12, height=16, width=16)).astype(np.float32))
     found = []
-    for call in (lambda: network(x, training=True), lambda: forgetful(network, x, training=True)):
+    for call in (
+        lambda: network(x, training=True),
+        lambda: rematerialized_call(network, x, training=True),
+    ):
         with tf.GradientTape() as tape:
             output = call()
             loss = tf.reduce_sum(tf.square(output - 0.3))
@@ -148,7 +168,7 @@ def test_forgetting_changes_neither_outputs_nor_gradients():
 
 def test_pace_lets_a_color_change_sign_within_some_hundred_steps():
     """Adam's step is about the learning rate, 2e-4 in the paper."""
-    assert 300 * 2e-4 * colors.PACE > 2
+    assert 300 * 2e-4 * colors.LEARNING_RATE_MULTIPLIER > 2
 
 
 def test_without_a_start_training_leaves_it_nothing():

@@ -58,7 +58,12 @@ def gradient_operations(layer, shape, training=True):
         return tape.gradient(total, sources)
 
     spec = tf.TensorSpec(shape, layer.compute_dtype)
-    return [op.type for op in tf.function(run, autograph=False).get_concrete_function(spec).graph.get_operations()]
+    return [
+        op.type
+        for op in tf.function(run, autograph=False)
+        .get_concrete_function(spec)
+        .graph.get_operations()
+    ]
 
 
 def assert_alike(found, expected, tolerance):
@@ -118,7 +123,9 @@ def test_the_kernel_gradient_is_the_sum_over_the_places_it_visits():
     kernel, bias = tape.gradient(total, [ours.kernel.value, ours.bias.value])
     for i, j in itertools.product(range(3), range(3)):
         expected = np.einsum("nyxc,nyxf->cf", x[:, i : i + 2, j : j + 4], upstream)
-        np.testing.assert_allclose(kernel[i, j], expected, rtol=1e-10, atol=1e-10, err_msg=f"{i}, {j}")
+        np.testing.assert_allclose(
+            kernel[i, j], expected, rtol=1e-10, atol=1e-10, err_msg=f"{i}, {j}"
+        )
     np.testing.assert_allclose(bias, upstream.sum((0, 1, 2)), rtol=1e-10)
 
 
@@ -151,7 +158,17 @@ def test_second_derivatives_are_those_of_keras():
         ((1, 5, 6, WIDE), {"kernel": (3, 1)}),
         ((2, 5, 6, 2 * WIDE), {"groups": 2, "filters": 2 * WIDE}),
     ],
-    ids=["narrow_in", "narrow_out", "stride", "same", "dilation", "no_bias", "1x1", "3x1", "groups"],
+    ids=[
+        "narrow_in",
+        "narrow_out",
+        "stride",
+        "same",
+        "dilation",
+        "no_bias",
+        "1x1",
+        "3x1",
+        "groups",
+    ],
 )
 def test_everything_else_goes_the_plain_way(shape, options):
     ours, plain = pair(shape[-1], dtype="float32", **options)
@@ -185,7 +202,10 @@ def test_bfloat16_gradients_are_near_those_of_float32(images):
     for variable, other in zip(exact.weights, half.weights, strict=True):
         variable.assign(representable(*variable.shape, seed=3))
         other.assign(variable)
-    x, upstream = representable(images, 18, 16, WIDE, seed=0), representable(images, 16, 14, WIDE, seed=1)
+    x, upstream = (
+        representable(images, 18, 16, WIDE, seed=0),
+        representable(images, 16, 14, WIDE, seed=1),
+    )
     both = []
     for layer in (half, exact):
         values, towards = tf.cast(x, layer.compute_dtype), tf.cast(upstream, layer.compute_dtype)
@@ -212,13 +232,17 @@ def test_the_same_compiled_by_xla():
 
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(tf.sin(plain(x)))
-    for a, b in zip(compiled(x), tape.gradient(total, [plain.kernel.value, plain.bias.value]), strict=True):
+    for a, b in zip(
+        compiled(x), tape.gradient(total, [plain.kernel.value, plain.bias.value]), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 def operations(layer, training, shape):
     graph = tf.function(lambda x: layer(x, training=training), autograph=False)
-    return [op.type for op in graph.get_concrete_function(tf.TensorSpec(shape)).graph.get_operations()]
+    return [
+        op.type for op in graph.get_concrete_function(tf.TensorSpec(shape)).graph.get_operations()
+    ]
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 6, WIDE), (None, None, None, WIDE)])
@@ -240,7 +264,11 @@ def test_config_is_that_of_keras():
 
 def test_both_layers_are_saved_and_loaded(tmp_path):
     model = keras.Sequential(
-        [keras.Input((None, None, 3)), Convolution2D(4, 3, name="wide", dtype="mixed_bfloat16"), CropFirst2D()]
+        [
+            keras.Input((None, None, 3)),
+            Convolution2D(4, 3, name="wide", dtype="mixed_bfloat16"),
+            CropFirst2D(),
+        ]
     )
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -288,5 +316,7 @@ def test_the_crop_knows_its_output_shape():
     layer = CropFirst2D()
     assert tuple(layer.compute_output_shape((None, 4, None, 3))) == (None, 3, None, 3)
     assert tuple(layer(keras.Input((None, 6, 2))).shape) == (None, None, 5, 2)
-    graph = tf.function(lambda x: layer(x, training=True)).get_concrete_function(tf.TensorSpec((None, 4, None, 3)))
+    graph = tf.function(lambda x: layer(x, training=True)).get_concrete_function(
+        tf.TensorSpec((None, 4, None, 3))
+    )
     assert graph.structured_outputs.shape.as_list() == [None, 3, None, 3]

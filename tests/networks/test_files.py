@@ -24,7 +24,9 @@ def test_is_the_same_network_for_any_size(tmp_path):
         assert opened.name == "generator_xy"
         np.testing.assert_allclose(opened(image()), made(image()), atol=1e-6)
     assert np.abs(np.asarray(made(image()))).max() > 0.2
-    assert [v.path for v in opened.variables] == [v.path for v in open_trainable(tmp_path / "n.keras").variables]
+    assert [v.path for v in opened.variables] == [
+        v.path for v in open_trainable(tmp_path / "n.keras").variables
+    ]
 
 
 def test_a_layer_may_be_called_twice(tmp_path):
@@ -32,7 +34,9 @@ def test_a_layer_may_be_called_twice(tmp_path):
     twice = keras.layers.Conv2D(3, 3, padding="same", activation="tanh", name="twice")
     made = keras.Model(inputs, twice(twice(inputs)))
     made.save(tmp_path / "n.keras")
-    np.testing.assert_allclose(open_trainable(tmp_path / "n.keras")(image()), made(image()), atol=1e-6)
+    np.testing.assert_allclose(
+        open_trainable(tmp_path / "n.keras")(image()), made(image()), atol=1e-6
+    )
     assert open_trainable(tmp_path / "n.keras", "mixed_bfloat16")(image()).dtype == "float32"
 
 
@@ -44,10 +48,14 @@ def test_output_is_float32_under_every_policy(tmp_path, policy):
     out = opened(image())
     assert out.dtype == "float32"
     assert 1e-7 < np.abs(np.asarray(out) - np.asarray(made(image()))).max() < 0.1
-    assert [v.path for v in opened.variables] == [v.path for v in open_trainable(tmp_path / "n.keras").variables]
+    assert [v.path for v in opened.variables] == [
+        v.path for v in open_trainable(tmp_path / "n.keras").variables
+    ]
 
 
-@pytest.mark.parametrize("options", [{"colour_skip": True, "upsampling": "resize", "long_skips": True}, {}])
+@pytest.mark.parametrize(
+    "options", [{"colour_skip": True, "upsampling": "resize", "long_skips": True}, {}]
+)
 def test_a_network_of_ours_computes_where_it_did(tmp_path, options):
     ours = networks.build_generator("resnet_6blocks", filters=2, blocks=1, seed=0, **options)
     ours.save(tmp_path / "n.keras")
@@ -66,7 +74,9 @@ def test_random_layers_draw_by_the_seed_and_their_states_have_names_that_stay(tm
     drawn = []
     for seed in (1, 1, 2):
         opened = open_trainable(tmp_path / "n.keras", seed=seed)
-        assert [v.path for v in opened.variables if "seed" in v.path] == ["drop/seed_generator_state"]
+        assert [v.path for v in opened.variables if "seed" in v.path] == [
+            "drop/seed_generator_state"
+        ]
         drawn.append(np.asarray(opened(image(), training=True)))
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert np.abs(drawn[0] - drawn[2]).max() > 0.01
@@ -75,7 +85,12 @@ def test_random_layers_draw_by_the_seed_and_their_states_have_names_that_stay(tm
 def test_facts(tmp_path):
     foreign.save(tmp_path / "n.keras", channels=(1, 3), batch_norm=True)
     found = facts(tmp_path / "n.keras")
-    assert (found.input_channels, found.output_channels, found.multiple_px, found.norm) == (1, 3, 4, "batch")
+    assert (found.input_channels, found.output_channels, found.size_divisor_px, found.norm) == (
+        1,
+        3,
+        4,
+        "batch",
+    )
     foreign.save(tmp_path / "n.keras")
     assert facts(tmp_path / "n.keras").norm == "instance"  # the file is another now
     with pytest.raises(UserError, match=r"gone\.keras cannot be read: No such file"):
@@ -99,7 +114,9 @@ def test_what_is_no_network_of_images_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         open_network(tmp_path / "gone.keras")
     (tmp_path / "n.h5").touch()
-    with pytest.raises(UserError, match=r"not a \.keras file; python -m cyclegan_tf\.convert makes one"):
+    with pytest.raises(
+        UserError, match=r"not a \.keras file; python -m cyclegan_tf\.convert makes one"
+    ):
         open_network(tmp_path / "n.h5")
     (tmp_path / "n.keras").write_text("not a zip")
     with pytest.raises(UserError, match="cannot be loaded"):
@@ -117,7 +134,10 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path):
     flat = keras.layers.Dense(192)(keras.layers.Flatten()(inputs))
     keras.Model(inputs, keras.layers.Reshape((8, 8, 3))(flat)).save(file)
     refused(file, "does not take images of any size")
-    twins = [keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1, name="c")]) for _ in range(2)]
+    twins = [
+        keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1, name="c")])
+        for _ in range(2)
+    ]
     inputs = keras.Input((None, None, 3))
     keras.Model(inputs, twins[1](twins[0](inputs))).save(file)
     refused(file, "2 names belong to several weights, such as c/kernel")

@@ -12,9 +12,13 @@ def layers_of(variables):
     return {variable.path.split("/")[0] for variable in variables}
 
 
-@pytest.mark.parametrize("norm", [{"norm_affine": True}, {"norm": "batch"}], ids=["instance", "batch"])
+@pytest.mark.parametrize(
+    "norm", [{"norm_affine": True}, {"norm": "batch"}], ids=["instance", "batch"]
+)
 def test_of_a_residual_generator_all_before_the_blocks(norm):
-    network = build_generator("resnet_6blocks", filters=2, blocks=2, colour_skip=True, seed=0, **norm)
+    network = build_generator(
+        "resnet_6blocks", filters=2, blocks=2, colour_skip=True, seed=0, **norm
+    )
     every = layers_of(network.variables)
     freeze_encoder(network)
     frozen = {"first", "first_norm", "down1", "down1_norm", "down2", "down2_norm"}
@@ -51,7 +55,9 @@ def test_of_a_network_of_any_make_all_up_to_the_last_halving_and_its_norm():
 
 
 def test_within_a_model_within_the_model_it_is_the_whole_of_it():
-    inner = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, 2, "same")], name="down")
+    inner = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, 2, "same")], name="down"
+    )
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(4, 3, padding="same", name="middle")(inner(inputs))
     outputs = keras.layers.Conv2DTranspose(3, 3, 2, "same", name="up")(x)

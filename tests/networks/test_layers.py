@@ -29,7 +29,9 @@ def noise(*shape, seed=0, offset=0.0):
 @pytest.mark.parametrize("images", [1, 2, 3])
 def test_normalizes_each_channel_of_each_image(images, training):
     x = noise(images, 7, 5, 4) * [1, 5, 0.1, 20] + [0, 3, -1, 50]
-    np.testing.assert_allclose(InstanceNormalization()(x, training=training), normalized(np.float32(x)), atol=1e-5)
+    np.testing.assert_allclose(
+        InstanceNormalization()(x, training=training), normalized(np.float32(x)), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
@@ -42,13 +44,23 @@ def test_epsilon_is_exact_where_it_matters(training, epsilon):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
-    ("known", "jit"), [((1, 6, 5, 3), False), ((4, 6, 5, 3), False), ((None,) * 3 + (3,), False), ((4, 6, 5, 3), True)]
+    ("known", "jit"),
+    [
+        ((1, 6, 5, 3), False),
+        ((4, 6, 5, 3), False),
+        ((None,) * 3 + (3,), False),
+        ((4, 6, 5, 3), True),
+    ],
 )
 def test_the_same_inside_a_graph(known, training, jit):
     layer = InstanceNormalization()
     x = noise(known[0] or 3, 6, 5, 3)
     layer.build(x.shape)
-    graph = tf.function(lambda x: layer(x, training=training), input_signature=[tf.TensorSpec(known)], jit_compile=jit)
+    graph = tf.function(
+        lambda x: layer(x, training=training),
+        input_signature=[tf.TensorSpec(known)],
+        jit_compile=jit,
+    )
     np.testing.assert_allclose(graph(x), normalized(x), atol=1e-5)
 
 
@@ -83,7 +95,9 @@ def test_a_constant_image_becomes_zero(level, training):
     ],
 )
 def test_statistics_are_exact_under_every_policy(policy, output, tolerance, training):
-    layer = InstanceNormalization(scale=True, center=True, gamma_initializer=keras.initializers.Constant(1.001))
+    layer = InstanceNormalization(
+        scale=True, center=True, gamma_initializer=keras.initializers.Constant(1.001)
+    )
     layer = InstanceNormalization.from_config({**layer.get_config(), "dtype": policy})
     # in bfloat16 these levels are exact, but sums of them are not: half-precision statistics would be useless
     x = np.random.default_rng(0).choice([128.0, 129.0, 130.0], size=(2, 32, 32, 3))
@@ -96,7 +110,9 @@ def test_statistics_are_exact_under_every_policy(policy, output, tolerance, trai
 
 def derivatives(layer, x, upstream, direction, training):
     """(first, second): d<upstream, sin y>/dx, and the derivative of its product with `direction`."""
-    x, upstream, direction = (tf.constant(value, layer.compute_dtype) for value in (x, upstream, direction))
+    x, upstream, direction = (
+        tf.constant(value, layer.compute_dtype) for value in (x, upstream, direction)
+    )
     with tf.GradientTape() as outer:
         outer.watch(x)
         with tf.GradientTape() as inner:
@@ -112,7 +128,10 @@ def derivatives(layer, x, upstream, direction, training):
 @pytest.mark.parametrize("training", [False, True])
 def test_first_and_second_gradients_match_float64(training, images, affine):
     def layer(dtype):
-        options = {"gamma_initializer": keras.initializers.Constant(1.3), "beta_initializer": "ones"}
+        options = {
+            "gamma_initializer": keras.initializers.Constant(1.3),
+            "beta_initializer": "ones",
+        }
         return InstanceNormalization(center=affine, scale=affine, dtype=dtype, **options)
 
     x, upstream, direction = (noise(images, 5, 6, 3, seed=seed) for seed in range(3))
@@ -132,10 +151,14 @@ def test_the_float64_gradients_are_those_of_finite_differences():
     def ahead(step):
         return float(tf.reduce_sum(upstream * tf.sin(layer(x + step * probe))))
 
-    np.testing.assert_allclose((first * probe).sum(), (ahead(1e-5) - ahead(-1e-5)) / 2e-5, rtol=1e-7)
+    np.testing.assert_allclose(
+        (first * probe).sum(), (ahead(1e-5) - ahead(-1e-5)) / 2e-5, rtol=1e-7
+    )
     forward, _ = derivatives(layer, x + 1e-5 * probe, upstream, direction, training=False)
     backward, _ = derivatives(layer, x - 1e-5 * probe, upstream, direction, training=False)
-    np.testing.assert_allclose((second * probe).sum(), (direction * (forward - backward)).sum() / 2e-5, rtol=1e-6)
+    np.testing.assert_allclose(
+        (second * probe).sum(), (direction * (forward - backward)).sum() / 2e-5, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -201,7 +224,9 @@ def test_mirrors_like_numpy(padding, training):
     layer = ReflectionPadding2D(padding)
     np.testing.assert_array_equal(layer(x, training=training), expected)
     assert layer.compute_output_shape((None, 5, None, 3)) == (None, 5 + 2 * height, None, 3)
-    unknown = tf.function(lambda x: layer(x, training=training), input_signature=[tf.TensorSpec((None,) * 3 + (3,))])
+    unknown = tf.function(
+        lambda x: layer(x, training=training), input_signature=[tf.TensorSpec((None,) * 3 + (3,))]
+    )
     np.testing.assert_array_equal(unknown(x), expected)
 
 
@@ -233,7 +258,9 @@ def test_the_gradient_of_padding_folds_the_mirrored_pixels_back():
         tape.watch(x)
         total = tf.reduce_sum(ReflectionPadding2D(1)(x, training=True))
     # row 1 of 3 is seen by itself and from beyond both edges
-    np.testing.assert_array_equal(tape.gradient(total, x)[0, :, :, 0], [[1, 3, 1], [3, 9, 3], [1, 3, 1]])
+    np.testing.assert_array_equal(
+        tape.gradient(total, x)[0, :, :, 0], [[1, 3, 1], [3, 9, 3], [1, 3, 1]]
+    )
 
 
 def padding_gradients(upstream, training, known):
@@ -262,7 +289,9 @@ def folded(upstream):
     return whole
 
 
-@pytest.mark.parametrize("sides", [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (3, 5), (5, 4), (4, 4), (9, 6), (7, 9)])
+@pytest.mark.parametrize(
+    "sides", [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (3, 5), (5, 4), (4, 4), (9, 6), (7, 9)]
+)
 @pytest.mark.parametrize("images", [1, 2, 3])
 def test_fast_padding_folds_the_rim_back_exactly(images, sides):
     # whole numbers add up without rounding in any order
@@ -276,14 +305,19 @@ def test_fast_padding_folds_the_rim_back_exactly(images, sides):
     assert "MirrorPadGrad" not in types, "the slow route was taken"
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14), ("bfloat16", 0.04)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14), ("bfloat16", 0.04)]
+)
 @pytest.mark.parametrize("images", [None, 2])
 def test_fast_padding_in_every_precision_and_for_unknown_batches(images, dtype, tolerance):
     upstream = tf.constant(noise(2, 5, 7, 3), dtype)
     fast, _ = padding_gradients(upstream, True, (images, 3, 5, 3))
     assert fast.dtype == dtype
     np.testing.assert_allclose(
-        tf.cast(fast, "float64"), folded(tf.cast(upstream, "float64")), rtol=tolerance, atol=tolerance
+        tf.cast(fast, "float64"),
+        folded(tf.cast(upstream, "float64")),
+        rtol=tolerance,
+        atol=tolerance,
     )
 
 
@@ -320,7 +354,9 @@ def test_the_gradient_of_padding_leaves_the_upstream_alone():
 def operations_of_both(training=False):
     """Types of the operations of normalization and padding traced here and now."""
     norm, pad = InstanceNormalization(), ReflectionPadding2D(1)
-    graph = tf.function(lambda x: norm(pad(x, training=training), training=training), autograph=False)
+    graph = tf.function(
+        lambda x: norm(pad(x, training=training), training=training), autograph=False
+    )
     graph = graph.get_concrete_function(tf.TensorSpec((1, 4, 5, 3))).graph
     return {op.type for op in graph.get_operations()}
 
@@ -335,7 +371,10 @@ def test_fast_routes_change_the_operations_but_not_the_numbers():
     assert not is_fast(operations_of_both())
     assert is_fast(operations_of_both(training=True))
     x = noise(2, 5, 6, 3, offset=2.0)
-    layers = [InstanceNormalization(center=True, scale=True, beta_initializer="ones"), ReflectionPadding2D(1)]
+    layers = [
+        InstanceNormalization(center=True, scale=True, beta_initializer="ones"),
+        ReflectionPadding2D(1),
+    ]
     expected = [layer(x) for layer in layers]
     with fast_routes():
         assert is_fast(operations_of_both())
@@ -374,7 +413,9 @@ def test_what_is_exported_holds_plain_operations_only(tmp_path):
     served = tf.saved_model.load(str(tmp_path / "exported")).signatures["serving_default"]
     definition = served.graph.as_graph_def()
     types = {
-        node.op for nodes in (definition.node, *(f.node_def for f in definition.library.function)) for node in nodes
+        node.op
+        for nodes in (definition.node, *(f.node_def for f in definition.library.function))
+        for node in nodes
     }
     assert "MirrorPad" in types
     assert not [t for t in types if "FusedBatchNorm" in t]
@@ -382,12 +423,18 @@ def test_what_is_exported_holds_plain_operations_only(tmp_path):
 
 def test_padding_keeps_half_precision():
     layer = ReflectionPadding2D(1, dtype="mixed_bfloat16")
-    assert layer(noise(1, 3, 3, 1), training=True).dtype == layer(noise(1, 3, 3, 1)).dtype == "bfloat16"
+    assert (
+        layer(noise(1, 3, 3, 1), training=True).dtype
+        == layer(noise(1, 3, 3, 1)).dtype
+        == "bfloat16"
+    )
 
 
 @pytest.mark.parametrize(("padding", "shape"), [(3, (1, 3, 9, 1)), ((0, 2), (1, 9, 2, 1))])
 def test_too_small_a_image_is_named(padding, shape):
-    with pytest.raises(ValueError, match=rf"larger than that on each side, got shape \({shape[0]}, {shape[1]}"):
+    with pytest.raises(
+        ValueError, match=rf"larger than that on each side, got shape \({shape[0]}, {shape[1]}"
+    ):
         ReflectionPadding2D(padding)(np.zeros(shape, np.float32))
 
 
@@ -398,18 +445,26 @@ def test_padding_must_be_whole_numbers(padding):
 
 
 # Keras 3.15 saves variables through np.array(variable), whose copy keyword they lack
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
 @pytest.mark.parametrize(
     "layer",
     [
-        InstanceNormalization(epsilon=0.1, center=True, scale=True, beta_initializer="ones", gamma_initializer="zeros"),
+        InstanceNormalization(
+            epsilon=0.1, center=True, scale=True, beta_initializer="ones", gamma_initializer="zeros"
+        ),
         ReflectionPadding2D((2, 1)),
     ],
     ids=lambda layer: type(layer).__name__,
 )
 def test_config_covers_the_signature_and_saving_keeps_the_output(layer, tmp_path):
     parameters = inspect.signature(type(layer).__init__).parameters
-    names = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and name != "self"]
+    names = [
+        name
+        for name, p in parameters.items()
+        if p.kind is p.POSITIONAL_OR_KEYWORD and name != "self"
+    ]
     config = layer.get_config()
     assert set(names) <= set(config)
     again = type(layer).from_config(config)

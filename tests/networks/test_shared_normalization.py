@@ -7,7 +7,12 @@ import tensorflow as tf
 
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.networks.layers import InstanceNormalization
-from cyclegan_tf.networks.shared_normalization import SharedNormalization, set_rate, shared_layers, sharing_copy
+from cyclegan_tf.networks.shared_normalization import (
+    SharedInstanceNormalization,
+    set_rate,
+    shared_layers,
+    with_shared_normalization,
+)
 
 
 def images(n=1, side=6, channels=3, seed=0):
@@ -15,7 +20,10 @@ def images(n=1, side=6, channels=3, seed=0):
 
 
 def test_one_image_at_rate_1_is_instance_normalization():
-    layer, instance = SharedNormalization(1e-3, True, True), InstanceNormalization(1e-3, True, True)
+    layer, instance = (
+        SharedInstanceNormalization(1e-3, True, True),
+        InstanceNormalization(1e-3, True, True),
+    )
     x = images()
     for one in (layer, instance):
         one.build(x.shape)
@@ -25,7 +33,7 @@ def test_one_image_at_rate_1_is_instance_normalization():
 
 
 def test_several_images_are_taken_together_and_kept():
-    layer, x = SharedNormalization(), images(2)
+    layer, x = SharedInstanceNormalization(), images(2)
     y = layer(x).numpy()
     mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
     np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-5), atol=1e-5)
@@ -34,11 +42,13 @@ def test_several_images_are_taken_together_and_kept():
 
 
 def test_rate_0_takes_what_is_kept_and_between_follows():
-    layer, first, second = SharedNormalization(), images(seed=1), 2 * images(seed=2) + 1
+    layer, first, second = SharedInstanceNormalization(), images(seed=1), 2 * images(seed=2) + 1
     layer(first)
     kept = first.mean((0, 1, 2)), first.var((0, 1, 2))
     layer.rate.assign(0)
-    np.testing.assert_allclose(layer(second), (second - kept[0]) / np.sqrt(kept[1] + 1e-5), atol=1e-4)
+    np.testing.assert_allclose(
+        layer(second), (second - kept[0]) / np.sqrt(kept[1] + 1e-5), atol=1e-4
+    )
     np.testing.assert_allclose(layer.mean, kept[0], rtol=1e-5)
     layer.rate.assign(0.25)
     mean = 0.25 * second.mean((0, 1, 2)) + 0.75 * kept[0]
@@ -49,7 +59,7 @@ def test_rate_0_takes_what_is_kept_and_between_follows():
 
 
 def test_half_precision_keeps_statistics_in_float32():
-    layer, x = SharedNormalization(dtype="mixed_bfloat16"), 100 + images(side=32)
+    layer, x = SharedInstanceNormalization(dtype="mixed_bfloat16"), 100 + images(side=32)
     y = layer(x)
     assert y.dtype == tf.bfloat16
     seen = tf.cast(tf.cast(x, tf.bfloat16), tf.float32).numpy()
@@ -70,7 +80,7 @@ def test_a_copy_gives_what_the_network_gives(options):
     rng = np.random.default_rng(0)
     for variable in network.trainable_variables:
         variable.assign(variable + rng.normal(0, 0.3, variable.shape))
-    copy, x = sharing_copy(network), np.tanh(images(1, 32))
+    copy, x = with_shared_normalization(network), np.tanh(images(1, 32))
     np.testing.assert_allclose(copy(x), network(x), atol=1e-4)
     norms = [layer.name for layer in network.layers if isinstance(layer, InstanceNormalization)]
     assert [layer.name for layer in shared_layers(copy)] == norms
@@ -80,7 +90,7 @@ def test_a_copy_gives_what_the_network_gives(options):
 
 
 def test_config_is_whole():
-    layer = SharedNormalization(1e-3, True, True, name="n", dtype="mixed_bfloat16")
+    layer = SharedInstanceNormalization(1e-3, True, True, name="n", dtype="mixed_bfloat16")
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert again.get_config() == layer.get_config()
     assert (again.epsilon, again.center, again.scale) == (1e-3, True, True)
@@ -91,4 +101,4 @@ def test_a_network_whose_input_has_no_name_is_copied_too():
     outputs = keras.layers.Conv2D(2, 3)(InstanceNormalization()(keras.layers.Conv2D(2, 3)(inputs)))
     network = keras.Model(inputs, outputs)
     x = images(side=8, channels=2)
-    np.testing.assert_allclose(sharing_copy(network)(x), network(x), atol=1e-5)
+    np.testing.assert_allclose(with_shared_normalization(network)(x), network(x), atol=1e-5)

@@ -69,7 +69,9 @@ def models(scripts, tmp_path_factory):
         network = lively(seed, SIDE, channels)
         call = lambda images, network=network: network(images, training=False)  # noqa: E731
         made[name] = convert(call, folder / f"{name}.tflite", SIDE, channels)
-    made["nan_xy"] = convert(lambda images: tf.math.log(images - 2.0), folder / "nan.tflite", SIDE, 3)
+    made["nan_xy"] = convert(
+        lambda images: tf.math.log(images - 2.0), folder / "nan.tflite", SIDE, 3
+    )
     return made
 
 
@@ -78,7 +80,11 @@ def page(models, tmp_path_factory):
     """The exported folder; LiteRT.js comes from npm or the user's cache, as for everyone."""
     folder = tmp_path_factory.mktemp("page") / "web"
     try:
-        write_page(folder, "Horses and zebras", [page_model(models[name], name) for name in ("m_xy", "m_yx")])
+        write_page(
+            folder,
+            "Horses and zebras",
+            [page_model(models[name], name) for name in ("m_xy", "m_yx")],
+        )
     except UserError as error:
         if "npm could not fetch" not in str(error):
             raise
@@ -98,7 +104,11 @@ def files(tmp_path_factory):
     Image.fromarray(square[::-1, :, ::-1]).save(paths["other"])
     Image.fromarray(square[:40, :23]).save(paths["small"])
     Image.fromarray(np.dstack([square, square[..., 0]])).save(paths["clear"])
-    paths |= {"turned": folder / "turned.jpg", "photo": folder / "photo.jpg", "broken": folder / "broken.png"}
+    paths |= {
+        "turned": folder / "turned.jpg",
+        "photo": folder / "photo.jpg",
+        "broken": folder / "broken.png",
+    }
     wide = Image.fromarray(square).resize(PHOTO_PX, Image.Resampling.BICUBIC)
     wide.save(paths["turned"], exif=exif(6), quality=95)
     wide.resize((1500, 1000)).save(paths["photo"], quality=95)
@@ -108,7 +118,9 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 def visit(scripts, tmp_path):
-    return lambda scenario, url, **config: hosting.drive(scripts, tmp_path / "out", scenario, url, **config)
+    return lambda scenario, url, **config: hosting.drive(
+        scripts, tmp_path / "out", scenario, url, **config
+    )
 
 
 def litert(path, image):
@@ -122,7 +134,9 @@ def litert(path, image):
     values = (extended.astype(np.float32) * (2 / 255) - 1)[None]
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], values)
     interpreter.invoke()
-    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0, :height, :width]
+    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[
+        0, :height, :width
+    ]
     return np.rint((np.clip(output, -1, 1) + 1) * (255 / 2)).astype(np.uint8)
 
 
@@ -151,7 +165,9 @@ def test_every_way_in_the_slider_both_directions_and_saving(page, models, files,
     # EXIF 6 turns 300 x 200 to 200 x 300, of which the model takes 43 x 64.
     assert read(out / "turned_xy.png").shape == (64, 43, 3)
     with Image.open(files["turned"]) as pil_image:
-        upright = np.asarray(ImageOps.exif_transpose(pil_image).resize((43, 64), Image.Resampling.BOX))
+        upright = np.asarray(
+            ImageOps.exif_transpose(pil_image).resize((43, 64), Image.Resampling.BOX)
+        )
     rough = np.abs(read(out / "turned_xy.png").astype(int) - litert(models["m_xy"], upright)).mean()
     assert rough < 8
     assert "Reduced from 200 × 300 px to 43 × 64" in result["picked"]
@@ -223,8 +239,12 @@ def test_webgpu(page, models, files, visit, tmp_path):
     assert_near(tmp_path / "out/image.png", litert(models["m_xy"], read(files["square"])))
 
 
-@pytest.mark.parametrize("where", ["async runWithArray(input) {", "async loadAndCompile(model, compileOptions = {}) {"])
-def test_a_model_that_webgpu_fails_on_is_run_by_webassembly(page, models, files, visit, tmp_path, where):
+@pytest.mark.parametrize(
+    "where", ["async runWithArray(input) {", "async loadAndCompile(model, compileOptions = {}) {"]
+)
+def test_a_model_that_webgpu_fails_on_is_run_by_webassembly(
+    page, models, files, visit, tmp_path, where
+):
     shutil.copytree(page, tmp_path / "web")
     script = tmp_path / "web/litert/index.js"
     text = script.read_text()
@@ -233,7 +253,9 @@ def test_a_model_that_webgpu_fails_on_is_run_by_webassembly(page, models, files,
     fault = f'if ({options}.accelerator === "webgpu") throw new Error("out of shaders");'
     script.write_text(text.replace(where, where + fault))
     with hosting.site(tmp_path / "web") as (url, _):
-        result = visit("simple", url, files={"image": files["square"]}, flags=SOFTWARE_GPU, twice=True)
+        result = visit(
+            "simple", url, files={"image": files["square"]}, flags=SOFTWARE_GPU, twice=True
+        )
     assert_quiet(result, url)
     assert "WebAssembly, 1 thread" in result["said"]
     assert "WebAssembly, 1 thread" in result["again"]
@@ -277,7 +299,11 @@ def test_the_bar_tells_how_far_loading_is(page, files, visit):
 
 
 def test_the_camera(page, visit):
-    flags = ["--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    flags = [
+        "--disable-gpu",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+    ]
     with hosting.site(page) as (url, _):
         result = visit("camera", url, camera=True, flags=flags)
     assert_quiet(result, url)
@@ -299,12 +325,20 @@ def test_the_last_wish_counts(page, models, files, visit, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/models/m_xy.tflite", "/litert/index.js", "/litert/wasm/litert_wasm_internal.wasm", "/models.json"]
+    "path",
+    [
+        "/models/m_xy.tflite",
+        "/litert/index.js",
+        "/litert/wasm/litert_wasm_internal.wasm",
+        "/models.json",
+    ],
 )
 def test_a_missing_file_is_named(page, visit, path):
     with hosting.site(page, missing=[path]) as (url, _):
         result = visit("fails", url)
-    assert_failed(result, f"The file {path[1:]} could not be loaded", "copy the whole exported folder")
+    assert_failed(
+        result, f"The file {path[1:]} could not be loaded", "copy the whole exported folder"
+    )
 
 
 def test_a_damaged_model_is_refused(page, visit, tmp_path):
@@ -314,7 +348,9 @@ def test_a_damaged_model_is_refused(page, visit, tmp_path):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with hosting.site(tmp_path / "web") as (url, _):
-        assert_failed(visit("fails", url), "models/m_xy.tflite is not the one that was exported", "checksum")
+        assert_failed(
+            visit("fails", url), "models/m_xy.tflite is not the one that was exported", "checksum"
+        )
 
 
 def test_values_that_are_not_numbers_are_not_shown(models, files, visit, tmp_path):
@@ -325,7 +361,9 @@ def test_values_that_are_not_numbers_are_not_shown(models, files, visit, tmp_pat
     assert result["errors"] == []
 
 
-def test_after_too_little_memory_the_next_image_has_a_fresh_start(page, models, files, visit, tmp_path):
+def test_after_too_little_memory_the_next_image_has_a_fresh_start(
+    page, models, files, visit, tmp_path
+):
     shutil.copytree(page, tmp_path / "web")
     script, where = tmp_path / "web/litert/index.js", "async runWithArray(input) {"
     count = "self.calls = (self.calls ?? 0) + 1;"

@@ -31,15 +31,17 @@ def scripts(tmp_path_factory):
 
 @pytest.fixture
 def visit(scripts, tmp_path):
-    return lambda scenario, url, **config: hosting.drive(scripts, tmp_path / "out", scenario, url, **config)
+    return lambda scenario, url, **config: hosting.drive(
+        scripts, tmp_path / "out", scenario, url, **config
+    )
 
 
 def waves(width, height):
     """A smooth image of all colors, uint8 (height, width, 3)."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
-    return np.rint(127.5 + 127.5 * np.stack([np.sin(9 * x + 4 * y), np.cos(7 * y), np.sin(11 * x * y)], -1)).astype(
-        np.uint8
-    )
+    return np.rint(
+        127.5 + 127.5 * np.stack([np.sin(9 * x + 4 * y), np.cos(7 * y), np.sin(11 * x * y)], -1)
+    ).astype(np.uint8)
 
 
 def noise(width, height):
@@ -68,9 +70,17 @@ def served(tmp_path):
     folder.mkdir()
     for name in web.PAGE_FILES:
         shutil.copy(web.PAGE / name, folder / name)
-    told = {"name": "m_xy", "direction": "xy", "label": "A to B", "input_channels": 3, "output_channels": 3}
+    told = {
+        "name": "m_xy",
+        "direction": "xy",
+        "label": "A to B",
+        "input_channels": 3,
+        "output_channels": 3,
+    }
     told |= {"bytes": 1, "sha256": ""}
-    (folder / "models.json").write_text(json.dumps({"title": "Served", "engine": "server", "models": [told]}))
+    (folder / "models.json").write_text(
+        json.dumps({"title": "Served", "engine": "server", "models": [told]})
+    )
     return folder
 
 
@@ -90,7 +100,11 @@ def sent(posts):
 def body_bytes(content):
     """Length of the body that carries a file."""
     instance = {"b64": base64.b64encode(content).decode()}
-    return len(json.dumps({"signature_name": "image_bytes", "instances": [instance]}, separators=(",", ":")))
+    return len(
+        json.dumps(
+            {"signature_name": "image_bytes", "instances": [instance]}, separators=(",", ":")
+        )
+    )
 
 
 def test_a_server_as_engine(served, square, visit, tmp_path):
@@ -129,7 +143,9 @@ def test_a_server_with_many_models_names_them(served, visit):
     assert result["violations"] == []
 
 
-@pytest.mark.parametrize(("text", "words"), [("{", "is damaged"), ('{"engine": "server", "models": []}', "no model")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("{", "is damaged"), ('{"engine": "server", "models": []}', "no model")]
+)
 def test_a_manifest_of_no_use_is_told(served, visit, text, words):
     (served / "models.json").write_text(text)
     with hosting.site(served) as (url, _):
@@ -139,8 +155,14 @@ def test_a_manifest_of_no_use_is_told(served, visit, text, words):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((400, {"error": "image_bytes[0] has <b>too many</b> pixels"}), "has <b>too many</b> pixels"),
-        ((429, {"error": "queue is full"}), "The server is busy: queue is full Try again in a moment."),
+        (
+            (400, {"error": "image_bytes[0] has <b>too many</b> pixels"}),
+            "has <b>too many</b> pixels",
+        ),
+        (
+            (429, {"error": "queue is full"}),
+            "The server is busy: queue is full Try again in a moment.",
+        ),
         ((500, b"<html>"), "HTTP 500"),
         ((200, {"predictions": [{"b64": "AAAA"}]}), "answer is not an image"),
         ((200, {"predictions": []}), "its answer holds no image"),
@@ -155,7 +177,13 @@ def test_sizes_within_limits(tmp_path):
     hosting.need("node")
     rng = np.random.default_rng(1)
     drawn = np.rint(np.exp(rng.uniform(0, 10, (2000, 4)))).astype(int).tolist()
-    named = [[4000, 3000, 2**21, 8192], [3, 9000, 2**21, 8192], [1, 5000, 1000, 8192], [8, 8, 1, 1], [60, 40, 2400, 60]]
+    named = [
+        [4000, 3000, 2**21, 8192],
+        [3, 9000, 2**21, 8192],
+        [1, 5000, 1000, 8192],
+        [8, 8, 1, 1],
+        [60, 40, 2400, 60],
+    ]
     for name in ("images.js", "problems.js"):
         shutil.copy(web.PAGE / name, tmp_path / name)
     (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -167,7 +195,9 @@ def test_sizes_within_limits(tmp_path):
       console.log(JSON.stringify(cases.map(([w, h, pixels, side]) => within(w, h, { pixels, side }))));
     """
     (tmp_path / "run.js").write_text(program)
-    done = subprocess.run(["node", "run.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        ["node", "run.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
     made = json.loads(done.stdout)
     assert made[:5] == [[1672, 1254], [3, 8192], [1, 1000], [1, 1], [60, 40]]
     for (width, height, pixels, side), (w, h) in zip(named + drawn, made, strict=True):
@@ -186,7 +216,8 @@ def test_sizes_within_limits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("limits", "size"), [({"max_pixels": 10_000, "max_side": 8192}, (81, 122)), ({"max_side": 100}, (67, 100))]
+    ("limits", "size"),
+    [({"max_pixels": 10_000, "max_side": 8192}, (81, 122)), ({"max_side": 100}, (67, 100))],
 )
 def test_a_image_above_a_servers_limits_is_reduced(served, turned, visit, tmp_path, limits, size):
     limit(served, **limits)
@@ -201,13 +232,17 @@ def test_a_image_above_a_servers_limits_is_reduced(served, turned, visit, tmp_pa
     assert given.shape == upright.shape
     assert np.abs(given.astype(int) - upright).mean() < 4
     assert (read(tmp_path / "out/image.png") == 255 - given).all()
-    reduced = f"Reduced from 200 × 300 px to {size[0]} × {size[1]}: this server takes no larger images."
+    reduced = (
+        f"Reduced from 200 × 300 px to {size[0]} × {size[1]}: this server takes no larger images."
+    )
     assert result["said"].endswith(reduced)
     assert result["canvases"] == [list(size)] * 2
 
 
 def test_a_image_within_a_servers_limits_is_sent_as_it_is(served, turned, visit):
-    limit(served, max_pixels=200 * 300, max_side=300, max_body_bytes=body_bytes(turned.read_bytes()))
+    limit(
+        served, max_pixels=200 * 300, max_side=300, max_body_bytes=body_bytes(turned.read_bytes())
+    )
     with hosting.site(served) as (url, posts):
         result = visit("simple", url, files={"image": turned})
     assert_quiet(result, url)
@@ -227,10 +262,14 @@ def test_a_jpeg_of_too_many_bytes_is_compressed_again(served, visit, tmp_path):
     assert content.startswith(b"\xff\xd8\xff")
     assert length <= most
     assert read(io.BytesIO(content)).shape == (200, 300, 3)
-    assert result["said"].endswith("300 × 200 px, compressed again: this server takes no larger images.")
+    assert result["said"].endswith(
+        "300 × 200 px, compressed again: this server takes no larger images."
+    )
 
 
-@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("jpg", b"\xff\xd8\xff")], ids=["png", "jpg"])
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [("png", b"\x89PNG"), ("jpg", b"\xff\xd8\xff")], ids=["png", "jpg"]
+)
 def test_a_image_of_too_many_bytes_is_reduced(served, visit, tmp_path, suffix, magic):
     path, most = tmp_path / f"noise.{suffix}", 40_000
     Image.fromarray(noise(*PHOTO_PX)).save(path, **({"quality": 95} if suffix == "jpg" else {}))
@@ -251,5 +290,7 @@ def test_a_image_of_too_many_bytes_is_reduced(served, visit, tmp_path, suffix, m
 def test_a_server_that_takes_no_image_at_all(served, square, visit):
     limit(served, max_body_bytes=100)
     with hosting.site(served) as (url, posts):
-        assert_failed(visit("fails", url, files={"image": square}), "takes no files as large as an image")
+        assert_failed(
+            visit("fails", url, files={"image": square}), "takes no files as large as an image"
+        )
     assert posts == []

@@ -10,7 +10,9 @@ from cyclegan_tf.runs import checkpoints
 
 
 def write(folder, step, keep=3):
-    return checkpoints.write(folder, step, {"a/b": np.full((2, 3), step, np.float32)}, {"step": step}, keep)
+    return checkpoints.write(
+        folder, step, {"a/b": np.full((2, 3), step, np.float32)}, {"step": step}, keep
+    )
 
 
 def test_round_trip(tmp_path):
@@ -45,7 +47,7 @@ def test_a_flipped_bit_is_noticed(tmp_path):
     data = bytearray(path.read_bytes())
     data[data.index(np.float32(5).tobytes() * 6)] ^= 1
     path.write_bytes(data)
-    with pytest.raises(checkpoints.DamagedCheckpoint):
+    with pytest.raises(checkpoints.CorruptCheckpointError):
         checkpoints.read(path)
 
 
@@ -79,7 +81,13 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypa
 
 
 def write_best(folder, step, score, higher=False, weights="raw"):
-    state = {"step": step, "score": score, "higher_is_better": higher, "best_by": "mae", "weights": weights}
+    state = {
+        "step": step,
+        "score": score,
+        "higher_is_better": higher,
+        "best_by": "mae",
+        "weights": weights,
+    }
     return checkpoints.write_best(folder, step, {"g/w": np.full(3, score, np.float32)}, state)
 
 
@@ -113,7 +121,9 @@ class TestBest:
         assert checkpoints.choose(tmp_path).path == better
         assert write_best(tmp_path, 40, 2.5) is None
         write_best(tmp_path, 50, 1.0)
-        assert [path.name for path in checkpoints.listed(tmp_path / "best")] == ["step_000000050.npz"]
+        assert [path.name for path in checkpoints.listed(tmp_path / "best")] == [
+            "step_000000050.npz"
+        ]
 
     def test_a_full_disk_keeps_the_one_before(self, tmp_path, monkeypatch):
         kept = write_best(tmp_path, 20, 3.0)
@@ -139,26 +149,34 @@ class TestChoose:
         chosen = checkpoints.choose(folder)
         assert (chosen.step, chosen.weights) == (15, "averaged")
         np.testing.assert_array_equal(chosen.arrays["g/w"], np.full(3, 2.5, np.float32))
-        assert chosen.origin == f"{folder}/best/step_000000015.npz (step 15, averaged weights, best mae: 2.5)"
+        assert (
+            chosen.origin
+            == f"{folder}/best/step_000000015.npz (step 15, averaged weights, best mae: 2.5)"
+        )
 
     def test_last_and_steps(self, folder):
         assert [checkpoints.choose(folder, wanted).step for wanted in ("last", "10", "20", "15", "0010")] == [
             20, 10, 20, 15, 10
         ]  # fmt: skip
         assert (
-            checkpoints.choose(folder, "last").origin == f"{folder}/step_000000020.npz (step 20, raw weights, newest)"
+            checkpoints.choose(folder, "last").origin
+            == f"{folder}/step_000000020.npz (step 20, raw weights, newest)"
         )
 
     @pytest.mark.parametrize("wanted", ["11", "newest", "-5", ""])
     def test_what_is_not_there_lists_what_is(self, folder, wanted):
-        with pytest.raises(UserError, match=r"--checkpoint is .*best, last, or one of the steps .*: 10, 15, 20\."):
+        with pytest.raises(
+            UserError, match=r"--checkpoint is .*best, last, or one of the steps .*: 10, 15, 20\."
+        ):
             checkpoints.choose(folder, wanted)
 
     def test_without_a_best_one_the_newest_is_taken_and_it_is_said(self, tmp_path):
         assert checkpoints.choose(tmp_path) is None
         assert checkpoints.choose(tmp_path, "last") is None
         write(tmp_path, 10)
-        assert checkpoints.choose(tmp_path).origin.endswith("raw weights, newest; no scores have chosen a best one)")
+        assert checkpoints.choose(tmp_path).origin.endswith(
+            "raw weights, newest; no scores have chosen a best one)"
+        )
 
     def test_a_damaged_best_one_is_said_too(self, folder):
         path = folder / "best" / "step_000000015.npz"
@@ -169,7 +187,10 @@ class TestChoose:
         assert chosen.step == 20
         assert "step_000000015.npz is damaged" in chosen.origin
         path.write_bytes(b"")
-        assert "step_000000015.npz is damaged; the newest is taken" in checkpoints.choose(folder).origin
+        assert (
+            "step_000000015.npz is damaged; the newest is taken"
+            in checkpoints.choose(folder).origin
+        )
         (folder / "step_000000010.npz").write_bytes(b"")
         with pytest.raises(UserError, match=r"step_000000010.npz is damaged.*another --checkpoint"):
             checkpoints.choose(folder, "10")

@@ -22,20 +22,20 @@ def run(tmp_path):
 
 def test_begin_writes_what_can_be_read_back(run):
     assert run.experiment() == Experiment()
-    assert run.recorded_images() == {"train_x": ["a.png"]}
+    assert run.data_split() == {"train_x": ["a.png"]}
     environment = json.loads((run.path / "environment.json").read_text())
     assert {"command", "python", "versions", "git_commit"} <= set(environment)
     assert environment["versions"]["tensorflow"].startswith("2.")
 
 
 def test_where_the_first_weights_came_from_is_recorded(run, tmp_path):
-    assert run.recorded_origin() is None
+    assert run.init_record() is None
     new = RunDirectory(tmp_path / "new")
     new.begin(Experiment(), {}, {"run": "runs/a", "told": ["generators of a"]})
-    assert new.recorded_origin() == {"run": "runs/a", "told": ["generators of a"]}
+    assert new.init_record() == {"run": "runs/a", "told": ["generators of a"]}
     new.origin_path.write_text("{")
     with pytest.raises(UserError, match=r"init\.json is damaged"):
-        new.recorded_origin()
+        new.init_record()
 
 
 def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_path):
@@ -44,7 +44,9 @@ def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_p
     run = RunDirectory(tmp_path / "run")
     run.begin(Experiment(generator=Generator(network_yx=str(file))), {})
     file.unlink()
-    assert yaml.safe_load(run.config_path.read_text())["generator"]["network_yx"] == "network_yx.keras"
+    assert (
+        yaml.safe_load(run.config_path.read_text())["generator"]["network_yx"] == "network_yx.keras"
+    )
     moved = RunDirectory(run.path.rename(tmp_path / "moved"))
     kept = moved.experiment().generator.network_yx
     assert kept == str(tmp_path / "moved" / "network_yx.keras")
@@ -72,7 +74,8 @@ def test_begin_refuses_a_folder_of_something_else(tmp_path):
 def test_other_fields_are_refused_by_name(run):
     other = Experiment(data=Data(crop_size_px=128), optimizer=Optimizer(learning_rate=1e-3))
     with pytest.raises(
-        UserError, match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002"
+        UserError,
+        match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002",
     ):
         run.check_same(other)
 
@@ -130,7 +133,10 @@ def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=f"in use by another process .number {holder.pid}"), run.locked():
+        with (
+            pytest.raises(UserError, match=f"in use by another process .number {holder.pid}"),
+            run.locked(),
+        ):
             pass
     finally:
         holder.kill()
@@ -154,5 +160,8 @@ def test_a_start_that_fails_leaves_nothing(tmp_path):
 def test_metrics_later_than_the_checkpoint_are_cut(run):
     rows = [{"step": step, "kind": "train"} for step in (10, 20, 30)]
     run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 3')
-    run.cut_metrics(20)
-    assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [10, 20]
+    run.truncate_metrics(20)
+    assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [
+        10,
+        20,
+    ]

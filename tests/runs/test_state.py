@@ -30,7 +30,9 @@ def test_everything_is_there_once(model):
         "penalty_seed",
     }
     weights = sum(len(getattr(model, name).weights) for name in state.NETWORKS)
-    assert len([name for name in named if name.split("/")[0] in state.NETWORKS]) > weights  # dropout's random states
+    assert (
+        len([name for name in named if name.split("/")[0] in state.NETWORKS]) > weights
+    )  # dropout's random states
     moments = [name for name in named if name.startswith("generator_optimizer/")]
     assert len(moments) == 2 * len(model.generator_variables) + 2  # Adam's two, iterations and rate
     assert any("seed_generator_state" in name for name in named if name.startswith("generator_xy/"))
@@ -56,7 +58,9 @@ def test_nothing_is_assigned_unless_all_fits(model):
     arrays = state.snapshot(named)
     changed = {name: array + 1 for name, array in arrays.items()}
     last = list(changed)[-1]
-    with pytest.raises(UserError, match=f"there.npz does not fit this experiment: it holds no {last}"):
+    with pytest.raises(
+        UserError, match=f"there.npz does not fit this experiment: it holds no {last}"
+    ):
         state.restore(named, {name: a for name, a in changed.items() if name != last}, "there.npz")
     first = next(iter(changed))
     with pytest.raises(UserError, match=r"has the shape \(3,\) there"):

@@ -58,13 +58,19 @@ def refused(app, data, status=400, path=PREDICT, **more):
 
 
 def test_models_and_their_status(app):
-    status = {"version": "12", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    status = {
+        "version": "12",
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
     older = {**status, "version": "3"}
     assert ask(app, "GET", "/v1/models").json() == {
         "models": [{"name": "tiny_xy", "model_version_status": [status, older]}]
     }
     assert ask(app, "GET", "/v1/models/tiny_xy").json() == {"model_version_status": [status, older]}
-    assert ask(app, "GET", "/v1/models/tiny_xy/versions/3").json() == {"model_version_status": [older]}
+    assert ask(app, "GET", "/v1/models/tiny_xy/versions/3").json() == {
+        "model_version_status": [older]
+    }
 
 
 @pytest.mark.parametrize(
@@ -82,7 +88,11 @@ def test_unknown_addresses_of_models(app, path, status):
 def test_metadata(app):
     for path, version in {"": "12", "/versions/3": "3"}.items():
         document = ask(app, "GET", f"/v1/models/tiny_xy{path}/metadata").json()
-        assert document["model_spec"] == {"name": "tiny_xy", "signature_name": "", "version": version}
+        assert document["model_spec"] == {
+            "name": "tiny_xy",
+            "signature_name": "",
+            "version": version,
+        }
         signatures = document["metadata"]["signature_def"]["signature_def"]
         assert {"serving_default", "image_bytes"} <= set(signatures)
         dims = signatures["serving_default"]["inputs"]["images"]["tensor_shape"]["dim"]
@@ -101,7 +111,9 @@ def test_encoded_images_in_every_form(app, path):
         {"inputs": {"image_bytes": values}},
     ]
     for document in bodies:
-        answer = ask(app, "POST", path, json.dumps({"signature_name": "image_bytes", **document}).encode())
+        answer = ask(
+            app, "POST", path, json.dumps({"signature_name": "image_bytes", **document}).encode()
+        )
         assert answer.status == 200, answer.body
         (key, found), *more = answer.json().items()
         assert (key, more) == ("predictions" if "instances" in document else "outputs", [])
@@ -178,7 +190,9 @@ def test_large_images(app):
 
 def test_long_bodies_are_refused_with_and_without_their_length(app):
     assert "200,000" in refused(app, b" " * 200_001, 413)
-    assert "200,000" in refused(app, b"", 413, headers={"content-length": "999999999999999999999999"})
+    assert "200,000" in refused(
+        app, b"", 413, headers={"content-length": "999999999999999999999999"}
+    )
     assert "200,000" in refused(app, b"", 413, chunks=[b" " * 100_000] * 3)
     good = body(png(image()))
     padded = good + b" " * (200_000 - len(good))
@@ -256,7 +270,11 @@ def test_metrics_count_what_was_asked(out, page_folder):
 
 
 def test_the_page_and_nothing_else(app):
-    for path, kind in {"/": "text/html", "/index.html": "text/html", "/parts/a.js": "text/javascript"}.items():
+    for path, kind in {
+        "/": "text/html",
+        "/index.html": "text/html",
+        "/parts/a.js": "text/javascript",
+    }.items():
         answer = ask(app, "GET", path)
         assert (answer.status, answer.headers["content-type"].split(";")[0]) == (200, kind)
         assert ask(app, "HEAD", path).status == 200
@@ -286,7 +304,9 @@ def test_models_json_is_for_this_server_and_never_kept(app):
     assert answer.json()["models"][0]["version"] == 12
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/models.json", "/v1/models", "/none", PREDICT])
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/metrics", "/models.json", "/v1/models", "/none", PREDICT]
+)
 def test_every_answer_has_the_headers(app, path):
     answer = ask(app, "GET", path)
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -305,7 +325,22 @@ def mutated(rng, seeds):
     """A body with bytes changed, cut, doubled or inserted, or a value of its JSON replaced."""
     data = bytearray(rng.choice(seeds))
     if rng.random() < 0.3:
-        odd = [None, True, -1, 1e999, "", "a", [], {}, [[]], {"b64": "A"}, {"b64": ""}, 10**400, [1, [2]], "\ud800"]
+        odd = [
+            None,
+            True,
+            -1,
+            1e999,
+            "",
+            "a",
+            [],
+            {},
+            [[]],
+            {"b64": "A"},
+            {"b64": ""},
+            10**400,
+            [1, [2]],
+            "\ud800",
+        ]
         key = rng.choice(["signature_name", "instances", "inputs"])
         document = {**json.loads(bytes(data)), key: rng.choice(odd)}
         return json.dumps(document).encode()
@@ -317,7 +352,9 @@ def mutated(rng, seeds):
         elif kind == 1:
             data[at:at] = data[at : at + length]
         elif kind == 2:
-            data[at:at] = rng.choice([b"[", b"]", b"{", b'"', b",", b"NaN", b"-", b"\xff", b"\\u0000", b"null", b"e9"])
+            data[at:at] = rng.choice(
+                [b"[", b"]", b"{", b'"', b",", b"NaN", b"-", b"\xff", b"\\u0000", b"null", b"e9"]
+            )
         elif kind == 3 and at < len(data):
             data[at] = rng.randrange(256)
         else:
@@ -334,7 +371,9 @@ def test_no_body_breaks_the_server(app):
         body(jpeg, png(image(1, 2))),
         json.dumps({"instances": images}).encode(),
         json.dumps({"inputs": {"images": images}}).encode(),
-        json.dumps({"signature_name": "image_bytes", "inputs": {"image_bytes": [b64(jpeg)]}}).encode(),
+        json.dumps(
+            {"signature_name": "image_bytes", "inputs": {"image_bytes": [b64(jpeg)]}}
+        ).encode(),
     ]
     codes = {}
     for _ in range(500):

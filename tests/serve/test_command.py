@@ -154,7 +154,10 @@ def takes_connections(server):
 
 @pytest.mark.slow
 def test_the_grace_ends(slow_out):
-    with Server(slow_out, "--grace_seconds=0.5") as server, concurrent.futures.ThreadPoolExecutor() as pool:
+    with (
+        Server(slow_out, "--grace_seconds=0.5") as server,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
         answer = pool.submit(server.predict, slow_body(5))
         wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
         started = time.monotonic()
@@ -183,7 +186,10 @@ def test_versions_change_under_load_and_no_request_fails(tmp_path):
     def last(count=30):
         return set(levels[-count:])
 
-    with Server(tmp_path, "--poll_seconds=0.2") as server, concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with (
+        Server(tmp_path, "--poll_seconds=0.2") as server,
+        concurrent.futures.ThreadPoolExecutor(8) as pool,
+    ):
         askers = [pool.submit(ask_on, server) for _ in range(8)]
         try:
             wait_until(lambda: len(levels) > 50)
@@ -205,7 +211,10 @@ def test_versions_change_under_load_and_no_request_fails(tmp_path):
         assert [asker.exception() for asker in askers] == [None] * 8
         assert last() == {3}
         assert set(levels) == {1, 2, 3}
-        assert server.predict(body(png(image())), "/v1/models/tiny_xy/versions/1:predict").status == 404
+        assert (
+            server.predict(body(png(image())), "/v1/models/tiny_xy/versions/1:predict").status
+            == 404
+        )
         assert server.stop() == 0
 
 
@@ -219,7 +228,9 @@ def test_bodies_too_long_and_connections_cut_off(out):
         connection.request("POST", "/v1/models/tiny_xy:predict", chunks, encode_chunked=True)
         assert connection.getresponse().status == 413
         connection.close()
-        head = b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{"
+        head = (
+            b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{"
+        )
         for _ in range(3):
             for _ in range(15):  # clients that go away in the middle
                 with socket.create_connection(("127.0.0.1", server.port)) as gone:
@@ -256,7 +267,13 @@ def test_it_is_not_ready_before_its_models_are(tmp_path):
 @pytest.mark.slow
 def test_a_port_that_is_taken_ends_with_status_2(out):
     with process.listen("127.0.0.1", 0) as taken:
-        words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), f"--port={taken.getsockname()[1]}"]
+        words = [
+            sys.executable,
+            "-m",
+            "cyclegan_tf.serve",
+            str(out),
+            f"--port={taken.getsockname()[1]}",
+        ]
         done = subprocess.run(words, capture_output=True, text=True, timeout=100)
     assert done.returncode == 2
     assert "error: cannot listen on port" in done.stderr
@@ -314,7 +331,12 @@ def test_the_example_clients_translate(both, tmp_path):
     pixels = image(20, 30)
     Image.fromarray(pixels).save(tmp_path / "in.png")
     commands = {
-        "python.png": [sys.executable, KIT / "client_rest.py", "--url", f"http://127.0.0.1:{server.port}"],
+        "python.png": [
+            sys.executable,
+            KIT / "client_rest.py",
+            "--url",
+            f"http://127.0.0.1:{server.port}",
+        ],
         "grpc.png": [sys.executable, KIT / "client_grpc.py", "--address", f"127.0.0.1:{grpc_port}"],
     }
     for name, words in commands.items():
@@ -323,8 +345,16 @@ def test_the_example_clients_translate(both, tmp_path):
         assert done.returncode == 0, done.stderr
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / name)), 255 - pixels)
     if shutil.which("curl"):
-        words = ["sh", KIT / "client_curl.sh", tmp_path / "in.png", tmp_path / "curl.png", "tiny_xy"]
-        subprocess.run(list(map(str, [*words, f"127.0.0.1:{server.port}"])), check=True, timeout=100)
+        words = [
+            "sh",
+            KIT / "client_curl.sh",
+            tmp_path / "in.png",
+            tmp_path / "curl.png",
+            "tiny_xy",
+        ]
+        subprocess.run(
+            list(map(str, [*words, f"127.0.0.1:{server.port}"])), check=True, timeout=100
+        )
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "curl.png")), 255 - pixels)
 
 
@@ -337,7 +367,15 @@ def test_the_example_clients_tell_what_is_wrong(both, tmp_path):
         "client_grpc.py": ["--address", f"127.0.0.1:{grpc_port}"],
     }
     for name, options in address.items():
-        words = [sys.executable, KIT / name, *options, tmp_path / "in.svg", tmp_path / "out.png", "--model", "tiny_xy"]
+        words = [
+            sys.executable,
+            KIT / name,
+            *options,
+            tmp_path / "in.svg",
+            tmp_path / "out.png",
+            "--model",
+            "tiny_xy",
+        ]
         done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=100)
         assert done.returncode == 1
         assert "neither a JPEG nor a PNG" in done.stderr
@@ -346,7 +384,10 @@ def test_the_example_clients_tell_what_is_wrong(both, tmp_path):
     if shutil.which("curl"):
         words = ["sh", KIT / "client_curl.sh", tmp_path / "in.svg", tmp_path / "out.png", "tiny_xy"]
         done = subprocess.run(
-            list(map(str, [*words, f"127.0.0.1:{server.port}"])), capture_output=True, text=True, timeout=100
+            list(map(str, [*words, f"127.0.0.1:{server.port}"])),
+            capture_output=True,
+            text=True,
+            timeout=100,
         )
         assert done.returncode == 1
         assert "neither a JPEG nor a PNG" in done.stderr
@@ -358,15 +399,22 @@ def test_the_kits_files_are_what_tf_serving_reads(out, tmp_path):
 
     def models(text):
         config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-        return {model.name: (model.base_path, model.model_platform) for model in config.model_config_list.config}
+        return {
+            model.name: (model.base_path, model.model_platform)
+            for model in config.model_config_list.config
+        }
 
     shipped = models((KIT / "models.config").read_text())
     assert shipped
     assert all(path == f"/models/{name}" for name, (path, _) in shipped.items())
     (out / "saved_model" / ".partial-1").mkdir(exist_ok=True)
-    done = subprocess.run(["sh", str(KIT / "models_config.sh"), str(out)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["sh", str(KIT / "models_config.sh"), str(out)], capture_output=True, text=True, check=True
+    )
     assert models(done.stdout) == {"tiny_xy": ("/models/tiny_xy", "tensorflow")}
-    done = subprocess.run(["sh", str(KIT / "models_config.sh"), str(tmp_path)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["sh", str(KIT / "models_config.sh"), str(tmp_path)], capture_output=True, text=True
+    )
     assert done.returncode == 1
 
 
@@ -375,7 +423,11 @@ def test_the_compose_files_mount_what_they_name():
 
     for name in ("compose.yaml", "compose.batching.yaml"):
         service = yaml.safe_load((KIT / name).read_text())["services"]["serving"]
-        mounted = {volume.split(":")[-2]: volume.split(":")[0] for volume in service["volumes"] if "./" in volume}
+        mounted = {
+            volume.split(":")[-2]: volume.split(":")[0]
+            for volume in service["volumes"]
+            if "./" in volume
+        }
         for option in service["command"]:
             _, value = option.lstrip("-").split("=")
             if value.startswith("/config/"):
@@ -385,7 +437,15 @@ def test_the_compose_files_mount_what_they_name():
 @pytest.mark.slow
 def test_the_load_benchmark_runs(out, tmp_path):
     result = tmp_path / "load.json"
-    words = [sys.executable, LOAD, out, "--seconds=2", "--connections=4", "--size_px=16", f"--out={result}"]
+    words = [
+        sys.executable,
+        LOAD,
+        out,
+        "--seconds=2",
+        "--connections=4",
+        "--size_px=16",
+        f"--out={result}",
+    ]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(result.read_text())

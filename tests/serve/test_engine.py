@@ -100,7 +100,9 @@ def test_what_waits_too_long_never_runs(out):
 
     async def two():
         results = await asyncio.gather(
-            one(engine, lambda version: hold.wait(30)), one(engine, ran.append), return_exceptions=True
+            one(engine, lambda version: hold.wait(30)),
+            one(engine, ran.append),
+            return_exceptions=True,
         )
         hold.set()
         return [result.status for result in results]
@@ -161,21 +163,34 @@ def test_a_cancelled_request_counts_as_cut_off(out):
 def test_signatures_are_called_with_checked_inputs(out):
     version = engine_of(out).store.get("tiny_xy")
     images = np.zeros((2, 4, 3, 3), np.float32)
-    outputs, images = infer(version, "serving_default", lambda signature: {"images": images}, Limits())
+    outputs, images = infer(
+        version, "serving_default", lambda signature: {"images": images}, Limits()
+    )
     assert (outputs["translated"].shape, images) == ((2, 4, 3, 3), 2)
     with pytest.raises(RequestError, match="limit is 1"):
         infer(version, "serving_default", lambda signature: {"images": images}, Limits(max_batch=1))
     data = tiny_serving.png(tiny_serving.image())
-    broken = data[:50] + bytes([data[50] ^ 255]) + data[51:]  # the header is right, the pixels are not
+    broken = (
+        data[:50] + bytes([data[50] ^ 255]) + data[51:]
+    )  # the header is right, the pixels are not
     with pytest.raises(RequestError) as caught:
-        infer(version, "image_bytes", lambda signature: {"image_bytes": np.array([broken], object)}, Limits())
+        infer(
+            version,
+            "image_bytes",
+            lambda signature: {"image_bytes": np.array([broken], object)},
+            Limits(),
+        )
     assert caught.value.status == 400
     assert caught.value.message.startswith("the model refused: Invalid PNG data")
 
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(tf.errors.InvalidArgumentError, 400), (tf.errors.ResourceExhaustedError, 429), (tf.errors.InternalError, 500)],
+    [
+        (tf.errors.InvalidArgumentError, 400),
+        (tf.errors.ResourceExhaustedError, 429),
+        (tf.errors.InternalError, 500),
+    ],
 )
 def test_tensorflow_errors_have_their_status(error, status):
     class Broken:

@@ -36,7 +36,9 @@ def engine(tmp_path_factory):
 def request_of(value, signature="image_bytes", name="tiny_xy", key="image_bytes"):
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = name, signature
-    request.inputs[key].CopyFrom(value if isinstance(value, tensor_pb2.TensorProto) else tf.make_tensor_proto(value))
+    request.inputs[key].CopyFrom(
+        value if isinstance(value, tensor_pb2.TensorProto) else tf.make_tensor_proto(value)
+    )
     return request
 
 
@@ -87,7 +89,9 @@ def test_encoded_images_come_back_as_over_rest(engine):
     assert response.model_spec.signature_name == "image_bytes"
     ours = tf.make_ndarray(response.outputs["translated_bytes"])
     data = tiny_serving.body(*[png(pixels) for pixels in images])
-    rest = tiny_serving.ask(build_app(engine, Metrics()), "POST", "/v1/models/tiny_xy:predict", data).json()
+    rest = tiny_serving.ask(
+        build_app(engine, Metrics()), "POST", "/v1/models/tiny_xy:predict", data
+    ).json()
     for pixels, by_grpc, by_rest in zip(images, ours, rest["predictions"], strict=True):
         np.testing.assert_array_equal(tf.io.decode_png(by_grpc).numpy(), 255 - pixels)
         np.testing.assert_array_equal(tiny_serving.pixels_of(by_rest), 255 - pixels)
@@ -99,7 +103,9 @@ def test_numbers_come_back_as_over_rest(engine):
     by_grpc = tf.make_ndarray(response.outputs["translated"])
     np.testing.assert_array_equal(by_grpc, -images)
     data = json.dumps({"instances": images.tolist()}).encode()
-    rest = tiny_serving.ask(build_app(engine, Metrics()), "POST", "/v1/models/tiny_xy:predict", data).json()
+    rest = tiny_serving.ask(
+        build_app(engine, Metrics()), "POST", "/v1/models/tiny_xy:predict", data
+    ).json()
     np.testing.assert_array_equal(np.array(rest["predictions"], np.float32), by_grpc)
 
 
@@ -108,7 +114,9 @@ def test_numbers_as_a_list_of_floats(engine):
     for size in (1, 2, 2, 3):
         message.tensor_shape.dim.add(size=size)
     response = predicted(engine, request_of(message, "", key="images"))
-    np.testing.assert_array_equal(tf.make_ndarray(response.outputs["translated"]), np.full((1, 2, 2, 3), -0.25))
+    np.testing.assert_array_equal(
+        tf.make_ndarray(response.outputs["translated"]), np.full((1, 2, 2, 3), -0.25)
+    )
 
 
 def test_versions_and_outputs_can_be_chosen(engine):
@@ -197,7 +205,9 @@ def test_metadata_is_the_models_own(engine):
     wrong = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["other"])
     wrong.model_spec.name = "tiny_xy"
     unknown = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-    answers = talk(engine, *[lambda stub, r=r: stub.GetModelMetadata(r) for r in (request, wrong, unknown)])
+    answers = talk(
+        engine, *[lambda stub, r=r: stub.GetModelMetadata(r) for r in (request, wrong, unknown)]
+    )
     assert [answer.code().name for answer in answers[1:]] == ["INVALID_ARGUMENT", "NOT_FOUND"]
     found = get_model_metadata_pb2.SignatureDefMap()
     assert answers[0].metadata["signature_def"].Unpack(found)

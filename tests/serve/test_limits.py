@@ -69,7 +69,9 @@ def test_progressive_and_gray_jpegs_and_interlaced_palettes_are_read():
     assert check_image(stream.getvalue(), "it", LIMITS) == (8, 6)
 
 
-@pytest.mark.parametrize("width_height", [(101, 100), (201, 1), (1, 201), (20_000, 20_000), (65_535, 65_535)])
+@pytest.mark.parametrize(
+    "width_height", [(101, 100), (201, 1), (1, 201), (20_000, 20_000), (65_535, 65_535)]
+)
 @pytest.mark.parametrize("make", [png_of, jpeg_of])
 def test_large_images_are_refused_by_their_header(make, width_height):
     error = refused(make(*width_height))
@@ -137,7 +139,9 @@ def test_a_second_size_does_not_hide_the_first():
 def test_endless_scans_and_chunks_are_refused():
     data = encoded("JPEG")
     assert "scans" in refused(data + b"\xff\xda" * 101).message
-    assert "chunks" in refused(png_of(5, 5, *[image_files.png_chunk(b"tEXt", b"")] * 70_000)).message
+    assert (
+        "chunks" in refused(png_of(5, 5, *[image_files.png_chunk(b"tEXt", b"")] * 70_000)).message
+    )
 
 
 def test_jpeg_sizes_are_those_that_libjpeg_sees():
@@ -151,7 +155,9 @@ def test_jpeg_sizes_are_those_that_libjpeg_sees():
             at = int(rng.integers(2, header))
             kind = rng.integers(3)
             if kind == 0:
-                data[at] = int(rng.choice([0, 0xFF, 0xC0, 0xC2, 0xDA, 0xD8, 0xD0, rng.integers(256)]))
+                data[at] = int(
+                    rng.choice([0, 0xFF, 0xC0, 0xC2, 0xDA, 0xD8, 0xD0, rng.integers(256)])
+                )
             elif kind == 1:
                 del data[at : at + int(rng.integers(1, 20))]
             else:
@@ -174,7 +180,9 @@ def test_png_sizes_are_those_that_libpng_sees():
         data = bytearray(whole)
         if rng.integers(2):
             at = int(rng.choice([8, 33, len(whole) - 12]))
-            data[at:at] = chunk if rng.integers(2) else image_files.png_chunk(b"tEXt", bytes(rng.integers(5)))
+            data[at:at] = (
+                chunk if rng.integers(2) else image_files.png_chunk(b"tEXt", bytes(rng.integers(5)))
+            )
         else:
             data[int(rng.integers(8, len(data)))] = int(rng.integers(256))
         try:
@@ -213,16 +221,31 @@ def test_numbers_that_are_none_are_refused(bad):
 
 def test_every_image_of_a_batch_is_looked_at():
     good, bad = encoded("PNG"), b"<svg/>"
-    assert check_inputs({"image_bytes": ENCODED}, {"image_bytes": np.array([good, good], object)}, LIMITS) == 2
+    assert (
+        check_inputs(
+            {"image_bytes": ENCODED}, {"image_bytes": np.array([good, good], object)}, LIMITS
+        )
+        == 2
+    )
     with pytest.raises(RequestError, match="image 2 of 2"):
-        check_inputs({"image_bytes": ENCODED}, {"image_bytes": np.array([good, bad], object)}, LIMITS)
+        check_inputs(
+            {"image_bytes": ENCODED}, {"image_bytes": np.array([good, bad], object)}, LIMITS
+        )
     with pytest.raises(RequestError, match="holds 4 images") as caught:
-        check_inputs({"image_bytes": ENCODED}, {"image_bytes": np.array([good] * 4, object)}, LIMITS)
+        check_inputs(
+            {"image_bytes": ENCODED}, {"image_bytes": np.array([good] * 4, object)}, LIMITS
+        )
     assert caught.value.status == 413
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_batch": 0}, {"max_queue": -1}, {"timeout_seconds": 0.0}, {"timeout_seconds": float("nan")}]
+    "wrong",
+    [
+        {"max_batch": 0},
+        {"max_queue": -1},
+        {"timeout_seconds": 0.0},
+        {"timeout_seconds": float("nan")},
+    ],
 )
 def test_limits_that_cannot_be(wrong):
     with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):

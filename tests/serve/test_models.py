@@ -32,7 +32,11 @@ def break_version(out, number, name="tiny_xy"):
 
 
 def level_of(version):
-    return int(version.signature("serving_default")({"images": np.zeros((1, 1, 1, 3), np.float32)})["translated"].max())
+    return int(
+        version.signature("serving_default")({"images": np.zeros((1, 1, 1, 3), np.float32)})[
+            "translated"
+        ].max()
+    )
 
 
 def test_nothing_is_served_before_the_first_look(out):
@@ -42,7 +46,9 @@ def test_nothing_is_served_before_the_first_look(out):
     assert store.names() == ["tiny_xy"]
     assert store.newest() == []
     assert states(store) == {}
-    with pytest.raises(RequestError, match=r"Servable not found for request: Latest\(tiny_xy\)") as caught:
+    with pytest.raises(
+        RequestError, match=r"Servable not found for request: Latest\(tiny_xy\)"
+    ) as caught:
         store.get("tiny_xy")
     assert caught.value.status == 404
     store.poll()
@@ -53,7 +59,9 @@ def test_nothing_is_served_before_the_first_look(out):
     assert not store.ready
 
 
-@pytest.mark.parametrize(("name", "number"), [("none", None), ("none", 1), ("tiny_xy", 2), ("", None)])
+@pytest.mark.parametrize(
+    ("name", "number"), [("none", None), ("none", 1), ("tiny_xy", 2), ("", None)]
+)
 def test_unknown_names_and_numbers(out, name, number):
     store = ModelStore(out)
     store.poll()
@@ -92,7 +100,10 @@ def test_it_says_what_a_model_was_made_of(out, caplog):
     (extra / "card.json").write_text('{"checkpoint": "best/step_18.npz (step 18)"}')
     with caplog.at_level("INFO", "cyclegan_tf.serve"):
         ModelStore(out).poll()
-    assert any("version 1: ready after" in m and "made of best/step_18.npz (step 18)" in m for m in caplog.messages)
+    assert any(
+        "version 1: ready after" in m and "made of best/step_18.npz (step 18)" in m
+        for m in caplog.messages
+    )
 
 
 def test_a_broken_version_is_told_and_the_old_one_stays(out):

@@ -9,7 +9,15 @@ from tests.helpers import tiny_serving
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("index.html", "app.js", "sub/a.wasm", ".hidden", "sub/.git/x", "__init__.py", "__pycache__/a.pyc"):
+    for name in (
+        "index.html",
+        "app.js",
+        "sub/a.wasm",
+        ".hidden",
+        "sub/.git/x",
+        "__init__.py",
+        "__pycache__/a.pyc",
+    ):
         path = tmp_path / "page" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -34,7 +42,9 @@ def test_types(name, wanted):
 def test_models_json(tmp_path):
     for name in ("horse_xy", "horse_yx", "plain"):
         tiny_serving.save(tmp_path, name, version=4)
-    document = page.models_document(tiny_serving.loaded(tmp_path).store.newest(), Limits(max_pixels=99))
+    document = page.models_document(
+        tiny_serving.loaded(tmp_path).store.newest(), Limits(max_pixels=99)
+    )
     assert (document["title"], document["engine"]) == ("horse, plain", "server")
     first, second, third = document["models"]
     assert (first["name"], first["direction"], first["label"]) == ("horse_xy", "xy", "A to B")

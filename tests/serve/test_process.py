@@ -24,7 +24,9 @@ def test_addresses_that_cannot_be():
             process.listen(host, 0)
 
 
-@pytest.mark.parametrize(("verbose", "wanted"), [(False, ["loaded"]), (True, ["loaded", "request"])])
+@pytest.mark.parametrize(
+    ("verbose", "wanted"), [(False, ["loaded"]), (True, ["loaded", "request"])]
+)
 def test_log_lines_go_to_standard_output(capsys, verbose, wanted):
     loggers = [logging.getLogger(name) for name in ("cyclegan_tf.serve", "uvicorn.error")]
     kept = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]

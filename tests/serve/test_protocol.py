@@ -72,7 +72,10 @@ def test_a_scalar_and_a_plain_string():
 
 
 def test_several_inputs():
-    rows = [{"tag": "foo", "signal": [1, 2], "flag": True}, {"tag": b64(b"bar"), "signal": [3, 4], "flag": False}]
+    rows = [
+        {"tag": "foo", "signal": [1, 2], "flag": True},
+        {"tag": b64(b"bar"), "signal": [3, 4], "flag": False},
+    ]
     columns = {"tag": ["foo", b64(b"bar")], "signal": [[1, 2], [3, 4]], "flag": [True, False]}
     for document in ({"instances": rows}, {"inputs": columns}):
         arrays = read(document, THREE)
@@ -80,15 +83,25 @@ def test_several_inputs():
         assert arrays["signal"].tolist() == [[1, 2], [3, 4]]
         assert arrays["signal"].dtype == np.int32
         assert arrays["flag"].tolist() == [True, False]
-    for document in ({"instances": [1]}, {"inputs": [1]}, {"instances": [{"tag": "a"}]}, {"inputs": {"tag": []}}):
+    for document in (
+        {"instances": [1]},
+        {"inputs": [1]},
+        {"instances": [{"tag": "a"}]},
+        {"inputs": {"tag": []}},
+    ):
         assert "signal" in refused(document, THREE)
     assert "element 1" in refused({"instances": [rows[0], "plain"]}, THREE)
 
 
 def test_the_signature_is_the_default_one_unless_named():
     assert protocol.parse(b'{"instances": [1]}').signature_name == "serving_default"
-    assert protocol.parse(b'{"instances": [1], "signature_name": ""}').signature_name == "serving_default"
-    assert protocol.parse(b'{"inputs": 1, "signature_name": "a"}') == protocol.PredictBody("a", False, 1)
+    assert (
+        protocol.parse(b'{"instances": [1], "signature_name": ""}').signature_name
+        == "serving_default"
+    )
+    assert protocol.parse(b'{"inputs": 1, "signature_name": "a"}') == protocol.PredictBody(
+        "a", False, 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,8 +152,12 @@ def test_answers_have_the_form_of_the_request():
     assert json.loads(protocol.render({"a_bytes": files}, True)) == {"predictions": [b64(b"\xff")]}
     assert json.loads(protocol.render({"a": files}, True)) == {"predictions": ["\ufffd"]}
     both = {"a": numbers, "b_bytes": files}
-    assert json.loads(protocol.render(both, True)) == {"predictions": [{"a": [0.5, -1.0], "b_bytes": b64(b"\xff")}]}
-    assert json.loads(protocol.render(both, False)) == {"outputs": {"a": [[0.5, -1.0]], "b_bytes": [b64(b"\xff")]}}
+    assert json.loads(protocol.render(both, True)) == {
+        "predictions": [{"a": [0.5, -1.0], "b_bytes": b64(b"\xff")}]
+    }
+    assert json.loads(protocol.render(both, False)) == {
+        "outputs": {"a": [[0.5, -1.0]], "b_bytes": [b64(b"\xff")]}
+    }
     with pytest.raises(RequestError, match="'inputs' instead"):
         protocol.render({"a": np.zeros(2), "b": np.zeros(3)}, True)
 
@@ -155,8 +172,16 @@ def test_status_is_that_of_tf_serving():
     statuses = [VersionStatus(2, "END", "UNKNOWN", "broken"), VersionStatus(10, "AVAILABLE")]
     assert protocol.status_document(statuses) == {
         "model_version_status": [
-            {"version": "10", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}},
-            {"version": "2", "state": "END", "status": {"error_code": "UNKNOWN", "error_message": "broken"}},
+            {
+                "version": "10",
+                "state": "AVAILABLE",
+                "status": {"error_code": "OK", "error_message": ""},
+            },
+            {
+                "version": "2",
+                "state": "END",
+                "status": {"error_code": "UNKNOWN", "error_message": "broken"},
+            },
         ]
     }
 
@@ -166,7 +191,10 @@ def test_metadata_is_that_of_tf_serving():
     from tensorflow.core.protobuf import meta_graph_pb2
 
     definition = meta_graph_pb2.SignatureDef(method_name="tensorflow/serving/predict")
-    definition.inputs["images"].name, definition.inputs["images"].dtype = "serving_default_images:0", 1
+    definition.inputs["images"].name, definition.inputs["images"].dtype = (
+        "serving_default_images:0",
+        1,
+    )
     for size in (-1, 3):
         definition.inputs["images"].tensor_shape.dim.add(size=size)
     document = protocol.metadata_document("m", 3, {"serving_default": definition})
@@ -177,7 +205,10 @@ def test_metadata_is_that_of_tf_serving():
     assert found["inputs"]["images"] == {
         "dtype": "DT_FLOAT",
         "name": "serving_default_images:0",
-        "tensor_shape": {"dim": [{"size": "-1", "name": ""}, {"size": "3", "name": ""}], "unknown_rank": False},
+        "tensor_shape": {
+            "dim": [{"size": "-1", "name": ""}, {"size": "3", "name": ""}],
+            "unknown_rank": False,
+        },
     }
     assert ParseDict(found, meta_graph_pb2.SignatureDef()) == definition
 

@@ -32,7 +32,9 @@ def test_models_are_found_from_each_place_that_holds_them(out):
     assert versions.find_models(out / "saved_model") == wanted
 
 
-@pytest.mark.parametrize("inner", ["", "saved_model", "saved_model/a", "saved_model/.a/1", "saved_model/a/.partial-1"])
+@pytest.mark.parametrize(
+    "inner", ["", "saved_model", "saved_model/a", "saved_model/.a/1", "saved_model/a/.partial-1"]
+)
 def test_nothing_to_serve_is_told(tmp_path, inner):
     (tmp_path / inner).mkdir(parents=True, exist_ok=True)
     if inner.count("/") == 2:
@@ -54,19 +56,26 @@ def test_only_whole_numbers_with_a_model_are_versions(tmp_path):
 def test_a_version_runs_and_describes_itself(out):
     version = versions.load("tiny_xy", 1, out / "saved_model" / "tiny_xy" / "1")
     assert set(version.signatures) == {"serving_default", "image_bytes"}
-    assert version.signature_defs["image_bytes"].inputs["image_bytes"].dtype == tf.string.as_datatype_enum
+    assert (
+        version.signature_defs["image_bytes"].inputs["image_bytes"].dtype
+        == tf.string.as_datatype_enum
+    )
     assert version.load_seconds > 0
     files = [path for path in (out / "saved_model" / "tiny_xy" / "1").rglob("*") if path.is_file()]
     assert version.size_bytes == sum(path.stat().st_size for path in files)
     assert len(version.sha256) == 64
     images = np.linspace(-1, 1, 24, dtype=np.float32).reshape(1, 2, 4, 3)
-    np.testing.assert_array_equal(version.signature("serving_default")({"images": images})["translated"], -images)
+    np.testing.assert_array_equal(
+        version.signature("serving_default")({"images": images})["translated"], -images
+    )
     pixels = tiny_serving.image()
-    (png,) = version.signature("image_bytes")({"image_bytes": np.array([tiny_serving.png(pixels)], object)})[
-        "translated_bytes"
-    ]
+    (png,) = version.signature("image_bytes")(
+        {"image_bytes": np.array([tiny_serving.png(pixels)], object)}
+    )["translated_bytes"]
     np.testing.assert_array_equal(tf.io.decode_png(png).numpy(), 255 - pixels)
-    with pytest.raises(RequestError, match='"none" not found in signature def; there are: image_bytes'):
+    with pytest.raises(
+        RequestError, match='"none" not found in signature def; there are: image_bytes'
+    ):
         version.signature("none")
 
 

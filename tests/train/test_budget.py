@@ -4,7 +4,7 @@ import pytest
 
 from cyclegan_tf.config.experiment import Experiment, Training
 from cyclegan_tf.train.budget import Budget
-from cyclegan_tf.train.schedules import rate_factor
+from cyclegan_tf.train.schedules import learning_rate_factor
 
 
 def budget(steps_per_epoch=10, **training):
@@ -14,12 +14,14 @@ def budget(steps_per_epoch=10, **training):
 def test_without_limits_the_course_is_the_true_epoch():
     b = budget(constant_epochs=3, decay_epochs=2)
     assert (b.steps, b.seconds, b.epochs) == (50, None, 5)
-    assert [b.course_epoch(step, 1e9) for step in (0, 9, 10, 29, 49, 50)] == [0, 0, 1, 2, 4, 5]
+    assert [b.schedule_epoch(step, 1e9) for step in (0, 9, 10, 29, 49, 50)] == [0, 0, 1, 2, 4, 5]
 
 
 def test_a_budget_of_steps_fits_the_whole_course_into_it():
     b = budget(max_steps=40, constant_epochs=100, decay_epochs=100)
-    rates = [rate_factor("linear", b.course_epoch(step, 0.0), 100, 100) for step in range(41)]
+    rates = [
+        learning_rate_factor("linear", b.schedule_epoch(step, 0.0), 100, 100) for step in range(41)
+    ]
     assert b.steps == 40
     assert rates[:20] == [1.0] * 20
     assert 0 < rates[39] < 0.06
@@ -35,18 +37,23 @@ def test_whichever_limit_ends_first_drives_progress():
     b = budget(max_steps=100, max_minutes=1.0, constant_epochs=1, decay_epochs=99)
     assert b.fraction(50, 0.0) == 0.5
     assert b.fraction(10, 45.0) == 0.75
-    assert b.course_epoch(10, 45.0) == b.course_epoch(75, 0.0)
+    assert b.schedule_epoch(10, 45.0) == b.schedule_epoch(75, 0.0)
     assert b.fraction(10, 60.0) == b.fraction(100, 0.0) == 1.0
     assert b.fraction(500, 600.0) == 1.0
 
 
 def test_rate_never_rises_when_a_step_takes_long():
     b = budget(max_steps=1000, max_minutes=1.0)
-    courses = [b.course_epoch(step, seconds) for step, seconds in ((1, 1), (2, 30), (3, 31), (600, 31), (601, 59))]
+    courses = [
+        b.schedule_epoch(step, seconds)
+        for step, seconds in ((1, 1), (2, 30), (3, 31), (600, 31), (601, 59))
+    ]
     assert courses == sorted(courses)
 
 
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant", "step"])
 def test_every_policy_has_a_positive_rate_at_every_step_of_a_budget(kind):
     b = budget(max_steps=37, constant_epochs=5, decay_epochs=5)
-    assert all(rate_factor(kind, b.course_epoch(step, 0.0), 5, 5) > 0 for step in range(37))
+    assert all(
+        learning_rate_factor(kind, b.schedule_epoch(step, 0.0), 5, 5) > 0 for step in range(37)
+    )

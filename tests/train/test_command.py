@@ -36,7 +36,9 @@ def finished(source, tmp_path_factory):
 
 
 def test_a_run_directory_holds_all_that_was_promised(finished):
-    names = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
+    names = {
+        path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()
+    }
     assert {
         "config.yaml", "environment.json", "metrics.jsonl", "generator_xy.keras", "generator_yx.keras",
         "checkpoints/step_000000010.npz", "samples/step_000000010_xy.png", "samples/step_000000010_yx.png", "data.json",
@@ -46,8 +48,17 @@ def test_a_run_directory_holds_all_that_was_promised(finished):
     rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if row["kind"] == "train"] == [2, 4, 6, 8, 10]
     assert [row["step"] for row in rows if row["kind"] == "test"] == [5, 10]
-    wanted = {"cycle_x", "identity_y", "adversarial_x", "discriminator_y", "accuracy_real_x", "accuracy_fake_y"}
-    assert wanted | {"learning_rate", "gradient_norm_generators", "steps_per_second"} <= set(rows[0])
+    wanted = {
+        "cycle_x",
+        "identity_y",
+        "adversarial_x",
+        "discriminator_y",
+        "accuracy_real_x",
+        "accuracy_fake_y",
+    }
+    assert wanted | {"learning_rate", "gradient_norm_generators", "steps_per_second"} <= set(
+        rows[0]
+    )
 
 
 def test_wrong_10_the_last_step_trains_and_the_rate_would_be_zero_only_after_it(finished):
@@ -80,26 +91,45 @@ def test_the_saved_generators_are_the_checkpoints(finished):
         np.testing.assert_array_equal(variable.numpy(), arrays[f"generator_yx/{variable.path}"])
 
 
-@pytest.mark.parametrize("step", [3, 5], ids=["in mid-epoch, between two log rows", "at an epoch's end"])
-def test_wrong_09_stopped_and_resumed_equals_never_stopped(finished, source, tmp_path, monkeypatch, capsys, step):
+@pytest.mark.parametrize(
+    "step", [3, 5], ids=["in mid-epoch, between two log rows", "at an epoch's end"]
+)
+def test_wrong_09_stopped_and_resumed_equals_never_stopped(
+    finished, source, tmp_path, monkeypatch, capsys, step
+):
     words = tiny.words(source, tmp_path / "run", "--logging.test_every_epochs=1")
     assert tiny.interrupted(monkeypatch, words, step) == 143
-    assert f"go on with: python -m cyclegan_tf.train --run_dir {tmp_path / 'run'}" in capsys.readouterr().out
+    assert (
+        f"go on with: python -m cyclegan_tf.train --run_dir {tmp_path / 'run'}"
+        in capsys.readouterr().out
+    )
     assert checkpoints.step_of(checkpoints.listed(tmp_path / "run" / "checkpoints")[0]) == step
     assert train.main(["--run_dir", str(tmp_path / "run"), "--resume", "required"]) == 0
     tiny.assert_same_outcome(finished, tmp_path / "run")
 
 
 def test_dropout_and_the_penalty_resume_exactly_too(source, tmp_path, monkeypatch):
-    more = ["--generator.dropout=true", "--loss.adversarial=wgangp", "--data.batch_size=2", "--training.max_steps=4"]
+    more = [
+        "--generator.dropout=true",
+        "--loss.adversarial=wgangp",
+        "--data.batch_size=2",
+        "--training.max_steps=4",
+    ]
     assert train.main(tiny.words(source, tmp_path / "whole", *more)) == 0
     assert tiny.interrupted(monkeypatch, tiny.words(source, tmp_path / "cut", *more), 2) == 143
     assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
     tiny.assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(finished, source, tmp_path, monkeypatch, capsys):
-    words = tiny.words(source, tmp_path / "run", "--logging.test_every_epochs=1", "--training.checkpoint_every_steps=2")
+def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(
+    finished, source, tmp_path, monkeypatch, capsys
+):
+    words = tiny.words(
+        source,
+        tmp_path / "run",
+        "--logging.test_every_epochs=1",
+        "--training.checkpoint_every_steps=2",
+    )
     tiny.interrupted(monkeypatch, words, 5)
     newest = checkpoints.listed(tmp_path / "run" / "checkpoints")[0]
     newest.write_bytes(newest.read_bytes()[:1000])
@@ -112,10 +142,18 @@ def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(finished, 
 
 
 def test_a_finished_run_stays_as_it_is(finished, capsys):
-    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file() and path.name != ".lock"}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in finished.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
     assert train.main(["--run_dir", str(finished)]) == 0
     assert "this run is finished (step 10)" in capsys.readouterr().out
-    after = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file() and path.name != ".lock"}
+    after = {
+        path: path.stat().st_mtime_ns
+        for path in finished.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
     assert {path for path in before if before[path] != after[path]} <= {finished / "metrics.jsonl"}
 
 
@@ -127,7 +165,9 @@ def test_a_minutes_budget_ends_its_decay(source, tmp_path, monkeypatch):
     words = tiny.words(source, tmp_path / "run", "--training.max_minutes=0.5", "--training.constant_epochs=500",
                        "--training.decay_epochs=500", "--logging.log_every_steps=1")  # fmt: skip
     assert train.main(words) == 0
-    rates = [row["learning_rate"] for row in tiny.outcome(tmp_path / "run")[2] if row["kind"] == "train"]
+    rates = [
+        row["learning_rate"] for row in tiny.outcome(tmp_path / "run")[2] if row["kind"] == "train"
+    ]
     assert 20 < len(rates) < 300
     assert rates[: len(rates) // 2 - 1] == pytest.approx([2e-4] * (len(rates) // 2 - 1))
     assert 0 < rates[-1] < 0.1 * 2e-4
@@ -135,7 +175,9 @@ def test_a_minutes_budget_ends_its_decay(source, tmp_path, monkeypatch):
 
 
 def test_quiet_says_nothing(source, tmp_path, capsys):
-    assert train.main(tiny.words(source, tmp_path / "run", "--quiet", "--training.max_steps=1")) == 0
+    assert (
+        train.main(tiny.words(source, tmp_path / "run", "--quiet", "--training.max_steps=1")) == 0
+    )
     assert capsys.readouterr().out == ""
 
 
@@ -171,7 +213,9 @@ def test_every_preprocess_mode_trains(tmp_path, mode):
     source = tiny.folder(tmp_path / "images")
     Image.effect_noise((40, 24), 80).convert("RGB").save(source / "trainA" / "wide.png")
     more = ["--training.pool_size_images=0"] if mode in ("none", "scale_width") else []
-    words = tiny.words(source, tmp_path / "run", f"--data.preprocess={mode}", "--training.max_steps=3", *more)
+    words = tiny.words(
+        source, tmp_path / "run", f"--data.preprocess={mode}", "--training.max_steps=3", *more
+    )
     assert train.main(words) == 0
 
 
@@ -186,10 +230,19 @@ class TestRefusals:
                 "data.crop_size_px is 18, but resnet_6blocks needs a multiple of 4: take 16 or 20",
             ),
             (["--discriminator.n_layers=4"], "needs at least 48"),
-            (["--generator.architecture=unet_256", "--generator.blocks=null"], "needs a multiple of 256: take 256"),
-            (["--data.batch_size=9"], "data.batch_size is 9, but the larger domain has only 5 images"),
+            (
+                ["--generator.architecture=unet_256", "--generator.blocks=null"],
+                "needs a multiple of 256: take 256",
+            ),
+            (
+                ["--data.batch_size=9"],
+                "data.batch_size is 9, but the larger domain has only 5 images",
+            ),
             (["--data.source=/nowhere"], "the folder /nowhere does not exist"),
-            (["--data.source=tfds:cycle_gan/no_such_set"], "tfds:cycle_gan/no_such_set cannot be prepared"),
+            (
+                ["--data.source=tfds:cycle_gan/no_such_set"],
+                "tfds:cycle_gan/no_such_set cannot be prepared",
+            ),
         ],
     )
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # tensorflow-datasets' own
@@ -200,7 +253,9 @@ class TestRefusals:
 
     def test_another_experiment(self, finished, source):
         with pytest.raises(UserError, match=r"loss.cycle_x is 10.0 there, 3.0 asked"):
-            train.main(tiny.words(source, finished, "--loss.cycle_x=3", "--logging.test_every_epochs=1"))
+            train.main(
+                tiny.words(source, finished, "--loss.cycle_x=3", "--logging.test_every_epochs=1")
+            )
 
     def test_resume_never(self, finished, source):
         with pytest.raises(UserError, match=r"--resume never, but .* holds a run already"):
@@ -225,8 +280,14 @@ class TestRefusals:
             (lambda path: path.write_bytes(path.read_bytes()[:200]), r"1\.jpg"),
             (lambda path: path.write_bytes(b""), r"1\.jpg"),
             (lambda path: path.write_text("a text"), r"1\.jpg"),
-            (lambda path: Image.new("1", (3000, 2000)).save(path.with_suffix(".png")), r"1\.png.*3000"),
-            (lambda path: shutil.rmtree(path.parent) or path.parent.mkdir(), "trainB holds no images"),
+            (
+                lambda path: Image.new("1", (3000, 2000)).save(path.with_suffix(".png")),
+                r"1\.png.*3000",
+            ),
+            (
+                lambda path: shutil.rmtree(path.parent) or path.parent.mkdir(),
+                "trainB holds no images",
+            ),
         ],
         ids=["truncated", "zero bytes", "a text named .jpg", "giant dimensions", "empty domain"],
     )
@@ -236,7 +297,11 @@ class TestRefusals:
         Image.effect_noise((40, 40), 90).convert("RGB").save(bad)
         spoil(bad)
         with pytest.raises(UserError, match=message) as caught:
-            train.main(tiny.words(source, tmp_path / "run", f"--data.cache={cache}", "--data.max_pixels=1000000"))
+            train.main(
+                tiny.words(
+                    source, tmp_path / "run", f"--data.cache={cache}", "--data.max_pixels=1000000"
+                )
+            )
         assert "\n" not in str(caught.value)
         # Decoded on the way, an image may turn out bad only after the run began.
         assert not (tmp_path / "run").exists() or cache == "off"
@@ -244,8 +309,15 @@ class TestRefusals:
 
 def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
     run = tmp_path / "run"
-    with pytest.raises(TrainingStoppedError, match=r"At step \d+ the loss \w+ is not finite.*last good checkpoint is"):
-        train.main(tiny.words(source, run, "--optimizer.learning_rate=1e30", "--training.checkpoint_every_steps=1"))
+    with pytest.raises(
+        TrainingStoppedError,
+        match=r"At step \d+ the loss \w+ is not finite.*last good checkpoint is",
+    ):
+        train.main(
+            tiny.words(
+                source, run, "--optimizer.learning_rate=1e30", "--training.checkpoint_every_steps=1"
+            )
+        )
     (image,) = run.glob("not_finite_step_*.png")
     assert image_io.read(image).shape[1] > 32
     assert "is not finite" in image.with_suffix(".txt").read_text()
@@ -268,9 +340,13 @@ def test_a_full_disk_keeps_the_checkpoint_before(source, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_a_step_too_large_for_the_device_says_what_to_change(source, tmp_path, monkeypatch, recompute):
+def test_a_step_too_large_for_the_device_says_what_to_change(
+    source, tmp_path, monkeypatch, recompute
+):
     def step(*_):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[1,64,...]")
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "OOM when allocating tensor with shape[1,64,...]"
+        )
 
     monkeypatch.setattr(CycleGAN, "train_step", step)
     words = tiny.words(source, tmp_path / "run", f"--training.recompute={str(recompute).lower()}")
@@ -288,7 +364,9 @@ def test_a_frozen_encoder_resumes_exactly_and_is_what_it_was(source, tmp_path, m
     arrays, _, _ = tiny.outcome(tmp_path / "cut")
     first = assembly.build_generator(RunDirectory(tmp_path / "cut").experiment(), "xy")
     for layer in ("first", "down1", "down2"):
-        np.testing.assert_array_equal(arrays[f"generator_xy/{layer}/kernel"], first.get_layer(layer).kernel)
+        np.testing.assert_array_equal(
+            arrays[f"generator_xy/{layer}/kernel"], first.get_layer(layer).kernel
+        )
     assert not np.array_equal(arrays["generator_xy/last/kernel"], first.get_layer("last").kernel)
 
 
@@ -322,11 +400,17 @@ class TestInitFrom:
     @classmethod
     def words(cls, source, run, *more):
         """As tiny.words, but nothing is said of networks."""
-        return [word for word in tiny.words(source, run, *more) if not word.startswith(cls.NETWORKS)]
+        return [
+            word for word in tiny.words(source, run, *more) if not word.startswith(cls.NETWORKS)
+        ]
 
-    def test_takes_weights_and_architecture_and_nothing_else(self, origin, source, tmp_path, monkeypatch, capsys):
+    def test_takes_weights_and_architecture_and_nothing_else(
+        self, origin, source, tmp_path, monkeypatch, capsys
+    ):
         run = tmp_path / "run"
-        words = self.words(source, run, f"--init_from={origin}", "--init_checkpoint=last", "--training.ema=10")
+        words = self.words(
+            source, run, f"--init_from={origin}", "--init_checkpoint=last", "--training.ema=10"
+        )
         trainer = tiny.started(monkeypatch, [*words, "--optimizer.learning_rate=1e-5"])
         arrays, _, _ = tiny.outcome(origin)
         now = state.snapshot(state.variables(trainer.model))
@@ -334,7 +418,9 @@ class TestInitFrom:
         assert any(name.startswith("discriminator_y") for name in networks)
         for name in networks:
             np.testing.assert_array_equal(now[name], arrays[name])
-        moments = [array for name, array in now.items() if "_momentum" in name or "_velocity" in name]
+        moments = [
+            array for name, array in now.items() if "_momentum" in name or "_velocity" in name
+        ]
         assert len(moments) > 20
         assert not any(array.any() for array in moments)
         assert trainer.step == 0
@@ -343,16 +429,22 @@ class TestInitFrom:
             averages["average/generator_xy/last/kernel"].numpy(), arrays["generator_xy/last/kernel"]
         )
         e = RunDirectory(run).experiment()
-        assert (e.generator.filters, e.generator.norm_affine, e.discriminator.filters) == (3, True, 3)
+        assert (e.generator.filters, e.generator.norm_affine, e.discriminator.filters) == (
+            3,
+            True,
+            3,
+        )
         assert (e.optimizer.learning_rate, e.training.seed, e.training.max_steps) == (1e-5, 0, None)
         told = capsys.readouterr().out
         assert "init      generators of " in told
         assert "step_000000003.npz (step 3, raw weights, newest)" in told
-        assert RunDirectory(run).recorded_origin()["generators"] == {
+        assert RunDirectory(run).init_record()["generators"] == {
             "file": "checkpoints/step_000000003.npz", "step": 3, "weights": "raw",
         }  # fmt: skip
 
-    def test_trains_on_and_resumes_without_being_told_again(self, origin, source, tmp_path, monkeypatch, capsys):
+    def test_trains_on_and_resumes_without_being_told_again(
+        self, origin, source, tmp_path, monkeypatch, capsys
+    ):
         more = [f"--init_from={origin}", "--training.max_steps=4", "--optimizer.learning_rate=1e-3"]
         assert train.main(self.words(source, tmp_path / "whole", *more)) == 0
         assert tiny.interrupted(monkeypatch, self.words(source, tmp_path / "cut", *more), 2) == 143
@@ -361,39 +453,62 @@ class TestInitFrom:
         assert "init " not in capsys.readouterr().out
         tiny.assert_same_outcome(tmp_path / "whole", tmp_path / "cut")
 
-    def test_may_be_told_the_same_again_but_nothing_else(self, origin, finished, source, tmp_path, monkeypatch, capsys):
-        words = self.words(source, tmp_path / "run", f"--init_from={origin}", "--training.max_steps=3")
+    def test_may_be_told_the_same_again_but_nothing_else(
+        self, origin, finished, source, tmp_path, monkeypatch, capsys
+    ):
+        words = self.words(
+            source, tmp_path / "run", f"--init_from={origin}", "--training.max_steps=3"
+        )
         assert tiny.interrupted(monkeypatch, words, 1) == 143
         capsys.readouterr()
         assert train.main(words) == 0
-        assert "init      the weights of --init_from were taken when this run began" in capsys.readouterr().out
+        assert (
+            "init      the weights of --init_from were taken when this run began"
+            in capsys.readouterr().out
+        )
         for other, message in (
-            ([f"--init_from={finished}"], f"began with the weights of {origin}: leave --init_from out"),
-            ([f"--init_from={origin}", "--init_checkpoint=last"], "began with --init_checkpoint best"),
+            (
+                [f"--init_from={finished}"],
+                f"began with the weights of {origin}: leave --init_from out",
+            ),
+            (
+                [f"--init_from={origin}", "--init_checkpoint=last"],
+                "began with --init_checkpoint best",
+            ),
         ):
             with pytest.raises(UserError, match=message):
                 train.main(["--run_dir", str(tmp_path / "run"), *other])
         with pytest.raises(UserError, match="began without --init_from"):
             train.main(["--run_dir", str(finished), f"--init_from={origin}"])
 
-    def test_stopped_before_the_first_checkpoint_it_starts_there_again(self, origin, source, tmp_path, monkeypatch):
+    def test_stopped_before_the_first_checkpoint_it_starts_there_again(
+        self, origin, source, tmp_path, monkeypatch
+    ):
         run = tmp_path / "run"
-        tiny.started(monkeypatch, self.words(source, run, f"--init_from={origin}", "--init_checkpoint=3"))
+        tiny.started(
+            monkeypatch, self.words(source, run, f"--init_from={origin}", "--init_checkpoint=3")
+        )
         assert checkpoints.listed(run / "checkpoints") == []
         trainer = tiny.started(monkeypatch, ["--run_dir", str(run)])
         arrays, _, _ = tiny.outcome(origin)
         np.testing.assert_array_equal(
-            trainer.model.generator_yx.get_layer("first").kernel, arrays["generator_yx/first/kernel"]
+            trainer.model.generator_yx.get_layer("first").kernel,
+            arrays["generator_yx/first/kernel"],
         )
 
     def test_what_does_not_fit_is_named_and_leaves_nothing(self, origin, source, tmp_path):
         run = tmp_path / "run"
-        with pytest.raises(UserError, match=r"generator_xy/first/kernel is \(7, 7, 3, 3\) there, \(7, 7, 3, 2\) here"):
+        with pytest.raises(
+            UserError,
+            match=r"generator_xy/first/kernel is \(7, 7, 3, 3\) there, \(7, 7, 3, 2\) here",
+        ):
             train.main(tiny.words(source, run, f"--init_from={origin}"))
         assert not run.exists()
 
     @pytest.mark.parametrize("architecture", ["resnet_9blocks", "unet_128"])
-    def test_another_architecture_comes_without_the_runs_number_of_blocks(self, origin, source, architecture):
+    def test_another_architecture_comes_without_the_runs_number_of_blocks(
+        self, origin, source, architecture
+    ):
         words = ["--data.source", str(source), "--init_from", str(origin)]
         for given, blocks in (
             ([f"--generator.architecture={architecture}"], None),
@@ -404,8 +519,19 @@ class TestInitFrom:
 
     def test_files_of_pytorch_are_to_be_converted_first(self, source, tmp_path):
         (tmp_path / "latest_net_G_A.pth").touch()
-        with pytest.raises(UserError, match=r"make a run directory of it first: python -m cyclegan_tf\.convert"):
-            train.main(["--data.source", str(source), "--init_from", str(tmp_path), "--run_dir", str(tmp_path / "run")])
+        with pytest.raises(
+            UserError, match=r"make a run directory of it first: python -m cyclegan_tf\.convert"
+        ):
+            train.main(
+                [
+                    "--data.source",
+                    str(source),
+                    "--init_from",
+                    str(tmp_path),
+                    "--run_dir",
+                    str(tmp_path / "run"),
+                ]
+            )
 
     def test_networks_come_before_the_config_file_and_after_the_options(
         self, origin, source, tmp_path, monkeypatch, capsys
@@ -417,7 +543,14 @@ class TestInitFrom:
             "optimizer": {"beta_1": 0.4},
         }
         file.write_text(yaml.safe_dump(values))
-        words = ["--config", str(file), "--init_from", str(origin), "--run_dir", str(tmp_path / "run")]
+        words = [
+            "--config",
+            str(file),
+            "--init_from",
+            str(origin),
+            "--run_dir",
+            str(tmp_path / "run"),
+        ]
         _, e, _ = train.resolve([*words, "--discriminator.filters=4"])
         assert (e.generator.filters, e.generator.blocks, e.discriminator.filters) == (3, 1, 4)
         assert (e.optimizer.beta_1, e.data.source) == (0.4, str(source))
@@ -426,7 +559,9 @@ class TestInitFrom:
         told = "of --config, generator.blocks, generator.filters give way to the networks of --init_from"
         assert f"note      {told}\n" in capsys.readouterr().out
 
-    def test_a_colour_skip_comes_with_the_weights_and_is_not_fitted_again(self, source, tmp_path, monkeypatch, capsys):
+    def test_a_colour_skip_comes_with_the_weights_and_is_not_fitted_again(
+        self, source, tmp_path, monkeypatch, capsys
+    ):
         more = ["--generator.colour_skip=true", "--training.max_steps=2"]
         assert train.main(tiny.words(source, tmp_path / "origin", *more)) == 0
         arrays, _, _ = tiny.outcome(tmp_path / "origin")
@@ -437,13 +572,20 @@ class TestInitFrom:
                 arrays[name] = np.full_like(arrays[name], 0.25)
         checkpoints.write(path.parent, 2, arrays, {"step": 2, "seconds": 1.0}, None)
         capsys.readouterr()
-        words = self.words(source, tmp_path / "run", f"--init_from={tmp_path / 'origin'}", "--init_checkpoint=2")
+        words = self.words(
+            source, tmp_path / "run", f"--init_from={tmp_path / 'origin'}", "--init_checkpoint=2"
+        )
         trainer = tiny.started(monkeypatch, words)
         skip = trainer.model.generator_xy.get_layer("colour_skip")
         assert {float(v) for v in np.unique(skip.kernel_start)} == {0.25}
         assert "colors " not in capsys.readouterr().out
-        assert trainer.model.weights_of["identity_x"] == 0  # as for every run whose colors are led around
+        assert (
+            trainer.model.loss_weights["identity_x"] == 0
+        )  # as for every run whose colors are led around
 
     def test_a_frozen_random_encoder_is_remarked_on(self, source, tmp_path, monkeypatch, capsys):
         tiny.started(monkeypatch, tiny.words(source, tmp_path / "run", "--training.freeze=encoder"))
-        assert "the encoder stays at random weights; --init_from gives it trained ones" in capsys.readouterr().out
+        assert (
+            "the encoder stays at random weights; --init_from gives it trained ones"
+            in capsys.readouterr().out
+        )

@@ -39,7 +39,11 @@ def different(image):
 
 
 class TestColourSkip:
-    WORDS = ("--generator.colour_skip=true", "--training.max_steps=2", "--training.checkpoint_every_steps=1")
+    WORDS = (
+        "--generator.colour_skip=true",
+        "--training.max_steps=2",
+        "--training.checkpoint_every_steps=1",
+    )
 
     def started(self, monkeypatch, source, run, *more):
         return tiny.started(monkeypatch, tiny.words(source, run, *self.WORDS, *more)).model
@@ -47,16 +51,18 @@ class TestColourSkip:
     def test_domains_alike_start_from_their_transfer(self, tmp_path, monkeypatch, capsys):
         model = self.started(monkeypatch, folder(tmp_path / "images", alike), tmp_path / "run")
         assert "colors   alike (up to 1." in capsys.readouterr().out
-        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
+        assert model.loss_weights["identity_x"] == model.loss_weights["identity_y"] == 0
         skip = model.generator_xy.get_layer("colour_skip")
-        white, black = (float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6))
+        white, black = (
+            float(np.mean(skip(np.full((1, 1, 1, 3), level, np.float32)))) for level in (0.6, -0.6)
+        )
         assert white > 0.5
         assert black < 0
 
     def test_domains_of_different_kinds_have_none(self, tmp_path, monkeypatch, capsys):
         model = self.started(monkeypatch, folder(tmp_path / "images", different), tmp_path / "run")
         assert "colors   of different kinds" in capsys.readouterr().out
-        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 5
+        assert model.loss_weights["identity_x"] == model.loss_weights["identity_y"] == 5
         skip = model.generator_xy.get_layer("colour_skip")
         image = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
         assert not np.any(skip(image))
@@ -65,9 +71,14 @@ class TestColourSkip:
 
     def test_always_means_those_of_different_kinds_too(self, tmp_path, monkeypatch, capsys):
         source = folder(tmp_path / "images", different)
-        model = self.started(monkeypatch, source, tmp_path / "run", "--generator.colour_skip=always")
-        assert re.search(r"colors   of different kinds \(\d+\.\d times apart\): led around", capsys.readouterr().out)
-        assert model.weights_of["identity_x"] == model.weights_of["identity_y"] == 0
+        model = self.started(
+            monkeypatch, source, tmp_path / "run", "--generator.colour_skip=always"
+        )
+        assert re.search(
+            r"colors   of different kinds \(\d+\.\d times apart\): led around",
+            capsys.readouterr().out,
+        )
+        assert model.loss_weights["identity_x"] == model.loss_weights["identity_y"] == 0
         skip = model.generator_xy.get_layer("colour_skip")
         image = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
         assert np.abs(np.tanh(skip(image))).max() < 0.2  # nearly gray, as all of Y is
@@ -78,11 +89,20 @@ class TestColourSkip:
         ("sizes", "last"),
         [
             (("--data.load_size_px=18",), "last"),
-            (("--data.load_size_px=128", "--data.crop_size_px=128", "--generator.architecture=unet_128"), "up1"),
+            (
+                (
+                    "--data.load_size_px=128",
+                    "--data.crop_size_px=128",
+                    "--generator.architecture=unet_128",
+                ),
+                "up1",
+            ),
         ],
         ids=["resnet", "unet"],
     )
-    def test_networks_start_quiet_beside_colors_that_are_led_around(self, tmp_path, monkeypatch, change, sizes, last):
+    def test_networks_start_quiet_beside_colors_that_are_led_around(
+        self, tmp_path, monkeypatch, change, sizes, last
+    ):
         source = folder(tmp_path / "images", change)
         unet = any("unet" in word for word in sizes)
         kernels = {}
@@ -91,7 +111,8 @@ class TestColourSkip:
             words = [word for word in words if not (unet and "blocks" in word)]
             model = tiny.started(monkeypatch, [*words, *sizes]).model
             kernels[skip] = [
-                np.asarray(getattr(model, f"generator_{way}").get_layer(last).kernel) for way in ("xy", "yx")
+                np.asarray(getattr(model, f"generator_{way}").get_layer(last).kernel)
+                for way in ("xy", "yx")
             ]
         factor = 0.1 if change is alike else 1
         for beside, alone in zip(kernels["true"], kernels["false"], strict=True):
@@ -100,7 +121,7 @@ class TestColourSkip:
     def test_identity_weights_given_one_by_one_are_kept(self, tmp_path, monkeypatch):
         source = folder(tmp_path / "images", alike)
         model = self.started(monkeypatch, source, tmp_path / "run", "--loss.identity_x=5")
-        assert model.weights_of["identity_x"] == 5
+        assert model.loss_weights["identity_x"] == 5
 
     def test_one_that_comes_in_a_file_is_minded_too(self, tmp_path, monkeypatch):
         source = folder(tmp_path / "images", alike)
@@ -108,9 +129,14 @@ class TestColourSkip:
         files = [tmp_path / f"{way}.keras" for way in ("xy", "yx")]
         for file, network in zip(files, (model.generator_xy, model.generator_yx), strict=True):
             network.save(file)
-        more = ["--init_from", *map(str, files), f"--data.source={source}", f"--run_dir={tmp_path / 'tuned'}"]
+        more = [
+            "--init_from",
+            *map(str, files),
+            f"--data.source={source}",
+            f"--run_dir={tmp_path / 'tuned'}",
+        ]
         words = [word for word in tiny.WORDS if not word.startswith("--generator.")]
-        assert tiny.started(monkeypatch, [*words, *more]).model.weights_of["identity_x"] == 0
+        assert tiny.started(monkeypatch, [*words, *more]).model.loss_weights["identity_x"] == 0
 
     def test_a_resumed_training_keeps_its_start(self, tmp_path, capsys):
         source = folder(tmp_path / "images", alike)
@@ -118,7 +144,11 @@ class TestColourSkip:
         assert "colors   alike" in capsys.readouterr().out
         arrays, step, _ = tiny.outcome(tmp_path / "run")
         checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
-        name = next(name for name in arrays if name.startswith("generator_xy") and name.endswith("kernel_start"))
+        name = next(
+            name
+            for name in arrays
+            if name.startswith("generator_xy") and name.endswith("kernel_start")
+        )
         assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
         assert "colors" not in capsys.readouterr().out
         again, step_again, _ = tiny.outcome(tmp_path / "run")
@@ -185,14 +215,20 @@ class TestWhatAutoBecomes:
         (arrays, _, rows), (paper, _, rows_of_paper) = found["modern"], found["paper"]
         assert rows == rows_of_paper
         # Adam's moments follow from the weights, and are numbered with the skip's among them
-        weights = [name for name in paper if not name.startswith(("generator_optimizer", "discriminator_optimizer"))]
+        weights = [
+            name
+            for name in paper
+            if not name.startswith(("generator_optimizer", "discriminator_optimizer"))
+        ]
         assert any(name.startswith("generator_xy") for name in weights)
         for name in weights:
             np.testing.assert_array_equal(arrays[name], paper[name], err_msg=name)
 
     def test_stays_as_the_run_began_when_it_is_asked_for_once_more(self, tmp_path, capsys):
         source, run = folder(tmp_path / "images", alike), tmp_path / "run"
-        words = tiny.words(source, run, *self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1")
+        words = tiny.words(
+            source, run, *self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1"
+        )
         assert train.main(words) == 0
         assert self.chosen_in(assembly.load_generator(run, "xy")[0]) == ("resize", True)
         checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
@@ -210,9 +246,13 @@ class TestWhatAutoBecomes:
 
     def test_the_chief_decides_for_all(self, tmp_path):
         class Machine:
-            workers, is_chief, sent = 2, False, {"long_skips": np.array(1), "upsampling": np.array(1)}
+            workers, is_chief, sent = (
+                2,
+                False,
+                {"long_skips": np.array(1), "upsampling": np.array(1)},
+            )
 
-            def from_chief(self, arrays):
+            def broadcast(self, arrays):
                 assert set(arrays) == set(self.sent)
                 return self.sent
 
@@ -228,7 +268,11 @@ class TestWhatAutoBecomes:
     def test_a_u_net_has_skips_of_its_own(self, tmp_path, monkeypatch, capsys):
         source, run = folder(tmp_path / "images", alike), tmp_path / "run"
         words = [word for word in tiny.words(source, run, *self.AUTO) if "blocks" not in word]
-        sizes = ["--data.load_size_px=128", "--data.crop_size_px=128", "--generator.architecture=unet_128"]
+        sizes = [
+            "--data.load_size_px=128",
+            "--data.crop_size_px=128",
+            "--generator.architecture=unet_128",
+        ]
         model = tiny.started(monkeypatch, [*words, *sizes]).model
         assert self.chosen_in(model.generator_xy) == ("resize", False)
         assert "skips     no long ones (a U-Net has skips of its own)" in capsys.readouterr().out
@@ -241,6 +285,11 @@ class TestWhatAutoBecomes:
         source = folder(tmp_path / "images", alike)
         for path in (source / "trainB").iterdir():
             Image.open(path).convert("L").save(path)
-        words = tiny.words(source, tmp_path / "run", "--data.channels_y=1", "--loss.identity=0", *self.AUTO)
-        assert self.chosen_in(tiny.started(monkeypatch, words).model.generator_xy) == ("transposed", False)
+        words = tiny.words(
+            source, tmp_path / "run", "--data.channels_y=1", "--loss.identity=0", *self.AUTO
+        )
+        assert self.chosen_in(tiny.started(monkeypatch, words).model.generator_xy) == (
+            "transposed",
+            False,
+        )
         assert "no long ones (the domains have different channels)" in capsys.readouterr().out

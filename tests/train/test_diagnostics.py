@@ -7,11 +7,11 @@ import pytest
 
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.train import diagnostics as guards
-from cyclegan_tf.train.diagnostics import Domains, Guards
+from cyclegan_tf.train.diagnostics import Diagnostics, DomainStatistics
 from tests.helpers import watched
 
 HEALTHY = {"change": 0.2, "colour_swd": 100.0, "luminance_correlation": 0.7, "variety": 0.9}
-DOMAINS = Domains(0.3, 0.4, 300.0, 50.0, 0.1, 0.0)
+DOMAINS = DomainStatistics(0.3, 0.4, 300.0, 50.0, 0.1, 0.0)
 
 
 def kinds(alarms):
@@ -19,7 +19,7 @@ def kinds(alarms):
 
 
 def after_scores(scores, domains=DOMAINS, images=10**4, direction="xy"):
-    return kinds(Guards().after_scores(direction, {**HEALTHY, **scores}, domains, images))
+    return kinds(Diagnostics().after_scores(direction, {**HEALTHY, **scores}, domains, images))
 
 
 class TestScores:
@@ -32,10 +32,13 @@ class TestScores:
         ],
     )
     def test_each_is_told_once_and_again_after_it_went_away(self, scores, kind):
-        watch = Guards()
+        watch = Diagnostics()
         wrong = {**HEALTHY, **scores}
         assert watch.after_scores("xy", HEALTHY, DOMAINS, 10**4) == []
-        told = [watch.after_scores("xy", values, DOMAINS, 10**4) for values in (wrong, wrong, HEALTHY, wrong)]
+        told = [
+            watch.after_scores("xy", values, DOMAINS, 10**4)
+            for values in (wrong, wrong, HEALTHY, wrong)
+        ]
         assert [kinds(alarms) for alarms in told] == [[kind], [], [], [kind]]
         assert kinds(watch.after_scores("yx", wrong, DOMAINS, 10**4)) == [kind.replace("xy", "yx")]
 
@@ -46,10 +49,12 @@ class TestScores:
     @pytest.mark.parametrize("name", ["change", "colour_swd", "luminance_correlation", "variety"])
     def test_an_unknown_score_is_no_alarm(self, name):
         wrong = {"change": 0.0, "colour_swd": 300.0, "luminance_correlation": -1.0, "variety": 0.0}
-        lost = {"luminance_correlation": "colors_inverted_xy", "variety": "collapse_xy"}.get(name, "copies_input_xy")
+        lost = {"luminance_correlation": "colors_inverted_xy", "variety": "collapse_xy"}.get(
+            name, "copies_input_xy"
+        )
         assert lost in after_scores(wrong)
         assert lost not in after_scores({**wrong, name: None})
-        nothing = Domains(None, None, None, None, 0.0, 0.0)
+        nothing = DomainStatistics(None, None, None, None, 0.0, 0.0)
         assert after_scores({"change": 0.0, "variety": 0.0}, nothing) == []
 
     def test_a_copy_is_right_where_domains_are_alike_or_little_is_enough(self):
@@ -62,9 +67,15 @@ class TestScores:
         ("changes", "explained"),
         [
             ({}, False),
-            ({"input_luminance": -0.6, "target_luminance": 0.5}, True),  # dark drawings, light paper
+            (
+                {"input_luminance": -0.6, "target_luminance": 0.5},
+                True,
+            ),  # dark drawings, light paper
             ({"input_luminance": 0.4, "target_luminance": 0.5}, False),
-            ({"input_luminance": -0.03, "target_luminance": 0.04}, False),  # too near the middle to tell
+            (
+                {"input_luminance": -0.03, "target_luminance": 0.04},
+                False,
+            ),  # too near the middle to tell
             ({"truth_correlation": -0.5}, True),
             ({"truth_correlation": 0.2, "input_luminance": -0.6, "target_luminance": 0.5}, False),
         ],
@@ -75,52 +86,74 @@ class TestScores:
         assert after_scores({"luminance_correlation": -0.8}, domains) == wanted
 
     def test_outputs_as_alike_as_the_inputs_are_no_collapse(self):
-        assert after_scores({"variety": 0.05}, dataclasses.replace(DOMAINS, input_variety=0.03)) == []
+        assert (
+            after_scores({"variety": 0.05}, dataclasses.replace(DOMAINS, input_variety=0.03)) == []
+        )
 
 
 class TestRows:
     def rows(self, watch, accuracy, steps):
         """Warnings by step; one row each."""
-        values = {f"accuracy_{kind}_{d}": a for d, a in accuracy.items() for kind in ("real", "fake")}
+        values = {
+            f"accuracy_{kind}_{d}": a for d, a in accuracy.items() for kind in ("real", "fake")
+        }
         return {step: kinds(told) for step in steps if (told := watch.after_row(step, values))}
 
     def test_five_rows_and_250_steps_in_a_row(self):
-        assert self.rows(Guards(), {"x": 0.9, "y": 0.99}, range(50, 1000, 50)) == {300: ["discriminator_wins_y"]}
-        assert self.rows(Guards(), {"x": 0.99}, range(2, 400, 2)) == {252: ["discriminator_wins_x"]}
-        assert self.rows(Guards(), {"x": 0.99}, range(500, 4000, 500)) == {2500: ["discriminator_wins_x"]}
+        assert self.rows(Diagnostics(), {"x": 0.9, "y": 0.99}, range(50, 1000, 50)) == {
+            300: ["discriminator_wins_y"]
+        }
+        assert self.rows(Diagnostics(), {"x": 0.99}, range(2, 400, 2)) == {
+            252: ["discriminator_wins_x"]
+        }
+        assert self.rows(Diagnostics(), {"x": 0.99}, range(500, 4000, 500)) == {
+            2500: ["discriminator_wins_x"]
+        }
 
     def test_one_lost_row_begins_anew(self):
-        watch = Guards()
+        watch = Diagnostics()
         assert self.rows(watch, {"y": 0.99}, range(50, 300, 50)) == {}
         assert self.rows(watch, {"y": 0.97}, [300]) == {}
         assert self.rows(watch, {"y": 0.99}, range(350, 700, 50)) == {600: ["discriminator_wins_y"]}
 
     def test_both_kinds_of_images_count_and_judges_may_be_absent(self):
-        watch = Guards()
+        watch = Diagnostics()
         for step in range(50, 1000, 50):
-            assert watch.after_row(step, {"accuracy_real_x": 1.0, "accuracy_fake_x": 0.5, "cycle_x": 0.1}) == []
+            assert (
+                watch.after_row(
+                    step, {"accuracy_real_x": 1.0, "accuracy_fake_x": 0.5, "cycle_x": 0.1}
+                )
+                == []
+            )
 
     def test_a_wasserstein_critic_is_meant_to_win(self):
-        assert self.rows(Guards(critic=True), {"x": 1.0}, range(50, 1000, 50)) == {}
+        assert self.rows(Diagnostics(critic=True), {"x": 1.0}, range(50, 1000, 50)) == {}
 
     def test_resumed_it_goes_on_counting_and_does_not_repeat(self):
-        watch = Guards()
+        watch = Diagnostics()
         self.rows(watch, {"y": 0.99, "x": 0.99}, range(50, 250, 50))
-        resumed = Guards()
-        resumed.take_up(json.loads(json.dumps(watch.as_state())))
-        assert self.rows(resumed, {"y": 0.99}, range(250, 350, 50)) == {300: ["discriminator_wins_y"]}
-        again = Guards()
-        again.take_up(json.loads(json.dumps(resumed.as_state())))
+        resumed = Diagnostics()
+        resumed.load_state_dict(json.loads(json.dumps(watch.state_dict())))
+        assert self.rows(resumed, {"y": 0.99}, range(250, 350, 50)) == {
+            300: ["discriminator_wins_y"]
+        }
+        again = Diagnostics()
+        again.load_state_dict(json.loads(json.dumps(resumed.state_dict())))
         assert self.rows(again, {"y": 0.99}, range(350, 900, 50)) == {}
 
 
-SCORED_OFTEN = ("--training.max_steps=192", "--logging.score_every_epochs=32")  # at 64, 128 and 192 steps of 4 images
+SCORED_OFTEN = (
+    "--training.max_steps=192",
+    "--logging.score_every_epochs=32",
+)  # at 64, 128 and 192 steps of 4 images
 
 
 @pytest.fixture(scope="module")
 def unlike(tmp_path_factory):
     """X has soft and pale spots, Y is noise; both are as light."""
-    return watched.folder(tmp_path_factory.mktemp("unlike"), lambda rng: watched.smooth(rng, 64, 192), watched.noise)
+    return watched.folder(
+        tmp_path_factory.mktemp("unlike"), lambda rng: watched.smooth(rng, 64, 192), watched.noise
+    )
 
 
 class TestThroughTraining:
@@ -135,7 +168,10 @@ class TestThroughTraining:
     def test_generators(self, unlike, tmp_path, monkeypatch, capsys, kernel, bias, kind, words):
         watched.pixelwise(monkeypatch, kernel, bias)
         told, text = watched.warnings_of(unlike, tmp_path / "run", capsys, *SCORED_OFTEN)
-        assert [line.split(" ")[1] for line in told] == ["G", "F"]  # after 512 images, and not again after 768
+        assert [line.split(" ")[1] for line in told] == [
+            "G",
+            "F",
+        ]  # after 512 images, and not again after 768
         assert all(words in line for line in told)
         assert set(text) == {f"warning/{kind}_xy", f"warning/{kind}_yx"}
         assert f"warning: {text[f'warning/{kind}_xy'][0]}" == told[0]
@@ -157,7 +193,9 @@ class TestThroughTraining:
         assert [line[9:12] for line in told if "wins" in line] in (["D_X", "D_Y"], ["D_Y", "D_X"])
         assert any("copies its input" in line for line in told)
 
-    def test_flat_images_and_a_memorised_test_split_at_the_start(self, tmp_path, monkeypatch, capsys):
+    def test_flat_images_and_a_memorised_test_split_at_the_start(
+        self, tmp_path, monkeypatch, capsys
+    ):
         source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth)
         flat = image_io.read(source / "trainA" / "trainA_0.png") * 0 + 77
         image_io.save(source / "trainA" / "flat.png", flat)
@@ -183,7 +221,12 @@ def test_a_healthy_demo_raises_no_alarm(tmp_path, capsys):
         "--training.constant_epochs=100 --logging.log_every_steps=10 --logging.score_every_epochs=1"
     )
     told, text = watched.warnings_of("demo", tmp_path / "run", capsys, *small.split())
-    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows if row["kind"] == "score"] == [100, 150]  # 150 steps show 600 images
+    rows = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert [row["step"] for row in rows if row["kind"] == "score"] == [
+        100,
+        150,
+    ]  # 150 steps show 600 images
     assert told == []
     assert text == {}

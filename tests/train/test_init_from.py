@@ -13,7 +13,7 @@ from cyclegan_tf.inspect.training_run import run_directory
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
-from cyclegan_tf.train.init_from import Origin
+from cyclegan_tf.train.init_from import InitFrom
 from cyclegan_tf.translate import command as translate
 from tests.helpers import foreign, keras2, tiny
 
@@ -38,45 +38,58 @@ def words(source, run, *more):
 
 
 def weights(path):
-    return {v.path: np.asarray(v) for v in assembly.load_generator(path, "xy", "float32")[0].weights}
+    return {
+        v.path: np.asarray(v) for v in assembly.load_generator(path, "xy", "float32")[0].weights
+    }
 
 
 class TestOf:
     """From words to what they name."""
 
     def test_nothing(self):
-        assert Origin.of(None, None) is None
+        assert InitFrom.of(None, None) is None
         with pytest.raises(UserError, match="--init_checkpoint is given without --init_from"):
-            Origin.of(None, "best")
+            InitFrom.of(None, "best")
 
     def test_a_run(self, tmp_path):
-        assert Origin.of([str(tmp_path)], "last") == Origin(run=tmp_path, checkpoint="last")
+        assert InitFrom.of([str(tmp_path)], "last") == InitFrom(run=tmp_path, checkpoint="last")
         folder = tmp_path / "odd.keras"
         folder.mkdir()
-        assert Origin.of([str(folder)], None) == Origin(run=folder)
+        assert InitFrom.of([str(folder)], None) == InitFrom(run=folder)
 
     def test_files(self, files):
         there, back = files / "there.keras", files / "back.keras"
-        assert Origin.of([str(there)], None) == Origin(files={"xy": there})
-        assert Origin.of([str(there), str(back)], None) == Origin(files={"xy": there, "yx": back})
+        assert InitFrom.of([str(there)], None) == InitFrom(files={"xy": there})
+        assert InitFrom.of([str(there), str(back)], None) == InitFrom(
+            files={"xy": there, "yx": back}
+        )
 
-    @pytest.mark.parametrize("given", [["a.keras", "runs/b"], ["a.keras", "b.keras", "c.keras"], ["runs/a", "runs/b"]])
+    @pytest.mark.parametrize(
+        "given", [["a.keras", "runs/b"], ["a.keras", "b.keras", "c.keras"], ["runs/a", "runs/b"]]
+    )
     def test_what_does_not_go_together(self, given):
-        with pytest.raises(UserError, match=r"one run directory, or one or two \.keras files .*" + given[1]):
-            Origin.of(given, None)
+        with pytest.raises(
+            UserError, match=r"one run directory, or one or two \.keras files .*" + given[1]
+        ):
+            InitFrom.of(given, None)
 
     def test_a_checkpoint_is_of_a_run(self):
-        with pytest.raises(UserError, match=r"--init_checkpoint last is given, but a\.keras is a file of one network"):
-            Origin.of(["a.keras"], "last")
+        with pytest.raises(
+            UserError,
+            match=r"--init_checkpoint last is given, but a\.keras is a file of one network",
+        ):
+            InitFrom.of(["a.keras"], "last")
 
     def test_other_files_are_to_be_converted_first(self, tmp_path):
         (tmp_path / "old model.h5").touch()
         command = "python -m cyclegan_tf.convert .*old model.h5' 'old model.keras'"
         with pytest.raises(UserError, match=command):
-            Origin.of([str(tmp_path / "old model.h5")], None)
+            InitFrom.of([str(tmp_path / "old model.h5")], None)
 
 
-def test_two_files_train_resume_and_translate_when_they_are_gone(files, source, tmp_path, monkeypatch, capsys):
+def test_two_files_train_resume_and_translate_when_they_are_gone(
+    files, source, tmp_path, monkeypatch, capsys
+):
     copies = [tmp_path / name for name in ("there.keras", "back.keras")]
     for copy in copies:
         copy.write_bytes((files / copy.name).read_bytes())
@@ -98,38 +111,67 @@ def test_two_files_train_resume_and_translate_when_they_are_gone(files, source, 
     before, after = weights(files / "there.keras"), weights(run)
     assert before.keys() == after.keys()
     for name, values in before.items():
-        assert (np.array_equal(values, after[name])) == (name.split("/")[0] in ("encode_1", "encode_2")), name
+        assert (np.array_equal(values, after[name])) == (
+            name.split("/")[0] in ("encode_1", "encode_2")
+        ), name
 
     moved = run.rename(tmp_path / "moved")
     capsys.readouterr()
     assert train.main(["--run_dir", str(moved)]) == 0
     assert "this run is finished" in capsys.readouterr().out
-    assert translate.main([str(moved), str(source / "testA"), str(tmp_path / "out"), "--direction", "xy"]) == 0
+    assert (
+        translate.main(
+            [str(moved), str(source / "testA"), str(tmp_path / "out"), "--direction", "xy"]
+        )
+        == 0
+    )
     assert len(list((tmp_path / "out").iterdir())) == 2
     found = run_directory(moved, 16)
     assert found["networks"][0]["parameters"] == sum(values.size for values in before.values())
     assert found["started_from"]["files"]["xy"]["file"] == str(copies[0])
 
 
-def test_a_model_of_keras_2_and_tensorflow_addons_is_tuned_after_convert(source, tmp_path, monkeypatch):
+def test_a_model_of_keras_2_and_tensorflow_addons_is_tuned_after_convert(
+    source, tmp_path, monkeypatch
+):
     arrays = keras2.resnet_arrays(filters=2)
-    keras2.write_h5(tmp_path / "old.h5", keras2.by_layer(arrays), keras2.resnet_config(arrays, size=32))
+    keras2.write_h5(
+        tmp_path / "old.h5", keras2.by_layer(arrays), keras2.resnet_config(arrays, size=32)
+    )
     assert convert.main([str(tmp_path / "old.h5"), str(tmp_path / "new.keras")]) == 0
     run = tmp_path / "run"
-    other = ["--generator.architecture=resnet_6blocks", "--generator.blocks=1", "--generator.filters=2"]
-    trainer = tiny.started(monkeypatch, words(source, run, f"--init_from={tmp_path / 'new.keras'}", *other))
-    network, image = trainer.model.generator_xy, np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3))
+    other = [
+        "--generator.architecture=resnet_6blocks",
+        "--generator.blocks=1",
+        "--generator.filters=2",
+    ]
+    trainer = tiny.started(
+        monkeypatch, words(source, run, f"--init_from={tmp_path / 'new.keras'}", *other)
+    )
+    network, image = (
+        trainer.model.generator_xy,
+        np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)),
+    )
     np.testing.assert_allclose(network(image), keras2.run_resnet(arrays, image), atol=1e-5)
     before = [np.asarray(variable) for variable in network.trainable_variables]
     batch = np.float32(image)
     trainer.model.train_step((batch, batch))
-    moved = [not np.array_equal(old, new) for old, new in zip(before, network.trainable_variables, strict=True)]
+    moved = [
+        not np.array_equal(old, new)
+        for old, new in zip(before, network.trainable_variables, strict=True)
+    ]
     assert sum(moved) >= 0.9 * len(moved)
 
 
-def test_one_file_gives_one_translator_its_weights_and_the_other_none(files, source, tmp_path, monkeypatch):
+def test_one_file_gives_one_translator_its_weights_and_the_other_none(
+    files, source, tmp_path, monkeypatch
+):
     run = tmp_path / "run"
-    other = ["--generator.architecture=resnet_6blocks", "--generator.blocks=1", "--generator.filters=2"]
+    other = [
+        "--generator.architecture=resnet_6blocks",
+        "--generator.blocks=1",
+        "--generator.filters=2",
+    ]
     there = files / "there.keras"
     given = words(source, run, "--init_from", str(there), *other, "--training.freeze=encoder")
     model = tiny.started(monkeypatch, given).model
@@ -142,7 +184,9 @@ def test_one_file_gives_one_translator_its_weights_and_the_other_none(files, sou
     assert model.generator_yx.get_layer("down2").trainable
     assert checkpoints.listed(run / "checkpoints") == []
     again = tiny.started(monkeypatch, ["--run_dir", str(run)]).model
-    np.testing.assert_array_equal(again.generator_xy.get_layer("encode_1").kernel, named["x/encode_1/kernel"])
+    np.testing.assert_array_equal(
+        again.generator_xy.get_layer("encode_1").kernel, named["x/encode_1/kernel"]
+    )
 
 
 class TestTakeArchitecture:
@@ -162,23 +206,49 @@ class TestTakeArchitecture:
 
     def test_a_config_file_says_nothing_of_networks_that_are_there(self, files, source, tmp_path):
         file = tmp_path / "e.yaml"
-        file.write_text(yaml.safe_dump({"generator": {"colour_skip": True, "filters": 7}, "loss": {"cycle_x": 3.0}}))
-        given = ["--config", str(file), "--data.source", str(source), "--init_from", str(files / "there.keras")]
+        file.write_text(
+            yaml.safe_dump(
+                {"generator": {"colour_skip": True, "filters": 7}, "loss": {"cycle_x": 3.0}}
+            )
+        )
+        given = [
+            "--config",
+            str(file),
+            "--data.source",
+            str(source),
+            "--init_from",
+            str(files / "there.keras"),
+        ]
         _, e, _ = train.resolve(given)
         assert (e.generator.filters, e.generator.colour_skip, e.loss.cycle_x) == (7, False, 3.0)
         _, e, _ = train.resolve([*given, str(files / "back.keras")])
         assert (e.generator.filters, e.generator.network_yx) == (None, str(files / "back.keras"))
-        with pytest.raises(UserError, match=r"generator\.filters is 5, but a network out of a file is as it is"):
+        with pytest.raises(
+            UserError, match=r"generator\.filters is 5, but a network out of a file is as it is"
+        ):
             train.resolve([*given, str(files / "back.keras"), "--generator.filters=5"])
 
     def test_what_gives_way_is_told(self, files, source, tmp_path, monkeypatch, capsys):
         file = tmp_path / "e.yaml"
-        file.write_text(yaml.safe_dump({"generator": {"colour_skip": True, "upsampling": "auto", "norm": "instance"}}))
-        given = words(source, tmp_path / "run", "--config", str(file), "--init_from", str(files / "there.keras"))
+        file.write_text(
+            yaml.safe_dump(
+                {"generator": {"colour_skip": True, "upsampling": "auto", "norm": "instance"}}
+            )
+        )
+        given = words(
+            source,
+            tmp_path / "run",
+            "--config",
+            str(file),
+            "--init_from",
+            str(files / "there.keras"),
+        )
         given = [word for word in given if "=" not in word or not word.startswith("--generator.")]
         tiny.started(monkeypatch, given)
         told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note ")]
-        assert told == ["note      of --config, generator.colour_skip give way to the networks of --init_from"]
+        assert told == [
+            "note      of --config, generator.colour_skip give way to the networks of --init_from"
+        ]
 
     def test_the_crop_must_be_one_the_network_takes(self, files, source, tmp_path):
         given = [
@@ -186,7 +256,10 @@ class TestTakeArchitecture:
             "--init_from",
             *(str(files / f"{n}.keras") for n in ("there", "back")),
         ]
-        with pytest.raises(UserError, match=r"crop_size_px is 18, but there.keras and back.keras need a multiple of 4"):
+        with pytest.raises(
+            UserError,
+            match=r"crop_size_px is 18, but there.keras and back.keras need a multiple of 4",
+        ):
             train.main([*given, "--data.crop_size_px=18"])
 
 
@@ -202,19 +275,27 @@ class TestCheckSame:
     def test_the_same_files_under_other_names_are_the_same(self, run, files, tmp_path):
         for old, new in (("there", "a"), ("back", "b")):
             (tmp_path / f"{new}.keras").write_bytes((files / f"{old}.keras").read_bytes())
-        Origin.of([str(tmp_path / "a.keras"), str(tmp_path / "b.keras")], None).check_same(run)
+        InitFrom.of([str(tmp_path / "a.keras"), str(tmp_path / "b.keras")], None).check_same(run)
         # and named as fields of the experiment
         named = [f"--generator.network_xy={tmp_path / 'a.keras'}"]
         run.check_same(train.resolve(["--run_dir", str(run.path), *named])[1])
-        with pytest.raises(UserError, match=r"holds a different experiment: generator\.network_xy is"):
-            run.check_same(train.resolve(["--run_dir", str(run.path), named[0].replace("a.keras", "b.keras")])[1])
+        with pytest.raises(
+            UserError, match=r"holds a different experiment: generator\.network_xy is"
+        ):
+            run.check_same(
+                train.resolve(["--run_dir", str(run.path), named[0].replace("a.keras", "b.keras")])[
+                    1
+                ]
+            )
 
     def test_anything_else_is_refused(self, run, files, tmp_path):
-        began = re.escape(f"began with the networks of {files / 'there.keras'} and {files / 'back.keras'}")
+        began = re.escape(
+            f"began with the networks of {files / 'there.keras'} and {files / 'back.keras'}"
+        )
         for other in (
             [str(files / "there.keras")],
             [str(files / "back.keras"), str(files / "there.keras")],
             ["runs/x"],
         ):
             with pytest.raises(UserError, match=began):
-                Origin.of(other, None).check_same(run)
+                InitFrom.of(other, None).check_same(run)

@@ -22,7 +22,9 @@ LEARNING = (
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return watched.folder(tmp_path_factory.mktemp("images"), watched.smooth, lambda rng: watched.smooth(rng, 100, 200))
+    return watched.folder(
+        tmp_path_factory.mktemp("images"), watched.smooth, lambda rng: watched.smooth(rng, 100, 200)
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,14 @@ def test_raw_and_averaged_weights_are_rows_and_curves(finished):
     assert [(row["step"], row["weights"]) for row in found] == [
         (step, weights) for step in range(2, 17, 2) for weights in ("raw", "averaged")
     ]
-    assert {"swd_xy", "swd_yx", "cycle_error_xy", "identity_distance_yx", "change_xy", "variety_yx"} <= set(found[0])
+    assert {
+        "swd_xy",
+        "swd_yx",
+        "cycle_error_xy",
+        "identity_distance_yx",
+        "change_xy",
+        "variety_yx",
+    } <= set(found[0])
     assert found[-2]["cycle_error_xy"] != found[-1]["cycle_error_xy"]
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -65,15 +74,22 @@ def test_raw_and_averaged_weights_are_rows_and_curves(finished):
 
 
 def test_the_best_checkpoint_is_the_best_of_all_rows(finished):
-    totals = {(r["step"], r["weights"]): (r["colour_swd_xy"] + r["colour_swd_yx"]) / 2 for r in rows(finished)}
+    totals = {
+        (r["step"], r["weights"]): (r["colour_swd_xy"] + r["colour_swd_yx"]) / 2
+        for r in rows(finished)
+    }
     (path,) = (finished / "checkpoints" / "best").iterdir()
     arrays, state = checkpoints.read(path)
     assert (state["step"], state["weights"]) == min(totals, key=totals.get)
     assert state["score"] == pytest.approx(min(totals.values()))
     assert state["scores"]["swd_xy"] == next(
-        r["swd_xy"] for r in rows(finished) if (r["step"], r["weights"]) == (state["step"], state["weights"])
+        r["swd_xy"]
+        for r in rows(finished)
+        if (r["step"], r["weights"]) == (state["step"], state["weights"])
     )
-    assert set(arrays) == {f"generator_{d}/paint/{name}" for d in ("xy", "yx") for name in ("kernel", "bias")}
+    assert set(arrays) == {
+        f"generator_{d}/paint/{name}" for d in ("xy", "yx") for name in ("kernel", "bias")
+    }
     newest = checkpoints.read(checkpoints.listed(finished / "checkpoints")[0])
     assert newest[1]["step"] == 16
     assert newest[1]["best"]["step"] == state["step"]
@@ -88,7 +104,9 @@ def test_what_is_loaded_and_saved_is_the_best_unless_told(finished):
         for variable in network.variables:
             wanted = arrays[f"generator_{direction}/{variable.path}"]
             np.testing.assert_array_equal(variable.numpy(), wanted)
-            np.testing.assert_array_equal(saved.get_layer("paint").get_weights()[variable.ndim == 1], wanted)
+            np.testing.assert_array_equal(
+                saved.get_layer("paint").get_weights()[variable.ndim == 1], wanted
+            )
         assert f"(step {state['step']}, {state['weights']} weights, best colour_swd: " in origin
     last, origin = assembly.load_generator(finished, "xy", checkpoint="last")
     newest = checkpoints.read(checkpoints.listed(finished / "checkpoints")[0])[0]
@@ -99,12 +117,17 @@ def test_what_is_loaded_and_saved_is_the_best_unless_told(finished):
 def test_the_average_in_the_checkpoint_is_that_of_the_weights(source, tmp_path):
     more = ["--training.checkpoint_every_steps=1", "--training.keep_checkpoints=20"]
     assert train.main(words(source, tmp_path / "run", *LEARNING, *more)) == 0
-    kept = [checkpoints.read(path)[0] for path in reversed(checkpoints.listed(tmp_path / "run" / "checkpoints"))]
+    kept = [
+        checkpoints.read(path)[0]
+        for path in reversed(checkpoints.listed(tmp_path / "run" / "checkpoints"))
+    ]
     average, images = 0.0, 0
     for arrays in kept:
         images += 4
         decay = 0.5 ** (4 / min(60, 0.05 * images))
-        average = decay * average + (1 - decay) * arrays["generator_yx/paint/kernel"].astype(np.float64)
+        average = decay * average + (1 - decay) * arrays["generator_yx/paint/kernel"].astype(
+            np.float64
+        )
         assert arrays["average/images"] == images
     # the initial weights count 0.5 ** (20 (1 + 1/2 + ... + 1/16)) in it
     np.testing.assert_allclose(kept[-1]["average/generator_yx/paint/kernel"], average, rtol=1e-5)
@@ -124,13 +147,21 @@ def interrupted(words, step):
         return train.main(words)
 
 
-@pytest.mark.parametrize("forget", [False, True], ids=["stopped", "killed after a better score, before a checkpoint"])
-def test_resumed_equals_never_stopped_scores_averages_and_best_included(finished, source, tmp_path, forget):
+@pytest.mark.parametrize(
+    "forget", [False, True], ids=["stopped", "killed after a better score, before a checkpoint"]
+)
+def test_resumed_equals_never_stopped_scores_averages_and_best_included(
+    finished, source, tmp_path, forget
+):
     run = tmp_path / "run"
-    assert interrupted(words(source, run, *LEARNING, "--training.checkpoint_every_steps=3"), 7) == 143
+    assert (
+        interrupted(words(source, run, *LEARNING, "--training.checkpoint_every_steps=3"), 7) == 143
+    )
     if forget:
         checkpoints.listed(run / "checkpoints")[0].unlink()
-        checkpoints.listed(run / "checkpoints")[0].unlink()  # step 3 is left, scored were 2, 4 and 6
+        checkpoints.listed(run / "checkpoints")[
+            0
+        ].unlink()  # step 3 is left, scored were 2, 4 and 6
     assert train.main(["--run_dir", str(run), "--resume", "required"]) == 0
     tiny.assert_same_outcome(finished, run)
     (ours,), (theirs,) = ((r / "checkpoints" / "best").iterdir() for r in (finished, run))
@@ -146,10 +177,14 @@ def test_scoring_and_averaging_do_not_disturb_the_training(finished, source, tmp
     assert train.main(words(source, tmp_path / "run", *LEARNING, *more)) == 0
     assert rows(tmp_path / "run") == []
     assert not (tmp_path / "run" / "checkpoints" / "best").exists()
-    assert tiny.outcome(tmp_path / "run")[0].keys() == {n for n in tiny.outcome(finished)[0] if "average" not in n}
+    assert tiny.outcome(tmp_path / "run")[0].keys() == {
+        n for n in tiny.outcome(finished)[0] if "average" not in n
+    }
     for name, array in tiny.outcome(tmp_path / "run")[0].items():
         np.testing.assert_array_equal(array, tiny.outcome(finished)[0][name], err_msg=name)
-    assert [r for r in tiny.outcome(finished)[2] if r["kind"] != "score"] == tiny.outcome(tmp_path / "run")[2]
+    assert [r for r in tiny.outcome(finished)[2] if r["kind"] != "score"] == tiny.outcome(
+        tmp_path / "run"
+    )[2]
     _, origin = assembly.load_generator(tmp_path / "run", "xy")
     assert origin.endswith("(step 16, raw weights, newest; no scores have chosen a best one)")
 
@@ -157,8 +192,13 @@ def test_scoring_and_averaging_do_not_disturb_the_training(finished, source, tmp
 def test_patience_ends_a_training_that_gets_no_better(source, tmp_path, capsys):
     # at this rate nothing moves: the first scoring stays the best
     more = ["--training.patience=2", "--logging.score_every_epochs=1", "--training.max_steps=100"]
-    assert train.main(words(source, tmp_path / "run", "--optimizer.learning_rate=1e-30", *more)) == 0
-    assert "stopped at step 6: 2 scorings in a row were no better than the best" in capsys.readouterr().out
+    assert (
+        train.main(words(source, tmp_path / "run", "--optimizer.learning_rate=1e-30", *more)) == 0
+    )
+    assert (
+        "stopped at step 6: 2 scorings in a row were no better than the best"
+        in capsys.readouterr().out
+    )
     assert [row["step"] for row in rows(tmp_path / "run")] == [2, 4, 6]
     assert (tmp_path / "run" / "generator_xy.keras").exists()
     assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
@@ -175,7 +215,9 @@ class TestScoresThatCannotBeHad:
         source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth, (8, 8, 0, 0))
         with pytest.raises(UserError, match=r"training\.patience is 3, but there is no test split"):
             train.main(words(source, tmp_path / "run", "--training.patience=3"))
-        with pytest.raises(UserError, match=r"training\.best_by is mae, but there is no test split"):
+        with pytest.raises(
+            UserError, match=r"training\.best_by is mae, but there is no test split"
+        ):
             train.main(words(source, tmp_path / "run", "--training.best_by=mae"))
         assert not (tmp_path / "run").exists()
         assert train.main(words(source, tmp_path / "run", "--training.max_steps=2")) == 0
@@ -187,11 +229,18 @@ class TestScoresThatCannotBeHad:
 
 def test_a_paired_split_is_scored_against_its_truth(tmp_path):
     source = tiny.folder(tmp_path / "images", (8, 8, 3, 3))
-    assert train.main(words(source, tmp_path / "run", "--training.best_by=psnr", "--training.max_steps=2")) == 0
+    assert (
+        train.main(
+            words(source, tmp_path / "run", "--training.best_by=psnr", "--training.max_steps=2")
+        )
+        == 0
+    )
     (row,) = rows(tmp_path / "run")
     assert {"psnr_xy", "ssim_yx", "mae_xy"} <= set(row)
     (path,) = (tmp_path / "run" / "checkpoints" / "best").iterdir()
-    assert checkpoints.read_state(path)["score"] == pytest.approx((row["psnr_xy"] + row["psnr_yx"]) / 2)
+    assert checkpoints.read_state(path)["score"] == pytest.approx(
+        (row["psnr_xy"] + row["psnr_yx"]) / 2
+    )
 
 
 def test_only_translators_that_a_judge_trains_choose_the_best(source, tmp_path):

@@ -16,10 +16,14 @@ class Played:
     """Machine `worker` of several whose other messages are given."""
 
     def __init__(self, worker, texts=(), others=()):
-        self.worker, self.is_chief, self.workers = worker, worker == 0, max(len(texts), len(others) + 1)
+        self.worker, self.is_chief, self.workers = (
+            worker,
+            worker == 0,
+            max(len(texts), len(others) + 1),
+        )
         self._texts, self._others = texts, others
 
-    def from_all(self, text):
+    def all_gather_text(self, text):
         assert json.loads(text) == json.loads(self._texts[self.worker])
         return list(self._texts)
 
@@ -28,7 +32,7 @@ class Played:
 
 
 def facts(**sections):
-    return workers.facts_of_experiment(Experiment(**sections), "float32")
+    return workers.experiment_fingerprint(Experiment(**sections), "float32")
 
 
 def test_equal_facts_pass_and_places_and_free_fields_do_not_matter():
@@ -56,7 +60,9 @@ def test_a_different_machine_is_named_with_its_field_on_every_machine(sections, 
 def test_files_are_told_apart_by_what_is_in_them(tmp_path):
     for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
         (tmp_path / f"{name}.keras").write_text(text)
-    told = [facts(generator=Generator(network_xy=str(tmp_path / f"{name}.keras"))) for name in "abc"]
+    told = [
+        facts(generator=Generator(network_xy=str(tmp_path / f"{name}.keras"))) for name in "abc"
+    ]
     assert told[0] == told[1] != told[2]
     assert told[0]["generator.network_xy"].startswith("a file ")
     assert told[0]["generator.network_yx"] is None
@@ -73,9 +79,9 @@ def opened(root):
 
 
 def test_other_images_are_different_facts(tmp_path):
-    first = workers.facts_of_images(opened(tiny.folder(tmp_path / "a")))
-    assert first == workers.facts_of_images(opened(tiny.folder(tmp_path / "b")))
-    more = workers.facts_of_images(opened(tiny.folder(tmp_path / "c", (6, 4, 2, 2))))
+    first = workers.data_fingerprint(opened(tiny.folder(tmp_path / "a")))
+    assert first == workers.data_fingerprint(opened(tiny.folder(tmp_path / "b")))
+    more = workers.data_fingerprint(opened(tiny.folder(tmp_path / "c", (6, 4, 2, 2))))
     assert {name for name in first if first[name] != more[name]} == {"the number of X's images"}
 
 

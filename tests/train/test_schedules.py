@@ -7,40 +7,57 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.train.schedules import EpochSchedule, rate_factor, virtual_epoch
+from cyclegan_tf.train.schedules import EpochSchedule, learning_rate_factor, virtual_epoch
 
 POLICIES = ["linear", "constant", "cosine", "step"]
 
 
 @pytest.mark.parametrize(
     ("epoch", "factor"),
-    [(0, 1), (99, 1), (100, 100 / 101), (101, 99 / 101), (150, 50 / 101), (199, 1 / 101), (200, 0), (1000, 0)],
+    [
+        (0, 1),
+        (99, 1),
+        (100, 100 / 101),
+        (101, 99 / 101),
+        (150, 50 / 101),
+        (199, 1 / 101),
+        (200, 0),
+        (1000, 0),
+    ],
 )
 def test_linear_with_the_papers_numbers(epoch, factor):
-    assert rate_factor("linear", epoch, 100, 100) == pytest.approx(factor, abs=1e-15)
+    assert learning_rate_factor("linear", epoch, 100, 100) == pytest.approx(factor, abs=1e-15)
 
 
 @pytest.mark.parametrize(
     ("epoch", "factor"),
-    [(0, 1), (1, 1), (2, 0.5 + 0.5 * 0.5**0.5), (3, 0.5), (4, 0.5 - 0.5 * 0.5**0.5), (5, 0), (6, 0)],
+    [
+        (0, 1),
+        (1, 1),
+        (2, 0.5 + 0.5 * 0.5**0.5),
+        (3, 0.5),
+        (4, 0.5 - 0.5 * 0.5**0.5),
+        (5, 0),
+        (6, 0),
+    ],
 )
 def test_cosine_falls_along_half_a_wave(epoch, factor):
     """2 constant epochs, 3 of decline: a quarter of the half wave each."""
-    assert rate_factor("cosine", epoch, 2, 3) == pytest.approx(factor, abs=1e-12)
+    assert learning_rate_factor("cosine", epoch, 2, 3) == pytest.approx(factor, abs=1e-12)
 
 
 @pytest.mark.parametrize(("epoch", "factor"), [(0, 1), (6, 1), (7, 0.1), (13, 0.1), (14, 0.01)])
 def test_step_divides_by_ten(epoch, factor):
-    assert rate_factor("step", epoch, 1, 1, step_epochs=7) == pytest.approx(factor)
+    assert learning_rate_factor("step", epoch, 1, 1, step_epochs=7) == pytest.approx(factor)
 
 
 def test_constant_never_falls():
-    assert {rate_factor("constant", epoch, 1, 1) for epoch in (0, 1, 2, 99)} == {1.0}
+    assert {learning_rate_factor("constant", epoch, 1, 1) for epoch in (0, 1, 2, 99)} == {1.0}
 
 
 @pytest.mark.parametrize("policy", ["linear", "cosine"])
 def test_wrong_06_the_rate_decays(policy):
-    factors = [rate_factor(policy, epoch, 3, 4) for epoch in range(8)]
+    factors = [learning_rate_factor(policy, epoch, 3, 4) for epoch in range(8)]
     assert factors[:3] == [1.0] * 3
     assert all(later < earlier for earlier, later in itertools.pairwise(factors[2:]))
 
@@ -49,8 +66,8 @@ def test_wrong_06_the_rate_decays(policy):
 @pytest.mark.parametrize("policy", ["linear", "cosine"])
 def test_wrong_10_the_last_epoch_still_learns(policy, constant, decay):
     total = constant + decay
-    assert rate_factor(policy, total - 1, constant, decay) > 1e-4
-    assert rate_factor(policy, total, constant, decay) == 0.0
+    assert learning_rate_factor(policy, total - 1, constant, decay) > 1e-4
+    assert learning_rate_factor(policy, total, constant, decay) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -65,7 +82,7 @@ def test_wrong_10_the_last_epoch_still_learns(policy, constant, decay):
 )
 def test_impossible_schedules_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        rate_factor(*arguments)
+        learning_rate_factor(*arguments)
 
 
 def test_virtual_epoch_spreads_epochs_over_steps():
@@ -80,7 +97,7 @@ def test_keras_schedule_equals_the_formula_at_every_step(policy):
     schedule = EpochSchedule(2e-4, 5, policy, constant_epochs=2, decay_epochs=3, step_epochs=2)
     in_graph = tf.function(schedule, input_signature=[tf.TensorSpec((), tf.int64)])
     for step in range(35):
-        expected = 2e-4 * rate_factor(policy, step // 5, 2, 3, 2)
+        expected = 2e-4 * learning_rate_factor(policy, step // 5, 2, 3, 2)
         assert float(schedule(step)) == pytest.approx(expected, rel=1e-5, abs=1e-15)
         assert float(in_graph(step)) == pytest.approx(expected, rel=1e-5, abs=1e-15)
         if step >= 25 and policy in ("linear", "cosine"):

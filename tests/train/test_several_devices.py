@@ -39,7 +39,10 @@ def _two_processes(source, folder, devices, *more, **environment):
     cluster = joint.addresses(2)
     logs = [folder / f"log{number}" for number in (0, 1)]
     words = joint.words(source, folder / "run", *more)
-    processes = [joint.start(devices, words, log, cluster, number, **environment) for number, log in enumerate(logs)]
+    processes = [
+        joint.start(devices, words, log, cluster, number, **environment)
+        for number, log in enumerate(logs)
+    ]
     assert joint.wait(processes, 175) == [0, 0], [log.read_text() for log in logs]
     assert f"multi_worker, {2 * devices} replicas, machine 0 of 2" in logs[0].read_text()
     return folder / "run"
@@ -88,7 +91,9 @@ def _furthest_moved(run):
     """By how much training has changed any weight of a generator."""
     start = assembly.build_generator(RunDirectory(run).experiment(), "xy")
     end = tiny.outcome(run)[0]
-    return max(np.abs(end[f"generator_xy/{v.path}"] - v.numpy()).max() for v in start.trainable_variables)
+    return max(
+        np.abs(end[f"generator_xy/{v.path}"] - v.numpy()).max() for v in start.trainable_variables
+    )
 
 
 def test_training_moves_weights_by_far_more_than_the_bound(alone):
@@ -129,10 +134,14 @@ class TestNetworksAsTheyAre:
         assert_equal_within(alone, _two_devices(source, tmp_path, *self.WORDS), gradients=False)
 
     def test_in_two_processes(self, alone, source, tmp_path):
-        assert_equal_within(alone, _two_processes(source, tmp_path, 1, *self.WORDS), gradients=False)
+        assert_equal_within(
+            alone, _two_processes(source, tmp_path, 1, *self.WORDS), gradients=False
+        )
 
     def test_in_two_processes_of_two_devices(self, alone, source, tmp_path):
-        assert_equal_within(alone, _two_processes(source, tmp_path, 2, *self.WORDS), gradients=False)
+        assert_equal_within(
+            alone, _two_processes(source, tmp_path, 2, *self.WORDS), gradients=False
+        )
 
 
 def test_a_machine_with_another_config_is_refused_by_name_of_the_field(source, tmp_path):
@@ -140,22 +149,33 @@ def test_a_machine_with_another_config_is_refused_by_name_of_the_field(source, t
     logs = [tmp_path / f"log{number}" for number in (0, 1)]
     more = ([], ["--loss.cycle_x=9"])
     processes = [
-        joint.start(1, joint.words(source, tmp_path / "run", *more[number]), logs[number], cluster, number)
+        joint.start(
+            1, joint.words(source, tmp_path / "run", *more[number]), logs[number], cluster, number
+        )
         for number in (0, 1)
     ]
     assert joint.wait(processes, 120) == [2, 2]
     for log in logs:
-        assert "Machine 1 differs from machine 0, the chief: loss.cycle_x is 9.0 there, 10.0" in log.read_text()
+        assert (
+            "Machine 1 differs from machine 0, the chief: loss.cycle_x is 9.0 there, 10.0"
+            in log.read_text()
+        )
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
-def test_after_kill_9_the_other_ends_soon_and_a_restart_equals_an_undisturbed_run(together, source, tmp_path):
+def test_after_kill_9_the_other_ends_soon_and_a_restart_equals_an_undisturbed_run(
+    together, source, tmp_path
+):
     run = tmp_path / "run"
-    words = joint.words(source, run, "--training.checkpoint_every_steps=3", "--training.keep_checkpoints=99")
+    words = joint.words(
+        source, run, "--training.checkpoint_every_steps=3", "--training.keep_checkpoints=99"
+    )
     logs = [tmp_path / f"log{number}" for number in (0, 1)]
     slow = {"JOINT_PAUSE_SECONDS": "0.3", **SMOOTH}
     cluster = joint.addresses(2)
-    processes = [joint.start(1, words, log, cluster, number, **slow) for number, log in enumerate(logs)]
+    processes = [
+        joint.start(1, words, log, cluster, number, **slow) for number, log in enumerate(logs)
+    ]
     try:
         _until(lambda: checkpoints.listed(run / "checkpoints"), 120)
         processes[1].send_signal(signal.SIGKILL)
@@ -164,11 +184,15 @@ def test_after_kill_9_the_other_ends_soon_and_a_restart_equals_an_undisturbed_ru
         assert time.monotonic() - killed < 35
     finally:
         joint.wait(processes, 1)
-    assert re.search(r"error: Another of the 2 machines has ended .* after step \d+", logs[0].read_text())
+    assert re.search(
+        r"error: Another of the 2 machines has ended .* after step \d+", logs[0].read_text()
+    )
     before = checkpoints.step_of(checkpoints.listed(run / "checkpoints")[0])
     assert 0 < before < 20
     cluster = joint.addresses(2)
-    processes = [joint.start(1, words, log, cluster, number, **SMOOTH) for number, log in enumerate(logs)]
+    processes = [
+        joint.start(1, words, log, cluster, number, **SMOOTH) for number, log in enumerate(logs)
+    ]
     assert joint.wait(processes, 175) == [0, 0], [log.read_text() for log in logs]
     assert f"step {before}" in logs[0].read_text()
     tiny.assert_same_outcome(together, run)

@@ -10,7 +10,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.metrics import image_quality as of_images
 from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.train.validation import Best, Scored, Scorer, describe
+from cyclegan_tf.train.validation import BestCheckpoint, ValidationResult, Validator, describe
 
 
 def images(count, seed=0, channels=3, low=-1.0, high=1.0):
@@ -22,7 +22,9 @@ def images(count, seed=0, channels=3, low=-1.0, high=1.0):
 @pytest.fixture(scope="module")
 def split():
     x = images(4)
-    return Split(x, [0.5 * p + 0.3 for p in x], tuple("abcd"), tuple("abcd"), tuple((i, i) for i in range(4)))
+    return Split(
+        x, [0.5 * p + 0.3 for p in x], tuple("abcd"), tuple("abcd"), tuple((i, i) for i in range(4))
+    )
 
 
 class Dial:
@@ -43,7 +45,7 @@ class Dial:
 
 def test_raw_and_averaged_weights_are_scored_and_the_better_is_chosen(split):
     dial = Dial()
-    scorer = Scorer(split, {"xy": dial, "yx": dial}, ["xy"], "mae", dial)
+    scorer = Validator(split, {"xy": dial, "yx": dial}, ["xy"], "mae", dial)
     found, seconds = scorer.score()
     assert [scored.weights for scored in found] == ["raw", "averaged"]
     # the truth is 0.5 x + 0.3
@@ -51,9 +53,15 @@ def test_raw_and_averaged_weights_are_scored_and_the_better_is_chosen(split):
     assert found[1].total == pytest.approx(0.0, abs=1e-6)
     assert scorer.best_of(found).weights == "averaged"
     assert found[0].values()["mae_xy"] == found[0].total
-    assert {"swd_xy", "swd_yx", "colour_swd_xy", "cycle_error_yx", "psnr_xy", "ssim_yx", "variety_xy"} <= set(
-        found[0].values()
-    )
+    assert {
+        "swd_xy",
+        "swd_yx",
+        "colour_swd_xy",
+        "cycle_error_yx",
+        "psnr_xy",
+        "ssim_yx",
+        "variety_xy",
+    } <= set(found[0].values())
     assert seconds > 0
     dial.averaged_gain = 2.0
     assert scorer.best_of(scorer.score()[0]).weights == "raw"
@@ -63,7 +71,7 @@ def test_raw_and_averaged_weights_are_scored_and_the_better_is_chosen(split):
 
 def test_directions_that_count_are_averaged_and_higher_may_be_better(split):
     dial = Dial()
-    scorer = Scorer(split, {"xy": dial, "yx": dial}, ["xy", "yx"], "psnr", dial)
+    scorer = Validator(split, {"xy": dial, "yx": dial}, ["xy", "yx"], "psnr", dial)
     found, _ = scorer.score()
     for scored in found:
         by_direction = [scored.by_direction[d]["psnr"] for d in ("xy", "yx")]
@@ -74,8 +82,10 @@ def test_directions_that_count_are_averaged_and_higher_may_be_better(split):
 
 
 def test_a_score_that_cannot_be_had_chooses_nothing():
-    small = Split([np.zeros((8, 8, 1), np.float32)], [np.zeros((8, 8, 1), np.float32)], ("a",), ("b",))
-    scorer = Scorer(small, {"xy": tf.identity, "yx": tf.identity}, ["xy"], "swd")
+    small = Split(
+        [np.zeros((8, 8, 1), np.float32)], [np.zeros((8, 8, 1), np.float32)], ("a",), ("b",)
+    )
+    scorer = Validator(small, {"xy": tf.identity, "yx": tf.identity}, ["xy"], "swd")
     found, _ = scorer.score()
     assert found[0].total is None
     assert scorer.best_of(found) is None
@@ -84,9 +94,11 @@ def test_a_score_that_cannot_be_had_chooses_nothing():
 @pytest.mark.parametrize("best_by", ["psnr", "ssim", "mae"])
 def test_paired_scores_need_pairs(split, best_by):
     unpaired = Split(split.x, split.y[:3], split.names_x, split.names_y[:3])
-    with pytest.raises(UserError, match=f"training.best_by is {best_by}.*X has 4 images and Y 3.*take colour_swd"):
-        Scorer(unpaired, {}, ["xy"], best_by)
-    Scorer(unpaired, {}, ["xy"], "cycle_error")
+    with pytest.raises(
+        UserError, match=f"training.best_by is {best_by}.*X has 4 images and Y 3.*take colour_swd"
+    ):
+        Validator(unpaired, {}, ["xy"], best_by)
+    Validator(unpaired, {}, ["xy"], "cycle_error")
 
 
 def test_what_is_known_of_the_domains(split):
@@ -99,11 +111,16 @@ def test_what_is_known_of_the_domains(split):
     assert describe(negative, "yx").truth_correlation == pytest.approx(-1.0)
     unpaired = Split(images(3), images(1, 1, channels=1), tuple("abc"), ("d",))
     alone = describe(unpaired, "xy")
-    assert (alone.target_variety, alone.apart, alone.noise, alone.truth_correlation) == (None, None, None, None)
+    assert (alone.target_variety, alone.apart, alone.noise, alone.truth_correlation) == (
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def scored(total, weights="raw"):
-    return Scored(weights, {"xy": {"mae": total, "swd": None}}, total)
+    return ValidationResult(weights, {"xy": {"mae": total, "swd": None}}, total)
 
 
 class TestBest:
@@ -111,13 +128,24 @@ class TestBest:
         """Steps from 10 on; which were better."""
         arrays = {"g/w": np.zeros(2, np.float32)}
         return [
-            best.offer(10 * (i + 1), None if t is None else scored(t), lambda: arrays) for i, t in enumerate(totals)
+            best.offer(10 * (i + 1), None if t is None else scored(t), lambda: arrays)
+            for i, t in enumerate(totals)
         ]
 
     def test_only_strictly_better_ones_count(self, tmp_path):
-        best = Best(tmp_path, "mae", False)
-        assert self.offer(best, 3.0, 3.0, 4.0, None, 2.0, 2.5) == [True, False, False, False, True, False]
-        path, arrays, state = checkpoints.choose(tmp_path).path, *checkpoints.read(checkpoints.choose(tmp_path).path)
+        best = BestCheckpoint(tmp_path, "mae", False)
+        assert self.offer(best, 3.0, 3.0, 4.0, None, 2.0, 2.5) == [
+            True,
+            False,
+            False,
+            False,
+            True,
+            False,
+        ]
+        path, arrays, state = (
+            checkpoints.choose(tmp_path).path,
+            *checkpoints.read(checkpoints.choose(tmp_path).path),
+        )
         assert path == tmp_path / "best" / "step_000000050.npz"
         assert list(arrays) == ["g/w"]
         assert state == {
@@ -126,26 +154,26 @@ class TestBest:
         }  # fmt: skip
 
     def test_patience(self, tmp_path):
-        best = Best(tmp_path, "mae", False, patience=2)
+        best = BestCheckpoint(tmp_path, "mae", False, patience=2)
         assert self.offer(best, 3.0, 4.0, 2.0, 2.0) == [True, False, True, False]
         assert not best.exhausted
         self.offer(best, 5.0)
         assert best.exhausted
-        endless = Best(tmp_path, "mae", False)
+        endless = BestCheckpoint(tmp_path, "mae", False)
         self.offer(endless, *[9.0] * 50)
         assert not endless.exhausted
 
     def test_resumed_from_before_its_file_it_decides_as_it_did(self, tmp_path):
-        first = Best(tmp_path, "mae", False, patience=3)
+        first = BestCheckpoint(tmp_path, "mae", False, patience=3)
         self.offer(first, 5.0, 6.0)
-        saved = first.as_state()
+        saved = first.state_dict()
         first.offer(30, scored(2.0), lambda: {"g/w": np.full(2, 30.0)})
-        resumed = Best(tmp_path, "mae", False, patience=3)
-        resumed.take_up(saved)
+        resumed = BestCheckpoint(tmp_path, "mae", False, patience=3)
+        resumed.load_state_dict(saved)
         assert (resumed.score, resumed.step, resumed.stale) == (5.0, 10, 1)
         # a score between the two is the best of what this training has seen; the file on the disk is better still
         assert resumed.offer(25, scored(4.0), lambda: {"g/w": np.full(2, 25.0)})
         assert checkpoints.choose(tmp_path).step == 30
         assert resumed.offer(30, scored(2.0), lambda: {"g/w": np.full(2, 30.0)})
-        assert resumed.as_state() == first.as_state()
+        assert resumed.state_dict() == first.state_dict()
         assert [p.name for p in checkpoints.listed(tmp_path / "best")] == ["step_000000030.npz"]

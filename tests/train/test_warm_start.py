@@ -41,8 +41,18 @@ def write_run(path, *words, whole=(10, 20), best=None):
         arrays = {n: np.full_like(a, step) for n, a in (values | others).items()}
         checkpoints.write(run.checkpoints, step, arrays, {"step": step}, None)
     if best is not None:
-        arrays = {n: np.full_like(a, best) for n, a in values.items() if n.split("/")[0] in state.GENERATORS}
-        told = {"step": best, "score": 2.0, "higher_is_better": True, "best_by": "psnr", "weights": "averaged"}
+        arrays = {
+            n: np.full_like(a, best)
+            for n, a in values.items()
+            if n.split("/")[0] in state.GENERATORS
+        }
+        told = {
+            "step": best,
+            "score": 2.0,
+            "higher_is_better": True,
+            "best_by": "psnr",
+            "weights": "averaged",
+        }
         checkpoints.write_best(run.checkpoints, best, arrays, told)
     return run
 
@@ -51,12 +61,18 @@ def numbers(network):
     return {float(number) for array in network.get_weights() for number in np.unique(array)}
 
 
-@pytest.mark.parametrize(("checkpoint", "generators", "judges"), [("best", 12, 10), ("last", 20, 20), ("10", 10, 10)])
-def test_the_checkpoint_that_was_asked_for_and_the_nearest_judges(tmp_path, checkpoint, generators, judges):
+@pytest.mark.parametrize(
+    ("checkpoint", "generators", "judges"), [("best", 12, 10), ("last", 20, 20), ("10", 10, 10)]
+)
+def test_the_checkpoint_that_was_asked_for_and_the_nearest_judges(
+    tmp_path, checkpoint, generators, judges
+):
     run = write_run(tmp_path / "run", best=12)
     networks = networks_of()
     record = initialize(networks, run.path, checkpoint)
-    assert [numbers(networks[name]) for name in state.NETWORKS] == [{generators}] * 2 + [{judges}] * 2
+    assert [numbers(networks[name]) for name in state.NETWORKS] == [{generators}] * 2 + [
+        {judges}
+    ] * 2
     assert record["generators"]["step"] == generators
     assert record["discriminators"]["discriminator_x"] == {
         "file": f"checkpoints/step_{judges:09d}.npz", "step": judges,
@@ -84,7 +100,9 @@ def test_of_two_as_near_the_later_and_a_damaged_one_is_passed_over(tmp_path):
 def test_random_states_of_dropout_are_no_weights(tmp_path):
     run = write_run(tmp_path / "run")  # without dropout
     networks = networks_of("--generator.dropout=true")
-    states = [v for v in networks["generator_xy"].variables if v.path.endswith("seed_generator_state")]
+    states = [
+        v for v in networks["generator_xy"].variables if v.path.endswith("seed_generator_state")
+    ]
     before = [state.numpy() for state in states]
     assert len(before) == 1
     initialize(networks, run.path)
@@ -105,12 +123,24 @@ class TestMisfits:
     @pytest.mark.parametrize(
         ("there", "here", "message"),
         [
-            ([], ["--generator.filters=3"], r"generator_xy/first/kernel is \(7, 7, 3, 2\) there, \(7, 7, 3, 3\) here"),
+            (
+                [],
+                ["--generator.filters=3"],
+                r"generator_xy/first/kernel is \(7, 7, 3, 2\) there, \(7, 7, 3, 3\) here",
+            ),
             ([], ["--generator.blocks=2"], "generator_xy/block2_conv1/kernel is missing there"),
             (["--generator.blocks=2"], [], "generator_xy/block2_conv1/kernel is there only"),
-            ([], ["--generator.norm_affine=true"], "generator_xy/first_norm/gamma is missing there"),
+            (
+                [],
+                ["--generator.norm_affine=true"],
+                "generator_xy/first_norm/gamma is missing there",
+            ),
             ([], ["--generator.colour_skip=true"], "colour_skip/kernel_start is missing there"),
-            (["--data.channels_y=1", "--loss.identity=0"], [], r"last/kernel is \(7, 7, 2, 1\) there, \(7, 7, 2, 3\)"),
+            (
+                ["--data.channels_y=1", "--loss.identity=0"],
+                [],
+                r"last/kernel is \(7, 7, 2, 1\) there, \(7, 7, 2, 3\)",
+            ),
         ],
     )
     def test_of_a_generator_are_named_and_nothing_is_taken(self, tmp_path, there, here, message):
@@ -119,7 +149,9 @@ class TestMisfits:
         before = {name: network.get_weights() for name, network in networks.items()}
         with pytest.raises(UserError, match=message) as caught:
             initialize(networks, run.path)
-        assert "step_000000020.npz does not fit this experiment, and nothing was taken" in str(caught.value)
+        assert "step_000000020.npz does not fit this experiment, and nothing was taken" in str(
+            caught.value
+        )
         for name, network in networks.items():
             for a, b in zip(network.get_weights(), before[name], strict=True):
                 np.testing.assert_array_equal(a, b)
@@ -132,9 +164,21 @@ class TestMisfits:
     @pytest.mark.parametrize(
         ("there", "here", "told"),
         [
-            ([], ["--discriminator.filters=3"], r"discriminator_x starts anew: discriminator_x/conv1/kernel is \(4"),
-            ([], ["--discriminator.n_layers=2"], "discriminator_x starts anew: .*conv3/kernel is missing there"),
-            (["--loss.adversarial_x=0"], [], "discriminator_x starts anew: discriminator_x/conv1/kernel is missing"),
+            (
+                [],
+                ["--discriminator.filters=3"],
+                r"discriminator_x starts anew: discriminator_x/conv1/kernel is \(4",
+            ),
+            (
+                [],
+                ["--discriminator.n_layers=2"],
+                "discriminator_x starts anew: .*conv3/kernel is missing there",
+            ),
+            (
+                ["--loss.adversarial_x=0"],
+                [],
+                "discriminator_x starts anew: discriminator_x/conv1/kernel is missing",
+            ),
         ],
     )
     def test_of_a_judge_leave_it_as_it_is(self, tmp_path, there, here, told):
@@ -166,5 +210,7 @@ def test_what_is_not_there(tmp_path):
     with pytest.raises(UserError, match=r"--init_from .* has no checkpoint yet"):
         initialize(networks_of(), run.path)
     run = write_run(tmp_path / "other")
-    with pytest.raises(UserError, match=r"--init_checkpoint is '11'; take best, last, .*: 10, 20\."):
+    with pytest.raises(
+        UserError, match=r"--init_checkpoint is '11'; take best, last, .*: 10, 20\."
+    ):
         initialize(networks_of(), run.path, "11")

@@ -35,7 +35,12 @@ def run(tmp_path_factory):
     """A run that is not finished: one checkpoint, no saved generators."""
     folder = tmp_path_factory.mktemp("train")
     run = folder / "run"
-    assert train.main(tiny.words(tiny.folder(folder / "images"), run, "--training.max_steps=1", "--quiet")) == 0
+    assert (
+        train.main(
+            tiny.words(tiny.folder(folder / "images"), run, "--training.max_steps=1", "--quiet")
+        )
+        == 0
+    )
     (run / "generator_xy.keras").unlink()
     return run
 
@@ -43,7 +48,12 @@ def run(tmp_path_factory):
 @pytest.fixture
 def folder(tmp_path):
     rng = np.random.default_rng(0)
-    for name, size in {"a.png": (33, 21), "sub/b.jpg": (16, 40), "sub/c.gif": (7, 5), "d.webp": (20, 20)}.items():
+    for name, size in {
+        "a.png": (33, 21),
+        "sub/b.jpg": (16, 40),
+        "sub/c.gif": (7, 5),
+        "d.webp": (20, 20),
+    }.items():
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(path)
@@ -52,7 +62,11 @@ def folder(tmp_path):
 
 def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
     assert translate.main([str(run), str(folder), str(tmp_path / "out")]) == 0
-    written = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    written = {
+        p.relative_to(tmp_path / "out").as_posix()
+        for p in (tmp_path / "out").rglob("*")
+        if p.is_file()
+    }
     assert written == {"a.png", "d.webp", "sub/b.jpg", "sub/c.png"}
     for name in written:
         (before,) = folder.glob(name.rsplit(".", 1)[0] + ".*")
@@ -64,12 +78,21 @@ def test_direction_and_origin(run, folder, tmp_path, capsys):
     for direction in ("xy", "yx"):
         assert (
             translate.main(
-                [str(run), str(folder / "a.png"), str(tmp_path / f"{direction}.png"), "--direction", direction]
+                [
+                    str(run),
+                    str(folder / "a.png"),
+                    str(tmp_path / f"{direction}.png"),
+                    "--direction",
+                    direction,
+                ]
             )
             == 0
         )
         best = run / "checkpoints" / "best" / "step_000000001.npz"
-        assert f"generator {direction} of {best} (step 1, raw weights, best colour_swd: " in capsys.readouterr().out
+        assert (
+            f"generator {direction} of {best} (step 1, raw weights, best colour_swd: "
+            in capsys.readouterr().out
+        )
     network = keras.saving.load_model(run / "generator_yx.keras")
     expected = translation.Translator(network, 4)(image_io.read(folder / "a.png"))
     np.testing.assert_array_equal(image_io.read(tmp_path / "yx.png"), expected)
@@ -77,14 +100,29 @@ def test_direction_and_origin(run, folder, tmp_path, capsys):
 
 
 def test_which_checkpoint(run, saved, folder, tmp_path, capsys):
-    for checkpoint, told in (("last", "step_000000001.npz (step 1, raw weights, newest)"), ("1", "as asked)")):
-        words = [str(run), str(folder / "a.png"), str(tmp_path / f"{checkpoint}.png"), "--checkpoint", checkpoint]
+    for checkpoint, told in (
+        ("last", "step_000000001.npz (step 1, raw weights, newest)"),
+        ("1", "as asked)"),
+    ):
+        words = [
+            str(run),
+            str(folder / "a.png"),
+            str(tmp_path / f"{checkpoint}.png"),
+            "--checkpoint",
+            checkpoint,
+        ]
         assert translate.main(words) == 0
         assert told in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"--checkpoint is '2'; take best, last, or one of the steps .*: 1\."):
-        translate.main([str(run), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "2"])
+    with pytest.raises(
+        UserError, match=r"--checkpoint is '2'; take best, last, or one of the steps .*: 1\."
+    ):
+        translate.main(
+            [str(run), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "2"]
+        )
     with pytest.raises(UserError, match="is a file of one network; leave the option out"):
-        translate.main([str(saved), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "last"])
+        translate.main(
+            [str(saved), str(folder / "a.png"), str(tmp_path / "o.png"), "--checkpoint", "last"]
+        )
     assert not (tmp_path / "o.png").exists()
 
 
@@ -118,7 +156,17 @@ def test_batches_give_what_single_images_give(saved, folder, tmp_path):
     Image.open(folder / "a.png").transpose(Image.Transpose.ROTATE_180).save(folder / "a2.png")
     for words in (["1"], ["4"]):
         assert (
-            translate.main([str(saved), str(folder), str(tmp_path / words[0]), "--quiet", "--batch_size", *words]) == 0
+            translate.main(
+                [
+                    str(saved),
+                    str(folder),
+                    str(tmp_path / words[0]),
+                    "--quiet",
+                    "--batch_size",
+                    *words,
+                ]
+            )
+            == 0
         )
     for name in ("a.png", "a2.png", "sub/c.png"):
         single, several = (image_io.read(tmp_path / size / name).astype(int) for size in "14")
@@ -178,11 +226,17 @@ def test_outputs_are_never_overwritten_unasked(saved, folder, tmp_path):
         (("{saved}", "{tmp}/empty", "{tmp}/o"), "empty holds no images"),
         (("{saved}", "{folder}", "{folder}/a.png"), "is a file, but a folder"),
         (("{saved}", "{folder}/a.png", "{tmp}/o.xyz"), "must end in one of"),
-        (("/nowhere", "{folder}/a.png", "{tmp}/o.png"), "neither a run directory nor a .keras file"),
+        (
+            ("/nowhere", "{folder}/a.png", "{tmp}/o.png"),
+            "neither a run directory nor a .keras file",
+        ),
         (("{tmp}/empty", "{folder}/a.png", "{tmp}/o.png"), "not a run directory"),
         (("{folder}/a.png", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
         (("{tmp}/broken.keras", "{folder}/a.png", "{tmp}/o.png"), "cannot be loaded"),
-        (("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"), "not a network from images to images"),
+        (
+            ("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"),
+            "not a network from images to images",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(saved, folder, tmp_path, words, message):
@@ -201,7 +255,9 @@ def test_tiles_of_a_folder_large_and_small(saved, folder, tmp_path, capsys):
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (9, 12, 3), np.uint8)
     large = np.asarray(Image.fromarray(small).resize((150, 110), Image.Resampling.BICUBIC))
-    tifffile.imwrite(folder / "large.tif", large, photometric="rgb", rowsperstrip=8, compression="zlib")
+    tifffile.imwrite(
+        folder / "large.tif", large, photometric="rgb", rowsperstrip=8, compression="zlib"
+    )
     Image.fromarray(large).save(folder / "sub" / "large.png")
     words = [str(saved), str(folder), str(tmp_path / "out"), "--tile=64", "--overlap=24"]
     assert translate.main(words) == 0
@@ -230,7 +286,13 @@ def test_sigterm_leaves_nothing_behind(saved, folder, tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as caught:
         translate.main(
-            [str(saved), str(tmp_path / "a.tif"), str(tmp_path / "out" / "a.tif"), "--tile=64", "--overlap=8"]
+            [
+                str(saved),
+                str(tmp_path / "a.tif"),
+                str(tmp_path / "out" / "a.tif"),
+                "--tile=64",
+                "--overlap=8",
+            ]
         )
     assert caught.value.code == 143
     assert any(path.name.startswith(".tiles-") for path in seen)
@@ -249,17 +311,17 @@ class Video:
     def is_video(self, path):
         return path.suffix == ".video"
 
-    def translate_video(self, network, multiple_px, source, target, **options):
-        self.calls.append((multiple_px, source, target, options))
+    def translate_video(self, network, size_divisor_px, source, target, **options):
+        self.calls.append((size_divisor_px, source, target, options))
         target.write_bytes(b"translated")
         return 3
 
 
 @pytest.fixture
 def video(monkeypatch):
-    stand_in = Video()
-    monkeypatch.setattr("cyclegan_tf.translate.video", stand_in)
-    return stand_in
+    baseline = Video()
+    monkeypatch.setattr("cyclegan_tf.translate.video", baseline)
+    return baseline
 
 
 def test_a_video_goes_to_the_videos_translator(saved, tmp_path, video, capsys):
@@ -299,6 +361,8 @@ def test_a_video_goes_to_the_videos_translator(saved, tmp_path, video, capsys):
 def test_options_that_do_not_fit_are_one_sentence(saved, folder, tmp_path, video, words, message):
     name, *options = words
     with pytest.raises(UserError, match=message) as caught:
-        translate.main([str(saved), str(folder / name), str(tmp_path / "o.png"), "--quiet", *options])
+        translate.main(
+            [str(saved), str(folder / name), str(tmp_path / "o.png"), "--quiet", *options]
+        )
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "o.png").exists()

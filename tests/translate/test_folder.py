@@ -50,7 +50,9 @@ def make(folder, sizes, suffix=".png", dtype=np.uint8):
     rng, tasks = np.random.default_rng(7), []
     for index, size in enumerate(sizes):
         task = Task(folder / "in" / f"{index:02d}{suffix}", folder / "out" / f"{index:02d}{suffix}")
-        image_io.save(task.source, rng.integers(0, np.iinfo(dtype).max + 1, (*size, 3)).astype(dtype))
+        image_io.save(
+            task.source, rng.integers(0, np.iinfo(dtype).max + 1, (*size, 3)).astype(dtype)
+        )
         tasks.append(task)
     return tasks
 
@@ -58,7 +60,9 @@ def make(folder, sizes, suffix=".png", dtype=np.uint8):
 def assert_negative(task):
     before, after = image_io.read(task.source), image_io.read(task.target)
     assert (after.shape, after.dtype) == (before.shape, before.dtype)
-    assert np.abs(np.iinfo(before.dtype).max - before.astype(int) - after).max() <= before.itemsize - 1
+    assert (
+        np.abs(np.iinfo(before.dtype).max - before.astype(int) - after).max() <= before.itemsize - 1
+    )
 
 
 def no_threads_left():
@@ -88,8 +92,12 @@ def test_neighbors_of_one_padded_size_go_together(translator, batches, tmp_path)
     assert batches == [2, 1, 1, 2, 2, 2]
 
 
-@pytest.mark.parametrize(("size", "expected"), [((16, 16), [8, 3]), ((64, 64), [4, 4, 3]), ((132, 128), [1] * 11)])
-def test_on_a_cpu_only_small_images_go_together_unasked(translator, batches, tmp_path, size, expected):
+@pytest.mark.parametrize(
+    ("size", "expected"), [((16, 16), [8, 3]), ((64, 64), [4, 4, 3]), ((132, 128), [1] * 11)]
+)
+def test_on_a_cpu_only_small_images_go_together_unasked(
+    translator, batches, tmp_path, size, expected
+):
     list(translate_files(translator, make(tmp_path, [size] * 11)))
     assert batches == expected
 
@@ -118,7 +126,9 @@ def test_of_two_images_for_one_target_the_first_that_can_be_read_is_written(tran
     outcomes = list(translate_files(translator, tasks, 3))
     assert [outcome.task for outcome in outcomes] == tasks
     assert [outcome.error is None for outcome in outcomes] == [False, True, False, True, True, True]
-    assert str(outcomes[2].error) == f"{tasks[2].source}: another image was already written to {same}"
+    assert (
+        str(outcomes[2].error) == f"{tasks[2].source}: another image was already written to {same}"
+    )
     for index in (1, 3, 4, 5):
         assert_negative(tasks[index])
 
@@ -144,7 +154,9 @@ def test_only_so_much_is_read_ahead(translator, tmp_path, monkeypatch, waiting_b
 
 
 @pytest.mark.parametrize(("waiting_bytes", "most"), [(2**30, 4), (1, 0)])
-def test_only_so_much_waits_to_be_written(translator, batches, tmp_path, monkeypatch, waiting_bytes, most):
+def test_only_so_much_waits_to_be_written(
+    translator, batches, tmp_path, monkeypatch, waiting_bytes, most
+):
     monkeypatch.setattr(folder_translation, "WAITING_IMAGES", 4)
     monkeypatch.setattr(folder_translation, "WAITING_BYTES", waiting_bytes)
     tasks = make(tmp_path, [(16, 16)] * 20)
@@ -196,7 +208,13 @@ def test_a_full_disk_ends_it_with_one_sentence(translator, tmp_path, monkeypatch
 
 def test_ctrl_c_leaves_whole_files_only_and_reads_no_more(translator, tmp_path, monkeypatch):
     tasks = make(tmp_path, [(16, 16)] * 60)
-    batch, replace, read, reads, calls = translator.batch, image_io.os.replace, image_io.read, [], []
+    batch, replace, read, reads, calls = (
+        translator.batch,
+        image_io.os.replace,
+        image_io.read,
+        [],
+        [],
+    )
 
     def interrupted(images):
         calls.append(1)

@@ -7,15 +7,29 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_generator
-from cyclegan_tf.networks.shared_normalization import set_rate, shared_layers, sharing_copy
-from cyclegan_tf.translate.stages import IMAGE, Kept, passes, plan, steps_of
+from cyclegan_tf.networks.shared_normalization import (
+    set_rate,
+    shared_layers,
+    with_shared_normalization,
+)
+from cyclegan_tf.translate.stages import IMAGE, TileTensorFiles, passes, plan, steps_of
 
 SIDE = 32
 KINDS = {
     "resnet": {"architecture": "resnet_6blocks", "blocks": 1, "dropout": True},
     "bfloat16": {"architecture": "resnet_6blocks", "blocks": 1, "dtype_policy": "mixed_bfloat16"},
-    "skips": {"architecture": "resnet_6blocks", "blocks": 1, "colour_skip": True, "long_skips": True},
-    "resize": {"architecture": "resnet_6blocks", "blocks": 1, "upsampling": "resize", "norm_affine": True},
+    "skips": {
+        "architecture": "resnet_6blocks",
+        "blocks": 1,
+        "colour_skip": True,
+        "long_skips": True,
+    },
+    "resize": {
+        "architecture": "resnet_6blocks",
+        "blocks": 1,
+        "upsampling": "resize",
+        "norm_affine": True,
+    },
     "unet": {"architecture": "unet_128", "side": 128},
     "batch": {"architecture": "resnet_6blocks", "blocks": 1, "norm": "batch"},
 }
@@ -24,10 +38,12 @@ KINDS = {
 def built(kind):
     options = dict(KINDS[kind])
     side = options.pop("side", SIDE)
-    return sharing_copy(build_generator(filters=2, seed=3, **options)), side
+    return with_shared_normalization(build_generator(filters=2, seed=3, **options)), side
 
 
-@pytest.mark.parametrize(("kind", "keeping"), [*((kind, True) for kind in KINDS), ("resnet", False)])
+@pytest.mark.parametrize(
+    ("kind", "keeping"), [*((kind, True) for kind in KINDS), ("resnet", False)]
+)
 def test_the_stages_together_are_the_network(kind, keeping, tmp_path):
     network, side = built(kind)
     image = np.random.default_rng(0).uniform(-1, 1, (1, side, side, 3)).astype(np.float32)
@@ -35,7 +51,7 @@ def test_the_stages_together_are_the_network(kind, keeping, tmp_path):
     set_rate(network, 0)
     stages = plan(steps_of(network, image.shape), keeping)
     assert [stage.norm for stage in stages] == [*shared_layers(network), None]
-    kept, tile = Kept(tmp_path), (0, 0)
+    kept, tile = TileTensorFiles(tmp_path), (0, 0)
     for stage in stages:
         given = [tf.constant(image) if n == IMAGE else kept.get(tile, n) for n in stage.takes]
         result, *keeps = stage.graph()(*given)
@@ -45,8 +61,12 @@ def test_the_stages_together_are_the_network(kind, keeping, tmp_path):
             kept.put(tile, number, values)
         if stage.norm is not None:
             mean, variance = tf.nn.moments(tf.cast(result, tf.float32), (0, 1, 2))
-            np.testing.assert_allclose(mean, stage.norm.mean, atol=2e-2 if kind == "bfloat16" else 1e-5)
-            np.testing.assert_allclose(variance, stage.norm.variance, rtol=2e-2 if kind == "bfloat16" else 1e-4)
+            np.testing.assert_allclose(
+                mean, stage.norm.mean, atol=2e-2 if kind == "bfloat16" else 1e-5
+            )
+            np.testing.assert_allclose(
+                variance, stage.norm.variance, rtol=2e-2 if kind == "bfloat16" else 1e-4
+            )
         # what lies in the folder is what was told
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) == stage.kept_bytes
     assert list(tmp_path.iterdir()) == []
@@ -54,7 +74,9 @@ def test_the_stages_together_are_the_network(kind, keeping, tmp_path):
 
 
 def test_many_stages_are_not_taken_for_one_that_is_traced_too_often(caplog):
-    network = sharing_copy(build_generator("resnet_6blocks", blocks=1, filters=2, seed=3))
+    network = with_shared_normalization(
+        build_generator("resnet_6blocks", blocks=1, filters=2, seed=3)
+    )
     stages = plan(steps_of(network, (1, 16, 16, 3)), keeping=False)
     assert len(stages) == 8
     for stage in stages:
@@ -63,7 +85,7 @@ def test_many_stages_are_not_taken_for_one_that_is_traced_too_often(caplog):
 
 
 def test_keeping_costs_little_more_than_one_pass_and_not_keeping_half_as_many_as_norms():
-    network = sharing_copy(build_generator("resnet_9blocks", filters=2, seed=3))
+    network = with_shared_normalization(build_generator("resnet_9blocks", filters=2, seed=3))
     steps = steps_of(network, (1, 64, 64, 3))
     assert len(shared_layers(network)) == 23
     assert passes(steps, plan(steps, keeping=True)) < 1.5
@@ -83,8 +105,14 @@ def test_the_work_is_counted_as_by_hand():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (lambda: keras.layers.GroupNormalization(-1, name="n"), r"its layer n \(GroupNormalization\) looks at all"),
-        (lambda: keras.Sequential([keras.layers.ReLU()], name="part"), r"part \(Sequential\) is not a layer"),
+        (
+            lambda: keras.layers.GroupNormalization(-1, name="n"),
+            r"its layer n \(GroupNormalization\) looks at all",
+        ),
+        (
+            lambda: keras.Sequential([keras.layers.ReLU()], name="part"),
+            r"part \(Sequential\) is not a layer",
+        ),
         (lambda: keras.ops.abs, "is not a layer on its own"),
     ],
 )

@@ -11,9 +11,15 @@ import tensorflow as tf
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import WholeImage
-from cyclegan_tf.networks.builders import build_generator, size_multiple
+from cyclegan_tf.networks.builders import build_generator, size_divisor
 from cyclegan_tf.translate import tiled as large_translation
-from cyclegan_tf.translate.tiled import Cost, PooledMoments, TiledTranslator, described, translate_large_files
+from cyclegan_tf.translate.tiled import (
+    Cost,
+    PooledMoments,
+    TiledTranslator,
+    described,
+    translate_large_files,
+)
 from cyclegan_tf.translate.translator import Task, Translator
 from tests.helpers import image_files
 
@@ -23,7 +29,9 @@ TILE, OVERLAP = 128, 60
 
 def network(**options):
     """Not trained, but far from linear."""
-    made = build_generator(**{"architecture": "resnet_6blocks", "filters": 3, "blocks": 1, "seed": 5, **options})
+    made = build_generator(
+        **{"architecture": "resnet_6blocks", "filters": 3, "blocks": 1, "seed": 5, **options}
+    )
     for variable in made.trainable_variables:
         if "kernel" in variable.path:
             variable.assign(10 * variable)
@@ -39,7 +47,9 @@ def uneven(height=150, width=205, dtype=np.uint8):
     """Brightness and texture that differ from corner to corner."""
     y, x = np.mgrid[0:height, 0:width]
     values = np.stack([x / width, y / height, 0.5 + 0.5 * np.sin(x * y / 900)], -1)
-    values = 0.8 * values + 0.2 * (x / width)[..., None] * np.random.default_rng(0).uniform(size=(height, width, 3))
+    values = 0.8 * values + 0.2 * (x / width)[..., None] * np.random.default_rng(0).uniform(
+        size=(height, width, 3)
+    )
     return np.rint(values * np.iinfo(dtype).max).astype(dtype)
 
 
@@ -103,8 +113,10 @@ def test_a_unet_in_tiles_is_near_the_whole_and_far_nearer_than_plain_tiles(tmp_p
         variable.assign(8 * variable)
     image = uneven(256, 384)
     whole = Translator(made, 128)(image).astype(float)
-    found = in_tiles(TiledTranslator(made, size_multiple("unet_128"), 256, 64), image, tmp_path)
-    plain = np.concatenate([Translator(made, 128)(image[:, left : left + 128]) for left in (0, 128, 256)], axis=1)
+    found = in_tiles(TiledTranslator(made, size_divisor("unet_128"), 256, 64), image, tmp_path)
+    plain = np.concatenate(
+        [Translator(made, 128)(image[:, left : left + 128]) for left in (0, 128, 256)], axis=1
+    )
     error, of_plain = (np.abs(values - whole).mean() for values in (found, plain))
     assert error < 0.5 * of_plain
 
@@ -133,13 +145,19 @@ class Endless:
         self.height = height
 
     def read(self, top, bottom):
-        return np.broadcast_to(np.arange(top, bottom)[:, None, None] % 256, (bottom - top, self.width, 3)).astype("u1")
+        return np.broadcast_to(
+            np.arange(top, bottom)[:, None, None] % 256, (bottom - top, self.width, 3)
+        ).astype("u1")
 
 
 def test_memory_does_not_grow_with_the_height(tmp_path):
     tiled = TiledTranslator(network(filters=1), 4, 128, 16)
     peaks = []
-    for height in (464, 464, 1024):  # the first also makes the graphs; tiles begin every 112 px in all
+    for height in (
+        464,
+        464,
+        1024,
+    ):  # the first also makes the graphs; tiles begin every 112 px in all
         image, seen = Endless(height), 0
         tracemalloc.start()
         for rows in tiled.rows(image, tmp_path):
@@ -185,7 +203,9 @@ def test_files_small_and_large_good_and_bad(plain, tmp_path):
 def test_a_cost_is_told_in_words():
     assert described(Cost(6, 1, 1.0, 0), 30, 20) == "30 x 20 in 6 tiles"
     kept = described(Cost(6, 24, 1.13, 3 * 2**29), 30, 20)
-    assert kept.endswith("24 rounds that take 1.1 times the work of one; 1.5 GiB wait beside the output meanwhile")
+    assert kept.endswith(
+        "24 rounds that take 1.1 times the work of one; 1.5 GiB wait beside the output meanwhile"
+    )
     assert described(Cost(6, 24, 12.4, 0), 30, 20).endswith("12.4 times the work of one (less with more free space "
                                                             "beside the output)")  # fmt: skip
 
@@ -193,8 +213,16 @@ def test_a_cost_is_told_in_words():
 @pytest.mark.parametrize(
     ("tile", "overlap", "message"),
     [
-        (30, 0, "--tile 30 with --overlap 0 does not do: this network takes tiles of a multiple of 4 px from 16 px on"),
-        (32, 16, "--tile 32 with --overlap 16 does not do: tiles of 32 px can overlap by 0 to 15 px"),
+        (
+            30,
+            0,
+            "--tile 30 with --overlap 0 does not do: this network takes tiles of a multiple of 4 px from 16 px on",
+        ),
+        (
+            32,
+            16,
+            "--tile 32 with --overlap 16 does not do: tiles of 32 px can overlap by 0 to 15 px",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(plain, tile, overlap, message):

@@ -85,7 +85,9 @@ def test_margins_are_those_of_the_whole_image():
 
 def test_a_seam_between_tiles_of_two_brightnesses_is_a_ramp():
     tiling = Tiling.of(16, 96, 64, 31, 4, 16)
-    parts = blended_rows(tiling, lambda place: np.full((16, 64, 1), float(place.column), np.float32))
+    parts = blended_rows(
+        tiling, lambda place: np.full((16, 64, 1), float(place.column), np.float32)
+    )
     (rows,) = parts
     line = rows[0, :, 0]
     assert (line[:40] == 0).all()

@@ -35,7 +35,11 @@ def noting(then=None):
 
 
 def random_image(height, width, dtype=np.uint8, seed=1):
-    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (height, width, 3)).astype(dtype)
+    return (
+        np.random.default_rng(seed)
+        .integers(0, np.iinfo(dtype).max + 1, (height, width, 3))
+        .astype(dtype)
+    )
 
 
 def largest_difference(a, b):
@@ -64,14 +68,20 @@ def test_a_image_that_fits_is_given_to_the_network_as_it_is():
 
 def test_u_nets_take_any_size_too():
     network = build_generator("unet_128", filters=1, seed=0)
-    assert assembly.network_multiple_px(network) == 128
-    assert translation.Translator(network, 128)(np.zeros((50, 130, 3), np.uint8)).shape == (50, 130, 3)
+    assert assembly.network_size_divisor_px(network) == 128
+    assert translation.Translator(network, 128)(np.zeros((50, 130, 3), np.uint8)).shape == (
+        50,
+        130,
+        3,
+    )
 
 
 @pytest.mark.parametrize("architecture", ["resnet_6blocks", "unet_128"])
 def test_a_graph_of_one_size_gives_what_the_graph_of_any_size_gives(architecture):
     blocks = {} if architecture.startswith("unet") else {"blocks": 1}
-    network, shapes = noting(build_generator(architecture, filters=2, norm_affine=True, seed=3, **blocks))
+    network, shapes = noting(
+        build_generator(architecture, filters=2, norm_affine=True, seed=3, **blocks)
+    )
     multiple = 4 if blocks else 128
     image = random_image(45, 150, np.uint16)  # 16 bits show differences that 8 hide
     own = translation.Translator(network, multiple)(image)
@@ -178,7 +188,11 @@ def test_an_output_that_is_its_own_input_is_refused(tmp_path):
     image = tmp_path / "in" / "a.png"
     Image.new("RGB", (8, 8)).save(image)
     (tmp_path / "link.png").symlink_to(image)
-    for source, target in ((image, image), (image, tmp_path / "in"), (tmp_path / "in", tmp_path / "in")):
+    for source, target in (
+        (image, image),
+        (image, tmp_path / "in"),
+        (tmp_path / "in", tmp_path / "in"),
+    ):
         with pytest.raises(UserError, match=r"a\.png is the input itself, which would be lost"):
             translation.plan(source, target)
     with pytest.raises(UserError, match=r"link\.png is the input itself"):

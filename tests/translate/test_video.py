@@ -46,7 +46,9 @@ def lossless(monkeypatch):
 
 
 def translate(source, target, network=None, **options):
-    return video.translate_video(network or negative(), 1, source, target, **{"half_life_frames": 0, **options})
+    return video.translate_video(
+        network or negative(), 1, source, target, **{"half_life_frames": 0, **options}
+    )
 
 
 def test_videos_are_known_by_their_names():
@@ -83,7 +85,9 @@ def test_varying_frame_rates_are_kept(tmp_path, target, exact):
     times = [0, 3000, 4500, 12000, 12600, 90000, 93003]
     source = write_video(tmp_path / "a.mp4", images(7), times=times, time_base=Fraction(1, 90000))
     assert translate(source, tmp_path / target) == 7
-    assert [time for time, _ in read_frames(tmp_path / target)] == pytest.approx([t / 90000 for t in times], abs=exact)
+    assert [time for time, _ in read_frames(tmp_path / target)] == pytest.approx(
+        [t / 90000 for t in times], abs=exact
+    )
 
 
 def test_frames_held_back_and_out_of_order_come_out_in_order(tmp_path, lossless):
@@ -100,7 +104,9 @@ def test_frames_held_back_and_out_of_order_come_out_in_order(tmp_path, lossless)
 @pytest.mark.parametrize("size", [(31, 45), (32, 45), (31, 48)])
 def test_odd_sizes_are_padded_for_the_network_and_kept(tmp_path, lossless, target, size):
     source = write_video(tmp_path / "a.mkv", images(3, *size))
-    network = networks.build_generator("resnet_6blocks", filters=2, blocks=1, seed=1, dtype_policy="float32")
+    network = networks.build_generator(
+        "resnet_6blocks", filters=2, blocks=1, seed=1, dtype_policy="float32"
+    )
     video.translate_video(network, 4, source, tmp_path / target, half_life_frames=0)
     alone = Translator(network, 4)
     for (_, old), (_, new) in zip(read_frames(source), read_frames(tmp_path / target), strict=True):
@@ -124,7 +130,10 @@ def test_as_usually_written(tmp_path, target, size, pixels):
     translate(source, tmp_path / target)
     with av.open(str(tmp_path / target)) as clip:
         stream = clip.streams.video[0]
-        assert (stream.codec_context.name, stream.pix_fmt) == ("vp9" if "webm" in target else "h264", pixels)
+        assert (stream.codec_context.name, stream.pix_fmt) == (
+            "vp9" if "webm" in target else "h264",
+            pixels,
+        )
         assert (stream.height, stream.width) == size
     for (_, old), (_, new) in zip(read_frames(source), read_frames(tmp_path / target), strict=True):
         assert np.abs(255.0 - old - new).mean() < 6
@@ -132,14 +141,18 @@ def test_as_usually_written(tmp_path, target, size, pixels):
 
 
 @pytest.mark.parametrize(("matrix", "color_range"), [(1, 1), (1, 2), (5, 1), (5, 2)])
-def test_colors_are_read_and_written_by_the_videos_tags(tmp_path, lossless, monkeypatch, matrix, color_range):
+def test_colors_are_read_and_written_by_the_videos_tags(
+    tmp_path, lossless, monkeypatch, matrix, color_range
+):
     import av
 
     wanted = images(2)
     source = write_video(tmp_path / "a.mkv", wanted, matrix=matrix, color_range=color_range)
     seen = []
     given = video.FrameTranslator.__call__
-    monkeypatch.setattr(video.FrameTranslator, "__call__", lambda self, f: seen.append(f.copy()) or given(self, f))
+    monkeypatch.setattr(
+        video.FrameTranslator, "__call__", lambda self, f: seen.append(f.copy()) or given(self, f)
+    )
     translate(source, tmp_path / "b.mp4")
     with av.open(str(tmp_path / "b.mp4")) as clip:
         assert next(clip.decode(video=0)).colorspace == matrix
@@ -155,7 +168,9 @@ def test_turned_videos_are_translated_upright_and_stay_turned(tmp_path, lossless
     source = write_video(tmp_path / "a.mp4", frames, turned=90, pixel_aspect=Fraction(4, 3))
     seen = []
     given = video.FrameTranslator.__call__
-    monkeypatch.setattr(video.FrameTranslator, "__call__", lambda self, f: seen.append(f.copy()) or given(self, f))
+    monkeypatch.setattr(
+        video.FrameTranslator, "__call__", lambda self, f: seen.append(f.copy()) or given(self, f)
+    )
     translate(source, tmp_path / "b.mp4")
     for frame, upright in zip(frames, seen, strict=True):
         assert np.abs(np.rot90(frame).astype(int) - upright).max() <= 3
@@ -171,10 +186,14 @@ def test_statistics_follow_the_video(tmp_path, lossless):
     """Half-life 0 and 8 differ, and 8 is what `FrameTranslator` gives (its numbers: test_frames.py)."""
     frames = [frame // 2 + 10 * number for number, frame in enumerate(images(5))]
     source = write_video(tmp_path / "a.mkv", frames)
-    network = networks.build_generator("resnet_6blocks", filters=4, blocks=1, seed=2, dtype_policy="float32")
+    network = networks.build_generator(
+        "resnet_6blocks", filters=4, blocks=1, seed=2, dtype_policy="float32"
+    )
     results = {}
     for half_life in (0, 8):
-        video.translate_video(network, 4, source, tmp_path / f"{half_life}.mkv", half_life_frames=half_life)
+        video.translate_video(
+            network, 4, source, tmp_path / f"{half_life}.mkv", half_life_frames=half_life
+        )
         results[half_life] = [frame for _, frame in read_frames(tmp_path / f"{half_life}.mkv")]
         direct = video.FrameTranslator(network, 4, half_life)
         for (_, old), new in zip(read_frames(source), results[half_life], strict=True):
@@ -254,7 +273,11 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     [
         ("b.avi", {}, r"b\.avi: videos are written as \.mp4"),
         ("b.webm", {}, r"\.webm files do not hold sound of the kind aac.*\.mkv"),
-        ("b.mp4", {"network": negative(1)}, "from 3 channels to 3, but this one takes 1 and gives 1"),
+        (
+            "b.mp4",
+            {"network": negative(1)},
+            "from 3 channels to 3, but this one takes 1 and gives 1",
+        ),
         ("b.mp4", {"half_life_frames": -1}, "half-life must be 0 frames or more, and is -1"),
         ("b.mp4", {"half_life_frames": float("nan")}, "half-life must be 0 frames or more"),
         ("a.mp4/b.mp4", {}, r"b\.mp4 cannot be written"),

@@ -7,14 +7,25 @@ import pytest
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks.layers import InstanceNormalization
 from cyclegan_tf.translate.translator import Translator
-from cyclegan_tf.translate.video_frames import CUT_LEVELS, HALF_LIFE_FRAMES, FrameTranslator, SceneCuts
+from cyclegan_tf.translate.video_frames import (
+    CUT_LEVELS,
+    HALF_LIFE_FRAMES,
+    FrameTranslator,
+    SceneCuts,
+)
 from tests.helpers.image_files import noise
 
 
 def generator(**options):
     """Small, and with weights large enough that its images have contrast."""
     network = networks.build_generator(
-        "resnet_6blocks", filters=4, blocks=2, seed=3, norm_affine=True, dtype_policy="float32", **options
+        "resnet_6blocks",
+        filters=4,
+        blocks=2,
+        seed=3,
+        norm_affine=True,
+        dtype_policy="float32",
+        **options,
     )
     for variable in network.trainable_variables:
         if variable.ndim == 4:
@@ -82,7 +93,9 @@ def test_without_detection_the_scene_before_would_be_seen(monkeypatch):
     translate._later_rate = 1.0
     translate(levels(20, 60))
     translate._later_rate = 0.01
-    assert not close(translate(levels(180, 240)), Translator(normalization(), 1)(levels(180, 240)), 20)
+    assert not close(
+        translate(levels(180, 240)), Translator(normalization(), 1)(levels(180, 240)), 20
+    )
 
 
 def test_the_given_network_is_left_alone():
@@ -103,10 +116,15 @@ def test_the_given_network_is_left_alone():
 )
 def test_other_generators(options):
     network = networks.build_generator(
-        "resnet_6blocks", filters=2, blocks=1, seed=1, **{"norm_affine": True, **options}, dtype_policy="float32"
+        "resnet_6blocks",
+        filters=2,
+        blocks=1,
+        seed=1,
+        **{"norm_affine": True, **options},
+        dtype_policy="float32",
     )
     if options.get("colour_skip"):
-        network.get_layer("colour_skip").set_start(np.eye(3), np.zeros(3))
+        network.get_layer("colour_skip").initialize(np.eye(3), np.zeros(3))
     frame = noise(18, 16)
     translate = FrameTranslator(network, 4, HALF_LIFE_FRAMES)
     assert close(translate(frame), Translator(network, 4)(frame), 1)
@@ -122,9 +140,18 @@ def test_half_precision():
 
 
 def test_cuts_are_told_by_the_mean_of_small_areas():
-    dark, bright = np.full((40, 60, 3), 50, np.uint8), np.full((40, 60, 3), 50 + int(CUT_LEVELS) + 1, np.uint8)
+    dark, bright = (
+        np.full((40, 60, 3), 50, np.uint8),
+        np.full((40, 60, 3), 50 + int(CUT_LEVELS) + 1, np.uint8),
+    )
     starts = SceneCuts()
-    assert [starts(frame) for frame in (dark, dark, bright, bright, dark)] == [True, False, True, False, True]
+    assert [starts(frame) for frame in (dark, dark, bright, bright, dark)] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
     starts = SceneCuts()
     checks = np.indices((32, 32)).sum(0)[..., None] % 2 * np.full(3, 255)
     # Fine detail that moves is no cut, however much each pixel changes.

@@ -7,7 +7,7 @@ import pytest
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate import video_probe as video_reading
-from cyclegan_tf.translate.video_probe import look_at
+from cyclegan_tf.translate.video_probe import probe
 
 pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
 
@@ -15,27 +15,33 @@ from tests.helpers.videos import images, write_video
 
 
 def test_size_rate_and_count(tmp_path):
-    video = look_at(write_video(tmp_path / "a.mp4", images(7), sounds=["aac"]))
+    video = probe(write_video(tmp_path / "a.mp4", images(7), sounds=["aac"]))
     assert (video.first.width, video.first.height, video.frames, video.rate) == (48, 32, 7, 30)
     assert (video.quarter_turns, video.matrix) == (0, None)
 
 
 @pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2), (-90, 3)])
 def test_turned_videos(tmp_path, degrees, quarters):
-    video = look_at(write_video(tmp_path / "a.mp4", images(2), turned=degrees, pixel_aspect=Fraction(4, 3)))
+    video = probe(
+        write_video(tmp_path / "a.mp4", images(2), turned=degrees, pixel_aspect=Fraction(4, 3))
+    )
     assert video.quarter_turns == quarters
     assert len(video.matrix) == 9
     assert video.pixel_aspect == Fraction(4, 3)
 
 
-@pytest.mark.parametrize(("name", "options"), [("a.mp4", {"movflags": "faststart"}), ("a.mkv", None), ("a.mp4", None)])
+@pytest.mark.parametrize(
+    ("name", "options"), [("a.mp4", {"movflags": "faststart"}), ("a.mkv", None), ("a.mp4", None)]
+)
 def test_a_video_cut_off_is_told_before_it_is_translated(tmp_path, name, options):
     path = write_video(tmp_path / name, images(60), sounds=["aac"], container_options=options)
-    assert look_at(path).frames == 60
+    assert probe(path).frames == 60
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 6 // 10])
-    with pytest.raises(UserError, match=r"(is cut off: of 2\.0 s .* it holds 1\.\d s|damaged or cut off)") as caught:
-        look_at(path)
+    with pytest.raises(
+        UserError, match=r"(is cut off: of 2\.0 s .* it holds 1\.\d s|damaged or cut off)"
+    ) as caught:
+        probe(path)
     assert "\n" not in str(caught.value)
 
 
@@ -43,9 +49,9 @@ def test_what_is_no_video(tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
     with pytest.raises(UserError, match=r"text\.mp4 is not a video, or is damaged"):
-        look_at(text)
+        probe(text)
     with pytest.raises(UserError, match="does not exist"):
-        look_at(tmp_path / "none.mp4")
+        probe(tmp_path / "none.mp4")
     import av
 
     with av.open(str(tmp_path / "sound.mkv"), "w") as output:
@@ -56,11 +62,13 @@ def test_what_is_no_video(tmp_path):
             output.mux(track.encode(frame))
         output.mux(track.encode(None))
     with pytest.raises(UserError, match="holds no video"):
-        look_at(tmp_path / "sound.mkv")
+        probe(tmp_path / "sound.mkv")
 
 
 def test_without_pyav_the_way_to_get_it_is_told(monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "av" else found(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "av" else found(name)
+    )
     with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[video\]"'):
         video_reading.require()

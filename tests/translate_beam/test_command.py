@@ -18,7 +18,9 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate_beam import command as translate_beam
 
 HAS_BEAM = importlib.util.find_spec("apache_beam") is not None
-needs_beam = pytest.mark.skipif(not HAS_BEAM, reason='needs Apache Beam: pip install "cyclegan-tf[beam]"')
+needs_beam = pytest.mark.skipif(
+    not HAS_BEAM, reason='needs Apache Beam: pip install "cyclegan-tf[beam]"'
+)
 
 COUNT, EVERY = 2000, 100
 LIMIT_S = 120
@@ -27,7 +29,9 @@ LIMIT_S = 120
 def network():
     from cyclegan_tf.networks import builders as networks
 
-    return networks.build_generator("fast_style", filters=2, blocks=1, seed=1, dtype_policy="float32")
+    return networks.build_generator(
+        "fast_style", filters=2, blocks=1, seed=1, dtype_policy="float32"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,16 @@ def many(tmp_path_factory):
 
 def command(model, folder, output, *words):
     program = [sys.executable, "-m", "cyclegan_tf.translate_beam"]
-    return [*program, "--model", str(model), "--input", f"{folder}/**", "--output", str(output), *words]
+    return [
+        *program,
+        "--model",
+        str(model),
+        "--input",
+        f"{folder}/**",
+        "--output",
+        str(output),
+        *words,
+    ]
 
 
 def run(*arguments):
@@ -76,7 +89,10 @@ def counts(text):
 
 
 def dead(output):
-    return {json.loads(line)["path"] for line in (output / "dead_letters.jsonl").read_text().splitlines()}
+    return {
+        json.loads(line)["path"]
+        for line in (output / "dead_letters.jsonl").read_text().splitlines()
+    }
 
 
 @needs_beam
@@ -96,7 +112,9 @@ def test_killed_half_way_and_started_again_nothing_is_lost_or_done_twice(tmp_pat
         finally:
             job.send_signal(signal.SIGKILL)
             job.wait(LIMIT_S)
-    whole = {name: path for name, path in outputs(output).items() if not name.startswith(".partial")}
+    whole = {
+        name: path for name, path in outputs(output).items() if not name.startswith(".partial")
+    }
     before = {name: stamp(path) for name, path in whole.items()}
     assert 0 < len(before) < len(good)
     assert not (output / "dead_letters.jsonl").exists()
@@ -113,7 +131,10 @@ def test_killed_half_way_and_started_again_nothing_is_lost_or_done_twice(tmp_pat
     assert set(outputs(output)) == good
     assert {name: stamp(path) for name, path in outputs(output).items() if name in before} == before
     assert dead(output) == bad
-    assert sorted(os.listdir(output)) == [*(str(digit) for digit in range(10)), "dead_letters.jsonl"]
+    assert sorted(os.listdir(output)) == [
+        *(str(digit) for digit in range(10)),
+        "dead_letters.jsonl",
+    ]
 
     generator = network()
     for name in sorted(good)[:: len(good) // 20]:
@@ -134,7 +155,9 @@ def test_any_size_depth_and_kind_as_the_translator_gives_them(tmp_path, model, c
     for name, levels in sources.items():
         image_io.save(tmp_path / "in" / name, levels)
     (tmp_path / "in" / "notes.txt").write_text("not an image")
-    words = command(model, tmp_path / "in", tmp_path / "in" / "out", "--dead_letters", str(tmp_path / "dead"))[3:]
+    words = command(
+        model, tmp_path / "in", tmp_path / "in" / "out", "--dead_letters", str(tmp_path / "dead")
+    )[3:]
     assert translate_beam.main([*words, "--batch_size", "2"]) == 1
     assert counts(capsys.readouterr().out) == {"translated": 5, "skipped": 0, "failed": 1}
     (line,) = (tmp_path / "dead").read_text().splitlines()
@@ -177,7 +200,9 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
 
         def _list(self, folder):
             for file in super()._list(strip(folder)):
-                yield FileMetadata(file.path.replace(str(tmp_path) + "/", "fake://", 1), file.size_in_bytes)
+                yield FileMetadata(
+                    file.path.replace(str(tmp_path) + "/", "fake://", 1), file.size_in_bytes
+                )
 
     image_io.save(tmp_path / "in" / "x" / "a.png", noise(16, 16))
     (tmp_path / "in" / "b.png").write_bytes(b"bad")
@@ -198,7 +223,17 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
 
 def test_options_are_ours_or_beams():
     own, other = translate_beam.split(
-        ["--model", "m", "--runner", "FlinkRunner", "--input=a", "--overwrite", "--flink_master=h:1", "--input", "b"]
+        [
+            "--model",
+            "m",
+            "--runner",
+            "FlinkRunner",
+            "--input=a",
+            "--overwrite",
+            "--flink_master=h:1",
+            "--input",
+            "b",
+        ]
     )
     assert own == ["--model", "m", "--input=a", "--overwrite", "--input", "b"]
     assert other == ["--runner", "FlinkRunner", "--flink_master=h:1"]
@@ -215,8 +250,14 @@ def test_options_are_ours_or_beams():
         ),
         ([], "--model is missing"),
         (["--model", "m", "--output", "o"], "--input is missing"),
-        (["--model", "m", "--output", "o", "--input", "i", "--batch_size", "0"], "--batch_size must be 1 or more"),
-        (["--model", "m", "--output", "o", "--input", "i", "--batch_size", "x"], "--batch_size got 'x'"),
+        (
+            ["--model", "m", "--output", "o", "--input", "i", "--batch_size", "0"],
+            "--batch_size must be 1 or more",
+        ),
+        (
+            ["--model", "m", "--output", "o", "--input", "i", "--batch_size", "x"],
+            "--batch_size got 'x'",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence(words, message):
@@ -256,11 +297,15 @@ def test_a_damaged_model_is_one_sentence(tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "saved_model.pb").write_bytes(b"no protocol buffer")
     with pytest.raises(UserError, match="is damaged, or no SavedModel of a generator"):
-        translate_beam.main(["--model", str(tmp_path / "m"), "--input", __file__, "--output", str(tmp_path / "o")])
+        translate_beam.main(
+            ["--model", str(tmp_path / "m"), "--input", __file__, "--output", str(tmp_path / "o")]
+        )
 
 
 def test_without_beam_the_way_to_get_it_is_told(monkeypatch):
     found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "apache_beam" else found(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "apache_beam" else found(name)
+    )
     with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[beam\]"'):
         translate_beam.main(["--model", "m", "--input", "i", "--output", "o"])

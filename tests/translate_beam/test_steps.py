@@ -54,7 +54,11 @@ class Fake:
 
 def test_images_of_one_size_go_together_and_come_out_in_order():
     model = Fake()
-    images = [noise(8, 8, seed=1) // 2 + 1, noise(9, 8, dtype=np.uint16) // 2 + 1, noise(8, 8, seed=2) // 2 + 1]
+    images = [
+        noise(8, 8, seed=1) // 2 + 1,
+        noise(9, 8, dtype=np.uint16) // 2 + 1,
+        noise(8, 8, seed=2) // 2 + 1,
+    ]
     batch = [Example(f"{index}", f"t{index}", levels) for index, levels in enumerate(images)]
     results = list(SavedModelHandler("", 4).run_inference(batch, model))
     assert sorted(model.shapes) == [(1, 9, 8, 3), (2, 8, 8, 3)]
@@ -62,13 +66,18 @@ def test_images_of_one_size_go_together_and_come_out_in_order():
         assert (after.source, after.target, after.error) == (before.source, before.target, None)
         assert after.levels.dtype == before.levels.dtype
         white = np.iinfo(before.levels.dtype).max
-        assert np.abs(white - before.levels.astype(int) - after.levels).max() <= before.levels.itemsize - 1
+        assert (
+            np.abs(white - before.levels.astype(int) - after.levels).max()
+            <= before.levels.itemsize - 1
+        )
 
 
 def test_one_that_fails_does_not_take_the_others_with_it():
     good = noise(8, 8) // 2 + 1
     black, white = np.zeros_like(good), np.full_like(good, 255)
-    batch = [Example(str(index), "", levels) for index, levels in enumerate([good, black, good, white])]
+    batch = [
+        Example(str(index), "", levels) for index, levels in enumerate([good, black, good, white])
+    ]
     errors = [result.error for result in SavedModelHandler("", 4).run_inference(batch, Fake())]
     assert errors[0] is None
     assert errors[2] is None
@@ -78,7 +87,10 @@ def test_one_that_fails_does_not_take_the_others_with_it():
 
 def test_large_images_count_for_several():
     counted = SavedModelHandler("", 8).batch_elements_kwargs()["element_size_fn"]
-    sizes = [counted(Example("", "", np.zeros((side, side, 3), np.uint8))) for side in (16, 724, 1448, 2048, 3000)]
+    sizes = [
+        counted(Example("", "", np.zeros((side, side, 3), np.uint8)))
+        for side in (16, 724, 1448, 2048, 3000)
+    ]
     assert sizes == [1, 1, 4, 8, 8]
 
 
@@ -90,7 +102,9 @@ def test_sources_of_one_target_are_not_lost_silently(tmp_path):
     assert lost.value == ("/in/a.png", f"another image, /in/a.gif, goes to {target}")
     (tmp_path / "a.png").write_bytes(b"")
     assert list(choose.process((target, ["/in/a.gif"]))) == []
-    assert list(beam_steps.ChooseSource(overwrite=True).process((target, ["/in/a.gif"]))) == [("/in/a.gif", target)]
+    assert list(beam_steps.ChooseSource(overwrite=True).process((target, ["/in/a.gif"]))) == [
+        ("/in/a.gif", target)
+    ]
 
 
 def test_dead_letters_are_written_whole_and_sorted(tmp_path):
@@ -110,7 +124,9 @@ def test_reasons_leave_out_the_name_beside_them(tmp_path):
     assert failure.value == (str(tmp_path / "a.png"), "is empty (0 bytes)")
 
 
-def test_a_target_that_cannot_hold_the_result_is_a_failure_and_a_full_disk_ends_the_job(tmp_path, monkeypatch):
+def test_a_target_that_cannot_hold_the_result_is_a_failure_and_a_full_disk_ends_the_job(
+    tmp_path, monkeypatch
+):
     step = beam_steps.Write(str(tmp_path))
     (failure,) = step.process(Example("s", str(tmp_path / "a.jpg"), noise(8, 8, 2)))
     assert failure.tag == beam_steps.FAILURES
@@ -120,5 +136,7 @@ def test_a_target_that_cannot_hold_the_result_is_a_failure_and_a_full_disk_ends_
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(image_io, "save", full)
-    with pytest.raises(beam_steps.UserError, match=r"a\.png cannot be written: No space left on device"):
+    with pytest.raises(
+        beam_steps.UserError, match=r"a\.png cannot be written: No space left on device"
+    ):
         list(step.process(Example("s", str(tmp_path / "a.png"), noise(8, 8))))

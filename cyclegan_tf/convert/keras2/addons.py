@@ -62,7 +62,9 @@ class GroupNormalization(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if axis == 0:
-            raise ValueError(f"{type(self).__name__} cannot normalize over images: axis must not be 0.")
+            raise ValueError(
+                f"{type(self).__name__} cannot normalize over images: axis must not be 0."
+            )
         self.supports_masking = True
         self.groups = groups
         self.axis = axis
@@ -82,21 +84,31 @@ class GroupNormalization(keras.layers.Layer):
         """Makes gamma and beta, float (channels,), where wanted."""
         channels = input_shape[self.axis]
         if channels is None:
-            raise ValueError(f"{type(self).__name__} needs a known size of axis {self.axis}, got {input_shape}.")
+            raise ValueError(
+                f"{type(self).__name__} needs a known size of axis {self.axis}, got {input_shape}."
+            )
         groups = self._groups_of(channels)
         if groups < 1 or channels % groups:
-            raise ValueError(f"{type(self).__name__} cannot part {channels} channels into {groups} groups.")
+            raise ValueError(
+                f"{type(self).__name__} cannot part {channels} channels into {groups} groups."
+            )
         self._reduced_axes(len(input_shape), groups == channels)
         if self.scale:
             self.gamma = self._per_channel(
-                "gamma", channels, self.gamma_initializer, self.gamma_regularizer, self.gamma_constraint
+                "gamma",
+                channels,
+                self.gamma_initializer,
+                self.gamma_regularizer,
+                self.gamma_constraint,
             )
         if self.center:
             self.beta = self._per_channel(
                 "beta", channels, self.beta_initializer, self.beta_regularizer, self.beta_constraint
             )
 
-    def _per_channel(self, name: str, channels: int, initializer: Any, regularizer: Any, constraint: Any) -> Any:
+    def _per_channel(
+        self, name: str, channels: int, initializer: Any, regularizer: Any, constraint: Any
+    ) -> Any:
         return self.add_weight(
             shape=(channels,),
             initializer=initializer,
@@ -141,7 +153,9 @@ class GroupNormalization(keras.layers.Layer):
             x = tf.reshape(x, [*sizes[:place], *parted, *sizes[place + 1 :]])
         axes = self._reduced_axes(rank, groups == channels)
         centered = x - tf.reduce_mean(x, axes, keepdims=True)
-        factor = tf.math.rsqrt(tf.reduce_mean(tf.square(centered), axes, keepdims=True) + self.epsilon)
+        factor = tf.math.rsqrt(
+            tf.reduce_mean(tf.square(centered), axes, keepdims=True) + self.epsilon
+        )
         if self.gamma is not None:
             factor *= tf.reshape(tf.cast(self.gamma, x.dtype), broadcast)
         y = centered * factor
@@ -214,7 +228,9 @@ class _OldConv2DTranspose(keras.layers.Conv2DTranspose):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> keras.layers.Conv2DTranspose:
         """Today's layer."""
-        return keras.layers.Conv2DTranspose.from_config({key: config[key] for key in config if key != "groups"})
+        return keras.layers.Conv2DTranspose.from_config(
+            {key: config[key] for key in config if key != "groups"}
+        )
 
 
 # For `.h5` files. In `.keras` files Keras does not ask for custom objects in place of its own layers: those of Keras

@@ -25,7 +25,7 @@ _ANY_SIZE = {
 
 
 @dataclass(eq=False)
-class Part:
+class LayerSpec:
     """A stored layer, or a stored model of such.
 
     Attributes:
@@ -43,7 +43,7 @@ class Part:
     kind: str
     config: dict[str, Any]
     calls: list[Any]
-    parts: list[Part] | None = None
+    parts: list[LayerSpec] | None = None
     inputs: list[Any] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)
     layer: keras.layers.Layer | None = None
@@ -54,7 +54,7 @@ class Part:
         return self.parts is not None and not self.outputs
 
     @property
-    def own_parts(self) -> list[Part]:
+    def own_parts(self) -> list[LayerSpec]:
         """Of a model: what Keras 2 counts as its layers; a chain does not count its input."""
         parts = self.parts or []
         return [part for part in parts if part.kind != "InputLayer"] if self.is_chain else parts
@@ -64,7 +64,7 @@ class Part:
         """Number of its first call: Keras 2 takes a model's own definition for call 0 if it has an input."""
         return int([part.kind for part in self.parts or []][:1] == ["InputLayer"])
 
-    def leaves(self) -> Iterator[Part]:
+    def leaves(self) -> Iterator[LayerSpec]:
         """All layers in it, or itself."""
         if self.parts is None:
             yield self
@@ -78,7 +78,7 @@ class Part:
         return trained + [variable for layer in made for variable in layer.non_trainable_weights]
 
 
-def read(entry: Mapping[str, Any]) -> Part:
+def read(entry: Mapping[str, Any]) -> LayerSpec:
     """A stored layer or model, its settings still as stored, from a `model_config` or an entry of "layers".
 
     Raises:
@@ -91,8 +91,8 @@ def read(entry: Mapping[str, Any]) -> Part:
         name = entry.get("name") or config.get("name") or kind
         calls = [_call(call) for call in entry.get("inbound_nodes") or []]
         if kind not in _MODELS and not {"layers", "output_layers"} <= config.keys():
-            return Part(name, kind, legacy_layers.plain(config), calls)
-        return Part(
+            return LayerSpec(name, kind, legacy_layers.plain(config), calls)
+        return LayerSpec(
             name,
             kind,
             legacy_layers.plain({key: value for key, value in config.items() if key != "layers"}),
@@ -102,7 +102,9 @@ def read(entry: Mapping[str, Any]) -> Part:
             _references(config.get("output_layers", [])),
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise UserError(f"its description of the network cannot be read ({type(error).__name__}: {error}).") from error
+        raise UserError(
+            f"its description of the network cannot be read ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _call(call: Any) -> Any:
@@ -118,8 +120,8 @@ def _references(stored: Any) -> list[Any]:
     return [stored] if stored and isinstance(stored[0], str) else stored
 
 
-def build(model: Part, say: Say) -> keras.Model:
-    """Today's network of a stored model, with fresh weights; fills in `Part.layer`.
+def build(model: LayerSpec, say: Say) -> keras.Model:
+    """Today's network of a stored model, with fresh weights; fills in `LayerSpec.layer`.
 
     Models within are dissolved, images of any size are taken where all layers allow it.
 
@@ -135,17 +137,23 @@ def build(model: Part, say: Say) -> keras.Model:
         raise UserError(f"it holds a single layer, {model.kind}, and no network.")
     shapes = _input_shapes(model)
     if all(_takes_any_size(leaf) for leaf in model.leaves()):
-        sizes = {"x".join(map(str, shape[1:3])) for shape in shapes if len(shape) == 4 and None not in shape[1:3]}
+        sizes = {
+            "x".join(map(str, shape[1:3]))
+            for shape in shapes
+            if len(shape) == 4 and None not in shape[1:3]
+        }
         if sizes:
             say(f"made for images of {', '.join(sorted(sizes))}, it now takes any size")
         shapes = [(None, None, None, shape[3]) if len(shape) == 4 else shape for shape in shapes]
     inputs = [keras.Input(batch_shape=(None, *shape[1:]), dtype="float32") for shape in shapes]
     outputs = _Builder(say).run(model, inputs, "")
     one = len(inputs) == len(outputs) == 1
-    return keras.Model(*(inputs[0], outputs[0]) if one else (inputs, outputs), name=_usable(model.name))
+    return keras.Model(
+        *(inputs[0], outputs[0]) if one else (inputs, outputs), name=_usable(model.name)
+    )
 
 
-def _refuse_foreign(model: Part) -> None:
+def _refuse_foreign(model: LayerSpec) -> None:
     leaves = list(model.leaves())
     code = [leaf.name for leaf in leaves if legacy_layers.runs_code(leaf.kind, leaf.config)]
     if code:
@@ -159,19 +167,27 @@ def _refuse_foreign(model: Part) -> None:
         raise UserError(f"it holds layers that are not known here: {named}.")
 
 
-def _takes_any_size(leaf: Part) -> bool:
+def _takes_any_size(leaf: LayerSpec) -> bool:
     axis, order = leaf.config.get("axis", -1), leaf.config.get("data_format", "channels_last")
-    return leaf.kind.split(">")[-1] in _ANY_SIZE and axis in (-1, 3, [-1], [3]) and order == "channels_last"
+    return (
+        leaf.kind.split(">")[-1] in _ANY_SIZE
+        and axis in (-1, 3, [-1], [3])
+        and order == "channels_last"
+    )
 
 
-def _input_shapes(model: Part) -> list[tuple[int | None, ...]]:
+def _input_shapes(model: LayerSpec) -> list[tuple[int | None, ...]]:
     parts = {part.name: part for part in model.parts or []}
     first = [parts[name] for name, *_ in model.inputs if name in parts] or (model.parts or [])[:1]
-    shapes = [part.config.get("batch_input_shape") or part.config.get("batch_shape") for part in first]
+    shapes = [
+        part.config.get("batch_input_shape") or part.config.get("batch_shape") for part in first
+    ]
     if shapes == [None]:
         shapes = [model.config.get("build_input_shape")]
     if not shapes or not all(shapes):
-        raise UserError("it does not tell what it is fed: call the model on an image before saving it.")
+        raise UserError(
+            "it does not tell what it is fed: call the model on an image before saving it."
+        )
     return [tuple(shape or ()) for shape in shapes]
 
 
@@ -186,14 +202,19 @@ class _Builder:
         self._say = say
         self._names: set[str] = set()
 
-    def run(self, model: Part, inputs: list[Any], prefix: str) -> list[Any]:
+    def run(self, model: LayerSpec, inputs: list[Any], prefix: str) -> list[Any]:
         """Tensors that come out of a stored model for those that go in."""
         if model.is_chain:
             for part in model.own_parts:
                 kernel = _kernel_of(_next(model.own_parts, part))
-                inputs = self._call(part, inputs[0] if len(inputs) == 1 else inputs, {}, kernel, prefix)
+                inputs = self._call(
+                    part, inputs[0] if len(inputs) == 1 else inputs, {}, kernel, prefix
+                )
             return inputs
-        known = {(name, call): [tensor] for (name, call, _), tensor in zip(model.inputs, inputs, strict=True)}
+        known = {
+            (name, call): [tensor]
+            for (name, call, _), tensor in zip(model.inputs, inputs, strict=True)
+        }
         waiting = [
             (part, number, call)
             for part in model.parts or []
@@ -206,7 +227,9 @@ class _Builder:
                 if resolved is None:
                     left.append((part, number, call))
                 else:
-                    known[part.name, number] = self._call(part, *resolved, _kernel_after(model, part), prefix)
+                    known[part.name, number] = self._call(
+                        part, *resolved, _kernel_after(model, part), prefix
+                    )
             if len(left) == len(waiting):
                 raise UserError(f"its graph leads nowhere at the layer {left[0][0].name}.")
             waiting = left
@@ -216,21 +239,34 @@ class _Builder:
             raise UserError(f"its graph has no such output: {error}.") from error
 
     def _call(
-        self, part: Part, first: Any, options: dict[str, Any], kernel: tuple[int, int] | None, prefix: str
+        self,
+        part: LayerSpec,
+        first: Any,
+        options: dict[str, Any],
+        kernel: tuple[int, int] | None,
+        prefix: str,
     ) -> list[Any]:
         if options.pop("training", None):
             raise UserError(
                 f"the layer {part.name} was built to act as in training at all times, which is not known here."
             )
         if part.parts is not None:
-            return self.run(part, first if isinstance(first, list) else [first], f"{prefix}{_usable(part.name)}_")
+            return self.run(
+                part,
+                first if isinstance(first, list) else [first],
+                f"{prefix}{_usable(part.name)}_",
+            )
         if part.kind in legacy_layers.OPERATIONS:
             function = str(part.config.get("function"))
-            layer, first = legacy_layers.operation(function, self._unique(part.name, prefix), first, options)
+            layer, first = legacy_layers.operation(
+                function, self._unique(part.name, prefix), first, options
+            )
             return [_applied(layer, first)]
         options = {key: value for key, value in options.items() if value is not None}
         if options:
-            raise UserError(f"the layer {part.name} is called with {', '.join(options)}, which is not known here.")
+            raise UserError(
+                f"the layer {part.name} is called with {', '.join(options)}, which is not known here."
+            )
         if part.layer is None:
             rank = len((first[0] if isinstance(first, list) else first).shape)
             name = self._unique(part.name, prefix)
@@ -239,7 +275,9 @@ class _Builder:
 
     def _unique(self, name: str, prefix: str) -> str:
         name = _usable(name)
-        tries = itertools.chain([name, prefix + name], (f"{prefix}{name}_{number}" for number in itertools.count(2)))
+        tries = itertools.chain(
+            [name, prefix + name], (f"{prefix}{name}_{number}" for number in itertools.count(2))
+        )
         chosen = next(one for one in tries if one not in self._names)
         self._names.add(chosen)
         return chosen
@@ -249,10 +287,14 @@ def _applied(layer: keras.layers.Layer, first: Any) -> Any:
     try:
         return layer(first)
     except (TypeError, ValueError) as error:
-        raise UserError(f"the layer {layer.name} refuses its input: {' '.join(str(error).split())[:300]}") from error
+        raise UserError(
+            f"the layer {layer.name} refuses its input: {' '.join(str(error).split())[:300]}"
+        ) from error
 
 
-def _resolve(call: Any, known: Mapping[tuple[str, int], list[Any]]) -> tuple[Any, dict[str, Any]] | None:
+def _resolve(
+    call: Any, known: Mapping[tuple[str, int], list[Any]]
+) -> tuple[Any, dict[str, Any]] | None:
     """What a call is made on and its options; None as long as a tensor is missing."""
     single = bool(call) and isinstance(call[0], str)
     options: dict[str, Any] = {}
@@ -275,12 +317,12 @@ def _resolve(call: Any, known: Mapping[tuple[str, int], list[Any]]) -> tuple[Any
     return (tensors[0] if len(tensors) == 1 else tensors), options
 
 
-def _next(parts: list[Part], part: Part) -> Part | None:
+def _next(parts: list[LayerSpec], part: LayerSpec) -> LayerSpec | None:
     place = parts.index(part) + 1
     return parts[place] if place < len(parts) else None
 
 
-def _kernel_after(model: Part, part: Part) -> tuple[int, int] | None:
+def _kernel_after(model: LayerSpec, part: LayerSpec) -> tuple[int, int] | None:
     """Kernel of the convolution that is called on this layer's result."""
     for other in model.parts or []:
         for call in other.calls:
@@ -290,7 +332,7 @@ def _kernel_after(model: Part, part: Part) -> tuple[int, int] | None:
     return None
 
 
-def _kernel_of(part: Part | None) -> tuple[int, int] | None:
+def _kernel_of(part: LayerSpec | None) -> tuple[int, int] | None:
     if part is None or part.kind != "Conv2D" or part.config.get("padding") != "valid":
         return None
     kernel = part.config["kernel_size"]

@@ -20,8 +20,19 @@ PIX2PIX_EPSILON = 1e-5
 OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
 
 _ADDONS = {name: kind for name, kind in addons.CUSTOM_OBJECTS.items() if name.startswith("Addons>")}
-_RUN_CODE = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "Layer", "Wrapper"}
-_RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
+_RUN_CODE = {
+    "Lambda",
+    "TFSMLayer",
+    "JaxLayer",
+    "FlaxLayer",
+    "TorchModuleWrapper",
+    "Layer",
+    "Wrapper",
+}
+_RENAMED = {
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+}
 _OF_ALL_LAYERS = {"name", "trainable", "dtype"}
 # What Keras 2 wrote and today's layers no longer take, with the values that change nothing; None: all of them.
 _GONE: dict[str, tuple[Any, ...] | None] = {
@@ -62,7 +73,11 @@ def runs_code(kind: str, config: Any) -> bool:
         return True
     if isinstance(config, Mapping):
         inner = str(config.get("class_name"))
-        return inner == "__lambda__" or inner in _RUN_CODE or any(runs_code("", item) for item in config.values())
+        return (
+            inner == "__lambda__"
+            or inner in _RUN_CODE
+            or any(runs_code("", item) for item in config.values())
+        )
     return isinstance(config, (list, tuple)) and any(runs_code("", item) for item in config)
 
 
@@ -70,11 +85,20 @@ def is_known(kind: str, config: Mapping[str, Any]) -> bool:
     """Whether `make` has a layer of today for it."""
     if kind in OPERATIONS or kind in _ADDONS or _is_reflection(kind):
         return True
-    return _is_pix2pix_norm(kind, config) if _bare(kind) == "InstanceNormalization" else _builtin(kind) is not None
+    return (
+        _is_pix2pix_norm(kind, config)
+        if _bare(kind) == "InstanceNormalization"
+        else _builtin(kind) is not None
+    )
 
 
 def make(
-    kind: str, name: str, config: Mapping[str, Any], rank: int, kernel_after: tuple[int, int] | None, say: Say
+    kind: str,
+    name: str,
+    config: Mapping[str, Any],
+    rank: int,
+    kernel_after: tuple[int, int] | None,
+    say: Say,
 ) -> keras.layers.Layer:
     """A layer of today, computing in float32, that does what the stored one did; its weights are still to come.
 
@@ -131,7 +155,11 @@ def _builtin(kind: str) -> type[keras.layers.Layer] | None:
 
 def _addons_norm(kind: str, config: dict[str, Any], rank: int) -> keras.layers.Layer:
     last = config.get("axis", -1) in (-1, rank - 1)
-    extras = [config.get(f"{weight}_{what}") for weight in ("beta", "gamma") for what in ("regularizer", "constraint")]
+    extras = [
+        config.get(f"{weight}_{what}")
+        for weight in ("beta", "gamma")
+        for what in ("regularizer", "constraint")
+    ]
     if kind == "Addons>InstanceNormalization" and last and rank == 4 and not any(extras):
         return layers.InstanceNormalization(
             epsilon=config.get("epsilon", addons.EPSILON),
@@ -142,7 +170,9 @@ def _addons_norm(kind: str, config: dict[str, Any], rank: int) -> keras.layers.L
     return _ADDONS[kind].from_config(_without_initializers(config))
 
 
-def _reflection(config: dict[str, Any], kernel_after: tuple[int, int] | None, say: Say) -> keras.layers.Layer:
+def _reflection(
+    config: dict[str, Any], kernel_after: tuple[int, int] | None, say: Say
+) -> keras.layers.Layer:
     padding = config.get("padding")
     if padding is None:
         if kernel_after is None:
@@ -158,16 +188,24 @@ def _reflection(config: dict[str, Any], kernel_after: tuple[int, int] | None, sa
     else:
         width, height = _pair(padding, config["name"])
         if width != height:
-            say(f"the padding {width, height} of {config['name']} is read as (width, height), keras.io's order")
+            say(
+                f"the padding {width, height} of {config['name']} is read as (width, height), keras.io's order"
+            )
     return layers.ReflectionPadding2D((height, width), **_common(config))
 
 
 def _pair(padding: Any, name: str) -> tuple[int, int]:
     if isinstance(padding, int):
         return padding, padding
-    if isinstance(padding, (list, tuple)) and len(padding) == 2 and all(isinstance(side, int) for side in padding):
+    if (
+        isinstance(padding, (list, tuple))
+        and len(padding) == 2
+        and all(isinstance(side, int) for side in padding)
+    ):
         return padding[0], padding[1]
-    raise UserError(f"the layer {name} (ReflectionPadding2D) has padding {padding!r}; a number or a pair is known.")
+    raise UserError(
+        f"the layer {name} (ReflectionPadding2D) has padding {padding!r}; a number or a pair is known."
+    )
 
 
 def _without_initializers(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,7 +238,9 @@ def _of_keras(kind: str, config: dict[str, Any]) -> keras.layers.Layer:
         ) from error
 
 
-def operation(function: str, name: str, first: Any, options: Mapping[str, Any]) -> tuple[keras.layers.Layer, Any]:
+def operation(
+    function: str, name: str, first: Any, options: Mapping[str, Any]
+) -> tuple[keras.layers.Layer, Any]:
     """The layer that does what a TensorFlow function did in the middle of a Keras 2 network.
 
     Args:
@@ -236,9 +276,15 @@ def _not_done(name: str, what: str) -> UserError:
     )
 
 
-def _arithmetic(short: str, first: Any, second: Any, common: dict[str, Any]) -> tuple[keras.layers.Layer, Any]:
+def _arithmetic(
+    short: str, first: Any, second: Any, common: dict[str, Any]
+) -> tuple[keras.layers.Layer, Any]:
     if isinstance(first, keras.KerasTensor) and isinstance(second, keras.KerasTensor):
-        of_two = {"add": keras.layers.Add, "subtract": keras.layers.Subtract, "multiply": keras.layers.Multiply}
+        of_two = {
+            "add": keras.layers.Add,
+            "subtract": keras.layers.Subtract,
+            "multiply": keras.layers.Multiply,
+        }
         if short in of_two:
             return of_two[short](**common), [first, second]
     elif isinstance(first, keras.KerasTensor) and isinstance(second, (int, float)):

@@ -32,7 +32,9 @@ _FORWARD = re.compile(r"(^|_)(g|xy|ab|a2b|x2y)$")
 _BACKWARD = re.compile(r"(^|_)(f|yx|ba|b2a|y2x)$")
 
 
-def open_model(path: Path, like: keras.Model | None = None, direction: str = "xy") -> tuple[keras.Model, list[str]]:
+def open_model(
+    path: Path, like: keras.Model | None = None, direction: str = "xy"
+) -> tuple[keras.Model, list[str]]:
     """Opens a model that Keras 2 saved, computing in float32.
 
     Args:
@@ -85,7 +87,9 @@ def _open(path: Path, like: keras.Model | None, direction: str, say: Say) -> ker
     raise UserError(f"it is neither HDF5 nor a .keras file; known are {KINDS}.")
 
 
-def _open_hdf5(path: Path, file: h5py.File, like: keras.Model | None, direction: str, say: Say) -> keras.Model:
+def _open_hdf5(
+    path: Path, file: h5py.File, like: keras.Model | None, direction: str, say: Say
+) -> keras.Model:
     config = legacy_weights.text(file, "model_config")
     if config is not None:
         if _is_keras_3(legacy_weights.text(file, "keras_version")):
@@ -136,7 +140,9 @@ def _open_saved_model(folder: Path, direction: str, say: Say) -> keras.Model:
     return network
 
 
-def _open_checkpoint(prefix: Path, like: keras.Model | None, direction: str, say: Say) -> keras.Model:
+def _open_checkpoint(
+    prefix: Path, like: keras.Model | None, direction: str, say: Say
+) -> keras.Model:
     graph = legacy_saved_model.ObjectGraph(prefix)
     children = graph.children()
     if any(name.startswith("layer_with_weights-") for name in children):
@@ -145,24 +151,26 @@ def _open_checkpoint(prefix: Path, like: keras.Model | None, direction: str, say
     return _of_weights([(name, arrays) for name, arrays in held if arrays], like, direction, say)
 
 
-def _of_weights(groups: list[tuple[str, Arrays]], like: keras.Model | None, direction: str, say: Say) -> keras.Model:
+def _of_weights(
+    groups: list[tuple[str, Arrays]], like: keras.Model | None, direction: str, say: Say
+) -> keras.Model:
     """The network of weights alone: `like`, one of a tutorial, or one of several such."""
     whole = [array for _, arrays in groups for array in arrays]
     if like is not None:
         legacy_weights.fill_in_order(like, whole)
         return like
     found: dict[str, tutorials.Recognized] = {}
-    misfits: list[tutorials.MisfitError] = []
+    mismatches: list[tutorials.MisfitError] = []
     tries = [("", whole)] if len(groups) < 2 else [("", whole), *groups]
     for name, arrays in tries:
         try:
             found[name] = tutorials.recognize(arrays)
         except tutorials.MisfitError as misfit:
-            misfits.append(misfit)
+            mismatches.append(misfit)
         if "" in found:
             break
     if not found:
-        furthest = max(misfits, key=lambda misfit: misfit.place)
+        furthest = max(mismatches, key=lambda misfit: misfit.place)
         raise UserError(
             f"it holds weights alone, and their shapes are of no network known here ({furthest}): give the full model, "
             "saved with model.save(...)."
@@ -188,19 +196,27 @@ def _by_keras(path: Path) -> keras.Model:
     try:
         network = keras.saving.load_model(path, custom_objects=addons.CUSTOM_OBJECTS, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise UserError(f"Keras {keras.__version__} refuses it ({' '.join(str(error).split())[:300]}).") from error
-    return networks.in_float32(network)
+        raise UserError(
+            f"Keras {keras.__version__} refuses it ({' '.join(str(error).split())[:300]})."
+        ) from error
+    return networks.as_float32(network)
 
 
 def _is_keras_3(version: Any) -> bool:
-    return isinstance(version, str) and version.split(".")[0].isdecimal() and int(version.split(".")[0]) >= 3
+    return (
+        isinstance(version, str)
+        and version.split(".")[0].isdecimal()
+        and int(version.split(".")[0]) >= 3
+    )
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
     try:
         parsed = json.loads(text)
     except ValueError as error:
-        raise UserError("its description of the network is not JSON: the file is damaged.") from error
+        raise UserError(
+            "its description of the network is not JSON: the file is damaged."
+        ) from error
     if not isinstance(parsed, Mapping):
         raise UserError("its description of the network is not one of Keras.")
     return parsed

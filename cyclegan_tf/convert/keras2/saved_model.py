@@ -17,7 +17,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 
-from cyclegan_tf.convert.keras2.graph import Part
+from cyclegan_tf.convert.keras2.graph import LayerSpec
 from cyclegan_tf.convert.keras2.weights import Arrays, Filling, Stored
 from cyclegan_tf.errors import UserError
 
@@ -68,7 +68,9 @@ class ObjectGraph:
         try:
             return np.asarray(self._reader.get_tensor(key), np.float32)
         except _UNREADABLE as error:
-            raise UserError(f"its weights {key} cannot be read: the checkpoint is damaged.") from error
+            raise UserError(
+                f"its weights {key} cannot be read: the checkpoint is damaged."
+            ) from error
 
     def arrays(self, node: int) -> Arrays:
         """All arrays of a model's layers, in the order of the layers."""
@@ -90,7 +92,7 @@ class ObjectGraph:
             yield from (Stored(name, held[name]) for name in _ORDER if name in held)
 
 
-def fill(model: Part, network: keras.Model, graph: ObjectGraph, node: int) -> None:
+def fill(model: LayerSpec, network: keras.Model, graph: ObjectGraph, node: int) -> None:
     """Puts a checkpoint's arrays into the network built from a stored model.
 
     Args:
@@ -107,7 +109,7 @@ def fill(model: Part, network: keras.Model, graph: ObjectGraph, node: int) -> No
     filling.finish(network)
 
 
-def _fill_model(model: Part, graph: ObjectGraph, node: int, filling: Filling) -> None:
+def _fill_model(model: LayerSpec, graph: ObjectGraph, node: int, filling: Filling) -> None:
     children = graph.children(node)
     for index, part in enumerate(model.own_parts):
         if not part.variables():
@@ -146,8 +148,14 @@ def read_metadata(folder: Path) -> dict[str, dict[str, Any]]:
 def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
     """The same of the outermost object and those it holds, from where Keras wrote it before TensorFlow 2.5."""
     try:
-        nodes = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs[0].object_graph_def.nodes
-        paths = {"root": 0} | {f"root.{child.local_name}": child.node_id for child in nodes[0].children}
+        nodes = (
+            saved_model_pb2.SavedModel.FromString(path.read_bytes())
+            .meta_graphs[0]
+            .object_graph_def.nodes
+        )
+        paths = {"root": 0} | {
+            f"root.{child.local_name}": child.node_id for child in nodes[0].children
+        }
         told = {name: nodes[number].user_object.metadata for name, number in paths.items()}
         found = {name: json.loads(text) for name, text in told.items() if text.startswith("{")}
     except (IndexError, ValueError, DecodeError) as error:

@@ -138,7 +138,9 @@ def _resnet(units: list[_Unit], name: str) -> tuple[keras.Model, str]:
         raise _misfit(last.place, last.kernel)
     _check_vectors(last, 1, last.shape[3])
     epsilon, told = _epsilon(units, addons.EPSILON)
-    network = _build_resnet(name, channels, filters, last.shape[3], side, (downs, flat // 2, ups), epsilon)
+    network = _build_resnet(
+        name, channels, filters, last.shape[3], side, (downs, flat // 2, ups), epsilon
+    )
     return network, (
         f"recognized by its shapes as the generator of keras.io's CycleGAN tutorial (filters {filters}, blocks "
         f"{flat // 2}); what weights do not tell is the tutorial's: mirrored edges, ReLU, tanh, {told}"
@@ -151,12 +153,19 @@ class _Parts:
     def __init__(self, epsilon: float) -> None:
         self._epsilon = epsilon
 
-    def apply(self, kind: type[keras.layers.Layer], x: Any, name: str, *arguments: Any, **options: Any) -> Any:
+    def apply(
+        self, kind: type[keras.layers.Layer], x: Any, name: str, *arguments: Any, **options: Any
+    ) -> Any:
         return kind(*arguments, **options, name=name, dtype="float32")(x)
 
     def norm(self, x: Any, name: str) -> Any:
         return self.apply(
-            layers.InstanceNormalization, x, f"{name}_norm", epsilon=self._epsilon, center=True, scale=True
+            layers.InstanceNormalization,
+            x,
+            f"{name}_norm",
+            epsilon=self._epsilon,
+            center=True,
+            scale=True,
         )
 
     def norm_relu(self, x: Any, name: str) -> Any:
@@ -165,22 +174,34 @@ class _Parts:
     def mirror(self, x: Any, name: str, width: int) -> Any:
         return self.apply(layers.ReflectionPadding2D, x, f"{name}_pad", width)
 
-    def conv(self, x: Any, name: str, filters: int, side: int, stride: int = 1, **options: Any) -> Any:
+    def conv(
+        self, x: Any, name: str, filters: int, side: int, stride: int = 1, **options: Any
+    ) -> Any:
         options = {"use_bias": False, "padding": "valid" if stride == 1 else "same"} | options
         return self.apply(keras.layers.Conv2D, x, name, filters, side, stride, **options)
 
     def up(self, x: Any, name: str, filters: int, side: int, **options: Any) -> Any:
         options = {"use_bias": False} | options
-        return self.apply(keras.layers.Conv2DTranspose, x, name, filters, side, 2, padding="same", **options)
+        return self.apply(
+            keras.layers.Conv2DTranspose, x, name, filters, side, 2, padding="same", **options
+        )
 
 
 def _build_resnet(
-    name: str, channels: int, filters: int, out: int, side: int, counts: tuple[int, int, int], epsilon: float
+    name: str,
+    channels: int,
+    filters: int,
+    out: int,
+    side: int,
+    counts: tuple[int, int, int],
+    epsilon: float,
 ) -> keras.Model:
     parts = _Parts(epsilon)
     downs, blocks, ups = counts
     x = inputs = keras.Input((None, None, channels), name="input")
-    x = parts.norm_relu(parts.conv(parts.mirror(x, "first", side // 2), "first", filters, side), "first")
+    x = parts.norm_relu(
+        parts.conv(parts.mirror(x, "first", side // 2), "first", filters, side), "first"
+    )
     for index in range(1, downs + 1):
         filters *= 2
         x = parts.norm_relu(parts.conv(x, f"down{index}", filters, 3, 2), f"down{index}")
@@ -225,7 +246,9 @@ def _unet(units: list[_Unit], name: str) -> tuple[keras.Model, str]:
     )
 
 
-def _build_unet(name: str, channels: int, widths: list[int], ups: list[int], epsilon: float) -> keras.Model:
+def _build_unet(
+    name: str, channels: int, widths: list[int], ups: list[int], epsilon: float
+) -> keras.Model:
     parts = _Parts(epsilon)
     x = inputs = keras.Input((None, None, channels), name="input")
     skips = []
@@ -243,4 +266,6 @@ def _build_unet(name: str, channels: int, widths: list[int], ups: list[int], eps
             x = parts.apply(keras.layers.Dropout, x, f"{label}_dropout", 0.5)
         x = parts.apply(keras.layers.ReLU, x, f"{label}_relu")
         x = parts.apply(keras.layers.Concatenate, [x, skips.pop()], f"{label}_join")
-    return keras.Model(inputs, parts.up(x, "up1", ups[-1], 4, use_bias=True, activation="tanh"), name=name)
+    return keras.Model(
+        inputs, parts.up(x, "up1", ups[-1], 4, use_bias=True, activation="tanh"), name=name
+    )

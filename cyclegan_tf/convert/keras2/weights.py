@@ -12,7 +12,7 @@ import h5py
 import keras
 import numpy as np
 
-from cyclegan_tf.convert.keras2.graph import Part
+from cyclegan_tf.convert.keras2.graph import LayerSpec
 from cyclegan_tf.errors import UserError
 
 
@@ -52,7 +52,9 @@ class Filling:
             raise UserError(
                 f"the weights of {label} do not fit: the file holds {len(arrays)}, the network takes {len(variables)}."
             )
-        self._pairs += [(variable, array.values) for variable, array in zip(variables, arrays, strict=True)]
+        self._pairs += [
+            (variable, array.values) for variable, array in zip(variables, arrays, strict=True)
+        ]
 
     def finish(self, network: keras.Model) -> None:
         """Assigns.
@@ -63,12 +65,14 @@ class Filling:
         filled = {id(variable) for variable, _ in self._pairs}
         empty = [variable.path for variable in network.weights if id(variable) not in filled]
         if empty:
-            raise UserError(f"it holds no values for {len(empty)} of the network's weights, the first is {empty[0]}.")
+            raise UserError(
+                f"it holds no values for {len(empty)} of the network's weights, the first is {empty[0]}."
+            )
         for variable, values in self._pairs:
             variable.assign(values)
 
 
-def fill_by_name(model: Part, network: keras.Model, groups: Mapping[str, Arrays]) -> None:
+def fill_by_name(model: LayerSpec, network: keras.Model, groups: Mapping[str, Arrays]) -> None:
     """Puts the arrays of each layer of the outermost model, by its name, into the network built from it.
 
     Raises:
@@ -122,7 +126,9 @@ def texts(holder: h5py.Group, key: str) -> list[str]:
 def text(holder: h5py.Group, key: str) -> str | None:
     """One text among the attributes."""
     value = holder.attrs.get(key)
-    return value.decode("utf-8") if isinstance(value, bytes) else None if value is None else str(value)
+    return (
+        value.decode("utf-8") if isinstance(value, bytes) else None if value is None else str(value)
+    )
 
 
 def read_groups(holder: h5py.Group) -> dict[str, Arrays]:
@@ -131,11 +137,16 @@ def read_groups(holder: h5py.Group) -> dict[str, Arrays]:
     Raises:
       UserError: a name leads nowhere, or out of the file.
     """
-    return {name: _read_layer(_inner(holder, name, h5py.Group)) for name in texts(holder, "layer_names")}
+    return {
+        name: _read_layer(_inner(holder, name, h5py.Group)) for name in texts(holder, "layer_names")
+    }
 
 
 def _read_layer(group: h5py.Group) -> Arrays:
-    return [Stored(_short(name), _values(_inner(group, name, h5py.Dataset))) for name in texts(group, "weight_names")]
+    return [
+        Stored(_short(name), _values(_inner(group, name, h5py.Dataset)))
+        for name in texts(group, "weight_names")
+    ]
 
 
 def _short(name: str) -> str:
@@ -157,7 +168,7 @@ def _values(dataset: h5py.Dataset) -> np.ndarray:
     return np.asarray(dataset[()], np.float32)
 
 
-def fill_numbered(model: Part, network: keras.Model, file: h5py.File) -> None:
+def fill_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> None:
     """Puts the arrays of a `.keras` file into the network built from its description.
 
     There, layers are called by their class and a number: conv2d, conv2d_1, ...; those of a model within stand in a
@@ -181,7 +192,9 @@ def in_likely_order(file: h5py.Group) -> Arrays:
     found = _by_class(file)
     if "sequential" in found:
         first = [array for inner in found.pop("sequential") for array in in_likely_order(inner)]
-        return first + [array for groups in found.values() for inner in groups for array in _vars(inner)]
+        return first + [
+            array for groups in found.values() for inner in groups for array in _vars(inner)
+        ]
     convolutions = [_vars(inner) for inner in found.pop("conv2d", [])]
     transposed = [_vars(inner) for inner in found.pop("conv2dtranspose", [])]
     norms = [_vars(inner) for groups in found.values() for inner in groups]
@@ -196,7 +209,7 @@ def is_numbered(file: h5py.Group) -> bool:
     return any(key in file for key in _CONTAINERS)
 
 
-def _fill_model(model: Part, group: h5py.Group, filling: Filling) -> None:
+def _fill_model(model: LayerSpec, group: h5py.Group, filling: Filling) -> None:
     found = _by_class(group)
     for part in model.own_parts:
         if not part.variables():
@@ -213,7 +226,9 @@ def _fill_model(model: Part, group: h5py.Group, filling: Filling) -> None:
 
 def _by_class(holder: h5py.Group) -> dict[str, list[h5py.Group]]:
     """Groups that hold arrays, by class in small letters without underscores, in the order of their numbers."""
-    container = next((_inner(holder, key, h5py.Group) for key in _CONTAINERS if key in holder), None)
+    container = next(
+        (_inner(holder, key, h5py.Group) for key in _CONTAINERS if key in holder), None
+    )
     numbered = []
     for name in container or ():
         inner = _inner(container, name, h5py.Group)
@@ -228,9 +243,13 @@ def _by_class(holder: h5py.Group) -> dict[str, list[h5py.Group]]:
 
 
 def _holds_arrays(group: h5py.Group) -> bool:
-    return bool(group.visititems(lambda _, found: True if isinstance(found, h5py.Dataset) else None))
+    return bool(
+        group.visititems(lambda _, found: True if isinstance(found, h5py.Dataset) else None)
+    )
 
 
 def _vars(group: h5py.Group) -> Arrays:
     holder = _inner(group, "vars", h5py.Group)
-    return [Stored("", _values(_inner(holder, name, h5py.Dataset))) for name in sorted(holder, key=int)]
+    return [
+        Stored("", _values(_inner(holder, name, h5py.Dataset))) for name in sorted(holder, key=int)
+    ]

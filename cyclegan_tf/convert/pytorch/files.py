@@ -58,7 +58,9 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} is not a file.")
     tensors = _tensors(_loaded(path), path)
     arrays = {name: _array(tensor, name, path) for name, tensor in tensors.items()}
-    while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in arrays)), None):
+    while prefix := next(
+        (p for p in _PREFIXES if all(name.startswith(p) for name in arrays)), None
+    ):
         arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
     return arrays
 
@@ -93,7 +95,9 @@ def _tensors(loaded: Any, path: Path) -> dict[str, Any]:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
     if not isinstance(loaded, Mapping) or not loaded:
-        raise UserError(f"{path} holds no weights by name but {_what(loaded)}; give a file of a state_dict.")
+        raise UserError(
+            f"{path} holds no weights by name but {_what(loaded)}; give a file of a state_dict."
+        )
     for name, value in loaded.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise UserError(
@@ -103,14 +107,20 @@ def _tensors(loaded: Any, path: Path) -> dict[str, Any]:
 
 
 def _what(value: Any) -> str:
-    return "nothing" if isinstance(value, Mapping) and not value else f"something of type {type(value).__name__}"
+    return (
+        "nothing"
+        if isinstance(value, Mapping) and not value
+        else f"something of type {type(value).__name__}"
+    )
 
 
 def _array(tensor: Any, name: str, path: Path) -> np.ndarray:
     try:
         return (tensor.detach().float() if tensor.is_floating_point() else tensor.detach()).numpy()
     except (RuntimeError, TypeError) as error:
-        raise UserError(f"{path} holds {name} in a form that is not supported ({tensor.layout}).") from error
+        raise UserError(
+            f"{path} holds {name} in a form that is not supported ({tensor.layout})."
+        ) from error
 
 
 def write_state_dict(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -135,9 +145,13 @@ def write_state_dict(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be written ({reason}); mend that or give another name.") from error
+        raise UserError(
+            f"{path} cannot be written ({reason}); mend that or give another name."
+        ) from error
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
     """A copy in the order of memory that PyTorch writes; numbers without axes stay so."""
-    return np.array(array, np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32, order="C")
+    return np.array(
+        array, np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32, order="C"
+    )

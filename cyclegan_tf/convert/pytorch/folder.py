@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cyclegan_tf.convert.pytorch.layout import Design
+from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec
 from cyclegan_tf.convert.pytorch.recognize import described
 from cyclegan_tf.errors import UserError
 
-OFFICIAL = {"generator_xy": "G_A", "generator_yx": "G_B", "discriminator_y": "D_A", "discriminator_x": "D_B"}
+OFFICIAL = {
+    "generator_xy": "G_A",
+    "generator_yx": "G_B",
+    "discriminator_y": "D_A",
+    "discriminator_x": "D_B",
+}
 """Our names -> theirs. A is X and B is Y; their D_A learns from images of B, what G_A makes, and so judges Y."""
 
 _GENERATORS = ("generator_xy", "generator_yx")
@@ -44,8 +49,12 @@ def find_files(folder: Path, epoch: str) -> dict[str, Path]:
         return found
     epochs = _epochs(folder)
     if epoch not in epochs:
-        raise UserError(f"{folder} holds no files of --epoch {epoch}; there are those of {', '.join(epochs)}.")
-    generators = [path.name for name, path in found.items() if name in _GENERATORS and path.is_file()]
+        raise UserError(
+            f"{folder} holds no files of --epoch {epoch}; there are those of {', '.join(epochs)}."
+        )
+    generators = [
+        path.name for name, path in found.items() if name in _GENERATORS and path.is_file()
+    ]
     alone = f" (such as {generators[0]})" if generators else ""
     raise UserError(
         f"{folder} lacks {', '.join(missing)}, and a run directory needs all four networks; to translate or export "
@@ -57,7 +66,7 @@ def _epochs(folder: Path) -> list[str]:
     return sorted({match[1] for path in folder.iterdir() if (match := _FILE.fullmatch(path.name))})
 
 
-def experiment_fields(designs: Mapping[str, Design]) -> dict[str, dict[str, Any]]:
+def experiment_fields(designs: Mapping[str, ArchitectureSpec]) -> dict[str, dict[str, Any]]:
     """The experiment's fields that four designs decide, by section; what weights do not tell is left out.
 
     Args:
@@ -71,10 +80,16 @@ def experiment_fields(designs: Mapping[str, Design]) -> dict[str, dict[str, Any]
     for attribute, design in designs.items():
         if design.is_generator != (attribute in _GENERATORS):
             wanted = "generator" if attribute in _GENERATORS else "discriminator"
-            raise UserError(f"{OFFICIAL[attribute]} should be a {wanted}, but is {described(design)}.")
+            raise UserError(
+                f"{OFFICIAL[attribute]} should be a {wanted}, but is {described(design)}."
+            )
     fields = {
-        "generator": _common((g, f), ("G_A", "G_B"), "architecture", "filters", "blocks", "norm", "norm_affine"),
-        "discriminator": _common((d_y, d_x), ("D_A", "D_B"), "architecture", "filters", "norm", "norm_affine"),
+        "generator": _common(
+            (g, f), ("G_A", "G_B"), "architecture", "filters", "blocks", "norm", "norm_affine"
+        ),
+        "discriminator": _common(
+            (d_y, d_x), ("D_A", "D_B"), "architecture", "filters", "norm", "norm_affine"
+        ),
     }
     dropout = _common((g, f), ("G_A", "G_B"), "dropout")
     fields["generator"] |= {} if dropout["dropout"] is None else dropout
@@ -85,7 +100,9 @@ def experiment_fields(designs: Mapping[str, Design]) -> dict[str, dict[str, Any]
     return fields
 
 
-def _common(designs: tuple[Design, Design], names: tuple[str, str], *fields: str) -> dict[str, Any]:
+def _common(
+    designs: tuple[ArchitectureSpec, ArchitectureSpec], names: tuple[str, str], *fields: str
+) -> dict[str, Any]:
     for field in fields:
         one, other = (getattr(design, field) for design in designs)
         if one != other:
@@ -96,8 +113,13 @@ def _common(designs: tuple[Design, Design], names: tuple[str, str], *fields: str
     return {field: getattr(designs[0], field) for field in fields}
 
 
-def _check_channels(designs: Mapping[str, Design], x: int, y: int) -> None:
-    wanted = {"generator_xy": (x, y), "generator_yx": (y, x), "discriminator_x": (x, 1), "discriminator_y": (y, 1)}
+def _check_channels(designs: Mapping[str, ArchitectureSpec], x: int, y: int) -> None:
+    wanted = {
+        "generator_xy": (x, y),
+        "generator_yx": (y, x),
+        "discriminator_x": (x, 1),
+        "discriminator_y": (y, 1),
+    }
     for attribute, channels in wanted.items():
         design = designs[attribute]
         if (design.input_channels, design.output_channels) != channels:

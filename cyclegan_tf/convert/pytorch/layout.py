@@ -1,6 +1,6 @@
 """How the authors' PyTorch code names the weights of its networks, and which weight of ours each of them is.
 
-A `Design` says what a network is; from it follow the names, order and shapes of its state_dict. In PyTorch a
+A `ArchitectureSpec` says what a network is; from it follow the names, order and shapes of its state_dict. In PyTorch a
 convolution's kernel is (outputs, inputs, height, width) and a transposed one's (inputs, outputs, height, width);
 Keras has the same axes in the order (2, 3, 1, 0) for both.
 """
@@ -26,7 +26,7 @@ _MOVING = {"moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class ArchitectureSpec:
     """What a network of the authors' code is, as far as its weights tell.
 
     Attributes:
@@ -98,7 +98,7 @@ class Slot:
     end: bool = False
 
 
-def slots(design: Design) -> list[Slot]:
+def slots(design: ArchitectureSpec) -> list[Slot]:
     """All convolutions and norms of a network, in the order of its state_dict."""
     if design.architecture == "pixel":
         return list(_pixel(design))
@@ -106,11 +106,18 @@ def slots(design: Design) -> list[Slot]:
         return list(_patch(design))
     for depth, architecture in UNETS.items():
         if design.architecture == architecture:
-            return list(_unet(design, [design.filters * min(2**level, 8) for level in range(depth)], 1, "model.model"))
+            return list(
+                _unet(
+                    design,
+                    [design.filters * min(2**level, 8) for level in range(depth)],
+                    1,
+                    "model.model",
+                )
+            )
     return list(_resnet(design))
 
 
-def shapes(design: Design) -> dict[str, tuple[int, ...]]:
+def shapes(design: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
     """The state_dict's names and shapes in its order, the counters of running statistics included."""
     found: dict[str, tuple[int, ...]] = {}
     for slot in slots(design):
@@ -127,14 +134,18 @@ def shapes(design: Design) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def misfits(design: Design, arrays: Mapping[str, np.ndarray]) -> list[str]:
+def mismatches(design: ArchitectureSpec, arrays: Mapping[str, np.ndarray]) -> list[str]:
     """What keeps a state_dict from being this network's, in words; empty where it is, to the last entry."""
     # Counters may be missing: see `BATCHES`.
-    expected = {n: shape for n, shape in shapes(design).items() if n in arrays or not n.endswith(BATCHES)}
+    expected = {
+        n: shape for n, shape in shapes(design).items() if n in arrays or not n.endswith(BATCHES)
+    }
     return differences(expected, arrays)
 
 
-def differences(expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray]) -> list[str]:
+def differences(
+    expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray]
+) -> list[str]:
     """Every name that is missing, of another shape or unknown, in words."""
     told = []
     for name, shape in expected.items():
@@ -142,16 +153,22 @@ def differences(expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np
             told.append(f"{name} {shape} is missing")
         elif arrays[name].shape != shape:
             told.append(f"{name} is {arrays[name].shape} instead of {shape}")
-    return told + [f"{name} {array.shape} is unknown" for name, array in arrays.items() if name not in expected]
+    return told + [
+        f"{name} {array.shape} is unknown" for name, array in arrays.items() if name not in expected
+    ]
 
 
-def keras_shapes(design: Design) -> dict[str, tuple[int, ...]]:
+def keras_shapes(design: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
     """Shapes of our network's weights by "layer/variable"."""
-    nothing = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes(design).items()}
+    nothing = {
+        name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes(design).items()
+    }
     return {name: array.shape for name, array in keras_weights(design, nothing).items()}
 
 
-def keras_weights(design: Design, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def keras_weights(
+    design: ArchitectureSpec, arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Our network's weights out of a state_dict without misfits.
 
     Args:
@@ -166,7 +183,10 @@ def keras_weights(design: Design, arrays: Mapping[str, np.ndarray]) -> dict[str,
     for slot in slots(design):
         if slot.kind == "norm":
             names = _norm_variables(design)
-            found |= {f"{slot.layer}/{ours}": arrays[f"{slot.official}.{theirs}"] for ours, theirs in names.items()}
+            found |= {
+                f"{slot.layer}/{ours}": arrays[f"{slot.official}.{theirs}"]
+                for ours, theirs in names.items()
+            }
             continue
         found[f"{slot.layer}/kernel"] = arrays[f"{slot.official}.weight"].transpose(_TO_KERAS)
         if design.norm == "instance" or slot.end:
@@ -175,7 +195,9 @@ def keras_weights(design: Design, arrays: Mapping[str, np.ndarray]) -> dict[str,
     return found
 
 
-def state_dict(design: Design, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def state_dict(
+    design: ArchitectureSpec, weights: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Inverse of `keras_weights`: what PyTorch's network of this design has, in its order.
 
     Args:
@@ -189,7 +211,10 @@ def state_dict(design: Design, weights: Mapping[str, np.ndarray]) -> dict[str, n
     for slot in slots(design):
         if slot.kind == "norm":
             names = _norm_variables(design)
-            found |= {f"{slot.official}.{theirs}": weights[f"{slot.layer}/{ours}"] for ours, theirs in names.items()}
+            found |= {
+                f"{slot.official}.{theirs}": weights[f"{slot.layer}/{ours}"]
+                for ours, theirs in names.items()
+            }
             if design.statistics:
                 found[f"{slot.official}.{BATCHES}"] = np.array(0, np.int64)
             continue
@@ -199,18 +224,26 @@ def state_dict(design: Design, weights: Mapping[str, np.ndarray]) -> dict[str, n
     return found
 
 
-def _norm_variables(design: Design) -> dict[str, str]:
+def _norm_variables(design: ArchitectureSpec) -> dict[str, str]:
     """Our names of a norm's variables -> theirs."""
     return (_AFFINE if design.affine else {}) | (_MOVING if design.norm == "batch" else {})
 
 
-def _normed(official: str, index: int, layer: str, kind: Literal["conv", "up"], inputs: int, outputs: int, kernel: int):
+def _normed(
+    official: str,
+    index: int,
+    layer: str,
+    kind: Literal["conv", "up"],
+    inputs: int,
+    outputs: int,
+    kernel: int,
+):
     """A convolution at a place in a torch.nn.Sequential, and the norm that comes next."""
     yield Slot(f"{official}.{index}", layer, kind, inputs, outputs, kernel)
     yield Slot(f"{official}.{index + 1}", f"{layer}_norm", "norm", outputs, outputs)
 
 
-def _resnet(design: Design) -> Iterator[Slot]:
+def _resnet(design: ArchitectureSpec) -> Iterator[Slot]:
     filters, blocks = design.filters, design.blocks or 0
     wide = 4 * filters
     yield from _normed("model", 1, "first", "conv", design.input_channels, filters, 7)
@@ -226,7 +259,7 @@ def _resnet(design: Design) -> Iterator[Slot]:
     yield Slot(f"model.{17 + blocks}", "last", "conv", filters, design.output_channels, 7, end=True)
 
 
-def _unet(design: Design, widths: list[int], level: int, official: str) -> Iterator[Slot]:
+def _unet(design: ArchitectureSpec, widths: list[int], level: int, official: str) -> Iterator[Slot]:
     """One level of a U-Net with all that lies inside it; the outermost is 1."""
     width = widths[level - 1]
     if level == 1:
@@ -244,16 +277,18 @@ def _unet(design: Design, widths: list[int], level: int, official: str) -> Itera
     yield from _normed(official, 5, f"up{level}", "up", 2 * width, outside, 4)
 
 
-def _patch(design: Design) -> Iterator[Slot]:
+def _patch(design: ArchitectureSpec) -> Iterator[Slot]:
     n_layers = design.n_layers or 0
     widths = [design.filters * min(2**index, 8) for index in range(n_layers + 1)]
     yield Slot("model.0", "conv1", "conv", design.input_channels, widths[0], 4, end=True)
     for index in range(1, n_layers + 1):
-        yield from _normed("model", 3 * index - 1, f"conv{index + 1}", "conv", widths[index - 1], widths[index], 4)
+        yield from _normed(
+            "model", 3 * index - 1, f"conv{index + 1}", "conv", widths[index - 1], widths[index], 4
+        )
     yield Slot(f"model.{3 * n_layers + 2}", "verdict", "conv", widths[-1], 1, 4, end=True)
 
 
-def _pixel(design: Design) -> Iterator[Slot]:
+def _pixel(design: ArchitectureSpec) -> Iterator[Slot]:
     filters = design.filters
     yield Slot("net.0", "conv1", "conv", design.input_channels, filters, 1, end=True)
     yield from _normed("net", 2, "conv2", "conv", filters, 2 * filters, 1)

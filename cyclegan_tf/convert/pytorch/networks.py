@@ -9,7 +9,14 @@ from typing import Any, cast
 import keras
 import numpy as np
 
-from cyclegan_tf.convert.pytorch.layout import UNETS, Design, differences, keras_shapes, keras_weights, state_dict
+from cyclegan_tf.convert.pytorch.layout import (
+    UNETS,
+    ArchitectureSpec,
+    differences,
+    keras_shapes,
+    keras_weights,
+    state_dict,
+)
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import (
     DiscriminatorArchitecture,
@@ -27,7 +34,9 @@ _OURS_ALONE = {
 }
 
 
-def build(design: Design, arrays: Mapping[str, np.ndarray], name: str | None = None) -> keras.Model:
+def build(
+    design: ArchitectureSpec, arrays: Mapping[str, np.ndarray], name: str | None = None
+) -> keras.Model:
     """The Keras network of a state_dict without misfits: equal outputs in float32.
 
     Args:
@@ -58,7 +67,9 @@ def build(design: Design, arrays: Mapping[str, np.ndarray], name: str | None = N
         )
     else:
         network = build_discriminator(
-            cast(DiscriminatorArchitecture, design.architecture), n_layers=design.n_layers or 3, **shared
+            cast(DiscriminatorArchitecture, design.architecture),
+            n_layers=design.n_layers or 3,
+            **shared,
         )
     fill(network, keras_weights(design, arrays), "the state_dict")
     return network
@@ -66,7 +77,11 @@ def build(design: Design, arrays: Mapping[str, np.ndarray], name: str | None = N
 
 def variables(network: keras.Model) -> dict[str, keras.Variable]:
     """A network's weights as "layer/variable", random states left out."""
-    return {f"{layer.name}/{variable.name}": variable for layer in network.layers for variable in layer.weights}
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in network.layers
+        for variable in layer.weights
+    }
 
 
 def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object) -> None:
@@ -88,7 +103,9 @@ def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object
         variable.assign(weights[name])
 
 
-def to_state_dict(network: keras.Model, origin: object) -> tuple[Design, dict[str, np.ndarray]]:
+def to_state_dict(
+    network: keras.Model, origin: object
+) -> tuple[ArchitectureSpec, dict[str, np.ndarray]]:
     """What the authors' network of this design would save: the same names, order and shapes.
 
     Args:
@@ -120,10 +137,14 @@ def to_state_dict(network: keras.Model, origin: object) -> tuple[Design, dict[st
 
 
 def _names(network: keras.Model) -> set[str]:
-    return {layer.name for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)}
+    return {
+        layer.name for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)
+    }
 
 
-def _design(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object) -> Design:
+def _design(
+    network: keras.Model, weights: Mapping[str, np.ndarray], origin: object
+) -> ArchitectureSpec:
     """What a network of ours is, by the names of its layers and the channels at its ends."""
     names = _names(network)
     blocks = _count(names, r"block\d+_add")
@@ -133,7 +154,11 @@ def _design(network: keras.Model, weights: Mapping[str, np.ndarray], origin: obj
         architecture = "resnet_6blocks" if blocks == 6 else "resnet_9blocks"
         first, dropout = "first", any(name.endswith("_dropout") for name in names)
     elif depth in UNETS and "up1" in names:
-        architecture, first, dropout = UNETS[depth], "down1", any(name.endswith("_dropout") for name in names)
+        architecture, first, dropout = (
+            UNETS[depth],
+            "down1",
+            any(name.endswith("_dropout") for name in names),
+        )
     elif layers > 1 and "verdict" in names:
         architecture, first, dropout = "patch", "conv1", False
         if weights["conv1/kernel"].shape[:2] == (1, 1):
@@ -145,7 +170,7 @@ def _design(network: keras.Model, weights: Mapping[str, np.ndarray], origin: obj
             raise UserError(f"{origin} has {what}, which the authors' PyTorch code does not know.")
     batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
     is_generator = architecture not in ("patch", "pixel")
-    return Design(
+    return ArchitectureSpec(
         architecture=architecture,
         input_channels=network.input_shape[-1],
         output_channels=network.output_shape[-1],

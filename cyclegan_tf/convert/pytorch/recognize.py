@@ -8,11 +8,19 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.convert.pytorch.layout import BATCHES, UNETS, Design, misfits
+from cyclegan_tf.convert.pytorch.layout import BATCHES, UNETS, ArchitectureSpec, mismatches
 from cyclegan_tf.errors import UserError
 
 NormAsked = Literal["auto", "instance", "batch"]
-ARCHITECTURES = ("resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "basic", "n_layers", "pixel")
+ARCHITECTURES = (
+    "resnet_9blocks",
+    "resnet_6blocks",
+    "unet_256",
+    "unet_128",
+    "basic",
+    "n_layers",
+    "pixel",
+)
 """What the authors' options --netG and --netD take."""
 
 _BLOCK = re.compile(r"model\.(\d+)\.conv_block\.")
@@ -21,7 +29,7 @@ _MAX_TOLD = 3
 
 
 class _Norm(NamedTuple):
-    """The fields of a `Design` that its norms decide."""
+    """The fields of a `ArchitectureSpec` that its norms decide."""
 
     norm: Literal["instance", "batch"]
     norm_affine: bool
@@ -29,7 +37,9 @@ class _Norm(NamedTuple):
     statistics: bool
 
 
-def recognize(arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked = "auto") -> Design:
+def recognize(
+    arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked = "auto"
+) -> ArchitectureSpec:
     """The design whose state_dict this is, to the last entry.
 
     Args:
@@ -50,12 +60,14 @@ def recognize(arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked 
     elif "model.0.weight" in arrays and arrays["model.0.weight"].shape[2:] == (4, 4):
         design = _patch(entries, norm)
     else:
-        first = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:_MAX_TOLD])
+        first = ", ".join(
+            f"{name} {array.shape}" for name, array in list(arrays.items())[:_MAX_TOLD]
+        )
         raise UserError(
             f"{origin} is of no network of the authors' code ({', '.join(ARCHITECTURES)}): its first entries are "
             f"{first}; give a file that their train.py saved."
         )
-    wrong = misfits(design, arrays)
+    wrong = mismatches(design, arrays)
     if wrong:
         more = f" ({len(wrong)} such in all)" if len(wrong) > _MAX_TOLD else ""
         raise UserError(
@@ -65,7 +77,7 @@ def recognize(arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked 
     return design
 
 
-def described(design: Design) -> str:
+def described(design: ArchitectureSpec) -> str:
     """A design in words, for people."""
     parts = [design.official_name, f"{design.filters} filters"]
     if design.blocks is not None:
@@ -79,7 +91,7 @@ def described(design: Design) -> str:
     return ", ".join(parts)
 
 
-def notes(design: Design) -> list[str]:
+def notes(design: ArchitectureSpec) -> list[str]:
     """What a person should know of this conversion, a sentence each."""
     found = []
     if design.norm == "batch":
@@ -100,7 +112,9 @@ def notes(design: Design) -> list[str]:
             "normalization, since batch normalization goes without biases"
         )
     if design.dropout:
-        found.append("dropout acts in training only; the authors' test.py leaves it on unless given --eval")
+        found.append(
+            "dropout acts in training only; the authors' test.py leaves it on unless given --eval"
+        )
     if design.is_generator and design.dropout is None:
         found.append("the weights of a U-Net do not tell whether it was trained with dropout")
     return found
@@ -125,7 +139,8 @@ class _Entries:
     def norm(self, convolution: str, norm: str, asked: NormAsked) -> _Norm:
         """What the first norm tells of all."""
         biases, affine, statistics = (
-            name in self.arrays for name in (f"{convolution}.bias", f"{norm}.weight", f"{norm}.running_mean")
+            name in self.arrays
+            for name in (f"{convolution}.bias", f"{norm}.weight", f"{norm}.running_mean")
         )
         batch = affine and statistics and not biases
         if asked == "auto" and not (biases or affine or statistics):
@@ -144,7 +159,7 @@ class _Entries:
         return _Norm("instance", affine, biases, statistics)
 
 
-def _resnet(entries: _Entries, asked: NormAsked) -> Design:
+def _resnet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     looks = "a residual generator"
     places = sorted({int(match[1]) for name in entries.arrays if (match := _BLOCK.match(name))})
     blocks = places[-1] - _FIRST_BLOCK + 1
@@ -157,7 +172,7 @@ def _resnet(entries: _Entries, asked: NormAsked) -> Design:
     outputs = entries.shape(f"model.{17 + blocks}.weight", looks)[0]
     # without dropout this is the second norm's
     place = entries.arrays.get(f"model.{_FIRST_BLOCK}.conv_block.6.weight")
-    return Design(
+    return ArchitectureSpec(
         architecture="resnet_6blocks" if blocks == 6 else "resnet_9blocks",
         input_channels=inputs,
         output_channels=outputs,
@@ -168,7 +183,7 @@ def _resnet(entries: _Entries, asked: NormAsked) -> Design:
     )
 
 
-def _unet(entries: _Entries, asked: NormAsked) -> Design:
+def _unet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     looks = "a U-Net"
     filters, inputs, *_ = entries.shape("model.model.0.weight", looks)
     outputs = entries.shape("model.model.3.weight", looks)[1]
@@ -181,7 +196,7 @@ def _unet(entries: _Entries, asked: NormAsked) -> Design:
             f"{entries.origin} looks like a U-Net that halves {depth} times; only unet_256, which halves 8 times, and "
             "unet_128, which halves 7 times, are known."
         )
-    return Design(
+    return ArchitectureSpec(
         architecture=UNETS[depth],
         input_channels=inputs,
         output_channels=outputs,
@@ -190,14 +205,20 @@ def _unet(entries: _Entries, asked: NormAsked) -> Design:
     )
 
 
-def _patch(entries: _Entries, asked: NormAsked) -> Design:
+def _patch(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     looks = "a PatchGAN discriminator"
     filters, inputs, *_ = entries.shape("model.0.weight", looks)
-    last = max(int(name.split(".")[1]) for name in entries.arrays if re.fullmatch(r"model\.\d+\.weight", name))
+    last = max(
+        int(name.split(".")[1])
+        for name in entries.arrays
+        if re.fullmatch(r"model\.\d+\.weight", name)
+    )
     n_layers = (last - 2) // 3
     if not 1 <= n_layers <= 6:
-        raise UserError(f"{entries.origin} looks like {looks} of {n_layers} layers; from 1 to 6 are possible.")
-    return Design(
+        raise UserError(
+            f"{entries.origin} looks like {looks} of {n_layers} layers; from 1 to 6 are possible."
+        )
+    return ArchitectureSpec(
         architecture="patch",
         input_channels=inputs,
         output_channels=1,
@@ -207,9 +228,9 @@ def _patch(entries: _Entries, asked: NormAsked) -> Design:
     )
 
 
-def _pixel(entries: _Entries, asked: NormAsked) -> Design:
+def _pixel(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     filters, inputs, *_ = entries.shape("net.0.weight", "a pixel discriminator")
-    return Design(
+    return ArchitectureSpec(
         architecture="pixel",
         input_channels=inputs,
         output_channels=1,
@@ -224,7 +245,7 @@ def count_parameters(arrays: Mapping[str, np.ndarray]) -> int:
     return sum(array.size for name, array in arrays.items() if not name.endswith(fixed))
 
 
-def notes_for_the_authors_code(design: Design) -> list[str]:
+def notes_for_the_authors_code(design: ArchitectureSpec) -> list[str]:
     """What keeps the authors' code from loading a network of ours as it is, a sentence each."""
     found = []
     if design.norm_affine:
@@ -232,11 +253,13 @@ def notes_for_the_authors_code(design: Design) -> list[str]:
             "the authors' networks.py makes instance normalization without factor and offset: set affine=True there"
         )
     if design.official_name == "resnet":
-        found.append(f"the authors' --netG knows 6 and 9 blocks: set n_blocks={design.blocks} in their networks.py")
+        found.append(
+            f"the authors' --netG knows 6 and 9 blocks: set n_blocks={design.blocks} in their networks.py"
+        )
     return found
 
 
-def official_options(design: Design) -> str:
+def official_options(design: ArchitectureSpec) -> str:
     """Options of the authors' test.py under which it loads such a generator."""
     words = [f"--netG {design.official_name}", f"--norm {design.norm}"]
     words += [f"--ngf {design.filters}"] if design.filters != 64 else []

@@ -11,7 +11,13 @@ import numpy as np
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 320, 170, 12, 34, 22
 
 
-def histogram(values: Sequence[float], title: str, spell: str, marked: float | None = None, marked_as: str = "") -> str:
+def histogram(
+    values: Sequence[float],
+    title: str,
+    spell: str,
+    marked: float | None = None,
+    marked_as: str = "",
+) -> str:
     """How many images have which score.
 
     Args:

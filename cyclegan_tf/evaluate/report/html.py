@@ -15,7 +15,13 @@ import numpy as np
 from cyclegan_tf.evaluate.report import wording
 from cyclegan_tf.evaluate.report.charts import histogram
 from cyclegan_tf.evaluate.report.template import PAGE
-from cyclegan_tf.evaluate.results import DirectionResult, Evaluation, Shown, higher_is_better, in_order
+from cyclegan_tf.evaluate.results import (
+    DirectionResult,
+    Evaluation,
+    ReportImage,
+    higher_is_better,
+    in_order,
+)
 from cyclegan_tf.evaluate.scores import fitted
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import ENCODERS
@@ -45,9 +51,16 @@ def report(found: Evaluation) -> str:
     """
     parts = [f"<h1>Evaluation <span>{_text(found.title)}</span></h1>", _facts(found.facts)]
     if found.notes:
-        parts.append('<ul class="notes">' + "".join(f"<li>{_text(note)}</li>" for note in found.notes) + "</ul>")
+        parts.append(
+            '<ul class="notes">'
+            + "".join(f"<li>{_text(note)}</li>" for note in found.notes)
+            + "</ul>"
+        )
     if len(found.directions) > 1:
-        links = (f'<a href="#{each.direction}">{_text(wording.arrow(each.direction))}</a>' for each in found.directions)
+        links = (
+            f'<a href="#{each.direction}">{_text(wording.arrow(each.direction))}</a>'
+            for each in found.directions
+        )
         parts.append(f'<nav aria-label="Directions">{"".join(links)}</nav>')
     parts += [_direction(each) for each in found.directions]
     parts.append(f'<section id="protocol"><h2>Protocol</h2>{_facts(found.protocol)}</section>')
@@ -57,7 +70,11 @@ def report(found: Evaluation) -> str:
 def _direction(found: DirectionResult) -> str:
     generator = _generator(found.direction)
     counts = found.counts
-    pairs = f", {counts['pairs']} of them with a true translation" if counts["pairs"] else ", none with a known truth"
+    pairs = (
+        f", {counts['pairs']} of them with a true translation"
+        if counts["pairs"]
+        else ", none with a known truth"
+    )
     return "\n".join(
         [
             f'<section id="{found.direction}"><h2>{_text(wording.arrow(found.direction))}, {generator}</h2>',
@@ -75,15 +92,20 @@ def _direction(found: DirectionResult) -> str:
 
 
 def _scores(found: DirectionResult) -> str:
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in (_generator(found.direction), *found.stand_ins))
+    head = "".join(
+        f'<th scope="col">{_text(name)}</th>'
+        for name in (_generator(found.direction), *found.baselines)
+    )
     rows = []
     for name in found.rows():
         value = found.scores[name]
-        beside = [scores.get(name) if name in scores else math.nan for scores in found.stand_ins.values()]
+        beside = [
+            scores.get(name) if name in scores else math.nan for scores in found.baselines.values()
+        ]
         cells = f"<td><strong>{wording.number(name, value)}</strong>{_interval(found, name)}</td>"
         cells += "".join(
-            _beside(name, value, other, judged=not (stand_in == "random real" and name in _OF_SETS))
-            for stand_in, other in zip(found.stand_ins, beside, strict=True)
+            _beside(name, value, other, judged=not (baseline == "random real" and name in _OF_SETS))
+            for baseline, other in zip(found.baselines, beside, strict=True)
         )
         rows.append(f'<tr><th scope="row">{_row_label(name)}</th>{cells}</tr>')
     return _table(
@@ -121,17 +143,18 @@ def _beside(name: str, value: float | None, other: float | None, judged: bool) -
 
 def _meanings(found: DirectionResult) -> str:
     rows = [
-        f"<dt>{_text(wording.SCORES[n].label)}</dt><dd>{_text(wording.SCORES[n].meaning)}</dd>" for n in found.scores
+        f"<dt>{_text(wording.SCORES[n].label)}</dt><dd>{_text(wording.SCORES[n].meaning)}</dd>"
+        for n in found.scores
     ]
     rows += [
         f"<dt>{_text(name)}</dt><dd>{_text(meaning[0].upper() + meaning[1:])}.</dd>"
         for name, meaning in wording.STAND_INS.items()
-        if name in found.stand_ins
+        if name in found.baselines
     ]
     return f"<details><summary>What the rows and columns mean</summary><dl>{''.join(rows)}</dl></details>"
 
 
-def _group(found: DirectionResult, name: str, shown: list[Shown]) -> str:
+def _group(found: DirectionResult, name: str, shown: list[ReportImage]) -> str:
     title, order = _GROUPS[name]
     label = wording.SCORES[found.ranked_by].label
     if not wording.SCORES[found.ranked_by].better:
@@ -140,7 +163,7 @@ def _group(found: DirectionResult, name: str, shown: list[Shown]) -> str:
     return f'<h3>{title} by {_text(label)} <small>({order})</small></h3><div class="group">{figures}</div>'
 
 
-def _figure(shown: Shown, ranked_by: str) -> str:
+def _figure(shown: ReportImage, ranked_by: str) -> str:
     cells = "".join(
         f'<div><img{_look(image)} src="{data_uri(image)}" alt="{_text(f"{title} of {shown.name}")}">'
         f"<span>{_text(title)}</span></div>"
@@ -148,7 +171,9 @@ def _figure(shown: Shown, ranked_by: str) -> str:
     )
     told = [
         f"{_text(wording.SCORES[name].label)} {wording.number(name, value)}"
-        for name, value in sorted(in_order(shown.scores).items(), key=lambda item: item[0] != ranked_by)
+        for name, value in sorted(
+            in_order(shown.scores).items(), key=lambda item: item[0] != ranked_by
+        )
         if value is not None
     ]
     columns = len(shown.columns)
@@ -181,13 +206,15 @@ def data_uri(image: np.ndarray) -> str:
 
 
 def _histograms(found: DirectionResult) -> str:
-    unchanged = found.stand_ins.get("unchanged input", {})
+    unchanged = found.baselines.get("unchanged input", {})
     drawn = []
     for name in _DRAWN:
         values = [value for value in found.per_image.get(name, ()) if value is not None]
         score = wording.SCORES[name]
         title = f"{score.label}{', ' + score.unit if score.unit else ''}"
-        chart = histogram(values, title, f".{score.digits}f", unchanged.get(name), "unchanged input")
+        chart = histogram(
+            values, title, f".{score.digits}f", unchanged.get(name), "unchanged input"
+        )
         if chart:
             drawn.append(f"<figure>{chart}<figcaption>{_text(title)}</figcaption></figure>")
     if not drawn:
@@ -206,7 +233,11 @@ def _levels(found: DirectionResult) -> str:
         for side, value in found.swd_levels.items()
     ]
     caption = "Sliced Wasserstein distance by level of the pyramid: detail at the top, shapes and colors below."
-    return _table(caption, '<th scope="col">shorter side of the level</th><th scope="col">SWD, × 1000</th>', rows)
+    return _table(
+        caption,
+        '<th scope="col">shorter side of the level</th><th scope="col">SWD, × 1000</th>',
+        rows,
+    )
 
 
 def _classes(classes: Mapping[str, Mapping[str, float | None]]) -> str:
@@ -214,9 +245,14 @@ def _classes(classes: Mapping[str, Mapping[str, float | None]]) -> str:
         return ""
     rows = []
     for name, scores in classes.items():
-        cells = "".join(f"<td>{'-' if value is None else f'{value:.3f}'}</td>" for value in scores.values())
+        cells = "".join(
+            f"<td>{'-' if value is None else f'{value:.3f}'}</td>" for value in scores.values()
+        )
         rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}</tr>')
-    head = "".join(f'<th scope="col">{title}</th>' for title in ("class", "share of the truth", "accuracy", "IoU"))
+    head = "".join(
+        f'<th scope="col">{title}</th>'
+        for title in ("class", "share of the truth", "accuracy", "IoU")
+    )
     return _table("The classes of the palette one by one.", head, rows)
 
 
@@ -228,7 +264,11 @@ def _table(caption: str, head: str, rows: list[str]) -> str:
 
 
 def _facts(facts: Mapping[str, str]) -> str:
-    return "<dl>" + "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in facts.items()) + "</dl>"
+    return (
+        "<dl>"
+        + "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in facts.items())
+        + "</dl>"
+    )
 
 
 def _generator(direction: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cyclegan_tf.data.transforms import Preparation
+from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 _SIZES = {
@@ -14,15 +14,17 @@ _SIZES = {
 }
 
 
-def sizes(preparation: Preparation) -> str:
+def sizes(preparation: ImageTransform) -> str:
     """What is done to a test image."""
-    told = _SIZES[preparation.mode].format(crop=preparation.crop_size_px, load=preparation.load_size_px)
-    return (
-        f"whole, {told} (bicubic, antialiased), trimmed around the center to multiples of {preparation.multiple_px} px"
+    told = _SIZES[preparation.mode].format(
+        crop=preparation.crop_size_px, load=preparation.load_size_px
     )
+    return f"whole, {told} (bicubic, antialiased), trimmed around the center to multiples of {preparation.size_divisor_px} px"
 
 
-def protocol(preparation: Preparation, seed: int, training: dict[str, int], palette: str | None) -> dict[str, str]:
+def protocol(
+    preparation: ImageTransform, seed: int, training: dict[str, int], palette: str | None
+) -> dict[str, str]:
     """Label -> text.
 
     Args:

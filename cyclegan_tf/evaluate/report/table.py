@@ -14,16 +14,21 @@ def table(found: DirectionResult) -> str:
     Scores that nothing stands in for have one number. Intervals, where there are any, come on a line of their own.
     """
     generator = "G(x)" if found.direction == "xy" else "F(y)"
-    head = [f"{wording.arrow(found.direction)}", generator, *found.stand_ins]
+    head = [f"{wording.arrow(found.direction)}", generator, *found.baselines]
     rows: list[list[str] | str] = [head]
     for name in found.rows():
         cells = [wording.number(name, found.scores[name])]
-        cells += [wording.number(name, scores[name]) if name in scores else "" for scores in found.stand_ins.values()]
+        cells += [
+            wording.number(name, scores[name]) if name in scores else ""
+            for scores in found.baselines.values()
+        ]
         rows.append([wording.label(name), *cells])
         if name in found.intervals:
             low, high = (wording.number(name, end) for end in found.intervals[name])
             rows.append(f"{low} to {high} (95 % interval)")
-    widths = [max(len(row[c]) for row in rows if not isinstance(row, str)) for c in range(len(head))]
+    widths = [
+        max(len(row[c]) for row in rows if not isinstance(row, str)) for c in range(len(head))
+    ]
     lines = []
     for row in rows:
         if isinstance(row, str):

@@ -26,29 +26,73 @@ class Score:
 
 
 SCORES: dict[str, Score] = {
-    "psnr": Score("PSNR", "dB", 2, "higher", "Peak signal-to-noise ratio of G(x) to the truth, mean over images."),
-    "psnr_pooled": Score(
-        "PSNR, pooled", "dB", 2, "higher", "The same of the squared error over all pixels of all images."
+    "psnr": Score(
+        "PSNR",
+        "dB",
+        2,
+        "higher",
+        "Peak signal-to-noise ratio of G(x) to the truth, mean over images.",
     ),
-    "ssim": Score("SSIM", "", 3, "higher", "Structural similarity to the truth (Wang et al. 2004); 1 is equal."),
-    "mae": Score("MAE", "", 3, "lower", "Mean absolute difference to the truth; black to white is 2."),
-    "pixel_accuracy": Score("Per-pixel accuracy", "", 3, "higher", "Share of pixels that got the right class."),
-    "class_accuracy": Score("Per-class accuracy", "", 3, "higher", "The same for each class, mean over classes."),
-    "class_iou": Score("Class IoU", "", 3, "higher", "Intersection over union of each class, mean over classes."),
-    "fid": Score("FID", "", 1, "lower", "Fréchet distance of Inception features of G(x) to those of y."),
-    "kid": Score("KID", "× 1000", 2, "lower", "Kernel distance of Inception features of G(x) to those of y."),
+    "psnr_pooled": Score(
+        "PSNR, pooled",
+        "dB",
+        2,
+        "higher",
+        "The same of the squared error over all pixels of all images.",
+    ),
+    "ssim": Score(
+        "SSIM",
+        "",
+        3,
+        "higher",
+        "Structural similarity to the truth (Wang et al. 2004); 1 is equal.",
+    ),
+    "mae": Score(
+        "MAE", "", 3, "lower", "Mean absolute difference to the truth; black to white is 2."
+    ),
+    "pixel_accuracy": Score(
+        "Per-pixel accuracy", "", 3, "higher", "Share of pixels that got the right class."
+    ),
+    "class_accuracy": Score(
+        "Per-class accuracy", "", 3, "higher", "The same for each class, mean over classes."
+    ),
+    "class_iou": Score(
+        "Class IoU", "", 3, "higher", "Intersection over union of each class, mean over classes."
+    ),
+    "fid": Score(
+        "FID", "", 1, "lower", "Fréchet distance of Inception features of G(x) to those of y."
+    ),
+    "kid": Score(
+        "KID", "× 1000", 2, "lower", "Kernel distance of Inception features of G(x) to those of y."
+    ),
     "swd": Score(
-        "SWD", "× 1000", 1, "lower", "Sliced Wasserstein distance of patches of G(x) to patches of y, mean over scales."
+        "SWD",
+        "× 1000",
+        1,
+        "lower",
+        "Sliced Wasserstein distance of patches of G(x) to patches of y, mean over scales.",
     ),
     "colour_swd": Score(
-        "SWD with color", "× 1000", 1, "lower", "The same with both normalized by y, so that a cast of color counts."
+        "SWD with color",
+        "× 1000",
+        1,
+        "lower",
+        "The same with both normalized by y, so that a cast of color counts.",
     ),
-    "cycle_error": Score("Cycle error", "", 3, "lower", "Mean of |F(G(x)) - x|; black to white is 2."),
+    "cycle_error": Score(
+        "Cycle error", "", 3, "lower", "Mean of |F(G(x)) - x|; black to white is 2."
+    ),
     "identity_distance": Score("Identity distance", "", 3, "lower", "Mean of |G(y) - y|."),
     "luminance_correlation": Score(
-        "Luminance correlation", "", 3, "", "Of G(x) and x over pixels; near -1 the image is a negative."
+        "Luminance correlation",
+        "",
+        3,
+        "",
+        "Of G(x) and x over pixels; near -1 the image is a negative.",
     ),
-    "variety": Score("Variety", "", 2, "", "How much outputs differ, over how much y do; near 0 all are alike."),
+    "variety": Score(
+        "Variety", "", 2, "", "How much outputs differ, over how much y do; near 0 all are alike."
+    ),
     "change": Score("Change", "", 3, "", "Mean of |G(x) - x|; near 0 the input is copied."),
 }
 """By name, in the order in which they are told."""

@@ -36,7 +36,9 @@ class Converter:
         takes the ranges of activations from them.
     """
 
-    def __init__(self, network: keras.Model, size_px: int, calibration: Callable[[], np.ndarray]) -> None:
+    def __init__(
+        self, network: keras.Model, size_px: int, calibration: Callable[[], np.ndarray]
+    ) -> None:
         self._size_px, self._channels = size_px, network.input_shape[-1]
         self._phone = phone_network(network, size_px)
         self._calibration = calibration
@@ -44,7 +46,9 @@ class Converter:
     def convert(self, variant: Variant) -> bytes:
         """The bytes of a .tflite file: `images` float32 (1, S, S, C) -> `translated` float32 (1, S, S, C')."""
         with self._saved() as folder, _quiet():
-            converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                str(folder), signature_keys=["serving_default"]
+            )
             if variant != "float32":
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if variant == "float16":
@@ -74,9 +78,13 @@ class Converter:
         """A SavedModel of the static graph; converting a Keras closure directly was seen to lose the weights."""
         module, network = tf.Module(), self._phone
         module.saved_weights = [variable.value for variable in network.variables]
-        spec = tf.TensorSpec((1, self._size_px, self._size_px, self._channels), tf.float32, "images")
+        spec = tf.TensorSpec(
+            (1, self._size_px, self._size_px, self._channels), tf.float32, "images"
+        )
         module.translate = tf.function(
-            lambda images: {"translated": network(images, training=False)}, input_signature=[spec], autograph=False
+            lambda images: {"translated": network(images, training=False)},
+            input_signature=[spec],
+            autograph=False,
         )
         with tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(module, folder, signatures={"serving_default": module.translate})

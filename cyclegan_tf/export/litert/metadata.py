@@ -61,7 +61,9 @@ def with_metadata(
 
     unpacked = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
     unpacked.description = description
-    unpacked.metadata = [entry for entry in unpacked.metadata or [] if entry.name != _BUFFER.encode()]
+    unpacked.metadata = [
+        entry for entry in unpacked.metadata or [] if entry.name != _BUFFER.encode()
+    ]
     buffer = schema.BufferT()
     buffer.data = _described(name, description, given, made, list(files))
     entry = schema.MetadataT()
@@ -105,13 +107,18 @@ def _vector_of_bytes(builder: flatbuffers.Builder, data: bytes) -> int:
     return builder.EndVector()
 
 
-def _described(name: str, description: str, given: Image, made: Image, files: Sequence[str]) -> bytes:
+def _described(
+    name: str, description: str, given: Image, made: Image, files: Sequence[str]
+) -> bytes:
     builder = flatbuffers.Builder(1024)
     text = builder.CreateString
     inputs = _vector(builder, [_tensor(builder, given)])
     outputs = _vector(builder, [_tensor(builder, made)])
     subgraph = _table(builder, 5, {0: text(name), 2: inputs, 3: outputs})
-    listed = [_table(builder, 5, {0: text(file)}, {2: (builder.PrependInt8Slot, _DESCRIPTIONS)}) for file in files]
+    listed = [
+        _table(builder, 5, {0: text(file)}, {2: (builder.PrependInt8Slot, _DESCRIPTIONS)})
+        for file in files
+    ]
     fields = {
         0: text(name),
         1: text(description),
@@ -129,15 +136,25 @@ def _tensor(builder: flatbuffers.Builder, image: Image) -> int:
         builder,
         2,
         {},
-        {0: (builder.PrependUint32Slot, image.size_px), 1: (builder.PrependUint32Slot, image.size_px)},
+        {
+            0: (builder.PrependUint32Slot, image.size_px),
+            1: (builder.PrependUint32Slot, image.size_px),
+        },
     )
-    properties = _table(builder, 2, {1: size}, {0: (builder.PrependInt8Slot, _COLOR_SPACES.get(image.channels, 0))})
-    content = _table(builder, 3, {1: properties}, {0: (builder.PrependUint8Slot, _IMAGE_PROPERTIES)})
+    properties = _table(
+        builder, 2, {1: size}, {0: (builder.PrependInt8Slot, _COLOR_SPACES.get(image.channels, 0))}
+    )
+    content = _table(
+        builder, 3, {1: properties}, {0: (builder.PrependUint8Slot, _IMAGE_PROPERTIES)}
+    )
     units = []
     if image.normalized:
         # (level - mean) / std brings 0..255 to [-1, 1]
         half = 255 / (_MOST - _LEAST)
-        numbers = {0: _floats(builder, [half] * image.channels), 1: _floats(builder, [half] * image.channels)}
+        numbers = {
+            0: _floats(builder, [half] * image.channels),
+            1: _floats(builder, [half] * image.channels),
+        }
         options = _table(builder, 2, numbers)
         units = [_table(builder, 2, {1: options}, {0: (builder.PrependUint8Slot, _NORMALIZATION)})]
     fields = {
@@ -148,7 +165,10 @@ def _tensor(builder: flatbuffers.Builder, image: Image) -> int:
         5: _table(
             builder,
             2,
-            {0: _floats(builder, [_MOST] * image.channels), 1: _floats(builder, [_LEAST] * image.channels)},
+            {
+                0: _floats(builder, [_MOST] * image.channels),
+                1: _floats(builder, [_LEAST] * image.channels),
+            },
         ),
     }
     return _table(builder, 7, fields)

@@ -62,9 +62,15 @@ def _activations_after_padding(network: keras.Model) -> dict[str, str]:
     for layer in network.layers:
         for tensor in keras.tree.flatten(getattr(layer, "input", ())):
             readers.setdefault(tensor._keras_history.operation.name, []).append(layer)
-    pairs = {layer.name: readers.get(layer.name, []) for layer in network.layers if isinstance(layer, paddings)}
+    pairs = {
+        layer.name: readers.get(layer.name, [])
+        for layer in network.layers
+        if isinstance(layer, paddings)
+    }
     return {
-        name: found[0].name for name, found in pairs.items() if len(found) == 1 and type(found[0]) is keras.layers.ReLU
+        name: found[0].name
+        for name, found in pairs.items()
+        if len(found) == 1 and type(found[0]) is keras.layers.ReLU
     }
 
 
@@ -112,7 +118,10 @@ def _mirrored(x: tf.Tensor, axis: int, padding: int) -> tf.Tensor:
 
 def _joined(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
     while len(parts) > 1:
-        parts = [tf.concat(parts[first : first + _MAX_JOINED], axis) for first in range(0, len(parts), _MAX_JOINED)]
+        parts = [
+            tf.concat(parts[first : first + _MAX_JOINED], axis)
+            for first in range(0, len(parts), _MAX_JOINED)
+        ]
     return parts[0]
 
 
@@ -130,7 +139,9 @@ class _LeanNormalization(InstanceNormalization):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002
         mean = tf.reduce_mean(inputs, axis=(1, 2), keepdims=True)
-        variance = tf.reduce_mean(tf.math.squared_difference(inputs, mean), axis=(1, 2), keepdims=True)
+        variance = tf.reduce_mean(
+            tf.math.squared_difference(inputs, mean), axis=(1, 2), keepdims=True
+        )
         factor = tf.math.rsqrt(variance + self.epsilon)
         if self.gamma is not None:
             factor *= self.gamma
@@ -142,7 +153,11 @@ class _SplitConvolution(Convolution2D):
     """The same sums in an order that leaves no lanes empty where there are few channels in or out."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002
-        plain = self.strides == self.dilation_rate == (1, 1) and self.padding == "valid" and self.groups == 1
+        plain = (
+            self.strides == self.dilation_rate == (1, 1)
+            and self.padding == "valid"
+            and self.groups == 1
+        )
         if not plain or min(self.kernel_size) < _MIN_KERNEL:
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
@@ -173,4 +188,6 @@ def _columns_as_inputs(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     rows, columns, channels, filters = kernel.shape
     size = [1, x.shape[1], x.shape[2] - columns + 1, channels]
     moved = _joined([tf.slice(x, [0, 0, column, 0], size) for column in range(columns)], axis=3)
-    return tf.nn.conv2d(moved, tf.reshape(kernel, (rows, 1, columns * channels, filters)), 1, "VALID")
+    return tf.nn.conv2d(
+        moved, tf.reshape(kernel, (rows, 1, columns * channels, filters)), 1, "VALID"
+    )

@@ -25,9 +25,14 @@ class LiteRTModel:
 
         kind = OpResolverType.AUTO if delegate else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         given = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-        self._interpreter = Interpreter(**given, num_threads=threads, experimental_op_resolver_type=kind)
+        self._interpreter = Interpreter(
+            **given, num_threads=threads, experimental_op_resolver_type=kind
+        )
         self._interpreter.allocate_tensors()
-        (self._input,), (self._output,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        (self._input,), (self._output,) = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:

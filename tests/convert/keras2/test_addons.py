@@ -59,7 +59,9 @@ def test_normalizes_groups(shape, axis, groups, route):
     x = noise(*shape)
     layer = filled(GroupNormalization(groups, axis, epsilon=0.01), x)
     gamma, beta = layer.get_weights()
-    known = tf.TensorSpec([None if i != axis % len(shape) else size for i, size in enumerate(shape)])
+    known = tf.TensorSpec(
+        [None if i != axis % len(shape) else size for i, size in enumerate(shape)]
+    )
     run = layer if route == "eager" else tf.function(lambda x: layer(x), input_signature=[known])
     truth = normalized(x, shape[axis] if groups == -1 else groups, axis, gamma, beta, 0.01)
     np.testing.assert_allclose(run(tf.constant(x)), truth, atol=1e-5 * np.abs(truth).max())
@@ -78,7 +80,9 @@ def test_an_axis_below_minus_one_is_counted_as_tensorflow_addons_does():
     gamma, beta = (weight[:, np.newaxis] for weight in layer.get_weights())
     mean = x.mean(axis=(2, 3), keepdims=True)
     variance = x.var(axis=(2, 3), keepdims=True)
-    np.testing.assert_allclose(layer(x), (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, rtol=1e-6)
+    np.testing.assert_allclose(
+        layer(x), (x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, rtol=1e-6
+    )
     with pytest.raises(ValueError, match="count the axis from the front"):
         InstanceNormalization(axis=-3).build(x.shape)
 
@@ -132,7 +136,9 @@ def test_statistics_are_float32_under_a_mixed_policy():
 
 
 def test_regularizers_and_constraints_are_kept():
-    layer = GroupNormalization(2, gamma_regularizer=keras.regularizers.L2(0.5), beta_constraint="non_neg")
+    layer = GroupNormalization(
+        2, gamma_regularizer=keras.regularizers.L2(0.5), beta_constraint="non_neg"
+    )
     layer.build((None, 4))
     np.testing.assert_allclose(layer.losses, [0.5 * 4])
     assert type(layer.beta.constraint).__name__ == "NonNeg"
@@ -140,7 +146,9 @@ def test_regularizers_and_constraints_are_kept():
 
 @pytest.mark.parametrize("cls", [GroupNormalization, InstanceNormalization])
 def test_config_covers_the_signature_and_survives_saving(cls, tmp_path):
-    layer = cls(groups=2, axis=-1, epsilon=0.25, gamma_initializer="random_normal", beta_regularizer="l1")
+    layer = cls(
+        groups=2, axis=-1, epsilon=0.25, gamma_initializer="random_normal", beta_regularizer="l1"
+    )
     config = layer.get_config()
     assert set(inspect.signature(GroupNormalization).parameters) - {"kwargs"} <= set(config)
     assert cls.from_config(config).get_config() == config
@@ -170,12 +178,15 @@ def test_mistakes(make, shape, message):
 def test_the_tutorials_padding_is_given_as_width_and_height():
     x = noise(2, 6, 7, 3)
     layer = TutorialReflectionPadding2D((1, 3))
-    np.testing.assert_array_equal(layer(x), np.pad(x, ((0, 0), (3, 3), (1, 1), (0, 0)), mode="reflect"))
+    np.testing.assert_array_equal(
+        layer(x), np.pad(x, ((0, 0), (3, 3), (1, 1), (0, 0)), mode="reflect")
+    )
     assert layer.get_config()["padding"] == (1, 3)
     again = TutorialReflectionPadding2D.from_config({"padding": [1, 3]})
     np.testing.assert_array_equal(again(x), layer(x))
     np.testing.assert_array_equal(
-        TutorialReflectionPadding2D(2)(x), np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
+        TutorialReflectionPadding2D(2)(x),
+        np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"),
     )
 
 
@@ -184,4 +195,6 @@ def test_keras_itself_opens_an_h5_file_of_keras_2_with_them(tmp_path):
     path = write_h5(tmp_path / "old.h5", by_layer(arrays), resnet_config(arrays))
     network = keras.saving.load_model(path, custom_objects=CUSTOM_OBJECTS, compile=False)
     x = noise(1, 12, 8, 3) / 10
-    np.testing.assert_allclose(network([x]), run_resnet(arrays, x), atol=1e-5)  # a list, as in the file
+    np.testing.assert_allclose(
+        network([x]), run_resnet(arrays, x), atol=1e-5
+    )  # a list, as in the file

@@ -26,17 +26,25 @@ def built(stored, notes=None):
 
 
 def node(*references):
-    return [list(reference) if len(reference) == 4 else [*reference, {}] for reference in references]
+    return [
+        list(reference) if len(reference) == 4 else [*reference, {}] for reference in references
+    ]
 
 
 def test_branches_that_meet():
     stored = functional(
-        "net", image_input(channels=2), same("a", "input_1"), same("b", "input_1"), entry("Add", "sum", ["a", "b"])
+        "net",
+        image_input(channels=2),
+        same("a", "input_1"),
+        same("b", "input_1"),
+        entry("Add", "sum", ["a", "b"]),
     )
     model, network = built(stored)
     network.set_weights([KERNEL, OTHER])
     x = images(2, 5, 6, 2)
-    np.testing.assert_allclose(network(x), conv(x, KERNEL, padding="same") + conv(x, OTHER, padding="same"), atol=1e-5)
+    np.testing.assert_allclose(
+        network(x), conv(x, KERNEL, padding="same") + conv(x, OTHER, padding="same"), atol=1e-5
+    )
     assert network.name == "net"
     assert [part.name for part in model.own_parts] == ["input_1", "a", "b", "sum"]
 
@@ -58,7 +66,10 @@ def chain(name, *entries, after, with_input=True):
     return {
         "class_name": "Sequential",
         "name": name,
-        "config": {"name": name, "layers": [*start, *({**one, "inbound_nodes": []} for one in entries)]},
+        "config": {
+            "name": name,
+            "layers": [*start, *({**one, "inbound_nodes": []} for one in entries)],
+        },
         "inbound_nodes": [node((after, 0, 0))],
     }
 
@@ -69,7 +80,12 @@ def test_a_chain_within_a_network_is_dissolved(with_input):
     last = same("c2")
     last["inbound_nodes"] = [node(("block", int(with_input), 0))]
     model, network = built(functional("net", image_input(channels=2), inner, last))
-    assert [type(layer).__name__ for layer in network.layers] == ["InputLayer", "Conv2D", "ReLU", "Conv2D"]
+    assert [type(layer).__name__ for layer in network.layers] == [
+        "InputLayer",
+        "Conv2D",
+        "ReLU",
+        "Conv2D",
+    ]
     network.set_weights([KERNEL, OTHER])
     x = images(1, 5, 6, 2)
     once = relu(conv(x, KERNEL, padding="same"))
@@ -78,9 +94,13 @@ def test_a_chain_within_a_network_is_dissolved(with_input):
 
 
 def test_a_network_within_a_network_called_twice_with_a_name_that_is_taken():
-    inner = functional("inner", image_input("in", channels=2), same("c", "in"), entry("ReLU", "r", "c"))
+    inner = functional(
+        "inner", image_input("in", channels=2), same("c", "in"), entry("ReLU", "r", "c")
+    )
     inner = {**inner, "name": "inner", "inbound_nodes": [node(("c", 0, 0)), node(("inner", 1, 0))]}
-    stored = functional("net", image_input(channels=2), same("c", "input_1"), inner, outputs=[["inner", 2, 0]])
+    stored = functional(
+        "net", image_input(channels=2), same("c", "input_1"), inner, outputs=[["inner", 2, 0]]
+    )
     model, network = built(stored)
     assert [layer.name for layer in network.layers if layer.weights] == ["c", "inner_c"]
     network.set_weights([KERNEL, OTHER])
@@ -143,16 +163,22 @@ def test_a_chain_alone_and_the_oldest_way_to_write_it():
 
 def test_images_of_any_size_are_taken_where_all_layers_allow_it():
     notes = []
-    _, network = built(functional("net", image_input(size=8, channels=2), same("a", "input_1")), notes)
+    _, network = built(
+        functional("net", image_input(size=8, channels=2), same("a", "input_1")), notes
+    )
     assert network.input_shape == (None, None, None, 2)
     assert notes == ["made for images of 8x8, it now takes any size"]
     notes = []
     flat = entry("Flatten", "flat", "a", data_format="channels_last")
-    _, network = built(functional("net", image_input(size=8, channels=2), same("a", "input_1"), flat), notes)
+    _, network = built(
+        functional("net", image_input(size=8, channels=2), same("a", "input_1"), flat), notes
+    )
     assert network.input_shape == (None, 8, 8, 2)
     assert notes == []
     across = norm_entry("n", "a", 8, axis=1)
-    _, network = built(functional("net", image_input(size=8, channels=2), same("a", "input_1"), across), notes)
+    _, network = built(
+        functional("net", image_input(size=8, channels=2), same("a", "input_1"), across), notes
+    )
     assert network.input_shape == (None, 8, 8, 2)
 
 
@@ -175,11 +201,17 @@ def test_frozen_layers_come_last_as_keras_2_wrote_them():
     block = chain("block", frozen, norm_entry("n", (), 2), after="input_1")
     stored = functional("net", image_input(channels=2), block, outputs=[["block", 1, 0]])
     model, _ = built(stored)
-    assert [variable.path for variable in model.parts[1].variables()] == ["n/gamma", "n/beta", "a/kernel"]
+    assert [variable.path for variable in model.parts[1].variables()] == [
+        "n/gamma",
+        "n/beta",
+        "a/kernel",
+    ]
 
 
 def lambdas(name):
-    return entry("Lambda", name, "input_1", function=["4wEAAAAAAAA=", None, None], function_type="lambda")
+    return entry(
+        "Lambda", name, "input_1", function=["4wEAAAAAAAA=", None, None], function_type="lambda"
+    )
 
 
 def broken(**changes):
@@ -191,20 +223,39 @@ def broken(**changes):
 @pytest.mark.parametrize(
     ("stored", "message"),
     [
-        (functional("net", image_input(), lambdas("mine")), r"holds Python code in mine \(Lambda\).*refused"),
         (
-            functional("net", image_input(), entry("Mine", "m", "input_1"), entry("Addons>Maxout", "x", "m")),
+            functional("net", image_input(), lambdas("mine")),
+            r"holds Python code in mine \(Lambda\).*refused",
+        ),
+        (
+            functional(
+                "net",
+                image_input(),
+                entry("Mine", "m", "input_1"),
+                entry("Addons>Maxout", "x", "m"),
+            ),
             r"layers that are not known here: .*Mine \(as m\)",
         ),
-        (functional("net", image_input(channels=2), same("a", "b"), same("b", "a")), "leads nowhere at the layer a"),
+        (
+            functional("net", image_input(channels=2), same("a", "b"), same("b", "a")),
+            "leads nowhere at the layer a",
+        ),
         (broken(output_layers=[["b", 0, 0]]), "no such output"),
         (broken(output_layers=[["a", 0, 1]]), "no such output"),
         (broken(input_layers={"x": ["input_1", 0, 0]}), "cannot be read"),
         ({"class_name": "Functional"}, "cannot be read"),
         ({"class_name": "CycleGan", "config": {}}, "CycleGan"),
-        ({"class_name": "Sequential", "config": {"layers": [same("a")]}}, "does not tell what it is fed"),
         (
-            functional("net", image_input(channels=3), same("a", "input_1"), entry("Add", "s", ["a", "input_1"])),
+            {"class_name": "Sequential", "config": {"layers": [same("a")]}},
+            "does not tell what it is fed",
+        ),
+        (
+            functional(
+                "net",
+                image_input(channels=3),
+                same("a", "input_1"),
+                entry("Add", "s", ["a", "input_1"]),
+            ),
             "the layer s refuses its input",
         ),
     ],

@@ -25,7 +25,12 @@ def test_values_that_json_spells_out():
         "a": {"class_name": "__tuple__", "items": [1, {"class_name": "__tuple__", "items": [2]}]},
         "b": {"class_name": "TensorShape", "items": [None, 3]},
         "c": {"class_name": "__numpy__", "config": {"value": 0.5, "dtype": "float32"}},
-        "d": {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "function"},
+        "d": {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "relu",
+            "registered_name": "function",
+        },
         "e": [{"class_name": "Zeros", "config": {}}, None, "same"],
     }
     assert plain(stored) == {
@@ -44,7 +49,11 @@ def test_values_that_json_spells_out():
         ("keras.layers>Lambda", {}, True),
         ("TFSMLayer", {"filepath": "somewhere"}, True),
         ("TimeDistributed", {"layer": {"class_name": "Lambda", "config": {}}}, True),
-        ("Activation", {"activation": {"class_name": "__lambda__", "config": {"value": "4wEAAA=="}}}, True),
+        (
+            "Activation",
+            {"activation": {"class_name": "__lambda__", "config": {"value": "4wEAAA=="}}},
+            True,
+        ),
         ("Conv2D", conv_entry("a", "b", (3, 3, 2, 2))["config"], False),
         ("Activation", {"activation": "relu"}, False),
     ],
@@ -74,16 +83,31 @@ def test_what_is_known(kind, config, known):
 
 
 def test_a_convolution_keeps_its_settings():
-    layer = made(conv_entry("c", "a", (3, 5, 2, 4), strides=[2, 1], padding="same", use_bias=True, activation="tanh"))
+    layer = made(
+        conv_entry(
+            "c", "a", (3, 5, 2, 4), strides=[2, 1], padding="same", use_bias=True, activation="tanh"
+        )
+    )
     assert isinstance(layer, keras.layers.Conv2D)
-    assert (layer.name, layer.filters, layer.kernel_size, layer.strides) == ("new", 4, (3, 5), (2, 1))
-    assert (layer.padding, layer.use_bias, layer.activation) == ("same", True, keras.activations.tanh)
+    assert (layer.name, layer.filters, layer.kernel_size, layer.strides) == (
+        "new",
+        4,
+        (3, 5),
+        (2, 1),
+    )
+    assert (layer.padding, layer.use_bias, layer.activation) == (
+        "same",
+        True,
+        keras.activations.tanh,
+    )
     assert layer.compute_dtype == "float32"
 
 
 def test_a_transposed_convolution_loses_the_groups_it_never_had():
     assert made(conv_entry("c", "a", (3, 3, 2, 4), "Conv2DTranspose")).filters == 2
-    with pytest.raises(UserError, match=r"the layer new \(Conv2DTranspose\) was saved with groups=2, which"):
+    with pytest.raises(
+        UserError, match=r"the layer new \(Conv2DTranspose\) was saved with groups=2, which"
+    ):
         made(conv_entry("c", "a", (3, 3, 2, 4), "Conv2DTranspose", groups=2))
     assert made(conv_entry("c", "a", (3, 3, 2, 4), groups=2)).groups == 2
 
@@ -109,7 +133,9 @@ def test_batch_normalization_takes_its_axis_out_of_the_list():
 
 
 def test_a_half_precision_layer_computes_in_float32():
-    one = conv_entry("c", "a", (3, 3, 2, 4), dtype={"class_name": "Policy", "config": {"name": "mixed_float16"}})
+    one = conv_entry(
+        "c", "a", (3, 3, 2, 4), dtype={"class_name": "Policy", "config": {"name": "mixed_float16"}}
+    )
     assert made(one).compute_dtype == "float32"
 
 
@@ -125,7 +151,11 @@ def test_instance_normalization_becomes_our_own_layer():
     [
         (4, {"axis": 1}, addons.InstanceNormalization),
         (3, {}, addons.InstanceNormalization),
-        (4, {"beta_regularizer": {"class_name": "L2", "config": {"l2": 0.5}}}, addons.InstanceNormalization),
+        (
+            4,
+            {"beta_regularizer": {"class_name": "L2", "config": {"l2": 0.5}}},
+            addons.InstanceNormalization,
+        ),
         (4, {"kind": "Addons>GroupNormalization", "groups": 3}, addons.GroupNormalization),
     ],
 )
@@ -163,7 +193,9 @@ def test_reflection_padding(config, kernel_after, height, width, noted):
     notes = []
     layer = made(entry("ReflectionPadding2D", "p", **config), 4, kernel_after, notes)
     x = images(1, 6, 7, 2)
-    np.testing.assert_array_equal(layer(x), np.pad(x, ((0, 0), (height,) * 2, (width,) * 2, (0, 0)), mode="reflect"))
+    np.testing.assert_array_equal(
+        layer(x), np.pad(x, ((0, 0), (height,) * 2, (width,) * 2, (0, 0)), mode="reflect")
+    )
     assert len(notes) == bool(noted)
     assert noted in "".join(notes)
 
@@ -187,7 +219,9 @@ def test_mistakes_name_the_layer(one, message):
 def applied(function, first, **options):
     """The operation on real numbers: symbols stand for tensors, as in a network under construction."""
     given = [item for item in (first, *options.values()) if isinstance(item, np.ndarray)]
-    given += [item for item in first if isinstance(item, np.ndarray)] if isinstance(first, list) else []
+    given += (
+        [item for item in first if isinstance(item, np.ndarray)] if isinstance(first, list) else []
+    )
     symbols = {id(item): keras.Input(item.shape[1:]) for item in given}
 
     def symbol(item):
@@ -195,7 +229,9 @@ def applied(function, first, **options):
             return [symbol(one) for one in item]
         return symbols.get(id(item), item)
 
-    layer, on = operation(function, "op", symbol(first), {key: symbol(item) for key, item in options.items()})
+    layer, on = operation(
+        function, "op", symbol(first), {key: symbol(item) for key, item in options.items()}
+    )
     return keras.Model(list(symbols.values()), layer(on))(given).numpy()
 
 
@@ -227,7 +263,12 @@ A, B = images(2, 4, 5, 3), images(2, 4, 5, 3) + 1
             {"paddings": [[0, 0], [2, 2], [1, 1], [0, 0]], "mode": "REFLECT"},
             np.pad(A, ((0, 0), (2, 2), (1, 1), (0, 0)), mode="reflect"),
         ),
-        ("pad", A, {"paddings": [[0, 0], [2, 1], [1, 3], [0, 0]]}, np.pad(A, ((0, 0), (2, 1), (1, 3), (0, 0)))),
+        (
+            "pad",
+            A,
+            {"paddings": [[0, 0], [2, 1], [1, 3], [0, 0]]},
+            np.pad(A, ((0, 0), (2, 1), (1, 3), (0, 0))),
+        ),
     ],
 )
 def test_functions_become_layers(function, first, options, truth):
@@ -240,8 +281,18 @@ def test_functions_become_layers(function, first, options, truth):
         ("math.floor", A, {}, "tf.math.floor"),
         ("math.truediv", A, {"y": B}, "tf.truediv"),
         ("math.truediv", 1.0, {"y": A}, "tf.truediv"),
-        ("pad", A, {"paddings": [[0, 0], [1, 1], [1, 1], [0, 0]], "mode": "SYMMETRIC"}, "mode SYMMETRIC"),
-        ("pad", A, {"paddings": [[0, 0], [2, 1], [1, 1], [0, 0]], "mode": "REFLECT"}, "mode REFLECT"),
+        (
+            "pad",
+            A,
+            {"paddings": [[0, 0], [1, 1], [1, 1], [0, 0]], "mode": "SYMMETRIC"},
+            "mode SYMMETRIC",
+        ),
+        (
+            "pad",
+            A,
+            {"paddings": [[0, 0], [2, 1], [1, 1], [0, 0]], "mode": "REFLECT"},
+            "mode REFLECT",
+        ),
         ("pad", A, {"paddings": [[0, 0], [1, 1], [1, 1], [0, 2]]}, "mode CONSTANT"),
     ],
 )

@@ -53,7 +53,9 @@ def saved_model(folder, arrays, config, name=None):
     network = snapshot(arrays)
     layers = [one["name"] for one in config["config"]["layers"]]
     for index, (layer, _) in enumerate(by_layer(arrays)):
-        setattr(network, f"layer-{layers.index(layer)}", getattr(network, f"layer_with_weights-{index}"))
+        setattr(
+            network, f"layer-{layers.index(layer)}", getattr(network, f"layer_with_weights-{index}")
+        )
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"never read")
     nodes = {"root": config}
@@ -136,7 +138,12 @@ def test_weights_alone_of_a_u_net(tmp_path):
 def four(first, second):
     """Weights of a tutorial's CycleGan: both generators, and two judges that no one knows."""
     judge = [("judge/kernel:0", np.zeros((4, 4, 3, 1), np.float32))]
-    return {"generator_G": first, "generator_F": second, "discriminator_X": judge, "discriminator_Y": judge}
+    return {
+        "generator_G": first,
+        "generator_F": second,
+        "discriminator_X": judge,
+        "discriminator_Y": judge,
+    }
 
 
 @pytest.mark.parametrize("form", ["h5", "checkpoint"])
@@ -171,7 +178,9 @@ def test_weights_of_another_network_leave_the_given_one_alone(tmp_path):
     like, _ = open_model(write("weights", tmp_path))
     before = like.get_weights()
     path = write_weights(tmp_path / "other.h5", by_layer(resnet_arrays(filters=3)))
-    with pytest.raises(UserError, match=r"other\.h5 cannot be opened: the weights of first do not fit"):
+    with pytest.raises(
+        UserError, match=r"other\.h5 cannot be opened: the weights of first do not fit"
+    ):
         open_model(path, like=like)
     for weight, array in zip(like.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, array)
@@ -273,7 +282,9 @@ def test_a_saved_model_without_a_description_cannot_be_trained(tmp_path):
 
 def test_weights_that_do_not_fit_the_description(tmp_path):
     groups = by_layer(ARRAYS)
-    with pytest.raises(UserError, match="no values for 1 of the network's weights, the first is conv2d/kernel"):
+    with pytest.raises(
+        UserError, match="no values for 1 of the network's weights, the first is conv2d/kernel"
+    ):
         open_model(write_h5(tmp_path / "a.h5", groups[1:], resnet_config(ARRAYS)))
     other = by_layer(resnet_arrays(filters=3))
     with pytest.raises(UserError, match="the weights of conv2d do not fit"):

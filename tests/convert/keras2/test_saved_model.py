@@ -10,7 +10,15 @@ from tensorflow.core.protobuf import saved_model_pb2
 from cyclegan_tf.convert.keras2 import graph as legacy_graph
 from cyclegan_tf.convert.keras2.saved_model import ObjectGraph, fill, find_models, read_metadata
 from cyclegan_tf.errors import UserError
-from tests.helpers.keras2 import conv_entry, entry, field, functional, image_input, metadata_bytes, norm_entry
+from tests.helpers.keras2 import (
+    conv_entry,
+    entry,
+    field,
+    functional,
+    image_input,
+    metadata_bytes,
+    norm_entry,
+)
 
 
 def values(*shape, seed=0):
@@ -30,7 +38,12 @@ def checkpoint(path, root):
     return ObjectGraph(path)
 
 
-KERNEL, GAMMA, BETA, LAST = values(1, 1, 2, 2), values(2, seed=1), values(2, seed=2), values(1, 1, 2, 2, seed=3)
+KERNEL, GAMMA, BETA, LAST = (
+    values(1, 1, 2, 2),
+    values(2, seed=1),
+    values(2, seed=2),
+    values(1, 1, 2, 2, seed=3),
+)
 
 
 def nested():
@@ -40,9 +53,18 @@ def nested():
     block = {**block, "name": "block", "inbound_nodes": [[["input_1", 0, 0, {}]]]}
     act = entry("ReLU", "act", "block")
     act["inbound_nodes"] = [[["block", 1, 0, {}]]]
-    stored = functional("net", image_input(channels=2), block, act, conv_entry("last", "act", (1, 1, 2, 2)))
+    stored = functional(
+        "net", image_input(channels=2), block, act, conv_entry("last", "act", (1, 1, 2, 2))
+    )
     conv, norm, last = holder(kernel=KERNEL), holder(beta=BETA, gamma=GAMMA), holder(kernel=LAST)
-    inner = holder(**{"layer-1": conv, "layer-2": norm, "layer_with_weights-0": conv, "layer_with_weights-1": norm})
+    inner = holder(
+        **{
+            "layer-1": conv,
+            "layer-2": norm,
+            "layer_with_weights-0": conv,
+            "layer_with_weights-1": norm,
+        }
+    )
     root = holder(
         **{"layer-1": inner, "layer-2": holder(), "layer-3": last},
         **{"layer_with_weights-0": inner, "layer_with_weights-1": last},
@@ -64,7 +86,9 @@ def test_the_object_graph(tmp_path):
 
 
 def test_more_than_ten_layers_stay_in_order(tmp_path):
-    layers = {f"layer_with_weights-{index}": holder(kernel=np.float32([index])) for index in range(12)}
+    layers = {
+        f"layer_with_weights-{index}": holder(kernel=np.float32([index])) for index in range(12)
+    }
     flat = checkpoint(tmp_path / "ckpt", holder(**layers)).arrays(0)
     assert [float(array.values[0]) for array in flat] == list(range(12))
 
@@ -151,12 +175,17 @@ def program(folder, nodes):
 
 def test_metadata_within_the_program_as_before_tensorflow_2_5(tmp_path):
     told = {"class_name": "Functional", "config": {"layers": []}}
-    program(tmp_path, {"": json.dumps({"class_name": "CycleGan"}), "gen_G": json.dumps(told), "signatures": ""})
+    program(
+        tmp_path,
+        {"": json.dumps({"class_name": "CycleGan"}), "gen_G": json.dumps(told), "signatures": ""},
+    )
     assert read_metadata(tmp_path) == {"root": {"class_name": "CycleGan"}, "root.gen_G": told}
 
 
 def test_a_folder_without_metadata_cannot_be_trained(tmp_path):
-    with pytest.raises(UserError, match=r"no description of layers.*TFSMLayer.*neither trained nor converted"):
+    with pytest.raises(
+        UserError, match=r"no description of layers.*TFSMLayer.*neither trained nor converted"
+    ):
         read_metadata(program(tmp_path, {"variables": ""}))
 
 
@@ -171,7 +200,9 @@ def test_which_models_are_described():
     graph = {"class_name": "Functional", "config": {"layers": []}}
     assert find_models({"root": graph, "root.layer-1": graph}) == {"": graph}
     bare = {"class_name": "CycleGan", "config": {}}
-    found = find_models({"root": bare, "root.gen_G": graph, "root.gen_F": graph, "root.gen_G.layer-1": graph})
+    found = find_models(
+        {"root": bare, "root.gen_G": graph, "root.gen_F": graph, "root.gen_G.layer-1": graph}
+    )
     assert list(found) == ["gen_G", "gen_F"]
     with pytest.raises(UserError, match=r"its model \(CycleGan\) was saved without a description"):
         find_models({"root": bare})

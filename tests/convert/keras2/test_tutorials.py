@@ -18,7 +18,8 @@ def images(height, width, channels=3):
 
 
 @pytest.mark.parametrize(
-    ("filters", "downs", "blocks", "channels", "out"), [(2, 1, 1, 3, 3), (2, 2, 2, 3, 3), (3, 2, 1, 1, 4)]
+    ("filters", "downs", "blocks", "channels", "out"),
+    [(2, 1, 1, 3, 3), (2, 2, 2, 3, 3), (3, 2, 1, 1, 4)],
 )
 def test_the_residual_generator(filters, downs, blocks, channels, out):
     arrays = resnet_arrays(filters, downs, blocks, channels, out)
@@ -30,7 +31,9 @@ def test_the_residual_generator(filters, downs, blocks, channels, out):
 
 
 @pytest.mark.parametrize(
-    ("names", "epsilon"), [(("scale", "offset"), 1e-5), (("gamma", "beta"), 1e-3)], ids=["pix2pix", "addons"]
+    ("names", "epsilon"),
+    [(("scale", "offset"), 1e-5), (("gamma", "beta"), 1e-3)],
+    ids=["pix2pix", "addons"],
 )
 @pytest.mark.parametrize(("depth", "channels", "out"), [(2, 3, 3), (4, 1, 2)])
 def test_the_u_net(depth, channels, out, names, epsilon):
@@ -50,11 +53,15 @@ def test_the_u_net(depth, channels, out, names, epsilon):
     ],
     ids=["unet", "resnet"],
 )
-def test_without_names_the_tutorials_own_norm_is_taken_and_told_as_a_guess(arrays, run, epsilon, other):
+def test_without_names_the_tutorials_own_norm_is_taken_and_told_as_a_guess(
+    arrays, run, epsilon, other
+):
     found = recognize([Stored("", array) for _, array in arrays])
     x = images(16, 24)
     np.testing.assert_allclose(found.network(x), run(arrays, x), atol=1e-5)
-    assert f"epsilon {epsilon} (a guess, as the file holds no names: it may be {other})" in found.words
+    assert (
+        f"epsilon {epsilon} (a guess, as the file holds no names: it may be {other})" in found.words
+    )
 
 
 def test_dropout_works_in_training_only():
@@ -73,16 +80,34 @@ def without(arrays, *places):
     ("arrays", "message"),
     [
         ([], "holds no weights"),
-        ([("a/kernel:0", np.zeros((4, 5), np.float32))], r"array 1, kernel of shape \(4, 5\), fits none"),
+        (
+            [("a/kernel:0", np.zeros((4, 5), np.float32))],
+            r"array 1, kernel of shape \(4, 5\), fits none",
+        ),
         (resnet_arrays()[1:], r"array 1, gamma of shape \(2,\), fits none"),
         (resnet_arrays()[:-1], r"array 16, kernel of shape \(7, 7, 2, 3\), fits none"),
         (without(resnet_arrays(), 2), r"array 1, kernel of shape \(7, 7, 3, 2\), fits none"),
         # one of the two convolutions of the block is missing
-        (without(resnet_arrays(), 9, 10, 11), r"array 10, kernel of shape \(3, 3, 2, 4\), fits none"),
+        (
+            without(resnet_arrays(), 9, 10, 11),
+            r"array 10, kernel of shape \(3, 3, 2, 4\), fits none",
+        ),
         (without(unet_arrays(), 5), r"array 5, kernel of shape \(4, 4, 4, 8\), fits none"),
-        (resnet_arrays() + resnet_arrays()[-2:], r"array 16, kernel of shape \(7, 7, 2, 3\), fits none"),
+        (
+            resnet_arrays() + resnet_arrays()[-2:],
+            r"array 16, kernel of shape \(7, 7, 2, 3\), fits none",
+        ),
     ],
-    ids=["nothing", "dense", "no kernel first", "no bias", "no beta", "half a block", "half a norm", "two ends"],
+    ids=[
+        "nothing",
+        "dense",
+        "no kernel first",
+        "no bias",
+        "no beta",
+        "half a block",
+        "half a norm",
+        "two ends",
+    ],
 )
 def test_others_are_told_by_the_first_array_that_does_not_fit(arrays, message):
     with pytest.raises(MisfitError, match=message):

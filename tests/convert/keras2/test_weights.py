@@ -100,9 +100,15 @@ def test_filling_in_order():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda arrays: arrays[:-1], "the weights of c do not fit: the file holds 1, the network takes 2"),
+        (
+            lambda arrays: arrays[:-1],
+            "the weights of c do not fit: the file holds 1, the network takes 2",
+        ),
         (lambda arrays: [*arrays, arrays[0]], "it holds 1 arrays more than the network takes"),
-        (lambda arrays: [*arrays[:-2], arrays[-1], arrays[-2]], r"the weights of c do not fit: .* has shape \(3,\)"),
+        (
+            lambda arrays: [*arrays[:-2], arrays[-1], arrays[-2]],
+            r"the weights of c do not fit: .* has shape \(3,\)",
+        ),
     ],
 )
 def test_nothing_is_assigned_unless_all_fits(change, message):
@@ -117,14 +123,25 @@ def test_nothing_is_assigned_unless_all_fits(change, message):
 def test_a_weight_that_is_left_out_is_told():
     network, filling = small(), Filling()
     for layer in network.layers[:-1]:
-        filling.add(layer.name, layer.weights, [Stored("", np.zeros(weight.shape)) for weight in layer.weights])
-    with pytest.raises(UserError, match="no values for 2 of the network's weights, the first is c/kernel"):
+        filling.add(
+            layer.name,
+            layer.weights,
+            [Stored("", np.zeros(weight.shape)) for weight in layer.weights],
+        )
+    with pytest.raises(
+        UserError, match="no values for 2 of the network's weights, the first is c/kernel"
+    ):
         filling.finish(network)
 
 
 def listed(kind, name, after, **config):
     config = {"name": name, "trainable": True, "dtype": "float32", **config}
-    return {"class_name": kind, "name": name, "config": config, "inbound_nodes": [[[after, 0, 0, {}]]]}
+    return {
+        "class_name": kind,
+        "name": name,
+        "config": config,
+        "inbound_nodes": [[[after, 0, 0, {}]]],
+    }
 
 
 def described():
@@ -165,7 +182,9 @@ def test_filling_a_numbered_file(file, container, step):
     random, entries, groups, truth = np.random.default_rng(4), [image_input(channels=2)], [], []
     for index in range(12):
         name = entries[-1]["name"]
-        entries.append(listed("Conv2D", f"c{index}", name, filters=2, kernel_size=[1, 1], use_bias=False))
+        entries.append(
+            listed("Conv2D", f"c{index}", name, filters=2, kernel_size=[1, 1], use_bias=False)
+        )
         truth.append(random.normal(size=(1, 1, 2, 2)).astype(np.float32))
         groups.append((f"conv2d_{step * index}" if index else "conv2d", [("", truth[-1])]))
     write_numbered(file, groups, container)
@@ -185,7 +204,9 @@ def test_models_within_have_a_group_of_their_own(file):
     conv = listed("Conv2D", "c", "in", filters=2, kernel_size=[1, 1], use_bias=False)
     inner = functional("inner", image_input("in", channels=2), conv)
     inner = {**inner, "name": "inner", "inbound_nodes": [[["input_1", 0, 0, {}]]]}
-    model = legacy_graph.read(functional("net", image_input(channels=2), inner, outputs=[["inner", 1, 0]]))
+    model = legacy_graph.read(
+        functional("net", image_input(channels=2), inner, outputs=[["inner", 1, 0]])
+    )
     network = legacy_graph.build(model, lambda note: None)
     write_numbered(file, [("functional/layers/conv2d", [("", truth)])])
     legacy_weights.fill_numbered(model, network, file)
@@ -210,7 +231,9 @@ def in_numbers(arrays):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "groups"), [(resnet_arrays(2, 2, 2), by_layer), (unet_arrays(2, 4), in_numbers)], ids=["resnet", "unet"]
+    ("arrays", "groups"),
+    [(resnet_arrays(2, 2, 2), by_layer), (unet_arrays(2, 4), in_numbers)],
+    ids=["resnet", "unet"],
 )
 def test_the_likely_order_of_a_numbered_file(file, arrays, groups):
     write_numbered(file, groups(arrays))

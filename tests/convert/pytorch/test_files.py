@@ -19,7 +19,11 @@ def weights():
     rng = np.random.default_rng(0)
     return OrderedDict(
         (name, torch.from_numpy(rng.normal(size=shape).astype(np.float32)))
-        for name, shape in {"model.1.weight": (4, 3, 7, 7), "model.1.bias": (4,), "model.10.bias": (2,)}.items()
+        for name, shape in {
+            "model.1.weight": (4, 3, 7, 7),
+            "model.1.bias": (4,),
+            "model.10.bias": (2,),
+        }.items()
     )
 
 
@@ -87,7 +91,9 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, kind):
         path.write_bytes(pickle.dumps({"a": Trap(caught)}, protocol=2))
     else:
         torch.save(trapped, path, _use_new_zipfile_serialization=kind == "zip")
-    with pytest.raises(UserError, match=r"n\.pth holds more than weights: it asks for (posix|nt)\.system") as told:
+    with pytest.raises(
+        UserError, match=r"n\.pth holds more than weights: it asks for (posix|nt)\.system"
+    ) as told:
         torch_files.read_state_dict(path)
     assert not caught.exists()
     assert "\n" not in str(told.value)
@@ -107,7 +113,9 @@ def test_a_file_cut_short_is_one_sentence(tmp_path, zipped, share):
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("content", [b"just words\n", b"\x89PNG\r\n\x1a\n", bytes(range(256)) * 9, b"PK\x03\x04"])
+@pytest.mark.parametrize(
+    "content", [b"just words\n", b"\x89PNG\r\n\x1a\n", bytes(range(256)) * 9, b"PK\x03\x04"]
+)
 def test_other_files_are_one_sentence(tmp_path, content):
     (tmp_path / "n.pth").write_bytes(content)
     with pytest.raises(UserError, match=r"n\.pth is damaged or not a PyTorch checkpoint"):
@@ -136,7 +144,9 @@ def test_no_file_and_no_torch_are_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"nowhere\.pth is not a file"):
         torch_files.read_state_dict(tmp_path / "nowhere.pth")
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "torch" else find(name)
+    )
     message = r'PyTorch checkpoints need torch: pip install "cyclegan-tf\[torch\]"'
     with pytest.raises(UserError, match=message):
         torch_files.read_state_dict(tmp_path / "n.pth")
@@ -146,8 +156,14 @@ def test_no_file_and_no_torch_are_one_sentence(tmp_path, monkeypatch):
 
 
 def test_what_is_written_is_what_torch_would_write(tmp_path):
-    kernel = np.random.default_rng(0).normal(size=(3, 3, 2, 4))  # float64, and not in PyTorch's order of memory
-    arrays = {"z.weight": kernel.transpose(3, 2, 0, 1), "a.running_mean": np.ones(2), "n": np.array(5, np.int32)}
+    kernel = np.random.default_rng(0).normal(
+        size=(3, 3, 2, 4)
+    )  # float64, and not in PyTorch's order of memory
+    arrays = {
+        "z.weight": kernel.transpose(3, 2, 0, 1),
+        "a.running_mean": np.ones(2),
+        "n": np.array(5, np.int32),
+    }
     torch_files.write_state_dict(tmp_path / "n.pth", arrays)
     assert (tmp_path / "n.pth").read_bytes()[:2] == b"PK"
     loaded = torch.load(tmp_path / "n.pth", weights_only=True)
@@ -157,7 +173,9 @@ def test_what_is_written_is_what_torch_would_write(tmp_path):
     assert loaded["n"].shape == ()
     assert loaded["z.weight"].is_contiguous()
     for name, array in arrays.items():
-        np.testing.assert_array_equal(loaded[name].numpy(), array.astype(loaded[name].numpy().dtype))
+        np.testing.assert_array_equal(
+            loaded[name].numpy(), array.astype(loaded[name].numpy().dtype)
+        )
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -4,16 +4,22 @@ import dataclasses
 
 import pytest
 
-from cyclegan_tf.convert.pytorch.folder import OFFICIAL, experiment_fields, file_name, find_files, is_folder_of_networks
-from cyclegan_tf.convert.pytorch.layout import Design
+from cyclegan_tf.convert.pytorch.folder import (
+    OFFICIAL,
+    experiment_fields,
+    file_name,
+    find_files,
+    is_folder_of_networks,
+)
+from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec
 from cyclegan_tf.errors import UserError
 
-GENERATOR = Design(
+GENERATOR = ArchitectureSpec(
     architecture="resnet_9blocks", input_channels=3, output_channels=1, filters=8, blocks=4, n_layers=None,
     dropout=True, norm="instance", norm_affine=False, biases=True, statistics=False,
 )  # fmt: skip
 BACK = dataclasses.replace(GENERATOR, input_channels=1, output_channels=3)
-JUDGE = Design(
+JUDGE = ArchitectureSpec(
     architecture="patch", input_channels=3, output_channels=1, filters=16, blocks=None, n_layers=2,
     dropout=None, norm="batch", norm_affine=False, biases=False, statistics=True,
 )  # fmt: skip
@@ -27,7 +33,9 @@ def four(**changes):
         "discriminator_y": dataclasses.replace(JUDGE, input_channels=1),
         "discriminator_x": JUDGE,
     }
-    return plain | {name: dataclasses.replace(plain[name], **change) for name, change in changes.items()}
+    return plain | {
+        name: dataclasses.replace(plain[name], **change) for name, change in changes.items()
+    }
 
 
 def test_whose_is_whose():
@@ -48,7 +56,9 @@ def test_the_files_of_an_epoch(tmp_path):
         "discriminator_y": "200_net_D_A.pth",
         "discriminator_x": "200_net_D_B.pth",
     }
-    with pytest.raises(UserError, match=r"holds no files of --epoch 5; there are those of 200, latest\."):
+    with pytest.raises(
+        UserError, match=r"holds no files of --epoch 5; there are those of 200, latest\."
+    ):
         find_files(tmp_path, "5")
 
 
@@ -80,7 +90,9 @@ def test_what_four_designs_decide():
 def test_what_weights_do_not_tell_is_left_open():
     unet = {"architecture": "unet_128", "blocks": None, "dropout": None}
     pixel = {"architecture": "pixel", "n_layers": None}
-    fields = experiment_fields(four(generator_xy=unet, generator_yx=unet, discriminator_x=pixel, discriminator_y=pixel))
+    fields = experiment_fields(
+        four(generator_xy=unet, generator_yx=unet, discriminator_x=pixel, discriminator_y=pixel)
+    )
     assert "dropout" not in fields["generator"]
     assert fields["generator"]["blocks"] is None
     assert "n_layers" not in fields["discriminator"]
@@ -89,13 +101,31 @@ def test_what_weights_do_not_tell_is_left_open():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"generator_yx": {"filters": 9}}, "G_A and G_B are not of one training: filters is 8 in the one and 9 in the"),
+        (
+            {"generator_yx": {"filters": 9}},
+            "G_A and G_B are not of one training: filters is 8 in the one and 9 in the",
+        ),
         ({"generator_yx": {"dropout": False}}, "dropout is True in the one and False in the other"),
-        ({"discriminator_x": {"n_layers": 3}}, "D_A and D_B are not of one training: n_layers is 2 in the one and 3"),
-        ({"discriminator_x": {"norm": "instance"}}, "norm is batch in the one and instance in the other"),
-        ({"generator_yx": {"input_channels": 3}}, "G_B goes from 3 to 3 channels, but 1 to 3 are expected beside G_A"),
-        ({"discriminator_y": {"input_channels": 3}}, "D_A goes from 3 to 1 channels, but 1 to 1 are expected"),
-        ({"discriminator_x": {"input_channels": 1}}, "D_B goes from 1 to 1 channels, but 3 to 1 are expected"),
+        (
+            {"discriminator_x": {"n_layers": 3}},
+            "D_A and D_B are not of one training: n_layers is 2 in the one and 3",
+        ),
+        (
+            {"discriminator_x": {"norm": "instance"}},
+            "norm is batch in the one and instance in the other",
+        ),
+        (
+            {"generator_yx": {"input_channels": 3}},
+            "G_B goes from 3 to 3 channels, but 1 to 3 are expected beside G_A",
+        ),
+        (
+            {"discriminator_y": {"input_channels": 3}},
+            "D_A goes from 3 to 1 channels, but 1 to 1 are expected",
+        ),
+        (
+            {"discriminator_x": {"input_channels": 1}},
+            "D_B goes from 1 to 1 channels, but 3 to 1 are expected",
+        ),
     ],
 )
 def test_what_does_not_belong_together_is_named(changes, message):

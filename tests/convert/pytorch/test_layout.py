@@ -5,14 +5,22 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.pytorch.layout import UNETS, Design, keras_weights, misfits, shapes, slots, state_dict
+from cyclegan_tf.convert.pytorch.layout import (
+    UNETS,
+    ArchitectureSpec,
+    keras_weights,
+    mismatches,
+    shapes,
+    slots,
+    state_dict,
+)
 
 pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
 official_torch = pytest.importorskip("official_torch")
 
 
 def design(architecture="resnet_9blocks", **changes):
-    plain = Design(
+    plain = ArchitectureSpec(
         architecture=architecture, input_channels=3, output_channels=3, filters=4, blocks=2, n_layers=None,
         dropout=False, norm="instance", norm_affine=False, biases=True, statistics=False,
     )  # fmt: skip
@@ -24,7 +32,10 @@ UNET = {"blocks": None, "dropout": None}
 JUDGE = {"blocks": None, "dropout": None, "output_channels": 1}
 CASES = {
     "resnet": (design(), lambda: official_torch.Resnet()),
-    "resnet_dropout": (design(dropout=True, blocks=3), lambda: official_torch.Resnet(dropout=True, blocks=3)),
+    "resnet_dropout": (
+        design(dropout=True, blocks=3),
+        lambda: official_torch.Resnet(dropout=True, blocks=3),
+    ),
     "resnet_channels": (
         design(input_channels=1, output_channels=2, filters=3),
         lambda: official_torch.Resnet(inputs=1, outputs=2, filters=3),
@@ -33,8 +44,14 @@ CASES = {
     "resnet_old": (design(statistics=True), lambda: official_torch.Resnet(statistics=True)),
     "resnet_batch": (design(**BATCH), lambda: official_torch.Resnet(norm="batch")),
     "unet_128": (design("unet_128", filters=2, **UNET), lambda: official_torch.Unet(7)),
-    "unet_256": (design("unet_256", filters=2, **UNET), lambda: official_torch.Unet(8, dropout=True)),
-    "unet_batch": (design("unet_128", filters=2, **UNET, **BATCH), lambda: official_torch.Unet(7, norm="batch")),
+    "unet_256": (
+        design("unet_256", filters=2, **UNET),
+        lambda: official_torch.Unet(8, dropout=True),
+    ),
+    "unet_batch": (
+        design("unet_128", filters=2, **UNET, **BATCH),
+        lambda: official_torch.Unet(7, norm="batch"),
+    ),
     "unet_channels": (
         design("unet_128", filters=2, **UNET, input_channels=1, output_channels=4),
         lambda: official_torch.Unet(7, inputs=1, outputs=4),
@@ -59,7 +76,7 @@ def _case(request):
 def test_names_order_and_shapes_are_those_that_pytorch_makes(case):
     made, arrays = case
     assert list(shapes(made).items()) == [(name, array.shape) for name, array in arrays.items()]
-    assert misfits(made, arrays) == []
+    assert mismatches(made, arrays) == []
 
 
 def test_there_and_back_is_the_same_to_the_last_bit(case):
@@ -79,7 +96,9 @@ def test_there_and_back_is_the_same_to_the_last_bit(case):
 def test_every_layer_has_one_place(case):
     made, _ = case
     found = slots(made)
-    assert len({slot.layer for slot in found}) == len({slot.official for slot in found}) == len(found)
+    assert (
+        len({slot.layer for slot in found}) == len({slot.official for slot in found}) == len(found)
+    )
 
 
 def test_kernels_turn_from_pytorchs_axes_to_those_of_keras():
@@ -105,11 +124,13 @@ def test_biases_that_are_not_there_are_zero():
 def test_counters_may_be_missing_but_nothing_else():
     made = design(**BATCH)
     arrays = {name: np.ones(shape, np.float32) for name, shape in shapes(made).items()}
-    older = {name: array for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
+    older = {
+        name: array for name, array in arrays.items() if not name.endswith("num_batches_tracked")
+    }
     assert len(older) < len(arrays)
-    assert misfits(made, older) == []
+    assert mismatches(made, older) == []
     for name in older:
-        assert misfits(made, {key: array for key, array in older.items() if key != name}) == [
+        assert mismatches(made, {key: array for key, array in older.items() if key != name}) == [
             f"{name} {shapes(made)[name]} is missing"
         ]
 
@@ -119,7 +140,7 @@ def test_misfits_are_told_in_order():
     arrays["model.4.bias"] = np.ones(9)
     arrays["extra"] = np.ones((1, 2))
     del arrays["model.1.weight"]
-    assert misfits(design(), arrays) == [
+    assert mismatches(design(), arrays) == [
         "model.1.weight (4, 3, 7, 7) is missing",
         "model.4.bias is (9,) instead of (8,)",
         "extra (1, 2) is unknown",

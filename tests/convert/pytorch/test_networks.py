@@ -25,7 +25,11 @@ CASES = {
     "resnet_affine_dropout": (lambda: official.Resnet(affine=True, dropout=True), "eval", (20, 28)),
     # in training mode, as the authors' test.py leaves it, PyTorch keeps the statistics but does not use them
     "resnet_leftovers": (lambda: official.Resnet(statistics=True), "train", (20, 28)),
-    "resnet_affine_leftovers": (lambda: official.Resnet(affine=True, statistics=True), "train", (20, 28)),
+    "resnet_affine_leftovers": (
+        lambda: official.Resnet(affine=True, statistics=True),
+        "train",
+        (20, 28),
+    ),
     "resnet_batch": (lambda: official.Resnet(norm="batch", blocks=3), "eval", (20, 28)),
     "resnet_batch_dropout": (lambda: official.Resnet(norm="batch", dropout=True), "eval", (20, 28)),
     "unet_128": (lambda: official.Unet(7), "train", (128, 256)),
@@ -34,7 +38,11 @@ CASES = {
     "unet_256": (lambda: official.Unet(8, dropout=True), "eval", (256, 512)),
     "unet_256_batch": (lambda: official.Unet(8, norm="batch"), "eval", (512, 256)),
     "basic": (lambda: official.Patch(), "train", (40, 33)),
-    "basic_affine_leftovers": (lambda: official.Patch(affine=True, statistics=True), "train", (40, 33)),
+    "basic_affine_leftovers": (
+        lambda: official.Patch(affine=True, statistics=True),
+        "train",
+        (40, 33),
+    ),
     "basic_batch": (lambda: official.Patch(norm="batch"), "eval", (40, 33)),
     "one_layer": (lambda: official.Patch(n_layers=1), "train", (21, 18)),
     "two_layers": (lambda: official.Patch(1, n_layers=2), "train", (21, 30)),
@@ -120,7 +128,10 @@ def test_biasless_convolutions_give_what_pytorch_gives():
     with torch.no_grad():
         kept = {id(list(network.model)[-2])}
         for module in network.modules():
-            if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d) and id(module) not in kept:
+            if (
+                isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d)
+                and id(module) not in kept
+            ):
                 module.bias = None
     given, arrays = images(network, (20, 28)), official.arrays_of(network)
     ours = torch_networks.build(recognize(arrays, "n.pth"), arrays)
@@ -140,7 +151,9 @@ def test_every_weight_matters():
     before = np.asarray(ours(given))
     for name in arrays:
         if not name.endswith("num_batches_tracked"):
-            torch_networks.fill(ours, keras_weights(design, {**arrays, name: arrays[name] + 0.5}), "n.pth")
+            torch_networks.fill(
+                ours, keras_weights(design, {**arrays, name: arrays[name] + 0.5}), "n.pth"
+            )
             assert np.abs(np.asarray(ours(given)) - before).max() > 1e-4, name
 
 
@@ -150,13 +163,17 @@ def test_converted_networks_are_saved_and_loaded(tmp_path):
     ours.save(tmp_path / "n.keras")
     loaded = keras.saving.load_model(tmp_path / "n.keras")
     np.testing.assert_array_equal(np.asarray(loaded(given)), np.asarray(ours(given)))
-    assert torch_networks.to_state_dict(loaded, "n")[0] == torch_networks.to_state_dict(ours, "n")[0]
+    assert (
+        torch_networks.to_state_dict(loaded, "n")[0] == torch_networks.to_state_dict(ours, "n")[0]
+    )
 
 
 def test_nothing_is_assigned_unless_all_fits():
     network = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
     before = [weight.copy() for weight in network.get_weights()]
-    weights = {name: np.ones(v.shape, np.float32) for name, v in torch_networks.variables(network).items()}
+    weights = {
+        name: np.ones(v.shape, np.float32) for name, v in torch_networks.variables(network).items()
+    }
     wrong = {
         r"does not fit resnet_6blocks: last/bias \(3,\) is missing\.": {
             name: array for name, array in weights.items() if name != "last/bias"
@@ -176,12 +193,30 @@ def test_nothing_is_assigned_unless_all_fits():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: build_generator("fast_style", filters=2), r"cannot become one: .*first/kernel is \(9, 9, 3, 2\)"),
-        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, upsampling="resize"), "has resizing in place"),
-        (lambda: build_generator("unet_128", filters=1, upsampling="resize"), "has resizing in place"),
-        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, colour_skip=True), "has a color skip"),
-        (lambda: build_generator("resnet_6blocks", filters=2, blocks=1, long_skips=True), "has long skips"),
-        (lambda: brightened(build_generator("resnet_6blocks", filters=2, blocks=1)), "in the layers brighter, so it"),
+        (
+            lambda: build_generator("fast_style", filters=2),
+            r"cannot become one: .*first/kernel is \(9, 9, 3, 2\)",
+        ),
+        (
+            lambda: build_generator("resnet_6blocks", filters=2, blocks=1, upsampling="resize"),
+            "has resizing in place",
+        ),
+        (
+            lambda: build_generator("unet_128", filters=1, upsampling="resize"),
+            "has resizing in place",
+        ),
+        (
+            lambda: build_generator("resnet_6blocks", filters=2, blocks=1, colour_skip=True),
+            "has a color skip",
+        ),
+        (
+            lambda: build_generator("resnet_6blocks", filters=2, blocks=1, long_skips=True),
+            "has long skips",
+        ),
+        (
+            lambda: brightened(build_generator("resnet_6blocks", filters=2, blocks=1)),
+            "in the layers brighter, so it",
+        ),
         (
             lambda: keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1)]),
             "is of no architecture that the authors' PyTorch code knows",
@@ -199,7 +234,12 @@ def brightened(network):
 
 
 def test_discriminators_of_ours_become_the_authors():
-    for options in ({"n_layers": 2}, {"norm": "batch"}, {"architecture": "pixel"}, {"norm_affine": True}):
+    for options in (
+        {"n_layers": 2},
+        {"norm": "batch"},
+        {"architecture": "pixel"},
+        {"norm_affine": True},
+    ):
         judge = build_discriminator(filters=2, seed=0, **options)
         design, arrays = torch_networks.to_state_dict(judge, "judge")
         assert recognize(arrays, "n.pth") == design

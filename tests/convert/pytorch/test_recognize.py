@@ -18,7 +18,10 @@ def arrays(network):
 @pytest.mark.parametrize(
     ("build", "told"),
     [
-        (lambda: official.Resnet(), "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm, no dropout"),
+        (
+            lambda: official.Resnet(),
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm, no dropout",
+        ),
         (
             lambda: official.Resnet(filters=2, blocks=9, dropout=True),
             "resnet_9blocks, 2 filters, 9 blocks, 3 -> 3 channels, instance norm, dropout",
@@ -43,11 +46,20 @@ def arrays(network):
             lambda: official.Resnet(affine=True, statistics=True),
             "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, no dropout",
         ),
-        (lambda: official.Unet(8, dropout=True), "unet_256, 2 filters, 3 -> 3 channels, instance norm"),
+        (
+            lambda: official.Unet(8, dropout=True),
+            "unet_256, 2 filters, 3 -> 3 channels, instance norm",
+        ),
         (lambda: official.Unet(7, 1, 2), "unet_128, 2 filters, 1 -> 2 channels, instance norm"),
-        (lambda: official.Unet(7, norm="batch"), "unet_128, 2 filters, 3 -> 3 channels, batch norm"),
+        (
+            lambda: official.Unet(7, norm="batch"),
+            "unet_128, 2 filters, 3 -> 3 channels, batch norm",
+        ),
         (lambda: official.Patch(), "basic, 4 filters, 3 layers, 3 -> 1 channels, instance norm"),
-        (lambda: official.Patch(1, 5, 1), "n_layers, 5 filters, 1 layers, 1 -> 1 channels, instance norm"),
+        (
+            lambda: official.Patch(1, 5, 1),
+            "n_layers, 5 filters, 1 layers, 1 -> 1 channels, instance norm",
+        ),
         (
             lambda: official.Patch(n_layers=6, norm="batch"),
             "n_layers, 4 filters, 6 layers, 3 -> 1 channels, batch norm",
@@ -69,7 +81,11 @@ def test_odd_numbers_of_blocks_are_the_nine_blocks_with_another_number():
 
 
 def test_parameters_are_counted_as_pytorch_counts_them():
-    for network in (official.Resnet(norm="batch"), official.Resnet(statistics=True, affine=True), official.Pixel()):
+    for network in (
+        official.Resnet(norm="batch"),
+        official.Resnet(statistics=True, affine=True),
+        official.Pixel(),
+    ):
         expected = sum(parameter.numel() for parameter in network.parameters())
         assert torch_recognise.count_parameters(arrays(network)) == expected
 
@@ -84,7 +100,9 @@ def test_what_a_person_should_know():
     assert "dropout acts in training only" in told(official.Resnet(dropout=True))
     assert "do not tell whether it was trained with dropout" in told(official.Unet(7))
     assert "dropout" not in told(official.Patch())
-    assert "since batch normalization goes without biases" in told(official.Resnet(affine=True, statistics=True))
+    assert "since batch normalization goes without biases" in told(
+        official.Resnet(affine=True, statistics=True)
+    )
 
 
 def without(state, *ends):
@@ -101,10 +119,17 @@ def test_networks_without_biases_and_norms_are_not_guessed_at():
     state = arrays(official.Resnet())
     bare = without(state, *biases_before_norms(state))
     assert 0 < len(bare) < len(state)
-    with pytest.raises(UserError, match=r"that is --norm none, which is not supported, .* give --norm instance"):
+    with pytest.raises(
+        UserError, match=r"that is --norm none, which is not supported, .* give --norm instance"
+    ):
         recognize(bare, "n.pth")
     design = recognize(bare, "n.pth", "instance")
-    assert (design.norm, design.norm_affine, design.biases, design.statistics) == ("instance", False, False, False)
+    assert (design.norm, design.norm_affine, design.biases, design.statistics) == (
+        "instance",
+        False,
+        False,
+        False,
+    )
     assert "these are 0" in " ".join(notes(design))
 
 
@@ -112,7 +137,12 @@ def test_the_norm_may_be_told_where_it_is_open_and_only_there():
     batch = arrays(official.Resnet(norm="batch"))
     assert recognize(batch, "n.pth", "batch") == recognize(batch, "n.pth")
     design = recognize(batch, "n.pth", "instance")  # of an early version, without biases
-    assert (design.norm, design.norm_affine, design.biases, design.statistics) == ("instance", True, False, True)
+    assert (design.norm, design.norm_affine, design.biases, design.statistics) == (
+        "instance",
+        True,
+        False,
+        True,
+    )
     for network in (official.Resnet(), official.Resnet(affine=True, statistics=True)):
         with pytest.raises(UserError, match=r"n.pth cannot be of batch normalization"):
             recognize(arrays(network), "n.pth", "batch")
@@ -153,13 +183,19 @@ def changed(build, **changes):
             lambda: changed(official.Resnet, **{"model.25.weight": np.ones((3, 4, 7, 7))}),
             r"does not fit: model.25.weight \(3, 4, 7, 7\) is unknown",
         ),
-        (lambda: changed(official.Resnet, **{"model.1.weight": None}), "does not fit: model.1.weight is missing"),
+        (
+            lambda: changed(official.Resnet, **{"model.1.weight": None}),
+            "does not fit: model.1.weight is missing",
+        ),
         (
             lambda: changed(official.Resnet, **{"model.1.weight": np.ones(4)}),
             r"does not fit: model.1.weight is \(4,\), not of 4 axes",
         ),
         (
-            lambda: {name.replace("model.1", "model.0"): a for name, a in arrays(official.Resnet()).items()},
+            lambda: {
+                name.replace("model.1", "model.0"): a
+                for name, a in arrays(official.Resnet()).items()
+            },
             r"its blocks stand at \[0, 1\] and not from 10 on",
         ),
         (
@@ -168,7 +204,10 @@ def changed(build, **changes):
         ),
         (lambda: arrays(official.Unet(6)), "looks like a U-Net that halves 6 times; only unet_256"),
         (lambda: arrays(official.Unet(9)), "looks like a U-Net that halves 9 times"),
-        (lambda: arrays(official.Patch(n_layers=7)), "a PatchGAN discriminator of 7 layers; from 1 to 6 are possible"),
+        (
+            lambda: arrays(official.Patch(n_layers=7)),
+            "a PatchGAN discriminator of 7 layers; from 1 to 6 are possible",
+        ),
         (
             lambda: changed(official.Pixel, **{"net.5.bias": None}),
             r"looks like pixel.* does not fit: net.5.bias \(1,\) is missing",
@@ -183,14 +222,22 @@ def test_what_does_not_fit_is_named(state, message):
 
 
 def test_of_many_misfits_the_first_three_are_told():
-    state = {name: np.ones(9) if name.endswith("bias") else array for name, array in arrays(official.Resnet()).items()}
-    with pytest.raises(UserError, match=r"does not fit: model.1.bias .*; model.4.bias .*; model.7.bias .* such in all"):
+    state = {
+        name: np.ones(9) if name.endswith("bias") else array
+        for name, array in arrays(official.Resnet()).items()
+    }
+    with pytest.raises(
+        UserError,
+        match=r"does not fit: model.1.bias .*; model.4.bias .*; model.7.bias .* such in all",
+    ):
         recognize(state, "n.pth")
 
 
 def test_what_the_authors_code_needs_for_networks_of_ours():
     def told(network):
-        return " | ".join(torch_recognise.notes_for_the_authors_code(recognize(arrays(network), "n.pth")))
+        return " | ".join(
+            torch_recognise.notes_for_the_authors_code(recognize(arrays(network), "n.pth"))
+        )
 
     assert told(official.Resnet(blocks=6)) == ""
     assert "set affine=True" in told(official.Resnet(blocks=6, affine=True))

@@ -20,7 +20,12 @@ def test_every_image_is_in_one_bar():
 
 
 def test_the_highest_bar_is_as_high_as_the_room():
-    heights = {float(h) for h in re.findall(r'class="bar"[^>]*? height="([\d.]+)"', histogram([1, 1, 2], "a", ".0f"))}
+    heights = {
+        float(h)
+        for h in re.findall(
+            r'class="bar"[^>]*? height="([\d.]+)"', histogram([1, 1, 2], "a", ".0f")
+        )
+    }
     assert heights == {114.0, 57.0}
 
 

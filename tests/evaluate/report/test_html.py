@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from cyclegan_tf.evaluate.report.html import data_uri, report
-from cyclegan_tf.evaluate.results import Shown
+from cyclegan_tf.evaluate.results import ReportImage
 from tests.helpers import tiny_evaluation as tiny
 
 VOID = {"meta", "img", "br"}
@@ -92,7 +92,10 @@ def test_histograms_and_groups():
         text.index(f"{title} by PSNR") for title in ("Worst", "Median", "Best")
     )
     assert text.count('<svg class="histogram"') == 2
-    assert "Histogram of PSNR, dB: 2 images from 20.00 to 21.00, median 20.50; unchanged input 18.00" in text
+    assert (
+        "Histogram of PSNR, dB: 2 images from 20.00 to 21.00, median 20.50; unchanged input 18.00"
+        in text
+    )
 
 
 def test_an_order_that_is_no_quality_says_so():
@@ -101,7 +104,9 @@ def test_an_order_that_is_no_quality_says_so():
 
 
 def test_two_directions_are_linked_and_nothing_empty_is_shown():
-    bare = tiny.direction(direction="yx", stand_ins={}, swd_levels={}, classes={}, groups={"all": []}, per_image={})
+    bare = tiny.direction(
+        direction="yx", baselines={}, swd_levels={}, classes={}, groups={"all": []}, per_image={}
+    )
     page = Page(report(tiny.evaluation(tiny.direction(), bare, notes=[])))
     assert [link["href"] for link in page.all("a")] == ["#xy", "#yx"]
     assert {"xy", "yx", "protocol"} == {section["id"] for section in page.all("section")}
@@ -119,5 +124,8 @@ def test_large_and_odd_images_are_reduced_and_colored():
 
 def test_only_small_images_show_their_pixels():
     columns = {"x": tiny.image(size=(128, 8)), "G(x)": tiny.image(size=(129, 8))}
-    found = tiny.direction(groups={"all": [Shown("a.png", {}, columns)]})
-    assert [image.get("class") for image in Page(report(tiny.evaluation(found))).all("img")] == ["small", None]
+    found = tiny.direction(groups={"all": [ReportImage("a.png", {}, columns)]})
+    assert [image.get("class") for image in Page(report(tiny.evaluation(found))).all("img")] == [
+        "small",
+        None,
+    ]

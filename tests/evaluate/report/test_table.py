@@ -6,7 +6,17 @@ from tests.helpers import tiny_evaluation as tiny
 
 def test_columns_stand_below_their_names():
     lines = table(tiny.direction()).splitlines()
-    assert lines[0].split() == ["X", "→", "Y", "G(x)", "unchanged", "input", "constant", "random", "real"]
+    assert lines[0].split() == [
+        "X",
+        "→",
+        "Y",
+        "G(x)",
+        "unchanged",
+        "input",
+        "constant",
+        "random",
+        "real",
+    ]
     assert lines[2].split()[-4:] == ["20.50", "18.00", "∞", "10.00"]
     for name, number in (("G(x)", "20.50"), ("unchanged input", "18.00"), ("random real", "10.00")):
         assert lines[0].index(name) + len(name) == lines[2].index(number) + len(number)
@@ -29,4 +39,9 @@ def test_intervals_have_their_own_line():
 
 
 def test_the_other_direction():
-    assert table(tiny.direction(direction="yx", stand_ins={})).splitlines()[0].split() == ["Y", "→", "X", "F(y)"]
+    assert table(tiny.direction(direction="yx", baselines={})).splitlines()[0].split() == [
+        "Y",
+        "→",
+        "X",
+        "F(y)",
+    ]

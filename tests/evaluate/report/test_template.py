@@ -13,6 +13,9 @@ def test_what_is_put_in_stands_where_it_belongs_and_is_not_looked_into():
 
 def test_every_color_of_the_page_has_a_dark_partner():
     text = PAGE.template
-    light, dark = (set(re.findall(r"(--\w+): #", block)) for block in text.split("prefers-color-scheme: dark")[:2])
+    light, dark = (
+        set(re.findall(r"(--\w+): #", block))
+        for block in text.split("prefers-color-scheme: dark")[:2]
+    )
     assert light == dark
     assert set(re.findall(r"var\((--\w+)\)", text)) - {"--columns"} == light

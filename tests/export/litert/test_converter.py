@@ -18,7 +18,7 @@ def network(request):
     network = build_generator("resnet_6blocks", filters=16, blocks=2, seed=4, **modern)
     if request.param:
         turned = np.array([[0.9, 0.2, -0.1], [0.0, 0.7, 0.3], [-0.2, 0.1, 1.1]])
-        network.get_layer("colour_skip").set_start(turned, np.array([0.2, 0.0, -0.3]))
+        network.get_layer("colour_skip").initialize(turned, np.array([0.2, 0.0, -0.3]))
     for variable in network.trainable_variables:
         if variable.name == "kernel":
             variable.assign(variable.numpy() * 4)
@@ -64,7 +64,11 @@ def test_nothing_that_phones_lack_and_one_delegate_for_all(converted, variant):
 
 @pytest.mark.parametrize(
     ("architecture", "options"),
-    [("fast_style", {"upsampling": "resize"}), ("unet_128", {}), ("unet_128", {"upsampling": "resize"})],
+    [
+        ("fast_style", {"upsampling": "resize"}),
+        ("unet_128", {}),
+        ("unet_128", {"upsampling": "resize"}),
+    ],
 )
 def test_other_networks_stay_in_one_delegate(architecture, options):
     size = 128 if architecture == "unet_128" else SIZE

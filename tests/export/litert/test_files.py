@@ -11,22 +11,27 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert import files as litert_files
 from cyclegan_tf.export.litert.runtime import LiteRTModel
-from cyclegan_tf.export.trained import Trained
+from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
 
 
 @pytest.fixture(scope="module")
 def trained():
     rng = np.random.default_rng(0)
-    drawn = [np.repeat(np.repeat(rng.integers(0, 256, (3, 4, 3), np.uint8), 8, 0), 8, 1) for _ in range(10)]
+    drawn = [
+        np.repeat(np.repeat(rng.integers(0, 256, (3, 4, 3), np.uint8), 8, 0), 8, 1)
+        for _ in range(10)
+    ]
     images = Images(tuple("abcdefghij"), 3, drawn.__getitem__)
     network = build_generator("fast_style", filters=4, blocks=1, seed=2)
-    return Trained(network, "yx", "a checkpoint", 4, 24, lambda: images, lambda: images)
+    return TrainedGenerator(network, "yx", "a checkpoint", 4, 24, lambda: images, lambda: images)
 
 
 def write(folder, trained, **more):
     said = []
-    status = litert_files.write(folder, trained, "z_yx", 24, **{"variants": ["float16"], "say": said.append, **more})
+    status = litert_files.write(
+        folder, trained, "z_yx", 24, **{"variants": ["float16"], "say": said.append, **more}
+    )
     return status, "\n".join(said)
 
 

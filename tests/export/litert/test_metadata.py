@@ -23,7 +23,9 @@ def plain(tmp_path_factory):
 def described(plain):
     given = Image("images", "a zebra", 8, 3, normalized=True)
     made = Image("translated", "a horse", 8, 1, normalized=False)
-    return with_metadata(plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": '{"name": "zebra"}'})
+    return with_metadata(
+        plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": '{"name": "zebra"}'}
+    )
 
 
 def output(model):
@@ -91,7 +93,9 @@ def test_every_buffer_is_aligned_as_the_schema_demands(described):
         held = model.Buffers(index)
         if held.DataLength() > 1:
             content = held.DataAsNumpy()
-            places.append(content.__array_interface__["data"][0] - data.__array_interface__["data"][0])
+            places.append(
+                content.__array_interface__["data"][0] - data.__array_interface__["data"][0]
+            )
     assert len(places) >= 2
     assert [place % 16 for place in places] == [0] * len(places)
 
@@ -115,7 +119,10 @@ def test_what_its_tensors_are(root):
         properties = content.union(1)
         assert properties.number(0, flatbuffers.number_types.Int8Flags) == color
         size = properties.child(1)
-        assert [size.number(slot, flatbuffers.number_types.Uint32Flags) for slot in (0, 1)] == [8, 8]
+        assert [size.number(slot, flatbuffers.number_types.Uint32Flags) for slot in (0, 1)] == [
+            8,
+            8,
+        ]
         stats = tensor.child(5)
         assert (stats.floats(0), stats.floats(1)) == ([1.0] * channels, [-1.0] * channels)
     (unit,) = given.children(4)

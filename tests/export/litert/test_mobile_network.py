@@ -14,7 +14,10 @@ def shaken(architecture, **options):
     rng = np.random.default_rng(3)
     for variable in network.trainable_variables:
         scale = 6.0 if variable.name == "kernel" else 1.0
-        variable.assign(variable.numpy() * scale + (variable.name != "kernel") * rng.uniform(-0.5, 0.5, variable.shape))
+        variable.assign(
+            variable.numpy() * scale
+            + (variable.name != "kernel") * rng.uniform(-0.5, 0.5, variable.shape)
+        )
     return network
 
 

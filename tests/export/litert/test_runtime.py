@@ -10,7 +10,9 @@ from cyclegan_tf.export.litert.runtime import LiteRTModel, delegated_share, oper
 def converted(function, folder):
     module = tf.Module()
     module.run = tf.function(
-        lambda images: {"translated": function(images)}, input_signature=[tf.TensorSpec((1, 6, 6, 2))], autograph=False
+        lambda images: {"translated": function(images)},
+        input_signature=[tf.TensorSpec((1, 6, 6, 2))],
+        autograph=False,
     )
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.run})
     return tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
@@ -20,7 +22,9 @@ def converted(function, folder):
 def split(tmp_path_factory):
     """Two operations for XNNPACK around one that it does not take."""
     mirror = [[0, 0], [1, 1], [1, 1], [0, 0]]
-    return converted(lambda x: tf.tanh(tf.pad(tf.sqrt(x), mirror, "REFLECT")), tmp_path_factory.mktemp("split"))
+    return converted(
+        lambda x: tf.tanh(tf.pad(tf.sqrt(x), mirror, "REFLECT")), tmp_path_factory.mktemp("split")
+    )
 
 
 def test_images_go_one_by_one(split):
@@ -33,7 +37,11 @@ def test_images_go_one_by_one(split):
 
 def test_from_a_file(split, tmp_path):
     (tmp_path / "a.tflite").write_bytes(split)
-    assert operations_of(tmp_path / "a.tflite") == operations_of(split) == {"SQRT": 1, "MIRROR_PAD": 1, "TANH": 1}
+    assert (
+        operations_of(tmp_path / "a.tflite")
+        == operations_of(split)
+        == {"SQRT": 1, "MIRROR_PAD": 1, "TANH": 1}
+    )
 
 
 def test_the_share_of_a_split_graph(split, tmp_path):
