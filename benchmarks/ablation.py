@@ -1,15 +1,18 @@
-"""The paper's ablation (tables 4 and 5, fig. 9) and our own variants, at a size that two CPU cores can do.
+"""The paper's ablation (tables 4 and 5, fig. 9) and our own variants, at a size that two CPU cores
+can do.
 
     python benchmarks/ablation.py --set demo --out runs/ablation --lanes 2
     python benchmarks/ablation.py --set facades --data facades --out runs/ablation
-    python benchmarks/ablation.py --set color --data color_set --out runs/ablation      # see color_change.py
-    python benchmarks/ablation.py --set demo --out runs/ablation --score_only      # what is finished so far
+    python benchmarks/ablation.py --set color --data color_set --out runs/ablation      # see
+    color_change.py python benchmarks/ablation.py --set demo --out runs/ablation --score_only      #
+    what is finished so far
 
-Every training is `python -m cyclegan_tf.train` (or `ideas.py`, which lays an idea over it) in a process of its own, in
-OUT/SET/NAME-SEED, with its words in a log beside it. The program can be stopped and started at any time: what is
-finished is not trained again, what was begun goes on from its newest checkpoint, and what --results holds already is
-left alone, also where its run is gone. Finished runs are scored on the whole test split, by the weights of the last
-step; a line of JSON for each goes to OUT/SET.jsonl, the tables to OUT/SET.md.
+Every training is `python -m cyclegan_tf.train` (or `ideas.py`, which lays an idea over it) in a
+process of its own, in OUT/SET/NAME-SEED, with its words in a log beside it. The program can be
+stopped and started at any time: what is finished is not trained again, what was begun goes on from
+its newest checkpoint, and what --results holds already is left alone, also where its run is gone.
+Finished runs are scored on the whole test split, by the weights of the last step; a line of JSON
+for each goes to OUT/SET.jsonl, the tables to OUT/SET.md.
 """
 
 from __future__ import annotations
@@ -163,7 +166,8 @@ IDEAS = (
         (*_MODERN, "--discriminator.n_layers", "2"),
     ),
 )
-"""What the field has learned since 2017, each laid over "modern", which it differs from in one thing."""
+"""What the field has learned since 2017, each laid over "modern", which it differs from in one
+thing."""
 
 
 def _named(*names: str) -> tuple[Variant, ...]:
@@ -212,7 +216,8 @@ class Run:
 
     @property
     def told(self) -> str:
-        """The command's words, a folder of this machine by its name only: results are for everyone."""
+        """The command's words, a folder of this machine by its name only: results are for
+        everyone."""
         words = [Path(word).name if Path(word).is_absolute() else word for word in self.words]
         return " ".join([*([f"ideas.py {self.variant.idea}"] if self.variant.idea else []), *words])
 
@@ -245,7 +250,8 @@ def planned(arguments: argparse.Namespace) -> list[Run]:
     variants = {variant.name: variant for variant in SETS[arguments.set]}
     if unknown := set(arguments.only or ()) - set(variants):
         raise UserError(
-            f"--only {' '.join(sorted(unknown))}: the set {arguments.set} has {', '.join(variants)}."
+            f"--only {' '.join(sorted(unknown))}: the set {arguments.set} has "
+            f"{', '.join(variants)}."
         )
     data = str(arguments.data.resolve()) if arguments.data else None
     folder = arguments.out.resolve() / arguments.set
@@ -263,7 +269,8 @@ def planned(arguments: argparse.Namespace) -> list[Run]:
 
 
 def train_missing(runs: Sequence[Run], lanes: int) -> None:
-    """Trains what is not finished, `lanes` at a time; more than one lane, each on a core of its own."""
+    """Trains what is not finished, `lanes` at a time; more than one lane, each on a core of its
+    own."""
     waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
     for run in {run.path: run for run in runs if not run.finished}.values():
         waiting.put(run)
@@ -289,7 +296,8 @@ def train_missing(runs: Sequence[Run], lanes: int) -> None:
 
 
 def score_finished(runs: Sequence[Run], results: Path, palette: Path | None) -> list[dict]:
-    """Scores what is finished and not yet in the file, writes every line at once; returns all lines."""
+    """Scores what is finished and not yet in the file, writes every line at once; returns all
+    lines."""
     lines = read_lines(results)
     known = {line["run"] for line in lines}
     fresh = [run for run in runs if run.finished and run.name not in known]
@@ -386,7 +394,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     given = parser.parse_args(argv)
     if given.set != "demo" and given.data is None:
         raise UserError(
-            f"--set {given.set} needs --data: the folder that holds its trainA, trainB, testA and testB."
+            f"--set {given.set} needs --data: the folder that holds its trainA, trainB, testA and "
+            f"testB."
         )
     if given.set == "demo" and given.data is not None:
         raise UserError("--set demo draws its own images; leave --data out.")

@@ -1,4 +1,5 @@
-"""The ablation's tables: a line per variant in the order of the paper's tables 4 and 5, mean and spread over seeds."""
+"""The ablation's tables: a line per variant in the order of the paper's tables 4 and 5, mean and
+spread over seeds."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Do the contenders compute the same thing? A faster wrong step does not count.
 
-The same weights go into ours, PyTorch and the plain Keras version; then the parameter counts, every loss term of
-the first step and the weights after it must agree, in float32. Losses alone would not do: PyTorch's own instance
-normalization gives right ones with wrong gradients for one image in channels last.
+The same weights go into ours, PyTorch and the plain Keras version; then the parameter counts, every
+loss term of
+the first step and the weights after it must agree, in float32. Losses alone would not do: PyTorch's
+own instance normalization gives right ones with wrong gradients for one image in channels last.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from jobs import Job
 
 LOSS_TOLERANCE = 1e-4  # relative
 NORM_TOLERANCE = 1e-3  # relative, of the gradients' norms
-# Adam's first step is the rate times the gradient's sign, so a gradient lost in rounding may step either way: not
-# every single weight can agree, but their steps as a whole must. At full width 0.05 to 0.12 was seen, which is a sign
-# in 300 at most; PyTorch's own gradients for one image in channels last (see `MendedInstanceNorm`) give 1.3.
+# Adam's first step is the rate times the gradient's sign, so a gradient lost in rounding may step
+# either way: not every single weight can agree, but their steps as a whole must. At full width 0.05
+# to 0.12 was seen, which is a sign in 300 at most; PyTorch's own gradients for one image in
+# channels last (see `MendedInstanceNorm`) give 1.3.
 STEP_TOLERANCE = 0.2  # root mean square of the difference over root mean square of the step
 TERMS = [
     f"{name}_{domain}"
@@ -32,7 +34,8 @@ class DisagreementError(Exception):
 
 
 def to_torch_order(kernel: np.ndarray) -> np.ndarray:
-    """Kernel of a convolution (H, W, in, out) -> (out, in, H, W); transposed (H, W, out, in) -> (in, out, H, W)."""
+    """Kernel of a convolution (H, W, in, out) -> (out, in, H, W); transposed (H, W, out, in) ->
+    (in, out, H, W)."""
     return np.transpose(kernel, (3, 2, 0, 1))
 
 
@@ -50,8 +53,8 @@ def compare_numbers(
     worst = max(differences, key=differences.__getitem__)
     if not differences[worst] <= tolerance:
         raise DisagreementError(
-            f"{what} disagree: {worst} is {ours[worst]:.8g} in one, {theirs[worst]:.8g} in the other "
-            f"(relative difference {differences[worst]:.2g}, at most {tolerance:g} allowed)"
+            f"{what} disagree: {worst} is {ours[worst]:.8g} in one, {theirs[worst]:.8g} in the "
+            f"other (relative difference {differences[worst]:.2g}, at most {tolerance:g} allowed)"
         )
     return differences[worst]
 
@@ -61,7 +64,8 @@ def compare_steps(
 ) -> float:
     """How far two sets of weights lie apart after a step, as a share of the step; kernels only.
 
-    A bias ahead of instance normalization has no gradient but rounding errors, so biases are left out.
+    A bias ahead of instance normalization has no gradient but rounding errors, so biases are left
+    out.
 
     Raises:
       DisagreementError: the share is above `STEP_TOLERANCE`.
@@ -72,13 +76,15 @@ def compare_steps(
     share = (apart / moved) ** 0.5 if moved else float("inf")
     if not share <= STEP_TOLERANCE:
         raise DisagreementError(
-            f"{what}: the weights after one Adam step differ by {share:.2g} of the step (at most {STEP_TOLERANCE:g})"
+            f"{what}: the weights after one Adam step differ by {share:.2g} of the step (at most "
+            f"{STEP_TOLERANCE:g})"
         )
     return share
 
 
 def check(job: Job) -> dict:
-    """Runs one step of each contender from the same weights; returns what was compared, for the report.
+    """Runs one step of each contender from the same weights; returns what was compared, for the
+    report.
 
     Every memory layout with one image and with two: these are different kernels.
 
@@ -116,9 +122,11 @@ def _check_batch(job: Job) -> dict:
     }
     terms = ours.stepper(model, job)()
     others: list[tuple[str, Callable[..., Outcome], str]] = [
-        ("torch nchw", _torch_step, "nchw"), ("torch nhwc", _torch_step, "nhwc"), ("keras", _keras_step, "nhwc"),
+        ("torch nchw", _torch_step, "nchw"), ("torch nhwc", _torch_step, "nhwc"), ("keras",
+        _keras_step, "nhwc"),
     ]  # fmt: skip
-    # Early on the judges' gradients outweigh all others, so the weights of the terms would hardly show in a step.
+    # Early on the judges' gradients outweigh all others, so the weights of the terms would hardly
+    # show in a step.
     compare_numbers("weights of the loss terms", ours.loss_weights(model), _loss_weights(), 0.0)
     for name, take_step, layout in others:
         their_counts, their_terms, their_weights = take_step(

@@ -1,10 +1,11 @@
-"""Ours against PyTorch and plain Keras: training step, translation, input pipeline, on this machine, in one run.
+"""Ours against PyTorch and plain Keras: training step, translation, input pipeline, on this
+machine, in one run.
 
-    python benchmarks/bench.py [--out DIR] [--cases step-128-1,folder] [--contenders ours-auto,...] [--quick]
-    python benchmarks/bench.py --table DIR/results.json
+    python benchmarks/bench.py [--out DIR] [--cases step-128-1,folder] [--contenders ours-auto,...]
+    [--quick] python benchmarks/bench.py --table DIR/results.json
 
-First the contenders must agree with each other; then each works in a process of its own, and in turn with the
-others, round after round. Every finished case is written to DIR/results.json at once.
+First the contenders must agree with each other; then each works in a process of its own, and in
+turn with the others, round after round. Every finished case is written to DIR/results.json at once.
 """
 
 from __future__ import annotations

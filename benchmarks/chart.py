@@ -8,7 +8,8 @@ OURS, DEFAULT, OTHERS, INK, MUTED = "#7fb2e5", "#1c64b0", "#c3c7cc", "#22262b", 
 
 
 def draw(results: dict, path: Path) -> bool:
-    """Writes a PNG; the line on a bar spans the least and the most that was measured. False: nothing to draw."""
+    """Writes a PNG; the line on a bar spans the least and the most that was measured. False:
+    nothing to draw."""
     import matplotlib
 
     matplotlib.use("Agg")

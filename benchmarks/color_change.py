@@ -1,15 +1,18 @@
-"""Makes an unpaired data set whose truth is known from a folder of photos: the same kind of photo, other colors.
+"""Makes an unpaired data set whose truth is known from a folder of photos: the same kind of photo,
+other colors.
 
-X is one half of the photos as they are; Y is the OTHER half under a fixed change of color, so no image of trainA has
-its partner in trainB. The test split is paired by file stem: testB is the change applied to the very images of testA.
-On disk X is trainA/testA, Y is trainB/testB, all PNG.
+X is one half of the photos as they are; Y is the OTHER half under a fixed change of color, so no
+image of trainA has
+its partner in trainB. The test split is paired by file stem: testB is the change applied to the
+very images of testA. On disk X is trainA/testA, Y is trainB/testB, all PNG.
 
     python benchmarks/color_change.py photos/train data/color --test photos/test
     python benchmarks/color_change.py photos data/color --count 400 --test_count 40 --size 256
 
-The change, of levels in [0, 1]: a power per channel, a mixing of the channels, another power per channel. The mixing's
-weights are not negative and each row sums to 1, so nothing is clipped; it is not linear, and it has an inverse.
-The unchanged input scores about 18.6 dB PSNR against the truth on photos of house fronts.
+The change, of levels in [0, 1]: a power per channel, a mixing of the channels, another power per
+channel. The mixing's weights are not negative and each row sums to 1, so nothing is clipped; it is
+not linear, and it has an inverse. The unchanged input scores about 18.6 dB PSNR against the truth
+on photos of house fronts.
 """
 
 from __future__ import annotations
@@ -60,7 +63,8 @@ def psnr_of_input(images: Sequence[np.ndarray]) -> float:
 
 
 def read(path: Path, size_px: int | None) -> np.ndarray:
-    """A photo as uint8 (H, W, 3); with a size cut to its middle square and brought to that many pixels.
+    """A photo as uint8 (H, W, 3); with a size cut to its middle square and brought to that many
+    pixels.
 
     Raises:
       ImageError: the file cannot be used.
@@ -88,7 +92,8 @@ def chosen(paths: list[Path], count: int | None, what: str) -> list[Path]:
         return paths
     if not 0 < count <= len(paths):
         raise UserError(
-            f"{what}: {count} photos are wanted and {len(paths)} are there; ask for 1 to {len(paths)}."
+            f"{what}: {count} photos are wanted and {len(paths)} are there; ask for 1 to "
+            f"{len(paths)}."
         )
     return [paths[index * len(paths) // count] for index in range(count)]
 

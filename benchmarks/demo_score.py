@@ -2,9 +2,11 @@
 
     python benchmarks/demo_score.py runs/demo [--image docs/demo.png]
 
-For every test scene: is the translation nearer (mean absolute difference over the animal's pixels) to the same
-scene in the other world than the unchanged input is? PSNR is over the same pixels of all scenes. Beside it stands what
-one gets for nothing: the input itself, one flat color (the mean of the training targets) and real images at random.
+For every test scene: is the translation nearer (mean absolute difference over the animal's pixels)
+to the same scene in the other world than the unchanged input is? PSNR is over the same pixels of
+all scenes. Beside it stands what
+one gets for nothing: the input itself, one flat color (the mean of the training targets) and real
+  images at random.
 """
 
 from __future__ import annotations
@@ -52,8 +54,8 @@ def main() -> None:
             scores = on_animals(np.stack(images), inputs, truth, exam.masks)
             print(
                 f"  {name:<16}mean absolute difference {scores['animals_mae']:.3f}, PSNR "
-                f"{scores['animals_psnr']:.1f} dB, nearer to the truth than the input in {scores['nearer']} of "
-                f"{len(inputs)} scenes"
+                f"{scores['animals_psnr']:.1f} dB, nearer to the truth than the input in "
+                f"{scores['nearer']} of {len(inputs)} scenes"
             )
     if arguments.image:
         image_io.save(arguments.image, _draw(generators, scenes))
@@ -61,7 +63,8 @@ def main() -> None:
 
 
 def animal_masks(count: int, size_px: int) -> np.ndarray:
-    """Where the animals of the first `count` test scenes are, at the size the network saw them: bool (N, S, S)."""
+    """Where the animals of the first `count` test scenes are, at the size the network saw them:
+    bool (N, S, S)."""
     drawn = np.stack([demo.test_pair(index, demo.SIZE_PX)[2] for index in range(count)])
     coverage = drawn.astype(np.float32)[..., np.newaxis]
     return tf.image.resize(coverage, (size_px, size_px), antialias=True).numpy()[..., 0] > 0.5
@@ -79,8 +82,9 @@ def on_animals(
       masks: bool (N, S, S), see `animal_masks`.
 
     Returns:
-      "nearer", in how many scenes the output is nearer to the truth than the input is; "animals_mae", the mean over
-      scenes of the mean absolute difference; "animals_psnr", dB over the pixels of all scenes.
+      "nearer", in how many scenes the output is nearer to the truth than the input is;
+      "animals_mae", the mean over scenes of the mean absolute difference; "animals_psnr", dB over
+      the pixels of all scenes.
     """
     distance = _distance(outputs, truth, masks)
     return {

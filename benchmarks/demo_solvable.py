@@ -1,8 +1,10 @@
-"""Can the demo data's truth be reached at all? A small network learns it WITH pairs, in both directions.
+"""Can the demo data's truth be reached at all? A small network learns it WITH pairs, in both
+directions.
 
-Scores of unpaired training on the demo mean something only if each world decides what the other shows. So: train on
-paired scenes, then compare on the test scenes with answers that know no stripes. Letters: domain X is plain animals in
-summer, Y striped ones in autumn; on disk X is trainA/testA, Y is trainB/testB.
+Scores of unpaired training on the demo mean something only if each world decides what the other
+shows. So: train on
+paired scenes, then compare on the test scenes with answers that know no stripes. Letters: domain X
+is plain animals in summer, Y striped ones in autumn; on disk X is trainA/testA, Y is trainB/testB.
 
     python benchmarks/demo_solvable.py                 # about 4 minutes on 2 slow CPU cores
     python benchmarks/demo_solvable.py --steps 3000    # nearer to the limit
@@ -25,7 +27,8 @@ BATCH = 8
 
 
 def paired_scenes(count: int, size_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Fresh scenes that are in no split of the data set: X and Y, float32 (N, S, S, 3) in [0, 1]."""
+    """Fresh scenes that are in no split of the data set: X and Y, float32 (N, S, S, 3) in [0,
+    1]."""
     drawn = [
         scenes.draw_scene_parameters(np.random.default_rng((2024, index))) for index in range(count)
     ]
@@ -74,7 +77,8 @@ def psnr(answer: np.ndarray, truth: np.ndarray) -> float:
 def judge(
     label: str, answers: np.ndarray, inputs: np.ndarray, truths: np.ndarray, masks: np.ndarray
 ) -> None:
-    """Prints PSNR, averaged over the test scenes, of the network's answers and of answers that know nothing."""
+    """Prints PSNR, averaged over the test scenes, of the network's answers and of answers that know
+    nothing."""
     rows: dict[str, list[tuple[float, float]]] = {
         "network": [],
         "unchanged input": [],
@@ -94,7 +98,8 @@ def judge(
         whole, inside = np.mean(row, axis=0)
         print(f"  {name:20s}  {whole:10.2f}  {inside:10.2f}")
     print(
-        f"  nearer to the truth than the input, over the object: {np.mean(nearer):.0%} of {len(nearer)} scenes"
+        f"  nearer to the truth than the input, over the object: {np.mean(nearer):.0%} of "
+        f"{len(nearer)} scenes"
     )
 
 

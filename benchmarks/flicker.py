@@ -1,13 +1,17 @@
-"""Flicker of translated videos, with and without statistics that follow the video: `python benchmarks/flicker.py`.
+"""Flicker of translated videos, with and without statistics that follow the video: `python
+benchmarks/flicker.py`.
 
-Videos are made from one photo, so that what must not change is known: "visitor", a still camera, slight noise, and a
-bright object that comes, crosses and leaves; "pan", the camera moving over the photo; "dusk", light that falls by a
-third; "cut", two photos after each other. For each half-life it prints
+Videos are made from one photo, so that what must not change is known: "visitor", a still camera,
+slight noise, and a bright object that comes, crosses and leaves; "pan", the camera moving over the
+photo; "dusk", light that falls by a third; "cut", two photos after each other. For each half-life
+it prints
 
-- energy: mean squared change from frame to frame of the output (levels squared) over that of the input, where the
-  input changes by noise only (visitor) or everywhere (others); what a generator makes of noise alone is its floor;
+- energy: mean squared change from frame to frame of the output (levels squared) over that of the
+  input, where the input changes by noise only (visitor) or everywhere (others); what a generator
+  makes of noise alone is its floor;
 - step: the largest change of mean brightness from one frame to the next in that area, in levels;
-- lag: mean absolute difference, in levels, from each frame translated alone; for "cut" after the cut.
+- lag: mean absolute difference, in levels, from each frame translated alone; for "cut" after the
+  cut.
 """
 
 from __future__ import annotations
@@ -36,7 +40,8 @@ NOISE_LEVELS = 1.0
 
 @dataclass(frozen=True)
 class Video:
-    """Frames, uint8 (H, W, 3), and bool (H, W) where in all of them nothing but noise changes; None is nowhere."""
+    """Frames, uint8 (H, W, 3), and bool (H, W) where in all of them nothing but noise changes; None
+    is nowhere."""
 
     frames: list[np.ndarray]
     still: np.ndarray | None
@@ -44,7 +49,8 @@ class Video:
 
 
 def visitor(photo: np.ndarray, count: int, seed: int = 0) -> Video:
-    """A bright square, a third of the image high, comes in from the left and leaves on the right."""
+    """A bright square, a third of the image high, comes in from the left and leaves on the
+    right."""
     height, width, _ = photo.shape
     side, rng = height // 3, np.random.default_rng(seed)
     top = height // 3
@@ -124,7 +130,8 @@ def measure(
 def cut_differences(
     photos: Sequence[np.ndarray], video: Video, moving: Video
 ) -> dict[str, list[float]]:
-    """What `SceneCuts` goes by: mean differences of reduced frames between photos, and within videos without a cut."""
+    """What `SceneCuts` goes by: mean differences of reduced frames between photos, and within
+    videos without a cut."""
 
     def differences(sequence: Sequence[np.ndarray]) -> list[float]:
         reduced = [frames._reduced(frame) for frame in sequence]

@@ -25,15 +25,18 @@ class Macs:
 def step_flops(macs: Macs, batch: int, identity: bool = True) -> int:
     """Operations (a multiply-accumulate is two) in the convolutions of one CycleGAN step.
 
-    Going back through a convolution costs as much as going forward once for its weights and once for its input.
-    The input's gradient of a first convolution is wanted only where the image was itself generated.
+    Going back through a convolution costs as much as going forward once for its weights and once
+    for its input. The input's gradient of a first convolution is wanted only where the image was
+    itself generated.
     """
     once, first = macs.generator, macs.generator_first
-    # Forward, weights and input of the two cycle halves, whose images are generated: G(F(y)) and F(G(x)).
+    # Forward, weights and input of the two cycle halves, whose images are generated: G(F(y)) and
+    # F(G(x)).
     generators = 2 * 3 * once
     # G(x) and F(y), and for the identity terms G(y) and F(x): images from the data.
     generators += (4 if identity else 2) * (3 * once - first)
-    # The judges in the generators' step: forward and back to the fake, without gradients of their weights.
+    # The judges in the generators' step: forward and back to the fake, without gradients of their
+    # weights.
     judging = 2 * 2 * macs.discriminator
     # The judges' own step: each sees a real image and a fake one, which here is data too.
     judges = 4 * (3 * macs.discriminator - macs.discriminator_first)

@@ -1,10 +1,13 @@
-"""`cyclegan_tf.train` with one idea from the literature laid over it: what the ablation tries and the package lacks.
+"""`cyclegan_tf.train` with one idea from the literature laid over it: what the ablation tries and
+the package lacks.
 
     python benchmarks/ideas.py augment --config modern --run_dir runs/tried --training.max_steps 600
-    python benchmarks/ablation.py --set demo --seeds 0 --lanes 2 --only modern idea_augment idea_two_rates
+    python benchmarks/ablation.py --set demo --seeds 0 --lanes 2 --only modern idea_augment
+    idea_two_rates
 
-An idea becomes an option of the package only when it wins; until then it lives here, a few lines each. Ideas that
-are options already (batch size, rate, its course, n_layers of the judges, averaging) are plain lines of the ablation.
+An idea becomes an option of the package only when it wins; until then it lives here, a few lines
+each. Ideas that are options already (batch size, rate, its course, n_layers of the judges,
+averaging) are plain lines of the ablation.
 """
 
 from __future__ import annotations
@@ -56,7 +59,8 @@ def _judges_called(call: Callable[..., tf.Tensor]) -> None:
 
 
 def augment() -> None:
-    """The judges see everything under random color, shift and a hole (Zhao et al. 2020, "DiffAugment")."""
+    """The judges see everything under random color, shift and a hole (Zhao et al. 2020,
+    "DiffAugment")."""
 
     def call(judge: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
         return judge(augmented(images) if training else images, training=training)
@@ -65,7 +69,8 @@ def augment() -> None:
 
 
 def augmented(images: tf.Tensor) -> tf.Tensor:
-    """Each image by itself: brightness, saturation, contrast, a shift of an eighth at most, a hole of half a side.
+    """Each image by itself: brightness, saturation, contrast, a shift of an eighth at most, a hole
+    of half a side.
 
     Args:
       images: float (N, H, W, C) in [-1, 1].
@@ -93,7 +98,8 @@ def augmented(images: tf.Tensor) -> tf.Tensor:
 
 
 def _moved_and_cut(count: int | tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Along one axis: matrices (N, side, side) that shift and fill with 0, and masks (N, side), 1 where the hole is."""
+    """Along one axis: matrices (N, side, side) that shift and fill with 0, and masks (N, side), 1
+    where the hole is."""
     place = tf.range(side)
     shift = tf.random.uniform((count, 1), -(side // 8), side // 8 + 1, tf.int32)
     matrices = tf.one_hot(place[tf.newaxis] + shift, side)  # of places outside a row of zeros
@@ -137,7 +143,8 @@ def r1() -> None:
 
 
 def spectral() -> None:
-    """The judges' kernels are divided by their largest singular value (Miyato et al. 2018, eq. 8)."""
+    """The judges' kernels are divided by their largest singular value (Miyato et al. 2018, eq.
+    8)."""
     directions: dict[str, tf.Variable] = {}
 
     def call(judge: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
@@ -179,7 +186,8 @@ def _divided(kernel: tf.Tensor, direction: tf.Variable, training: bool) -> tf.Te
 
 
 def two_scales() -> None:
-    """Each judge also sees the image at half its size, by the same weights (after Wang et al. 2018, sec. 3.2)."""
+    """Each judge also sees the image at half its size, by the same weights (after Wang et al. 2018,
+    sec. 3.2)."""
 
     def call(judge: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
         maps = [
@@ -207,7 +215,8 @@ def _following(course: Callable[[float], float]) -> tf.Variable:
 
 
 def cycle_decay() -> None:
-    """The cycles' weight falls in a straight line to a fifth (Wang and Lin 2018, "CycleGAN with better cycles")."""
+    """The cycles' weight falls in a straight line to a fifth (Wang and Lin 2018, "CycleGAN with
+    better cycles")."""
     factor = _following(lambda done: 1.0 - (1.0 - MIN_CYCLE) * done)
     weighted = CycleGAN._total_loss
 
@@ -224,7 +233,8 @@ def cycle_decay() -> None:
 
 
 def feature_cycle() -> None:
-    """Cycles are compared by what the judge sees in them, in the end to nine tenths (Wang and Lin 2018)."""
+    """Cycles are compared by what the judge sees in them, in the end to nine tenths (Wang and Lin
+    2018)."""
     share = _following(lambda done: MAX_FEATURES * done)
     plain, l1 = CycleGAN._generator_terms, losses.l1
 
@@ -255,7 +265,8 @@ def before_the_verdict(judge: keras.Model) -> keras.Model:
 
 
 IDEAS = {
-    idea.__name__: idea for idea in (augment, two_rates, r1, spectral, two_scales, cycle_decay, feature_cycle)
+    idea.__name__: idea for idea in (augment, two_rates, r1, spectral, two_scales, cycle_decay,
+    feature_cycle)
 }  # fmt: skip
 
 

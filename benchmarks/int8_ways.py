@@ -1,9 +1,10 @@
-"""Ways to bring one trained generator to 8 bits: how far each is from the training model, and how fast in LiteRT.
+"""Ways to bring one trained generator to 8 bits: how far each is from the training model, and how
+fast in LiteRT.
 
     python benchmarks/int8_ways.py RUN [--direction xy] [--out runs/bench]
 
-Images and their number are those of the export: calibration on the run's training images, comparison on its test
-split, two threads. The way that `cyclegan_tf.export` takes is marked.
+Images and their number are those of the export: calibration on the run's training images,
+comparison on its test split, two threads. The way that `cyclegan_tf.export` takes is marked.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def main() -> int:
     converter, rows = Ways(trained.network, size, lambda: calibration), []
     arguments.out.mkdir(parents=True, exist_ok=True)
     print(
-        "| way | PSNR dB (worst image) | SSIM | ms | MB | in XNNPACK | s to convert |\n|---|---|---|---|---|---|---|"
+        "| way | PSNR dB (worst image) | SSIM | ms | MB | in XNNPACK | s to convert "
+        "|\n|---|---|---|---|---|---|---|"
     )
     for name in (*WAYS, DYNAMIC):
         start = time.perf_counter()
@@ -113,8 +115,9 @@ def main() -> int:
             continue
         rows.append(row.as_dict())
         print(
-            f"| {name} | {row.psnr_db:.1f} ({row.worst_psnr_db:.1f}) | {row.ssim:.3f} | {row.latency_ms:.0f} | "
-            f"{row.size_bytes / 1e6:.1f} | {row.delegated:.0%} | {seconds:.0f} |",
+            f"| {name} | {row.psnr_db:.1f} ({row.worst_psnr_db:.1f}) | {row.ssim:.3f} | "
+            f"{row.latency_ms:.0f} | {row.size_bytes / 1e6:.1f} | {row.delegated:.0%} | "
+            f"{seconds:.0f} |",
             flush=True,
         )
     path.unlink(missing_ok=True)

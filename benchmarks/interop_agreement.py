@@ -1,9 +1,11 @@
-"""How near converted networks are to PyTorch's own: full width, random weights, by way of files and the command.
+"""How near converted networks are to PyTorch's own: full width, random weights, by way of files and
+the command.
 
     python benchmarks/interop_agreement.py --out runs/interop
 
-Each network is made by PyTorch (tests/official_torch.py, named as in the authors' code), saved as they save, converted
-by `python -m cyclegan_tf.convert`, and both are shown the same image, which is not square. The table is Markdown.
+Each network is made by PyTorch (tests/official_torch.py, named as in the authors' code), saved as
+they save, converted by `python -m cyclegan_tf.convert`, and both are shown the same image, which is
+not square. The table is Markdown.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ SIZE = (128, 192)
 
 
 def networks(filters: int) -> dict[str, Any]:
-    """Name -> a PyTorch network with random weights, in the mode that the authors' test.py runs it in."""
+    """Name -> a PyTorch network with random weights, in the mode that the authors' test.py runs it
+    in."""
     sys.path.insert(0, str(ROOT / "tests"))
     import official_torch as official
 
@@ -67,7 +70,8 @@ def networks(filters: int) -> dict[str, Any]:
 
 
 def _measure_statistics(network: Any) -> None:
-    """Gives batch normalization the running statistics of noise, as training would; made-up ones let values grow."""
+    """Gives batch normalization the running statistics of noise, as training would; made-up ones
+    let values grow."""
     import torch
 
     network.train()
@@ -128,14 +132,16 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     given.out.mkdir(parents=True, exist_ok=True)
     print(
-        "| network | largest difference | largest output | deviation of outputs |\n|---|---|---|---|"
+        "| network | largest difference | largest output | deviation of outputs "
+        "|\n|---|---|---|---|"
     )
     for name, network in networks(given.filters).items():
         if given.only not in name:
             continue
         found = compared(name, network, given.out)
         print(
-            f"| {name} | {found['difference']:.1e} | {found['largest']:.3g} | {found['deviation']:.2g} |",
+            f"| {name} | {found['difference']:.1e} | {found['largest']:.3g} | "
+            f"{found['deviation']:.2g} |",
             flush=True,
         )
     return 0

@@ -149,11 +149,13 @@ CASES = {
     "translation-256": _translation(256, 4, 180, (*_OURS, *_EAGER)),
     "translation-512": _translation(512, 2, 120, (*_OURS, *_EAGER)),
     "folder": Case(
-        "translated_folder", "translation of a folder of JPEGs, 256 px, in a warm process", 256, 1, 1, 1, 3, 90,
+        "translated_folder", "translation of a folder of JPEGs, 256 px, in a warm process", 256, 1,
+        1, 1, 3, 90,
         (REFERENCE, DEFAULT, "torch-bfloat16-nchw"), "image",
     ),
     "pipeline-files": _pipeline("off", "input pipeline from JPEG files"),
-    "pipeline-cache": _pipeline("memory", "input pipeline from the cache (the torch loader has none)"),
+    "pipeline-cache": _pipeline("memory", "input pipeline from the cache (the torch loader has "
+                                          "none)"),
 }  # fmt: skip
 
 
@@ -195,7 +197,8 @@ def jobs_of(
 
 
 def folder_command(job: Job) -> list[str]:
-    """What comes after `python` to translate job.folder, with weights that the job's worker left in job.target."""
+    """What comes after `python` to translate job.folder, with weights that the job's worker left in
+    job.target."""
     if job.framework == "torch":
         return [str(Path(__file__).parent / "peers" / "torch_cyclegan.py"), job.to_json()]
     weights = str(Path(job.target) / "generator.keras")

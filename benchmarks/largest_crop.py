@@ -2,10 +2,11 @@
 
     python benchmarks/largest_crop.py --budgets_gib 8 16 --filters 64 --blocks 9 --steps 1
 
-Every measurement is the training command itself, in a process of its own on made images of the crop's size, ended
-after so many steps, or as soon as it holds more than the largest budget; what counts is the most memory that process
-ever held. Memory grows with the crop's area, which says where to look; the
-answer is a crop that was trained and fits, beside the next one, which was trained and does not.
+Every measurement is the training command itself, in a process of its own on made images of the
+crop's size, ended after so many steps, or as soon as it holds more than the largest budget; what
+counts is the most memory that process ever held. Memory grows with the crop's area, which says
+where to look; the answer is a crop that was trained and fits, beside the next one, which was
+trained and does not.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ GIB = 2**30
 
 
 def predict(measured: dict[int, float], budget: float) -> float:
-    """The crop whose memory is the budget, by the line in the crop's area through the two nearest measurements.
+    """The crop whose memory is the budget, by the line in the crop's area through the two nearest
+    measurements.
 
     Args:
-      measured: bytes by crop in pixels, growing, at least one of them finite; one alone tells bytes per pixel.
+      measured: bytes by crop in pixels, growing, at least one of them finite; one alone tells bytes
+        per pixel.
       budget: bytes.
     """
     finite = {crop: held for crop, held in measured.items() if math.isfinite(held)}
@@ -83,7 +86,8 @@ def search(
 
 
 def measure_crop(options: argparse.Namespace, crop: int, recompute: bool, folder: Path) -> float:
-    """Bytes that the training command held at most; infinite where that was more than every budget."""
+    """Bytes that the training command held at most; infinite where that was more than every
+    budget."""
     source, run = folder / f"images{crop}", folder / f"run{crop}_{recompute}"
     if not source.exists():
         scaling.write_images(source, crop, 1)
@@ -116,7 +120,8 @@ def table(
 ) -> str:
     """Markdown: one row for each budget."""
     lines = [
-        "| memory | largest crop | held | the next | largest crop with recompute | held | the next |",
+        "| memory | largest crop | held | the next | largest crop with recompute | held | the "
+        "next |",
         "|---" * 7 + "|",
     ]
     for budget in answers[True]:

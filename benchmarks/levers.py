@@ -1,10 +1,12 @@
-"""What each lever of our training step gives: the step as it is, and with one lever at a time taken away.
+"""What each lever of our training step gives: the step as it is, and with one lever at a time taken
+away.
 
-    python benchmarks/levers.py [--out runs/bench] [--size_px 128] [--precision bfloat16] [--rounds 5] [--only NAME,...]
+    python benchmarks/levers.py [--out runs/bench] [--size_px 128] [--precision bfloat16] [--rounds
+    5] [--only NAME,...]
 
-One process; each variant takes turns with the step as it is, round after round, on the same made-up batch, and is
-then dropped, so that neither a busy minute of the machine nor memory decides. A variant is made by putting the plain
-way back for as long as its graph is traced.
+One process; each variant takes turns with the step as it is, round after round, on the same made-up
+batch, and is then dropped, so that neither a busy minute of the machine nor memory decides. A
+variant is made by putting the plain way back for as long as its graph is traced.
 """
 
 from __future__ import annotations
@@ -107,7 +109,8 @@ ADDED = ("recompute", "several steps per call", "XLA")
 
 
 def build(name: str, job: Job) -> tuple[LayerCall, float]:
-    """A step of the variant, traced and run once, and the seconds that took; the step returns a loss."""
+    """A step of the variant, traced and run once, and the seconds that took; the step returns a
+    loss."""
     start = time.perf_counter()
     with TAKEN_AWAY.get(name, contextlib.nullcontext)():
         gan = ours.build(job)
@@ -136,7 +139,8 @@ def build(name: str, job: Job) -> tuple[LayerCall, float]:
 
 
 def measure(job: Job, names: list[str], rounds: int) -> Iterator[dict]:
-    """One row per variant: seconds per step with and without, their ratio round by round, seconds to the first step."""
+    """One row per variant: seconds per step with and without, their ratio round by round, seconds
+    to the first step."""
     as_it_is, _ = build("nothing", job)
     as_it_is()
     for name in names:
@@ -176,7 +180,8 @@ HEAD += "\n|---|---|---|---|---|"
 
 
 def line(row: dict) -> str:
-    """A row of the Markdown table; a ratio above 1 is what the lever gives, or what the addition costs."""
+    """A row of the Markdown table; a ratio above 1 is what the lever gives, or what the addition
+    costs."""
     name = ("with " if row["variant"] in ADDED else "without ") + row["variant"]
     if "error" in row:
         return f"| {name} | does not run: {row['error']} | | | |"

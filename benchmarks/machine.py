@@ -15,7 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
-# Linux counts a process's pages per core and adds them up now and then: two looks at one maximum differ by less.
+# Linux counts a process's pages per core and adds them up now and then: two looks at one maximum
+# differ by less.
 COUNTERS_BYTES = 2**26
 PACKAGES = ("cyclegan-tf", "tensorflow", "keras", "torch", "numpy", "pillow")
 
@@ -51,7 +52,8 @@ def memory_bytes(field: str) -> int:
 
 
 def most_held_bytes(pid: int | str = "self") -> int:
-    """The most that a process has held since its exec, without its children; 0 when it is just ending, or not Linux."""
+    """The most that a process has held since its exec, without its children; 0 when it is just
+    ending, or not Linux."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -61,7 +63,8 @@ def most_held_bytes(pid: int | str = "self") -> int:
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended: its exit status (negative: the signal), and what it took and printed."""
+    """A command that has ended: its exit status (negative: the signal), and what it took and
+    printed."""
 
     status: int
     seconds: float
@@ -77,10 +80,11 @@ def run_measured(words: list[str]) -> Ran:
 def run_watched(
     words: list[str], enough: Callable[[int, str], bool], every_seconds: float = 0.1
 ) -> Ran:
-    """`run_measured` of a command that is killed once its most memory so far and what it printed are enough.
+    """`run_measured` of a command that is killed once its most memory so far and what it printed
+    are enough.
 
-    The kernel's maximum outlives exec, so it may be that of the calling process; where it is not well above that, the
-    command's own is taken as it was seen last.
+    The kernel's maximum outlives exec, so it may be that of the calling process; where it is not
+    well above that, the command's own is taken as it was seen last.
     """
     start, seen = time.perf_counter(), 0
     with tempfile.TemporaryFile("w+") as printed:

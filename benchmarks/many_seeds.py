@@ -1,17 +1,19 @@
-"""How far trainings differ by their seed alone: the PyTorch reference with many seeds, on a GPU, in steps.
+"""How far trainings differ by their seed alone: the PyTorch reference with many seeds, on a GPU, in
+steps.
 
     python benchmarks/many_seeds.py tests facades tests.npz
-    PYTHONPATH=. python benchmarks/many_seeds.py train facades tests.npz OUT --steps 560 275 --seeds 16
-    python benchmarks/many_seeds.py table OUT/results.jsonl --chart OUT/seeds.png
+    PYTHONPATH=. python benchmarks/many_seeds.py train facades tests.npz OUT --steps 560 275 --seeds
+    16 python benchmarks/many_seeds.py table OUT/results.jsonl --chart OUT/seeds.png
 
-The race for quality per minute has a handful of seeds per contender. This asks what a handful can tell: the same
-networks, losses and course of the rate, a number of steps in place of minutes, all seeds of a precision at once; with
---upsampling resize, too, whether resize-convolution alone is any better, which `generator.upsampling: auto` rests on.
-Scores are those of the race (`split_scores`), but for the labels', on the whole test split, of the raw and the
-averaged generators, after parts of the steps. "tests" needs TensorFlow and writes the test images as the race reads
-them. "train" needs PyTorch, NumPy, Pillow and jsonargparse alone (PYTHONPATH=. is for where the package is not
-installed) and adds lines to OUT/results.jsonl as they come; it runs without a GPU, too, and takes as long as one would
-expect.
+The race for quality per minute has a handful of seeds per contender. This asks what a handful can
+tell: the same networks, losses and course of the rate, a number of steps in place of minutes, all
+seeds of a precision at once; with --upsampling resize, too, whether resize-convolution alone is any
+better, which `generator.upsampling: auto` rests on. Scores are those of the race (`split_scores`),
+but for the labels', on the whole test split, of the raw and the averaged generators, after parts of
+the steps. "tests" needs TensorFlow and writes the test images as the race reads them. "train" needs
+PyTorch, NumPy, Pillow and jsonargparse alone (PYTHONPATH=. is for where the package is not
+installed) and adds lines to OUT/results.jsonl as they come; it runs without a GPU, too, and takes
+as long as one would expect.
 """
 
 from __future__ import annotations
@@ -82,7 +84,8 @@ def write_tests(given: argparse.Namespace) -> None:
 
 
 def scores(real: np.ndarray, fake: np.ndarray, pairs: np.ndarray) -> dict[str, float]:
-    """The race's scores; float32 (N, H, W, 3) each, and which of `real` is the truth for which of `fake`: (K, 2)."""
+    """The race's scores; float32 (N, H, W, 3) each, and which of `real` is the truth for which of
+    `fake`: (K, 2)."""
     return {
         "psnr": float(np.mean([of_images.psnr(fake[made], real[truth]) for truth, made in pairs])),
         "swd": swd.mean_swd(swd.sliced_wasserstein(real, fake)),
@@ -92,7 +95,8 @@ def scores(real: np.ndarray, fake: np.ndarray, pairs: np.ndarray) -> dict[str, f
 
 
 def train(given: argparse.Namespace) -> None:
-    """All that was asked for; stops between two precisions or numbers of steps where the minutes are over.
+    """All that was asked for; stops between two precisions or numbers of steps where the minutes
+    are over.
 
     Raises:
       UserError: the test images are of another size.
@@ -141,7 +145,8 @@ def train(given: argparse.Namespace) -> None:
 def _trained(
     wave: Wave, given: argparse.Namespace, images: object, tests: dict[str, np.ndarray], device: str
 ) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
-    """Trains all seeds side by side; at each mark gives what every one of them makes of the test images."""
+    """Trains all seeds side by side; at each mark gives what every one of them makes of the test
+    images."""
     from peers import torch_seeds
 
     def job(seed: int) -> Job:

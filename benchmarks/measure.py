@@ -125,8 +125,9 @@ class Row:
 class Measurement:
     """One case: workers are started one after another, then asked in turn, round after round.
 
-    As many workers as fit into memory make a group; when the next one does not fit, the group is measured and makes
-    room. The reference stays for every group where it can, so that all are measured beside it.
+    As many workers as fit into memory make a group; when the next one does not fit, the group is
+    measured and makes room. The reference stays for every group where it can, so that all are
+    measured beside it.
 
     Args:
       case: turns, warm-up and budget.
@@ -191,7 +192,8 @@ class Measurement:
                 answer = worker.ask()
             row.peak_rss_bytes = answer["peak_rss_bytes"]
             self.say(
-                f"  {job.name}: ready after {row.first_s:.0f} s, {row.peak_rss_bytes / 2**30:.1f} GiB"
+                f"  {job.name}: ready after {row.first_s:.0f} s, {row.peak_rss_bytes / 2**30:.1f} "
+                f"GiB"
             )
         except WorkerError as error:
             self._drop(worker, str(error))

@@ -1,10 +1,13 @@
-"""The .tflite files in LiteRT on this CPU: ways of writing the same network, and every architecture.
+"""The .tflite files in LiteRT on this CPU: ways of writing the same network, and every
+architecture.
 
     python benchmarks/phone.py [--out runs/bench] [--size_px 256] [--rounds 11]
 
-Two threads, one process; contenders take turns, round after round. First the paper's generator in float32, written
-with each of the operations that were tried, beside TensorFlow and eager PyTorch. Then each architecture: parameters,
-multiply-accumulates, file sizes, latency of the variants. Weights are random: latency does not depend on them.
+Two threads, one process; contenders take turns, round after round. First the paper's generator in
+float32, written
+with each of the operations that were tried, beside TensorFlow and eager PyTorch. Then each
+architecture: parameters, multiply-accumulates, file sizes, latency of the variants. Weights are
+  random: latency does not depend on them.
 """
 
 from __future__ import annotations

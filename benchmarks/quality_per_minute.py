@@ -1,17 +1,22 @@
-"""Quality per minute: the PyTorch reference and ours on the same images, each for the same minutes, scores over time.
+"""Quality per minute: the PyTorch reference and ours on the same images, each for the same minutes,
+scores over time.
 
     python benchmarks/quality_per_minute.py facades --out runs/race --minutes 20 --seeds 11 12
-    python benchmarks/quality_per_minute.py color --out runs/race --minutes 8 --filters 32 --config modern --torch
-    python benchmarks/quality_per_minute.py demo --out runs/race --minutes 8 --filters 32 --config modern --torch
+    python benchmarks/quality_per_minute.py color --out runs/race --minutes 8 --filters 32 --config
+    modern --torch python benchmarks/quality_per_minute.py demo --out runs/race --minutes 8
+    --filters 32 --config modern --torch
 
-The contenders are trained one after another, in processes of their own, and change places from seed to seed. All read
-the same folder at the same sizes, with the same widths, weights of losses and course of the rate. A contender's minutes
-are wall time from the start of its process: imports, compiling and reading count, writing generators at the marks does
-not. Afterwards every kept generator is scored on the whole test split in float32. To race on two sets of images at
-once, start the program twice, each on its own cores: taskset -c 0 python ... & taskset -c 1 python ...
+The contenders are trained one after another, in processes of their own, and change places from seed
+to seed. All read the same folder at the same sizes, with the same widths, weights of losses and
+course of the rate. A contender's minutes
+are wall time from the start of its process: imports, compiling and reading count, writing
+generators at the marks does not. Afterwards every kept generator is scored on the whole test split
+in float32. To race on two sets of images at
+once, start the program twice, each on its own cores: taskset -c 0 python ... & taskset -c 1 python
+  ...
 
-OUT/results.jsonl holds a line per contender, seed, mark and direction; OUT/quality.png the curves. Started again, the
-program goes on with what is missing. Nothing else should run beside it.
+OUT/results.jsonl holds a line per contender, seed, mark and direction; OUT/quality.png the curves.
+Started again, the program goes on with what is missing. Nothing else should run beside it.
 """
 
 from __future__ import annotations
@@ -47,7 +52,8 @@ DEMO = "demo"
 
 
 def contenders(given: argparse.Namespace) -> dict[str, dict]:
-    """Name -> the fields that make a contender: PyTorch's, ours with the paper's recipe, ours with --config.
+    """Name -> the fields that make a contender: PyTorch's, ours with the paper's recipe, ours with
+    --config.
 
     Raises:
       UserError: an unknown name.
@@ -85,16 +91,20 @@ def planned(given: argparse.Namespace) -> list[Entry]:
             folder = f"{name}-{seed}".replace(", ", "-")
             entries.append(
                 Entry(
-                    contender=name, seed=seed, data=DEMO if given.data == Path(DEMO) else str(given.data.resolve()),
-                    target=str((given.out / folder).resolve()), minutes=given.minutes, every_minutes=given.every,
-                    size_px=given.size, load_px=given.load_size, filters=given.filters, blocks=given.blocks,
+                    contender=name, seed=seed,
+                    data=DEMO if given.data == Path(DEMO) else str(given.data.resolve()),
+                    target=str((given.out / folder).resolve()), minutes=given.minutes,
+                    every_minutes=given.every,
+                    size_px=given.size, load_px=given.load_size, filters=given.filters,
+                    blocks=given.blocks,
                     **named[name],
                 )
             )  # fmt: skip
     for minute in given.score_at or ():
         if not _among(minute, entries[0].marks):
             raise UserError(
-                f"--score_at {minute:g} is no mark; generators are kept every {given.every:g} minutes."
+                f"--score_at {minute:g} is no mark; generators are kept every {given.every:g} "
+                f"minutes."
             )
     return entries
 
@@ -140,7 +150,8 @@ def score(
     palette: Path | None,
     minutes: Sequence[float] | None = None,
 ) -> list[dict]:
-    """Scores what the file does not know yet, every kept generator or those of some minutes; returns all lines."""
+    """Scores what the file does not know yet, every kept generator or those of some minutes;
+    returns all lines."""
     with cli.suppress_startup_logs():
         import split_scores
         from peers import ours_training, torch_training
@@ -184,7 +195,8 @@ def _among(minute: float, minutes: Sequence[float]) -> bool:
 
 
 def _ours(entry: Entry, minute: float) -> dict[str, dict]:
-    """Translators by direction, of the raw weights and, where they are kept, of the averaged ones."""
+    """Translators by direction, of the raw weights and, where they are kept, of the averaged
+    ones."""
     import split_scores
     from peers.ours_training import AVERAGED
 

@@ -1,4 +1,5 @@
-"""One training of the race for quality per minute: what its process is told, its clock, and what it leaves behind."""
+"""One training of the race for quality per minute: what its process is told, its clock, and what it
+leaves behind."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Entry:
       load_px: side that images are brought to before it.
       filters: width of the first layer of all networks.
       blocks: residual blocks of the generators.
-      ema: of ours, half-life in images of moving averages kept beside the weights; None for none, and for PyTorch's.
+      ema: of ours, half-life in images of moving averages kept beside the weights; None for none,
+        and for PyTorch's.
     """
 
     contender: str
@@ -65,7 +67,8 @@ class Entry:
         """The same for the parts of the benchmark of speed."""
         return Job(
             "", self.framework, self.precision, self.layout,
-            size_px=self.size_px, filters=self.filters, blocks=self.blocks, seed=self.seed, folder=self.data,
+            size_px=self.size_px, filters=self.filters, blocks=self.blocks, seed=self.seed,
+            folder=self.data,
         )  # fmt: skip
 
     def to_json(self) -> str:
@@ -121,12 +124,14 @@ class Clock:
         return min(1.0, self.seconds / (60 * self.entry.minutes))
 
     def after_step(self, step: int) -> float:
-        """Keeps the generators where a mark has been reached; returns the seconds that took, which do not count."""
+        """Keeps the generators where a mark has been reached; returns the seconds that took, which
+        do not count."""
         # Where one step passes two marks, the weights are those of both.
         return self._keep([mark for mark in self._waiting if self.seconds >= 60 * mark], step)
 
     def finish(self, step: int) -> None:
-        """Keeps the generators for what is left, after a trainer that ended by its own clock, a moment earlier."""
+        """Keeps the generators for what is left, after a trainer that ended by its own clock, a
+        moment earlier."""
         self._keep(self._waiting, step)
 
     def _keep(self, due: list[float], step: int) -> float:

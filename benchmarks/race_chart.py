@@ -26,7 +26,8 @@ STAND_INS = {"unchanged input": ":", "constant": "-."}
 def curves(
     lines: Sequence[dict], direction: str, score: str
 ) -> dict[str, list[tuple[float, list[float]]]]:
-    """Contender -> (minute, one value per seed), minutes ascending; contenders in the order of the lines."""
+    """Contender -> (minute, one value per seed), minutes ascending; contenders in the order of the
+    lines."""
     found: dict[str, dict[float, list[float]]] = {}
     for line in lines:
         value = line[direction].get(score)
@@ -36,7 +37,8 @@ def curves(
 
 
 def panels(lines: Sequence[dict], score: str | None) -> list[tuple[str, str]]:
-    """Direction and score of each panel: the chosen score and both distances, both ways where they were measured."""
+    """Direction and score of each panel: the chosen score and both distances, both ways where they
+    were measured."""
     known = {name for line in lines if "minute" in line for name in line["xy"]}
     first = score or ("pixel_accuracy" if "pixel_accuracy" in known else "psnr")
     # label maps are scored one way only; the other way has its PSNR
@@ -45,7 +47,8 @@ def panels(lines: Sequence[dict], score: str | None) -> list[tuple[str, str]]:
 
 
 def draw(lines: Sequence[dict], path: Path, score: str | None = None) -> None:
-    """Writes a PNG: a row for each direction, a panel for each score, a line with its range for each contender."""
+    """Writes a PNG: a row for each direction, a panel for each score, a line with its range for
+    each contender."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -109,14 +112,16 @@ def _colors(names: Sequence[str]) -> dict[str, str]:
 
 
 def table(lines: Sequence[dict], score: str | None = None) -> str:
-    """Markdown: minutes down, contenders across, mean (least to most) over seeds; one table for each panel."""
+    """Markdown: minutes down, contenders across, mean (least to most) over seeds; one table for
+    each panel."""
     parts = []
     for direction, name in panels(lines, score):
         found = curves(lines, direction, name)
         minutes = sorted({minute for points in found.values() for minute, _ in points})
         head = f"| min | {' | '.join(found)} |\n|{'---|' * (len(found) + 1)}\n"
         rows = [
-            f"| {minute:g} | {' | '.join(_cell(dict(points).get(minute)) for points in found.values())} |\n"
+            f"| {minute:g} | "
+            f"{' | '.join(_cell(dict(points).get(minute)) for points in found.values())} |\n"
             for minute in minutes
         ]
         parts.append(f"{WAYS[direction]}: {TITLES.get(name, name)}\n\n{head}{''.join(rows)}\n")

@@ -1,4 +1,5 @@
-"""How fast this machine multiplies matrices, as a convolution of the networks does it and as a plain product.
+"""How fast this machine multiplies matrices, as a convolution of the networks does it and as a
+plain product.
 
 The best rate of both frameworks is the matrix rate: the speed a perfect step would have.
 """
@@ -18,7 +19,8 @@ MIN_SECONDS = 0.02  # of one timing, so that the clock and the call weigh nothin
 
 
 def measure(job: Job) -> dict[str, dict[str, float]]:
-    """Operation -> dtype -> GFLOP/s, of the job's framework; `job.filters` * 4 is the width of the convolutions."""
+    """Operation -> dtype -> GFLOP/s, of the job's framework; `job.filters` * 4 is the width of the
+    convolutions."""
     operations = _torch_operations if job.framework == "torch" else _tensorflow_operations
     rates: dict[str, dict[str, float]] = {}
     for dtype in ("float32", "bfloat16"):

@@ -22,7 +22,8 @@ def row_of(results: Results, case: str, contender: str) -> Row | None:
 
 
 def fastest(results: Results, case: str, *precision_of_torch: str) -> Row | None:
-    """The fastest eager PyTorch row of a precision: whichever layout a person would find to be best."""
+    """The fastest eager PyTorch row of a precision: whichever layout a person would find to be
+    best."""
     names = (
         f"torch-{precision}-{layout}"
         for precision in precision_of_torch
@@ -33,7 +34,8 @@ def fastest(results: Results, case: str, *precision_of_torch: str) -> Row | None
 
 
 def faster(a: Row | None, b: Row | None) -> float | None:
-    """How many times faster a is than b; through the reference, which both alternated with, where it is there."""
+    """How many times faster a is than b; through the reference, which both alternated with, where
+    it is there."""
     if not a or not b:
         return None
     if "ratio" in a and "ratio" in b:
@@ -42,7 +44,8 @@ def faster(a: Row | None, b: Row | None) -> float | None:
 
 
 def over_floor(results: Results, case: str = STEP) -> dict | None:
-    """Step time of our default precision over operations / matrix rate; None where something was not measured."""
+    """Step time of our default precision over operations / matrix rate; None where something was
+    not measured."""
     row = row_of(results, case, results.get("default", ""))
     flops = results.get("flops", {}).get(case)
     precision = results.get("default", "").rpartition("-")[2]
@@ -59,7 +62,8 @@ def over_floor(results: Results, case: str = STEP) -> dict | None:
 
 
 def targets(results: Results) -> list[dict]:
-    """Each of the numbers to reach: what, wanted, reached (None: not measured), met, and against whom."""
+    """Each of the numbers to reach: what, wanted, reached (None: not measured), met, and against
+    whom."""
 
     def ours(case: str, contender: str = results.get("default", "")) -> Row | None:
         return row_of(results, case, contender)
@@ -95,8 +99,10 @@ def targets(results: Results) -> list[dict]:
     )
     translated = "translation-256"
     lines = [
-        at_least(f"{step}, against PyTorch float32, its default", 4.0, ours(STEP), row_of(results, STEP, REFERENCE)),
-        at_least(f"{step}, against PyTorch bfloat16, eager", 1.6, ours(STEP), fastest(results, STEP, "bfloat16")),
+        at_least(f"{step}, against PyTorch float32, its default", 4.0, ours(STEP), row_of(results,
+        STEP, REFERENCE)),
+        at_least(f"{step}, against PyTorch bfloat16, eager", 1.6, ours(STEP), fastest(results, STEP,
+        "bfloat16")),
         at_least(
             f"{step}, against PyTorch bfloat16, channels last, torch.compile", 1.25,
             ours(STEP), row_of(results, STEP, "torch-bfloat16-nhwc-compile"),
@@ -110,13 +116,17 @@ def targets(results: Results) -> list[dict]:
             ours(STEP, "ours-float32"), fastest(results, STEP, "float32"),
         ),
         at_most(f"{step}, over floor", 2.0, (over_floor(results) or {}).get("ratio")),
-        at_least(f"{one}, against PyTorch float32", 2.6, ours(translated), fastest(results, translated, "float32")),
-        at_least(f"{one}, against PyTorch bfloat16", 1.1, ours(translated), fastest(results, translated, "bfloat16")),
+        at_least(f"{one}, against PyTorch float32", 2.6, ours(translated), fastest(results,
+        translated, "float32")),
+        at_least(f"{one}, against PyTorch bfloat16", 1.1, ours(translated), fastest(results,
+        translated, "bfloat16")),
         at_least(
-            "input pipeline from cache", 10.0, ours("pipeline-cache"), row_of(results, "pipeline-cache", REFERENCE)
+            "input pipeline from cache", 10.0, ours("pipeline-cache"), row_of(results,
+            "pipeline-cache", REFERENCE)
         ),
         at_least(
-            "input pipeline from cold JPEG", 1.5, ours("pipeline-files"), row_of(results, "pipeline-files", REFERENCE)
+            "input pipeline from cold JPEG", 1.5, ours("pipeline-files"), row_of(results,
+            "pipeline-files", REFERENCE)
         ),
     ]  # fmt: skip
     for name, case in results.get("cases", {}).items():
@@ -138,14 +148,15 @@ def markdown(results: Results) -> str:
         if len(case["groups"]) > 1:
             together = "; ".join(", ".join(group) for group in case["groups"])
             blocks.append(
-                f"Memory held these groups side by side, and only within one do contenders alternate: {together}."
+                f"Memory held these groups side by side, and only within one do contenders "
+                f"alternate: {together}."
             )
     blocks += ["### Numbers to reach", _targets_table(targets(results))]
     found = over_floor(results)
     if found:
         blocks.append(
-            f"Step over floor: {found['step_s']:.3f} s / {found['floor_s']:.3f} s = {found['ratio']:.2f} "
-            f"({found['precision']}, 128 px, batch 1)."
+            f"Step over floor: {found['step_s']:.3f} s / {found['floor_s']:.3f} s = "
+            f"{found['ratio']:.2f} ({found['precision']}, 128 px, batch 1)."
         )
     return "\n\n".join(blocks) + "\n"
 
@@ -162,7 +173,8 @@ def _heading(results: Results) -> str:
     ]
     if results.get("quick"):
         lines.append(
-            "**Tiny networks (--quick): this shows that the program works, not how fast anything is.**"
+            "**Tiny networks (--quick): this shows that the program works, not how fast anything "
+            "is.**"
         )
     if results.get("interrupted"):
         lines.append(f"**Not complete: {results['interrupted']}.**")
@@ -222,7 +234,8 @@ def _case_table(case: dict, default: str) -> str:
 def _targets_table(lines: list[dict]) -> str:
     words = {True: "reached", False: "not reached", None: "not measured"}
     rows = [
-        [line["what"], line["wanted"], "" if line["reached"] is None else f"{line['reached']:.2f}", words[line["met"]],
+        [line["what"], line["wanted"], "" if line["reached"] is None else f"{line['reached']:.2f}",
+        words[line["met"]],
          line["against"] or ""]
         for line in lines
     ]  # fmt: skip

@@ -1,10 +1,13 @@
-"""How training gains by more machines: two processes on this one measured, larger clusters estimated from that.
+"""How training gains by more machines: two processes on this one measured, larger clusters
+estimated from that.
 
     python benchmarks/scaling.py --crop 128 --filters 64 --blocks 9 --batch 1 --steps 20
 
-One process alone on one core, then two processes on one core each, with the same images per process: weak scaling.
-Every process is the training command itself. Bytes are counted from the variables and from the pool's images, and
-beside that read from the loopback interface. Quiet machines only: any other load lands in the efficiency.
+One process alone on one core, then two processes on one core each, with the same images per
+process: weak scaling. Every process is the training command itself. Bytes are counted from the
+  variables and from the pool's images, and
+beside that read from the loopback interface. Quiet machines only: any other load lands in the
+  efficiency.
 """
 
 from __future__ import annotations
@@ -60,8 +63,8 @@ def estimate(
       facts: of `measure`.
       replicas: one for each machine.
       bytes_per_second: of the link between machines.
-      latency_seconds: of one message; a ring of R passes 2 (R - 1) of them, for the reductions and the gathering of
-        both networks' halves of a step, and for the agreement before it.
+      latency_seconds: of one message; a ring of R passes 2 (R - 1) of them, for the reductions and
+        the gathering of both networks' halves of a step, and for the agreement before it.
     """
     sent = step_bytes(
         facts["weights"], replicas, 2 * facts["batch"] * replicas, facts["image_bytes"]
@@ -88,10 +91,12 @@ def command(options: argparse.Namespace, source: Path, run: Path, batch: int) ->
     last = WARM_STEPS + options.steps
     return [
         sys.executable, "-m", "cyclegan_tf.train", f"--data.source={source}", f"--run_dir={run}",
-        f"--data.crop_size_px={options.crop}", f"--data.load_size_px={options.crop}", f"--data.batch_size={batch}",
+        f"--data.crop_size_px={options.crop}", f"--data.load_size_px={options.crop}",
+        f"--data.batch_size={batch}",
         f"--generator.filters={options.filters}", f"--generator.blocks={options.blocks}",
         f"--discriminator.filters={options.filters}", f"--training.precision={options.precision}",
-        f"--training.max_steps={last}", "--logging.log_every_steps=1", "--logging.score_every_epochs=0",
+        f"--training.max_steps={last}", "--logging.log_every_steps=1",
+        "--logging.score_every_epochs=0",
         "--logging.sample_every_steps=1000000", "--logging.test_every_epochs=1000000",
     ]  # fmt: skip
 
@@ -132,7 +137,8 @@ def seconds_per_step(run: Path) -> float:
 
 
 def count_weights(run: Path) -> int:
-    """Float32 numbers that both optimizers train: each has two moments of the size of its weight."""
+    """Float32 numbers that both optimizers train: each has two moments of the size of its
+    weight."""
     newest = max((run / "checkpoints").glob("*.npz"))
     with np.load(newest) as archive:
         return sum(archive[name].size for name in archive.files if name.endswith("_momentum"))
@@ -178,10 +184,12 @@ def report(facts: dict) -> str:
     counted = 2 * step_bytes(facts["weights"], 2, 4 * facts["batch"], facts["image_bytes"])
     lines = [
         f"- one process on one core: {facts['seconds_alone']:.3f} s per step; two processes: "
-        f"{facts['seconds_of_two']:.3f} s, an efficiency of {facts['seconds_alone'] / facts['seconds_of_two']:.0%}",
-        f"- {facts['weights'] / 1e6:.2f} million weights; counted {counted / 1e6:.1f} MB per step by both processes "
-        f"together, seen on the loopback interface {facts['loopback_bytes_per_step'] / 1e6:.1f} MB (with headers, the "
-        "chief's state at the start and whatever else used it)",
+        f"{facts['seconds_of_two']:.3f} s, an efficiency of "
+        f"{facts['seconds_alone'] / facts['seconds_of_two']:.0%}",
+        f"- {facts['weights'] / 1e6:.2f} million weights; counted {counted / 1e6:.1f} MB per step "
+        "by both processes together, seen on the loopback interface "
+        f"{facts['loopback_bytes_per_step'] / 1e6:.1f} MB (with headers, the chief's state at the "
+        "start and whatever else used it)",
         "",
         "| link | 2 | 8 | 64 |",
         "|---|---|---|---|",

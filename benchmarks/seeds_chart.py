@@ -1,4 +1,5 @@
-"""What many seeds of one recipe came to, for people: means with their errors, and every training as a dot."""
+"""What many seeds of one recipe came to, for people: means with their errors, and every training as
+a dot."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ Group = tuple[int, str, str, int, bool]
 
 
 def groups(lines: Sequence[dict]) -> dict[Group, list[dict]]:
-    """Lines by steps of the whole training, precision, upsampling, step, and whether the weights are averaged."""
+    """Lines by steps of the whole training, precision, upsampling, step, and whether the weights
+    are averaged."""
 
     def key(line: dict) -> Group:
         return line["steps"], line["precision"], line["upsampling"], line["step"], line["averaged"]
@@ -67,9 +69,11 @@ def told(values: Sequence[float]) -> str:
 
 
 def draw(lines: Sequence[dict], path: Path) -> None:
-    """Writes a PNG: a row for each direction, a panel for each score, a column of dots for each kind and length.
+    """Writes a PNG: a row for each direction, a panel for each score, a column of dots for each
+    kind and length.
 
-    Shown are the raw weights of the last step; a bar is the mean, its box the mean's standard error.
+    Shown are the raw weights of the last step; a bar is the mean, its box the mean's standard
+    error.
     """
     import matplotlib
 

@@ -1,9 +1,11 @@
 """A bounded load against the server, which it starts itself on 127.0.0.1.
 
-    python benchmarks/serve_load.py OUT [--connections 16] [--seconds 60] [--size_px 256] [--out runs/serve_load.json]
+    python benchmarks/serve_load.py OUT [--connections 16] [--seconds 60] [--size_px 256] [--out
+    runs/serve_load.json]
 
-First good requests only, then one in ten is bad. Told are the good requests that failed (none may), latency,
-throughput, the server's resident memory over time, and the time of TensorFlow alone for the same image.
+First good requests only, then one in ten is bad. Told are the good requests that failed (none may),
+latency, throughput, the server's resident memory over time, and the time of TensorFlow alone for
+the same image.
 Exit status 1: a good request failed, or a bad one was not answered with 4xx.
 """
 
@@ -46,7 +48,8 @@ class Phase:
     rss: list[tuple[float, int]] = field(default_factory=list)
 
     def summary(self) -> dict:
-        """As written to the JSON file; rss_first and rss_last are medians of the first and the last quarter."""
+        """As written to the JSON file; rss_first and rss_last are medians of the first and the last
+        quarter."""
         quarter = max(len(self.rss) // 4, 1)
         times = sorted(self.good_s)
         first, last = (
@@ -114,8 +117,10 @@ def bad_bodies(good: bytes) -> list[bytes]:
         b"", b"{", b"[" * 100_000, b'{"instances": [NaN]}', b'{"instances": [[[[1, 2], [3]]]]}',
         b'{"signature_name": "image_bytes", "instances": [{"b64": "%%%"}]}',
         json.dumps({"signature_name": "none", "instances": [1]}).encode(),
-        body_of(b""), body_of(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), body_of(good[: len(good) // 2]),
-        body_of(good[:100] + bytes(200) + good[300:]), body_of(bomb(20_000, 20_000)), body_of(bomb(60_000, 60_000)),
+        body_of(b""), body_of(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        body_of(good[: len(good) // 2]),
+        body_of(good[:100] + bytes(200) + good[300:]), body_of(bomb(20_000, 20_000)),
+        body_of(bomb(60_000, 60_000)),
         json.dumps({"instances": [[[[0, 0, 0]]]] * 1000}).encode(),
     ]  # fmt: skip
 
@@ -228,11 +233,13 @@ def run_phase(
 
 
 def bare_forward_s(model_folder: Path, data: bytes) -> float:
-    """Median seconds of the same signature on the same image, in a process of its own without a server."""
+    """Median seconds of the same signature on the same image, in a process of its own without a
+    server."""
     code = (
         "import sys, time, statistics, tensorflow as tf\n"
         "call = tf.saved_model.load(sys.argv[1]).signatures['image_bytes']\n"
-        "data, times, end = tf.constant([sys.stdin.buffer.read()]), [], time.monotonic() + float(sys.argv[2])\n"
+        "data, times, end = tf.constant([sys.stdin.buffer.read()]), [], time.monotonic() + "
+        "float(sys.argv[2])\n"
         "call(image_bytes=data), call(image_bytes=data)\n"
         "while time.monotonic() < end or len(times) < 5:\n"
         "    begun = time.monotonic(); call(image_bytes=data)['translated_bytes'].numpy()\n"
@@ -260,15 +267,16 @@ def table(results: dict) -> str:
     lines = [
         f"{results['model']}, {results['size_px']} px, {results['connections']} connections; "
         f"TensorFlow alone: {bare:.1f} ms an image",
-        f"{'phase':<10} {'good':>6} {'failed':>6} {'bad':>6} {'not 4xx':>7} {'good/s':>7} {'of bare':>7} "
-        f"{'p50 ms':>8} {'p99 ms':>8} {'RSS MB, first and last quarter':>31}",
+        f"{'phase':<10} {'good':>6} {'failed':>6} {'bad':>6} {'not 4xx':>7} {'good/s':>7} "
+        f"{'of bare':>7} {'p50 ms':>8} {'p99 ms':>8} {'RSS MB, first and last quarter':>31}",
     ]
     for phase in results["phases"]:
         lines.append(
-            f"{phase['phase']:<10} {phase['good']:>6} {phase['good_failed']:>6} {phase['bad_sent']:>6} "
-            f"{phase['bad_wrong']:>7} {phase['good_per_s']:>7.2f} {phase['good_per_s'] * bare / 1000:>7.2f} "
-            f"{phase['p50_ms'] or 0:>8.1f} {phase['p99_ms'] or 0:>8.1f} "
-            f"{phase['rss_first_mb']:>19.1f} -> {phase['rss_last_mb']:>8.1f}"
+            f"{phase['phase']:<10} {phase['good']:>6} {phase['good_failed']:>6} "
+            f"{phase['bad_sent']:>6} {phase['bad_wrong']:>7} {phase['good_per_s']:>7.2f} "
+            f"{phase['good_per_s'] * bare / 1000:>7.2f} {phase['p50_ms'] or 0:>8.1f} "
+            f"{phase['p99_ms'] or 0:>8.1f} {phase['rss_first_mb']:>19.1f} -> "
+            f"{phase['rss_last_mb']:>8.1f}"
         )
     return "\n".join(lines)
 

@@ -1,7 +1,8 @@
 """Scores of translators on a test split, as the ablation and the race against PyTorch use them.
 
-To what `cyclegan_tf.evaluation` measures it adds what these experiments ask for: the animals' pixels of the demo, label
-maps read through a palette, the checkerboard in the outputs' spectrum, and the shift of colors.
+To what `cyclegan_tf.evaluation` measures it adds what these experiments ask for: the animals'
+pixels of the demo, label maps read through a palette, the checkerboard in the outputs' spectrum,
+and the shift of colors.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Exam:
         split = read_split(source, preparation)
         if not split.pairs:
             raise UserError(
-                f"{experiment.data.source}: the test split has no pairs; give images of one stem in testA and testB."
+                f"{experiment.data.source}: the test split has no pairs; give images of one stem "
+                f"in testA and testB."
             )
         training = {
             domain: read_images(images, preparation, TRAINING_TARGETS)
@@ -81,9 +83,11 @@ class Exam:
         return cls(split, training, masks, read_palette(palette) if palette else None)
 
     def scores(self, there: Translate, back: Translate | None, direction: str) -> Scores:
-        """All scores of a translator, by name: those of `evaluation.scores.measure`, and those of `_added`.
+        """All scores of a translator, by name: those of `evaluation.scores.measure`, and those of
+        `_added`.
 
-        "identity_color_shift" is the shift from y to G(y), which the identity loss is to keep small (fig. 9).
+        "identity_color_shift" is the shift from y to G(y), which the identity loss is to keep small
+        (fig. 9).
         """
         seen: dict[bytes, np.ndarray] = {}
 
@@ -102,7 +106,8 @@ class Exam:
         }
 
     def brief(self, there: Translate, direction: str) -> Scores:
-        """`scores` without what takes further passes through the networks: only the inputs are translated."""
+        """`scores` without what takes further passes through the networks: only the inputs are
+        translated."""
         outputs = [scores.translated(there, image) for image in self.split.inputs(direction)]
         targets, truths = self.split.targets(direction), self.split.truths(direction)
         levels = scores.distances(targets, outputs)
@@ -114,7 +119,8 @@ class Exam:
         }
 
     def baselines(self, direction: str) -> dict[str, Scores]:
-        """Scores of the unchanged input, the best constant image, a random real one, and of the truth itself."""
+        """Scores of the unchanged input, the best constant image, a random real one, and of the
+        truth itself."""
         targets = self.training[direction[1]]
         found = scores.baselines(self.split, direction, targets)
         images = scores.baselines(self.split, direction, targets)
@@ -161,7 +167,8 @@ def checkerboard(images: np.ndarray) -> float | None:
 
 
 def color_shift(images: np.ndarray, truth: np.ndarray) -> float:
-    """Mean absolute difference of mean colors, over channels and images: float (N, H, W, C) in [-1, 1] each."""
+    """Mean absolute difference of mean colors, over channels and images: float (N, H, W, C) in [-1,
+    1] each."""
     return float(
         np.mean(
             np.abs(images.mean((1, 2), dtype=np.float64) - truth.mean((1, 2), dtype=np.float64))
@@ -177,7 +184,8 @@ def translator(network: keras.Model) -> Translate:
 
 
 def of_run(path: Path, averaged: bool = False) -> dict[str, Translate]:
-    """Both directions' translators in float32, with the weights of a run's last step or their moving averages.
+    """Both directions' translators in float32, with the weights of a run's last step or their
+    moving averages.
 
     Raises:
       UserError: there is no such run, it has no checkpoint, or it keeps no averages.

@@ -1,14 +1,18 @@
-"""Images in tiles: how far each way is from the whole image, and what an image larger than memory takes.
+"""Images in tiles: how far each way is from the whole image, and what an image larger than memory
+takes.
 
-    python benchmarks/tiles.py quality [--run RUN] [--image IMAGE] [--size 1024] [--tile 256] [--overlap 64]
-    python benchmarks/tiles.py memory [--run RUN] [--width 12000] [--height 9000] [--tile 512] [--filters 8 --blocks 2]
+    python benchmarks/tiles.py quality [--run RUN] [--image IMAGE] [--size 1024] [--tile 256]
+    [--overlap 64] python benchmarks/tiles.py memory [--run RUN] [--width 12000] [--height 9000]
+    [--tile 512] [--filters 8 --blocks 2]
 
-`quality` translates one image whole and in several ways in tiles. PSNR is against the whole image's translation.
-The step is the difference in brightness that is seen across a tile's border: the error (tiles minus whole), averaged
-over `STEP_PX` pixels to each side of the border and `STEP_PX` along it, on one side minus the other; its mean magnitude
-over all borders, in levels of 255, beside the same in the middle of tiles, where no border is. `memory` makes a TIFF by
-strips and runs the real command on it in a process of its own; its peak is the kernel's (ru_maxrss).
-Without a run a random network is taken, its kernels made larger so that it is far from linear.
+`quality` translates one image whole and in several ways in tiles. PSNR is against the whole image's
+translation.
+The step is the difference in brightness that is seen across a tile's border: the error (tiles minus
+whole), averaged over `STEP_PX` pixels to each side of the border and `STEP_PX` along it, on one
+side minus the other; its mean magnitude over all borders, in levels of 255, beside the same in the
+middle of tiles, where no border is. `memory` makes a TIFF by strips and runs the real command on it
+in a process of its own; its peak is the kernel's (ru_maxrss). Without a run a random network is
+taken, its kernels made larger so that it is far from linear.
 """
 
 from __future__ import annotations
@@ -47,7 +51,8 @@ LARGER = 4
 
 
 def synthetic(top: int, bottom: int, height: int, width: int) -> np.ndarray:
-    """Rows of an image whose brightness and texture change from corner to corner: uint8 (bottom - top, width, 3)."""
+    """Rows of an image whose brightness and texture change from corner to corner: uint8 (bottom -
+    top, width, 3)."""
     y, x = np.arange(top, bottom)[:, None] / height, np.arange(width)[None] / width
     waves = np.sin(40 * np.pi * x * y) * np.cos(25 * np.pi * (x - y))
     grain = np.random.default_rng(top).uniform(-1, 1, (bottom - top, width))
@@ -135,7 +140,8 @@ def borders(tiling: Tiling) -> tuple[list[int], list[int]]:
 
 
 def step(error: np.ndarray, rows: list[int], columns: list[int]) -> float:
-    """How much brighter one side of a border is than the other, on average over borders and along them.
+    """How much brighter one side of a border is than the other, on average over borders and along
+    them.
 
     Args:
       error: float (H, W), of the brightness.
@@ -199,7 +205,8 @@ def table(rows: list[dict]) -> str:
 
 
 def memory(run: Path, height: int, width: int, words: list[str], folder: Path) -> dict:
-    """Runs the command on a made TIFF; returns its time, its peak memory in bytes and what it printed."""
+    """Runs the command on a made TIFF; returns its time, its peak memory in bytes and what it
+    printed."""
     source, target = folder / "large.tif", folder / "large_out.tif"
 
     def rows() -> Iterator[np.ndarray]:
@@ -290,7 +297,8 @@ def main(argv: list[str] | None = None) -> int:
         )
         described = "x".join(str(side) for side in image.shape[1::-1])
         print(
-            f"{options.run or 'random network'}, image {described}, tile {tile_px}, overlap {options.overlap}"
+            f"{options.run or 'random network'}, image {described}, tile {tile_px}, overlap "
+            f"{options.overlap}"
         )
         print(table(rows))
     return 0

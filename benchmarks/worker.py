@@ -1,8 +1,9 @@
 """One contender's process: `python benchmarks/worker.py JOB`.
 
-It sets its job up, then waits: a line {"count": N} on standard input asks for N units of work, and a line
-{"seconds": [...], "peak_rss_bytes": ..., "values": {...}} on standard output is the answer; {"error": "..."} ends it.
-The end of standard input ends the process. While it waits it does nothing, so that another can be measured.
+It sets its job up, then waits: a line {"count": N} on standard input asks for N units of work, and
+a line {"seconds": [...], "peak_rss_bytes": ..., "values": {...}} on standard output is the answer;
+{"error": "..."} ends it. The end of standard input ends the process. While it waits it does
+nothing, so that another can be measured.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def timed(job: Job, name: str) -> Turn:
         for _ in range(count):
             start = time.perf_counter()
             values = unit()
-            # A unit that has something to do first, such as filling its queues, takes its time itself. Where one
-            # call handles many images, the time is that of one.
+            # A unit that has something to do first, such as filling its queues, takes its time
+            # itself. Where one call handles many images, the time is that of one.
             taken = values.get("seconds", time.perf_counter() - start)
             seconds.append(taken / values.get("images", 1))
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
@@ -96,8 +97,8 @@ JOBS: dict[str, Callable[[Job], Turn]] = {
 def peak_rss_bytes() -> int:
     """Most memory this process has held; children do not count.
 
-    Not getrusage, where there is another way: its maximum outlives exec, so it could be that of the process which
-    started this one.
+    Not getrusage, where there is another way: its maximum outlives exec, so it could be that of the
+    process which started this one.
     """
     import resource
 
@@ -111,12 +112,14 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     with contextlib.suppress(OSError):
-        # Should memory run out, the system ends this process and not one that nobody asked to measure.
+        # Should memory run out, the system ends this process and not one that nobody asked to
+        # measure.
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     try:
         job = Job.from_json(sys.argv[1])
         with tempfile.TemporaryDirectory() as compiled:
-            # Each process compiles for itself, or its time to the first step would depend on earlier runs.
+            # Each process compiles for itself, or its time to the first step would depend on
+            # earlier runs.
             os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiled
             turn = JOBS[job.kind](job)
             for line in sys.stdin:

@@ -1,4 +1,5 @@
-"""From an `Experiment` to things that run: the one module that knows both the config and the building blocks."""
+"""From an `Experiment` to things that run: the one module that knows both the config and the
+building blocks."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class TrainingData:
 def build_generator(
     experiment: Experiment, direction: str, dtype_policy: str = "float32"
 ) -> keras.Model:
-    """The generator of one direction, "xy" or "yx", with the experiment's initial weights, or those of its file.
+    """The generator of one direction, "xy" or "yx", with the experiment's initial weights, or those
+    of its file.
 
     Raises:
       ValueError: a field is still "auto"; `beginning.chosen` decides it.
@@ -156,7 +158,8 @@ def build_model(
 
 
 def _freeze(experiment: Experiment, generators: dict[str, keras.Model]) -> None:
-    """Holds the encoders still; where a generator came out of a file, only of such: the other's is not trained yet."""
+    """Holds the encoders still; where a generator came out of a file, only of such: the other's is
+    not trained yet."""
     for direction in experiment.generator.network_files or generators:
         try:
             freeze_encoder(generators[direction])
@@ -177,8 +180,8 @@ def check_sizes(experiment: Experiment) -> None:
         for domain, asked in (("x", data.channels_x), ("y", data.channels_y)):
             if has[domain] != asked:
                 raise UserError(
-                    f"generator.network_{direction} {path} is for images of {domain.upper()} with {has[domain]} "
-                    f"channels, but data.channels_{domain} is {asked}."
+                    f"generator.network_{direction} {path} is for images of {domain.upper()} with "
+                    f"{has[domain]} channels, but data.channels_{domain} is {asked}."
                 )
     preparation = build_preparation(experiment)
     multiple, crop = preparation.size_divisor_px, data.crop_size_px
@@ -186,7 +189,8 @@ def check_sizes(experiment: Experiment) -> None:
         below = crop // multiple * multiple
         nearest = f"{below} or {below + multiple}" if below else str(multiple)
         raise UserError(
-            f"data.crop_size_px is {crop}, but {_need(experiment)} a multiple of {multiple}: take {nearest}."
+            f"data.crop_size_px is {crop}, but {_need(experiment)} a multiple of {multiple}: take "
+            f"{nearest}."
         )
     least = networks.minimum_size_px(discriminator.architecture, n_layers=discriminator.n_layers)
     if (
@@ -195,8 +199,9 @@ def check_sizes(experiment: Experiment) -> None:
         and (experiment.loss.adversarial_x or experiment.loss.adversarial_y)
     ):
         raise UserError(
-            f"data.crop_size_px is {crop}, but a discriminator of n_layers {discriminator.n_layers} needs at least "
-            f"{least}: enlarge the crop or lower --discriminator.n_layers."
+            f"data.crop_size_px is {crop}, but a discriminator of n_layers "
+            f"{discriminator.n_layers} needs at least {least}: enlarge the crop or lower "
+            "--discriminator.n_layers."
         )
 
 
@@ -240,10 +245,12 @@ def build_preparation(experiment: Experiment) -> ImageTransform:
 def open_source(
     experiment: Experiment, recorded: dict[str, list[str]] | None = None
 ) -> sources.UnpairedDataset:
-    """The experiment's images; `recorded` keeps the split that a run of two plain folders began with.
+    """The experiment's images; `recorded` keeps the split that a run of two plain folders began
+    with.
 
     Raises:
-      UserError: a folder is missing or empty, a file is not an image, or the data set cannot be had.
+      UserError: a folder is missing or empty, a file is not an image, or the data set cannot be
+        had.
     """
     data = experiment.data
     channels = data.channels_x, data.channels_y
@@ -255,7 +262,8 @@ def open_source(
     if data.source == "demo":
         if channels != (3, 3):
             raise UserError(
-                f"The demo's images have 3 channels, but data.channels_x, channels_y are {channels}."
+                f"The demo's images have 3 channels, but data.channels_x, channels_y are "
+                f"{channels}."
             )
         return sources.open_demo()
     if data.source.startswith("tfds:"):
@@ -266,21 +274,23 @@ def open_source(
 def open_training_data(
     experiment: Experiment, run: RunDirectory, show_progress: bool = False, cache: str | None = None
 ) -> tuple[TrainingData, list[str]]:
-    """Opens, reads and prepares the experiment's images, as the run began with them if it has begun.
+    """Opens, reads and prepares the experiment's images, as the run began with them if it has
+    begun.
 
     Returns:
       The feed, and notes for people.
 
     Raises:
-      UserError: see `open_source`; or an image cannot be decoded, or a batch is larger than a domain.
+      UserError: see `open_source`; or an image cannot be decoded, or a batch is larger than a
+        domain.
     """
     recorded = run.data_split()
     source = open_source(experiment, recorded)
     notes = list(source.notes)
     if recorded is not None and recorded != source.record():
         notes.append(
-            "the images are not those this run began with: the order of what follows differs from what an "
-            "undisturbed run would have seen"
+            "the images are not those this run began with: the order of what follows differs from "
+            "what an undisturbed run would have seen"
         )
     order = SamplingOrder(
         len(source.train_x),
@@ -303,7 +313,8 @@ def open_training_data(
     for label, store in zip("XY", stores, strict=True):
         if store.enlarged:
             notes.append(
-                f"{store.enlarged} of {len(store)} images of {label} are smaller than the crop and were enlarged"
+                f"{store.enlarged} of {len(store)} images of {label} are smaller than the crop "
+                f"and were enlarged"
             )
     return TrainingData(source, preparation, order, *stores), notes
 
@@ -327,11 +338,13 @@ def load_generator(
     Args:
       target: the directory or file.
       direction: "xy" or "yx"; a file holds one direction, whichever it is.
-      dtype_policy: "float32", or None for the precision that pays on this machine (a file keeps its own).
+      dtype_policy: "float32", or None for the precision that pays on this machine (a file keeps its
+        own).
       checkpoint: of a run, "best" (the newest where no scores have chosen one), "last", or a step.
 
     Returns:
-      The network and, in words, where it came from: the file, its step, its score, raw or averaged weights.
+      The network and, in words, where it came from: the file, its step, its score, raw or averaged
+        weights.
 
     Raises:
       UserError: there is no such thing, nothing has been saved yet, or the file is not a generator.
@@ -346,7 +359,8 @@ def load_generator(
         raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
     if checkpoint != checkpoints.BEST:
         raise UserError(
-            f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the option out."
+            f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the "
+            f"option out."
         )
     network = network_files.open_network(target)
     return (networks.as_float32(network) if dtype_policy == "float32" else network), str(target)
@@ -364,7 +378,8 @@ def open_checkpoint(
     chosen = checkpoints.choose(run.checkpoints, checkpoint)
     if chosen is None:
         raise UserError(
-            f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train --run_dir {run.path}"
+            f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train "
+            f"--run_dir {run.path}"
         )
     return chosen
 
@@ -375,7 +390,8 @@ def generator_of_run(
     direction: str,
     dtype_policy: str | None = None,
 ) -> keras.Model:
-    """The generator of one direction with the weights of a checkpoint; `dtype_policy` as for `load_generator`."""
+    """The generator of one direction with the weights of a checkpoint; `dtype_policy` as for
+    `load_generator`."""
     experiment = run.experiment()
     policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
     network = build_generator(experiment, direction, policy)

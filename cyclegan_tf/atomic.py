@@ -16,10 +16,11 @@ _PARTIAL = re.compile(r"\.partial-(\d+)-.*")
 
 @contextlib.contextmanager
 def placed(final: Path, replace: bool = False) -> Iterator[Path]:
-    """Gives a new empty folder beside `final`, which takes that name when the block ends without an error.
+    """Gives a new empty folder beside `final`, which takes that name when the block ends without an
+    error.
 
-    The folder in the making has a name that starts with a dot, so that TF Serving, which looks for numbers,
-    passes it over. What a killed process left behind is removed.
+    The folder in the making has a name that starts with a dot, so that TF Serving, which looks for
+    numbers, passes it over. What a killed process left behind is removed.
 
     Args:
       final: the folder to be; its parents are made.

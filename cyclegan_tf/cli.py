@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-# Read by TensorFlow when it is first imported, which the commands do after their options are checked.
-# oneDNN's kernels are off by default on CPUs without AVX-512, where they are faster too (docs/results.md).
+# Read by TensorFlow when it is first imported, which the commands do after their options are
+# checked. oneDNN's kernels are off by default on CPUs without AVX-512, where they are faster too
+# (docs/results.md).
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -31,7 +32,8 @@ CONFIG_FOLDERS = [parent / "configs" for parent in Path(__file__).resolve().pare
 
 
 def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> NoReturn:
-    """Runs a command's `main` and exits with its status; a `UserError` becomes one sentence and status 2.
+    """Runs a command's `main` and exits with its status; a `UserError` becomes one sentence and
+    status 2.
 
     Set CYCLEGAN_TF_TRACEBACK=1 to see where a sentence came from.
     """
@@ -43,11 +45,13 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
         print(f"error: {error}", file=sys.stderr)
         status = FAILED if isinstance(error, TrainingStoppedError) else BAD_INPUT
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): not worth a traceback, and nothing can be printed.
+        # The reader of our output went away (`| head`): not worth a traceback, and nothing can be
+        # printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
     except OSError as error:
-        # A disk that fills up can do so at any write; what is written whole or not at all stays as it was.
+        # A disk that fills up can do so at any write; what is written whole or not at all stays as
+        # it was.
         if os.environ.get("CYCLEGAN_TF_TRACEBACK"):
             raise
         where = f" ({error.filename})" if error.filename else ""
@@ -62,10 +66,11 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
 
 @contextlib.contextmanager
 def suppress_startup_logs() -> Iterator[None]:
-    """Holds back what TensorFlow writes to standard error while it starts; no setting of its own does.
+    """Holds back what TensorFlow writes to standard error while it starts; no setting of its own
+    does.
 
-    It is shown after all when starting fails, or when the machine has an NVIDIA device: then these lines tell
-    why it is not used.
+    It is shown after all when starting fails, or when the machine has an NVIDIA device: then these
+    lines tell why it is not used.
     """
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -83,7 +88,8 @@ def suppress_startup_logs() -> Iterator[None]:
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser with errors in one sentence, the nearest name offered for a wrong one."""
+    """jsonargparse's parser with errors in one sentence, the nearest name offered for a wrong
+    one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("exit_on_error", False)
@@ -119,7 +125,8 @@ class Parser(ArgumentParser):
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    """', did you mean ...?' by whole name, else by its last part, so that --crop_size finds its section."""
+    """', did you mean ...?' by whole name, else by its last part, so that --crop_size finds its
+    section."""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
     if not close:
         last = {known.rsplit(".", 1)[-1].lstrip("-"): known for known in reversed(names)}
@@ -154,7 +161,8 @@ def _one_sentence(message: str) -> str:
 
 
 def find_config(value: str) -> Path:
-    """The file behind --config: a path, or the name of a config that comes with the package (demo, maps).
+    """The file behind --config: a path, or the name of a config that comes with the package (demo,
+    maps).
 
     Raises:
       UserError: there is no such file.
@@ -203,7 +211,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         for name in fields or {}:
             if f"{section}.{name}" not in known:
                 raise UserError(
-                    f"{path}: unknown key {section}.{name}{_nearest(f'{section}.{name}', sorted(known))}"
+                    f"{path}: unknown key "
+                    f"{section}.{name}{_nearest(f'{section}.{name}', sorted(known))}"
                 )
     return values
 
@@ -214,7 +223,8 @@ def add_experiment(parser: Parser) -> None:
 
 
 def to_arguments(values: dict[str, Any]) -> list[str]:
-    """An experiment's nested dictionary as options, so that files and command line go through the same checks."""
+    """An experiment's nested dictionary as options, so that files and command line go through the
+    same checks."""
     return [
         f"--{section}.{name}={'null' if value is None else value}"
         for section, fields in values.items()

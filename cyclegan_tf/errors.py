@@ -9,4 +9,5 @@ class UserError(ValueError):
 
 
 class TrainingStoppedError(UserError):
-    """Training cannot go on although the command was right, say after a loss became infinite; status 1."""
+    """Training cannot go on although the command was right, say after a loss became infinite;
+    status 1."""

@@ -14,7 +14,8 @@ sys.modules.setdefault("triton", None)
 
 
 def pytest_collection_modifyitems(items):
-    """Modules of slow tests only come first: one of them left to the end would keep one worker busy and one idle."""
+    """Modules of slow tests only come first: one of them left to the end would keep one worker busy
+    and one idle."""
 
     def quick(item):
         marks = getattr(item.module, "pytestmark", [])
@@ -30,7 +31,8 @@ def _fixed_seed():
 
 @pytest.fixture
 def one_thread():
-    """PyTorch's threads wait for each other by spinning, which takes minutes where tests run side by side."""
+    """PyTorch's threads wait for each other by spinning, which takes minutes where tests run side
+    by side."""
     torch = pytest.importorskip("torch")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -50,7 +50,8 @@ def test_weights_of_the_terms_come_from_the_config():
         "--loss.cycle_x=4", "--loss.cycle_y=6", "--loss.identity=0.25", "--loss.adversarial_y=2"
     )
     assert assembly.build_model(e).loss_weights == {
-        "adversarial_x": 1, "adversarial_y": 2, "cycle_x": 4, "cycle_y": 6, "identity_x": 1, "identity_y": 1.5
+        "adversarial_x": 1, "adversarial_y": 2, "cycle_x": 4, "cycle_y": 6, "identity_x": 1,
+        "identity_y": 1.5
     }  # fmt: skip
 
 
@@ -134,7 +135,8 @@ class TestFrozenEncoder:
         model = assembly.build_model(e)
         frozen = [v.path for v in model.generator_variables if v.path.split("/")[0] in self.ENCODER]
         assert frozen == []
-        # iterations and rate, and two moments for each kernel and bias of two blocks' convolutions, up1, up2 and last
+        # iterations and rate, and two moments for each kernel and bias of two blocks' convolutions,
+        # up1, up2 and last
         assert len(model.generator_optimizer.variables) == 2 + 2 * 2 * (2 * 5)
 
     def test_trains_unless_asked_to_stay(self):
@@ -177,7 +179,8 @@ def test_half_precision_keeps_weights_pools_and_losses_in_float32(precision):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Checkpoints of weights that tell their step: the k-th network is full of the step's number."""
+    """Checkpoints of weights that tell their step: the k-th network is full of the step's
+    number."""
     run = RunDirectory(tmp_path_factory.mktemp("runs") / "run")
     e = experiment()
     run.begin(e, {})

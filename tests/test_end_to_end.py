@@ -1,4 +1,5 @@
-"""The whole way through real processes: train, kill -9, resume, translate, evaluate; signals and locks."""
+"""The whole way through real processes: train, kill -9, resume, translate, evaluate; signals and
+locks."""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""The contenders. Each module offers `training_step`, `translation`, `translated_folder` and `loader` as far as it can.
+"""The contenders. Each module offers `training_step`, `translation`, `translated_folder` and
+`loader` as far as it can.
 
-Each of these takes a `jobs.Job`, sets everything up, and returns a function that does the work once.
+Each of these takes a `jobs.Job`, sets everything up, and returns a function that does the work
+once.
 """

@@ -1,6 +1,8 @@
-"""CycleGAN in plain Keras, the way tutorials write it: six generator calls, one persistent tape, four optimizers.
+"""CycleGAN in plain Keras, the way tutorials write it: six generator calls, one persistent tape,
+four optimizers.
 
-The layout and paddings are the paper authors' own, so that losses can be compared with the other contenders'.
+The layout and paddings are the paper authors' own, so that losses can be compared with the other
+contenders'.
 """
 
 from __future__ import annotations

@@ -113,7 +113,8 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
 
 
 def loader(job: Job) -> Callable[[], dict[str, float]]:
-    """One epoch per call, of one iterator for all, as in training; images of both domains are counted."""
+    """One epoch per call, of one iterator for all, as in training; images of both domains are
+    counted."""
     experiment = experiment_of(
         job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286
     )

@@ -1,9 +1,11 @@
-"""cyclegan_tf trained for a given time on a folder of images: its command's loop, with generators kept at marks.
+"""cyclegan_tf trained for a given time on a folder of images: its command's loop, with generators
+kept at marks.
 
-Only what a measurement must not pay for is left out: images of samples, test losses, scores and full checkpoints,
-none of which the PyTorch trainer beside it has.
+Only what a measurement must not pay for is left out: images of samples, test losses, scores and
+full checkpoints, none of which the PyTorch trainer beside it has.
 
-    python benchmarks/peers/ours_training.py ENTRY STARTED      an entry of the race as JSON, and when it was started
+    python benchmarks/peers/ours_training.py ENTRY STARTED      an entry of the race as JSON, and
+    when it was started
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ AVERAGED = "_averaged"
 
 
 def experiment_of(entry: Entry, minutes: float) -> Experiment:
-    """The paper's recipe, or the entry's config, at the entry's sizes and widths, for so many minutes."""
+    """The paper's recipe, or the entry's config, at the entry's sizes and widths, for so many
+    minutes."""
     base = (
         cyclegan_tf.cli.load_yaml(cyclegan_tf.cli.find_config(entry.config)) if entry.config else {}
     )
@@ -77,7 +80,8 @@ def experiment_of(entry: Entry, minutes: float) -> Experiment:
 
 
 class Runner(Trainer):
-    """The trainer, with a clock that keeps generators at marks and whose time of saving does not count.
+    """The trainer, with a clock that keeps generators at marks and whose time of saving does not
+    count.
 
     Args:
       entry: what the clock counts for.
@@ -110,7 +114,8 @@ class Runner(Trainer):
 
 
 def train(entry: Entry, started: float) -> int:
-    """Trains to the end of the budget, keeping generators at every mark; returns the number of steps."""
+    """Trains to the end of the budget, keeping generators at every mark; returns the number of
+    steps."""
     experiment = experiment_of(entry, entry.minutes)
     policy, jit, told = assembly.precision_and_jit(experiment)
     print(told, flush=True)
@@ -120,7 +125,8 @@ def train(entry: Entry, started: float) -> int:
         experiment, told = beginning.chosen(experiment, feed, run)
         model = assembly.build_model(experiment, policy, jit)
         print(told | beginning.start(experiment, model, feed), flush=True)
-        # What imports and reading have used up is taken off, so that the rate falls to 0 where the budget ends.
+        # What imports and reading have used up is taken off, so that the rate falls to 0 where the
+        # budget ends.
         left = entry.minutes - (time.time() - started) / 60
         rest = dataclasses.replace(experiment.training, max_minutes=max(left, MIN_MINUTES))
         experiment = dataclasses.replace(experiment, training=rest)

@@ -1,10 +1,12 @@
 """CycleGAN in plain PyTorch, laid out and trained as the paper's authors describe theirs.
 
-It is what a person would run who follows the official recipe today: six separate generator calls, judges frozen
-during the generators' step, a pool of 50 images, two Adams. Options are those a user has: memory layout, bfloat16
-autocast, torch.compile.
+It is what a person would run who follows the official recipe today: six separate generator calls,
+  judges frozen
+during the generators' step, a pool of 50 images, two Adams. Options are those a user has: memory
+layout, bfloat16 autocast, torch.compile.
 
-    python benchmarks/peers/torch_cyclegan.py JOB     translates the folder of a job (as JSON), as a whole command
+    python benchmarks/peers/torch_cyclegan.py JOB     translates the folder of a job (as JSON), as a
+    whole command
 """
 
 from __future__ import annotations
@@ -40,9 +42,10 @@ LOAD_PX, CROP_PX = 286, 256
 class MendedInstanceNorm(nn.InstanceNorm2d):
     """Instance normalization for channels last, where PyTorch 2.13 goes back wrongly on the CPU.
 
-    Of a single image its kernel reads a channels-last gradient as if it were contiguous: the losses are right, the
-    generators' gradients have nothing to do with them. Of the remedies this is the cheapest; nn.GroupNorm is right
-    too, but takes twice the time in bfloat16. torch.compile takes the operation apart and does not need it.
+    Of a single image its kernel reads a channels-last gradient as if it were contiguous: the losses
+    are right, the generators' gradients have nothing to do with them. Of the remedies this is the
+    cheapest; nn.GroupNorm is right too, but takes twice the time in bfloat16. torch.compile takes
+    the operation apart and does not need it.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -79,8 +82,8 @@ def generator(
 ) -> nn.Sequential:
     """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3.
 
-    In place of the transposed convolutions "resize" doubles the sides by repetition and convolves, as ours of that
-    name; the official code has no such option.
+    In place of the transposed convolutions "resize" doubles the sides by repetition and convolves,
+    as ours of that name; the official code has no such option.
     """
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7)]
     layers += [norm(filters), nn.ReLU(True)]
@@ -241,8 +244,8 @@ def _ready(network: nn.Sequential, job: Job) -> Callable[[torch.Tensor], torch.T
     network.to(memory_format=_layout(job))
     if not job.compiled:
         return network
-    # Real and generated images, judged with and without gradients of the weights: more variants than PyTorch
-    # compiles by default, and what is above its limit runs uncompiled.
+    # Real and generated images, judged with and without gradients of the weights: more variants
+    # than PyTorch compiles by default, and what is above its limit runs uncompiled.
     torch._dynamo.config.recompile_limit = 64
     return torch.compile(network)
 

@@ -1,8 +1,9 @@
 """The PyTorch reference trained with many seeds at once on one GPU, in a given number of steps.
 
-Networks, losses and the order of a step are those of `torch_cyclegan`. What differs is how the device is kept busy:
-images, pools and rates lie on it, and a step after the first few is a CUDA graph, replayed by each training on a
-stream of its own. On a CPU the same steps run one by one, which is what the tests compare with `torch_cyclegan`.
+Networks, losses and the order of a step are those of `torch_cyclegan`. What differs is how the
+device is kept busy: images, pools and rates lie on it, and a step after the first few is a CUDA
+graph, replayed by each training on a stream of its own. On a CPU the same steps run one by one,
+which is what the tests compare with `torch_cyclegan`.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class ImageList:
         self.load_px = load_px
         self.domains = [
             torch.from_numpy(
-                np.stack([np.array(torch_cyclegan.loaded(path, load_px)) for path in sorted((folder / name).iterdir())])
+                np.stack([np.array(torch_cyclegan.loaded(path,
+                load_px)) for path in sorted((folder / name).iterdir())])
             ).permute(0, 3, 1, 2).contiguous().to(device)
             for name in ("trainA", "trainB")
         ]  # fmt: skip
@@ -153,7 +155,8 @@ class Seeded:
         self.step += 1
 
     def translated(self, images: np.ndarray, direction: int, averaged: bool) -> np.ndarray:
-        """float32 (N, H, W, 3) in [-1, 1] -> the same by G (0) or F (1), in float32, with the weights as they are."""
+        """float32 (N, H, W, 3) in [-1, 1] -> the same by G (0) or F (1), in float32, with the
+        weights as they are."""
         network, outputs = self.generators[direction], []
         with self._on_stream(), torch.no_grad(), self._with_averages(averaged):
             for start in range(0, len(images), IMAGES_AT_ONCE):
@@ -184,7 +187,8 @@ class Seeded:
         return contextlib.nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
     def _feed(self) -> None:
-        """All that differs from step to step: images, the pools' draws, the rate, the averages' pace."""
+        """All that differs from step to step: images, the pools' draws, the rate, the averages'
+        pace."""
         first, second = self._images.domains
         if not self._order:
             self._order = self._rng.sample(range(len(first)), len(first))

@@ -1,10 +1,12 @@
-"""The PyTorch reference trained for a given time on a folder of images, as the paper's authors' recipe has it.
+"""The PyTorch reference trained for a given time on a folder of images, as the paper's authors'
+recipe has it.
 
-Networks, losses, pool and Adam are those of `torch_cyclegan`. Added here: the loader of the recipe (two workers, all
-images read and resized each time) and the rate's course, constant for 100 epochs and linear to 0 over 100 more,
-fitted into the minutes given as ours is.
+Networks, losses, pool and Adam are those of `torch_cyclegan`. Added here: the loader of the recipe
+(two workers, all images read and resized each time) and the rate's course, constant for 100 epochs
+and linear to 0 over 100 more, fitted into the minutes given as ours is.
 
-    python benchmarks/peers/torch_training.py ENTRY STARTED      an entry of the race as JSON, and when it was started
+    python benchmarks/peers/torch_training.py ENTRY STARTED      an entry of the race as JSON, and
+    when it was started
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ WORKERS = 2
 def learning_rate_factor(fraction: float) -> float:
     """Factor of the learning rate at a fraction of the budget, in steps of one of 200 epochs.
 
-    1 - max(0, e + 1 - 100) / 101 in epoch e from 0: the last epoch still learns (Zhu et al. 2017, sec. 4; their
-    released code's policy "linear").
+    1 - max(0, e + 1 - 100) / 101 in epoch e from 0: the last epoch still learns (Zhu et al. 2017,
+    sec. 4; their released code's policy "linear").
     """
     epoch = min(
         int(fraction * (CONSTANT_EPOCHS + DECAY_EPOCHS)), CONSTANT_EPOCHS + DECAY_EPOCHS - 1
@@ -54,7 +56,8 @@ def batches(entry: Entry, workers: int = WORKERS) -> Iterator[tuple[torch.Tensor
 
 
 def train(entry: Entry, started: float, workers: int = WORKERS) -> int:
-    """Trains to the end of the budget, keeping generators at every mark; returns the number of steps.
+    """Trains to the end of the budget, keeping generators at every mark; returns the number of
+    steps.
 
     Raises:
       ArithmeticError: a loss is not finite.

@@ -1,4 +1,5 @@
-"""`python -m cyclegan_tf.check DATA`: looks through the images of a data set before it is trained on.
+"""`python -m cyclegan_tf.check DATA`: looks through the images of a data set before it is trained
+on.
 
 Exit status 0: fine; 1: something to look at; 2: training would refuse it.
 """
@@ -78,7 +79,8 @@ def main(argv: Sequence[str]) -> int:
     sheet = None if arguments.contact_sheet == "none" else Path(arguments.contact_sheet)
     if sheet and sheet.suffix.lower() not in image_io.SAVED_EXTENSIONS:
         raise UserError(
-            f"--contact_sheet {sheet} must end in one of {', '.join(sorted(image_io.SAVED_EXTENSIONS))}."
+            f"--contact_sheet {sheet} must end in one of "
+            f"{', '.join(sorted(image_io.SAVED_EXTENSIONS))}."
         )
     if arguments.source:
         folders = doctor.standard_folders(Path(arguments.source))

@@ -1,4 +1,5 @@
-"""The data doctor: reads every image of a data set and says what would go wrong in training, and what to do."""
+"""The data doctor: reads every image of a data set and says what would go wrong in training, and
+what to do."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Report:
 
 
 def standard_folders(source: Path) -> dict[str, Path]:
-    """The folders of a data set in the layout of the paper, by name; those for tests may be missing.
+    """The folders of a data set in the layout of the paper, by name; those for tests may be
+    missing.
 
     Raises:
       UserError: the data set, trainA or trainB is missing.
@@ -46,8 +48,8 @@ def standard_folders(source: Path) -> dict[str, Path]:
     missing = [name for name in FOLDERS if name.startswith("train") and name not in found]
     if missing:
         raise UserError(
-            f"{source} has no folder {' and none named '.join(missing)}; "
-            "put domain X into trainA and Y into trainB, or give two plain folders with --x_dir and --y_dir."
+            f"{source} has no folder {' and none named '.join(missing)}; put domain X into trainA "
+            "and Y into trainB, or give two plain folders with --x_dir and --y_dir."
         )
     return found
 
@@ -136,7 +138,8 @@ def _examine(path: Path, channels: int) -> ImageReport:
     white = np.iinfo(image.dtype).max
     digest = hashlib.blake2b(image.data, digest_size=16)
     digest.update(repr((image.shape, image.dtype)).encode())
-    # A quarter of a million pixels tell a flat image; float64 copies of large ones would not fit in memory.
+    # A quarter of a million pixels tell a flat image; float64 copies of large ones would not fit in
+    # memory.
     step = max(1, math.isqrt(image.shape[0] * image.shape[1] // 250_000))
     # Within each channel: a blue image has three different channels and yet no detail.
     contrast = float(image[::step, ::step].std(axis=(0, 1), dtype=np.float64).max() / white)

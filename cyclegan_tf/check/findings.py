@@ -14,7 +14,8 @@ FLAT_CONTRAST = 1 / 255
 """Standard deviation, as a share of white, below which an image has nothing to see."""
 
 DARK_SHARE = 1 / 8
-"""Deep images that never reach this share of white are taken for shallow data in a deep container."""
+"""Deep images that never reach this share of white are taken for shallow data in a deep
+container."""
 
 UNEVEN_COUNTS = 3
 """How many times as large one domain may be before it is worth a word."""
@@ -86,7 +87,8 @@ class Folder:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to know: "note" needs nothing done, "warning" is worth a look, "error" stops training."""
+    """One thing to know: "note" needs nothing done, "warning" is worth a look, "error" stops
+    training."""
 
     level: Literal["note", "warning", "error"]
     text: str
@@ -141,7 +143,8 @@ def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Fi
     kinds: list[tuple[Callable[[ImageReport, image_io.ImageInfo], bool], str]] = [
         (
             lambda file, _: file.contrast < FLAT_CONTRAST,
-            "flat, one color without detail, which instance normalization turns into noise. Leave them out",
+            "flat, one color without detail, which instance normalization turns into noise. Leave "
+            "them out",
         ),
         (
             lambda _, info: min(info.width, info.height) < crop_size_px,
@@ -150,11 +153,13 @@ def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Fi
         ),
         (
             lambda _, info: info.has_alpha,
-            "stored with transparency, which is laid on white. Flatten on another color if white is wrong",
+            "stored with transparency, which is laid on white. Flatten on another color if white "
+            "is wrong",
         ),
         (
             lambda _, info: info.mode.startswith("CMYK"),
-            "in CMYK, turned into RGB without the printer's color profile. Convert to RGB if colors matter",
+            "in CMYK, turned into RGB without the printer's color profile. Convert to RGB if "
+            "colors matter",
         ),
     ]
     for folder in folders:
@@ -174,8 +179,8 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
             mixed = " and ".join(f"{count} {depth}" for depth, count in depths.items())
             yield Finding(
                 "warning",
-                f"Domain {domain} mixes {mixed} images; all are brought to 16 bits. Make sure that white means "
-                "white in both kinds.",
+                f"Domain {domain} mixes {mixed} images; all are brought to 16 bits. Make sure that "
+                "white means white in both kinds.",
             )
         colors = Counter(
             "gray" if info.channels - info.has_alpha == 1 else "color" for info in infos
@@ -184,15 +189,17 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
             mixed = " and ".join(f"{count} {color}" for color, count in colors.items())
             yield Finding(
                 "warning",
-                f"Domain {domain} mixes {mixed} images; a generator may learn to drop color. Leave one kind out.",
+                f"Domain {domain} mixes {mixed} images; a generator may learn to drop color. "
+                f"Leave one kind out.",
             )
         deep = [file for folder in own for file in folder.files if file.info and file.info.bits > 8]
         if deep and max(file.brightest for file in deep) < DARK_SHARE:
             share = max(file.brightest for file in deep)
             yield Finding(
                 "warning",
-                f"Domain {domain}: no deep image goes above {share:.1%} of white, so all look nearly black. "
-                "If the data has fewer bits (12, say), scale it to 16, or declare MaxSampleValue in TIFF.",
+                f"Domain {domain}: no deep image goes above {share:.1%} of white, so all look "
+                "nearly black. If the data has fewer bits (12, say), scale it to 16, or declare "
+                "MaxSampleValue in TIFF.",
             )
 
 
@@ -237,8 +244,8 @@ def _look_at_counts(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
         times = counts[large] / counts[small]
         yield Finding(
             "warning",
-            f"{large} has {counts[large]} images and {small} only {counts[small]}, each of which is shown "
-            f"{times:.0f} times an epoch. More images in {small} would help.",
+            f"{large} has {counts[large]} images and {small} only {counts[small]}, each of which "
+            f"is shown {times:.0f} times an epoch. More images in {small} would help.",
         )
 
 

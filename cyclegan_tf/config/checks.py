@@ -1,4 +1,5 @@
-"""How the experiment's sections check themselves: each message with the field's name and the value received."""
+"""How the experiment's sections check themselves: each message with the field's name and the value
+received."""
 
 from __future__ import annotations
 

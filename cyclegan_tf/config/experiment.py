@@ -1,6 +1,7 @@
 """The whole experiment as frozen dataclasses, checked when made.
 
-Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y, F: Y -> X; D_X, D_Y judge X and Y.
+Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y, F: Y -> X; D_X, D_Y judge
+  X and Y.
 Building blocks never see these classes: `assembly` translates them into explicit arguments.
 """
 
@@ -19,19 +20,23 @@ class Data:
     """Where the images come from and how they are prepared.
 
     Attributes:
-        source: "demo", a folder holding trainA, trainB, testA, testB, or "tfds:NAME" (tfds:cycle_gan/maps).
-        x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and recorded.
+        source: "demo", a folder holding trainA, trainB, testA, testB, or "tfds:NAME"
+          (tfds:cycle_gan/maps).
+        x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and
+          recorded.
         y_dir: Plain folder of domain Y.
         tfds_dir: Where tensorflow-datasets keeps its files; its own default when not given.
         test_fraction: Share of each plain folder kept for testing.
         preprocess: What is done to a training image before the network sees it.
-        load_size_px: Side (or width) that images are resized to, bicubic and antialiased, before the crop.
+        load_size_px: Side (or width) that images are resized to, bicubic and antialiased, before
+          the crop.
         crop_size_px: Side of the random crop the networks are trained on.
         flip: Mirror left and right at random.
         channels_x: Channels of domain X: 1 gray, 3 color, any number for TIFF and NPY.
         channels_y: Channels of domain Y.
         batch_size: Images of each domain per step, on all devices together.
-        cache: Where prepared images wait between epochs; auto chooses by measured size and free memory.
+        cache: Where prepared images wait between epochs; auto chooses by measured size and free
+          memory.
         max_pixels: Images with more pixels are refused as decompression bombs.
     """
 
@@ -80,15 +85,16 @@ class Data:
                 self.crop_size_px <= self.load_size_px,
                 "data.crop_size_px",
                 self.crop_size_px,
-                f"the crop is cut from images of data.load_size_px {self.load_size_px}: "
-                "make the crop smaller or the load size larger",
+                f"the crop is cut from images of data.load_size_px {self.load_size_px}: make the "
+                "crop smaller or the load size larger",
             )
         if self.preprocess in ("scale_width", "none"):
             require(
                 self.batch_size == 1,
                 "data.batch_size",
                 self.batch_size,
-                f"data.preprocess {self.preprocess} keeps different sizes, which only batch size 1 can hold",
+                f"data.preprocess {self.preprocess} keeps different sizes, which only batch size "
+                f"1 can hold",
             )
 
 
@@ -102,7 +108,8 @@ class Loss:
         adversarial_y: Weight of G fooling D_Y; 0 removes D_Y.
         cycle_x: Weight of |F(G(x)) - x|, the forward cycle.
         cycle_y: Weight of |G(F(y)) - y|, the backward cycle.
-        identity: Weight of |G(y) - y| and |F(x) - x|, relative to the cycle weight of the same image.
+        identity: Weight of |G(y) - y| and |F(x) - x|, relative to the cycle weight of the same
+          image.
         identity_x: Weight of |F(x) - x| by itself; identity * cycle_x when not given.
         identity_y: Weight of |G(y) - y| by itself; identity * cycle_y when not given.
         gradient_penalty: Weight of the gradient penalty; used by wgangp only.
@@ -147,7 +154,8 @@ class Optimizer:
         beta_1: Decay of the first moment.
         beta_2: Decay of the second moment.
         epsilon: Added to the root of the second moment.
-        schedule: Course of the rate; linear is constant, then falls to exactly 0 after the last step.
+        schedule: Course of the rate; linear is constant, then falls to exactly 0 after the last
+          step.
         step_epochs: Epochs between two divisions by ten under the schedule "step".
     """
 
@@ -177,24 +185,29 @@ class Training:
     """How long, how precisely and how safely.
 
     Attributes:
-        constant_epochs: Epochs at the full rate; an epoch shows every image of the larger domain once.
+        constant_epochs: Epochs at the full rate; an epoch shows every image of the larger domain
+          once.
         decay_epochs: Epochs over which the rate then falls.
         max_steps: Budget in steps; the rate's course is fitted into it.
         max_minutes: Budget in minutes of training; the rate's course is fitted into it.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
-        recompute: Compute the generators' inner activations again for the gradient: less memory, a third more time.
-        strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG names.
+        recompute: Compute the generators' inner activations again for the gradient: less memory, a
+          third more time.
+        strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG
+          names.
         seed: Decides initial weights, image order, augmentation and pool draws.
         pool_size_images: Earlier translations kept for the judges; 0 shows only the newest.
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
         checkpoint_every_minutes: Minutes between checkpoints: the most that a kill -9 can lose.
         keep_checkpoints: How many of the newest checkpoints are kept.
-        ema: Half-life, in images shown, of a moving average of the generators' weights, scored beside them; off when
-            not given.
-        best_by: Score that checkpoints/best follows; psnr, ssim and mae need a test split in pairs of the same names.
+        ema: Half-life, in images shown, of a moving average of the generators' weights, scored
+            beside them; off when not given.
+        best_by: Score that checkpoints/best follows; psnr, ssim and mae need a test split in pairs
+          of the same names.
         patience: Stop after so many scorings in a row without a better one; off when not given.
-        freeze: "encoder" keeps what lies before the residual blocks, or a U-Net's descending half, as it starts.
+        freeze: "encoder" keeps what lies before the residual blocks, or a U-Net's descending half,
+          as it starts.
     """
 
     constant_epochs: int = 100
@@ -248,7 +261,8 @@ class Logging:
         sample_images: Images of each domain in a grid.
         test_every_epochs: Epochs between measurements of the losses on the test split.
         test_images: Images of each domain in that measurement.
-        score_every_epochs: Epochs between scorings on the test split, which choose checkpoints/best; 0 never scores.
+        score_every_epochs: Epochs between scorings on the test split, which choose
+          checkpoints/best; 0 never scores.
         score_images: Images of each domain that are scored, always the same ones.
     """
 
@@ -295,8 +309,8 @@ class Experiment:
                 self.training.pool_size_images == 0,
                 "training.pool_size_images",
                 self.training.pool_size_images,
-                f"data.preprocess {self.data.preprocess} keeps different sizes, which the image pool cannot hold: "
-                "give --training.pool_size_images 0",
+                f"data.preprocess {self.data.preprocess} keeps different sizes, which the image "
+                "pool cannot hold: give --training.pool_size_images 0",
             )
         require(
             self.training.patience is None or self.logging.score_every_epochs > 0,
@@ -307,9 +321,9 @@ class Experiment:
         identity_x, identity_y = self.loss.identity_weights()
         if self.data.channels_x != self.data.channels_y and (identity_x or identity_y):
             raise ValueError(
-                f"The identity loss is on, but data.channels_x is {self.data.channels_x} and data.channels_y is "
-                f"{self.data.channels_y}: an image of one domain cannot be compared with its identity "
-                "translation in the other; give --loss.identity 0."
+                f"The identity loss is on, but data.channels_x is {self.data.channels_x} and "
+                f"data.channels_y is {self.data.channels_y}: an image of one domain cannot be "
+                "compared with its identity translation in the other; give --loss.identity 0."
             )
 
     def as_dict(self) -> dict[str, Any]:

@@ -17,18 +17,24 @@ class Generator:
     """The two translators G and F.
 
     Attributes:
-        architecture: Layout of the network; resnet_9blocks is the paper's for 256 px, resnet_6blocks for 128 px.
-        filters: Width of the first layer; the architecture's own (64, fast_style 32) when not given.
+        architecture: Layout of the network; resnet_9blocks is the paper's for 256 px,
+          resnet_6blocks for 128 px.
+        filters: Width of the first layer; the architecture's own (64, fast_style 32) when not
+          given.
         blocks: Number of residual blocks; the architecture's own when not given.
-        upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no checkerboards); auto:
-            resize if the domains' colors are alike.
+        upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no
+            checkerboards); auto: resize if the domains' colors are alike.
         dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
-        norm: Normalization: of each image by itself as in the paper, or of a batch as in some older checkpoints.
-        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
-        colour_skip: Lead the input's colors around the network; their change starts from the data and is learned.
-            true: if the domains' colors are alike; always: in any case.
-        long_skips: Add the descending half's features to the ascending half's; auto: if the domains' colors are alike.
-        network_xy: Start G from the network in this .keras file, of any layout; a run keeps a copy of its own.
+        norm: Normalization: of each image by itself as in the paper, or of a batch as in some older
+          checkpoints.
+        norm_affine: Learn a scale and shift in every instance normalization; batch normalization
+          always does.
+        colour_skip: Lead the input's colors around the network; their change starts from the data
+            and is learned. true: if the domains' colors are alike; always: in any case.
+        long_skips: Add the descending half's features to the ascending half's; auto: if the
+          domains' colors are alike.
+        network_xy: Start G from the network in this .keras file, of any layout; a run keeps a copy
+          of its own.
         network_yx: The same for F.
     """
 
@@ -62,7 +68,8 @@ class Generator:
 
     @property
     def network_files(self) -> dict[str, str]:
-        """Direction, "xy" or "yx" -> the file its translator starts from, for those that start from one."""
+        """Direction, "xy" or "yx" -> the file its translator starts from, for those that start from
+        one."""
         named = {"xy": self.network_xy, "yx": self.network_yx}
         return {direction: path for direction, path in named.items() if path is not None}
 
@@ -95,7 +102,8 @@ AUTO_VALUES: dict[str, tuple[str | bool, str | bool]] = {
     "upsampling": ("transposed", "resize"),
     "long_skips": (False, True),
 }
-"""What a field's "auto" becomes where the domains' colors are of different kinds, and where they are of one."""
+"""What a field's "auto" becomes where the domains' colors are of different kinds, and where they
+are of one."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +114,10 @@ class Discriminator:
         architecture: "patch" (PatchGAN) or "pixel" (1x1 convolutions).
         filters: Width of the first layer.
         n_layers: Depth of the PatchGAN, 1 to 6; 3 judges patches of 70 px.
-        norm: Normalization: of each image by itself as in the paper, or of a batch as in some older checkpoints.
-        norm_affine: Learn a scale and shift in every instance normalization; batch normalization always does.
+        norm: Normalization: of each image by itself as in the paper, or of a batch as in some older
+          checkpoints.
+        norm_affine: Learn a scale and shift in every instance normalization; batch normalization
+          always does.
     """
 
     architecture: Literal["patch", "pixel"] = "patch"

@@ -1,4 +1,5 @@
-"""`python -m cyclegan_tf.convert SOURCE TARGET`: brings models from elsewhere here, and ours to the authors' code."""
+"""`python -m cyclegan_tf.convert SOURCE TARGET`: brings models from elsewhere here, and ours to the
+authors' code."""
 
 from __future__ import annotations
 
@@ -71,13 +72,15 @@ class _Task:
 
 
 def build_parser() -> cli.Parser:
-    """The command's options: its own, and every field of the experiment that a run directory will hold."""
+    """The command's options: its own, and every field of the experiment that a run directory will
+    hold."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.convert",
-        description="A .pth file of the authors' PyTorch code, or a model of Keras 2 (.h5, .keras, SavedModel), "
-        "becomes a .keras file; a folder with latest_net_G_A.pth, G_B, D_A and D_B becomes a run directory, in which "
-        "A is X and B is Y. With --to pytorch a run directory becomes such a folder (or, for a target that ends in "
-        ".pth, one generator), and a .keras file a .pth file.",
+        description="A .pth file of the authors' PyTorch code, or a model of Keras 2 (.h5, "
+        ".keras, SavedModel), becomes a .keras file; a folder with latest_net_G_A.pth, G_B, D_A "
+        "and D_B becomes a run directory, in which A is X and B is Y. With --to pytorch a run "
+        "directory becomes such a folder (or, for a target that ends in .pth, one generator), and "
+        "a .keras file a .pth file.",
     )
     parser.add_argument(
         "source", type=str, help="A .pth, .h5 or .keras file, a folder, or a run directory."
@@ -92,7 +95,8 @@ def build_parser() -> cli.Parser:
         "--architecture",
         choices=["auto", *torch_recognise.ARCHITECTURES],
         default="auto",
-        help="Of a .pth file or the generators of a folder: told from the weights; any other than told is refused.",
+        help="Of a .pth file or the generators of a folder: told from the weights; any other than "
+        "told is refused.",
     )
     parser.add_argument(
         "--norm",
@@ -113,7 +117,8 @@ def build_parser() -> cli.Parser:
         "--checkpoint",
         type=str,
         default="last",
-        help="Of a run, with --to pytorch: last, best (which holds the generators only), or a step.",
+        help="Of a run, with --to pytorch: last, best (which holds the generators only), or a "
+        "step.",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="Replace the target if it is there."
@@ -144,7 +149,8 @@ def _route(source: Path, target: Path, to: str) -> Callable[[_Task], None]:
     if to == "pytorch":
         if not is_run and source.suffix != ".keras":
             raise UserError(
-                f"{source} is neither a run directory nor a .keras file, of which --to pytorch makes .pth."
+                f"{source} is neither a run directory nor a .keras file, of which --to pytorch "
+                f"makes .pth."
             )
         if not is_run and target.suffix != ".pth":
             raise UserError(f"{target} must end in .pth: {source} is one network.")
@@ -152,7 +158,8 @@ def _route(source: Path, target: Path, to: str) -> Callable[[_Task], None]:
         return _to_torch
     if is_run:
         raise UserError(
-            f"{source} is a run directory already; give --to pytorch to write it for the authors' code."
+            f"{source} is a run directory already; give --to pytorch to write it for the authors' "
+            f"code."
         )
     is_folder = run_of_networks.is_folder_of_networks(source)
     if is_folder or source.suffix in TORCH_SUFFIXES:
@@ -163,13 +170,14 @@ def _route(source: Path, target: Path, to: str) -> Callable[[_Task], None]:
         else (source / "saved_model.pb").is_file()
     ):
         raise UserError(
-            f"{source} is nothing that can be converted: give a .pth, .h5 or .keras file, a folder with "
-            "latest_net_G_A.pth and the like, or a SavedModel."
+            f"{source} is nothing that can be converted: give a .pth, .h5 or .keras file, a folder "
+            "with latest_net_G_A.pth and the like, or a SavedModel."
         )
     if is_folder:
         if target.suffix in (".keras", ".pth"):
             raise UserError(
-                f"{source} becomes a run directory; give a target that is a folder, or one file of it."
+                f"{source} becomes a run directory; give a target that is a folder, or one file "
+                f"of it."
             )
         return _folder_to_run
     if target.suffix != ".keras":
@@ -238,7 +246,8 @@ def _folder_to_run(task: _Task) -> None:
     else:
         task.say(
             "note",
-            "training here would go on with the demo's images: --data.source names others, now or never",
+            "training here would go on with the demo's images: --data.source names others, now or "
+            "never",
         )
         task.say(
             "note", "later, others can be had in a new run: python -m cyclegan_tf.train --init_from"
@@ -257,7 +266,8 @@ def _folder_to_run(task: _Task) -> None:
 def _training(
     experiment: Experiment, found: Mapping[str, tuple[ArchitectureSpec, Arrays]]
 ) -> tuple[dict[str, keras.Model], dict[str, keras.Variable]]:
-    """The generators, and every variable of a training that has not begun, with the weights that were found."""
+    """The generators, and every variable of a training that has not begun, with the weights that
+    were found."""
     from cyclegan_tf import assembly
     from cyclegan_tf.convert.pytorch import networks as torch_networks
     from cyclegan_tf.model.ema import ExponentialMovingAverage
@@ -287,7 +297,8 @@ def _read(task: _Task, path: Path, architecture: str) -> tuple[ArchitectureSpec,
     design = torch_recognise.recognize(arrays, path, task.arguments.norm)
     if architecture not in ("auto", design.official_name):
         raise UserError(
-            f"{path} holds {torch_recognise.described(design)}, not --architecture {architecture}; leave that out."
+            f"{path} holds {torch_recognise.described(design)}, not --architecture "
+            f"{architecture}; leave that out."
         )
     _check_finite(arrays, path)
     _say_recognised(task, path.name, design, arrays)
@@ -299,8 +310,8 @@ def _check_finite(arrays: Arrays, path: Path) -> None:
     broken = next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
     if broken is not None:
         raise UserError(
-            f"{path} holds numbers that are not finite, first in {broken}: its training had broken down; give a file "
-            "of an earlier epoch."
+            f"{path} holds numbers that are not finite, first in {broken}: its training had broken "
+            "down; give a file of an earlier epoch."
         )
 
 
@@ -323,7 +334,8 @@ def _experiment(task: _Task, decided: Mapping[str, Mapping[str, Any]]) -> Experi
             option = f"--{section}.{name}"
             if task.given(option) and asked[section][name] != value:
                 raise UserError(
-                    f"{option} is {asked[section][name]}, but the weights are of {value}; leave it out."
+                    f"{option} is {asked[section][name]}, but the weights are of {value}; leave "
+                    f"it out."
                 )
     words = cli.to_arguments({section: dict(fields) for section, fields in decided.items()})
     channels_x, channels_y = decided["data"]["channels_x"], decided["data"]["channels_y"]
@@ -382,7 +394,8 @@ def _networks(task: _Task) -> dict[str, tuple[keras.Model, str]]:
         if attribute not in held:
             task.say(
                 "note",
-                f"{run_of_networks.OFFICIAL[attribute]} is left out: this checkpoint holds no {attribute}",
+                f"{run_of_networks.OFFICIAL[attribute]} is left out: this checkpoint holds no "
+                f"{attribute}",
             )
             continue
         kind, which = attribute.split("_")

@@ -1,4 +1,5 @@
-"""Networks that came from elsewhere, written the way ours are: a `.keras` file, or the beginning of a run."""
+"""Networks that came from elsewhere, written the way ours are: a `.keras` file, or the beginning of
+a run."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _MAX_DIFFERENCE = 1e-5
 
 
 def save_checked(network: keras.Model, target: Path) -> None:
-    """Writes a `.keras` file whole or not at all, and only if the network gives the same images when read again.
+    """Writes a `.keras` file whole or not at all, and only if the network gives the same images
+    when read again.
 
     Args:
       network: one input (N, H, W, C), one output.
@@ -36,8 +38,8 @@ def save_checked(network: keras.Model, target: Path) -> None:
         difference = _difference(network, keras.saving.load_model(partial, compile=False))
         if not difference <= _MAX_DIFFERENCE:
             raise UserError(
-                f"{target} was not written: read again, the network gives images that are {difference:.1g} off; "
-                "please report this, with the file it came from."
+                f"{target} was not written: read again, the network gives images that are "
+                f"{difference:.1g} off; please report this, with the file it came from."
             )
         os.replace(partial, target)
     finally:
@@ -61,7 +63,8 @@ def _difference(one: keras.Model, other: keras.Model) -> float:
 def write_start(
     run: RunDirectory, generators: Mapping[str, keras.Model], named: Mapping[str, keras.Variable]
 ) -> None:  # fmt: skip
-    """Writes what a training takes up and what translating needs: a checkpoint of step 0 and two `.keras` files.
+    """Writes what a training takes up and what translating needs: a checkpoint of step 0 and two
+    `.keras` files.
 
     Args:
       run: begun already.

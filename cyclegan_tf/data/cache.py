@@ -1,7 +1,8 @@
-"""Prepared images, held where any one can be had by its index: in memory, on disk, or decoded each time.
+"""Prepared images, held where any one can be had by its index: in memory, on disk, or decoded each
+time.
 
-Random access, not `tf.data`'s own `cache()`, because a resumed run must start in the middle of an epoch
-without reading through what came before.
+Random access, not `tf.data`'s own `cache()`, because a resumed run must start in the middle of an
+epoch without reading through what came before.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ MEMORY_SHARE = 0.35
 
 
 def _main_memory() -> contextlib.AbstractContextManager:
-    """Where images wait: on a GPU machine a plain tensor would take the GPU's memory, far from tf.data."""
+    """Where images wait: on a GPU machine a plain tensor would take the GPU's memory, far from
+    tf.data."""
     return tf.device("CPU:0")
 
 
@@ -77,7 +79,8 @@ def read_checked(images: ImageList, index: int) -> np.ndarray:
 
 
 def _native_sizes(images: ImageList) -> np.ndarray:
-    """Heights and widths as the headers tell, (N, 2); one size for all where the images are not files."""
+    """Heights and widths as the headers tell, (N, 2); one size for all where the images are not
+    files."""
     if images.infos:
         return np.array([[info.height, info.width] for info in images.infos], np.int32)
     return np.array([images.read(0).shape[:2]] * len(images), np.int32)
@@ -111,8 +114,9 @@ def open_store(
     Args:
       images: the list.
       preparation: how each is resized.
-      kind: "auto", "memory", "disk", "lazy" or "off"; auto measures sizes against free memory, then free disk;
-        lazy reads an image when it is first wanted and keeps it in memory, as long as all would fit there.
+      kind: "auto", "memory", "disk", "lazy" or "off"; auto measures sizes against free memory, then
+        free disk; lazy reads an image when it is first wanted and keeps it in memory, as long as
+        all would fit there.
       folder: where a disk cache is kept.
       label: names the list in messages and files.
       show_progress: draw a progress bar on standard error.
@@ -167,7 +171,8 @@ def _prepare_one(
 def _lazy_lookup(
     images: ImageList, preparation: ImageTransform, dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Reads what is wanted when it is first wanted: a machine of several needs its share of the images only."""
+    """Reads what is wanted when it is first wanted: a machine of several needs its share of the
+    images only."""
     known: dict[int, np.ndarray] = {}
 
     def read(index: np.ndarray) -> np.ndarray:
@@ -218,7 +223,8 @@ def _disk_lookup(
     label: str,
     show_progress: bool,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """One flat file, mapped into memory; reused when names, file times and preparation are the same."""
+    """One flat file, mapped into memory; reused when names, file times and preparation are the
+    same."""
     stamps = [(info.path.stat().st_mtime_ns, info.path.stat().st_size) for info in images.infos]
     key = hashlib.sha256(
         repr((images.names, stamps, preparation, dtype.name, images.channels)).encode()
@@ -240,8 +246,8 @@ def _disk_lookup(
             )
         except OSError as error:
             raise UserError(
-                f"The disk cache {data_path} cannot be written ({error.strerror or error}); "
-                "free some space, or give --data.cache off."
+                f"The disk cache {data_path} cannot be written ({error.strerror or error}); free "
+                "some space, or give --data.cache off."
             ) from error
     mapped = np.memmap(data_path, dtype.as_numpy_dtype, "r")
     shapes, offsets = index["shapes"], index["offsets"]

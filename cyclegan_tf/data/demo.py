@@ -1,7 +1,8 @@
 """The built-in demo data set: X shows plain animals in summer, Y striped ones in autumn.
 
-The training halves show different scenes (unpaired). The test split shows each scene in both worlds, so that
-translations can be scored against the truth. Images are rendered on demand; nothing is stored or downloaded.
+The training halves show different scenes (unpaired). The test split shows each scene in both
+worlds, so that translations can be scored against the truth. Images are rendered on demand; nothing
+is stored or downloaded.
 """
 
 from typing import Literal, TypeAlias

@@ -1,8 +1,11 @@
-"""One little scene of the demo data, painted as world X (summer, plain coats) or world Y (autumn, striped coats).
+"""One little scene of the demo data, painted as world X (summer, plain coats) or world Y (autumn,
+striped coats).
 
-Both worlds are one drawing: `Scene` holds geometry and color scalars, and `PALETTE` is all that differs. Each scalar
-picks a point between two colors, so each world tells everything that the other shows. Stripes run along the body at
-fixed distances below its upper outline, and as rings around the legs: what a network must know to place them is near.
+Both worlds are one drawing: `Scene` holds geometry and color scalars, and `PALETTE` is all that
+differs. Each scalar picks a point between two colors, so each world tells everything that the other
+shows. Stripes run along the body at
+fixed distances below its upper outline, and as rings around the legs: what a network must know to
+  place them is near.
 
 Lengths are in image widths (x to the right, y downward), so a scene looks the same at every size.
 """
@@ -18,8 +21,9 @@ World: TypeAlias = Literal["x", "y"]
 Floats: TypeAlias = NDArray[np.floating]
 Point: TypeAlias = tuple[float, float]
 
-# name -> world -> colors (sRGB) at scalar 0 and 1. The order of brightness is the same in both worlds, lest a network
-# trained without pairs finds a swapped assignment (say, sky for ground) just as good as the true one.
+# name -> world -> colors (sRGB) at scalar 0 and 1. The order of brightness is the same in both
+# worlds, lest a network trained without pairs finds a swapped assignment (say, sky for ground) just
+# as good as the true one.
 PALETTE: dict[str, dict[World, tuple[tuple[int, int, int], tuple[int, int, int]]]] = {
     "zenith": {"x": ((74, 152, 222), (116, 190, 236)), "y": ((240, 184, 158), (246, 212, 176))},
     "skyline": {"x": ((190, 226, 244), (214, 238, 244)), "y": ((255, 230, 204), (255, 242, 216))},
@@ -44,7 +48,8 @@ FIRST_STRIPE = 0.45  # the phase on the upper outline; stripes are dark around a
 
 @dataclass(frozen=True)
 class Animal:
-    """A hoofed animal seen from the side; angles in radians, `unit` is the length from hip to shoulder."""
+    """A hoofed animal seen from the side; angles in radians, `unit` is the length from hip to
+    shoulder."""
 
     foot: Point  # on the ground, below the middle of the body
     unit: float
@@ -135,14 +140,16 @@ def draw_scene_parameters(rng: np.random.Generator) -> Scene:
 
 
 def _skewed(rng: np.random.Generator) -> float:
-    # Were the scalars spread evenly, "dark for light" would fit both worlds as well as the true map.
+    # Were the scalars spread evenly, "dark for light" would fit both worlds as well as the true
+    # map.
     return float(rng.beta(1.2, 2.4))
 
 
 def _draw_animal(
     rng: np.random.Generator, unit: float, foot_y: float, facing: int, place: float
 ) -> Animal:
-    """An animal that fits the image: from its left end to its right end as `place` goes from 0 to 1."""
+    """An animal that fits the image: from its left end to its right end as `place` goes from 0 to
+    1."""
     before, behind = (1.45, 1.0) if facing < 0 else (1.0, 1.45)
     return Animal(
         foot=(unit * before + place * (1.0 - unit * (before + behind)), foot_y),
@@ -198,7 +205,8 @@ class _Patch(NamedTuple):
 
 
 class _Canvas:
-    """Pixels as (3, S, S): with the channels first, NumPy's inner loops run along rows and are twice as fast."""
+    """Pixels as (3, S, S): with the channels first, NumPy's inner loops run along rows and are
+    twice as fast."""
 
     def __init__(self, size_px: int, world: World) -> None:
         if size_px < 1 or world not in ("x", "y"):
@@ -222,7 +230,8 @@ class _Canvas:
         )
 
     def blend(self, patch: _Patch, distance: Floats, color: Floats, opacity: float = 1.0) -> None:
-        """Paints where the signed distance is negative, with a soft edge one pixel wide (anti-aliasing)."""
+        """Paints where the signed distance is negative, with a soft edge one pixel wide
+        (anti-aliasing)."""
         cover = _clip(0.5 - distance * self.size_px)
         patch.pixels[...] += (opacity * cover) * (color - patch.pixels)
 
@@ -312,7 +321,8 @@ def _paint_plant(canvas: _Canvas, plant: Plant) -> None:
 
 
 class _Cone(NamedTuple):
-    """A stick with round ends, in the animal's frame: units, x toward its nose, y upward from its feet."""
+    """A stick with round ends, in the animal's frame: units, x toward its nose, y upward from its
+    feet."""
 
     start: Point
     end: Point
@@ -400,7 +410,8 @@ def _paint_animal(canvas: _Canvas, animal: Animal) -> None:
 def _measure(
     canvas: _Canvas, animal: Animal, cones: list[_Cone]
 ) -> tuple[_Patch, Floats, Floats, Floats, Floats]:
-    """A smooth union of cones: signed distance (image widths), stripe phase, light and darkness, each (H, W).
+    """A smooth union of cones: signed distance (image widths), stripe phase, light and darkness,
+    each (H, W).
 
     The soft minimum's weights also blend the phases, so stripes bend where parts of the body meet.
     """

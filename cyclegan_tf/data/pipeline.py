@@ -1,8 +1,8 @@
 """The order of images and their way into the training step.
 
-Which images a step shows, and how each is cropped and mirrored, is a function of (seed, step): nothing is
-drawn from a generator that would have to be saved. Images stand still in a `ImageCache`; shuffling is a
-permutation that can be asked for one position at a time.
+Which images a step shows, and how each is cropped and mirrored, is a function of (seed, step):
+nothing is drawn from a generator that would have to be saved. Images stand still in a `ImageCache`;
+shuffling is a permutation that can be asked for one position at a time.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _ORDER, _AUGMENTATION = 0, 1
 class SamplingOrder:
     """Which image of each domain stands at each position of the training.
 
-    Every epoch shows each image of the larger domain once, less what does not fill a last batch. The
-    smaller domain is re-drawn in rounds: all its images in a new random order, then all again, so that
-    pairs never repeat.
+    Every epoch shows each image of the larger domain once, less what does not fill a last batch.
+    The smaller domain is re-drawn in rounds: all its images in a new random order, then all again,
+    so that pairs never repeat.
 
     Attributes:
       count_x: training images of X.
@@ -51,7 +51,8 @@ class SamplingOrder:
 
         Args:
           domain: "x" or "y".
-          position: int64 scalar, step * batch_size + place in the batch, counted from the start of training.
+          position: int64 scalar, step * batch_size + place in the batch, counted from the start of
+            training.
 
         Returns:
           int64 scalar.
@@ -82,7 +83,8 @@ def training_dataset(
     part: int = 0,
     parts: int = 1,
 ) -> tf.data.Dataset:
-    """Batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1] for the steps [start_step, end_step).
+    """Batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1] for the steps [start_step,
+    end_step).
 
     X and Y are cropped and mirrored independently, after the store.
 
@@ -108,7 +110,8 @@ def training_dataset(
             preparation.augment(store.lookup(order.image(domain, position)), seed)
         )
 
-    @tf.autograph.experimental.do_not_convert  # all is in operations already, and converting takes two seconds
+    # all is in operations already, and converting takes two seconds
+    @tf.autograph.experimental.do_not_convert
     def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = position(count)
         return image("x", store_x, place), image("y", store_y, place)
@@ -141,7 +144,8 @@ def find_unreadable(
 
 
 def evaluation_reader(images: ImageList, preparation: ImageTransform) -> Callable[[int], tf.Tensor]:
-    """index -> float32 (1, H, W, C) in [-1, 1]: a test image as the networks see it, nothing random."""
+    """index -> float32 (1, H, W, C) in [-1, 1]: a test image as the networks see it, nothing
+    random."""
 
     def read(index: int) -> tf.Tensor:
         image = tf.constant(read_checked(images, index))

@@ -15,17 +15,21 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.image_quality import reduced
 
 FLAT_DEVIATION = 1 / 255
-"""Standard deviation of the largest channel, as a share of white, below which an image has nothing to see."""
+"""Standard deviation of the largest channel, as a share of white, below which an image has nothing
+to see."""
 
 COPY_DIFFERENCE = 1.5 / 255
-"""Mean absolute difference of two images reduced to 16 x 16, as a share of white, below which they are one image.
+"""Mean absolute difference of two images reduced to 16 x 16, as a share of white, below which they
+are one image.
 
-Saved again as JPEG of quality 60 and larger by a quarter, photographs, label maps and street maps of three public data
-sets differed by 0.6 to 1.02 levels of 255 from themselves. Different ones that show something differ by 5 and more.
+Saved again as JPEG of quality 60 and larger by a quarter, photographs, label maps and street maps
+of three public data sets differed by 0.6 to 1.02 levels of 255 from themselves. Different ones that
+show something differ by 5 and more.
 """
 
 COPY_DEVIATION = 10 / 255
-"""Standard deviation of the largest channel, reduced and as a share of white, below which an image is no copy of a
+"""Standard deviation of the largest channel, reduced and as a share of white, below which an image
+is no copy of a
 similar one: there is more than one tile of a map that shows water."""
 
 MAX_SAMPLED = 1000
@@ -40,7 +44,8 @@ _SPARSE = 8
 def prepared_training(images: ImageList, store: ImageCache) -> Iterable[tuple[str, np.ndarray]]:
     """Names and prepared images, uint8 or uint16 (H, W, C).
 
-    All of them up to `LOOKED_AT_BYTES`, or `MAX_SAMPLED` where none are kept; of more, an even sample.
+    All of them up to `LOOKED_AT_BYTES`, or `MAX_SAMPLED` where none are kept; of more, an even
+    sample.
     """
     most = (
         MAX_SAMPLED if store.kind == "off" else LOOKED_AT_BYTES * len(store) // max(store.bytes, 1)
@@ -75,8 +80,8 @@ def examine(
       test: the same for the test split, given the dtype of the training images.
 
     Returns:
-      Names of flat images of both splits, and names of test images that are a training image: value for
-      value, or saved again in another format, quality or size.
+      Names of flat images of both splits, and names of test images that are a training image: value
+      for value, or saved again in another format, quality or size.
     """
     flat, known, small, dtype = [], set(), [], np.dtype(np.uint8)
     for name, image in training:

@@ -1,4 +1,5 @@
-"""Where images come from: two domains, each with a train and a test list of images that can be read by index."""
+"""Where images come from: two domains, each with a train and a test list of images that can be read
+by index."""
 
 from __future__ import annotations
 
@@ -96,7 +97,8 @@ def _list(folder: Path, what: str) -> list[Path]:
 def _nonempty(paths: list[Path], folder: Path) -> list[Path]:
     if not paths:
         raise UserError(
-            f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs some."
+            f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs "
+            f"some."
         )
     return paths
 
@@ -106,12 +108,14 @@ def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
     if not alpha:
         return ()
     return (
-        f"{len(alpha)} images have transparency and are laid on white (first: {alpha[0].path.name})",
+        f"{len(alpha)} images have transparency and are laid on white (first: "
+        f"{alpha[0].path.name})",
     )
 
 
 def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> UnpairedDataset:
-    """The layout of the paper's data sets: trainA, trainB and, where there is one, a test split testA, testB.
+    """The layout of the paper's data sets: trainA, trainB and, where there is one, a test split
+    testA, testB.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
@@ -120,8 +124,8 @@ def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -
         raise UserError(f"data.source: the folder {root} does not exist.")
     if not any((root / name).is_dir() for name in FOLDERS):
         raise UserError(
-            f"data.source: {root} has no folders trainA and trainB; "
-            "make them, or give two plain folders with --data.x_dir and --data.y_dir."
+            f"data.source: {root} has no folders trainA and trainB; make them, or give two plain "
+            "folders with --data.x_dir and --data.y_dir."
         )
     lists = []
     for name in FOLDERS:
@@ -146,8 +150,9 @@ def open_two_folders(
 ) -> UnpairedDataset:
     """Two plain folders, each split into train and test.
 
-    An image's side is decided by a hash of its name and the seed, so that adding images moves no other one.
-    `recorded` (a `UnpairedDataset.record`) keeps the split that a run began with, new images going to training.
+    An image's side is decided by a hash of its name and the seed, so that adding images moves no
+    other one. `recorded` (a `UnpairedDataset.record`) keeps the split that a run began with, new
+    images going to training.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
@@ -211,13 +216,14 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
     ) as error:  # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
         reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"data.source tfds:{name} cannot be prepared: {reason} "
-            "(check the name and the network, or point --data.tfds_dir at a prepared copy)."
+            f"data.source tfds:{name} cannot be prepared: {reason} (check the name and the "
+            "network, or point --data.tfds_dir at a prepared copy)."
         ) from error
     missing = [split for split in FOLDERS if split not in builder.info.splits]
     if missing:
         raise UserError(
-            f"data.source tfds:{name} has the splits {sorted(builder.info.splits)}, but CycleGAN needs {list(FOLDERS)}."
+            f"data.source tfds:{name} has the splits {sorted(builder.info.splits)}, but CycleGAN "
+            f"needs {list(FOLDERS)}."
         )
     lists = []
     for split in FOLDERS:
@@ -228,8 +234,8 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
         ]
         if stored and stored[0].shape[-1] != channels:
             raise UserError(
-                f"data.source tfds:{name} has {stored[0].shape[-1]} channels in {split}, "
-                f"but data.channels_{'x' if split.endswith('A') else 'y'} is {channels}."
+                f"data.source tfds:{name} has {stored[0].shape[-1]} channels in {split}, but "
+                f"data.channels_{'x' if split.endswith('A') else 'y'} is {channels}."
             )
         names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
         lists.append(ImageList(names, channels, stored.__getitem__))

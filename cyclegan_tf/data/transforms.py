@@ -1,7 +1,7 @@
 """What happens to an image between its file and the network: sizes first, chance last.
 
-`prepare` is the same every time, so its result may be cached; `augment` comes after the cache and is a
-function of its seed alone.
+`prepare` is the same every time, so its result may be cached; `augment` comes after the cache and
+is a function of its seed alone.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ CROPPING = ("resize_and_crop", "scale_width_and_crop", "crop")
 def resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     """Bicubic, antialiased resize of an integer image; unchanged when it has that size already.
 
-    Where no side shrinks there is nothing to antialias, and 8-bit images take TensorFlow's plain bicubic kernel:
-    the same filter read from a table, in half the time, at most one level off.
+    Where no side shrinks there is nothing to antialias, and 8-bit images take TensorFlow's plain
+    bicubic kernel: the same filter read from a table, in half the time, at most one level off.
 
     Args:
       image: uint8 or uint16 (H, W, C).
@@ -89,12 +89,14 @@ class ImageTransform:
         return _grown(height, width, self.size_divisor_px)
 
     def prepare(self, image: tf.Tensor) -> tf.Tensor:
-        """The part without chance: uint8 or uint16 (H, W, C) in, same dtype out, at the size to crop from."""
+        """The part without chance: uint8 or uint16 (H, W, C) in, same dtype out, at the size to
+        crop from."""
         shape = tf.shape(image)
         return resize(image, *self.prepared_size(shape[0], shape[1]))
 
     def transform_test(self, image: tf.Tensor) -> tf.Tensor:
-        """A test image: resized alike, nothing random, trimmed around the center to whole multiples."""
+        """A test image: resized alike, nothing random, trimmed around the center to whole
+        multiples."""
         shape = tf.shape(image)
         image = resize(image, *self.test_size(shape[0], shape[1]))
         size = tf.shape(image)[:2]

@@ -1,8 +1,10 @@
-"""What the replicas of one training step do together; with one replica every function here hands back what it got.
+"""What the replicas of one training step do together; with one replica every function here hands
+back what it got.
 
-A global batch is cut into equal slices, one for each replica. Every replica holds all variables and changes its own
-copy; since what it changes them by is the same everywhere, the copies stay equal bit for bit. So the only things that
-travel are gradients, logged numbers and, for the image pool, translations.
+A global batch is cut into equal slices, one for each replica. Every replica holds all variables and
+changes its own copy; since what it changes them by is the same everywhere, the copies stay equal
+bit for bit. So the only things that travel are gradients, logged numbers and, for the image pool,
+translations.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def number() -> tf.Tensor:
 
 
 def mean(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Means over the replicas, the same on each: of gradients of local means, the gradient of the global mean."""
+    """Means over the replicas, the same on each: of gradients of local means, the gradient of the
+    global mean."""
     if count() == 1 or not tensors:
         return list(tensors)
     return list(
@@ -46,7 +49,8 @@ def all_reduce_mean(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 
 def all_gather(images: tf.Tensor) -> tf.Tensor:
-    """The images of all replicas, float (N, H, W, C) -> (R N, H, W, C) in the order of the global batch."""
+    """The images of all replicas, float (N, H, W, C) -> (R N, H, W, C) in the order of the global
+    batch."""
     replicas = count()
     if replicas == 1:
         return images

@@ -1,4 +1,5 @@
-"""Which devices and machines train: `tf.distribute`'s strategies, chosen from what is visible and from `TF_CONFIG`."""
+"""Which devices and machines train: `tf.distribute`'s strategies, chosen from what is visible and
+from `TF_CONFIG`."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from cyclegan_tf.devices import tf_internals as cluster_ground
 from cyclegan_tf.devices.tf_config import VARIABLE, Cluster, of_environment
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 
-# What TensorFlow raises in a collective operation when another machine ends, restarts or cannot be reached.
+# What TensorFlow raises in a collective operation when another machine ends, restarts or cannot be
+# reached.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -42,12 +44,13 @@ def choose(wanted: str, cluster: Cluster | None, devices: Mapping[str, int]) -> 
     """
     if wanted == "multi_worker" and cluster is None:
         raise UserError(
-            f"training.strategy is 'multi_worker', but {VARIABLE} names no other machine; set it on each."
+            f"training.strategy is 'multi_worker', but {VARIABLE} names no other machine; set it "
+            f"on each."
         )
     if wanted in ("none", "mirrored", "tpu") and cluster is not None:
         raise UserError(
-            f"training.strategy is {wanted!r}, but {VARIABLE} names {len(cluster.addresses)} machines; "
-            f"unset {VARIABLE}, or leave training.strategy out."
+            f"training.strategy is {wanted!r}, but {VARIABLE} names {len(cluster.addresses)} "
+            f"machines; unset {VARIABLE}, or leave training.strategy out."
         )
     if wanted == "tpu" and not devices["TPU"]:
         raise UserError("training.strategy is 'tpu', but there is no TPU to be seen; leave it out.")
@@ -149,19 +152,19 @@ class DistributionContext:
         """
         if self.replicas > 1 and "batch" in norms:
             raise UserError(
-                f"Batch normalization on {self.replicas} replicas would see a part of each batch only: take the norm "
-                "'instance', or give --training.strategy none."
+                f"Batch normalization on {self.replicas} replicas would see a part of each batch "
+                "only: take the norm 'instance', or give --training.strategy none."
             )
         if dtype_policy == "mixed_float16":
             raise UserError(
-                f"training.precision is 'float16', whose loss scale {self.replicas} replicas cannot share: take "
-                "bfloat16 or float32, or give --training.strategy none."
+                f"training.precision is 'float16', whose loss scale {self.replicas} replicas "
+                "cannot share: take bfloat16 or float32, or give --training.strategy none."
             )
         if batch_size % self.replicas:
             above = -(-batch_size // self.replicas) * self.replicas
             raise UserError(
-                f"data.batch_size is {batch_size}, which {self.replicas} replicas cannot share evenly (it counts the "
-                f"images of one step on all devices together): take {above}."
+                f"data.batch_size is {batch_size}, which {self.replicas} replicas cannot share "
+                f"evenly (it counts the images of one step on all devices together): take {above}."
             )
 
     def scope(self) -> contextlib.AbstractContextManager[None]:
@@ -213,7 +216,8 @@ class DistributionContext:
         )[0]
 
     def total(self, value: np.ndarray) -> np.ndarray:
-        """The sum over machines of an array of the same shape and dtype (float32, float64, int64) on each."""
+        """The sum over machines of an array of the same shape and dtype (float32, float64, int64)
+        on each."""
         if self.workers == 1:
             return value
         flat = tf.constant(value.ravel())
@@ -233,7 +237,8 @@ class DistributionContext:
         ]
 
     def broadcast(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The chief's arrays on every machine; the others give arrays of the same names, shapes and dtypes."""
+        """The chief's arrays on every machine; the others give arrays of the same names, shapes and
+        dtypes."""
         if self.workers == 1:
             return dict(arrays)
         found: dict[str, np.ndarray] = {}
@@ -265,9 +270,9 @@ class DistributionContext:
                 raise
             reason = " ".join(error.message.split())[-300:]
             raise TrainingStoppedError(
-                f"Another of the {self.workers} machines has ended or cannot be reached any more, {when()}: see its "
-                "own output, then start the same command on all of them again, which goes on from the last "
-                f"checkpoint. TensorFlow says: {reason}"
+                f"Another of the {self.workers} machines has ended or cannot be reached any more, "
+                f"{when()}: see its own output, then start the same command on all of them again, "
+                f"which goes on from the last checkpoint. TensorFlow says: {reason}"
             ) from error
 
 
@@ -287,7 +292,8 @@ def _local_devices() -> list[str] | None:
 
 @contextlib.contextmanager
 def _ending_after(seconds: float, words: str) -> Iterator[None]:
-    """Ends the process if what is done within takes longer: TensorFlow waits in C++, where no signal is heard."""
+    """Ends the process if what is done within takes longer: TensorFlow waits in C++, where no
+    signal is heard."""
     timer = threading.Timer(seconds, _end_now, (words,))
     timer.daemon = True
     timer.start()

@@ -57,11 +57,13 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
         ) from error
     if unknown:
         raise UserError(
-            f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs {', '.join(_KINDS)}."
+            f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs "
+            f"{', '.join(_KINDS)}."
         )
     if len(jobs.get("chief", [])) > 1:
         raise UserError(
-            f"{VARIABLE} names {len(jobs['chief'])} chiefs; one alone writes, all others are workers."
+            f"{VARIABLE} names {len(jobs['chief'])} chiefs; one alone writes, all others are "
+            f"workers."
         )
     if len(addresses) < 2:
         return None
@@ -74,14 +76,15 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
     place = (task.get("type"), _whole(task.get("index")))
     if place not in places:
         raise UserError(
-            f"{VARIABLE} says this is {place[0]} {task.get('index')}, which its cluster does not hold; "
-            f"it must look like {_EXAMPLE}."
+            f"{VARIABLE} says this is {place[0]} {task.get('index')}, which its cluster does not "
+            f"hold; it must look like {_EXAMPLE}."
         )
     return Cluster(tuple(known), places.index(place))
 
 
 def _listed(jobs: Mapping[str, object], kind: str) -> list[object]:
-    """The addresses of a job; a text or a dictionary would be taken apart letter by letter, or by its keys."""
+    """The addresses of a job; a text or a dictionary would be taken apart letter by letter, or by
+    its keys."""
     found = jobs.get(kind, [])
     if not isinstance(found, list):
         raise TypeError(f"the addresses of {kind!r} are no list")

@@ -1,6 +1,8 @@
-"""The parts of TensorFlow and Keras that have no public switch; all that rests on their inner workings is here.
+"""The parts of TensorFlow and Keras that have no public switch; all that rests on their inner
+workings is here.
 
-`tests/test_cluster_ground.py` holds each of these against the installed versions and fails loudly when one moves.
+`tests/test_cluster_ground.py` holds each of these against the installed versions and fails loudly
+when one moves.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ START_SECONDS = 600
 def replicated(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Variables made within it have a copy on each replica, which that replica alone assigns to.
 
-    Keras asks for other rules variable by variable (sums for metrics, merged updates for optimizers), each of which
-    would add a message between replicas or reduce once more what is the same everywhere already.
+    Keras asks for other rules variable by variable (sums for metrics, merged updates for
+    optimizers), each of which would add a message between replicas or reduce once more what is the
+    same everywhere already.
     """
 
     def own_copies(make: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,5 @@
-"""`python -m cyclegan_tf.evaluate RUN`: scores a trained translator, with baselines and a report to look at."""
+"""`python -m cyclegan_tf.evaluate RUN`: scores a trained translator, with baselines and a report to
+look at."""
 
 from __future__ import annotations
 
@@ -28,9 +29,9 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.evaluate",
-        description="Scores a trained translator on its test split: beside every score stands that of the unchanged "
-        "input, of the best constant image and of a real image drawn at random. Writes a report and the numbers "
-        "into the run directory.",
+        description="Scores a trained translator on its test split: beside every score stands "
+        "that of the unchanged input, of the best constant image and of a real image drawn at "
+        "random. Writes a report and the numbers into the run directory.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument(
@@ -43,13 +44,15 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--direction",
         choices=["xy", "yx", "both"],
-        help="xy: from A to B; yx: from B to A. Both by default; of a file, what its name ends in, else xy.",
+        help="xy: from A to B; yx: from B to A. Both by default; of a file, what its name ends "
+        "in, else xy.",
     )
     parser.add_argument(
         "--checkpoint",
         type=str,
         default="best",
-        help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
+        help="Of a run directory: best (by the scores of training; else the newest), last, or a "
+        "step.",
     )
     parser.add_argument(
         "--paired", action="store_true", help="Insist on a test split paired by file stem."
@@ -233,8 +236,8 @@ def _check_labels(
         )
     if all(direction[1] != domain for direction in directions):
         raise UserError(
-            f"--palette {palette}: domain {domain.upper()} is drawn in its colors; "
-            f"give --direction {'xy' if domain == 'y' else 'yx'}, or both."
+            f"--palette {palette}: domain {domain.upper()} is drawn in its colors; give "
+            f"--direction {'xy' if domain == 'y' else 'yx'}, or both."
         )
 
 
@@ -242,7 +245,8 @@ def _extractor(choice: str, notes: list[str]) -> Extractor | None:
     """Of Inception features; None with a note where there are no weights."""
     if choice == "off":
         notes.append(
-            "FID and KID are left out; --inception auto adds them (a download of 90 MB the first time)"
+            "FID and KID are left out; --inception auto adds them (a download of 90 MB the first "
+            "time)"
         )
         return None
     from cyclegan_tf.metrics.inception import InceptionUnavailable, open_inception

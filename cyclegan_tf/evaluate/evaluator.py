@@ -23,7 +23,8 @@ class Evaluator:
 
     Attributes:
       split: the test images.
-      training: domain, "x" or "y", -> real training images; none leaves the stand-ins to the test images.
+      training: domain, "x" or "y", -> real training images; none leaves the stand-ins to the test
+        images.
       seed: of all that is drawn.
       palette: of label maps, or None.
       label_domain: the domain that is drawn in the palette's colors.

@@ -1,4 +1,5 @@
-"""FID and KID of one direction: what is compared with what, how often, and how sure the numbers are."""
+"""FID and KID of one direction: what is compared with what, how often, and how sure the numbers
+are."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def feature_scores(
     baselines: Mapping[str, Sequence[np.ndarray]],
     seed: int = 0,
 ) -> FeatureScores:
-    """Distances of outputs, and of each stand-in, to the real targets in the extractor's feature space.
+    """Distances of outputs, and of each stand-in, to the real targets in the extractor's feature
+    space.
 
     Args:
       extractor: images to features.
@@ -78,10 +80,10 @@ def feature_scores(
         else f"mean over {KID_SUBSETS} random subsets of {size} of each"
     )
     protocol = (
-        f"Features of {len(fake)} translations against those of {len(real)} real test images. "
-        f"KID: cubic polynomial kernel, unbiased, {subsets}, × {KID_SCALE:.0f}. "
-        f"Intervals: 95 %, bootstrap of {times} resamples of both sets, seed {seed}. "
-        "FID falls as sets grow: compare it only between equal counts, and below a few thousand images trust KID."
+        f"Features of {len(fake)} translations against those of {len(real)} real test images. KID: "
+        f"cubic polynomial kernel, unbiased, {subsets}, × {KID_SCALE:.0f}. Intervals: 95 %, "
+        f"bootstrap of {times} resamples of both sets, seed {seed}. FID falls as sets grow: "
+        "compare it only between equal counts, and below a few thousand images trust KID."
     )
     return FeatureScores(
         scores=distances(fake),

@@ -63,7 +63,8 @@ class DataChoice:
 def open_generators(
     target: Path, directions: Sequence[str], checkpoint: str
 ) -> dict[str, tuple[keras.Model, str]]:
-    """Direction -> network in float32 and where it came from; of a run both directions, which cycles need.
+    """Direction -> network in float32 and where it came from; of a run both directions, which
+    cycles need.
 
     Raises:
       UserError: see `assembly.load_generator`.
@@ -84,8 +85,8 @@ def open_images(
 ) -> tuple[UnpairedDataset, ImageTransform]:
     """The images to score on and their sizes, as the run has them.
 
-    A `.keras` file that lies in its run directory counts as the run. Any other file needs images, which are
-    then taken at their own size.
+    A `.keras` file that lies in its run directory counts as the run. Any other file needs images,
+    which are then taken at their own size.
 
     Args:
       target: the run directory or file.
@@ -104,8 +105,8 @@ def open_images(
     else:
         if not choice.given:
             raise UserError(
-                f"{target} lies in no run directory, so its test images are not known; "
-                "give some with --data.source, or --data.x_dir and --data.y_dir."
+                f"{target} lies in no run directory, so its test images are not known; give some "
+                "with --data.source, or --data.x_dir and --data.y_dir."
             )
         channels = dict(
             zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True)
@@ -174,8 +175,8 @@ def open_split(
     most = max(len(source.test_x), len(source.test_y))
     if count is None and (affordable := _affordable(source, preparation)) < most:
         count = affordable
-        notes.append(f"{most} test images of this size do not fit into memory: {count} of each domain are scored, "
-                     "evenly spread (--count takes another number)")  # fmt: skip
+        notes.append(f"{most} test images of this size do not fit into memory: {count} of each "
+                     "domain are scored, evenly spread (--count takes another number)")  # fmt: skip
     split = read_split(source, preparation, count)
     if matched and not split.pairs:
         text = "partners by name have different sizes and cannot be compared"
@@ -196,8 +197,8 @@ def _why_unpaired(source: UnpairedDataset) -> str:
     alone = next((name for name in fewer if not pairs_by_stem([name], more)), None)
     example = f" ({alone} has no partner)" if alone else ""
     return (
-        f"--paired, but the test images of {_name(source)} are not partners by name{example}: give both images of "
-        "a pair the same file name but for the suffix."
+        f"--paired, but the test images of {_name(source)} are not partners by name{example}: give "
+        "both images of a pair the same file name but for the suffix."
     )
 
 
@@ -213,7 +214,8 @@ def _affordable(source: UnpairedDataset, preparation: ImageTransform) -> int:
 def training_images(
     source: UnpairedDataset, preparation: ImageTransform, directions: Sequence[str], least: int
 ) -> dict[str, list[np.ndarray]]:
-    """Domain translated to -> some real training images, evenly spread; domains without any are missing.
+    """Domain translated to -> some real training images, evenly spread; domains without any are
+    missing.
 
     Args:
       source: the images.

@@ -1,4 +1,5 @@
-"""Scores of translations into label maps: photo -> labels, as in the CycleGAN paper (Zhu et al. 2017, table 3)."""
+"""Scores of translations into label maps: photo -> labels, as in the CycleGAN paper (Zhu et al.
+2017, table 3)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.segmentation import Palette, confusion, label_scores, nearest_labels
 
 _LOOKED_AT = 8
-# Half the pixels of facades' label maps, which went through JPEG, are within 15 levels; those of its photos within 140.
+# Half the pixels of facades' label maps, which went through JPEG, are within 15 levels; those of
+# its photos within 140.
 _MAX_LEVELS_OFF = 40.0
 
 
@@ -23,7 +25,8 @@ class Labelled:
     Attributes:
       scores: of all pixels of all images together, as `metrics.labels.label_scores`.
       pixel_accuracy: of each image.
-      classes: class name -> "share" of the truth's pixels, "accuracy" and "iou"; None for a class that is not there.
+      classes: class name -> "share" of the truth's pixels, "accuracy" and "iou"; None for a class
+        that is not there.
     """
 
     scores: dict[str, float]

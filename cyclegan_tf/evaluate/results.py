@@ -13,7 +13,8 @@ from cyclegan_tf.evaluate.report.wording import SCORES
 from cyclegan_tf.evaluate.scores import HIGHER_IS_BETTER, Measured
 
 RANKED_BY = ("pixel_accuracy", "psnr", "cycle_error", "luminance_correlation")
-"""Images are ordered by the first of these that they have; only the last is no measure of quality."""
+"""Images are ordered by the first of these that they have; only the last is no measure of
+quality."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def in_order(scores: Mapping[str, float | None]) -> dict[str, float | None]:
 
 
 def ranking_score(per_image: Mapping[str, Sequence[float | None]]) -> str:
-    """The score that orders images from worst to best, see `RANKED_BY`; the last where no image has any."""
+    """The score that orders images from worst to best, see `RANKED_BY`; the last where no image has
+    any."""
     for name in RANKED_BY:
         if any(value is not None for value in per_image.get(name, ())):
             return name
@@ -139,8 +141,8 @@ def groups(
     """Indices of the worst, median and best images; images without a value are left out.
 
     Returns:
-      "worst" (the worst first), "median", "best" (the best first), `each` in each and none twice; with no more
-      images than that, only "all", the worst first.
+      "worst" (the worst first), "median", "best" (the best first), `each` in each and none twice;
+      with no more images than that, only "all", the worst first.
     """
     known = [(value, index) for index, value in enumerate(values) if value is not None]
     order = [index for _, index in sorted(known, reverse=not higher_is_better)]

@@ -1,7 +1,8 @@
-"""Scores that need no network weights but the generators': of a translator, and of three translators that do nothing.
+"""Scores that need no network weights but the generators': of a translator, and of three
+translators that do nothing.
 
-Directions are "xy" and "yx". For "xy": there = G, back = F, input = x, target = y; for "yx" all change places.
-Images are NumPy float32 (H, W, C) in [-1, 1]. Generators are scored by
+Directions are "xy" and "yx". For "xy": there = G, back = F, input = x, target = y; for "yx" all
+change places. Images are NumPy float32 (H, W, C) in [-1, 1]. Generators are scored by
 their float output, not rounded to levels.
 """
 
@@ -29,7 +30,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "ssim": True,
     "mae": False,
 }
-"""Which way each score that ranks translators points. The others describe: more is neither better nor worse."""
+"""Which way each score that ranks translators points. The others describe: more is neither better
+nor worse."""
 
 PAIRED = ("psnr", "psnr_pooled", "ssim", "mae")
 """Scores that need the true translation of every image."""
@@ -101,15 +103,22 @@ class Measured:
 def measure(
     there: Network, back: Network | None, split: Split, direction: str, *, seed: int = 0
 ) -> Measured:
-    """Translates every input once, there and back, and every target by `there`, and scores what comes out.
+    """Translates every input once, there and back, and every target by `there`, and scores what
+    comes out.
 
-    - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al. 2018, sec. 5), x 1000.
-      It normalizes each set by itself, and so is blind to a cast of color that all outputs share.
-    - colour_swd: the same, both sets normalized by the mean and deviation of the real one: casts and contrast count.
-    - cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq. 2).
-    - identity_distance: mean of abs(G(y) - y), the identity loss without its weight (ibid., sec. 5.2).
-    - luminance_correlation: Pearson correlation of the luminance of G(x) and of x over pixels; -1 is a negative.
-    - variety: how much outputs differ from each other, over how much real targets do; 0 is collapse.
+    - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al.
+      2018, sec. 5), x 1000. It normalizes each set by itself, and so is blind to a cast of color
+      that all outputs share.
+    - colour_swd: the same, both sets normalized by the mean and deviation of the real one: casts
+      and contrast count.
+    - cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq.
+      2).
+    - identity_distance: mean of abs(G(y) - y), the identity loss without its weight (ibid., sec.
+      5.2).
+    - luminance_correlation: Pearson correlation of the luminance of G(x) and of x over pixels; -1
+      is a negative.
+    - variety: how much outputs differ from each other, over how much real targets do; 0 is
+      collapse.
     - change: mean of abs(G(x) - x); 0 is a copy.
     - psnr: dB, mean over images; psnr_pooled: of the squared error over all pixels of all images.
     - ssim: structural similarity to the truth (Wang et al. 2004), 1 at best.
@@ -179,8 +188,9 @@ def compare(
       truths: as many, each of its partner's shape.
 
     Returns:
-      Means over images by name (`PAIRED`; "psnr_pooled" takes the squared error over all pixels of all images
-      before the logarithm), and single values by name. "ssim" is None for images smaller than its window.
+      Means over images by name (`PAIRED`; "psnr_pooled" takes the squared error over all pixels of
+      all images before the logarithm), and single values by name. "ssim" is None for images smaller
+      than its window.
     """
     single: dict[str, list[float | None]] = {"psnr": [], "ssim": [], "mae": []}
     squares, pixels = 0.0, 0
@@ -209,10 +219,11 @@ def distances(
     seed: int = 0,
     normalize: Literal["each", "real"] = "each",
 ) -> dict[int, float]:
-    """Sliced Wasserstein distances by level (`metrics.swd`); where sizes differ, of the common center.
+    """Sliced Wasserstein distances by level (`metrics.swd`); where sizes differ, of the common
+    center.
 
-    Images of different sizes are cut around their centers to the smallest height and width among all, which keeps
-    the sharpness of each as it is.
+    Images of different sizes are cut around their centers to the smallest height and width among
+    all, which keeps the sharpness of each as it is.
 
     Returns:
       Empty where that is smaller than 16 px, channels differ, or there are no images.
@@ -239,19 +250,21 @@ def baseline_images(
     """What three translators that do nothing give for the inputs; any real one must do better.
 
     - "unchanged input": the input itself; missing where the domains' channels differ.
-    - "constant": everywhere the mean color of the training targets, which has the least squared error of all
-      single colors that can be known before the test.
-    - "random real": a training target drawn at random, without replacement as long as there are enough.
-      Without training targets, the test targets are drawn, never the truth itself.
+    - "constant": everywhere the mean color of the training targets, which has the least squared
+      error of all single colors that can be known before the test.
+    - "random real": a training target drawn at random, without replacement as long as there are
+      enough. Without training targets, the test targets are drawn, never the truth itself.
 
     Args:
       split: see `Split`.
       direction: "xy" or "yx".
-      training_targets: real images of the target domain that are not in the split; without any, the split's own.
+      training_targets: real images of the target domain that are not in the split; without any, the
+        split's own.
       seed: of the drawing.
 
     Returns:
-      By name, one image per input; of the input's size, except "random real", whose sizes are its own.
+      By name, one image per input; of the input's size, except "random real", whose sizes are its
+      own.
     """
     inputs, targets = split.inputs(direction), split.targets(direction)
     known = list(training_targets) or targets
@@ -273,7 +286,8 @@ def baseline_images(
 def baseline_scores(
     split: Split, direction: str, training_targets: Sequence[Image], seed: int = 0
 ) -> dict[str, dict[str, float | None]]:
-    """Scores of the `baseline_images`, to set beside those of `measure`: both SWD, and with pairs those of `PAIRED`.
+    """Scores of the `baseline_images`, to set beside those of `measure`: both SWD, and with pairs
+    those of `PAIRED`.
 
     Args:
       split: see `Split`.
@@ -282,8 +296,8 @@ def baseline_scores(
       seed: the one given to `measure`.
 
     Returns:
-      Score by name, by stand-in. Both SWD of "random real" are None without training targets: it would compare the
-      test targets with themselves.
+      Score by name, by stand-in. Both SWD of "random real" are None without training targets: it
+      would compare the test targets with themselves.
     """
     truths = split.truths(direction)
     found = {}
@@ -352,7 +366,8 @@ def _never_the_truth(split: Split, direction: str, rng: np.random.Generator) -> 
     inputs, targets = split.inputs(direction), split.targets(direction)
     truth_of = dict(split.pairs if direction == "xy" else [(y, x) for x, y in split.pairs])
     order = rng.permutation(len(targets))
-    # One step along a random circle: no pair keeps its own, and none is taken twice before all have been.
+    # One step along a random circle: no pair keeps its own, and none is taken twice before all have
+    # been.
     place = {int(index): position for position, index in enumerate(order)}
     start = [place[truth_of[i]] if i in truth_of else i for i in range(len(inputs))]
     return [int(order[(position + 1) % len(order)]) for position in start]

@@ -16,9 +16,11 @@ __all__ = ["Split", "pairs_by_stem", "read_images", "read_split"]
 
 
 def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Which images have the same name but for the folder testA or testB and the suffix: "testA/5.jpg", "testB/5.png".
+    """Which images have the same name but for the folder testA or testB and the suffix:
+    "testA/5.jpg", "testB/5.png".
 
-    Images of tensorflow-datasets ("testA/00005") have numbers for names, given in the order of storage, which is
+    Images of tensorflow-datasets ("testA/00005") have numbers for names, given in the order of
+    storage, which is
     shuffled: they are never partners.
 
     Args:
@@ -26,8 +28,8 @@ def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple
       names_y: alike.
 
     Returns:
-      (index into names_x, index into names_y), in the order of names_x. Empty unless every name of the shorter list
-      has a partner, and where a side has one stem twice.
+      (index into names_x, index into names_y), in the order of names_x. Empty unless every name of
+      the shorter list has a partner, and where a side has one stem twice.
     """
     stems_x, stems_y = [_stem(name) for name in names_x], [_stem(name) for name in names_y]
     if None in stems_x or None in stems_y or not stems_x or not stems_y:
@@ -40,7 +42,8 @@ def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple
 
 
 def _stem(name: str) -> str | None:
-    """The name without the split's folder and the suffix; None for a number given by tensorflow-datasets."""
+    """The name without the split's folder and the suffix; None for a number given by
+    tensorflow-datasets."""
     path = PurePosixPath(name)
     if path.parts[0] in FOLDERS:
         if not path.suffix:
@@ -57,10 +60,12 @@ def read_split(
     Args:
       source: its test lists may be empty; then so is the split's.
       preparation: sizes; images are not cropped, see `ImageTransform.transform_test`.
-      count: at most so many of each domain, spread evenly over the list; of a paired split so many pairs.
+      count: at most so many of each domain, spread evenly over the list; of a paired split so many
+        pairs.
 
     Returns:
-      The split. Partners that end up at different sizes, which no score can compare, leave it without pairs.
+      The split. Partners that end up at different sizes, which no score can compare, leave it
+      without pairs.
 
     Raises:
       UserError: an image cannot be read.

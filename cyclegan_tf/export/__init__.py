@@ -1,1 +1,2 @@
-"""From a trained generator to files that run without this package, and the proof that they give the same images."""
+"""From a trained generator to files that run without this package, and the proof that they give the
+same images."""

@@ -1,4 +1,5 @@
-"""`python -m cyclegan_tf.export RUN OUT`: a trained generator as SavedModel, .tflite, ONNX and a page for browsers."""
+"""`python -m cyclegan_tf.export RUN OUT`: a trained generator as SavedModel, .tflite, ONNX and a
+page for browsers."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.export",
-        description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web (a page that "
-        "translates in the browser), each with a card and a report of how far its images are from the training "
-        "model's (of a SavedModel, a line in the card). The exit status is 1 when a file was refused because they "
-        "are too far.",
+        description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web "
+        "(a page that translates in the browser), each with a card and a report of how far its "
+        "images are from the training model's (of a SavedModel, a line in the card). The exit "
+        "status is 1 when a file was refused because they are too far.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument("out", type=str, help="The folder to write to.")
@@ -39,7 +40,8 @@ def build_parser() -> cli.Parser:
         "--checkpoint",
         type=str,
         default="best",
-        help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
+        help="Of a run directory: best (by the scores of training; else the newest), last, or a "
+        "step.",
     )
     parser.add_argument(
         "--name", type=str, default=None, help="Name of the model; by default that of the run."

@@ -1,8 +1,10 @@
-"""The EXIF orientation of JPEGs inside a TensorFlow graph, so that a served model sees images upright.
+"""The EXIF orientation of JPEGs inside a TensorFlow graph, so that a served model sees images
+upright.
 
-TensorFlow's decoder leaves a photograph as the sensor saw it. A server that decodes inside the graph has no Python
-to ask, hence this walk over the file's bytes with TensorFlow's operations. Format: CIPA DC-008 (EXIF 2.32), sec.
-4.5 and 4.6.2; JPEG markers: ITU-T T.81, annex B.
+TensorFlow's decoder leaves a photograph as the sensor saw it. A server that decodes inside the
+graph has no Python
+to ask, hence this walk over the file's bytes with TensorFlow's operations. Format: CIPA DC-008
+(EXIF 2.32), sec. 4.5 and 4.6.2; JPEG markers: ITU-T T.81, annex B.
 """
 
 from __future__ import annotations

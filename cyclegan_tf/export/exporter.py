@@ -56,11 +56,12 @@ class ExportJob:
 
 
 def carry_out(order: ExportJob) -> int:
-    """Writes everything; returns how many files were refused for being too far from the training model.
+    """Writes everything; returns how many files were refused for being too far from the training
+    model.
 
     Raises:
-      UserError: nothing can be exported from the target, an output exists, a size or a package does not do. All
-        that can be checked before is checked before anything is written.
+      UserError: nothing can be exported from the target, an output exists, a size or a package does
+        not do. All that can be checked before is checked before anything is written.
     """
     names = {
         direction: model_name(order.name, order.target, direction) for direction in order.directions
@@ -100,7 +101,8 @@ def carry_out(order: ExportJob) -> int:
             title = names[order.directions[0]].rsplit("_", 1)[0]
             web.write_page(order.out / "web", title, pages, order.litertjs, replace=order.overwrite)
             order.say(
-                f"page: {order.out / 'web'} (see it with: python -m http.server --directory {order.out / 'web'})"
+                f"page: {order.out / 'web'} (see it with: python -m http.server --directory "
+                f"{order.out / 'web'})"
             )
     return refused
 

@@ -1,4 +1,5 @@
-"""The card that lies beside every exported file: what it is, what it takes and gives, and where it came from."""
+"""The card that lies beside every exported file: what it is, what it takes and gives, and where it
+came from."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def write(
     replace: bool = False,
     say: Callable[[str], None] = print,
 ) -> int:
-    """Writes model.onnx (any N, H and W), parity.json, parity.png and card.json; takes and returns what
+    """Writes model.onnx (any N, H and W), parity.json, parity.png and card.json; takes and returns
+    what
     `litert_files.write` does."""
     images = squares(trained.test_images(), parity.COMPARED_IMAGES, size_px)
     with placed(folder, replace) as partial:

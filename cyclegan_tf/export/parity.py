@@ -1,4 +1,5 @@
-"""The proof beside an exported file: the same images through it and through the training model, compared."""
+"""The proof beside an exported file: the same images through it and through the training model,
+compared."""
 
 from __future__ import annotations
 
@@ -161,7 +162,8 @@ class ParityCheck:
         return row
 
     def report(self, folder: Path, allow_lossy: bool, say: Callable[[str], None]) -> int:
-        """Writes parity.json and parity.png, removes files that are too far off, and says all of it.
+        """Writes parity.json and parity.png, removes files that are too far off, and says all of
+        it.
 
         Returns:
           How many were refused.

@@ -1,4 +1,5 @@
-"""A generator as a SavedModel for TF Serving: images as numbers or as encoded files, of any size."""
+"""A generator as a SavedModel for TF Serving: images as numbers or as encoded files, of any
+size."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
 _MAX_DIFFERENCE = 1e-3  # float rounding; an 8-bit level is 8e-3
 _HEAD_BYTES = 1 << 16  # a PNG tells of its transparency before its pixels
 ENCODED = "image_bytes"
-"""Name of the signature that takes files; TF Serving's REST carries inputs and outputs whose names end in `_bytes`
+"""Name of the signature that takes files; TF Serving's REST carries inputs and outputs whose names
+end in `_bytes`
 as base64."""
 
 
@@ -36,10 +38,10 @@ def write_saved_model(
 ) -> Path:
     """Writes the next version of a model for TF Serving; earlier versions stay as they are.
 
-    Signatures: `serving_default` takes `images`, float32 (N, H, W, C) in [-1, 1], and gives `translated`, float32
-    of the same sizes; `image_bytes` takes `image_bytes`, string (N,), JPEG or PNG of any sizes, and gives
-    `translated_bytes`, string (N,), PNG of the same sizes. The second is there for networks of 1 or 3 channels
-    in and 1 to 4 out.
+    Signatures: `serving_default` takes `images`, float32 (N, H, W, C) in [-1, 1], and gives
+    `translated`, float32 of the same sizes; `image_bytes` takes `image_bytes`, string (N,), JPEG or
+    PNG of any sizes, and gives `translated_bytes`, string (N,), PNG of the same sizes. The second
+    is there for networks of 1 or 3 channels in and 1 to 4 out.
 
     Args:
       folder: of the model; versions are folders 1, 2, ... in it.
@@ -52,7 +54,8 @@ def write_saved_model(
       The version's folder.
 
     Raises:
-      UserError: what was written, loaded again, does not give what the network gives; nothing is left then.
+      UserError: what was written, loaded again, does not give what the network gives; nothing is
+        left then.
     """
     final = folder / str(next_version(folder))
     served = _Served(network, size_divisor_px)
@@ -64,8 +67,9 @@ def write_saved_model(
         difference = _difference_after_loading(partial, network, size_divisor_px, warmup_size_px)
         if not difference <= _MAX_DIFFERENCE:
             raise UserError(
-                f"The SavedModel gives other images than the network: {difference:g} apart; nothing was kept. "
-                "Its weights are too large for float32, or TensorFlow has a fault: try another checkpoint."
+                f"The SavedModel gives other images than the network: {difference:g} apart; "
+                "nothing was kept. Its weights are too large for float32, or TensorFlow has a "
+                "fault: try another checkpoint."
             )
         write_card(
             partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}"
@@ -129,7 +133,8 @@ class _Served(tf.Module):
 
 
 def translated(network: keras.Model, size_divisor_px: int, images: tf.Tensor) -> tf.Tensor:
-    """Images of any size through a network: continued by reflection to sizes it takes, and cut back.
+    """Images of any size through a network: continued by reflection to sizes it takes, and cut
+    back.
 
     The same rows and columns as `translation.Translator` adds, inside a graph.
 
@@ -148,7 +153,8 @@ def translated(network: keras.Model, size_divisor_px: int, images: tf.Tensor) ->
 
 
 def _reflected(length: tf.Tensor, size_divisor_px: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """How many rows come before the image, and for each row of the padded image the row it repeats."""
+    """How many rows come before the image, and for each row of the padded image the row it
+    repeats."""
     # No division of negative numbers: ONNX rounds it another way.
     wanted = tf.maximum(
         (length + size_divisor_px - 1) // size_divisor_px * size_divisor_px, translation.MIN_SIZE_PX
@@ -160,7 +166,8 @@ def _reflected(length: tf.Tensor, size_divisor_px: int) -> tuple[tf.Tensor, tf.T
 
 
 def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
-    """The image in the bytes of a JPEG or PNG file, as people see it: upright, transparent parts on white.
+    """The image in the bytes of a JPEG or PNG file, as people see it: upright, transparent parts on
+    white.
 
     Args:
       data: string scalar.
@@ -203,14 +210,16 @@ def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
 
 
 def _may_be_transparent(png: tf.Tensor) -> tf.Tensor:
-    """Whether a PNG has an alpha channel (color types 4 and 6) or a color that means none (chunk tRNS)."""
+    """Whether a PNG has an alpha channel (color types 4 and 6) or a color that means none (chunk
+    tRNS)."""
     kind = tf.strings.substr(png + tf.constant(bytes(26)), 25, 1)
     head = tf.strings.substr(png, 0, tf.minimum(tf.strings.length(png), _HEAD_BYTES))
     return (kind == b"\x04") | (kind == b"\x06") | tf.strings.regex_full_match(head, r"\C*tRNS\C*")
 
 
 def encoded(signed: tf.Tensor) -> tf.Tensor:
-    """float (H, W, 1 to 4) in [-1, 1] -> string scalar, a PNG of 8 bits, rounded as `images.from_signed` does."""
+    """float (H, W, 1 to 4) in [-1, 1] -> string scalar, a PNG of 8 bits, rounded as
+    `images.from_signed` does."""
     return tf.io.encode_png(image_io.levels_of(signed))
 
 

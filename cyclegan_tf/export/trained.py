@@ -1,4 +1,5 @@
-"""What is exported: one trained generator, where it came from, and images of the kind it was trained on."""
+"""What is exported: one trained generator, where it came from, and images of the kind it was
+trained on."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class TrainedGenerator:
       size_divisor_px: sides the network takes are multiples of this.
       size_px: side of the training crops; None where that is unknown.
       experiment: the run's resolved config; empty for a `.keras` file.
-      scores: scores and losses on the test split, by name, with their step and whether weights are averaged.
+      scores: scores and losses on the test split, by name, with their step and whether weights are
+        averaged.
       training_images: opens images the network was trained on, or a folder in their place.
       test_images: opens images it was not trained on, where there are some, else the same.
     """
@@ -78,8 +80,8 @@ def open_trained(
     def of_folder() -> ImageList:
         if images is None:
             raise UserError(
-                f"{target} does not tell which images it was trained on, and this export needs some of that kind: "
-                "give a folder of them with --images."
+                f"{target} does not tell which images it was trained on, and this export needs "
+                "some of that kind: give a folder of them with --images."
             )
         return _folder(images, channels)
 
@@ -94,8 +96,8 @@ def open_trained(
             source = assembly.open_source(experiment, run.data_split())
         except UserError as error:
             raise UserError(
-                f"{error} This export needs images of the kind the run was trained on; "
-                "a folder of them may be given with --images."
+                f"{error} This export needs images of the kind the run was trained on; a folder of "
+                "them may be given with --images."
             ) from error
         found = getattr(source, f"{split}_{direction[0]}")
         return found if len(found) else getattr(source, f"train_{direction[0]}")
@@ -132,8 +134,8 @@ def scores_at(run: RunDirectory, step: int, weights: str = "raw") -> dict[str, A
       weights: "raw" or "averaged".
 
     Returns:
-      Scores and losses of that step in one; losses are of the raw weights. Without scores, the newest losses that
-      are not later, with their own step. Empty where there is nothing.
+      Scores and losses of that step in one; losses are of the raw weights. Without scores, the
+      newest losses that are not later, with their own step. Empty where there is nothing.
     """
     losses: dict[str, Any] = {}
     scores: dict[str, Any] = {}
@@ -176,10 +178,12 @@ def _square(image: np.ndarray, size_px: int) -> np.ndarray:
 
 
 def model_name(wanted: str | None, target: Path, direction: str) -> str:
-    """<name>_<direction>, of letters, digits, dots, dashes and underscores; the run's or file's name by default.
+    """<name>_<direction>, of letters, digits, dots, dashes and underscores; the run's or file's
+    name by default.
 
     Raises:
-      UserError: the name asked for has other characters, which URLs and TF Serving's configuration stumble over.
+      UserError: the name asked for has other characters, which URLs and TF Serving's configuration
+        stumble over.
     """
     if wanted is None:
         stem = target.resolve().stem if target.suffix == ".keras" else target.resolve().name

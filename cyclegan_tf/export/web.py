@@ -1,4 +1,5 @@
-"""`OUT/web`: a static page that translates in the browser, with its models and LiteRT.js, whole or not at all."""
+"""`OUT/web`: a static page that translates in the browser, with its models and LiteRT.js, whole or
+not at all."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ class Package:
     files: Mapping[str, str]
 
 
-# The fourth build, which waits by JavaScript promises, is for models that run on WebGPU in part; the page does not.
+# The fourth build, which waits by JavaScript promises, is for models that run on WebGPU in part;
+# the page does not.
 _BUILDS = ("litert_wasm_internal", "litert_wasm_compat_internal", "litert_wasm_threaded_internal")
 _WASM = {
     f"wasm/{build}.{kind}": f"wasm/{build}.{kind}" for build in _BUILDS for kind in ("js", "wasm")
@@ -86,8 +88,8 @@ Under the Apache License, Version 2.0 (Apache-2.0), whose text is LICENSE.txt be
 
 The files in this folder come from the npm packages
 {"".join(f"  {package.name} {VERSION}{chr(10)}" for package in PACKAGES)}
-Changed by cyclegan_tf: index.js imports wasm-utils.js by a relative path instead of by its package's name, and the
-lines that name source maps are left out. The files in wasm/ are unchanged.
+Changed by cyclegan_tf: index.js imports wasm-utils.js by a relative path instead of by its
+package's name, and the lines that name source maps are left out. The files in wasm/ are unchanged.
 """
 
 
@@ -123,17 +125,20 @@ def write_page(
 ) -> None:
     """Writes a page's folder, to be put behind any static web server.
 
-    LiteRT.js is fetched by `npm pack`, verified, and kept in the user's cache folder for the next time.
+    LiteRT.js is fetched by `npm pack`, verified, and kept in the user's cache folder for the next
+    time.
 
     Args:
       out: the folder to be, `OUT/web` in an export; its parents are made if need be.
       title: the page's heading.
       models: one per direction, the one offered first in front.
-      litertjs: a folder that holds the two packages as .tgz files or as `node_modules`; None is cache or npm.
+      litertjs: a folder that holds the two packages as .tgz files or as `node_modules`; None is
+        cache or npm.
       replace: put the new page in the place of an older one, once it is whole.
 
     Raises:
-      UserError: there is a page already, a model cannot be shown in a browser, or LiteRT.js cannot be had.
+      UserError: there is a page already, a model cannot be shown in a browser, or LiteRT.js cannot
+        be had.
     """
     _check_models(models)
     placing.refuse_existing(out, replace)
@@ -191,7 +196,8 @@ def litertjs_files(folder: Path | None = None) -> dict[str, bytes]:
     bare, relative = b'from "@litertjs/wasm-utils"', b'from "./wasm-utils.js"'
     if files["index.js"].count(bare) != 1:
         raise UserError(
-            f"index.js of @litertjs/core is not that of {VERSION}, the one version this program knows."
+            f"index.js of @litertjs/core is not that of {VERSION}, the one version this program "
+            f"knows."
         )
     note = b"// Changed by cyclegan_tf: see NOTICE.txt.\n"
     files["index.js"] = note + _without_map(files["index.js"].replace(bare, relative))
@@ -200,7 +206,8 @@ def litertjs_files(folder: Path | None = None) -> dict[str, bytes]:
 
 
 def cache_folder() -> Path:
-    """Where the two tarballs are kept between exports: below XDG_CACHE_HOME, or the platform's usual folder."""
+    """Where the two tarballs are kept between exports: below XDG_CACHE_HOME, or the platform's
+    usual folder."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():
         base = given
@@ -294,8 +301,8 @@ def _from_cache_or_npm(package: Package) -> dict[str, bytes]:
 
 def _packed_by_npm(package: Package) -> bytes:
     otherwise = (
-        f"or run `npm pack {' '.join(f'{each.name}@{VERSION}' for each in PACKAGES)}` on another machine and name "
-        "the folder of the two .tgz files with --litertjs."
+        f"or run `npm pack {' '.join(f'{each.name}@{VERSION}' for each in PACKAGES)}` on another "
+        "machine and name the folder of the two .tgz files with --litertjs."
     )
     npm = shutil.which("npm")
     if npm is None:
@@ -346,13 +353,15 @@ def _verified(package: Package, content: bytes, where: str) -> bytes:
     found = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
     if found != package.integrity:
         raise UserError(
-            f"{where} is not {package.name} {VERSION}: its checksum differs; delete it and fetch the package anew."
+            f"{where} is not {package.name} {VERSION}: its checksum differs; delete it and fetch "
+            f"the package anew."
         )
     return content
 
 
 def _unpacked(package: Package, content: bytes) -> dict[str, bytes]:
-    """The wanted files of an npm tarball, by path in the package. No name in it decides where anything is written."""
+    """The wanted files of an npm tarball, by path in the package. No name in it decides where
+    anything is written."""
     found = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
@@ -364,7 +373,8 @@ def _unpacked(package: Package, content: bytes) -> dict[str, bytes]:
                     or not (member.isreg() or member.isdir())
                 ):
                     raise UserError(
-                        f"{package.tarball} holds {member.name!r}, which no such package holds; not used."
+                        f"{package.tarball} holds {member.name!r}, which no such package holds; "
+                        f"not used."
                     )
                 inner = "/".join(path.parts[1:])
                 stream = archive.extractfile(member) if inner in package.files else None

@@ -1,4 +1,5 @@
-"""From an image file to an array with its right pixels, and from an array to the bytes of a file."""
+"""From an image file to an array with its right pixels, and from an array to the bytes of a
+file."""
 
 from __future__ import annotations
 
@@ -57,16 +58,17 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
 def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decodes an image file completely, as people see it.
 
-    Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB (CMYK
-    without its color profile); of an animation or a TIFF the first image is taken. Depth is kept: up to 8
-    bits give uint8, anything deeper uint16, both over the whole range. Floats must lie in [0, 1]. A deep TIFF
-    whose MaxSampleValue declares a smaller depth (say 4095) is stretched from that; the sBIT chunk of a PNG
-    needs no such care, for a PNG's samples fill their range whatever their origin (PNG specification, sBIT).
+    Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB
+    (CMYK without its color profile); of an animation or a TIFF the first image is taken. Depth is
+    kept: up to 8 bits give uint8, anything deeper uint16, both over the whole range. Floats must
+    lie in [0, 1]. A deep TIFF whose MaxSampleValue declares a smaller depth (say 4095) is stretched
+    from that; the sBIT chunk of a PNG needs no such care, for a PNG's samples fill their range
+    whatever their origin (PNG specification, sBIT).
 
     Args:
       path: the file.
-      channels: 3 (gray is repeated), 1 (color becomes luma, ITU-R BT.601), or another number, which must be
-        that of the planes stored; they are then given as they are, alpha included.
+      channels: 3 (gray is repeated), 1 (color becomes luma, ITU-R BT.601), or another number, which
+        must be that of the planes stored; they are then given as they are, alpha included.
       max_pixels: refuse images of more than width x height pixels.
 
     Returns:
@@ -95,7 +97,8 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
 
 
 def decode_fast(data: tf.Tensor) -> tf.Tensor:
-    """Decodes the bytes of a file whose header is `fast`, JPEG and PNG alike; eagerly or in a graph.
+    """Decodes the bytes of a file whose header is `fast`, JPEG and PNG alike; eagerly or in a
+    graph.
 
     Returns:
       uint8 (H, W, 3).

@@ -18,16 +18,17 @@ def grid(
     row_titles: Sequence[str] | None = None,
     cell_px: int | None = None,
 ) -> np.ndarray:
-    """Images in rows and columns on white, each scaled to its cell without changing its shape, and centerd.
+    """Images in rows and columns on white, each scaled to its cell without changing its shape, and
+    centerd.
 
     Args:
-      rows: uint8 or uint16 (H, W, C) images; rows may differ in length. One channel is shown as gray, two as
-        red and green, of more than three the first three.
+      rows: uint8 or uint16 (H, W, C) images; rows may differ in length. One channel is shown as
+        gray, two as red and green, of more than three the first three.
       gap_px: white between cells and around them.
       column_titles: text above each column.
       row_titles: text left of each row.
-      cell_px: width and height of every cell; by default a cell is as wide as the widest image of its column
-        and as high as the highest of its row.
+      cell_px: width and height of every cell; by default a cell is as wide as the widest image of
+        its column and as high as the highest of its row.
 
     Returns:
       uint8 (H, W, 3).

@@ -1,4 +1,5 @@
-"""What an image file says about itself: kind, size, depth, alpha, rotation. Headers only, nothing is decoded."""
+"""What an image file says about itself: kind, size, depth, alpha, rotation. Headers only, nothing
+is decoded."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.pixel_values import depth_of
 
 MAX_PIXELS = 178_956_970
-"""Default limit of width x height, one gibibyte as 16-bit RGB; more is taken for a decompression bomb."""
+"""Default limit of width x height, one gibibyte as 16-bit RGB; more is taken for a decompression
+bomb."""
 
 MODE_CHANNELS = {
     **{"1": 1, "L": 1, "I": 1, "F": 1, "LA": 2, "P": 3, "RGB": 3, "YCbCr": 3},
@@ -49,7 +51,8 @@ class ImageInfo:
 
     Attributes:
       path: the file.
-      format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF" or "NPY", by content, whatever the suffix says.
+      format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF" or "NPY", by content, whatever the suffix
+        says.
       width: columns of what `read` returns, so after rotation by EXIF.
       height: rows, likewise.
       mode: the format's word for its pixels, for people: "RGB", "P", "CMYK", "uint16".
@@ -58,7 +61,8 @@ class ImageInfo:
       exif_orientation: 1 (upright) to 8.
       has_alpha: there may be transparent parts; `read` lays them on white.
       decoder: "tensorflow", "png", "pillow", "tifffile" or "npy".
-      white: the stored number that means white: 255, 65535, less where a TIFF declares its depth, 1 for floats.
+      white: the stored number that means white: 255, 65535, less where a TIFF declares its depth, 1
+        for floats.
     """
 
     path: Path
@@ -81,7 +85,8 @@ class ImageInfo:
     def require_channels(self, wanted: int) -> None:
         """Refuses an image that `read` could not give with `wanted` channels.
 
-        1 and 3 turn into each other, after alpha is laid on white; any other number must be the stored one.
+        1 and 3 turn into each other, after alpha is laid on white; any other number must be the
+        stored one.
 
         Raises:
           ImageError: names both numbers.

@@ -1,7 +1,8 @@
 """Images in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save, draw grids.
 
-The only module that knows how levels map to [-1, 1]. Below it, and reached through it: `codecs` (read, encode),
-`tiff`, `headers` (what a file says about itself), `levels` (what its numbers mean), and `grids`.
+The only module that knows how levels map to [-1, 1]. Below it, and reached through it: `codecs`
+(read, encode), `tiff`, `headers` (what a file says about itself), `levels` (what its numbers mean),
+and `grids`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ _HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
 def find_images(folder: str | os.PathLike) -> list[Path]:
     """All image files below a folder, by suffix, in the order of their relative names.
 
-    Links to folders are followed, each folder being looked into once; names that start with a dot are passed over.
+    Links to folders are followed, each folder being looked into once; names that start with a dot
+    are passed over.
 
     Raises:
       UserError: there is no such folder.
@@ -81,7 +83,8 @@ def decode_tensor(
 ) -> tf.Tensor:
     """`read` for a tf.data map: the same pixels, without Python where the file is `fast`.
 
-    A fast file is decoded without looking at `max_pixels` again: `probe`, which said that it is fast, has.
+    A fast file is decoded without looking at `max_pixels` again: `probe`, which said that it is
+      fast, has.
 
     Args:
       path: string scalar.
@@ -94,8 +97,9 @@ def decode_tensor(
       (H, W, channels) of `dtype`.
 
     Raises:
-      tf.errors.OpError: when run in a graph, on a file that cannot be used; its text names the file, unless
-        the file is damaged in the middle or was changed after `probe`. Outside a graph also ImageError.
+      tf.errors.OpError: when run in a graph, on a file that cannot be used; its text names the
+        file, unless the file is damaged in the middle or was changed after `probe`. Outside a graph
+        also ImageError.
     """
     dtype = tf.as_dtype(dtype)
     _half_range(dtype)
@@ -160,7 +164,8 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
 
 
 def levels_of(signed: tf.Tensor) -> tf.Tensor:
-    """`from_signed` for a graph: float [-1, 1], any shape -> uint8 of that shape; NaN is not looked for."""
+    """`from_signed` for a graph: float [-1, 1], any shape -> uint8 of that shape; NaN is not looked
+    for."""
     half = np.float32(_HALF_RANGE["uint8"])
     return tf.cast(tf.round(tf.clip_by_value(signed, -1.0, 1.0) * half + half), tf.uint8)
 
@@ -168,16 +173,17 @@ def levels_of(signed: tf.Tensor) -> tf.Tensor:
 def save(path: str | os.PathLike, image: np.ndarray) -> None:
     """Writes an image in the format of the suffix; the file appears whole or not at all.
 
-    PNG holds 1 to 4 channels of 8 or 16 bits (the 2nd of 2 and the 4th are shown as alpha), TIFF and NPY any
-    number; JPEG (quality 95), WEBP and BMP hold gray or RGB and cut 16 bits to 8. TIFF of 16-bit color or of
-    many channels takes the optional `tifffile`.
+    PNG holds 1 to 4 channels of 8 or 16 bits (the 2nd of 2 and the 4th are shown as alpha), TIFF
+    and NPY any number; JPEG (quality 95), WEBP and BMP hold gray or RGB and cut 16 bits to 8. TIFF
+    of 16-bit color or of many channels takes the optional `tifffile`.
 
     Args:
       path: the file; its folder is made if need be.
       image: uint8 or uint16 (H, W, C).
 
     Raises:
-      UserError: a suffix that is not written, or a number of channels that the format does not hold.
+      UserError: a suffix that is not written, or a number of channels that the format does not
+        hold.
       ValueError: another type than uint8 and uint16.
     """
     path = Path(path)

@@ -1,4 +1,5 @@
-"""What stored numbers mean as levels of light: depth, alpha, inks, gray, rotation. Arithmetic only, no files."""
+"""What stored numbers mean as levels of light: depth, alpha, inks, gray, rotation. Arithmetic only,
+no files."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def depth_of(dtype: np.dtype) -> tuple[int, int]:
-    """Bits (8, 16 or 32) of a number type, and the number that means white; floats count as 32 bits, white 1.
+    """Bits (8, 16 or 32) of a number type, and the number that means white; floats count as 32
+    bits, white 1.
 
     Raises:
       UserError: the type does not tell which number is white.
@@ -36,13 +38,14 @@ def depth_of(dtype: np.dtype) -> tuple[int, int]:
     if dtype.kind == "u" and dtype.itemsize <= 4:
         return 8 * dtype.itemsize, 2 ** (8 * dtype.itemsize) - 1
     raise UserError(
-        f"holds {dtype.name} numbers, of which none is known to be white; "
-        "store uint8, uint16, uint32, or floats in [0, 1]"
+        f"holds {dtype.name} numbers, of which none is known to be white; store uint8, uint16, "
+        "uint32, or floats in [0, 1]"
     )
 
 
 def full_range(values: np.ndarray, white: int) -> np.ndarray:
-    """Stored numbers -> uint8 (from 8 bits or bool) or uint16 over the whole range; nothing is clipped.
+    """Stored numbers -> uint8 (from 8 bits or bool) or uint16 over the whole range; nothing is
+    clipped.
 
     Args:
       values: bool, uint8, uint16, uint32 or float, any byte order, any shape.
@@ -98,7 +101,8 @@ def on_white(planes: np.ndarray) -> np.ndarray:
 
 
 def straight_alpha(planes: np.ndarray) -> np.ndarray:
-    """Undoes the multiplication of colors by alpha ("associated alpha"); takes and gives as `on_white` takes."""
+    """Undoes the multiplication of colors by alpha ("associated alpha"); takes and gives as
+    `on_white` takes."""
     white = np.iinfo(planes.dtype).max
     alpha = np.maximum(planes[..., -1:], 1).astype(np.float64)
     colors = np.minimum(np.rint(planes[..., :-1] * (white / alpha)), white)
@@ -106,7 +110,8 @@ def straight_alpha(planes: np.ndarray) -> np.ndarray:
 
 
 def rgb_from_inks(planes: np.ndarray) -> np.ndarray:
-    """CMYK -> RGB without a color profile: light passes where neither the ink nor black covers the paper.
+    """CMYK -> RGB without a color profile: light passes where neither the ink nor black covers the
+    paper.
 
     Args:
       planes: uint8 or uint16 (H, W, 4).
@@ -120,7 +125,8 @@ def rgb_from_inks(planes: np.ndarray) -> np.ndarray:
 
 
 def luma(image: tf.Tensor) -> tf.Tensor:
-    """Gray of a color image by the weights of ITU-R BT.601, in integers so that it is the same everywhere.
+    """Gray of a color image by the weights of ITU-R BT.601, in integers so that it is the same
+    everywhere.
 
     Args:
       image: uint8 or uint16 (H, W, 3). Gray given as three equal planes comes back unchanged.

@@ -1,7 +1,9 @@
-"""Images a few rows at a time: large TIFFs by their strips or tiles, everything else decoded once and kept.
+"""Images a few rows at a time: large TIFFs by their strips or tiles, everything else decoded once
+and kept.
 
-Memory: of a TIFF as many pieces as the rows asked for touch (uncompressed, the rows alone); of other kinds the image
-itself, one byte (or two) per pixel and channel, which is little beside what a network needs for it.
+Memory: of a TIFF as many pieces as the rows asked for touch (uncompressed, the rows alone); of
+other kinds the image itself, one byte (or two) per pixel and channel, which is little beside what a
+network needs for it.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class WholeImage:
 
 
 class TiffRows:
-    """The first page of a TIFF, of which only the strips or tiles that are asked for are read and decoded.
+    """The first page of a TIFF, of which only the strips or tiles that are asked for are read and
+    decoded.
 
     Args:
       path: for messages.
@@ -134,8 +137,8 @@ class TiffRows:
 def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
     """An image file as rows, uint8 or uint16, upright, with so many channels.
 
-    By strips or tiles, and of any size: gray and RGB TIFFs of 8 and 16 bits, whatever their compression, if `tifffile`
-    is there. All others are decoded whole, up to `images.MAX_PIXELS`.
+    By strips or tiles, and of any size: gray and RGB TIFFs of 8 and 16 bits, whatever their
+    compression, if `tifffile` is there. All others are decoded whole, up to `images.MAX_PIXELS`.
 
     Raises:
       ImageError: as `images.read`.
@@ -179,14 +182,16 @@ def require_writer(path: Path) -> None:
     """
     if path.suffix.lower() in (".tif", ".tiff") and importlib.util.find_spec("tifffile") is None:
         raise UserError(
-            f'{path} is written by strips, which needs one more library: pip install "cyclegan-tf[tiff]"'
+            f"{path} is written by strips, which needs one more library: pip install "
+            f'"cyclegan-tf[tiff]"'
         )
 
 
 def save_rows(
     path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype
 ) -> None:
-    """Writes an image that comes in rows, whole or not at all; a TIFF strip by strip, others from memory.
+    """Writes an image that comes in rows, whole or not at all; a TIFF strip by strip, others from
+    memory.
 
     Args:
       path: its suffix says the kind.

@@ -1,4 +1,5 @@
-"""TIFF: Pillow for the common kinds; `tifffile`, an optional library, for deep color and many channels."""
+"""TIFF: Pillow for the common kinds; `tifffile`, an optional library, for deep color and many
+channels."""
 
 from __future__ import annotations
 
@@ -176,9 +177,11 @@ def _has_all_pieces(pil_image: Any) -> bool:
 
 
 def _white(declared: Any, bits: int) -> int:
-    """The number that means white: MaxSampleValue if that is a depth (1023, 4095...), else the container's.
+    """The number that means white: MaxSampleValue if that is a depth (1023, 4095...), else the
+    container's.
 
-    Any other value is the largest measured in this image and must not stretch it (TIFF 6.0, tag 281).
+    Any other value is the largest measured in this image and must not stretch it (TIFF 6.0, tag
+    281).
     """
     value = declared[0] if isinstance(declared, tuple) else declared
     return value if value in {2**n - 1 for n in range(9, bits)} else 2**bits - 1

@@ -14,9 +14,9 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.inspect",
-        description="Tells what a run directory, a .keras, .h5, .pth, .tflite or .onnx file or a SavedModel is: "
-        "architecture, parameters, multiply-accumulates, receptive field, training state, scores, provenance. "
-        "Nothing in a file is run.",
+        description="Tells what a run directory, a .keras, .h5, .pth, .tflite or .onnx file or a "
+        "SavedModel is: architecture, parameters, multiply-accumulates, receptive field, training "
+        "state, scores, provenance. Nothing in a file is run.",
     )
     parser.add_argument("target", type=str, help="The run directory, file or folder.")
     parser.add_argument(

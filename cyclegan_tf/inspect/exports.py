@@ -1,4 +1,5 @@
-"""What an exported file is: SavedModel, .tflite and ONNX, read without running them, with the card beside them."""
+"""What an exported file is: SavedModel, .tflite and ONNX, read without running them, with the card
+beside them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from cyclegan_tf.export.model_card import NAME as CARD
 from cyclegan_tf.export.model_card import sha256
 
 _TOLD_OF_CARD = (
-    "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores", "cyclegan_tf", "tensorflow",
+    "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores",
+    "cyclegan_tf", "tensorflow",
     "git_commit", "largest_difference_from_keras",
 )  # fmt: skip
 _TOLD_OF_PARITY = (
@@ -38,7 +40,8 @@ def saved_model(folder: Path) -> dict[str, Any]:
     """A SavedModel: signatures, number of weights, operations, and the card that export wrote.
 
     Args:
-      folder: that holds saved_model.pb, or versions of a model as TF Serving wants them: then the newest.
+      folder: that holds saved_model.pb, or versions of a model as TF Serving wants them: then the
+        newest.
 
     Raises:
       UserError: it is damaged.
@@ -78,7 +81,8 @@ def saved_model(folder: Path) -> dict[str, Any]:
 
 
 def newest_version(folder: Path) -> Path:
-    """The folder itself where it holds a SavedModel, else its folder of the highest number that does."""
+    """The folder itself where it holds a SavedModel, else its folder of the highest number that
+    does."""
     if (folder / "saved_model.pb").is_file():
         return folder
     versions = [
@@ -115,7 +119,8 @@ def _tensor_info(info: Any) -> dict[str, Any]:
 
 
 def tflite(path: Path) -> dict[str, Any]:
-    """A .tflite file: tensors in and out, operations, metadata, and the card and parity report beside it.
+    """A .tflite file: tensors in and out, operations, metadata, and the card and parity report
+    beside it.
 
     Raises:
       UserError: it is damaged.
@@ -155,7 +160,8 @@ def _tensor_details(tensor: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _metadata(model: bytes) -> dict[str, str]:
-    """Name, description, author and version out of TFLite Metadata; the model's own description where there is none."""
+    """Name, description, author and version out of TFLite Metadata; the model's own description
+    where there is none."""
     from ai_edge_litert import schema_py_generated as schema
 
     root = schema.Model.GetRootAs(bytearray(model), 0)
@@ -235,7 +241,8 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 
 
 def _provenance(exported: Path, card_path: Path) -> dict[str, Any]:
-    """What our card tells of an export, whether the file is still the one it was written for, and its parity row."""
+    """What our card tells of an export, whether the file is still the one it was written for, and
+    its parity row."""
     card = _json(card_path)
     if not card:
         return {}

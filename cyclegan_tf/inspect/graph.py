@@ -1,4 +1,5 @@
-"""Numbers that follow from a network's layers alone: multiply-accumulates, receptive field, sizes it takes."""
+"""Numbers that follow from a network's layers alone: multiply-accumulates, receptive field, sizes
+it takes."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ import tensorflow as tf
 _AXES = (0, 1)
 # Layers that look at one pixel of each input, or at a whole image only to normalize it.
 _POINTWISE = frozenset(
-    "Activation ReLU LeakyReLU PReLU ELU Softmax Dropout SpatialDropout2D GaussianNoise Identity Rescaling Dense "
-    "BatchNormalization InstanceNormalization GroupNormalization LayerNormalization ColourSkip "
-    "Add Subtract Multiply Average Maximum Minimum Concatenate "
-    "Tanh Sigmoid Relu LeakyRelu Divide TrueDivide Negative Absolute".split()
+    "Activation ReLU LeakyReLU PReLU ELU Softmax Dropout SpatialDropout2D GaussianNoise Identity "
+    "Rescaling Dense BatchNormalization InstanceNormalization GroupNormalization "
+    "LayerNormalization ColourSkip Add Subtract Multiply Average Maximum Minimum Concatenate Tanh "
+    "Sigmoid Relu LeakyRelu Divide TrueDivide Negative Absolute".split()
 )
 
 
@@ -43,7 +44,8 @@ class Macs:
 
     Attributes:
       performed: a transposed convolution multiplies each input pixel by each weight.
-      published: the same charged for each output pixel, as most papers count, zeros between pixels included.
+      published: the same charged for each output pixel, as most papers count, zeros between pixels
+        included.
     """
 
     performed: int
@@ -51,7 +53,8 @@ class Macs:
 
 
 def steps_of(network: keras.Model) -> list[LayerCall]:
-    """Every layer's call from the input to the output, those inside nested models too; step n makes number n + 1.
+    """Every layer's call from the input to the output, those inside nested models too; step n makes
+    number n + 1.
 
     Raises:
       UnknownLayerError: the network, or a model in it, is not a graph of layers.
@@ -62,7 +65,8 @@ def steps_of(network: keras.Model) -> list[LayerCall]:
 
 
 def _follow(model: keras.Model, given: Sequence[int], steps: list[LayerCall]) -> list[int]:
-    """Appends a model's steps; `given` are the numbers of its inputs, returned are those of its outputs."""
+    """Appends a model's steps; `given` are the numbers of its inputs, returned are those of its
+    outputs."""
     graph = getattr(model, "_functional", None) or model  # a Sequential keeps its graph in there
     if not hasattr(graph, "_nodes_by_depth"):
         raise UnknownLayerError(f"{model.name} ({type(model).__name__})")
@@ -131,7 +135,8 @@ def _macs_of(operation: tf.Operation) -> int | None:
 
 
 def size_divisor_px(network: keras.Model) -> int | None:
-    """Number of which the sides of images must be multiples; None for networks that do not enlarge again.
+    """Number of which the sides of images must be multiples; None for networks that do not enlarge
+    again.
 
     Raises:
       UnknownLayerError: see `steps_of`.
@@ -147,8 +152,9 @@ def size_divisor_px(network: keras.Model) -> int | None:
 def receptive_field_px(network: keras.Model) -> tuple[int, int]:
     """Rows and columns of the input that one output pixel can see through convolutions.
 
-    The widest over all output pixels, whose view differs where a network enlarges. Padding counts as image, and
-    what normalization learns of the whole image through mean and variance does not count.
+    The widest over all output pixels, whose view differs where a network enlarges. Padding counts
+    as image, and what normalization learns of the whole image through mean and variance does not
+    count.
 
     Raises:
       UnknownLayerError: names the first layer, seen from the output, that is not understood.
@@ -185,7 +191,8 @@ def _seen(steps: Sequence[LayerCall], axis: int, position: int) -> int:
 
 
 def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
-    """First and last input pixel that the output pixels from `low` to `high` look at, on an endless image."""
+    """First and last input pixel that the output pixels from `low` to `high` look at, on an endless
+    image."""
     name = type(layer).__name__
     if isinstance(layer, keras.layers.Conv2DTranspose):
         return _before_transposed(layer, axis, low, high)
@@ -217,7 +224,8 @@ def _first(sides: Any, axis: int) -> int:
 
 
 def _before_window(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
-    """Of a convolution or pooling; "same" pads as TensorFlow does where sides are multiples of the stride."""
+    """Of a convolution or pooling; "same" pads as TensorFlow does where sides are multiples of the
+    stride."""
     size = (layer.kernel_size if hasattr(layer, "kernel_size") else layer.pool_size)[axis]
     stride, reach = layer.strides[axis], (size - 1) * getattr(layer, "dilation_rate", (1, 1))[axis]
     begin = max(reach + 1 - stride, 0) // 2 if layer.padding == "same" else 0
@@ -225,7 +233,8 @@ def _before_window(layer: Any, axis: int, low: int, high: int) -> tuple[int, int
 
 
 def _before_transposed(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
-    """Input pixel i reaches outputs from i * stride on, as many as the kernel is long, less what is cut off before."""
+    """Input pixel i reaches outputs from i * stride on, as many as the kernel is long, less what is
+    cut off before."""
     size, stride = layer.kernel_size[axis], layer.strides[axis]
     if size < stride or layer.dilation_rate[axis] != 1 or layer.output_padding is not None:
         raise UnknownLayerError(f"{layer.name} ({type(layer).__name__})")

@@ -1,4 +1,5 @@
-"""A network's facts as a JSON object, and its architecture in words where it is one of `cyclegan_tf.networks`."""
+"""A network's facts as a JSON object, and its architecture in words where it is one of
+`cyclegan_tf.networks`."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
 
     Args:
       network: from images to images or to verdicts.
-      size_px: side of the square image whose multiply-accumulates are counted; the next size that the network
-        takes, where it does not take this one.
+      size_px: side of the square image whose multiply-accumulates are counted; the next size that
+        the network takes, where it does not take this one.
 
     Returns:
-      "architecture", "parameters" (moving statistics among them), "input_channels", "output_channels", "macs" and
-      "macs_published" at "macs_at_px", "receptive_field_px" (side, or [rows, columns]), "size_divisor_px"; None for what
-      cannot be told, and then "notes".
+      "architecture", "parameters" (moving statistics among them), "input_channels",
+      "output_channels", "macs" and "macs_published" at "macs_at_px", "receptive_field_px" (side, or
+      [rows, columns]), "size_divisor_px"; None for what cannot be told, and then "notes".
     """
     shape = getattr(network, "input_shape", None)
     found: dict[str, Any] = {

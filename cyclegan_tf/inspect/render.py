@@ -17,7 +17,8 @@ _SHORT = {
 }
 _LEGENDS = {
     "networks": [
-        "MACs published: transposed convolutions charged for each output pixel, as most papers count",
+        "MACs published: transposed convolutions charged for each output pixel, as most papers "
+        "count",
         "field: what an output pixel sees through convolutions; normalization sees the whole image",
         "multiple: sides of images must be multiples of it",
     ]

@@ -1,4 +1,5 @@
-"""What a run directory is: its networks, how far it came, how good it was, on what and with what it was made."""
+"""What a run directory is: its networks, how far it came, how good it was, on what and with what it
+was made."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from cyclegan_tf.train.trainer import Budget
 
 
 def run_directory(folder: Path, size_px: int) -> dict[str, Any]:
-    """A run: "networks", "training", "best", "scores", "experiment", "images", "started_from", "made_with".
+    """A run: "networks", "training", "best", "scores", "experiment", "images", "started_from",
+    "made_with".
 
     Args:
       folder: of the run.
@@ -82,7 +84,8 @@ def _training(
 def _course(
     run: runs.RunDirectory, experiment: Experiment, step: int, seconds: float
 ) -> dict[str, Any]:
-    """Where a step lies in epochs and in the budget; empty for a run that does not know its images."""
+    """Where a step lies in epochs and in the budget; empty for a run that does not know its
+    images."""
     images = run.data_split()
     if not images:
         return {}

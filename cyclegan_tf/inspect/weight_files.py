@@ -1,4 +1,5 @@
-"""What a file of weights is: `.keras`, HDF5 of Keras 2, PyTorch's `.pth`; opened without running what lies in it."""
+"""What a file of weights is: `.keras`, HDF5 of Keras 2, PyTorch's `.pth`; opened without running
+what lies in it."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ def _archive_metadata(path: Path) -> dict[str, Any]:
 
 
 def hdf5(path: Path, size_px: int) -> dict[str, Any]:
-    """A `.h5` file of Keras, TensorFlow-Addons' layers among them; arguments and errors as `keras_file`."""
+    """A `.h5` file of Keras, TensorFlow-Addons' layers among them; arguments and errors as
+    `keras_file`."""
     found: dict[str, Any] = {"kind": "HDF5 file of Keras", "size_bytes": path.stat().st_size}
     return found | {"made_with_keras": _hdf5_version(path)} | of_keras_2(path, size_px)
 
@@ -76,7 +78,8 @@ def _hdf5_version(path: Path) -> str | None:
 
 
 def of_keras_2(path: Path, size_px: int) -> dict[str, Any]:
-    """The network in whatever Keras 2 saved, as "networks" and "notes"; arguments and errors as `keras_file`."""
+    """The network in whatever Keras 2 saved, as "networks" and "notes"; arguments and errors as
+    `keras_file`."""
     from cyclegan_tf.convert.keras2 import open as legacy
 
     model, notes = legacy.open_model(path)
@@ -87,7 +90,8 @@ def of_keras_2(path: Path, size_px: int) -> dict[str, Any]:
 
 
 def torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
-    """A checkpoint of the authors' PyTorch code (extra `torch`); arguments as `keras_file` and `recognize`.
+    """A checkpoint of the authors' PyTorch code (extra `torch`); arguments as `keras_file` and
+    `recognize`.
 
     Raises:
       UserError: it is damaged, of another network, or would run code; or torch is missing.
@@ -102,7 +106,8 @@ def torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, 
 
 
 def torch_folder(folder: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
-    """A folder of the authors' files, latest_net_G_A.pth and so on; arguments and errors as `torch_file`."""
+    """A folder of the authors' files, latest_net_G_A.pth and so on; arguments and errors as
+    `torch_file`."""
     found = [_torch_row(path, size_px, norm) for path in sorted(folder.glob("*_net_*.pth"))]
     notes = dict.fromkeys(note for _, told in found for note in told)
     return {

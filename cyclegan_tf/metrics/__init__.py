@@ -1,1 +1,2 @@
-"""How good images are, as numbers: pairs, sets, label maps, spectra. NumPy; `inception` alone needs TensorFlow."""
+"""How good images are, as numbers: pairs, sets, label maps, spectra. NumPy; `inception` alone needs
+TensorFlow."""

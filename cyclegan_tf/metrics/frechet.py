@@ -1,4 +1,5 @@
-"""How far two sets of feature vectors are apart: Frechet and kernel distance, and how sure such a number is."""
+"""How far two sets of feature vectors are apart: Frechet and kernel distance, and how sure such a
+number is."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ import numpy as np
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Frechet distance of two sets, taken for normal distributions (Heusel et al. 2017, eq. 6).
 
-    d^2 = |m_a - m_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)), covariances with n - 1. On features of Inception it is the
-    FID. It needs no matrix root: with the centerd sets A and B as rows, the trace of (C_a C_b)^(1/2) is the sum of the
-    singular values of A B^T / sqrt((n - 1)(m - 1)), which stays exact where there are fewer vectors than dimensions.
+    d^2 = |m_a - m_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)), covariances with n - 1. On features of
+    Inception it is the
+    FID. It needs no matrix root: with the centerd sets A and B as rows, the trace of (C_a
+    C_b)^(1/2) is the sum of the singular values of A B^T / sqrt((n - 1)(m - 1)), which stays exact
+    where there are fewer vectors than dimensions.
 
     The expectation of d^2 falls as sets grow: compare only scores of equal counts.
 
@@ -35,10 +38,12 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
-    """Squared maximum mean discrepancy under the kernel k(x, y) = (x . y / D + 1)^3, unbiased estimate.
+    """Squared maximum mean discrepancy under the kernel k(x, y) = (x . y / D + 1)^3, unbiased
+    estimate.
 
-    Mean of k over pairs of different vectors of a, plus the same of b, less twice the mean of k over all pairs of one
-    of a and one of b (Gretton et al. 2012, eq. 3; the kernel of Binkowski et al. 2018, sec. 4).
+    Mean of k over pairs of different vectors of a, plus the same of b, less twice the mean of k
+    over all pairs of one of a and one of b (Gretton et al. 2012, eq. 3; the kernel of Binkowski et
+    al. 2018, sec. 4).
 
     Args:
       a: float (N, D), N at least 2.
@@ -58,20 +63,23 @@ def squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
 def kernel_distance(
     a: np.ndarray, b: np.ndarray, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Kernel distance, on features of Inception the KID: `squared_mmd` averaged over random subsets of both sets.
+    """Kernel distance, on features of Inception the KID: `squared_mmd` averaged over random subsets
+    of both sets.
 
-    Protocol of Binkowski et al. 2018, sec. 4: each subset is drawn without replacement, and anew for each of `subsets`.
+    Protocol of Binkowski et al. 2018, sec. 4: each subset is drawn without replacement, and anew
+      for each of `subsets`.
 
     Args:
       a: float (N, D).
       b: float (M, D).
       subsets: how many.
-      subset_size: vectors of each set in one subset; at least 2 and at most the smaller of N and M, which is where all
-        subsets are one.
+      subset_size: vectors of each set in one subset; at least 2 and at most the smaller of N and M,
+        which is where all subsets are one.
       seed: of the subsets.
 
     Returns:
-      Mean and standard deviation over subsets. The deviation tells how subsets scatter, not how sure the mean is.
+      Mean and standard deviation over subsets. The deviation tells how subsets scatter, not how
+      sure the mean is.
 
     Raises:
       ValueError: the shapes or the size of subsets do not fit, or a number is not finite.
@@ -80,7 +88,8 @@ def kernel_distance(
     largest = min(len(a), len(b))
     if not 2 <= subset_size <= largest or subsets < 1:
         raise ValueError(
-            f"subset_size must be 2 to {largest} and subsets positive, got {subset_size} and {subsets}."
+            f"subset_size must be 2 to {largest} and subsets positive, got {subset_size} and "
+            f"{subsets}."
         )
     rng = np.random.default_rng(seed)
     distances = [
@@ -100,12 +109,15 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Bootstrap interval of a statistic of one or more sets, each resampled by itself along its first axis.
+    """Bootstrap interval of a statistic of one or more sets, each resampled by itself along its
+    first axis.
 
-    The interval is the statistic of the sets as they are plus the quantiles of what its resamples deviate from their
-    own mean: the percentile interval (Efron and Tibshirani 1993, ch. 13), moved. A resample holds vectors more than
-    once, which raises FID and KID; plain percentiles would lie above the number they belong to. The interval tells
-    the scatter from drawing other images, and nothing about a bias of the statistic.
+    The interval is the statistic of the sets as they are plus the quantiles of what its resamples
+    deviate from their
+    own mean: the percentile interval (Efron and Tibshirani 1993, ch. 13), moved. A resample holds
+    vectors more than once, which raises FID and KID; plain percentiles would lie above the number
+    they belong to. The interval tells the scatter from drawing other images, and nothing about a
+    bias of the statistic.
 
     Args:
       statistic: takes as many arrays, gives a number.
@@ -122,8 +134,8 @@ def bootstrap(
     """
     if times < 2 or not 0 < level < 1 or not arrays or any(len(array) == 0 for array in arrays):
         raise ValueError(
-            "bootstrap takes arrays that are not empty, times of 2 or more and a level between 0 and 1, "
-            f"got lengths {[len(array) for array in arrays]}, times={times}, level={level}."
+            "bootstrap takes arrays that are not empty, times of 2 or more and a level between 0 "
+            f"and 1, got lengths {[len(array) for array in arrays]}, times={times}, level={level}."
         )
     rng = np.random.default_rng(seed)
     values = np.array(
@@ -155,7 +167,8 @@ def _mean_of_others(x: np.ndarray) -> float:
 def _check(a: np.ndarray, b: np.ndarray) -> None:
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(
-            f"two or more vectors of one length are wanted in each set, got {a.shape} and {b.shape}."
+            f"two or more vectors of one length are wanted in each set, got {a.shape} and "
+            f"{b.shape}."
         )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("the features hold numbers that are not finite.")

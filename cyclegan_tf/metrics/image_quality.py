@@ -1,4 +1,5 @@
-"""What can be told of single images and of pairs, in NumPy: PSNR, SSIM, MAE, luminance, and how alike many are."""
+"""What can be told of single images and of pairs, in NumPy: PSNR, SSIM, MAE, luminance, and how
+alike many are."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", sec. III.
+# Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", sec.
+# III.
 _K1, _K2 = 0.01, 0.03
 _SIGMA_PX = 1.5
 _RADIUS_PX = 5
@@ -17,12 +19,14 @@ SIGNED_RANGE = 2.0
 # ITU-R BT.709-6, item 3.2: luma of gamma-coded red, green and blue.
 _REC709 = np.array([0.2126, 0.7152, 0.0722])
 _VARIETY_SIDE_PX = 16
-# an eighth of the step between two 8-bit levels in [-1, 1]: what varies less has no structure to correlate
+# an eighth of the step between two 8-bit levels in [-1, 1]: what varies less has no structure to
+# correlate
 _FLAT_DEVIATION = 1e-3
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
-    """Peak signal-to-noise ratio, 10 log10(range^2 / mean squared difference), in dB; infinite for equal images.
+    """Peak signal-to-noise ratio, 10 log10(range^2 / mean squared difference), in dB; infinite for
+    equal images.
 
     Args:
       image: number array of any shape.
@@ -38,7 +42,8 @@ def psnr(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE)
 
 
 def ssim(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
-    """Structural similarity, mean over channels and over all windows that lie wholly inside (Wang et al. 2004, eq. 13).
+    """Structural similarity, mean over channels and over all windows that lie wholly inside (Wang
+    et al. 2004, eq. 13).
 
     The window is the paper's: 11 x 11, a Gaussian of deviation 1.5, statistics as weighted means.
 
@@ -86,7 +91,8 @@ def luminance(image: np.ndarray) -> np.ndarray:
     """Rec. 709 luma of an image of 3 channels; of any other number the mean over channels.
 
     Args:
-      image: number array (..., C); three channels are red, green, blue as files hold them (gamma-coded).
+      image: number array (..., C); three channels are red, green, blue as files hold them
+        (gamma-coded).
 
     Returns:
       float64 (...), in the range of the image.
@@ -103,8 +109,8 @@ def luminance_correlation(a: np.ndarray, b: np.ndarray) -> float:
       b: of the same height and width; channels may differ.
 
     Returns:
-      1 where light stays light, -1 where light has become dark; nan if either image is flat (its luminance
-      deviates by less than 0.001, an eighth of the step between two 8-bit levels).
+      1 where light stays light, -1 where light has become dark; nan if either image is flat (its
+      luminance deviates by less than 0.001, an eighth of the step between two 8-bit levels).
 
     Raises:
       ValueError: the sizes differ.
@@ -120,10 +126,11 @@ def luminance_correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def variety(images: Sequence[np.ndarray]) -> float:
-    """How different the images of a list are: mean absolute difference over all pairs of different places.
+    """How different the images of a list are: mean absolute difference over all pairs of different
+    places.
 
-    Each image is first reduced to 16 x 16 by area means, so that large shapes and colors count and noise
-    does not.
+    Each image is first reduced to 16 x 16 by area means, so that large shapes and colors count and
+    noise does not.
 
     Args:
       images: number arrays (H, W, C); sizes may differ, channels may not.

@@ -1,4 +1,5 @@
-"""Features of Inception v3 with Keras' ImageNet weights, for FID and KID. The weights are found, not shipped."""
+"""Features of Inception v3 with Keras' ImageNet weights, for FID and KID. The weights are found,
+not shipped."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ WEIGHTS_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 FEATURES = 2048
 
 PROTOCOL = (
-    "Inception v3 of Keras applications with its ImageNet weights, 2048 features after global average pooling; "
-    "images rounded to 8 bits and resized to 299 x 299 px, bilinear, no antialiasing. Other weights (those of the "
-    "original FID code, which torch-fidelity and clean-fid hold) and other resizing give other numbers: not "
-    "comparable with theirs."
+    "Inception v3 of Keras applications with its ImageNet weights, 2048 features after global "
+    "average pooling; images rounded to 8 bits and resized to 299 x 299 px, bilinear, no "
+    "antialiasing. Other weights (those of the original FID code, which torch-fidelity and "
+    "clean-fid hold) and other resizing give other numbers: not comparable with theirs."
 )
 """How features are made, for people who read a score."""
 
@@ -34,7 +35,8 @@ _TIMEOUT_S = 20
 
 
 class InceptionUnavailable(UserError):  # noqa: N818
-    """There are no Inception weights here and none could be downloaded; the message says where to get and put them."""
+    """There are no Inception weights here and none could be downloaded; the message says where to
+    get and put them."""
 
 
 class Inception:
@@ -56,8 +58,8 @@ class Inception:
         """Features under `PROTOCOL`.
 
         Args:
-          images: each (H, W, 1) or (H, W, 3), uint8 or float in [-1, 1] (what lies outside is clipped); sizes may
-            differ. One channel is taken three times.
+          images: each (H, W, 1) or (H, W, 3), uint8 or float in [-1, 1] (what lies outside is
+            clipped); sizes may differ. One channel is taken three times.
           batch: images at a time.
 
         Returns:
@@ -77,9 +79,9 @@ def open_inception(choice: str | os.PathLike = "auto") -> Inception:
     """Builds the extractor.
 
     Args:
-      choice: "auto" takes the weights from Keras' cache (`~/.keras/models`, or below `KERAS_HOME`) and downloads
-        them there if need be, about 90 MB; anything else is the path of a weight file in HDF5 for InceptionV3 with
-        include_top=False.
+      choice: "auto" takes the weights from Keras' cache (`~/.keras/models`, or below `KERAS_HOME`)
+        and downloads them there if need be, about 90 MB; anything else is the path of a weight file
+        in HDF5 for InceptionV3 with include_top=False.
 
     Raises:
       InceptionUnavailable: "auto" without the file and without a network.
@@ -96,7 +98,8 @@ def open_inception(choice: str | os.PathLike = "auto") -> Inception:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise UserError(
-            f"{path}: this file holds no weights of Keras' InceptionV3 without its top; get {WEIGHTS_URL}"
+            f"{path}: this file holds no weights of Keras' InceptionV3 without its top; get "
+            f"{WEIGHTS_URL}"
         ) from error
     return Inception(network, path)
 
@@ -117,8 +120,9 @@ def _downloaded() -> Path:
     # Keras raises a bare Exception for a server that does not answer
     except Exception as error:
         raise InceptionUnavailable(
-            f"the Inception weights could not be downloaded; get {WEIGHTS_URL} on a machine with a network and put "
-            f"{WEIGHTS_FILE} into {home / 'models'}, or name the file with --inception PATH"
+            f"the Inception weights could not be downloaded; get {WEIGHTS_URL} on a machine with a "
+            f"network and put {WEIGHTS_FILE} into {home / 'models'}, or name the file with "
+            "--inception PATH"
         ) from error
     finally:
         socket.setdefaulttimeout(before)

@@ -1,4 +1,5 @@
-"""Scores of label maps drawn as images: colors to classes, and how many pixels got the right one."""
+"""Scores of label maps drawn as images: colors to classes, and how many pixels got the right
+one."""
 
 from __future__ import annotations
 
@@ -30,8 +31,9 @@ class Palette:
 def read_palette(path: str | os.PathLike) -> Palette:
     """Reads a palette from JSON.
 
-    Two layouts: `{"classes_rgb": [[r, g, b], ...], "names": ["sky", ...]}`, where names may be missing (the colors
-    name themselves then, as `#0000de`), and `{"sky": [r, g, b], ...}`. Levels are 0 to 255.
+    Two layouts: `{"classes_rgb": [[r, g, b], ...], "names": ["sky", ...]}`, where names may be
+    missing (the colors name themselves then, as `#0000de`), and `{"sky": [r, g, b], ...}`. Levels
+    are 0 to 255.
 
     Raises:
       UserError: the file cannot be read, is no JSON, or holds no palette.
@@ -54,7 +56,8 @@ def read_palette(path: str | os.PathLike) -> Palette:
         colors, names = list(content.values()), list(content)
     if not isinstance(colors, list) or len(colors) < 2 or not all(map(_is_color, colors)):
         raise UserError(
-            f"{path}: a palette is two or more colors of three whole numbers from 0 to 255; {layout}"
+            f"{path}: a palette is two or more colors of three whole numbers from 0 to 255; "
+            f"{layout}"
         )
     if len({tuple(color) for color in colors}) < len(colors):
         raise UserError(
@@ -82,7 +85,8 @@ def _is_color(value: Any) -> bool:
 
 
 def nearest_labels(image: np.ndarray, palette: Palette) -> np.ndarray:
-    """The class of the nearest color for each pixel: least Euclidean distance in RGB, the first class of equals.
+    """The class of the nearest color for each pixel: least Euclidean distance in RGB, the first
+    class of equals.
 
     Args:
       image: uint8 (H, W, 3).
@@ -134,11 +138,12 @@ def confusion(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray
 
 
 def label_scores(confusion: np.ndarray) -> dict[str, float]:
-    """The three scores of Long et al. 2015, "Fully Convolutional Networks", sec. 5, as the CycleGAN paper reports them.
+    """The three scores of Long et al. 2015, "Fully Convolutional Networks", sec. 5, as the CycleGAN
+    paper reports them.
 
-    With n_ij pixels of class i taken for j and t_i = sum_j n_ij: pixel accuracy sum_i n_ii / sum_i t_i; class accuracy,
-    the mean over classes of n_ii / t_i; class IoU, the mean of n_ii / (t_i + sum_j n_ji - n_ii). Classes that the
-    truth does not hold are left out of both means.
+    With n_ij pixels of class i taken for j and t_i = sum_j n_ij: pixel accuracy sum_i n_ii / sum_i
+    t_i; class accuracy, the mean over classes of n_ii / t_i; class IoU, the mean of n_ii / (t_i +
+    sum_j n_ji - n_ii). Classes that the truth does not hold are left out of both means.
 
     Args:
       confusion: int (K, K) as `confusion` counts it.

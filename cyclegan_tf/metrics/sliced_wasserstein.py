@@ -1,4 +1,5 @@
-"""How far two sets of images are apart without any network: sliced Wasserstein distance over a Laplacian pyramid."""
+"""How far two sets of images are apart without any network: sliced Wasserstein distance over a
+Laplacian pyramid."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ PATCH_PX = 7
 SMALLEST_LEVEL_PX = 16
 SCALE = 1000.0
 
-# Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code", with a = 0.375: the binomial filter.
+# Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code", with a = 0.375: the
+# binomial filter.
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
 _MIN_DEVIATION = 1e-4
 _PROJECTIONS_AT_ONCE = 2_000_000
@@ -26,24 +28,30 @@ def sliced_wasserstein(
     directions: int = 512,
     normalize: Literal["each", "real"] = "each",
 ) -> dict[int, float]:
-    """Sliced Wasserstein distance between patches of two sets, level by level (Karras et al. 2018, sec. 5).
+    """Sliced Wasserstein distance between patches of two sets, level by level (Karras et al. 2018,
+    sec. 5).
 
     The protocol, in full:
-      1. Each image becomes a Laplacian pyramid. A step down blurs with the separable filter (1 4 6 4 1) / 16, borders
-         mirrored without repeating the edge, and keeps every second pixel; a step up puts zeros between and blurs with
-         twice that filter. A level is the image less what comes back from one step down and up; the last level is
-         the small image itself. Steps go on while the shorter side stays at least 16 px.
-      2. From each level of each image 128 patches of 7 x 7 px are cut at places drawn evenly, with replacement. The
-         i-th images of both sets are cut at the same places, so that a set is at distance 0 from itself.
-      3. Patches of a set and level are normalized by mean and deviation of each channel over all of them.
-      4. Patches are projected on 512 random unit directions. On each the Wasserstein-1 distance of the two lists of
-         numbers is taken (equal counts: the mean absolute difference of the sorted lists; unequal: of the quantile
-         functions), and the mean over directions, times 1000, is the distance of the level.
+      1. Each image becomes a Laplacian pyramid. A step down blurs with the separable filter (1 4 6
+         4 1) / 16, borders mirrored without repeating the edge, and keeps every second pixel; a
+         step up puts zeros between and blurs with twice that filter. A level is the image less what
+         comes back from one step down and up; the last level is the small image itself. Steps go on
+         while the shorter side stays at least 16 px.
+      2. From each level of each image 128 patches of 7 x 7 px are cut at places drawn evenly, with
+         replacement. The i-th images of both sets are cut at the same places, so that a set is at
+         distance 0 from itself.
+      3. Patches of a set and level are normalized by mean and deviation of each channel over all of
+        them.
+      4. Patches are projected on 512 random unit directions. On each the Wasserstein-1 distance of
+         the two lists of numbers is taken (equal counts: the mean absolute difference of the sorted
+         lists; unequal: of the quantile functions), and the mean over directions, times 1000, is
+         the distance of the level.
 
-    Where this differs from the paper: it takes 16,384 images, and a test split has fewer. Two sets of real images
-    are not at distance 0 then; compare only scores of equal counts, and read them beside that of real images.
-    By step 3 the paper's measure cannot see a cast of color or a loss of contrast that all images share;
-    `normalize="real"` takes the mean and deviation of the real patches for both sets, and can.
+    Where this differs from the paper: it takes 16,384 images, and a test split has fewer. Two sets
+    of real images are not at distance 0 then; compare only scores of equal counts, and read them
+    beside that of real images. By step 3 the paper's measure cannot see a cast of color or a loss
+    of contrast that all images share; `normalize="real"` takes the mean and deviation of the real
+    patches for both sets, and can.
 
     Args:
       real: float (N, H, W, C) in [-1, 1], or a list of N such (H, W, C).
@@ -51,10 +59,12 @@ def sliced_wasserstein(
       seed: of places and directions.
       patches: from each level of each image.
       directions: for each level.
-      normalize: whose mean and deviation step 3 takes: "each" for those of each set (the paper), "real".
+      normalize: whose mean and deviation step 3 takes: "each" for those of each set (the paper),
+        "real".
 
     Returns:
-      Distance by the shorter side of the level in px, from the finest on; images of fewer than 32 px give one level.
+      Distance by the shorter side of the level in px, from the finest on; images of fewer than 32
+      px give one level.
 
     Raises:
       ValueError: the sizes differ, a set is empty, or images are smaller than a patch.
@@ -85,12 +95,14 @@ def sliced_wasserstein(
 
 
 def mean_swd(distances: Mapping[int, float]) -> float:
-    """Mean of `sliced_wasserstein` over levels, each of equal weight: the one number that the paper's tables end in."""
+    """Mean of `sliced_wasserstein` over levels, each of equal weight: the one number that the
+    paper's tables end in."""
     return float(np.mean(list(distances.values())))
 
 
 def pyramid(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Levels of the Laplacian pyramid of `sliced_wasserstein`, the finest first; summed upward they give the images.
+    """Levels of the Laplacian pyramid of `sliced_wasserstein`, the finest first; summed upward they
+    give the images.
 
     Args:
       images: float32 (N, H, W, C).
@@ -106,7 +118,8 @@ def pyramid(images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def enlarged(small: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A step up of the pyramid: float32 (N, ceil(height / 2), ceil(width / 2), C) -> (N, height, width, C)."""
+    """A step up of the pyramid: float32 (N, ceil(height / 2), ceil(width / 2), C) -> (N, height,
+    width, C)."""
     count, _, columns, channels = small.shape
     rows = np.zeros((count, height, columns, channels), np.float32)
     rows[:, ::2] = small
@@ -117,7 +130,8 @@ def enlarged(small: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def wasserstein(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Wasserstein-1 distance of samples on a line: the integral of the difference of their quantile functions.
+    """Wasserstein-1 distance of samples on a line: the integral of the difference of their quantile
+    functions.
 
     Args:
       a: float (..., n).
@@ -161,7 +175,8 @@ def _patches(planes: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
     """(N, h, w, C) -> (N * count, C, 7, 7), cut at random places."""
     windows = np.lib.stride_tricks.sliding_window_view(planes, (PATCH_PX, PATCH_PX), axis=(1, 2))
     number, rows, columns = windows.shape[:3]
-    # one pair of numbers after the other, so that a longer set begins with the places of a shorter one
+    # one pair of numbers after the other, so that a longer set begins with the places of a shorter
+    # one
     places = rng.random((number * count, 2))
     which = np.repeat(np.arange(number), count)
     return windows[which, (places[:, 0] * rows).astype(int), (places[:, 1] * columns).astype(int)]
@@ -186,7 +201,8 @@ def _directions(count: int, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _sliced(real: np.ndarray, fake: np.ndarray, units: np.ndarray) -> float:
-    """Mean over directions of the distance of projections; real (P, D), fake (Q, D), units (K, D)."""
+    """Mean over directions of the distance of projections; real (P, D), fake (Q, D), units (K,
+    D)."""
     step = max(1, _PROJECTIONS_AT_ONCE // max(len(real), len(fake)))
     parts = [units[i : i + step] for i in range(0, len(units), step)]
     return float(

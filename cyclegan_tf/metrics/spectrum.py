@@ -1,4 +1,5 @@
-"""The grid that transposed convolutions leave, as a number: peaks of the spectrum at periods of 2 and 4 px."""
+"""The grid that transposed convolutions leave, as a number: peaks of the spectrum at periods of 2
+and 4 px."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-# In quarters of the sampling rate down and across; the other six places are mirror images of some of these.
+# In quarters of the sampling rate down and across; the other six places are mirror images of some
+# of these.
 _GRID = ((0, 1), (0, 2), (1, 0), (2, 0), (1, 1), (1, 2), (2, 1), (2, 2), (1, 3))
 # the window spreads a line over one bin to each side
 _NEAREST_BIN, _FARTHEST_BIN = 3, 16
@@ -18,23 +20,25 @@ _ROUNDING = (2 / 255) ** 2 / 12
 def checkerboard(images: Sequence[np.ndarray] | np.ndarray) -> float:
     """How far a grid of period 2 or 4 px stands out of the spectrum of images, in dB.
 
-    A transposed convolution of stride 2 whose kernel overlaps unevenly leaves a pattern of period 2 px, and the one
-    before it one of period 4 px (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts"). Such a pattern is a
-    line in the spectrum, at a quarter or a half of the sampling rate down, across, or both; what an image shows is
-    spread out.
+    A transposed convolution of stride 2 whose kernel overlaps unevenly leaves a pattern of period 2
+    px, and the one before it one of period 4 px (Odena et al. 2016, "Deconvolution and Checkerboard
+    Artifacts"). Such a pattern is a line in the spectrum, at a quarter or a half of the sampling
+    rate down, across, or both; what an image shows is spread out.
 
-    Each image loses its mean and is weighted with a Hann window; the power spectra of all images and channels are
-    averaged (each channel by itself, so that a grid of colors counts that luminance would not show). The energy of
-    each of the 9 lines is divided by the median of bins 3 to 16 away from it (at most an eighth of the side), in its
-    row and in its column of the spectrum; for a line on an axis along that axis only, where edges of the scene put
-    their energy. The mean of the 9 ratios is given in dB. Noise of 8-bit rounding is added to both, so that what no
-    file could hold does not count.
+    Each image loses its mean and is weighted with a Hann window; the power spectra of all images
+    and channels are averaged (each channel by itself, so that a grid of colors counts that
+    luminance would not show). The energy of each of the 9 lines is divided by the median of bins 3
+    to 16 away from it (at most an eighth of the side), in its row and in its column of the
+    spectrum; for a line on an axis along that axis only, where edges of the scene put their energy.
+    The mean of the 9 ratios is given in dB. Noise of 8-bit rounding is added to both, so that what
+    no file could hold does not count.
 
-    Images saved as JPEG have lines of their own at these places (blocks of 8 px). Compare with real images.
+    Images saved as JPEG have lines of their own at these places (blocks of 8 px). Compare with real
+    images.
 
     Args:
-      images: float (N, H, W, C) in [-1, 1], or a list of N such (H, W, C); both sides at least 32 px. Rows and
-        columns beyond a multiple of 4 are left out.
+      images: float (N, H, W, C) in [-1, 1], or a list of N such (H, W, C); both sides at least 32
+        px. Rows and columns beyond a multiple of 4 are left out.
 
     Returns:
       0 for no grid (within about 1 dB when N is small), more for a stronger one.

@@ -1,7 +1,8 @@
 """CycleGAN as a `keras.Model`: two translators, two judges, one step that updates all four.
 
-Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y is `generator_xy`, F: Y -> X is
-`generator_yx`; `discriminator_x` judges X and `discriminator_y` judges Y. A tensor's suffix is the domain it
+Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y is `generator_xy`, F: Y ->
+X is `generator_yx`; `discriminator_x` judges X and `discriminator_y` judges Y. A tensor's suffix is
+the domain it
 lives in. Attribute names are a file format: Keras saves by them.
 """
 
@@ -37,12 +38,14 @@ Terms = dict[str, tf.Tensor]
 class CycleGAN(keras.Model):
     """Trains G: X -> Y and F: Y -> X from unpaired images (Zhu et al. 2017, eq. 3).
 
-    Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1]. `call`
-    translates X to Y. Networks must treat each image of a batch alone (instance normalization does), since
-    several batches go through a network in one call; one with batch normalization is called for each by itself.
+    Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1].
+    `call` translates X to Y. Networks must treat each image of a batch alone (instance
+    normalization does), since several batches go through a network in one call; one with batch
+    normalization is called for each by itself.
 
-    Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch; gradients and logged
-    terms are then means over the global batch, and the pools see all of its translations.
+    Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch;
+    gradients and logged terms are then means over the global batch, and the pools see all of its
+    translations.
 
     Args:
       generator_xy: G, float (N, H, W, C_x) -> float32 (N, H, W, C_y) in [-1, 1].
@@ -97,13 +100,14 @@ class CycleGAN(keras.Model):
           adversarial: "lsgan", "vanilla" or "wgangp".
           weights: term -> weight, laid over `PAPER_LOSS_WEIGHTS`; a term of weight 0 is not built.
           gradient_penalty: weight of the penalty under "wgangp".
-          recompute: keep only the residual blocks' outputs of the generators and compute what lies between
-            again for the gradient: memory for time.
+          recompute: keep only the residual blocks' outputs of the generators and compute what lies
+            between again for the gradient: memory for time.
           jit_compile: compile the step with XLA; pays on GPUs.
           **kwargs: `keras.Model.compile`'s steps_per_execution, run_eagerly, auto_scale_loss.
 
         Raises:
-          ValueError: an unknown term, a negative weight, or a judge that is wanted but was not given.
+          ValueError: an unknown term, a negative weight, or a judge that is wanted but was not
+            given.
         """
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
         unknown = sorted(set(weights or {}) - set(PAPER_LOSS_WEIGHTS))
@@ -117,8 +121,9 @@ class CycleGAN(keras.Model):
         for domain in "xy":
             if self.loss_weights[f"adversarial_{domain}"] and self._discriminator(domain) is None:
                 raise ValueError(
-                    f"adversarial_{domain} has weight {self.loss_weights[f'adversarial_{domain}']}, "
-                    f"but there is no discriminator_{domain}."
+                    f"adversarial_{domain} has weight "
+                    f"{self.loss_weights[f'adversarial_{domain}']}, but there is no "
+                    f"discriminator_{domain}."
                 )
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
@@ -133,11 +138,13 @@ class CycleGAN(keras.Model):
             self.discriminator_optimizer.build(self.discriminator_variables)
 
     def leave_out(self, *names: str) -> None:
-        """Takes loss terms out of the game, as a weight of 0 in `compile` does; before the first step is traced."""
+        """Takes loss terms out of the game, as a weight of 0 in `compile` does; before the first
+        step is traced."""
         self.loss_weights |= dict.fromkeys(names, 0.0)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Translates X to Y: float (N, H, W, C_x) in [-1, 1] -> float32 (N, H, W, C_y) in [-1, 1]."""
+        """Translates X to Y: float (N, H, W, C_x) in [-1, 1] -> float32 (N, H, W, C_y) in [-1,
+        1]."""
         return self.generator_xy(inputs, training=training)
 
     # What the weights switch on.
@@ -183,7 +190,8 @@ class CycleGAN(keras.Model):
     # The step.
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
-        """Updates both generators, then both discriminators; returns running means of the unweighted terms."""
+        """Updates both generators, then both discriminators; returns running means of the
+        unweighted terms."""
         real_x, real_y = batch
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             weights = CachedWeights(
@@ -310,7 +318,8 @@ class CycleGAN(keras.Model):
         return tf.add_n([weight(name) * value for name, value in terms.items()])
 
     def _discriminator_states(self) -> list[keras.Variable]:
-        """What the judges' calls assign while the generators learn: the moving statistics of batch normalization."""
+        """What the judges' calls assign while the generators learn: the moving statistics of batch
+        normalization."""
         return [
             v
             for domain in self.adversarial_domains

@@ -1,4 +1,5 @@
-"""Generator weights as an exponential moving average over training, kept inside the step's graph."""
+"""Generator weights as an exponential moving average over training, kept inside the step's
+graph."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ EMA_RAMPUP = 0.05
 class ExponentialMovingAverage:
     """Moving averages of the trainable weights of some networks.
 
-    After each step, average += (1 - decay) (weight - average), decay = 0.5 ** (batch / half-life), with the
-    half-life counted in images, so that the batch size does not change what is averaged over. The half-life is at
-    first RAMP times the images shown, until it reaches the one asked for (Karras et al. 2020, "Training Generative
-    Adversarial Networks with Limited Data", appendix, "EMA ramp-up" 0.05): the average never holds on to the initial
-    noise, and after few steps it is nearly the newest weights.
+    After each step, average += (1 - decay) (weight - average), decay = 0.5 ** (batch / half-life),
+    with the half-life counted in images, so that the batch size does not change what is averaged
+    over. The half-life is at first RAMP times the images shown, until it reaches the one asked for
+    (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", appendix,
+    "EMA ramp-up" 0.05): the average never holds on to the initial noise, and after few steps it is
+    nearly the newest weights.
 
     Args:
       networks: by name, built; their weights as they are now are the first average.
@@ -58,14 +60,16 @@ class ExponentialMovingAverage:
             average.value.assign_add(share * (weight - average.value))
 
     def variables(self) -> dict[str, keras.Variable]:
-        """What a checkpoint must hold, by names that stay the same: "average/..." and the images counted."""
+        """What a checkpoint must hold, by names that stay the same: "average/..." and the images
+        counted."""
         return {"average/images": self._images} | {
             f"average/{path}": a for path, a in self._averages.items()
         }
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Puts the averages in the networks' place; at the end the networks have their own weights, bit for bit."""
+        """Puts the averages in the networks' place; at the end the networks have their own weights,
+        bit for bit."""
         kept = {path: tf.identity(weight.value) for path, weight in self._weights.items()}
         try:
             for path, weight in self._weights.items():

@@ -1,4 +1,5 @@
-"""How a training step calls its networks and descends: weights read once, images together, memory for time."""
+"""How a training step calls its networks and descends: weights read once, images together, memory
+for time."""
 
 from __future__ import annotations
 
@@ -21,10 +22,12 @@ _SKIP_END = "colour_skip_add"
 
 
 class CachedWeights:
-    """The trainable weights of some networks, read (and, under mixed precision, cast) once for a whole step.
+    """The trainable weights of some networks, read (and, under mixed precision, cast) once for a
+    whole step.
 
-    Within `used()` the networks take these tensors for their weights. A generator is called twice in a step;
-    read by each call, its weights would be cast twice, and so would their gradients before they are added.
+    Within `used()` the networks take these tensors for their weights. A generator is called twice
+    in a step; read by each call, its weights would be cast twice, and so would their gradients
+    before they are added.
 
     Args:
       networks: built; their trainable weights are read now.
@@ -55,10 +58,11 @@ class CachedWeights:
     def descend(
         self, tape: tf.GradientTape, objective: tf.Tensor, optimizer: keras.optimizers.Optimizer
     ) -> tf.Tensor:
-        """One optimizer step down the objective; returns the float32 global norm of the true gradient.
+        """One optimizer step down the objective; returns the float32 global norm of the true
+        gradient.
 
-        `objective` went through the optimizer's `scale_loss` (float16 needs that), so the norm is scaled back.
-        Variables no term reaches are left alone.
+        `objective` went through the optimizer's `scale_loss` (float16 needs that), so the norm is
+        scaled back. Variables no term reaches are left alone.
         """
         gradients = tape.gradient(objective, self.tensors)
         reached = [
@@ -82,7 +86,8 @@ class CachedWeights:
 
 
 def cast_weights(networks: Sequence[keras.Model]) -> tuple[list[keras.Variable], list[tf.Tensor]]:
-    """All trainable weights and their values now, each in the dtype in which its layer computes with it."""
+    """All trainable weights and their values now, each in the dtype in which its layer computes
+    with it."""
     variables, tensors = [], []
     for network in networks:
         # Only these let Keras cast their weights; normalization keeps its own in float32.
@@ -109,10 +114,11 @@ def together(
     training: bool,
     recompute: bool = False,
 ) -> list[tf.Tensor | None]:
-    """One call of a network over several batches, where no image sees another; the numbers of one call for each.
+    """One call of a network over several batches, where no image sees another; the numbers of one
+    call for each.
 
-    Batches go one at a time where their images' sizes differ or are unknown when the graph is made, and through
-    batch normalization in training, by which they would see each other.
+    Batches go one at a time where their images' sizes differ or are unknown when the graph is made,
+    and through batch normalization in training, by which they would see each other.
 
     Args:
       network: of images.
@@ -149,12 +155,14 @@ def _mixes_images(network: keras.Model) -> bool:
 
 
 def rematerialized_call(network: keras.Model, images: tf.Tensor, training: bool) -> tf.Tensor:
-    """Calls a network without keeping its inner activations; the gradient computes them again (Chen et al. 2016).
+    """Calls a network without keeping its inner activations; the gradient computes them again (Chen
+    et al. 2016).
 
-    A residual generator is cut at its blocks: what is kept is one activation per block, what is computed again is
-    one segment at a time. Any other network is one segment. Random layers draw the same numbers both times.
-    Long skips are kept, too: the first segment hands them to the last. What lies beside the chain, from the image
-    to the last sum, is cheap and simply kept.
+    A residual generator is cut at its blocks: what is kept is one activation per block, what is
+    computed again is one segment at a time. Any other network is one segment. Random layers draw
+    the same numbers both times.
+    Long skips are kept, too: the first segment hands them to the last. What lies beside the chain,
+    from the image to the last sum, is cheap and simply kept.
 
     Args:
       network: functional.
@@ -171,7 +179,8 @@ def rematerialized_call(network: keras.Model, images: tf.Tensor, training: bool)
 
 
 def _segments(network: keras.Model) -> list[keras.Model]:
-    """The network as a chain of models that share its layers; kept on the network, since making them takes time.
+    """The network as a chain of models that share its layers; kept on the network, since making
+    them takes time.
 
     The last takes the long skips beside the chain's tensor, the first gives them.
     """
@@ -225,7 +234,8 @@ def _forgetful_segment(
     @tf.custom_gradient
     def forward(*given):
         def gradient(*upstream):
-            # Without this wait, TensorFlow may compute again at once, or see that it has computed it already.
+            # Without this wait, TensorFlow may compute again at once, or see that it has computed
+            # it already.
             with tf.control_dependencies(upstream):
                 again = [tf.identity(x) for x in given[:count]]
                 states_again = [tf.identity(state) for state in before]
@@ -234,7 +244,8 @@ def _forgetful_segment(
                 tape.watch(watched)
                 outputs = call(again, given[count:], states_again)
             found = tape.gradient(outputs, watched, upstream, unconnected_gradients="zero")
-            # Gradients of weights that lag behind would hold the activations of every segment at once.
+            # Gradients of weights that lag behind would hold the activations of every segment at
+            # once.
             with tf.control_dependencies(found[count:]):
                 return [*(tf.identity(to_input) for to_input in found[:count]), *found[count:]]
 
@@ -249,7 +260,8 @@ def _forgetful_segment(
 def reading(
     variables: Sequence[keras.Variable], tensors: Sequence[tf.Tensor]
 ) -> Iterator[keras.StatelessScope]:
-    """Within it, Keras's variables have these values, in any dtype; assignments go to the scope that is handed out."""
+    """Within it, Keras's variables have these values, in any dtype; assignments go to the scope
+    that is handed out."""
     with keras.StatelessScope() as scope:
         for variable, tensor in zip(variables, tensors, strict=True):
             scope.add_update(

@@ -1,4 +1,5 @@
-"""History of generated images, so that a discriminator does not forget what it has already seen through."""
+"""History of generated images, so that a discriminator does not forget what it has already seen
+through."""
 
 from __future__ import annotations
 
@@ -12,18 +13,21 @@ from cyclegan_tf.devices import replicas
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ImagePool(keras.layers.Layer):
-    """Shows the discriminator new and earlier fakes (Shrivastava et al. 2017, sec. 2.3; Zhu et al. 2017, sec. 4).
+    """Shows the discriminator new and earlier fakes (Shrivastava et al. 2017, sec. 2.3; Zhu et al.
+    2017, sec. 4).
 
-    Image by image: while the pool is not full, keep a copy and show the new one; then, with probability
-    1/2, show the new one and leave the pool as it is, else show a random old one and put the new one in its
-    place. No gradient passes.
+    Image by image: while the pool is not full, keep a copy and show the new one; then, with
+    probability 1/2, show the new one and leave the pool as it is, else show a random old one and
+    put the new one in its place. No gradient passes.
 
-    Works eagerly, in graphs, under XLA and in a `train_step`. Everything it remembers is in non-trainable
-    variables, made from the first batch's shape: `images` float32 (P, H, W, C), `count` int64 (how many are
-    filled) and `draws` int64 (how many images came by, the counter of the random numbers). Restored, they
-    continue the very same sequence. Under `tf.distribute` every replica keeps the same history of the global batch:
-    the fakes of all replicas go through it in the order of the batch, and each shows its own slice, so that what the
-    judges see does not depend on the number of replicas.
+    Works eagerly, in graphs, under XLA and in a `train_step`. Everything it remembers is in
+    non-trainable
+    variables, made from the first batch's shape: `images` float32 (P, H, W, C), `count` int64 (how
+    many are filled) and `draws` int64 (how many images came by, the counter of the random numbers).
+    Restored, they continue the very same sequence. Under `tf.distribute` every replica keeps the
+    same history of the global batch: the fakes of all replicas go through it in the order of the
+    batch, and each shows its own slice, so that what the judges see does not depend on the number
+    of replicas.
 
     Input: float (N, H, W, C), N may be unknown. Output: the same shape and dtype.
 
@@ -33,7 +37,8 @@ class ImagePool(keras.layers.Layer):
       **kwargs: `keras.layers.Layer`'s name.
 
     Raises:
-      ValueError: `size_images` below 0; on build, H, W or C unknown; on call, other sizes than were built for.
+      ValueError: `size_images` below 0; on build, H, W or C unknown; on call, other sizes than were
+        built for.
     """
 
     def __init__(self, size_images: int = 50, seed: int = 0, **kwargs: Any) -> None:
@@ -51,8 +56,8 @@ class ImagePool(keras.layers.Layer):
             return
         if len(image) != 3 or None in image:
             raise ValueError(
-                f"ImagePool keeps images of one known size, got shape {tuple(input_shape)}; "
-                "give batches a fixed height, width and channels, or use size_images=0."
+                f"ImagePool keeps images of one known size, got shape {tuple(input_shape)}; give "
+                "batches a fixed height, width and channels, or use size_images=0."
             )
         self.images = self.add_weight(
             shape=(self.size_images, *image), dtype="float32", initializer="zeros",
@@ -72,7 +77,8 @@ class ImagePool(keras.layers.Layer):
             return fakes
         if not fakes.shape[1:].is_compatible_with(self.images.shape[1:]):
             raise ValueError(
-                f"ImagePool was built for images {tuple(self.images.shape[1:])}, got {tuple(fakes.shape[1:])}."
+                f"ImagePool was built for images {tuple(self.images.shape[1:])}, got "
+                f"{tuple(fakes.shape[1:])}."
             )
         new = replicas.all_gather(tf.cast(fakes, tf.float32))
         if new.shape[0]:
@@ -85,8 +91,9 @@ class ImagePool(keras.layers.Layer):
     def _exchange(self, new: tf.Tensor) -> tf.Tensor:
         """One image (H, W, C) in, the one to show out.
 
-        The slot is written in any case, with its own content where nothing changes: no branches, which XLA
-        and `train_step` want, and no copy of the whole pool, which an assignment would be.
+        The slot is written in any case, with its own content where nothing changes: no branches,
+        which XLA and `train_step` want, and no copy of the whole pool, which an assignment would
+        be.
         """
         count, size = tf.convert_to_tensor(self.count), self.size_images
         full = count >= size
@@ -102,9 +109,11 @@ class ImagePool(keras.layers.Layer):
         return tf.where(show_old, old, new)
 
     def _random_pair(self) -> tf.Tensor:
-        """int64 (2,), all values alike: whether to exchange, and with which. A function of seed and draws alone."""
+        """int64 (2,), all values alike: whether to exchange, and with which. A function of seed and
+        draws alone."""
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
-        # whole numbers, because XLA makes other fractions from the same bits, and a run may switch XLA on
+        # whole numbers, because XLA makes other fractions from the same bits, and a run may switch
+        # XLA on
         bits = tf.random.stateless_uniform(
             (2,), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
         )

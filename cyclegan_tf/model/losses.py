@@ -1,4 +1,5 @@
-"""Criteria as pure functions: logits and images in, float32 scalars out. Weights belong to the caller.
+"""Criteria as pure functions: logits and images in, float32 scalars out. Weights belong to the
+caller.
 
 Half-precision inputs are cast to float32 before anything is computed.
 """
@@ -16,7 +17,8 @@ AdversarialKind = Literal["lsgan", "vanilla", "wgangp"]
 def generator_adversarial(kind: AdversarialKind, fake_logits: tf.Tensor) -> tf.Tensor:
     """What the generator pays for being found out, mean over all patches.
 
-    "lsgan": (D - 1)^2 (Mao et al. 2017, eq. 2). "vanilla": -log sigmoid(D), the non-saturating form of
+    "lsgan": (D - 1)^2 (Mao et al. 2017, eq. 2). "vanilla": -log sigmoid(D), the non-saturating form
+      of
     Goodfellow et al. 2014, sec. 3. "wgangp": -D (Gulrajani et al. 2017, sec. 2.2).
 
     Args:
@@ -42,12 +44,14 @@ def generator_adversarial(kind: AdversarialKind, fake_logits: tf.Tensor) -> tf.T
 def discriminator_adversarial(
     kind: AdversarialKind, real_logits: tf.Tensor, fake_logits: tf.Tensor
 ) -> tf.Tensor:
-    """What the discriminator pays: term on real images + term on fakes, each a mean over all patches.
+    """What the discriminator pays: term on real images + term on fakes, each a mean over all
+    patches.
 
-    NOT halved; CycleGAN's factor 0.5 (Zhu et al. 2017, sec. 4) is a weight, and weights are the caller's.
-    "lsgan": (D(y) - 1)^2 + D(f)^2 (Mao et al. 2017, eq. 2, doubled). "vanilla": -log sigmoid(D(y)) -
-    log(1 - sigmoid(D(f))) (Zhu et al. 2017, eq. 1). "wgangp": D(f) - D(y), without the penalty (Gulrajani et
-    al. 2017, eq. 3).
+    NOT halved; CycleGAN's factor 0.5 (Zhu et al. 2017, sec. 4) is a weight, and weights are the
+    caller's.
+    "lsgan": (D(y) - 1)^2 + D(f)^2 (Mao et al. 2017, eq. 2, doubled). "vanilla": -log sigmoid(D(y))
+    - log(1 - sigmoid(D(f))) (Zhu et al. 2017, eq. 1). "wgangp": D(f) - D(y), without the penalty
+    (Gulrajani et al. 2017, eq. 3).
 
     Args:
       kind: the criterion.
@@ -77,9 +81,9 @@ def discriminator_accuracy(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Share of patches judged right: real ones above the threshold, fake ones not above it.
 
-    Thresholds: "lsgan" 0.5, midway between the targets 0 and 1; "vanilla" 0, where sigmoid is 1/2. A
-    Wasserstein critic has no zero of its own (only differences count), so "wgangp" takes the midpoint of the
-    mean verdict on real and on fake patches.
+    Thresholds: "lsgan" 0.5, midway between the targets 0 and 1; "vanilla" 0, where sigmoid is 1/2.
+    A Wasserstein critic has no zero of its own (only differences count), so "wgangp" takes the
+    midpoint of the mean verdict on real and on fake patches.
 
     Args:
       kind: the criterion the discriminator is trained with.
@@ -106,18 +110,21 @@ def discriminator_accuracy(
 def gradient_penalty(
     discriminator: Callable[..., tf.Tensor], real: tf.Tensor, fake: tf.Tensor, mix: tf.Tensor
 ) -> tf.Tensor:
-    """Mean over images of (|gradient of D|_2 - 1)^2 between real and fake (Gulrajani et al. 2017, eq. 3).
+    """Mean over images of (|gradient of D|_2 - 1)^2 between real and fake (Gulrajani et al. 2017,
+    eq. 3).
 
-    D of an image is the mean of its patch map, as in the losses above; the norm runs over all pixels and
+    D of an image is the mean of its patch map, as in the losses above; the norm runs over all
+    pixels and
     channels. Unweighted: the paper's factor 10 is the caller's.
 
     Args:
-      discriminator: called once as `discriminator(images, training=False)`; without dropout or moving
-        averages that changes nothing but the route, and the plain operations of `InstanceNormalization`
-        differentiate twice in about half the time of the fused kernel.
+      discriminator: called once as `discriminator(images, training=False)`; without dropout or
+        moving averages that changes nothing but the route, and the plain operations of
+        `InstanceNormalization` differentiate twice in about half the time of the fused kernel.
       real: float (N, H, W, C) in [-1, 1].
       fake: float (N, H, W, C) in [-1, 1].
-      mix: float (N, 1, 1, 1) in [0, 1], the share of the real image (epsilon in the paper), drawn uniformly.
+      mix: float (N, 1, 1, 1) in [0, 1], the share of the real image (epsilon in the paper), drawn
+        uniformly.
 
     Returns:
       float32 scalar.

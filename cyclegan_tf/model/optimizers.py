@@ -13,20 +13,23 @@ from cyclegan_tf.devices import replicas
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class FusedAdam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` (Kingma and Ba 2015, algorithm 1), each variable updated in one pass over memory.
+    """`keras.optimizers.Adam` (Kingma and Ba 2015, algorithm 1), each variable updated in one pass
+    over memory.
 
-    Keras writes the update as a dozen element-wise operations, each of which reads and writes whole variables;
-    TensorFlow's `ResourceApplyAdam` does all of it at once. Arguments, variables and numbers are those of
-    `keras.optimizers.Adam` (the numbers to rounding). What the kernel does not know (AMSGrad, sparse
-    gradients, variables that are not float32 or float64) goes Keras's way.
+    Keras writes the update as a dozen element-wise operations, each of which reads and writes whole
+    variables; TensorFlow's `ResourceApplyAdam` does all of it at once. Arguments, variables and
+    numbers are those of `keras.optimizers.Adam` (the numbers to rounding). What the kernel does not
+    know (AMSGrad, sparse gradients, variables that are not float32 or float64) goes Keras's way.
 
-    Under `tf.distribute` Keras adds up the replicas' gradients first; `apply_means` takes them as they are.
+    Under `tf.distribute` Keras adds up the replicas' gradients first; `apply_means` takes them as
+    they are.
     """
 
     _means_are_given = False
 
     def apply_means(self, grads_and_vars: Sequence[tuple[tf.Tensor, keras.Variable]]) -> None:
-        """`apply_gradients` for gradients that are the same on every replica: each updates its own copy by them."""
+        """`apply_gradients` for gradients that are the same on every replica: each updates its own
+        copy by them."""
         self._means_are_given = True
         try:
             self.apply_gradients(grads_and_vars)
@@ -43,7 +46,8 @@ class FusedAdam(keras.optimizers.Adam):
             self.update_step(gradient, variable, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable and its two moments from a gradient of its shape, any float dtype."""
+        """Updates one variable and its two moments from a gradient of its shape, any float
+        dtype."""
         target = _resource(variable)
         if (
             self.amsgrad
@@ -71,5 +75,6 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 def _resource(variable: Any) -> Any:
-    """TensorFlow's variable behind Keras's; under a distribution strategy Keras hands over the former."""
+    """TensorFlow's variable behind Keras's; under a distribution strategy Keras hands over the
+    former."""
     return variable.value if isinstance(variable, keras.Variable) else variable

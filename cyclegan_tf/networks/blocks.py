@@ -1,4 +1,5 @@
-"""What generators and discriminators are put together from: named layers, and the two kinds of generators' bodies."""
+"""What generators and discriminators are put together from: named layers, and the two kinds of
+generators' bodies."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def layer_seed(seed: int, name: str) -> int:
 def with_stable_state_names(layer: keras.layers.Layer) -> keras.layers.Layer:
     """The layer, its random state named after it.
 
-    Keras numbers random states by order of creation; checkpoints need a path that every process agrees on.
+    Keras numbers random states by order of creation; checkpoints need a path that every process
+    agrees on.
     """
     if hasattr(layer, "seed_generator"):
         layer.seed_generator.state._path = f"{layer.name}/seed_generator_state"
@@ -46,7 +48,8 @@ class LayerFactory:
         require_choice("norm", self.norm_kind, get_args(Norm))
         if self.norm_kind == "batch" and self.norm_affine:
             raise ValueError(
-                "norm_affine is for instance normalization, but norm is 'batch', which always is affine."
+                "norm_affine is for instance normalization, but norm is 'batch', which always is "
+                "affine."
             )
 
     def common(self, name: str) -> dict[str, Any]:
@@ -70,10 +73,13 @@ class LayerFactory:
         self, x: Any, name: str, filters: int, kernel: int, stride: int = 1,
         *, zeros: int = 0, mirror: int = 0, relu: str | None = None, end: bool = False,
     ):  # fmt: skip
-        """Convolution after explicit padding on all four sides; "same" would pad strided layers on one side only.
+        """Convolution after explicit padding on all four sides; "same" would pad strided layers on
+        one side only.
 
-        `relu` names a ReLU after the padding. Before it the numbers would be the same, but training would keep
-        one more activation: the ReLU's result and its padded copy. An `end` has a bias whatever the norm.
+        `relu` names a ReLU after the padding. Before it the numbers would be the same, but training
+        would keep
+        one more activation: the ReLU's result and its padded copy. An `end` has a bias whatever the
+          norm.
         """
         if zeros:
             x = keras.layers.ZeroPadding2D(zeros, **self.common(f"{name}_pad"))(x)
@@ -153,7 +159,8 @@ def resnet(
             parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1_norm"
         )
         relu = f"{block}_conv1_relu"
-        if dropout:  # must come before the padding, or the mirrored rim would drop others than the image does
+        # must come before the padding, or the mirrored rim would drop others than the image does
+        if dropout:
             y = parts.dropout(parts.relu(y, relu), f"{block}_dropout")
         y = parts.conv(
             y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=None if dropout else relu
@@ -172,7 +179,8 @@ def resnet(
 
 
 def unet(parts: LayerFactory, x: Any, channels: int, filters: int, depth: int, dropout: bool):
-    """Everything between input and tanh of a U-Net; level 1 is the outermost, `depth` the innermost."""
+    """Everything between input and tanh of a U-Net; level 1 is the outermost, `depth` the
+    innermost."""
     widths = [filters * min(2**index, 8) for index in range(depth)]
     skips = []
     for level, width in enumerate(widths, start=1):

@@ -1,6 +1,8 @@
-"""Generators and discriminators by name: Zhu et al. 2017, appendix 7.2, with the paddings of the authors' code.
+"""Generators and discriminators by name: Zhu et al. 2017, appendix 7.2, with the paddings of the
+authors' code.
 
-Channels-last functional Keras models for images of any size. Kernels start from N(0, 0.02), biases at 0.
+Channels-last functional Keras models for images of any size. Kernels start from N(0, 0.02), biases
+at 0.
 Layer names are part of checkpoints: renaming one breaks old runs.
 """
 
@@ -57,27 +59,34 @@ def build_generator(
     dtype_policy: Any = None,
     name: str | None = None,
 ) -> keras.Model:
-    """A translator: float (N, H, W, input_channels) in [-1, 1] -> float32 (N, H, W, output_channels) in [-1, 1].
+    """A translator: float (N, H, W, input_channels) in [-1, 1] -> float32 (N, H, W,
+    output_channels) in [-1, 1].
 
-    H and W must be multiples of `size_divisor(architecture)`. The residual networks are c7s1-64, d128, d256,
-    blocks of R256, u128, u64, c7s1-3; "fast_style" is the same chain at half the width with 9x9 ends and 4
-    blocks; the U-Nets are those of Isola et al. 2017, appendix 6.1.1. Output is float32 under every policy.
+    H and W must be multiples of `size_divisor(architecture)`. The residual networks are c7s1-64,
+    d128, d256, blocks of R256, u128, u64, c7s1-3; "fast_style" is the same chain at half the width
+    with 9x9 ends and 4 blocks; the U-Nets are those of Isola et al. 2017, appendix 6.1.1. Output is
+    float32 under every policy.
 
     Args:
       architecture: one of `ARCHITECTURES`.
       input_channels: channels of the images that come in.
       output_channels: channels of the images that go out.
       filters: channels after the first convolution; None is 64, and 32 for "fast_style".
-      blocks: residual blocks; None is the number in the name, and 4 for "fast_style". Not for U-Nets.
-      upsampling: "transposed" convolutions as in the paper, or "resize": nearest-neighbor doubling and a 3x3
-        convolution, against checkerboards (Odena et al. 2016).
-      dropout: 0.5 inside the residual blocks, or on the U-Net's inner ascending layers; only in training.
-      norm: "instance", or "batch" with moving statistics, where all but the last convolution lose their biases.
-      norm_affine: whether instance normalization learns a factor (from 1) and an offset (from 0) per channel.
-      colour_skip: add a change of the input's colors before the tanh (`ColourSkip`, layer "colour_skip", whose
-        start the caller sets).
-      long_skips: add what descends to what ascends at the same size, before the ReLU, so that detail need not pass
-        through the narrow middle (sums as in LinkNet, Chaurasia and Culurciello 2017). U-Nets have theirs.
+      blocks: residual blocks; None is the number in the name, and 4 for "fast_style". Not for
+        U-Nets.
+      upsampling: "transposed" convolutions as in the paper, or "resize": nearest-neighbor doubling
+        and a 3x3 convolution, against checkerboards (Odena et al. 2016).
+      dropout: 0.5 inside the residual blocks, or on the U-Net's inner ascending layers; only in
+        training.
+      norm: "instance", or "batch" with moving statistics, where all but the last convolution lose
+        their biases.
+      norm_affine: whether instance normalization learns a factor (from 1) and an offset (from 0)
+        per channel.
+      colour_skip: add a change of the input's colors before the tanh (`ColourSkip`, layer
+        "colour_skip", whose start the caller sets).
+      long_skips: add what descends to what ascends at the same size, before the ReLU, so that
+        detail need not pass through the narrow middle (sums as in LinkNet, Chaurasia and
+        Culurciello 2017). U-Nets have theirs.
       seed: the same seed gives the same weights; None gives new ones each time.
       dtype_policy: a Keras policy or its name, such as "mixed_bfloat16"; None is the global one.
       name: of the model; None is the architecture.
@@ -131,18 +140,22 @@ def build_discriminator(
     dtype_policy: Any = None,
     name: str | None = None,
 ) -> keras.Model:
-    """A judge: float (N, H, W, input_channels) in [-1, 1] -> float32 raw logits (N, H', W', 1), one per patch.
+    """A judge: float (N, H, W, input_channels) in [-1, 1] -> float32 raw logits (N, H', W', 1), one
+    per patch.
 
-    "patch" is the PatchGAN of Isola et al. 2017, appendix 6.1.2: 4x4 convolutions C64-C128-C256-C512-1 for
-    n_layers 3, each surrounded by one pixel of zeros; `receptive_field_px` tells the patch. "pixel" judges each
-    pixel alone: 1x1 convolutions C64-C128-1. LeakyReLU of slope 0.2; no normalization first and last.
+    "patch" is the PatchGAN of Isola et al. 2017, appendix 6.1.2: 4x4 convolutions
+    C64-C128-C256-C512-1 for n_layers 3, each surrounded by one pixel of zeros; `receptive_field_px`
+    tells the patch. "pixel" judges each
+    pixel alone: 1x1 convolutions C64-C128-1. LeakyReLU of slope 0.2; no normalization first and
+      last.
 
     Args:
       architecture: one of `DISCRIMINATOR_ARCHITECTURES`.
       input_channels: channels of the images.
       filters: channels after the first convolution.
       n_layers: 1 to 6, how often "patch" halves; "pixel" ignores it.
-      norm: as for `build_generator`; under "batch" the first convolution and the last of "patch" keep their biases.
+      norm: as for `build_generator`; under "batch" the first convolution and the last of "patch"
+        keep their biases.
       norm_affine: as for `build_generator`.
       seed: the same seed gives the same weights; None gives new ones each time.
       dtype_policy: a Keras policy or its name; None is the global one.
@@ -181,7 +194,8 @@ def size_divisor(architecture: GeneratorArchitecture) -> int:
 
 
 def size_divisor_of(network: keras.Model) -> int:
-    """The same, read from a network that halves with strided convolutions, wherever it comes from."""
+    """The same, read from a network that halves with strided convolutions, wherever it comes
+    from."""
     strides = [
         layer.strides[0] for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
     ]
@@ -189,7 +203,8 @@ def size_divisor_of(network: keras.Model) -> int:
 
 
 def as_float32(network: keras.Model) -> keras.Model:
-    """A network of the same layers and weights that computes in float32 throughout; a float32 one as it is."""
+    """A network of the same layers and weights that computes in float32 throughout; a float32 one
+    as it is."""
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
     return with_dtype_policy(network, "float32")
@@ -198,11 +213,13 @@ def as_float32(network: keras.Model) -> keras.Model:
 def with_dtype_policy(
     network: keras.Model, dtype_policy: Any, *, any_size: bool = False, seed: int | None = None
 ) -> keras.Model:
-    """A copy with the same layers and weights under another dtype policy; its output is float32 under every policy.
+    """A copy with the same layers and weights under another dtype policy; its output is float32
+    under every policy.
 
     Args:
       network: functional.
-      dtype_policy: of all layers but those behind the last one with a kernel, and the last layer itself.
+      dtype_policy: of all layers but those behind the last one with a kernel, and the last layer
+        itself.
       any_size: let the copy take images of any size, which layers that need a size do not allow.
       seed: decides what the copy's random layers draw; None leaves them the seeds they have.
 
@@ -232,7 +249,8 @@ def with_dtype_policy(
 
 
 def receptive_field_px(n_layers: int) -> int:
-    """Side of the square of input pixels that one PatchGAN logit sees: 16, 34, 70, 142, 286, 574 for 1 to 6."""
+    """Side of the square of input pixels that one PatchGAN logit sees: 16, 34, 70, 142, 286, 574
+    for 1 to 6."""
     require_range("n_layers", n_layers, 1, _MAX_LAYERS)
     side = 7  # two 4x4 layers of stride 1
     for _ in range(n_layers):

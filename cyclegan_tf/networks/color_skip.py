@@ -1,10 +1,12 @@
-"""A change of color led around a generator: its start is computed from the data, then it is trained.
+"""A change of color led around a generator: its start is computed from the data, then it is
+trained.
 
-Instance normalization takes every image's own brightness and tint away, so a generator of the paper must guess
-them anew. Where two domains differ in color as two photographs do, an affine change of color is nearly the whole
-answer. Where one shows photographs and the other drawings, that change would blow up or wipe out colors, and
-training hardly gets away from it: there is none then. Pixels are compared before the last tanh, where white
-and black lie far apart.
+Instance normalization takes every image's own brightness and tint away, so a generator of the paper
+must guess them anew. Where two domains differ in color as two photographs do, an affine change of
+color is nearly the whole answer. Where one shows photographs and the other drawings, that change
+would blow up or wipe out colors, and
+training hardly gets away from it: there is none then. Pixels are compared before the last tanh,
+where white and black lie far apart.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# tanh(0.85 x + 0.81 x^3) is 0.97 x to within 0.04 for x in [-1, 1], out of operations that every runtime has.
+# tanh(0.85 x + 0.81 x^3) is 0.97 x to within 0.04 for x in [-1, 1], out of operations that every
+# runtime has.
 _CURVE = (0.85, 0.81)
-# Adam moves every weight by about the learning rate. A color must be free to change sign within some hundred steps.
+# Adam moves every weight by about the learning rate. A color must be free to change sign within
+# some hundred steps.
 LEARNING_RATE_MULTIPLIER = 50.0
-# Beyond it the domains' colors are of different kinds. Photographs of two seasons, fruits or tints: up to 2.4;
+# Beyond it the domains' colors are of different kinds. Photographs of two seasons, fruits or tints:
+# up to 2.4;
 # aerial photographs and maps, house fronts and label maps: 6 to 9.
 MAX_COLOR_STRETCH = 4.0
 # Keeps the inverse of a domain of one color finite.
@@ -71,10 +76,11 @@ def moments(images: Iterable[np.ndarray]) -> Moments:
 
 
 def transfer(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """The affine map that gives the source's colors the target's mean and covariance and moves them least.
+    """The affine map that gives the source's colors the target's mean and covariance and moves them
+    least.
 
-    A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, b = mean_T - A mean_S (Pitie and Kokaram 2007, "The linear
-    Monge-Kantorovitch linear color mapping", eq. 6).
+    A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, b = mean_T - A mean_S (Pitie and Kokaram 2007, "The
+    linear Monge-Kantorovitch linear color mapping", eq. 6).
 
     Args:
       source: of C channels.
@@ -91,7 +97,8 @@ def transfer(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
 
 
 def strength(matrix: np.ndarray) -> float:
-    """By how much a `transfer` stretches or shrinks the color it changes most, as a factor from 1."""
+    """By how much a `transfer` stretches or shrinks the color it changes most, as a factor from
+    1."""
     stretched = np.linalg.eigvalsh(matrix)
     return float(max(stretched.max(), 1 / max(stretched.min(), 1e-9)))
 
@@ -104,10 +111,12 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ColourSkip(keras.layers.Layer):
-    """An affine function of each pixel's colors and their cubes, to be added before a generator's tanh.
+    """An affine function of each pixel's colors and their cubes, to be added before a generator's
+    tanh.
 
-    Is nothing, and stays so in training, until `initialize` is called. What is trained is the distance from the start,
-    divided by a pace, so that under Adam it may change faster than a convolution's weights. Always float32.
+    Is nothing, and stays so in training, until `initialize` is called. What is trained is the
+    distance from the start, divided by a pace, so that under Adam it may change faster than a
+    convolution's weights. Always float32.
 
     Input: float (N, H, W, C) in [-1, 1]. Output: float32 (N, H, W, channels), any range.
 
@@ -121,7 +130,8 @@ class ColourSkip(keras.layers.Layer):
         self.channels = channels
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes start and distance of kernel (1, 1, 2 C, channels) and bias (channels,), and the pace."""
+        """Makes start and distance of kernel (1, 1, 2 C, channels) and bias (channels,), and the
+        pace."""
         kernel = (1, 1, 2 * input_shape[-1], self.channels)  # type: ignore[operator]
         for name, shape in (("kernel", kernel), ("bias", (self.channels,))):
             start = self.add_weight(
@@ -137,7 +147,8 @@ class ColourSkip(keras.layers.Layer):
         self.built = True
 
     def initialize(self, matrix: np.ndarray, offset: np.ndarray) -> None:
-        """Starts from tanh^-1(y) = matrix tanh^-1(x) + offset; (channels, C) and (channels,), see `transfer`."""
+        """Starts from tanh^-1(y) = matrix tanh^-1(x) + offset; (channels, C) and (channels,), see
+        `transfer`."""
         self.pace.assign(LEARNING_RATE_MULTIPLIER)
         kernel = np.concatenate([factor * matrix.T for factor in _CURVE])
         self.kernel_start.assign(kernel[np.newaxis, np.newaxis])

@@ -1,7 +1,8 @@
-"""Convolutions whose gradients take the cheapest route: the numbers of Keras's own layers, in less time.
+"""Convolutions whose gradients take the cheapest route: the numbers of Keras's own layers, in less
+time.
 
-Both layers save and load as the Keras layers they extend, and are those layers wherever no training goes on,
-so that exporters meet nothing new.
+Both layers save and load as the Keras layers they extend, and are those layers wherever no training
+goes on, so that exporters meet nothing new.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ _MIN_CHANNELS = 64
 class Convolution2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` whose filter gradient may be computed as k x k matrix products.
 
-    oneDNN's filter gradient is its slowest convolution kernel, above all in bfloat16; a product of the shifted
-    input with the upstream gradient, one for each position in the kernel, is the same sum in another order.
-    Taken in training on a CPU, without strides, padding or dilation, for at least 64 channels both in and out.
+    oneDNN's filter gradient is its slowest convolution kernel, above all in bfloat16; a product of
+    the shifted input with the upstream gradient, one for each position in the kernel, is the same
+    sum in another order. Taken in training on a CPU, without strides, padding or dilation, for at
+    least 64 channels both in and out.
 
     Input: float (N, H, W, C). Output: float (N, H', W', filters) in the layer's compute dtype.
     """
@@ -59,7 +61,8 @@ def _convolved(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Ten
             strides=[1] * 4,
             padding="VALID",
         )
-        # Without this wait TensorFlow would cut the pieces while it still goes forward, and keep them all.
+        # Without this wait TensorFlow would cut the pieces while it still goes forward, and keep
+        # them all.
         with tf.control_dependencies([upstream]):
             waited = tf.identity(x)
         # Not BiasAddGrad, which adds up in bfloat16: 3 % off at 32 px, 11 % at 128 px.
@@ -70,9 +73,11 @@ def _convolved(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Ten
 
 
 def _filter_gradient(x: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
-    """One product per position (i, j) of the kernel: x moved by (i, j), transposed, times the upstream gradient.
+    """One product per position (i, j) of the kernel: x moved by (i, j), transposed, times the
+    upstream gradient.
 
-    With rows outermost, moving by i rows is a view of the same memory; only moving by j columns copies.
+    With rows outermost, moving by i rows is a view of the same memory; only moving by j columns
+    copies.
     """
     rows, columns, channels, filters = shape
     height, width = upstream.shape[1:3]
@@ -98,10 +103,11 @@ def _rows_outermost(x: tf.Tensor) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class CropFirst2D(keras.layers.Cropping2D):
-    """Drops the first row and the first column: what PyTorch's padding 1 with output padding 1 does.
+    """Drops the first row and the first column: what PyTorch's padding 1 with output padding 1
+    does.
 
-    A `Cropping2D` of fixed size, because the gradient of TensorFlow's slice fills a zeroed image element by
-    element; here it is one padding.
+    A `Cropping2D` of fixed size, because the gradient of TensorFlow's slice fills a zeroed image
+    element by element; here it is one padding.
 
     Input: any dtype (N, H, W, C). Output: the same dtype, (N, H - 1, W - 1, C).
     """

@@ -1,4 +1,5 @@
-"""Generators out of `.keras` files, wherever those come from: opened, looked at, made ready for training."""
+"""Generators out of `.keras` files, wherever those come from: opened, looked at, made ready for
+training."""
 
 from __future__ import annotations
 
@@ -71,8 +72,8 @@ def open_trainable(
       seed: of what its random layers draw; the file's own, if any, when not given.
 
     Raises:
-      UserError: see `open_network`; or it takes one size only, makes images of another size, or two of its
-        weights have one name, by which checkpoints could not tell them apart.
+      UserError: see `open_network`; or it takes one size only, makes images of another size, or two
+        of its weights have one name, by which checkpoints could not tell them apart.
     """
     given = open_network(path)
     try:
@@ -89,7 +90,8 @@ def open_trainable(
     ]
     if twice:
         raise UserError(
-            f"{path} cannot be trained on: {len(twice)} names belong to several weights, such as {twice[0]}."
+            f"{path} cannot be trained on: {len(twice)} names belong to several weights, such as "
+            f"{twice[0]}."
         )
     side = 4 * networks.size_divisor_of(network)
     channels = network.output_shape[-1]
@@ -104,8 +106,8 @@ def open_trainable(
         ) from error
     if tuple(made) != (1, side, side, channels):
         raise UserError(
-            f"{path} is no translator to train on: of {side} x {side} px it makes {made[1]} x {made[2]}, but an image "
-            "must keep its size."
+            f"{path} is no translator to train on: of {side} x {side} px it makes {made[1]} x "
+            f"{made[2]}, but an image must keep its size."
         )
     if name is not None:
         network.name = name

@@ -9,11 +9,13 @@ import numpy as np
 
 
 def freeze_encoder(generator: keras.Model) -> None:
-    """Takes the weights before the residual blocks, or of a U-Net's descending half, out of training.
+    """Takes the weights before the residual blocks, or of a U-Net's descending half, out of
+    training.
 
-    The encoder is all up to the last layer that halves its image, and the normalization behind that; so it is known
-    in networks of any make. Before the optimizer is built, which then makes no moments for them. Batch normalization
-    in there keeps its moving statistics and goes by them, in training too.
+    The encoder is all up to the last layer that halves its image, and the normalization behind
+    that; so it is known in networks of any make. Before the optimizer is built, which then makes no
+    moments for them. Batch normalization in there keeps its moving statistics and goes by them, in
+    training too.
 
     Args:
       generator: from images to images; changed in place.
@@ -25,7 +27,8 @@ def freeze_encoder(generator: keras.Model) -> None:
     halving = [place for place, layer in enumerate(layers) if _halves(layer)]
     if not halving or not any(_enlarges(layer) for layer in layers[halving[-1] :]):
         raise ValueError(
-            f"{generator.name} has no encoder to freeze: no layers halve its image and enlarge it again."
+            f"{generator.name} has no encoder to freeze: no layers halve its image and enlarge it "
+            f"again."
         )
     end = halving[-1] + 1
     while end < len(layers) and not _has_kernel(layers[end]):

@@ -1,7 +1,8 @@
 """Layers that Keras lacks: instance normalization and reflection padding.
 
-Both compute the same numbers by two routes: the kernels that are fastest, in a training step and within
-`fast_routes()`, and plain operations everywhere else, which every exporter (LiteRT, ONNX) knows.
+Both compute the same numbers by two routes: the kernels that are fastest, in a training step and
+within `fast_routes()`, and plain operations everywhere else, which every exporter (LiteRT, ONNX)
+knows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _wanted_fast: ContextVar[bool] = ContextVar("_wanted_fast", default=False)
 
 @contextmanager
 def fast_routes() -> Iterator[None]:
-    """Calls and traces within it take the routes of training also without training; nothing to export from."""
+    """Calls and traces within it take the routes of training also without training; nothing to
+    export from."""
     token = _wanted_fast.set(True)
     try:
         yield
@@ -30,12 +32,13 @@ def fast_routes() -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class InstanceNormalization(keras.layers.Layer):
-    """Normalizes each channel of each image by its own mean and variance (Ulyanov et al. 2016, eq. 4).
+    """Normalizes each channel of each image by its own mean and variance (Ulyanov et al. 2016, eq.
+    4).
 
-    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, mean and biased variance over H and W. Statistics
-    are float32 under every dtype policy (float64 for float64 inputs); there is no moving average, so training
-    and inference give the same result. Not to be confused with `GroupNormalization(groups=1)`, which mixes the
-    channels of an image.
+    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, mean and biased variance over H and W.
+    Statistics are float32 under every dtype policy (float64 for float64 inputs); there is no moving
+    average, so training and inference give the same result. Not to be confused with
+    `GroupNormalization(groups=1)`, which mixes the channels of an image.
 
     Input: float (N, H, W, C), any range. Output: the same shape in the layer's compute dtype.
 
@@ -48,7 +51,8 @@ class InstanceNormalization(keras.layers.Layer):
       **kwargs: `keras.layers.Layer`'s name, dtype and trainable.
 
     Raises:
-      ValueError: on build, when the input has not 4 axes or its channels are unknown; epsilon not above 0.
+      ValueError: on build, when the input has not 4 axes or its channels are unknown; epsilon not
+        above 0.
     """
 
     def __init__(
@@ -92,8 +96,8 @@ class InstanceNormalization(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalizes float (N, H, W, C); `training` chooses only the route, not the result."""
         inputs = tf.convert_to_tensor(inputs)
-        # XLA expands the fused kernel to E[x^2] - E[x]^2, which loses all digits when |mean| is far above the
-        # deviation, and fuses the plain operations by itself. The kernel has no float64.
+        # XLA expands the fused kernel to E[x^2] - E[x]^2, which loses all digits when |mean| is far
+        # above the deviation, and fuses the plain operations by itself. The kernel has no float64.
         fast = training or _wanted_fast.get()
         if fast and inputs.dtype != tf.float64 and not _compiled_by_xla():
             return self._fused(inputs)
@@ -112,14 +116,16 @@ class InstanceNormalization(keras.layers.Layer):
         return tf.cast(y, inputs.dtype)
 
     def _fused(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Batch normalization of one image IS instance normalization, and has a kernel of its own."""
+        """Batch normalization of one image IS instance normalization, and has a kernel of its
+        own."""
         channels = inputs.shape[-1]
         gamma = tf.ones(channels) if self.gamma is None else tf.cast(self.gamma, tf.float32)
         beta = tf.zeros(channels) if self.beta is None else tf.cast(self.beta, tf.float32)
         if inputs.shape[0] in (1, 2):
             images = tf.split(inputs, inputs.shape[0])
             return tf.concat([self._batch_norm(image, gamma, beta) for image in images], axis=0)
-        # Images become channels. For one or two images the two transpositions cost more than they save.
+        # Images become channels. For one or two images the two transpositions cost more than they
+        # save.
         n, height, width, _ = tf.unstack(tf.shape(inputs))
         joined = tf.reshape(tf.transpose(inputs, (1, 2, 0, 3)), (1, height, width, n * channels))
         joined = self._batch_norm(joined, tf.tile(gamma, [n]), tf.tile(beta, [n]))
@@ -159,8 +165,8 @@ class ReflectionPadding2D(keras.layers.Layer):
       **kwargs: `keras.layers.Layer`'s name and dtype.
 
     Raises:
-      ValueError: padding is not one or two whole numbers >= 0; on call, a side that is known is not larger
-        than its padding.
+      ValueError: padding is not one or two whole numbers >= 0; on call, a side that is known is not
+        larger than its padding.
     """
 
     def __init__(self, padding: int | tuple[int, int] = 1, **kwargs: Any) -> None:
@@ -188,8 +194,8 @@ class ReflectionPadding2D(keras.layers.Layer):
         for side, padding in zip(sides, self.padding, strict=True):
             if side is not None and side <= padding:
                 raise ValueError(
-                    f"ReflectionPadding2D of {self.padding} needs images larger than that on each side, "
-                    f"got shape {tuple(input_shape)}; feed larger images."
+                    f"ReflectionPadding2D of {self.padding} needs images larger than that on each "
+                    f"side, got shape {tuple(input_shape)}; feed larger images."
                 )
         padded = [
             None if s is None else s + 2 * p for s, p in zip(sides, self.padding, strict=True)
@@ -208,8 +214,8 @@ def _mirrored_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
     padded = tf.concat([rows[:, :, 1:2], rows, rows[:, :, -2:-1]], axis=2)
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        # What fell on the rim is added where it came from, within the upstream's own memory: the scatter works
-        # in place where nobody else reads its input.
+        # What fell on the rim is added where it came from, within the upstream's own memory: the
+        # scatter works in place where nobody else reads its input.
         height, width, channels = padded.shape[1:]
         n = tf.shape(upstream)[0]
         rim = tf.concat([upstream[:, :1], upstream[:, -1:]], axis=1)
@@ -229,7 +235,8 @@ def _mirrored_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
 
 
 def _places(n: tf.Tensor, *indices: Sequence[int]) -> tf.Tensor:
-    """int32 (n * product of lengths, 1 + len(indices)): every image with every combination of indices."""
+    """int32 (n * product of lengths, 1 + len(indices)): every image with every combination of
+    indices."""
     axes = [tf.range(n), *(tf.constant(list(some), tf.int32) for some in indices)]
     return tf.reshape(tf.stack(tf.meshgrid(*axes, indexing="ij"), axis=-1), (-1, len(axes)))
 

@@ -1,4 +1,5 @@
-"""Instance normalization by statistics from elsewhere: of many tiles together, of earlier frames of a video."""
+"""Instance normalization by statistics from elsewhere: of many tiles together, of earlier frames of
+a video."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class SharedInstanceNormalization(keras.layers.Layer):
-    """Normalizes all images of a call by one mean and variance per channel, which it keeps from call to call.
+    """Normalizes all images of a call by one mean and variance per channel, which it keeps from
+    call to call.
 
-    used = rate * measured + (1 - rate) * kept, then kept = used; measured over N, H and W of the call. A rate of 1
-    takes the images of this call together, 0 takes what is kept, anything between follows a video's frames.
+    used = rate * measured + (1 - rate) * kept, then kept = used; measured over N, H and W of the
+    call. A rate of 1 takes the images of this call together, 0 takes what is kept, anything between
+    follows a video's frames.
     Everything else is as `InstanceNormalization`: for one image and rate 1 both give the same.
 
     Input: float (N, H, W, C). Output: the same shape in the layer's compute dtype.
@@ -90,7 +93,8 @@ class SharedInstanceNormalization(keras.layers.Layer):
 
 
 def with_shared_normalization(network: keras.Model) -> keras.Model:
-    """A network of the same weights whose instance normalizations are `SharedInstanceNormalization`, at rate 1."""
+    """A network of the same weights whose instance normalizations are
+    `SharedInstanceNormalization`, at rate 1."""
 
     def replaced(layer: keras.layers.Layer) -> keras.layers.Layer:
         if not isinstance(layer, InstanceNormalization):
@@ -119,6 +123,7 @@ def shared_layers(network: keras.Model) -> list[SharedInstanceNormalization]:
 
 
 def set_rate(network: keras.Model, rate: float) -> None:
-    """Of all `SharedInstanceNormalization` of a network: 1 to measure, 0 to keep, between to follow."""
+    """Of all `SharedInstanceNormalization` of a network: 1 to measure, 0 to keep, between to
+    follow."""
     for layer in shared_layers(network):
         layer.rate.assign(rate)

@@ -1,7 +1,8 @@
 """Checkpoints: one file each, whole or absent, and noticed when damaged.
 
-A file is an uncompressed NumPy archive of every variable by name, with the scalar state as JSON. It is
-written under a temporary name, flushed to the disk, then renamed; zip's checksums tell when it was cut short.
+A file is an uncompressed NumPy archive of every variable by name, with the scalar state as JSON. It
+is written under a temporary name, flushed to the disk, then renamed; zip's checksums tell when it
+was cut short.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ def write(
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise UserError(
-            f"The checkpoint {final} cannot be written ({error.strerror or error}); earlier ones are untouched: "
-            "free some space or mend the folder's permissions, then start the same command again."
+            f"The checkpoint {final} cannot be written ({error.strerror or error}); earlier ones "
+            "are untouched: free some space or mend the folder's permissions, then start the same "
+            "command again."
         ) from error
     for old in listed(folder)[keep:] if keep else []:
         old.unlink(missing_ok=True)
@@ -175,7 +177,8 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def best_file(folder: Path) -> Path | None:
-    """The best file; of several, which only a kill between rename and removal leaves, the one of the best score."""
+    """The best file; of several, which only a kill between rename and removal leaves, the one of
+    the best score."""
     best: tuple[Path, dict[str, Any]] | None = None
     for path in listed(folder / BEST):
         try:
@@ -244,7 +247,8 @@ def _chosen_step(folder: Path, wanted: str) -> SelectedCheckpoint:
     if not wanted.isdecimal() or str(int(wanted)) not in plain | best:
         steps = ", ".join(sorted(plain | best, key=int)) or "none"
         raise UserError(
-            f"--checkpoint is {wanted!r}; take best, last, or one of the steps there are in {folder}: {steps}."
+            f"--checkpoint is {wanted!r}; take best, last, or one of the steps there are in "
+            f"{folder}: {steps}."
         )
     wanted = str(int(wanted))
     try:

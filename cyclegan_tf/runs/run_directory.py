@@ -22,8 +22,8 @@ from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.errors import UserError
 
-# Fields that may differ when a run goes on: they decide what is written or how fast, never the result (the best
-# checkpoint is one).
+# Fields that may differ when a run goes on: they decide what is written or how fast, never the
+# result (the best checkpoint is one).
 MUTABLE_FIELDS = (
     "logging.log_",
     "logging.sample_",
@@ -159,7 +159,8 @@ class RunDirectory:
             ) from error
 
     def located(self, values: dict[str, Any]) -> dict[str, Any]:
-        """This run's config with the files it names where they are now; a run may have been moved."""
+        """This run's config with the files it names where they are now; a run may have been
+        moved."""
         return _with_files(values, lambda _, path: str(self.path.absolute() / path))
 
     def data_split(self) -> dict[str, list[str]] | None:
@@ -204,7 +205,8 @@ class RunDirectory:
         images: Mapping[str, Sequence[str]],
         origin: Mapping[str, Any] | None = None,
     ) -> None:
-        """Writes what was asked, on what and with which images; the config last, since it makes a run of a folder.
+        """Writes what was asked, on what and with which images; the config last, since it makes a
+        run of a folder.
 
         Of the files that the experiment names it keeps copies of its own, so that it can be moved.
 
@@ -252,8 +254,8 @@ class RunDirectory:
         if found:
             told = "; ".join(f"{name} is {old!r} there, {new!r} asked" for name, old, new in found)
             raise UserError(
-                f"{self.path} holds a different experiment: {told}. Leave these out to go on with it, "
-                "or give another --run_dir."
+                f"{self.path} holds a different experiment: {told}. Leave these out to go on with "
+                "it, or give another --run_dir."
             )
 
     @contextlib.contextmanager
@@ -274,8 +276,9 @@ class RunDirectory:
             if not _lock(file):
                 file.seek(0)
                 raise UserError(
-                    f"{self.path} is in use by another process (number {file.read().strip() or 'unknown'}); "
-                    "wait for it, stop it, or give another --run_dir."
+                    f"{self.path} is in use by another process (number "
+                    f"{file.read().strip() or 'unknown'}); wait for it, stop it, or give another "
+                    "--run_dir."
                 )
             file.truncate(0)
             file.write(str(os.getpid()))

@@ -1,4 +1,5 @@
-"""Everything a training must remember, as arrays by name: the bridge between a model and a checkpoint."""
+"""Everything a training must remember, as arrays by name: the bridge between a model and a
+checkpoint."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ NETWORKS = (*GENERATORS, "discriminator_x", "discriminator_y")
 def variables(model: CycleGAN) -> dict[str, keras.Variable]:
     """Every variable of a compiled model by a name that stays the same between processes.
 
-    Networks with their random states, both optimizers, pools, the penalty's random state and the running
-    means; so that what goes on from here equals what never stopped.
+    Networks with their random states, both optimizers, pools, the penalty's random state and the
+    running means; so that what goes on from here equals what never stopped.
     """
     named: dict[str, keras.Variable] = {}
     for attribute in NETWORKS:
@@ -38,7 +39,8 @@ def variables(model: CycleGAN) -> dict[str, keras.Variable]:
 
 
 def generator_variables(model: CycleGAN) -> dict[str, keras.Variable]:
-    """What translating needs: the variables of both generators, by the names they have in `variables`."""
+    """What translating needs: the variables of both generators, by the names they have in
+    `variables`."""
     named: dict[str, keras.Variable] = {}
     for attribute in GENERATORS:
         named |= network_variables(getattr(model, attribute), attribute)
@@ -73,8 +75,8 @@ def restore(
             raise UserError(f"{origin} does not fit this experiment: it holds no {name}.")
         if arrays[name].shape != tuple(variable.shape):
             raise UserError(
-                f"{origin} does not fit this experiment: {name} has the shape {arrays[name].shape} there, "
-                f"{tuple(variable.shape)} here."
+                f"{origin} does not fit this experiment: {name} has the shape {arrays[name].shape} "
+                f"there, {tuple(variable.shape)} here."
             )
     for name, variable in named.items():
         variable.assign(arrays[name])

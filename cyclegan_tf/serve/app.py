@@ -197,7 +197,8 @@ async def _read_body(request: Request, ticket: Ticket, max_bytes: int) -> bytes:
     """The body, of at most `max_bytes`, whatever its headers say.
 
     Raises:
-      RequestError: 413 too long, 415 compressed, 408 too slow, 400 wrong length, 499 the client went away.
+      RequestError: 413 too long, 415 compressed, 408 too slow, 400 wrong length, 499 the client
+        went away.
     """
     too_long = RequestError(
         TOO_LARGE, f"the body is longer than {max_bytes:,} bytes, which is the limit"

@@ -1,4 +1,5 @@
-"""`python -m cyclegan_tf.serve OUT`: serves exported models over TF Serving's REST and gRPC, and the page."""
+"""`python -m cyclegan_tf.serve OUT`: serves exported models over TF Serving's REST and gRPC, and
+the page."""
 
 from __future__ import annotations
 
@@ -35,8 +36,9 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.serve",
-        description="Serves the SavedModels of an export: TF Serving's REST API (and gRPC), and a page at /. "
-        "New versions are picked up without dropping a request. SIGTERM or Ctrl-C ends it in order.",
+        description="Serves the SavedModels of an export: TF Serving's REST API (and gRPC), and a "
+        "page at /. New versions are picked up without dropping a request. SIGTERM or Ctrl-C ends "
+        "it in order.",
     )
     parser.add_argument("out", type=str, help="An export folder, or a folder of <model>/<version>.")
     parser.add_argument(
@@ -70,13 +72,15 @@ def main(argv: Sequence[str]) -> int:
     """Serves until it is told to stop; returns 0, or 1 if requests were cut off at the end.
 
     Raises:
-      UserError: bad options, nothing to serve, a port that cannot be had, or a package that is missing.
+      UserError: bad options, nothing to serve, a port that cannot be had, or a package that is
+        missing.
     """
     arguments = build_parser().parse(argv)
     for name, least in {"poll_seconds": 0.05, "grace_seconds": 0.0}.items():
         if not least <= getattr(arguments, name) < 1e6:
             raise UserError(
-                f"--{name} must be {least:g} or more (and finite), and is {getattr(arguments, name)}."
+                f"--{name} must be {least:g} or more (and finite), and is "
+                f"{getattr(arguments, name)}."
             )
     for name in ("port", "grpc_port"):
         if not 0 <= getattr(arguments, name) < 65536:

@@ -1,4 +1,5 @@
-"""The way of a request to TensorFlow, the same for REST and gRPC: admitted, queued, computed, or given up."""
+"""The way of a request to TensorFlow, the same for REST and gRPC: admitted, queued, computed, or
+given up."""
 
 from __future__ import annotations
 
@@ -129,8 +130,8 @@ class Engine:
           What `work` returned.
 
         Raises:
-          RequestError: 404 for an unknown model or version, 504 when the time is up, 499 when nobody waits, 503
-            when the server stops.
+          RequestError: 404 for an unknown model or version, 504 when the time is up, 499 when
+            nobody waits, 503 when the server stops.
           Exception: what `work` raised.
         """
         watching = asyncio.ensure_future(gone) if gone is not None else None
@@ -147,7 +148,9 @@ class Engine:
         ticket.version = version
         held = [
             work
-        ]  # emptied when the request is given up, so that it holds no memory while it waits in the queue
+            # emptied when the request is given up, so that it holds no memory while it waits in the
+            # queue
+        ]
 
         def busy() -> Answer:
             with self._lock:
@@ -209,14 +212,16 @@ def infer(
     Args:
       version: whose signature.
       signature_name: its name.
-      arrays_for: gives the inputs by name, strings as object arrays of bytes; may raise RequestError.
+      arrays_for: gives the inputs by name, strings as object arrays of bytes; may raise
+        RequestError.
       limits: of images.
 
     Returns:
       Outputs by name, and the number of images.
 
     Raises:
-      RequestError: 400 or 413 for what the client can mend, 429 without memory, 500 for a fault of the model.
+      RequestError: 400 or 413 for what the client can mend, 429 without memory, 500 for a fault of
+        the model.
     """
     signature = version.signature(signature_name)
     arrays = arrays_for(signature)

@@ -1,4 +1,5 @@
-"""TF Serving's gRPC PredictionService: Predict and GetModelMetadata, with its own messages, over the same engine."""
+"""TF Serving's gRPC PredictionService: Predict and GetModelMetadata, with its own messages, over
+the same engine."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ from cyclegan_tf.serve.versions import Signature, Version
 
 _log = logging.getLogger(__name__)
 
-# An image above a limit stays so: RESOURCE_EXHAUSTED, which asks for another try, is for a full queue.
+# An image above a limit stays so: RESOURCE_EXHAUSTED, which asks for another try, is for a full
+# queue.
 _CODES = {
     BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
     TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
@@ -158,7 +160,8 @@ def _arrays(
 def _array(name: str, message: Any, spec: Any, limits: Limits) -> np.ndarray:
     """A TensorProto as an array.
 
-    A short TensorProto may stand for a large tensor, of one value; memory is taken only for what was sent.
+    A short TensorProto may stand for a large tensor, of one value; memory is taken only for what
+    was sent.
     """
     if message.dtype != spec.dtype.as_datatype_enum:
         _bad(f"{name} must be {spec.dtype.name}")

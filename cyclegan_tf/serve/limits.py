@@ -1,4 +1,5 @@
-"""What the server refuses before TensorFlow sees it: images too large, not images at all, wrong shapes."""
+"""What the server refuses before TensorFlow sees it: images too large, not images at all, wrong
+shapes."""
 
 from __future__ import annotations
 
@@ -48,8 +49,8 @@ class Limits:
 
     Attributes:
       max_body_bytes: bytes of a request's body, or of a gRPC message.
-      max_pixels: width x height of one image; of all images together where they come as numbers, because
-        those are computed at once.
+      max_pixels: width x height of one image; of all images together where they come as numbers,
+        because those are computed at once.
       max_side: pixels of the longer side.
       max_batch: images of one request.
       max_queue: requests that may wait while all workers are busy.
@@ -84,14 +85,16 @@ def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], lim
     """Checks what a signature is about to be called with.
 
     Args:
-      specs: name -> something with `shape` (a tf.TensorShape) and `dtype` (a tf.DType), as the signature wants it.
+      specs: name -> something with `shape` (a tf.TensorShape) and `dtype` (a tf.DType), as the
+        signature wants it.
       arrays: the same names -> array of that type; strings as an object array of bytes.
 
     Returns:
       Number of images.
 
     Raises:
-      RequestError: 400 for a wrong shape, NaN, infinity or something that is no image; 413 above a limit.
+      RequestError: 400 for a wrong shape, NaN, infinity or something that is no image; 413 above a
+        limit.
     """
     count = 0
     for name, array in arrays.items():
@@ -111,7 +114,8 @@ def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) ->
     """Checks the shape of one input, before memory is taken for it.
 
     Raises:
-      RequestError: 400 for a shape the signature does not take or without any element, 413 above a limit.
+      RequestError: 400 for a shape the signature does not take or without any element, 413 above a
+        limit.
     """
     if not spec.shape.is_compatible_with(shape):
         wanted = "(" + ", ".join("any" if size is None else str(size) for size in spec.shape) + ")"
@@ -134,7 +138,8 @@ def check_size(width: int, height: int, what: str, limits: Limits) -> None:
     """Raises RequestError: 400 for a single pixel, 413 above the limits of pixels or sides."""
     size = f"{what} is {width} x {height} pixels"
     if width == height == 1:
-        # Instance normalization of equal values leaves rounding noise, which would look like an answer.
+        # Instance normalization of equal values leaves rounding noise, which would look like an
+        # answer.
         raise RequestError(BAD_REQUEST, f"{size}: there is nothing to translate in a single one")
     if width * height > limits.max_pixels:
         raise RequestError(
@@ -145,7 +150,8 @@ def check_size(width: int, height: int, what: str, limits: Limits) -> None:
 
 
 def check_image(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
-    """Looks at an encoded image's header, by the rules of the libraries that TensorFlow decodes it with.
+    """Looks at an encoded image's header, by the rules of the libraries that TensorFlow decodes it
+    with.
 
     Pixels are not decoded: what is damaged further on, TensorFlow refuses.
 
@@ -158,7 +164,8 @@ def check_image(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
       Width and height in pixels, as stored.
 
     Raises:
-      RequestError: 400 if it is no JPEG or PNG, or visibly damaged or cut off; 413 if it is too large.
+      RequestError: 400 if it is no JPEG or PNG, or visibly damaged or cut off; 413 if it is too
+        large.
     """
     if not data:
         raise RequestError(BAD_REQUEST, f"{what} is empty (0 bytes)")
@@ -196,7 +203,8 @@ def _png_size(data: bytes, what: str) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes, what: str) -> tuple[int, int]:
-    # Finds markers as libjpeg does (which passes over bytes between them), so that both see the same size.
+    # Finds markers as libjpeg does (which passes over bytes between them), so that both see the
+    # same size.
     if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
         raise _damaged(what, f"more than {_MAX_JPEG_SCANS} scans")
     size, position = None, 2

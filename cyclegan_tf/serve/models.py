@@ -1,4 +1,5 @@
-"""Which models and versions are served: watches their folders, switches without dropping a request."""
+"""Which models and versions are served: watches their folders, switches without dropping a
+request."""
 
 from __future__ import annotations
 
@@ -86,7 +87,8 @@ class ModelStore:
         self._thread.start()
 
     def stop(self) -> bool:
-        """Ends watching; returns False if a version is still being loaded, which is not waited for."""
+        """Ends watching; returns False if a version is still being loaded, which is not waited
+        for."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
@@ -95,7 +97,8 @@ class ModelStore:
 
     @property
     def ready(self) -> bool:
-        """Whether each model that was there at the start has been loaded and warmed up; stays so."""
+        """Whether each model that was there at the start has been loaded and warmed up; stays
+        so."""
         return self._ready and not self._stopping
 
     def names(self) -> list[str]:
@@ -177,7 +180,8 @@ class ModelStore:
             self._wake.clear()
 
     def poll(self) -> None:
-        """Looks at the folders once: loads what is new, switches to it, unloads what is no longer used."""
+        """Looks at the folders once: loads what is new, switches to it, unloads what is no longer
+        used."""
         try:
             folders = versions.find_models(self._out)
             self._missing = None
@@ -212,7 +216,8 @@ class ModelStore:
                     model.statuses[number] = VersionStatus(number, UNLOADING)
 
     def _ensure(self, name: str, model: _Model, number: int, path: Path) -> bool:
-        """Whether a version is loaded, after trying to; what failed is tried again when its files change."""
+        """Whether a version is loaded, after trying to; what failed is tried again when its files
+        change."""
         if number in model.loaded:
             return True
         if self._stopping or number in model.retiring:

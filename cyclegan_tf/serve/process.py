@@ -84,7 +84,8 @@ async def run(
     grace_seconds: float,
     start_grpc: Callable[[], Any] | None = None,
 ) -> bool:
-    """Serves until SIGTERM or SIGINT; then takes nothing new and finishes what is in flight. A second signal hurries.
+    """Serves until SIGTERM or SIGINT; then takes nothing new and finishes what is in flight. A
+    second signal hurries.
 
     Args:
       app: ASGI application.

@@ -1,4 +1,5 @@
-"""TF Serving's JSON, https://www.tensorflow.org/tfx/serving/api_rest: bodies to arrays, arrays to answers."""
+"""TF Serving's JSON, https://www.tensorflow.org/tfx/serving/api_rest: bodies to arrays, arrays to
+answers."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def parse(body: bytes) -> PredictBody:
       body: JSON, UTF-8.
 
     Raises:
-      RequestError: 400; not JSON, nested too deeply, or without exactly one of "instances" and "inputs".
+      RequestError: 400; not JSON, nested too deeply, or without exactly one of "instances" and
+        "inputs".
     """
     try:
         document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
@@ -82,7 +84,8 @@ def fill(body: PredictBody, specs: Mapping[str, Any]) -> dict[str, np.ndarray]:
       specs: input name -> something with `dtype`, a tf.DType.
 
     Returns:
-      Input name -> array of the signature's type; strings as an object array of bytes. Shapes are as sent.
+      Input name -> array of the signature's type; strings as an object array of bytes. Shapes are
+      as sent.
 
     Raises:
       RequestError: 400; wrong names, mixed forms, ragged lists, wrong types, wrong base64.
@@ -108,7 +111,8 @@ def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, list]:
             raise _bad(f"element {index} of 'instances' is a plain value, and others are objects")
         if row.keys() != specs.keys():
             raise _bad(
-                f"element {index} of 'instances' must have exactly these keys: {', '.join(sorted(specs))}"
+                f"element {index} of 'instances' must have exactly these keys: "
+                f"{', '.join(sorted(specs))}"
             )
     return {name: [row[name] for row in rows] for name in specs}
 
@@ -141,7 +145,8 @@ def _array(name: str, value: Any, dtype: Any) -> np.ndarray:
 
 
 def _flatten(name: str, value: Any) -> tuple[list, tuple[int, ...]]:
-    """Nested lists -> their elements and shape; NumPy would guess where lists are ragged or mixed."""
+    """Nested lists -> their elements and shape; NumPy would guess where lists are ragged or
+    mixed."""
     values: list = [value]
     shape: list[int] = []
     while values and isinstance(values[0], list):

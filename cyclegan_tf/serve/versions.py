@@ -36,7 +36,8 @@ class Signature:
     function: Any
 
     def __call__(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Runs it on NumPy arrays, strings being object arrays of bytes; the outputs are of the same kind.
+        """Runs it on NumPy arrays, strings being object arrays of bytes; the outputs are of the
+        same kind.
 
         Raises:
           tf.errors.OpError: as the model raises it.
@@ -97,7 +98,8 @@ def find_models(out: Path) -> dict[str, Path]:
     """Model name -> its folder, which holds at least one version.
 
     Args:
-      out: an export folder, its saved_model folder, or any folder of <model>/<version>/saved_model.pb.
+      out: an export folder, its saved_model folder, or any folder of
+        <model>/<version>/saved_model.pb.
 
     Raises:
       UserError: there is none.
@@ -118,7 +120,8 @@ def find_models(out: Path) -> dict[str, Path]:
 
 
 def find_versions(folder: Path) -> dict[int, Path]:
-    """Version number -> its folder; other names, like those of versions being written, are passed over."""
+    """Version number -> its folder; other names, like those of versions being written, are passed
+    over."""
     return {
         int(path.name): path
         for path in folder.iterdir()

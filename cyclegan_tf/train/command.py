@@ -33,8 +33,8 @@ def build_parser() -> cli.Parser:
     """The command's options: its own, and every field of the experiment."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.train",
-        description="Trains CycleGAN. Without arguments: the built-in demo. An existing --run_dir goes on with "
-        "its own config.",
+        description="Trains CycleGAN. Without arguments: the built-in demo. An existing --run_dir "
+        "goes on with its own config.",
     )
     parser.add_argument(
         "--config", type=str, help="Experiment file, or the name of one that comes along (maps)."
@@ -54,13 +54,14 @@ def build_parser() -> cli.Parser:
         "--init_from",
         nargs="+",
         type=str,
-        help="For fine-tuning: a run to take weights and architecture from, or one or two .keras files (X to Y, Y to "
-        "X); everything else starts anew.",
+        help="For fine-tuning: a run to take weights and architecture from, or one or two .keras "
+        "files (X to Y, Y to X); everything else starts anew.",
     )
     parser.add_argument(
         "--init_checkpoint",
         type=str,
-        help="Of --init_from: best (the default: by the scores of its training; else the newest), last, or a step.",
+        help="Of --init_from: best (the default: by the scores of its training; else the newest), "
+        "last, or a step.",
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     parser.add_argument(
@@ -73,7 +74,8 @@ def build_parser() -> cli.Parser:
 
 
 def resolve(argv: Sequence[str]) -> tuple[Namespace, Experiment, RunDirectory]:
-    """From words to an experiment: built-in defaults < config file or existing run < --init_from's networks < options.
+    """From words to an experiment: built-in defaults < config file or existing run < --init_from's
+    networks < options.
 
     Raises:
       UserError: bad options or config.
@@ -107,8 +109,8 @@ def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
         return {}
     if first.init_from:
         raise UserError(
-            "--init_from takes networks only; name the images to train on with --data.source (or --data.x_dir and "
-            "--data.y_dir), or with a --config."
+            "--init_from takes networks only; name the images to train on with --data.source (or "
+            "--data.x_dir and --data.y_dir), or with a --config."
         )
     return cli.load_yaml(cli.find_config(DEFAULT_CONFIG))
 
@@ -154,7 +156,8 @@ def main(argv: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _private_run() -> Iterator[RunDirectory]:
-    """For a machine that is not the chief, which writes nothing that is kept and takes its state from the chief."""
+    """For a machine that is not the chief, which writes nothing that is kept and takes its state
+    from the chief."""
     with tempfile.TemporaryDirectory(prefix="cyclegan_tf_") as folder:
         yield RunDirectory(Path(folder) / "run")
 
@@ -173,7 +176,8 @@ def _told_of_origin(
         and not experiment.generator.network_files
     ):
         return [
-            f"the {experiment.training.freeze} stays at random weights; --init_from gives it trained ones"
+            f"the {experiment.training.freeze} stays at random weights; --init_from gives it "
+            f"trained ones"
         ]
     return []
 
@@ -301,7 +305,8 @@ def _train_on(
 def run(argv: Sequence[str] | None = None) -> NoReturn:
     """`cli.run` for this command; a training on several devices ends at once.
 
-    TensorFlow's threads would wait for machines that have ended, and for each other, some of them for ever.
+    TensorFlow's threads would wait for machines that have ended, and for each other, some of them
+    for ever.
     """
     try:
         cli.run(main, argv)

@@ -38,11 +38,12 @@ def chosen(
 ) -> tuple[Experiment, dict[str, str]]:
     """Decides what "auto" leaves to the images; what a run has decided when it began stays.
 
-    Long skips lead detail from the input to the output. Where the domains' colors are of one kind, so is their
-    detail, and training starts with a sharp image; where one shows photographs and the other drawings, the skips
-    carry what training must first get rid of. Resize-convolutions leave no grid, but print no detail as fine as a
-    pixel: skips bring it, and where there are none photographs made from drawings get further from real ones
-    (docs/results.md has the figures).
+    Long skips lead detail from the input to the output. Where the domains' colors are of one kind,
+    so is their detail, and training starts with a sharp image; where one shows photographs and the
+    other drawings, the skips carry what training must first get rid of. Resize-convolutions leave
+    no grid, but print no detail as fine as a
+    pixel: skips bring it, and where there are none photographs made from drawings get further from
+    real ones (docs/results.md has the figures).
 
     Args:
       experiment: as asked.
@@ -81,7 +82,8 @@ def chosen(
 
 
 def start(experiment: Experiment, model: CycleGAN, feed: TrainingData) -> dict[str, str]:
-    """Gives the networks of a training that begins what they take from the images; tells people what was found."""
+    """Gives the networks of a training that begins what they take from the images; tells people
+    what was found."""
     found = {}
     if experiment.generator.colour_skip:
         found["colors"] = _start_colors(model, feed, experiment.generator.colour_skip == "always")
@@ -94,10 +96,11 @@ def start(experiment: Experiment, model: CycleGAN, feed: TrainingData) -> dict[s
 
 
 def settle(experiment: Experiment, model: CycleGAN) -> None:
-    """Leaves out the identity terms where colors are led around the generators; before the first step.
+    """Leaves out the identity terms where colors are led around the generators; before the first
+    step.
 
-    G(y) = y asks that colors stay as they are just where G starts by changing them. Weights given one by one
-    (loss.identity_x, loss.identity_y) are kept.
+    G(y) = y asks that colors stay as they are just where G starts by changing them. Weights given
+    one by one (loss.identity_x, loss.identity_y) are kept.
     """
     loss = experiment.loss
     if loss.identity_x is not None or loss.identity_y is not None:
@@ -143,7 +146,8 @@ def _change_of_colors(feed: TrainingData) -> _Change | None:
 
 
 def _start_colors(model: CycleGAN, feed: TrainingData, always: bool) -> str:
-    """Fits the start of both generators' color skips to the training images, where colors are alike or `always`."""
+    """Fits the start of both generators' color skips to the training images, where colors are alike
+    or `always`."""
     change = _change_of_colors(feed)
     if change is None:
         return "the domains have different channels: nothing is led around the generators"
@@ -158,9 +162,9 @@ def _start_colors(model: CycleGAN, feed: TrainingData, always: bool) -> str:
 def _scale_last_layer(layer: keras.layers.Layer) -> None:
     """Makes a tenth of the initial weights of the layer beside the color skip.
 
-    Its sum of random features would else be noise as strong as the image, which the first hundreds of steps go into
-    taking away again. Starting what is learned beside a way around near nothing is what Fixup (Zhang et al. 2019) and
-    ReZero (Bachlechner et al. 2020) do inside residual networks.
+    Its sum of random features would else be noise as strong as the image, which the first hundreds
+    of steps go into taking away again. Starting what is learned beside a way around near nothing is
+    what Fixup (Zhang et al. 2019) and ReZero (Bachlechner et al. 2020) do inside residual networks.
     """
     layer.kernel.assign(_QUIET * layer.kernel)
 

@@ -1,4 +1,5 @@
-"""What goes wrong in training, seen from its numbers, and what to try: pure logic, no images and no networks.
+"""What goes wrong in training, seen from its numbers, and what to try: pure logic, no images and no
+networks.
 
 G translates X to Y and F translates Y to X; D_X and D_Y judge. A direction is "xy" (G) or "yx" (F).
 """
@@ -10,19 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 
 WINNING_ACCURACY = 0.98
-"""Share of patches judged right, real and fake alike, from which a discriminator has nothing left to learn."""
+"""Share of patches judged right, real and fake alike, from which a discriminator has nothing left
+to learn."""
 
 WINNING_ROWS, WINNING_STEPS = 5, 250
 """In a row; both, since a row of the log may be one step."""
 
 FIRST_IMAGES = 500
-"""Before so many images were shown, what generators do says nothing: they start by copying and by giving gray."""
+"""Before so many images were shown, what generators do says nothing: they start by copying and by
+giving gray."""
 
 COPY_CHANGE = 0.04
 """Mean absolute change in [-1, 1] below which an output is a copy of its input: 5 of 255 levels."""
 
 COPY_GAIN = 0.8
-"""A generator whose outputs are this much nearer to the targets than its inputs needs to change no more."""
+"""A generator whose outputs are this much nearer to the targets than its inputs needs to change no
+more."""
 
 DISTINCT = 1.5
 """Domains differ clearly if they are so many times as far apart as two halves of one of them."""
@@ -31,7 +35,8 @@ INVERTED_CORRELATION = -0.3
 """Correlation of the luminance of input and output from which light has become dark."""
 
 EXPLAINED_MEANS = 0.1
-"""How much nearer, in [-1, 1], inverting must bring the mean luminance of the inputs to that of the targets."""
+"""How much nearer, in [-1, 1], inverting must bring the mean luminance of the inputs to that of the
+targets."""
 
 COLLAPSED = 0.2
 """Share of the variety of real images below which outputs are all alike."""
@@ -44,11 +49,13 @@ class DomainStatistics:
     Attributes:
       input_variety: `metrics.images.variety` of the inputs; None for fewer than two.
       target_variety: of real targets.
-      apart: sliced Wasserstein distance of inputs to targets, colors included; None where channels differ.
+      apart: sliced Wasserstein distance of inputs to targets, colors included; None where channels
+        differ.
       noise: the same distance between two halves of the targets.
       input_luminance: mean over all inputs, in [-1, 1].
       target_luminance: of real targets.
-      truth_correlation: mean correlation of the luminance of inputs and their true translations; None without pairs.
+      truth_correlation: mean correlation of the luminance of inputs and their true translations;
+        None without pairs.
     """
 
     input_variety: float | None
@@ -118,8 +125,8 @@ class Diagnostics:
 
         Args:
           direction: "xy" or "yx".
-          scores: means by name, as `evaluation.scores.measure` gives them, and "colour_swd", of outputs to targets as
-            `DomainStatistics.apart` is of inputs.
+          scores: means by name, as `evaluation.scores.measure` gives them, and "colour_swd", of
+            outputs to targets as `DomainStatistics.apart` is of inputs.
           domains: the real images of that direction.
           images: of each domain shown so far.
         """
@@ -156,9 +163,9 @@ def flat_images(names: list[str]) -> list[Diagnosis]:
     return [
         Diagnosis(
             "flat_images",
-            f"{_count(names, 'image')} of one color ({_listed(names)}): instance normalization divides their "
-            "rounding errors by nearly nothing, so the networks see noise. Leave them out "
-            "(python -m cyclegan_tf.check lists all).",
+            f"{_count(names, 'image')} of one color ({_listed(names)}): instance normalization "
+            "divides their rounding errors by nearly nothing, so the networks see noise. Leave "
+            "them out (python -m cyclegan_tf.check lists all).",
         )
     ]
 
@@ -170,9 +177,10 @@ def memorised_images(names: list[str], scored: int) -> list[Diagnosis]:
     return [
         Diagnosis(
             "memorised_test_split",
-            f"{_count(names, 'test image')} in the training split too ({_listed(names)}), {scored} of them among "
-            "those that are scored: scores on images the networks were trained on say nothing of new ones, and the "
-            "best checkpoint may be the one that learned them by heart. Take them out of one split.",
+            f"{_count(names, 'test image')} in the training split too ({_listed(names)}), {scored} "
+            "of them among those that are scored: scores on images the networks were trained on "
+            "say nothing of new ones, and the best checkpoint may be the one that learned them by "
+            "heart. Take them out of one split.",
         )
     ]
 
@@ -203,9 +211,9 @@ def _looks(
     yield (
         "copies_input",
         copies,
-        f"{who} copies its input: outputs differ from it by {_number(change)} on a scale of 2, while the domains "
-        "differ clearly. Lower --loss.identity (0 switches it off) or the cycle weights, raise "
-        f"--loss.adversarial_{y.lower()}, or train longer.",
+        f"{who} copies its input: outputs differ from it by {_number(change)} on a scale of 2, "
+        "while the domains differ clearly. Lower --loss.identity (0 switches it off) or the cycle "
+        f"weights, raise --loss.adversarial_{y.lower()}, or train longer.",
     )
     correlation = scores.get("luminance_correlation")
     yield (
@@ -213,9 +221,10 @@ def _looks(
         correlation is not None
         and correlation < INVERTED_CORRELATION
         and not _inversion_explained(domains),
-        f"{who} inverts light and dark: the luminance of output and input has the correlation {_number(correlation)}, "
-        "and nothing in the domains asks for it. G and F can agree on a negative without the cycle loss noticing. Turn "
-        "the identity loss on (--loss.identity 0.5), or start again with another --training.seed.",
+        f"{who} inverts light and dark: the luminance of output and input has the correlation "
+        f"{_number(correlation)}, and nothing in the domains asks for it. G and F can agree on a "
+        "negative without the cycle loss noticing. Turn the identity loss on (--loss.identity "
+        "0.5), or start again with another --training.seed.",
     )
     variety = scores.get("variety")
     outputs = (
@@ -228,14 +237,16 @@ def _looks(
         None not in (outputs, domains.input_variety)
         and outputs < COLLAPSED * domains.target_variety  # type: ignore[operator]
         and outputs < COLLAPSED * domains.input_variety,  # type: ignore[operator]
-        f"{who} has collapsed: its outputs are nearly alike whatever goes in ({_number(variety)} of the variety of "
-        f"real images of {y}). Raise --loss.cycle_{x.lower()}, lower --optimizer.learning_rate, try another "
-        "--loss.adversarial or --training.seed, or go back to an earlier checkpoint.",
+        f"{who} has collapsed: its outputs are nearly alike whatever goes in ({_number(variety)} "
+        f"of the variety of real images of {y}). Raise --loss.cycle_{x.lower()}, lower "
+        "--optimizer.learning_rate, try another --loss.adversarial or --training.seed, or go back "
+        "to an earlier checkpoint.",
     )
 
 
 def _inversion_explained(domains: DomainStatistics) -> bool:
-    """Whether the truth is a negative; without pairs, whether a negative brings the mean luminance nearer."""
+    """Whether the truth is a negative; without pairs, whether a negative brings the mean luminance
+    nearer."""
     if domains.truth_correlation is not None:
         return domains.truth_correlation < 0
     as_is = abs(domains.input_luminance - domains.target_luminance)
@@ -246,10 +257,11 @@ def _inversion_explained(domains: DomainStatistics) -> bool:
 def _winner(domain: str, steps: int) -> str:
     d, g = ("D_Y", "G") if domain == "y" else ("D_X", "F")
     return (
-        f"{d} wins: for {steps} steps it has told real from translated at least {WINNING_ACCURACY:.0%} of the time, "
-        f"and {g} learns little from a judge it never fools. Look whether something else than the content tells the "
-        "domains apart (frames, sharpness, compression, sizes); else make the judge weaker (fewer "
-        f"--discriminator.filters or --discriminator.n_layers) or its say stronger (--loss.adversarial_{domain})."
+        f"{d} wins: for {steps} steps it has told real from translated at least "
+        f"{WINNING_ACCURACY:.0%} of the time, and {g} learns little from a judge it never fools. "
+        "Look whether something else than the content tells the domains apart (frames, sharpness, "
+        "compression, sizes); else make the judge weaker (fewer --discriminator.filters or "
+        f"--discriminator.n_layers) or its say stronger (--loss.adversarial_{domain})."
     )
 
 

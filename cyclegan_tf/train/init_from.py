@@ -1,4 +1,5 @@
-"""What `train --init_from` names: a run, or `.keras` files of one or both translators; and what is taken of it."""
+"""What `train --init_from` names: a run, or `.keras` files of one or both translators; and what is
+taken of it."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class InitFrom:
     Attributes:
       run: a run directory, of which all networks are taken; None where files are named.
       checkpoint: of the run, "best", "last" or a step; None when not given, which is "best".
-      files: direction -> `.keras` file of the translator that way; the other one and both judges start anew.
+      files: direction -> `.keras` file of the translator that way; the other one and both judges
+        start anew.
     """
 
     run: Path | None = None
@@ -43,7 +45,8 @@ class InitFrom:
         if not words:
             if checkpoint:
                 raise UserError(
-                    "--init_checkpoint is given without --init_from; name the run to take weights from."
+                    "--init_checkpoint is given without --init_from; name the run to take weights "
+                    "from."
                 )
             return None
         paths = [Path(word) for word in words]
@@ -52,8 +55,8 @@ class InitFrom:
             return cls(_source_run(paths[0]), checkpoint)
         if len(named) < len(paths) or len(paths) > 2:
             raise UserError(
-                f"--init_from takes one run directory, or one or two .keras files (of X to Y, and of Y to X), but got "
-                f"{', '.join(map(str, paths))}."
+                "--init_from takes one run directory, or one or two .keras files (of X to Y, and "
+                f"of Y to X), but got {', '.join(map(str, paths))}."
             )
         if checkpoint:
             raise UserError(
@@ -113,17 +116,19 @@ class InitFrom:
         else:
             return
         raise UserError(
-            f"{run.path} began {began}: leave --init_from out to go on with it, or give another --run_dir."
+            f"{run.path} began {began}: leave --init_from out to go on with it, or give another "
+            f"--run_dir."
         )
 
 
 def load_initial_weights(
     networks: Mapping[str, keras.Model], run: RunDirectory, origin: InitFrom | None
 ) -> dict[str, Any] | None:
-    """Gives networks that nobody has trained yet the weights they shall start from; returns the record of it.
+    """Gives networks that nobody has trained yet the weights they shall start from; returns the
+    record of it.
 
-    A run that was stopped before its first checkpoint starts once more from what it recorded. Networks out of files
-    have come with their weights.
+    A run that was stopped before its first checkpoint starts once more from what it recorded.
+    Networks out of files have come with their weights.
 
     Args:
       networks: by their names in `state.NETWORKS`; changed in place.
@@ -164,13 +169,14 @@ def _record_of_files(
 def _source_run(path: Path) -> Path:
     if is_folder_of_networks(path) and not RunDirectory(path).exists():
         raise UserError(
-            f"--init_from {path} is a folder of PyTorch checkpoints; make a run directory of it first: "
-            f"python -m cyclegan_tf.convert {shlex.quote(str(path))} RUN"
+            f"--init_from {path} is a folder of PyTorch checkpoints; make a run directory of it "
+            f"first: python -m cyclegan_tf.convert {shlex.quote(str(path))} RUN"
         )
     if path.is_file():
         raise UserError(
-            f"--init_from {path} is neither a run directory nor a .keras file; make one of it first: "
-            f"python -m cyclegan_tf.convert {shlex.quote(str(path))} {shlex.quote(path.stem + '.keras')}"
+            f"--init_from {path} is neither a run directory nor a .keras file; make one of it "
+            f"first: python -m cyclegan_tf.convert {shlex.quote(str(path))} "
+            f"{shlex.quote(path.stem + '.keras')}"
         )
     return path
 

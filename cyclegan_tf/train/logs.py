@@ -1,4 +1,5 @@
-"""What a training writes for people to look at: TensorBoard curves, metrics.jsonl, image grids, a progress bar."""
+"""What a training writes for people to look at: TensorBoard curves, metrics.jsonl, image grids, a
+progress bar."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ class MetricsLogger:
                 tf.summary.scalar("speed/steps_per_second", speed)
 
     def scores(self, step: int, epoch: int, weights: str, values: Mapping[str, float]) -> None:
-        """One row of kind "score"; `weights` is "raw" or "averaged", whose curves lie over each other."""
+        """One row of kind "score"; `weights` is "raw" or "averaged", whose curves lie over each
+        other."""
         self._row({"kind": "score", "step": step, "epoch": epoch, "weights": weights}, values, None)
         with (
             self._writing(),
@@ -118,8 +120,8 @@ class MetricsLogger:
         except tf.errors.OpError as error:
             reason = " ".join(error.message.split())[:200]
             raise UserError(
-                f"The logs in {self._logs} cannot be written ({reason}); "
-                "free some space, then start the same command again."
+                f"The logs in {self._logs} cannot be written ({reason}); free some space, then "
+                "start the same command again."
             ) from error
 
 
@@ -144,7 +146,8 @@ class SampleGrids:
       generators: by direction, "xy" and "yx".
 
     Attributes:
-      translate: the generators as graphs, by direction, with the weights of the moment and nothing random.
+      translate: the generators as graphs, by direction, with the weights of the moment and nothing
+        random.
     """
 
     def __init__(
@@ -262,7 +265,8 @@ def clock(seconds: float) -> str:
 def save_offending_batch(
     run: RunDirectory, step: int, batch: Sequence[tf.Tensor], reason: str
 ) -> Path:
-    """Writes the images of a step that went wrong as one PNG (X left, Y right), with a text beside it."""
+    """Writes the images of a step that went wrong as one PNG (X left, Y right), with a text beside
+    it."""
     rows = []
     for real_x, real_y in zip(*(tensor.numpy() for tensor in batch), strict=True):
         rows.append([image_io.from_signed(np.nan_to_num(image)) for image in (real_x, real_y)])

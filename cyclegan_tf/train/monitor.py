@@ -1,4 +1,5 @@
-"""What a training is watched by: log, image grids, losses and scores of the test split, guards, the best so far."""
+"""What a training is watched by: log, image grids, losses and scores of the test split, guards, the
+best so far."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class MonitorConfig:
 
 
 class TrainingMonitor:
-    """Looks at a training without disturbing it: weights, random states and running means stay as they are.
+    """Looks at a training without disturbing it: weights, random states and running means stay as
+    they are.
 
     Args:
       run: where to write.
@@ -99,8 +101,8 @@ class TrainingMonitor:
         field = "patience" if watch.patience is not None else "best_by"
         if watch.patience is not None or (watch.score_images and watch.best_by in PAIRED):
             raise UserError(
-                f"training.{field} is {getattr(watch, field)}, but there is no test split to score; "
-                "give testA and testB images (or --data.test_fraction), or leave it out."
+                f"training.{field} is {getattr(watch, field)}, but there is no test split to "
+                "score; give testA and testB images (or --data.test_fraction), or leave it out."
             )
         return None
 
@@ -112,7 +114,8 @@ class TrainingMonitor:
     # Begin and end.
 
     def open(self, step: int) -> None:
-        """Begins to write; looks at all images, and warns of those that spoil the training or its scores."""
+        """Begins to write; looks at all images, and warns of those that spoil the training or its
+        scores."""
         self._journal = MetricsLogger(self._run)
         source, feed = self._feed.source, self._feed
         flat: list[str] = []
@@ -156,7 +159,8 @@ class TrainingMonitor:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Inverse of `state_dict`; checkpoints of versions that knew of no scores hold nothing of it."""
+        """Inverse of `state_dict`; checkpoints of versions that knew of no scores hold nothing of
+        it."""
         if state.get("guards"):
             self._guards.load_state_dict(state["guards"])
         if state.get("best") and self._best:
@@ -175,7 +179,8 @@ class TrainingMonitor:
             self._journal.image(f"samples_{direction}", step, grid)
 
     def evaluate_test_losses(self, step: int, epoch: int) -> None:
-        """Losses of unaugmented test images; the running training means are kept aside meanwhile."""
+        """Losses of unaugmented test images; the running training means are kept aside
+        meanwhile."""
         source, metric_trackers = self._feed.source, self._model.metric_trackers
         if not len(source.test_x) or not len(source.test_y):
             return
@@ -250,7 +255,8 @@ class TrainingMonitor:
         return f"score at step {step}: {name} {totals} ({best}; {seconds:.1f} s)"
 
     def save_generators(self) -> None:
-        """Writes both generators as `.keras` files, with the best weights where scores have chosen some."""
+        """Writes both generators as `.keras` files, with the best weights where scores have chosen
+        some."""
         chosen = (
             checkpoints.choose(self._run.checkpoints)
             if self._best and self._best.score is not None

@@ -1,4 +1,5 @@
-"""What the machines of one training must agree on: the experiment, the images, the state, when to stop."""
+"""What the machines of one training must agree on: the experiment, the images, the state, when to
+stop."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def check_same(devices: DistributionContext, facts: Mapping[str, Any]) -> None:
       facts: what must be equal, ready for JSON.
 
     Raises:
-      UserError: on every machine; names the first other one and each fact in which it differs from the chief.
+      UserError: on every machine; names the first other one and each fact in which it differs from
+        the chief.
     """
     if devices.workers == 1:
         return
@@ -44,8 +46,8 @@ def check_same(devices: DistributionContext, facts: Mapping[str, Any]) -> None:
                 for name in names
             )
             raise UserError(
-                f"Machine {number} differs from machine 0, the chief: {told}. Give "
-                "every machine the same version and the same command."
+                f"Machine {number} differs from machine 0, the chief: {told}. Give every machine "
+                "the same version and the same command."
             )
 
 
@@ -100,7 +102,8 @@ def data_fingerprint(source: UnpairedDataset) -> dict[str, Any]:
 def agree(
     devices: DistributionContext, signal: int | None, seconds: float, should_stop: bool
 ) -> tuple[int | None, float, bool]:
-    """What one machine knows, on all of them before the next step; each machine waits here for the slowest.
+    """What one machine knows, on all of them before the next step; each machine waits here for the
+    slowest.
 
     Args:
       devices: of all machines.
@@ -122,7 +125,8 @@ def agree(
 
 
 class Bystander:
-    """In the place of an `TrainingMonitor` on machines that are not the chief: looks at nothing, writes nothing.
+    """In the place of an `TrainingMonitor` on machines that are not the chief: looks at nothing,
+    writes nothing.
 
     Args:
       model: whose running means are begun anew with the chief's.

@@ -1,4 +1,5 @@
-"""The learning rate over a training: constant, then falling to 0, changing once per epoch (Zhu et al. 2017, sec. 5)."""
+"""The learning rate over a training: constant, then falling to 0, changing once per epoch (Zhu et
+al. 2017, sec. 5)."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ def learning_rate_factor(
 ) -> float:
     """Factor of the learning rate in an epoch.
 
-    "linear" and "cosine" stay at 1 for `constant_epochs` and fall over `decay_epochs`; 0 is reached only where
-    the training is over, at `constant_epochs + decay_epochs` and beyond, so that the last epoch still learns
-    (linear: at 1 / (decay_epochs + 1)). "step" divides by 10 every `step_epochs`. "constant" is 1.
+    "linear" and "cosine" stay at 1 for `constant_epochs` and fall over `decay_epochs`; 0 is reached
+    only where the training is over, at `constant_epochs + decay_epochs` and beyond, so that the
+    last epoch still learns (linear: at 1 / (decay_epochs + 1)). "step" divides by 10 every
+    `step_epochs`. "constant" is 1.
 
     Args:
       policy: the shape.
@@ -45,7 +47,8 @@ def learning_rate_factor(
 
 
 def virtual_epoch(step: int, total_steps: int, total_epochs: int) -> int:
-    """Epoch that a step of a training of fixed length stands for, as if the steps were `total_epochs` epochs.
+    """Epoch that a step of a training of fixed length stands for, as if the steps were
+    `total_epochs` epochs.
 
     Args:
       step: counted from 0.
@@ -65,7 +68,8 @@ def virtual_epoch(step: int, total_steps: int, total_epochs: int) -> int:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """`learning_rate_factor` as a Keras schedule, for plain `fit`: the rate changes per epoch, not per step.
+    """`learning_rate_factor` as a Keras schedule, for plain `fit`: the rate changes per epoch, not
+    per step.
 
     Args:
       learning_rate: the full rate.
@@ -130,10 +134,11 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def _check(policy: str, constant_epochs: int, decay_epochs: int, step_epochs: int) -> None:
     if policy not in get_args(ScheduleName):
         raise ValueError(
-            f"Unknown learning rate policy {policy!r}; known are {', '.join(get_args(ScheduleName))}."
+            f"Unknown learning rate policy {policy!r}; known are "
+            f"{', '.join(get_args(ScheduleName))}."
         )
     if min(constant_epochs, decay_epochs) < 0 or step_epochs < 1:
         raise ValueError(
-            "constant_epochs and decay_epochs must be at least 0 and step_epochs at least 1, "
-            f"got {constant_epochs}, {decay_epochs} and {step_epochs}."
+            "constant_epochs and decay_epochs must be at least 0 and step_epochs at least 1, got "
+            f"{constant_epochs}, {decay_epochs} and {step_epochs}."
         )

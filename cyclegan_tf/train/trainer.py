@@ -1,7 +1,7 @@
 """The training loop of the command line: budget, rate, logs, checkpoints, signals.
 
-Keras's `fit` works on the same model; this loop adds what `fit` cannot do: going on exactly in the middle of
-an epoch, a rate that follows steps or minutes, and leaving cleanly on a signal.
+Keras's `fit` works on the same model; this loop adds what `fit` cannot do: going on exactly in the
+middle of an epoch, a rate that follows steps or minutes, and leaving cleanly on a signal.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ class Trainer:
     # Checkpoints.
 
     def resume(self) -> list[str] | None:
-        """Takes up the newest whole checkpoint; returns what there is to say, None when there is none."""
+        """Takes up the newest whole checkpoint; returns what there is to say, None when there is
+        none."""
         found = checkpoints.newest(self.run_directory.checkpoints)
         if found is None:
             return None
@@ -135,7 +136,8 @@ class Trainer:
         return [*complaints, f"resumed from {path}, step {self.step}"]
 
     def share_start(self) -> None:
-        """Puts the chief's state on every machine: the others need no checkpoint, and no disk in common."""
+        """Puts the chief's state on every machine: the others need no checkpoint, and no disk in
+        common."""
         if self.devices.workers == 1:
             return
         over = np.array(self.observer.should_stop)
@@ -216,11 +218,13 @@ class Trainer:
         feed = self.feed
         batches = iter(
             training_dataset(
-                feed.store_x, feed.store_y, feed.order, feed.preparation, self.step, self.budget.steps,
+                feed.store_x, feed.store_y, feed.order, feed.preparation, self.step,
+                self.budget.steps,
                 self.devices.worker, self.devices.workers,
             )
         )  # fmt: skip
-        # Among several devices TensorFlow was seen to wait for ever where this goes before the process does.
+        # Among several devices TensorFlow was seen to wait for ever where this goes before the
+        # process does.
         self._batches = batches if self.devices.strategy else None
         while self._goes_on():
             rate = self._set_rate()
@@ -282,7 +286,8 @@ class Trainer:
         if self.observer.should_stop:
             waited = self.experiment.training.patience
             self.progress.say(
-                f"stopped at step {self.step}: {waited} scorings in a row were no better than the best"
+                f"stopped at step {self.step}: {waited} scorings in a row were no better than the "
+                f"best"
             )
         if self.step != self._saved_at and self.devices.is_chief:
             self.save()
@@ -342,7 +347,8 @@ class Trainer:
         last = f"the last good checkpoint is {good[0]}" if good else "there is no checkpoint yet"
         raise TrainingStoppedError(
             f"{reason} The batch is drawn in {image}; {last}. Flat images, a rate too high "
-            "(--optimizer.learning_rate) or float16 (--training.precision float32) are usual causes."
+            "(--optimizer.learning_rate) or float16 (--training.precision float32) are usual "
+            "causes."
         )
 
     # What is looked at.
@@ -351,15 +357,17 @@ class Trainer:
         data = self.experiment.data
         first = "" if self.experiment.training.recompute else "add --training.recompute true, or "
         return UserError(
-            f"Step {self.step + 1} needs more memory than this device has (batches of {data.batch_size} at "
-            f"{data.crop_size_px} px): {first}use a smaller --data.batch_size or --data.crop_size_px."
+            f"Step {self.step + 1} needs more memory than this device has (batches of "
+            f"{data.batch_size} at {data.crop_size_px} px): {first}use a smaller --data.batch_size "
+            "or --data.crop_size_px."
         )
 
     # Signals.
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Lets Ctrl-C and SIGTERM end the loop after the step at hand; a second Ctrl-C ends at once."""
+        """Lets Ctrl-C and SIGTERM end the loop after the step at hand; a second Ctrl-C ends at
+        once."""
 
         def note(number: int, _: FrameType | None) -> None:
             if self._signal is not None:

@@ -1,4 +1,5 @@
-"""Scores during training: of the same test images every time, of raw and averaged weights, and the best so far."""
+"""Scores during training: of the same test images every time, of raw and averaged weights, and the
+best so far."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class ValidationResult:
     Attributes:
       weights: "raw" or "averaged".
       by_direction: means by name (`evaluation.scores.measure`) by direction.
-      total: the score that chooses the best, mean over the directions that count; None where it cannot be had.
+      total: the score that chooses the best, mean over the directions that count; None where it
+        cannot be had.
     """
 
     weights: str
@@ -51,8 +53,10 @@ class Validator:
 
     Args:
       split: what is scored, always the same.
-      translators: by direction, float32 (1, H, W, C) in [-1, 1] -> the same; they read the weights of the moment.
-      counted: directions whose scores choose the best checkpoint: those that a judge trains, else both.
+      translators: by direction, float32 (1, H, W, C) in [-1, 1] -> the same; they read the weights
+        of the moment.
+      counted: directions whose scores choose the best checkpoint: those that a judge trains, else
+        both.
       best_by: the score that does so.
       averages: scored beside the raw weights; None where there are none.
 
@@ -70,9 +74,9 @@ class Validator:
     ) -> None:
         if best_by in scores.PAIRED and not split.pairs:
             raise UserError(
-                f"training.best_by is {best_by}, which compares with the truth, but the test split is not paired: "
-                f"X has {len(split.x)} images and Y {len(split.y)}, and each needs a partner of the same name and "
-                "size: take colour_swd, swd or cycle_error."
+                f"training.best_by is {best_by}, which compares with the truth, but the test split "
+                f"is not paired: X has {len(split.x)} images and Y {len(split.y)}, and each needs "
+                "a partner of the same name and size: take colour_swd, swd or cycle_error."
             )
         self.split, self._translators, self._counted = split, translators, tuple(counted)
         self.best_by, self._averages = best_by, averages
@@ -99,7 +103,8 @@ class Validator:
         return contextlib.nullcontext()
 
     def best_of(self, found: Sequence[ValidationResult]) -> ValidationResult | None:
-        """The better one; raw weights where both are as good, None where the score cannot be had."""
+        """The better one; raw weights where both are as good, None where the score cannot be
+        had."""
         known = [scored for scored in found if scored.total is not None]
         sign = -1 if self.higher_is_better else 1
         return min(known, key=lambda scored: sign * (scored.total or 0.0)) if known else None

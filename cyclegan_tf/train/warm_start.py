@@ -1,4 +1,5 @@
-"""The weights that a training starts from, out of another run: weights only, all of a network's or none."""
+"""The weights that a training starts from, out of another run: weights only, all of a network's or
+none."""
 
 from __future__ import annotations
 
@@ -24,9 +25,10 @@ def initialize(
 ) -> dict[str, Any]:
     """Gives networks the weights that a run has reached; all are compared before any is assigned.
 
-    Generators must fit. A discriminator that does not, or that the run never trained, stays as it is. The best
-    checkpoint holds generators only: discriminators are then those of the whole checkpoint nearest to its step,
-    since they must not know much more, or much less, than the generators they judge.
+    Generators must fit. A discriminator that does not, or that the run never trained, stays as it
+    is. The best
+    checkpoint holds generators only: discriminators are then those of the whole checkpoint nearest
+    to its step, since they must not know much more, or much less, than the generators they judge.
 
     Args:
       networks: by their names in `state.NETWORKS`, both generators among them; changed in place.
@@ -34,11 +36,13 @@ def initialize(
       checkpoint: "best" (the newest where no scores have chosen one), "last", or a step.
 
     Returns:
-      A record ready for JSON: "run" as it was given, "path" in full, "checkpoint", "generators" (file, step,
-      weights), "discriminators" (by name, file and step, or None), and "told", lines for people.
+      A record ready for JSON: "run" as it was given, "path" in full, "checkpoint", "generators"
+      (file, step, weights), "discriminators" (by name, file and step, or None), and "told", lines
+      for people.
 
     Raises:
-      UserError: this is not a run, there is no such checkpoint, or a generator does not fit; names what differs first.
+      UserError: this is not a run, there is no such checkpoint, or a generator does not fit; names
+        what differs first.
     """
     run = RunDirectory(path)
     run.experiment()
@@ -93,15 +97,17 @@ def _check_generators(
     ]
     if found:
         raise UserError(
-            f"{_OPTION}: {chosen.path} does not fit this experiment, and nothing was taken: {_sentence(found)}. Leave "
-            "out the options of --generator and --data.channels that differ, to take its architecture."
+            f"{_OPTION}: {chosen.path} does not fit this experiment, and nothing was taken: "
+            f"{_sentence(found)}. Leave out the options of --generator and --data.channels that "
+            "differ, to take its architecture."
         )
 
 
 def _with_discriminators(
     run: RunDirectory, chosen: checkpoints.SelectedCheckpoint
 ) -> checkpoints.SelectedCheckpoint | None:
-    """The whole checkpoint nearest in step, of two as near the later; None where none can be read."""
+    """The whole checkpoint nearest in step, of two as near the later; None where none can be
+    read."""
     if any(name.startswith(("discriminator_x/", "discriminator_y/")) for name in chosen.arrays):
         return chosen
     whole = checkpoints.listed(run.checkpoints)

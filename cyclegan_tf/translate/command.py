@@ -1,4 +1,5 @@
-"""`python -m cyclegan_tf.translate RUN INPUT OUTPUT`: translates an image, a folder of images, or a video."""
+"""`python -m cyclegan_tf.translate RUN INPUT OUTPUT`: translates an image, a folder of images, or a
+video."""
 
 from __future__ import annotations
 
@@ -27,9 +28,9 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.translate",
-        description="Translates images of any size: each output has its input's size and name. "
-        "An image that cannot be read is named and skipped, and the exit status is then 1. "
-        "A video becomes a video, frame by frame.",
+        description="Translates images of any size: each output has its input's size and name. An "
+        "image that cannot be read is named and skipped, and the exit status is then 1. A video "
+        "becomes a video, frame by frame.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument(
@@ -45,7 +46,8 @@ def build_parser() -> cli.Parser:
         "--checkpoint",
         type=str,
         default="best",
-        help="Of a run directory: best (by the scores of training; else the newest), last, or a step.",
+        help="Of a run directory: best (by the scores of training; else the newest), last, or a "
+        "step.",
     )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     parser.add_argument(
@@ -61,8 +63,9 @@ def build_parser() -> cli.Parser:
         "--tile",
         type=int,
         default=0,
-        help="Side in pixels, say 512, of tiles for images too large for the memory: all are translated with the "
-        "statistics of the whole image, so that no seams show. TIFF is then read and written by strips. 0: no tiles.",
+        help="Side in pixels, say 512, of tiles for images too large for the memory: all are "
+        "translated with the statistics of the whole image, so that no seams show. TIFF is then "
+        "read and written by strips. 0: no tiles.",
     )
     parser.add_argument(
         "--overlap", type=int, default=64, help="Of neighboring tiles at least, in pixels; blended."
@@ -71,8 +74,8 @@ def build_parser() -> cli.Parser:
         "--half_life_frames",
         type=float,
         default=None,
-        help="Of videos: after how many frames the statistics of a frame count half, against flicker; "
-        "0 takes each frame by itself.",
+        help="Of videos: after how many frames the statistics of a frame count half, against "
+        "flicker; 0 takes each frame by itself.",
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     return parser
@@ -93,7 +96,8 @@ def main(argv: Sequence[str]) -> int:
         return _translate_video(arguments)
     if arguments.half_life_frames is not None:
         raise UserError(
-            f"--half_life_frames is for videos, and {arguments.input} is none; leave the option out."
+            f"--half_life_frames is for videos, and {arguments.input} is none; leave the option "
+            f"out."
         )
     tasks = translation.plan(Path(arguments.input), Path(arguments.output))
     if arguments.skip_existing:
@@ -204,7 +208,8 @@ def _translate_video(arguments: Namespace) -> int:
 
 @contextlib.contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
-    """Within it, SIGTERM, which batch systems send, closes and removes what is not finished; status 143."""
+    """Within it, SIGTERM, which batch systems send, closes and removes what is not finished; status
+    143."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set this
         return

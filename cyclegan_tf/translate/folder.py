@@ -1,4 +1,5 @@
-"""Many image files through a generator: read ahead, translated in groups of one size, written behind, in order."""
+"""Many image files through a generator: read ahead, translated in groups of one size, written
+behind, in order."""
 
 from __future__ import annotations
 
@@ -16,19 +17,21 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate.translator import Task, Translator
 
-# Bounds of what waits to be translated, and again of what waits to be written, an image more at most: two images
-# of 20 megapixels, or 16 small ones.
+# Bounds of what waits to be translated, and again of what waits to be written, an image more at
+# most: two images of 20 megapixels, or 16 small ones.
 WAITING_BYTES = 96 * 2**20
 WAITING_IMAGES = 16
-# How much the network is given at once. On a 2-core CPU the 9-block network (bfloat16) took 37 ms per image of
-# 64 px alone, 25 in fours and 24 in eights, and at 256 px pairs were no gain. The number for GPUs is not measured.
+# How much the network is given at once. On a 2-core CPU the 9-block network (bfloat16) took 37 ms
+# per image of 64 px alone, 25 in fours and 24 in eights, and at 256 px pairs were no gain. The
+# number for GPUs is not measured.
 AT_ONCE_PX = {"CPU": 4 * 64 * 64, "GPU": 8 * 256 * 256}
 AT_ONCE_IMAGES = 8
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one task: `error` says why nothing was written, None that the target is there."""
+    """What became of one task: `error` says why nothing was written, None that the target is
+    there."""
 
     task: Task
     error: UserError | None
@@ -37,33 +40,37 @@ class Outcome:
 def translate_files(
     translator: Translator, tasks: Sequence[Task], batch_size: int = 0
 ) -> Generator[Outcome, None, None]:
-    """Translates files into files; the network runs in the caller's thread, reading and writing in others.
+    """Translates files into files; the network runs in the caller's thread, reading and writing in
+    others.
 
-    Close the iterator (`contextlib.closing`) to stop early: it waits for the files being read or written at that
-    moment, begins no others and leaves no partial ones. Memory is bounded by `WAITING_BYTES`, whatever the number
-    of tasks.
+    Close the iterator (`contextlib.closing`) to stop early: it waits for the files being read or
+    written at that moment, begins no others and leaves no partial ones. Memory is bounded by
+    `WAITING_BYTES`, whatever the number of tasks.
 
     Args:
       translator: of the network.
       tasks: what to do; folders of targets are made if need be.
-      batch_size: how many neighbors of one padded size the network sees at once; 0 chooses by size and device.
+      batch_size: how many neighbors of one padded size the network sees at once; 0 chooses by size
+        and device.
 
     Yields:
-      One outcome per task, in their order. A file that cannot be used, a target that cannot hold the result and a
-      second image for a target already written are skipped, not fatal.
+      One outcome per task, in their order. A file that cannot be used, a target that cannot hold
+      the result and a second image for a target already written are skipped, not fatal.
 
     Raises:
       UserError: a target could not be written for want of space or of permission.
     """
     waiting_images = max(WAITING_IMAGES, 2 * batch_size)
-    # Decoders and encoders let go of Python's lock. Two at least, or one large image would hold up all others.
+    # Decoders and encoders let go of Python's lock. Two at least, or one large image would hold up
+    # all others.
     pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "images")
     try:
         writer = _Writer(pool, waiting_images)
         found = _read_ahead(pool, tasks, translator.channels, waiting_images)
         for group in _grouped(found, translator, batch_size):
             if group[0].content is None:
-                # What became of the earlier image for the same target decides, so that is waited for.
+                # What became of the earlier image for the same target decides, so that is waited
+                # for.
                 yield from writer.finished(0)
                 group = [_repeated(group[0].task, writer.written, translator.channels)]
             writer.put(_translated(translator, group))
@@ -75,7 +82,8 @@ def translate_files(
 
 @dataclass(frozen=True)
 class _Item:
-    """A task on its way: its image as read or as translated, or why there is none; None is not read yet."""
+    """A task on its way: its image as read or as translated, or why there is none; None is not read
+    yet."""
 
     task: Task
     content: np.ndarray | UserError | None
@@ -208,7 +216,8 @@ class _Writer:
                 self._waiting.append((item.task, item.content, 0))
 
     def finished(self, most: int | None = None) -> Iterator[Outcome]:
-        """What is done, in order; waits until at most `most` (or the bounds of what may wait) are left.
+        """What is done, in order; waits until at most `most` (or the bounds of what may wait) are
+        left.
 
         Raises:
           UserError: a target cannot be written, and so no other could.

@@ -1,8 +1,11 @@
-"""A network cut at its shared normalizations: what can be computed once the statistics before are known, and kept.
+"""A network cut at its shared normalizations: what can be computed once the statistics before are
+known, and kept.
 
-The statistics of an image in tiles come one after the other: those of the second normalization depend on the first's.
-Computing every tile from the image anew each time would be half as many whole passes as there are normalizations.
-Here each tile's tensors wait in files for the next stage instead: all stages together are little more than one pass.
+The statistics of an image in tiles come one after the other: those of the second normalization
+depend on the first's. Computing every tile from the image anew each time would be half as many
+whole passes as there are normalizations.
+Here each tile's tensors wait in files for the next stage instead: all stages together are little
+  more than one pass.
 """
 
 from __future__ import annotations
@@ -75,7 +78,8 @@ class Stage:
     """The part of a network between the statistics known so far and the next.
 
     Attributes:
-      norm: whose input this stage ends with; None for the last, which ends with the network's output.
+      norm: whose input this stage ends with; None for the last, which ends with the network's
+        output.
       steps: layers in order.
       takes: tensors it starts from.
       gives: the tensor it ends with, then those to be kept for later stages.
@@ -105,7 +109,8 @@ class Stage:
         traced: dict[tuple[Shape, ...], Callable[..., list[tf.Tensor]]] = {}
 
         def call(*taken: tf.Tensor) -> list[tf.Tensor]:
-            # Called as it is, TensorFlow would take the functions of many stages for one that is traced too often.
+            # Called as it is, TensorFlow would take the functions of many stages for one that is
+            # traced too often.
             shapes = tuple(tuple(tensor.shape) for tensor in taken)
             if shapes not in traced:
                 specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in taken]
@@ -123,7 +128,8 @@ def steps_of(network: keras.Model, tile: Shape) -> list[LayerCall]:
       tile: (1, H, W, C) of what it is given.
 
     Raises:
-      UserError: a layer looks at all pixels of an image at once, or the network is no plain graph of layers.
+      UserError: a layer looks at all pixels of an image at once, or the network is no plain graph
+        of layers.
     """
     numbers = {id(network.inputs[0]): IMAGE}
     shapes = {IMAGE: tuple(tile)}
@@ -133,13 +139,14 @@ def steps_of(network: keras.Model, tile: Shape) -> list[LayerCall]:
             continue
         if isinstance(operation, _OVER_ALL_PIXELS):
             raise UserError(
-                f"--tile cannot be used with this network: its layer {operation.name} ({type(operation).__name__}) "
-                "looks at all pixels of an image at once; leave --tile out."
+                f"--tile cannot be used with this network: its layer {operation.name} "
+                f"({type(operation).__name__}) looks at all pixels of an image at once; leave "
+                "--tile out."
             )
         if not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
             raise UserError(
-                f"--tile cannot be used with this network: {operation.name} ({type(operation).__name__}) is not a "
-                "layer on its own; leave --tile out."
+                f"--tile cannot be used with this network: {operation.name} "
+                f"({type(operation).__name__}) is not a layer on its own; leave --tile out."
             )
         given, result = operation.input, operation.output
         takes_list = isinstance(given, (list, tuple))
@@ -154,7 +161,8 @@ def steps_of(network: keras.Model, tile: Shape) -> list[LayerCall]:
 def plan(steps: Sequence[LayerCall], keeping: bool) -> list[Stage]:
     """Cuts a network into one stage for each shared normalization and a last one to the output.
 
-    Maps as large as the tile are never kept: they take the most room and the least time to compute again.
+    Maps as large as the tile are never kept: they take the most room and the least time to compute
+      again.
 
     Args:
       steps: of `steps_of`.
@@ -221,7 +229,8 @@ def _between(
 class TileTensorFiles:
     """Tensors of tiles, each in a file: read back as they were written, and removed one by one.
 
-    Files are read and written, not mapped: pages of mapped files would count as this process's memory.
+    Files are read and written, not mapped: pages of mapped files would count as this process's
+      memory.
 
     Args:
       folder: empty, of this object alone.

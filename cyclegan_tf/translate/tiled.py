@@ -1,9 +1,11 @@
-"""An image larger than memory through a generator: statistics first, then tile by tile with the same for all.
+"""An image larger than memory through a generator: statistics first, then tile by tile with the
+same for all.
 
-Instance normalization makes a tile's brightness depend on what else is in the tile, so tiles translated each by itself
-differ in brightness, and the seams show. Here every normalization takes the statistics of the whole image, found by
-going through all tiles layer by layer (`stages`). Statistics of a small copy would be one call, and are as far from the
-whole image's as those of each tile; docs/scaling.md has the figures.
+Instance normalization makes a tile's brightness depend on what else is in the tile, so tiles
+translated each by itself differ in brightness, and the seams show. Here every normalization takes
+the statistics of the whole image, found by going through all tiles layer by layer (`stages`).
+Statistics of a small copy would be one call, and are as far from the whole image's as those of each
+tile; docs/scaling.md has the figures.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class Cost:
 
 
 class TiledTranslator:
-    """One generator, ready for images of any size in memory that their width bounds, not their area.
+    """One generator, ready for images of any size in memory that their width bounds, not their
+    area.
 
     Not for several threads at once.
 
@@ -104,7 +107,8 @@ class TiledTranslator:
 
         Args:
           image: uint8 or uint16 rows.
-          folder: an existing one, where tensors of tiles may wait in files; they are gone afterwards.
+          folder: an existing one, where tensors of tiles may wait in files; they are gone
+            afterwards.
           advance: called after each tile of each round.
 
         Yields:
@@ -234,7 +238,8 @@ def translate_large_files(
 ) -> Generator[Outcome, None, None]:
     """Translates files one after the other, those larger than a tile in tiles.
 
-    A TIFF is read and written by strips where it can be (see `image_rows`), any other kind decoded and encoded whole.
+    A TIFF is read and written by strips where it can be (see `image_rows`), any other kind decoded
+    and encoded whole.
 
     Args:
       translator: for images of more than a tile.
@@ -247,7 +252,8 @@ def translate_large_files(
       One outcome per task, in their order; as `folder_translation.translate_files`.
 
     Raises:
-      UserError: a target could not be written for want of space or of permission, or a library is missing.
+      UserError: a target could not be written for want of space or of permission, or a library is
+        missing.
     """
     for task in tasks:
         require_writer(task.target)

@@ -1,6 +1,8 @@
-"""An image larger than memory, in overlapping tiles that share their statistics: no seams, memory bounded by the tile.
+"""An image larger than memory, in overlapping tiles that share their statistics: no seams, memory
+bounded by the tile.
 
-Geometry only: where tiles lie, how much each counts where they overlap, and how their rows are put together again.
+Geometry only: where tiles lie, how much each counts where they overlap, and how their rows are put
+  together again.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ class Rows(Protocol):
 class Axis:
     """How one side of an image is cut.
 
-    The side is continued by reflection to a multiple of what the network takes, as `translation.Translator` does, and
-    tiles begin at multiples of it, so that strided layers see the same pixels together as in the whole image.
+    The side is continued by reflection to a multiple of what the network takes, as
+    `translation.Translator` does, and tiles begin at multiples of it, so that strided layers see
+    the same pixels together as in the whole image.
 
     Attributes:
       length_px: of the image.
@@ -60,7 +63,8 @@ class Axis:
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """First pixel of each tile, ascending; the first is 0, the last tile ends with the padded side."""
+        """First pixel of each tile, ascending; the first is 0, the last tile ends with the padded
+        side."""
         units = (self.padded_px - self.tile_px) // self.size_divisor_px
         most = max(1, (self.tile_px - self.overlap_px) // self.size_divisor_px)
         count = -(-units // most)
@@ -68,10 +72,11 @@ class Axis:
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """float32 (tiles, tile_px): of each pixel of each tile; over all tiles they sum to 1 at every pixel.
+        """float32 (tiles, tile_px): of each pixel of each tile; over all tiles they sum to 1 at
+        every pixel.
 
-        Weights rise and fall linearly over the middle half of an overlap. The rim, where the network saw a reflection
-        in place of the neighbor, counts for nothing.
+        Weights rise and fall linearly over the middle half of an overlap. The rim, where the
+        network saw a reflection in place of the neighbor, counts for nothing.
         """
         raw = np.ones((len(self.starts), self.tile_px))
         for left, (a, b) in enumerate(pairwise(self.starts)):
@@ -94,7 +99,8 @@ class Axis:
     def cores(self) -> tuple[slice, ...]:
         """Of each tile the part that belongs to no other: together they cover the padded side once.
 
-        Their ends are multiples of `size_divisor_px`, so that they can be cut out of smaller maps too.
+        Their ends are multiples of `size_divisor_px`, so that they can be cut out of smaller maps
+        too.
         """
         middles = ((a + self.tile_px + b) // 2 for a, b in pairwise(self.starts))
         borders = [
@@ -151,12 +157,14 @@ class Tiling:
           least_px: smallest side the network takes.
 
         Raises:
-          ValueError: the tile is no multiple of what the network takes, or the overlap leaves too little of it.
+          ValueError: the tile is no multiple of what the network takes, or the overlap leaves too
+            little of it.
         """
         if tile_px < least_px or tile_px % size_divisor_px:
             least = -(-least_px // size_divisor_px) * size_divisor_px
             raise ValueError(
-                f"this network takes tiles of a multiple of {size_divisor_px} px from {least} px on."
+                f"this network takes tiles of a multiple of {size_divisor_px} px from {least} px "
+                f"on."
             )
         if not 0 <= 2 * overlap_px < tile_px or tile_px - overlap_px < size_divisor_px:
             most = min((tile_px - 1) // 2, tile_px - size_divisor_px)
@@ -221,10 +229,12 @@ def blended_rows(tiling: Tiling, tile: Callable[[Place], np.ndarray]) -> Iterato
 
     Args:
       tiling: how the image is cut.
-      tile: gives float32 (tile height, tile width, C) for a place; called once for each, in the order of `places`.
+      tile: gives float32 (tile height, tile width, C) for a place; called once for each, in the
+        order of `places`.
 
     Yields:
-      float32 (h, width, C): as many rows as no further tile touches; together all rows of the image.
+      float32 (h, width, C): as many rows as no further tile touches; together all rows of the
+      image.
     """
     rows, columns = tiling.rows, tiling.columns
     kept = slice(columns.before_px, columns.before_px + columns.length_px)

@@ -20,9 +20,9 @@ from cyclegan_tf.networks.layers import fast_routes
 MIN_SIZE_PX = 16
 WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
 
-# A graph of the 9-block network costs 0.6 s (tracing and the first call) on the 2-core CPU that takes 5 s per
-# megapixel, of which the layers' routes for known sizes saved 5 to 20 %: it pays after two megapixels, or 32 images
-# of 256 px.
+# A graph of the 9-block network costs 0.6 s (tracing and the first call) on the 2-core CPU that
+# takes 5 s per megapixel, of which the layers' routes for known sizes saved 5 to 20 %: it pays
+# after two megapixels, or 32 images of 256 px.
 GRAPH_PAYS_PX = 2**21
 MAX_GRAPHS = 8
 
@@ -30,17 +30,19 @@ MAX_GRAPHS = 8
 class Translator:
     """One generator, ready for images of any size.
 
-    An image is padded to the next size the network takes and no further: each row added moves the means of
-    instance normalization a little, and an image's translation must not depend on what else is translated.
-    One graph takes any size. Sizes that come often get a graph of their own, in which the layers know their sizes
-    and take faster routes; both give the same numbers to float rounding. The first size gets one at once, for some
-    graph must be made anyway; later ones after `GRAPH_PAYS_PX` pixels. At most `MAX_GRAPHS` are kept, those used
-    last, so that neither a hundred sizes nor a long life cost much time or memory.
+    An image is padded to the next size the network takes and no further: each row added moves the
+    means of instance normalization a little, and an image's translation must not depend on what
+    else is translated. One graph takes any size. Sizes that come often get a graph of their own, in
+    which the layers know their sizes and take faster routes; both give the same numbers to float
+    rounding. The first size gets one at once, for some graph must be made anyway; later ones after
+    `GRAPH_PAYS_PX` pixels. At most `MAX_GRAPHS` are kept, those used last, so that neither a
+    hundred sizes nor a long life cost much time or memory.
 
     Not for several threads at once.
 
     Args:
-      network: float (N, H, W, C) in [-1, 1] -> float32 of the same size; it treats each image of a batch alone.
+      network: float (N, H, W, C) in [-1, 1] -> float32 of the same size; it treats each image of a
+        batch alone.
       size_divisor_px: sides the network takes are multiples of this.
     """
 
@@ -68,7 +70,8 @@ class Translator:
         """Translates images in one call of the network, each as if it were alone.
 
         Args:
-          images: uint8 or uint16 (H, W, C) each, of one `padded_size`; H, W and the depth may differ.
+          images: uint8 or uint16 (H, W, C) each, of one `padded_size`; H, W and the depth may
+            differ.
 
         Returns:
           For each the same size and depth, with the generator's output channels.
@@ -153,10 +156,12 @@ class Task:
 
 
 def plan(source: Path, target: Path) -> list[Task]:
-    """Which file becomes which: a file into a file (or into a folder), a folder into a folder, names kept.
+    """Which file becomes which: a file into a file (or into a folder), a folder into a folder,
+    names kept.
 
     Raises:
-      UserError: the input is missing or holds no image, the output's name cannot be written, or it is the input.
+      UserError: the input is missing or holds no image, the output's name cannot be written, or it
+        is the input.
     """
     if source.is_dir():
         if target.is_file():
@@ -203,6 +208,6 @@ def refuse_overwriting(tasks: Sequence[Task]) -> None:
     existing = [task.target for task in tasks if task.target.exists()]
     if existing:
         raise UserError(
-            f"{len(existing)} of {len(tasks)} outputs exist already (first: {existing[0]}); "
-            "give --overwrite to replace them, --skip_existing to go on, or another output."
+            f"{len(existing)} of {len(tasks)} outputs exist already (first: {existing[0]}); give "
+            "--overwrite to replace them, --skip_existing to go on, or another output."
         )

@@ -1,4 +1,5 @@
-"""Videos through a generator: frame by frame with little memory, without flicker, sound and times as they were."""
+"""Videos through a generator: frame by frame with little memory, without flicker, sound and times
+as they were."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ _KINDS = {
     ".mkv": _Kind("matroska", "libx264", _H264),
     ".webm": _Kind("webm", "libvpx-vp9", _VP9, pixels_of_odd_sizes="yuv420p"),
 }
-# FFmpeg's numbers for the matrix between RGB and YUV: as files name them, and as its converter does.
+# FFmpeg's numbers for the matrix between RGB and YUV: as files name them, and as its converter
+# does.
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _UNSPECIFIED, _BT601, _LIMITED_RANGE = 2, 5, 1
 
@@ -66,20 +68,23 @@ def translate_video(
     half_life_frames: float = HALF_LIFE_FRAMES,
     show_progress: bool = False,
 ) -> int:
-    """Translates a video into a video, which appears whole or not at all; one that is there is replaced.
+    """Translates a video into a video, which appears whole or not at all; one that is there is
+    replaced.
 
-    Kept: size, the time of each frame (also of varying rates), every sound track packet by packet, rotation, shape
-    of pixels, color tags, chapters and titles. The network sees frames upright, 8 bits per channel. The video's
-    first video stream is taken; subtitles are left out. Written as H.264 (mp4, m4v, mov, mkv) or VP9 (webm), in
-    4:2:0; H.264 of an odd width or height in 4:4:4, which 4:2:0 cannot hold and some players do not show.
+    Kept: size, the time of each frame (also of varying rates), every sound track packet by packet,
+    rotation, shape of pixels, color tags, chapters and titles. The network sees frames upright, 8
+    bits per channel. The video's first video stream is taken; subtitles are left out. Written as
+    H.264 (mp4, m4v, mov, mkv) or VP9 (webm), in 4:2:0; H.264 of an odd width or height in 4:4:4,
+    which 4:2:0 cannot hold and some players do not show.
 
-    One frame is in memory at a time, besides the few that decoder and encoder hold back to sort; these run in
-    threads of their own beside the network.
+    One frame is in memory at a time, besides the few that decoder and encoder hold back to sort;
+    these run in threads of their own beside the network.
 
     Args:
       network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
       size_divisor_px: sides the network takes are multiples of this.
-      source: the video; read once completely before the first frame is translated, so that a broken one is told.
+      source: the video; read once completely before the first frame is translated, so that a broken
+        one is told.
       target: the video to be; its folder is made if need be.
       half_life_frames: as for `FrameTranslator`.
       show_progress: a bar on standard error.
@@ -88,15 +93,17 @@ def translate_video(
       The number of frames.
 
     Raises:
-      UserError: PyAV is missing; the source is no video, is damaged or cut off; the target's suffix is not written or
-        does not hold the source's sound; the network is not from colors to colors, or gave NaN; no room.
+      UserError: PyAV is missing; the source is no video, is damaged or cut off; the target's suffix
+        is not written or does not hold the source's sound; the network is not from colors to
+        colors, or gave NaN; no room.
     """
     require()
     kind = _kind_of(target)
     if (network.input_shape[-1], network.output_shape[-1]) != (3, 3):
         raise UserError(
-            f"Videos need a generator from 3 channels to 3, but this one takes {network.input_shape[-1]} and gives "
-            f"{network.output_shape[-1]}; translate images instead."
+            "Videos need a generator from 3 channels to 3, but this one takes "
+            f"{network.input_shape[-1]} and gives {network.output_shape[-1]}; translate images "
+            "instead."
         )
     if not (half_life_frames >= 0 and math.isfinite(half_life_frames)):
         raise UserError(f"The half-life must be 0 frames or more, and is {half_life_frames:g}.")
@@ -121,7 +128,8 @@ def _kind_of(target: Path) -> _Kind:
     kind = _KINDS.get(target.suffix.lower())
     if kind is None:
         raise UserError(
-            f"{target}: videos are written as {', '.join(_KINDS)}; give the output one of these endings."
+            f"{target}: videos are written as {', '.join(_KINDS)}; give the output one of these "
+            f"endings."
         )
     return kind
 
@@ -235,8 +243,8 @@ def _add_sound(output: Any, sound: Any, target: Path) -> Any:
         stream = output.add_stream_from_template(sound)
     except ValueError as error:
         raise UserError(
-            f"{target.suffix} files do not hold sound of the kind {sound.codec_context.name}, which would be copied; "
-            "give the output the ending .mkv, which holds any."
+            f"{target.suffix} files do not hold sound of the kind {sound.codec_context.name}, "
+            "which would be copied; give the output the ending .mkv, which holds any."
         ) from error
     stream.metadata.update(sound.metadata)
     stream.disposition = sound.disposition
@@ -267,7 +275,8 @@ def _translated(
 
 
 def _time_of(frame: Any, video: Video, last_pts: int | None) -> int:
-    """When the frame is shown, in the video's units; always after the one before, as encoders want it."""
+    """When the frame is shown, in the video's units; always after the one before, as encoders want
+    it."""
     step = max(1, round(1 / (video.rate * video.time_base)))
     following = 0 if last_pts is None else last_pts + step
     pts = (

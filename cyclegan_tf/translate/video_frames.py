@@ -1,4 +1,5 @@
-"""The frames of a video through a generator, without the flicker that comes from translating each alone."""
+"""The frames of a video through a generator, without the flicker that comes from translating each
+alone."""
 
 from __future__ import annotations
 
@@ -20,29 +21,34 @@ from cyclegan_tf.translate.translator import Translator
 HALF_LIFE_FRAMES = 8.0
 """After how many frames a frame's share in the statistics has halved, by default.
 
-By `benchmarks/flicker.py` with trained generators: while an object crosses a still image, what stands still changes
-with 0.2 (aerial photos to maps) and 0.75 (facades to labels) of the energy of frames translated alone, the former in
-steps of 2.6 levels, not 15.6. Longer half-lives win less than they lag.
+By `benchmarks/flicker.py` with trained generators: while an object crosses a still image, what
+stands still changes with 0.2 (aerial photos to maps) and 0.75 (facades to labels) of the energy of
+frames translated alone, the former in steps of 2.6 levels, not 15.6. Longer half-lives win less
+than they lag.
 """
 
-# Of the reduced frames' levels, 0 to 255. Of cuts between any two of 40 facades 99.9 % lie above, between photos of
-# apples all, between aerial photos half, whose statistics are alike; a pan by the image's width within a second lies
-# below. A wrong guess costs little: a cut not seen is followed late, a cut that is none is one frame translated alone.
+# Of the reduced frames' levels, 0 to 255. Of cuts between any two of 40 facades 99.9 % lie above,
+# between photos of apples all, between aerial photos half, whose statistics are alike; a pan by the
+# image's width within a second lies
+# below. A wrong guess costs little: a cut not seen is followed late, a cut that is none is one
+# frame translated alone.
 CUT_LEVELS = 25.0
 _REDUCED_PX = 16
 
 
 class FrameTranslator:
-    """A video's frames through a generator, in order, the statistics of its instance normalizations following them.
+    """A video's frames through a generator, in order, the statistics of its instance normalizations
+    following them.
 
-    Instance normalization divides by what else is in the image, so that a wall changes its color when somebody
-    walks past it. Here each mean and variance is a moving average over frames, which begins anew at a cut between
-    scenes. Nothing moves in networks without instance normalization.
+    Instance normalization divides by what else is in the image, so that a wall changes its color
+    when somebody walks past it. Here each mean and variance is a moving average over frames, which
+    begins anew at a cut between scenes. Nothing moves in networks without instance normalization.
 
     Args:
       network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
       size_divisor_px: sides the network takes are multiples of this.
-      half_life_frames: after how many frames a frame's share has halved; 0 translates each as an image of its own.
+      half_life_frames: after how many frames a frame's share has halved; 0 translates each as an
+        image of its own.
     """
 
     def __init__(self, network: keras.Model, size_divisor_px: int, half_life_frames: float) -> None:
@@ -97,10 +103,12 @@ class _Following(Translator):
 
 
 class SceneCuts:
-    """Tells for each frame of a video in order whether a scene begins with it; the first one begins one.
+    """Tells for each frame of a video in order whether a scene begins with it; the first one begins
+    one.
 
     Args:
-      cut_levels: a scene begins where frames reduced to 16 x 16 differ by more than this mean absolute difference.
+      cut_levels: a scene begins where frames reduced to 16 x 16 differ by more than this mean
+        absolute difference.
     """
 
     def __init__(self, cut_levels: float = CUT_LEVELS) -> None:

@@ -1,4 +1,5 @@
-"""What a video is, found out before its frames are translated: streams, tags, whether all of it is there."""
+"""What a video is, found out before its frames are translated: streams, tags, whether all of it is
+there."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from cyclegan_tf.errors import UserError
 
-# A video that ends so much earlier than it says is taken for cut off; the last packet's own length is often not told.
+# A video that ends so much earlier than it says is taken for cut off; the last packet's own length
+# is often not told.
 _MISSING_SECONDS = 0.5
 _MISSING_FRAMES = 0.02
 
@@ -125,7 +127,7 @@ def _refuse_cut_off(
     short = end < told - _MISSING_SECONDS or frames < video.frames * (1 - _MISSING_FRAMES) - 1
     if corrupt or short:
         raise UserError(
-            f"{path} is cut off: of {told:.1f} s and {video.frames or 'an unknown number of'} frames it holds "
-            f"{max(end, 0):.1f} s and {frames} frames; fetch it again, or keep what is there with "
-            "`ffmpeg -i VIDEO -c copy NEW`."
+            f"{path} is cut off: of {told:.1f} s and {video.frames or 'an unknown number of'} "
+            f"frames it holds {max(end, 0):.1f} s and {frames} frames; fetch it again, or keep "
+            "what is there with `ffmpeg -i VIDEO -c copy NEW`."
         )

@@ -1,4 +1,5 @@
-"""`python -m cyclegan_tf.translate_beam`: millions of images through an exported model, with Apache Beam."""
+"""`python -m cyclegan_tf.translate_beam`: millions of images through an exported model, with Apache
+Beam."""
 
 from __future__ import annotations
 
@@ -22,10 +23,12 @@ def build_parser() -> cli.Parser:
     """The command's own options; all others go to Beam."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.translate_beam",
-        description="Translates all images that patterns match with an exported SavedModel, on this machine or, by "
-        "Beam's options (--runner FlinkRunner ...), on many. Outputs that exist are skipped, so a job that was "
-        "stopped is simply started again. Images that fail are listed and the exit status is then 1.",
-        epilog="All other options, as --runner, --direct_num_workers or --flink_master, are Beam's.",
+        description="Translates all images that patterns match with an exported SavedModel, on "
+        "this machine or, by Beam's options (--runner FlinkRunner ...), on many. Outputs that "
+        "exist are skipped, so a job that was stopped is simply started again. Images that fail "
+        "are listed and the exit status is then 1.",
+        epilog="All other options, as --runner, --direct_num_workers or --flink_master, are "
+        "Beam's.",
     )
     parser.add_argument(
         "--model", type=str, help="Folder of a SavedModel, or of its versions: then the newest."
@@ -34,7 +37,8 @@ def build_parser() -> cli.Parser:
         "--input",
         type=str,
         action="append",
-        help="Pattern of images, quoted: * within a folder, ** across folders; may be given several times.",
+        help="Pattern of images, quoted: * within a folder, ** across folders; may be given "
+        "several times.",
     )
     parser.add_argument(
         "--output",
@@ -45,7 +49,8 @@ def build_parser() -> cli.Parser:
         "--dead_letters",
         type=str,
         default=None,
-        help="File to list failures in, as JSON lines of path and reason; OUTPUT/dead_letters.jsonl by default.",
+        help="File to list failures in, as JSON lines of path and reason; "
+        "OUTPUT/dead_letters.jsonl by default.",
     )
     parser.add_argument(
         "--batch_size", type=int, default=8, help="Images translated in one call at most."
@@ -202,8 +207,8 @@ def _model(folder: str) -> tuple[str, int]:
         numbers = [int(version) for version in versions if version.isdecimal()]
         if not numbers:
             raise UserError(
-                f"{folder} holds no SavedModel; give the folder that `python -m cyclegan_tf.export --format "
-                "saved_model` wrote, which holds saved_model.pb or versions that do."
+                f"{folder} holds no SavedModel; give the folder that `python -m cyclegan_tf.export "
+                "--format saved_model` wrote, which holds saved_model.pb or versions that do."
             )
         folder = f"{folder}/{max(numbers)}"
     message = saved_model_pb2.SavedModel()
@@ -215,7 +220,8 @@ def _model(folder: str) -> tuple[str, int]:
         ].tensor_shape.dim[3].size
     except (DecodeError, IndexError) as error:
         raise UserError(
-            f"{folder} is damaged, or no SavedModel of a generator that takes {INPUT!r}; export it again."
+            f"{folder} is damaged, or no SavedModel of a generator that takes {INPUT!r}; export "
+            f"it again."
         ) from error
 
 
@@ -226,7 +232,8 @@ def _refuse_empty(patterns: Sequence[str]) -> None:
         (found,) = FileSystems.match([pattern], limits=[1])
         if not found.metadata_list:
             raise UserError(
-                f"--input {pattern} matches no file; put the pattern in quotes, and check its folder."
+                f"--input {pattern} matches no file; put the pattern in quotes, and check its "
+                f"folder."
             )
 
 

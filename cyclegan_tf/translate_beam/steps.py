@@ -1,7 +1,8 @@
-"""The steps of `translate_beam`: find files, skip what is done, read, translate in batches, write whole, list failures.
+"""The steps of `translate_beam`: find files, skip what is done, read, translate in batches, write
+whole, list failures.
 
-Only names travel between machines and into memory: reading, translating and writing are fused into one stage by every
-runner, and what is found there is written at once.
+Only names travel between machines and into memory: reading, translating and writing are fused into
+one stage by every runner, and what is found there is written at once.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def is_local(path: str) -> bool:
 
 
 def fixed_part(pattern: str) -> str:
-    """The folders of a pattern before its first wildcard, with the last slash; outputs are named relative to it."""
+    """The folders of a pattern before its first wildcard, with the last slash; outputs are named
+    relative to it."""
     first = min(
         (pattern.find(sign) for sign in _WILDCARDS if sign in pattern), default=len(pattern)
     )
@@ -71,14 +73,16 @@ def fixed_part(pattern: str) -> str:
 
 
 def target_of(source: str, pattern: str, output: str) -> str:
-    """Where the translation of a file goes that a pattern matched; as .png where its kind is not written."""
+    """Where the translation of a file goes that a pattern matched; as .png where its kind is not
+    written."""
     relative, suffix = os.path.splitext(source.removeprefix(fixed_part(pattern)))
     suffix = suffix if suffix.lower() in WRITABLE_SUFFIXES else ".png"
     return f"{output.rstrip('/')}/{relative}{suffix}"
 
 
 class Find(beam.DoFn):
-    """Pattern -> (target, source) of each file it matches; what lies in the output folder is passed over."""
+    """Pattern -> (target, source) of each file it matches; what lies in the output folder is passed
+    over."""
 
     def __init__(self, output: str) -> None:
         self._output = output.rstrip("/") + "/"
@@ -92,7 +96,8 @@ class Find(beam.DoFn):
 
 
 class ChooseSource(beam.DoFn):
-    """(target, its sources) -> (source, target) if it is not there yet; other sources of the same target fail."""
+    """(target, its sources) -> (source, target) if it is not there yet; other sources of the same
+    target fail."""
 
     def __init__(self, overwrite: bool) -> None:
         self._overwrite = overwrite
@@ -148,9 +153,11 @@ def _reason(error: Exception, source: str) -> str:
 
 
 class SavedModelHandler(ModelHandler):
-    """Runs an exported SavedModel on `Example`s for Beam's RunInference; images of one size go together.
+    """Runs an exported SavedModel on `Example`s for Beam's RunInference; images of one size go
+    together.
 
-    What fails together is tried one by one, and an `Example` with its error comes out for what fails alone.
+    What fails together is tried one by one, and an `Example` with its error comes out for what
+    fails alone.
 
     Args:
       folder: of one version of a model, with saved_model.pb.
@@ -284,7 +291,8 @@ class Write(beam.DoFn):
 
 
 def partial_folder(output: str) -> str:
-    """Where files are that are being written; a job that was killed leaves some, which the next one removes."""
+    """Where files are that are being written; a job that was killed leaves some, which the next one
+    removes."""
     return f"{output.rstrip('/')}/{_PARTIAL_FOLDER}"
 
 

@@ -1,7 +1,9 @@
-"""Runs in the old environment: `python tests/addons/write_files.py FOLDER` (see `make test-addons`).
+"""Runs in the old environment: `python tests/addons/write_files.py FOLDER` (see `make
+test-addons`).
 
-Builds networks as the tutorials of their time did, with tensorflow-addons, saves them in each form Keras 2 had, and
-writes what they and the layers of tensorflow-addons compute. Imports nothing of this project.
+Builds networks as the tutorials of their time did, with tensorflow-addons, saves them in each form
+Keras 2 had, and writes what they and the layers of tensorflow-addons compute. Imports nothing of
+this project.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ RANDOM = np.random.default_rng(0)
 
 
 class ReflectionPadding2D(layers.Layer):
-    """Mirrors edges; padding is (width, height). No get_config: Keras 2.11 and later find settings by themselves."""
+    """Mirrors edges; padding is (width, height). No get_config: Keras 2.11 and later find settings
+    by themselves."""
 
     def __init__(self, padding=(1, 1), **kwargs):
         super().__init__(**kwargs)
@@ -109,7 +112,8 @@ def resnet(name, filters=4, blocks=2, size=32, padding=ReflectionPadding2D):
 
 
 def unet(filters=4, depth=5, norm=InstanceNormalization):
-    """The generator of TensorFlow's pix2pix and CycleGAN tutorials, small: chains within a network."""
+    """The generator of TensorFlow's pix2pix and CycleGAN tutorials, small: chains within a
+    network."""
     widths = [filters * min(2**level, 8) for level in range(depth)]
 
     def chain(convolution, *others):
@@ -140,7 +144,8 @@ def unet(filters=4, depth=5, norm=InstanceNormalization):
 
 
 def mixture():
-    """What people wrote besides: functions of TensorFlow, shared layers, other axes, groups, a model within."""
+    """What people wrote besides: functions of TensorFlow, shared layers, other axes, groups, a
+    model within."""
     inner_input = layers.Input((None, None, 4))
     y = layers.Conv2D(4, 3, padding="same", activation="relu", kernel_initializer=kernels())(
         inner_input
@@ -319,7 +324,8 @@ def main(folder):
     bare.save(folder / "bare_saved_model", save_format="tf")
     save_pair(folder)
     print(
-        f"written with TensorFlow {versions['tensorflow']} and tensorflow-addons {versions['tensorflow_addons']}"
+        f"written with TensorFlow {versions['tensorflow']} and tensorflow-addons "
+        f"{versions['tensorflow_addons']}"
     )
 
 

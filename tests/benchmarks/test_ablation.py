@@ -56,15 +56,17 @@ def words_of(run):
 
 def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
     common = (
-        "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps 100000 "
-        "--logging.test_every_epochs 1000 --training.checkpoint_every_minutes 100"
+        "--discriminator.filters 32 --training.keep_checkpoints 1 --logging.sample_every_steps "
+        "100000 --logging.test_every_epochs 1000 --training.checkpoint_every_minutes 100"
     )
     demo = {run.name: " ".join(run.words) for run in planned("--set", "demo")}
     assert demo["demo/gan_forward-1"] == (
-        f"--config configs/ablation/gan_forward.yaml {common} --training.max_steps 600 --training.seed 1"
+        f"--config configs/ablation/gan_forward.yaml {common} --training.max_steps 600 "
+        f"--training.seed 1"
     )
     assert demo["demo/batch_4-2"] == (
-        f"--config configs/ablation/full.yaml {common} --data.batch_size 4 --training.max_steps 150 --training.seed 2"
+        f"--config configs/ablation/full.yaml {common} --data.batch_size 4 --training.max_steps "
+        f"150 --training.seed 2"
     )
     (run,) = planned(
         "--set",

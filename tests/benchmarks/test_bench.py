@@ -1,4 +1,5 @@
-"""The comparison with other frameworks: its counting, its report and its processes, on made-up or tiny cases."""
+"""The comparison with other frameworks: its counting, its report and its processes, on made-up or
+tiny cases."""
 
 import json
 import sys
@@ -27,7 +28,8 @@ CASE = Case("step", "a case, 128 px", 128, 1, 2, 1, 3, 60, tuple(CONTENDERS))
 
 def row(contender, median, **more):
     return {
-        "contender": contender, "first_s": 3.0, "peak_rss_bytes": 2**30, "seconds": [median] * 3, "median": median,
+        "contender": contender, "first_s": 3.0, "peak_rss_bytes": 2**30, "seconds": [median] * 3,
+        "median": median,
         "least": 0.9 * median, "most": 1.2 * median, **more,
     }  # fmt: skip
 
@@ -35,7 +37,8 @@ def row(contender, median, **more):
 @pytest.fixture
 def results():
     def case(name, *rows):
-        return {"kind": CASES[name].kind, "title": CASES[name].title, "unit": CASES[name].unit, "groups": [[1]],
+        return {"kind": CASES[name].kind, "title": CASES[name].title, "unit": CASES[name].unit,
+        "groups": [[1]],
                 "rows": list(rows)}  # fmt: skip
 
     return {
@@ -96,7 +99,8 @@ def test_macs_of_tiny_networks_by_hand():
 def test_best_rate_is_the_best_of_both_frameworks():
     found = rates.best({
         "torch": {"product": {"float32": 3.0, "bfloat16": 9.0}},
-        "tensorflow": {"product": {"float32": 2.0}, "convolution": {"float32": 4.0, "bfloat16": 5.0}},
+        "tensorflow": {"product": {"float32": 2.0}, "convolution": {"float32": 4.0,
+        "bfloat16": 5.0}},
     })  # fmt: skip
     assert found["float32"] == {"gflops": 4.0, "by": "tensorflow, convolution"}
     assert found["bfloat16"] == {"gflops": 9.0, "by": "torch, product"}
@@ -213,7 +217,8 @@ for line in sys.stdin:
     if job["compiled"]:
         sys.exit(3)
     count = json.loads(line)["count"]
-    print(json.dumps({"seconds": [slow[job["framework"]]] * count, "peak_rss_bytes": 5 * 2**30}), flush=True)
+    print(json.dumps({"seconds": [slow[job["framework"]]] * count, "peak_rss_bytes": 5 * 2**30}),
+    flush=True)
 """
 
 

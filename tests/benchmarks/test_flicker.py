@@ -1,4 +1,5 @@
-"""The flicker benchmark: its videos move where they say, its figures are those counted by hand, it runs to a table."""
+"""The flicker benchmark: its videos move where they say, its figures are those counted by hand, it
+runs to a table."""
 
 import json
 import sys

@@ -26,7 +26,8 @@ def test_a_network_goes_through_files_and_the_command(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_another_network_is_not_called_equal(tmp_path, monkeypatch):
-    """What is converted is the file's network: shown another one's truth, the difference is seen."""
+    """What is converted is the file's network: shown another one's truth, the difference is
+    seen."""
     made = interop_agreement.networks(4)
     network = made["discriminator pixel"]
     state = {name: value.clone() for name, value in network.state_dict().items()}

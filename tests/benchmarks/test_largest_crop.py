@@ -100,8 +100,8 @@ def test_memory_of_the_process_that_starts_a_command_does_not_count():
     )
 
 
-# In a process of its own: that of the tests has held more before, and growing beyond that takes gigabytes. A shell
-# starts it, since the maximum would come along.
+# In a process of its own: that of the tests has held more before, and growing beyond that takes
+# gigabytes. A shell starts it, since the maximum would come along.
 GROWS_AT_THE_START = """
 import subprocess, sys
 from benchmarks import machine

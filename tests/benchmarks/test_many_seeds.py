@@ -1,4 +1,5 @@
-"""Many seeds at once: the same steps as the PyTorch reference takes, the same draws as its pool, figures by hand."""
+"""Many seeds at once: the same steps as the PyTorch reference takes, the same draws as its pool,
+figures by hand."""
 
 import dataclasses
 import json
@@ -82,7 +83,8 @@ def test_its_resizing_generator_is_ours():
 
 @pytest.mark.usefixtures("one_thread")
 def test_averages_follow_the_weights_and_leave_them_alone(folder):
-    # 0.05 of the images shown is the most that the half-life may be: step 3 is the first to reach the one asked for
+    # 0.05 of the images shown is the most that the half-life may be: step 3 is the first to reach
+    # the one asked for
     seeded = torch_seeds.Seeded(JOB, torch_seeds.Images(folder, 36, "cpu"), 3, 0.12, "cpu")
     wanted = [w.detach().clone() for w in seeded._weights()]
     for step in range(1, 4):

@@ -1,4 +1,5 @@
-"""The race for quality per minute: its clock, that both trainers start alike, its order, its figures."""
+"""The race for quality per minute: its clock, that both trainers start alike, its order, its
+figures."""
 
 import dataclasses
 import itertools
@@ -299,7 +300,8 @@ def result(contender, seed, minute, psnr, **more):
 def results():
     return [
         {"contender": "baselines", "xy": {"constant": {"psnr": 15.0}}, "yx": {}},
-        result("torch", 1, 2, 18.0, swd=90.0), result("torch", 1, 1, 16.0, swd=99.0), result("torch", 2, 2, 19.0),
+        result("torch", 1, 2, 18.0, swd=90.0), result("torch", 1, 1, 16.0, swd=99.0),
+        result("torch", 2, 2, 19.0),
         result("ours", 1, 1, 17.0, swd=80.0), result("ours", 1, 2, 20.0, swd=70.0),
     ]  # fmt: skip
 
@@ -354,6 +356,7 @@ def test_a_whole_race(entry, tmp_path, capsys):
     assert "training" not in capsys.readouterr().out
     lines = [json.loads(text) for text in results.read_text().splitlines()]
     assert [(line["contender"], line.get("minute")) for line in lines] == [
-        ("baselines", None), ("torch-float32-nchw", 0.02), ("ours", 0.02), ("torch-float32-nchw", 0.01), ("ours", 0.01),
+        ("baselines", None), ("torch-float32-nchw", 0.02), ("ours", 0.02), ("torch-float32-nchw",
+        0.01), ("ours", 0.01),
     ]  # fmt: skip
     assert all(5 < line[d]["psnr"] < 30 for line in lines[1:] for d in ("xy", "yx"))

@@ -8,7 +8,8 @@ import pytest
 from benchmarks import scaling
 
 FACTS = {
-    "seconds_alone": 0.5, "seconds_of_two": 0.6, "weights": 25_000_000, "batch": 1, "image_bytes": 1000,
+    "seconds_alone": 0.5, "seconds_of_two": 0.6, "weights": 25_000_000, "batch": 1,
+    "image_bytes": 1000,
     "loopback_bytes_per_step": 2e8,
 }  # fmt: skip
 

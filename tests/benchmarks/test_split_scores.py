@@ -1,4 +1,5 @@
-"""Scores of the benchmarks' experiments: on made splits by hand, and the weights of a run they are taken from."""
+"""Scores of the benchmarks' experiments: on made splits by hand, and the weights of a run they are
+taken from."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The measure of seams by hand, the ways in tiles on a tiny network, and the memory of the real command."""
+"""The measure of seams by hand, the ways in tiles on a tiny network, and the memory of the real
+command."""
 
 import sys
 from pathlib import Path

@@ -29,7 +29,8 @@ ISOLATED = {
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """A folder's files, with headers, slow or missing ones; and TF Serving's predict, which gives the negative."""
+    """A folder's files, with headers, slow or missing ones; and TF Serving's predict, which gives
+    the negative."""
 
     protocol_version = "HTTP/1.1"
 
@@ -111,7 +112,8 @@ def chromium() -> str:
 
 
 def install(folder: Path) -> Path:
-    """The scripts with their npm packages in a folder of their own, so that tests running at once do not meet."""
+    """The scripts with their npm packages in a folder of their own, so that tests running at once
+    do not meet."""
     for path in HERE.iterdir():
         if path.suffix in (".mjs", ".json"):
             shutil.copy(path, folder)

@@ -19,7 +19,8 @@ def test_files_by_direction():
     [
         (
             {"network_xy": "a.pth"},
-            r"generator\.network_xy is 'a\.pth', but it must be a \.keras file; python -m .*convert",
+            r"generator\.network_xy is 'a\.pth', but it must be a \.keras file; python -m "
+            r".*convert",
         ),
         (
             {"network_xy": "a.keras", "colour_skip": True},
@@ -31,8 +32,8 @@ def test_files_by_direction():
         ),
         (
             {"network_xy": "a.keras", "network_yx": "b.keras", "long_skips": "auto"},
-            "generator.long_skips is 'auto', but a network out of a file is as it is: leave this out, or "
-            "generator.network_xy and network_yx",
+            "generator.long_skips is 'auto', but a network out of a file is as it is: leave this "
+            "out, or generator.network_xy and network_yx",
         ),
     ],
 )

@@ -1,4 +1,5 @@
-"""The command: files, folders and runs, both ways; what goes on from them; one sentence for every mistake."""
+"""The command: files, folders and runs, both ways; what goes on from them; one sentence for every
+mistake."""
 
 import os
 
@@ -27,7 +28,8 @@ FOUR = {
     "D_B": lambda **options: official.Patch(filters=3, n_layers=2, **options),
 }
 TINY = (
-    "--data.load_size_px=18 --data.crop_size_px=16 --training.pool_size_images=2 --training.precision=float32"
+    "--data.load_size_px=18 --data.crop_size_px=16 --training.pool_size_images=2 "
+    "--training.precision=float32"
 ).split()
 
 
@@ -85,7 +87,8 @@ def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):
     told = capsys.readouterr().out
     parameters = sum(parameter.numel() for parameter in made["G_A"].parameters())
     assert (
-        "recognized  latest_net_G_A.pth: resnet, 2 filters, 2 blocks, 3 -> 3 channels, instance norm, no dropout, "
+        "recognized  latest_net_G_A.pth: resnet, 2 filters, 2 blocks, 3 -> 3 channels, instance "
+        "norm, no dropout, "
         f"{parameters:,} parameters\n"
     ) in told
     assert f"next        python -m cyclegan_tf.translate {target} INPUT OUTPUT\n" in told
@@ -136,10 +139,12 @@ def test_a_keras_file_becomes_a_file_for_pytorch(made, given, tmp_path, capsys):
 
 def test_a_folder_becomes_a_run_directory(made, run):
     assert names(run) == [
-        "checkpoints", "config.yaml", "data.json", "environment.json", "generator_xy.keras", "generator_yx.keras",
+        "checkpoints", "config.yaml", "data.json", "environment.json", "generator_xy.keras",
+        "generator_yx.keras",
     ]  # fmt: skip
     experiment = RunDirectory(run).experiment()
-    assert (experiment.generator.architecture, experiment.generator.filters, experiment.generator.blocks) == (
+    assert (experiment.generator.architecture, experiment.generator.filters,
+        experiment.generator.blocks) == (
         "resnet_9blocks", 2, 2,
     )  # fmt: skip
     assert (experiment.discriminator.filters, experiment.discriminator.n_layers) == (3, 2)

@@ -98,7 +98,8 @@ def test_a_coat_shows_all_over_the_animal_and_nowhere_else_in_either_world(world
 def test_coats_are_striped_in_y_and_plain_in_x():
     plain, striped = inside(lone_animal(), "x"), inside(lone_animal(), "y")
     assert striped.mean(-1).std() > 2.5 * plain.mean(-1).std()
-    # Stripes run along the back: going down the trunk, the brightness swings widely in Y and hardly in X.
+    # Stripes run along the back: going down the trunk, the brightness swings widely in Y and hardly
+    # in X.
     column = int(0.48 * SIZE_PX)
     mask = scenes.object_mask(lone_animal(), SIZE_PX)[:, column]
     swings = {}

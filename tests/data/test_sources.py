@@ -86,7 +86,8 @@ def split(two, seed=0, recorded=None, fraction=0.2):
 
 def test_two_plain_folders_are_split_the_same_way_every_time(two):
     source = split(two)
-    assert [len(images.names) for images in (source.train_x, source.train_y, source.test_x, source.test_y)] == [
+    assert [len(images.names) for images in (source.train_x, source.train_y, source.test_x,
+    source.test_y)] == [
         16, 8, 4, 2
     ]  # fmt: skip
     assert not set(source.train_x.names) & set(source.test_x.names)

@@ -65,7 +65,8 @@ def test_a_image_that_shrinks_on_one_side_only_is_antialiased(height, width):
 
 
 SIZES = {
-    # mode: (prepared from 100 x 60, prepared from 30 x 40, augmented from 100 x 60), load 56, crop 48
+    # mode: (prepared from 100 x 60, prepared from 30 x 40, augmented from 100 x 60), load 56, crop
+    # 48
     "resize_and_crop": ((56, 56), (56, 56), (48, 48)),
     "scale_width_and_crop": ((93, 56), (48, 56), (48, 48)),
     "crop": ((100, 60), (48, 64), (48, 48)),

@@ -1,4 +1,5 @@
-"""What replicas do together, on two logical CPUs of a process of its own where that needs devices."""
+"""What replicas do together, on two logical CPUs of a process of its own where that needs
+devices."""
 
 import json
 import subprocess
@@ -32,8 +33,8 @@ alone.build((None, 1, 1, 1))
 def of_replica(batch):
     own = replicas.local_slice(batch)
     shown = pool(own)
-    numbers = replicas.all_reduce_mean({"a": tf.cast(replicas.number(), tf.float32), "b": tf.reduce_sum(own)})
-    (gradient,) = replicas.mean([tf.reduce_mean(own, axis=(0, 1, 2))])
+    numbers = replicas.all_reduce_mean({"a": tf.cast(replicas.number(), tf.float32), "b":
+    tf.reduce_sum(own)}) (gradient,) = replicas.mean([tf.reduce_mean(own, axis=(0, 1, 2))])
     adam.apply_means([(gradient, weight)])
     mean.update_state(gradient)
     return {"shown": shown, "everyone": replicas.gathered(own), "running": mean.result(), **numbers}

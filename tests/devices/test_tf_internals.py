@@ -1,7 +1,7 @@
 """Inner workings of TensorFlow and Keras that training on several devices stands on.
 
-A failure here means that a newer version moved one of them: mend `cyclegan_tf/cluster_ground.py` (and
-`FusedAdam._backend_update_step`) before anything else.
+A failure here means that a newer version moved one of them: mend `cyclegan_tf/cluster_ground.py`
+(and `FusedAdam._backend_update_step`) before anything else.
 """
 
 import inspect
@@ -49,8 +49,10 @@ def test_tensorflow_still_takes_the_heartbeat_that_was_set_before():
     assert hasattr(context.context(), "configure_coordination_service")
     code = (
         "from cyclegan_tf import cluster_ground\nfrom tensorflow.python.eager import context\n"
-        "cluster_ground.configure_heartbeats({'worker': 3})\nfound = context.context().coordination_service\n"
-        "print(found.heartbeat_timeout_in_ms, found.service_leader, found.coordinated_job_list[0].num_tasks)"
+        "cluster_ground.configure_heartbeats({'worker': 3})\nfound = "
+        "context.context().coordination_service\n"
+        "print(found.heartbeat_timeout_in_ms, found.service_leader, "
+        "found.coordinated_job_list[0].num_tasks)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["15000", "/job:worker/replica:0/task:0", "3"], done.stderr

@@ -1,4 +1,5 @@
-"""FID and KID around an extractor: which sets are compared, subsets, intervals. The formulas have their own tests."""
+"""FID and KID around an extractor: which sets are compared, subsets, intervals. The formulas have
+their own tests."""
 
 import numpy as np
 import pytest

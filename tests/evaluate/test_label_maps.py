@@ -23,7 +23,8 @@ def drawn(labels, noise=0):
 def test_scores_by_hand():
     # Truth: 4 roof, 4 wall. Found: 3 roofs right, 1 taken for sky; 2 walls right, 2 taken for roof.
     found = labeled.score_labels([drawn([[0, 0], [0, 2]], 40), drawn([[1, 1], [0, 0]], 40)],
-                                  [drawn([[0, 0], [0, 0]]), drawn([[1, 1], [1, 1]])], PALETTE)  # fmt: skip
+                                  [drawn([[0, 0], [0, 0]]), drawn([[1, 1], [1, 1]])],
+                                  PALETTE)  # fmt: skip
     assert found.pixel_accuracy == [0.75, 0.5]
     assert found.scores["pixel_accuracy"] == pytest.approx(5 / 8)
     assert found.scores["class_accuracy"] == pytest.approx((3 / 4 + 2 / 4) / 2)

@@ -73,12 +73,14 @@ def test_paired_scores_are_those_of_scikit_image(split):
         psnr.append(peak_signal_noise_ratio(split.y[wanted], split.x[given] * 0.8, data_range=2))
         ssim.append(
             structural_similarity(
-                split.y[wanted], split.x[given] * 0.8, data_range=2, channel_axis=-1, gaussian_weights=True, sigma=1.5,
+                split.y[wanted], split.x[given] * 0.8, data_range=2, channel_axis=-1,
+                gaussian_weights=True, sigma=1.5,
                 use_sample_covariance=False,
             )
         )  # fmt: skip
     assert found.means["psnr"] == pytest.approx(np.mean(psnr), abs=1e-4)
-    # scikit-image rounds its borders off with mirrored windows and then leaves 5 px of them out, as ours does.
+    # scikit-image rounds its borders off with mirrored windows and then leaves 5 px of them out, as
+    # ours does.
     assert found.means["ssim"] == pytest.approx(np.mean(ssim), abs=1e-4)
     pooled = [np.mean((split.x[a] * 0.8 - split.y[b]) ** 2) for a, b in split.pairs]
     assert found.means["psnr_pooled"] == pytest.approx(10 * np.log10(4 / np.mean(pooled)), abs=1e-4)

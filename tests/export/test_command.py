@@ -42,7 +42,8 @@ class TestEverything:
         for direction in ("xy", "yx"):
             assert f"saved_model/zebra_{direction}/1/saved_model.pb" in found
             assert f"saved_model/zebra_{direction}/1/assets.extra/card.json" in found
-            for name in ("float32.tflite", "float16.tflite", "dynamic_int8.tflite", "int8.tflite", "parity.json",
+            for name in ("float32.tflite", "float16.tflite", "dynamic_int8.tflite", "int8.tflite",
+                "parity.json",
                          "parity.png", "card.json"):  # fmt: skip
                 assert f"litert/zebra_{direction}/{name}" in found
         assert not any(".partial" in name for name in found)
@@ -78,7 +79,8 @@ class TestEverything:
         assert "step_000000003.npz" in inside["checkpoint"]
         assert inside["input"]["shape"] == [1, 32, 32, 3]
         assert set(beside["files"]) == {
-            "float32.tflite", "float16.tflite", "dynamic_int8.tflite", "int8.tflite", "parity.json", "parity.png",
+            "float32.tflite", "float16.tflite", "dynamic_int8.tflite", "int8.tflite", "parity.json",
+            "parity.png",
         }  # fmt: skip
 
     def test_again_there_is_a_second_version_and_the_rest_wants_overwrite(self, exported, run):

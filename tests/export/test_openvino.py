@@ -1,4 +1,5 @@
-"""A runtime that shares no code with TensorFlow's, OpenVINO, gives the same images from the exported files."""
+"""A runtime that shares no code with TensorFlow's, OpenVINO, gives the same images from the
+exported files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""SavedModels: what they compute, what they take, and that nothing but TensorFlow is needed to load them."""
+"""SavedModels: what they compute, what they take, and that nothing but TensorFlow is needed to load
+them."""
 
 import io
 import json
@@ -159,9 +160,10 @@ def test_it_loads_where_neither_keras_nor_this_package_can_be_imported(version, 
         import tensorflow as tf
         model = tf.saved_model.load(sys.argv[1])
         data = tf.io.read_file(sys.argv[2])
-        answer = model.signatures["image_bytes"](image_bytes=data[tf.newaxis])["translated_bytes"][0]
-        tf.io.write_file(sys.argv[3], answer)
-        assert not {"keras", "tf_keras", "cyclegan_tf"} & {name.split(".")[0] for name in sys.modules}
+        answer =
+        model.signatures["image_bytes"](image_bytes=data[tf.newaxis])["translated_bytes"][0]
+        tf.io.write_file(sys.argv[3], answer) assert not {"keras", "tf_keras", "cyclegan_tf"} &
+        {name.split(".")[0] for name in sys.modules}
     """)
     command = [
         sys.executable,
@@ -191,7 +193,8 @@ def test_saved_model_cli_shows_and_runs_it(version, tmp_path):
     assert "outputs['translated'] tensor_info" in shown.stdout
     np.save(tmp_path / "in.npy", image_io.to_signed(image(12, 20))[np.newaxis])
     subprocess.run(
-        [*tool, "run", "--dir", str(version), "--tag_set", "serve", "--signature_def", "serving_default",
+        [*tool, "run", "--dir", str(version), "--tag_set", "serve", "--signature_def",
+        "serving_default",
          "--inputs", f"images={tmp_path / 'in.npy'}", "--outdir", str(tmp_path)],
         capture_output=True, check=True,
     )  # fmt: skip

@@ -1,4 +1,5 @@
-"""The page's folder: whole or not at all, LiteRT.js verified; the page's arithmetic. In a browser: test_page.py."""
+"""The page's folder: whole or not at all, LiteRT.js verified; the page's arithmetic. In a browser:
+test_page.py."""
 
 import base64
 import hashlib
@@ -295,7 +296,8 @@ def test_images_become_numbers_as_in_training(tmp_path):
     sizes = [(SIDE, SIDE), (1, 1), (4000, 3000), (3, 1000), (65, 64), (50, 60)]
     (tmp_path / "run.js").write_text(
         "import { fitted, reflected } from './images.js';\n"
-        f"const rows = {lengths}.map((n) => Array.from({{ length: {SIDE} }}, (_, i) => reflected(i, n)));\n"
+        f"const rows = {lengths}.map((n) => Array.from({{ length: {SIDE} }}, (_, i) => "
+        f"reflected(i, n)));\n"
         f"const sizes = {[list(size) for size in sizes]}.map(([w, h]) => fitted(w, h, {SIDE}));\n"
         "console.log(JSON.stringify({ rows, sizes }));\n"
     )

@@ -6,7 +6,8 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 
 def network(channels=(3, 3), filters=3, *, batch_norm=False, size=None, last="same"):
-    """Halves twice, enlarges twice, a skip and dropout in between; the last layer is a convolution with tanh."""
+    """Halves twice, enlarges twice, a skip and dropout in between; the last layer is a convolution
+    with tanh."""
     norm = (
         keras.layers.BatchNormalization
         if batch_norm

@@ -80,7 +80,8 @@ def cut_off(path: Path, whole: Path, keep: float) -> Path:
 
 
 def gallery(folder: Path) -> dict[str, Path]:
-    """One readable file of every kind that needs no optional library, each readable as gray and as RGB."""
+    """One readable file of every kind that needs no optional library, each readable as gray and as
+    RGB."""
     image = noise(6, 9)
     alpha = np.dstack([image, noise(6, 9, 1, seed=1)])
     deep = noise(6, 9, 3, np.uint16)

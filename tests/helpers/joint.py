@@ -1,4 +1,5 @@
-"""Trainings on several devices and in several processes: `python joint.py LOGICAL_CPUS TRAIN_OPTION ...`."""
+"""Trainings on several devices and in several processes: `python joint.py LOGICAL_CPUS TRAIN_OPTION
+...`."""
 
 import faulthandler
 import os
@@ -10,17 +11,20 @@ from pathlib import Path
 
 from tests.helpers import tiny
 
-# Adam divides by a root that epsilon alone keeps from 0: with the paper's 1e-8 one device differs from itself by 1e-3
-# in 20 steps once a weight is moved by 2e-7, since a bias before a normalization has no gradient but rounding.
+# Adam divides by a root that epsilon alone keeps from 0: with the paper's 1e-8 one device differs
+# from itself by 1e-3 in 20 steps once a weight is moved by 2e-7, since a bias before a
+# normalization has no gradient but rounding.
 EXACT = (
-    "--generator.filters=4 --discriminator.filters=4 --optimizer.learning_rate=2e-5 --optimizer.epsilon=1e-3 "
-    "--data.batch_size=4 --training.constant_epochs=5 --training.decay_epochs=5 --logging.log_every_steps=1 "
-    "--logging.score_every_epochs=0 --logging.test_every_epochs=99"
+    "--generator.filters=4 --discriminator.filters=4 --optimizer.learning_rate=2e-5 "
+    "--optimizer.epsilon=1e-3 --data.batch_size=4 --training.constant_epochs=5 "
+    "--training.decay_epochs=5 --logging.log_every_steps=1 --logging.score_every_epochs=0 "
+    "--logging.test_every_epochs=99"
 ).split()
 
 
 def start(devices, words, log, cluster=None, number=0, **environment):
-    """A training in a process of its own, its output in a file; `cluster` lists the addresses of all."""
+    """A training in a process of its own, its output in a file; `cluster` lists the addresses of
+    all."""
     known = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", **environment}
     # as many processes as replicas share two cores
     known |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -28,7 +32,8 @@ def start(devices, words, log, cluster=None, number=0, **environment):
     if cluster:
         quoted = ", ".join(f'"{address}"' for address in cluster)
         known["TF_CONFIG"] = (
-            f'{{"cluster": {{"worker": [{quoted}]}}, "task": {{"type": "worker", "index": {number}}}}}'
+            f'{{"cluster": {{"worker": [{quoted}]}}, "task": {{"type": "worker", "index": '
+            f"{number}}}}}"
         )
     root = Path(__file__).parent
     known["PYTHONPATH"] = os.pathsep.join([str(root.parent), str(root)])
@@ -94,11 +99,13 @@ def main():
 
 
 def _round_off_kinks():
-    """SiLU for (leaky) ReLU and sqrt(d^2 + 0.01) for |d|, so that gradients too are continuous in the weights.
+    """SiLU for (leaky) ReLU and sqrt(d^2 + 0.01) for |d|, so that gradients too are continuous in
+    the weights.
 
-    At a kink a gradient jumps: one value that rounding takes across it moves the norm of this small network's gradient
-    by up to 0.5 %, on some processors at one step, on others at another. Without kinks, kernels disturbed by a factor
-    1 + 1e-6 N(0, 1) move every number that is compared by 3e-5 at most, so that rounding's 1e-7 stays below 1e-5.
+    At a kink a gradient jumps: one value that rounding takes across it moves the norm of this small
+    network's gradient by up to 0.5 %, on some processors at one step, on others at another. Without
+    kinks, kernels disturbed by a factor 1 + 1e-6 N(0, 1) move every number that is compared by 3e-5
+    at most, so that rounding's 1e-7 stays below 1e-5.
     """
     import keras
     import tensorflow as tf

@@ -1,4 +1,5 @@
-"""Files in the layouts of Keras 2, written here with h5py alone, and their networks computed in NumPy."""
+"""Files in the layouts of Keras 2, written here with h5py alone, and their networks computed in
+NumPy."""
 
 import json
 import zipfile
@@ -9,7 +10,8 @@ import numpy as np
 SIDE = 7
 
 
-# What layers compute, in float64 -----------------------------------------------------------------------------
+# What layers compute, in float64
+# -----------------------------------------------------------------------------
 
 
 def mirror(x, height, width=None):
@@ -33,7 +35,8 @@ def conv(x, kernel, bias=0.0, stride=1, padding="valid"):
 
 
 def up(x, kernel, bias=0.0):
-    """Transposed convolution of stride 2 with "same": twice the size, what is over is cut, the odd one behind."""
+    """Transposed convolution of stride 2 with "same": twice the size, what is over is cut, the odd
+    one behind."""
     side, (n, height, width, _) = kernel.shape[0], x.shape
     full = np.zeros((n, 2 * height - 2 + side, 2 * width - 2 + side, kernel.shape[2]))
     for i in range(height):
@@ -94,7 +97,8 @@ def run_unet(arrays, x, depth, epsilon=1e-5):
     return x
 
 
-# Their weights, by the names Keras 2 gave ---------------------------------------------------------------------
+# Their weights, by the names Keras 2 gave
+# ---------------------------------------------------------------------
 
 
 class Weights:
@@ -171,11 +175,13 @@ def by_layer(arrays):
     return list(groups.items())
 
 
-# Their descriptions -------------------------------------------------------------------------------------------
+# Their descriptions
+# -------------------------------------------------------------------------------------------
 
 
 def entry(kind, name, after=(), **config):
-    """A layer as `model_config` lists it, called on the layers named in `after` (one call), or as nodes given."""
+    """A layer as `model_config` lists it, called on the layers named in `after` (one call), or as
+    nodes given."""
     after = [after] if isinstance(after, str) else list(after)
     nodes = [[[other, 0, 0, {}] for other in after]] if after else []
     config = {"name": name, "trainable": True, "dtype": "float32", **config}
@@ -295,7 +301,8 @@ def resnet_config(arrays, blocks=1, size=None):
     return functional("generator_G", *entries)
 
 
-# Files --------------------------------------------------------------------------------------------------------
+# Files
+# --------------------------------------------------------------------------------------------------------
 
 
 def write_groups(holder, groups):
@@ -327,7 +334,8 @@ def write_weights(path, groups):
 
 
 def write_numbered(file, groups, container="layers"):
-    """Weights in the layout of `.keras` and `.weights.h5`, whose groups are named by class and number."""
+    """Weights in the layout of `.keras` and `.weights.h5`, whose groups are named by class and
+    number."""
     for layer, arrays in groups:
         for index, (_, array) in enumerate(arrays):
             file.create_dataset(f"{container}/{layer}/vars/{index}", data=array)
@@ -347,7 +355,8 @@ def write_keras(path, groups, config, version="2.15.0"):
 
 
 def as_zipped(config):
-    """The same description with modules and registered names, as .keras files of Keras 2.13 to 2.15 have it."""
+    """The same description with modules and registered names, as .keras files of Keras 2.13 to 2.15
+    have it."""
 
     def spelled(one):
         kind = one["class_name"]

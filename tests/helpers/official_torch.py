@@ -1,4 +1,5 @@
-"""PyTorch networks whose weights are named as in the authors' code, written anew from that layout for the tests."""
+"""PyTorch networks whose weights are named as in the authors' code, written anew from that layout
+for the tests."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from torch import nn
 
 
 def norm_of(norm, affine=False, statistics=False):
-    """Makes norm layers: "batch", or "instance" as it is today, or as older PyTorch left it in files."""
+    """Makes norm layers: "batch", or "instance" as it is today, or as older PyTorch left it in
+    files."""
     if norm == "batch":
         return nn.BatchNorm2d
     return lambda width: nn.InstanceNorm2d(width, affine=affine, track_running_stats=statistics)
@@ -67,7 +69,8 @@ class Resnet(nn.Module):
 
 
 class Level(nn.Module):
-    """One level of a U-Net around those inside it; all but the outermost hand on their input beside their result."""
+    """One level of a U-Net around those inside it; all but the outermost hand on their input beside
+    their result."""
 
     def __init__(self, outside, width, inner, make_norm, biases, inputs=None, dropout=False):
         super().__init__()
@@ -159,7 +162,8 @@ class Pixel(nn.Module):
 
 
 def randomised(network, seed=0):
-    """The network with weights of which each matters: none is 0 or 1, and variances are far from 1."""
+    """The network with weights of which each matters: none is 0 or 1, and variances are far from
+    1."""
     random = torch.Generator().manual_seed(seed)
 
     def normal(like, mean, deviation):
@@ -172,7 +176,8 @@ def randomised(network, seed=0):
         elif name.endswith("running_var"):
             arrays[name] = 0.3 + 1.5 * torch.rand(value.shape, generator=random)
         elif value.ndim == 4:
-            # about as many products are added for each output, whatever the kernel, so that tanh is seldom flat
+            # about as many products are added for each output, whatever the kernel, so that tanh is
+            # seldom flat
             arrays[name] = normal(value, 0.0, {1: 0.5, 7: 0.08}.get(value.shape[-1], 0.15))
         else:
             arrays[name] = normal(value, 1.0 if name.endswith("weight") else 0.0, 0.3)

@@ -11,9 +11,10 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 
 WORDS = (
-    "--data.load_size_px=18 --data.crop_size_px=16 --generator.architecture=resnet_6blocks --generator.blocks=1 "
-    "--generator.filters=2 --discriminator.filters=2 --discriminator.n_layers=1 --training.pool_size_images=3 "
-    "--training.precision=float32 --logging.log_every_steps=2 --logging.sample_images=1 --logging.test_images=1 "
+    "--data.load_size_px=18 --data.crop_size_px=16 --generator.architecture=resnet_6blocks "
+    "--generator.blocks=1 --generator.filters=2 --discriminator.filters=2 "
+    "--discriminator.n_layers=1 --training.pool_size_images=3 --training.precision=float32 "
+    "--logging.log_every_steps=2 --logging.sample_images=1 --logging.test_images=1 "
     "--training.constant_epochs=1 --training.decay_epochs=1"
 ).split()
 
@@ -35,7 +36,8 @@ def words(source, run, *more):
 
 
 def outcome(run):
-    """All that a finished run decided: every array of its last checkpoint, and the rows without their speed."""
+    """All that a finished run decided: every array of its last checkpoint, and the rows without
+    their speed."""
     arrays, state = checkpoints.read(checkpoints.listed(RunDirectory(run).checkpoints)[0])
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for row in rows:

@@ -1,4 +1,5 @@
-"""A SavedModel with the two signatures of an export, a client without a network, and a real server process."""
+"""A SavedModel with the two signatures of an export, a client without a network, and a real server
+process."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ SECONDS_PER_LEVEL = 0.02
 
 
 class Tiny(tf.Module):
-    """Inverts images, or makes them all of one level; a slow one first waits 0.02 s for each level of red of
+    """Inverts images, or makes them all of one level; a slow one first waits 0.02 s for each level
+    of red of
     the first pixel."""
 
     def __init__(self, level=None, slow=False):
@@ -143,8 +145,10 @@ async def ask_soon(app, method, path, data=b"", headers=(), chunks=None, disconn
 
     raw = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in given.items()]
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-        "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"", "headers": raw,
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
+        "scheme": "http",
+        "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
+        "headers": raw,
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
     await app(scope, receive, send)

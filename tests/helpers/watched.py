@@ -1,4 +1,5 @@
-"""Trainings in which something goes wrong on purpose: generators of one 1 x 1 convolution that stay as they are set."""
+"""Trainings in which something goes wrong on purpose: generators of one 1 x 1 convolution that stay
+as they are set."""
 
 import keras
 import numpy as np
@@ -8,10 +9,11 @@ from cyclegan_tf import assembly
 from cyclegan_tf.train import command as train
 
 WORDS = (
-    "--data.load_size_px=16 --data.crop_size_px=16 --data.batch_size=4 --generator.architecture=resnet_6blocks "
-    "--discriminator.filters=4 --discriminator.n_layers=1 --training.pool_size_images=0 --training.precision=float32 "
-    "--training.constant_epochs=1000 --logging.sample_images=1 --logging.test_images=1 "
-    "--logging.test_every_epochs=1000 --logging.sample_every_steps=100000 --optimizer.learning_rate=1e-9"
+    "--data.load_size_px=16 --data.crop_size_px=16 --data.batch_size=4 "
+    "--generator.architecture=resnet_6blocks --discriminator.filters=4 --discriminator.n_layers=1 "
+    "--training.pool_size_images=0 --training.precision=float32 --training.constant_epochs=1000 "
+    "--logging.sample_images=1 --logging.test_images=1 --logging.test_every_epochs=1000 "
+    "--logging.sample_every_steps=100000 --optimizer.learning_rate=1e-9"
 ).split()
 
 
@@ -47,7 +49,8 @@ def noise(rng, low=0, high=256):
 
 
 def folder(root, draw_x, draw_y, counts=(8, 8, 6, 6)):
-    """trainA, trainB, testA, testB; the test split has other names on both sides, so that it is not paired."""
+    """trainA, trainB, testA, testB; the test split has other names on both sides, so that it is not
+    paired."""
     rng = np.random.default_rng(3)
     names = ("trainA", "trainB", "testA", "testB")
     for name, draw, count in zip(names, (draw_x, draw_y) * 2, counts, strict=True):

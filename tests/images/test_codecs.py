@@ -1,4 +1,5 @@
-"""Reading: each odd kind of file gives the pixels worked out by hand; broken ones are refused by name."""
+"""Reading: each odd kind of file gives the pixels worked out by hand; broken ones are refused by
+name."""
 
 import struct
 

@@ -1,4 +1,5 @@
-"""Headers: what each kind of file says about itself, and which are refused before a pixel is decoded."""
+"""Headers: what each kind of file says about itself, and which are refused before a pixel is
+decoded."""
 
 import io
 import pickle

@@ -155,8 +155,10 @@ def test_what_has_no_scale_is_refused():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize(("suffix", "channels"), [(".png", 1), (".png", 2), (".png", 3), (".png", 4), (".PNG", 3),
-                                                  (".tif", 1), (".npy", 1), (".npy", 3), (".npy", 9)])  # fmt: skip
+@pytest.mark.parametrize(("suffix", "channels"), [(".png", 1), (".png", 2), (".png", 3), (".png",
+    4), (".PNG", 3),
+                                                  (".tif", 1), (".npy", 1), (".npy", 3), (".npy",
+                                                  9)])  # fmt: skip
 def test_saved_without_loss(tmp_path, suffix, channels, dtype):
     image = image_files.noise(7, 5, channels, dtype)
     path = tmp_path / "new" / "folder" / f"image{suffix}"

@@ -1,4 +1,5 @@
-"""Images by rows: the pixels that reading the whole gives, and only as much of a file as is asked for."""
+"""Images by rows: the pixels that reading the whole gives, and only as much of a file as is asked
+for."""
 
 import importlib.util
 import subprocess

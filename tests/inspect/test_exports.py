@@ -16,7 +16,8 @@ from cyclegan_tf.networks.builders import build_generator
 from tests.helpers import tiny_tflite
 
 CARD = {
-    "name": "zebra_xy", "direction": "xy", "checkpoint": "runs/a", "scores": {"swd_xy": 3.0}, "git_commit": None,
+    "name": "zebra_xy", "direction": "xy", "checkpoint": "runs/a", "scores": {"swd_xy": 3.0},
+    "git_commit": None,
     "config": {"data": {}},
 }  # fmt: skip
 
@@ -43,7 +44,8 @@ class TestSavedModel:
             "signature": "serving_default", "way": "in", "name": "images", "dtype": "float32",
             "shape": [None, None, None, 3],
         } in told["tensors"]  # fmt: skip
-        assert {(tensor["signature"], tensor["way"], tensor["dtype"]) for tensor in told["tensors"]} == {
+        assert {(tensor["signature"], tensor["way"],
+        tensor["dtype"]) for tensor in told["tensors"]} == {
             ("serving_default", "in", "float32"), ("serving_default", "out", "float32"),
             ("image_bytes", "in", "string"), ("image_bytes", "out", "string"),
         }  # fmt: skip

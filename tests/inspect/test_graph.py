@@ -34,7 +34,8 @@ class TestMacs:
         assert macs.published == pytest.approx(
             56.8e9, rel=1e-3
         )  # Li et al. 2020, "GAN Compression", table 1
-        # what is really multiplied: a transposed 3x3 convolution touches each input pixel nine times
+        # what is really multiplied: a transposed 3x3 convolution touches each input pixel nine
+        # times
         ends, downs, ups = (
             2 * 256**2 * 49 * 3 * 64,
             2 * 128**2 * 9 * 64 * 128,
@@ -78,10 +79,11 @@ def counted_by_layers(network, size_px):
 
 
 def seen_by_gradients(network, size_px):
-    """Side of the box of input pixels that move any single output pixel, the largest over rows of output pixels.
+    """Side of the box of input pixels that move any single output pixel, the largest over rows of
+    output pixels.
 
-    Independent of what is tested: all kernels are made positive, everything that is not linear or looks at the whole
-    image is taken out, and TensorFlow differentiates.
+    Independent of what is tested: all kernels are made positive, everything that is not linear or
+    looks at the whole image is taken out, and TensorFlow differentiates.
     """
 
     def plain(layer):

@@ -20,8 +20,8 @@ from cyclegan_tf.networks.builders import build_discriminator, build_generator
             lambda: build_generator(
                 "fast_style", filters=3, upsampling="resize", dropout=True, colour_skip=True
             ),
-            "residual generator, 4 blocks, 3 filters, 9x9 ends, instance norm, enlarging by resize and convolution, "
-            "dropout, color skip",
+            "residual generator, 4 blocks, 3 filters, 9x9 ends, instance norm, enlarging by "
+            "resize and convolution, dropout, color skip",
         ),
         (
             lambda: build_generator("unet_128", filters=1, norm_affine=True),

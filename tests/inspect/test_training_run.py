@@ -55,7 +55,8 @@ def run(tmp_path):
 
 def test_how_far_it_came(run):
     assert run_directory(run.path, 16)["training"] == {
-        "step": 6, "minutes": 1.5, "checkpoint": "checkpoints/step_000000006.npz", "of_steps": 10, "epochs_done": 1.2,
+        "step": 6, "minutes": 1.5, "checkpoint": "checkpoints/step_000000006.npz", "of_steps": 10,
+        "epochs_done": 1.2,
         "steps_per_epoch": 5, "share_of_budget": 0.6,
     }  # fmt: skip
 

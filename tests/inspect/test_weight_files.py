@@ -103,10 +103,12 @@ def test_hdf5_of_keras_2(tmp_path):
             "name": "old",
             "layers": [
                 {"class_name": "InputLayer", "name": "in", "inbound_nodes": [],
-                 "config": {"batch_input_shape": [None, None, None, 3], "dtype": "float32", "name": "in"}},
+                 "config": {"batch_input_shape": [None, None, None, 3], "dtype": "float32",
+                 "name": "in"}},
                 {"class_name": "Conv2D", "name": "conv", "inbound_nodes": [[["in", 0, 0, {}]]],
                  "config": {"name": "conv", "dtype": "float32", "filters": 2, "kernel_size": [3, 3],
-                            "strides": [1, 1], "padding": "same", "use_bias": False, "activation": "linear"}},
+                            "strides": [1, 1], "padding": "same", "use_bias": False,
+                            "activation": "linear"}},
             ],
             "input_layers": [["in", 0, 0]],
             "output_layers": [["conv", 0, 0]],
@@ -134,7 +136,8 @@ class TestTorch:
         """Entries of the authors' pixel discriminator, instance norm, 4 filters."""
         torch = pytest.importorskip("torch")
         shapes = {
-            "net.0.weight": (4, 3, 1, 1), "net.0.bias": (4,), "net.2.weight": (8, 4, 1, 1), "net.2.bias": (8,),
+            "net.0.weight": (4, 3, 1, 1), "net.0.bias": (4,), "net.2.weight": (8, 4, 1, 1),
+            "net.2.bias": (8,),
             "net.5.weight": (1, 8, 1, 1), "net.5.bias": (1,),
         }  # fmt: skip
         return torch, {name: torch.zeros(shape) for name, shape in shapes.items()}

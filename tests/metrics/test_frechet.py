@@ -1,4 +1,5 @@
-"""Frechet distance against SciPy's matrix root, kernel distance against plain loops, intervals against SciPy's."""
+"""Frechet distance against SciPy's matrix root, kernel distance against plain loops, intervals
+against SciPy's."""
 
 import numpy as np
 import pytest

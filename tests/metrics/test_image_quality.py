@@ -41,7 +41,8 @@ def test_ssim_is_that_of_scikit_image(channels, seed):
     image, truth = pair(seed, channels)
     wanted = structural_similarity(
         image.astype(np.float64), truth.astype(np.float64),
-        gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=2.0, channel_axis=-1,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=2.0,
+        channel_axis=-1,
     )  # fmt: skip
     assert metrics.ssim(image, truth) == pytest.approx(wanted, abs=1e-9)
     assert 0 < metrics.ssim(image, truth) < 1
@@ -121,7 +122,8 @@ def test_variety_is_the_mean_over_all_pairs_of_area_means():
 
 @pytest.mark.parametrize("shape", [(24, 40), (7, 100), (16, 16)])
 def test_variety_reduces_any_size_by_area(shape):
-    # a ramp keeps its mean, and its 16 parts the means of a ramp: the other image is flat and lies below
+    # a ramp keeps its mean, and its 16 parts the means of a ramp: the other image is flat and lies
+    # below
     ramp = np.broadcast_to(np.linspace(0, 1, shape[1])[None, :, None], (*shape, 1))
     assert metrics.variety([ramp, np.full((3, 5, 1), -1.0)]) == pytest.approx(1.5)
     stripes = np.zeros((32, 48, 1))

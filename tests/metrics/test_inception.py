@@ -1,4 +1,5 @@
-"""The real network with random weights from a file, its protocol, and what is said without a network."""
+"""The real network with random weights from a file, its protocol, and what is said without a
+network."""
 
 import hashlib
 import shutil

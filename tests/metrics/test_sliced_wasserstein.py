@@ -1,4 +1,5 @@
-"""Sliced Wasserstein distance: against SciPy in one dimension, against SciPy's pyramid, and what the protocol says."""
+"""Sliced Wasserstein distance: against SciPy in one dimension, against SciPy's pyramid, and what
+the protocol says."""
 
 import math
 import time
@@ -104,7 +105,8 @@ def test_a_shift_of_all_colors_shows_only_under_the_deviations_of_the_real_ones(
     real = images(5, 30, 7, 7)
     fake = real + np.float32(0.1)
     assert mean_swd(sliced_wasserstein(real, fake)) == pytest.approx(0, abs=0.01)
-    # all vectors move by the same one, d: along a random direction by |d| |t|, t a coordinate of a point on the sphere
+    # all vectors move by the same one, d: along a random direction by |d| |t|, t a coordinate of a
+    # point on the sphere
     length = 0.1 * math.sqrt(49) * np.linalg.norm(1 / real.std((0, 1, 2), dtype=np.float64))
     size = 147
     mean_coordinate = math.exp(math.lgamma(size / 2) - math.lgamma((size + 1) / 2)) / math.sqrt(

@@ -52,8 +52,8 @@ def test_each_grid_is_seen(kind):
 
 
 def test_the_number_is_the_share_of_the_line_in_white_noise():
-    # a cosine of amplitude a and period 2 has energy (a sum w)^2 at its bin, noise of variance v has v sum w^2 at each;
-    # of the nine lines one holds the grid
+    # a cosine of amplitude a and period 2 has energy (a sum w)^2 at its bin, noise of variance v
+    # has v sum w^2 at each; of the nine lines one holds the grid
     rng = np.random.default_rng(3)
     amplitude, deviation, side = 0.2, 0.3, 64
     given = rng.normal(0, deviation, (200, side, side, 1)) + amplitude * pattern("checks of 2")

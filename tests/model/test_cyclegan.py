@@ -21,7 +21,8 @@ TERMS = tuple(PAPER_LOSS_WEIGHTS)
 def networks(channels_x=3, channels_y=3, filters=2, **options):
     def generator(number, inputs, outputs):
         return build_generator(
-            "resnet_6blocks", input_channels=inputs, output_channels=outputs, filters=filters, blocks=1, seed=number,
+            "resnet_6blocks", input_channels=inputs, output_channels=outputs, filters=filters,
+            blocks=1, seed=number,
             name=f"generator_{number}", **options,
         )  # fmt: skip
 
@@ -69,7 +70,8 @@ def batch(count=1, seed=0, channels=(3, 3)):
 
 
 def step(gan, data):
-    """Eagerly, because making a graph takes far longer than a tiny step; `test_xla...` and `fit` take the graph."""
+    """Eagerly, because making a graph takes far longer than a tiny step; `test_xla...` and `fit`
+    take the graph."""
     return {k: float(v) for k, v in gan.train_step(data).items()}
 
 
@@ -159,7 +161,8 @@ class ExactSGD(keras.optimizers.SGD):
 
 @pytest.mark.parametrize("recompute", [False, True], ids=["", "recompute"])
 def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(monkeypatch, recompute):
-    """At a width where convolutions take the route of matrix products; without float32 there is no rounding to hide in.
+    """At a width where convolutions take the route of matrix products; without float32 there is no
+    rounding to hide in.
 
     The criteria, which are float32 by design, are replaced by their definitions.
     """
@@ -263,10 +266,12 @@ def test_recompute_reaches_the_generators_in_training_only(monkeypatch, recomput
 
 
 def test_no_gradient_of_a_judges_weights_is_computed_for_the_generators():
-    """Each network's filter gradients: the generators' from three calls, the judges' from their own turn alone."""
+    """Each network's filter gradients: the generators' from three calls, the judges' from their own
+    turn alone."""
     gan = model(weights=only(adversarial_y=1.0))
     graph = tf.function(gan.train_step, autograph=False).get_concrete_function(batch()).graph
-    # TensorFlow writes both gradients of a convolution into the graph, and prunes those that nobody reads.
+    # TensorFlow writes both gradients of a convolution into the graph, and prunes those that nobody
+    # reads.
     found = [
         op
         for op in graph.get_operations()
@@ -415,7 +420,8 @@ def test_terms_are_logged_unweighted():
 
 
 def test_wrong_06_judges_are_shown_old_translations_too():
-    """With the generators' rate large, a pool makes the judges' loss differ from the one without."""
+    """With the generators' rate large, a pool makes the judges' loss differ from the one
+    without."""
     with_pool, without = model(pool_size_images=2, generator_rate=0.5), model(generator_rate=0.5)
     logs = [(step(with_pool, batch(seed=i)), step(without, batch(seed=i))) for i in range(6)]
     first, later = logs[0], logs[2:]
@@ -437,7 +443,8 @@ def test_every_kind_trains(kind, count):
     assert set(logs) == set(gan.metric_names())
     assert ("gradient_penalty_x" in logs) == (kind == "wgangp")
     assert all(
-        m for m, v in zip(moved(before, gan.discriminator_y), gan.discriminator_y.trainable_variables, strict=True)
+        m for m, v in zip(moved(before, gan.discriminator_y),
+        gan.discriminator_y.trainable_variables, strict=True)
         if v.path.endswith("kernel")
     )  # fmt: skip
 
@@ -594,7 +601,8 @@ def statistics(network):
 def test_batch_normalization_sees_each_batch_by_itself_and_keeps_its_statistics(
     recompute, in_graph
 ):
-    """A step equals the plain one, whose calls are separate; moving statistics are those of the same calls in a row."""
+    """A step equals the plain one, whose calls are separate; moving statistics are those of the
+    same calls in a row."""
     gan, data = of_batch_norm(recompute=recompute), batch(2)
     parts = [gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y]
     reference = CycleGAN(*map(copied, parts), pool_size_images=0)

@@ -1,4 +1,5 @@
-"""Weights read once, images together, activations forgotten: each against the plain call it stands for."""
+"""Weights read once, images together, activations forgotten: each against the plain call it stands
+for."""
 
 import keras
 import numpy as np
@@ -476,7 +477,8 @@ def test_a_segments_weights_have_their_gradients_before_the_one_below_is_compute
         return to_x
 
     tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec((1, 12, 16, 3)))
-    # Otherwise gradients of weights may wait until the end, and every segment's activations with them.
+    # Otherwise gradients of weights may wait until the end, and every segment's activations with
+    # them.
     assert all(order.values()) == (route is rematerialized_call)
     assert len(order) == len(network.trainable_variables)
 

@@ -117,7 +117,8 @@ def test_decides_per_image_not_per_batch():
 
 
 def test_wrong_06_half_of_what_the_judge_sees_is_old():
-    """After the fill, about half is new, the old ones come from all over the pool, and none is shown as old twice."""
+    """After the fill, about half is new, the old ones come from all over the pool, and none is
+    shown as old twice."""
     pool = ImagePool(10, seed=3)
     run = tf.function(lambda x: pool(x), input_signature=[tf.TensorSpec((None, *SHAPE))])
     shown = np.array(fed(run, [1010]))

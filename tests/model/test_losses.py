@@ -129,7 +129,8 @@ def test_penalty_of_a_linear_critic_is_known():
     critic = lambda x, training: tf.reduce_sum(weights * x, axis=-1, keepdims=True)  # noqa: E731
     penalty = losses.gradient_penalty(critic, images, -images, mixed(0.1, 0.4, 0.7, 1.0))
     assert float(penalty) == pytest.approx(16.0, rel=1e-5)
-    # over a map of 2x2 patches the verdict is the mean, so each pixel's part of the gradient is a quarter
+    # over a map of 2x2 patches the verdict is the mean, so each pixel's part of the gradient is a
+    # quarter
     wide = tf.random.normal((4, 2, 2, 2))
     penalty = losses.gradient_penalty(critic, wide, -wide, mixed(0.1, 0.4, 0.7, 1.0))
     assert float(penalty) == pytest.approx((math.sqrt(4 * (5 / 4) ** 2) - 1) ** 2, rel=1e-5)

@@ -32,7 +32,8 @@ def gradients(step, dtype="float32"):
 
 
 def run(optimizer, variables, steps, dtype="float32", first=0, apply=None):
-    """`steps` steps with the rates of RATES in turn; returns how far the variables went, and the optimizer's own."""
+    """`steps` steps with the rates of RATES in turn; returns how far the variables went, and the
+    optimizer's own."""
     start = [v.numpy() for v in variables]
     for step in range(first, first + steps):
         optimizer.learning_rate = RATES[step % len(RATES)]
@@ -43,7 +44,8 @@ def run(optimizer, variables, steps, dtype="float32", first=0, apply=None):
 
 
 def assert_alike(found, expected, **tolerance):
-    """1 - beta_2 = 0.001 is off by 1.3e-5 of itself in float32, in which the kernel takes it; so the moments may."""
+    """1 - beta_2 = 0.001 is off by 1.3e-5 of itself in float32, in which the kernel takes it; so
+    the moments may."""
     assert len(found) == len(expected)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, **{"rtol": 2e-5, "atol": 1e-6, **tolerance})
@@ -70,7 +72,8 @@ def test_equals_keras_adam_while_the_rate_changes(dtype, epsilon):
 
 
 def algorithm(rates, slopes, start, beta_1, beta_2, epsilon):
-    """Kingma and Ba 2015, algorithm 1 in the faster order of its section 2, in float64: (values, m, v)."""
+    """Kingma and Ba 2015, algorithm 1 in the faster order of its section 2, in float64: (values, m,
+    v)."""
     theta, m, v = start.copy(), np.zeros_like(start), np.zeros_like(start)
     for t, (rate, slope) in enumerate(zip(rates, slopes, strict=True), start=1):
         m = beta_1 * m + (1 - beta_1) * slope
@@ -235,7 +238,8 @@ def test_config_keeps_the_type_and_every_argument():
     "kinds", [(keras.optimizers.Adam, FusedAdam), (FusedAdam, keras.optimizers.Adam)]
 )
 def test_moments_can_be_handed_between_both(kinds):
-    """A run begun with one goes on with the other: the same variables, names and order, as `state.variables` asks."""
+    """A run begun with one goes on with the other: the same variables, names and order, as
+    `state.variables` asks."""
     before, after = (kind(1e-3, **RECIPE) for kind in kinds)
     variables = started()
     for optimizer in (before, after):
@@ -280,8 +284,8 @@ from cyclegan_tf.optimizers import FusedAdam
 
 def train(optimizer):
     keras.utils.set_random_seed(7)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
-    model.compile(optimizer(0.01, 0.5), loss="mse")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"),
+    keras.layers.Dense(1)]) model.compile(optimizer(0.01, 0.5), loss="mse")
     x = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
     data = tf.data.Dataset.from_tensor_slices((x, x[:, :1] ** 2)).batch(4)
     model.fit(data, epochs=2, verbose=0, shuffle=False)

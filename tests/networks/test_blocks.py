@@ -1,4 +1,5 @@
-"""What the generators' bodies are put together from: long skips by hand; the rest is tested where it is used."""
+"""What the generators' bodies are put together from: long skips by hand; the rest is tested where
+it is used."""
 
 import keras
 import numpy as np

@@ -1,4 +1,5 @@
-"""Networks against counts, published numbers, and direct implementations of PyTorch's convolutions."""
+"""Networks against counts, published numbers, and direct implementations of PyTorch's
+convolutions."""
 
 import itertools
 import math
@@ -26,7 +27,8 @@ def convolved(x, kernel, bias, stride, zeros):
 
 
 def transposed(x, kernel, bias, padding, output_padding):
-    """PyTorch's ConvTranspose2d of stride 2: every input pixel stamps the kernel; `padding` crops from the start."""
+    """PyTorch's ConvTranspose2d of stride 2: every input pixel stamps the kernel; `padding` crops
+    from the start."""
     side = kernel.shape[0]
     height, width = ((n - 1) * 2 - 2 * padding + side + output_padding for n in x.shape[:2])
     canvas = np.zeros((2 * x.shape[0] + 9, 2 * x.shape[1] + 9, kernel.shape[2]))
@@ -92,7 +94,8 @@ def test_fast_style_has_the_lecture_numbers():
 
 
 def unet_parameters(filters):
-    """unet_256 by hand: every 4x4 layer has inputs * outputs * 16 weights and a bias; norms have none."""
+    """unet_256 by hand: every 4x4 layer has inputs * outputs * 16 weights and a bias; norms have
+    none."""
     f = filters
     down = [(3, f), (f, 2 * f), (2 * f, 4 * f), (4 * f, 8 * f), *[(8 * f, 8 * f)] * 4]
     # each ascending layer but the innermost also takes the skip
@@ -109,7 +112,8 @@ def unet_parameters(filters):
 
 def test_parameters_of_the_unet():
     assert build_generator("unet_256", filters=8, seed=0).count_params() == unet_parameters(8)
-    # 3136 + 131200 + 524544 + 2097664 + 4 * 4194816 down, 4194816 + 3 * 8389120 + 4194560 + 1048704 + 262208 + 6147 up
+    # 3136 + 131200 + 524544 + 2097664 + 4 * 4194816 down, 4194816 + 3 * 8389120 + 4194560 + 1048704
+    # + 262208 + 6147 up
     assert unet_parameters(64) == 54_409_603
 
 
@@ -276,7 +280,8 @@ def mirrored(x):
 
 
 def test_relu_inside_a_block_stands_after_the_padding_and_dropout_before():
-    """The rim must mirror the image that was dropped from: drawn after the padding, it would drop others."""
+    """The rim must mirror the image that was dropped from: drawn after the padding, it would drop
+    others."""
     plain = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
     norm, padded, activated = seen(
         plain, "block1_conv1_norm", "block1_conv2_pad", "block1_conv1_relu"
@@ -296,7 +301,8 @@ def test_relu_inside_a_block_stands_after_the_padding_and_dropout_before():
 
 
 def papers_generator(filters, blocks, dropout=False):
-    """Appendix 7.2 in its own order, convolution - normalization - ReLU - padding, of Keras's layers alone."""
+    """Appendix 7.2 in its own order, convolution - normalization - ReLU - padding, of Keras's
+    layers alone."""
     layers = keras.layers
 
     def pad(x, side):
@@ -421,7 +427,8 @@ def convolution_biases(model):
 
 
 def test_batch_normalization_stands_where_instance_normalization_does_with_biases_as_in_the_authors_code():
-    """Without a bias: every convolution of the generators but the last; in judges all but those the authors except."""
+    """Without a bias: every convolution of the generators but the last; in judges all but those the
+    authors except."""
     cases = [
         (lambda **o: build_generator("resnet_6blocks", filters=2, blocks=2, **o), {"last"}),
         (
@@ -450,7 +457,8 @@ def test_batch_normalization_stands_where_instance_normalization_does_with_biase
 
 
 def test_batch_normalization_by_hand():
-    """In inference by the moving statistics; in training by the batch's, a tenth of which moves them."""
+    """In inference by the moving statistics; in training by the batch's, a tenth of which moves
+    them."""
     model = build_discriminator("pixel", filters=2, norm="batch", seed=0)
     inner = keras.Model(
         model.input, [model.get_layer("conv2").output, model.get_layer("conv2_norm").output]

@@ -49,7 +49,8 @@ def test_the_transferred_colors_have_the_targets_mean_and_covariance():
 
 
 def test_the_transfer_is_the_one_that_moves_colors_least():
-    """Of all maps with the right moments, the optimal one alone is symmetric and positive (Brenier's theorem)."""
+    """Of all maps with the right moments, the optimal one alone is symmetric and positive
+    (Brenier's theorem)."""
     matrix, _ = transfer(moments(images(3)), moments(images(4)))
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-9)
     assert np.linalg.eigvalsh(matrix).min() > 0

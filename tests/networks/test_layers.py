@@ -99,7 +99,8 @@ def test_statistics_are_exact_under_every_policy(policy, output, tolerance, trai
         scale=True, center=True, gamma_initializer=keras.initializers.Constant(1.001)
     )
     layer = InstanceNormalization.from_config({**layer.get_config(), "dtype": policy})
-    # in bfloat16 these levels are exact, but sums of them are not: half-precision statistics would be useless
+    # in bfloat16 these levels are exact, but sums of them are not: half-precision statistics would
+    # be useless
     x = np.random.default_rng(0).choice([128.0, 129.0, 130.0], size=(2, 32, 32, 3))
     y = layer(tf.constant(x, output), training=training)
     assert y.dtype == output
@@ -109,7 +110,8 @@ def test_statistics_are_exact_under_every_policy(policy, output, tolerance, trai
 
 
 def derivatives(layer, x, upstream, direction, training):
-    """(first, second): d<upstream, sin y>/dx, and the derivative of its product with `direction`."""
+    """(first, second): d<upstream, sin y>/dx, and the derivative of its product with
+    `direction`."""
     x, upstream, direction = (
         tf.constant(value, layer.compute_dtype) for value in (x, upstream, direction)
     )
@@ -279,7 +281,8 @@ def padding_gradients(upstream, training, known):
 
 
 def folded(upstream):
-    """What reflection by one pixel hands back, in NumPy: each rim pixel is added to where it came from."""
+    """What reflection by one pixel hands back, in NumPy: each rim pixel is added to where it came
+    from."""
     whole = np.asarray(upstream, np.float64)
     for axis in (1, 2):
         whole = np.moveaxis(whole, axis, 0).copy()

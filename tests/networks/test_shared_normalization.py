@@ -1,4 +1,5 @@
-"""Normalization by given statistics: the same as instance normalization where it should be, and what it keeps."""
+"""Normalization by given statistics: the same as instance normalization where it should be, and
+what it keeps."""
 
 import keras
 import numpy as np

@@ -25,7 +25,8 @@ WORDS = "Translated in "
 
 
 def lively(seed, side, channels):
-    """A generator with random weights whose images are colorful: the last convolution is scaled up."""
+    """A generator with random weights whose images are colorful: the last convolution is scaled
+    up."""
     shape = {"input_channels": channels, "output_channels": channels}
     network = networks.build_generator("fast_style", filters=8, blocks=2, seed=seed, **shape)
     kernel = [weight for weight in network.trainable_weights if weight.path.endswith("kernel")][-1]
@@ -124,7 +125,8 @@ def visit(scripts, tmp_path):
 
 
 def litert(path, image):
-    """uint8 (H, W, C) of at most SIDE px -> what LiteRT in Python makes of it, extended and cut as the page does."""
+    """uint8 (H, W, C) of at most SIDE px -> what LiteRT in Python makes of it, extended and cut as
+    the page does."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=1)

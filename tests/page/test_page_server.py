@@ -192,7 +192,8 @@ def test_sizes_within_limits(tmp_path):
       import { readFileSync } from "node:fs";
       import { within } from "./images.js";
       const cases = JSON.parse(readFileSync("cases.json", "utf8"));
-      console.log(JSON.stringify(cases.map(([w, h, pixels, side]) => within(w, h, { pixels, side }))));
+      console.log(JSON.stringify(cases.map(([w, h, pixels, side]) => within(w, h, { pixels, side
+      }))));
     """
     (tmp_path / "run.js").write_text(program)
     done = subprocess.run(

@@ -155,7 +155,8 @@ class TestChoose:
         )
 
     def test_last_and_steps(self, folder):
-        assert [checkpoints.choose(folder, wanted).step for wanted in ("last", "10", "20", "15", "0010")] == [
+        assert [checkpoints.choose(folder, wanted).step for wanted in ("last", "10", "20", "15",
+        "0010")] == [
             20, 10, 20, 15, 10
         ]  # fmt: skip
         assert (

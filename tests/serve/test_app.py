@@ -1,4 +1,5 @@
-"""The HTTP side without a network: addresses, forms, refusals, headers, and a few hundred broken bodies."""
+"""The HTTP side without a network: addresses, forms, refusals, headers, and a few hundred broken
+bodies."""
 
 import asyncio
 import json
@@ -75,9 +76,12 @@ def test_models_and_their_status(app):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("none", 404), ("tiny_xy/versions/4", 404), ("tiny_xy/versions/x", 400), ("tiny_xy/versions/-1", 400),
-     ("tiny_xy/versions/" + "9" * 40, 400), ("none/metadata", 404), ("tiny_xy/versions/4/metadata", 404),
-     ("tiny_xy/labels/stable", 404), ("tiny_xy/metadata/more", 404), ("%00", 404), ("a\ud7ffb", 404)],
+    [("none", 404), ("tiny_xy/versions/4", 404), ("tiny_xy/versions/x", 400),
+    ("tiny_xy/versions/-1", 400),
+     ("tiny_xy/versions/" + "9" * 40, 400), ("none/metadata", 404), ("tiny_xy/versions/4/metadata",
+     404),
+     ("tiny_xy/labels/stable", 404), ("tiny_xy/metadata/more", 404), ("%00", 404), ("a\ud7ffb",
+     404)],
 )  # fmt: skip
 def test_unknown_addresses_of_models(app, path, status):
     answer = ask(app, "GET", f"/v1/models/{path}")
@@ -141,7 +145,8 @@ def test_one_pixel_is_refused_and_a_row_of_two_is_not(app):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("none:predict", 404), ("tiny_xy/versions/4:predict", 404), ("tiny_xy/versions/x:predict", 400),
+    [("none:predict", 404), ("tiny_xy/versions/4:predict", 404), ("tiny_xy/versions/x:predict",
+    400),
      ("tiny_xy:classify", 405), ("tiny_xy", 405)],
 )  # fmt: skip
 def test_predicting_with_unknown_addresses(app, path, status):
@@ -167,8 +172,10 @@ def test_images_that_are_none(app, data):
 @pytest.mark.parametrize(
     ("document", "status"),
     [
-        ({"instances": [[[[0, 0]]]]}, 400), ({"instances": [[[0, 0, 0]]]}, 400), ({"instances": [["a"]]}, 400),
-        ({"instances": [[[[0, 0, 0]], [[0, 0]]]]}, 400), ({"instances": [[]]}, 400), ({"instances": []}, 400),
+        ({"instances": [[[[0, 0]]]]}, 400), ({"instances": [[[0, 0, 0]]]}, 400),
+        ({"instances": [["a"]]}, 400),
+        ({"instances": [[[[0, 0, 0]], [[0, 0]]]]}, 400), ({"instances": [[]]}, 400),
+        ({"instances": []}, 400),
         ({"instances": [[[[0, 0, 0]]]] * 4}, 413), ({"instances": [[[[0, 0, 0]] * 1001]]}, 413),
         ({"instances": [0], "signature_name": "none"}, 400), ({"instances": [{"b64": "!"}]}, 400),
         ({"signature_name": "image_bytes", "instances": [{"b64": "!"}]}, 400),

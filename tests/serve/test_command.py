@@ -1,4 +1,5 @@
-"""The server as people run it: real processes, real sockets, signals, and clients that do not stop asking."""
+"""The server as people run it: real processes, real sockets, signals, and clients that do not stop
+asking."""
 
 import concurrent.futures
 import contextlib
@@ -53,9 +54,12 @@ def slow_body(seconds):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["none"], "no such folder"), ([".", "--port=70000"], "--port must be"), ([".", "--prt=1"], "mean --port"),
-        ([".", "--max_queue=-1"], "--max_queue must be 0"), ([".", "--poll_seconds=0"], "--poll_seconds must be"),
-        ([".", "--grace_seconds=-1"], "--grace_seconds must be"), ([".", "--versions=2"], "invalid choice"),
+        (["none"], "no such folder"), ([".", "--port=70000"], "--port must be"), ([".", "--prt=1"],
+        "mean --port"),
+        ([".", "--max_queue=-1"], "--max_queue must be 0"), ([".", "--poll_seconds=0"],
+        "--poll_seconds must be"),
+        ([".", "--grace_seconds=-1"], "--grace_seconds must be"), ([".", "--versions=2"],
+        "invalid choice"),
         ([".", "--max_pixels=many"], "a whole number"),
     ],
 )  # fmt: skip

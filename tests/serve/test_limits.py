@@ -145,7 +145,8 @@ def test_endless_scans_and_chunks_are_refused():
 
 
 def test_jpeg_sizes_are_those_that_libjpeg_sees():
-    """Bytes changed at random: whenever TensorFlow reads a size, we refuse the file or read the same."""
+    """Bytes changed at random: whenever TensorFlow reads a size, we refuse the file or read the
+    same."""
     rng = np.random.default_rng(5)
     whole, agreed = encoded("JPEG", 30, 40), 0
     header = whole.index(b"\xff\xda") + 10
@@ -198,7 +199,8 @@ def test_png_sizes_are_those_that_libpng_sees():
 @pytest.mark.parametrize(
     ("shape", "status"),
     [((1, 100, 100, 3), None), ((3, 50, 50, 3), None), ((4, 1, 1, 3), 413), ((1, 101, 100, 3), 413),
-     ((1, 1, 201, 3), 413), ((2, 100, 51, 3), 413), ((1, 5, 5), 400), ((1, 5, 5, 4), 400), ((0, 5, 5, 3), 400),
+     ((1, 1, 201, 3), 413), ((2, 100, 51, 3), 413), ((1, 5, 5), 400), ((1, 5, 5, 4), 400), ((0, 5,
+     5, 3), 400),
      ((1, 0, 5, 3), 400), ((), 400)],
 )  # fmt: skip
 def test_shapes_of_numbers(shape, status):

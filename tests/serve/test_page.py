@@ -33,7 +33,8 @@ def test_only_the_pages_files_have_an_address(folder):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [("index.html", "text/html; charset=utf-8"), ("a/b.MJS", "text/javascript; charset=utf-8"),
-     ("x.wasm", "application/wasm"), ("x.tflite", "application/octet-stream"), ("x", "application/octet-stream")],
+     ("x.wasm", "application/wasm"), ("x.tflite", "application/octet-stream"), ("x",
+     "application/octet-stream")],
 )  # fmt: skip
 def test_types(name, wanted):
     assert page.content_type(name) == wanted

@@ -40,8 +40,10 @@ def test_a_run_directory_holds_all_that_was_promised(finished):
         path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()
     }
     assert {
-        "config.yaml", "environment.json", "metrics.jsonl", "generator_xy.keras", "generator_yx.keras",
-        "checkpoints/step_000000010.npz", "samples/step_000000010_xy.png", "samples/step_000000010_yx.png", "data.json",
+        "config.yaml", "environment.json", "metrics.jsonl", "generator_xy.keras",
+        "generator_yx.keras",
+        "checkpoints/step_000000010.npz", "samples/step_000000010_xy.png",
+        "samples/step_000000010_yx.png", "data.json",
     } <= names  # fmt: skip
     assert not [name for name in names if "partial" in name]
     assert RunDirectory(finished).experiment().data.crop_size_px == 16
@@ -162,7 +164,8 @@ def test_a_minutes_budget_ends_its_decay(source, tmp_path, monkeypatch):
 
     clock = itertools.count(0, 0.1)  # a tenth of a second between two looks at the clock
     monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
-    words = tiny.words(source, tmp_path / "run", "--training.max_minutes=0.5", "--training.constant_epochs=500",
+    words = tiny.words(source, tmp_path / "run", "--training.max_minutes=0.5",
+        "--training.constant_epochs=500",
                        "--training.decay_epochs=500", "--logging.log_every_steps=1")  # fmt: skip
     assert train.main(words) == 0
     rates = [
@@ -195,8 +198,10 @@ def test_two_plain_folders_of_other_channels(tmp_path):
         (tmp_path / name).mkdir()
         for index in range(4):
             Image.effect_noise((20, 24), 80).convert(mode).save(tmp_path / name / f"{index}.png")
-    words = [*tiny.WORDS, "--data.x_dir", str(tmp_path / "gray"), "--data.y_dir", str(tmp_path / "color"),
-             "--data.channels_x=1", "--loss.identity=0", "--data.test_fraction=0.25", "--training.max_steps=2",
+    words = [*tiny.WORDS, "--data.x_dir", str(tmp_path / "gray"), "--data.y_dir",
+    str(tmp_path / "color"),
+             "--data.channels_x=1", "--loss.identity=0", "--data.test_fraction=0.25",
+             "--training.max_steps=2",
              "--run_dir", str(tmp_path / "run")]  # fmt: skip
     assert train.main(words) == 0
     record = json.loads((tmp_path / "run" / "data.json").read_text())

@@ -179,7 +179,8 @@ class TestThroughTraining:
     def test_a_discriminator_that_wins(self, tmp_path, monkeypatch, capsys):
         dark, light = (lambda rng, low=low: watched.smooth(rng, low, low + 90) for low in (0, 160))
         source = watched.folder(tmp_path / "images", dark, light)
-        # what copies its input is at the optimum of cycle and identity, and nearly nothing else pulls
+        # what copies its input is at the optimum of cycle and identity, and nearly nothing else
+        # pulls
         watched.pixelwise(monkeypatch, 1.0)
         more = "--optimizer.learning_rate=2e-3 --loss.adversarial_x=1e-6 --loss.adversarial_y=1e-6 --data.batch_size=1"
         told, text = watched.warnings_of(
@@ -215,10 +216,12 @@ class TestThroughTraining:
 @pytest.mark.slow
 def test_a_healthy_demo_raises_no_alarm(tmp_path, capsys):
     small = (
-        "--data.load_size_px=36 --data.crop_size_px=32 --data.batch_size=4 --generator.filters=8 --generator.blocks=2 "
-        "--generator.upsampling=resize --generator.architecture=resnet_6blocks --discriminator.filters=8 "
+        "--data.load_size_px=36 --data.crop_size_px=32 --data.batch_size=4 --generator.filters=8 "
+        "--generator.blocks=2 --generator.upsampling=resize "
+        "--generator.architecture=resnet_6blocks --discriminator.filters=8 "
         "--discriminator.n_layers=2 --optimizer.learning_rate=1e-3 --training.max_steps=150 "
-        "--training.constant_epochs=100 --logging.log_every_steps=10 --logging.score_every_epochs=1"
+        "--training.constant_epochs=100 --logging.log_every_steps=10 "
+        "--logging.score_every_epochs=1"
     )
     told, text = watched.warnings_of("demo", tmp_path / "run", capsys, *small.split())
     rows = [

@@ -1,4 +1,5 @@
-"""Scores, averages, the best checkpoint and patience in whole trainings, with generators small enough to be quick."""
+"""Scores, averages, the best checkpoint and patience in whole trainings, with generators small
+enough to be quick."""
 
 import json
 import os
@@ -15,8 +16,8 @@ from cyclegan_tf.train import trainer as training
 from tests.helpers import tiny, watched
 
 LEARNING = (
-    "--optimizer.learning_rate=2e-2 --training.ema=60 --logging.score_every_epochs=1 --logging.log_every_steps=3 "
-    "--training.max_steps=16"
+    "--optimizer.learning_rate=2e-2 --training.ema=60 --logging.score_every_epochs=1 "
+    "--logging.log_every_steps=3 --training.max_steps=16"
 ).split()
 
 

@@ -1,4 +1,5 @@
-"""What machines agree on, with their messages played by hand; real processes are in test_training_together.py."""
+"""What machines agree on, with their messages played by hand; real processes are in
+test_training_together.py."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""Several devices and several processes: the numbers of one device, refusals, and what a killed machine leaves."""
+"""Several devices and several processes: the numbers of one device, refusals, and what a killed
+machine leaves."""
 
 import re
 import signal
@@ -64,7 +65,8 @@ def together(source, tmp_path_factory):
 
 
 def assert_equal_within(a, b, steps=20, bound=1e-5, gradients=True):
-    """Losses of every step and every variable at the end; norms of gradients and Adam's moments, which have jumps."""
+    """Losses of every step and every variable at the end; norms of gradients and Adam's moments,
+    which have jumps."""
     (arrays_a, step_a, rows_a), (arrays_b, step_b, rows_b) = tiny.outcome(a), tiny.outcome(b)
     assert step_a == step_b == steps
     assert set(arrays_a) == set(arrays_b)
@@ -115,9 +117,10 @@ def test_two_processes_of_two_devices_equal_one(alone, source, tmp_path):
 class TestNetworksAsTheyAre:
     """Kinks and all, 20 steps, losses and every variable.
 
-    A gradient jumps where rounding takes a value across a kink, and the next step's weights with it. Slower training
-    and a seed keep that below the bound: kernels disturbed by a factor 1 + 1e-7 N(0, 1), which is as much as rounding,
-    move losses by 2.4e-7 at most (4 draws).
+    A gradient jumps where rounding takes a value across a kink, and the next step's weights with
+    it. Slower training
+    and a seed keep that below the bound: kernels disturbed by a factor 1 + 1e-7 N(0, 1), which is
+    as much as rounding, move losses by 2.4e-7 at most (4 draws).
     """
 
     WORDS = ("--optimizer.learning_rate=5e-6", "--training.seed=2")

@@ -1,4 +1,5 @@
-"""The loop on a strategy; whole trainings are in test_train.py, several devices in test_training_together.py."""
+"""The loop on a strategy; whole trainings are in test_train.py, several devices in
+test_training_together.py."""
 
 import numpy as np
 

@@ -171,7 +171,8 @@ class TestBest:
         resumed = BestCheckpoint(tmp_path, "mae", False, patience=3)
         resumed.load_state_dict(saved)
         assert (resumed.score, resumed.step, resumed.stale) == (5.0, 10, 1)
-        # a score between the two is the best of what this training has seen; the file on the disk is better still
+        # a score between the two is the best of what this training has seen; the file on the disk
+        # is better still
         assert resumed.offer(25, scored(4.0), lambda: {"g/w": np.full(2, 25.0)})
         assert checkpoints.choose(tmp_path).step == 30
         assert resumed.offer(30, scored(2.0), lambda: {"g/w": np.full(2, 30.0)})

@@ -35,7 +35,8 @@ def write_run(path, *words, whole=(10, 20), best=None):
     for name, network in networks_of(*words).items():
         values |= state.snapshot(state.network_variables(network, name))
     # more that a whole checkpoint holds, with names that begin alike
-    others = dict.fromkeys(("generator_optimizer/0000_iteration", "discriminator_optimizer/0000_iteration",
+    others = dict.fromkeys(("generator_optimizer/0000_iteration",
+        "discriminator_optimizer/0000_iteration",
                             "average/generator_xy/first/kernel"), np.zeros(3))  # fmt: skip
     for step in whole:
         arrays = {n: np.full_like(a, step) for n, a in (values | others).items()}

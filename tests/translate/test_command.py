@@ -267,7 +267,8 @@ def test_tiles_of_a_folder_large_and_small(saved, folder, tmp_path, capsys):
     assert translate.main([str(saved), str(folder), str(tmp_path / "whole"), "--quiet"]) == 0
     for path in (tmp_path / "whole").rglob("*.*"):
         found = image_io.read(tmp_path / "out" / path.relative_to(tmp_path / "whole"))
-        # these overlaps are narrower than what a pixel is seen by; wide ones are tests/test_large_translation.py's
+        # these overlaps are narrower than what a pixel is seen by; wide ones are
+        # tests/test_large_translation.py's
         assert np.abs(found.astype(int) - image_io.read(path)).mean() < 0.5
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
     with pytest.raises(UserError, match="outputs exist already"):

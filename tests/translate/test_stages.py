@@ -1,4 +1,5 @@
-"""A network cut at its normalizations: the parts together are the whole, what is kept is what is needed."""
+"""A network cut at its normalizations: the parts together are the whole, what is kept is what is
+needed."""
 
 import keras
 import numpy as np

@@ -1,4 +1,5 @@
-"""Images in tiles against the whole image: the same colors, no seams, memory and files within their bounds."""
+"""Images in tiles against the whole image: the same colors, no seams, memory and files within their
+bounds."""
 
 import shutil
 import tracemalloc
@@ -23,7 +24,8 @@ from cyclegan_tf.translate.tiled import (
 from cyclegan_tf.translate.translator import Task, Translator
 from tests.helpers import image_files
 
-# With one block a pixel is seen by those up to 21 px away; a tile counts from 15 px inside its rim on.
+# With one block a pixel is seen by those up to 21 px away; a tile counts from 15 px inside its rim
+# on.
 TILE, OVERLAP = 128, 60
 
 
@@ -206,8 +208,9 @@ def test_a_cost_is_told_in_words():
     assert kept.endswith(
         "24 rounds that take 1.1 times the work of one; 1.5 GiB wait beside the output meanwhile"
     )
-    assert described(Cost(6, 24, 12.4, 0), 30, 20).endswith("12.4 times the work of one (less with more free space "
-                                                            "beside the output)")  # fmt: skip
+    assert described(Cost(6, 24, 12.4, 0), 30, 20).endswith("12.4 times the work of one (less "
+                                                            "with more free space beside the "
+                                                            "output)")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,8 @@ def test_a_cost_is_told_in_words():
         (
             30,
             0,
-            "--tile 30 with --overlap 0 does not do: this network takes tiles of a multiple of 4 px from 16 px on",
+            "--tile 30 with --overlap 0 does not do: this network takes tiles of a multiple of 4 "
+            "px from 16 px on",
         ),
         (
             32,

@@ -1,4 +1,5 @@
-"""Where tiles lie and how they are put together: every pixel once, at the network's grid, weights of one in all."""
+"""Where tiles lie and how they are put together: every pixel once, at the network's grid, weights
+of one in all."""
 
 import numpy as np
 import pytest

@@ -183,7 +183,8 @@ def test_turned_videos_are_translated_upright_and_stay_turned(tmp_path, lossless
 
 
 def test_statistics_follow_the_video(tmp_path, lossless):
-    """Half-life 0 and 8 differ, and 8 is what `FrameTranslator` gives (its numbers: test_frames.py)."""
+    """Half-life 0 and 8 differ, and 8 is what `FrameTranslator` gives (its numbers:
+    test_frames.py)."""
     frames = [frame // 2 + 10 * number for number, frame in enumerate(images(5))]
     source = write_video(tmp_path / "a.mkv", frames)
     network = networks.build_generator(

@@ -1,4 +1,5 @@
-"""Frames one after the other: alone as images, or with statistics that follow; cuts between scenes."""
+"""Frames one after the other: alone as images, or with statistics that follow; cuts between
+scenes."""
 
 import keras
 import numpy as np

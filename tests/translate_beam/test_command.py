@@ -1,4 +1,5 @@
-"""The whole job: every good image out once, bad ones listed, killed and started again; mistakes in one sentence."""
+"""The whole job: every good image out once, bad ones listed, killed and started again; mistakes in
+one sentence."""
 
 import importlib.util
 import json

@@ -1,4 +1,5 @@
-"""Names of outputs, batches of mixed sizes, failures, whole files; also through a file system of another scheme."""
+"""Names of outputs, batches of mixed sizes, failures, whole files; also through a file system of
+another scheme."""
 
 import json
 import os
@@ -39,7 +40,8 @@ def test_what_is_read_but_not_written_becomes_png():
 
 
 class Fake:
-    """Stands for a SavedModel: negative images; refuses batches with a black image, and gives NaN for white."""
+    """Stands for a SavedModel: negative images; refuses batches with a black image, and gives NaN
+    for white."""
 
     def __init__(self):
         self.shapes = []

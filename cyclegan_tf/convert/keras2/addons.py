@@ -1,7 +1,8 @@
-"""Layers of tensorflow-addons 0.23 and of the tutorials built on it, in today's Keras and equal in numbers.
+"""Layers of tensorflow-addons 0.23 and of the tutorials built on it, in today's Keras and equal in
+numbers.
 
-Importing this module registers them; `CUSTOM_OBJECTS` names them for `keras.saving.load_model`. Networks that
-`legacy.open_model` opens hold our own layers wherever these compute the same.
+Importing this module registers them; `CUSTOM_OBJECTS` names them for `keras.saving.load_model`.
+Networks that `legacy.open_model` opens hold our own layers wherever these compute the same.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ EPSILON = 1e-3
 
 @keras.saving.register_keras_serializable(package="Addons", name="GroupNormalization")
 class GroupNormalization(keras.layers.Layer):
-    """Normalizes groups of neighboring channels of each image by their own mean and variance (Wu & He 2018).
+    """Normalizes groups of neighboring channels of each image by their own mean and variance (Wu &
+    He 2018).
 
-    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, biased variance, mean and variance of each group over
-    all axes but the first. Statistics are float32 under every dtype policy (float64 for float64 inputs).
+    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, biased variance, mean and variance of
+    each group over all axes but the first. Statistics are float32 under every dtype policy (float64
+    for float64 inputs).
 
     Input: float, 2 axes or more, any range. Output: the same shape in the layer's compute dtype.
 
@@ -41,8 +44,8 @@ class GroupNormalization(keras.layers.Layer):
       **kwargs: `keras.layers.Layer`'s name, dtype and trainable.
 
     Raises:
-      ValueError: axis is 0; on build, when the channels are unknown or do not fall into that many groups, or when
-        tensorflow-addons had no result for this axis.
+      ValueError: axis is 0; on build, when the channels are unknown or do not fall into that many
+        groups, or when tensorflow-addons had no result for this axis.
     """
 
     def __init__(
@@ -122,12 +125,14 @@ class GroupNormalization(keras.layers.Layer):
         return channels if self.groups == -1 else self.groups
 
     def _reduced_axes(self, rank: int, single: bool) -> list[int]:
-        """Axes that mean and variance are taken over, of the input for single channels, else of its groups."""
+        """Axes that mean and variance are taken over, of the input for single channels, else of its
+        groups."""
         if not single:
             place = self.axis % rank
             return [axis for axis in range(1, rank + 1) if axis != place]
         axes = list(range(1, rank))
-        # tensorflow-addons counts one too far for axes below -1: it keeps the axis before, and models were trained so.
+        # tensorflow-addons counts one too far for axes below -1: it keeps the axis before, and
+        # models were trained so.
         kept = -1 if self.axis == -1 else self.axis - 1
         if not -len(axes) <= kept < len(axes):
             raise ValueError(
@@ -189,7 +194,8 @@ class GroupNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="Addons", name="InstanceNormalization")
 class InstanceNormalization(GroupNormalization):
-    """`GroupNormalization` of single channels, whatever `groups` is given: old files hold the channels' number there.
+    """`GroupNormalization` of single channels, whatever `groups` is given: old files hold the
+    channels' number there.
 
     Args:
       **kwargs: `GroupNormalization`'s.
@@ -201,7 +207,8 @@ class InstanceNormalization(GroupNormalization):
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf", name="TutorialReflectionPadding2D")
 class TutorialReflectionPadding2D(layers.ReflectionPadding2D):
-    """`layers.ReflectionPadding2D` with the pair of padding in the order of keras.io's CycleGAN tutorial.
+    """`layers.ReflectionPadding2D` with the pair of padding in the order of keras.io's CycleGAN
+    tutorial.
 
     Args:
       padding: pixels on every side, or (w, h): columns left and right, rows above and below.
@@ -233,8 +240,9 @@ class _OldConv2DTranspose(keras.layers.Conv2DTranspose):
         )
 
 
-# For `.h5` files. In `.keras` files Keras does not ask for custom objects in place of its own layers: those of Keras
-# 2.13 to 2.15 with transposed convolutions open with `legacy.open_model` only.
+# For `.h5` files. In `.keras` files Keras does not ask for custom objects in place of its own
+# layers: those of Keras 2.13 to 2.15 with transposed convolutions open with `legacy.open_model`
+# only.
 CUSTOM_OBJECTS: dict[str, type[keras.layers.Layer]] = {
     "Addons>GroupNormalization": GroupNormalization,
     "Conv2DTranspose": _OldConv2DTranspose,

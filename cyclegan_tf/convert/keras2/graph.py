@@ -1,4 +1,5 @@
-"""A network of Keras 2, rebuilt from its written graph: today's layers, models within the model dissolved."""
+"""A network of Keras 2, rebuilt from its written graph: today's layers, models within the model
+dissolved."""
 
 from __future__ import annotations
 
@@ -16,10 +17,14 @@ from cyclegan_tf.errors import UserError
 _MODELS = {"Functional", "Model", "Sequential"}
 # Layers that work on images of any size.
 _ANY_SIZE = {
-    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "BatchNormalizationV1",
-    "BatchNormalizationV2", "Concatenate", "Conv2D", "Conv2DTranspose", "Cropping2D", "DepthwiseConv2D", "Dropout",
-    "ELU", "GaussianNoise", "GroupNormalization", "InputLayer", "InstanceNormalization", "LeakyReLU", "MaxPooling2D",
-    "Maximum", "Multiply", "ReLU", "ReflectionPadding2D", "Rescaling", "SeparableConv2D", "SpatialDropout2D",
+    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization",
+    "BatchNormalizationV1",
+    "BatchNormalizationV2", "Concatenate", "Conv2D", "Conv2DTranspose", "Cropping2D",
+    "DepthwiseConv2D", "Dropout",
+    "ELU", "GaussianNoise", "GroupNormalization", "InputLayer", "InstanceNormalization",
+    "LeakyReLU", "MaxPooling2D",
+    "Maximum", "Multiply", "ReLU", "ReflectionPadding2D", "Rescaling", "SeparableConv2D",
+    "SpatialDropout2D",
     "Subtract", "TFOpLambda", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 
@@ -36,7 +41,8 @@ class LayerSpec:
       parts: of a model, in stored order; None for a layer.
       inputs: of a model, (part, call, tensor) of each input.
       outputs: of a model, likewise.
-      layer: today's layer, made when it is first called; None for models, inputs and plain functions.
+      layer: today's layer, made when it is first called; None for models, inputs and plain
+        functions.
     """
 
     name: str
@@ -61,7 +67,8 @@ class LayerSpec:
 
     @property
     def first_call(self) -> int:
-        """Number of its first call: Keras 2 takes a model's own definition for call 0 if it has an input."""
+        """Number of its first call: Keras 2 takes a model's own definition for call 0 if it has an
+        input."""
         return int([part.kind for part in self.parts or []][:1] == ["InputLayer"])
 
     def leaves(self) -> Iterator[LayerSpec]:
@@ -79,7 +86,8 @@ class LayerSpec:
 
 
 def read(entry: Mapping[str, Any]) -> LayerSpec:
-    """A stored layer or model, its settings still as stored, from a `model_config` or an entry of "layers".
+    """A stored layer or model, its settings still as stored, from a `model_config` or an entry of
+    "layers".
 
     Raises:
       UserError: it is not what Keras 2 wrote.
@@ -158,8 +166,8 @@ def _refuse_foreign(model: LayerSpec) -> None:
     code = [leaf.name for leaf in leaves if legacy_layers.runs_code(leaf.kind, leaf.config)]
     if code:
         raise UserError(
-            f"it holds Python code in {', '.join(code)} (Lambda), which opening it would run: refused. "
-            "Put layers of Keras in its place and save the model anew."
+            f"it holds Python code in {', '.join(code)} (Lambda), which opening it would run: "
+            "refused. Put layers of Keras in its place and save the model anew."
         )
     unknown = [leaf for leaf in leaves if not legacy_layers.is_known(leaf.kind, leaf.config)]
     if unknown:
@@ -248,7 +256,8 @@ class _Builder:
     ) -> list[Any]:
         if options.pop("training", None):
             raise UserError(
-                f"the layer {part.name} was built to act as in training at all times, which is not known here."
+                f"the layer {part.name} was built to act as in training at all times, which is "
+                f"not known here."
             )
         if part.parts is not None:
             return self.run(
@@ -265,7 +274,8 @@ class _Builder:
         options = {key: value for key, value in options.items() if value is not None}
         if options:
             raise UserError(
-                f"the layer {part.name} is called with {', '.join(options)}, which is not known here."
+                f"the layer {part.name} is called with {', '.join(options)}, which is not known "
+                f"here."
             )
         if part.layer is None:
             rank = len((first[0] if isinstance(first, list) else first).shape)

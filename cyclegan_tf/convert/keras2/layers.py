@@ -1,4 +1,5 @@
-"""One layer as Keras 2 wrote it down, made anew in today's Keras; nothing that would run code of the file."""
+"""One layer as Keras 2 wrote it down, made anew in today's Keras; nothing that would run code of
+the file."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ _RENAMED = {
     "BatchNormalizationV2": "BatchNormalization",
 }
 _OF_ALL_LAYERS = {"name", "trainable", "dtype"}
-# What Keras 2 wrote and today's layers no longer take, with the values that change nothing; None: all of them.
+# What Keras 2 wrote and today's layers no longer take, with the values that change nothing; None:
+# all of them.
 _GONE: dict[str, tuple[Any, ...] | None] = {
     "adjustment": (None,),
     "alpha": None,  # LeakyReLU's slope, which is taken over under its new name
@@ -54,7 +56,8 @@ _GONE: dict[str, tuple[Any, ...] | None] = {
 
 
 def plain(value: Any) -> Any:
-    """What JSON had to spell out, as values again: tuples, arrays, shapes, functions by their names."""
+    """What JSON had to spell out, as values again: tuples, arrays, shapes, functions by their
+    names."""
     if isinstance(value, Mapping):
         kind = value.get("class_name")
         if kind in ("__tuple__", "TensorShape"):
@@ -100,10 +103,12 @@ def make(
     kernel_after: tuple[int, int] | None,
     say: Say,
 ) -> keras.layers.Layer:
-    """A layer of today, computing in float32, that does what the stored one did; its weights are still to come.
+    """A layer of today, computing in float32, that does what the stored one did; its weights are
+    still to come.
 
     Args:
-      kind: the class as the file names it, with its package: "Conv2D", "Addons>InstanceNormalization".
+      kind: the class as the file names it, with its package: "Conv2D",
+        "Addons>InstanceNormalization".
       name: of the new layer.
       config: its settings, after `plain`.
       rank: axes of what it is fed.
@@ -177,19 +182,21 @@ def _reflection(
     if padding is None:
         if kernel_after is None:
             raise UserError(
-                f"the layer {config['name']} (ReflectionPadding2D) was saved without its padding, and no convolution "
-                "behind it tells: save the model anew with a get_config in that class."
+                f"the layer {config['name']} (ReflectionPadding2D) was saved without its padding, "
+                "and no convolution behind it tells: save the model anew with a get_config in "
+                "that class."
             )
         height, width = (side // 2 for side in kernel_after)
         say(
-            "the padding of a ReflectionPadding2D is not in the file: taken as half the kernel of the convolution "
-            f"behind, ({width}, {height})"
+            "the padding of a ReflectionPadding2D is not in the file: taken as half the kernel of "
+            f"the convolution behind, ({width}, {height})"
         )
     else:
         width, height = _pair(padding, config["name"])
         if width != height:
             say(
-                f"the padding {width, height} of {config['name']} is read as (width, height), keras.io's order"
+                f"the padding {width, height} of {config['name']} is read as (width, height), "
+                f"keras.io's order"
             )
     return layers.ReflectionPadding2D((height, width), **_common(config))
 
@@ -204,7 +211,8 @@ def _pair(padding: Any, name: str) -> tuple[int, int]:
     ):
         return padding[0], padding[1]
     raise UserError(
-        f"the layer {name} (ReflectionPadding2D) has padding {padding!r}; a number or a pair is known."
+        f"the layer {name} (ReflectionPadding2D) has padding {padding!r}; a number or a pair is "
+        f"known."
     )
 
 
@@ -228,13 +236,15 @@ def _of_keras(kind: str, config: dict[str, Any]) -> keras.layers.Layer:
         harmless = _GONE.get(key, ())
         if harmless is not None and value not in harmless:
             raise UserError(
-                f"the layer {config['name']} ({kind}) was saved with {key}={value!r}, which today's Keras lacks."
+                f"the layer {config['name']} ({kind}) was saved with {key}={value!r}, which "
+                f"today's Keras lacks."
             )
     try:
         return cls.from_config(config)
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(
-            f"the layer {config['name']} ({kind}) cannot be made anew: {' '.join(str(error).split())[:300]}"
+            f"the layer {config['name']} ({kind}) cannot be made anew: "
+            f"{' '.join(str(error).split())[:300]}"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Opens networks that Keras 2 saved, with or without tensorflow-addons: `open_model`.
 
-Whole models are rebuilt layer by layer from their description, weights alone are recognized by their shapes. Nothing
-in a file is run.
+Whole models are rebuilt layer by layer from their description, weights alone are recognized by
+their shapes. Nothing in a file is run.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ def open_model(
     """Opens a model that Keras 2 saved, computing in float32.
 
     Args:
-      path: a full model (.h5, .hdf5, .keras, SavedModel folder), weights alone (.h5, .weights.h5), or a checkpoint,
-        by its .index file or by the path without that ending.
-      like: for weights alone, the network they belong to; it is filled and returned. None recognizes the generators
-        of `tutorials.recognize`.
+      path: a full model (.h5, .hdf5, .keras, SavedModel folder), weights alone (.h5, .weights.h5),
+        or a checkpoint, by its .index file or by the path without that ending.
+      like: for weights alone, the network they belong to; it is filled and returned. None
+        recognizes the generators of `tutorials.recognize`.
       direction: of a file that holds generators both ways, "xy" or "yx".
 
     Returns:
       The network, and notes for people.
 
     Raises:
-      UserError: it is no such thing, damaged, of an unknown network, or holds code or layers not known here.
+      UserError: it is no such thing, damaged, of an unknown network, or holds code or layers not
+        known here.
     """
     notes: list[str] = []
 
@@ -172,8 +173,8 @@ def _of_weights(
     if not found:
         furthest = max(mismatches, key=lambda misfit: misfit.place)
         raise UserError(
-            f"it holds weights alone, and their shapes are of no network known here ({furthest}): give the full model, "
-            "saved with model.save(...)."
+            f"it holds weights alone, and their shapes are of no network known here ({furthest}): "
+            "give the full model, saved with model.save(...)."
         )
     chosen = found[_choose(list(found), direction, say)]
     say(chosen.words)
@@ -181,7 +182,8 @@ def _of_weights(
 
 
 def _choose(names: list[str], direction: str, say: Say) -> str:
-    """Of several networks the one that leads from X to Y, or back: by its name, else by its place."""
+    """Of several networks the one that leads from X to Y, or back: by its name, else by its
+    place."""
     if len(names) == 1:
         return names[0]
     pattern = _FORWARD if direction == "xy" else _BACKWARD

@@ -1,7 +1,7 @@
 """SavedModel folders and checkpoints of Keras 2: read, never run.
 
-A SavedModel's graph is a program that may write files; its network is rebuilt from what Keras wrote beside it, and
-weights are taken from the checkpoint by the object graph within.
+A SavedModel's graph is a program that may write files; its network is rebuilt from what Keras wrote
+beside it, and weights are taken from the checkpoint by the object graph within.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # Names of weights in the order in which layers make them.
 _ORDER = (
-    "kernel", "depthwise_kernel", "pointwise_kernel", "alpha", "gamma", "scale", "bias", "beta", "offset",
+    "kernel", "depthwise_kernel", "pointwise_kernel", "alpha", "gamma", "scale", "bias", "beta",
+    "offset",
     "moving_mean", "moving_variance",
 )  # fmt: skip
 
@@ -48,7 +49,8 @@ class ObjectGraph:
             self._nodes = trackable_object_graph_pb2.TrackableObjectGraph.FromString(graph).nodes
         except _UNREADABLE as error:
             raise UserError(
-                f"its checkpoint {prefix.name} cannot be read ({' '.join(str(error).split())[:200]})."
+                f"its checkpoint {prefix.name} cannot be read "
+                f"({' '.join(str(error).split())[:200]})."
             ) from error
 
     def children(self, node: int = 0) -> dict[str, int]:
@@ -146,7 +148,8 @@ def read_metadata(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
-    """The same of the outermost object and those it holds, from where Keras wrote it before TensorFlow 2.5."""
+    """The same of the outermost object and those it holds, from where Keras wrote it before
+    TensorFlow 2.5."""
     try:
         nodes = (
             saved_model_pb2.SavedModel.FromString(path.read_bytes())
@@ -162,14 +165,16 @@ def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
         raise UserError("its saved_model.pb is damaged.") from error
     if not found:
         raise UserError(
-            "Keras left no description of layers in it (keras_metadata.pb): it can be run (keras.layers.TFSMLayer), "
-            "but neither trained nor converted; save the model as .h5 in the TensorFlow it was made with."
+            "Keras left no description of layers in it (keras_metadata.pb): it can be run "
+            "(keras.layers.TFSMLayer), but neither trained nor converted; save the model as .h5 "
+            "in the TensorFlow it was made with."
         )
     return found
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Fields of a protocol buffer by number. TensorFlow's class for this one would import all of its old Keras."""
+    """Fields of a protocol buffer by number. TensorFlow's class for this one would import all of
+    its old Keras."""
     place = 0
     while place < len(data):
         key, place = _varint(data, place)
@@ -198,7 +203,8 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
 
 
 def find_models(metadata: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The outermost models whose graph was written down: the folder's own, or those it holds, by name.
+    """The outermost models whose graph was written down: the folder's own, or those it holds, by
+    name.
 
     Raises:
       UserError: there is none; says what is missing.
@@ -214,8 +220,9 @@ def find_models(metadata: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[
     if not found:
         kind = root.get("class_name", "of no known class")
         raise UserError(
-            f"its model ({kind}) was saved without a description of its graph, as classes with a call of their own "
-            "are: it can be run (keras.layers.TFSMLayer), but neither trained nor converted."
+            f"its model ({kind}) was saved without a description of its graph, as classes with a "
+            "call of their own are: it can be run (keras.layers.TFSMLayer), but neither trained "
+            "nor converted."
         )
     return found
 

@@ -1,4 +1,5 @@
-"""Generators of two well-known tutorials, recognized by the shapes of their weights where a file holds nothing else."""
+"""Generators of two well-known tutorials, recognized by the shapes of their weights where a file
+holds nothing else."""
 
 from __future__ import annotations
 
@@ -49,8 +50,9 @@ class _Unit:
 def recognize(arrays: Arrays, name: str = "generator") -> Recognized:
     """Builds and fills the tutorial network that arrays of these shapes belong to.
 
-    Known are the generator of keras.io's CycleGAN (residual blocks, mirrored edges) and that of TensorFlow's pix2pix
-    and CycleGAN tutorials (a U-Net with instance normalization), of any width and depth.
+    Known are the generator of keras.io's CycleGAN (residual blocks, mirrored edges) and that of
+    TensorFlow's pix2pix and CycleGAN tutorials (a U-Net with instance normalization), of any width
+    and depth.
 
     Args:
       arrays: in the order of the layers.
@@ -101,7 +103,8 @@ def _check_vectors(unit: _Unit, count: int, size: int) -> None:
 
 
 def _epsilon(units: list[_Unit], usual: float) -> tuple[float, str]:
-    """Of the norms, and in words; tensorflow-addons calls its weights gamma and beta, the pix2pix tutorial scale and
+    """Of the norms, and in words; tensorflow-addons calls its weights gamma and beta, the pix2pix
+    tutorial scale and
     offset, and some files hold no names."""
     names = {vector.name for unit in units for vector in unit.vectors}
     if "scale" in names or "gamma" in names:
@@ -142,8 +145,9 @@ def _resnet(units: list[_Unit], name: str) -> tuple[keras.Model, str]:
         name, channels, filters, last.shape[3], side, (downs, flat // 2, ups), epsilon
     )
     return network, (
-        f"recognized by its shapes as the generator of keras.io's CycleGAN tutorial (filters {filters}, blocks "
-        f"{flat // 2}); what weights do not tell is the tutorial's: mirrored edges, ReLU, tanh, {told}"
+        "recognized by its shapes as the generator of keras.io's CycleGAN tutorial (filters "
+        f"{filters}, blocks {flat // 2}); what weights do not tell is the tutorial's: mirrored "
+        f"edges, ReLU, tanh, {told}"
     )
 
 
@@ -240,9 +244,9 @@ def _unet(units: list[_Unit], name: str) -> tuple[keras.Model, str]:
         raise _misfit(units[-1].place, units[-1].kernel)
     epsilon, told = _epsilon(units, PIX2PIX_EPSILON)
     return _build_unet(name, channels, widths, ups, epsilon), (
-        f"recognized by its shapes as the U-Net of TensorFlow's pix2pix and CycleGAN tutorials (filters {widths[0]}, "
-        f"depth {depth}); what weights do not tell is the tutorial's: LeakyReLU of 0.3, dropout on the first three "
-        f"ascending layers in training, tanh, {told}"
+        "recognized by its shapes as the U-Net of TensorFlow's pix2pix and CycleGAN tutorials "
+        f"(filters {widths[0]}, depth {depth}); what weights do not tell is the tutorial's: "
+        f"LeakyReLU of 0.3, dropout on the first three ascending layers in training, tanh, {told}"
     )
 
 

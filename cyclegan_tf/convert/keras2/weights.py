@@ -18,7 +18,8 @@ from cyclegan_tf.errors import UserError
 
 @dataclass(frozen=True)
 class Stored:
-    """One array: the last part of its name ("kernel", "gamma"; "" where the file has none), and its values."""
+    """One array: the last part of its name ("kernel", "gamma"; "" where the file has none), and its
+    values."""
 
     name: str
     values: np.ndarray
@@ -50,7 +51,8 @@ class Filling:
                 )
         if len(variables) != len(arrays):
             raise UserError(
-                f"the weights of {label} do not fit: the file holds {len(arrays)}, the network takes {len(variables)}."
+                f"the weights of {label} do not fit: the file holds {len(arrays)}, the network "
+                f"takes {len(variables)}."
             )
         self._pairs += [
             (variable, array.values) for variable, array in zip(variables, arrays, strict=True)
@@ -66,14 +68,16 @@ class Filling:
         empty = [variable.path for variable in network.weights if id(variable) not in filled]
         if empty:
             raise UserError(
-                f"it holds no values for {len(empty)} of the network's weights, the first is {empty[0]}."
+                f"it holds no values for {len(empty)} of the network's weights, the first is "
+                f"{empty[0]}."
             )
         for variable, values in self._pairs:
             variable.assign(values)
 
 
 def fill_by_name(model: LayerSpec, network: keras.Model, groups: Mapping[str, Arrays]) -> None:
-    """Puts the arrays of each layer of the outermost model, by its name, into the network built from it.
+    """Puts the arrays of each layer of the outermost model, by its name, into the network built
+    from it.
 
     Raises:
       UserError: names, numbers or shapes differ.
@@ -106,7 +110,8 @@ def fill_in_order(network: keras.Model, arrays: Arrays) -> None:
             rest = rest[len(variables) :]
     if rest:
         raise UserError(
-            f"it holds {len(rest)} arrays more than the network takes, the first of shape {rest[0].values.shape}."
+            f"it holds {len(rest)} arrays more than the network takes, the first of shape "
+            f"{rest[0].values.shape}."
         )
     filling.finish(network)
 
@@ -171,8 +176,8 @@ def _values(dataset: h5py.Dataset) -> np.ndarray:
 def fill_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> None:
     """Puts the arrays of a `.keras` file into the network built from its description.
 
-    There, layers are called by their class and a number: conv2d, conv2d_1, ...; those of a model within stand in a
-    group of its own.
+    There, layers are called by their class and a number: conv2d, conv2d_1, ...; those of a model
+    within stand in a group of its own.
 
     Raises:
       UserError: numbers or shapes differ.
@@ -183,7 +188,8 @@ def fill_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> No
 
 
 def in_likely_order(file: h5py.Group) -> Arrays:
-    """Arrays of a numbered file without a description: each kernel with its norm, plain convolutions around the
+    """Arrays of a numbered file without a description: each kernel with its norm, plain
+    convolutions around the
     transposed ones, models within in their own order. The file does not tell; shapes must.
 
     Raises:
@@ -225,7 +231,8 @@ def _fill_model(model: LayerSpec, group: h5py.Group, filling: Filling) -> None:
 
 
 def _by_class(holder: h5py.Group) -> dict[str, list[h5py.Group]]:
-    """Groups that hold arrays, by class in small letters without underscores, in the order of their numbers."""
+    """Groups that hold arrays, by class in small letters without underscores, in the order of their
+    numbers."""
     container = next(
         (_inner(holder, key, h5py.Group) for key in _CONTAINERS if key in holder), None
     )

@@ -1,4 +1,5 @@
-"""PyTorch's checkpoint files: read without running any code that lies in them, and written whole or not at all."""
+"""PyTorch's checkpoint files: read without running any code that lies in them, and written whole or
+not at all."""
 
 from __future__ import annotations
 
@@ -26,8 +27,9 @@ _PREFIXES = ("module.", "_orig_mod.")
 def require() -> None:
     """Checks that PyTorch is there, and makes it safe to import beside TensorFlow.
 
-    PyTorch's GPU builds load triton at need. It and TensorFlow both bring LLVM, and the second one to be loaded ends
-    the process ("Option registered more than once"); PyTorch does without where the import of triton fails.
+    PyTorch's GPU builds load triton at need. It and TensorFlow both bring LLVM, and the second one
+    to be loaded ends the process ("Option registered more than once"); PyTorch does without where
+    the import of triton fails.
 
     Raises:
       UserError: it is not there.
@@ -41,8 +43,9 @@ def require() -> None:
 def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a checkpoint by name, in the file's order.
 
-    Only tensors and plain containers are read, so that nothing in a file can run; files of before and after
-    PyTorch 1.6, and such that hold the weights under one of a few usual names. `module.` is taken off the names.
+    Only tensors and plain containers are read, so that nothing in a file can run; files of before
+    and after PyTorch 1.6, and such that hold the weights under one of a few usual names. `module.`
+    is taken off the names.
 
     Args:
       path: a file of `torch.save`.
@@ -51,7 +54,8 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
       Floating-point numbers as float32, all others in their own dtype.
 
     Raises:
-      UserError: there is no such file, it is damaged, is no checkpoint, or would run code; or torch is missing.
+      UserError: there is no such file, it is damaged, is no checkpoint, or would run code; or torch
+        is missing.
     """
     require()
     if not path.is_file():
@@ -69,7 +73,8 @@ def _loaded(path: Path) -> Any:
     import torch
 
     try:
-        # What PyTorch says of old forms of files is no concern of people who only want their weights.
+        # What PyTorch says of old forms of files is no concern of people who only want their
+        # weights.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -78,12 +83,14 @@ def _loaded(path: Path) -> Any:
         wanted = re.search(r"GLOBAL ([\w.]+)", reason)
         if wanted:
             raise UserError(
-                f"{path} holds more than weights: it asks for {wanted[1]}, which could run any code, so it was not "
-                'opened; save it again as torch.save(network.state_dict(), "weights.pth") where you trust it.'
+                f"{path} holds more than weights: it asks for {wanted[1]}, which could run any "
+                f"code, so it was not "
+                'opened; save it again as torch.save(network.state_dict(), "weights.pth") where '
+                "you trust it."
             ) from error
         raise UserError(
-            f"{path} is damaged or not a PyTorch checkpoint ({type(error).__name__}); fetch it again, or give the "
-            "file that torch.save wrote."
+            f"{path} is damaged or not a PyTorch checkpoint ({type(error).__name__}); fetch it "
+            "again, or give the file that torch.save wrote."
         ) from error
 
 
@@ -101,7 +108,8 @@ def _tensors(loaded: Any, path: Path) -> dict[str, Any]:
     for name, value in loaded.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise UserError(
-                f"{path} holds {_what(value)} under {name!r}, not only weights by name; give a file of a state_dict."
+                f"{path} holds {_what(value)} under {name!r}, not only weights by name; give a "
+                f"file of a state_dict."
             )
     return dict(loaded)
 

@@ -1,4 +1,5 @@
-"""The authors' PyTorch checkpoints as they lie in a folder: four files of one training, and what they say together."""
+"""The authors' PyTorch checkpoints as they lie in a folder: four files of one training, and what
+they say together."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ OFFICIAL = {
     "discriminator_y": "D_A",
     "discriminator_x": "D_B",
 }
-"""Our names -> theirs. A is X and B is Y; their D_A learns from images of B, what G_A makes, and so judges Y."""
+"""Our names -> theirs. A is X and B is Y; their D_A learns from images of B, what G_A makes, and so
+judges Y."""
 
 _GENERATORS = ("generator_xy", "generator_yx")
 _FILE = re.compile(r"(.+)_net_(?:G_A|G_B|D_A|D_B)\.pth")
@@ -57,8 +59,8 @@ def find_files(folder: Path, epoch: str) -> dict[str, Path]:
     ]
     alone = f" (such as {generators[0]})" if generators else ""
     raise UserError(
-        f"{folder} lacks {', '.join(missing)}, and a run directory needs all four networks; to translate or export "
-        f"alone, convert the file of one generator{alone} to a .keras file."
+        f"{folder} lacks {', '.join(missing)}, and a run directory needs all four networks; to "
+        f"translate or export alone, convert the file of one generator{alone} to a .keras file."
     )
 
 
@@ -67,7 +69,8 @@ def _epochs(folder: Path) -> list[str]:
 
 
 def experiment_fields(designs: Mapping[str, ArchitectureSpec]) -> dict[str, dict[str, Any]]:
-    """The experiment's fields that four designs decide, by section; what weights do not tell is left out.
+    """The experiment's fields that four designs decide, by section; what weights do not tell is
+    left out.
 
     Args:
       designs: by the names in `OFFICIAL`.
@@ -107,8 +110,8 @@ def _common(
         one, other = (getattr(design, field) for design in designs)
         if one != other:
             raise UserError(
-                f"{names[0]} and {names[1]} are not of one training: {field} is {one} in the one and {other} in the "
-                "other; convert the file of one generator to a .keras file."
+                f"{names[0]} and {names[1]} are not of one training: {field} is {one} in the one "
+                f"and {other} in the other; convert the file of one generator to a .keras file."
             )
     return {field: getattr(designs[0], field) for field in fields}
 
@@ -124,7 +127,8 @@ def _check_channels(designs: Mapping[str, ArchitectureSpec], x: int, y: int) -> 
         design = designs[attribute]
         if (design.input_channels, design.output_channels) != channels:
             raise UserError(
-                f"{OFFICIAL[attribute]} goes from {design.input_channels} to {design.output_channels} channels, but "
-                f"{channels[0]} to {channels[1]} are expected beside G_A, which goes from {x} to {y}: these files are "
-                "not of one training."
+                f"{OFFICIAL[attribute]} goes from {design.input_channels} to "
+                f"{design.output_channels} channels, but {channels[0]} to {channels[1]} are "
+                f"expected beside G_A, which goes from {x} to {y}: these files are not of one "
+                "training."
             )

@@ -1,8 +1,9 @@
-"""How the authors' PyTorch code names the weights of its networks, and which weight of ours each of them is.
+"""How the authors' PyTorch code names the weights of its networks, and which weight of ours each of
+them is.
 
-A `ArchitectureSpec` says what a network is; from it follow the names, order and shapes of its state_dict. In PyTorch a
-convolution's kernel is (outputs, inputs, height, width) and a transposed one's (inputs, outputs, height, width);
-Keras has the same axes in the order (2, 3, 1, 0) for both.
+A `ArchitectureSpec` says what a network is; from it follow the names, order and shapes of its
+state_dict. In PyTorch a convolution's kernel is (outputs, inputs, height, width) and a transposed
+one's (inputs, outputs, height, width); Keras has the same axes in the order (2, 3, 1, 0) for both.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class ArchitectureSpec:
     """What a network of the authors' code is, as far as its weights tell.
 
     Attributes:
-      architecture: by our name: "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "patch" or "pixel".
+      architecture: by our name: "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "patch"
+        or "pixel".
       input_channels: of the images that come in.
       output_channels: of those that go out; 1 for discriminators.
       filters: channels after the first convolution.
@@ -40,7 +42,8 @@ class ArchitectureSpec:
       norm: "instance" or "batch".
       norm_affine: whether instance normalization has a factor and an offset.
       biases: whether convolutions followed by a norm have biases.
-      statistics: whether norms have running statistics; of instance normalization these are leftovers.
+      statistics: whether norms have running statistics; of instance normalization these are
+        leftovers.
     """
 
     architecture: str
@@ -62,7 +65,8 @@ class ArchitectureSpec:
 
     @property
     def official_name(self) -> str:
-        """What the authors' options --netG and --netD call it; "resnet" for numbers of blocks they do not know."""
+        """What the authors' options --netG and --netD call it; "resnet" for numbers of blocks they
+        do not know."""
         if self.architecture == "patch":
             return "basic" if self.n_layers == 3 else "n_layers"
         if self.blocks is None:
@@ -118,7 +122,8 @@ def slots(design: ArchitectureSpec) -> list[Slot]:
 
 
 def shapes(design: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
-    """The state_dict's names and shapes in its order, the counters of running statistics included."""
+    """The state_dict's names and shapes in its order, the counters of running statistics
+    included."""
     found: dict[str, tuple[int, ...]] = {}
     for slot in slots(design):
         if slot.kind == "norm":
@@ -135,7 +140,8 @@ def shapes(design: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
 
 
 def mismatches(design: ArchitectureSpec, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """What keeps a state_dict from being this network's, in words; empty where it is, to the last entry."""
+    """What keeps a state_dict from being this network's, in words; empty where it is, to the last
+    entry."""
     # Counters may be missing: see `BATCHES`.
     expected = {
         n: shape for n, shape in shapes(design).items() if n in arrays or not n.endswith(BATCHES)
@@ -176,8 +182,8 @@ def keras_weights(
       arrays: float32 by official name.
 
     Returns:
-      float32 by "layer/variable". Biases that ours has and the other has not are 0; running statistics of
-      instance normalization are left out.
+      float32 by "layer/variable". Biases that ours has and the other has not are 0; running
+      statistics of instance normalization are left out.
     """
     found: dict[str, np.ndarray] = {}
     for slot in slots(design):

@@ -45,8 +45,8 @@ def build(
       name: of the model; None is the architecture.
 
     Returns:
-      float (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C') in [-1, 1], or raw logits (N, H', W', 1). U-Nets come
-      without dropout, of which weights tell nothing.
+      float (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C') in [-1, 1], or raw logits (N, H', W',
+      1). U-Nets come without dropout, of which weights tell nothing.
     """
     shared: dict[str, Any] = {
         "input_channels": design.input_channels,
@@ -85,7 +85,8 @@ def variables(network: keras.Model) -> dict[str, keras.Variable]:
 
 
 def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object) -> None:
-    """Gives a network these weights; nothing is assigned unless they are all of its weights, and no others.
+    """Gives a network these weights; nothing is assigned unless they are all of its weights, and no
+    others.
 
     Args:
       network: changed in place.

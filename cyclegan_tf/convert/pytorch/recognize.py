@@ -1,4 +1,5 @@
-"""What network of the authors' PyTorch code a state_dict belongs to, told from its names and shapes alone."""
+"""What network of the authors' PyTorch code a state_dict belongs to, told from its names and shapes
+alone."""
 
 from __future__ import annotations
 
@@ -64,15 +65,15 @@ def recognize(
             f"{name} {array.shape}" for name, array in list(arrays.items())[:_MAX_TOLD]
         )
         raise UserError(
-            f"{origin} is of no network of the authors' code ({', '.join(ARCHITECTURES)}): its first entries are "
-            f"{first}; give a file that their train.py saved."
+            f"{origin} is of no network of the authors' code ({', '.join(ARCHITECTURES)}): its "
+            f"first entries are {first}; give a file that their train.py saved."
         )
     wrong = mismatches(design, arrays)
     if wrong:
         more = f" ({len(wrong)} such in all)" if len(wrong) > _MAX_TOLD else ""
         raise UserError(
-            f"{origin} looks like {described(design)}, but does not fit: {'; '.join(wrong[:_MAX_TOLD])}{more}. "
-            "Nothing was taken from it."
+            f"{origin} looks like {described(design)}, but does not fit: "
+            f"{'; '.join(wrong[:_MAX_TOLD])}{more}. Nothing was taken from it."
         )
     return design
 
@@ -96,20 +97,21 @@ def notes(design: ArchitectureSpec) -> list[str]:
     found = []
     if design.norm == "batch":
         found.append(
-            "batch normalization uses its running statistics, as PyTorch does after eval(); the authors' test.py "
-            "does so only with --eval, and else normalizes by the image at hand"
+            "batch normalization uses its running statistics, as PyTorch does after eval(); the "
+            "authors' test.py does so only with --eval, and else normalizes by the image at hand"
         )
     elif design.statistics:
         found.append(
-            "running statistics of instance normalization, left over by an old PyTorch, are not used: the authors' "
-            "test.py normalizes each image by itself (only its --eval under such a PyTorch used them)"
+            "running statistics of instance normalization, left over by an old PyTorch, are not "
+            "used: the authors' test.py normalizes each image by itself (only its --eval under "
+            "such a PyTorch used them)"
         )
     if design.norm == "instance" and not design.biases:
         found.append("the convolutions have no biases; here these are 0")
     if design.norm_affine and design.statistics and design.biases:
         found.append(
-            "its norms have factors, offsets and running statistics and its convolutions biases: instance "
-            "normalization, since batch normalization goes without biases"
+            "its norms have factors, offsets and running statistics and its convolutions biases: "
+            "instance normalization, since batch normalization goes without biases"
         )
     if design.dropout:
         found.append(
@@ -132,7 +134,8 @@ class _Entries:
         if array is None or array.ndim != 4:
             found = "is missing" if array is None else f"is {array.shape}, not of 4 axes"
             raise UserError(
-                f"{self.origin} looks like {looks_like}, but does not fit: {name} {found}. Nothing was taken from it."
+                f"{self.origin} looks like {looks_like}, but does not fit: {name} {found}. "
+                f"Nothing was taken from it."
             )
         return array.shape
 
@@ -145,14 +148,15 @@ class _Entries:
         batch = affine and statistics and not biases
         if asked == "auto" and not (biases or affine or statistics):
             raise UserError(
-                f"{self.origin} has neither norms with weights nor biases before them ({convolution}.bias, "
-                f"{norm}.weight): that is --norm none, which is not supported, or an early instance "
-                "normalization; if you know it is the latter, give --norm instance."
+                f"{self.origin} has neither norms with weights nor biases before them "
+                f"({convolution}.bias, {norm}.weight): that is --norm none, which is not "
+                "supported, or an early instance normalization; if you know it is the latter, "
+                "give --norm instance."
             )
         if asked == "batch" and not batch:
             raise UserError(
-                f"{self.origin} cannot be of batch normalization, which has {norm}.weight and {norm}.running_mean and "
-                f"no {convolution}.bias; leave --norm out."
+                f"{self.origin} cannot be of batch normalization, which has {norm}.weight and "
+                f"{norm}.running_mean and no {convolution}.bias; leave --norm out."
             )
         if batch and asked != "instance":
             return _Norm("batch", False, False, True)
@@ -165,8 +169,8 @@ def _resnet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     blocks = places[-1] - _FIRST_BLOCK + 1
     if blocks < 1:
         raise UserError(
-            f"{entries.origin} looks like {looks}, but does not fit: its blocks stand at {places} and not from "
-            f"{_FIRST_BLOCK} on. Nothing was taken from it."
+            f"{entries.origin} looks like {looks}, but does not fit: its blocks stand at {places} "
+            f"and not from {_FIRST_BLOCK} on. Nothing was taken from it."
         )
     filters, inputs, *_ = entries.shape("model.1.weight", looks)
     outputs = entries.shape(f"model.{17 + blocks}.weight", looks)[0]
@@ -193,8 +197,8 @@ def _unet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
         depth, level = depth + 1, f"{level}.3.model"
     if depth not in UNETS:
         raise UserError(
-            f"{entries.origin} looks like a U-Net that halves {depth} times; only unet_256, which halves 8 times, and "
-            "unet_128, which halves 7 times, are known."
+            f"{entries.origin} looks like a U-Net that halves {depth} times; only unet_256, which "
+            "halves 8 times, and unet_128, which halves 7 times, are known."
         )
     return ArchitectureSpec(
         architecture=UNETS[depth],
@@ -250,11 +254,13 @@ def notes_for_the_authors_code(design: ArchitectureSpec) -> list[str]:
     found = []
     if design.norm_affine:
         found.append(
-            "the authors' networks.py makes instance normalization without factor and offset: set affine=True there"
+            "the authors' networks.py makes instance normalization without factor and offset: set "
+            "affine=True there"
         )
     if design.official_name == "resnet":
         found.append(
-            f"the authors' --netG knows 6 and 9 blocks: set n_blocks={design.blocks} in their networks.py"
+            f"the authors' --netG knows 6 and 9 blocks: set n_blocks={design.blocks} in their "
+            f"networks.py"
         )
     return found
 

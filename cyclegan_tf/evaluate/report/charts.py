@@ -52,13 +52,13 @@ def histogram(
         if count:
             bars.append(
                 f'<rect class="bar" x="{x_of(start) + 0.5:.1f}" y="{floor - height:.1f}" '
-                f'width="{inside / bins - 1:.1f}" height="{height:.1f}"><title>{count} from {start:{spell}} '
-                f"to {end:{spell}}</title></rect>"
+                f'width="{inside / bins - 1:.1f}" height="{height:.1f}"><title>{count} from '
+                f"{start:{spell}} to {end:{spell}}</title></rect>"
             )
     median = float(np.median(finite))
     words = (
-        f"Histogram of {title}: {len(finite)} images from {min(finite):{spell}} to {max(finite):{spell}}, "
-        f"median {median:{spell}}"
+        f"Histogram of {title}: {len(finite)} images from {min(finite):{spell}} to "
+        f"{max(finite):{spell}}, median {median:{spell}}"
     )
     lines = _line(x_of(median), floor, "median")
     for mark in marks:
@@ -67,11 +67,14 @@ def histogram(
     if left_out:
         words += f"; {left_out} infinite, not drawn"
     return (
-        f'<svg class="histogram" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(words)}">'
+        f'<svg class="histogram" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{html.escape(words)}">'
         f'<text x="{_LEFT}" y="14" class="most">most in a bar: {counts.max()}</text>'
-        f'{"".join(bars)}<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _LEFT}" y1="{floor}" y2="{floor}"/>{lines}'
+        f'{"".join(bars)}<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _LEFT}" y1="{floor}" '
+        f'y2="{floor}"/>{lines}'
         f'<text x="{_LEFT}" y="{_HEIGHT - 16}">{low:{spell}}</text>'
-        f'<text x="{_WIDTH - _LEFT}" y="{_HEIGHT - 16}" text-anchor="end">{high:{spell}}</text></svg>'
+        f'<text x="{_WIDTH - _LEFT}" y="{_HEIGHT - 16}" '
+        f'text-anchor="end">{high:{spell}}</text></svg>'
     )
 
 

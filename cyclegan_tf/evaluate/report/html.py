@@ -1,4 +1,5 @@
-"""The evaluation as one HTML file that opens from disk: scores beside stand-ins, images, histograms.
+"""The evaluation as one HTML file that opens from disk: scores beside stand-ins, images,
+histograms.
 
 Images lie inside as PNG, charts as SVG; there is no script and nothing is fetched.
 """
@@ -77,7 +78,8 @@ def _direction(found: DirectionResult) -> str:
     )
     return "\n".join(
         [
-            f'<section id="{found.direction}"><h2>{_text(wording.arrow(found.direction))}, {generator}</h2>',
+            f'<section id="{found.direction}"><h2>{_text(wording.arrow(found.direction))}, '
+            f"{generator}</h2>",
             f"<p>{counts['inputs']} inputs{pairs}; {counts['targets']} real targets.</p>",
             f'<p class="origin">{_text(found.origin)}</p>',
             _scores(found),
@@ -109,8 +111,8 @@ def _scores(found: DirectionResult) -> str:
         )
         rows.append(f'<tr><th scope="row">{_row_label(name)}</th>{cells}</tr>')
     return _table(
-        "Scores beside those of images that took no translating. "
-        "A green tick marks what the generator beats, a red cross what it does not.",
+        "Scores beside those of images that took no translating. A green tick marks what the "
+        "generator beats, a red cross what it does not.",
         f'<th scope="col">score</th>{head}',
         rows,
     )
@@ -165,7 +167,8 @@ def _group(found: DirectionResult, name: str, shown: list[ReportImage]) -> str:
 
 def _figure(shown: ReportImage, ranked_by: str) -> str:
     cells = "".join(
-        f'<div><img{_look(image)} src="{data_uri(image)}" alt="{_text(f"{title} of {shown.name}")}">'
+        f'<div><img{_look(image)} src="{data_uri(image)}" '
+        f'alt="{_text(f"{title} of {shown.name}")}">'
         f"<span>{_text(title)}</span></div>"
         for title, image in shown.columns.items()
     )

@@ -36,22 +36,27 @@ def protocol(
     looked_at = ", ".join(f"{count} of {domain.upper()}" for domain, count in training.items())
     found = {
         "Images": f"The test split, {sizes(preparation)}; nothing random.",
-        "Generators": "Run in float32, one image at a time; their output is scored as it is, not rounded to levels.",
-        "PSNR, SSIM, MAE": "Of values in [-1, 1], so the peak is 2. SSIM: Gaussian window of 11 x 11 px and deviation "
-        "1.5, K1 0.01, K2 0.03, on each channel, mean over channels and windows inside the image.",
-        "SWD": f"Karras et al. 2018, sec. 5: Laplacian pyramid down to {swd.SMALLEST_LEVEL_PX} px, 128 patches of "
-        f"{swd.PATCH_PX} x {swd.PATCH_PX} px per image and level, each set normalized by channel, 512 random "
-        f"directions, x {swd.SCALE:.0f}, mean over levels, seed {seed}. With color: both sets normalized by the mean "
-        "and deviation of the real patches, so that a cast of color or a loss of contrast counts. Both depend on how "
-        "many images there are: compare them only between equal counts.",
-        "Constant, random real": f"Made from training images spread evenly over the list: {looked_at}."
+        "Generators": "Run in float32, one image at a time; their output is scored as it is, not "
+        "rounded to levels.",
+        "PSNR, SSIM, MAE": "Of values in [-1, 1], so the peak is 2. SSIM: Gaussian window of 11 x "
+        "11 px and deviation 1.5, K1 0.01, K2 0.03, on each channel, mean over channels and "
+        "windows inside the image.",
+        "SWD": f"Karras et al. 2018, sec. 5: Laplacian pyramid down to {swd.SMALLEST_LEVEL_PX} px, "
+        f"128 patches of {swd.PATCH_PX} x {swd.PATCH_PX} px per image and level, each set "
+        f"normalized by channel, 512 random directions, x {swd.SCALE:.0f}, mean over levels, seed "
+        f"{seed}. With color: both sets normalized by the mean and deviation of the real patches, "
+        "so that a cast of color or a loss of contrast counts. Both depend on how many images "
+        "there are: compare them only between equal counts.",
+        "Constant, random real": f"Made from training images spread evenly over the list: "
+        f"{looked_at}."
         if training
         else "Made from the test images themselves, because there are no training images here.",
     }
     if palette:
         found["Label scores"] = (
-            f"Every pixel of translation and truth gets the class of the nearest color in {palette}, then pixel "
-            "accuracy, class accuracy and class IoU over all pixels of all images together (Long et al. 2015, "
-            "sec. 5), classes that the truth does not hold left out."
+            "Every pixel of translation and truth gets the class of the nearest color in "
+            f"{palette}, then pixel accuracy, class accuracy and class IoU over all pixels of all "
+            "images together (Long et al. 2015, sec. 5), classes that the truth does not hold "
+            "left out."
         )
     return found

@@ -9,9 +9,11 @@ _GAP = "  "
 
 
 def table(found: DirectionResult) -> str:
-    """Scores in rows, the generator first and then the stand-ins in columns; at most about 90 characters wide.
+    """Scores in rows, the generator first and then the stand-ins in columns; at most about 90
+    characters wide.
 
-    Scores that nothing stands in for have one number. Intervals, where there are any, come on a line of their own.
+    Scores that nothing stands in for have one number. Intervals, where there are any, come on a
+    line of their own.
     """
     generator = "G(x)" if found.direction == "xy" else "F(y)"
     head = [f"{wording.arrow(found.direction)}", generator, *found.baselines]

@@ -15,7 +15,8 @@ class Score:
       unit: "" for plain numbers.
       digits: after the decimal point.
       better: "higher", "lower", or "" where neither is.
-      meaning: one sentence; G stands for the generator, F for the one back, x for inputs, y for real targets.
+      meaning: one sentence; G stands for the generator, F for the one back, x for inputs, y for
+        real targets.
     """
 
     label: str
@@ -99,10 +100,10 @@ SCORES: dict[str, Score] = {
 
 STAND_INS: dict[str, str] = {
     "unchanged input": "the input itself",
-    "constant": "the best constant image: everywhere the mean color of the training targets "
-    "(for label scores: their most frequent class)",
-    "random real": "a real training image of the target domain, drawn at random; "
-    "its SWD, FID and KID are what real images themselves score",
+    "constant": "the best constant image: everywhere the mean color of the training targets (for "
+    "label scores: their most frequent class)",
+    "random real": "a real training image of the target domain, drawn at random; its SWD, FID and "
+    "KID are what real images themselves score",
 }
 """What is set beside the scores, by name."""
 

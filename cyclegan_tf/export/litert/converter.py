@@ -21,8 +21,9 @@ MIN_PSNR_DB = {"float32": 60.0, "float16": 40.0, "dynamic_int8": 25.0, "int8": 2
 
 CALIBRATION_IMAGES = 32
 
-# In 8 bits: where the multiplications are. Statistics of instance normalization lose too much in 8 bits, and what lies
-# between two convolutions would be rounded once more at each step (docs/deployment.md has the figures).
+# In 8 bits: where the multiplications are. Statistics of instance normalization lose too much in 8
+# bits, and what lies between two convolutions would be rounded once more at each step
+# (docs/deployment.md has the figures).
 _QUANTIZED = frozenset({"CONV_2D", "TRANSPOSE_CONV"})
 
 
@@ -32,8 +33,8 @@ class Converter:
     Args:
       network: float32 (N, H, W, C) in [-1, 1] -> float32 of the same size, computing in float32.
       size_px: side of the only images the files will take.
-      calibration: float32 (N, size_px, size_px, C) in [-1, 1], images of the kind to be translated; "int8"
-        takes the ranges of activations from them.
+      calibration: float32 (N, size_px, size_px, C) in [-1, 1], images of the kind to be translated;
+        "int8" takes the ranges of activations from them.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Converter:
         self._calibration = calibration
 
     def convert(self, variant: Variant) -> bytes:
-        """The bytes of a .tflite file: `images` float32 (1, S, S, C) -> `translated` float32 (1, S, S, C')."""
+        """The bytes of a .tflite file: `images` float32 (1, S, S, C) -> `translated` float32 (1, S,
+        S, C')."""
         with self._saved() as folder, _quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(
                 str(folder), signature_keys=["serving_default"]
@@ -75,7 +77,8 @@ class Converter:
 
     @contextlib.contextmanager
     def _saved(self) -> Iterator[Path]:
-        """A SavedModel of the static graph; converting a Keras closure directly was seen to lose the weights."""
+        """A SavedModel of the static graph; converting a Keras closure directly was seen to lose
+        the weights."""
         module, network = tf.Module(), self._phone
         module.saved_weights = [variable.value for variable in network.variables]
         spec = tf.TensorSpec(

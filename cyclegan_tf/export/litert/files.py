@@ -1,4 +1,5 @@
-"""All .tflite variants of one generator, each held against the training model before it may stay."""
+"""All .tflite variants of one generator, each held against the training model before it may
+stay."""
 
 from __future__ import annotations
 
@@ -83,8 +84,8 @@ def described(
     return metadata.with_metadata(
         converter.convert(variant),
         name,
-        f"CycleGAN generator {trained.direction} ({variant}), {trained.origin}. One image of {size_px} x {size_px} "
-        "px, float32 from -1 (black) to 1 (white), in and out.",
+        f"CycleGAN generator {trained.direction} ({variant}), {trained.origin}. One image of "
+        f"{size_px} x {size_px} px, float32 from -1 (black) to 1 (white), in and out.",
         metadata.Image(
             "images",
             f"image of domain {from_domain.upper()}",

@@ -1,9 +1,9 @@
 """What a .tflite file says about itself: TFLite Metadata, and files packed behind it.
 
-The layout is TensorFlow's metadata schema (tensorflow/lite/schema/metadata_schema.fbs, version 1): a FlatBuffer of
-its own in a buffer named TFLITE_METADATA, and associated files as a ZIP archive behind the model, which any unzip
-program lists. Android Studio and the task libraries read both. There is no writer on PyPI for today's Python, hence
-this one; field numbers below are the schema's.
+The layout is TensorFlow's metadata schema (tensorflow/lite/schema/metadata_schema.fbs, version 1):
+a FlatBuffer of its own in a buffer named TFLITE_METADATA, and associated files as a ZIP archive
+behind the model, which any unzip program lists. Android Studio and the task libraries read both.
+There is no writer on PyPI for today's Python, hence this one; field numbers below are the schema's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import flatbuffers
 
 _IDENTIFIER = b"M001"
 _BUFFER = "TFLITE_METADATA"
-# ContentProperties.ImageProperties, ProcessUnitOptions.NormalizationOptions, AssociatedFileType.DESCRIPTIONS
+# ContentProperties.ImageProperties, ProcessUnitOptions.NormalizationOptions,
+# AssociatedFileType.DESCRIPTIONS
 _IMAGE_PROPERTIES, _NORMALIZATION, _DESCRIPTIONS = 2, 1, 1
 _COLOR_SPACES = {1: 2, 3: 1}  # channels -> GRAYSCALE, RGB; others stay UNKNOWN
 _ALIGNMENT = 16  # the model schema's force_align of buffers
@@ -81,11 +82,13 @@ def with_metadata(
 
 
 def packed_model(unpacked: object) -> bytes:
-    """A model object of `schema_py_generated` as the bytes of a file, buffers aligned as its schema demands."""
+    """A model object of `schema_py_generated` as the bytes of a file, buffers aligned as its schema
+    demands."""
     from ai_edge_litert import schema_py_generated as schema
 
     class AlignedBuffer(schema.BufferT):
-        # The generated code aligns bytes to 1; kernels read float32 weights out of them where they lie.
+        # The generated code aligns bytes to 1; kernels read float32 weights out of them where they
+        # lie.
         def Pack(self, builder):  # noqa: N802 -- the generated code's name
             data = None if self.data is None else _vector_of_bytes(builder, bytes(self.data))
             schema.BufferStart(builder)

@@ -1,7 +1,9 @@
-"""The same network with a fixed size and operations that phones run fast; what each gives is in docs/deployment.md.
+"""The same network with a fixed size and operations that phones run fast; what each gives is in
+docs/deployment.md.
 
-What a delegate cannot take splits the graph into parts. MIRROR_PAD is such an operation in XNNPACK, so reflection
-padding becomes slices joined together. The two convolutions at the ends have 3 channels on one side, where kernels
+What a delegate cannot take splits the graph into parts. MIRROR_PAD is such an operation in XNNPACK,
+so reflection padding becomes slices joined together. The two convolutions at the ends have 3
+channels on one side, where kernels
 work on 8 or 16 at a time: one direction of the kernel is moved into the channels.
 """
 
@@ -16,7 +18,8 @@ from cyclegan_tf.networks.convolutions import Convolution2D
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 
 _MAX_JOINED = 4  # XNNPACK joins no more than that
-# A convolution whose kernel is at least this wide, with at most so many channels on one side, is taken apart.
+# A convolution whose kernel is at least this wide, with at most so many channels on one side, is
+# taken apart.
 _MIN_KERNEL, _MAX_CHANNELS = 5, 4
 
 
@@ -54,7 +57,8 @@ def phone_network(network: keras.Model, size_px: int) -> keras.Model:
 def _activations_after_padding(network: keras.Model) -> dict[str, str]:
     """Padding layer -> the ReLU that alone reads it.
 
-    Training keeps one activation less that way round; the converter can let a ReLU ride on the multiplication of the
+    Training keeps one activation less that way round; the converter can let a ReLU ride on the
+    multiplication of the
     norm only when it comes first. The numbers are the same: what is padded on is zero, or a copy.
     """
     paddings = (ReflectionPadding2D, keras.layers.ZeroPadding2D)
@@ -126,7 +130,8 @@ def _joined(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
 
 
 class _BlockUpsampling(keras.layers.UpSampling2D):
-    """Doubling by the nearest neighbor as DEPTH_TO_SPACE, which XNNPACK takes; RESIZE_NEAREST_NEIGHBOR it does not."""
+    """Doubling by the nearest neighbor as DEPTH_TO_SPACE, which XNNPACK takes;
+    RESIZE_NEAREST_NEIGHBOR it does not."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.interpolation != "nearest" or tuple(self.size) != (2, 2):
@@ -150,7 +155,8 @@ class _LeanNormalization(InstanceNormalization):
 
 
 class _SplitConvolution(Convolution2D):
-    """The same sums in an order that leaves no lanes empty where there are few channels in or out."""
+    """The same sums in an order that leaves no lanes empty where there are few channels in or
+    out."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002
         plain = (
@@ -171,7 +177,8 @@ class _SplitConvolution(Convolution2D):
 
 
 def _rows_as_outputs(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """One convolution gives what each row of the kernel contributes; the contributions are moved and added."""
+    """One convolution gives what each row of the kernel contributes; the contributions are moved
+    and added."""
     rows, columns, channels, filters = kernel.shape
     wide = tf.reshape(tf.transpose(kernel, (1, 2, 0, 3)), (1, columns, channels, rows * filters))
     contributions = tf.nn.conv2d(x, wide, 1, "VALID")
@@ -184,7 +191,8 @@ def _rows_as_outputs(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _columns_as_inputs(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """What each column of the kernel looks at lies side by side in the channels of one narrow convolution."""
+    """What each column of the kernel looks at lies side by side in the channels of one narrow
+    convolution."""
     rows, columns, channels, filters = kernel.shape
     size = [1, x.shape[1], x.shape[2] - columns + 1, channels]
     moved = _joined([tf.slice(x, [0, 0, column, 0], size) for column in range(columns)], axis=3)

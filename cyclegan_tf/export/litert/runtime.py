@@ -1,4 +1,5 @@
-"""A .tflite file in Google's interpreter (LiteRT, once TensorFlow Lite): what it computes, with which operations."""
+"""A .tflite file in Google's interpreter (LiteRT, once TensorFlow Lite): what it computes, with
+which operations."""
 
 from __future__ import annotations
 
@@ -61,8 +62,8 @@ def operations_of(model: Path | bytes) -> Counter[str]:
 def delegated_share(model: Path | bytes) -> float:
     """Share of a file's operations that XNNPACK runs, 0 to 1; what it leaves splits the graph.
 
-    The interpreter lists delegates beside the operations they replace, not which those are: they are the ones on
-    the way back from a delegate's outputs to its inputs.
+    The interpreter lists delegates beside the operations they replace, not which those are: they
+    are the ones on the way back from a delegate's outputs to its inputs.
     """
     nodes = LiteRTModel(model).nodes()
     own = [node for node in nodes if node["op_name"] != _DELEGATE]

@@ -1,4 +1,5 @@
-"""Networks rebuilt from Keras 2's descriptions: shared layers, models within models, functions, and what is refused."""
+"""Networks rebuilt from Keras 2's descriptions: shared layers, models within models, functions, and
+what is refused."""
 
 import keras
 import numpy as np

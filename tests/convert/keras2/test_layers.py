@@ -125,8 +125,10 @@ def test_relu_with_settings_written_as_arrays():
 
 def test_batch_normalization_takes_its_axis_out_of_the_list():
     one = entry(
-        "BatchNormalizationV1", "b", axis=[3], momentum=0.9, epsilon=0.5, center=True, scale=False, fused=True,
-        renorm=False, virtual_batch_size=None, adjustment=None, beta_initializer={"class_name": "Zeros", "config": {}},
+        "BatchNormalizationV1", "b", axis=[3], momentum=0.9, epsilon=0.5, center=True, scale=False,
+        fused=True,
+        renorm=False, virtual_batch_size=None, adjustment=None,
+        beta_initializer={"class_name": "Zeros", "config": {}},
     )  # fmt: skip
     layer = made(one)
     assert (layer.axis, layer.momentum, layer.epsilon, layer.scale) == (3, 0.9, 0.5, False)
@@ -217,7 +219,8 @@ def test_mistakes_name_the_layer(one, message):
 
 
 def applied(function, first, **options):
-    """The operation on real numbers: symbols stand for tensors, as in a network under construction."""
+    """The operation on real numbers: symbols stand for tensors, as in a network under
+    construction."""
     given = [item for item in (first, *options.values()) if isinstance(item, np.ndarray)]
     given += (
         [item for item in first if isinstance(item, np.ndarray)] if isinstance(first, list) else []

@@ -1,4 +1,5 @@
-"""Whole files of Keras 2 opened, each form against the network computed in NumPy, and each mistake told."""
+"""Whole files of Keras 2 opened, each form against the network computed in NumPy, and each mistake
+told."""
 
 import json
 import zipfile
@@ -49,7 +50,8 @@ def snapshot(arrays):
 
 
 def saved_model(folder, arrays, config, name=None):
-    """A SavedModel as far as it is read: `name` puts the network into a model of a class of its own."""
+    """A SavedModel as far as it is read: `name` puts the network into a model of a class of its
+    own."""
     network = snapshot(arrays)
     layers = [one["name"] for one in config["config"]["layers"]]
     for index, (layer, _) in enumerate(by_layer(arrays)):
@@ -90,7 +92,8 @@ def write(form, folder):
 
 
 FORMS = [
-    "h5", "keras", "weights", "numbered weights", "saved_model", "saved_model of a class", "checkpoint",
+    "h5", "keras", "weights", "numbered weights", "saved_model", "saved_model of a class",
+    "checkpoint",
     "checkpoint's index",
 ]  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""PyTorch's files: old and new, wrapped and plain; what would run code, and what is damaged, is refused."""
+"""PyTorch's files: old and new, wrapped and plain; what would run code, and what is damaged, is
+refused."""
 
 import importlib.util
 import os

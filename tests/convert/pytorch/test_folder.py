@@ -15,7 +15,8 @@ from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec
 from cyclegan_tf.errors import UserError
 
 GENERATOR = ArchitectureSpec(
-    architecture="resnet_9blocks", input_channels=3, output_channels=1, filters=8, blocks=4, n_layers=None,
+    architecture="resnet_9blocks", input_channels=3, output_channels=1, filters=8, blocks=4,
+    n_layers=None,
     dropout=True, norm="instance", norm_affine=False, biases=True, statistics=False,
 )  # fmt: skip
 BACK = dataclasses.replace(GENERATOR, input_channels=1, output_channels=3)
@@ -77,11 +78,13 @@ def test_a_folder_without_discriminators_is_told_what_can_be_done(tmp_path):
 def test_what_four_designs_decide():
     assert experiment_fields(four()) == {
         "generator": {
-            "architecture": "resnet_9blocks", "filters": 8, "blocks": 4, "norm": "instance", "norm_affine": False,
+            "architecture": "resnet_9blocks", "filters": 8, "blocks": 4, "norm": "instance",
+            "norm_affine": False,
             "dropout": True,
         },
         "discriminator": {
-            "architecture": "patch", "filters": 16, "n_layers": 2, "norm": "batch", "norm_affine": False,
+            "architecture": "patch", "filters": 16, "n_layers": 2, "norm": "batch",
+            "norm_affine": False,
         },
         "data": {"channels_x": 3, "channels_y": 1},
     }  # fmt: skip

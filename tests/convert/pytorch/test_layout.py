@@ -21,7 +21,8 @@ official_torch = pytest.importorskip("official_torch")
 
 def design(architecture="resnet_9blocks", **changes):
     plain = ArchitectureSpec(
-        architecture=architecture, input_channels=3, output_channels=3, filters=4, blocks=2, n_layers=None,
+        architecture=architecture, input_channels=3, output_channels=3, filters=4, blocks=2,
+        n_layers=None,
         dropout=False, norm="instance", norm_affine=False, biases=True, statistics=False,
     )  # fmt: skip
     return dataclasses.replace(plain, **changes)

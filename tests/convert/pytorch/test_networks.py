@@ -23,7 +23,8 @@ CASES = {
     "resnet_dropout": (lambda: official.Resnet(dropout=True), "eval", (24, 16)),
     "resnet_affine": (lambda: official.Resnet(affine=True), "train", (20, 28)),
     "resnet_affine_dropout": (lambda: official.Resnet(affine=True, dropout=True), "eval", (20, 28)),
-    # in training mode, as the authors' test.py leaves it, PyTorch keeps the statistics but does not use them
+    # in training mode, as the authors' test.py leaves it, PyTorch keeps the statistics but does not
+    # use them
     "resnet_leftovers": (lambda: official.Resnet(statistics=True), "train", (20, 28)),
     "resnet_affine_leftovers": (
         lambda: official.Resnet(affine=True, statistics=True),
@@ -115,7 +116,8 @@ def today(network, design):
 
 
 def test_running_statistics_of_instance_normalization_would_make_a_difference():
-    """So that the cases above mean something: after eval(), such a PyTorch network gives other images."""
+    """So that the cases above mean something: after eval(), such a PyTorch network gives other
+    images."""
     network = official.randomised(official.Resnet(statistics=True), seed=3)
     given = images(network, (20, 28))
     used = official.outputs_of(network.eval(), given)
@@ -143,7 +145,8 @@ def test_biasless_convolutions_give_what_pytorch_gives():
 
 
 def test_every_weight_matters():
-    """Each array of the state_dict but those that a norm cancels changes the image: none is read and forgotten."""
+    """Each array of the state_dict but those that a norm cancels changes the image: none is read
+    and forgotten."""
     network = official.randomised(official.Resnet(norm="batch", blocks=1), seed=3).eval()
     given, arrays = images(network, (16, 20), 1), official.arrays_of(network)
     design = recognize(arrays, "n.pth")

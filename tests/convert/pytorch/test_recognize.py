@@ -32,11 +32,13 @@ def arrays(network):
         ),
         (
             lambda: official.Resnet(affine=True, dropout=True),
-            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, dropout",
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, "
+            "dropout",
         ),
         (
             lambda: official.Resnet(affine=True),
-            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, no dropout",
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, "
+            "no dropout",
         ),
         (
             lambda: official.Resnet(statistics=True),
@@ -44,7 +46,8 @@ def arrays(network):
         ),
         (
             lambda: official.Resnet(affine=True, statistics=True),
-            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, no dropout",
+            "resnet, 4 filters, 2 blocks, 3 -> 3 channels, instance norm with factor and offset, "
+            "no dropout",
         ),
         (
             lambda: official.Unet(8, dropout=True),
@@ -165,14 +168,16 @@ def changed(build, **changes):
     [
         (
             lambda: {"features.0.weight": np.ones((8, 3, 3, 3)), "features.0.bias": np.ones(8)},
-            r"of no network of the authors' code .*: its first entries are features.0.weight \(8, 3, 3, 3\), "
+            r"of no network of the authors' code .*: its first entries are features.0.weight \(8, "
+            r"3, 3, 3\), "
             r"features.0.bias \(8,\)",
         ),
         (lambda: {"model.0.weight": np.ones((8, 3, 3, 3))}, "of no network of the authors' code"),
         (lambda: {"model.0.weight": np.ones(3)}, "of no network of the authors' code"),
         (
             lambda: changed(official.Resnet, **{"model.4.weight": np.ones((8, 4, 5, 5))}),
-            r"looks like resnet, 4 filters.* does not fit: model.4.weight is \(8, 4, 5, 5\) instead of "
+            r"looks like resnet, 4 filters.* does not fit: model.4.weight is \(8, 4, 5, 5\) "
+            r"instead of "
             r"\(8, 4, 3, 3\)\. Nothing was taken",
         ),
         (

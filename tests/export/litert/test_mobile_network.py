@@ -1,4 +1,5 @@
-"""The network for phones: the same numbers, a fixed size, and no operation that splits the graph."""
+"""The network for phones: the same numbers, a fixed size, and no operation that splits the
+graph."""
 
 import keras
 import numpy as np
