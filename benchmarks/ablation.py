@@ -28,6 +28,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclegan_tf.devices.startup import suppress_startup_logs
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import ablation_table
@@ -303,7 +305,7 @@ def score_finished(runs: Sequence[Run], results: Path, palette: Path | None) -> 
     fresh = [run for run in runs if run.finished and run.name not in known]
     if fresh:
         # TensorFlow takes seconds to import, and nothing may be there to score.
-        with cli.suppress_startup_logs():
+        with suppress_startup_logs():
             import split_scores
 
             exam = split_scores.Exam.of(RunDirectory(fresh[0].path).experiment(), palette)

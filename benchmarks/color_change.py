@@ -24,6 +24,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cyclegan_tf.devices.startup import suppress_startup_logs
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -31,7 +33,7 @@ import numpy as np
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 
-with cli.suppress_startup_logs():
+with suppress_startup_logs():
     import tensorflow as tf
 
     from cyclegan_tf.images import io as image_io

@@ -15,12 +15,13 @@ import argparse
 import os
 from pathlib import Path
 
+from cyclegan_tf.runs import generators
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly
 from cyclegan_tf.data import demo
 from cyclegan_tf.evaluate.scores import baselines
 from cyclegan_tf.images import io as image_io
@@ -42,7 +43,7 @@ def main() -> None:
 
     exam = split_scores.Exam.of(RunDirectory(arguments.run).experiment())
     scenes = {"x": np.stack(exam.split.x), "y": np.stack(exam.split.y)}
-    generators = {d: assembly.load_generator(arguments.run, d)[0] for d in ("xy", "yx")}
+    generators = {d: generators.load_generator(arguments.run, d)[0] for d in ("xy", "yx")}
     for direction, network in generators.items():
         inputs, truth = scenes[direction[0]], scenes[direction[1]]
         outputs = np.concatenate(

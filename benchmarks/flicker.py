@@ -27,10 +27,12 @@ from pathlib import Path
 import machine
 import numpy as np
 
-from cyclegan_tf import assembly, cli
+from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks.builders import size_divisor_of
+from cyclegan_tf.runs import generators
 from cyclegan_tf.translate import video_frames as frames
 
 HALF_LIVES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -152,7 +154,7 @@ def random_generator() -> tuple[object, int]:
     for variable in network.trainable_variables:
         if variable.ndim == 4:
             variable.assign(variable * 4)
-    return network, assembly.network_size_divisor_px(network)
+    return network, size_divisor_of(network)
 
 
 def table(results: dict[str, dict[float, dict[str, float]]]) -> str:
@@ -193,8 +195,8 @@ def main(argv: Sequence[str]) -> int:
     if arguments.frames < 8:
         raise UserError(f"--frames must be 8 or more, and is {arguments.frames}.")
     if arguments.run:
-        network, origin = assembly.load_generator(arguments.run, arguments.direction, "float32")
-        multiple = assembly.network_size_divisor_px(network)
+        network, origin = generators.load_generator(arguments.run, arguments.direction, "float32")
+        multiple = size_divisor_of(network)
     else:
         (network, multiple), origin = random_generator(), "untrained"
     photos = _photos(arguments.images, arguments.size)

@@ -37,6 +37,7 @@ from fringe import color_fringe
 from jobs import Job
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.metrics import image_quality as of_images
 from cyclegan_tf.metrics import sliced_wasserstein as swd
@@ -66,7 +67,7 @@ def write_tests(given: argparse.Namespace) -> None:
     """The test split as the race reads it; float16 keeps a 16th of a gray level."""
     from race import Entry
 
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         import split_scores
         from peers import ours_training
 

@@ -32,6 +32,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cyclegan_tf.config import files as config_files
+from cyclegan_tf.devices.startup import suppress_startup_logs
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import machine
@@ -73,7 +76,7 @@ def contenders(given: argparse.Namespace) -> dict[str, dict]:
     ours = {"framework": "ours", "precision": given.precision, "layout": "nhwc", "ema": given.ema}
     found[OURS] = {**ours, "config": None}
     for config in given.config:
-        path = cli.find_config(config)
+        path = config_files.find_config(config)
         found[f"{OURS}, {path.stem}"] = {**ours, "config": str(path.resolve())}
     return found
 
@@ -152,7 +155,7 @@ def score(
 ) -> list[dict]:
     """Scores what the file does not know yet, every kept generator or those of some minutes;
     returns all lines."""
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         import split_scores
         from peers import ours_training, torch_training
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclegan_tf.runs import generators
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import demo_score
@@ -191,7 +193,7 @@ def of_run(path: Path, averaged: bool = False) -> dict[str, Translate]:
       UserError: there is no such run, it has no checkpoint, or it keeps no averages.
     """
     run = RunDirectory(path)
-    last = assembly.open_checkpoint(run, checkpoints.LAST)
+    last = generators.open_checkpoint(run, checkpoints.LAST)
     if averaged:
         averages = {
             name.removeprefix(AVERAGE): a
@@ -203,7 +205,7 @@ def of_run(path: Path, averaged: bool = False) -> dict[str, Translate]:
                 f"{last.path} holds no averages: the run was trained without training.ema."
             )
         last = dataclasses.replace(last, arrays=last.arrays | averages)
-    return {d: translator(assembly.generator_of_run(run, last, d, "float32")) for d in DIRECTIONS}
+    return {d: translator(generators.generator_of_run(run, last, d, "float32")) for d in DIRECTIONS}
 
 
 def of_files(files: dict[str, Path]) -> dict[str, Translate]:
@@ -213,7 +215,7 @@ def of_files(files: dict[str, Path]) -> dict[str, Translate]:
       UserError: there is no such file.
     """
     return {
-        d: translator(assembly.load_generator(file, d, "float32")[0]) for d, file in files.items()
+        d: translator(generators.load_generator(file, d, "float32")[0]) for d, file in files.items()
     }
 
 

@@ -27,6 +27,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import cyclegan_tf.cli  # noqa: F401  sets TensorFlow's environment, so it comes first
+from cyclegan_tf.networks.builders import size_divisor_of
+from cyclegan_tf.runs import generators
 
 # isort: split
 import keras
@@ -34,7 +36,6 @@ import machine
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import WholeImage, save_rows
 from cyclegan_tf.metrics.image_quality import psnr
@@ -285,16 +286,14 @@ def main(argv: list[str] | None = None) -> int:
             found = memory(run, options.height, options.width, [*words, "--overwrite"], folder)
             print(json.dumps({**found, "machine": machine.describe()}, indent=1))
             return 0
-        network, _ = assembly.load_generator(run, options.direction)
+        network, _ = generators.load_generator(run, options.direction)
         size = options.size
         image = (
             synthetic(0, size, size, size)
             if options.image is None
             else image_io.read(options.image)
         )
-        rows = quality(
-            network, assembly.network_size_divisor_px(network), image, tile_px, options.overlap
-        )
+        rows = quality(network, size_divisor_of(network), image, tile_px, options.overlap)
         described = "x".join(str(side) for side in image.shape[1::-1])
         print(
             f"{options.run or 'random network'}, image {described}, tile {tile_px}, overlap "

@@ -21,8 +21,6 @@ from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.freezing import freeze_encoder
-from cyclegan_tf.runs import checkpoints, state
-from cyclegan_tf.runs.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -272,7 +270,11 @@ def open_source(
 
 
 def open_training_data(
-    experiment: Experiment, run: RunDirectory, show_progress: bool = False, cache: str | None = None
+    experiment: Experiment,
+    recorded: dict[str, list[str]] | None = None,
+    cache_dir: Path | None = None,
+    show_progress: bool = False,
+    cache: str | None = None,
 ) -> tuple[TrainingData, list[str]]:
     """Opens, reads and prepares the experiment's images, as the run began with them if it has
     begun.
@@ -284,7 +286,6 @@ def open_training_data(
       UserError: see `open_source`; or an image cannot be decoded, or a batch is larger than a
         domain.
     """
-    recorded = run.data_split()
     source = open_source(experiment, recorded)
     notes = list(source.notes)
     if recorded is not None and recorded != source.record():
@@ -306,7 +307,7 @@ def open_training_data(
     preparation = build_preparation(experiment)
     stores = [
         open_store(
-            images, preparation, cache or experiment.data.cache, run.cache, label, show_progress
+            images, preparation, cache or experiment.data.cache, cache_dir, label, show_progress
         )
         for label, images in (("train_x", source.train_x), ("train_y", source.train_y))
     ]
@@ -325,82 +326,3 @@ def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]
     jit, why_jit = hardware.choose_jit(experiment.training.jit)
     told = {"precision": f"{policy} ({why_policy})", "XLA": f"{'on' if jit else 'off'} ({why_jit})"}
     return policy, jit, told
-
-
-def load_generator(
-    target: Path,
-    direction: str,
-    dtype_policy: str | None = None,
-    checkpoint: str = checkpoints.BEST,
-) -> tuple[keras.Model, str]:
-    """The generator of one direction out of a run directory or a `.keras` file.
-
-    Args:
-      target: the directory or file.
-      direction: "xy" or "yx"; a file holds one direction, whichever it is.
-      dtype_policy: "float32", or None for the precision that pays on this machine (a file keeps its
-        own).
-      checkpoint: of a run, "best" (the newest where no scores have chosen one), "last", or a step.
-
-    Returns:
-      The network and, in words, where it came from: the file, its step, its score, raw or averaged
-        weights.
-
-    Raises:
-      UserError: there is no such thing, nothing has been saved yet, or the file is not a generator.
-    """
-    if target.is_dir():
-        run = RunDirectory(target)
-        chosen = open_checkpoint(run, checkpoint)
-        return generator_of_run(run, chosen, direction, dtype_policy), chosen.origin
-    if not target.is_file():
-        raise UserError(f"{target} is neither a run directory nor a .keras file.")
-    if target.suffix != ".keras":
-        raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
-    if checkpoint != checkpoints.BEST:
-        raise UserError(
-            f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the "
-            f"option out."
-        )
-    network = network_files.open_network(target)
-    return (networks.as_float32(network) if dtype_policy == "float32" else network), str(target)
-
-
-def open_checkpoint(
-    run: RunDirectory, checkpoint: str = checkpoints.BEST
-) -> checkpoints.SelectedCheckpoint:
-    """A run's checkpoint, as `checkpoints.choose` takes it.
-
-    Raises:
-      UserError: this is not a run, it has no checkpoint yet, or not this one.
-    """
-    run.experiment()
-    chosen = checkpoints.choose(run.checkpoints, checkpoint)
-    if chosen is None:
-        raise UserError(
-            f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train "
-            f"--run_dir {run.path}"
-        )
-    return chosen
-
-
-def generator_of_run(
-    run: RunDirectory,
-    chosen: checkpoints.SelectedCheckpoint,
-    direction: str,
-    dtype_policy: str | None = None,
-) -> keras.Model:
-    """The generator of one direction with the weights of a checkpoint; `dtype_policy` as for
-    `load_generator`."""
-    experiment = run.experiment()
-    policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
-    network = build_generator(experiment, direction, policy)
-    state.restore(
-        state.network_variables(network, f"generator_{direction}"), chosen.arrays, chosen.path
-    )
-    return network
-
-
-def network_size_divisor_px(network: keras.Model) -> int:
-    """Sides this generator takes are multiples of this."""
-    return networks.size_divisor_of(network)

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import difflib
+import logging
 import os
 import re
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-# Read by TensorFlow when it is first imported, which the commands do after their options are
-# checked. oneDNN's kernels are off by default on CPUs without AVX-512, where they are faster too
-# (docs/results.md).
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 
 BAD_INPUT = 2
 FAILED = 1
-# Inside the package where it is installed, beside it in a checkout.
-CONFIG_FOLDERS = [parent / "configs" for parent in Path(__file__).resolve().parents[:2]]
+
+
+def log_to_terminal(quiet: bool = False) -> None:
+    """Prints what the package logs: information on standard output, problems on standard error.
+
+    Args:
+      quiet: print warnings and errors only.
+    """
+    log = logging.getLogger("cyclegan_tf")
+    if not any(isinstance(handler, _Terminal) for handler in log.handlers):
+        log.addHandler(_Terminal())
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+class _Terminal(logging.Handler):
+    """Writes above a progress bar where there is one; to the streams of the moment, not of the start."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        problem = record.levelno >= logging.WARNING
+        text = f"{record.levelname.lower()}: " * problem + self.format(record)
+        stream = sys.stderr if problem else sys.stdout
+        if "tqdm" in sys.modules:
+            sys.modules["tqdm"].tqdm.write(text, file=stream)
+        else:
+            print(text, file=stream)
+        stream.flush()
 
 
 def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> NoReturn:
@@ -64,29 +77,6 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
     sys.exit(status)
 
 
-@contextlib.contextmanager
-def suppress_startup_logs() -> Iterator[None]:
-    """Holds back what TensorFlow writes to standard error while it starts; no setting of its own
-    does.
-
-    It is shown after all when starting fails, or when the machine has an NVIDIA device: then these
-    lines tell why it is not used.
-    """
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        failed = True
-        try:
-            yield
-            failed = False
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            if failed or Path("/dev/nvidiactl").exists():
-                held.seek(0)
-                os.write(2, held.read())
-
-
 class Parser(ArgumentParser):
     """jsonargparse's parser with errors in one sentence, the nearest name offered for a wrong
     one."""
@@ -115,7 +105,7 @@ class Parser(ArgumentParser):
         for word in argv:
             name = word.split("=", 1)[0]
             if name.startswith("--") and name not in known:
-                raise UserError(f"unknown option {name}{_nearest(name, self.option_names())}")
+                raise UserError(f"unknown option {name}{nearest(name, self.option_names())}")
         try:
             return self.parse_args(list(argv))
         except (SystemExit, KeyboardInterrupt):
@@ -124,7 +114,7 @@ class Parser(ArgumentParser):
             raise UserError(_one_sentence(str(error))) from error
 
 
-def _nearest(name: str, names: Sequence[str]) -> str:
+def nearest(name: str, names: Sequence[str]) -> str:
     """', did you mean ...?' by whole name, else by its last part, so that --crop_size finds its
     section."""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
@@ -158,88 +148,3 @@ def _one_sentence(message: str) -> str:
         }
         wanted = " or ".join(words.get(name, name) for name in types) or "another kind of value"
     return f"--{key[1]} got {value[1].strip()!r}, but takes {wanted}."
-
-
-def find_config(value: str) -> Path:
-    """The file behind --config: a path, or the name of a config that comes with the package (demo,
-    maps).
-
-    Raises:
-      UserError: there is no such file.
-    """
-    path = Path(value)
-    if path.is_file():
-        return path
-    for folder in CONFIG_FOLDERS:
-        shipped = folder / path.with_suffix(".yaml")
-        if shipped.is_file():
-            return shipped
-    names = sorted({file.stem for folder in CONFIG_FOLDERS for file in folder.glob("*.yaml")})
-    raise UserError(
-        f"--config {value}: no such file; the configs that come along are {', '.join(names)}."
-    )
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """Reads an experiment file as a nested dictionary, every key known.
-
-    Raises:
-      UserError: not readable, not YAML, or an unknown key (with the nearest name).
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
-    known = {
-        f"{name}.{field.name}"
-        for name, section in SECTIONS.items()
-        for field in dataclasses.fields(section)
-    }
-    if not isinstance(values, dict):
-        raise UserError(
-            f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}."
-        )
-    for section, fields in values.items():
-        if section not in SECTIONS:
-            raise UserError(
-                f"{path}: unknown section {section!r}{_nearest(str(section), list(SECTIONS))}"
-            )
-        if not isinstance(fields, dict | None):
-            raise UserError(
-                f"{path}: section {section!r} must hold `name: value` lines, got {fields!r}."
-            )
-        for name in fields or {}:
-            if f"{section}.{name}" not in known:
-                raise UserError(
-                    f"{path}: unknown key "
-                    f"{section}.{name}{_nearest(f'{section}.{name}', sorted(known))}"
-                )
-    return values
-
-
-def add_experiment(parser: Parser) -> None:
-    """Adds every field of `Experiment` as `--section.field`."""
-    parser.add_class_arguments(Experiment, as_positional=False)
-
-
-def to_arguments(values: dict[str, Any]) -> list[str]:
-    """An experiment's nested dictionary as options, so that files and command line go through the
-    same checks."""
-    return [
-        f"--{section}.{name}={'null' if value is None else value}"
-        for section, fields in values.items()
-        for name, value in (fields or {}).items()
-    ]
-
-
-def experiment_from(arguments: Namespace) -> Experiment:
-    """Builds the checked experiment from parsed arguments.
-
-    Raises:
-      UserError: a value breaks a rule of the config.
-    """
-    values = arguments.as_dict()
-    try:
-        return Experiment.from_dict({name: values[name] for name in SECTIONS})
-    except ValueError as error:
-        raise UserError(str(error)) from error

@@ -1,13 +1,51 @@
-"""The one exception that means "the person can mend this"."""
+"""The one exception that means "the person at the keyboard can fix this"."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Code = Literal[
+    "invalid",  # a value, or a combination of values, breaks a rule
+    "unknown",  # an option, key or name that does not exist
+    "missing",  # a file, folder, run, checkpoint or partner that is not there
+    "exists",  # it is there, and would be overwritten
+    "unreadable",  # damaged, cut short, or not of the kind it claims to be
+    "unwritable",  # the disk is full, or the place cannot be written
+    "unsupported",  # readable, but not something this program works with
+    "mismatch",  # two things that must fit each other do not
+    "in_use",  # another process holds it
+    "dependency",  # an optional package or program is not installed
+    "memory",  # larger than this machine or the given limit allows
+    "stopped",  # the command was right, but the work cannot go on
+]
 
 
 class UserError(ValueError):
     """A mistake in what was given: the message says what, where and what to do.
 
     Command lines print it as one sentence and exit with status 2; library users see a ValueError.
+
+    Args:
+      message: one sentence.
+      code: the kind of mistake, for programs and tests; the wording may change, this may not.
+      field: the option, config key, file or argument it is about, as the user wrote it.
+
+    Example:
+      >>> raise UserError("data.batch_size is 0, but it must be at least 1.",
+      ...                 code="invalid", field="data.batch_size")
     """
+
+    def __init__(self, message: str = "", *, code: Code = "invalid", field: str | None = None):
+        super().__init__(message)
+        self.code: Code = code
+        self.field = field
 
 
 class TrainingStoppedError(UserError):
-    """Training cannot go on although the command was right, say after a loss became infinite;
-    status 1."""
+    """Training cannot go on although the command was right, say after a loss became infinite.
+
+    The exit status is 1.
+    """
+
+    def __init__(self, message: str = "", *, code: Code = "stopped", field: str | None = None):
+        super().__init__(message, code=code, field=field)

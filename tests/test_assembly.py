@@ -10,7 +10,7 @@ import tensorflow as tf
 from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.optimizers import FusedAdam
-from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from tests.helpers import tiny
@@ -215,20 +215,20 @@ class TestLoadGenerator:
         ],
     )
     def test_of_a_run(self, run, checkpoint, step, told):
-        network, origin = assembly.load_generator(run.path, "yx", checkpoint=checkpoint)
+        network, origin = generators.load_generator(run.path, "yx", checkpoint=checkpoint)
         assert {float(weights.max()) for weights in network.get_weights()} == {step}
         assert origin == f"{run.checkpoints}/{told}"
 
     def test_the_best_is_the_default(self, run):
         assert (
-            assembly.load_generator(run.path, "xy")[1]
-            == assembly.load_generator(run.path, "xy", None, "best")[1]
+            generators.load_generator(run.path, "xy")[1]
+            == generators.load_generator(run.path, "xy", None, "best")[1]
         )
 
     def test_a_run_without_scores_gives_its_newest_and_says_so(self, run, tmp_path):
         shutil.copytree(run.path, tmp_path / "run")
         shutil.rmtree(tmp_path / "run" / "checkpoints" / "best")
-        network, origin = assembly.load_generator(tmp_path / "run", "xy")
+        network, origin = generators.load_generator(tmp_path / "run", "xy")
         assert {float(weights.max()) for weights in network.get_weights()} == {20}
         assert origin.endswith("(step 20, raw weights, newest; no scores have chosen a best one)")
 
@@ -236,10 +236,10 @@ class TestLoadGenerator:
         with pytest.raises(
             UserError, match=r"--checkpoint is '11'; take best, last, .*: 10, 15, 20\."
         ):
-            assembly.load_generator(run.path, "xy", checkpoint="11")
+            generators.load_generator(run.path, "xy", checkpoint="11")
         with pytest.raises(UserError, match="not a run directory"):
-            assembly.load_generator(tmp_path, "xy")
+            generators.load_generator(tmp_path, "xy")
         RunDirectory(tmp_path / "new").begin(experiment(), {})
         for checkpoint in ("best", "last"):
             with pytest.raises(UserError, match="has no checkpoint yet; train it first"):
-                assembly.load_generator(tmp_path / "new", "xy", checkpoint=checkpoint)
+                generators.load_generator(tmp_path / "new", "xy", checkpoint=checkpoint)

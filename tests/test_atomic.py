@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cyclegan_tf.atomic import next_version, placed, refuse_existing
+from cyclegan_tf.atomic import atomic_directory, next_version, refuse_existing
 from cyclegan_tf.errors import UserError
 
 
@@ -15,7 +15,7 @@ def names(folder):
 
 
 def test_the_folder_has_its_name_only_at_the_end(tmp_path):
-    with placed(tmp_path / "a" / "final") as partial:
+    with atomic_directory(tmp_path / "a" / "final") as partial:
         (partial / "file").write_text("x")
         assert not (tmp_path / "a" / "final").exists()
         assert partial.parent == tmp_path / "a"
@@ -26,7 +26,7 @@ def test_the_folder_has_its_name_only_at_the_end(tmp_path):
 
 def test_an_error_leaves_nothing(tmp_path):
     def fails():
-        with placed(tmp_path / "final") as partial:
+        with atomic_directory(tmp_path / "final") as partial:
             (partial / "file").write_text("x")
             raise RuntimeError("in the middle")
 
@@ -39,10 +39,10 @@ def test_a_folder_that_is_there_is_replaced_only_when_asked(tmp_path):
     old = tmp_path / "final"
     old.mkdir()
     (old / "old").write_text("x")
-    with pytest.raises(UserError, match=r"exists already.*--overwrite"), placed(old):
+    with pytest.raises(UserError, match=r"exists already.*--overwrite"), atomic_directory(old):
         pass
     assert names(old) == ["old"]
-    with placed(old, replace=True) as partial:
+    with atomic_directory(old, replace=True) as partial:
         (partial / "new").write_text("y")
         assert names(old) == ["old"]  # until the last moment
     assert names(old) == ["new"]
@@ -54,7 +54,7 @@ def test_a_replacement_that_fails_leaves_the_old(tmp_path):
     old.mkdir()
 
     def fails():
-        with placed(old, replace=True):
+        with atomic_directory(old, replace=True):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -75,7 +75,7 @@ def test_what_a_killed_process_left_is_removed_and_a_living_ones_work_is_not(tmp
     left, living = f".partial-{int(dead.stdout)}-7", f".partial-{os.getppid()}-8"
     (tmp_path / left).mkdir()
     (tmp_path / living).mkdir()
-    with placed(tmp_path / "9"):
+    with atomic_directory(tmp_path / "9"):
         pass
     assert names(tmp_path) == [living, "9"]
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from cyclegan_tf import cli
+from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.train import command as train
 
@@ -46,7 +48,7 @@ def resolve(*words):
 
 
 def test_without_arguments_the_demo_config_is_taken():
-    assert resolve() == Experiment.from_dict(cli.load_yaml(CONFIGS / "demo.yaml"))
+    assert resolve() == Experiment.from_dict(config_files.load_yaml(CONFIGS / "demo.yaml"))
 
 
 def test_a_source_alone_means_the_papers_recipe():
@@ -64,7 +66,7 @@ def test_options_win_over_the_file_wherever_they_stand():
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_is_valid_and_says_what_it_is(path):
-    Experiment.from_dict(cli.load_yaml(path))
+    Experiment.from_dict(config_files.load_yaml(path))
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert any(line.startswith("# Source of data:") for line in head)
     assert any(line.startswith("# Command: python -m cyclegan_tf.train --config ") for line in head)
@@ -73,7 +75,7 @@ def test_every_config_is_valid_and_says_what_it_is(path):
 def test_the_ablation_has_the_papers_cases():
     terms = {}
     for path in (CONFIGS / "ablation").glob("*.yaml"):
-        loss = Experiment.from_dict(cli.load_yaml(path)).loss
+        loss = Experiment.from_dict(config_files.load_yaml(path)).loss
         names = ("adversarial_x", "adversarial_y", "cycle_x", "cycle_y")
         terms[path.stem] = "".join(str(int(bool(getattr(loss, name)))) for name in names) + str(
             int(any(loss.identity_weights()))
@@ -187,7 +189,7 @@ def test_run_ends_quietly_when_nobody_reads(capsys):
 
 
 def test_start_up_lines_are_held_back_and_shown_when_starting_fails(capfd):
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         os.write(2, b"chatter")
     assert capfd.readouterr().err == ("chatter" if Path("/dev/nvidiactl").exists() else "")
 
@@ -195,7 +197,7 @@ def test_start_up_lines_are_held_back_and_shown_when_starting_fails(capfd):
         os.write(2, b"libcudart is missing")
         raise ImportError
 
-    with pytest.raises(ImportError), cli.suppress_startup_logs():
+    with pytest.raises(ImportError), suppress_startup_logs():
         fail()
     assert capfd.readouterr().err == "libcudart is missing"
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cyclegan_tf.networks.builders import size_divisor_of
+
 import cyclegan_tf.cli  # noqa: F401  # isort: skip  # sets the environment
 
 import inputs
@@ -89,7 +91,7 @@ def _generator(job: Job) -> keras.Model:
 def translation(job: Job) -> Callable[[], dict[str, float]]:
     """One image, uint8 in and out, per call."""
     network = _generator(job)
-    translator = Translator(network, assembly.network_size_divisor_px(network))
+    translator = Translator(network, size_divisor_of(network))
     image = inputs.image(job.size_px, job.seed)
     return lambda: {"mean": float(translator(image).mean())}
 
@@ -100,7 +102,7 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
     target.mkdir(parents=True, exist_ok=True)
     network = _generator(job)
     network.save(target / "generator.keras")  # for `folder_command`
-    translator = Translator(network, assembly.network_size_divisor_px(network))
+    translator = Translator(network, size_divisor_of(network))
     tasks = plan(Path(job.folder), target)
 
     def run() -> dict[str, float]:

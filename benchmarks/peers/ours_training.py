@@ -40,7 +40,9 @@ def experiment_of(entry: Entry, minutes: float) -> Experiment:
     """The paper's recipe, or the entry's config, at the entry's sizes and widths, for so many
     minutes."""
     base = (
-        cyclegan_tf.cli.load_yaml(cyclegan_tf.cli.find_config(entry.config)) if entry.config else {}
+        cyclegan_tf.config_files.load_yaml(cyclegan_tf.config_files.find_config(entry.config))
+        if entry.config
+        else {}
     )
     silent = {
         f.name: NEVER

@@ -15,6 +15,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         )
 
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         from cyclegan_tf.check import doctor
         from cyclegan_tf.images import io as image_io
 

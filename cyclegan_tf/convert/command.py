@@ -13,13 +13,16 @@ import numpy as np
 from jsonargparse import Namespace
 
 from cyclegan_tf import cli
-from cyclegan_tf.atomic import placed, refuse_existing
+from cyclegan_tf.atomic import atomic_directory, refuse_existing
+from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.convert.pytorch import files as torch_files
 from cyclegan_tf.convert.pytorch import folder as run_of_networks
 from cyclegan_tf.convert.pytorch import recognize as torch_recognise
 from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec, keras_weights
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -124,7 +127,7 @@ def build_parser() -> cli.Parser:
         "--overwrite", action="store_true", help="Replace the target if it is there."
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
-    cli.add_experiment(parser)
+    config_files.add_experiment(parser)
     return parser
 
 
@@ -137,7 +140,7 @@ def main(argv: Sequence[str]) -> int:
     route = _route(source, target, arguments.to)
     _refuse_target(source, target, arguments.overwrite)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         from cyclegan_tf import assembly  # noqa: F401 -- the routes find it loaded
     route(_Task(source, target, arguments, argv))
     return 0
@@ -253,7 +256,7 @@ def _folder_to_run(task: _Task) -> None:
             "note", "later, others can be had in a new run: python -m cyclegan_tf.train --init_from"
         )
     networks, named = _training(experiment, found)
-    with placed(task.target, task.arguments.overwrite) as partial:
+    with atomic_directory(task.target, task.arguments.overwrite) as partial:
         run = RunDirectory(partial)
         run.begin(experiment, images or {})
         if images is None:
@@ -337,14 +340,16 @@ def _experiment(task: _Task, decided: Mapping[str, Mapping[str, Any]]) -> Experi
                     f"{option} is {asked[section][name]}, but the weights are of {value}; leave "
                     f"it out."
                 )
-    words = cli.to_arguments({section: dict(fields) for section, fields in decided.items()})
+    words = config_files.to_arguments(
+        {section: dict(fields) for section, fields in decided.items()}
+    )
     channels_x, channels_y = decided["data"]["channels_x"], decided["data"]["channels_y"]
     if channels_x != channels_y and not task.given(
         "--loss.identity", "--loss.identity_x", "--loss.identity_y"
     ):
         words.append("--loss.identity=0")
         task.say("note", "the domains have different channels, so there is no identity loss")
-    return cli.experiment_from(build_parser().parse([*task.argv, *words]))
+    return config_files.experiment_from(build_parser().parse([*task.argv, *words]))
 
 
 # To PyTorch.
@@ -367,7 +372,7 @@ def _to_torch(task: _Task) -> None:
         task.target.parent.mkdir(parents=True, exist_ok=True)
         torch_files.write_state_dict(task.target, arrays)
     else:
-        with placed(task.target, task.arguments.overwrite) as partial:
+        with atomic_directory(task.target, task.arguments.overwrite) as partial:
             for attribute, (_, arrays) in converted.items():
                 name = run_of_networks.file_name(attribute, task.arguments.epoch)
                 torch_files.write_state_dict(partial / name, arrays)
@@ -383,10 +388,10 @@ def _networks(task: _Task) -> dict[str, tuple[keras.Model, str]]:
 
     one = f"generator_{task.arguments.direction}"
     if task.source.is_file():
-        return {one: assembly.load_generator(task.source, task.arguments.direction, "float32")}
+        return {one: generators.load_generator(task.source, task.arguments.direction, "float32")}
     run = RunDirectory(task.source)
     experiment = run.experiment()
-    chosen = assembly.open_checkpoint(run, task.arguments.checkpoint)
+    chosen = generators.open_checkpoint(run, task.arguments.checkpoint)
     task.say("checkpoint", chosen.origin)
     held = {name.split("/", 1)[0] for name in chosen.arrays}
     found = {}

@@ -17,6 +17,7 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
     places = _places(arguments, target)
     directions = _directions(arguments.direction, target)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         from cyclegan_tf.evaluate.report import html as report
         from cyclegan_tf.evaluate.report import table
 

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import assembly, cli
+from cyclegan_tf.config import files as config_files
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
@@ -19,6 +20,8 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Network, Split
 from cyclegan_tf.evaluate.split import pairs_by_stem, read_images, read_split
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.networks.builders import size_divisor_of
+from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 # As float32, inputs, outputs and targets of a direction take 12 bytes per pixel each.
@@ -67,10 +70,10 @@ def open_generators(
     cycles need.
 
     Raises:
-      UserError: see `assembly.load_generator`.
+      UserError: see `generators.load_generator`.
     """
     wanted = ("xy", "yx") if target.is_dir() else directions
-    return {each: assembly.load_generator(target, each, "float32", checkpoint) for each in wanted}
+    return {each: generators.load_generator(target, each, "float32", checkpoint) for each in wanted}
 
 
 def in_graph(network: keras.Model) -> Network:
@@ -112,11 +115,11 @@ def open_images(
             zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True)
         )
         parser = cli.Parser()
-        cli.add_experiment(parser)
+        config_files.add_experiment(parser)
         words = [f"--data.channels_{domain}={count}" for domain, count in channels.items()]
         # Nothing is trained here; domains of different channels have no identity loss.
-        experiment = cli.experiment_from(parser.parse([*words, "--loss.identity=0"]))
-        size_divisor_px = assembly.network_size_divisor_px(network)
+        experiment = config_files.experiment_from(parser.parse([*words, "--loss.identity=0"]))
+        size_divisor_px = size_divisor_of(network)
         preparation = dataclasses.replace(
             assembly.build_preparation(experiment), mode="none", size_divisor_px=size_divisor_px
         )

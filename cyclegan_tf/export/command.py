@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import FORMATS, VARIANTS
 
@@ -91,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; give a folder to write to.")
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         from cyclegan_tf.export import exporter as orders
 
     order = orders.ExportJob(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.atomic import placed
+from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert.runtime import THREADS
@@ -54,7 +54,7 @@ def write(
     what
     `litert_files.write` does."""
     images = squares(trained.test_images(), parity.COMPARED_IMAGES, size_px)
-    with placed(folder, replace) as partial:
+    with atomic_directory(folder, replace) as partial:
         path = partial / "model.onnx"
         operations = _convert(trained, path)
         judge = parity.ParityCheck(trained.network, images)

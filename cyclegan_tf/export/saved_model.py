@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.atomic import next_version, placed
+from cyclegan_tf.atomic import atomic_directory, next_version
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import exif
 from cyclegan_tf.export.model_card import NAME as CARD
@@ -59,7 +59,7 @@ def write_saved_model(
     """
     final = folder / str(next_version(folder))
     served = _Served(network, size_divisor_px)
-    with placed(final) as partial:
+    with atomic_directory(final) as partial:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(served, str(partial), signatures=served.signatures(), options=options)
         (partial / WARMUP).parent.mkdir(exist_ok=True)

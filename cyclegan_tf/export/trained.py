@@ -20,7 +20,8 @@ from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.data.transforms import resize
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.networks.builders import size_divisor_of
+from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 
@@ -61,21 +62,21 @@ def open_trained(
       target: run directory or file.
       direction: "xy" or "yx".
       images: a folder to take in place of the run's own data.
-      checkpoint: of a run, "best", "last" or a step; see `assembly.load_generator`.
+      checkpoint: of a run, "best", "last" or a step; see `generators.load_generator`.
 
     Raises:
       UserError: there is no such checkpoint, or the file is not a generator.
     """
     run = RunDirectory(target)
     if target.is_dir():
-        chosen = assembly.open_checkpoint(run, checkpoint)
+        chosen = generators.open_checkpoint(run, checkpoint)
         network, origin = (
-            assembly.generator_of_run(run, chosen, direction, "float32"),
+            generators.generator_of_run(run, chosen, direction, "float32"),
             chosen.origin,
         )
     else:
-        network, origin = assembly.load_generator(target, direction, "float32", checkpoint)
-    multiple, channels = assembly.network_size_divisor_px(network), network.input_shape[-1]
+        network, origin = generators.load_generator(target, direction, "float32", checkpoint)
+    multiple, channels = size_divisor_of(network), network.input_shape[-1]
 
     def of_folder() -> ImageList:
         if images is None:

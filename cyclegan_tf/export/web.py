@@ -147,7 +147,7 @@ def write_page(
             f"{out} is not a page of this program (it has no models.json) and is left as it is."
         )
     runtime = litertjs_files(litertjs)
-    with placing.placed(out, replace) as folder:
+    with placing.atomic_directory(out, replace) as folder:
         for name in PAGE_FILES:
             shutil.copyfile(PAGE / name, folder / name)
         for name, content in runtime.items():

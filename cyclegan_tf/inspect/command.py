@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
             f"{arguments.target} does not exist; give a run directory or a file of a network."
         )
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         import tensorflow as tf
 
         from cyclegan_tf.inspect import inspector as anything

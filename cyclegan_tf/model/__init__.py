@@ -1,0 +1,8 @@
+"""The model: one training step over two generators and two discriminators, and its parts.
+
+>>> from cyclegan_tf.model import CycleGAN
+"""
+
+from cyclegan_tf.model.cyclegan import PAPER_LOSS_WEIGHTS, CycleGAN
+
+__all__ = ["PAPER_LOSS_WEIGHTS", "CycleGAN"]

@@ -24,7 +24,7 @@ from cyclegan_tf.networks.blocks import (
     unet,
     with_stable_state_names,
 )
-from cyclegan_tf.networks.color_skip import ColourSkip
+from cyclegan_tf.networks.color_skip import ColorSkip
 
 GeneratorArchitecture = Literal[
     "resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"
@@ -82,7 +82,7 @@ def build_generator(
         their biases.
       norm_affine: whether instance normalization learns a factor (from 1) and an offset (from 0)
         per channel.
-      colour_skip: add a change of the input's colors before the tanh (`ColourSkip`, layer
+      colour_skip: add a change of the input's colors before the tanh (`ColorSkip`, layer
         "colour_skip", whose start the caller sets).
       long_skips: add what descends to what ascends at the same size, before the ReLU, so that
         detail need not pass through the narrow middle (sums as in LinkNet, Chaurasia and
@@ -122,7 +122,7 @@ def build_generator(
         require_range("blocks", blocks, 1)
         x = resnet(parts, x, output_channels, filters, blocks, end_kernel, dropout, long_skips)
     if colour_skip:
-        skip = ColourSkip(output_channels, name="colour_skip")(inputs)
+        skip = ColorSkip(output_channels, name="colour_skip")(inputs)
         x = keras.layers.Add(dtype="float32", name="colour_skip_add")([x, skip])
     outputs = keras.layers.Activation("tanh", dtype="float32", name="output")(x)
     return keras.Model(inputs, outputs, name=name or architecture)

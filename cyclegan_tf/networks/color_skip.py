@@ -109,8 +109,9 @@ def _root(matrix: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
-@keras.saving.register_keras_serializable(package="cyclegan_tf")
-class ColourSkip(keras.layers.Layer):
+# Registered under the name that saved files hold.
+@keras.saving.register_keras_serializable(package="cyclegan_tf", name="ColourSkip")
+class ColorSkip(keras.layers.Layer):
     """An affine function of each pixel's colors and their cubes, to be added before a generator's
     tanh.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from cyclegan_tf.networks.layers import InstanceNormalization
 
 
-@keras.saving.register_keras_serializable(package="cyclegan_tf")
+@keras.saving.register_keras_serializable(package="cyclegan_tf", name="SharedNormalization")
 class SharedInstanceNormalization(keras.layers.Layer):
     """Normalizes all images of a call by one mean and variance per channel, which it keeps from
     call to call.

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve.limits import Limits
 
@@ -88,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
     limits = Limits(
         **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)}
     )
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         _require(_PACKAGES | (_GRPC_PACKAGES if arguments.grpc_port else {}))
         import asyncio
 

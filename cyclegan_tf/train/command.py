@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jsonargparse import Namespace
 
 from cyclegan_tf import cli
+from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices import tf_config as cluster
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.init_from import InitFrom, load_initial_weights
@@ -69,7 +71,7 @@ def build_parser() -> cli.Parser:
         action="store_true",
         help="Print the resolved experiment as YAML and exit.",
     )
-    cli.add_experiment(parser)
+    config_files.add_experiment(parser)
     return parser
 
 
@@ -83,28 +85,28 @@ def resolve(argv: Sequence[str]) -> tuple[Namespace, Experiment, RunDirectory]:
     first = build_parser().parse(argv)
     origin = InitFrom.of(first.init_from, first.init_checkpoint)
     base = _base(first, argv)
-    arguments = build_parser().parse([*cli.to_arguments(base), *argv])
+    arguments = build_parser().parse([*config_files.to_arguments(base), *argv])
     run = RunDirectory(Path(first.run_dir or Path("runs") / _name(arguments)))
     if origin is not None:
         origin.apply_architecture(base, run)
-        arguments = build_parser().parse([*cli.to_arguments(base), *argv])
+        arguments = build_parser().parse([*config_files.to_arguments(base), *argv])
         if arguments.generator.architecture != base["generator"].get(
             "architecture", arguments.generator.architecture
         ):
             base["generator"]["blocks"] = (
                 None  # the number belongs to the architecture it comes with
             )
-            arguments = build_parser().parse([*cli.to_arguments(base), *argv])
-    return arguments, cli.experiment_from(arguments), run
+            arguments = build_parser().parse([*config_files.to_arguments(base), *argv])
+    return arguments, config_files.experiment_from(arguments), run
 
 
 def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
     """What the options are laid over."""
     if first.config:
-        return cli.load_yaml(cli.find_config(first.config))
+        return config_files.load_yaml(config_files.find_config(first.config))
     if first.run_dir and RunDirectory(Path(first.run_dir)).exists():
         run = RunDirectory(Path(first.run_dir))
-        return run.located(cli.load_yaml(run.config_path))
+        return run.located(config_files.load_yaml(run.config_path))
     if any(word.startswith(_IMAGES) for word in argv):
         return {}
     if first.init_from:
@@ -112,7 +114,7 @@ def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
             "--init_from takes networks only; name the images to train on with --data.source (or "
             "--data.x_dir and --data.y_dir), or with a --config."
         )
-    return cli.load_yaml(cli.find_config(DEFAULT_CONFIG))
+    return config_files.load_yaml(config_files.find_config(DEFAULT_CONFIG))
 
 
 def _name(arguments: Namespace) -> str:
@@ -186,7 +188,10 @@ def _given_way(experiment: Experiment, arguments: Namespace) -> list[str]:
     """What is otherwise in the networks of --init_from than a config file says of networks."""
     if not (arguments.config and arguments.init_from):
         return []
-    asked, values = cli.load_yaml(cli.find_config(arguments.config)), experiment.as_dict()
+    asked, values = (
+        config_files.load_yaml(config_files.find_config(arguments.config)),
+        experiment.as_dict(),
+    )
     names = [
         f"{section}.{name}"
         for section in ("generator", "discriminator")
@@ -202,7 +207,7 @@ def _given_way(experiment: Experiment, arguments: Namespace) -> list[str]:
 
 def _train(experiment: Experiment, run: RunDirectory, arguments: Namespace) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         from cyclegan_tf import assembly
         from cyclegan_tf.devices.strategy import DistributionContext
 

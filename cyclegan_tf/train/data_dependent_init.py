@@ -106,7 +106,7 @@ def settle(experiment: Experiment, model: CycleGAN) -> None:
     if loss.identity_x is not None or loss.identity_y is not None:
         return
     layers = [*model.generator_xy.layers, *model.generator_yx.layers]
-    if any(isinstance(layer, colors.ColourSkip) and layer.is_active for layer in layers):
+    if any(isinstance(layer, colors.ColorSkip) and layer.is_active for layer in layers):
         model.leave_out("identity_x", "identity_y")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclegan_tf.convert.pytorch.folder import is_folder_of_networks
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
@@ -188,9 +189,8 @@ def _digests(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _channels(files: Mapping[str, Path]) -> dict[str, int]:
-    from cyclegan_tf import cli
 
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         from cyclegan_tf.networks import files as network_files
     channels: dict[str, int] = {}
     for direction, path in files.items():

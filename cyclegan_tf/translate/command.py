@@ -15,7 +15,10 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks.builders import size_divisor_of
+from cyclegan_tf.runs import generators
 
 if TYPE_CHECKING:
     import keras
@@ -86,8 +89,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse(argv)
     _check_numbers(arguments)
     # TensorFlow takes seconds to import: a mistake in the options is told before that.
-    with cli.suppress_startup_logs():
-        from cyclegan_tf import assembly
+    with suppress_startup_logs():
         from cyclegan_tf.translate import folder as folder_translation
         from cyclegan_tf.translate import translator as translation
         from cyclegan_tf.translate import video
@@ -105,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
     elif not arguments.overwrite:
         translation.refuse_overwriting(tasks)
     network = _load(arguments)
-    translator = translation.Translator(network, assembly.network_size_divisor_px(network))
+    translator = translation.Translator(network, size_divisor_of(network))
     outcomes = (
         _in_tiles(arguments, network, translator, tasks)
         if arguments.tile
@@ -136,9 +138,8 @@ def _check_numbers(arguments: Namespace) -> None:
 
 
 def _load(arguments: Namespace) -> keras.Model:
-    from cyclegan_tf import assembly
 
-    network, origin = assembly.load_generator(
+    network, origin = generators.load_generator(
         Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint
     )
     if not arguments.quiet:
@@ -152,13 +153,12 @@ def _in_tiles(
     translator: translation.Translator,
     tasks: Sequence[translation.Task],
 ) -> Generator[folder_translation.Outcome, None, None]:
-    from cyclegan_tf import assembly
     from cyclegan_tf.translate import tiled as large_translation
 
     if arguments.batch_size:
         raise UserError("--batch_size is for images translated whole; leave it out with --tile.")
     tiled = large_translation.TiledTranslator(
-        network, assembly.network_size_divisor_px(network), arguments.tile, arguments.overlap
+        network, size_divisor_of(network), arguments.tile, arguments.overlap
     )
 
     def say(line: str) -> None:
@@ -170,7 +170,6 @@ def _in_tiles(
 
 
 def _translate_video(arguments: Namespace) -> int:
-    from cyclegan_tf import assembly
     from cyclegan_tf.translate import translator as translation
     from cyclegan_tf.translate import video
 
@@ -195,7 +194,7 @@ def _translate_video(arguments: Namespace) -> int:
     )
     frames = video.translate_video(
         network,
-        assembly.network_size_divisor_px(network),
+        size_divisor_of(network),
         source,
         target,
         half_life_frames=half_life,

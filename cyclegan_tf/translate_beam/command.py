@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
 # Beam's own choice tries a program that it would fetch from the network first.
@@ -71,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     require()
     # What Beam tells is about its own insides, or comes out of the job as an exception as well.
     logging.getLogger().setLevel(logging.CRITICAL)
-    with cli.suppress_startup_logs():
+    with suppress_startup_logs():
         from cyclegan_tf.translate_beam import steps as beam_steps
     options = _beam_options(for_beam)
     output = _absolute(arguments.output)

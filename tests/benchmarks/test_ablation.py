@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cyclegan_tf.config import files as config_files
 from tests.helpers import tiny
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -15,7 +16,6 @@ import ablation
 import ablation_table
 import ideas
 
-from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.train import command as train
 
@@ -114,7 +114,7 @@ def test_every_command_is_one_that_training_takes():
 
 def test_the_modern_line_is_the_modern_config():
     (run,) = planned("--set", "demo", "--only", "modern", "--seeds", "0")
-    config = cli.load_yaml(ablation.ROOT / "configs" / "modern.yaml")
+    config = config_files.load_yaml(ablation.ROOT / "configs" / "modern.yaml")
     generator = train.resolve(words_of(run))[1].as_dict()["generator"]
     assert config["generator"].items() <= generator.items()
     assert set(config) == {"generator"}

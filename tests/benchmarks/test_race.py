@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan_tf.runs import generators
 from tests.helpers.image_files import noise
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -178,7 +179,7 @@ def test_ours_trains_and_keeps_raw_and_averaged_generators(entry, tmp_path):
     for mark, name in itertools.product(entry.marks, ("xy", "yx", "xy_averaged", "yx_averaged")):
         assert entry.generator(mark, name, ".keras").is_file()
     raw, averaged = (
-        assembly.load_generator(entry.generator(0.02, name, ".keras"), "xy", "float32")[0]
+        generators.load_generator(entry.generator(0.02, name, ".keras"), "xy", "float32")[0]
         for name in ("xy", "xy_averaged")
     )
     assert any(

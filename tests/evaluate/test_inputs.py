@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf import cli
+from cyclegan_tf.config import files as config_files
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
@@ -34,7 +34,7 @@ def begun(path, *words, recorded=None):
     """A run directory that has been begun and not trained."""
     parsed = build_parser().parse([*tiny.WORDS, f"--run_dir={path}", *words])
     run = RunDirectory(path)
-    run.begin(cli.experiment_from(parsed), recorded or {})
+    run.begin(config_files.experiment_from(parsed), recorded or {})
     return path
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import command as export
 from cyclegan_tf.export.litert.runtime import LiteRTModel
 from cyclegan_tf.export.trained import squares
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.runs import generators
 from cyclegan_tf.train import command as train
 from tests.helpers import tiny
 
@@ -50,7 +50,7 @@ class TestEverything:
 
     @pytest.mark.parametrize("direction", ["xy", "yx"])
     def test_each_direction_is_its_own_generator(self, exported, run, direction):
-        network, _ = assembly.load_generator(run, direction, "float32")
+        network, _ = generators.load_generator(run, direction, "float32")
         batch = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
         wanted = network(batch).numpy()
         served = tf.saved_model.load(str(exported / "saved_model" / f"zebra_{direction}" / "1"))

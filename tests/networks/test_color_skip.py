@@ -7,7 +7,7 @@ from cyclegan_tf.model.gradients import rematerialized_call
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import color_skip as colors
 from cyclegan_tf.networks.builders import as_float32
-from cyclegan_tf.networks.color_skip import ColourSkip, Moments, approx_atanh, moments, transfer
+from cyclegan_tf.networks.color_skip import ColorSkip, Moments, approx_atanh, moments, transfer
 
 
 def images(seed, count=3, channels=3, height=9, width=7):
@@ -89,7 +89,7 @@ def test_strength_is_the_largest_stretch_either_way(stretch, strength):
 
 
 def test_the_layer_starts_as_nothing_then_as_the_transfer():
-    layer, x = ColourSkip(2), np.stack(images(9)).astype(np.float32)
+    layer, x = ColorSkip(2), np.stack(images(9)).astype(np.float32)
     assert not np.any(layer(x))
     matrix, offset = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]]), np.array([0.25, -1.0])
     layer.initialize(matrix, offset)
@@ -97,7 +97,7 @@ def test_the_layer_starts_as_nothing_then_as_the_transfer():
 
 
 def test_what_is_trained_moves_at_a_pace():
-    layer, x = ColourSkip(1), np.full((1, 1, 1, 1), 0.5, np.float32)
+    layer, x = ColorSkip(1), np.full((1, 1, 1, 1), 0.5, np.float32)
     layer(x)
     layer.kernel_moved.assign(np.ones((1, 1, 2, 1)))
     assert not np.any(layer(x))  # no start, no pace
@@ -108,7 +108,7 @@ def test_what_is_trained_moves_at_a_pace():
 
 
 def test_the_layer_comes_back_from_its_config():
-    layer = ColourSkip.from_config(ColourSkip(5, name="a").get_config())
+    layer = ColorSkip.from_config(ColorSkip(5, name="a").get_config())
     assert (layer.channels, layer.name, layer(np.zeros((1, 2, 2, 3))).shape) == (
         5,
         "a",
@@ -173,7 +173,7 @@ def test_pace_lets_a_color_change_sign_within_some_hundred_steps():
 
 
 def test_without_a_start_training_leaves_it_nothing():
-    layer, x = ColourSkip(2), tf.constant(np.stack(images(14)), tf.float32)
+    layer, x = ColorSkip(2), tf.constant(np.stack(images(14)), tf.float32)
     layer(x)
     adam = keras.optimizers.Adam(0.1)
     for _ in range(3):

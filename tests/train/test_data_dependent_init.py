@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train import data_dependent_init as beginning
@@ -230,7 +229,7 @@ class TestWhatAutoBecomes:
             source, run, *self.AUTO, "--training.max_steps=2", "--training.checkpoint_every_steps=1"
         )
         assert train.main(words) == 0
-        assert self.chosen_in(assembly.load_generator(run, "xy")[0]) == ("resize", True)
+        assert self.chosen_in(generators.load_generator(run, "xy")[0]) == ("resize", True)
         checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
         for path in (source / "trainB").iterdir():  # the images would now decide otherwise
             Image.new("RGB", (24, 24), (128, 128, 128 + int(path.stem))).save(path)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
-from cyclegan_tf import assembly
 from cyclegan_tf.convert import command as convert
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.training_run import run_directory
-from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train.init_from import InitFrom
@@ -39,7 +38,7 @@ def words(source, run, *more):
 
 def weights(path):
     return {
-        v.path: np.asarray(v) for v in assembly.load_generator(path, "xy", "float32")[0].weights
+        v.path: np.asarray(v) for v in generators.load_generator(path, "xy", "float32")[0].weights
     }
 
 

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train import trainer as training
 from tests.helpers import tiny, watched
@@ -100,7 +99,7 @@ def test_what_is_loaded_and_saved_is_the_best_unless_told(finished):
     (path,) = (finished / "checkpoints" / "best").iterdir()
     arrays, state = checkpoints.read(path)
     for direction in ("xy", "yx"):
-        network, origin = assembly.load_generator(finished, direction)
+        network, origin = generators.load_generator(finished, direction)
         saved = keras.saving.load_model(finished / f"generator_{direction}.keras", compile=False)
         for variable in network.variables:
             wanted = arrays[f"generator_{direction}/{variable.path}"]
@@ -109,7 +108,7 @@ def test_what_is_loaded_and_saved_is_the_best_unless_told(finished):
                 saved.get_layer("paint").get_weights()[variable.ndim == 1], wanted
             )
         assert f"(step {state['step']}, {state['weights']} weights, best colour_swd: " in origin
-    last, origin = assembly.load_generator(finished, "xy", checkpoint="last")
+    last, origin = generators.load_generator(finished, "xy", checkpoint="last")
     newest = checkpoints.read(checkpoints.listed(finished / "checkpoints")[0])[0]
     np.testing.assert_array_equal(last.variables[0].numpy(), newest["generator_xy/paint/kernel"])
     assert origin.endswith("step_000000016.npz (step 16, raw weights, newest)")
@@ -186,7 +185,7 @@ def test_scoring_and_averaging_do_not_disturb_the_training(finished, source, tmp
     assert [r for r in tiny.outcome(finished)[2] if r["kind"] != "score"] == tiny.outcome(
         tmp_path / "run"
     )[2]
-    _, origin = assembly.load_generator(tmp_path / "run", "xy")
+    _, origin = generators.load_generator(tmp_path / "run", "xy")
     assert origin.endswith("(step 16, raw weights, newest; no scores have chosen a best one)")
 
 

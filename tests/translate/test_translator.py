@@ -6,10 +6,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.networks.builders import build_generator
+from cyclegan_tf.networks.builders import build_generator, size_divisor_of
 from cyclegan_tf.translate import translator as translation
 
 
@@ -68,7 +67,7 @@ def test_a_image_that_fits_is_given_to_the_network_as_it_is():
 
 def test_u_nets_take_any_size_too():
     network = build_generator("unet_128", filters=1, seed=0)
-    assert assembly.network_size_divisor_px(network) == 128
+    assert size_divisor_of(network) == 128
     assert translation.Translator(network, 128)(np.zeros((50, 130, 3), np.uint8)).shape == (
         50,
         130,

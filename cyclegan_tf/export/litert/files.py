@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cyclegan_tf.atomic import placed
+from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.cli import suppress_startup_logs
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.formats import Variant
@@ -47,7 +47,7 @@ def write(
     """
     converter = _converter(trained, size_px)
     images = squares(trained.test_images(), parity.COMPARED_IMAGES, size_px)
-    with placed(folder, replace) as partial:
+    with atomic_directory(folder, replace) as partial:
         judge = parity.ParityCheck(trained.network, images)
         for variant in variants:
             path = partial / f"{variant}.tflite"

@@ -1,0 +1,89 @@
+"""Trained generators out of run directories and `.keras` files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from cyclegan_tf.assembly import build_generator
+from cyclegan_tf.devices import hardware
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks import files as network_files
+from cyclegan_tf.networks.builders import as_float32
+from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs.run_directory import RunDirectory
+
+
+def load_generator(
+    target: Path,
+    direction: str,
+    dtype_policy: str | None = None,
+    checkpoint: str = checkpoints.BEST,
+) -> tuple[keras.Model, str]:
+    """The generator of one direction out of a run directory or a `.keras` file.
+
+    Args:
+      target: the directory or file.
+      direction: "xy" or "yx"; a file holds one direction, whichever it is.
+      dtype_policy: "float32", or None for the precision that pays on this machine (a file keeps its
+        own).
+      checkpoint: of a run, "best" (the newest where no scores have chosen one), "last", or a step.
+
+    Returns:
+      The network and, in words, where it came from: the file, its step, its score, raw or averaged
+        weights.
+
+    Raises:
+      UserError: there is no such thing, nothing has been saved yet, or the file is not a generator.
+    """
+    if target.is_dir():
+        run = RunDirectory(target)
+        chosen = open_checkpoint(run, checkpoint)
+        return generator_of_run(run, chosen, direction, dtype_policy), chosen.origin
+    if not target.is_file():
+        raise UserError(f"{target} is neither a run directory nor a .keras file.")
+    if target.suffix != ".keras":
+        raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
+    if checkpoint != checkpoints.BEST:
+        raise UserError(
+            f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the "
+            f"option out."
+        )
+    network = network_files.open_network(target)
+    return (as_float32(network) if dtype_policy == "float32" else network), str(target)
+
+
+def open_checkpoint(
+    run: RunDirectory, checkpoint: str = checkpoints.BEST
+) -> checkpoints.SelectedCheckpoint:
+    """A run's checkpoint, as `checkpoints.choose` takes it.
+
+    Raises:
+      UserError: this is not a run, it has no checkpoint yet, or not this one.
+    """
+    run.experiment()
+    chosen = checkpoints.choose(run.checkpoints, checkpoint)
+    if chosen is None:
+        raise UserError(
+            f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train "
+            f"--run_dir {run.path}"
+        )
+    return chosen
+
+
+def generator_of_run(
+    run: RunDirectory,
+    chosen: checkpoints.SelectedCheckpoint,
+    direction: str,
+    dtype_policy: str | None = None,
+) -> keras.Model:
+    """The generator of one direction with the weights of a checkpoint; `dtype_policy` as for
+    `load_generator`."""
+    experiment = run.experiment()
+    policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
+    network = build_generator(experiment, direction, policy)
+    state.restore(
+        state.network_variables(network, f"generator_{direction}"), chosen.arrays, chosen.path
+    )
+    return network
