@@ -271,8 +271,8 @@ def open_source(
 
 def open_training_data(
     experiment: Experiment,
+    cache_dir: Path,
     recorded: dict[str, list[str]] | None = None,
-    cache_dir: Path | None = None,
     show_progress: bool = False,
     cache: str | None = None,
 ) -> tuple[TrainingData, list[str]]:

@@ -120,7 +120,7 @@ def loader(job: Job) -> Callable[[], dict[str, float]]:
     experiment = experiment_of(
         job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286
     )
-    feed, _ = assembly.open_training_data(experiment, RunDirectory(Path(job.target)))
+    feed, _ = assembly.open_training_data(experiment, RunDirectory(Path(job.target)).cache)
     order = feed.order
     batches = iter(training_dataset(feed.store_x, feed.store_y, order, feed.preparation, 0, 10**6))
 

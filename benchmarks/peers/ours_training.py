@@ -123,7 +123,7 @@ def train(entry: Entry, started: float) -> int:
     print(told, flush=True)
     run = RunDirectory(Path(entry.target) / "run")
     with run.locked():
-        feed, _ = assembly.open_training_data(experiment, run)
+        feed, _ = assembly.open_training_data(experiment, run.cache)
         experiment, told = beginning.chosen(experiment, feed, run)
         model = assembly.build_model(experiment, policy, jit)
         print(told | beginning.start(experiment, model, feed), flush=True)

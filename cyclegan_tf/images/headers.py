@@ -37,7 +37,8 @@ class ImageError(UserError):
     """An image file that cannot be used; its text is `{path}: {reason}`."""
 
     def __init__(self, path: str | os.PathLike, reason: str):
-        super().__init__(path, reason)
+        super().__init__(f"{path}: {reason}", code="unreadable", field=str(path))
+        self.args = (path, reason)  # what pickle calls it with
         self.path = Path(path)
         self.reason = reason
 

@@ -51,9 +51,8 @@ def write(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            np.savez(
-                file, **arrays, **{_STATE: np.frombuffer(json.dumps(state).encode(), np.uint8)}
-            )  # type: ignore[arg-type]
+            own = {_STATE: np.frombuffer(json.dumps(state).encode(), np.uint8)}
+            np.savez(file, **arrays, **own)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, final)

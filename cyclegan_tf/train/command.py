@@ -249,7 +249,7 @@ def _train_on(
         run.check_new()
     cache = "lazy" if devices.workers > 1 and experiment.data.cache == "auto" else None
     feed, notes = assembly.open_training_data(
-        experiment, run, sys.stderr.isatty() and not quiet, cache
+        experiment, run.cache, run.data_split(), sys.stderr.isatty() and not quiet, cache
     )
     workers.check_same(devices, workers.data_fingerprint(feed.source))
     notes = [*notes, *_given_way(experiment, arguments)]

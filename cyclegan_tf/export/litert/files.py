@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cyclegan_tf.atomic import atomic_directory
-from cyclegan_tf.cli import suppress_startup_logs
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.formats import Variant
 from cyclegan_tf.export.litert import metadata
