@@ -88,9 +88,10 @@ class _RegisterAfterKeras(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Registers our classes as soon as `import keras` is done, in whichever order they come."""
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> Any:
-        if name != "keras":
+        del path, target
+        if fullname != "keras":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec("keras")
@@ -112,7 +113,7 @@ class _RegisterAfterKeras(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def _is_importing() -> bool:
     """Whether a module of this package is half imported, so that others could not import from it."""
-    ours = [module for name, module in sys.modules.items() if name.startswith(f"{__name__}.")]
+    ours = (m for name, m in sys.modules.items() if name.startswith(f"{__name__}."))
     return any(getattr(module.__spec__, "_initializing", False) for module in ours)
 
 

@@ -19,7 +19,7 @@ from cyclegan_tf.errors import UserError
 # `.partial-<process>-<random>`: as short for a long target as for a short one, and passed over by
 # TF Serving, which looks for numbers.
 _PARTIAL = re.compile(r"\.partial-(\d+)-[0-9a-f]{8}(\..+)?")
-# Folders that this process has looked through; once is enough, and a folder may hold a million files.
+# Folders this process has looked through: once is enough, and a folder may hold a million files.
 _searched: set[str] = set()
 
 

@@ -31,7 +31,7 @@ def log_to_terminal(quiet: bool = False) -> None:
 
 
 class _Terminal(logging.Handler):
-    """Writes above a progress bar where there is one; to the streams of the moment, not of the start."""
+    """Writes above a progress bar where there is one, to the streams of the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         problem = record.levelno >= logging.WARNING

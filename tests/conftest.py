@@ -1,15 +1,18 @@
 """Shared by all tests: quiet TensorFlow, fixed seeds."""
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
+from filelock import FileLock
 
-# Beside TensorFlow, PyTorch must not load it (see cyclegan_tf.interop.torch_files.require).
+# Beside TensorFlow, PyTorch must not load it (see cyclegan_tf.convert.pytorch.files.require).
 sys.modules.setdefault("triton", None)
 
 
@@ -38,3 +41,26 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """A finished training of 3 steps on the folder `images` beside it; read only.
+
+    Trained once for all workers. A test that writes into a run takes `tiny_run_copy`.
+    """
+    from tests.helpers import tiny
+
+    shared = Path(tmp_path_factory.getbasetemp())
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "tiny_run.lock"):
+        if not (shared / "tiny" / "run").is_dir():
+            tiny.train_shared(shared / "tiny")
+    return shared / "tiny" / "run"
+
+
+@pytest.fixture
+def tiny_run_copy(tiny_run, tmp_path):
+    """A copy of `tiny_run` of the test's own."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "run"))

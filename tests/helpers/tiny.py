@@ -35,6 +35,13 @@ def words(source, run, *more):
     return [*WORDS, f"--data.source={source}", f"--run_dir={run}", *more]
 
 
+def train_shared(root):
+    """Trains ROOT/run for 3 steps on ROOT/images, which are paired by name; it appears whole."""
+    source = folder(root / "images")
+    assert train.main(words(source, root / "making", "--training.max_steps=3", "--quiet")) == 0
+    (root / "making").rename(root / "run")
+
+
 def outcome(run):
     """All that a finished run decided: every array of its last checkpoint, and the rows without
     their speed."""
