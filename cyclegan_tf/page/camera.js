@@ -1,4 +1,4 @@
-/** The camera in a dialog: what it sees, one button to take an image. */
+/** The camera in a dialog: what it sees, one button to take a photo. */
 import { pngOf } from "./images.js";
 import { Problem } from "./problems.js";
 
@@ -9,8 +9,8 @@ const REASONS = {
 };
 
 export class Camera {
-  /** @param onImage is given the File of each image taken. */
-  constructor(dialog, onImage) {
+  /** @param onPhoto is given the File of each photo taken. */
+  constructor(dialog, onPhoto) {
     this.dialog = dialog;
     this.video = dialog.querySelector("video");
     this.take = dialog.querySelector("#camera-take");
@@ -20,7 +20,7 @@ export class Camera {
     dialog.addEventListener("close", () => this.#stop());
     dialog.querySelector("#camera-close").addEventListener("click", () => dialog.close());
     this.turn.addEventListener("click", () => this.#turned());
-    this.take.addEventListener("click", async () => this.video.videoWidth && onImage(await this.#image()));
+    this.take.addEventListener("click", async () => this.video.videoWidth && onPhoto(await this.#photo()));
   }
 
   /** Shows the dialog. Throws a Problem when there is no camera, or no leave to use it. */
@@ -56,7 +56,7 @@ export class Camera {
     if (!this.dialog.open) this.#stop(); // closed while the other camera was starting
   }
 
-  async #image() {
+  async #photo() {
     const canvas = document.createElement("canvas");
     canvas.width = this.video.videoWidth;
     canvas.height = this.video.videoHeight;

@@ -47,7 +47,7 @@ export async function loadManifest() {
   try {
     manifest = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    // Told below.
+    // Reported below.
   }
   if (!["litert", "server"].includes(manifest.engine) || !Array.isArray(manifest.models)) {
     throw new Problem("The file models.json is damaged.", "Export the page again and copy the whole folder.");
@@ -70,7 +70,7 @@ async function isExported(bytes, model) {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === model.sha256;
 }
 
-/** LiteRT.js in a worker; `report` is told how far loading is: {loaded, total} in bytes, null when it is over. */
+/** LiteRT.js in a worker; `report` is called with the progress of loading: {loaded, total} in bytes, null when it is over. */
 export class LitertEngine {
   constructor(manifest, report) {
     this.sizes = manifest.runtime?.bytes ?? {};
@@ -218,10 +218,10 @@ function predictBody(base64) {
   return JSON.stringify({ signature_name: "image_bytes", instances: [{ b64: base64 }] });
 }
 
-/** TensorFlow Serving's REST API, where this page comes from; `told` is what models.json says of its limits, if it does. */
+/** TensorFlow Serving's REST API, where this page comes from; `limits` are those in models.json, where it has some. */
 export class ServerEngine {
-  constructor(told) {
-    const limit = (name) => (told?.[name] > 0 ? told[name] : Infinity);
+  constructor(limits) {
+    const limit = (name) => (limits?.[name] > 0 ? limits[name] : Infinity);
     // Base64 writes 3 bytes as 4 letters.
     const bytes = 3 * Math.floor((limit("max_body_bytes") - predictBody("").length) / 4);
     this.limits = { pixels: limit("max_pixels"), side: limit("max_side"), bytes };
@@ -271,7 +271,7 @@ export class ServerEngine {
     try {
       answer = await response.json();
     } catch {
-      // Told below, with the status.
+      // Reported below, with the status.
     }
     const png = answer.predictions?.[0]?.b64;
     if (response.ok && png) {

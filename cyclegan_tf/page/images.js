@@ -1,5 +1,5 @@
 /** Images between files, canvases and the model's numbers. */
-import { Problem, notAImage } from "./problems.js";
+import { Problem, notAnImage } from "./problems.js";
 
 // iOS refuses canvases of more pixels than 4096 x 4096.
 const MAX_SIDE_PX = 4096;
@@ -7,12 +7,12 @@ const JPEG_QUALITY = 0.95;
 // Smaller images take more bytes for each pixel, so the next try aims below what is left.
 const AIMED_SHARE = 0.9;
 
-/** A file's image as people see it: rotation by EXIF applied. Throws a Problem when it cannot be decoded. */
+/** A file's image as it is displayed: rotation by EXIF applied. Throws a Problem when it cannot be decoded. */
 export async function decode(file) {
   try {
     return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    throw notAImage(file.name || "This file");
+    throw notAnImage(file.name || "This file");
   }
 }
 
@@ -79,14 +79,14 @@ export function reflected(index, length) {
 /** The canvas as float32 (1, side, side, channels) in [-1, 1], extended by mirroring at right and bottom. */
 export function tensorOf(canvas, side, channels) {
   const { width, height } = canvas;
-  const levels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  const bytes = canvas.getContext("2d").getImageData(0, 0, width, height).data;
   const columns = Array.from({ length: side }, (_, x) => 4 * reflected(x, width));
   const values = new Float32Array(side * side * channels);
   let at = 0;
   for (let y = 0; y < side; y += 1) {
     const row = 4 * width * reflected(y, height);
     for (const column of columns) {
-      const [r, g, b] = [levels[row + column], levels[row + column + 1], levels[row + column + 2]];
+      const [r, g, b] = [bytes[row + column], bytes[row + column + 1], bytes[row + column + 2]];
       if (channels === 1) {
         // ITU-R BT.601 in integers, as in training.
         values[at++] = ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) / 127.5 - 1;
@@ -138,8 +138,8 @@ async function kindOf(file) {
 }
 
 /**
- * What a server takes: the file itself if it is a JPEG or a PNG within the limits {pixels, side, bytes}, else what people
- * see, made as small as they demand. PNG, but for a JPEG whose PNG has too many bytes: that is a JPEG again, `lossy`.
+ * What a server takes: the file itself if it is a JPEG or a PNG within the limits {pixels, side, bytes}, else what is
+ * shown, made as small as they demand. PNG, but for a JPEG whose PNG has too many bytes: that is a JPEG again, `lossy`.
  * Gives {blob, width, height, lossy}; throws a Problem when not even one pixel fits.
  */
 export async function uploadOf(file, bitmap, limits) {

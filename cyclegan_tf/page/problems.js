@@ -1,4 +1,4 @@
-/** What went wrong, in words for the visitor: one sentence on what happened, one on what to do. */
+/** What went wrong, for the visitor: one sentence on what happened, one on what to do. */
 export class Problem extends Error {
   constructor(what, advice = "") {
     super(what);
@@ -36,13 +36,13 @@ export const notNumbers = () =>
     "Try another image; if all fail, the model is broken and must be exported again.",
   );
 
-export const notAImage = (name) =>
+export const notAnImage = (name) =>
   new Problem(
     `${name} cannot be read as an image by this browser.`,
     "It may be damaged, or of a kind that browsers do not know. JPEG, PNG and WebP work everywhere.",
   );
 
-/** Any error as a Problem; what was not foreseen is told with its own text. */
+/** Any error as a Problem; what was not foreseen keeps its own text. */
 export function problemOf(error) {
   if (error instanceof Problem) {
     return error;

@@ -39,7 +39,7 @@ class Metrics:
             registry=self._registry,
         )
         self._images = Counter(
-            "cyclegan_tf_images",
+            "cyclegan_tf_pictures",
             "Images translated.",
             ["model", "version"],
             registry=self._registry,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cyclegan_tf.data.sources import Images
+from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.export import onnx
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
@@ -16,7 +16,7 @@ pytest.importorskip("tf2onnx", reason='needs pip install "cyclegan-tf[onnx]"')
 
 @pytest.mark.slow
 def test_any_size_and_any_number_gives_what_keras_gives(tmp_path):
-    images = Images(
+    images = ImageList(
         ("a",), 3, lambda _: np.random.default_rng(0).integers(0, 256, (30, 26, 3), np.uint8)
     )
     network = build_generator("resnet_6blocks", filters=4, blocks=1, seed=2)

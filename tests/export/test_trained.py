@@ -120,11 +120,11 @@ def test_another_checkpoint_may_be_asked_for(run):
 
 
 def test_squares_keep_shapes_and_spread_over_the_list(tmp_path):
-    from cyclegan_tf.data.sources import Images
+    from cyclegan_tf.data.sources import ImageList
 
     wide = np.zeros((20, 60, 3), np.uint8)
     wide[:, 20:40] = 255  # the middle third is what a square at the center holds
-    images = Images(
+    images = ImageList(
         tuple("abcdefg"),
         3,
         lambda index: wide if index == 0 else np.full((9, 7, 3), index, np.uint8),

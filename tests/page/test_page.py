@@ -13,7 +13,7 @@ from cyclegan_tf.export.web import PageModel, write_page
 from cyclegan_tf.images import pixel_values as levels
 from cyclegan_tf.networks import builders as networks
 from tests.browser import hosting
-from tests.browser.judging import assert_failed, assert_quiet, read
+from tests.browser.checks import assert_failed, assert_quiet, read
 from tests.helpers.image_files import exif
 
 pytestmark = pytest.mark.slow

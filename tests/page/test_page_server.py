@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from cyclegan_tf.export import web
 from tests.browser import hosting
-from tests.browser.judging import assert_failed, assert_quiet, read
+from tests.browser.checks import assert_failed, assert_quiet, read
 from tests.helpers.image_files import exif
 
 pytestmark = pytest.mark.slow

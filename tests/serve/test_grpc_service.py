@@ -198,7 +198,7 @@ def test_requests_are_counted(engine):
     text = metrics.text().decode()
     labels = 'code="OK",model="tiny_xy",protocol="grpc",version="3"'
     assert f"cyclegan_tf_requests_total{{{labels}}} 1.0" in text
-    assert 'cyclegan_tf_images_total{model="tiny_xy",version="3"} 2.0' in text
+    assert 'cyclegan_tf_pictures_total{model="tiny_xy",version="3"} 2.0' in text
     assert 'code="NOT_FOUND",model=""' in text
     assert "invented" not in text
 

@@ -25,7 +25,7 @@ def test_everything_counted_is_told():
     found = samples(metrics)
     assert found["cyclegan_tf_requests_total", "1", "200", "m", "rest"] == 2
     assert found["cyclegan_tf_requests_total", "", "", "NOT_FOUND", "grpc"] == 1
-    assert found["cyclegan_tf_images_total", "1", "m"] == 5
+    assert found["cyclegan_tf_pictures_total", "1", "m"] == 5
     assert found["cyclegan_tf_model_load_seconds", "1", "m"] == 2.5
     assert found[("cyclegan_tf_queue_length",)] == 3
     assert found[("cyclegan_tf_in_flight",)] == 1

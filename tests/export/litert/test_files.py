@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from cyclegan_tf.data.sources import Images
+from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert import files as litert_files
@@ -22,7 +22,7 @@ def trained():
         np.repeat(np.repeat(rng.integers(0, 256, (3, 4, 3), np.uint8), 8, 0), 8, 1)
         for _ in range(10)
     ]
-    images = Images(tuple("abcdefghij"), 3, drawn.__getitem__)
+    images = ImageList(tuple("abcdefghij"), 3, drawn.__getitem__)
     network = build_generator("fast_style", filters=4, blocks=1, seed=2)
     return TrainedGenerator(network, "yx", "a checkpoint", 4, 24, lambda: images, lambda: images)
 

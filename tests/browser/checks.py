@@ -1,4 +1,4 @@
-"""What the page's tests judge by."""
+"""Assertions that the tests of the page share."""
 
 from __future__ import annotations
 
