@@ -84,9 +84,10 @@ class Parser(ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("exit_on_error", False)
         super().__init__(*args, **kwargs)
+        self.hidden_aliases: dict[str, str] = {}
 
     def option_names(self) -> list[str]:
-        """All options, without help."""
+        """All options, without help and hidden aliases."""
         names = [
             name
             for action in self._actions
@@ -101,6 +102,7 @@ class Parser(ArgumentParser):
         Raises:
           UserError: unknown option (with the nearest name), or a value that does not fit.
         """
+        argv = [self._without_alias(word) for word in argv]
         known = set(self.option_names()) | {"--help"}
         for word in argv:
             name = word.split("=", 1)[0]
@@ -112,6 +114,21 @@ class Parser(ArgumentParser):
             raise
         except Exception as error:
             raise UserError(_one_sentence(str(error))) from error
+
+    def _without_alias(self, word: str) -> str:
+        name, equals, value = word.partition("=")
+        return self.hidden_aliases.get(name, name) + equals + value
+
+
+def hidden_alias(parser: Parser, old: str, new: str) -> None:
+    """Accepts an option's former spelling, which `--help` does not show.
+
+    Args:
+      parser: that has the option.
+      old: the former spelling, as "--tile".
+      new: the present one, as "--tile_px".
+    """
+    parser.hidden_aliases[old] = new
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -208,3 +208,16 @@ def test_run_lets_other_errors_be_seen():
 
     with pytest.raises(RuntimeError):
         cli.run(fail, [])
+
+
+def test_a_former_spelling_is_accepted_and_not_shown():
+    parser = cli.Parser(prog="p")
+    parser.add_argument("input")
+    parser.add_argument("--tile_px", type=int, default=0)
+    cli.hidden_alias(parser, "--tile", "--tile_px")
+    assert parser.parse(["a=b.png", "--tile=5"]).tile_px == 5
+    assert parser.parse(["a=b.png", "--tile", "6"]).tile_px == 6
+    assert parser.parse(["a=b.png"]).input == "a=b.png"
+    assert "--tile " not in parser.format_help()
+    with pytest.raises(UserError, match="--tile_px got 'x'"):
+        parser.parse(["a.png", "--tile=x"])
