@@ -17,7 +17,7 @@ from cyclegan_tf.export import exif
 from cyclegan_tf.export.model_card import NAME as CARD
 from cyclegan_tf.export.model_card import write_card
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.pixel_values import luma
+from cyclegan_tf.images.codecs import luma
 from cyclegan_tf.translate import translator as translation
 
 WARMUP = Path("assets.extra", "tf_serving_warmup_requests")

@@ -31,19 +31,18 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
     try:
         with path.open("rb") as stream:
             magic = stream.read(8)
+            stream.seek(0)
             if not magic:
                 raise ImageError(path, "is empty (0 bytes)")
-            if magic.startswith(b"\x89PNG\r\n\x1a\n"):
+            if magic.startswith(headers.PNG_SIGNATURE):
                 info = headers.png_header(path, stream)
             elif magic.startswith(b"\x93NUMPY"):
                 info = headers.npy_header(path)
+            elif magic.startswith(tiff.MAGICS):
+                info = tiff.header(path, stream, max_pixels)
             else:
-                stream.seek(0)
-                if magic.startswith(tiff.MAGICS):
-                    info = tiff.header(path, stream, max_pixels)
-                else:
-                    pil_image = headers.open_with_pillow(stream, max_pixels)
-                    info = headers.pillow_header(path, pil_image, stream)
+                pil_image = headers.open_with_pillow(stream, max_pixels)
+                info = headers.pillow_header(path, pil_image, stream)
     except Exception as error:  # the readers raise whatever a broken file makes them raise
         raise headers.as_image_error(path, error, max_pixels) from error
     if info.width < 1 or info.height < 1 or info.channels < 1:
@@ -106,13 +105,29 @@ def decode_fast(data: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
 
 
+def luma(image: tf.Tensor) -> tf.Tensor:
+    """Gray of a color image by the weights of ITU-R BT.601, in integers so that it is the same
+    everywhere.
+
+    Args:
+      image: uint8 or uint16 (H, W, 3). Gray given as three equal planes comes back unchanged.
+
+    Returns:
+      the same type, (H, W, 1).
+    """
+    # 0.299, 0.587, 0.114 times 65536, and their sum is that
+    weights = tf.constant([19595, 38470, 7471], tf.int64)
+    gray = tf.reduce_sum(tf.cast(image, tf.int64) * weights, axis=-1, keepdims=True)
+    return tf.cast(tf.bitwise.right_shift(gray + 32768, 16), image.dtype)
+
+
 def _with_channels(planes: np.ndarray, channels: int) -> np.ndarray:
     if planes.shape[-1] == channels:
         return planes
     if channels == 3:
         return np.repeat(planes, 3, axis=-1)
     with tf.device("CPU:0"):  # reading must not wait for a GPU that is busy training
-        return levels.luma(tf.constant(planes)).numpy()
+        return luma(tf.constant(planes)).numpy()
 
 
 def _decode_tensorflow(info: ImageInfo, _: int) -> np.ndarray:

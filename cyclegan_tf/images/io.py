@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images.codecs import ENCODERS, decode_fast, probe, read
+from cyclegan_tf.images.codecs import ENCODERS, decode_fast, luma, probe, read
 from cyclegan_tf.images.grid import grid
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
-from cyclegan_tf.images.pixel_values import as_dtype, luma
+from cyclegan_tf.images.pixel_values import as_dtype
 
 __all__ = [
     "EXTENSIONS",

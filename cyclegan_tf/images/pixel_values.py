@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 
@@ -122,20 +121,3 @@ def rgb_from_inks(planes: np.ndarray) -> np.ndarray:
     white = int(np.iinfo(planes.dtype).max)
     light = white - planes.astype(np.uint64)
     return ((light[..., :3] * light[..., 3:] + white // 2) // white).astype(planes.dtype)
-
-
-def luma(image: tf.Tensor) -> tf.Tensor:
-    """Gray of a color image by the weights of ITU-R BT.601, in integers so that it is the same
-    everywhere.
-
-    Args:
-      image: uint8 or uint16 (H, W, 3). Gray given as three equal planes comes back unchanged.
-
-    Returns:
-      the same type, (H, W, 1).
-    """
-    weights = tf.constant(
-        [19595, 38470, 7471], tf.int64
-    )  # 0.299, 0.587, 0.114 times 65536, and their sum is that
-    gray = tf.reduce_sum(tf.cast(image, tf.int64) * weights, axis=-1, keepdims=True)
-    return tf.cast(tf.bitwise.right_shift(gray + 32768, 16), image.dtype)

@@ -3,7 +3,6 @@ shapes."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -11,17 +10,13 @@ from typing import Any
 import numpy as np
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import headers
 
 BAD_REQUEST, NOT_FOUND, TOO_LARGE, TOO_MANY = 400, 404, 413, 429
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 _MAX_PNG_CHUNKS = 65_536
 # Each scan of a progressive JPEG goes over all its pixels; cameras and browsers write some ten.
 _MAX_JPEG_SCANS = 100
-_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 
 
 class RequestError(Exception):
@@ -169,64 +164,16 @@ def check_image(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
     """
     if not data:
         raise RequestError(BAD_REQUEST, f"{what} is empty (0 bytes)")
-    if data.startswith(_PNG):
-        width, height = _png_size(data, what)
-    elif data.startswith(_JPEG):
-        width, height = _jpeg_size(data, what)
-    else:
-        raise RequestError(BAD_REQUEST, f"{what} is neither a JPEG nor a PNG")
+    try:
+        if data.startswith(headers.PNG_SIGNATURE):
+            width, height = headers.png_size(data, _MAX_PNG_CHUNKS)
+        elif data.startswith(headers.JPEG_SIGNATURE):
+            width, height = headers.jpeg_size(data, _MAX_JPEG_SCANS)
+        else:
+            raise RequestError(BAD_REQUEST, f"{what} is neither a JPEG nor a PNG")
+    except ValueError as error:
+        raise RequestError(BAD_REQUEST, f"{what} is damaged or cut off ({error})") from error
     if width < 1 or height < 1:
         raise RequestError(BAD_REQUEST, f"{what} has no pixels ({width} x {height})")
     check_size(width, height, what, limits)
     return width, height
-
-
-def _damaged(what: str, why: str) -> RequestError:
-    return RequestError(BAD_REQUEST, f"{what} is damaged or cut off ({why})")
-
-
-def _png_size(data: bytes, what: str) -> tuple[int, int]:
-    # libpng takes the size from the first chunk, so a second IHDR further on must not count here.
-    if len(data) < 33 or data[8:16] != b"\0\0\0\rIHDR":
-        raise _damaged(what, "a PNG must begin with its size")
-    position = 8
-    for _ in range(_MAX_PNG_CHUNKS):
-        if position + 12 > len(data):
-            break
-        length, name = struct.unpack_from(">I4s", data, position)
-        position += 12 + length
-        if name == b"IEND" and position <= len(data):
-            return struct.unpack_from(">II", data, 16)
-    else:
-        raise _damaged(what, f"more than {_MAX_PNG_CHUNKS} chunks")
-    raise _damaged(what, "the end of the PNG is missing")
-
-
-def _jpeg_size(data: bytes, what: str) -> tuple[int, int]:
-    # Finds markers as libjpeg does (which passes over bytes between them), so that both see the
-    # same size.
-    if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
-        raise _damaged(what, f"more than {_MAX_JPEG_SCANS} scans")
-    size, position = None, 2
-    while (position := data.find(b"\xff", position)) >= 0:
-        while data[position : position + 1] == b"\xff":
-            position += 1
-        marker, position = data[position] if position < len(data) else _EOI, position + 1
-        if marker in (_SOI, _EOI):
-            break
-        if marker == 0 or marker in _WITHOUT_LENGTH:
-            continue
-        if marker == _SOS:
-            if size is None:
-                break
-            return size
-        length = int.from_bytes(data[position : position + 2], "big")
-        if length < 2 or position + length > len(data):
-            break
-        if marker in _SOF:
-            if size is not None or length < 8:
-                break
-            height, width = struct.unpack_from(">HH", data, position + 3)
-            size = (width, height)
-        position += length
-    raise _damaged(what, "the size or the pixels of the JPEG are missing")

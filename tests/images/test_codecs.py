@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.images.codecs import ENCODERS, read
+from cyclegan_tf.images.codecs import ENCODERS, luma, read
 from cyclegan_tf.images.headers import ImageError
 from tests.helpers import image_files
 
@@ -218,6 +218,15 @@ def test_color_becomes_luma_the_same_way_in_every_format(tmp_path):
         path = tmp_path / f"color{suffix}"
         path.write_bytes(ENCODERS[suffix](image_files.ASYMMETRIC))
         assert read(path, channels=1).tolist() == expected
+
+
+def test_luma_by_hand_and_gray_stays_gray():
+    colors = tf.constant([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], tf.uint8)
+    assert luma(colors).numpy().tolist() == [[[76], [150], [29], [255]]]  # 76.2, 149.7, 29.1
+    every = np.repeat(np.arange(65536, dtype=np.uint16)[:, None, None], 3, axis=2)
+    found = tf.function(luma)(tf.constant(every))
+    assert found.dtype == tf.uint16
+    np.testing.assert_array_equal(found[..., 0], every[..., 0])
 
 
 def test_arrays_by_their_number_type(tmp_path):

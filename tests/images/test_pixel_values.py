@@ -1,11 +1,10 @@
-"""Levels: depth, alpha, inks, gray and rotation against numbers worked out by hand."""
+"""Depth, alpha, inks and rotation against numbers worked out by hand."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images import pixel_values as levels
+from cyclegan_tf.images import pixel_values
 
 
 @pytest.mark.parametrize(
@@ -20,13 +19,13 @@ from cyclegan_tf.images import pixel_values as levels
     ],
 )
 def test_depth_of_number_types(dtype, expected):
-    assert levels.depth_of(np.dtype(dtype)) == expected
+    assert pixel_values.depth_of(np.dtype(dtype)) == expected
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int64", "uint64", "complex64", "U3"])
 def test_numbers_without_a_white_are_refused(dtype):
     with pytest.raises(UserError, match="none is known to be white"):
-        levels.depth_of(np.dtype(dtype))
+        pixel_values.depth_of(np.dtype(dtype))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,7 @@ def test_numbers_without_a_white_are_refused(dtype):
     ],
 )
 def test_full_range_by_hand(values, white, expected):
-    found = levels.full_range(values, white)
+    found = pixel_values.full_range(values, white)
     assert found.tolist() == expected
     assert found.dtype == (np.uint8 if values.dtype in (np.bool_, np.uint8) else np.uint16)
 
@@ -67,20 +66,20 @@ def test_full_range_by_hand(values, white, expected):
 )
 def test_full_range_clips_nothing(values, white):
     with pytest.raises(UserError, match=rf"\[0, {white}\] is wanted"):
-        levels.full_range(values, white)
+        pixel_values.full_range(values, white)
 
 
 def test_as_dtype_widens_and_narrows_to_the_nearest_level():
     narrow = np.arange(256, dtype=np.uint8)
-    wide = levels.as_dtype(narrow, np.uint16)
+    wide = pixel_values.as_dtype(narrow, np.uint16)
     assert wide.dtype == np.uint16
     np.testing.assert_array_equal(wide, np.arange(256) * 257)
-    np.testing.assert_array_equal(levels.as_dtype(wide, "uint8"), narrow)
+    np.testing.assert_array_equal(pixel_values.as_dtype(wide, "uint8"), narrow)
     every = np.arange(65536, dtype=np.uint16)
-    back = levels.as_dtype(every, np.uint8)
+    back = pixel_values.as_dtype(every, np.uint8)
     assert back.dtype == np.uint8
     np.testing.assert_array_equal(back, np.rint(np.arange(65536) / 257))
-    assert levels.as_dtype(every, np.uint16) is every
+    assert pixel_values.as_dtype(every, np.uint16) is every
 
 
 @pytest.mark.parametrize(
@@ -88,22 +87,22 @@ def test_as_dtype_widens_and_narrows_to_the_nearest_level():
 )
 def test_as_dtype_refuses_other_types(given, wanted):
     with pytest.raises(ValueError, match="uint8 or uint16"):
-        levels.as_dtype(np.zeros(3, given), wanted)
+        pixel_values.as_dtype(np.zeros(3, given), wanted)
 
 
 def test_half_transparent_on_white():
     pixel = np.array([[[199, 100, 0, 128]]], np.uint8)
     # (199 * 128 + 255 * 127) / 255 = 226.9, (100 * 128 + 32385) / 255 = 177.2, 32385 / 255 = 127
-    assert levels.on_white(pixel).tolist() == [[[227, 177, 127]]]
+    assert pixel_values.on_white(pixel).tolist() == [[[227, 177, 127]]]
     deep = np.array([[[40000, 0], [40000, 65535], [40000, 32768]]], np.uint16)
     # the last: (40000 * 32768 + 65535 * 32767) / 65535 = 52767.3
-    assert levels.on_white(deep).tolist() == [[[65535], [40000], [52767]]]
+    assert pixel_values.on_white(deep).tolist() == [[[65535], [40000], [52767]]]
 
 
 def test_straight_alpha_undoes_the_multiplication():
     stored = np.array([[[100, 50, 0, 128], [0, 0, 0, 0], [9, 8, 7, 255]]], np.uint8)
     # 100 * 255 / 128 = 199.2, 50 * 255 / 128 = 99.6
-    assert levels.straight_alpha(stored).tolist() == [
+    assert pixel_values.straight_alpha(stored).tolist() == [
         [[199, 100, 0, 128], [0, 0, 0, 0], [9, 8, 7, 255]]
     ]
 
@@ -112,17 +111,8 @@ def test_inks_take_light_away():
     inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [10, 20, 30, 40]]], np.uint8)
     # 245 * 215 / 255 = 206.6, 235 * 215 / 255 = 198.1, 225 * 215 / 255 = 189.7
     expected = [[[255, 255, 255], [0, 255, 255], [0, 0, 0], [207, 198, 190]]]
-    assert levels.rgb_from_inks(inks).tolist() == expected
-    assert levels.rgb_from_inks(inks.astype(np.uint16) * 257).max() == 65535
-
-
-def test_luma_by_hand_and_gray_stays_gray():
-    colors = tf.constant([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], tf.uint8)
-    assert levels.luma(colors).numpy().tolist() == [[[76], [150], [29], [255]]]  # 76.2, 149.7, 29.1
-    every = np.repeat(np.arange(65536, dtype=np.uint16)[:, None, None], 3, axis=2)
-    found = tf.function(levels.luma)(tf.constant(every))
-    assert found.dtype == tf.uint16
-    np.testing.assert_array_equal(found[..., 0], every[..., 0])
+    assert pixel_values.rgb_from_inks(inks).tolist() == expected
+    assert pixel_values.rgb_from_inks(inks.astype(np.uint16) * 257).max() == 65535
 
 
 @pytest.mark.parametrize(
@@ -140,5 +130,5 @@ def test_luma_by_hand_and_gray_stays_gray():
 )
 def test_eight_orientations(orientation, expected):
     stored = np.array([list("abc"), list("def")])[..., None]
-    turned = levels.UPRIGHT[orientation](stored)[..., 0]
+    turned = pixel_values.UPRIGHT[orientation](stored)[..., 0]
     assert ["".join(row) for row in turned] == expected

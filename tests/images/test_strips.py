@@ -168,7 +168,7 @@ COPY = """
 import sys
 from pathlib import Path
 from benchmarks.machine import most_held_bytes
-from cyclegan_tf.image_rows import open_rows, save_rows
+from cyclegan_tf.images.strips import open_rows, save_rows
 for source in map(Path, sys.argv[1:]):
     with open_rows(source, 3) as image:
         before = most_held_bytes()

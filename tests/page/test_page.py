@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.web import PageModel, write_page
-from cyclegan_tf.images import pixel_values as levels
+from cyclegan_tf.images import codecs
 from cyclegan_tf.networks import builders as networks
 from tests.browser import hosting
 from tests.browser.checks import assert_failed, assert_quiet, read
@@ -283,7 +283,7 @@ def test_gray_images(models, files, visit, tmp_path):
     with hosting.site(tmp_path / "web") as (url, _):
         result = visit("simple", url, files={"image": files["square"]})
     assert_quiet(result, url)
-    luma = levels.luma(tf.constant(read(files["square"]))).numpy()
+    luma = codecs.luma(tf.constant(read(files["square"]))).numpy()
     assert_near(tmp_path / "out/image.png", litert(models["gray_xy"], luma).repeat(3, axis=-1))
     assert "A to B" in result["body"]
 
