@@ -1,4 +1,4 @@
-# For people: `make demo`, `make test`, `make bench`. All set up .venv first, from nothing.
+# `make demo`, `make test`, `make bench`: all set up .venv first, from nothing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ help:
 	@echo "make test    set up, run all tests"
 	@echo "make test-addons   set up the TensorFlow of tensorflow-addons' time as well, hold ours against its files"
 	@echo "make bench   set up with PyTorch, measure against it (about an hour, nothing else running)"
-	@echo "make check   ruff format, ruff, mypy, fast tests"
+	@echo "make check   ruff format, ruff, mypy, import contract, fast tests"
 	@echo "make clean   remove what the others made, runs/ excepted"
 
 $(READY): pyproject.toml setup.py
@@ -31,12 +31,12 @@ environments: $(READY) $(if $(HAS_ADDONS_PYTHON),$(ADDONS)/.ready)
 
 demo: $(READY)
 	$(BIN)/python -m cyclegan_tf.train --run_dir runs/demo --config demo
-	$(BIN)/python benchmarks/demo_score.py runs/demo --image runs/demo/translated.png
+	$(BIN)/python -m benchmarks.quality.demo_score runs/demo --image runs/demo/translated.png
 	$(BIN)/python -m cyclegan_tf.evaluate runs/demo --overwrite
 	$(BIN)/python -m cyclegan_tf.export runs/demo runs/demo_export --overwrite
 	$(BIN)/python -m cyclegan_tf.export runs/demo runs/demo_export --overwrite --quiet --format web || true
 	@echo
-	@echo "test scenes, both ways, beside the truth: runs/demo/translated.png"
+	@echo "test scenes, translated in both directions, beside the truth: runs/demo/translated.png"
 	@echo "how good it is, with the worst, the median and the best images: runs/demo/evaluation.html"
 	@echo "as training went: $$(ls runs/demo/samples/*.png | tail -n 2 | tr '\n' ' ')"
 	@echo "curves: $(BIN)/tensorboard --logdir runs/demo/logs"
@@ -64,14 +64,14 @@ $(ADDONS)/.ready: tests/addons/requirements.txt
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
-	$(BIN)/python benchmarks/bench.py --out runs/bench
-	$(BIN)/python benchmarks/levers.py --out runs/bench
-	$(BIN)/python benchmarks/phone.py --out runs/bench
+	$(BIN)/python -m benchmarks.speed.bench --out runs/bench
+	$(BIN)/python -m benchmarks.deploy.phone --out runs/bench
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 format: $(READY)

@@ -15,9 +15,6 @@ from importlib import metadata
 from pathlib import Path
 
 FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
-# Linux counts a process's pages per core and adds them up now and then: two looks at one maximum
-# differ by less.
-COUNTERS_BYTES = 2**26
 PACKAGES = ("cyclegan-tf", "tensorflow", "keras", "torch", "numpy", "pillow")
 
 
@@ -52,58 +49,15 @@ def memory_bytes(field: str) -> int:
 
 
 def most_held_bytes(pid: int | str = "self") -> int:
-    """The most that a process has held since its exec, without its children; 0 when it is just
-    ending, or not Linux."""
+    """The most memory a process has held since its exec, without its children.
+
+    0 when it is just ending, or not on Linux.
+    """
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A command that has ended: its exit status (negative: the signal), and what it took and
-    printed."""
-
-    status: int
-    seconds: float
-    peak_bytes: int
-    printed: str
-
-
-def run_measured(words: list[str]) -> Ran:
-    """Runs a command; memory is the most that its process held, without its children (Linux)."""
-    return run_watched(words, lambda *_: False)
-
-
-def run_watched(
-    words: list[str], enough: Callable[[int, str], bool], every_seconds: float = 0.1
-) -> Ran:
-    """`run_measured` of a command that is killed once its most memory so far and what it printed
-    are enough.
-
-    The kernel's maximum outlives exec, so it may be that of the calling process; where it is not
-    well above that, the command's own is taken as it was seen last.
-    """
-    start, seen = time.perf_counter(), 0
-    with tempfile.TemporaryFile("w+") as printed:
-        process = subprocess.Popen(words, stdout=printed, stderr=subprocess.STDOUT)
-        while True:
-            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if ended:
-                break
-            seen = max(seen, most_held_bytes(process.pid))
-            if enough(seen, os.pread(printed.fileno(), 2**24, 0).decode(errors="replace")):
-                process.kill()
-            time.sleep(every_seconds)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - start
-        printed.seek(0)
-        most = usage.ru_maxrss * 1024
-        # Asked afterwards: the caller may have grown between a look before and the fork.
-        mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + COUNTERS_BYTES
-        return Ran(process.returncode, seconds, most if most > mine else seen, printed.read())
 
 
 def _cpu_fields() -> dict[str, str]:

@@ -1,18 +1,19 @@
-"""CycleGAN in plain Keras, the way tutorials write it: six generator calls, one persistent tape,
-four optimizers.
+"""CycleGAN in plain Keras, as tutorials write it.
 
-The layout and paddings are the paper authors' own, so that losses can be compared with the other
-contenders'.
+Six generator calls, one persistent tape, four optimizers. Architecture and paddings are those of
+the official PyTorch code (junyanz/pytorch-CycleGAN-and-pix2pix), so that losses can be compared
+with the other contenders'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import inputs
 import keras
 import tensorflow as tf
-from jobs import Job
+
+from benchmarks.speed import inputs
+from benchmarks.speed.jobs import Job
 
 CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0
 
@@ -114,8 +115,8 @@ class TutorialCycleGAN(keras.Model):
                 "identity_y": self.absolute(real_y, same_y),
                 "adversarial_x": self.squared(tf.ones_like(on_fake_x), on_fake_x),
                 "adversarial_y": self.squared(tf.ones_like(on_fake_y), on_fake_y),
-                "discriminator_x": self._judging(on_real_x, on_fake_x),
-                "discriminator_y": self._judging(on_real_y, on_fake_y),
+                "discriminator_x": self._discriminator_loss(on_real_x, on_fake_x),
+                "discriminator_y": self._discriminator_loss(on_real_y, on_fake_y),
             }
             cycle = CYCLE_WEIGHT * (terms["cycle_x"] + terms["cycle_y"])
             losses = [
@@ -133,7 +134,7 @@ class TutorialCycleGAN(keras.Model):
             optimizer.apply_gradients(zip(gradient, network.trainable_variables, strict=True))
         return terms
 
-    def _judging(self, on_real: tf.Tensor, on_fake: tf.Tensor) -> tf.Tensor:
+    def _discriminator_loss(self, on_real: tf.Tensor, on_fake: tf.Tensor) -> tf.Tensor:
         real = self.squared(tf.ones_like(on_real), on_real)
         return real + self.squared(tf.zeros_like(on_fake), on_fake)
 

@@ -1,6 +1,6 @@
 """cyclegan_tf as its commands run it: the only file of the benchmark that knows the package.
 
-Importing this comes before importing TensorFlow: `cyclegan_tf.cli` sets TensorFlow's environment.
+It is imported before TensorFlow, whose environment `cyclegan_tf` sets.
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal, cast
 
-from cyclegan_tf.networks.builders import size_divisor_of
-
-import cyclegan_tf.cli  # noqa: F401  # isort: skip  # sets the environment
-
-import inputs
+import cyclegan_tf  # noqa: F401  # isort: skip  # sets TensorFlow's environment
 import keras
 import numpy as np
 import tensorflow as tf
-from floor import Macs
-from jobs import Job
 
+from benchmarks.speed import inputs
+from benchmarks.speed.floor import Macs
+from benchmarks.speed.jobs import Job
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
@@ -28,24 +26,24 @@ from cyclegan_tf.devices import hardware
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.inspect import graph
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.translate import folder as folder_translation
 from cyclegan_tf.translate.translator import Translator, plan
 
-NOISE = (
-    12.0  # deviation of the grain laid over drawn images, which a photograph's JPEG pays for too
-)
+# Deviation of the grain laid over drawn images, which a photograph's JPEG pays for too.
+NOISE = 12.0
 READ_AHEAD = 64  # steps; more than tf.data was seen to hold ready
 
 
-def experiment_of(job: Job, **data: object) -> Experiment:
+def experiment_of(job: Job, **data: Any) -> Experiment:
     """The paper's recipe at the job's size; `data` lays over the data section."""
-    sizes = {"crop_size_px": job.size_px, "load_size_px": job.size_px, "batch_size": job.batch}
+    sizes: dict[str, Any] = {"crop_size_px": job.size_px, "load_size_px": job.size_px}
     return Experiment(
-        data=Data(**{**sizes, **data}),
+        data=Data(**{**sizes, "batch_size": job.batch, **data}),
         generator=Generator("resnet_9blocks", filters=job.filters, blocks=job.blocks),
         discriminator=Discriminator(filters=job.filters),
-        training=Training(precision=job.precision, seed=job.seed),
+        training=Training(precision=cast(Any, job.precision), seed=job.seed),
     )
 
 
@@ -73,7 +71,7 @@ def stepper(model: CycleGAN, job: Job) -> Callable[[], dict[str, float]]:
 
 
 def loss_weights(model: CycleGAN) -> dict[str, float]:
-    """Of the cycle and the identity terms, which are the same both ways."""
+    """Of the cycle and the identity terms, which are the same in both directions."""
     return {name: model.loss_weights[f"{name}_x"] for name in ("cycle", "identity")}
 
 
@@ -115,8 +113,7 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
 
 
 def loader(job: Job) -> Callable[[], dict[str, float]]:
-    """One epoch per call, of one iterator for all, as in training; images of both domains are
-    counted."""
+    """One epoch per call, of one iterator for all, as in training; both domains count."""
     experiment = experiment_of(
         job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286
     )
@@ -140,9 +137,16 @@ def loader(job: Job) -> Callable[[], dict[str, float]]:
 
 
 def draw_images(folder: Path, count: int, size_px: int) -> None:
-    """JPEGs in trainA and trainB: the demo's scenes, with grain."""
+    """Write JPEGs to trainA and trainB: the demo's scenes, with grain.
+
+    Args:
+      folder: to write into.
+      count: images of each domain.
+      size_px: their side.
+    """
     rng = np.random.default_rng(0)
-    for domain, name in (("x", "trainA"), ("y", "trainB")):
+    domains: list[tuple[Literal["x", "y"], str]] = [("x", "trainA"), ("y", "trainB")]
+    for domain, name in domains:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for index in range(count):
             drawn = demo.train_image(domain, index, size_px).astype(np.float32)
@@ -160,8 +164,7 @@ def count_macs(job: Job) -> Macs:
     ):
         first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
         outputs = (job.size_px // first.strides[0]) ** 2
-        counts += [
-            graph.count_macs(network, job.size_px).performed,
-            outputs * int(np.prod(first.kernel.shape)),
-        ]
+        macs = graph.count_macs(network, job.size_px)
+        assert macs is not None
+        counts += [macs.performed, outputs * int(np.prod(first.kernel.shape))]
     return Macs(*counts)

@@ -1,11 +1,11 @@
-"""cyclegan_tf trained for a given time on a folder of images: its command's loop, with generators
-kept at marks.
+"""cyclegan_tf trained for a given time: its command's loop, with generators kept at marks.
 
 Only what a measurement must not pay for is left out: images of samples, test losses, scores and
 full checkpoints, none of which the PyTorch trainer beside it has.
 
-    python benchmarks/peers/ours_training.py ENTRY STARTED      an entry of the race as JSON, and
-    when it was started
+    python -m benchmarks.peers.ours_training ENTRY STARTED
+
+ENTRY is an entry of the race as JSON, STARTED the time when the process was started.
 """
 
 from __future__ import annotations
@@ -17,13 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cyclegan_tf.cli  # isort: skip  # sets TensorFlow's environment
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the command above
-
-from race import Clock, Entry
-
+from benchmarks.quality.race import Clock, Entry
 from cyclegan_tf import assembly
+from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment, Logging, Training
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import data_dependent_init as beginning
@@ -37,21 +33,16 @@ AVERAGED = "_averaged"
 
 
 def experiment_of(entry: Entry, minutes: float) -> Experiment:
-    """The paper's recipe, or the entry's config, at the entry's sizes and widths, for so many
-    minutes."""
-    base = (
-        cyclegan_tf.config_files.load_yaml(cyclegan_tf.config_files.find_config(entry.config))
-        if entry.config
-        else {}
-    )
+    """The paper's recipe, or the entry's config, at the entry's sizes and for so many minutes."""
+    base = config_files.load_yaml(config_files.find_config(entry.config)) if entry.config else {}
     silent = {
         f.name: NEVER
         for f in dataclasses.fields(Logging)
         if "_every_" in f.name and f.name != "log_every_steps"
     }
-    # The course keeps its shape, and its epochs are so many that the minutes always end it.
+    # The schedule keeps its shape, and its epochs are so many that the minutes always end it.
     usual, given = Training(), base.get("training", {})
-    course = {
+    schedule = {
         name: STRETCH * given.get(name, getattr(usual, name))
         for name in ("constant_epochs", "decay_epochs")
     }
@@ -68,7 +59,7 @@ def experiment_of(entry: Entry, minutes: float) -> Experiment:
             "seed": entry.seed,
             "max_minutes": minutes,
             "max_steps": None,
-            **course,
+            **schedule,
             "checkpoint_every_minutes": NEVER,
             "checkpoint_every_steps": None,
             "patience": None,
@@ -82,8 +73,12 @@ def experiment_of(entry: Entry, minutes: float) -> Experiment:
 
 
 class Runner(Trainer):
-    """The trainer, with a clock that keeps generators at marks and whose time of saving does not
-    count.
+    """The trainer, with a clock that keeps generators at marks; saving does not count.
+
+    Example:
+      >>> runner = Runner(entry, time.time(), experiment, run, feed, model)
+      >>> runner.train()
+      >>> runner.step
 
     Args:
       entry: what the clock counts for.
@@ -116,8 +111,12 @@ class Runner(Trainer):
 
 
 def train(entry: Entry, started: float) -> int:
-    """Trains to the end of the budget, keeping generators at every mark; returns the number of
-    steps."""
+    """Train to the end of the budget, keep generators at every mark; return the number of steps.
+
+    Args:
+      entry: of the race.
+      started: `time.time()` just before the process was started.
+    """
     experiment = experiment_of(entry, entry.minutes)
     policy, jit, told = assembly.precision_and_jit(experiment)
     print(told, flush=True)

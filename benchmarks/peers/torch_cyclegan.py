@@ -1,12 +1,12 @@
-"""CycleGAN in plain PyTorch, laid out and trained as the paper's authors describe theirs.
+"""CycleGAN in plain PyTorch, built and trained as the official PyTorch code.
 
-It is what a person would run who follows the official recipe today: six separate generator calls,
-  judges frozen
+That is junyanz/pytorch-CycleGAN-and-pix2pix: six separate generator calls, discriminators frozen
 during the generators' step, a pool of 50 images, two Adams. Options are those a user has: memory
 layout, bfloat16 autocast, torch.compile.
 
-    python benchmarks/peers/torch_cyclegan.py JOB     translates the folder of a job (as JSON), as a
-    whole command
+    python -m benchmarks.peers.torch_cyclegan JOB
+
+translates the folder of a job (as JSON), as a whole command.
 """
 
 from __future__ import annotations
@@ -20,32 +20,29 @@ from pathlib import Path
 
 import numpy as np
 
-if (
-    "tensorflow" in sys.modules
-):  # see cyclegan_tf.interop.torch_files.require; a peer's own process has none
-    sys.modules.setdefault("triton", None)
+# See cyclegan_tf.convert.pytorch.files.require; a peer's own process has no TensorFlow.
+if "tensorflow" in sys.modules:
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
 import torch
 from PIL import Image
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the command above
-
-import inputs
-from jobs import Job
+from benchmarks.speed import inputs
+from benchmarks.speed.jobs import Job
 
 CYCLE_WEIGHT, IDENTITY_WEIGHT = 10.0, 5.0
 LOAD_PX, CROP_PX = 286, 256
 
 
-class MendedInstanceNorm(nn.InstanceNorm2d):
-    """Instance normalization for channels last, where PyTorch 2.13 goes back wrongly on the CPU.
+class FixedInstanceNorm(nn.InstanceNorm2d):
+    """Instance normalization for channels last, whose gradient PyTorch 2.13 gets wrong on the CPU.
 
-    Of a single image its kernel reads a channels-last gradient as if it were contiguous: the losses
-    are right, the generators' gradients have nothing to do with them. Of the remedies this is the
-    cheapest; nn.GroupNorm is right too, but takes twice the time in bfloat16. torch.compile takes
-    the operation apart and does not need it.
+    For a single image its kernel reads a channels-last gradient as if it were contiguous: the
+    losses are right, the generators' gradients have nothing to do with them. Of the remedies this
+    is the cheapest; nn.GroupNorm is right too, but takes twice the time in bfloat16. torch.compile
+    takes the operation apart and does not need it.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -60,7 +57,7 @@ Norm = Callable[[int], nn.Module]
 
 
 class Residual(nn.Module):
-    """R256: two convolutions around which the input is led."""
+    """R256: two convolutions with a skip connection."""
 
     def __init__(self, width: int, norm: Norm) -> None:
         super().__init__()
@@ -78,13 +75,8 @@ def generator(
     filters: int = 64,
     blocks: int = 9,
     norm: Norm = nn.InstanceNorm2d,
-    upsampling: str = "transposed",
 ) -> nn.Sequential:
-    """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3.
-
-    In place of the transposed convolutions "resize" doubles the sides by repetition and convolves,
-    as ours of that name; the official code has no such option.
-    """
+    """c7s1-64, d128, d256, blocks of R256, u128, u64, c7s1-3."""
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, filters, 7)]
     layers += [norm(filters), nn.ReLU(True)]
     for width in (filters, 2 * filters):
@@ -92,19 +84,10 @@ def generator(
         layers += [down, norm(2 * width), nn.ReLU(True)]
     layers += [Residual(4 * filters, norm) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
-        if upsampling == "resize":
-            layers += [
-                nn.Upsample(scale_factor=2),
-                nn.ReflectionPad2d(1),
-                nn.Conv2d(width, width // 2, 3),
-            ]
-        else:
-            layers.append(
-                nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
-            )
-        layers += [norm(width // 2), nn.ReLU(True)]
+        up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
+        layers += [up, norm(width // 2), nn.ReLU(True)]
     layers += [nn.ReflectionPad2d(3), nn.Conv2d(filters, 3, 7), nn.Tanh()]
-    return _initialised(nn.Sequential(*layers))
+    return _initialized(nn.Sequential(*layers))
 
 
 def discriminator(filters: int = 64, norm: Norm = nn.InstanceNorm2d) -> nn.Sequential:
@@ -117,26 +100,27 @@ def discriminator(filters: int = 64, norm: Norm = nn.InstanceNorm2d) -> nn.Seque
         conv = nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1)
         layers += [conv, norm(2 * width), nn.LeakyReLU(0.2, True)]
     layers.append(nn.Conv2d(8 * filters, 1, 4, padding=1))
-    return _initialised(nn.Sequential(*layers))
+    return _initialized(nn.Sequential(*layers))
 
 
-def _initialised(network: nn.Sequential) -> nn.Sequential:
+def _initialized(network: nn.Sequential) -> nn.Sequential:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, 0.0, 0.02)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
     return network
 
 
 class Pool:
-    """The last 50 translations; half of the time the judge is shown one of them."""
+    """The last 50 translations; half of the time one of them is returned."""
 
     def __init__(self, size: int = 50) -> None:
         self.size = size
         self.images: list[torch.Tensor] = []
 
     def exchange(self, fakes: torch.Tensor) -> torch.Tensor:
-        """Takes (N, C, H, W) and returns as many to show."""
+        """Exchange (N, C, H, W) for as many to give to the discriminator."""
         shown = []
         for fake in fakes.detach():
             new = fake.unsqueeze(0)
@@ -152,39 +136,32 @@ class Pool:
 class Training:
     """Four networks and the step that updates them.
 
+    Example:
+      >>> training = Training(Job("step", "torch", layout="nchw"))
+      >>> losses = training.step(real_x, real_y)
+      >>> losses["cycle_x"]
+
     Args:
       job: widths, precision, layout and whether to compile.
-      device: where the networks lie and images are given.
-      upsampling: of the generators.
     """
 
-    def __init__(self, job: Job, device: str = "cpu", upsampling: str = "transposed") -> None:
+    def __init__(self, job: Job) -> None:
         torch.manual_seed(job.seed)
-        self.job, self.device = job, device
+        self.job = job
         # Kept apart from what is called: torch.compile wraps a network.
-        norm = (
-            MendedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
-        )
-        self.networks = [generator(job.filters, job.blocks, norm, upsampling) for _ in range(2)]
+        norm = FixedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
+        self.networks = [generator(job.filters, job.blocks, norm) for _ in range(2)]
         self.networks += [discriminator(job.filters, norm) for _ in range(2)]
-        self.g, self.f, self.d_x, self.d_y = (
-            _ready(network.to(device), job) for network in self.networks
-        )
+        self.g, self.f, self.d_x, self.d_y = (_ready(network, job) for network in self.networks)
         self.pools = {"x": Pool(), "y": Pool()}
-        options = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
-        generators, discriminators = self.networks[:2], self.networks[2:]
-        self.adam_generators = torch.optim.Adam(_parameters(generators), **options)
-        self.adam_discriminators = torch.optim.Adam(_parameters(discriminators), **options)
+        self.adam_generators = _adam(self.networks[:2])
+        self.adam_discriminators = _adam(self.networks[2:])
 
     def step(self, real_x: torch.Tensor, real_y: torch.Tensor) -> dict[str, float]:
-        """Updates the generators, then the discriminators; returns every unweighted term."""
-        return {name: value.item() for name, value in self.update(real_x, real_y).items()}
-
-    def update(self, real_x: torch.Tensor, real_y: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The same without waiting for the device."""
+        """Update the generators, then the discriminators; return every unweighted term."""
         for parameter in _parameters(self.networks[2:]):
             parameter.requires_grad_(False)
-        with _autocast(self.job, self.device):
+        with _autocast(self.job):
             fake_y, fake_x = self.g(real_x), self.f(real_y)
             terms = {
                 "cycle_x": functional.l1_loss(self.f(fake_y).float(), real_x),
@@ -210,30 +187,35 @@ class Training:
         for parameter in _parameters(self.networks[2:]):
             parameter.requires_grad_(True)
         self.adam_discriminators.zero_grad()
-        for domain, judge, real, fake in (
+        for domain, discriminate, real, fake in (
             ("x", self.d_x, real_x, fake_x),
             ("y", self.d_y, real_y, fake_y),
         ):
             shown = self.pools[domain].exchange(fake)
-            with _autocast(self.job, self.device):
-                verdict = _least_squares(judge(real), 1.0) + _least_squares(judge(shown), 0.0)
-            (0.5 * verdict).backward()
-            terms[f"discriminator_{domain}"] = verdict
+            with _autocast(self.job):
+                loss = _least_squares(discriminate(real), 1.0)
+                loss = loss + _least_squares(discriminate(shown), 0.0)
+            (0.5 * loss).backward()
+            terms[f"discriminator_{domain}"] = loss
         self.adam_discriminators.step()
-        return {name: value.detach() for name, value in terms.items()}
+        return {name: value.item() for name, value in terms.items()}
+
+
+def _adam(networks: list[nn.Sequential]) -> torch.optim.Adam:
+    return torch.optim.Adam(_parameters(networks), lr=2e-4, betas=(0.5, 0.999), eps=1e-8)
 
 
 def _parameters(networks: list[nn.Sequential]) -> list[nn.Parameter]:
     return list(itertools.chain.from_iterable(network.parameters() for network in networks))
 
 
-def _least_squares(verdict: torch.Tensor, target: float) -> torch.Tensor:
-    verdict = verdict.float()
-    return functional.mse_loss(verdict, torch.full_like(verdict, target))
+def _least_squares(logits: torch.Tensor, target: float) -> torch.Tensor:
+    logits = logits.float()
+    return functional.mse_loss(logits, torch.full_like(logits, target))
 
 
-def _autocast(job: Job, device: str = "cpu") -> contextlib.AbstractContextManager:
-    return torch.autocast(device, torch.bfloat16, enabled=job.precision == "bfloat16")
+def _autocast(job: Job) -> contextlib.AbstractContextManager:
+    return torch.autocast("cpu", torch.bfloat16, enabled=job.precision == "bfloat16")
 
 
 def _layout(job: Job) -> torch.memory_format:
@@ -241,11 +223,11 @@ def _layout(job: Job) -> torch.memory_format:
 
 
 def _ready(network: nn.Sequential, job: Job) -> Callable[[torch.Tensor], torch.Tensor]:
-    network.to(memory_format=_layout(job))
+    network.to(memory_format=_layout(job))  # type: ignore[call-overload]
     if not job.compiled:
         return network
-    # Real and generated images, judged with and without gradients of the weights: more variants
-    # than PyTorch compiles by default, and what is above its limit runs uncompiled.
+    # Discriminators see real and generated images, with and without gradients of their weights:
+    # more variants than PyTorch compiles by default, and what is above its limit runs uncompiled.
     torch._dynamo.config.recompile_limit = 64
     return torch.compile(network)
 
@@ -269,7 +251,7 @@ def training_step(job: Job) -> Callable[[], dict[str, float]]:
 # Translation.
 
 
-def _translator(network: nn.Sequential, job: Job) -> Callable[[np.ndarray], np.ndarray]:
+def _translate_with(network: nn.Sequential, job: Job) -> Callable[[np.ndarray], np.ndarray]:
     """uint8 (H, W, 3) -> uint8 of the same size."""
     run = _ready(network.eval(), job)
 
@@ -285,7 +267,7 @@ def _translator(network: nn.Sequential, job: Job) -> Callable[[np.ndarray], np.n
 def translation(job: Job) -> Callable[[], dict[str, float]]:
     """One image, uint8 in and out, per call."""
     torch.manual_seed(job.seed)
-    translate = _translator(generator(job.filters, job.blocks), job)
+    translate = _translate_with(generator(job.filters, job.blocks), job)
     image = inputs.image(job.size_px, job.seed)
     return lambda: {"mean": float(translate(image).mean())}
 
@@ -294,7 +276,7 @@ def _translate_files(job: Job) -> int:
     """From a file of weights to the last image; returns how many."""
     network = generator(job.filters, job.blocks)
     network.load_state_dict(torch.load(Path(job.target) / "generator.pt"))
-    translate = _translator(network, job)
+    translate = _translate_with(network, job)
     sources = sorted(Path(job.folder).iterdir())
     for source in sources:
         with Image.open(source) as pil_image:

@@ -1,12 +1,12 @@
-"""The PyTorch reference trained for a given time on a folder of images, as the paper's authors'
-recipe has it.
+"""The PyTorch reference trained for a given time by the official PyTorch code's recipe.
 
 Networks, losses, pool and Adam are those of `torch_cyclegan`. Added here: the loader of the recipe
-(two workers, all images read and resized each time) and the rate's course, constant for 100 epochs
-and linear to 0 over 100 more, fitted into the minutes given as ours is.
+(two workers, all images read and resized each time) and the learning-rate schedule, constant for
+100 epochs and linear to 0 over 100 more, fitted into the minutes given as ours is.
 
-    python benchmarks/peers/torch_training.py ENTRY STARTED      an entry of the race as JSON, and
-    when it was started
+    python -m benchmarks.peers.torch_training ENTRY STARTED
+
+ENTRY is an entry of the race as JSON, STARTED the time when the process was started.
 """
 
 from __future__ import annotations
@@ -21,11 +21,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the command above
-
-from race import Clock, Entry
-
-from peers import torch_cyclegan
+from benchmarks.peers import torch_cyclegan
+from benchmarks.quality.race import Clock, Entry
 
 RATE = 2e-4
 CONSTANT_EPOCHS = DECAY_EPOCHS = 100
@@ -56,8 +53,12 @@ def batches(entry: Entry, workers: int = WORKERS) -> Iterator[tuple[torch.Tensor
 
 
 def train(entry: Entry, started: float, workers: int = WORKERS) -> int:
-    """Trains to the end of the budget, keeping generators at every mark; returns the number of
-    steps.
+    """Train to the end of the budget, keep generators at every mark; return the number of steps.
+
+    Args:
+      entry: of the race.
+      started: `time.time()` just before the process was started.
+      workers: processes that read images.
 
     Raises:
       ArithmeticError: a loss is not finite.
@@ -78,16 +79,24 @@ def train(entry: Entry, started: float, workers: int = WORKERS) -> int:
         if not np.isfinite(list(terms.values())).all():
             raise ArithmeticError(f"a loss is not finite in step {step}: {terms}")
         if step % 50 == 0:
-            told = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
-            print(f"step {step} {clock.seconds / 60:.1f} min {told}", flush=True)
+            losses = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+            print(f"step {step} {clock.seconds / 60:.1f} min {losses}", flush=True)
         clock.after_step(step)
         if clock.fraction >= 1:
             return step
     raise AssertionError("the images never end")
 
 
-def translator(entry: Entry, minute: float, direction: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A kept generator, in float32: float32 (1, H, W, 3) in [-1, 1] -> the same."""
+def load_generator(
+    entry: Entry, minute: float, direction: str
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Load a kept generator in float32: float32 (1, H, W, 3) in [-1, 1] -> the same.
+
+    Args:
+      entry: of the race.
+      minute: its mark.
+      direction: "xy" or "yx".
+    """
     network = torch_cyclegan.generator(entry.filters, entry.blocks).eval()
     network.load_state_dict(
         torch.load(entry.generator(minute, direction, ".pt"), weights_only=True)

@@ -21,7 +21,7 @@ from cyclegan_tf.translate.translator import Translator
 HALF_LIFE_FRAMES = 8.0
 """After how many frames a frame's share in the statistics has halved, by default.
 
-By `benchmarks/flicker.py` with trained generators: while an object crosses a still image, what
+Measured with trained generators (docs/scaling.md): while an object crosses a still image, what
 stands still changes with 0.2 (aerial photos to maps) and 0.75 (facades to labels) of the energy of
 frames translated alone, the former in steps of 2.6 levels, not 15.6. Longer half-lives win less
 than they lag.

@@ -1,26 +1,24 @@
-"""The comparison with other frameworks: its counting, its report and its processes, on made-up or
-tiny cases."""
+"""The comparison with other frameworks: its counting, its report and its processes."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import agreement
-import bench
-import chart
-import floor
-import machine
-import measure
-import rates
-import report
-import worker
-from jobs import CASES, CONTENDERS, DEFAULT, REFERENCE, Case, Job, folder_command, jobs_of
-from peers import ours
+from benchmarks import machine
+from benchmarks.peers import ours
+from benchmarks.speed import agreement, bench, chart, floor, measure, rates, report, worker
+from benchmarks.speed.jobs import (
+    CASES,
+    CONTENDERS,
+    DEFAULT,
+    REFERENCE,
+    Case,
+    Job,
+    folder_command,
+    jobs_of,
+)
 
 TINY = {"size_px": 32, "filters": 2, "blocks": 1}
 CASE = Case("step", "a case, 128 px", 128, 1, 2, 1, 3, 60, tuple(CONTENDERS))
@@ -75,9 +73,9 @@ def test_flops_of_a_step_by_hand():
     macs = floor.Macs(generator=100, generator_first=10, discriminator=40, discriminator_first=4)
     # 6 forwards, 6 weight gradients, 2 whole input gradients and 4 without their first layer
     generators = 6 * 100 + 6 * 100 + 2 * 100 + 4 * 90
-    judging = 2 * 40 + 2 * 40
-    judges = 4 * 40 + 4 * 40 + 4 * 36
-    assert floor.step_flops(macs, batch=3) == 2 * 3 * (generators + judging + judges)
+    adversarial = 2 * 40 + 2 * 40
+    discriminators = 4 * 40 + 4 * 40 + 4 * 36
+    assert floor.step_flops(macs, batch=3) == 2 * 3 * (generators + adversarial + discriminators)
     assert floor.step_flops(macs, 1) - floor.step_flops(macs, 1, identity=False) == 2 * 2 * (
         100 + 100 + 90
     )
@@ -226,7 +224,7 @@ for line in sys.stdin:
 def pretenders(tmp_path, monkeypatch):
     """Workers that only claim to have worked."""
     (tmp_path / "worker.py").write_text(PRETENDER)
-    monkeypatch.setattr(measure, "HERE", tmp_path)
+    monkeypatch.setattr(measure, "WORKER", (str(tmp_path / "worker.py"),))
     return tmp_path / "log"
 
 
@@ -314,7 +312,7 @@ def test_tiny_networks_agree():
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_wrong_weight_of_a_loss_is_noticed(monkeypatch):
-    from peers import torch_cyclegan
+    from benchmarks.peers import torch_cyclegan
 
     monkeypatch.setattr(torch_cyclegan, "IDENTITY_WEIGHT", 4.8)
     with pytest.raises(
@@ -327,7 +325,8 @@ def test_a_wrong_weight_of_a_loss_is_noticed(monkeypatch):
 @pytest.mark.usefixtures("one_thread")
 def test_wrong_gradients_behind_right_losses_are_noticed(monkeypatch):
     import torch
-    from peers import torch_cyclegan
+
+    from benchmarks.peers import torch_cyclegan
 
     class WrongGradient(torch.nn.InstanceNorm2d):
         def forward(self, x):
@@ -336,7 +335,7 @@ def test_wrong_gradients_behind_right_losses_are_noticed(monkeypatch):
                 normalized.register_hook(lambda gradient: gradient.flip(2))
             return normalized
 
-    monkeypatch.setattr(torch_cyclegan, "MendedInstanceNorm", WrongGradient)
+    monkeypatch.setattr(torch_cyclegan, "FixedInstanceNorm", WrongGradient)
     with pytest.raises(agreement.DisagreementError, match="ours and torch nhwc at batch 1"):
         agreement.check(Job("agreement", **TINY))
 

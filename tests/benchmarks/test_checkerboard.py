@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmarks.checkerboard import checkerboard
+from benchmarks.quality.checkerboard import checkerboard
 
 
 def scenes(seed=0, count=12, height=64, width=64, channels=3):

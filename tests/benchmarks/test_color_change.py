@@ -1,19 +1,12 @@
 """The color-change data set: its change by hand, its halves, its files."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.image_files import noise
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import color_change
-
+from benchmarks.quality import color_change
 from cyclegan_tf.errors import UserError
+from tests.helpers.image_files import noise
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
-"""The race for quality per minute: its clock, that both trainers start alike, its order, its
-figures."""
+"""The race for quality per minute: its clock, its trainers, its order, its figures."""
 
 import dataclasses
 import itertools
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -12,21 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf.runs import generators
-from tests.helpers.image_files import noise
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import quality_per_minute
-import race
-import race_chart
-from peers import ours_training
-from race import Clock, Entry
-
+from benchmarks.peers import ours_training
+from benchmarks.quality import quality_per_minute, race, race_chart
+from benchmarks.quality.race import Clock, Entry
 from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.runs import generators
 from cyclegan_tf.train import schedules
+from tests.helpers.image_files import noise
 
 
 @pytest.fixture
@@ -103,8 +95,8 @@ def test_entry_survives_json(entry):
 # The trainers.
 
 
-def test_both_courses_of_the_rate_are_one():
-    torch_training = pytest.importorskip("peers.torch_training")
+def test_both_learning_rate_schedules_are_one():
+    torch_training = pytest.importorskip("benchmarks.peers.torch_training")
     for epoch in range(200):
         ours = schedules.learning_rate_factor("linear", epoch, 100, 100)
         assert torch_training.learning_rate_factor((epoch + 0.5) / 200) == pytest.approx(ours)
@@ -153,7 +145,7 @@ def test_a_config_keeps_what_is_its_own(entry, tmp_path):
 
 
 def test_both_are_as_large(entry):
-    torch_cyclegan = pytest.importorskip("peers.torch_cyclegan")
+    torch_cyclegan = pytest.importorskip("benchmarks.peers.torch_cyclegan")
     model = assembly.build_model(ours_training.experiment_of(entry, 1.0))
     assert isinstance(model, CycleGAN)
     training = torch_cyclegan.Training(entry.job)
@@ -186,12 +178,12 @@ def test_ours_trains_and_keeps_raw_and_averaged_generators(entry, tmp_path):
         np.abs(a - b).max() > 0
         for a, b in zip(raw.get_weights(), averaged.get_weights(), strict=True)
     )
-    assert quality_per_minute._ours(entry, 0.02).keys() == {"", ", averaged"}
+    assert quality_per_minute._kept_generators(entry, 0.02).keys() == {"", ", averaged"}
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_torch_trains_and_its_generators_come_back(entry, monkeypatch):
-    from peers import torch_cyclegan, torch_training
+    from benchmarks.peers import torch_cyclegan, torch_training
 
     made = []
     of_job = torch_cyclegan.Training
@@ -211,12 +203,12 @@ def test_torch_trains_and_its_generators_come_back(entry, monkeypatch):
         wanted = (
             network(torch_training.torch.from_numpy(image.transpose(0, 3, 1, 2))).detach().numpy()
         )
-        found = torch_training.translator(entry, 0.02, direction)(image)
+        found = torch_training.load_generator(entry, 0.02, direction)(image)
         assert found == pytest.approx(wanted.transpose(0, 2, 3, 1), abs=1e-5)
 
 
 def test_torch_images_have_the_entrys_size_and_range(entry):
-    torch_training = pytest.importorskip("peers.torch_training")
+    torch_training = pytest.importorskip("benchmarks.peers.torch_training")
     x, y = next(torch_training.batches(entry, workers=0))
     assert x.shape == y.shape == (1, 3, 32, 32)
     assert -1 <= float(x.min()) < -0.5
@@ -250,7 +242,7 @@ def test_contenders_change_places_from_seed_to_seed(entry):
         (["--minutes", "2", "--score_at", "1", "1.5"], "--score_at 1.5 is no mark"),
     ],
 )
-def test_mistakes_are_told(entry, words, message):
+def test_mistakes_are_refused(entry, words, message):
     with pytest.raises(UserError, match=message):
         planned(entry, *words)
 
@@ -263,7 +255,7 @@ def test_the_demo_is_for_ours_alone():
         quality_per_minute.parse(words)
 
 
-def test_a_folder_without_images_is_told(tmp_path):
+def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(UserError, match="has no folder trainA"):
         quality_per_minute.parse([str(tmp_path)])
 
@@ -277,9 +269,9 @@ def test_what_is_trained_is_not_trained_again_and_never_mixed(entry):
         quality_per_minute.checked(dataclasses.replace(entry, filters=4))
 
 
-def test_a_trainer_that_fails_is_told(entry, tmp_path, monkeypatch):
+def test_a_trainer_that_fails_is_reported(entry, tmp_path, monkeypatch):
     (tmp_path / "trainer.py").write_text("raise SystemExit(4)")
-    monkeypatch.setitem(quality_per_minute.TRAINERS, "ours", tmp_path / "trainer.py")
+    monkeypatch.setitem(quality_per_minute.TRAINERS, "ours", (str(tmp_path / "trainer.py"),))
     with pytest.raises(UserError, match="ended with status 4"):
         quality_per_minute.train(entry)
 
@@ -337,18 +329,8 @@ def test_chart(results, tmp_path):
 def test_a_whole_race(entry, tmp_path, capsys):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
-    words = [
-        entry.data,
-        "--out",
-        str(tmp_path / "race"),
-        "--minutes",
-        "0.02",
-        "--every",
-        "0.01",
-        "--seeds",
-        "1",
-    ]
-    words += ["--size", "32", "--filters", "2", "--blocks", "1"]
+    words = [entry.data, "--out", str(tmp_path / "race"), "--minutes", "0.02", "--every", "0.01"]
+    words += "--seeds 1 --size 32 --filters 2 --blocks 1".split()
     assert quality_per_minute.main([*words, "--score_at", "0.02"]) == 0
     results = tmp_path / "race" / "results.jsonl"
     assert len(results.read_text().splitlines()) == 3

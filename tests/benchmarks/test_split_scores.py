@@ -1,7 +1,5 @@
-"""Scores of the benchmarks' experiments: on made splits by hand, and the weights of a run they are
-taken from."""
+"""Scores of a test split, by hand on made splits, and the weights they are taken from."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import demo_score
-import fringe
-import split_scores
-
+from benchmarks.quality import animals, split_scores
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
@@ -39,7 +32,7 @@ def negative(image):
 
 
 @pytest.fixture
-def exam():
+def evaluator():
     """Pairs of images that are each other's negative."""
     rng = np.random.default_rng(0)
     x = [rng.uniform(-1, 1, (32, 32, 3)).astype(np.float32) for _ in range(3)]
@@ -47,7 +40,9 @@ def exam():
     split = Split(x, [-image for image in x], names, names, ((0, 0), (1, 1), (2, 2)))
     masks = np.zeros((3, 32, 32), bool)
     masks[:, :8] = True
-    return split_scores.Exam(split, {"x": x, "y": [-image for image in x]}, masks, PALETTE)
+    return split_scores.SplitEvaluator(
+        split, {"x": x, "y": [-image for image in x]}, masks, PALETTE
+    )
 
 
 def test_color_shift_by_hand():
@@ -60,38 +55,30 @@ def test_color_shift_by_hand():
     assert split_scores.color_shift(checkered, truth) == pytest.approx(0)
 
 
-def test_a_fringe_of_color_by_hand():
-    signs = 1 - 2 * (np.indices((32, 32)).sum(0) % 2)[None, ..., None].astype(np.float32)
-    red = np.concatenate([0.3 * signs, 0 * signs, 0 * signs], axis=-1)
-    assert fringe.color_fringe(red) == pytest.approx(
-        0.3 * np.sqrt(2) / 3, rel=1e-5
-    )  # 2/3, -1/3, -1/3 of it
-    assert fringe.color_fringe(np.repeat(signs, 3, axis=-1)) == pytest.approx(0, abs=1e-6)
-    assert fringe.color_fringe(np.full((1, 32, 32, 3), [0.9, -0.5, 0.1], np.float32)) < 1e-6
-
-
 def test_labels_are_read_through_the_palette_in_one_direction():
     truth = [drawn((0, 0, 0))[0], drawn((1, 1, 1))[0]]
     split = Split([-image for image in truth], truth, ("a", "b"), ("a", "b"), ((0, 0), (1, 1)))
     white = [drawn((1, 1, 1))[0], drawn((0.8, 0.9, 1))[0], drawn((0, 0, 0))[0]]
-    exam = split_scores.Exam(split, {"x": white, "y": white}, None, PALETTE)
+    evaluator = split_scores.SplitEvaluator(split, {"x": white, "y": white}, None, PALETTE)
 
-    def there(image):  # black stays; of white a quarter, the rest becomes red
+    def translate(image):  # black stays; of white a quarter, the rest becomes red
         found = np.broadcast_to(drawn((0.9, 0.1, 0)), image.shape).copy()
         found[:, :1] = 1
         return np.where(image > 0, -1, found)
 
-    scores = exam.scores(there, None, "xy")
+    scores = evaluator.scores(translate, None, "xy")
     assert scores["pixel_accuracy"] == pytest.approx(20 / 32)
     assert scores["class_accuracy"] == scores["class_iou"] == pytest.approx((1 + 0.25) / 2)
-    assert "pixel_accuracy" not in exam.scores(there, None, "yx")
-    constant = exam.baselines("xy")["constant"]  # white, the most frequent of the training targets
+    assert "pixel_accuracy" not in evaluator.scores(translate, None, "yx")
+    constant = evaluator.baselines("xy")[
+        "constant"
+    ]  # white, the most frequent of the training targets
     assert constant["pixel_accuracy"] == constant["class_accuracy"] == 0.5
     assert constant["class_iou"] == 0.25
 
 
-def test_a_perfect_translator(exam):
-    both = split_scores.both_ways(exam, {"xy": negative, "yx": negative})
+def test_a_perfect_generator(evaluator):
+    both = split_scores.both_directions(evaluator, {"xy": negative, "yx": negative})
     for direction, found in both.items():
         assert found["psnr"] == np.inf, direction
         assert (
@@ -103,22 +90,22 @@ def test_a_perfect_translator(exam):
         )
         assert found["nearer"] == 3
         assert found["identity_color_shift"] == pytest.approx(
-            np.mean([np.abs(2 * image.mean((0, 1))) for image in exam.split.x])
+            np.mean([np.abs(2 * image.mean((0, 1))) for image in evaluator.split.x])
         )
     assert both["xy"]["pixel_accuracy"] == 1
     assert "pixel_accuracy" not in both["yx"]
 
 
-def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(exam):
+def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(evaluator):
     shown = []
 
-    def there(image):
+    def translate(image):
         shown.append(np.asarray(image))
         return 0.5 * image
 
-    whole = split_scores.both_ways(exam, {"xy": there, "yx": there})
+    whole = split_scores.both_directions(evaluator, {"xy": translate, "yx": translate})
     shown.clear()
-    brief = split_scores.both_ways(exam, {"xy": there, "yx": there}, brief=True)
+    brief = split_scores.both_directions(evaluator, {"xy": translate, "yx": translate}, brief=True)
     assert len(shown) == 6
     for direction, found in brief.items():
         assert {
@@ -133,9 +120,9 @@ def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(exam):
         assert found == {name: whole[direction][name] for name in found}
 
 
-def test_baselines_stand_beside_with_the_same_scores(exam):
-    found = exam.baselines("xy")
-    scores = exam.scores(lambda image: image, None, "xy")
+def test_baselines_stand_beside_with_the_same_scores(evaluator):
+    found = evaluator.baselines("xy")
+    scores = evaluator.scores(lambda image: image, None, "xy")
     for name in (
         "psnr",
         "mae",
@@ -157,18 +144,18 @@ def test_animals_are_scored_by_their_pixels_alone():
     masks = np.zeros((2, 4, 4), bool)
     masks[0, 0, 0] = masks[1, :2] = True
     outputs[0, 0, 0], outputs[1, :2] = 0.1, 0.5
-    found = demo_score.on_animals(outputs, inputs, truth, masks)
+    found = animals.on_animals(outputs, inputs, truth, masks)
     assert found["nearer"] == 1
     assert found["animals_mae"] == pytest.approx(0.3)
     assert found["animals_psnr"] == pytest.approx(10 * np.log10(4 / ((0.1**2 + 8 * 0.5**2) / 9)))
 
 
 def test_masks_are_those_of_the_demo():
-    masks = demo_score.animal_masks(3, demo.SIZE_PX)
+    masks = animals.animal_masks(3, demo.SIZE_PX)
     assert np.array_equal(
         masks, np.stack([demo.test_pair(index, demo.SIZE_PX)[2] for index in range(3)])
     )
-    small = demo_score.animal_masks(3, 64)
+    small = animals.animal_masks(3, 64)
     assert small.shape == (3, 64, 64)
     assert small.mean() == pytest.approx(masks.mean(), rel=0.1)
 
@@ -222,7 +209,7 @@ def test_raw_and_averaged_weights_of_the_last_step(run):
         assert averaged == pytest.approx(doubled, abs=1e-6)
 
 
-def test_a_run_without_averages_is_told(run):
+def test_a_run_without_averages_is_refused(run):
     last = checkpoints.choose(run.checkpoints, checkpoints.LAST)
     raw = {name: array for name, array in last.arrays.items() if not name.startswith("average/")}
     checkpoints.write(run.checkpoints, 8, raw, {"step": 8, "seconds": 90.0}, keep=1)
@@ -234,16 +221,16 @@ def test_weights_of_files(run, tmp_path):
     network = assembly.build_generator(run.experiment(), "xy")
     network.save(tmp_path / "one.keras")
     image = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2), -1, 1)
-    (there,) = split_scores.of_files({"xy": tmp_path / "one.keras"}).values()
-    assert there(image).numpy() == pytest.approx(network(image).numpy(), abs=1e-6)
+    (translate,) = split_scores.of_files({"xy": tmp_path / "one.keras"}).values()
+    assert translate(image).numpy() == pytest.approx(network(image).numpy(), abs=1e-6)
 
 
 def test_the_test_split_of_a_folder_must_be_paired(run):
-    exam = split_scores.Exam.of(run.experiment())
-    assert exam.split.pairs == ((0, 0), (1, 1))
-    assert exam.masks is None
-    assert [len(images) for images in exam.training.values()] == [2, 2]
+    evaluator = split_scores.SplitEvaluator.of(run.experiment())
+    assert evaluator.split.pairs == ((0, 0), (1, 1))
+    assert evaluator.masks is None
+    assert [len(images) for images in evaluator.training.values()] == [2, 2]
     test_y = Path(run.experiment().data.source) / "testB"
     (test_y / "1.png").rename(test_y / "other.png")
     with pytest.raises(UserError, match="has no pairs"):
-        split_scores.Exam.of(run.experiment())
+        split_scores.SplitEvaluator.of(run.experiment())

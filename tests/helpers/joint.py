@@ -94,7 +94,12 @@ def main():
     pause = float(os.environ.get("JOINT_PAUSE_SECONDS", "0"))
     if pause:  # so that a test can kill in mid-epoch
         plain = training.Trainer._after_step
-        training.Trainer._after_step = lambda *given: (time.sleep(pause), plain(*given))[1]
+
+        def paused(*given):
+            time.sleep(pause)
+            return plain(*given)
+
+        training.Trainer._after_step = paused  # type: ignore[method-assign]
     train.run(sys.argv[2:])
 
 
@@ -116,7 +121,8 @@ def _round_off_kinks():
     def smooth(self, x, name):
         return keras.layers.Activation("silu", **self.common(name))(x)
 
-    parts.LayerFactory.relu = parts.LayerFactory.leaky_relu = smooth
+    for name in ("relu", "leaky_relu"):
+        setattr(parts.LayerFactory, name, smooth)
     losses.l1 = lambda a, b: tf.reduce_mean(tf.sqrt(tf.math.squared_difference(a, b) + 1e-2))
 
 

@@ -169,7 +169,7 @@ def unet_arrays(filters=2, depth=3, channels=3, out=3, seed=0, names=("scale", "
 
 def by_layer(arrays):
     """[(layer, [(name, array)])] in order."""
-    groups = {}
+    groups: dict[str, list] = {}
     for name, array in arrays:
         groups.setdefault(name.split("/")[0], []).append((name, array))
     return list(groups.items())

@@ -83,7 +83,12 @@ def started(monkeypatch, words):
     from cyclegan_tf.train import trainer as training
 
     trainers = []
+
+    def note(self):
+        trainers.append(self)
+        return 0
+
     with monkeypatch.context() as patched:
-        patched.setattr(training.Trainer, "train", lambda self: trainers.append(self) or 0)
+        patched.setattr(training.Trainer, "train", note)
         assert train.main(words) == 0
     return trainers[0]

@@ -166,10 +166,10 @@ class Server:
         self.process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
-        self.lines = []
-        self._reader = threading.Thread(
-            target=lambda: self.lines.extend(self.process.stdout), daemon=True
-        )
+        assert self.process.stdout is not None
+        self._output = self.process.stdout
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=lambda: self.lines.extend(self._output), daemon=True)
         self._reader.start()
         self.port = int(self.wait_for_line(r"listening on http://127\.0\.0\.1:(\d+)")[1])
         if wait:
@@ -217,7 +217,7 @@ class Server:
             self.process.kill()
             self.process.wait()
         self._reader.join(10)
-        self.process.stdout.close()
+        self._output.close()
 
 
 def wait_until(true, seconds=60, show=lambda: ""):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def write_video(
     ]
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w", container_options=container_options) as output:
-        image = output.add_stream(codec, rate=30, options=options, width=width, height=height)
+        image: Any = output.add_stream(codec, rate=30, options=options, width=width, height=height)
         image.pix_fmt = pix_fmt
         image.codec_context.time_base = time_base
         image.codec_context.colorspace, image.codec_context.color_range = matrix, color_range
@@ -73,7 +74,7 @@ def write_video(
             image.codec_context.sample_aspect_ratio = pixel_aspect
         if turned:
             image.set_display_rotation(turned)
-        tracks = [output.add_stream(codec, rate=48000) for codec in sounds]
+        tracks: list[Any] = [output.add_stream(codec, rate=48000) for codec in sounds]
         for number, levels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(levels, format="rgb24").reformat(
                 format=pix_fmt,
@@ -133,6 +134,10 @@ def read_sounds(path: Path) -> list[list[tuple[float, bytes]]]:
     for index in range(count):
         with av.open(str(path)) as video:
             found.append(
-                [(float(p.pts * p.time_base), bytes(p)) for p in video.demux(audio=index) if p.size]
+                [
+                    (float(Fraction(p.pts or 0) * p.time_base), bytes(p))
+                    for p in video.demux(audio=index)
+                    if p.size
+                ]
             )
     return found

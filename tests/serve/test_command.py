@@ -29,7 +29,7 @@ from tests.helpers import tiny_serving
 from tests.helpers.tiny_serving import Server, body, image, pixels_of, png, wait_until
 
 KIT = Path(__file__).parents[2] / "export" / "serving"
-LOAD = Path(__file__).parents[2] / "benchmarks" / "serve_load.py"
+LOAD = ("-m", "benchmarks.deploy.serve_load")
 
 
 @pytest.fixture(scope="module")
@@ -443,7 +443,7 @@ def test_the_load_benchmark_runs(out, tmp_path):
     result = tmp_path / "load.json"
     words = [
         sys.executable,
-        LOAD,
+        *LOAD,
         out,
         "--seconds=2",
         "--connections=4",

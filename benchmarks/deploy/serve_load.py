@@ -1,0 +1,321 @@
+"""A bounded load against the server, which it starts itself on 127.0.0.1.
+
+    python -m benchmarks.deploy.serve_load OUT [--connections 16] [--seconds 60] [--size_px 256]
+
+First good requests only, then one in ten is bad. The table shows the good requests that failed
+(none may), latency, throughput, the server's resident memory over time, and the time of TensorFlow
+alone for the same image. Exit status 1: a good request failed, or a bad one was not answered with
+4xx.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import http.client
+import io
+import json
+import os
+import random
+import re
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BAD_SHARE = 0.1
+BARE_SECONDS = 10.0
+SAMPLE_SECONDS = 0.5
+
+
+@dataclass
+class Phase:
+    """What one phase of the load saw; latencies in seconds, memory in bytes."""
+
+    name: str
+    seconds: float = 0.0
+    good_s: list[float] = field(default_factory=list)
+    good_failed: list[str] = field(default_factory=list)
+    bad_sent: int = 0
+    bad_wrong: list[str] = field(default_factory=list)
+    rss: list[tuple[float, int]] = field(default_factory=list)
+
+    def summary(self) -> dict:
+        """As written to the JSON file; rss_first and rss_last are medians of the first and the last
+        quarter."""
+        quarter = max(len(self.rss) // 4, 1)
+        times = sorted(self.good_s)
+        first, last = (
+            [size for _, size in part] for part in (self.rss[:quarter], self.rss[-quarter:])
+        )
+        return {
+            "phase": self.name,
+            "seconds": round(self.seconds, 2),
+            "good": len(times),
+            "good_failed": len(self.good_failed),
+            "bad_sent": self.bad_sent,
+            "bad_wrong": len(self.bad_wrong),
+            "problems": (self.good_failed + self.bad_wrong)[:10],
+            "requests_per_s": round((len(times) + self.bad_sent) / self.seconds, 2),
+            "good_per_s": round(len(times) / self.seconds, 2),
+            "p50_ms": round(1000 * statistics.median(times), 1) if times else None,
+            "p99_ms": round(1000 * times[int(0.99 * (len(times) - 1))], 1) if times else None,
+            "rss_first_mb": round(statistics.median(first) / 1e6, 1) if first else None,
+            "rss_last_mb": round(statistics.median(last) / 1e6, 1) if last else None,
+            "rss_mb": [[round(at, 1), round(size / 1e6, 1)] for at, size in self.rss],
+        }
+
+
+def body_of(data: bytes) -> bytes:
+    """A request for one encoded image."""
+    instance = {"b64": base64.b64encode(data).decode()}
+    return json.dumps({"signature_name": "image_bytes", "instances": [instance]}).encode()
+
+
+def image(size_px: int) -> bytes:
+    """A PNG of smooth colors with a little noise."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize(
+        (size_px, size_px), Image.Resampling.BICUBIC
+    )
+    pixels = np.clip(
+        np.asarray(small, np.int16) + rng.integers(-6, 7, (size_px, size_px, 3)), 0, 255
+    )
+    stream = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def bad_bodies(good: bytes) -> list[bytes]:
+    """What a server on the open network gets to see."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    def bomb(width: int, height: int) -> bytes:
+        head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        return (
+            b"\x89PNG\r\n\x1a\n"
+            + head
+            + chunk(b"IDAT", zlib.compress(bytes(100_000)))
+            + chunk(b"IEND", b"")
+        )
+
+    return [
+        b"", b"{", b"[" * 100_000, b'{"instances": [NaN]}', b'{"instances": [[[[1, 2], [3]]]]}',
+        b'{"signature_name": "image_bytes", "instances": [{"b64": "%%%"}]}',
+        json.dumps({"signature_name": "none", "instances": [1]}).encode(),
+        body_of(b""), body_of(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        body_of(good[: len(good) // 2]),
+        body_of(good[:100] + bytes(200) + good[300:]), body_of(bomb(20_000, 20_000)),
+        body_of(bomb(60_000, 60_000)),
+        json.dumps({"instances": [[[[0, 0, 0]]]] * 1000}).encode(),
+    ]  # fmt: skip
+
+
+class Server:
+    """The server's process."""
+
+    def __init__(self, out: Path) -> None:
+        words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), "--port", "0"]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
+                self.port = int(found[1])
+                break
+        else:
+            raise SystemExit("the server did not start; what it said is above")
+        # Unread, its lines would fill the pipe and stop it.
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A new connection."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+
+    def get(self, path: str) -> tuple[int, dict]:
+        """Status and JSON of an address."""
+        connection = self.connect()
+        connection.request("GET", path)
+        response = connection.getresponse()
+        answer = response.status, json.load(response)
+        connection.close()
+        return answer
+
+    def wait_until_ready(self) -> list[str]:
+        """Names of the models, once all are loaded."""
+        for _ in range(1200):
+            status, answer = self.get("/health")
+            if status == 200:
+                return list(answer["models"])
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.process.kill()
+        raise SystemExit("the server did not become ready")
+
+    def resident_bytes(self) -> int:
+        """Its memory, from /proc."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])  # type: ignore[index]
+
+    def stop(self) -> int:
+        """Its exit status after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def is_good(status: int, answer: bytes, size_px: int) -> bool:
+    """Whether an answer holds a PNG of the right size."""
+    try:
+        data = base64.b64decode(json.loads(answer)["predictions"][0]["b64"])
+        return status == 200 and struct.unpack(">II", data[16:24]) == (size_px, size_px)
+    except (ValueError, KeyError, TypeError, struct.error):
+        return False
+
+
+def run_phase(
+    server: Server, path: str, arguments: argparse.Namespace, data: bytes, bad_share: float
+) -> Phase:
+    """Asks on all connections for the given time."""
+    phase, lock = Phase(f"{bad_share:.0%} bad" if bad_share else "good only"), threading.Lock()
+    good, bad = body_of(data), bad_bodies(data)
+    started = time.monotonic()
+    end = started + arguments.seconds
+
+    def ask_on(number: int) -> None:
+        rng, connection = random.Random(number), server.connect()
+        while time.monotonic() < end:
+            body = rng.choice(bad) if rng.random() < bad_share else good
+            begun = time.monotonic()
+            try:
+                connection.request("POST", path, body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                status, answer = response.status, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                status, answer = 0, repr(error).encode()
+                connection.close()
+                connection = server.connect()
+            took = time.monotonic() - begun
+            with lock:
+                shown = f"{status}: {answer[:200]!r}"
+                if body is not good:
+                    phase.bad_sent += 1
+                    phase.bad_wrong += [] if 400 <= status < 500 else [shown]
+                elif is_good(status, answer, arguments.size_px):
+                    phase.good_s.append(took)
+                else:
+                    phase.good_failed.append(shown)
+        connection.close()
+
+    threads = [
+        threading.Thread(target=ask_on, args=(number,)) for number in range(arguments.connections)
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        phase.rss.append((time.monotonic() - started, server.resident_bytes()))
+        time.sleep(SAMPLE_SECONDS)
+    phase.seconds = time.monotonic() - started
+    return phase
+
+
+def bare_forward_s(model_folder: Path, data: bytes) -> float:
+    """Median seconds of the same signature and image in a process without a server."""
+    code = (
+        "import sys, time, statistics, tensorflow as tf\n"
+        "call = tf.saved_model.load(sys.argv[1]).signatures['image_bytes']\n"
+        "data, times, end = tf.constant([sys.stdin.buffer.read()]), [], time.monotonic() + "
+        "float(sys.argv[2])\n"
+        "call(image_bytes=data), call(image_bytes=data)\n"
+        "while time.monotonic() < end or len(times) < 5:\n"
+        "    begun = time.monotonic(); call(image_bytes=data)['translated_bytes'].numpy()\n"
+        "    times.append(time.monotonic() - begun)\n"
+        "print(statistics.median(times))\n"
+    )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    words = [sys.executable, "-c", code, str(model_folder), str(BARE_SECONDS)]
+    done = subprocess.run(words, input=data, capture_output=True, check=True, env=environment)
+    return float(done.stdout)
+
+
+def newest_folder(out: Path, model: str) -> Path:
+    """The folder of the version that the server serves."""
+    base = out / "saved_model" if (out / "saved_model").is_dir() else out
+    return max(
+        (path for path in (base / model).iterdir() if path.name.isdecimal()),
+        key=lambda path: int(path.name),
+    )
+
+
+def table(results: dict) -> str:
+    """Lines of text, one for each phase."""
+    bare = results["bare_forward_ms"]
+    lines = [
+        f"{results['model']}, {results['size_px']} px, {results['connections']} connections; "
+        f"TensorFlow alone: {bare:.1f} ms an image",
+        f"{'phase':<10} {'good':>6} {'failed':>6} {'bad':>6} {'not 4xx':>7} {'good/s':>7} "
+        f"{'of bare':>7} {'p50 ms':>8} {'p99 ms':>8} {'RSS MB, first and last quarter':>31}",
+    ]
+    for phase in results["phases"]:
+        lines.append(
+            f"{phase['phase']:<10} {phase['good']:>6} {phase['good_failed']:>6} "
+            f"{phase['bad_sent']:>6} {phase['bad_wrong']:>7} {phase['good_per_s']:>7.2f} "
+            f"{phase['good_per_s'] * bare / 1000:>7.2f} {phase['p50_ms'] or 0:>8.1f} "
+            f"{phase['p99_ms'] or 0:>8.1f} {phase['rss_first_mb']:>19.1f} -> "
+            f"{phase['rss_last_mb']:>8.1f}"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Loads the server, prints a table, writes the JSON file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("export", metavar="OUT", type=Path, help="an export folder")
+    parser.add_argument("--model", help="the first by default")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each phase (%(default)g)")
+    parser.add_argument("--size_px", type=int, default=256, help="side of the image (%(default)d)")
+    parser.add_argument("--out", type=Path, default=Path("runs/serve_load.json"))
+    arguments = parser.parse_args(argv)
+    data, server = image(arguments.size_px), Server(arguments.export)
+    try:
+        model = arguments.model or server.wait_until_ready()[0]
+        server.wait_until_ready()
+        path = f"/v1/models/{model}:predict"
+        phases = [run_phase(server, path, arguments, data, share) for share in (0.0, BAD_SHARE)]
+        exit_status = server.stop()
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+    results = {
+        "model": model,
+        "size_px": arguments.size_px,
+        "connections": arguments.connections,
+        "server_exit_status": exit_status,
+        "bare_forward_ms": 1000 * bare_forward_s(newest_folder(arguments.export, model), data),
+        "phases": [phase.summary() for phase in phases],
+    }
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+    print(table(results))
+    print(f"written: {arguments.out}")
+    wrong = any(phase.good_failed or phase.bad_wrong for phase in phases) or exit_status != 0
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

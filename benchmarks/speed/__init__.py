@@ -1,0 +1,1 @@
+"""Time of a training step, a translation and the input pipeline, beside PyTorch and plain Keras."""
