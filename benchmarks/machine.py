@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
