@@ -55,7 +55,7 @@ test-addons:
 addons-era: $(READY) $(ADDONS)/.ready
 	rm -rf $(ADDONS_FILES)
 	$(ADDONS)/bin/python tests/addons/write_files.py $(ADDONS_FILES)
-	CYCLEGAN_TF_ADDONS_FILES=$(abspath $(ADDONS_FILES)) $(BIN)/python -m pytest tests/test_addons_era.py
+	CYCLEGAN_TF_ADDONS_FILES=$(abspath $(ADDONS_FILES)) $(BIN)/python -m pytest tests/convert/test_addons_era.py
 
 $(ADDONS)/.ready: tests/addons/requirements.txt
 	$(ADDONS_PYTHON) -m venv $(ADDONS)

@@ -19,7 +19,7 @@ from cyclegan_tf.translate import command as translate
 from tests.helpers import tiny
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
-official = pytest.importorskip("official_torch")
+from tests.helpers import official_torch as official  # noqa: E402 -- after the skip
 
 FOUR = {
     "G_A": lambda **options: official.Resnet(filters=2, blocks=2, **options),

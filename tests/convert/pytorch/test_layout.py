@@ -16,7 +16,7 @@ from cyclegan_tf.convert.pytorch.layout import (
 )
 
 pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
-official_torch = pytest.importorskip("official_torch")
+from tests.helpers import official_torch
 
 
 def design(architecture="resnet_9blocks", **changes):

@@ -14,7 +14,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_discriminator, build_generator
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
-official = pytest.importorskip("official_torch")
+from tests.helpers import official_torch as official  # noqa: E402 -- after the skip
 
 # build, its mode for the truth, size of an image
 CASES = {

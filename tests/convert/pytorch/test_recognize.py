@@ -8,7 +8,7 @@ from cyclegan_tf.convert.pytorch.recognize import described, notes, recognize
 from cyclegan_tf.errors import UserError
 
 pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
-official = pytest.importorskip("official_torch")
+from tests.helpers import official_torch as official
 
 
 def arrays(network):
