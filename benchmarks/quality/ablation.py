@@ -127,7 +127,7 @@ MODERN = (
         (*_SKIP, "--loss.identity_x", "5", "--loss.identity_y", "5"),
     ),
     Variant(
-        "colour_skip_resize",
+        "color_skip_resize",
         "Color skip, resize + convolution",
         (*_SKIP, "--generator.upsampling", "resize"),
     ),
@@ -153,11 +153,11 @@ SETS = {
         "resize",
         "colour_skip",
         "skip_identity",
-        "colour_skip_resize",
+        "color_skip_resize",
         "long_skips",
         "modern",
     ),
-    "maps": _named("no_identity", "full", "resize", "colour_skip_resize", "long_skips", "modern"),
+    "maps": _named("no_identity", "full", "resize", "color_skip_resize", "long_skips", "modern"),
 }
 
 

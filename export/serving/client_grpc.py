@@ -18,7 +18,7 @@ import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-MAX_ANSWER_BYTES = 256 * 2**20  # gRPC refuses answers above 4 MiB unless told
+MAX_ANSWER_BYTES = 256 * 2**20  # gRPC refuses answers above 4 MiB unless this is set
 
 
 def translate(
