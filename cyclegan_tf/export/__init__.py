@@ -1,2 +1,1 @@
-"""From a trained generator to files that run without this package, and the proof that they give the
-same images."""
+"""Trained generators as files that run without this package, compared with the original."""

@@ -1,5 +1,4 @@
-"""`python -m cyclegan_tf.export RUN OUT`: a trained generator as SavedModel, .tflite, ONNX and a
-page for browsers."""
+"""`python -m cyclegan_tf.export RUN OUT`: generators as SavedModel, .tflite, ONNX and web page."""
 
 from __future__ import annotations
 
@@ -12,9 +11,16 @@ from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import FORMATS, VARIANTS
 
+FORMER_OPTIONS = {
+    "--allow-lossy": "--allow_lossy",
+    "--litertjs": "--litertjs_dir",
+    "--pictures": "--images",
+    "--size": "--size_px",
+}
+
 
 def build_parser() -> cli.Parser:
-    """The command's options."""
+    """Define the command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.export",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web "
@@ -48,7 +54,7 @@ def build_parser() -> cli.Parser:
         "--name", type=str, default=None, help="Name of the model; by default that of the run."
     )
     parser.add_argument(
-        "--size",
+        "--size_px",
         type=int,
         default=None,
         help="Side in pixels of the images that .tflite files take; by default the training crop.",
@@ -63,13 +69,12 @@ def build_parser() -> cli.Parser:
         help="Folder of images to calibrate and compare with, in place of the run's own data.",
     )
     parser.add_argument(
-        "--allow-lossy",
         "--allow_lossy",
         action="store_true",
         help="Keep files whose images are too far off.",
     )
     parser.add_argument(
-        "--litertjs",
+        "--litertjs_dir",
         type=str,
         default=None,
         help="Folder with the npm packages of LiteRT.js, for --format web without npm.",
@@ -80,39 +85,47 @@ def build_parser() -> cli.Parser:
         help="Replace exports that exist (a SavedModel gets a new version anyway).",
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+    for old, new in FORMER_OPTIONS.items():
+        cli.hidden_alias(parser, old, new)
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exports; returns 0, or 1 when a file was refused."""
+    """Export; return 0, or 1 when a file was refused."""
     arguments = build_parser().parse(argv)
+    cli.log_to_terminal(arguments.quiet)
     target, out = Path(arguments.run), Path(arguments.out)
     if not target.exists():
-        raise UserError(f"{target} is neither a run directory nor a .keras file.")
+        raise UserError(
+            f"{target} is neither a run directory nor a .keras file.",
+            code="missing",
+            field=str(target),
+        )
     if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file; give a folder to write to.")
-    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+        raise UserError(
+            f"{out} is a file; give a folder to write to.", code="exists", field=str(out)
+        )
+    # TensorFlow takes seconds to import: mistakes in the options are reported before that.
     with suppress_startup_logs():
-        from cyclegan_tf.export import exporter as orders
+        from cyclegan_tf.export.exporter import ExportJob, export_generators
 
-    order = orders.ExportJob(
+    job = ExportJob(
         target=target,
         out=out,
         formats=tuple(dict.fromkeys(arguments.format)),
         directions=_directions(target, arguments.direction),
         name=arguments.name,
-        size_px=arguments.size,
+        size_px=arguments.size_px,
         variants=tuple(dict.fromkeys(arguments.variants)),
         images=Path(arguments.images) if arguments.images else None,
         allow_lossy=arguments.allow_lossy,
-        litertjs=Path(arguments.litertjs) if arguments.litertjs else None,
+        litertjs_dir=Path(arguments.litertjs_dir) if arguments.litertjs_dir else None,
         overwrite=arguments.overwrite,
         checkpoint=arguments.checkpoint,
-        say=(lambda _: None) if arguments.quiet else (lambda text: print(text, flush=True)),
     )
-    refused = orders.carry_out(order)
+    refused = export_generators(job)
     if refused:
-        print(f"{refused} files were refused; --allow-lossy keeps them", file=sys.stderr)
+        print(f"{refused} files were refused; --allow_lossy keeps them", file=sys.stderr)
     return 1 if refused else 0
 
 

@@ -1,9 +1,7 @@
-"""The EXIF orientation of JPEGs inside a TensorFlow graph, so that a served model sees images
-upright.
+"""The EXIF orientation of JPEGs inside a TensorFlow graph, for served models.
 
-TensorFlow's decoder leaves a photograph as the sensor saw it. A server that decodes inside the
-graph has no Python
-to ask, hence this walk over the file's bytes with TensorFlow's operations. Format: CIPA DC-008
+TensorFlow's decoder ignores the orientation. A server that decodes inside the graph cannot call
+Python, hence this walk over the file's bytes with TensorFlow's operations. Format: CIPA DC-008
 (EXIF 2.32), sec. 4.5 and 4.6.2; JPEG markers: ITU-T T.81, annex B.
 """
 
@@ -19,13 +17,13 @@ _MAX_ENTRIES = 512
 
 
 def orientation(data: tf.Tensor) -> tf.Tensor:
-    """The orientation an encoded image asks for.
+    """Read the orientation of an encoded image.
 
     Args:
       data: string scalar, the bytes of a file of any kind.
 
     Returns:
-      int32 scalar, 1 to 8; 1 where the file says nothing, is no JPEG, or is broken.
+      int32 scalar, 1 to 8; 1 where the file has none, is no JPEG, or is broken.
     """
     head = tf.strings.substr(data, 0, tf.minimum(tf.strings.length(data), _LOOKED_AT_BYTES))
     head = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
@@ -36,7 +34,7 @@ def orientation(data: tf.Tensor) -> tf.Tensor:
 
 
 def upright(image: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
-    """Turns an image (H, W, C) by its EXIF orientation, int32 scalar 1 to 8."""
+    """Turn an image (H, W, C) by its EXIF orientation, int32 scalar 1 to 8."""
     # From 5 on the image is stored with rows and columns exchanged; then two mirrors.
     image = tf.cond(turned >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
     across = tf.reduce_any(turned == [2, 3, 6, 7])

@@ -1,4 +1,4 @@
-"""Names of what can be exported; free of TensorFlow, for the command line."""
+"""Names of formats and variants; free of TensorFlow, for the command line."""
 
 from __future__ import annotations
 

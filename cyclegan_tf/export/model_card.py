@@ -1,5 +1,4 @@
-"""The card that lies beside every exported file: what it is, what it takes and gives, and where it
-came from."""
+"""The card beside every exported file: what it is, what it takes and gives, and its origin."""
 
 from __future__ import annotations
 
@@ -13,12 +12,12 @@ from typing import Any
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.runs.run_directory import environment
 
-NAME = "card.json"
-RANGE = "-1 (level 0) to 1 (level 255): value = 2 * level / 255 - 1"
+CARD_NAME = "card.json"
+VALUE_RANGE = "-1 (level 0) to 1 (level 255): value = 2 * level / 255 - 1"
 
 
-def card(trained: TrainedGenerator, name: str, size_px: int | None = None) -> dict[str, Any]:
-    """A JSON object that describes an export.
+def model_card(trained: TrainedGenerator, name: str, size_px: int | None = None) -> dict[str, Any]:
+    """Describe an export as a JSON object.
 
     Args:
       trained: what is exported.
@@ -27,7 +26,6 @@ def card(trained: TrainedGenerator, name: str, size_px: int | None = None) -> di
     """
     made_with = environment()
     channels = trained.network.input_shape[-1], trained.network.output_shape[-1]
-    side: Any = size_px or "any"
     return {
         "name": name,
         "direction": trained.direction,
@@ -39,39 +37,42 @@ def card(trained: TrainedGenerator, name: str, size_px: int | None = None) -> di
         "parameters": trained.network.count_params(),
         "data_source": _data_source(trained.experiment),
         "scores": trained.scores,
-        "input": {
-            "dtype": "float32",
-            "shape": [1 if size_px else "N", side, side, channels[0]],
-            "range": RANGE,
-        },
-        "output": {
-            "dtype": "float32",
-            "shape": [1 if size_px else "N", side, side, channels[1]],
-            "range": RANGE,
-        },
+        "input": _tensor(size_px, channels[0]),
+        "output": _tensor(size_px, channels[1]),
         "config": trained.experiment,
     }
 
 
+def _tensor(size_px: int | None, channels: int) -> dict[str, Any]:
+    side: Any = size_px or "any"
+    shape = [1 if size_px else "N", side, side, channels]
+    return {"dtype": "float32", "shape": shape, "range": VALUE_RANGE}
+
+
 def _data_source(experiment: Mapping[str, Any]) -> str | None:
     data = experiment.get("data", {})
-    return " and ".join(data[key] for key in ("x_dir", "y_dir") if data.get(key)) or data.get(
-        "source"
-    )
+    folders = [data[key] for key in ("x_dir", "y_dir") if data.get(key)]
+    return " and ".join(folders) or data.get("source")
 
 
-def as_text(values: Mapping[str, Any]) -> str:
-    """JSON for people."""
-    return json.dumps(values, indent=1, sort_keys=False, default=str) + "\n"
+def card_text(card: Mapping[str, Any]) -> str:
+    """A card as indented JSON."""
+    return json.dumps(card, indent=1, sort_keys=False, default=str) + "\n"
 
 
-def write_card(folder: Path, values: Mapping[str, Any], where: str = NAME) -> None:
-    """Writes the card with the sha256 of every other file below `folder`, by relative name."""
+def write_model_card(folder: Path, card: Mapping[str, Any], where: str = CARD_NAME) -> None:
+    """Write a card with the sha256 of every other file below `folder`.
+
+    Args:
+      folder: that holds the files; the card names them relative to it.
+      card: from `model_card`.
+      where: the card's path in the folder.
+    """
     path = folder / where
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != path)
     sums = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(as_text({**values, "files": sums}), encoding="utf-8")
+    path.write_text(card_text({**card, "files": sums}), encoding="utf-8")
 
 
 def sha256(path: Path) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,22 @@ import tensorflow as tf
 
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert.runtime import THREADS
-from cyclegan_tf.export.model_card import card, write_card
-from cyclegan_tf.export.saved_model import translated
-from cyclegan_tf.export.trained import TrainedGenerator, squares
+from cyclegan_tf.export.model_card import model_card, write_model_card
+from cyclegan_tf.export.parity import COMPARED_IMAGES, ImageFunction, ParityCheck
+from cyclegan_tf.export.saved_model import translate_any_size
+from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 
-OPSET = 17  # read by ONNX Runtime 1.14 and all later ones
+OPSET = 17
+"""Read by ONNX Runtime 1.14 and all later ones."""
 MIN_PSNR_DB = 60.0
+"""Below this an export is refused."""
+
+log = logging.getLogger(__name__)
 
 
-def require() -> None:
-    """Checks that the optional packages are there.
+def require_onnx() -> None:
+    """Check that the optional packages are there.
 
     Raises:
       UserError: one is not.
@@ -35,43 +39,56 @@ def require() -> None:
     ]
     if missing:
         raise UserError(
-            f'--format onnx needs {" and ".join(missing)}: pip install "cyclegan-tf[onnx]"'
+            f'--format onnx needs {" and ".join(missing)}: pip install "cyclegan-tf[onnx]"',
+            code="dependency",
+            field="--format",
         )
 
 
-def write(
+def write_onnx(
     folder: Path,
     trained: TrainedGenerator,
     name: str,
     size_px: int,
     *,
-    variants: Sequence[str] = (),  # noqa: ARG001 -- those of .tflite files; ONNX has one
     allow_lossy: bool = False,
     replace: bool = False,
-    say: Callable[[str], None] = print,
 ) -> int:
-    """Writes model.onnx (any N, H and W), parity.json, parity.png and card.json; takes and returns
-    what
-    `litert_files.write` does."""
-    images = squares(trained.test_images(), parity.COMPARED_IMAGES, size_px)
+    """Write model.onnx (any N, H and W), parity.json, parity.png and card.json into a new folder.
+
+    Args:
+      folder: to be made, whole or not at all.
+      trained: what to export.
+      name: of the model.
+      size_px: side of the images it is compared with.
+      allow_lossy: keep what is too far off.
+      replace: replace the folder if it is there.
+
+    Returns:
+      1 if the file was refused for a PSNR below `MIN_PSNR_DB` or for NaN, else 0.
+
+    Raises:
+      UserError: the folder exists and is not to be replaced.
+    """
+    images = calibration_images(trained.test_images(), COMPARED_IMAGES, size_px)
     with atomic_directory(folder, replace) as partial:
         path = partial / "model.onnx"
         operations = _convert(trained, path)
-        judge = parity.ParityCheck(trained.network, images)
-        judge.add("onnx", _runner(path), path, operations, None, MIN_PSNR_DB)
-        refused = judge.report(partial, allow_lossy, say)
-        write_card(partial, card(trained, name))
-    say(f"  ONNX: {folder}")
+        check = ParityCheck(trained.network, images)
+        check.add("onnx", _runner(path), path, operations, None, MIN_PSNR_DB)
+        refused = check.report(partial, allow_lossy)
+        write_model_card(partial, model_card(trained, name))
+    log.info("  ONNX: %s", folder)
     return refused
 
 
 def _convert(trained: TrainedGenerator, path: Path) -> Counter[str]:
     import tf2onnx
 
-    network, multiple = trained.network, trained.size_divisor_px
+    network, divisor = trained.network, trained.size_divisor_px
     spec = tf.TensorSpec((None, None, None, network.input_shape[-1]), tf.float32, "images")
     function = tf.function(
-        lambda images: {"translated": translated(network, multiple, images)},
+        lambda images: {"translated": translate_any_size(network, divisor, images)},
         input_signature=[spec],
         autograph=False,
     )
@@ -82,7 +99,7 @@ def _convert(trained: TrainedGenerator, path: Path) -> Counter[str]:
     return Counter(node.op_type for node in model.graph.node)
 
 
-def _runner(path: Path) -> parity.Run:
+def _runner(path: Path) -> ImageFunction:
     import onnxruntime
 
     options: Any = onnxruntime.SessionOptions()

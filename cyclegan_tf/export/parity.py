@@ -1,9 +1,9 @@
-"""The proof beside an exported file: the same images through it and through the training model,
-compared."""
+"""Comparison of an exported file with the training model on the same images."""
 
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +19,18 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.image_quality import psnr, ssim
 from cyclegan_tf.runs.run_directory import environment
 
-Run = Callable[[np.ndarray], np.ndarray]
+log = logging.getLogger(__name__)
+
+ImageFunction = Callable[[np.ndarray], np.ndarray]
+"""float32 (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C')."""
 
 LATENCY_ROUNDS = 5
 COMPARED_IMAGES = 8
+
+_COLUMNS = (
+    *("variant", "PSNR dB", "worst", "SSIM", "max |d|", "mean |d|"),
+    *("ms", "MB", "ops", "XNNPACK"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,11 @@ class Parity:
       size_bytes: of the file.
       operations: how often each operation stands in it.
       delegated: share of operations that XNNPACK takes, 0 to 1; None where there is no such thing.
+
+    Example:
+      >>> parity = compare("float16", outputs, truths, 12.0, 5_000_000, {"CONV_2D": 24}, 1.0)
+      >>> parity.psnr_db
+      >>> parity.fault(40.0)  # None, or the reason why it must not be shipped
     """
 
     variant: str
@@ -57,16 +70,16 @@ class Parity:
     operations: dict[str, int]
     delegated: float | None
 
-    def fault(self, least_psnr_db: float) -> str | None:
-        """Why this export must not be shipped, in words; None when it may."""
+    def fault(self, min_psnr_db: float) -> str | None:
+        """The reason why this export must not be shipped; None when it may."""
         if self.not_finite:
             return f"{self.not_finite} output values are NaN or infinite"
-        if self.psnr_db < least_psnr_db:
-            return f"PSNR {self.psnr_db:.1f} dB is below {least_psnr_db:g} dB"
+        if self.psnr_db < min_psnr_db:
+            return f"PSNR {self.psnr_db:.1f} dB is below {min_psnr_db:g} dB"
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: infinity, which JSON lacks, becomes null."""
+        """The fields for JSON: infinity, which JSON lacks, becomes null."""
         return {
             key: None if value in (np.inf, -np.inf) else value
             for key, value in asdict(self).items()
@@ -82,7 +95,7 @@ def compare(
     operations: Mapping[str, int],
     delegated: float | None,
 ) -> Parity:
-    """Compares what an export gave with what the training model gave.
+    """Compare the outputs of an export with those of the training model.
 
     Args:
       variant: name of the export.
@@ -94,15 +107,15 @@ def compare(
       delegated: see `Parity`.
     """
     finite = np.isfinite(outputs)
-    differences = np.abs(np.where(finite, outputs, 0).astype(np.float64) - truths)
-    shown = np.where(finite, outputs, 0)
-    pairs = list(zip(shown, truths, strict=True))
+    finite_outputs = np.where(finite, outputs, 0)
+    differences = np.abs(finite_outputs.astype(np.float64) - truths)
+    pairs = list(zip(finite_outputs, truths, strict=True))
     return Parity(
         variant=variant,
         images=len(outputs),
         max_abs=float(differences.max()),
         mean_abs=float(differences.mean()),
-        psnr_db=psnr(shown, truths),
+        psnr_db=psnr(finite_outputs, truths),
         worst_psnr_db=min(psnr(output, truth) for output, truth in pairs),
         ssim=statistics.fmean(ssim(output, truth) for output, truth in pairs),
         not_finite=int((~finite).sum()),
@@ -114,11 +127,16 @@ def compare(
 
 
 class ParityCheck:
-    """Runs exports on some images and keeps what they gave beside what the training model gives.
+    """Runs exports on some images and compares each with the training model.
 
     Args:
       network: float32 (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C'), the training model.
       images: float32 (N, H, W, C) in [-1, 1], all of the size the exports take.
+
+    Example:
+      >>> check = ParityCheck(network, images)
+      >>> check.add("float32", LiteRTModel(path), path, operations_of(path), 1.0, 60.0)
+      >>> refused = check.report(folder, allow_lossy=False)
     """
 
     def __init__(self, network: keras.Model, images: np.ndarray) -> None:
@@ -136,21 +154,21 @@ class ParityCheck:
     def add(
         self,
         variant: str,
-        run: Run,
+        run: ImageFunction,
         path: Path,
         operations: Mapping[str, int],
         delegated: float | None,
-        least_psnr_db: float,
+        min_psnr_db: float,
     ) -> Parity:
-        """Runs and measures one export.
+        """Run and measure one export.
 
         Args:
           variant: its name.
-          run: float32 (N, H, W, C) -> float32 (N, H, W, C').
+          run: the export as a function of images.
           path: its file.
           operations: see `Parity`.
           delegated: see `Parity`.
-          least_psnr_db: below this it is refused.
+          min_psnr_db: below this it is refused.
         """
         outputs = run(self._images)
         latency = median_latency_ms(run, self._images[:1])
@@ -158,43 +176,46 @@ class ParityCheck:
             variant, outputs, self._truths, latency, path.stat().st_size, operations, delegated
         )
         self._rows.append(row)
-        self._outputs[variant], self._files[variant] = outputs, (path, least_psnr_db)
+        self._outputs[variant], self._files[variant] = outputs, (path, min_psnr_db)
         return row
 
-    def report(self, folder: Path, allow_lossy: bool, say: Callable[[str], None]) -> int:
-        """Writes parity.json and parity.png, removes files that are too far off, and says all of
-        it.
+    def report(self, folder: Path, allow_lossy: bool) -> int:
+        """Write parity.json and parity.png, log the table, remove files that are too far off.
 
         Returns:
           How many were refused.
         """
-        faults = {}
-        for row in self._rows:
-            path, least = self._files[row.variant]
-            fault = row.fault(least)
-            if fault:
-                faults[row.variant] = fault
-                if not allow_lossy:
-                    path.unlink()
+        faults = self._faults()
+        if not allow_lossy:
+            for variant in faults:
+                self._files[variant][0].unlink()
         rows = [{**row.as_dict(), "fault": faults.get(row.variant)} for row in self._rows]
-        told = {
+        report = {
             "reference_ms": self._reference_ms,
             "machine": environment()["platform"],
             "variants": rows,
         }
-        (folder / "parity.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        image_io.save(folder / "parity.png", strip(self._images, self._truths, self._outputs))
-        say(table(self._rows, self._reference_ms))
+        (folder / "parity.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        image_io.save(
+            folder / "parity.png", comparison_grid(self._images, self._truths, self._outputs)
+        )
+        log.info("%s", parity_table(self._rows, self._reference_ms))
         for variant, fault in faults.items():
-            say(f"  {'kept all the same' if allow_lossy else 'refused'}: {variant}: {fault}")
+            outcome = "kept all the same" if allow_lossy else "refused"
+            log.info("  %s: %s: %s", outcome, variant, fault)
         return 0 if allow_lossy else len(faults)
 
+    def _faults(self) -> dict[str, str]:
+        """By variant, the reason why it must not be shipped."""
+        faults = {row.variant: row.fault(self._files[row.variant][1]) for row in self._rows}
+        return {variant: fault for variant, fault in faults.items() if fault}
 
-def median_latency_ms(run: Run, image: np.ndarray, rounds: int = LATENCY_ROUNDS) -> float:
+
+def median_latency_ms(run: ImageFunction, image: np.ndarray, rounds: int = LATENCY_ROUNDS) -> float:
     """Median time of a call, after one that does not count.
 
     Args:
-      run: float32 (1, H, W, C) -> anything.
+      run: function of images; what it returns is not looked at.
       image: float32 (1, H, W, C).
       rounds: calls that count.
     """
@@ -207,38 +228,14 @@ def median_latency_ms(run: Run, image: np.ndarray, rounds: int = LATENCY_ROUNDS)
     return statistics.median(times)
 
 
-def table(rows: Sequence[Parity], reference_ms: float) -> str:
-    """The rows for a terminal, the training model's own latency first."""
-    head = (
-        "variant",
-        "PSNR dB",
-        "worst",
-        "SSIM",
-        "max |d|",
-        "mean |d|",
-        "ms",
-        "MB",
-        "ops",
-        "XNNPACK",
-    )
-    lines = [head, ("keras", "", "", "", "", "", f"{reference_ms:.0f}", "", "", "")]
-    for row in rows:
-        delegated = "" if row.delegated is None else f"{row.delegated:.0%}"
-        lines.append(
-            (
-                row.variant,
-                f"{row.psnr_db:.1f}",
-                f"{row.worst_psnr_db:.1f}",
-                f"{row.ssim:.4f}",
-                f"{row.max_abs:.1e}",
-                f"{row.mean_abs:.1e}",
-                f"{row.latency_ms:.0f}",
-                f"{row.size_bytes / 1e6:.1f}",
-                str(sum(row.operations.values())),
-                delegated,
-            )
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+def parity_table(rows: Sequence[Parity], reference_ms: float) -> str:
+    """Format the rows for a terminal, the training model's own latency first."""
+    lines: list[tuple[str, ...]] = [
+        _COLUMNS,
+        ("keras", "", "", "", "", "", f"{reference_ms:.0f}", "", "", ""),
+    ]
+    lines += map(_cells, rows)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)
@@ -248,16 +245,31 @@ def table(rows: Sequence[Parity], reference_ms: float) -> str:
     )
 
 
-def strip(
-    inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarray], most: int = 4
+def _cells(row: Parity) -> tuple[str, ...]:
+    return (
+        row.variant,
+        f"{row.psnr_db:.1f}",
+        f"{row.worst_psnr_db:.1f}",
+        f"{row.ssim:.4f}",
+        f"{row.max_abs:.1e}",
+        f"{row.mean_abs:.1e}",
+        f"{row.latency_ms:.0f}",
+        f"{row.size_bytes / 1e6:.1f}",
+        str(sum(row.operations.values())),
+        "" if row.delegated is None else f"{row.delegated:.0%}",
+    )
+
+
+def comparison_grid(
+    inputs: np.ndarray, truths: np.ndarray, outputs: Mapping[str, np.ndarray], max_rows: int = 4
 ) -> np.ndarray:
-    """Images side by side: input, the training model's translation, each variant's.
+    """Draw images side by side: input, the training model's translation, each variant's.
 
     Args:
       inputs: float32 (N, H, W, C) in [-1, 1].
       truths: float32 (N, H, W, C').
       outputs: by variant, float32 (N, H, W, C').
-      most: rows.
+      max_rows: of the grid.
 
     Returns:
       uint8 (H', W', 3).
@@ -267,6 +279,6 @@ def strip(
             image_io.from_signed(np.nan_to_num(images[index]))
             for images in (inputs, truths, *outputs.values())
         ]
-        for index in range(min(most, len(inputs)))
+        for index in range(min(max_rows, len(inputs)))
     ]
     return image_io.grid(rows, column_titles=["input", "Keras", *outputs])

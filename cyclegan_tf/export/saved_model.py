@@ -1,5 +1,4 @@
-"""A generator as a SavedModel for TF Serving: images as numbers or as encoded files, of any
-size."""
+"""A generator as a SavedModel for TF Serving, for images as numbers or files, of any size."""
 
 from __future__ import annotations
 
@@ -14,19 +13,19 @@ import tensorflow as tf
 from cyclegan_tf.atomic import atomic_directory, next_version
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import exif
-from cyclegan_tf.export.model_card import NAME as CARD
-from cyclegan_tf.export.model_card import write_card
+from cyclegan_tf.export.model_card import CARD_NAME, write_model_card
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import luma
-from cyclegan_tf.translate import translator as translation
+from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
 WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
-_MAX_DIFFERENCE = 1e-3  # float rounding; an 8-bit level is 8e-3
-_HEAD_BYTES = 1 << 16  # a PNG tells of its transparency before its pixels
+_MAX_DIFFERENCE = 1e-3  # float rounding; a step of 8-bit values is 8e-3
+_HEAD_BYTES = 1 << 16  # a PNG declares its transparency before its pixels
 ENCODED = "image_bytes"
-"""Name of the signature that takes files; TF Serving's REST carries inputs and outputs whose names
-end in `_bytes`
-as base64."""
+"""Name of the signature that takes files.
+
+TF Serving's REST carries inputs and outputs whose names end in `_bytes` as base64.
+"""
 
 
 def write_saved_model(
@@ -36,7 +35,7 @@ def write_saved_model(
     warmup_size_px: int,
     card: Mapping[str, Any],
 ) -> Path:
-    """Writes the next version of a model for TF Serving; earlier versions stay as they are.
+    """Write the next version of a model for TF Serving; earlier versions stay as they are.
 
     Signatures: `serving_default` takes `images`, float32 (N, H, W, C) in [-1, 1], and gives
     `translated`, float32 of the same sizes; `image_bytes` takes `image_bytes`, string (N,), JPEG or
@@ -69,11 +68,12 @@ def write_saved_model(
             raise UserError(
                 f"The SavedModel gives other images than the network: {difference:g} apart; "
                 "nothing was kept. Its weights are too large for float32, or TensorFlow has a "
-                "fault: try another checkpoint."
+                "fault: try another checkpoint.",
+                code="mismatch",
+                field=str(folder),
             )
-        write_card(
-            partial, {**card, "largest_difference_from_keras": difference}, f"assets.extra/{CARD}"
-        )
+        card = {**card, "largest_difference_from_keras": difference}
+        write_model_card(partial, card, f"assets.extra/{CARD_NAME}")
     return final
 
 
@@ -86,7 +86,7 @@ def _difference_after_loading(
     served = tf.saved_model.load(str(folder)).signatures[
         tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     ]
-    wanted = translated(network, size_divisor_px, image)
+    wanted = translate_any_size(network, size_divisor_px, image)
     return float(tf.reduce_max(tf.abs(served(images=image)["translated"] - wanted)))
 
 
@@ -106,7 +106,7 @@ class _Served(tf.Module):
             autograph=False,
         )
         def translate(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"translated": translated(network, size_divisor_px, images)}
+            return {"translated": translate_any_size(network, size_divisor_px, images)}
 
         self.translate = translate
         if not self.takes_files:
@@ -115,8 +115,9 @@ class _Served(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, ENCODED)], autograph=False)
         def translate_encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             def one(data: tf.Tensor) -> tf.Tensor:
-                signed = image_io.to_signed(decoded(data, self.channels))
-                return encoded(translated(network, size_divisor_px, signed[tf.newaxis])[0])
+                signed = image_io.to_signed(decode_file(data, self.channels))
+                batch = translate_any_size(network, size_divisor_px, signed[tf.newaxis])
+                return encode_png(batch[0])
 
             # One by one: their sizes differ, and one already keeps all cores busy.
             return {"translated_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
@@ -132,11 +133,10 @@ class _Served(tf.Module):
         return signatures | ({ENCODED: self.translate_encoded} if self.takes_files else {})
 
 
-def translated(network: keras.Model, size_divisor_px: int, images: tf.Tensor) -> tf.Tensor:
-    """Images of any size through a network: continued by reflection to sizes it takes, and cut
-    back.
+def translate_any_size(network: keras.Model, size_divisor_px: int, images: tf.Tensor) -> tf.Tensor:
+    """Apply a network to images of any size, padded by reflection and cut back.
 
-    The same rows and columns as `translation.Translator` adds, inside a graph.
+    Inside a graph, the same rows and columns are added as by `Translator`.
 
     Args:
       network: float32 (N, H, W, C) -> float32 (N, H, W, C').
@@ -153,11 +153,10 @@ def translated(network: keras.Model, size_divisor_px: int, images: tf.Tensor) ->
 
 
 def _reflected(length: tf.Tensor, size_divisor_px: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """How many rows come before the image, and for each row of the padded image the row it
-    repeats."""
+    """The number of rows before the image, and for each padded row the row it repeats."""
     # No division of negative numbers: ONNX rounds it another way.
     wanted = tf.maximum(
-        (length + size_divisor_px - 1) // size_divisor_px * size_divisor_px, translation.MIN_SIZE_PX
+        (length + size_divisor_px - 1) // size_divisor_px * size_divisor_px, MIN_SIZE_PX
     )
     before = (wanted - length) // 2
     period = tf.maximum(2 * (length - 1), 1)  # a single row is repeated
@@ -165,9 +164,8 @@ def _reflected(length: tf.Tensor, size_divisor_px: int) -> tuple[tf.Tensor, tf.T
     return before, tf.minimum(place, tf.where(length > 1, period - place, 0))
 
 
-def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
-    """The image in the bytes of a JPEG or PNG file, as people see it: upright, transparent parts on
-    white.
+def decode_file(data: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decode a JPEG or PNG file as it is displayed: upright, transparent parts on white.
 
     Args:
       data: string scalar.
@@ -210,16 +208,17 @@ def decoded(data: tf.Tensor, channels: int) -> tf.Tensor:
 
 
 def _may_be_transparent(png: tf.Tensor) -> tf.Tensor:
-    """Whether a PNG has an alpha channel (color types 4 and 6) or a color that means none (chunk
-    tRNS)."""
+    """Whether a PNG has an alpha channel (color types 4, 6) or a transparent color (tRNS)."""
     kind = tf.strings.substr(png + tf.constant(bytes(26)), 25, 1)
     head = tf.strings.substr(png, 0, tf.minimum(tf.strings.length(png), _HEAD_BYTES))
     return (kind == b"\x04") | (kind == b"\x06") | tf.strings.regex_full_match(head, r"\C*tRNS\C*")
 
 
-def encoded(signed: tf.Tensor) -> tf.Tensor:
-    """float (H, W, 1 to 4) in [-1, 1] -> string scalar, a PNG of 8 bits, rounded as
-    `images.from_signed` does."""
+def encode_png(signed: tf.Tensor) -> tf.Tensor:
+    """Encode a float (H, W, 1 to 4) in [-1, 1] as an 8-bit PNG, a string scalar.
+
+    Rounds as `images.from_signed` does.
+    """
     return tf.io.encode_png(image_io.levels_of(signed))
 
 

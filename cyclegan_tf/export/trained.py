@@ -1,5 +1,4 @@
-"""What is exported: one trained generator, where it came from, and images of the kind it was
-trained on."""
+"""What is exported: a trained generator, its checkpoint, and images of its kind."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ class TrainedGenerator:
     Attributes:
       network: float32 (N, H, W, C) in [-1, 1] -> float32 of the same size, computing in float32.
       direction: "xy" or "yx".
-      origin: the checkpoint or file, in words.
+      origin: description of the checkpoint or file.
       size_divisor_px: sides the network takes are multiples of this.
       size_px: side of the training crops; None where that is unknown.
       experiment: the run's resolved config; empty for a `.keras` file.
@@ -40,6 +39,11 @@ class TrainedGenerator:
         averaged.
       training_images: opens images the network was trained on, or a folder in their place.
       test_images: opens images it was not trained on, where there are some, else the same.
+
+    Example:
+      >>> trained = open_trained(Path("runs/zebra"), "xy")
+      >>> translated = trained.network(images)
+      >>> calibration_images(trained.test_images(), 8, 256).shape
     """
 
     network: keras.Model
@@ -56,7 +60,7 @@ class TrainedGenerator:
 def open_trained(
     target: Path, direction: str, images: Path | None = None, checkpoint: str = checkpoints.BEST
 ) -> TrainedGenerator:
-    """Loads a generator out of a run directory or a `.keras` file.
+    """Load a generator out of a run directory or a `.keras` file.
 
     Args:
       target: run directory or file.
@@ -76,38 +80,30 @@ def open_trained(
         )
     else:
         network, origin = generators.load_generator(target, direction, "float32", checkpoint)
-    multiple, channels = size_divisor_of(network), network.input_shape[-1]
+    divisor, channels = size_divisor_of(network), network.input_shape[-1]
 
     def of_folder() -> ImageList:
         if images is None:
             raise UserError(
-                f"{target} does not tell which images it was trained on, and this export needs "
-                "some of that kind: give a folder of them with --images."
+                f"{target} does not record which images it was trained on, and this export needs "
+                "some of that kind: give a folder of them with --images.",
+                code="missing",
+                field="--images",
             )
         return _folder(images, channels)
 
     if not target.is_dir():
-        return TrainedGenerator(network, direction, origin, multiple, None, of_folder, of_folder)
+        return TrainedGenerator(network, direction, origin, divisor, None, of_folder, of_folder)
     experiment = run.experiment()
 
     def of_run(split: str) -> ImageList:
-        if images is not None:
-            return of_folder()
-        try:
-            source = assembly.open_source(experiment, run.data_split())
-        except UserError as error:
-            raise UserError(
-                f"{error} This export needs images of the kind the run was trained on; a folder of "
-                "them may be given with --images."
-            ) from error
-        found = getattr(source, f"{split}_{direction[0]}")
-        return found if len(found) else getattr(source, f"train_{direction[0]}")
+        return of_folder() if images is not None else _run_images(run, split, direction[0])
 
     return TrainedGenerator(
         network,
         direction,
         origin,
-        multiple,
+        divisor,
         experiment.data.crop_size_px,
         lambda: of_run("train"),
         lambda: of_run("test"),
@@ -116,11 +112,28 @@ def open_trained(
     )
 
 
+def _run_images(run: RunDirectory, split: str, domain: str) -> ImageList:
+    """The run's own images of a split, or of its training split where that is empty."""
+    try:
+        source = assembly.open_source(run.experiment(), run.data_split())
+    except UserError as error:
+        raise UserError(
+            f"{error} This export needs images of the kind the run was trained on; a folder of "
+            "them may be given with --images.",
+            code=error.code,
+            field=error.field,
+        ) from error
+    found = getattr(source, f"{split}_{domain}")
+    return found if len(found) else getattr(source, f"train_{domain}")
+
+
 def _folder(folder: Path, channels: int) -> ImageList:
     paths = image_io.find_images(folder)
     if not paths:
         raise UserError(
-            f"--images {folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))})."
+            f"--images {folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}).",
+            code="missing",
+            field="--images",
         )
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
     return ImageList(names, channels, lambda index: image_io.read(paths[index], channels))
@@ -157,8 +170,13 @@ def _rows(run: RunDirectory) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def squares(images: ImageList, count: int, size_px: int) -> np.ndarray:
-    """Some images, evenly spread over the list, each resized and cut at the center to a square.
+def calibration_images(images: ImageList, count: int, size_px: int) -> np.ndarray:
+    """Take images evenly spread over a list, each resized and cut at the center to a square.
+
+    Args:
+      images: to choose from.
+      count: how many at most.
+      size_px: side of the squares.
 
     Returns:
       float32 (min(count, len(images)), size_px, size_px, C) in [-1, 1].
@@ -179,8 +197,12 @@ def _square(image: np.ndarray, size_px: int) -> np.ndarray:
 
 
 def model_name(wanted: str | None, target: Path, direction: str) -> str:
-    """<name>_<direction>, of letters, digits, dots, dashes and underscores; the run's or file's
-    name by default.
+    """Name an export <name>_<direction>, of letters, digits, dots, dashes and underscores.
+
+    Args:
+      wanted: the name asked for; None takes that of the run or file.
+      target: run directory or file.
+      direction: "xy" or "yx".
 
     Raises:
       UserError: the name asked for has other characters, which URLs and TF Serving's configuration
@@ -192,6 +214,8 @@ def model_name(wanted: str | None, target: Path, direction: str) -> str:
         wanted = wanted.removesuffix(f"_{direction}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", wanted):
         raise UserError(
-            f"--name is {wanted!r}; take letters, digits, dots, dashes and underscores only."
+            f"--name is {wanted!r}; take letters, digits, dots, dashes and underscores only.",
+            code="invalid",
+            field="--name",
         )
     return f"{wanted}_{direction}"

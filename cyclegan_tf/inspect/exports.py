@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.model_card import NAME as CARD
+from cyclegan_tf.export.model_card import CARD_NAME
 from cyclegan_tf.export.model_card import sha256
 
 _TOLD_OF_CARD = (
@@ -77,7 +77,7 @@ def saved_model(folder: Path) -> dict[str, Any]:
         ],
         "operations": _counted(node.op for node in nodes),
     }
-    return found | _provenance(folder, folder / "assets.extra" / CARD)
+    return found | _provenance(folder, folder / "assets.extra" / CARD_NAME)
 
 
 def newest_version(folder: Path) -> Path:
@@ -145,7 +145,7 @@ def tflite(path: Path) -> dict[str, Any]:
         "operations": operations,
         "metadata": _metadata(path.read_bytes()),
         "packed_files": _packed(path),
-        **_provenance(path, path.parent / CARD),
+        **_provenance(path, path.parent / CARD_NAME),
     }
 
 
@@ -220,7 +220,7 @@ def onnx(path: Path) -> dict[str, Any]:
             {"way": way, **_value_info(value)} for way, values in ends.items() for value in values
         ],
         "operations": _counted(node.op_type for node in model.graph.node),
-        **_provenance(path, path.parent / CARD),
+        **_provenance(path, path.parent / CARD_NAME),
     }
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import command as export
 from cyclegan_tf.export.litert.runtime import LiteRTModel
-from cyclegan_tf.export.trained import squares
+from cyclegan_tf.export.trained import calibration_images
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs import generators
 from cyclegan_tf.train import command as train

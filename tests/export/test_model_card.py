@@ -1,9 +1,9 @@
-"""Cards: what they tell, and checksums that an independent program confirms."""
+"""Cards: their fields, and checksums that an independent program confirms."""
 
 import json
 import subprocess
 
-from cyclegan_tf.export import model_card as cards
+from cyclegan_tf.export.model_card import card_text, model_card, write_model_card
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
 
@@ -15,39 +15,39 @@ def trained(**more):
     )
 
 
-def test_what_a_card_tells():
+def test_fields_of_a_card():
     experiment = {"data": {"source": "images", "x_dir": None}, "training": {"seed": 3}}
-    told = cards.card(
+    card = model_card(
         trained(experiment=experiment, scores={"step": 10, "cycle_x": 0.25}), "a_xy", 64
     )
-    assert told["name"] == "a_xy"
-    assert told["direction"] == "xy"
-    assert told["checkpoint"].endswith("step_000000010.npz")
-    assert told["config"]["training"]["seed"] == 3
-    assert told["data_source"] == "images"
-    assert told["scores"] == {"step": 10, "cycle_x": 0.25}
-    assert told["input"]["shape"] == [1, 64, 64, 1]
-    assert told["output"]["shape"] == [1, 64, 64, 3]
-    assert told["parameters"] == trained().network.count_params()
-    assert json.loads(cards.as_text(told)) == told
+    assert card["name"] == "a_xy"
+    assert card["direction"] == "xy"
+    assert card["checkpoint"].endswith("step_000000010.npz")
+    assert card["config"]["training"]["seed"] == 3
+    assert card["data_source"] == "images"
+    assert card["scores"] == {"step": 10, "cycle_x": 0.25}
+    assert card["input"]["shape"] == [1, 64, 64, 1]
+    assert card["output"]["shape"] == [1, 64, 64, 3]
+    assert card["parameters"] == trained().network.count_params()
+    assert json.loads(card_text(card)) == card
 
 
 def test_any_size_and_two_folders():
     experiment = {"data": {"source": "demo", "x_dir": "cats", "y_dir": "dogs"}}
-    told = cards.card(trained(experiment=experiment), "a_xy")
-    assert told["input"]["shape"] == ["N", "any", "any", 1]
-    assert told["data_source"] == "cats and dogs"
-    assert cards.card(trained(), "a_xy")["data_source"] is None
+    card = model_card(trained(experiment=experiment), "a_xy")
+    assert card["input"]["shape"] == ["N", "any", "any", 1]
+    assert card["data_source"] == "cats and dogs"
+    assert model_card(trained(), "a_xy")["data_source"] is None
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path):
     (tmp_path / "inner").mkdir()
     (tmp_path / "a.bin").write_bytes(b"abc" * 700_000)
     (tmp_path / "inner" / "b.txt").write_text("b")
-    cards.write_card(tmp_path, {"name": "x"}, "inner/card.json")
-    told = json.loads((tmp_path / "inner" / "card.json").read_text())
-    assert set(told["files"]) == {"a.bin", "inner/b.txt"}
-    for name, digest in told["files"].items():
+    write_model_card(tmp_path, {"name": "x"}, "inner/card.json")
+    card = json.loads((tmp_path / "inner" / "card.json").read_text())
+    assert set(card["files"]) == {"a.bin", "inner/b.txt"}
+    for name, digest in card["files"].items():
         assert (
             subprocess.run(
                 ["sha256sum", tmp_path / name], capture_output=True, text=True

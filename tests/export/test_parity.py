@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.export.parity import ParityCheck, compare, median_latency_ms, table
+from cyclegan_tf.export.parity import ParityCheck, compare, median_latency_ms, parity_table
 from cyclegan_tf.images import io as image_io
 
 
@@ -62,40 +62,40 @@ def identity():
     return keras.Model(inputs, keras.layers.Activation("linear")(inputs))
 
 
-def judged(tmp_path, allow_lossy=False):
-    judge, said = ParityCheck(identity(), images(3)), []
+def checked(tmp_path, allow_lossy=False):
+    check = ParityCheck(identity(), images(3))
     for name, run in {
         "good": lambda batch: batch + np.float32(1e-5),
         "poor": lambda batch: -batch,
         "nan": lambda batch: batch * np.float32(np.nan),
     }.items():
         (tmp_path / name).write_bytes(b"12345")
-        judge.add(name, run, tmp_path / name, {"CONV_2D": 2}, 0.5, 60.0)
-    return judge.report(tmp_path, allow_lossy, said.append), "\n".join(said)
+        check.add(name, run, tmp_path / name, {"CONV_2D": 2}, 0.5, 60.0)
+    return check.report(tmp_path, allow_lossy)
 
 
-def test_the_report_and_what_is_refused(tmp_path):
-    refused, said = judged(tmp_path)
-    assert refused == 2
+def test_the_report_and_what_is_refused(tmp_path, caplog):
+    caplog.set_level("INFO", "cyclegan_tf")
+    assert checked(tmp_path) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good", "parity.json", "parity.png"]
-    told = json.loads((tmp_path / "parity.json").read_text())
-    assert [variant["variant"] for variant in told["variants"]] == ["good", "poor", "nan"]
-    assert [variant["fault"] is None for variant in told["variants"]] == [True, False, False]
-    assert told["reference_ms"] > 0
-    assert "refused: poor: PSNR" in said
-    assert "refused: nan: 1728 output values" in said
+    report = json.loads((tmp_path / "parity.json").read_text())
+    assert [variant["variant"] for variant in report["variants"]] == ["good", "poor", "nan"]
+    assert [variant["fault"] is None for variant in report["variants"]] == [True, False, False]
+    assert report["reference_ms"] > 0
+    assert "refused: poor: PSNR" in caplog.text
+    assert "refused: nan: 1728 output values" in caplog.text
     assert image_io.read(tmp_path / "parity.png").shape[1] > 5 * 12
 
 
-def test_lossy_files_may_be_kept(tmp_path):
-    refused, said = judged(tmp_path, allow_lossy=True)
-    assert refused == 0
+def test_lossy_files_may_be_kept(tmp_path, caplog):
+    caplog.set_level("INFO", "cyclegan_tf")
+    assert checked(tmp_path, allow_lossy=True) == 0
     assert {"good", "poor", "nan"} <= {path.name for path in tmp_path.iterdir()}
-    assert "kept all the same: poor" in said
+    assert "kept all the same: poor" in caplog.text
 
 
 def test_the_table_lines_up():
-    lines = table([row(images(), images() * np.float32(0.5), delegated=0.25)], 12.4).splitlines()
+    lines = parity_table([row(images(), images() * np.float32(0.5), delegated=0.25)], 12.4).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert "12" in lines[1]
     assert lines[2].endswith("25%")

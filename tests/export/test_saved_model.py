@@ -16,7 +16,13 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import saved_model
-from cyclegan_tf.export.saved_model import WARMUP, decoded, encoded, translated, write_saved_model
+from cyclegan_tf.export.saved_model import (
+    WARMUP,
+    decode_file,
+    encode_png,
+    translate_any_size,
+    write_saved_model,
+)
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.translate.translator import Translator

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.trained import model_name, open_trained, scores_at, squares
+from cyclegan_tf.export.trained import model_name, open_trained, scores_at, calibration_images
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.litert.metadata import Image, with_metadata
-from cyclegan_tf.export.model_card import write_card
+from cyclegan_tf.export.litert.metadata import ImageTensor, with_metadata
+from cyclegan_tf.export.model_card import write_model_card
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.inspect import exports
 from cyclegan_tf.networks.builders import build_generator
@@ -107,8 +107,8 @@ class TestTflite:
         assert json.loads(json.dumps(told)) == told
 
     def test_metadata_packed_files_card_and_parity(self, plain, tmp_path):
-        given = Image("images", "a zebra", 8, 3, normalized=True)
-        made = Image("translated", "a horse", 8, 2, normalized=False)
+        given = ImageTensor("images", "a zebra", 8, 3, normalized=True)
+        made = ImageTensor("translated", "a horse", 8, 2, normalized=False)
         path = tmp_path / "float16.tflite"
         path.write_bytes(
             with_metadata(plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": "{}"})
@@ -118,7 +118,7 @@ class TestTflite:
             {"variant": "float16", "psnr_db": 60.5, "fault": None},
         ]
         (tmp_path / "parity.json").write_text(json.dumps({"variants": rows}))
-        write_card(tmp_path, CARD)
+        write_model_card(tmp_path, CARD)
         told = exports.tflite(path)
         assert told["metadata"] == {
             "name": "zebra_xy", "description": "Zebras to horses.", "author": "cyclegan_tf",
@@ -130,7 +130,7 @@ class TestTflite:
         assert exports.tflite(path)["provenance"]["files_as_exported"] is False
 
     def test_a_card_of_other_files_says_nothing_of_this_one(self, plain, tmp_path):
-        write_card(tmp_path, CARD)
+        write_model_card(tmp_path, CARD)
         path = tmp_path / "mine.tflite"
         path.write_bytes(plain)
         assert exports.tflite(path)["provenance"]["files_as_exported"] is None

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.export.formats import Variant
-from cyclegan_tf.export.litert.mobile_network import phone_network
+from cyclegan_tf.export.litert.mobile_network import mobile_network
 from cyclegan_tf.export.litert.runtime import operations_of
 
 MIN_PSNR_DB = {"float32": 60.0, "float16": 40.0, "dynamic_int8": 25.0, "int8": 25.0}
@@ -35,18 +35,25 @@ class Converter:
       size_px: side of the only images the files will take.
       calibration: float32 (N, size_px, size_px, C) in [-1, 1], images of the kind to be translated;
         "int8" takes the ranges of activations from them.
+
+    Example:
+      >>> converter = Converter(network, 256, lambda: images)
+      >>> Path("float16.tflite").write_bytes(converter.convert("float16"))
+      >>> Path("int8.tflite").write_bytes(converter.convert("int8"))
     """
 
     def __init__(
         self, network: keras.Model, size_px: int, calibration: Callable[[], np.ndarray]
     ) -> None:
         self._size_px, self._channels = size_px, network.input_shape[-1]
-        self._phone = phone_network(network, size_px)
+        self._mobile = mobile_network(network, size_px)
         self._calibration = calibration
 
     def convert(self, variant: Variant) -> bytes:
-        """The bytes of a .tflite file: `images` float32 (1, S, S, C) -> `translated` float32 (1, S,
-        S, C')."""
+        """Convert to the bytes of a .tflite file.
+
+        Its signature: `images` float32 (1, S, S, C) -> `translated` float32 (1, S, S, C').
+        """
         with self._saved() as folder, _quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(
                 str(folder), signature_keys=["serving_default"]
@@ -77,9 +84,8 @@ class Converter:
 
     @contextlib.contextmanager
     def _saved(self) -> Iterator[Path]:
-        """A SavedModel of the static graph; converting a Keras closure directly was seen to lose
-        the weights."""
-        module, network = tf.Module(), self._phone
+        """A SavedModel of the static graph: a Keras closure lost its weights when converted."""
+        module, network = tf.Module(), self._mobile
         module.saved_weights = [variable.value for variable in network.variables]
         spec = tf.TensorSpec(
             (1, self._size_px, self._size_px, self._channels), tf.float32, "images"

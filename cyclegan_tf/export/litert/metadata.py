@@ -1,4 +1,4 @@
-"""What a .tflite file says about itself: TFLite Metadata, and files packed behind it.
+"""TFLite Metadata of a .tflite file, and files packed behind it.
 
 The layout is TensorFlow's metadata schema (tensorflow/lite/schema/metadata_schema.fbs, version 1):
 a FlatBuffer of its own in a buffer named TFLITE_METADATA, and associated files as a ZIP archive
@@ -22,19 +22,24 @@ _BUFFER = "TFLITE_METADATA"
 _IMAGE_PROPERTIES, _NORMALIZATION, _DESCRIPTIONS = 2, 1, 1
 _COLOR_SPACES = {1: 2, 3: 1}  # channels -> GRAYSCALE, RGB; others stay UNKNOWN
 _ALIGNMENT = 16  # the model schema's force_align of buffers
-_LEAST, _MOST = -1.0, 1.0
+_MIN, _MAX = -1.0, 1.0
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageTensor:
     """One tensor of images in [-1, 1].
 
     Attributes:
-      name: for people.
-      description: for people.
+      name: of the tensor.
+      description: one line.
       size_px: side.
       channels: color channels.
-      normalized: whether readers must bring levels 0..255 to [-1, 1] first; true of inputs.
+      normalized: whether readers must scale values 0..255 to [-1, 1] first; true of inputs.
+
+    Example:
+      >>> given = ImageTensor("images", "a horse", 256, 3, normalized=True)
+      >>> made = ImageTensor("translated", "as if a zebra", 256, 3, normalized=False)
+      >>> model = with_metadata(model, "horse2zebra_xy", "Horses to zebras.", given, made, {})
     """
 
     name: str
@@ -45,9 +50,14 @@ class Image:
 
 
 def with_metadata(
-    model: bytes, name: str, description: str, given: Image, made: Image, files: Mapping[str, str]
+    model: bytes,
+    name: str,
+    description: str,
+    given: ImageTensor,
+    made: ImageTensor,
+    files: Mapping[str, str],
 ) -> bytes:
-    """The same model with metadata in it and files behind it; what it computes is untouched.
+    """Put metadata into a model and files behind it; what it computes is untouched.
 
     Args:
       model: the bytes of a .tflite file.
@@ -66,7 +76,7 @@ def with_metadata(
         entry for entry in unpacked.metadata or [] if entry.name != _BUFFER.encode()
     ]
     buffer = schema.BufferT()
-    buffer.data = _described(name, description, given, made, list(files))
+    buffer.data = _model_metadata(name, description, given, made, list(files))
     entry = schema.MetadataT()
     entry.name, entry.buffer = _BUFFER, len(unpacked.buffers)
     unpacked.buffers.append(buffer)
@@ -82,8 +92,7 @@ def with_metadata(
 
 
 def packed_model(unpacked: object) -> bytes:
-    """A model object of `schema_py_generated` as the bytes of a file, buffers aligned as its schema
-    demands."""
+    """Pack a model object of `schema_py_generated`, buffers aligned as its schema demands."""
     from ai_edge_litert import schema_py_generated as schema
 
     class AlignedBuffer(schema.BufferT):
@@ -110,8 +119,8 @@ def _vector_of_bytes(builder: flatbuffers.Builder, data: bytes) -> int:
     return builder.EndVector()
 
 
-def _described(
-    name: str, description: str, given: Image, made: Image, files: Sequence[str]
+def _model_metadata(
+    name: str, description: str, given: ImageTensor, made: ImageTensor, files: Sequence[str]
 ) -> bytes:
     builder = flatbuffers.Builder(1024)
     text = builder.CreateString
@@ -134,7 +143,7 @@ def _described(
     return bytes(builder.Output())
 
 
-def _tensor(builder: flatbuffers.Builder, image: Image) -> int:
+def _tensor(builder: flatbuffers.Builder, image: ImageTensor) -> int:
     size = _table(
         builder,
         2,
@@ -152,8 +161,8 @@ def _tensor(builder: flatbuffers.Builder, image: Image) -> int:
     )
     units = []
     if image.normalized:
-        # (level - mean) / std brings 0..255 to [-1, 1]
-        half = 255 / (_MOST - _LEAST)
+        # (value - mean) / std scales 0..255 to [-1, 1]
+        half = 255 / (_MAX - _MIN)
         numbers = {
             0: _floats(builder, [half] * image.channels),
             1: _floats(builder, [half] * image.channels),
@@ -169,8 +178,8 @@ def _tensor(builder: flatbuffers.Builder, image: Image) -> int:
             builder,
             2,
             {
-                0: _floats(builder, [_MOST] * image.channels),
-                1: _floats(builder, [_LEAST] * image.channels),
+                0: _floats(builder, [_MAX] * image.channels),
+                1: _floats(builder, [_MIN] * image.channels),
             },
         ),
     }

@@ -1,10 +1,11 @@
-"""The same network with a fixed size and operations that phones run fast; what each gives is in
-docs/deployment.md.
+"""A copy of a network with a fixed size and operations that phones run fast.
+
+docs/deployment.md has what each change gives.
 
 What a delegate cannot take splits the graph into parts. MIRROR_PAD is such an operation in XNNPACK,
 so reflection padding becomes slices joined together. The two convolutions at the ends have 3
-channels on one side, where kernels
-work on 8 or 16 at a time: one direction of the kernel is moved into the channels.
+channels on one side, where kernels work on 8 or 16 at a time: one direction of the kernel is moved
+into the channels.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _MAX_JOINED = 4  # XNNPACK joins no more than that
 _MIN_KERNEL, _MAX_CHANNELS = 5, 4
 
 
-def phone_network(network: keras.Model, size_px: int) -> keras.Model:
-    """A copy for images of one size, one at a time, with the same weights and the same results.
+def mobile_network(network: keras.Model, size_px: int) -> keras.Model:
+    """Copy a network for images of one size, one at a time, with the same weights and results.
 
     Args:
       network: functional, float32 (N, H, W, C) -> float32 (N, H, W, C').
@@ -33,19 +34,18 @@ def phone_network(network: keras.Model, size_px: int) -> keras.Model:
     Returns:
       float32 (1, size_px, size_px, C) -> float32 (1, size_px, size_px, C').
     """
-
     swapped = _activations_after_padding(network)
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer.name in swapped.values():
             return keras.layers.Activation("linear", **_common(layer))
-        kinds: dict[type, Any] = {
+        replacements: dict[type, Any] = {
             ReflectionPadding2D: _SlicedPadding,
             InstanceNormalization: _LeanNormalization,
             Convolution2D: _SplitConvolution,
             keras.layers.UpSampling2D: _BlockUpsampling,
         }
-        copy = kinds.get(type(layer), type(layer)).from_config(layer.get_config())
+        copy = replacements.get(type(layer), type(layer)).from_config(layer.get_config())
         return _Rectified(copy, **_common(layer)) if layer.name in swapped else copy
 
     fixed = keras.Input((size_px, size_px, network.input_shape[-1]), batch_size=1, name="images")
@@ -55,11 +55,11 @@ def phone_network(network: keras.Model, size_px: int) -> keras.Model:
 
 
 def _activations_after_padding(network: keras.Model) -> dict[str, str]:
-    """Padding layer -> the ReLU that alone reads it.
+    """Map each padding layer to the ReLU that alone reads it.
 
-    Training keeps one activation less that way round; the converter can let a ReLU ride on the
-    multiplication of the
-    norm only when it comes first. The numbers are the same: what is padded on is zero, or a copy.
+    In this order training keeps one activation less. The converter can fuse a ReLU with the
+    multiplication of the norm only when it comes first. The numbers are the same: padding adds
+    zeros, or copies.
     """
     paddings = (ReflectionPadding2D, keras.layers.ZeroPadding2D)
     readers: dict[str, list[keras.layers.Layer]] = {}
@@ -130,8 +130,7 @@ def _joined(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
 
 
 class _BlockUpsampling(keras.layers.UpSampling2D):
-    """Doubling by the nearest neighbor as DEPTH_TO_SPACE, which XNNPACK takes;
-    RESIZE_NEAREST_NEIGHBOR it does not."""
+    """Nearest-neighbor doubling as DEPTH_TO_SPACE: XNNPACK lacks RESIZE_NEAREST_NEIGHBOR."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.interpolation != "nearest" or tuple(self.size) != (2, 2):
@@ -140,7 +139,7 @@ class _BlockUpsampling(keras.layers.UpSampling2D):
 
 
 class _LeanNormalization(InstanceNormalization):
-    """The plain route in as few operations as there are."""
+    """Instance normalization in as few operations as there are."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002
         mean = tf.reduce_mean(inputs, axis=(1, 2), keepdims=True)
@@ -155,8 +154,7 @@ class _LeanNormalization(InstanceNormalization):
 
 
 class _SplitConvolution(Convolution2D):
-    """The same sums in an order that leaves no lanes empty where there are few channels in or
-    out."""
+    """The same sums in an order that fills all lanes where there are few channels in or out."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002
         plain = (
@@ -177,8 +175,7 @@ class _SplitConvolution(Convolution2D):
 
 
 def _rows_as_outputs(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """One convolution gives what each row of the kernel contributes; the contributions are moved
-    and added."""
+    """Compute what each kernel row contributes in one convolution, then shift and add."""
     rows, columns, channels, filters = kernel.shape
     wide = tf.reshape(tf.transpose(kernel, (1, 2, 0, 3)), (1, columns, channels, rows * filters))
     contributions = tf.nn.conv2d(x, wide, 1, "VALID")
@@ -191,8 +188,7 @@ def _rows_as_outputs(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _columns_as_inputs(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """What each column of the kernel looks at lies side by side in the channels of one narrow
-    convolution."""
+    """Put what each kernel column reads side by side into the channels of a narrow kernel."""
     rows, columns, channels, filters = kernel.shape
     size = [1, x.shape[1], x.shape[2] - columns + 1, channels]
     moved = _joined([tf.slice(x, [0, 0, column, 0], size) for column in range(columns)], axis=3)

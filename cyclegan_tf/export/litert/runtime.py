@@ -1,5 +1,4 @@
-"""A .tflite file in Google's interpreter (LiteRT, once TensorFlow Lite): what it computes, with
-which operations."""
+"""A .tflite file in Google's interpreter (LiteRT, formerly TensorFlow Lite)."""
 
 from __future__ import annotations
 
@@ -18,16 +17,23 @@ class LiteRTModel:
     Args:
       model: path of the .tflite file, or its bytes.
       threads: of the interpreter.
-      delegate: whether XNNPACK takes over what it can, as it does on phones unless told otherwise.
+      delegate: whether XNNPACK takes over what it can, as it does on phones by default.
+
+    Example:
+      >>> model = LiteRTModel(Path("float16.tflite"))
+      >>> _, height, width, channels = model.shape
+      >>> translated = model(images)
     """
 
     def __init__(self, model: Path | bytes, threads: int = THREADS, delegate: bool = True) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        kind = OpResolverType.AUTO if delegate else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        resolver = (
+            OpResolverType.AUTO if delegate else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
         given = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
         self._interpreter = Interpreter(
-            **given, num_threads=threads, experimental_op_resolver_type=kind
+            **given, num_threads=threads, experimental_op_resolver_type=resolver
         )
         self._interpreter.allocate_tensors()
         (self._input,), (self._output,) = (
@@ -63,7 +69,7 @@ def delegated_share(model: Path | bytes) -> float:
     """Share of a file's operations that XNNPACK runs, 0 to 1; what it leaves splits the graph.
 
     The interpreter lists delegates beside the operations they replace, not which those are: they
-    are the ones on the way back from a delegate's outputs to its inputs.
+    are found by walking from a delegate's outputs to its inputs.
     """
     nodes = LiteRTModel(model).nodes()
     own = [node for node in nodes if node["op_name"] != _DELEGATE]

@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from cyclegan_tf.export.litert.metadata import Image, with_metadata
+from cyclegan_tf.export.litert.metadata import ImageTensor, with_metadata
 from tests.helpers import tiny_tflite
 
 
@@ -21,8 +21,8 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def described(plain):
-    given = Image("images", "a zebra", 8, 3, normalized=True)
-    made = Image("translated", "a horse", 8, 1, normalized=False)
+    given = ImageTensor("images", "a zebra", 8, 3, normalized=True)
+    made = ImageTensor("translated", "a horse", 8, 1, normalized=False)
     return with_metadata(
         plain, "zebra_xy", "Zebras to horses.", given, made, {"card.json": '{"name": "zebra"}'}
     )
@@ -138,7 +138,7 @@ def test_any_unzip_program_lists_the_files_behind_it(described):
 
 
 def test_described_twice_it_holds_one_description(described, plain):
-    image = Image("a", "b", 8, 3, normalized=False)
+    image = ImageTensor("a", "b", 8, 3, normalized=False)
     again = with_metadata(described, "other", "Other.", image, image, {})
     model = schema.Model.GetRootAs(bytearray(again), 0)
     names = [model.Metadata(i).Name() for i in range(model.MetadataLength())]

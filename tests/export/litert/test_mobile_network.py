@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.export.litert.mobile_network import phone_network
+from cyclegan_tf.export.litert.mobile_network import mobile_network
 from cyclegan_tf.networks.builders import build_generator
 
 
@@ -35,7 +35,7 @@ CASES = [
 @pytest.mark.parametrize(("architecture", "options", "size_px"), CASES)
 def test_the_same_numbers(architecture, options, size_px):
     network = shaken(architecture, **options)
-    phone = phone_network(network, size_px)
+    phone = mobile_network(network, size_px)
     shape = (1, size_px, size_px, options.get("input_channels", 3))
     assert phone.input_shape == shape
     image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
@@ -46,7 +46,7 @@ def test_the_same_numbers(architecture, options, size_px):
 
 def test_a_phone_network_is_a_copy():
     network = shaken("resnet_6blocks", blocks=1)
-    phone = phone_network(network, 16)
+    phone = mobile_network(network, 16)
     before = network.get_weights()[0].copy()
     phone.set_weights([weight + 1 for weight in phone.get_weights()])
     np.testing.assert_array_equal(network.get_weights()[0], before)
@@ -60,4 +60,4 @@ def test_padding_out_of_slices(padding):
     inputs = keras.Input((None, None, 2))
     network = keras.Model(inputs, ReflectionPadding2D((padding, padding - 1))(inputs))
     image = np.random.default_rng(0).normal(size=(1, 7, 7, 2)).astype(np.float32)
-    np.testing.assert_array_equal(phone_network(network, 7)(image), network(image))
+    np.testing.assert_array_equal(mobile_network(network, 7)(image), network(image))
