@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.model_card import CARD_NAME
-from cyclegan_tf.export.model_card import sha256
+from cyclegan_tf.export.model_card import CARD_NAME, sha256
 
 _TOLD_OF_CARD = (
     "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores",

@@ -1,1 +1,1 @@
-"""The server: TF Serving's REST and gRPC protocols, and the page, over exported SavedModels."""
+"""A server of exported SavedModels: TF Serving's REST and gRPC protocols, and the page."""

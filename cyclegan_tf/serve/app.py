@@ -1,4 +1,4 @@
-"""The HTTP side: TF Serving's REST addresses, the page, health and metrics."""
+"""The HTTP application: TF Serving's REST addresses, the page, health and metrics."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from cyclegan_tf.serve import page, protocol
 from cyclegan_tf.serve.engine import GIVEN_UP, UNAVAILABLE, Engine, Ticket, infer
 from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, TOO_LARGE, RequestError
 from cyclegan_tf.serve.metrics import CONTENT_TYPE, Metrics
-from cyclegan_tf.serve.versions import Version
+from cyclegan_tf.serve.versions import ModelVersion
 
 Scope = MutableMapping[str, Any]
 AsgiCallable = Callable[[Scope, Callable, Callable], Awaitable[None]]
 
 _MAX_VERSION_DIGITS = 18
 _TOO_SLOW, _WRONG_ENCODING = 408, 415
+_FAULT = "the server met a fault of its own; see its log"
+_NO_PAGE = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
 _log = logging.getLogger(__name__)
 
 
 def build_app(engine: Engine, metrics: Metrics, page_folder: Path = page.FOLDER) -> AsgiCallable:
-    """The application.
+    """Build the application.
 
     Args:
       engine: what computes; its store says which models there are.
@@ -43,12 +45,17 @@ def build_app(engine: Engine, metrics: Metrics, page_folder: Path = page.FOLDER)
     _add_models(app, engine)
     _add_predict(app, engine, metrics)
     _add_operation(app, engine, metrics)
-    _add_page(app, engine, page.files(page_folder))
+    _add_page(app, engine, page.page_files(page_folder))
     return Observed(app, metrics)
 
 
 class Observed:
-    """Outermost: adds the headers that every answer has, counts and logs requests."""
+    """Middleware around all: adds the headers of every answer, counts and logs requests.
+
+    Example:
+      >>> app = Observed(FastAPI(), Metrics())
+      >>> uvicorn.run(app)
+    """
 
     def __init__(self, app: AsgiCallable, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -73,13 +80,13 @@ class Observed:
             await self._app(scope, receive, send_with_headers)
         finally:
             model, version = scope.get("served", ("", ""))
-            self._metrics.answered("rest", model, version, str(status))
+            self._metrics.count_answer("rest", model, version, str(status))
             seconds = time.monotonic() - started
             _log.debug("%s %r %d %.3f s", scope["method"], scope["path"][:200], status, seconds)
 
 
 def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    content = document if isinstance(document, bytes) else protocol.dump(document)
+    content = document if isinstance(document, bytes) else protocol.to_json(document)
     return Response(content, status, headers=dict(headers or {}), media_type="application/json")
 
 
@@ -100,9 +107,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:  # noqa: ARG001
-        return _json(
-            protocol.error_document("the server met a fault of its own; its log tells more"), 500
-        )
+        return _json(protocol.error_document(_FAULT), 500)
 
 
 def _number(text: str) -> int:
@@ -130,58 +135,54 @@ def _add_models(app: FastAPI, engine: Engine) -> None:
     async def version_status(name: str, version: str) -> Response:
         return _json(protocol.status_document(store.statuses(name, _number(version))))
 
-    def described(version: Version) -> Response:
+    def metadata_of(version: ModelVersion) -> Response:
         return _json(
             protocol.metadata_document(version.model, version.number, version.signature_defs)
         )
 
     @app.get("/v1/models/{name}/metadata")
     async def metadata(name: str) -> Response:
-        return described(store.get(name))
+        return metadata_of(store.get(name))
 
     @app.get("/v1/models/{name}/versions/{version}/metadata")
     async def version_metadata(name: str, version: str) -> Response:
-        return described(store.get(name, _number(version)))
+        return metadata_of(store.get(name, _number(version)))
 
 
 def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
     async def answer(request: Request, name: str, number: int | None) -> Response:
-        # Unknown names are told before a body is read or a place in the queue taken.
+        # Unknown names are refused before a body is read or a place in the queue taken.
         known = engine.store.get(name, number)
         request.scope["served"] = (known.model, str(known.number))
         try:
             with engine.admit() as ticket:
                 body = await _read_body(request, ticket, engine.limits.max_body_bytes)
 
-                def work(version: Version) -> tuple[bytes, int]:
-                    asked = protocol.parse(body)
+                def work(version: ModelVersion) -> tuple[bytes, int]:
+                    asked = protocol.parse_body(body)
                     outputs, images = infer(
                         version,
                         asked.signature_name,
-                        lambda signature: protocol.fill(asked, signature.inputs),
+                        lambda signature: protocol.input_arrays(asked, signature.inputs),
                         engine.limits,
                     )
-                    return protocol.render(outputs, asked.rows), images
+                    return protocol.encode_response(outputs, asked.rows), images
 
                 content, images = await engine.run(ticket, name, number, work, _gone(request))
                 seconds = time.monotonic() - ticket.started
         except RequestError as error:
             return _failed(error)
-        except (
-            asyncio.CancelledError
-        ):  # the grace of a stop has ended; the client is told rather than cut off
+        except asyncio.CancelledError:
+            # The grace of a stop has ended; the client gets an answer rather than no more bytes.
             return _failed(
                 RequestError(UNAVAILABLE, "the server stopped before the answer was ready")
             )
         except Exception:  # one request's fault must not end in a closed connection
             _log.exception("a request to %s failed", name)
-            return _json(
-                protocol.error_document("the server met a fault of its own; its log tells more"),
-                500,
-            )
+            return _json(protocol.error_document(_FAULT), 500)
         finished = ticket.version or known
         request.scope["served"] = (finished.model, str(finished.number))
-        metrics.translated("rest", finished.model, finished.number, images, seconds)
+        metrics.count_images("rest", finished.model, finished.number, images, seconds)
         return _json(content)
 
     @app.post("/v1/models/{name}:predict")
@@ -194,7 +195,7 @@ def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
 
 
 async def _read_body(request: Request, ticket: Ticket, max_bytes: int) -> bytes:
-    """The body, of at most `max_bytes`, whatever its headers say.
+    """Read the body, of at most `max_bytes`, whatever its headers say.
 
     Raises:
       RequestError: 413 too long, 415 compressed, 408 too slow, 400 wrong length, 499 the client
@@ -258,12 +259,7 @@ def _add_page(app: FastAPI, engine: Engine, files: Mapping[str, Path]) -> None:
         name = address or page.INDEX
         # Only what was found when the server started: an address is a key here, never a path.
         if name not in files:
-            missing = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
-            shown = (
-                missing
-                if name == page.INDEX
-                else f"Malformed request: {request.method} /{address[:200]}"
-            )
-            raise RequestError(NOT_FOUND, shown)
+            message = f"Malformed request: {request.method} /{address[:200]}"
+            raise RequestError(NOT_FOUND, _NO_PAGE if name == page.INDEX else message)
         headers = {"content-type": page.content_type(name), "cache-control": "no-cache"}
         return Response(files[name].read_bytes(), headers=headers)

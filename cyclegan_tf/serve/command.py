@@ -1,8 +1,8 @@
-"""`python -m cyclegan_tf.serve OUT`: serves exported models over TF Serving's REST and gRPC, and
-the page."""
+"""`python -m cyclegan_tf.serve OUT`: exported models over REST and gRPC, and the page."""
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import importlib
@@ -10,11 +10,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
 
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve.limits import Limits
+
+if TYPE_CHECKING:
+    from cyclegan_tf.serve.engine import Engine
+    from cyclegan_tf.serve.metrics import Metrics
 
 _PACKAGES = {
     "fastapi": "cyclegan-tf[serve]",
@@ -34,7 +41,7 @@ _LIMITS_HELP = {
 
 
 def build_parser() -> cli.Parser:
-    """The command's options."""
+    """Define the command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.serve",
         description="Serves the SavedModels of an export: TF Serving's REST API (and gRPC), and a "
@@ -70,58 +77,37 @@ def build_parser() -> cli.Parser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serves until it is told to stop; returns 0, or 1 if requests were cut off at the end.
+    """Serve until it is stopped; return 0, or 1 if requests were cut off at the end.
 
     Raises:
       UserError: bad options, nothing to serve, a port that cannot be had, or a package that is
         missing.
     """
     arguments = build_parser().parse(argv)
-    for name, least in {"poll_seconds": 0.05, "grace_seconds": 0.0}.items():
-        if not least <= getattr(arguments, name) < 1e6:
-            raise UserError(
-                f"--{name} must be {least:g} or more (and finite), and is "
-                f"{getattr(arguments, name)}."
-            )
-    for name in ("port", "grpc_port"):
-        if not 0 <= getattr(arguments, name) < 65536:
-            raise UserError(f"--{name} must be from 0 to 65535, and is {getattr(arguments, name)}.")
+    _check(arguments)
     limits = Limits(
         **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)}
     )
     with suppress_startup_logs():
         _require(_PACKAGES | (_GRPC_PACKAGES if arguments.grpc_port else {}))
-        import asyncio
-
         import tensorflow as tf
 
-        tf.config.list_logical_devices()  # looks for GPUs, and has things to say about it
-        from cyclegan_tf.serve import app, engine, metrics, models, process
+        tf.config.list_logical_devices()  # looks for GPUs, and logs what it finds
+        from cyclegan_tf.serve import engine, metrics, models
 
     counted = metrics.Metrics()
     store = models.ModelStore(
         Path(arguments.out),
         arguments.versions,
         arguments.poll_seconds,
-        lambda version: counted.loaded(version.model, version.number, version.load_seconds),
+        lambda version: counted.record_load_time(
+            version.model, version.number, version.load_seconds
+        ),
     )
     worker = engine.Engine(store, limits)
     counted.watch_queue(lambda: worker.waiting, lambda: worker.running)
-    start_grpc = None
-    if arguments.grpc_port:
-        from cyclegan_tf.serve import grpc_service
-
-        start_grpc = functools.partial(
-            grpc_service.start, worker, counted, arguments.host, arguments.grpc_port
-        )
-    process.log_to_stdout(arguments.verbose)
-    listening = process.listen(arguments.host, arguments.port)
-    application = app.build_app(worker, counted)
-    whole = asyncio.run(
-        process.run(application, worker, listening, arguments.grace_seconds, start_grpc)
-    )
+    status = 0 if _serve(arguments, worker, counted) else 1
     worker.stop()
-    status = 0 if whole else 1
     if not store.stop() or worker.running:
         # TensorFlow cannot be interrupted, and Python would wait for its threads.
         sys.stdout.flush()
@@ -129,8 +115,48 @@ def main(argv: Sequence[str]) -> int:
     return status
 
 
+def _check(arguments: Namespace) -> None:
+    for name, minimum in {"poll_seconds": 0.05, "grace_seconds": 0.0}.items():
+        value = getattr(arguments, name)
+        if not minimum <= value < 1e6:
+            raise UserError(
+                f"--{name} must be {minimum:g} or more (and finite), and is {value}.",
+                code="invalid",
+                field=f"--{name}",
+            )
+    for name in ("port", "grpc_port"):
+        value = getattr(arguments, name)
+        if not 0 <= value < 65536:
+            raise UserError(
+                f"--{name} must be from 0 to 65535, and is {value}.",
+                code="invalid",
+                field=f"--{name}",
+            )
+
+
+def _serve(arguments: Namespace, engine: Engine, metrics: Metrics) -> bool:
+    """Serve until a signal; return False if requests were cut off."""
+    from cyclegan_tf.serve import app, process
+
+    start_grpc = None
+    if arguments.grpc_port:
+        from cyclegan_tf.serve import grpc_service
+
+        start_grpc = functools.partial(
+            grpc_service.start, engine, metrics, arguments.host, arguments.grpc_port
+        )
+    process.log_to_stdout(arguments.verbose)
+    listening = process.listen(arguments.host, arguments.port)
+    application = app.build_app(engine, metrics)
+    return asyncio.run(
+        process.serve_until_stopped(
+            application, engine, listening, arguments.grace_seconds, start_grpc
+        )
+    )
+
+
 def _require(packages: dict[str, str]) -> None:
-    """Imports optional packages.
+    """Import optional packages.
 
     Raises:
       UserError: the first that is missing, with the line that installs it.
@@ -140,5 +166,7 @@ def _require(packages: dict[str, str]) -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise UserError(
-                f"the package {error.name or name} is missing: pip install '{wanted}'"
+                f"the package {error.name or name} is missing: pip install '{wanted}'",
+                code="dependency",
+                field=name,
             ) from error

@@ -1,5 +1,4 @@
-"""The way of a request to TensorFlow, the same for REST and gRPC: admitted, queued, computed, or
-given up."""
+"""A bounded queue and worker threads between requests (REST and gRPC) and TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,11 +16,11 @@ import tensorflow as tf
 
 from cyclegan_tf.serve.limits import BAD_REQUEST, TOO_MANY, Limits, RequestError, check_inputs
 from cyclegan_tf.serve.models import ModelStore
-from cyclegan_tf.serve.versions import Signature, Version
+from cyclegan_tf.serve.versions import ModelVersion, Signature
 
 GIVEN_UP, UNAVAILABLE, TIMED_OUT = 499, 503, 504
 _RETRY_AFTER_S = 1
-# What TensorFlow may say of a request; anything else is a fault of the server or the model.
+# Errors of TensorFlow that a request can cause; others are faults of the server or the model.
 _STATUSES: list[tuple[type[Exception], int]] = [
     (tf.errors.InvalidArgumentError, BAD_REQUEST),
     (tf.errors.OutOfRangeError, BAD_REQUEST),
@@ -39,12 +38,16 @@ class Ticket:
       started: `time.monotonic()` of its arrival.
       deadline: when its client gets an answer at the latest.
       version: what it runs on, once that is known.
+
+    Example:
+      >>> with engine.admit() as ticket:
+      ...     ticket.seconds_left
     """
 
     def __init__(self, seconds: float) -> None:
         self.started = time.monotonic()
         self.deadline = self.started + seconds
-        self.version: Version | None = None
+        self.version: ModelVersion | None = None
         self.holders = 1
 
     @property
@@ -60,6 +63,11 @@ class Engine:
       store: the models.
       limits: what requests may ask for.
       cut_off: requests whose handling was cancelled from outside, as at the end of a stop.
+
+    Example:
+      >>> engine = Engine(store, Limits(workers=2))
+      >>> with engine.admit() as ticket:
+      ...     outputs = await engine.run(ticket, "horse2zebra_xy", None, work)
     """
 
     def __init__(self, store: ModelStore, limits: Limits) -> None:
@@ -80,19 +88,20 @@ class Engine:
         return self._running
 
     def stop(self) -> None:
-        """Takes no more work, and forgets what waits; what is being computed is not waited for."""
+        """Take no more work and drop what waits; what is being computed is not waited for."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     @contextlib.contextmanager
     def admit(self) -> Iterator[Ticket]:
-        """Lets a request in, before its body is read.
+        """Let a request in, before its body is read.
 
         Raises:
           RequestError: 429, as many requests wait as may.
         """
         with self._lock:
             if self._admitted >= self.limits.workers + self.limits.max_queue:
-                message = f"{self._admitted - self._running} requests are waiting already; try again later"
+                waiting = self._admitted - self._running
+                message = f"{waiting} requests are waiting already; try again later"
                 raise RequestError(TOO_MANY, message, _RETRY_AFTER_S)
             self._admitted += 1
         ticket = Ticket(self.limits.timeout_seconds)
@@ -114,10 +123,10 @@ class Engine:
         ticket: Ticket,
         name: str,
         number: int | None,
-        work: Callable[[Version], Answer],
+        work: Callable[[ModelVersion], Answer],
         gone: Coroutine[Any, Any, None] | None = None,
     ) -> Answer:
-        """Has a worker do `work`, which gets the version asked for.
+        """Have a worker do `work` on the version asked for.
 
         Args:
           ticket: from `admit`.
@@ -143,14 +152,11 @@ class Engine:
                 watching.cancel()
 
     def _submit(
-        self, ticket: Ticket, version: Version, work: Callable[[Version], Answer]
+        self, ticket: Ticket, version: ModelVersion, work: Callable[[ModelVersion], Answer]
     ) -> Future[Answer]:
         ticket.version = version
-        held = [
-            work
-            # emptied when the request is given up, so that it holds no memory while it waits in the
-            # queue
-        ]
+        # Emptied when the request is given up: then it holds no memory while it is in the queue.
+        held = [work]
 
         def busy() -> Answer:
             with self._lock:
@@ -180,9 +186,8 @@ class Engine:
         self, future: Future[Answer], watching: asyncio.Future[None] | None, ticket: Ticket
     ) -> Answer:
         wrapped = asyncio.wrap_future(future)
-        wrapped.add_done_callback(
-            lambda ended: ended.cancelled() or ended.exception()
-        )  # it may have no reader
+        # It may have no reader, and asyncio would complain.
+        wrapped.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         waited_for: set[asyncio.Future[Any]] = {wrapped} | (
             {watching} if watching is not None else set()
         )
@@ -202,12 +207,12 @@ class Engine:
 
 
 def infer(
-    version: Version,
+    version: ModelVersion,
     signature_name: str,
     arrays_for: Callable[[Signature], Mapping[str, np.ndarray]],
     limits: Limits,
 ) -> tuple[dict[str, np.ndarray], int]:
-    """Calls a signature with checked inputs.
+    """Call a signature with checked inputs.
 
     Args:
       version: whose signature.
@@ -220,7 +225,7 @@ def infer(
       Outputs by name, and the number of images.
 
     Raises:
-      RequestError: 400 or 413 for what the client can mend, 429 without memory, 500 for a fault of
+      RequestError: 400 or 413 for what the client can fix, 429 without memory, 500 for a fault of
         the model.
     """
     signature = version.signature(signature_name)
@@ -234,7 +239,7 @@ def infer(
 
 
 def _in_short(error: tf.errors.OpError) -> str:
-    """What TensorFlow says, without where in the graph it says it."""
-    said = re.sub(r"\{\{.*?\}\}", "", str(error.message or "").split(" [[")[0])
-    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    """TensorFlow's message without the place in the graph."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(error.message or "").split(" [[")[0])
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     return f"the model refused: {lines[-1][:300]}" if lines else type(error).__name__

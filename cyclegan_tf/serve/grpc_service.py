@@ -1,5 +1,4 @@
-"""TF Serving's gRPC PredictionService: Predict and GetModelMetadata, with its own messages, over
-the same engine."""
+"""TF Serving's gRPC PredictionService: Predict and GetModelMetadata over the same engine."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from cyclegan_tf.serve.limits import (
 )
 from cyclegan_tf.serve.metrics import Metrics
 from cyclegan_tf.serve.protocol import DEFAULT_SIGNATURE
-from cyclegan_tf.serve.versions import Signature, Version
+from cyclegan_tf.serve.versions import ModelVersion, Signature
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +53,12 @@ _MORE_CALLS = 16
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and GetModelMetadata; the other calls answer UNIMPLEMENTED."""
+    """Predict and GetModelMetadata; the other calls answer UNIMPLEMENTED.
+
+    Example:
+      >>> server = grpc.aio.server()
+      >>> add_PredictionServiceServicer_to_server(PredictionService(engine, metrics), server)
+    """
 
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         self._engine, self._metrics = engine, metrics
@@ -68,14 +72,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             known = self._engine.store.get(spec.name, number)
             served = (known.model, str(known.number))
 
-            def work(version: Version) -> tuple[Any, int]:
+            def work(version: ModelVersion) -> tuple[Any, int]:
                 return predict(version, request, self._engine.limits)
 
             with self._engine.admit() as ticket:
                 response, images = await self._engine.run(ticket, spec.name, number, work)
             version = ticket.version or known
             served, code = (version.model, str(version.number)), "OK"
-            self._metrics.translated(
+            self._metrics.count_images(
                 "grpc", version.model, version.number, images, time.monotonic() - started
             )
             return response
@@ -87,10 +91,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 raise
             _log.exception("a request to %s failed", spec.name[:100])
             await context.abort(
-                grpc.StatusCode.INTERNAL, "the server met a fault of its own; its log tells more"
+                grpc.StatusCode.INTERNAL, "the server met a fault of its own; see its log"
             )
         finally:
-            self._metrics.answered("grpc", *served, code)
+            self._metrics.count_answer("grpc", *served, code)
             _log.debug(
                 "gRPC Predict %r %s %.3f s", spec.name[:100], code, time.monotonic() - started
             )
@@ -120,8 +124,13 @@ def _number(spec: Any) -> int | None:
     return spec.version.value if spec.HasField("version") else None
 
 
-def predict(version: Version, request: Any, limits: Limits) -> tuple[Any, int]:
-    """Answers a PredictRequest.
+def predict(version: ModelVersion, request: Any, limits: Limits) -> tuple[Any, int]:
+    """Answer a PredictRequest.
+
+    Args:
+      version: what it runs on.
+      request: predict_pb2.PredictRequest.
+      limits: of images.
 
     Returns:
       The PredictResponse, and the number of images.
@@ -158,7 +167,7 @@ def _arrays(
 
 
 def _array(name: str, message: Any, spec: Any, limits: Limits) -> np.ndarray:
-    """A TensorProto as an array.
+    """Convert a TensorProto to an array.
 
     A short TensorProto may stand for a large tensor, of one value; memory is taken only for what
     was sent.
@@ -184,8 +193,8 @@ def _array(name: str, message: Any, spec: Any, limits: Limits) -> np.ndarray:
         raise RequestError(BAD_REQUEST, f"{name} cannot be read: {str(error)[:200]}") from error
 
 
-def metadata(version: Version, request: Any) -> Any:
-    """Answers a GetModelMetadataRequest.
+def metadata(version: ModelVersion, request: Any) -> Any:
+    """Answer a GetModelMetadataRequest.
 
     Raises:
       RequestError: 400, anything but "signature_def" is asked for.
@@ -202,7 +211,13 @@ def metadata(version: Version, request: Any) -> Any:
 
 
 async def start(engine: Engine, metrics: Metrics, host: str, port: int) -> Any:
-    """Starts listening; returns the grpc.aio.Server.
+    """Start listening; return the grpc.aio.Server.
+
+    Args:
+      engine: what computes.
+      metrics: where requests are counted.
+      host: name or address.
+      port: to listen on.
 
     Raises:
       UserError: the port cannot be had.
@@ -226,7 +241,9 @@ async def start(engine: Engine, metrics: Metrics, host: str, port: int) -> Any:
         bound = 0
     if not bound:
         raise UserError(
-            f"port {port} of {host} cannot be used for gRPC; choose another --grpc_port."
+            f"port {port} of {host} cannot be used for gRPC; choose another --grpc_port.",
+            code="in_use",
+            field="--grpc_port",
         )
     await server.start()
     _log.info("gRPC on %s", address)

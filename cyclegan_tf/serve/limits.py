@@ -1,5 +1,4 @@
-"""What the server refuses before TensorFlow sees it: images too large, not images at all, wrong
-shapes."""
+"""Checks before TensorFlow sees a request: size, kind and shape of its images."""
 
 from __future__ import annotations
 
@@ -24,8 +23,13 @@ class RequestError(Exception):
 
     Attributes:
       status: HTTP status, 4xx or 5xx.
-      message: what is wrong, in words for the client.
+      message: what is wrong, for the client.
       retry_after: seconds after which the same request may succeed, or None.
+
+    Example:
+      >>> error = RequestError(TOO_MANY, "32 requests are waiting already; try again later", 1)
+      >>> error.status, error.retry_after
+      >>> raise error
     """
 
     def __init__(self, status: int, message: str, retry_after: int | None = None):
@@ -53,7 +57,12 @@ class Limits:
       workers: requests that are computed at the same time; TensorFlow uses all cores for one.
 
     Raises:
-      UserError: a value is below its least one.
+      UserError: a value is below its minimum.
+
+    Example:
+      >>> limits = Limits(max_pixels=1024 * 1024, max_queue=8)
+      >>> check_image(open("horse.jpg", "rb").read(), "horse.jpg", limits)
+      >>> check_size(640, 480, "horse.jpg", limits)
     """
 
     max_body_bytes: int = 32 * 2**20
@@ -66,18 +75,24 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name == "max_queue" else 1
+            value, minimum = getattr(self, field.name), 0 if field.name == "max_queue" else 1
             if field.name == "timeout_seconds":
                 if not 0 < value < 1e6:
                     raise UserError(
-                        f"--timeout_seconds must be above 0 (and finite), and is {value}."
+                        f"--timeout_seconds must be above 0 (and finite), and is {value}.",
+                        code="invalid",
+                        field="--timeout_seconds",
                     )
-            elif value < least:
-                raise UserError(f"--{field.name} must be {least} or more, and is {value}.")
+            elif value < minimum:
+                raise UserError(
+                    f"--{field.name} must be {minimum} or more, and is {value}.",
+                    code="invalid",
+                    field=f"--{field.name}",
+                )
 
 
 def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], limits: Limits) -> int:
-    """Checks what a signature is about to be called with.
+    """Check the inputs of a signature before it is called.
 
     Args:
       specs: name -> something with `shape` (a tf.TensorShape) and `dtype` (a tf.DType), as the
@@ -106,7 +121,13 @@ def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], lim
 
 
 def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) -> None:
-    """Checks the shape of one input, before memory is taken for it.
+    """Check the shape of one input, before memory is taken for it.
+
+    Args:
+      spec: something with `shape`, a tf.TensorShape.
+      shape: as sent.
+      name: of the input, for messages.
+      limits: of images.
 
     Raises:
       RequestError: 400 for a shape the signature does not take or without any element, 413 above a
@@ -124,13 +145,26 @@ def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) ->
     if len(shape) == 4:
         check_size(shape[2], shape[1], f"each image of {name}", limits)
         if shape[0] * shape[1] * shape[2] > limits.max_pixels:
-            pixels = f"{shape[0] * shape[1] * shape[2]:,}"
-            reason = f"{name} has {pixels} pixels in all its images, and the limit is {limits.max_pixels:,}"
-            raise RequestError(TOO_LARGE, f"{reason}; send fewer at once, or encoded")
+            pixels = shape[0] * shape[1] * shape[2]
+            raise RequestError(
+                TOO_LARGE,
+                f"{name} has {pixels:,} pixels in all its images, and the limit is "
+                f"{limits.max_pixels:,}; send fewer at once, or encoded",
+            )
 
 
 def check_size(width: int, height: int, what: str, limits: Limits) -> None:
-    """Raises RequestError: 400 for a single pixel, 413 above the limits of pixels or sides."""
+    """Check the size of one image.
+
+    Args:
+      width: in pixels.
+      height: in pixels.
+      what: names the image in messages.
+      limits: of pixels and sides.
+
+    Raises:
+      RequestError: 400 for a single pixel, 413 above the limits of pixels or sides.
+    """
     size = f"{what} is {width} x {height} pixels"
     if width == height == 1:
         # Instance normalization of equal values leaves rounding noise, which would look like an
@@ -145,8 +179,7 @@ def check_size(width: int, height: int, what: str, limits: Limits) -> None:
 
 
 def check_image(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
-    """Looks at an encoded image's header, by the rules of the libraries that TensorFlow decodes it
-    with.
+    """Check an encoded image's header, by the rules of the libraries that TensorFlow uses.
 
     Pixels are not decoded: what is damaged further on, TensorFlow refuses.
 

@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus' text format."""
+"""Metrics of the server in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ _BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0
 
 
 class Metrics:
-    """Counters of one server; methods may be called from any thread."""
+    """Counters of one server; methods may be called from any thread.
+
+    Example:
+      >>> metrics = Metrics()
+      >>> metrics.count_answer("rest", "horse2zebra_xy", "1", "200")
+      >>> print(metrics.text().decode())
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -62,12 +68,12 @@ class Metrics:
         )
 
     def watch_queue(self, waiting: Callable[[], int], running: Callable[[], int]) -> None:
-        """Where the two gauges are read from, whenever they are asked for."""
+        """Set the functions that the two gauges read at each scrape."""
         self._queue.set_function(waiting)
         self._in_flight.set_function(running)
 
-    def answered(self, protocol: str, model: str, version: str, code: str) -> None:
-        """Counts an answer.
+    def count_answer(self, protocol: str, model: str, version: str, code: str) -> None:
+        """Count an answer.
 
         Args:
           protocol: "rest" or "grpc".
@@ -77,17 +83,31 @@ class Metrics:
         """
         self._requests.labels(protocol, model, version, code).inc()
 
-    def translated(
+    def count_images(
         self, protocol: str, model: str, version: int, images: int, seconds: float
     ) -> None:
-        """Counts the images and the time of a successful request."""
+        """Count the images and the time of a successful request.
+
+        Args:
+          protocol: "rest" or "grpc".
+          model: the model's name.
+          version: its number.
+          images: how many.
+          seconds: from arrival to answer.
+        """
         self._images.labels(model, str(version)).inc(images)
         self._seconds.labels(protocol, model, str(version)).observe(seconds)
 
-    def loaded(self, model: str, version: int, seconds: float) -> None:
-        """Notes how long a version took to load."""
+    def record_load_time(self, model: str, version: int, seconds: float) -> None:
+        """Record how long a version took to load.
+
+        Args:
+          model: the model's name.
+          version: its number.
+          seconds: reading and warming up.
+        """
         self._load.labels(model, str(version)).set(seconds)
 
     def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """All metrics, as Prometheus reads them."""
         return _generate(self._registry)

@@ -1,5 +1,4 @@
-"""Which models and versions are served: watches their folders, switches without dropping a
-request."""
+"""The served models and versions: watched folders, switches that drop no request."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from pathlib import Path
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import versions
 from cyclegan_tf.serve.limits import NOT_FOUND, RequestError
-from cyclegan_tf.serve.versions import Version
+from cyclegan_tf.serve.versions import ModelVersion
 
 LATEST, ALL = "latest", "all"
 LOADING, AVAILABLE, UNLOADING, END = "LOADING", "AVAILABLE", "UNLOADING", "END"
@@ -25,13 +24,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """Where a version stands, in TF Serving's words.
+    """The state of a version, in TF Serving's terms.
 
     Attributes:
       version: its number.
       state: LOADING, AVAILABLE, UNLOADING or END.
       error_code: "OK", or "UNKNOWN" for a version that could not be loaded.
       error_message: why it could not.
+
+    Example:
+      >>> status = VersionStatus(3, END, "UNKNOWN", "saved_model.pb is damaged")
+      >>> status.state, status.error_code
     """
 
     version: int
@@ -42,25 +45,30 @@ class VersionStatus:
 
 @dataclass
 class _Model:
-    loaded: dict[int, Version] = field(default_factory=dict)
-    retiring: dict[int, Version] = field(default_factory=dict)
+    loaded: dict[int, ModelVersion] = field(default_factory=dict)
+    retiring: dict[int, ModelVersion] = field(default_factory=dict)
     statuses: dict[int, VersionStatus] = field(default_factory=dict)
-    failed: dict[int, tuple] = field(
-        default_factory=dict
-    )  # number -> fingerprint of what could not be loaded
+    # Number -> fingerprint of what could not be loaded.
+    failed: dict[int, tuple] = field(default_factory=dict)
 
 
 class ModelStore:
-    """The served versions; all methods may be called from any thread."""
+    """The served versions; all methods may be called from any thread.
+
+    Example:
+      >>> store = ModelStore(Path("out"), keep="latest", poll_seconds=5.0)
+      >>> store.start()
+      >>> version = store.lease("horse2zebra_xy")
+    """
 
     def __init__(
         self,
         out: Path,
         keep: str = LATEST,
         poll_seconds: float = 5.0,
-        on_load: Callable[[Version], None] | None = None,
+        on_load: Callable[[ModelVersion], None] | None = None,
     ) -> None:
-        """Looks which models there are; nothing is loaded yet.
+        """Find the models; nothing is loaded yet.
 
         Args:
           out: see `versions.find_models`.
@@ -83,12 +91,11 @@ class ModelStore:
         self._thread = threading.Thread(target=self._watch, name="model watcher", daemon=True)
 
     def start(self) -> None:
-        """Loads in the background, and watches the folders from then on."""
+        """Load in the background, and watch the folders from then on."""
         self._thread.start()
 
     def stop(self) -> bool:
-        """Ends watching; returns False if a version is still being loaded, which is not waited
-        for."""
+        """End watching; return False if a version is still being loaded (it is not waited for)."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
@@ -97,8 +104,7 @@ class ModelStore:
 
     @property
     def ready(self) -> bool:
-        """Whether each model that was there at the start has been loaded and warmed up; stays
-        so."""
+        """Whether each model has been loaded once; new models do not change it back."""
         return self._ready and not self._stopping
 
     def names(self) -> list[str]:
@@ -106,7 +112,7 @@ class ModelStore:
         with self._lock:
             return sorted(self._models)
 
-    def newest(self) -> list[Version]:
+    def newest(self) -> list[ModelVersion]:
         """The version of each model that a request without a number gets."""
         with self._lock:
             return [
@@ -116,7 +122,7 @@ class ModelStore:
             ]
 
     def statuses(self, name: str, number: int | None = None) -> list[VersionStatus]:
-        """Where the versions of a model stand, or one of them.
+        """The states of a model's versions, or of one of them.
 
         Raises:
           RequestError: 404, unknown.
@@ -130,7 +136,7 @@ class ModelStore:
             raise RequestError(NOT_FOUND, f"Could not find {which} of model {name[:100]}")
         return found
 
-    def get(self, name: str, number: int | None = None) -> Version:
+    def get(self, name: str, number: int | None = None) -> ModelVersion:
         """A loaded version, the newest by default.
 
         Raises:
@@ -139,7 +145,7 @@ class ModelStore:
         with self._lock:
             return self._get(name, number)
 
-    def lease(self, name: str, number: int | None = None) -> Version:
+    def lease(self, name: str, number: int | None = None) -> ModelVersion:
         """The same, kept loaded until it is given to `give_back`.
 
         Raises:
@@ -150,15 +156,15 @@ class ModelStore:
             version.leases += 1
             return version
 
-    def give_back(self, version: Version) -> None:
-        """Ends a lease."""
+    def give_back(self, version: ModelVersion) -> None:
+        """End a lease."""
         with self._lock:
             version.leases -= 1
             last = version.leases == 0 and version.number in self._models[version.model].retiring
         if last:
             self._wake.set()
 
-    def _get(self, name: str, number: int | None) -> Version:
+    def _get(self, name: str, number: int | None) -> ModelVersion:
         loaded = self._models[name].loaded if name in self._models else {}
         wanted = max(loaded, default=None) if number is None else number
         if wanted is None or wanted not in loaded:
@@ -180,8 +186,7 @@ class ModelStore:
             self._wake.clear()
 
     def poll(self) -> None:
-        """Looks at the folders once: loads what is new, switches to it, unloads what is no longer
-        used."""
+        """Look at the folders once: load and switch to new versions, unload old ones."""
         try:
             folders = versions.find_models(self._out)
             self._missing = None
@@ -216,8 +221,10 @@ class ModelStore:
                     model.statuses[number] = VersionStatus(number, UNLOADING)
 
     def _ensure(self, name: str, model: _Model, number: int, path: Path) -> bool:
-        """Whether a version is loaded, after trying to; what failed is tried again when its files
-        change."""
+        """Load a version if need be; return whether it is loaded.
+
+        What failed is tried again when its files change.
+        """
         if number in model.loaded:
             return True
         if self._stopping or number in model.retiring:
@@ -228,7 +235,7 @@ class ModelStore:
         self._set_status(model, VersionStatus(number, LOADING))
         _log.info("%s version %d: loading", name, number)
         try:
-            version = versions.load(name, number, path)
+            version = versions.load_version(name, number, path)
         except Exception as error:  # a broken model makes TensorFlow raise many kinds
             reason = " ".join(str(error).split())[:500] or type(error).__name__
             model.failed[number] = seen

@@ -1,4 +1,4 @@
-"""The browser page: its files, what models.json says, and the headers that go with them."""
+"""The browser page: its files, models.json, and the headers sent with them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.serve.limits import Limits
-from cyclegan_tf.serve.versions import Version
+from cyclegan_tf.serve.versions import ModelVersion
 
-FOLDER = Path(__file__).parent.parent / "page"
+FOLDER = Path(__file__).resolve().parents[1] / "page"
 INDEX = "index.html"
 LABELS = {"xy": "A to B", "yx": "B to A"}
 
@@ -44,8 +44,8 @@ _TYPES = {
 }
 
 
-def files(folder: Path = FOLDER) -> dict[str, Path]:
-    """Every file of the page by its address, which is all that can be asked for.
+def page_files(folder: Path = FOLDER) -> dict[str, Path]:
+    """Find every file of the page by its address, which is all that can be asked for.
 
     Files of Python and names that begin with a dot are left out.
     """
@@ -64,25 +64,25 @@ def content_type(name: str) -> str:
     return _TYPES.get(Path(name).suffix.lower(), "application/octet-stream")
 
 
-def models_document(newest: Iterable[Version], limits: Limits) -> dict[str, Any]:
-    """models.json for a page whose engine is this server.
+def models_document(newest: Iterable[ModelVersion], limits: Limits) -> dict[str, Any]:
+    """Build models.json for a page whose engine is this server.
 
     Args:
       newest: the version of each model that is served by default.
-      limits: what an image may be; told, so that a page can make a larger one smaller.
+      limits: what an image may be; sent, so that a page can make a larger one smaller.
     """
     models = [_entry(version) for version in newest]
     stems = {re.sub(r"_(xy|yx)$", "", model["name"]) for model in models}
-    told = {name: getattr(limits, name) for name in ("max_pixels", "max_side", "max_body_bytes")}
+    sent = {name: getattr(limits, name) for name in ("max_pixels", "max_side", "max_body_bytes")}
     return {
         "title": ", ".join(sorted(stems)) or "no model",
         "engine": "server",
         "models": models,
-        "limits": told,
+        "limits": sent,
     }
 
 
-def _entry(version: Version) -> dict[str, Any]:
+def _entry(version: ModelVersion) -> dict[str, Any]:
     named = re.search(r"_(xy|yx)$", version.model)
     direction = version.card.get("direction", named[1] if named else None)
     signature = version.signatures.get("serving_default")

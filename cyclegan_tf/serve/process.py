@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def log_to_stdout(verbose: bool) -> None:
-    """One line per event on standard output, with the time; `verbose` adds one per request."""
+    """Log one line per event on standard output, with the time; `verbose` adds one per request."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     for name, level in {
@@ -36,7 +36,7 @@ def log_to_stdout(verbose: bool) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Args:
       host: name or address.
@@ -58,13 +58,15 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"cannot listen on port {port} of {host} ({why}); choose another --port or --host."
+            f"cannot listen on port {port} of {host} ({why}); choose another --port or --host.",
+            code="in_use",
+            field="--port",
         ) from error
     return bound
 
 
 def url_of(listening: socket.socket) -> str:
-    """Where a browser finds it."""
+    """The address of a listening socket, for a browser."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -77,15 +79,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(
+async def serve_until_stopped(
     app: Any,
     engine: Engine,
     listening: socket.socket,
     grace_seconds: float,
     start_grpc: Callable[[], Any] | None = None,
 ) -> bool:
-    """Serves until SIGTERM or SIGINT; then takes nothing new and finishes what is in flight. A
-    second signal hurries.
+    """Serve until SIGTERM or SIGINT, then finish what is in flight and take nothing new.
+
+    A second signal ends it at once.
 
     Args:
       app: ASGI application.
@@ -134,9 +137,8 @@ async def run(
     if grpc_server is not None:
         await asyncio.gather(http, grpc_server.stop(grace_seconds))
     await http
-    await asyncio.sleep(
-        _LAST_ANSWERS_SECONDS
-    )  # what was cancelled at the end of the grace answers so
+    # What was cancelled at the end of the grace sends its answers.
+    await asyncio.sleep(_LAST_ANSWERS_SECONDS)
     cut_off = engine.cut_off - cut_off
     _log.info("stopped%s", f"; {cut_off} requests were cut off" if cut_off else "")
     return cut_off == 0

@@ -1,5 +1,7 @@
-"""TF Serving's JSON, https://www.tensorflow.org/tfx/serving/api_rest: bodies to arrays, arrays to
-answers."""
+"""TF Serving's JSON: request bodies to arrays, arrays to answers.
+
+https://www.tensorflow.org/tfx/serving/api_rest
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,11 @@ class PredictBody:
       signature_name: which signature is called.
       rows: row form ("instances"), else columnar form ("inputs").
       value: what "instances" or "inputs" held, as JSON values.
+
+    Example:
+      >>> body = parse_body(b'{"instances": [[[[0.0, 0.5, 1.0]]]]}')
+      >>> body.signature_name, body.rows
+      >>> arrays = input_arrays(body, {"images": tf.TensorSpec((None, None, None, 3))})
     """
 
     signature_name: str
@@ -39,8 +46,8 @@ def _bad(message: str) -> RequestError:
     return RequestError(BAD_REQUEST, message)
 
 
-def parse(body: bytes) -> PredictBody:
-    """Reads a body.
+def parse_body(body: bytes) -> PredictBody:
+    """Read the body of a `:predict` request.
 
     NaN and infinity, which TF Serving lets pass, are refused: no image holds them.
 
@@ -76,8 +83,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number that an image can hold")
 
 
-def fill(body: PredictBody, specs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Turns a body into the inputs of its signature.
+def input_arrays(body: PredictBody, specs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Turn a body into the inputs of its signature.
 
     Args:
       body: the request.
@@ -145,8 +152,7 @@ def _array(name: str, value: Any, dtype: Any) -> np.ndarray:
 
 
 def _flatten(name: str, value: Any) -> tuple[list, tuple[int, ...]]:
-    """Nested lists -> their elements and shape; NumPy would guess where lists are ragged or
-    mixed."""
+    """Flatten nested lists to elements and shape; NumPy would guess where they are ragged."""
     values: list = [value]
     shape: list[int] = []
     while values and isinstance(values[0], list):
@@ -178,8 +184,8 @@ def _shown(item: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def render(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
-    """The answer's body, in the form of the request.
+def encode_response(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
+    """Encode the answer's body in the form of the request.
 
     Args:
       outputs: name -> array; strings as an object array of bytes.
@@ -202,7 +208,7 @@ def render(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
         value = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
     else:
         value = plain
-    return dump({"predictions" if rows else "outputs": value})
+    return to_json({"predictions" if rows else "outputs": value})
 
 
 def _plain(value: Any, binary: bool) -> Any:
@@ -221,18 +227,18 @@ def _plain(value: Any, binary: bool) -> Any:
     return value
 
 
-def dump(document: Any) -> bytes:
-    """JSON as ASCII, so that no text of a client can fail to be encoded."""
+def to_json(document: Any) -> bytes:
+    """Encode as ASCII JSON, so that no text of a client can fail to be encoded."""
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
 def error_document(message: str) -> dict[str, str]:
-    """What every error answers with."""
+    """The answer to a request that failed."""
     return {"error": message}
 
 
 def status_document(statuses: Iterable[Any]) -> dict[str, Any]:
-    """GetModelStatusResponse as JSON, newest version first.
+    """Build GetModelStatusResponse as JSON, newest version first.
 
     Args:
       statuses: things with `version`, `state`, `error_code` and `error_message`.
@@ -250,7 +256,7 @@ def status_document(statuses: Iterable[Any]) -> dict[str, Any]:
 
 
 def metadata_document(name: str, version: int, signature_defs: Mapping[str, Any]) -> dict[str, Any]:
-    """GetModelMetadataResponse as JSON.
+    """Build GetModelMetadataResponse as JSON.
 
     Args:
       name: of the model.

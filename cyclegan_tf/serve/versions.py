@@ -1,4 +1,4 @@
-"""One version of one model: its folder, its SavedModel, the calls that warm it up."""
+"""A version of a model: its folder, its SavedModel, the calls that warm it up."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Signature:
       inputs: name -> tf.TensorSpec.
       outputs: name -> tf.TensorSpec.
       function: takes these inputs as keywords, gives a dictionary of tensors.
+
+    Example:
+      >>> signature = version.signature("serving_default")
+      >>> outputs = signature({"images": np.zeros((1, 256, 256, 3), np.float32)})
+      >>> outputs["translated"].shape
     """
 
     inputs: Mapping[str, Any]
@@ -36,8 +41,7 @@ class Signature:
     function: Any
 
     def __call__(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Runs it on NumPy arrays, strings being object arrays of bytes; the outputs are of the
-        same kind.
+        """Run it on NumPy arrays; strings are object arrays of bytes, in inputs and outputs.
 
         Raises:
           tf.errors.OpError: as the model raises it.
@@ -56,7 +60,7 @@ class Signature:
 
 
 @dataclass
-class Version:
+class ModelVersion:
     """A loaded version.
 
     Attributes:
@@ -69,6 +73,11 @@ class Version:
       sha256: of the names and contents of all its files.
       load_seconds: reading and warming up.
       leases: requests that use it at the moment.
+
+    Example:
+      >>> path = Path("out/saved_model/horse2zebra_xy/1")
+      >>> version = load_version("horse2zebra_xy", 1, path)
+      >>> sorted(version.signatures)
     """
 
     model: str
@@ -88,14 +97,16 @@ class Version:
           RequestError: 400, there is none.
         """
         if name not in self.signatures:
-            known = ", ".join(sorted(self.signatures))
-            message = f'Serving signature name: "{name[:100]}" not found in signature def; there are: {known}'
-            raise RequestError(BAD_REQUEST, message)
+            raise RequestError(
+                BAD_REQUEST,
+                f'Serving signature name: "{name[:100]}" not found in signature def; there are: '
+                f"{', '.join(sorted(self.signatures))}",
+            )
         return self.signatures[name]
 
 
 def find_models(out: Path) -> dict[str, Path]:
-    """Model name -> its folder, which holds at least one version.
+    """Find models: name -> folder, which holds at least one version.
 
     Args:
       out: an export folder, its saved_model folder, or any folder of
@@ -107,7 +118,9 @@ def find_models(out: Path) -> dict[str, Path]:
     base = out / "saved_model" if (out / "saved_model").is_dir() else out
     if not base.is_dir():
         raise UserError(
-            f"{out}: there is no such folder; give the OUT of `python -m cyclegan_tf.export`."
+            f"{out}: there is no such folder; give the OUT of `python -m cyclegan_tf.export`.",
+            code="missing",
+            field=str(out),
         )
     folders = sorted(
         path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")
@@ -115,13 +128,17 @@ def find_models(out: Path) -> dict[str, Path]:
     found = {path.name: path for path in folders if ":" not in path.name and find_versions(path)}
     if not found:
         wanted = "<model>/<version>/saved_model.pb, <version> being a number"
-        raise UserError(f"{base} holds nothing to serve: {wanted}, is wanted.")
+        raise UserError(
+            f"{base} holds nothing to serve: {wanted}, is wanted.", code="missing", field=str(out)
+        )
     return found
 
 
 def find_versions(folder: Path) -> dict[int, Path]:
-    """Version number -> its folder; other names, like those of versions being written, are passed
-    over."""
+    """Find versions: number -> folder.
+
+    Other names, such as those of versions being written, are passed over.
+    """
     return {
         int(path.name): path
         for path in folder.iterdir()
@@ -131,13 +148,18 @@ def find_versions(folder: Path) -> dict[int, Path]:
 
 
 def fingerprint(folder: Path) -> tuple:
-    """Changes when any file of a version does: names, sizes, times."""
+    """Names, sizes and times of all files, which change when a version does."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return tuple((path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
 
-def load(model: str, number: int, path: Path) -> Version:
-    """Loads a version, checks it against its card, and calls each signature.
+def load_version(model: str, number: int, path: Path) -> ModelVersion:
+    """Load a version, check it against its card, and call each signature.
+
+    Args:
+      model: the model's name.
+      number: the version's number.
+      path: the version's folder.
 
     Raises:
       UserError: a file is not as it was exported, or there is nothing to call.
@@ -156,11 +178,13 @@ def load(model: str, number: int, path: Path) -> Version:
         for name, function in loaded.signatures.items()
     }
     if not signatures:
-        raise UserError(f"{path} has no signatures that could be served.")
+        raise UserError(
+            f"{path} has no signatures that could be served.", code="unsupported", field=str(path)
+        )
     defs = {
         key: value for graph in message.meta_graphs for key, value in graph.signature_def.items()
     }
-    version = Version(model, number, signatures, defs, card, size_bytes, sha256)
+    version = ModelVersion(model, number, signatures, defs, card, size_bytes, sha256)
     for name, arrays in _warmup_calls(path, signatures):
         version.signature(name)(arrays)
     version.load_seconds = time.perf_counter() - started
@@ -182,11 +206,17 @@ def _checked_files(path: Path) -> tuple[dict[str, Any], int, str]:
         digest, size = hashlib.sha256(data).hexdigest(), size + len(data)
         if promised.pop(name, digest) != digest:
             raise UserError(
-                f"{file} is not as it was exported (its checksum differs); copy the version again."
+                f"{file} is not as it was exported (its checksum differs); copy the version again.",
+                code="mismatch",
+                field=str(file),
             )
         total.update(f"{name}\0{digest}\n".encode())
     if promised:
-        raise UserError(f"{path} lacks {', '.join(sorted(promised))}; copy the version again.")
+        raise UserError(
+            f"{path} lacks {', '.join(sorted(promised))}; copy the version again.",
+            code="missing",
+            field=str(path),
+        )
     return card, size, total.hexdigest()
 
 

@@ -1,8 +1,9 @@
-"""Translates an image over TF Serving's gRPC PredictionService; needs `pip install
-tensorflow-serving-api`.
+"""Translates an image over TF Serving's gRPC PredictionService.
 
-    python client_grpc.py INPUT OUTPUT.png --model horse2zebra_xy [--address 127.0.0.1:8500]
-    [--version 1]
+Needs `pip install tensorflow-serving-api`.
+
+    python client_grpc.py INPUT OUTPUT.png --model horse2zebra_xy
+        [--address 127.0.0.1:8500] [--version 1]
 
 INPUT is a JPEG or PNG of any size; OUTPUT is a PNG of the same size.
 """

@@ -1,7 +1,7 @@
 """Translates an image over TF Serving's REST API, with Python's own library only.
 
-    python client_rest.py INPUT OUTPUT.png --model horse2zebra_xy [--url http://127.0.0.1:8501]
-    [--version 1]
+    python client_rest.py INPUT OUTPUT.png --model horse2zebra_xy
+        [--url http://127.0.0.1:8501] [--version 1]
 
 INPUT is a JPEG or PNG of any size; OUTPUT is a PNG of the same size.
 """

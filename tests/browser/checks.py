@@ -20,7 +20,7 @@ def assert_quiet(result: dict, url: str) -> None:
 
 
 def assert_failed(result: dict, *words: str) -> None:
-    """The page told of a problem in these words, and there is nothing to wait for or to save."""
+    """The page reported a problem in these words, and there is nothing to wait for or to save."""
     assert all(word in result["said"] for word in words), result["said"]
     assert result["busy"] == 0, result["said"]
     assert not result["saves"], result["said"]

@@ -1,4 +1,4 @@
-/** What people do with the page; each gives what the Python test judges. */
+/** Uses of the page; each returns what the Python test checks. */
 
 /** Every way in, the slider, both directions, saving; at a desk. */
 async function tour(visit) {
@@ -213,7 +213,7 @@ async function camera(visit) {
   const violations = await visit.violations();
   const track = await page.evaluateHandle(() => document.getElementById("video").srcObject.getTracks()[0]);
   await page.keyboard.press("Escape");
-  // the dialog tells of its closing in a task of its own, a moment later
+  // the dialog reports its closing in a task of its own, a moment later
   await page.waitForFunction(() => document.getElementById("video").srcObject === null);
   const stopped = await track.evaluate((it) => it.readyState === "ended");
   // turned and closed at once: the other camera is let go as soon as it is there

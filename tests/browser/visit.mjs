@@ -70,7 +70,7 @@ export class Visit {
     return (await this.page.locator(selector).innerText()).replace(/\s+/g, " ").trim();
   }
 
-  /** Saves by the page's button; gives the name the browser was told. */
+  /** Saves by the page's button; gives the name the browser was given. */
   async save(name) {
     const [download] = await Promise.all([this.page.waitForEvent("download"), this.page.click("#save")]);
     await download.saveAs(join(this.config.out, name));

@@ -9,20 +9,20 @@ import pytest
 import yaml
 
 from cyclegan_tf import cli
-from cyclegan_tf.devices import tf_config as cluster
+from cyclegan_tf.devices import tf_config
 from cyclegan_tf.train import command as train
 
 KIT = Path(__file__).parents[2] / "export" / "cluster"
 
 
-def told(lines, **environment):
+def exported(lines, **environment):
     """TF_CONFIG as shell lines export it, read as training reads it."""
     known = {"PATH": "/usr/bin:/bin", **environment}
     done = subprocess.run(
         ["sh", "-euc", f"{lines}\nsh -c 'printf %s \"$TF_CONFIG\"'"],
         env=known, cwd=KIT.parent.parent, capture_output=True, text=True, timeout=20, check=True,
     )  # fmt: skip
-    return cluster.of_environment({"TF_CONFIG": done.stdout})
+    return tf_config.of_environment({"TF_CONFIG": done.stdout})
 
 
 def marked(text):
@@ -38,7 +38,7 @@ def check_command(text):
 
 
 def test_the_script_counts_from_the_first_host():
-    found = told("TF_CONFIG=$(sh export/cluster/tf_config.sh 2 4000 a b c); export TF_CONFIG")
+    found = exported("TF_CONFIG=$(sh export/cluster/tf_config.sh 2 4000 a b c); export TF_CONFIG")
     assert (found.addresses, found.number) == (("a:4000", "b:4000", "c:4000"), 2)
 
 
@@ -62,7 +62,7 @@ def test_kubernetes_job_and_service_fit_each_other():
     port, name = service["spec"]["ports"][0]["port"], job["metadata"]["name"]
     assert container["ports"][0]["containerPort"] == port
     for index in range(4):
-        found = told(marked(script), MACHINES="4", JOB_COMPLETION_INDEX=str(index))
+        found = exported(marked(script), MACHINES="4", JOB_COMPLETION_INDEX=str(index))
         assert found.addresses == tuple(f"{name}-{i}.{pod['subdomain']}:{port}" for i in range(4))
         assert found.number == index
     check_command(script)
@@ -75,7 +75,7 @@ def test_slurm_numbers_its_tasks():
     subprocess.run(["bash", "-n", KIT / "train.slurm"], check=True, timeout=20)
     assert re.search(r"#SBATCH --ntasks-per-node=1\n", text)
     for index in range(3):
-        found = told(marked(text), HOSTS="n1 n2 n3 ", PORT="20007", SLURM_PROCID=str(index))
+        found = exported(marked(text), HOSTS="n1 n2 n3 ", PORT="20007", SLURM_PROCID=str(index))
         assert (found.addresses, found.number) == (("n1:20007", "n2:20007", "n3:20007"), index)
     check_command(text)
 

@@ -50,7 +50,9 @@ def test_a_folder_of_tarballs_or_node_modules_serves_instead_of_npm(npm, tmp_pat
 
 def test_no_npm_says_what_to_do(npm, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"install Node\.js, or run `npm pack .*--litertjs_dir") as e:
+    with pytest.raises(
+        UserError, match=r"install Node\.js, or run `npm pack .*--litertjs_dir"
+    ) as e:
         litertjs_files()
     assert (e.value.code, e.value.field) == ("dependency", "npm")
 

@@ -95,7 +95,9 @@ def test_lossy_files_may_be_kept(tmp_path, caplog):
 
 
 def test_the_table_lines_up():
-    lines = parity_table([row(images(), images() * np.float32(0.5), delegated=0.25)], 12.4).splitlines()
+    lines = parity_table(
+        [row(images(), images() * np.float32(0.5), delegated=0.25)], 12.4
+    ).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert "12" in lines[1]
     assert lines[2].endswith("25%")

@@ -112,7 +112,7 @@ def test_a_failure_leaves_no_version(network, tmp_path):
 
 
 def test_what_gives_other_images_is_not_kept(network, tmp_path, monkeypatch):
-    plain = saved_model.translated
+    plain = saved_model.translate_any_size
     asked = []
 
     def wrong_once_loaded(*arguments):
@@ -121,13 +121,14 @@ def test_what_gives_other_images_is_not_kept(network, tmp_path, monkeypatch):
             0.01 if len(asked) == 1 else 0.0
         )  # the first is traced for the file
 
-    monkeypatch.setattr(saved_model, "translated", wrong_once_loaded)
-    with pytest.raises(UserError, match=r"other images than the network: 0\.01"):
+    monkeypatch.setattr(saved_model, "translate_any_size", wrong_once_loaded)
+    with pytest.raises(UserError, match=r"other images than the network: 0\.01") as caught:
         write_saved_model(tmp_path / "m_xy", network, 4, 32, {})
+    assert caught.value.code == "mismatch"
     assert list((tmp_path / "m_xy").iterdir()) == []
 
 
-def test_the_card_tells_the_checksums(version):
+def test_the_card_holds_the_checksums(version):
     card = json.loads((version / "assets.extra" / "card.json").read_text())
     assert 0 <= card["largest_difference_from_keras"] < 1e-4
     assert card["name"] == "zebra_xy"
@@ -208,7 +209,7 @@ def test_saved_model_cli_shows_and_runs_it(version, tmp_path):
 
 
 class TestDecoding:
-    decode = staticmethod(tf.function(lambda data: decoded(data, 3), autograph=False))
+    decode = staticmethod(tf.function(lambda data: decode_file(data, 3), autograph=False))
 
     @pytest.mark.parametrize("mode", ["RGB", "L", "LA", "RGBA", "P", "1"])
     def test_png_as_our_reader_reads_it(self, mode, tmp_path):
@@ -256,13 +257,13 @@ class TestDecoding:
 
     def test_gray(self, tmp_path):
         (tmp_path / "a.png").write_bytes(png(image(9, 8)))
-        made = decoded(tf.constant((tmp_path / "a.png").read_bytes()), 1)
+        made = decode_file(tf.constant((tmp_path / "a.png").read_bytes()), 1)
         np.testing.assert_array_equal(made, image_io.read(tmp_path / "a.png", channels=1))
 
 
-def test_encoded_rounds_as_saved_images_do():
+def test_encoding_rounds_as_saved_images_do():
     signed = np.random.default_rng(4).uniform(-1.2, 1.2, (9, 8, 3)).astype(np.float32)
-    made = np.asarray(Image.open(io.BytesIO(encoded(tf.constant(signed)).numpy())))
+    made = np.asarray(Image.open(io.BytesIO(encode_png(tf.constant(signed)).numpy())))
     np.testing.assert_array_equal(made, image_io.from_signed(signed))
 
 
@@ -282,12 +283,12 @@ def test_other_numbers_of_channels(channels, files, tmp_path):
         assert tf.io.decode_png(answer).shape == (9, 8, channels[1])
 
 
-def test_translated_takes_no_more_rows_than_needed(network):
+def test_no_more_rows_are_added_than_needed(network):
     seen = []
 
     def spy(batch, training):
         seen.append(tuple(batch.shape))
         return network(batch, training=training)
 
-    translated(spy, 4, tf.zeros((1, 18, 40, 3)))
+    translate_any_size(spy, 4, tf.zeros((1, 18, 40, 3)))
     assert seen == [(1, 20, 40, 3)]

@@ -21,7 +21,13 @@ SIDE = 64
 def model(folder, name="m_xy", **fields):
     path = folder / f"{name}.bin"
     path.write_bytes(name.encode() * 100)
-    manifest = {"name": name, "direction": name[-2:], "label": "A to B", "path": path, "size_px": SIDE}
+    manifest = {
+        "name": name,
+        "direction": name[-2:],
+        "label": "A to B",
+        "path": path,
+        "size_px": SIDE,
+    }
     return PageModel(**{**manifest, "input_channels": 3, "output_channels": 3, **fields})
 
 

@@ -1,5 +1,4 @@
-"""A SavedModel with the two signatures of an export, a client without a network, and a real server
-process."""
+"""A SavedModel with the signatures of an export, an in-process client, and a server process."""
 
 from __future__ import annotations
 
@@ -25,12 +24,14 @@ from cyclegan_tf.serve.limits import Limits
 from cyclegan_tf.serve.models import ModelStore
 
 SECONDS_PER_LEVEL = 0.02
+START_SECONDS = 180  # importing TensorFlow takes long where tests run side by side
 
 
 class Tiny(tf.Module):
-    """Inverts images, or makes them all of one level; a slow one first waits 0.02 s for each level
-    of red of
-    the first pixel."""
+    """Inverts images, or fills them with one value.
+
+    A slow one first waits 0.02 s for each step of red of the first pixel.
+    """
 
     def __init__(self, level=None, slow=False):
         super().__init__()
@@ -171,9 +172,14 @@ class Server:
         self.lines: list[str] = []
         self._reader = threading.Thread(target=lambda: self.lines.extend(self._output), daemon=True)
         self._reader.start()
-        self.port = int(self.wait_for_line(r"listening on http://127\.0\.0\.1:(\d+)")[1])
-        if wait:
-            wait_until(lambda: self.get("/health").status == 200)
+        try:
+            line = self.wait_for_line(r"listening on http://127\.0\.0\.1:(\d+)", START_SECONDS)
+            self.port = int(line[1])
+            if wait:
+                wait_until(lambda: self.get("/health").status == 200)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def wait_for_line(self, pattern, seconds=60):
         """The first match in what the server has written."""

@@ -1,4 +1,4 @@
-"""The exported page in a real Chromium: what people do with it, against LiteRT in Python."""
+"""The exported page in a real Chromium: every use of it, against LiteRT in Python."""
 
 import re
 import shutil
@@ -288,7 +288,7 @@ def test_gray_images(models, files, visit, tmp_path):
     assert "A to B" in result["body"]
 
 
-def test_the_bar_tells_how_far_loading_is(page, files, visit):
+def test_the_bar_shows_how_far_loading_is(page, files, visit):
     with hosting.site(page, slow_s=0.4) as (url, _):
         result = visit("loading", url, files={"image": files["square"]})
     assert result["errors"] == []
@@ -380,7 +380,7 @@ def test_after_too_little_memory_the_next_image_has_a_fresh_start(
     assert_near(tmp_path / "out/recovered.png", litert(models["m_xy"], read(files["square"])))
 
 
-def test_a_browser_without_webassembly_is_told(page, visit):
+def test_a_browser_without_webassembly_gets_a_message(page, visit):
     with hosting.site(page) as (url, _):
         result = visit("fails", url, init="delete globalThis.WebAssembly")
     assert_failed(result, "has no WebAssembly", "current Firefox, Chrome, Edge or Safari")

@@ -1,4 +1,4 @@
-"""The page with a server as its engine, in a real Chromium: what it sends, shows and tells."""
+"""The page with a server as its engine, in a real Chromium: what it sends and shows."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ from tests.helpers.image_files import exif
 pytestmark = pytest.mark.slow
 
 SIDE = 64
-# Taken upright by a camera that lies on its side: people see 200 x 300.
+# Taken upright by a camera that lies on its side: it shows 200 x 300.
 PHOTO_PX = (300, 200)
 
 
@@ -70,24 +70,24 @@ def served(tmp_path):
     folder.mkdir()
     for name in web.PAGE_FILES:
         shutil.copy(web.PAGE / name, folder / name)
-    told = {
+    manifest = {
         "name": "m_xy",
         "direction": "xy",
         "label": "A to B",
         "input_channels": 3,
         "output_channels": 3,
     }
-    told |= {"bytes": 1, "sha256": ""}
+    manifest |= {"bytes": 1, "sha256": ""}
     (folder / "models.json").write_text(
-        json.dumps({"title": "Served", "engine": "server", "models": [told]})
+        json.dumps({"title": "Served", "engine": "server", "models": [manifest]})
     )
     return folder
 
 
 def limit(served, **limits):
-    """Has models.json tell limits; those it lacks are none."""
-    told = json.loads((served / "models.json").read_text())
-    (served / "models.json").write_text(json.dumps({**told, "limits": limits}))
+    """Puts limits into models.json; those it lacks are none."""
+    manifest = json.loads((served / "models.json").read_text())
+    (served / "models.json").write_text(json.dumps({**manifest, "limits": limits}))
 
 
 def sent(posts):
@@ -133,9 +133,9 @@ def test_a_server_gets_other_kinds_of_images_as_png(served, square, visit, tmp_p
 
 
 def test_a_server_with_many_models_names_them(served, visit):
-    told = json.loads((served / "models.json").read_text())
-    told["models"].append({**told["models"][0], "name": "other_xy"})
-    (served / "models.json").write_text(json.dumps(told))
+    manifest = json.loads((served / "models.json").read_text())
+    manifest["models"].append({**manifest["models"][0], "name": "other_xy"})
+    (served / "models.json").write_text(json.dumps(manifest))
     with hosting.site(served, answer=lambda _: (404, {"error": "gone"})) as (url, _):
         result = visit("glance", url)
     assert_quiet(result, url)
@@ -146,7 +146,7 @@ def test_a_server_with_many_models_names_them(served, visit):
 @pytest.mark.parametrize(
     ("text", "words"), [("{", "is damaged"), ('{"engine": "server", "models": []}', "no model")]
 )
-def test_a_manifest_of_no_use_is_told(served, visit, text, words):
+def test_a_manifest_of_no_use_is_reported(served, visit, text, words):
     (served / "models.json").write_text(text)
     with hosting.site(served) as (url, _):
         assert_failed(visit("fails", url), words)
@@ -168,7 +168,7 @@ def test_a_manifest_of_no_use_is_told(served, visit, text, words):
         ((200, {"predictions": []}), "its answer holds no image"),
     ],
 )
-def test_what_a_server_refuses_is_told(served, square, visit, answer, words):
+def test_what_a_server_refuses_is_shown(served, square, visit, answer, words):
     with hosting.site(served, answer=lambda _: answer) as (url, _):
         assert_failed(visit("fails", url, files={"image": square}), words)
 

@@ -299,7 +299,7 @@ def test_the_page_and_nothing_else(app):
     assert ask(app, "DELETE", "/index.html").status == 405
 
 
-def test_a_missing_page_is_told(out, tmp_path):
+def test_a_missing_page_is_reported(out, tmp_path):
     answer = ask(application(tiny_serving.loaded(out), tmp_path), "GET", "/")
     assert answer.status == 404
     assert "index.html is missing" in answer.json()["error"]

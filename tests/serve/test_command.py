@@ -1,5 +1,4 @@
-"""The server as people run it: real processes, real sockets, signals, and clients that do not stop
-asking."""
+"""The server as it is run: real processes, sockets and signals, and clients that keep asking."""
 
 import concurrent.futures
 import contextlib
@@ -22,6 +21,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import command as serve
 from cyclegan_tf.serve import process
@@ -52,27 +52,32 @@ def slow_body(seconds):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "field", "message"),
     [
-        (["none"], "no such folder"), ([".", "--port=70000"], "--port must be"), ([".", "--prt=1"],
-        "mean --port"),
-        ([".", "--max_queue=-1"], "--max_queue must be 0"), ([".", "--poll_seconds=0"],
-        "--poll_seconds must be"),
-        ([".", "--grace_seconds=-1"], "--grace_seconds must be"), ([".", "--versions=2"],
-        "invalid choice"),
-        ([".", "--max_pixels=many"], "a whole number"),
+        (["none"], "none", "no such folder"),
+        ([".", "--port=70000"], "--port", "--port must be"),
+        ([".", "--prt=1"], None, "mean --port"),
+        ([".", "--max_queue=-1"], "--max_queue", "--max_queue must be 0"),
+        ([".", "--poll_seconds=0"], "--poll_seconds", "--poll_seconds must be"),
+        ([".", "--grace_seconds=-1"], "--grace_seconds", "--grace_seconds must be"),
+        ([".", "--versions=2"], None, "invalid choice"),
+        ([".", "--max_pixels=many"], None, "a whole number"),
     ],
-)  # fmt: skip
-def test_mistakes_are_told_in_a_sentence(words, message, tmp_path, monkeypatch):
+)
+def test_mistakes_are_reported_in_a_sentence(words, field, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         serve.main(words)
+    if field:
+        assert caught.value.field == field
+        assert caught.value.code == ("missing" if field == "none" else "invalid")
 
 
-def test_a_missing_package_is_told_with_what_installs_it(monkeypatch):
+def test_a_missing_package_is_reported_with_what_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    with pytest.raises(UserError, match=r"pip install 'cyclegan-tf\[serve\]'"):
+    with pytest.raises(UserError, match=r"pip install 'cyclegan-tf\[serve\]'") as caught:
         serve.main(["."])
+    assert (caught.value.code, caught.value.field) == ("dependency", "fastapi")
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     with pytest.raises(UserError, match=r"pip install 'tensorflow-serving-api"):
@@ -101,52 +106,6 @@ def test_a_day_in_its_life(out):
     assert "Traceback" not in shown
 
 
-@pytest.mark.slow
-def test_health_and_metrics_answer_while_a_request_runs(slow_out):
-    with Server(slow_out) as server, concurrent.futures.ThreadPoolExecutor() as pool:
-        running = pool.submit(server.predict, slow_body(5))
-        wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
-        started = time.monotonic()
-        for _ in range(10):
-            assert server.get("/health").status == 200
-            assert server.get("/metrics").status == 200
-        assert time.monotonic() - started < 3
-        assert not running.done()
-        assert running.result().status == 200
-
-
-@pytest.mark.slow
-def test_a_full_queue_and_a_timeout(slow_out):
-    with Server(slow_out, "--max_queue=1", "--timeout_seconds=1.5") as server:
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            started = time.monotonic()
-            long = pool.submit(server.predict, slow_body(5))
-            wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
-            waiting = pool.submit(server.predict, slow_body(0))
-            wait_until(lambda: b"cyclegan_tf_queue_length 1.0" in server.get("/metrics").body)
-            third = server.predict(slow_body(0))
-            assert (third.status, third.headers["retry-after"]) == (429, "1")
-            for late in (long, waiting):
-                assert late.result().status == 504
-                assert "longer than 1.5 s" in late.result().json()["error"]
-            assert time.monotonic() - started < 4.5
-        wait_until(lambda: server.predict(slow_body(0)).status == 200)
-        assert server.stop() == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_finishes_what_is_in_flight_and_takes_nothing_new(slow_out, sign):
-    with Server(slow_out) as server, concurrent.futures.ThreadPoolExecutor() as pool:
-        answers = [pool.submit(server.predict, slow_body(1)) for _ in range(3)]
-        wait_until(lambda: b"cyclegan_tf_queue_length 2.0" in server.get("/metrics").body)
-        os.kill(server.process.pid, sign)
-        server.wait_for_line("stopping: finishing 3 requests")
-        wait_until(lambda: not takes_connections(server), 2)
-        assert [answer.result().status for answer in answers] == [200] * 3
-        assert server.process.wait(20) == 0
-
-
 def takes_connections(server):
     try:
         with contextlib.closing(server.connect()) as connection:
@@ -156,6 +115,82 @@ def takes_connections(server):
     return True
 
 
+def assert_finishes(server, sign, count, answers):
+    """Stops a server by a signal; what is in flight is answered, and nothing new is taken."""
+    os.kill(server.process.pid, sign)
+    server.wait_for_line(f"stopping: finishing {count} requests")
+    wait_until(lambda: not takes_connections(server), 2)
+    assert [answer.result().status for answer in answers] == [200] * len(answers)
+    assert server.process.wait(20) == 0
+
+
+def in_flight(server, count):
+    return f"cyclegan_tf_in_flight {count}.0".encode() in server.get("/metrics").body
+
+
+def queue_length(server, count):
+    return f"cyclegan_tf_queue_length {count}.0".encode() in server.get("/metrics").body
+
+
+@pytest.mark.slow
+def test_health_and_metrics_answer_while_a_request_runs_and_sigterm_finishes_it(slow_out):
+    with Server(slow_out) as server, concurrent.futures.ThreadPoolExecutor() as pool:
+        running = pool.submit(server.predict, slow_body(5))
+        wait_until(lambda: in_flight(server, 1))
+        started = time.monotonic()
+        for _ in range(10):
+            assert server.get("/health").status == 200
+            assert server.get("/metrics").status == 200
+        assert time.monotonic() - started < 3
+        assert not running.done()
+        answers = [running, *(pool.submit(server.predict, slow_body(1)) for _ in range(2))]
+        wait_until(lambda: queue_length(server, 2))
+        assert_finishes(server, signal.SIGTERM, 3, answers)
+
+
+@pytest.mark.slow
+def test_a_full_queue_timeouts_and_sigint_over_rest_and_grpc(slow_out):
+    port = free_port()
+    options = ["--max_queue=1", "--timeout_seconds=2", f"--grpc_port={port}"]
+    with (
+        Server(slow_out, *options) as server,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        started = time.monotonic()
+        long = pool.submit(server.predict, slow_body(5))
+        wait_until(lambda: in_flight(server, 1))
+        waiting = pool.submit(server.predict, slow_body(0))
+        wait_until(lambda: queue_length(server, 1))
+        third = server.predict(slow_body(0))
+        assert (third.status, third.headers["retry-after"]) == (429, "1")
+        for late in (long, waiting):
+            assert late.result().status == 504
+            assert "longer than 2 s" in late.result().json()["error"]
+        assert time.monotonic() - started < 4.8
+        wait_until(lambda: server.predict(slow_body(0)).status == 200)
+        late = grpc_predict(channel, 3)
+        assert late.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        wait_until(lambda: in_flight(server, 0))
+        last = grpc_predict(channel, 1)
+        wait_until(lambda: in_flight(server, 1))
+        behind_it = pool.submit(server.predict, slow_body(0))
+        wait_until(lambda: queue_length(server, 1))
+        assert_finishes(server, signal.SIGINT, 2, [behind_it])
+        assert len(last.result().outputs["translated_bytes"].string_val) == 1
+
+
+def grpc_predict(channel, seconds):
+    """A call that the slow model takes so long for."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "tiny_xy", "image_bytes"
+    data = png(image(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL)))
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([data]))
+    return prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(
+        request, timeout=30
+    )
+
+
 @pytest.mark.slow
 def test_the_grace_ends(slow_out):
     with (
@@ -163,7 +198,7 @@ def test_the_grace_ends(slow_out):
         concurrent.futures.ThreadPoolExecutor() as pool,
     ):
         answer = pool.submit(server.predict, slow_body(5))
-        wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
+        wait_until(lambda: in_flight(server, 1))
         started = time.monotonic()
         assert server.stop() == 1
         assert time.monotonic() - started < 4
@@ -239,7 +274,7 @@ def test_bodies_too_long_and_connections_cut_off(out):
             for _ in range(15):  # clients that go away in the middle
                 with socket.create_connection(("127.0.0.1", server.port)) as gone:
                     gone.sendall(head)
-            wait_until(lambda: b"cyclegan_tf_queue_length 0.0" in server.get("/metrics").body, 3.5)
+            wait_until(lambda: queue_length(server, 0), 3.5)
         with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
             slow.sendall(head)
             assert b"408" in slow.recv(100)
@@ -247,7 +282,7 @@ def test_bodies_too_long_and_connections_cut_off(out):
             noise.sendall(bytes(range(256)) * 4)
             assert b"400" in noise.recv(100)
         assert server.predict(body(png(image()))).status == 200
-        wait_until(lambda: b"cyclegan_tf_queue_length 0.0" in server.get("/metrics").body)
+        wait_until(lambda: queue_length(server, 0))
         assert server.stop() == 0
 
 
@@ -268,20 +303,14 @@ def test_it_is_not_ready_before_its_models_are(tmp_path):
         assert server.stop() == 0
 
 
-@pytest.mark.slow
-def test_a_port_that_is_taken_ends_with_status_2(out):
-    with process.listen("127.0.0.1", 0) as taken:
-        words = [
-            sys.executable,
-            "-m",
-            "cyclegan_tf.serve",
-            str(out),
-            f"--port={taken.getsockname()[1]}",
-        ]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 2
-    assert "error: cannot listen on port" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_a_port_that_is_taken_ends_with_status_2(out, monkeypatch, capsys):
+    monkeypatch.setattr(process, "log_to_stdout", lambda verbose: None)
+    with process.listen("127.0.0.1", 0) as taken, pytest.raises(SystemExit) as caught:
+        cli.run(serve.main, [str(out), f"--port={taken.getsockname()[1]}"])
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: cannot listen on port")
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -291,36 +320,12 @@ def test_a_stop_while_models_are_loaded(out):
         assert server.stop(seconds=20) == 0
 
 
-@pytest.mark.slow
-def test_grpc_has_the_same_timeout_and_the_same_end(slow_out):
-    port = free_port()
-    with (
-        Server(slow_out, f"--grpc_port={port}", "--timeout_seconds=2") as server,
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
-    ):
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-
-        def ask(seconds):
-            request = predict_pb2.PredictRequest()
-            request.model_spec.name, request.model_spec.signature_name = "tiny_xy", "image_bytes"
-            data = png(image(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL)))
-            request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([data]))
-            return stub.Predict.future(request, timeout=30)
-
-        assert ask(3).exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        wait_until(lambda: b"cyclegan_tf_in_flight 0.0" in server.get("/metrics").body)
-        last = ask(1)
-        wait_until(lambda: b"cyclegan_tf_in_flight 1.0" in server.get("/metrics").body)
-        assert server.stop() == 0
-        assert len(last.result().outputs["translated_bytes"].string_val) == 1
-
-
 def free_port():
     with process.listen("127.0.0.1", 0) as free:
         return free.getsockname()[1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def both(out):
     """A server with REST and gRPC."""
     port = free_port()
@@ -363,7 +368,7 @@ def test_the_example_clients_translate(both, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_example_clients_tell_what_is_wrong(both, tmp_path):
+def test_the_example_clients_report_what_is_wrong(both, tmp_path):
     server, grpc_port = both
     (tmp_path / "in.svg").write_text("<svg/>")
     address = {

@@ -163,10 +163,10 @@ def test_a_cancelled_request_counts_as_cut_off(out):
 def test_signatures_are_called_with_checked_inputs(out):
     version = engine_of(out).store.get("tiny_xy")
     images = np.zeros((2, 4, 3, 3), np.float32)
-    outputs, images = infer(
+    outputs, count = infer(
         version, "serving_default", lambda signature: {"images": images}, Limits()
     )
-    assert (outputs["translated"].shape, images) == ((2, 4, 3, 3), 2)
+    assert (outputs["translated"].shape, count) == ((2, 4, 3, 3), 2)
     with pytest.raises(RequestError, match="limit is 1"):
         infer(version, "serving_default", lambda signature: {"images": images}, Limits(max_batch=1))
     data = tiny_serving.png(tiny_serving.image())

@@ -219,12 +219,15 @@ def test_metadata_is_the_models_own(engine):
     assert answers[0].model_spec.version.value == 3
 
 
-def test_a_port_that_is_taken_is_told(engine):
+def test_a_port_that_is_taken_is_refused(engine):
     with process.listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
 
         async def start():
             await grpc_service.start(engine, Metrics(), "127.0.0.1", port)
 
-        with pytest.raises(UserError, match=f"port {port} of 127.0.0.1 cannot be used for gRPC"):
+        with pytest.raises(
+            UserError, match=f"port {port} of 127.0.0.1 cannot be used for gRPC"
+        ) as caught:
             asyncio.run(start())
+        assert (caught.value.code, caught.value.field) == ("in_use", "--grpc_port")

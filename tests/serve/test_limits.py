@@ -250,6 +250,7 @@ def test_every_image_of_a_batch_is_looked_at():
     ],
 )
 def test_limits_that_cannot_be(wrong):
-    with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
+    with pytest.raises(UserError) as caught:
         Limits(**wrong)
+    assert (caught.value.code, caught.value.field) == ("invalid", f"--{next(iter(wrong))}")
     Limits(max_queue=0)

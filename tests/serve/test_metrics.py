@@ -13,14 +13,14 @@ def samples(metrics):
     }
 
 
-def test_everything_counted_is_told():
+def test_everything_counted_is_reported():
     metrics = Metrics()
     waiting = [3]
     metrics.watch_queue(lambda: waiting[0], lambda: 1)
-    metrics.answered("rest", "m", "1", "200")
-    metrics.answered("rest", "m", "1", "200")
-    metrics.answered("grpc", "", "", "NOT_FOUND")
-    metrics.translated("rest", "m", 1, 5, 0.3)
+    metrics.count_answer("rest", "m", "1", "200")
+    metrics.count_answer("rest", "m", "1", "200")
+    metrics.count_answer("grpc", "", "", "NOT_FOUND")
+    metrics.count_images("rest", "m", 1, 5, 0.3)
     metrics.loaded("m", 1, 2.5)
     found = samples(metrics)
     assert found["cyclegan_tf_requests_total", "1", "200", "m", "rest"] == 2

@@ -106,7 +106,7 @@ def test_it_says_what_a_model_was_made_of(out, caplog):
     )
 
 
-def test_a_broken_version_is_told_and_the_old_one_stays(out):
+def test_a_broken_version_is_reported_and_the_old_one_stays(out):
     store = ModelStore(out)
     store.poll()
     folder = break_version(out, 2)
@@ -117,7 +117,7 @@ def test_a_broken_version_is_told_and_the_old_one_stays(out):
     assert status.error_message
     assert store.ready
     shutil.rmtree(folder)
-    tiny_serving.save(out, version=2)  # mended: its files changed
+    tiny_serving.save(out, version=2)  # repaired: its files changed
     store.poll()
     assert store.get("tiny_xy").number == 2
 
@@ -193,5 +193,6 @@ def test_folders_are_watched(out):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match="nothing to serve"):
+    with pytest.raises(UserError) as caught:
         ModelStore(tmp_path)
+    assert (caught.value.code, caught.value.field) == ("missing", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The page's files and what it is told about the models."""
+"""The page's files and its models.json."""
 
 import pytest
 
@@ -26,8 +26,8 @@ def folder(tmp_path):
 
 
 def test_only_the_pages_files_have_an_address(folder):
-    assert sorted(page.files(folder)) == ["app.js", "index.html", "sub/a.wasm"]
-    assert page.files(folder / "none") == {}
+    assert sorted(page.page_files(folder)) == ["app.js", "index.html", "sub/a.wasm"]
+    assert page.page_files(folder / "none") == {}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ THREE = {
 
 def read(document, specs):
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return protocol.fill(protocol.parse(data), specs)
+    return protocol.input_arrays(protocol.parse_body(data), specs)
 
 
 def refused(document, specs=IMAGES):
@@ -94,12 +94,12 @@ def test_several_inputs():
 
 
 def test_the_signature_is_the_default_one_unless_named():
-    assert protocol.parse(b'{"instances": [1]}').signature_name == "serving_default"
+    assert protocol.parse_body(b'{"instances": [1]}').signature_name == "serving_default"
     assert (
-        protocol.parse(b'{"instances": [1], "signature_name": ""}').signature_name
+        protocol.parse_body(b'{"instances": [1], "signature_name": ""}').signature_name
         == "serving_default"
     )
-    assert protocol.parse(b'{"inputs": 1, "signature_name": "a"}') == protocol.PredictBody(
+    assert protocol.parse_body(b'{"inputs": 1, "signature_name": "a"}') == protocol.PredictBody(
         "a", False, 1
     )
 
@@ -153,24 +153,28 @@ def test_an_int_out_of_range_is_refused():
 
 def test_answers_have_the_form_of_the_request():
     numbers, files = np.array([[0.5, -1]], np.float32), np.array([b"\xff"], object)
-    assert json.loads(protocol.render({"a": numbers}, True)) == {"predictions": [[0.5, -1.0]]}
-    assert json.loads(protocol.render({"a": numbers}, False)) == {"outputs": [[0.5, -1.0]]}
-    assert json.loads(protocol.render({"a_bytes": files}, True)) == {"predictions": [b64(b"\xff")]}
-    assert json.loads(protocol.render({"a": files}, True)) == {"predictions": ["\ufffd"]}
+    assert json.loads(protocol.encode_response({"a": numbers}, True)) == {
+        "predictions": [[0.5, -1.0]]
+    }
+    assert json.loads(protocol.encode_response({"a": numbers}, False)) == {"outputs": [[0.5, -1.0]]}
+    assert json.loads(protocol.encode_response({"a_bytes": files}, True)) == {
+        "predictions": [b64(b"\xff")]
+    }
+    assert json.loads(protocol.encode_response({"a": files}, True)) == {"predictions": ["\ufffd"]}
     both = {"a": numbers, "b_bytes": files}
-    assert json.loads(protocol.render(both, True)) == {
+    assert json.loads(protocol.encode_response(both, True)) == {
         "predictions": [{"a": [0.5, -1.0], "b_bytes": b64(b"\xff")}]
     }
-    assert json.loads(protocol.render(both, False)) == {
+    assert json.loads(protocol.encode_response(both, False)) == {
         "outputs": {"a": [[0.5, -1.0]], "b_bytes": [b64(b"\xff")]}
     }
     with pytest.raises(RequestError, match="'inputs' instead"):
-        protocol.render({"a": np.zeros(2), "b": np.zeros(3)}, True)
+        protocol.encode_response({"a": np.zeros(2), "b": np.zeros(3)}, True)
 
 
 def test_floats_survive_the_way():
     values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
-    back = json.loads(protocol.render({"a": values}, False))["outputs"]
+    back = json.loads(protocol.encode_response({"a": values}, False))["outputs"]
     np.testing.assert_array_equal(np.array(back, np.float32), values)
 
 
@@ -220,4 +224,4 @@ def test_metadata_is_that_of_tf_serving():
 
 
 def test_json_is_ascii_whatever_a_client_wrote():
-    assert json.loads(protocol.dump(protocol.error_document("ä\ud800"))) == {"error": "ä\ud800"}
+    assert json.loads(protocol.to_json(protocol.error_document("ä\ud800"))) == {"error": "ä\ud800"}

@@ -35,12 +35,13 @@ def test_models_are_found_from_each_place_that_holds_them(out):
 @pytest.mark.parametrize(
     "inner", ["", "saved_model", "saved_model/a", "saved_model/.a/1", "saved_model/a/.partial-1"]
 )
-def test_nothing_to_serve_is_told(tmp_path, inner):
+def test_nothing_to_serve_is_refused(tmp_path, inner):
     (tmp_path / inner).mkdir(parents=True, exist_ok=True)
     if inner.count("/") == 2:
         touch(tmp_path / inner / "saved_model.pb")
-    with pytest.raises(UserError, match="nothing to serve"):
+    with pytest.raises(UserError, match="nothing to serve") as caught:
         versions.find_models(tmp_path)
+    assert (caught.value.code, caught.value.field) == ("missing", str(tmp_path))
     with pytest.raises(UserError, match="no such folder"):
         versions.find_models(tmp_path / "none")
 
@@ -54,7 +55,7 @@ def test_only_whole_numbers_with_a_model_are_versions(tmp_path):
 
 
 def test_a_version_runs_and_describes_itself(out):
-    version = versions.load("tiny_xy", 1, out / "saved_model" / "tiny_xy" / "1")
+    version = versions.load_version("tiny_xy", 1, out / "saved_model" / "tiny_xy" / "1")
     assert set(version.signatures) == {"serving_default", "image_bytes"}
     assert (
         version.signature_defs["image_bytes"].inputs["image_bytes"].dtype
@@ -79,7 +80,7 @@ def test_a_version_runs_and_describes_itself(out):
         version.signature("none")
 
 
-def test_files_are_held_against_the_card(out, tmp_path):
+def test_files_are_checked_against_the_card(out, tmp_path):
     path = tiny_serving.save(tmp_path)
     weights = path / "variables" / "variables.index"
     card = path / "assets.extra" / "card.json"
@@ -87,14 +88,16 @@ def test_files_are_held_against_the_card(out, tmp_path):
     names = ["saved_model.pb", "variables/variables.index"]
     sums = {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in names}
     card.write_text(json.dumps({"direction": "xy", "files": sums}))
-    assert versions.load("m", 1, path).card["direction"] == "xy"
+    assert versions.load_version("m", 1, path).card["direction"] == "xy"
     kept = weights.read_bytes()
     weights.write_bytes(kept + b"x")
-    with pytest.raises(UserError, match=r"variables.index is not as it was exported"):
-        versions.load("m", 1, path)
+    with pytest.raises(UserError, match=r"variables.index is not as it was exported") as caught:
+        versions.load_version("m", 1, path)
+    assert (caught.value.code, caught.value.field) == ("mismatch", str(weights))
     weights.unlink()
-    with pytest.raises(UserError, match=r"lacks variables/variables.index"):
-        versions.load("m", 1, path)
+    with pytest.raises(UserError, match=r"lacks variables/variables.index") as caught:
+        versions.load_version("m", 1, path)
+    assert (caught.value.code, caught.value.field) == ("missing", str(path))
 
 
 def test_recorded_requests_warm_up(tmp_path):
@@ -113,10 +116,10 @@ def test_recorded_requests_warm_up(tmp_path):
             writer.write(log.SerializeToString())
 
     write("image_bytes", tiny_serving.png(tiny_serving.image()))
-    versions.load("m", 1, path)
+    versions.load_version("m", 1, path)
     write("image_bytes", b"no image")
     with pytest.raises(tf.errors.InvalidArgumentError):
-        versions.load("m", 1, path)
+        versions.load_version("m", 1, path)
 
 
 def test_a_fingerprint_changes_with_any_file(tmp_path):

@@ -27,6 +27,16 @@ def trained():
     return TrainedGenerator(network, "yx", "a checkpoint", 4, 24, lambda: images, lambda: images)
 
 
+@pytest.fixture(scope="module")
+def converted(trained):
+    return files.convert_with_metadata(trained, "z_yx", 24, "float16")
+
+
+@pytest.fixture
+def _converted_already(converted, monkeypatch):
+    monkeypatch.setattr(files, "convert_with_metadata", lambda *_: converted)
+
+
 def write(folder, trained, **more):
     return files.write_litert(folder, trained, "z_yx", 24, variants=["float16"], **more)
 
@@ -48,6 +58,7 @@ def test_what_is_written(trained, tmp_path, caplog):
     np.testing.assert_allclose(LiteRTModel(path)(given), trained.network(given), atol=5e-3)
 
 
+@pytest.mark.usefixtures("_converted_already")
 def test_nothing_is_left_of_a_failure(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "write_model_card", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -55,6 +66,7 @@ def test_nothing_is_left_of_a_failure(trained, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("_converted_already")
 def test_a_folder_that_is_there(trained, tmp_path):
     (tmp_path / "z_yx").mkdir()
     with pytest.raises(UserError) as caught:
