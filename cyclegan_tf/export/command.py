@@ -53,6 +53,20 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--name", type=str, default=None, help="Name of the model; by default that of the run."
     )
+    _add_static_options(parser)
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="Replace exports that exist (a SavedModel gets a new version anyway).",
+    )
+    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+    for old, new in FORMER_OPTIONS.items():
+        cli.hidden_alias(parser, old, new)
+    return parser
+
+
+def _add_static_options(parser: cli.Parser) -> None:
+    """Options of the formats for one fixed size: LiteRT, ONNX, web."""
     parser.add_argument(
         "--size_px",
         type=int,
@@ -79,15 +93,6 @@ def build_parser() -> cli.Parser:
         default=None,
         help="Folder with the npm packages of LiteRT.js, for --format web without npm.",
     )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="Replace exports that exist (a SavedModel gets a new version anyway).",
-    )
-    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
-    for old, new in FORMER_OPTIONS.items():
-        cli.hidden_alias(parser, old, new)
-    return parser
 
 
 def main(argv: Sequence[str]) -> int:

@@ -71,16 +71,9 @@ def open_trained(
     Raises:
       UserError: there is no such checkpoint, or the file is not a generator.
     """
-    run = RunDirectory(target)
     if target.is_dir():
-        chosen = generators.open_checkpoint(run, checkpoint)
-        network, origin = (
-            generators.generator_of_run(run, chosen, direction, "float32"),
-            chosen.origin,
-        )
-    else:
-        network, origin = generators.load_generator(target, direction, "float32", checkpoint)
-    divisor, channels = size_divisor_of(network), network.input_shape[-1]
+        return _open_run(RunDirectory(target), direction, images, checkpoint)
+    network, origin = generators.load_generator(target, direction, "float32", checkpoint)
 
     def of_folder() -> ImageList:
         if images is None:
@@ -90,23 +83,32 @@ def open_trained(
                 code="missing",
                 field="--images",
             )
-        return _folder(images, channels)
+        return _folder(images, network.input_shape[-1])
 
-    if not target.is_dir():
-        return TrainedGenerator(network, direction, origin, divisor, None, of_folder, of_folder)
+    divisor = size_divisor_of(network)
+    return TrainedGenerator(network, direction, origin, divisor, None, of_folder, of_folder)
+
+
+def _open_run(
+    run: RunDirectory, direction: str, images: Path | None, checkpoint: str
+) -> TrainedGenerator:
+    chosen = generators.open_checkpoint(run, checkpoint)
+    network = generators.generator_of_run(run, chosen, direction, "float32")
     experiment = run.experiment()
 
-    def of_run(split: str) -> ImageList:
-        return of_folder() if images is not None else _run_images(run, split, direction[0])
+    def of_split(split: str) -> ImageList:
+        if images is not None:
+            return _folder(images, network.input_shape[-1])
+        return _run_images(run, split, direction[0])
 
     return TrainedGenerator(
         network,
         direction,
-        origin,
-        divisor,
+        chosen.origin,
+        size_divisor_of(network),
         experiment.data.crop_size_px,
-        lambda: of_run("train"),
-        lambda: of_run("test"),
+        lambda: of_split("train"),
+        lambda: of_split("test"),
         experiment.as_dict(),
         scores_at(run, chosen.step, chosen.weights),
     )

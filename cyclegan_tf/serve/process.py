@@ -79,6 +79,20 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _uvicorn_config(app: Any, grace_seconds: float) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
+    )
+
+
 async def serve_until_stopped(
     app: Any,
     engine: Engine,
@@ -100,18 +114,7 @@ async def serve_until_stopped(
     Returns:
       False if requests had to be cut off.
     """
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
-    )
-    server, stopping = _Server(config), asyncio.Event()
+    server, stopping = _Server(_uvicorn_config(app, grace_seconds)), asyncio.Event()
 
     def stop() -> None:
         server.force_exit = stopping.is_set()

@@ -25,7 +25,14 @@ MAX_ANSWER_BYTES = 256 * 2**20  # gRPC refuses answers above 4 MiB unless this i
 def translate(
     image: bytes, address: str, model: str, version: int | None, timeout_s: float
 ) -> bytes:
-    """The bytes of a JPEG or PNG -> the bytes of a PNG.
+    """Translate the bytes of a JPEG or PNG to the bytes of a PNG.
+
+    Args:
+      image: the file's bytes.
+      address: host:port of the server.
+      model: the model's name.
+      version: its number; None for the newest.
+      timeout_s: how long to wait for the answer.
 
     Raises:
       grpc.RpcError: the server did not translate it, or did not answer.

@@ -18,7 +18,14 @@ from pathlib import Path
 
 
 def translate(image: bytes, url: str, model: str, version: int | None, timeout_s: float) -> bytes:
-    """The bytes of a JPEG or PNG -> the bytes of a PNG.
+    """Translate the bytes of a JPEG or PNG to the bytes of a PNG.
+
+    Args:
+      image: the file's bytes.
+      url: of the server, as "http://127.0.0.1:8501".
+      model: the model's name.
+      version: its number; None for the newest.
+      timeout_s: how long to wait for the answer.
 
     Raises:
       RuntimeError: the server did not translate it, or did not answer.

@@ -1,4 +1,4 @@
-"""Web servers for the page's tests, and the way to a real browser."""
+"""Web servers for the page's tests, and a driver for a real browser."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ ISOLATED = {
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """A folder's files, with headers, slow or missing ones; and TF Serving's predict, which gives
-    the negative."""
+    """A folder's files, some slow or missing; and TF Serving's predict with a fake answer."""
 
     protocol_version = "HTTP/1.1"
 
@@ -112,8 +111,7 @@ def chromium() -> str:
 
 
 def install(folder: Path) -> Path:
-    """The scripts with their npm packages in a folder of their own, so that tests running at once
-    do not meet."""
+    """Copies the scripts and their npm packages, so that tests running at once do not meet."""
     for path in HERE.iterdir():
         if path.suffix in (".mjs", ".json"):
             shutil.copy(path, folder)

@@ -1,5 +1,4 @@
-"""The kit for several machines: files parse, and their own lines make the TF_CONFIG that training
-reads."""
+"""The kit for several machines: files parse, and make the TF_CONFIG that training reads."""
 
 import re
 import subprocess

@@ -1,5 +1,4 @@
-"""A runtime that shares no code with TensorFlow's, OpenVINO, gives the same images from the
-exported files."""
+"""OpenVINO, which shares no code with TensorFlow, gives the same images from exported files."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,4 @@
-"""SavedModels: what they compute, what they take, and that nothing but TensorFlow is needed to load
-them."""
+"""SavedModels: what they compute and take, and that loading needs TensorFlow only."""
 
 import io
 import json

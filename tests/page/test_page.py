@@ -25,8 +25,7 @@ WORDS = "Translated in "
 
 
 def lively(seed, side, channels):
-    """A generator with random weights whose images are colorful: the last convolution is scaled
-    up."""
+    """A generator with random weights, its last convolution scaled up for colorful images."""
     shape = {"input_channels": channels, "output_channels": channels}
     network = networks.build_generator("fast_style", filters=8, blocks=2, seed=seed, **shape)
     kernel = [weight for weight in network.trainable_weights if weight.path.endswith("kernel")][-1]
@@ -125,8 +124,7 @@ def visit(scripts, tmp_path):
 
 
 def litert(path, image):
-    """uint8 (H, W, C) of at most SIDE px -> what LiteRT in Python makes of it, extended and cut as
-    the page does."""
+    """LiteRT's translation in Python, extended and cut as the page does; uint8 (H, W, C)."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=1)
@@ -369,7 +367,8 @@ def test_after_too_little_memory_the_next_image_has_a_fresh_start(
     shutil.copytree(page, tmp_path / "web")
     script, where = tmp_path / "web/litert/index.js", "async runWithArray(input) {"
     count = "self.calls = (self.calls ?? 0) + 1;"
-    fault = 'if (self.calls === 2) throw new RangeError("WebAssembly.Memory.grow(): could not allocate memory");'
+    text = "WebAssembly.Memory.grow(): could not allocate memory"
+    fault = f'if (self.calls === 2) throw new RangeError("{text}");'
     script.write_text(script.read_text().replace(where, where + count + fault))
     with hosting.site(tmp_path / "web") as (url, _):
         result = visit("recovery", url, files=files)

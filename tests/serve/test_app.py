@@ -1,5 +1,4 @@
-"""The HTTP side without a network: addresses, forms, refusals, headers, and a few hundred broken
-bodies."""
+"""The HTTP application without a network: addresses, refusals, headers, broken bodies."""
 
 import asyncio
 import json

@@ -145,8 +145,7 @@ def test_endless_scans_and_chunks_are_refused():
 
 
 def test_jpeg_sizes_are_those_that_libjpeg_sees():
-    """Bytes changed at random: whenever TensorFlow reads a size, we refuse the file or read the
-    same."""
+    """With random bytes changed: where TensorFlow reads a size, we read the same or refuse."""
     rng = np.random.default_rng(5)
     whole, agreed = encoded("JPEG", 30, 40), 0
     header = whole.index(b"\xff\xda") + 10

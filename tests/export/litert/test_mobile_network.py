@@ -1,5 +1,4 @@
-"""The network for phones: the same numbers, a fixed size, and no operation that splits the
-graph."""
+"""Networks for phones: the same numbers, a fixed size, no operation that splits the graph."""
 
 import keras
 import numpy as np
