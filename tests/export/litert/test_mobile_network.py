@@ -34,22 +34,22 @@ CASES = [
 @pytest.mark.parametrize(("architecture", "options", "size_px"), CASES)
 def test_the_same_numbers(architecture, options, size_px):
     network = shaken(architecture, **options)
-    phone = mobile_network(network, size_px)
+    mobile = mobile_network(network, size_px)
     shape = (1, size_px, size_px, options.get("input_channels", 3))
-    assert phone.input_shape == shape
+    assert mobile.input_shape == shape
     image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     wanted = network(image).numpy()
     assert wanted.std() > 0.1
-    np.testing.assert_allclose(phone(image), wanted, atol=2e-5)
+    np.testing.assert_allclose(mobile(image), wanted, atol=2e-5)
 
 
-def test_a_phone_network_is_a_copy():
+def test_a_mobile_network_is_a_copy():
     network = shaken("resnet_6blocks", blocks=1)
-    phone = mobile_network(network, 16)
+    mobile = mobile_network(network, 16)
     before = network.get_weights()[0].copy()
-    phone.set_weights([weight + 1 for weight in phone.get_weights()])
+    mobile.set_weights([weight + 1 for weight in mobile.get_weights()])
     np.testing.assert_array_equal(network.get_weights()[0], before)
-    assert len(phone.get_weights()) == len(network.get_weights())
+    assert len(mobile.get_weights()) == len(network.get_weights())
 
 
 @pytest.mark.parametrize("padding", [1, 2, 3, 4, 5])
