@@ -40,7 +40,8 @@ WORDS = {
 # Names in files that users have: layers, registered classes, metrics, keys of old runs.
 FORMATS = re.compile(
     r"""["'`>](verdict|colour_skip(_add)?|ColourSkip|colour_swd)\b
-    | \bcyclegan_tf_pictures_total\b""",
+    | \bcyclegan_tf_pictures_total\b | "--pictures"
+    """,
     re.VERBOSE,
 )
 # The one table that reads old names.

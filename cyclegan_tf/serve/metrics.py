@@ -45,7 +45,7 @@ class Metrics:
             registry=self._registry,
         )
         self._images = Counter(
-            "cyclegan_tf_pictures",
+            "cyclegan_tf_pictures_total",
             "Images translated.",
             ["model", "version"],
             registry=self._registry,
