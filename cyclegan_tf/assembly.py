@@ -11,7 +11,7 @@ import keras
 
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import sources
-from cyclegan_tf.data.cache import ImageCache, open_store
+from cyclegan_tf.data.cache import ImageCache, open_cache
 from cyclegan_tf.data.pipeline import SamplingOrder
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.devices import hardware
@@ -28,10 +28,10 @@ class TrainingData:
     """All that is needed to make batches."""
 
     source: sources.UnpairedDataset
-    preparation: ImageTransform
+    transform: ImageTransform
     order: SamplingOrder
-    store_x: ImageCache
-    store_y: ImageCache
+    cache_x: ImageCache
+    cache_y: ImageCache
 
 
 def build_generator(
@@ -181,9 +181,9 @@ def check_sizes(experiment: Experiment) -> None:
                     f"generator.network_{direction} {path} is for images of {domain.upper()} with "
                     f"{has[domain]} channels, but data.channels_{domain} is {asked}."
                 )
-    preparation = build_preparation(experiment)
-    multiple, crop = preparation.size_divisor_px, data.crop_size_px
-    if preparation.fixed_size_px and crop % multiple:
+    transform = build_transform(experiment)
+    multiple, crop = transform.size_divisor_px, data.crop_size_px
+    if transform.fixed_size_px and crop % multiple:
         below = crop // multiple * multiple
         nearest = f"{below} or {below + multiple}" if below else str(multiple)
         raise UserError(
@@ -192,7 +192,7 @@ def check_sizes(experiment: Experiment) -> None:
         )
     least = networks.minimum_size_px(discriminator.architecture, n_layers=discriminator.n_layers)
     if (
-        preparation.fixed_size_px
+        transform.fixed_size_px
         and crop < least
         and (experiment.loss.adversarial_x or experiment.loss.adversarial_y)
     ):
@@ -221,7 +221,7 @@ def norms(experiment: Experiment) -> set[str]:
     )
 
 
-def build_preparation(experiment: Experiment) -> ImageTransform:
+def build_transform(experiment: Experiment) -> ImageTransform:
     """Sizes and chance of the experiment's images.
 
     Raises:
@@ -304,20 +304,20 @@ def open_training_data(
             f"data.batch_size is {order.batch_size}, but the larger domain has only "
             f"{max(order.count_x, order.count_y)} images; take a smaller batch."
         )
-    preparation = build_preparation(experiment)
-    stores = [
-        open_store(
-            images, preparation, cache or experiment.data.cache, cache_dir, label, show_progress
+    transform = build_transform(experiment)
+    caches = [
+        open_cache(
+            images, transform, cache or experiment.data.cache, cache_dir, label, show_progress
         )
         for label, images in (("train_x", source.train_x), ("train_y", source.train_y))
     ]
-    for label, store in zip("XY", stores, strict=True):
-        if store.enlarged:
+    for label, kept in zip("XY", caches, strict=True):
+        if kept.upscaled:
             notes.append(
-                f"{store.enlarged} of {len(store)} images of {label} are smaller than the crop "
+                f"{kept.upscaled} of {len(kept)} images of {label} are smaller than the crop "
                 f"and were enlarged"
             )
-    return TrainingData(source, preparation, order, *stores), notes
+    return TrainingData(source, transform, order, *caches), notes
 
 
 def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]]:

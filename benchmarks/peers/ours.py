@@ -119,7 +119,7 @@ def loader(job: Job) -> Callable[[], dict[str, float]]:
     )
     feed, _ = assembly.open_training_data(experiment, RunDirectory(Path(job.target)).cache)
     order = feed.order
-    batches = iter(training_dataset(feed.store_x, feed.store_y, order, feed.preparation, 0, 10**6))
+    batches = iter(training_dataset(feed.cache_x, feed.cache_y, order, feed.transform, 0, 10**6))
 
     def run() -> dict[str, float]:
         # It reads ahead while others are measured: what it holds ready must not count.

@@ -65,7 +65,7 @@ class SplitEvaluator:
           UserError: it cannot be read, or has no pairs.
         """
         source = assembly.open_source(experiment)
-        transform = assembly.build_preparation(experiment)
+        transform = assembly.build_transform(experiment)
         split = read_split(source, transform)
         if not split.pairs:
             raise UserError(

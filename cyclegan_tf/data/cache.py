@@ -42,18 +42,18 @@ class ImageCache:
     """Prepared images by index.
 
     Attributes:
-      lookup: int64 scalar tensor -> uint8 or uint16 (H, W, C), for use inside a graph.
+      get: int64 scalar tensor -> uint8 or uint16 (H, W, C), for use inside a graph.
       count: how many.
       kind: "memory", "disk", "lazy" or "off".
       bytes: size of all prepared images.
-      enlarged: how many had to be resized up to reach the crop.
+      upscaled: how many had to be resized up to reach the crop.
     """
 
-    lookup: Callable[[tf.Tensor], tf.Tensor]
+    get: Callable[[tf.Tensor], tf.Tensor]
     count: int
     kind: str
     bytes: int
-    enlarged: int
+    upscaled: int
 
     def __len__(self) -> int:
         return self.count
@@ -101,9 +101,9 @@ def _choose(kind: str, size: int, folder: Path, is_file_list: bool) -> str:
     return kind
 
 
-def open_store(
+def open_cache(
     images: ImageList,
-    preparation: ImageTransform,
+    transform: ImageTransform,
     kind: str,
     folder: Path,
     label: str,
@@ -113,7 +113,7 @@ def open_store(
 
     Args:
       images: the list.
-      preparation: how each is resized.
+      transform: how each is resized.
       kind: "auto", "memory", "disk", "lazy" or "off"; auto measures sizes against free memory, then
         free disk; lazy reads an image when it is first wanted and keeps it in memory, as long as
         all would fit there.
@@ -125,33 +125,31 @@ def open_store(
       UserError: an image cannot be decoded, or the disk cache cannot be written.
     """
     sizes = _native_sizes(images)
-    height, width = (np.asarray(side) for side in preparation.prepared_size(*tf.constant(sizes.T)))
+    height, width = (np.asarray(side) for side in transform.resized_size(*tf.constant(sizes.T)))
     dtype = stored_dtype(images)
     total = int(np.sum(height.astype(np.int64) * width)) * images.channels * dtype.size
-    enlarged = (
-        int(np.sum(sizes.min(axis=1) < preparation.crop_size_px))
-        if preparation.fixed_size_px
-        else 0
+    upscaled = (
+        int(np.sum(sizes.min(axis=1) < transform.crop_size_px)) if transform.fixed_size_px else 0
     )
     kind = _choose(kind, total, folder, bool(images.infos))
     if kind == "off":
-        lookup = _decoding_lookup(images, preparation, dtype)
+        get = _decoding_reader(images, transform, dtype)
     elif kind == "lazy":
-        lookup = _lazy_lookup(images, preparation, dtype)
+        get = _lazy_reader(images, transform, dtype)
     elif kind == "memory":
-        lookup = _memory_lookup(
-            _prepared(images, preparation, dtype, label, show_progress), total, dtype, images
+        get = _memory_reader(
+            _prepared(images, transform, dtype, label, show_progress), total, dtype, images
         )
     else:
-        lookup = _disk_lookup(images, preparation, dtype, folder, label, show_progress)
-    return ImageCache(lookup, len(images), kind, total, enlarged)
+        get = _disk_reader(images, transform, dtype, folder, label, show_progress)
+    return ImageCache(get, len(images), kind, total, upscaled)
 
 
 def _prepared(
-    images: ImageList, preparation: ImageTransform, dtype: tf.DType, label: str, show_progress: bool
+    images: ImageList, transform: ImageTransform, dtype: tf.DType, label: str, show_progress: bool
 ) -> Iterator[np.ndarray]:
     def one(index: int) -> np.ndarray:
-        return _prepare_one(images, preparation, dtype, index)
+        return _prepare_one(images, transform, dtype, index)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(one, range(len(images)))
@@ -161,15 +159,15 @@ def _prepared(
 
 
 def _prepare_one(
-    images: ImageList, preparation: ImageTransform, dtype: tf.DType, index: int
+    images: ImageList, transform: ImageTransform, dtype: tf.DType, index: int
 ) -> np.ndarray:
     image = image_io.as_dtype(read_checked(images, index), dtype.as_numpy_dtype)
     with _main_memory():
-        return np.asarray(preparation.prepare(tf.constant(image)))
+        return np.asarray(transform.resize(tf.constant(image)))
 
 
-def _lazy_lookup(
-    images: ImageList, preparation: ImageTransform, dtype: tf.DType
+def _lazy_reader(
+    images: ImageList, transform: ImageTransform, dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Reads what is wanted when it is first wanted: a machine of several needs its share of the
     images only."""
@@ -178,18 +176,18 @@ def _lazy_lookup(
     def read(index: np.ndarray) -> np.ndarray:
         number = int(index)
         if number not in known:
-            known[number] = _prepare_one(images, preparation, dtype, number)
+            known[number] = _prepare_one(images, transform, dtype, number)
         return known[number]
 
-    def lookup(index: tf.Tensor) -> tf.Tensor:
+    def get(index: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(
             tf.numpy_function(read, [index], dtype), (None, None, images.channels)
         )
 
-    return lookup
+    return get
 
 
-def _memory_lookup(
+def _memory_reader(
     prepared: Iterator[np.ndarray], total: int, dtype: tf.DType, images: ImageList
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """One flat tensor for all, cut by offset: images may differ in size."""
@@ -206,28 +204,28 @@ def _memory_lookup(
         data = tf.constant(flat[:end])
         shape_of, offset_of = tf.constant(shapes, tf.int64), tf.constant(offsets, tf.int64)
 
-    def lookup(index: tf.Tensor) -> tf.Tensor:
+    def get(index: tf.Tensor) -> tf.Tensor:
         shape = shape_of[index]
         start = offset_of[index]
         image = tf.reshape(data[start : start + tf.reduce_prod(shape)], shape)
         return tf.ensure_shape(image, (None, None, images.channels))
 
-    return lookup
+    return get
 
 
-def _disk_lookup(
+def _disk_reader(
     images: ImageList,
-    preparation: ImageTransform,
+    transform: ImageTransform,
     dtype: tf.DType,
     folder: Path,
     label: str,
     show_progress: bool,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """One flat file, mapped into memory; reused when names, file times and preparation are the
+    """One flat file, mapped into memory; reused when names, file times and transform are the
     same."""
     stamps = [(info.path.stat().st_mtime_ns, info.path.stat().st_size) for info in images.infos]
     key = hashlib.sha256(
-        repr((images.names, stamps, preparation, dtype.name, images.channels)).encode()
+        repr((images.names, stamps, transform, dtype.name, images.channels)).encode()
     ).hexdigest()
     data_path, index_path = folder / f"{label}.bin", folder / f"{label}.json"
     try:
@@ -239,7 +237,7 @@ def _disk_lookup(
     if index is None:
         try:
             index = _write_disk_cache(
-                _prepared(images, preparation, dtype, label, show_progress),
+                _prepared(images, transform, dtype, label, show_progress),
                 key,
                 data_path,
                 index_path,
@@ -256,12 +254,12 @@ def _disk_lookup(
         shape, offset = shapes[int(number)], offsets[int(number)]
         return np.array(mapped[offset : offset + int(np.prod(shape))]).reshape(shape)
 
-    def lookup(number: tf.Tensor) -> tf.Tensor:
+    def get(number: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(
             tf.numpy_function(read, [number], dtype), (None, None, images.channels)
         )
 
-    return lookup
+    return get
 
 
 def _write_disk_cache(
@@ -287,17 +285,17 @@ def _write_disk_cache(
     return index
 
 
-def _decoding_lookup(
-    images: ImageList, preparation: ImageTransform, dtype: tf.DType
+def _decoding_reader(
+    images: ImageList, transform: ImageTransform, dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     with _main_memory():
         paths = tf.constant([str(info.path) for info in images.infos])
         fast = tf.constant([info.fast for info in images.infos])
 
-    def lookup(index: tf.Tensor) -> tf.Tensor:
+    def get(index: tf.Tensor) -> tf.Tensor:
         image = image_io.decode_tensor(
             paths[index], fast[index], images.channels, dtype, images.max_pixels
         )
-        return preparation.prepare(image)
+        return transform.resize(image)
 
-    return lookup
+    return get

@@ -74,47 +74,45 @@ def _base_seed(seed: int, purpose: int, domain: str) -> tf.Tensor:
 
 
 def training_dataset(
-    store_x: ImageCache,
-    store_y: ImageCache,
+    cache_x: ImageCache,
+    cache_y: ImageCache,
     order: SamplingOrder,
-    preparation: ImageTransform,
+    transform: ImageTransform,
     start_step: int,
     end_step: int,
-    part: int = 0,
-    parts: int = 1,
+    shard: int = 0,
+    num_shards: int = 1,
 ) -> tf.data.Dataset:
     """Batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1] for the steps [start_step,
     end_step).
 
-    X and Y are cropped and mirrored independently, after the store.
+    X and Y are cropped and mirrored independently, after the cache.
 
     Args:
-      store_x: images of X.
-      store_y: images of Y.
-      order: of all images, the same for every part.
-      preparation: crop and mirror.
+      cache_x: images of X.
+      cache_y: images of Y.
+      order: of all images, the same for every shard.
+      transform: crop and mirror.
       start_step: the first step.
       end_step: after the last step.
-      part: which of `parts` equal slices of each batch to make; no other image is looked up.
-      parts: must divide the batch size.
+      shard: which of `num_shards` equal slices of each batch to make; no other image is read.
+      num_shards: must divide the batch size.
     """  # fmt: skip
-    size = order.batch_size // parts
+    size = order.batch_size // num_shards
 
     def position(count: tf.Tensor) -> tf.Tensor:
-        return count // size * order.batch_size + part * size + count % size
+        return count // size * order.batch_size + shard * size + count % size
 
-    def image(domain: str, store: ImageCache, position: tf.Tensor) -> tf.Tensor:
+    def image(domain: str, cache: ImageCache, position: tf.Tensor) -> tf.Tensor:
         base = _base_seed(order.seed, _AUGMENTATION, domain)
         seed = tf.random.experimental.stateless_fold_in(base, position)
-        return image_io.to_signed(
-            preparation.augment(store.lookup(order.image(domain, position)), seed)
-        )
+        return image_io.to_signed(transform.augment(cache.get(order.image(domain, position)), seed))
 
     # all is in operations already, and converting takes two seconds
     @tf.autograph.experimental.do_not_convert
     def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         place = position(count)
-        return image("x", store_x, place), image("y", store_y, place)
+        return image("x", cache_x, place), image("y", cache_y, place)
 
     counts = tf.data.Dataset.range(start_step * size, end_step * size)
     pairs = counts.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -143,19 +141,19 @@ def find_unreadable(
             read_checked(images, int(order.image(domain, position)))
 
 
-def evaluation_reader(images: ImageList, preparation: ImageTransform) -> Callable[[int], tf.Tensor]:
+def evaluation_reader(images: ImageList, transform: ImageTransform) -> Callable[[int], tf.Tensor]:
     """index -> float32 (1, H, W, C) in [-1, 1]: a test image as the networks see it, nothing
     random."""
 
     def read(index: int) -> tf.Tensor:
         image = tf.constant(read_checked(images, index))
-        return image_io.to_signed(preparation.transform_test(image))[tf.newaxis]
+        return image_io.to_signed(transform.transform_test(image))[tf.newaxis]
 
     return read
 
 
 def evaluation_pairs(
-    images_x: ImageList, images_y: ImageList, preparation: ImageTransform, count: int
+    images_x: ImageList, images_y: ImageList, transform: ImageTransform, count: int
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
     """The first `count` test images of each domain, one by one; the shorter list goes round.
 
@@ -163,8 +161,8 @@ def evaluation_pairs(
       (real_x, real_y), each float32 (1, H, W, C) in [-1, 1].
     """
     read_x, read_y = (
-        evaluation_reader(images_x, preparation),
-        evaluation_reader(images_y, preparation),
+        evaluation_reader(images_x, transform),
+        evaluation_reader(images_y, transform),
     )
     for index in range(min(count, max(len(images_x), len(images_y)))):
         yield read_x(index % len(images_x)), read_y(index % len(images_y))

@@ -1,9 +1,15 @@
-"""Images that spoil a training or its scores, found by their content before the first step."""
+"""Images that spoil a training or its scores, found by their content.
+
+The one place that defines when an image is flat and when two images are the same: the training's
+warnings and `cyclegan_tf.check` both ask here.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -14,134 +20,176 @@ from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.image_quality import reduced
 
-FLAT_DEVIATION = 1 / 255
-"""Standard deviation of the largest channel, as a share of white, below which an image has nothing
-to see."""
+FLAT_CONTRAST = 1 / 255
+"""Contrast, see `contrast`, below which an image is flat: one step between 8-bit values.
+
+Instance normalization divides by the deviation, so that less than that is turned into noise.
+"""
 
 COPY_DIFFERENCE = 1.5 / 255
-"""Mean absolute difference of two images reduced to 16 x 16, as a share of white, below which they
-are one image.
+"""Mean absolute difference of two thumbnails, as a share of white, below which their images are one
+image.
 
 Saved again as JPEG of quality 60 and larger by a quarter, photographs, label maps and street maps
-of three public data sets differed by 0.6 to 1.02 levels of 255 from themselves. Different ones that
+of three public data sets differed by 0.6 to 1.02 steps of 255 from themselves. Different ones that
 show something differ by 5 and more.
 """
 
-COPY_DEVIATION = 10 / 255
-"""Standard deviation of the largest channel, reduced and as a share of white, below which an image
-is no copy of a
-similar one: there is more than one tile of a map that shows water."""
+COPY_CONTRAST = 10 / 255
+"""Contrast of a thumbnail, below which its image is no copy of a similar one: there is more than one
+tile of a map that shows water."""
 
 MAX_SAMPLED = 1000
 """So many at most, spread over the list, of images that must be decoded for it."""
 
-LOOKED_AT_BYTES = 2**30
-"""So much at most of images that are kept prepared: a few seconds' work."""
+MAX_SAMPLED_BYTES = 2**30
+"""So much at most of images that are kept resized: a few seconds' work."""
 
-_SPARSE = 8
+_GRID_STEP = 8
+# Enough to tell a flat image; float64 copies of large ones would not fit in memory.
+_CONTRAST_PIXELS = 250_000
+_THUMBNAIL_FROM_PX = 256
 
 
-def prepared_training(images: ImageList, store: ImageCache) -> Iterable[tuple[str, np.ndarray]]:
-    """Names and prepared images, uint8 or uint16 (H, W, C).
+def contrast(image: np.ndarray) -> float:
+    """Standard deviation of the most varied channel of a uint8 or uint16 (H, W, C), as a share of
+    white.
 
-    All of them up to `LOOKED_AT_BYTES`, or `MAX_SAMPLED` where none are kept; of more, an even
-    sample.
+    Within each channel: a blue image has three different channels and yet no detail.
     """
-    most = (
-        MAX_SAMPLED if store.kind == "off" else LOOKED_AT_BYTES * len(store) // max(store.bytes, 1)
-    )
-    # Outside a graph, an image that cannot be decoded is named.
-    lookup = store.lookup if store.kind == "off" else tf.function(store.lookup, autograph=False)
-    for index in _sample(len(store), most):
-        yield images.names[index], lookup(tf.constant(index, tf.int64)).numpy()
-
-
-def prepared_test(
-    images: ImageList, preparation: ImageTransform, dtype: np.dtype
-) -> Iterable[tuple[str, np.ndarray]]:
-    """Names and test images of `dtype`, prepared as training images are; at most `MAX_SAMPLED`.
-
-    Raises:
-      UserError: one cannot be decoded.
-    """
-    for index in _sample(len(images), MAX_SAMPLED):
-        image = image_io.as_dtype(read_checked(images, index), dtype)
-        yield images.names[index], preparation.prepare(tf.constant(image)).numpy()
-
-
-def examine(
-    training: Iterable[tuple[str, np.ndarray]],
-    test: Callable[[np.dtype], Iterable[tuple[str, np.ndarray]]],
-) -> tuple[list[str], list[str]]:
-    """Looks at all images of one domain.
-
-    Args:
-      training: names and prepared images.
-      test: the same for the test split, given the dtype of the training images.
-
-    Returns:
-      Names of flat images of both splits, and names of test images that are a training image: value
-      for value, or saved again in another format, quality or size.
-    """
-    flat, known, small, dtype = [], set(), [], np.dtype(np.uint8)
-    for name, image in training:
-        dtype = image.dtype
-        known.add(_digest(image))
-        small.append(_small(image))
-        if is_flat(image):
-            flat.append(name)
-    is_copy = _finder_of_copies(small)
-    shared = []
-    for name, image in test(dtype):
-        if is_flat(image):
-            flat.append(name)
-        elif _digest(image) in known or is_copy(_small(image)):
-            shared.append(name)
-    return flat, shared
+    step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _CONTRAST_PIXELS))
+    deviations = image[::step, ::step].std(axis=(0, 1), dtype=np.float64)
+    return float(deviations.max() / np.iinfo(image.dtype).max)
 
 
 def is_flat(image: np.ndarray) -> bool:
-    """Whether every channel of a uint8 or uint16 (H, W, C) image is nearly one level."""
-    limit = FLAT_DEVIATION * np.iinfo(image.dtype).max
+    """Whether every channel of a uint8 or uint16 (H, W, C) is nearly one value."""
     # A coarse grid tells that most images are not; only the others are looked at in full.
-    few = image[::_SPARSE, ::_SPARSE].astype(np.float32)
-    if few.std(axis=(0, 1)).max() > 4 * limit:
+    coarse = image[::_GRID_STEP, ::_GRID_STEP].std(axis=(0, 1), dtype=np.float64).max()
+    if coarse > 4 * FLAT_CONTRAST * np.iinfo(image.dtype).max:
         return False
-    return float(image.astype(np.float32).std(axis=(0, 1)).max()) < limit
+    return contrast(image) < FLAT_CONTRAST
 
 
-def _small(image: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 (H, W, C) -> float32 (256, C), area means as shares of white."""
-    return (
-        (reduced(image) / np.iinfo(image.dtype).max).astype(np.float32).reshape(-1, image.shape[-1])
-    )
+def digest(image: np.ndarray) -> bytes:
+    """Equal for images of the same shape and type whose values are all equal."""
+    found = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16)
+    found.update(repr((image.shape, image.dtype)).encode())
+    return found.digest()
 
 
-def _finder_of_copies(known: list[np.ndarray]) -> Callable[[np.ndarray], bool]:
-    """A function that tells of an image, reduced, whether it is one of these."""
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 (H, W, C) -> float32 (256, C): area means on 16 x 16, as shares of white."""
+    factor = max(1, min(image.shape[:2]) // _THUMBNAIL_FROM_PX)
+    small = reduced(_block_means(image, factor) if factor > 1 else image)
+    return (small / np.iinfo(image.dtype).max).astype(np.float32).reshape(-1, image.shape[-1])
+
+
+def _block_means(image: np.ndarray, factor: int) -> np.ndarray:
+    """Means over factor x factor pixels, without a wider copy of the whole image."""
+    height, width = (side // factor * factor for side in image.shape[:2])
+    total = np.zeros((height // factor, width // factor, image.shape[-1]), np.uint64)
+    for top, left in itertools.product(range(factor), repeat=2):
+        total += image[top:height:factor, left:width:factor]
+    return total / factor**2
+
+
+def copy_finder(known: Sequence[np.ndarray]) -> Callable[[np.ndarray], int | None]:
+    """Makes a search for copies that were saved again in another format, quality or size.
+
+    Args:
+      known: thumbnails.
+
+    Returns:
+      thumbnail -> index of the known one that shows the same image, or None.
+
+    Example:
+      >>> find = copy_finder([thumbnail(image) for image in training])
+      >>> find(thumbnail(test_image))
+    """
     if not known:
-        return lambda _: False
+        return lambda _: None
     # Means of near images are near, so that few images need be compared with each other.
     means = np.array([small.mean() for small in known])
     order = np.argsort(means)
     means, rows = means[order], np.stack(known)[order]
 
-    def is_copy(small: np.ndarray) -> bool:
-        if small.std(axis=0).max() < COPY_DEVIATION:
-            return False
+    def find(small: np.ndarray) -> int | None:
+        if small.std(axis=0).max() < COPY_CONTRAST:
+            return None
         mean = small.mean()
         first, last = np.searchsorted(means, [mean - COPY_DIFFERENCE, mean + COPY_DIFFERENCE])
+        if first == last:
+            return None
         differences = np.abs(rows[first:last] - small).mean(axis=(1, 2))
-        return bool(np.any(differences < COPY_DIFFERENCE))
+        nearest = int(differences.argmin())
+        return int(order[first + nearest]) if differences[nearest] < COPY_DIFFERENCE else None
 
-    return is_copy
-
-
-def _digest(image: np.ndarray) -> bytes:
-    shape = repr(image.shape).encode()
-    return hashlib.blake2b(np.ascontiguousarray(image).tobytes() + shape, digest_size=16).digest()
+    return find
 
 
-def _sample(length: int, most: int) -> list[int]:
+def find_flat_and_leaked(
+    train: ImageList, cache: ImageCache, test: ImageList, transform: ImageTransform
+) -> tuple[list[str], list[str]]:
+    """Looks at all images of one domain, or at an even sample where they are many.
+
+    Args:
+      train: training images.
+      cache: the same, resized.
+      test: test images, which are resized as training images are, to compare with them.
+      transform: how.
+
+    Returns:
+      Names of flat images of both splits, and names of test images that are a training image: value
+      for value, or saved again in another format, quality or size.
+
+    Raises:
+      UserError: an image cannot be decoded.
+    """
+    flat, known, small, dtype = [], set(), [], np.dtype(np.uint8)
+    for name, image in training_sample(train, cache):
+        dtype = image.dtype
+        known.add(digest(image))
+        small.append(thumbnail(image))
+        if is_flat(image):
+            flat.append(name)
+    find_copy = copy_finder(small)
+    leaked = []
+    for name, image in test_sample(test, transform, dtype):
+        if is_flat(image):
+            flat.append(name)
+        elif digest(image) in known or find_copy(thumbnail(image)) is not None:
+            leaked.append(name)
+    return flat, leaked
+
+
+def training_sample(images: ImageList, cache: ImageCache) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and resized images, uint8 or uint16 (H, W, C).
+
+    All of them up to `MAX_SAMPLED_BYTES`, or `MAX_SAMPLED` where none are kept; of more, an even
+    sample.
+    """
+    is_kept = cache.kind != "off"
+    most = MAX_SAMPLED_BYTES * len(cache) // max(cache.bytes, 1) if is_kept else MAX_SAMPLED
+    # Outside a graph, an image that cannot be decoded is named.
+    get = tf.function(cache.get, autograph=False) if is_kept else cache.get
+    for index in _spread(len(cache), most):
+        yield images.names[index], get(tf.constant(index, tf.int64)).numpy()
+
+
+def test_sample(  # not a test of pytest's
+    images: ImageList, transform: ImageTransform, dtype: np.dtype
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and test images of `dtype`, resized as training images are; at most `MAX_SAMPLED`.
+
+    Raises:
+      UserError: one cannot be decoded.
+    """
+    for index in _spread(len(images), MAX_SAMPLED):
+        image = image_io.as_dtype(read_checked(images, index), dtype)
+        yield images.names[index], transform.resize(tf.constant(image)).numpy()
+
+
+def _spread(length: int, most: int) -> list[int]:
     kept = min(length, max(most, 1))
     return [index * length // kept for index in range(kept)]

@@ -1,6 +1,6 @@
 """What happens to an image between its file and the network: sizes first, chance last.
 
-`prepare` is the same every time, so its result may be cached; `augment` comes after the cache and
+`resize` is the same every time, so its result may be cached; `augment` comes after the cache and
 is a function of its seed alone.
 """
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 CROPPING = ("resize_and_crop", "scale_width_and_crop", "crop")
 
 
-def resize(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+def resize_bicubic(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     """Bicubic, antialiased resize of an integer image; unchanged when it has that size already.
 
     Where no side shrinks there is nothing to antialias, and 8-bit images take TensorFlow's plain
@@ -67,8 +67,8 @@ class ImageTransform:
         """Side of every training image, or None where sizes differ."""
         return self.crop_size_px if self.mode in CROPPING else None
 
-    def prepared_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Size after `prepare`: int32 in, int32 out, scalars or vectors."""
+    def resized_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Size after `resize`: int32 in, int32 out, scalars or vectors."""
         crop = self.crop_size_px
         if self.mode == "resize_and_crop":
             return tf.fill(tf.shape(height), self.load_size_px), tf.fill(
@@ -88,17 +88,17 @@ class ImageTransform:
             return _scaled_to_width(height, width, target, self.size_divisor_px)
         return _grown(height, width, self.size_divisor_px)
 
-    def prepare(self, image: tf.Tensor) -> tf.Tensor:
+    def resize(self, image: tf.Tensor) -> tf.Tensor:
         """The part without chance: uint8 or uint16 (H, W, C) in, same dtype out, at the size to
         crop from."""
         shape = tf.shape(image)
-        return resize(image, *self.prepared_size(shape[0], shape[1]))
+        return resize_bicubic(image, *self.resized_size(shape[0], shape[1]))
 
     def transform_test(self, image: tf.Tensor) -> tf.Tensor:
         """A test image: resized alike, nothing random, trimmed around the center to whole
         multiples."""
         shape = tf.shape(image)
-        image = resize(image, *self.test_size(shape[0], shape[1]))
+        image = resize_bicubic(image, *self.test_size(shape[0], shape[1]))
         size = tf.shape(image)[:2]
         kept = size // self.size_divisor_px * self.size_divisor_px
         top_left = (size - kept) // 2
@@ -108,7 +108,7 @@ class ImageTransform:
         """Random crop and mirror image.
 
         Args:
-          image: uint8 or uint16 (H, W, C), as `prepare` left it.
+          image: uint8 or uint16 (H, W, C), as `resize` left it.
           seed: int32 (2,), the only source of chance.
         """
         size = tf.shape(image)[:2]

@@ -104,7 +104,7 @@ def open_images(
     run = RunDirectory(target if target.is_dir() else target.resolve().parent)
     if run.exists():
         experiment = run.experiment()
-        preparation = assembly.build_preparation(experiment)
+        preparation = assembly.build_transform(experiment)
     else:
         if not choice.given:
             raise UserError(
@@ -121,7 +121,7 @@ def open_images(
         experiment = config_files.experiment_from(parser.parse([*words, "--loss.identity=0"]))
         size_divisor_px = size_divisor_of(network)
         preparation = dataclasses.replace(
-            assembly.build_preparation(experiment), mode="none", size_divisor_px=size_divisor_px
+            assembly.build_transform(experiment), mode="none", size_divisor_px=size_divisor_px
         )
     recorded = run.data_split()
     if choice.given:

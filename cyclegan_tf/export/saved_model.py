@@ -219,7 +219,7 @@ def encode_png(signed: tf.Tensor) -> tf.Tensor:
 
     Rounds as `images.from_signed` does.
     """
-    return tf.io.encode_png(image_io.levels_of(signed))
+    return tf.io.encode_png(image_io.to_uint8(signed))
 
 
 def _write_warmup(path: Path, name: str, served: _Served, size_px: int) -> None:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from cyclegan_tf import assembly
 from cyclegan_tf.data.sources import ImageList
-from cyclegan_tf.data.transforms import resize
+from cyclegan_tf.data.transforms import resize_bicubic
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.builders import size_divisor_of
@@ -193,7 +193,7 @@ def _square(image: np.ndarray, size_px: int) -> np.ndarray:
     height, width = image.shape[:2]
     scale = size_px / min(height, width)
     height, width = max(size_px, round(height * scale)), max(size_px, round(width * scale))
-    scaled = resize(tf.constant(image), tf.constant(height), tf.constant(width)).numpy()
+    scaled = resize_bicubic(tf.constant(image), tf.constant(height), tf.constant(width)).numpy()
     top, left = (height - size_px) // 2, (width - size_px) // 2
     return scaled[top : top + size_px, left : left + size_px]
 

@@ -32,11 +32,11 @@ __all__ = [
     "find_images",
     "from_signed",
     "grid",
-    "levels_of",
     "probe",
     "read",
     "save",
     "to_signed",
+    "to_uint8",
 ]
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy"})
@@ -163,7 +163,7 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
     return np.rint(np.clip(values, -1, 1) * half + half).astype(f"uint{bits}")
 
 
-def levels_of(signed: tf.Tensor) -> tf.Tensor:
+def to_uint8(signed: tf.Tensor) -> tf.Tensor:
     """`from_signed` for a graph: float [-1, 1], any shape -> uint8 of that shape; NaN is not looked
     for."""
     half = np.float32(_HALF_RANGE["uint8"])

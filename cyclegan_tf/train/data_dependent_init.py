@@ -136,8 +136,8 @@ class _Change:
 def _change_of_colors(feed: TrainingData) -> _Change | None:
     """By the training images; None where the domains have different channels."""
     found = {
-        d: colors.moments(_some_images(store))
-        for d, store in (("x", feed.store_x), ("y", feed.store_y))
+        d: colors.moments(_some_images(cache))
+        for d, cache in (("x", feed.cache_x), ("y", feed.cache_y))
     }
     if len(found["x"].mean) != len(found["y"].mean):
         return None
@@ -169,7 +169,7 @@ def _scale_last_layer(layer: keras.layers.Layer) -> None:
     layer.kernel.assign(_QUIET * layer.kernel)
 
 
-def _some_images(store: ImageCache) -> Iterator[np.ndarray]:
-    """Evenly spread over the store, float32 in [-1, 1]."""
-    for index in np.unique(np.linspace(0, len(store) - 1, _COLOR_IMAGES).astype(np.int64)):
-        yield image_io.to_signed(store.lookup(tf.constant(index))).numpy()
+def _some_images(cache: ImageCache) -> Iterator[np.ndarray]:
+    """Evenly spread over the cache, float32 in [-1, 1]."""
+    for index in np.unique(np.linspace(0, len(cache) - 1, _COLOR_IMAGES).astype(np.int64)):
+        yield image_io.to_signed(cache.get(tf.constant(index))).numpy()

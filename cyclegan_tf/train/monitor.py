@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.assembly import TrainingData
-from cyclegan_tf.data import screening as suspects
+from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import PAIRED
@@ -96,7 +95,7 @@ class TrainingMonitor:
                 "xy",
                 "yx",
             ]
-            split = read_split(source, self._feed.preparation, watch.score_images)
+            split = read_split(source, self._feed.transform, watch.score_images)
             return Validator(split, self._samples.translate, counted, watch.best_by, averages)
         field = "patience" if watch.patience is not None else "best_by"
         if watch.patience is not None or (watch.score_images and watch.best_by in PAIRED):
@@ -124,18 +123,17 @@ class TrainingMonitor:
             self._progress.say(
                 "there is no test split, so nothing is scored and no checkpoint is called the best"
             )
-        if "lazy" in (feed.store_x.kind, feed.store_y.kind):
+        if "lazy" in (feed.cache_x.kind, feed.cache_y.kind):
             self._progress.say(
                 "images are read as they are wanted; cyclegan_tf.check looks at all of them"
             )
             return
-        for train, test, store in (
-            (source.train_x, source.test_x, feed.store_x),
-            (source.train_y, source.test_y, feed.store_y),
+        for train, test, cache in (
+            (source.train_x, source.test_x, feed.cache_x),
+            (source.train_y, source.test_y, feed.cache_y),
         ):
-            of_test = partial(suspects.prepared_test, test, feed.preparation)
-            more_flat, more_shared = suspects.examine(
-                suspects.prepared_training(train, store), of_test
+            more_flat, more_shared = screening.find_flat_and_leaked(
+                train, cache, test, feed.transform
             )
             flat, shared = flat + more_flat, shared + more_shared
         split = None if self._scorer is None else self._scorer.split
@@ -192,7 +190,7 @@ class TrainingMonitor:
         self.reset_trackers()
         results: dict[str, tf.Tensor] = {}
         for pair in evaluation_pairs(
-            source.test_x, source.test_y, self._feed.preparation, self._watch.test_images
+            source.test_x, source.test_y, self._feed.transform, self._watch.test_images
         ):
             results = self._test(pair)
         self._journal.write(
@@ -289,7 +287,7 @@ class TrainingMonitor:
             ("y", source.test_y, source.train_y),
         ):
             chosen = test if len(test) else train
-            read = evaluation_reader(chosen, self._feed.preparation)
+            read = evaluation_reader(chosen, self._feed.transform)
             count = min(self._watch.sample_images, len(chosen))
             # Spread over the list: neighbors in a folder are often alike.
             images[domain] = [read(int(i)) for i in np.linspace(0, len(chosen) - 1, count)]

@@ -218,7 +218,7 @@ class Trainer:
         feed = self.feed
         batches = iter(
             training_dataset(
-                feed.store_x, feed.store_y, feed.order, feed.preparation, self.step,
+                feed.cache_x, feed.cache_y, feed.order, feed.transform, self.step,
                 self.budget.steps,
                 self.devices.worker, self.devices.workers,
             )

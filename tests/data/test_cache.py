@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.data import cache as store_module
-from cyclegan_tf.data.cache import open_store
+from cyclegan_tf.data import cache as cache_module
+from cyclegan_tf.data.cache import open_cache
 from cyclegan_tf.data.sources import open_folder
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
@@ -34,45 +34,43 @@ def images_of(folder):
 
 @pytest.mark.parametrize("mode", ["resize_and_crop", "scale_width", "none"])
 def test_all_kinds_hold_the_same_images_eagerly_and_in_tf_data(folder, mode):
-    images, preparation = images_of(folder), ImageTransform(mode, 24, 16)
-    expected = [preparation.prepare(tf.constant(images.read(i))).numpy() for i in range(3)]
+    images, transform = images_of(folder), ImageTransform(mode, 24, 16)
+    expected = [transform.resize(tf.constant(images.read(i))).numpy() for i in range(3)]
     for kind in KINDS:
-        store = open_store(images, preparation, kind, folder / "cache", "x")
-        assert (store.kind, len(store), store.enlarged) == (kind, 3, 0)
-        inside = list(tf.data.Dataset.range(3).map(store.lookup))
+        cache = open_cache(images, transform, kind, folder / "cache", "x")
+        assert (cache.kind, len(cache), cache.upscaled) == (kind, 3, 0)
+        inside = list(tf.data.Dataset.range(3).map(cache.get))
         for index in range(3):
-            np.testing.assert_array_equal(
-                store.lookup(tf.constant(index, tf.int64)), expected[index]
-            )
+            np.testing.assert_array_equal(cache.get(tf.constant(index, tf.int64)), expected[index])
             np.testing.assert_array_equal(inside[index], expected[index])
-    assert store.bytes == sum(image.nbytes for image in expected)
+    assert cache.bytes == sum(image.nbytes for image in expected)
 
 
 def test_auto_measures_against_free_memory_then_disk(folder, monkeypatch):
-    images, preparation = images_of(folder), ImageTransform("resize_and_crop", 24, 16)
+    images, transform = images_of(folder), ImageTransform("resize_and_crop", 24, 16)
     size = 3 * 24 * 24 * 3
-    for free, kind in ((size / store_module.MEMORY_SHARE, "memory"), (size, "disk")):
-        monkeypatch.setattr(store_module, "free_memory_bytes", lambda free=free: free)
-        assert open_store(images, preparation, "auto", folder / "cache", "x").kind == kind
+    for free, kind in ((size / cache_module.MEMORY_SHARE, "memory"), (size, "disk")):
+        monkeypatch.setattr(cache_module, "free_memory_bytes", lambda free=free: free)
+        assert open_cache(images, transform, "auto", folder / "cache", "x").kind == kind
 
 
 def test_a_disk_cache_is_reused_until_something_changes(folder, monkeypatch):
-    images, preparation = images_of(folder), ImageTransform("resize_and_crop", 24, 16)
-    open_store(images, preparation, "disk", folder / "cache", "x")
+    images, transform = images_of(folder), ImageTransform("resize_and_crop", 24, 16)
+    open_cache(images, transform, "disk", folder / "cache", "x")
     before = (folder / "cache" / "x.bin").stat().st_mtime_ns
-    open_store(images, preparation, "disk", folder / "cache", "x")
+    open_cache(images, transform, "disk", folder / "cache", "x")
     assert (folder / "cache" / "x.bin").stat().st_mtime_ns == before
     Image.new("RGB", (20, 20), (9, 8, 7)).save(folder / "trainA" / "0.png")
-    again = open_store(images_of(folder), preparation, "disk", folder / "cache", "x")
-    np.testing.assert_array_equal(again.lookup(tf.constant(0, tf.int64))[0, 0], (9, 8, 7))
+    again = open_cache(images_of(folder), transform, "disk", folder / "cache", "x")
+    np.testing.assert_array_equal(again.get(tf.constant(0, tf.int64))[0, 0], (9, 8, 7))
     assert {path.name for path in (folder / "cache").iterdir()} == {"x.bin", "x.json"}
 
 
 def test_small_images_are_counted(folder):
     assert (
-        open_store(
+        open_cache(
             images_of(folder), ImageTransform("crop", 24, 18), "memory", folder, "x"
-        ).enlarged
+        ).upscaled
         == 1
     )
 
@@ -80,13 +78,13 @@ def test_small_images_are_counted(folder):
 def test_mixed_depths_are_stored_in_16_bits_without_clipping(folder):
     ramp = (np.arange(400, dtype=np.uint16) * 163).reshape(20, 20)
     Image.fromarray(ramp).save(folder / "trainA" / "deep.png")
-    images, preparation = images_of(folder), ImageTransform("none", 24, 16)
+    images, transform = images_of(folder), ImageTransform("none", 24, 16)
     for kind in KINDS:
-        store = open_store(images, preparation, kind, folder / "cache", "x")
-        deep = store.lookup(tf.constant(3, tf.int64)).numpy()
+        cache = open_cache(images, transform, kind, folder / "cache", "x")
+        deep = cache.get(tf.constant(3, tf.int64)).numpy()
         assert deep.dtype == np.uint16
         np.testing.assert_array_equal(deep[..., 0], ramp)
-        shallow = store.lookup(tf.constant(0, tf.int64)).numpy()
+        shallow = cache.get(tf.constant(0, tf.int64)).numpy()
         np.testing.assert_array_equal(shallow, images.read(0).astype(np.uint16) * 257)
 
 
@@ -95,13 +93,13 @@ def test_a_truncated_image_is_named_before_training_starts(folder):
     path = folder / "trainA" / "1.png"
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(UserError, match=r"1\.png.*cyclegan_tf.check"):
-        open_store(images, ImageTransform("none", 24, 16), "memory", folder, "x")
+        open_cache(images, ImageTransform("none", 24, 16), "memory", folder, "x")
 
 
 def test_a_disk_cache_that_cannot_be_written_is_an_error(folder):
     (folder / "blocked").write_text("a file, not a folder")
     with pytest.raises(UserError, match=r"disk cache .* cannot be written"):
-        open_store(
+        open_cache(
             images_of(folder), ImageTransform("none", 24, 16), "disk", folder / "blocked", "x"
         )
 
@@ -116,11 +114,11 @@ def test_lazy_reads_a_image_when_it_is_first_wanted(tmp_path):
         return source.train_x.read(index)
 
     images = dataclasses.replace(source.train_x, read=counted)
-    preparation = ImageTransform("resize_and_crop", 18, 16)
-    lazy = open_store(images, preparation, "lazy", tmp_path, "x")
-    kept = open_store(source.train_x, preparation, "memory", tmp_path, "x")
+    transform = ImageTransform("resize_and_crop", 18, 16)
+    lazy = open_cache(images, transform, "lazy", tmp_path, "x")
+    kept = open_cache(source.train_x, transform, "memory", tmp_path, "x")
     assert (lazy.kind, len(lazy), lazy.bytes, read) == ("lazy", 4, kept.bytes, [])
     for index in (2, 0, 2):
         number = tf.constant(index, tf.int64)
-        np.testing.assert_array_equal(lazy.lookup(number), kept.lookup(number))
+        np.testing.assert_array_equal(lazy.get(number), kept.get(number))
     assert read == [2, 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.data.cache import open_store
+from cyclegan_tf.data.cache import open_cache
 from cyclegan_tf.data.pipeline import (
     SamplingOrder,
     evaluation_pairs,
@@ -31,14 +31,14 @@ def numbered(count, size=12):
 @pytest.fixture
 def make(tmp_path):
     def make(count_x, count_y, batch_size=1, seed=0, start=0, end=None, crop=8):
-        preparation = ImageTransform("crop", 12, crop)
-        stores = [
-            open_store(numbered(count), preparation, "memory", tmp_path, label)
+        transform = ImageTransform("crop", 12, crop)
+        caches = [
+            open_cache(numbered(count), transform, "memory", tmp_path, label)
             for count, label in ((count_x, "x"), (count_y, "y"))
         ]
         order = SamplingOrder(count_x, count_y, batch_size, seed)
         end = end or 3 * order.steps_per_epoch
-        return list(training_dataset(*stores, order, preparation, start, end).as_numpy_iterator())
+        return list(training_dataset(*caches, order, transform, start, end).as_numpy_iterator())
 
     return make
 
@@ -107,8 +107,8 @@ def test_a_batch_that_does_not_divide_the_domain_shows_no_image_twice(make):
 
 
 def test_evaluation_pairs_are_unaugmented_and_the_shorter_list_goes_round():
-    preparation = ImageTransform("crop", 12, 8)
-    pairs = list(evaluation_pairs(numbered(2), numbered(3), preparation, 10))
+    transform = ImageTransform("crop", 12, 8)
+    pairs = list(evaluation_pairs(numbered(2), numbered(3), transform, 10))
     assert [round((float(x[0, 0, 0, 0]) + 1) * 127.5) for x, _ in pairs] == [0, 1, 0]
     expected = numbered(3).read(2)[None] / 127.5 - 1
     np.testing.assert_allclose(pairs[2][1], expected, atol=1e-6)
@@ -127,12 +127,14 @@ def test_the_unreadable_image_of_a_step_is_named():
         find_unreadable(order, steps[0], bad, numbered(5))
 
 
-@pytest.mark.parametrize(("parts", "count_x", "count_y"), [(2, 13, 7), (3, 7, 20), (6, 12, 12)])
-def test_slices_of_all_machines_are_the_batches_of_one(tmp_path, parts, count_x, count_y):
+@pytest.mark.parametrize(
+    ("num_shards", "count_x", "count_y"), [(2, 13, 7), (3, 7, 20), (6, 12, 12)]
+)
+def test_slices_of_all_machines_are_the_batches_of_one(tmp_path, num_shards, count_x, count_y):
     order = SamplingOrder(count_x, count_y, 6, 3)
-    preparation = ImageTransform("crop", 12, 8)
-    whole = _parts(tmp_path, order, preparation, 1)[0]
-    sliced = _parts(tmp_path, order, preparation, parts)
+    transform = ImageTransform("crop", 12, 8)
+    whole = _shards(tmp_path, order, transform, 1)[0]
+    sliced = _shards(tmp_path, order, transform, num_shards)
     assert {len(batches) for batches in sliced} == {len(whole)} == {2 * order.steps_per_epoch}
     for step, batch in enumerate(whole):
         for side in (0, 1):
@@ -143,48 +145,50 @@ def test_slices_of_all_machines_are_the_batches_of_one(tmp_path, parts, count_x,
     assert len(set(epoch)) == len(epoch)
 
 
-def _parts(folder, order, preparation, parts):
-    stores = [
-        open_store(numbered(count), preparation, "memory", folder, label)
+def _shards(folder, order, transform, num_shards):
+    caches = [
+        open_cache(numbered(count), transform, "memory", folder, label)
         for count, label in ((order.count_x, "x"), (order.count_y, "y"))
     ]
     end = 2 * order.steps_per_epoch
     return [
-        list(training_dataset(*stores, order, preparation, 0, end, part, parts).as_numpy_iterator())
-        for part in range(parts)
+        list(
+            training_dataset(
+                *caches, order, transform, 0, end, shard, num_shards
+            ).as_numpy_iterator()
+        )
+        for shard in range(num_shards)
     ]
 
 
 def test_a_machine_decodes_the_images_of_its_slices_only_and_each_once(tmp_path):
     order = SamplingOrder(11, 11, 4, 5)
-    preparation = ImageTransform("crop", 20, 16)
+    transform = ImageTransform("crop", 20, 16)
     root = tiny.folder(tmp_path / "images", (11, 11, 1, 1))
     source = open_folder(root, 3, 3, 10**6)
     positions = range(order.steps_per_epoch * 4)
     shown = [int(order.image("x", tf.constant(position, tf.int64))) for position in positions]
-    for part in (0, 1):
+    for shard in (0, 1):
         read = []
 
         def counted(index, read=read):
             read.append(index)
             return source.train_x.read(index)
 
-        store_x = open_store(
-            dataclasses.replace(source.train_x, read=counted), preparation, "lazy", tmp_path, "x"
+        cache_x = open_cache(
+            dataclasses.replace(source.train_x, read=counted), transform, "lazy", tmp_path, "x"
         )
-        store_y = open_store(source.train_y, preparation, "lazy", tmp_path, "y")
-        assert store_x.kind == "lazy"
+        cache_y = open_cache(source.train_y, transform, "lazy", tmp_path, "y")
+        assert cache_x.kind == "lazy"
         assert read == []
         end = order.steps_per_epoch
-        made = training_dataset(store_x, store_y, order, preparation, 0, end, part, 2)
+        made = training_dataset(cache_x, cache_y, order, transform, 0, end, shard, 2)
         batches = list(made.as_numpy_iterator())
         assert [batch[0].shape[0] for batch in batches] == [2] * order.steps_per_epoch
-        own = [index for position, index in enumerate(shown) if position % 4 // 2 == part]
+        own = [index for position, index in enumerate(shown) if position % 4 // 2 == shard]
         assert sorted(read) == sorted(own)
         again = list(
-            training_dataset(
-                store_x, store_y, order, preparation, 0, 1, part, 2
-            ).as_numpy_iterator()
+            training_dataset(cache_x, cache_y, order, transform, 0, 1, shard, 2).as_numpy_iterator()
         )
         np.testing.assert_array_equal(again[0][0], batches[0][0])
         assert sorted(read) == sorted(own)

@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.data import screening as suspects
-from cyclegan_tf.data.cache import open_store
+from cyclegan_tf.data import screening
+from cyclegan_tf.data.cache import open_cache
 from cyclegan_tf.data.sources import ImageList, open_folder
 from cyclegan_tf.data.transforms import ImageTransform
 
-PREPARATION = ImageTransform("resize_and_crop", 20, 16)
+TRANSFORM = ImageTransform("resize_and_crop", 20, 16)
 
 
 def image(seed, size=24):
@@ -35,14 +35,11 @@ def source(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk", "off"])
-def test_flat_and_shared_images_are_named(source, tmp_path, kind):
-    store = open_store(source.train_x, PREPARATION, kind, tmp_path / "cache", "x")
-    flat, shared = suspects.examine(
-        suspects.prepared_training(source.train_x, store),
-        lambda dtype: suspects.prepared_test(source.test_x, PREPARATION, dtype),
-    )
+def test_flat_and_leaked_images_are_named(source, tmp_path, kind):
+    cache = open_cache(source.train_x, TRANSFORM, kind, tmp_path / "cache", "x")
+    flat, leaked = screening.find_flat_and_leaked(source.train_x, cache, source.test_x, TRANSFORM)
     assert flat == ["trainA/flat.png", "testA/flat.png"]
-    assert shared == ["testA/other_name.bmp"]
+    assert leaked == ["testA/other_name.bmp"]
 
 
 def shapes(seed):
@@ -51,7 +48,7 @@ def shapes(seed):
     return small.resize((96, 96), Image.Resampling.BICUBIC)
 
 
-def shared_of(training, test, tmp_path, dtype=np.uint8):
+def leaked_of(training, test, tmp_path, dtype=np.uint8):
     """Names of those in the test split that are training images, of PIL images."""
 
     def images(those, letter):
@@ -61,11 +58,8 @@ def shared_of(training, test, tmp_path, dtype=np.uint8):
         return ImageList(tuple(f"{letter}{i}" for i in range(len(those))), 3, arrays.__getitem__)
 
     known, asked = images(training, "train"), images(test, "test")
-    store = open_store(known, PREPARATION, "memory", tmp_path, "x")
-    return suspects.examine(
-        suspects.prepared_training(known, store),
-        lambda kind: suspects.prepared_test(asked, PREPARATION, kind),
-    )[1]
+    cache = open_cache(known, TRANSFORM, "memory", tmp_path, "x")
+    return screening.find_flat_and_leaked(known, cache, asked, TRANSFORM)[1]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -76,7 +70,7 @@ def test_copies_that_were_saved_again_are_named(tmp_path, dtype):
     lighter = Image.fromarray(np.asarray(shapes(3)) + np.uint8(4))
     of_the_same_mean = shapes(3).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     test = [shapes(10), again, lighter, of_the_same_mean, shapes(3)]
-    assert shared_of([shapes(seed) for seed in range(5)], test, tmp_path, dtype) == [
+    assert leaked_of([shapes(seed) for seed in range(5)], test, tmp_path, dtype) == [
         "test1",
         "test4",
     ]
@@ -87,44 +81,41 @@ def test_two_tiles_of_water_are_no_copies(tmp_path):
     # nearer to each other than copies may be
     shore = np.linspace(150, 162, 96).round().astype(np.uint8)[:, np.newaxis, np.newaxis]
     water = [Image.fromarray(shore + rng.integers(0, 3, (96, 96, 3), np.uint8)) for _ in range(4)]
-    assert shared_of(water[:3], water[3:], tmp_path) == []
-    assert shared_of(water, water[1:2], tmp_path) == ["test0"]  # the very same it is
+    assert leaked_of(water[:3], water[3:], tmp_path) == []
+    assert leaked_of(water, water[1:2], tmp_path) == ["test0"]  # the very same it is
 
 
 def test_deep_training_images_are_compared_with_shallow_test_images(tmp_path):
     deep = [(image(seed).astype(np.uint16) * 257) for seed in range(2)]
     images = ImageList(("a", "b"), 3, deep.__getitem__)
     test = ImageList(("t",), 3, lambda _: image(1))
-    store = open_store(images, PREPARATION, "memory", tmp_path, "x")
-    found = suspects.examine(
-        suspects.prepared_training(images, store),
-        lambda dtype: suspects.prepared_test(test, PREPARATION, dtype),
-    )
+    cache = open_cache(images, TRANSFORM, "memory", tmp_path, "x")
+    found = screening.find_flat_and_leaked(images, cache, test, TRANSFORM)
     assert found == ([], ["t"])
 
 
 def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):
-    monkeypatch.setattr(suspects, "MAX_SAMPLED", 2)
-    store = open_store(source.train_x, PREPARATION, "off", tmp_path, "x")
-    assert [name for name, _ in suspects.prepared_training(source.train_x, store)] == [
+    monkeypatch.setattr(screening, "MAX_SAMPLED", 2)
+    cache = open_cache(source.train_x, TRANSFORM, "off", tmp_path, "x")
+    assert [name for name, _ in screening.training_sample(source.train_x, cache)] == [
         "trainA/0.png",
         "trainA/2.png",
     ]
-    kept = open_store(source.train_x, PREPARATION, "memory", tmp_path, "x")
-    assert len(list(suspects.prepared_training(source.train_x, kept))) == 5
-    monkeypatch.setattr(suspects, "LOOKED_AT_BYTES", 3 * 20 * 20 * 3)
-    assert len(list(suspects.prepared_training(source.train_x, kept))) == 3
-    assert len(list(suspects.prepared_test(source.test_x, PREPARATION, np.dtype(np.uint8)))) == 2
+    kept = open_cache(source.train_x, TRANSFORM, "memory", tmp_path, "x")
+    assert len(list(screening.training_sample(source.train_x, kept))) == 5
+    monkeypatch.setattr(screening, "MAX_SAMPLED_BYTES", 3 * 20 * 20 * 3)
+    assert len(list(screening.training_sample(source.train_x, kept))) == 3
+    assert len(list(screening.test_sample(source.test_x, TRANSFORM, np.dtype(np.uint8)))) == 2
 
 
 @pytest.mark.parametrize(
-    ("levels", "flat"),
+    ("image_values", "flat"),
     [
         (np.full((40, 40, 3), 7, np.uint8), True),
         (
             np.full((40, 40, 3), 7, np.uint8) + np.eye(40, dtype=np.uint8)[..., None],
             True,
-        ),  # one level here and there
+        ),  # one step here and there
         (image(1), False),
         (
             np.dstack(
@@ -136,6 +127,6 @@ def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):
         ((np.arange(1600, dtype=np.uint16) * 40).reshape(40, 40, 1), False),
     ],
 )
-def test_flat(levels, flat):
-    assert suspects.is_flat(levels) is flat
-    assert suspects.is_flat(tf.constant(levels).numpy()) is flat
+def test_flat(image_values, flat):
+    assert screening.is_flat(image_values) is flat
+    assert screening.is_flat(tf.constant(image_values).numpy()) is flat

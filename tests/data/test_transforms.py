@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.data.transforms import ImageTransform, resize
+from cyclegan_tf.data.transforms import ImageTransform, resize_bicubic
 
 
 def image(height, width, channels=3, dtype=np.uint8):
@@ -23,7 +23,7 @@ def smooth(height, width):
 
 def test_wrong_08_resizing_is_bicubic_and_antialiased():
     source = image(64, 48)
-    ours = resize(tf.constant(source), 17, 20).numpy().astype(int)
+    ours = resize_bicubic(tf.constant(source), 17, 20).numpy().astype(int)
     pillow = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.BICUBIC)).astype(
         int
     )
@@ -36,14 +36,14 @@ def test_wrong_08_resizing_is_bicubic_and_antialiased():
 
 def test_resizing_up_agrees_with_pillow_and_keeps_the_dtype():
     source = smooth(20, 24)
-    ours = resize(tf.constant(source), 33, 50).numpy()
+    ours = resize_bicubic(tf.constant(source), 33, 50).numpy()
     pillow = np.asarray(Image.fromarray(source).resize((50, 33), Image.Resampling.BICUBIC))
     assert ours.dtype == np.uint8
     # Pillow rounds between its two passes.
     difference = np.abs(ours.astype(int) - pillow.astype(int))
     assert difference.max() <= 5
     assert difference.mean() < 0.6
-    assert resize(tf.constant(image(9, 9, 1, np.uint16)), 5, 5).dtype == tf.uint16
+    assert resize_bicubic(tf.constant(image(9, 9, 1, np.uint16)), 5, 5).dtype == tf.uint16
 
 
 @pytest.mark.parametrize(("height", "width"), [(286, 286), (70, 64), (71, 99)])
@@ -51,7 +51,7 @@ def test_enlarging_without_antialiasing_is_the_same_filter(height, width):
     source = tf.constant(image(64, 64))
     with_it = tf.image.resize(source, (height, width), method="bicubic", antialias=True)
     expected = np.clip(np.rint(with_it), 0, 255).astype(int)
-    difference = np.abs(resize(source, height, width).numpy().astype(int) - expected)
+    difference = np.abs(resize_bicubic(source, height, width).numpy().astype(int) - expected)
     assert difference.max() <= 1
     assert difference.mean() < 0.05
 
@@ -61,7 +61,7 @@ def test_a_image_that_shrinks_on_one_side_only_is_antialiased(height, width):
     source = tf.constant(image(64, 64))
     with_it = tf.image.resize(source, (height, width), method="bicubic", antialias=True)
     expected = np.clip(np.rint(with_it), 0, 255).astype(np.uint8)
-    np.testing.assert_array_equal(resize(source, height, width).numpy(), expected)
+    np.testing.assert_array_equal(resize_bicubic(source, height, width).numpy(), expected)
 
 
 SIZES = {
@@ -77,13 +77,13 @@ SIZES = {
 
 @pytest.mark.parametrize("mode", SIZES)
 def test_sizes_of_every_mode(mode):
-    preparation = ImageTransform(mode, 56, 48)
+    transform = ImageTransform(mode, 56, 48)
     large, small, augmented = SIZES[mode]
-    prepared = preparation.prepare(tf.constant(image(100, 60)))
+    prepared = transform.resize(tf.constant(image(100, 60)))
     assert tuple(prepared.shape[:2]) == large
-    assert tuple(preparation.prepare(tf.constant(image(30, 40))).shape[:2]) == small
-    assert tuple(preparation.augment(prepared, tf.constant([1, 2])).shape[:2]) == augmented
-    heights, widths = preparation.prepared_size(tf.constant([100, 30]), tf.constant([60, 40]))
+    assert tuple(transform.resize(tf.constant(image(30, 40))).shape[:2]) == small
+    assert tuple(transform.augment(prepared, tf.constant([1, 2])).shape[:2]) == augmented
+    heights, widths = transform.resized_size(tf.constant([100, 30]), tf.constant([60, 40]))
     assert list(zip(heights.numpy(), widths.numpy(), strict=True)) == [large, small]
 
 
@@ -106,7 +106,7 @@ def test_a_test_image_is_not_cropped_but_trimmed_to_the_networks_multiple(mode, 
 
 
 def test_augment_cuts_a_window_and_mirrors_half_the_time():
-    preparation = ImageTransform("crop", 0, 8)
+    transform = ImageTransform("crop", 0, 8)
     source = image(20, 20)
     windows = {}
     for top in range(13):
@@ -115,7 +115,7 @@ def test_augment_cuts_a_window_and_mirrors_half_the_time():
             windows[window.tobytes()] = (top, left, False)
             windows[window[:, ::-1].tobytes()] = (top, left, True)
     seen = [
-        windows[preparation.augment(tf.constant(source), tf.constant([7, i])).numpy().tobytes()]
+        windows[transform.augment(tf.constant(source), tf.constant([7, i])).numpy().tobytes()]
         for i in range(300)
     ]
     tops, lefts, flips = zip(*seen, strict=True)
@@ -126,19 +126,19 @@ def test_augment_cuts_a_window_and_mirrors_half_the_time():
 
 
 def test_augment_without_flip_never_mirrors():
-    preparation = ImageTransform("crop", 0, 8, flip=False)
+    transform = ImageTransform("crop", 0, 8, flip=False)
     source = np.tile(np.arange(12, dtype=np.uint8)[None, :, None], (12, 1, 3))
     for i in range(20):
-        out = preparation.augment(tf.constant(source), tf.constant([0, i])).numpy()
+        out = transform.augment(tf.constant(source), tf.constant([0, i])).numpy()
         assert (np.diff(out[0, :, 0].astype(int)) == 1).all()
 
 
 def test_augment_is_a_function_of_its_seed_eagerly_and_in_tf_data():
-    preparation = ImageTransform("resize_and_crop", 56, 48)
+    transform = ImageTransform("resize_and_crop", 56, 48)
     source = tf.constant(image(60, 60))
 
     def both(i):
-        return preparation.augment(preparation.prepare(source), tf.stack([3, i]))
+        return transform.augment(transform.resize(source), tf.stack([3, i]))
 
     inside = list(tf.data.Dataset.range(6).map(lambda i: both(tf.cast(i, tf.int32))))
     for i, result in enumerate(inside):
