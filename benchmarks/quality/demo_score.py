@@ -85,7 +85,7 @@ def _draw(evaluator: SplitEvaluator, networks: dict[str, keras.Model]) -> np.nda
             cycled = networks[direction[::-1]](fake, training=False)
             row += [real[0], fake[0], cycled[0], evaluator.split.targets(direction)[index]]
         rows.append([_enlarged(image_io.from_signed(np.asarray(image))) for image in row])
-    return image_io.grid(rows, column_titles=COLUMNS)
+    return image_io.make_grid(rows, column_titles=COLUMNS)
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:

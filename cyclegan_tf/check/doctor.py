@@ -115,7 +115,7 @@ def contact_sheet(
             titles.append(f"{folder.name} ({len(readable)})")
     if not rows:
         raise UserError("there is no image for a contact sheet.")
-    return image_io.grid(rows, row_titles=titles, cell_px=cell_px)
+    return image_io.make_grid(rows, row_titles=titles, cell_px=cell_px)
 
 
 def _examine_all(jobs: Sequence[tuple[Path, int]], show_progress: bool) -> Iterator[ImageReport]:

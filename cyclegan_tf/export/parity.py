@@ -281,4 +281,4 @@ def comparison_grid(
         ]
         for index in range(min(max_rows, len(inputs)))
     ]
-    return image_io.grid(rows, column_titles=["input", "Keras", *outputs])
+    return image_io.make_grid(rows, column_titles=["input", "Keras", *outputs])

@@ -1,5 +1,4 @@
-"""From an image file to an array with its right pixels, and from an array to the bytes of a
-file."""
+"""Decoding and encoding: an image file to an array of its pixels, an array to a file's bytes."""
 
 from __future__ import annotations
 
@@ -12,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.images import headers, tiff
-from cyclegan_tf.images import pixel_values as levels
+from cyclegan_tf.images import headers, pixel_values, tiff
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
+from cyclegan_tf.images.segments import PNG_SIGNATURE
 
 
 def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
-    """Reads the header of an image file; of an animation or a TIFF, that of the first image.
+    """Read the header of an image file; of an animation or a TIFF, that of the first image.
 
     Args:
       path: the file.
@@ -34,7 +33,7 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
             stream.seek(0)
             if not magic:
                 raise ImageError(path, "is empty (0 bytes)")
-            if magic.startswith(headers.PNG_SIGNATURE):
+            if magic.startswith(PNG_SIGNATURE):
                 info = headers.png_header(path, stream)
             elif magic.startswith(b"\x93NUMPY"):
                 info = headers.npy_header(path)
@@ -55,7 +54,7 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
 
 
 def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decodes an image file completely, as people see it.
+    """Decode an image file completely, as a viewer shows it.
 
     Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB
     (CMYK without its color profile); of an animation or a TIFF the first image is taken. Depth is
@@ -88,16 +87,18 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
         raise headers.as_image_error(info.path, error, max_pixels) from error
     if channels in (1, 3):
         if info.mode.startswith("CMYK"):
-            planes = levels.rgb_from_inks(planes)
+            planes = pixel_values.rgb_from_inks(planes)
         elif info.has_alpha:
-            planes = levels.on_white(planes)
+            planes = pixel_values.on_white(planes)
         planes = _with_channels(planes, channels)
     return np.ascontiguousarray(planes)
 
 
 def decode_fast(data: tf.Tensor) -> tf.Tensor:
-    """Decodes the bytes of a file whose header is `fast`, JPEG and PNG alike; eagerly or in a
-    graph.
+    """Decode the bytes of a `fast` file, JPEG and PNG alike, eagerly or in a graph.
+
+    Args:
+      data: string scalar, a file whose `ImageInfo.fast` is True.
 
     Returns:
       uint8 (H, W, 3).
@@ -106,8 +107,9 @@ def decode_fast(data: tf.Tensor) -> tf.Tensor:
 
 
 def luma(image: tf.Tensor) -> tf.Tensor:
-    """Gray of a color image by the weights of ITU-R BT.601, in integers so that it is the same
-    everywhere.
+    """Turn color into gray by the weights of ITU-R BT.601.
+
+    Computed in integers, so that it is the same everywhere.
 
     Args:
       image: uint8 or uint16 (H, W, 3). Gray given as three equal planes comes back unchanged.
@@ -140,7 +142,7 @@ def _decode_png(info: ImageInfo, _: int) -> np.ndarray:
     dtype = tf.uint16 if info.bits == 16 else tf.uint8
     planes = tf.io.decode_png(info.path.read_bytes(), channels=4, dtype=dtype).numpy()
     gray_or_red = 2 if info.channels <= 2 else 0
-    return levels.UPRIGHT[info.exif_orientation](
+    return pixel_values.UPRIGHT[info.exif_orientation](
         planes[..., gray_or_red : gray_or_red + info.channels]
     )
 
@@ -151,12 +153,14 @@ def _decode_pillow(info: ImageInfo, max_pixels: int) -> np.ndarray:
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[info.channels]
     with info.path.open("rb") as stream:
         planes = np.asarray(headers.open_with_pillow(stream, max_pixels).convert(mode))
-    return levels.UPRIGHT[info.exif_orientation](planes if planes.ndim == 3 else planes[..., None])
+    return pixel_values.UPRIGHT[info.exif_orientation](
+        planes if planes.ndim == 3 else planes[..., None]
+    )
 
 
 def _decode_npy(info: ImageInfo, _: int) -> np.ndarray:
     values = np.load(info.path, allow_pickle=False)
-    return levels.full_range(values if values.ndim == 3 else values[..., None], info.white)
+    return pixel_values.full_range(values if values.ndim == 3 else values[..., None], info.white)
 
 
 _DECODERS: dict[str, Callable[[ImageInfo, int], np.ndarray]] = {

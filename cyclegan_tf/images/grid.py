@@ -1,4 +1,4 @@
-"""Images side by side, for people."""
+"""Images side by side in one image."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from PIL import Image, ImageDraw, ImageFont
 from cyclegan_tf.images.pixel_values import as_dtype
 
 
-def grid(
+def make_grid(
     rows: Sequence[Sequence[np.ndarray]],
     gap_px: int = 4,
     column_titles: Sequence[str] | None = None,
     row_titles: Sequence[str] | None = None,
     cell_px: int | None = None,
 ) -> np.ndarray:
-    """Images in rows and columns on white, each scaled to its cell without changing its shape, and
-    centerd.
+    """Draw images in rows and columns on white.
+
+    Each is scaled to its cell without changing its shape, and centered.
 
     Args:
       rows: uint8 or uint16 (H, W, C) images; rows may differ in length. One channel is shown as

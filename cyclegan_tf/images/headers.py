@@ -5,13 +5,10 @@ Needs no TensorFlow.
 
 from __future__ import annotations
 
-import io
-import itertools
 import os
 import re
 import struct
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,10 +18,10 @@ from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.pixel_values import depth_of
+from cyclegan_tf.images.segments import png_chunks
 
 MAX_PIXELS = 178_956_970
-"""Default limit of width x height, one gibibyte as 16-bit RGB; more is taken for a decompression
-bomb."""
+"""Default limit of width x height: one gibibyte as 16-bit RGB, against decompression bombs."""
 
 MODE_CHANNELS = {
     **{"1": 1, "L": 1, "I": 1, "F": 1, "LA": 2, "P": 3, "RGB": 3, "YCbCr": 3},
@@ -33,19 +30,16 @@ MODE_CHANNELS = {
 """Channels of Pillow's modes; a palette counts as its colors."""
 
 EXIF_ORIENTATION = 274
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-JPEG_SIGNATURE = b"\xff\xd8\xff"
-
-# Markers of JPEG: start of frame, those without a length, start and end of image, start of scan.
-_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 _pillow_limit = threading.Lock()
 
 
 class ImageError(UserError):
-    """An image file that cannot be used; its text is `{path}: {reason}`."""
+    """An image file that cannot be used; its text is `{path}: {reason}`.
+
+    Example:
+      >>> raise ImageError("a.png", "is empty (0 bytes)")
+    """
 
     def __init__(self, path: str | os.PathLike, reason: str):
         super().__init__(f"{path}: {reason}", code="unreadable", field=str(path))
@@ -67,7 +61,7 @@ class ImageInfo:
         says.
       width: columns of what `read` returns, so after rotation by EXIF.
       height: rows, likewise.
-      mode: the format's word for its pixels, for people: "RGB", "P", "CMYK", "uint16".
+      mode: the format's word for its pixels: "RGB", "P", "CMYK", "uint16".
       channels: planes as stored, alpha included; a palette counts as the colors it stands for.
       bits: 8, 16, or 32 for floats and wide integers. Above 8, `read` returns uint16.
       exif_orientation: 1 (upright) to 8.
@@ -75,6 +69,10 @@ class ImageInfo:
       decoder: "tensorflow", "png", "pillow", "tifffile" or "npy".
       white: the stored number that means white: 255, 65535, less where a TIFF declares its depth, 1
         for floats.
+
+    Example:
+      >>> info = images.probe("photo.jpg")
+      >>> info.width, info.height, info.bits
     """
 
     path: Path
@@ -95,7 +93,7 @@ class ImageInfo:
         return self.decoder == "tensorflow"
 
     def require_channels(self, wanted: int) -> None:
-        """Refuses an image that `read` could not give with `wanted` channels.
+        """Refuse an image that `read` could not give with `wanted` channels.
 
         1 and 3 turn into each other, after alpha is laid on white; any other number must be the
         stored one.
@@ -115,7 +113,13 @@ class ImageInfo:
 
 
 def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -> ImageError:
-    """Why opening or decoding failed, in our words and with the file's name."""
+    """Say why opening or decoding failed, with the file's name.
+
+    Args:
+      path: the file.
+      error: what a decoder raised.
+      max_pixels: the limit, for the message.
+    """
     if isinstance(error, ImageError):
         return error
     if isinstance(error, UserError):
@@ -135,54 +139,30 @@ def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -
 
 
 def too_large(path: Path, size: str, max_pixels: int) -> ImageError:
-    """The refusal of a decompression bomb, or of an image too large for this machine."""
+    """The refusal of a decompression bomb, or of an image too large for this machine.
+
+    Args:
+      path: the file.
+      size: pixels by the header, for the message.
+      max_pixels: the limit.
+    """
     reason = f"has {size} pixels by its header, and the limit is {max_pixels:,}"
     return ImageError(path, f"{reason}; cut it into parts, or raise max_pixels if you trust it")
 
 
 def turned_size(width: int, height: int, orientation: int) -> tuple[int, int]:
-    """Width and height after rotation by EXIF."""
+    """Width and height after rotation by EXIF.
+
+    Args:
+      width: as stored.
+      height: as stored.
+      orientation: by EXIF, 1 to 8.
+    """
     return (height, width) if orientation >= 5 else (width, height)
 
 
-def png_chunks(stream: BinaryIO, max_chunks: int | None = None) -> Iterator[tuple[bytes, int]]:
-    """Walks the chunks of a PNG from its start to its end; their data are passed over.
-
-    Pillow reads a PNG without its end as if it were whole, which this does not.
-
-    Args:
-      stream: seekable, at the first byte of the file. At each name it stands at the chunk's data;
-        the caller may read them, or part of them.
-      max_chunks: refuse a PNG of more; None for any number.
-
-    Yields:
-      Name and length in bytes of each chunk: first IHDR, last IEND.
-
-    Raises:
-      ValueError: there is no IHDR at the start or no end, or there are too many chunks.
-    """
-    # libpng takes the size from the first chunk, so a second IHDR further on must not count.
-    if stream.read(16) != PNG_SIGNATURE + b"\0\0\0\rIHDR":
-        raise ValueError("a PNG must begin with its size")
-    name, length, position = b"IHDR", 13, 16
-    for _ in itertools.count() if max_chunks is None else range(max_chunks):
-        yield name, length
-        position = stream.seek(position + length)
-        head = stream.read(12)  # checksum, then the next chunk's length and name
-        if len(head) < 4:
-            break
-        if name == b"IEND":
-            return
-        if len(head) < 12:
-            break
-        (length, name), position = struct.unpack(">I4s", head[4:]), position + 12
-    else:
-        raise ValueError(f"more than {max_chunks} chunks")
-    raise ValueError("the end of the PNG is missing")
-
-
 def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
-    """Reads the chunks of a PNG from its first byte.
+    """Read the chunks of a PNG from its first byte.
 
     Raises:
       ValueError: it is damaged or cut off.
@@ -211,55 +191,8 @@ def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
     )
 
 
-def png_size(data: bytes, max_chunks: int) -> tuple[int, int]:
-    """Width and height of an encoded PNG, as stored, by libpng's rules; see `png_chunks`.
-
-    Raises:
-      ValueError: it is damaged or cut off, or has more than `max_chunks` chunks.
-    """
-    for _ in png_chunks(io.BytesIO(data), max_chunks):
-        pass
-    return struct.unpack_from(">II", data, 16)
-
-
-def jpeg_size(data: bytes, max_scans: int) -> tuple[int, int]:
-    """Width and height of an encoded JPEG, as stored.
-
-    Finds markers as libjpeg does, which passes over bytes between them, so that both see the same
-    size.
-
-    Raises:
-      ValueError: it is damaged or cut off before its pixels, or has more than `max_scans` scans.
-    """
-    if data.count(b"\xff\xda") > max_scans:
-        raise ValueError(f"more than {max_scans} scans")
-    size, position = None, 2
-    while (position := data.find(b"\xff", position)) >= 0:
-        while data[position : position + 1] == b"\xff":
-            position += 1
-        marker, position = data[position] if position < len(data) else _EOI, position + 1
-        if marker in (_SOI, _EOI):
-            break
-        if marker == 0 or marker in _WITHOUT_LENGTH:
-            continue
-        if marker == _SOS:
-            if size is None:
-                break
-            return size
-        length = int.from_bytes(data[position : position + 2], "big")
-        if length < 2 or position + length > len(data):
-            break
-        if marker in _SOF:
-            if size is not None or length < 8:
-                break
-            height, width = struct.unpack_from(">HH", data, position + 3)
-            size = (width, height)
-        position += length
-    raise ValueError("the size or the pixels of the JPEG are missing")
-
-
 def npy_header(path: Path) -> ImageInfo:
-    """Reads the header of a NumPy file, and checks that the file is long enough for it."""
+    """Read the header of a NumPy file, and check that the file is long enough for it."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim not in (2, 3):
         shape = f"holds an array of shape {array.shape}"
@@ -280,7 +213,7 @@ def npy_header(path: Path) -> ImageInfo:
 
 
 def open_with_pillow(stream: BinaryIO, max_pixels: int) -> Image.Image:
-    """`Image.open` for the formats we read, under our limit of pixels."""
+    """Open with Pillow, limited to the formats we read and to our number of pixels."""
     # Pillow's limit is a global of the process; ours holds for this file only.
     with _pillow_limit:
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
@@ -291,7 +224,16 @@ def open_with_pillow(stream: BinaryIO, max_pixels: int) -> Image.Image:
 
 
 def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo:
-    """The header of a JPEG, GIF, BMP or WEBP that Pillow has opened from `stream`."""
+    """Read the header of a JPEG, GIF, BMP or WEBP.
+
+    Args:
+      path: the file, for messages.
+      image: opened with Pillow from `stream`.
+      stream: the file.
+
+    Raises:
+      ImageError: its pixels are of an unknown kind.
+    """
     if image.mode not in MODE_CHANNELS:
         raise ImageError(path, f"has pixels of a kind this program does not know ({image.mode})")
     keyed = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")

@@ -1,23 +1,23 @@
-"""Images in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save, draw grids.
+"""Images in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save.
 
-The only module that knows how levels map to [-1, 1]. Below it, and reached through it: `codecs`
-(read, encode), `tiff`, `headers` (what a file says about itself), `levels` (what its numbers mean),
-and `grids`.
+The only module that knows how pixel values map to [-1, 1]. Below it, and reached through it:
+`codecs` (read, encode), `tiff`, `headers` (kind, size, depth), `pixel_values` (what the stored
+numbers mean) and `grid` (images side by side).
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.codecs import ENCODERS, decode_fast, luma, probe, read
-from cyclegan_tf.images.grid import grid
+from cyclegan_tf.images.grid import make_grid
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.pixel_values import as_dtype
 
@@ -31,7 +31,7 @@ __all__ = [
     "decode_tensor",
     "find_images",
     "from_signed",
-    "grid",
+    "make_grid",
     "probe",
     "read",
     "save",
@@ -49,7 +49,7 @@ _HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
 
 
 def find_images(folder: str | os.PathLike) -> list[Path]:
-    """All image files below a folder, by suffix, in the order of their relative names.
+    """Find all image files below a folder, by suffix, in the order of their relative names.
 
     Links to folders are followed, each folder being looked into once; names that start with a dot
     are passed over.
@@ -59,7 +59,7 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
+        raise UserError(f"{folder}: there is no such folder", code="missing", field=str(folder))
     found: list[Path] = []
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -81,10 +81,10 @@ def decode_tensor(
     dtype: str | tf.DType,
     max_pixels: int = MAX_PIXELS,
 ) -> tf.Tensor:
-    """`read` for a tf.data map: the same pixels, without Python where the file is `fast`.
+    """Decode for a tf.data map: the pixels of `read`, without Python where the file is `fast`.
 
     A fast file is decoded without looking at `max_pixels` again: `probe`, which said that it is
-      fast, has.
+    fast, has.
 
     Args:
       path: string scalar.
@@ -122,7 +122,7 @@ def decode_tensor(
 
 
 def to_signed(image: Any) -> Any:
-    """Levels -> [-1, 1], as networks want them.
+    """Map pixel values to [-1, 1], as networks want them.
 
     Args:
       image: uint8 or uint16, any shape; NumPy array or tensor.
@@ -140,7 +140,7 @@ def to_signed(image: Any) -> Any:
 
 
 def from_signed(array: Any, bits: int = 8) -> np.ndarray:
-    """[-1, 1] -> levels, rounded to the nearest; what lies outside is clipped.
+    """Map [-1, 1] to pixel values, rounded to the nearest; what lies outside is clipped.
 
     Args:
       array: float, any shape; NumPy array or eager tensor.
@@ -164,14 +164,16 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
 
 
 def to_uint8(signed: tf.Tensor) -> tf.Tensor:
-    """`from_signed` for a graph: float [-1, 1], any shape -> uint8 of that shape; NaN is not looked
-    for."""
+    """Map float [-1, 1] of any shape to uint8, as `from_signed` does, inside a graph.
+
+    NaN is not looked for.
+    """
     half = np.float32(_HALF_RANGE["uint8"])
     return tf.cast(tf.round(tf.clip_by_value(signed, -1.0, 1.0) * half + half), tf.uint8)
 
 
 def save(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Writes an image in the format of the suffix; the file appears whole or not at all.
+    """Write an image in the format of the suffix; the file appears whole or not at all.
 
     PNG holds 1 to 4 channels of 8 or 16 bits (the 2nd of 2 and the 4th are shown as alpha), TIFF
     and NPY any number; JPEG (quality 95), WEBP and BMP hold gray or RGB and cut 16 bits to 8. TIFF
@@ -191,14 +193,18 @@ def save(path: str | os.PathLike, image: np.ndarray) -> None:
     if suffix not in ENCODERS:
         known = ", ".join(sorted(ENCODERS))
         raise UserError(
-            f"{path}: files of the kind '{suffix}' are not written; choose one of {known}"
+            f"{path}: files of the kind '{suffix}' are not written; choose one of {known}",
+            code="unsupported",
+            field=str(path),
         )
     _half_range(image.dtype)
     limits = {".png": (1, 2, 3, 4), ".tif": None, ".tiff": None, ".npy": None}.get(suffix, (1, 3))
     if image.ndim != 3 or (limits and image.shape[-1] not in limits):
         held = f"{limits} channels" if limits else "any number of channels"
         raise UserError(
-            f"{path}: {suffix} holds (H, W, C) with {held}, not {image.shape}; use .npy or .tif"
+            f"{path}: {suffix} holds (H, W, C) with {held}, not {image.shape}; use .npy or .tif",
+            code="unsupported",
+            field=str(path),
         )
     if suffix in (".jpg", ".jpeg", ".webp", ".bmp"):
         image = as_dtype(image, np.uint8)
@@ -206,17 +212,12 @@ def save(path: str | os.PathLike, image: np.ndarray) -> None:
         data = ENCODERS[suffix](np.ascontiguousarray(image))
     except UserError as error:
         raise ImageError(path, str(error)) from error
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-    try:
+    with atomic_file(path) as partial:
         partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _half_range(dtype: Any) -> float:
     name = getattr(dtype, "name", str(dtype))
     if name not in _HALF_RANGE:
-        raise ValueError(f"an image holds uint8 or uint16 levels, and this one holds {name}")
+        raise ValueError(f"an image holds uint8 or uint16 pixel values, and this one holds {name}")
     return _HALF_RANGE[name]

@@ -1,5 +1,7 @@
-"""What stored numbers mean as levels of light: depth, alpha, inks, gray, rotation. Arithmetic only,
-no files."""
+"""What stored numbers mean as pixel values: depth, alpha, inks, rotation.
+
+Arithmetic only: no files, no TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,12 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def depth_of(dtype: np.dtype) -> tuple[int, int]:
-    """Bits (8, 16 or 32) of a number type, and the number that means white; floats count as 32
-    bits, white 1.
+    """Give the bits (8, 16 or 32) of a number type, and the number that means white.
+
+    Floats count as 32 bits, white 1.
 
     Raises:
-      UserError: the type does not tell which number is white.
+      UserError: no number of this type is known to be white.
     """
     if dtype.kind == "f":
         return 32, 1
@@ -38,13 +41,15 @@ def depth_of(dtype: np.dtype) -> tuple[int, int]:
         return 8 * dtype.itemsize, 2 ** (8 * dtype.itemsize) - 1
     raise UserError(
         f"holds {dtype.name} numbers, of which none is known to be white; store uint8, uint16, "
-        "uint32, or floats in [0, 1]"
+        "uint32, or floats in [0, 1]",
+        code="unsupported",
     )
 
 
 def full_range(values: np.ndarray, white: int) -> np.ndarray:
-    """Stored numbers -> uint8 (from 8 bits or bool) or uint16 over the whole range; nothing is
-    clipped.
+    """Bring stored numbers to uint8 (from 8 bits or bool) or uint16 over the whole range.
+
+    Nothing is clipped.
 
     Args:
       values: bool, uint8, uint16, uint32 or float, any byte order, any shape.
@@ -59,7 +64,10 @@ def full_range(values: np.ndarray, white: int) -> np.ndarray:
         return values
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= white):  # NaN compares false, so it is caught here too
-        raise UserError(f"holds numbers from {low:g} to {high:g}, and [0, {white}] is wanted")
+        raise UserError(
+            f"holds numbers from {low:g} to {high:g}, and [0, {white}] is wanted",
+            code="unsupported",
+        )
     if values.dtype.kind == "f":
         return np.rint(values.astype(np.float64) * 65535).astype(np.uint16)
     if white == 65535:
@@ -68,7 +76,9 @@ def full_range(values: np.ndarray, white: int) -> np.ndarray:
 
 
 def as_dtype(image: np.ndarray, dtype: Any) -> np.ndarray:
-    """Brings uint8 or uint16 levels to one of the two: times 257, or divided by 257 and rounded.
+    """Bring uint8 or uint16 pixel values to one of the two types.
+
+    Times 257, or divided by 257 and rounded.
 
     Raises:
       ValueError: another type is given or wanted.
@@ -76,7 +86,7 @@ def as_dtype(image: np.ndarray, dtype: Any) -> np.ndarray:
     dtype = np.dtype(dtype)
     for kind in (image.dtype, dtype):
         if kind not in (np.uint8, np.uint16):
-            raise ValueError(f"an image holds uint8 or uint16 levels, not {kind.name}.")
+            raise ValueError(f"an image holds uint8 or uint16 pixel values, not {kind.name}.")
     if image.dtype == dtype:
         return image
     if dtype == np.uint16:
@@ -85,7 +95,7 @@ def as_dtype(image: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def on_white(planes: np.ndarray) -> np.ndarray:
-    """Lays an image on white, rounded to the nearest level.
+    """Lay an image on white, rounded to the nearest pixel value.
 
     Args:
       planes: uint8 or uint16 (H, W, C + 1), the last plane being alpha.
@@ -100,8 +110,14 @@ def on_white(planes: np.ndarray) -> np.ndarray:
 
 
 def straight_alpha(planes: np.ndarray) -> np.ndarray:
-    """Undoes the multiplication of colors by alpha ("associated alpha"); takes and gives as
-    `on_white` takes."""
+    """Undo the multiplication of colors by alpha ("associated alpha").
+
+    Args:
+      planes: uint8 or uint16 (H, W, C + 1), the last plane being alpha.
+
+    Returns:
+      the same type and shape.
+    """
     white = np.iinfo(planes.dtype).max
     alpha = np.maximum(planes[..., -1:], 1).astype(np.float64)
     colors = np.minimum(np.rint(planes[..., :-1] * (white / alpha)), white)
@@ -109,8 +125,9 @@ def straight_alpha(planes: np.ndarray) -> np.ndarray:
 
 
 def rgb_from_inks(planes: np.ndarray) -> np.ndarray:
-    """CMYK -> RGB without a color profile: light passes where neither the ink nor black covers the
-    paper.
+    """Turn CMYK into RGB without a color profile.
+
+    Light passes where neither the ink nor black covers the paper.
 
     Args:
       planes: uint8 or uint16 (H, W, 4).

@@ -1,5 +1,4 @@
-"""Images a few rows at a time: large TIFFs by their strips or tiles, everything else decoded once
-and kept.
+"""Images a few rows at a time: large TIFFs by their strips or tiles, others decoded once.
 
 Memory: of a TIFF as many pieces as the rows asked for touch (uncompressed, the rows alone); of
 other kinds the image itself, one byte (or two) per pixel and channel, which is little beside what a
@@ -9,7 +8,6 @@ network needs for it.
 from __future__ import annotations
 
 import importlib.util
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 
@@ -34,6 +33,10 @@ class WholeImage:
 
     Args:
       values: uint8 or uint16 (H, W, C).
+
+    Example:
+      >>> image = WholeImage(images.read("photo.png"))
+      >>> rows = image.read(0, 64)
     """
 
     def __init__(self, values: np.ndarray) -> None:
@@ -47,13 +50,16 @@ class WholeImage:
 
 
 class TiffRows:
-    """The first page of a TIFF, of which only the strips or tiles that are asked for are read and
-    decoded.
+    """The first page of a TIFF by strips or tiles: what is not asked for is not read.
 
     Args:
       path: for messages.
       page: of tifffile: gray or RGB, uint8 or uint16 over the full range, upright, without alpha.
       channels: 1 or 3, what `read` gives; gray is repeated.
+
+    Example:
+      >>> with open_rows(Path("large.tif"), 3) as image:
+      ...     rows = image.read(0, 64)
     """
 
     def __init__(self, path: Path, page: Any, channels: int) -> None:
@@ -135,7 +141,7 @@ class TiffRows:
 
 @contextmanager
 def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
-    """An image file as rows, uint8 or uint16, upright, with so many channels.
+    """Open an image file as rows: uint8 or uint16, upright, with so many channels.
 
     By strips or tiles, and of any size: gray and RGB TIFFs of 8 and 16 bits, whatever their
     compression, if `tifffile` is there. All others are decoded whole, up to `images.MAX_PIXELS`.
@@ -175,7 +181,7 @@ def _can_be_cut(page: Any, channels: int) -> bool:
 
 
 def require_writer(path: Path) -> None:
-    """Checks that `save_rows` has what it needs for this name.
+    """Check that `save_rows` has what it needs for this name.
 
     Raises:
       UserError: a library is missing.
@@ -183,15 +189,18 @@ def require_writer(path: Path) -> None:
     if path.suffix.lower() in (".tif", ".tiff") and importlib.util.find_spec("tifffile") is None:
         raise UserError(
             f"{path} is written by strips, which needs one more library: pip install "
-            f'"cyclegan-tf[tiff]"'
+            f'"cyclegan-tf[tiff]"',
+            code="dependency",
+            field=str(path),
         )
 
 
 def save_rows(
     path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype
 ) -> None:
-    """Writes an image that comes in rows, whole or not at all; a TIFF strip by strip, others from
-    memory.
+    """Write an image that comes in rows, whole or not at all.
+
+    A TIFF is written strip by strip, others from memory.
 
     Args:
       path: its suffix says the kind.
@@ -214,9 +223,7 @@ def save_rows(
 
     height, width, channels = shape
     per_strip = max(1, min(height, _STRIP_BYTES // (width * channels * dtype.itemsize)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with atomic_file(path) as partial:
         tifffile.imwrite(
             partial,
             (zlib.compress(strip.tobytes(), 1) for strip in _strips(rows, per_strip)),
@@ -230,9 +237,6 @@ def save_rows(
             # Offsets of 32 bits end at 4 GiB.
             bigtiff=int(np.prod(shape)) * dtype.itemsize > 2**31,
         )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _strips(rows: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:

@@ -1,5 +1,7 @@
-"""TIFF: Pillow for the common kinds; `tifffile`, an optional library, for deep color and many
-channels."""
+"""TIFF files.
+
+Pillow reads the common kinds; `tifffile`, an optional library, deep color and many channels.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images import pixel_values as levels
+from cyclegan_tf.images import pixel_values
 from cyclegan_tf.images.headers import (
     EXIF_ORIENTATION,
     MODE_CHANNELS,
@@ -36,7 +38,17 @@ _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its
 
 
 def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
-    """Reads the header of a TIFF's first page."""
+    """Read the header of a TIFF's first page.
+
+    Args:
+      path: the file, for messages.
+      stream: the same, at its start.
+      max_pixels: refuse images of more than width x height pixels.
+
+    Raises:
+      ImageError: its colors or numbers are of an unknown kind, or it is cut off.
+      UserError: it takes `tifffile`, which is not installed.
+    """
     try:
         pil_image = open_with_pillow(stream, max_pixels)
     except UnidentifiedImageError:
@@ -50,7 +62,7 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
     if not _has_all_pieces(pil_image):
         raise ImageError(path, _CUT_OFF)
     kind = {2: "i", 3: "f"}.get((tags["sample_format"] or (1,))[0], "u")
-    bits, white = levels.depth_of(np.dtype(f"{kind}{-(-stored_bits // 8)}"))
+    bits, white = pixel_values.depth_of(np.dtype(f"{kind}{-(-stored_bits // 8)}"))
     return ImageInfo(
         path,
         "TIFF",
@@ -65,9 +77,13 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
 
 
 def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
-    """uint8 or uint16 (H, W, C) over the whole range, upright, alpha last, inks still inks."""
+    """Decode to uint8 or uint16 (H, W, C) over the whole range, upright, alpha last, inks as inks.
+
+    Raises:
+      ImageError: its compression takes a library that is not installed.
+    """
     if info.decoder == "tifffile":
-        return levels.UPRIGHT[info.exif_orientation](_decode_with_tifffile(info))
+        return pixel_values.UPRIGHT[info.exif_orientation](_decode_with_tifffile(info))
     with info.path.open("rb") as stream:
         pil_image = open_with_pillow(stream, max_pixels)
         white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == 0  # type: ignore[attr-defined]
@@ -81,13 +97,13 @@ def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
     values = np.asarray(pil_image)[..., None]
     if values.dtype == np.int32:
         values = values.view(np.uint32)  # signed ones have been refused
-    planes = levels.full_range(values, info.white)
+    planes = pixel_values.full_range(values, info.white)
     # Pillow turns "white is zero" round for 8 bits only.
     return 65535 - planes if white_is_zero else planes
 
 
 def encode(image: np.ndarray) -> bytes:
-    """uint8 or uint16 (H, W, C) -> the bytes of an uncompressed TIFF.
+    """Encode uint8 or uint16 (H, W, C) as an uncompressed TIFF.
 
     Raises:
       UserError: it takes `tifffile`, which is not installed.
@@ -109,7 +125,8 @@ def _tifffile() -> Any:
         import tifffile
     except ImportError:
         raise UserError(
-            'is a TIFF that needs one more library: pip install "cyclegan-tf[tiff]"'
+            'is a TIFF that needs one more library: pip install "cyclegan-tf[tiff]"',
+            code="dependency",
         ) from None
     return tifffile
 
@@ -127,7 +144,7 @@ def _tifffile_header(path: Path) -> ImageInfo:
             raise ImageError(path, f"is a TIFF of {channels} printing inks; CMYK has 4")
         if len(page.dataoffsets) < math.prod(page.chunked):
             raise ImageError(path, _CUT_OFF)
-        bits, white = levels.depth_of(page.dtype)
+        bits, white = pixel_values.depth_of(page.dtype)
         orientation = page.tags.valueof(EXIF_ORIENTATION, 1)
         return ImageInfo(
             path,
@@ -157,16 +174,16 @@ def _decode_with_tifffile(info: ImageInfo) -> np.ndarray:
             raise ImageError(info.path, reason) from error
     # `shaped` is (planes, depth, height, width, samples), where planes or samples is 1.
     values = values.reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)
-    planes = levels.full_range(values.reshape(*values.shape[:2], -1), info.white)
+    planes = pixel_values.full_range(values.reshape(*values.shape[:2], -1), info.white)
     if page.photometric == 0:
         planes = np.iinfo(planes.dtype).max - planes
     if info.has_alpha and page.extrasamples[-1] == 1:
-        planes = levels.straight_alpha(planes)
+        planes = pixel_values.straight_alpha(planes)
     return planes
 
 
 def _has_all_pieces(pil_image: Any) -> bool:
-    """Pillow leaves black what no strip covers; this tells whether any is missing."""
+    """Whether strips or tiles cover the whole image; Pillow leaves black what none covers."""
     width, height = pil_image.tag_v2[256], pil_image.tag_v2[257]
     if 324 in pil_image.tag_v2:
         pieces, across, down = pil_image.tag_v2[324], pil_image.tag_v2[322], pil_image.tag_v2[323]
@@ -177,8 +194,9 @@ def _has_all_pieces(pil_image: Any) -> bool:
 
 
 def _white(declared: Any, bits: int) -> int:
-    """The number that means white: MaxSampleValue if that is a depth (1023, 4095...), else the
-    container's.
+    """The number that means white: MaxSampleValue if that is a depth, else the container's.
+
+    Depths are 1023, 4095 and so on.
 
     Any other value is the largest measured in this image and must not stretch it (TIFF 6.0, tag
     281).

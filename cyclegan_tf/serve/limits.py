@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images import headers
+from cyclegan_tf.images import segments
 
 BAD_REQUEST, NOT_FOUND, TOO_LARGE, TOO_MANY = 400, 404, 413, 429
 
@@ -198,10 +198,10 @@ def check_image(data: bytes, what: str, limits: Limits) -> tuple[int, int]:
     if not data:
         raise RequestError(BAD_REQUEST, f"{what} is empty (0 bytes)")
     try:
-        if data.startswith(headers.PNG_SIGNATURE):
-            width, height = headers.png_size(data, _MAX_PNG_CHUNKS)
-        elif data.startswith(headers.JPEG_SIGNATURE):
-            width, height = headers.jpeg_size(data, _MAX_JPEG_SCANS)
+        if data.startswith(segments.PNG_SIGNATURE):
+            width, height = segments.png_size(data, _MAX_PNG_CHUNKS)
+        elif data.startswith(segments.JPEG_SIGNATURE):
+            width, height = segments.jpeg_size(data, _MAX_JPEG_SCANS)
         else:
             raise RequestError(BAD_REQUEST, f"{what} is neither a JPEG nor a PNG")
     except ValueError as error:

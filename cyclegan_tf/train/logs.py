@@ -190,7 +190,7 @@ class SampleGrids:
             rows.append([image_io.from_signed(image[0].numpy()) for image in row])
         if rows and len(rows[0]) == 4:
             titles.append(f"{f}({name})")
-        return image_io.grid(rows, column_titles=titles)
+        return image_io.make_grid(rows, column_titles=titles)
 
 
 class ProgressBar:
@@ -271,6 +271,6 @@ def save_offending_batch(
     for real_x, real_y in zip(*(tensor.numpy() for tensor in batch), strict=True):
         rows.append([image_io.from_signed(np.nan_to_num(image)) for image in (real_x, real_y)])
     path = run.path / f"not_finite_step_{step:09d}.png"
-    image_io.save(path, image_io.grid(rows, column_titles=["x", "y"]))
+    image_io.save(path, image_io.make_grid(rows, column_titles=["x", "y"]))
     write_text(path.with_suffix(".txt"), reason + "\n")
     return path

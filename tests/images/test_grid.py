@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.images.grid import grid
+from cyclegan_tf.images.grid import make_grid
 
 
 def plain(height, width, *levels, dtype=np.uint8):
@@ -12,7 +12,7 @@ def plain(height, width, *levels, dtype=np.uint8):
 
 def test_geometry_without_titles():
     red, green, blue = plain(3, 4, 255, 0, 0), plain(3, 4, 0, 255, 0), plain(3, 4, 0, 0, 255)
-    found = grid([[red, green], [blue]], gap_px=2)
+    found = make_grid([[red, green], [blue]], gap_px=2)
     assert found.dtype == np.uint8
     expected = np.full((2 + 3 + 2 + 3 + 2, 2 + 4 + 2 + 4 + 2, 3), 255)
     expected[2:5, 2:6], expected[2:5, 8:12], expected[7:10, 2:6] = (
@@ -23,15 +23,15 @@ def test_geometry_without_titles():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_images_are_fitted_into_their_cell_and_centerd():
-    found = grid([[plain(8, 8, 0)], [plain(2, 4, 0)]], gap_px=0)
+def test_images_are_fitted_into_their_cell_and_centered():
+    found = make_grid([[plain(8, 8, 0)], [plain(2, 4, 0)]], gap_px=0)
     assert found.shape == (
         8 + 2,
         8,
         3,
     )  # the second is as wide as the column allows with its row 2 high
     np.testing.assert_array_equal(np.flatnonzero(found[9, :, 0] == 0), [2, 3, 4, 5])
-    found = grid([[plain(10, 5, 0)]], gap_px=1, cell_px=20)
+    found = make_grid([[plain(10, 5, 0)]], gap_px=1, cell_px=20)
     assert found.shape == (22, 22, 3)
     np.testing.assert_array_equal(np.flatnonzero(found[11, :, 0] == 0), np.arange(6, 16))
     np.testing.assert_array_equal(np.flatnonzero(found[:, 11, 0] == 0), np.arange(1, 21))
@@ -47,13 +47,13 @@ def test_images_are_fitted_into_their_cell_and_centerd():
     ],
 )
 def test_any_number_of_channels_and_depth(image, expected):
-    assert grid([[image]], gap_px=0).tolist() == [[expected] * 2] * 2
+    assert make_grid([[image]], gap_px=0).tolist() == [[expected] * 2] * 2
 
 
 def test_titles_are_drawn_in_room_of_their_own():
     rows = [[plain(40, 60, 0, 0, 255)] * 2] * 2
-    bare = grid(rows)
-    titled = grid(
+    bare = make_grid(rows)
+    titled = make_grid(
         rows,
         column_titles=["real x", "a title much too long for its column"],
         row_titles=["one", "two"],
@@ -73,4 +73,4 @@ def test_titles_are_drawn_in_room_of_their_own():
 def test_empty_grid_is_refused():
     for rows in ([], [[], []]):
         with pytest.raises(ValueError, match="at least one image"):
-            grid(rows)
+            make_grid(rows)

@@ -3,8 +3,6 @@ decoded."""
 
 import io
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -231,9 +229,3 @@ def test_open_with_pillow_refuses_other_formats():
     Image.fromarray(image_files.noise()).save(stream, "PPM")
     with pytest.raises(OSError, match="cannot identify"):
         headers.open_with_pillow(stream, 10_000)
-
-
-def test_headers_need_no_tensorflow():
-    code = "import sys, cyclegan_tf.images.headers; print('tensorflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"

@@ -1,12 +1,14 @@
 """Images in and out: finding, decoding in a graph as without one, [-1, 1] and back, saving."""
 
 import os
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf import images
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.io import ImageError
@@ -227,3 +229,19 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
         image_io.save(path, image_files.noise(seed=2))
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_the_package_offers_its_names_and_headers_need_no_tensorflow():
+    code = """
+import sys
+from cyclegan_tf import images
+from cyclegan_tf.images import headers, segments
+assert images.MAX_PIXELS == headers.MAX_PIXELS
+assert "tensorflow" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert images.read is image_io.read
+    assert all(getattr(images, name) is not None for name in images.__all__)
+    assert set(images.__all__) <= set(dir(images))
+    with pytest.raises(AttributeError, match="no attribute 'none'"):
+        images.none  # noqa: B018

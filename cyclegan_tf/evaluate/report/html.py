@@ -204,7 +204,7 @@ def data_uri(image: np.ndarray) -> str:
     if longer > _MAX_PX:
         size = [max(1, round(side * _MAX_PX / longer)) for side in image.shape[:2]]
         image = fitted(image, np.empty(size))
-    shown = image_io.grid([[image_io.from_signed(image)]], gap_px=0)
+    shown = image_io.make_grid([[image_io.from_signed(image)]], gap_px=0)
     return "data:image/png;base64," + base64.b64encode(ENCODERS[".png"](shown)).decode("ascii")
 
 
