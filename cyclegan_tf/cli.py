@@ -7,9 +7,10 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from cyclegan_tf.errors import TrainingStoppedError, UserError
@@ -84,7 +85,8 @@ class Parser(ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("exit_on_error", False)
         super().__init__(*args, **kwargs)
-        self.hidden_aliases: dict[str, str] = {}
+        # former spelling -> today's, and former values, as YAML reads them -> today's
+        self.hidden_aliases: dict[str, tuple[str, Mapping[Any, str]]] = {}
 
     def option_names(self) -> list[str]:
         """All options, without help and hidden aliases."""
@@ -102,7 +104,7 @@ class Parser(ArgumentParser):
         Raises:
           UserError: unknown option (with the nearest name), or a value that does not fit.
         """
-        argv = [self._without_alias(word) for word in argv]
+        argv = self._without_aliases(argv)
         known = set(self.option_names()) | {"--help"}
         for word in argv:
             name = word.split("=", 1)[0]
@@ -115,20 +117,40 @@ class Parser(ArgumentParser):
         except Exception as error:
             raise UserError(_one_sentence(str(error))) from error
 
-    def _without_alias(self, word: str) -> str:
-        name, equals, value = word.partition("=")
-        return self.hidden_aliases.get(name, name) + equals + value
+    def _without_aliases(self, argv: Sequence[str]) -> list[str]:
+        words: list[str] = []
+        values: Mapping[Any, str] = {}  # of the option whose value comes next
+        for word in argv:
+            option, equals, value = word.partition("=")
+            if option in self.hidden_aliases:
+                option, values = self.hidden_aliases[option]
+                words.append(option + equals + (_renamed_value(value, values) if equals else ""))
+                values = {} if equals else values
+            else:
+                words.append(_renamed_value(word, values))
+                values = {}
+        return words
 
 
-def hidden_alias(parser: Parser, old: str, new: str) -> None:
+def hidden_alias(
+    parser: Parser, old: str, new: str, values: Mapping[Any, str] | None = None
+) -> None:
     """Accepts an option's former spelling, which `--help` does not show.
 
     Args:
       parser: that has the option.
       old: the former spelling, as "--tile".
       new: the present one, as "--tile_px".
+      values: former values, as YAML reads them, and the present ones.
     """
-    parser.hidden_aliases[old] = new
+    parser.hidden_aliases[old] = new, values or {}
+
+
+def _renamed_value(word: str, values: Mapping[Any, str]) -> str:
+    try:
+        return values.get(yaml.safe_load(word), word) if values else word
+    except (yaml.YAMLError, TypeError):  # no YAML, or a list
+        return word
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
@@ -153,8 +175,6 @@ def _one_sentence(message: str) -> str:
     choices = re.search(r"Literal\[(.*?)\]", message)
     if choices:
         wanted = "one of " + choices[1].replace("'", "")
-        if "<class 'bool'>" in message.split("Errors:")[0]:
-            wanted = f"true, false or {choices[1]}".replace("'", "")
     else:
         types = re.findall(r"<class '(\w+)'>", message.split("Got value")[0].split("Errors:")[0])
         words = {

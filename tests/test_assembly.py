@@ -72,7 +72,7 @@ def test_each_game_has_a_fused_adam_of_its_own():
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_recompute_comes_from_the_config_and_is_off_unless_asked_for(recompute):
-    words = [f"--training.recompute={str(recompute).lower()}"] if recompute else []
+    words = [f"--training.gradient_checkpointing={str(recompute).lower()}"] if recompute else []
     assert assembly.build_model(experiment(*words)).recompute is recompute
 
 
@@ -114,7 +114,7 @@ class TestFrozenEncoder:
         [
             (["--generator.norm_affine=true"], "float32"),
             (["--generator.norm_affine=true"], "mixed_bfloat16"),
-            (["--generator.norm_affine=true", "--training.recompute=true"], "float32"),
+            (["--generator.norm_affine=true", "--training.gradient_checkpointing=true"], "float32"),
             (["--generator.norm=batch"], "float32"),
         ],
         ids=["affine", "bfloat16", "recompute", "batch norm"],

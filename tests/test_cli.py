@@ -22,19 +22,19 @@ TRAIN_OPTIONS = """
 --data.preprocess --data.load_size_px --data.crop_size_px --data.flip --data.channels_x
 --data.channels_y --data.batch_size --data.cache --data.max_pixels
 --generator --generator.architecture --generator.filters --generator.blocks --generator.upsampling
---generator.dropout --generator.norm --generator.norm_affine --generator.colour_skip
---generator.long_skips --generator.network_xy --generator.network_yx
+--generator.dropout --generator.norm --generator.norm_affine --generator.color_skip
+--generator.long_skips --generator.init_file_xy --generator.init_file_yx
 --discriminator --discriminator.architecture --discriminator.filters --discriminator.n_layers
 --discriminator.norm --discriminator.norm_affine
---loss --loss.adversarial --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y
+--loss --loss.gan_mode --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y
 --loss.identity --loss.identity_x --loss.identity_y --loss.gradient_penalty
 --optimizer --optimizer.learning_rate --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon
 --optimizer.schedule --optimizer.step_epochs
 --training --training.constant_epochs --training.decay_epochs --training.max_steps
---training.max_minutes --training.precision --training.jit --training.recompute --training.seed
---training.pool_size_images --training.checkpoint_every_steps --training.checkpoint_every_minutes
---training.keep_checkpoints --training.strategy --training.ema --training.best_by
---training.patience --training.freeze --logging --logging.log_every_steps
+--training.max_minutes --training.precision --training.jit --training.gradient_checkpointing
+--training.seed --training.pool_size_images --training.checkpoint_every_steps --training.checkpoint_every_minutes
+--training.keep_checkpoints --training.strategy --training.ema_half_life_images
+--training.best_metric --training.early_stopping_patience --training.freeze --logging --logging.log_every_steps
 --logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
 --logging.test_images --logging.score_every_epochs --logging.score_images """.split()
 
@@ -107,7 +107,7 @@ def test_the_ablation_has_the_papers_cases():
             ["--training.max_steps", "1.5"],
             "--training.max_steps got '1.5', but takes a whole number or null.",
         ),
-        (["--loss.adversarial", "gan"], "takes one of lsgan, vanilla, wgangp"),
+        (["--loss.gan_mode", "gan"], "takes one of lsgan, vanilla, wgangp"),
         (["--data.crop_size_px", "300"], "data.crop_size_px is 300"),
         (
             ["--config", "nowhere"],
@@ -115,7 +115,7 @@ def test_the_ablation_has_the_papers_cases():
         ),
         (["--resume", "maybe"], "--resume"),
         (["--training.freeze", "decoder"], "takes one of none, encoder"),
-        (["--generator.long_skips", "maybe"], "takes true, false or auto."),
+        (["--generator.long_skips", "maybe"], "takes one of off, auto, on."),
         (["--generator.norm", "layer"], "takes one of instance, batch"),
         (["--init_checkpoint", "last"], "--init_checkpoint is given without --init_from"),
         (

@@ -62,8 +62,8 @@ def experiment_of(entry: Entry, minutes: float) -> Experiment:
             **schedule,
             "checkpoint_every_minutes": NEVER,
             "checkpoint_every_steps": None,
-            "patience": None,
-            **({} if entry.ema is None else {"ema": entry.ema}),
+            "early_stopping_patience": None,
+            **({} if entry.ema is None else {"ema_half_life_images": entry.ema}),
         },
         "logging": {**silent, "score_every_epochs": 0},
     }

@@ -87,7 +87,7 @@ class Variant:
 
 
 # Averages are kept beside the weights and change nothing in them, so one run serves two lines.
-_AVERAGED = ("--training.ema", "50")
+_AVERAGED = ("--training.ema_half_life_images", "50")
 PAPER = (
     Variant("cycle_alone", "Cycle alone"),
     Variant("gan_alone", "GAN alone"),
@@ -103,10 +103,8 @@ MORE = (
     Variant(
         "resize", "Resize + convolution instead of transposed", ("--generator.upsampling", "resize")
     ),
-    Variant(
-        "vanilla", "Vanilla GAN loss instead of least squares", ("--loss.adversarial", "vanilla")
-    ),
-    Variant("wgangp", "WGAN-GP instead of least squares", ("--loss.adversarial", "wgangp")),
+    Variant("vanilla", "Vanilla GAN loss instead of least squares", ("--loss.gan_mode", "vanilla")),
+    Variant("wgangp", "WGAN-GP instead of least squares", ("--loss.gan_mode", "wgangp")),
     Variant("pool_off", "No image pool", ("--training.pool_size_images", "0")),
     Variant(
         "fast_style", "fast_style instead of resnet", ("--generator.architecture", "fast_style")
@@ -116,8 +114,8 @@ MORE = (
 )
 """Against "full", which they differ from in one thing."""
 
-_SKIP = ("--generator.colour_skip", "true")
-_LONG = ("--generator.upsampling", "resize", "--generator.long_skips", "true")
+_SKIP = ("--generator.color_skip", "auto")
+_LONG = ("--generator.upsampling", "resize", "--generator.long_skips", "on")
 _MODERN = (*_SKIP, "--generator.upsampling", "auto", "--generator.long_skips", "auto")
 MODERN = (
     Variant("colour_skip", "Color skip, no identity loss where it is on", _SKIP),

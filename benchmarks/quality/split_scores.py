@@ -195,7 +195,8 @@ def of_run(path: Path, averaged: bool = False) -> dict[str, Translate]:
         }
         if not averages:
             raise UserError(
-                f"{last.path} holds no averages: the run was trained without training.ema.",
+                f"{last.path} holds no averages: the run was trained without "
+                "training.ema_half_life_images.",
                 code="missing",
                 field=str(path),
             )

@@ -103,7 +103,7 @@ class Loss:
     """Which terms train the networks, and their weights; a weight of 0 means the term is not built.
 
     Attributes:
-        adversarial: Criterion of the game between translators and judges.
+        gan_mode: Criterion of generators and discriminators.
         adversarial_x: Weight of F fooling D_X; 0 removes D_X.
         adversarial_y: Weight of G fooling D_Y; 0 removes D_Y.
         cycle_x: Weight of |F(G(x)) - x|, the forward cycle.
@@ -115,7 +115,7 @@ class Loss:
         gradient_penalty: Weight of the gradient penalty; used by wgangp only.
     """
 
-    adversarial: Literal["lsgan", "vanilla", "wgangp"] = "lsgan"
+    gan_mode: Literal["lsgan", "vanilla", "wgangp"] = "lsgan"
     adversarial_x: float = 1.0
     adversarial_y: float = 1.0
     cycle_x: float = 10.0
@@ -127,7 +127,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            if entry.name != "adversarial":
+            if entry.name != "gan_mode":
                 at_least("loss", self, 0, entry.name)
         terms = (
             self.adversarial_x,
@@ -192,8 +192,8 @@ class Training:
         max_minutes: Budget in minutes of training; the rate's course is fitted into it.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
-        recompute: Compute the generators' inner activations again for the gradient: less memory, a
-          third more time.
+        gradient_checkpointing: Compute the generators' inner activations again for the gradient:
+          less memory, a third more time.
         strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG
           names.
         seed: Decides initial weights, image order, augmentation and pool draws.
@@ -201,11 +201,12 @@ class Training:
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
         checkpoint_every_minutes: Minutes between checkpoints: the most that a kill -9 can lose.
         keep_checkpoints: How many of the newest checkpoints are kept.
-        ema: Half-life, in images shown, of a moving average of the generators' weights, scored
-            beside them; off when not given.
-        best_by: Score that checkpoints/best follows; psnr, ssim and mae need a test split in pairs
-          of the same names.
-        patience: Stop after so many scorings in a row without a better one; off when not given.
+        ema_half_life_images: Half-life, in training images, of a moving average of the generators'
+          weights, scored beside them; off when not given.
+        best_metric: Score that checkpoints/best follows; psnr, ssim and mae need a test split in
+          pairs of the same names.
+        early_stopping_patience: Stop after so many scorings in a row without a better one; off when
+          not given.
         freeze: "encoder" keeps what lies before the residual blocks, or a U-Net's descending half,
           as it starts.
     """
@@ -216,16 +217,16 @@ class Training:
     max_minutes: float | None = None
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
-    recompute: bool = False
+    gradient_checkpointing: bool = False
     strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = "auto"
     seed: int = 0
     pool_size_images: int = 50
     checkpoint_every_steps: int | None = None
     checkpoint_every_minutes: float = 5.0
     keep_checkpoints: int = 3
-    ema: float | None = None
-    best_by: Literal["colour_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "colour_swd"
-    patience: int | None = None
+    ema_half_life_images: float | None = None
+    best_metric: Literal["colour_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "colour_swd"
+    early_stopping_patience: int | None = None
     freeze: Literal["none", "encoder"] = "none"
 
     def __post_init__(self) -> None:
@@ -237,9 +238,9 @@ class Training:
             "max_steps",
             "checkpoint_every_steps",
             "keep_checkpoints",
-            "patience",
+            "early_stopping_patience",
         )
-        for name in ("max_minutes", "checkpoint_every_minutes", "ema"):
+        for name in ("max_minutes", "checkpoint_every_minutes", "ema_half_life_images"):
             value = getattr(self, name)
             if value is not None:
                 require(value > 0, f"training.{name}", value, "it must be above 0")
@@ -313,9 +314,9 @@ class Experiment:
                 "pool cannot hold: give --training.pool_size_images 0",
             )
         require(
-            self.training.patience is None or self.logging.score_every_epochs > 0,
-            "training.patience",
-            self.training.patience,
+            self.training.early_stopping_patience is None or self.logging.score_every_epochs > 0,
+            "training.early_stopping_patience",
+            self.training.early_stopping_patience,
             "logging.score_every_epochs is 0, and without scores there is nothing to wait for",
         )
         identity_x, identity_y = self.loss.identity_weights()

@@ -1,20 +1,43 @@
-"""Experiments in YAML files and on the command line."""
+"""Experiments in YAML files and on the command line, and the former names of their fields."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import Namespace
 
-from cyclegan_tf.cli import Parser, nearest
+from cyclegan_tf.cli import Parser, hidden_alias, nearest
 from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.errors import UserError
 
 # Inside the package where it is installed, beside it in a checkout.
 CONFIG_FOLDERS = [parent / "configs" for parent in Path(__file__).resolve().parents[1:3]]
+
+# YAML 1.1, which PyYAML reads, takes on, off, yes and no for booleans.
+_SWITCH: Mapping[Any, str] = {True: "on", False: "off"}
+RENAMED: dict[str, tuple[str, Mapping[Any, str]]] = {
+    "generator.color_skip": ("generator.color_skip", _SWITCH),
+    "generator.long_skips": ("generator.long_skips", _SWITCH),
+    "generator.colour_skip": (
+        "generator.color_skip",
+        {False: "off", True: "auto", "always": "on"},
+    ),
+    "generator.network_xy": ("generator.init_file_xy", {}),
+    "generator.network_yx": ("generator.init_file_yx", {}),
+    "loss.adversarial": ("loss.gan_mode", {}),
+    "training.ema": ("training.ema_half_life_images", {}),
+    "training.best_by": ("training.best_metric", {}),
+    "training.patience": ("training.early_stopping_patience", {}),
+    "training.recompute": ("training.gradient_checkpointing", {}),
+    "logging.sample_pictures": ("logging.sample_images", {}),
+    "logging.test_pictures": ("logging.test_images", {}),
+    "logging.score_pictures": ("logging.score_images", {}),
+}
+"""Field as it may be written -> its name today, and what some values are called today."""
 
 
 def find_config(value: str) -> Path:
@@ -56,6 +79,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}."
         )
+    former = set(RENAMED) - known
     for section, fields in values.items():
         if section not in SECTIONS:
             raise UserError(
@@ -66,17 +90,49 @@ def load_yaml(path: Path) -> dict[str, Any]:
                 f"{path}: section {section!r} must hold `name: value` lines, got {fields!r}."
             )
         for name in fields or {}:
-            if f"{section}.{name}" not in known:
+            if f"{section}.{name}" not in known | former:
                 raise UserError(
                     f"{path}: unknown key "
                     f"{section}.{name}{nearest(f'{section}.{name}', sorted(known))}"
                 )
-    return values
+    return with_new_names(values, str(path))
+
+
+def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Gives an experiment's nested dictionary the names of today; see `RENAMED`.
+
+    Args:
+      values: as read from a file; other names are left alone.
+      where: the file, for the message.
+
+    Raises:
+      UserError: a field is given under both its names.
+    """
+    renamed: dict[str, Any] = {}
+    for section, fields in values.items():
+        renamed[section] = fields
+        if not isinstance(fields, dict):
+            continue
+        renamed[section] = {}
+        for name, value in fields.items():
+            new, new_values = RENAMED.get(f"{section}.{name}", (f"{section}.{name}", {}))
+            new = new.partition(".")[2]
+            if new != name and new in fields:
+                raise UserError(
+                    f"{where}: {section}.{name} is the former name of {section}.{new}; give one of "
+                    "them.",
+                    field=f"{section}.{name}",
+                )
+            scalar = not isinstance(value, dict | list)
+            renamed[section][new] = new_values.get(value, value) if scalar else value
+    return renamed
 
 
 def add_experiment(parser: Parser) -> None:
-    """Adds every field of `Experiment` as `--section.field`."""
+    """Adds every field of `Experiment` as `--section.field`; former names work, unseen."""
     parser.add_class_arguments(Experiment, as_positional=False)
+    for old, (new, values) in RENAMED.items():
+        hidden_alias(parser, f"--{old}", f"--{new}", values)
 
 
 def to_arguments(values: dict[str, Any]) -> list[str]:

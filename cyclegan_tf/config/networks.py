@@ -29,13 +29,13 @@ class Generator:
           checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization
           always does.
-        colour_skip: Lead the input's colors around the network; their change starts from the data
-            and is learned. true: if the domains' colors are alike; always: in any case.
-        long_skips: Add the descending half's features to the ascending half's; auto: if the
+        color_skip: Skip connection around the network for the input's colors; their change is
+            initialized from the data and trained. auto: on if the domains' colors are alike.
+        long_skips: Add the descending half's features to the ascending half's; auto: on if the
           domains' colors are alike.
-        network_xy: Start G from the network in this .keras file, of any layout; a run keeps a copy
-          of its own.
-        network_yx: The same for F.
+        init_file_xy: Start G from the network in this .keras file, of any layout; a run keeps a
+          copy of its own.
+        init_file_yx: The same for F.
     """
 
     architecture: Literal[
@@ -47,19 +47,23 @@ class Generator:
     dropout: bool = False
     norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
-    colour_skip: bool | Literal["always"] = False
-    long_skips: bool | Literal["auto"] = False
-    network_xy: str | None = None
-    network_yx: str | None = None
+    color_skip: Literal["off", "auto", "on"] = "off"
+    long_skips: Literal["off", "auto", "on"] = "off"
+    init_file_xy: str | None = None
+    init_file_yx: str | None = None
 
     def __post_init__(self) -> None:
         at_least("generator", self, 1, "filters", "blocks")
         without_affine("generator", self)
+        for name in ("color_skip", "long_skips"):
+            value = getattr(self, name)
+            rule = "it must be off, auto or on"
+            require(value in ("off", "auto", "on"), f"generator.{name}", value, rule)
         if self.architecture.startswith("unet"):
             rule = f"{self.architecture} has no residual blocks"
             require(self.blocks is None, "generator.blocks", self.blocks, rule)
             require(
-                self.long_skips is not True,
+                self.long_skips != "on",
                 "generator.long_skips",
                 self.long_skips,
                 f"{rule} to skip",
@@ -70,37 +74,40 @@ class Generator:
     def network_files(self) -> dict[str, str]:
         """Direction, "xy" or "yx" -> the file its translator starts from, for those that start from
         one."""
-        named = {"xy": self.network_xy, "yx": self.network_yx}
+        named = {"xy": self.init_file_xy, "yx": self.init_file_yx}
         return {direction: path for direction, path in named.items() if path is not None}
 
     def _check_network_files(self) -> None:
         for direction, path in self.network_files.items():
             require(
                 path.endswith(".keras"),
-                f"generator.network_{direction}",
+                f"generator.init_file_{direction}",
                 path,
                 "it must be a .keras file; python -m cyclegan_tf.convert makes one of other files",
             )
-        idle = {2: NETWORK_FIELDS, 1: ("colour_skip",), 0: ()}[len(self.network_files)]
+        idle = {2: NETWORK_FIELDS, 1: ("color_skip",), 0: ()}[len(self.network_files)]
         for name in idle:
             value = getattr(self, name)
             default = next(
                 field.default for field in dataclasses.fields(self) if field.name == name
             )
-            rule = "a network out of a file is as it is: leave this out, or generator.network_xy and network_yx"
+            rule = (
+                "a network out of a file is as it is: leave this out, or generator.init_file_xy "
+                "and init_file_yx"
+            )
             require(value == default, f"generator.{name}", value, rule)
 
 
 NETWORK_FIELDS = tuple(
     entry.name
     for entry in dataclasses.fields(Generator)
-    if entry.name not in ("network_xy", "network_yx")
+    if entry.name not in ("init_file_xy", "init_file_yx")
 )
 """Fields that decide how a generator is built; idle where both come out of files."""
 
-AUTO_VALUES: dict[str, tuple[str | bool, str | bool]] = {
+AUTO_VALUES: dict[str, tuple[str, str]] = {
     "upsampling": ("transposed", "resize"),
-    "long_skips": (False, True),
+    "long_skips": ("off", "on"),
 }
 """What a field's "auto" becomes where the domains' colors are of different kinds, and where they
 are of one."""

@@ -287,9 +287,9 @@ def _training(
             )
     generators = {attribute: getattr(model, attribute) for attribute in state.GENERATORS}
     named = state.variables(model)
-    if experiment.training.ema is not None:
+    if experiment.training.ema_half_life_images is not None:
         named |= ExponentialMovingAverage(
-            generators, experiment.training.ema, experiment.data.batch_size
+            generators, experiment.training.ema_half_life_images, experiment.data.batch_size
         ).variables()
     return generators, named
 

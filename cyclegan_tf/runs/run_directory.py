@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.config.files import with_new_names
 from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.errors import UserError
 
@@ -30,15 +31,15 @@ MUTABLE_FIELDS = (
     "logging.test_",
     "training.checkpoint_",
     "training.keep_checkpoints",
-    "training.recompute",
+    "training.gradient_checkpointing",
     "training.strategy",
     "data.cache",
     "data.tfds_dir",
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.
 AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
-# Fields that name a file, of which a run keeps a copy under the field's name.
-FILE_FIELDS = ("generator.network_xy", "generator.network_yx")
+# Fields that name a file, and what a run calls the copy that it keeps.
+FILE_FIELDS = {"generator.init_file_xy": "network_xy", "generator.init_file_yx": "network_yx"}
 
 
 def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
@@ -142,7 +143,7 @@ class RunDirectory:
             raise UserError(
                 f"{self.config_path} is empty or damaged; it must hold the run's experiment."
             )
-        return values
+        return with_new_names(values, str(self.config_path))
 
     def experiment(self) -> Experiment:
         """The experiment this run holds, the files it names where they are now.
@@ -233,8 +234,8 @@ class RunDirectory:
             ) from error
 
     def _keep(self, field: str, path: str) -> str:
-        """Copies a file into the run under the field's name; returns that."""
-        name = field.split(".")[1] + Path(path).suffix
+        """Copies the file of a field into the run; returns its name there."""
+        name = FILE_FIELDS[field] + Path(path).suffix
         shutil.copyfile(path, self.path / name)
         return name
 

@@ -85,8 +85,8 @@ def start(experiment: Experiment, model: CycleGAN, feed: TrainingData) -> dict[s
     """Gives the networks of a training that begins what they take from the images; tells people
     what was found."""
     found = {}
-    if experiment.generator.colour_skip:
-        found["colors"] = _start_colors(model, feed, experiment.generator.colour_skip == "always")
+    if experiment.generator.color_skip != "off":
+        found["colors"] = _start_colors(model, feed, experiment.generator.color_skip == "on")
         last = "up1" if experiment.generator.architecture.startswith("unet") else "last"
         for generator in (model.generator_xy, model.generator_yx):
             if generator.get_layer("colour_skip").is_active:

@@ -239,7 +239,7 @@ def _looks(
         and outputs < COLLAPSED * domains.input_variety,  # type: ignore[operator]
         f"{who} has collapsed: its outputs are nearly alike whatever goes in ({_number(variety)} "
         f"of the variety of real images of {y}). Raise --loss.cycle_{x.lower()}, lower "
-        "--optimizer.learning_rate, try another --loss.adversarial or --training.seed, or go back "
+        "--optimizer.learning_rate, try another --loss.gan_mode or --training.seed, or go back "
         "to an earlier checkpoint.",
     )
 

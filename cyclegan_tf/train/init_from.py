@@ -83,13 +83,13 @@ class InitFrom:
         else:
             files = self.files or {}
             named = {
-                f"network_{direction}": str(path.absolute()) for direction, path in files.items()
+                f"init_file_{direction}": str(path.absolute()) for direction, path in files.items()
             }
             # what a config file says of networks is for those that are built
             own = (
                 {}
                 if len(files) == len(_DIRECTIONS)
-                else {**(base.get("generator") or {}), "colour_skip": False}
+                else {**(base.get("generator") or {}), "color_skip": "off"}
             )
             base["generator"] = {**own, **named}
             channels = _channels(files)

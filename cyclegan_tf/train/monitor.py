@@ -97,10 +97,12 @@ class TrainingMonitor:
             ]
             split = read_split(source, self._feed.transform, watch.score_images)
             return Validator(split, self._samples.translate, counted, watch.best_by, averages)
-        field = "patience" if watch.patience is not None else "best_by"
+        field, value = "early_stopping_patience", str(watch.patience)
+        if watch.patience is None:
+            field, value = "best_metric", watch.best_by
         if watch.patience is not None or (watch.score_images and watch.best_by in PAIRED):
             raise UserError(
-                f"training.{field} is {getattr(watch, field)}, but there is no test split to "
+                f"training.{field} is {value}, but there is no test split to "
                 "score; give testA and testB images (or --data.test_fraction), or leave it out."
             )
         return None

@@ -81,8 +81,8 @@ class Trainer:
             sample_images=logging.sample_images,
             test_images=logging.test_images,
             score_images=logging.score_images if logging.score_every_epochs else 0,
-            best_by=training.best_by,
-            patience=training.patience,
+            best_by=training.best_metric,
+            patience=training.early_stopping_patience,
         )
         self.observer: TrainingMonitor | workers.Bystander = workers.Bystander(model)
         if self.devices.is_chief:
@@ -92,7 +92,7 @@ class Trainer:
         self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
 
     def _make_averages(self) -> ExponentialMovingAverage | None:
-        half_life = self.experiment.training.ema
+        half_life = self.experiment.training.ema_half_life_images
         if half_life is None:
             return None
         generators = {name: getattr(self.model, name) for name in state.GENERATORS}
@@ -284,7 +284,7 @@ class Trainer:
         self.observer.evaluate_test_losses(self.step, self.epoch)
         self._score()
         if self.observer.should_stop:
-            waited = self.experiment.training.patience
+            waited = self.experiment.training.early_stopping_patience
             self.progress.say(
                 f"stopped at step {self.step}: {waited} scorings in a row were no better than the "
                 f"best"
@@ -355,7 +355,8 @@ class Trainer:
 
     def _too_large(self) -> UserError:
         data = self.experiment.data
-        first = "" if self.experiment.training.recompute else "add --training.recompute true, or "
+        checkpointing = self.experiment.training.gradient_checkpointing
+        first = "" if checkpointing else "add --training.gradient_checkpointing true, or "
         return UserError(
             f"Step {self.step + 1} needs more memory than this device has (batches of "
             f"{data.batch_size} at {data.crop_size_px} px): {first}use a smaller --data.batch_size "

@@ -64,8 +64,8 @@ def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
     (run,) = planned("--set", "facades", "--only", "full", *words)
     assert run.path == tmp_path / "out" / "facades" / "full-0"
     assert " ".join(run.words) == (
-        f"--config configs/ablation/full.yaml {common} --training.ema 50 --data.source {tmp_path} "
-        "--training.max_steps 1000 --training.seed 0"
+        f"--config configs/ablation/full.yaml {common} --training.ema_half_life_images 50 "
+        f"--data.source {tmp_path} --training.max_steps 1000 --training.seed 0"
     )
 
 
@@ -91,7 +91,7 @@ def test_every_command_is_one_that_training_takes():
         }
         expected = set() if variant.averaged else {variant.words[0].removeprefix("--")}
         # averages are kept beside the weights and change nothing in them
-        assert differing - {"training.max_steps", "training.ema"} == expected
+        assert differing - {"training.max_steps", "training.ema_half_life_images"} == expected
 
 
 def test_the_modern_line_is_the_modern_config():

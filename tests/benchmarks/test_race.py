@@ -117,16 +117,19 @@ def test_ours_is_the_papers_recipe_at_the_entrys_sizes(entry):
     ) == (2, 1, 2)
     assert (experiment.training.seed, experiment.training.max_minutes) == (3, 1.5)
     assert experiment.training.constant_epochs == experiment.training.decay_epochs
-    assert (experiment.loss.cycle_x, experiment.loss.identity, experiment.loss.adversarial) == (
+    assert (experiment.loss.cycle_x, experiment.loss.identity, experiment.loss.gan_mode) == (
         10,
         0.5,
         "lsgan",
     )
     assert experiment.training.pool_size_images == 50
     assert experiment.logging.score_every_epochs == 0
-    assert experiment.training.ema is None
+    assert experiment.training.ema_half_life_images is None
     assert (
-        ours_training.experiment_of(dataclasses.replace(entry, ema=100.0), 1.5).training.ema == 100
+        ours_training.experiment_of(
+            dataclasses.replace(entry, ema=100.0), 1.5
+        ).training.ema_half_life_images
+        == 100
     )
 
 
@@ -139,7 +142,7 @@ def test_a_config_keeps_what_is_its_own(entry, tmp_path):
         dataclasses.replace(entry, config=str(tmp_path / "modern.yaml")), 1.0
     )
     assert experiment.generator.upsampling == "resize"
-    assert (experiment.loss.cycle_x, experiment.training.ema) == (5.0, 500)
+    assert (experiment.loss.cycle_x, experiment.training.ema_half_life_images) == (5.0, 500)
     assert (experiment.generator.filters, experiment.training.seed) == (2, 3)
     assert 3 * experiment.training.constant_epochs == experiment.training.decay_epochs
 

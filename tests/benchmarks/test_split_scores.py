@@ -213,7 +213,7 @@ def test_a_run_without_averages_is_refused(run):
     last = checkpoints.choose(run.checkpoints, checkpoints.LAST)
     raw = {name: array for name, array in last.arrays.items() if not name.startswith("average/")}
     checkpoints.write(run.checkpoints, 8, raw, {"step": 8, "seconds": 90.0}, keep=1)
-    with pytest.raises(UserError, match=r"trained without training\.ema"):
+    with pytest.raises(UserError, match=r"trained without training\.ema_half_life_images"):
         split_scores.of_run(run.path, averaged=True)
 
 

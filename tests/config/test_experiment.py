@@ -24,7 +24,7 @@ def test_defaults_are_the_papers_recipe():
         True,
     )
     assert (e.generator.architecture, e.discriminator.n_layers) == ("resnet_9blocks", 3)
-    assert (e.loss.adversarial, e.loss.cycle_x, e.loss.cycle_y) == ("lsgan", 10, 10)
+    assert (e.loss.gan_mode, e.loss.cycle_x, e.loss.cycle_y) == ("lsgan", 10, 10)
     assert e.loss.identity_weights() == (5, 5)
     assert (
         e.optimizer.learning_rate,
@@ -78,15 +78,18 @@ def test_identity_is_relative_to_the_cycle_of_the_same_image_unless_set_by_itsel
         (lambda: Training(max_minutes=0), "training.max_minutes is 0"),
         (lambda: Training(constant_epochs=0, decay_epochs=0), "at least one epoch"),
         (lambda: Experiment(data=Data(preprocess="none")), "pool_size_images 0"),
-        (lambda: Training(ema=0.0), "training.ema is 0.0, but it must be above 0"),
-        (lambda: Training(patience=0), "training.patience is 0"),
+        (
+            lambda: Training(ema_half_life_images=0.0),
+            "training.ema_half_life_images is 0.0, but it must be above 0",
+        ),
+        (lambda: Training(early_stopping_patience=0), "training.early_stopping_patience is 0"),
         (lambda: Logging(score_every_epochs=-1), "logging.score_every_epochs is -1"),
         (lambda: Logging(score_images=0), "logging.score_images is 0"),
         (
             lambda: Experiment(
-                training=Training(patience=3), logging=Logging(score_every_epochs=0)
+                training=Training(early_stopping_patience=3), logging=Logging(score_every_epochs=0)
             ),
-            "training.patience is 3, but logging.score_every_epochs is 0",
+            "training.early_stopping_patience is 3, but logging.score_every_epochs is 0",
         ),
     ],
 )
@@ -114,7 +117,9 @@ def test_dictionary_and_yaml_round_trip():
 
 def test_averages_and_early_stop_are_off_and_scores_on_unless_asked_for():
     e = Experiment()
-    assert (e.training.ema, e.training.patience, e.training.best_by) == (None, None, "colour_swd")
+    assert e.training.ema_half_life_images is None
+    assert e.training.early_stopping_patience is None
+    assert e.training.best_metric == "colour_swd"
     assert (e.logging.score_every_epochs, e.logging.score_images) == (5, 20)
     assert Logging(score_every_epochs=0).score_every_epochs == 0
 
@@ -124,7 +129,7 @@ def test_a_config_written_before_there_were_scores_or_norms_takes_the_defaults()
     for section, names in {
         "generator": ("norm",),
         "discriminator": ("norm",),
-        "training": ("ema", "best_by", "patience", "freeze"),
+        "training": ("ema_half_life_images", "best_metric", "early_stopping_patience", "freeze"),
         "logging": ("score_every_epochs", "score_images"),
     }.items():
         for name in names:

@@ -7,8 +7,8 @@ from cyclegan_tf.config.networks import NETWORK_FIELDS, Generator
 
 def test_files_by_direction():
     assert Generator().network_files == {}
-    assert Generator(network_yx="b.keras").network_files == {"yx": "b.keras"}
-    assert Generator(network_xy="a.keras", network_yx="b.keras").network_files == {
+    assert Generator(init_file_yx="b.keras").network_files == {"yx": "b.keras"}
+    assert Generator(init_file_xy="a.keras", init_file_yx="b.keras").network_files == {
         "xy": "a.keras",
         "yx": "b.keras",
     }
@@ -18,22 +18,22 @@ def test_files_by_direction():
     ("fields", "message"),
     [
         (
-            {"network_xy": "a.pth"},
-            r"generator\.network_xy is 'a\.pth', but it must be a \.keras file; python -m "
+            {"init_file_xy": "a.pth"},
+            r"generator\.init_file_xy is 'a\.pth', but it must be a \.keras file; python -m "
             r".*convert",
         ),
         (
-            {"network_xy": "a.keras", "colour_skip": True},
-            "generator.colour_skip is True, but a network out of a file",
+            {"init_file_xy": "a.keras", "color_skip": "on"},
+            "generator.color_skip is 'on', but a network out of a file",
         ),
         (
-            {"network_xy": "a.keras", "network_yx": "b.keras", "blocks": 3},
+            {"init_file_xy": "a.keras", "init_file_yx": "b.keras", "blocks": 3},
             "generator.blocks is 3, but a network",
         ),
         (
-            {"network_xy": "a.keras", "network_yx": "b.keras", "long_skips": "auto"},
+            {"init_file_xy": "a.keras", "init_file_yx": "b.keras", "long_skips": "auto"},
             "generator.long_skips is 'auto', but a network out of a file is as it is: leave this "
-            "out, or generator.network_xy and network_yx",
+            "out, or generator.init_file_xy and init_file_yx",
         ),
     ],
 )
@@ -43,8 +43,8 @@ def test_what_does_not_go_with_a_file(fields, message):
 
 
 def test_with_one_file_the_other_is_built_as_asked():
-    assert Generator(network_xy="a.keras", blocks=3, long_skips=True).blocks == 3
+    assert Generator(init_file_xy="a.keras", blocks=3, long_skips="on").blocks == 3
 
 
 def test_all_other_fields_decide_how_a_generator_is_built():
-    assert set(NETWORK_FIELDS) == set(vars(Generator())) - {"network_xy", "network_yx"}
+    assert set(NETWORK_FIELDS) == set(vars(Generator())) - {"init_file_xy", "init_file_yx"}

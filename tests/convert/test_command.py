@@ -190,7 +190,12 @@ def test_the_run_translates(made, run, images, tmp_path):
 @pytest.mark.slow
 def test_the_run_goes_on_training(given, images, tmp_path, capsys):
     target = tmp_path / "run"
-    words = [f"--data.source={images}", *TINY, "--training.max_steps=2", "--training.ema=8"]
+    words = [
+        f"--data.source={images}",
+        *TINY,
+        "--training.max_steps=2",
+        "--training.ema_half_life_images=8",
+    ]
     assert convert.main([str(given), str(target), *words]) == 0
     assert (
         f"next        python -m cyclegan_tf.train --run_dir {target}\n" in capsys.readouterr().out
@@ -366,7 +371,7 @@ def test_a_folder_of_other_things_is_never_replaced(given, tmp_path, words):
             "--generator.filters is 8, but the weights are of 2",
         ),
         (
-            ("{given}", "{tmp}/run", "--generator.long_skips=true"),
+            ("{given}", "{tmp}/run", "--generator.long_skips=on"),
             "long_skips is not for networks that are there already",
         ),
         (

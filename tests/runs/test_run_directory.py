@@ -42,13 +42,14 @@ def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_p
     file = tmp_path / "my network.keras"
     file.write_text("layers")
     run = RunDirectory(tmp_path / "run")
-    run.begin(Experiment(generator=Generator(network_yx=str(file))), {})
+    run.begin(Experiment(generator=Generator(init_file_yx=str(file))), {})
     file.unlink()
     assert (
-        yaml.safe_load(run.config_path.read_text())["generator"]["network_yx"] == "network_yx.keras"
+        yaml.safe_load(run.config_path.read_text())["generator"]["init_file_yx"]
+        == "network_yx.keras"
     )
     moved = RunDirectory(run.path.rename(tmp_path / "moved"))
-    kept = moved.experiment().generator.network_yx
+    kept = moved.experiment().generator.init_file_yx
     assert kept == str(tmp_path / "moved" / "network_yx.keras")
     assert Path(kept).read_text() == "layers"
     moved.check_same(moved.experiment())
@@ -60,7 +61,7 @@ def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_p
 def test_a_file_that_is_gone_begins_no_run(tmp_path):
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(UserError, match="cannot be written: No such file"):
-        run.begin(Experiment(generator=Generator(network_xy=str(tmp_path / "gone.keras"))), {})
+        run.begin(Experiment(generator=Generator(init_file_xy=str(tmp_path / "gone.keras"))), {})
     assert not run.exists()
 
 
@@ -88,9 +89,15 @@ def test_differences_are_named():
 @pytest.mark.parametrize(
     ("other", "name"),
     [
-        (Experiment(training=Training(ema=1000.0)), "training.ema"),
-        (Experiment(training=Training(best_by="mae")), "training.best_by"),
-        (Experiment(training=Training(patience=2)), "training.patience"),
+        (
+            Experiment(training=Training(ema_half_life_images=1000.0)),
+            "training.ema_half_life_images",
+        ),
+        (Experiment(training=Training(best_metric="mae")), "training.best_metric"),
+        (
+            Experiment(training=Training(early_stopping_patience=2)),
+            "training.early_stopping_patience",
+        ),
         (Experiment(training=Training(freeze="encoder")), "training.freeze"),
         (Experiment(logging=Logging(score_every_epochs=1)), "logging.score_every_epochs"),
         (Experiment(logging=Logging(score_images=7)), "logging.score_images"),
@@ -106,7 +113,7 @@ def test_fields_that_do_not_change_the_result_may_differ(run):
         Experiment(
             data=Data(cache="off"),
             logging=Logging(log_every_steps=7),
-            training=Training(checkpoint_every_steps=5, recompute=True),
+            training=Training(checkpoint_every_steps=5, gradient_checkpointing=True),
         )
     )
 
@@ -127,7 +134,7 @@ def test_a_folder_without_config_is_not_a_run(tmp_path):
 
 def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
     code = (
-        "import sys, time; from pathlib import Path; from cyclegan_tf.runs import RunDirectory\n"
+        "import sys, time; from pathlib import Path; from cyclegan_tf.runs.run_directory import RunDirectory\n"
         f"with RunDirectory(Path({str(run.path)!r})).locked():\n    print('held', flush=True); "
         f"time.sleep(60)"
     )

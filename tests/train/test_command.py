@@ -113,7 +113,7 @@ def test_wrong_09_stopped_and_resumed_equals_never_stopped(
 def test_dropout_and_the_penalty_resume_exactly_too(source, tmp_path, monkeypatch):
     more = [
         "--generator.dropout=true",
-        "--loss.adversarial=wgangp",
+        "--loss.gan_mode=wgangp",
         "--data.batch_size=2",
         "--training.max_steps=4",
     ]
@@ -354,10 +354,12 @@ def test_a_step_too_large_for_the_device_says_what_to_change(
         )
 
     monkeypatch.setattr(CycleGAN, "train_step", step)
-    words = tiny.words(source, tmp_path / "run", f"--training.recompute={str(recompute).lower()}")
+    words = tiny.words(
+        source, tmp_path / "run", f"--training.gradient_checkpointing={str(recompute).lower()}"
+    )
     with pytest.raises(UserError, match=r"Step 1 needs more memory.*--data.batch_size") as caught:
         train.main(words)
-    assert ("--training.recompute true" in str(caught.value)) is not recompute
+    assert ("--training.gradient_checkpointing true" in str(caught.value)) is not recompute
 
 
 def test_a_frozen_encoder_resumes_exactly_and_is_what_it_was(source, tmp_path, monkeypatch):
@@ -414,7 +416,11 @@ class TestInitFrom:
     ):
         run = tmp_path / "run"
         words = self.words(
-            source, run, f"--init_from={origin}", "--init_checkpoint=last", "--training.ema=10"
+            source,
+            run,
+            f"--init_from={origin}",
+            "--init_checkpoint=last",
+            "--training.ema_half_life_images=10",
         )
         trainer = tiny.started(monkeypatch, [*words, "--optimizer.learning_rate=1e-5"])
         arrays, _, _ = tiny.outcome(origin)
@@ -567,7 +573,7 @@ class TestInitFrom:
     def test_a_colour_skip_comes_with_the_weights_and_is_not_fitted_again(
         self, source, tmp_path, monkeypatch, capsys
     ):
-        more = ["--generator.colour_skip=true", "--training.max_steps=2"]
+        more = ["--generator.color_skip=auto", "--training.max_steps=2"]
         assert train.main(tiny.words(source, tmp_path / "origin", *more)) == 0
         arrays, _, _ = tiny.outcome(tmp_path / "origin")
         # a start that no data would give

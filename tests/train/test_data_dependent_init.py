@@ -39,7 +39,7 @@ def different(image):
 
 class TestColourSkip:
     WORDS = (
-        "--generator.colour_skip=true",
+        "--generator.color_skip=auto",
         "--training.max_steps=2",
         "--training.checkpoint_every_steps=1",
     )
@@ -70,9 +70,7 @@ class TestColourSkip:
 
     def test_always_means_those_of_different_kinds_too(self, tmp_path, monkeypatch, capsys):
         source = folder(tmp_path / "images", different)
-        model = self.started(
-            monkeypatch, source, tmp_path / "run", "--generator.colour_skip=always"
-        )
+        model = self.started(monkeypatch, source, tmp_path / "run", "--generator.color_skip=on")
         assert re.search(
             r"colors   of different kinds \(\d+\.\d times apart\): led around",
             capsys.readouterr().out,
@@ -81,7 +79,7 @@ class TestColourSkip:
         skip = model.generator_xy.get_layer("colour_skip")
         image = np.random.default_rng(1).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
         assert np.abs(np.tanh(skip(image))).max() < 0.2  # nearly gray, as all of Y is
-        assert RunDirectory(tmp_path / "run").experiment().generator.colour_skip == "always"
+        assert RunDirectory(tmp_path / "run").experiment().generator.color_skip == "on"
 
     @pytest.mark.parametrize("change", [alike, different])
     @pytest.mark.parametrize(
@@ -105,8 +103,8 @@ class TestColourSkip:
         source = folder(tmp_path / "images", change)
         unet = any("unet" in word for word in sizes)
         kernels = {}
-        for skip in ("true", "false"):
-            words = tiny.words(source, tmp_path / skip, f"--generator.colour_skip={skip}")
+        for skip in ("auto", "off"):
+            words = tiny.words(source, tmp_path / skip, f"--generator.color_skip={skip}")
             words = [word for word in words if not (unet and "blocks" in word)]
             model = tiny.started(monkeypatch, [*words, *sizes]).model
             kernels[skip] = [
@@ -114,7 +112,7 @@ class TestColourSkip:
                 for way in ("xy", "yx")
             ]
         factor = 0.1 if change is alike else 1
-        for beside, alone in zip(kernels["true"], kernels["false"], strict=True):
+        for beside, alone in zip(kernels["auto"], kernels["off"], strict=True):
             np.testing.assert_allclose(beside, factor * alone, rtol=1e-6)
 
     def test_identity_weights_given_one_by_one_are_kept(self, tmp_path, monkeypatch):
@@ -177,7 +175,7 @@ class TestWhatAutoBecomes:
         [
             (
                 alike,
-                ("resize", True),
+                ("resize", "on"),
                 (
                     "doubling  resize + convolution (colors are alike, up to 1.",
                     "skips     long ones (colors are alike, up to 1.",
@@ -185,7 +183,7 @@ class TestWhatAutoBecomes:
             ),
             (
                 different,
-                ("transposed", False),
+                ("transposed", "off"),
                 (
                     "doubling  transposed convolution (colors are of different kinds,",
                     "skips     no long ones (colors are of different kinds,",
@@ -199,7 +197,8 @@ class TestWhatAutoBecomes:
         model = tiny.started(monkeypatch, tiny.words(source, run, *self.AUTO)).model
         generator = RunDirectory(run).experiment().generator
         assert (generator.upsampling, generator.long_skips) == expected
-        assert self.chosen_in(model.generator_xy) == self.chosen_in(model.generator_yx) == expected
+        built = (expected[0], expected[1] == "on")
+        assert self.chosen_in(model.generator_xy) == self.chosen_in(model.generator_yx) == built
         out = capsys.readouterr().out
         assert all(line in out for line in told)
 
@@ -238,8 +237,8 @@ class TestWhatAutoBecomes:
         out = capsys.readouterr().out
         assert "doubling  resize + convolution (as when this run began)" in out
         assert "skips     long ones (as when this run began)" in out
-        with pytest.raises(UserError, match="long_skips is True there, False asked"):
-            train.main([word.replace("long_skips=auto", "long_skips=false") for word in words])
+        with pytest.raises(UserError, match="long_skips is 'on' there, 'off' asked"):
+            train.main([word.replace("long_skips=auto", "long_skips=off") for word in words])
         with pytest.raises(UserError, match="upsampling is 'resize' there, 'transposed' asked"):
             train.main([word.replace("upsampling=auto", "upsampling=transposed") for word in words])
 
@@ -257,7 +256,7 @@ class TestWhatAutoBecomes:
 
         e = train.resolve([*tiny.WORDS, "--data.source", "x", *self.AUTO])[1]
         decided, told = beginning.chosen(e, None, RunDirectory(tmp_path / "private"), Machine())
-        assert decided.generator.long_skips is True
+        assert decided.generator.long_skips == "on"
         assert decided.generator.upsampling == "resize"
         assert told == {
             "skips": "long ones (as the chief decided)",
@@ -277,7 +276,7 @@ class TestWhatAutoBecomes:
         assert "skips     no long ones (a U-Net has skips of its own)" in capsys.readouterr().out
 
     def test_what_is_asked_for_is_kept(self, tmp_path):
-        e = train.resolve(["--data.source=x", "--generator.long_skips=true"])[1]
+        e = train.resolve(["--data.source=x", "--generator.long_skips=on"])[1]
         assert beginning.chosen(e, None, RunDirectory(tmp_path / "run")) == (e, {})
 
     def test_domains_of_different_channels_have_none(self, tmp_path, monkeypatch, capsys):

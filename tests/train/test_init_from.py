@@ -198,7 +198,7 @@ class TestTakeArchitecture:
             train.resolve(given)
         _, e, _ = train.resolve([*given, "--loss.identity=0"])
         assert (e.data.channels_x, e.data.channels_y) == (1, 3)
-        assert e.generator.network_xy == str(tmp_path / "n.keras")
+        assert e.generator.init_file_xy == str(tmp_path / "n.keras")
         with pytest.raises(UserError, match=r"n\.keras is for images of X with 1 channels, but"):
             train.main([*given, "--data.channels_x=3", "--run_dir", str(tmp_path / "run")])
         assert not (tmp_path / "run").exists()
@@ -207,7 +207,7 @@ class TestTakeArchitecture:
         file = tmp_path / "e.yaml"
         file.write_text(
             yaml.safe_dump(
-                {"generator": {"colour_skip": True, "filters": 7}, "loss": {"cycle_x": 3.0}}
+                {"generator": {"color_skip": "auto", "filters": 7}, "loss": {"cycle_x": 3.0}}
             )
         )
         given = [
@@ -219,9 +219,9 @@ class TestTakeArchitecture:
             str(files / "there.keras"),
         ]
         _, e, _ = train.resolve(given)
-        assert (e.generator.filters, e.generator.colour_skip, e.loss.cycle_x) == (7, False, 3.0)
+        assert (e.generator.filters, e.generator.color_skip, e.loss.cycle_x) == (7, "off", 3.0)
         _, e, _ = train.resolve([*given, str(files / "back.keras")])
-        assert (e.generator.filters, e.generator.network_yx) == (None, str(files / "back.keras"))
+        assert (e.generator.filters, e.generator.init_file_yx) == (None, str(files / "back.keras"))
         with pytest.raises(
             UserError, match=r"generator\.filters is 5, but a network out of a file is as it is"
         ):
@@ -231,7 +231,7 @@ class TestTakeArchitecture:
         file = tmp_path / "e.yaml"
         file.write_text(
             yaml.safe_dump(
-                {"generator": {"colour_skip": True, "upsampling": "auto", "norm": "instance"}}
+                {"generator": {"color_skip": "auto", "upsampling": "auto", "norm": "instance"}}
             )
         )
         given = words(
@@ -246,7 +246,7 @@ class TestTakeArchitecture:
         tiny.started(monkeypatch, given)
         told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note ")]
         assert told == [
-            "note      of --config, generator.colour_skip give way to the networks of --init_from"
+            "note      of --config, generator.color_skip give way to the networks of --init_from"
         ]
 
     def test_the_crop_must_be_one_the_network_takes(self, files, source, tmp_path):
@@ -276,10 +276,10 @@ class TestCheckSame:
             (tmp_path / f"{new}.keras").write_bytes((files / f"{old}.keras").read_bytes())
         InitFrom.of([str(tmp_path / "a.keras"), str(tmp_path / "b.keras")], None).check_same(run)
         # and named as fields of the experiment
-        named = [f"--generator.network_xy={tmp_path / 'a.keras'}"]
+        named = [f"--generator.init_file_xy={tmp_path / 'a.keras'}"]
         run.check_same(train.resolve(["--run_dir", str(run.path), *named])[1])
         with pytest.raises(
-            UserError, match=r"holds a different experiment: generator\.network_xy is"
+            UserError, match=r"holds a different experiment: generator\.init_file_xy is"
         ):
             run.check_same(
                 train.resolve(["--run_dir", str(run.path), named[0].replace("a.keras", "b.keras")])[

@@ -15,8 +15,8 @@ from cyclegan_tf.train import trainer as training
 from tests.helpers import tiny, watched
 
 LEARNING = (
-    "--optimizer.learning_rate=2e-2 --training.ema=60 --logging.score_every_epochs=1 "
-    "--logging.log_every_steps=3 --training.max_steps=16"
+    "--optimizer.learning_rate=2e-2 --training.ema_half_life_images=60 "
+    "--logging.score_every_epochs=1 --logging.log_every_steps=3 --training.max_steps=16"
 ).split()
 
 
@@ -173,7 +173,7 @@ def test_resumed_equals_never_stopped_scores_averages_and_best_included(
 
 
 def test_scoring_and_averaging_do_not_disturb_the_training(finished, source, tmp_path):
-    more = ["--logging.score_every_epochs=0", "--training.ema=null"]
+    more = ["--logging.score_every_epochs=0", "--training.ema_half_life_images=null"]
     assert train.main(words(source, tmp_path / "run", *LEARNING, *more)) == 0
     assert rows(tmp_path / "run") == []
     assert not (tmp_path / "run" / "checkpoints" / "best").exists()
@@ -191,7 +191,11 @@ def test_scoring_and_averaging_do_not_disturb_the_training(finished, source, tmp
 
 def test_patience_ends_a_training_that_gets_no_better(source, tmp_path, capsys):
     # at this rate nothing moves: the first scoring stays the best
-    more = ["--training.patience=2", "--logging.score_every_epochs=1", "--training.max_steps=100"]
+    more = [
+        "--training.early_stopping_patience=2",
+        "--logging.score_every_epochs=1",
+        "--training.max_steps=100",
+    ]
     assert (
         train.main(words(source, tmp_path / "run", "--optimizer.learning_rate=1e-30", *more)) == 0
     )
@@ -207,18 +211,20 @@ def test_patience_ends_a_training_that_gets_no_better(source, tmp_path, capsys):
 
 class TestScoresThatCannotBeHad:
     def test_unpaired(self, source, tmp_path):
-        with pytest.raises(UserError, match=r"training\.best_by is psnr.*not paired"):
-            train.main(words(source, tmp_path / "run", "--training.best_by=psnr"))
+        with pytest.raises(UserError, match=r"training\.best_metric is psnr.*not paired"):
+            train.main(words(source, tmp_path / "run", "--training.best_metric=psnr"))
         assert not (tmp_path / "run").exists()
 
     def test_no_test_split(self, tmp_path, capsys):
         source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth, (8, 8, 0, 0))
-        with pytest.raises(UserError, match=r"training\.patience is 3, but there is no test split"):
-            train.main(words(source, tmp_path / "run", "--training.patience=3"))
         with pytest.raises(
-            UserError, match=r"training\.best_by is mae, but there is no test split"
+            UserError, match=r"training\.early_stopping_patience is 3, but there is no test split"
         ):
-            train.main(words(source, tmp_path / "run", "--training.best_by=mae"))
+            train.main(words(source, tmp_path / "run", "--training.early_stopping_patience=3"))
+        with pytest.raises(
+            UserError, match=r"training\.best_metric is mae, but there is no test split"
+        ):
+            train.main(words(source, tmp_path / "run", "--training.best_metric=mae"))
         assert not (tmp_path / "run").exists()
         assert train.main(words(source, tmp_path / "run", "--training.max_steps=2")) == 0
         assert rows(tmp_path / "run") == []
@@ -231,7 +237,7 @@ def test_a_paired_split_is_scored_against_its_truth(tmp_path):
     source = tiny.folder(tmp_path / "images", (8, 8, 3, 3))
     assert (
         train.main(
-            words(source, tmp_path / "run", "--training.best_by=psnr", "--training.max_steps=2")
+            words(source, tmp_path / "run", "--training.best_metric=psnr", "--training.max_steps=2")
         )
         == 0
     )
@@ -244,7 +250,11 @@ def test_a_paired_split_is_scored_against_its_truth(tmp_path):
 
 
 def test_only_translators_that_a_judge_trains_choose_the_best(source, tmp_path):
-    more = ["--loss.adversarial_x=0", "--training.max_steps=2", "--training.best_by=cycle_error"]
+    more = [
+        "--loss.adversarial_x=0",
+        "--training.max_steps=2",
+        "--training.best_metric=cycle_error",
+    ]
     assert train.main(words(source, tmp_path / "run", *more)) == 0
     (path,) = (tmp_path / "run" / "checkpoints" / "best").iterdir()
     assert checkpoints.read_state(path)["score"] == rows(tmp_path / "run")[0]["cycle_error_xy"]

@@ -62,11 +62,11 @@ def test_files_are_told_apart_by_what_is_in_them(tmp_path):
     for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
         (tmp_path / f"{name}.keras").write_text(text)
     told = [
-        facts(generator=Generator(network_xy=str(tmp_path / f"{name}.keras"))) for name in "abc"
+        facts(generator=Generator(init_file_xy=str(tmp_path / f"{name}.keras"))) for name in "abc"
     ]
     assert told[0] == told[1] != told[2]
-    assert told[0]["generator.network_xy"].startswith("a file ")
-    assert told[0]["generator.network_yx"] is None
+    assert told[0]["generator.init_file_xy"].startswith("a file ")
+    assert told[0]["generator.init_file_yx"] is None
 
 
 def test_another_version_is_a_different_fact(monkeypatch):

@@ -11,7 +11,11 @@ from tests.helpers import tiny
 
 def test_a_strategy_of_one_replica_changes_no_bit(tmp_path, capsys):
     source = tiny.folder(tmp_path / "images")
-    more = ["--training.max_steps=3", "--training.ema=8", "--logging.score_every_epochs=0"]
+    more = [
+        "--training.max_steps=3",
+        "--training.ema_half_life_images=8",
+        "--logging.score_every_epochs=0",
+    ]
     assert train.main(tiny.words(source, tmp_path / "plain", *more)) == 0
     assert (
         train.main(tiny.words(source, tmp_path / "mirrored", *more, "--training.strategy=mirrored"))

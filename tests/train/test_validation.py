@@ -95,7 +95,8 @@ def test_a_score_that_cannot_be_had_chooses_nothing():
 def test_paired_scores_need_pairs(split, best_by):
     unpaired = Split(split.x, split.y[:3], split.names_x, split.names_y[:3])
     with pytest.raises(
-        UserError, match=f"training.best_by is {best_by}.*X has 4 images and Y 3.*take colour_swd"
+        UserError,
+        match=f"training.best_metric is {best_by}.*X has 4 images and Y 3.*take colour_swd",
     ):
         Validator(unpaired, {}, ["xy"], best_by)
     Validator(unpaired, {}, ["xy"], "cycle_error")

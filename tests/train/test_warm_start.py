@@ -112,8 +112,8 @@ def test_random_states_of_dropout_are_no_weights(tmp_path):
 
 
 def test_colors_led_around_come_with_the_weights(tmp_path):
-    run = write_run(tmp_path / "run", "--generator.colour_skip=true")
-    networks = networks_of("--generator.colour_skip=true")
+    run = write_run(tmp_path / "run", "--generator.color_skip=auto")
+    networks = networks_of("--generator.color_skip=auto")
     initialize(networks, run.path)
     skip = networks["generator_yx"].get_layer("colour_skip")
     assert float(skip.pace.value) == 20
@@ -136,7 +136,7 @@ class TestMisfits:
                 ["--generator.norm_affine=true"],
                 "generator_xy/first_norm/gamma is missing there",
             ),
-            ([], ["--generator.colour_skip=true"], "colour_skip/kernel_start is missing there"),
+            ([], ["--generator.color_skip=auto"], "colour_skip/kernel_start is missing there"),
             (
                 ["--data.channels_y=1", "--loss.identity=0"],
                 [],
