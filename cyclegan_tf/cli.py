@@ -146,6 +146,40 @@ def hidden_alias(
     parser.hidden_aliases[old] = new, values or {}
 
 
+def add_checkpoint_option(
+    parser: Parser,
+    default: str = "best",
+    text: str = "Of a run directory: best (by the scores of training; else the newest), last, or a "
+    "step.",
+) -> None:
+    """Adds `--checkpoint`, which `checkpoints.select` understands."""
+    parser.add_argument("--checkpoint", type=str, default=default, help=text)
+
+
+def add_direction_option(
+    parser: Parser,
+    default: str | None = "xy",
+    both: bool = False,
+    text: str = "xy: from A to B; yx: from B to A.",
+) -> None:
+    """Adds `--direction`.
+
+    Args:
+      parser: to add it to.
+      default: "xy", "yx" or "both"; None where it depends on the input.
+      both: whether both at once can be asked for.
+      text: for the help.
+    """
+    choices = ["xy", "yx", *["both"] * both]
+    parser.add_argument("--direction", choices=choices, default=default, help=text)
+
+
+def add_output_options(parser: Parser, text: str = "Replace outputs that exist.") -> None:
+    """Adds `--overwrite`, with a text for the help, and `--quiet`."""
+    parser.add_argument("--overwrite", action="store_true", help=text)
+    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+
+
 def _renamed_value(word: str, values: Mapping[Any, str]) -> str:
     try:
         return values.get(yaml.safe_load(word), word) if values else word

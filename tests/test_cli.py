@@ -221,3 +221,20 @@ def test_a_former_spelling_is_accepted_and_not_shown():
     assert "--tile " not in parser.format_help()
     with pytest.raises(UserError, match="--tile_px got 'x'"):
         parser.parse(["a.png", "--tile=x"])
+
+
+def test_shared_options():
+    parser = cli.Parser()
+    cli.add_checkpoint_option(parser)
+    cli.add_direction_option(parser)
+    cli.add_output_options(parser, "Replace the target.")
+    parsed = parser.parse(["--quiet"])
+    assert (parsed.checkpoint, parsed.direction) == ("best", "xy")
+    assert (parsed.overwrite, parsed.quiet) == (False, True)
+    assert "Replace the target." in parser.format_help()
+    with pytest.raises(UserError):
+        parser.parse(["--direction", "both"])
+    other = cli.Parser()
+    cli.add_direction_option(other, None, both=True)
+    assert other.parse([]).direction is None
+    assert other.parse(["--direction", "both"]).direction == "both"

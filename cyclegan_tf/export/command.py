@@ -37,29 +37,15 @@ def build_parser() -> cli.Parser:
         default=["saved_model", "litert"],
         help="One or more of the formats.",
     )
-    parser.add_argument(
-        "--direction",
-        choices=["xy", "yx", "both"],
-        default="both",
-        help="xy: from A to B; yx: back.",
-    )
-    parser.add_argument(
-        "--checkpoint",
-        type=str,
-        default="best",
-        help="Of a run directory: best (by the scores of training; else the newest), last, or a "
-        "step.",
-    )
+    cli.add_direction_option(parser, "both", both=True)
+    cli.add_checkpoint_option(parser)
     parser.add_argument(
         "--name", type=str, default=None, help="Name of the model; by default that of the run."
     )
     _add_static_options(parser)
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="Replace exports that exist (a SavedModel gets a new version anyway).",
+    cli.add_output_options(
+        parser, "Replace exports that exist (a SavedModel gets a new version anyway)."
     )
-    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     for old, new in FORMER_OPTIONS.items():
         cli.hidden_alias(parser, old, new)
     return parser
