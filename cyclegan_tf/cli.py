@@ -29,6 +29,8 @@ def log_to_terminal(quiet: bool = False) -> None:
     if not any(isinstance(handler, _Terminal) for handler in log.handlers):
         log.addHandler(_Terminal())
     log.setLevel(logging.WARNING if quiet else logging.INFO)
+    # Libraries that call `logging.info` give the root logger a handler: lines would come twice.
+    log.propagate = False
 
 
 class _Terminal(logging.Handler):

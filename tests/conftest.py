@@ -1,5 +1,6 @@
 """Shared by all tests: quiet TensorFlow, fixed seeds."""
 
+import logging
 import os
 import shutil
 import sys
@@ -30,6 +31,15 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def _fixed_seed():
     keras.utils.set_random_seed(1234)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_imported():
+    """A command logs to the terminal and nowhere else; `caplog` of the next test wants it back."""
+    yield
+    log = logging.getLogger("cyclegan_tf")
+    log.handlers, log.propagate = [], True
+    log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

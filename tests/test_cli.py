@@ -1,6 +1,7 @@
 """Options and experiment files: the flags people rely on, and one clear sentence for every
 mistake."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -238,3 +239,17 @@ def test_shared_options():
     cli.add_direction_option(other, None, both=True)
     assert other.parse([]).direction is None
     assert other.parse(["--direction", "both"]).direction == "both"
+
+
+def test_log_lines_come_once(capsys):
+    """Also where a library has given the root logger a handler, as `logging.info` does."""
+    everywhere = logging.StreamHandler()
+    logging.getLogger().addHandler(everywhere)
+    try:
+        cli.log_to_terminal()
+        logging.getLogger("cyclegan_tf.export").info("written")
+        logging.getLogger("cyclegan_tf.export").warning("too far off")
+    finally:
+        logging.getLogger().removeHandler(everywhere)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("written\n", "warning: too far off\n")

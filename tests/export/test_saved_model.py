@@ -166,10 +166,10 @@ def test_it_loads_where_neither_keras_nor_this_package_can_be_imported(version, 
         import tensorflow as tf
         model = tf.saved_model.load(sys.argv[1])
         data = tf.io.read_file(sys.argv[2])
-        answer =
-        model.signatures["image_bytes"](image_bytes=data[tf.newaxis])["translated_bytes"][0]
-        tf.io.write_file(sys.argv[3], answer) assert not {"keras", "tf_keras", "cyclegan_tf"} &
-        {name.split(".")[0] for name in sys.modules}
+        outputs = model.signatures["image_bytes"](image_bytes=data[tf.newaxis])
+        tf.io.write_file(sys.argv[3], outputs["translated_bytes"][0])
+        loaded = {name.split(".")[0] for name in sys.modules}
+        assert not {"keras", "tf_keras", "cyclegan_tf"} & loaded
     """)
     command = [
         sys.executable,

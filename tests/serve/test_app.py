@@ -270,7 +270,7 @@ def test_metrics_count_what_was_asked(out, page_folder):
     assert counted("requests_total", protocol="rest", code="200", **served) == 2
     assert counted("requests_total", protocol="rest", code="400", **served) == 1
     assert counted("requests_total", protocol="rest", code="404", model="", version="") == 1
-    assert counted("images_total", **served) == 4
+    assert counted("pictures_total", **served) == 4
     assert counted("predict_seconds_count", protocol="rest", **served) == 2
     assert b"invented" not in answer.body
 

@@ -21,7 +21,7 @@ def test_everything_counted_is_reported():
     metrics.count_answer("rest", "m", "1", "200")
     metrics.count_answer("grpc", "", "", "NOT_FOUND")
     metrics.count_images("rest", "m", 1, 5, 0.3)
-    metrics.loaded("m", 1, 2.5)
+    metrics.record_load_time("m", 1, 2.5)
     found = samples(metrics)
     assert found["cyclegan_tf_requests_total", "1", "200", "m", "rest"] == 2
     assert found["cyclegan_tf_requests_total", "", "", "NOT_FOUND", "grpc"] == 1
@@ -39,6 +39,6 @@ def test_everything_counted_is_reported():
 
 def test_two_servers_in_one_process_do_not_mix():
     first, second = Metrics(), Metrics()
-    first.answered("rest", "m", "1", "200")
+    first.count_answer("rest", "m", "1", "200")
     assert not any(key[0] == "cyclegan_tf_requests_total" for key in samples(second))
     assert CONTENT_TYPE.startswith("text/plain")
