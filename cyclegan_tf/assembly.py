@@ -67,7 +67,7 @@ def build_generator(
         dropout=config.dropout,
         norm=config.norm,
         norm_affine=config.norm_affine,
-        colour_skip=config.color_skip != "off",
+        color_skip=config.color_skip != "off",
         long_skips=long_skips == "on",
         seed=seed,
         dtype_policy=dtype_policy,
@@ -135,8 +135,8 @@ def build_model(
     model.compile(
         _adam(experiment, dtype_policy),
         _adam(experiment, dtype_policy),
-        adversarial=loss.gan_mode,
-        weights={
+        gan_mode=loss.gan_mode,
+        loss_weights={
             "adversarial_x": loss.adversarial_x,
             "adversarial_y": loss.adversarial_y,
             "cycle_x": loss.cycle_x,
@@ -145,7 +145,7 @@ def build_model(
             "identity_y": identity_y,
         },
         gradient_penalty=loss.gradient_penalty,
-        recompute=experiment.training.gradient_checkpointing,
+        gradient_checkpointing=experiment.training.gradient_checkpointing,
         jit_compile=jit_compile,
     )
     for domain in model.adversarial_domains:

@@ -102,7 +102,9 @@ class TestFrozenEncoder:
         before = state.snapshot(state.variables(model))
         # tracing takes longer than three steps, but recomputing is a matter of graphs
         step = (
-            tf.function(model.train_step, autograph=False) if model.recompute else model.train_step
+            tf.function(model.train_step, autograph=False)
+            if model.gradient_checkpointing
+            else model.train_step
         )
         rng = np.random.default_rng(0)
         for _ in range(steps):

@@ -97,7 +97,7 @@ class Runner(Trainer):
                 self.entry.generator(mark, name, ".keras")
             )
         if self._averages is not None:
-            with self._averages.applied():
+            with self._averages.swapped_in():
                 for name in DIRECTIONS:
                     averaged = self.entry.generator(mark, name + AVERAGED, ".keras")
                     getattr(self.model, f"generator_{name}").save(averaged)

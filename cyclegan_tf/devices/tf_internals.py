@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context
+from tensorflow.python.ops import control_flow_util
 
 HEARTBEAT_SECONDS = 15
 """A worker that has been silent for so long is gone."""
@@ -64,4 +65,11 @@ def configure_heartbeats(jobs: dict[str, int]) -> None:
         coordinated_jobs=listed,
         cluster_register_timeout_in_ms=START_SECONDS * 1000,
         heartbeat_timeout_in_ms=HEARTBEAT_SECONDS * 1000,
+    )
+
+
+def compiled_by_xla() -> bool:
+    """Whether the function being traced is, or lies within, one with `jit_compile=True`."""
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(
+        tf.compat.v1.get_default_graph()
     )

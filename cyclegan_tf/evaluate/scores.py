@@ -357,8 +357,8 @@ def _variety(outputs: Sequence[Image], targets: Sequence[Image]) -> float | None
     """None for single images, which cannot differ, and for targets that are all alike."""
     if min(len(outputs), len(targets)) < 2:
         return None
-    of_targets = of_images.variety(targets)
-    return of_images.variety(outputs) / of_targets if of_targets else None
+    of_targets = of_images.diversity(targets)
+    return of_images.diversity(outputs) / of_targets if of_targets else None
 
 
 def _never_the_truth(split: Split, direction: str, rng: np.random.Generator) -> list[int]:

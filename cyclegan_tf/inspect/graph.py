@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.networks.graph import INPUT, LayerCall, NotAGraphError, layer_calls
+
 _AXES = (0, 1)
 # Layers that look at one pixel of each input, or at a whole image only to normalize it.
 _POINTWISE = frozenset(
@@ -23,19 +25,6 @@ _POINTWISE = frozenset(
 
 class UnknownLayerError(Exception):
     """A layer of which it is not known where its outputs look."""
-
-
-@dataclass(frozen=True)
-class LayerCall:
-    """One call of a layer on the way through a network.
-
-    Attributes:
-      layer: that is called.
-      inputs: numbers of the steps whose results it takes; 0 is the network's input.
-    """
-
-    layer: Any
-    inputs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -52,40 +41,11 @@ class Macs:
     published: int
 
 
-def steps_of(network: keras.Model) -> list[LayerCall]:
-    """Every layer's call from the input to the output, those inside nested models too; step n makes
-    number n + 1.
-
-    Raises:
-      UnknownLayerError: the network, or a model in it, is not a graph of layers.
-    """
-    steps: list[LayerCall] = []
-    _follow(network, [0], steps)
-    return steps
-
-
-def _follow(model: keras.Model, given: Sequence[int], steps: list[LayerCall]) -> list[int]:
-    """Appends a model's steps; `given` are the numbers of its inputs, returned are those of its
-    outputs."""
-    graph = getattr(model, "_functional", None) or model  # a Sequential keeps its graph in there
-    if not hasattr(graph, "_nodes_by_depth"):
-        raise UnknownLayerError(f"{model.name} ({type(model).__name__})")
-    numbers = {id(tensor): number for tensor, number in zip(graph.inputs, given, strict=True)}
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            sources = [id(tensor) for tensor in node.input_tensors]
-            if node.is_input or any(source not in numbers for source in sources):
-                continue
-            inputs = [numbers[source] for source in sources]
-            if isinstance(node.operation, keras.Model):
-                made = _follow(node.operation, inputs, steps)
-            else:
-                steps.append(LayerCall(node.operation, tuple(inputs)))
-                made = [len(steps)] * len(node.outputs)
-            numbers |= {
-                id(tensor): number for tensor, number in zip(node.outputs, made, strict=True)
-            }
-    return [numbers[id(tensor)] for tensor in graph.outputs]
+def _calls(network: keras.Model) -> list[LayerCall]:
+    try:
+        return layer_calls(network)
+    except NotAGraphError as error:
+        raise UnknownLayerError(str(error)) from error
 
 
 def count_macs(network: keras.Model, size_px: int) -> Macs | None:
@@ -139,9 +99,9 @@ def size_divisor_px(network: keras.Model) -> int | None:
     again.
 
     Raises:
-      UnknownLayerError: see `steps_of`.
+      UnknownLayerError: the network is not a graph of layers.
     """
-    layers = [step.layer for step in steps_of(network)]
+    layers = [call.layer for call in _calls(network)]
     enlarging = (keras.layers.Conv2DTranspose, keras.layers.UpSampling2D)
     if not any(isinstance(layer, enlarging) for layer in layers):
         return None
@@ -159,11 +119,11 @@ def receptive_field_px(network: keras.Model) -> tuple[int, int]:
     Raises:
       UnknownLayerError: names the first layer, seen from the output, that is not understood.
     """
-    steps = steps_of(network)
-    enlarged = [_enlarged(step.layer) for step in steps]
+    calls = _calls(network)
+    enlarged = [_enlarged(call.layer) for call in calls]
     rows, columns = (
         max(
-            _seen(steps, axis, position)
+            _seen(calls, axis, position)
             for position in range(math.prod(factors[axis] for factors in enlarged))
         )
         for axis in _AXES
@@ -177,17 +137,19 @@ def _enlarged(layer: Any) -> tuple[int, int]:
     return tuple(layer.size) if isinstance(layer, keras.layers.UpSampling2D) else (1, 1)
 
 
-def _seen(steps: Sequence[LayerCall], axis: int, position: int) -> int:
+def _seen(calls: Sequence[LayerCall], axis: int, position: int) -> int:
     """How much of one axis the output pixel at a position sees."""
-    spans = {len(steps): (position, position)}
-    for number in range(len(steps), 0, -1):
-        if number not in spans:
+    spans = {calls[-1].output: (position, position)}
+    for call in reversed(calls):
+        read = [spans[number] for number in call.outputs if number in spans]
+        if not read:
             continue
-        low, high = _before(steps[number - 1].layer, axis, *spans[number])
-        for source in steps[number - 1].inputs:
+        low, high = min(low for low, _ in read), max(high for _, high in read)
+        low, high = _before(call.layer, axis, low, high)
+        for source in call.inputs:
             known = spans.get(source, (low, high))
             spans[source] = min(low, known[0]), max(high, known[1])
-    return spans[0][1] - spans[0][0] + 1
+    return spans[INPUT][1] - spans[INPUT][0] + 1
 
 
 def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:

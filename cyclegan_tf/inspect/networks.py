@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from cyclegan_tf.inspect import graph
+from cyclegan_tf.networks.keras_internals import all_layers
 
 _BLOCK = re.compile(r"block\d+_add")
 _DOWN = re.compile(r"down\d+")
@@ -90,7 +91,7 @@ def in_words(network: keras.Model) -> str:
 def _innermost(network: keras.Model) -> list[keras.layers.Layer]:
     return [
         layer
-        for layer in network._flatten_layers(include_self=False)
+        for layer in all_layers(network)
         if not isinstance(layer, keras.Model | keras.layers.InputLayer)
     ]
 

@@ -1,2 +1,1 @@
-"""How good images are, as numbers: pairs, sets, label maps, spectra. NumPy; `inception` alone needs
-TensorFlow."""
+"""Image quality as numbers: pairs, sets, label maps. NumPy; `inception` alone needs TensorFlow."""

@@ -1,5 +1,4 @@
-"""How far two sets of feature vectors are apart: Frechet and kernel distance, and how sure such a
-number is."""
+"""Distances between sets of feature vectors (Frechet, kernel), and bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -9,13 +8,12 @@ import numpy as np
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Frechet distance of two sets, taken for normal distributions (Heusel et al. 2017, eq. 6).
+    """Computes the Frechet distance of two sets as normal distributions (Heusel 2017, eq. 6).
 
     d^2 = |m_a - m_b|^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)), covariances with n - 1. On features of
-    Inception it is the
-    FID. It needs no matrix root: with the centerd sets A and B as rows, the trace of (C_a
-    C_b)^(1/2) is the sum of the singular values of A B^T / sqrt((n - 1)(m - 1)), which stays exact
-    where there are fewer vectors than dimensions.
+    Inception it is the FID. It needs no matrix root: with the centered sets A and B as rows, the
+    trace of (C_a C_b)^(1/2) is the sum of the singular values of A B^T / sqrt((n - 1)(m - 1)),
+    which stays exact where there are fewer vectors than dimensions.
 
     The expectation of d^2 falls as sets grow: compare only scores of equal counts.
 
@@ -38,12 +36,11 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
-    """Squared maximum mean discrepancy under the kernel k(x, y) = (x . y / D + 1)^3, unbiased
-    estimate.
+    """Estimates, without bias, the squared maximum mean discrepancy of two sets.
 
-    Mean of k over pairs of different vectors of a, plus the same of b, less twice the mean of k
-    over all pairs of one of a and one of b (Gretton et al. 2012, eq. 3; the kernel of Binkowski et
-    al. 2018, sec. 4).
+    The kernel is k(x, y) = (x . y / D + 1)^3. Mean of k over pairs of different vectors of a, plus
+    the same of b, less twice the mean of k over all pairs of one of a and one of b (Gretton et al.
+    2012, eq. 3; the kernel of Binkowski et al. 2018, sec. 4).
 
     Args:
       a: float (N, D), N at least 2.
@@ -63,11 +60,10 @@ def squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
 def kernel_distance(
     a: np.ndarray, b: np.ndarray, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Kernel distance, on features of Inception the KID: `squared_mmd` averaged over random subsets
-    of both sets.
+    """Averages `squared_mmd` over random subsets; on features of Inception it is the KID.
 
     Protocol of Binkowski et al. 2018, sec. 4: each subset is drawn without replacement, and anew
-      for each of `subsets`.
+    for each of `subsets`.
 
     Args:
       a: float (N, D).
@@ -78,8 +74,8 @@ def kernel_distance(
       seed: of the subsets.
 
     Returns:
-      Mean and standard deviation over subsets. The deviation tells how subsets scatter, not how
-      sure the mean is.
+      Mean and standard deviation over subsets. The deviation is that of subsets, not the standard
+      error of the mean.
 
     Raises:
       ValueError: the shapes or the size of subsets do not fit, or a number is not finite.
@@ -109,15 +105,13 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Bootstrap interval of a statistic of one or more sets, each resampled by itself along its
-    first axis.
+    """Computes a bootstrap interval of a statistic of one or more sets.
 
-    The interval is the statistic of the sets as they are plus the quantiles of what its resamples
-    deviate from their
-    own mean: the percentile interval (Efron and Tibshirani 1993, ch. 13), moved. A resample holds
-    vectors more than once, which raises FID and KID; plain percentiles would lie above the number
-    they belong to. The interval tells the scatter from drawing other images, and nothing about a
-    bias of the statistic.
+    Each set is resampled by itself along its first axis. The interval is the statistic of the sets
+    as they are plus the quantiles of its resamples' deviations from their own mean: the percentile
+    interval (Efron and Tibshirani 1993, ch. 13), moved. A resample holds vectors more than once,
+    which raises FID and KID; plain percentiles would lie above the number they belong to. The
+    interval is that of drawing other images; a bias of the statistic is not in it.
 
     Args:
       statistic: takes as many arrays, gives a number.
@@ -130,7 +124,7 @@ def bootstrap(
       Its lower and upper end.
 
     Raises:
-      ValueError: `times` or `level` makes no sense, or there is an empty array or none.
+      ValueError: `times` or `level` is out of range, or there is an empty array or none.
     """
     if times < 2 or not 0 < level < 1 or not arrays or any(len(array) == 0 for array in arrays):
         raise ValueError(
@@ -150,7 +144,7 @@ def bootstrap(
 
 
 def _square(rows: np.ndarray) -> np.ndarray:
-    """Rows with the same products between columns, and no more of them than columns."""
+    """Rows with the same products between columns, no more of them than columns."""
     return np.asarray(np.linalg.qr(rows, mode="r")) if rows.shape[0] > rows.shape[1] else rows
 
 

@@ -1,5 +1,4 @@
-"""What can be told of single images and of pairs, in NumPy: PSNR, SSIM, MAE, luminance, and how
-alike many are."""
+"""Scores of images and pairs of images in NumPy: PSNR, SSIM, MAE, luminance, diversity."""
 
 from __future__ import annotations
 
@@ -9,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", sec.
-# III.
+# Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity",
+# sec. III.
 _K1, _K2 = 0.01, 0.03
 _SIGMA_PX = 1.5
 _RADIUS_PX = 5
@@ -18,15 +17,15 @@ SIGNED_RANGE = 2.0
 
 # ITU-R BT.709-6, item 3.2: luma of gamma-coded red, green and blue.
 _REC709 = np.array([0.2126, 0.7152, 0.0722])
-_VARIETY_SIDE_PX = 16
-# an eighth of the step between two 8-bit levels in [-1, 1]: what varies less has no structure to
-# correlate
+_THUMBNAIL_SIDE_PX = 16
+# an eighth of the step between two 8-bit values in [-1, 1]: what varies less has no structure
 _FLAT_DEVIATION = 1e-3
 
 
 def psnr(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
-    """Peak signal-to-noise ratio, 10 log10(range^2 / mean squared difference), in dB; infinite for
-    equal images.
+    """Computes the peak signal-to-noise ratio, 10 log10(range^2 / mean squared difference), in dB.
+
+    It is infinite for equal images.
 
     Args:
       image: number array of any shape.
@@ -42,10 +41,10 @@ def psnr(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE)
 
 
 def ssim(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE) -> float:
-    """Structural similarity, mean over channels and over all windows that lie wholly inside (Wang
-    et al. 2004, eq. 13).
+    """Computes the structural similarity of two images (Wang et al. 2004, eq. 13).
 
-    The window is the paper's: 11 x 11, a Gaussian of deviation 1.5, statistics as weighted means.
+    It is the mean over channels and over all windows that lie wholly inside. The window is the
+    paper's: 11 x 11, a Gaussian of deviation 1.5, statistics as weighted means.
 
     Args:
       image: number array (H, W, C), both sides at least 11.
@@ -74,7 +73,7 @@ def ssim(image: np.ndarray, truth: np.ndarray, data_range: float = SIGNED_RANGE)
 
 
 def mae(image: np.ndarray, truth: np.ndarray) -> float:
-    """Mean absolute difference, in the units of the images: 0 to 2 for images in [-1, 1].
+    """Computes the mean absolute difference: 0 to 2 for images in [-1, 1].
 
     Args:
       image: number array of any shape.
@@ -88,7 +87,7 @@ def mae(image: np.ndarray, truth: np.ndarray) -> float:
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
-    """Rec. 709 luma of an image of 3 channels; of any other number the mean over channels.
+    """Computes Rec. 709 luma of an image of 3 channels, of others the mean over channels.
 
     Args:
       image: number array (..., C); three channels are red, green, blue as files hold them
@@ -102,7 +101,7 @@ def luminance(image: np.ndarray) -> np.ndarray:
 
 
 def luminance_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson correlation of two images' luminance over their pixels.
+    """Computes the Pearson correlation of two images' luminance over their pixels.
 
     Args:
       a: number array (H, W, C), in [-1, 1].
@@ -110,7 +109,7 @@ def luminance_correlation(a: np.ndarray, b: np.ndarray) -> float:
 
     Returns:
       1 where light stays light, -1 where light has become dark; nan if either image is flat (its
-      luminance deviates by less than 0.001, an eighth of the step between two 8-bit levels).
+      luminance deviates by less than 0.001, an eighth of the step between two 8-bit values).
 
     Raises:
       ValueError: the sizes differ.
@@ -125,18 +124,17 @@ def luminance_correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.clip(np.mean(x * y) / (deviations[0] * deviations[1]), -1, 1))
 
 
-def variety(images: Sequence[np.ndarray]) -> float:
-    """How different the images of a list are: mean absolute difference over all pairs of different
-    places.
+def diversity(images: Sequence[np.ndarray]) -> float:
+    """Computes the mean absolute difference over all pairs of images in a list.
 
-    Each image is first reduced to 16 x 16 by area means, so that large shapes and colors count and
-    noise does not.
+    Each image is first reduced to 16 x 16 by area means: large shapes and colors count, noise does
+    not.
 
     Args:
       images: number arrays (H, W, C); sizes may differ, channels may not.
 
     Returns:
-      0 if all are alike; in the units of the images. nan for fewer than two images.
+      0 if all are equal; in the units of the images. nan for fewer than two images.
 
     Raises:
       ValueError: the numbers of channels differ.
@@ -156,7 +154,7 @@ def variety(images: Sequence[np.ndarray]) -> float:
 
 
 def reduced(image: np.ndarray) -> np.ndarray:
-    """Area means of (H, W, C) on a grid of 16 x 16."""
+    """Computes area means of (H, W, C) on a grid of 16 x 16."""
     rows, columns = (_shares(side) for side in image.shape[:2])
     return np.einsum("ih,hwc,jw->ijc", rows, image.astype(np.float64), columns, optimize=True)
 
@@ -164,10 +162,10 @@ def reduced(image: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=8)  # images of a data set have few sizes
 def _shares(side: int) -> np.ndarray:
     """(16, side): how much of each of 16 equal parts of a line is covered by each of its pixels."""
-    edges = np.arange(_VARIETY_SIDE_PX + 1) * side / _VARIETY_SIDE_PX
+    edges = np.arange(_THUMBNAIL_SIDE_PX + 1) * side / _THUMBNAIL_SIDE_PX
     pixels = np.arange(side)
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return np.clip(covered, 0, None) * _VARIETY_SIDE_PX / side
+    return np.clip(covered, 0, None) * _THUMBNAIL_SIDE_PX / side
 
 
 def _blurred(planes: np.ndarray) -> np.ndarray:

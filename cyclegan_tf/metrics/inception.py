@@ -1,5 +1,4 @@
-"""Features of Inception v3 with Keras' ImageNet weights, for FID and KID. The weights are found,
-not shipped."""
+"""Features of Inception v3 with Keras's ImageNet weights, for FID and KID; not shipped."""
 
 from __future__ import annotations
 
@@ -28,34 +27,37 @@ PROTOCOL = (
     "antialiasing. Other weights (those of the original FID code, which torch-fidelity and "
     "clean-fid hold) and other resizing give other numbers: not comparable with theirs."
 )
-"""How features are made, for people who read a score."""
+"""Description of the features, for reports."""
 
 _SIDE_PX = 299
 _TIMEOUT_S = 20
 
 
 class InceptionUnavailable(UserError):  # noqa: N818
-    """There are no Inception weights here and none could be downloaded; the message says where to
-    get and put them."""
+    """There are no Inception weights here and none could be downloaded."""
 
 
 class Inception:
-    """Inception v3 as an extractor of features.
+    """Inception v3 as a feature extractor.
 
-    Attributes:
-      origin: the file that the weights were read from.
+    Args:
+      network: float (N, 299, 299, 3) in [-1, 1] -> (N, 2048).
+      weights_file: the file that the weights were read from; an attribute.
+
+    Example:
+      >>> extractor = open_inception("auto")
+      >>> fid = frechet_distance(extractor.features(real), extractor.features(fake))
     """
 
-    def __init__(self, network: keras.Model, origin: Path) -> None:
-        """Wraps a network of float (N, 299, 299, 3) in [-1, 1] -> (N, 2048)."""
-        self.origin = origin
+    def __init__(self, network: keras.Model, weights_file: Path) -> None:
+        self.weights_file = weights_file
         self._network = tf.function(
             lambda batch: network(batch, training=False),
             input_signature=[tf.TensorSpec((None, _SIDE_PX, _SIDE_PX, 3), tf.float32)],
         )
 
     def features(self, images: Sequence[np.ndarray], batch: int = 16) -> np.ndarray:
-        """Features under `PROTOCOL`.
+        """Computes features under `PROTOCOL`.
 
         Args:
           images: each (H, W, 1) or (H, W, 3), uint8 or float in [-1, 1] (what lies outside is
@@ -79,7 +81,7 @@ def open_inception(choice: str | os.PathLike = "auto") -> Inception:
     """Builds the extractor.
 
     Args:
-      choice: "auto" takes the weights from Keras' cache (`~/.keras/models`, or below `KERAS_HOME`)
+      choice: "auto" takes the weights from Keras's cache (`~/.keras/models`, or below `KERAS_HOME`)
         and downloads them there if need be, about 90 MB; anything else is the path of a weight file
         in HDF5 for InceptionV3 with include_top=False.
 
@@ -89,7 +91,11 @@ def open_inception(choice: str | os.PathLike = "auto") -> Inception:
     """
     path = _downloaded() if choice == "auto" else Path(choice)
     if not path.is_file():
-        raise UserError(f"{path}: there is no such file of Inception weights; get {WEIGHTS_URL}")
+        raise UserError(
+            f"{path}: there is no such file of Inception weights; get {WEIGHTS_URL}",
+            code="missing",
+            field="--inception",
+        )
     with _float32():
         network = keras.applications.InceptionV3(
             include_top=False, weights=None, input_shape=(_SIDE_PX, _SIDE_PX, 3), pooling="avg"
@@ -98,14 +104,16 @@ def open_inception(choice: str | os.PathLike = "auto") -> Inception:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise UserError(
-            f"{path}: this file holds no weights of Keras' InceptionV3 without its top; get "
-            f"{WEIGHTS_URL}"
+            f"{path}: this file holds no weights of Keras's InceptionV3 without its top; get "
+            f"{WEIGHTS_URL}",
+            code="mismatch",
+            field="--inception",
         ) from error
     return Inception(network, path)
 
 
 def _downloaded() -> Path:
-    """Where the weights lie in Keras' cache, after a download if need be."""
+    """Where the weights lie in Keras's cache, after a download if need be."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_S)
@@ -122,7 +130,9 @@ def _downloaded() -> Path:
         raise InceptionUnavailable(
             f"the Inception weights could not be downloaded; get {WEIGHTS_URL} on a machine with a "
             f"network and put {WEIGHTS_FILE} into {home / 'models'}, or name the file with "
-            "--inception PATH"
+            "--inception PATH",
+            code="missing",
+            field="--inception",
         ) from error
     finally:
         socket.setdefaulttimeout(before)
@@ -146,10 +156,10 @@ def _prepared(image: np.ndarray) -> tf.Tensor:
         raise ValueError(f"Inception takes images (H, W, 1) or (H, W, 3), got {image.shape}.")
     top = np.iinfo(np.uint8).max
     if np.issubdtype(image.dtype, np.floating):
-        levels = np.rint((np.clip(image.astype(np.float32), -1, 1) + 1) * (top / 2))
+        pixels = np.rint((np.clip(image.astype(np.float32), -1, 1) + 1) * (top / 2))
     elif image.dtype == np.uint8:
-        levels = image.astype(np.float32)
+        pixels = image.astype(np.float32)
     else:
         raise ValueError(f"Inception takes uint8 or float in [-1, 1], got {image.dtype}.")
-    signed = np.broadcast_to(levels * (2 / top) - 1, (*image.shape[:2], 3)).astype(np.float32)
+    signed = np.broadcast_to(pixels * (2 / top) - 1, (*image.shape[:2], 3)).astype(np.float32)
     return tf.image.resize(signed, (_SIDE_PX, _SIDE_PX), method="bilinear", antialias=False)

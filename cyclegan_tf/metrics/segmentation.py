@@ -1,5 +1,4 @@
-"""Scores of label maps drawn as images: colors to classes, and how many pixels got the right
-one."""
+"""Scores of label maps drawn as images: colors become classes, classes become accuracies."""
 
 from __future__ import annotations
 
@@ -22,6 +21,11 @@ class Palette:
     Attributes:
       colors: uint8 (K, 3), red, green, blue of each class; no two alike.
       names: K words, one for each class.
+
+    Example:
+      >>> palette = read_palette("palette.json")
+      >>> found, truth = (nearest_labels(image, palette) for image in (translated, label_map))
+      >>> label_scores(confusion(found, truth, len(palette.names)))["class_iou"]
     """
 
     colors: np.ndarray
@@ -32,8 +36,8 @@ def read_palette(path: str | os.PathLike) -> Palette:
     """Reads a palette from JSON.
 
     Two layouts: `{"classes_rgb": [[r, g, b], ...], "names": ["sky", ...]}`, where names may be
-    missing (the colors name themselves then, as `#0000de`), and `{"sky": [r, g, b], ...}`. Levels
-    are 0 to 255.
+    missing (colors then serve as names, `#0000de`), and `{"sky": [r, g, b], ...}`. Values are 0 to
+    255.
 
     Raises:
       UserError: the file cannot be read, is no JSON, or holds no palette.
@@ -43,13 +47,17 @@ def read_palette(path: str | os.PathLike) -> Palette:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
-            f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colors"
+            f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colors",
+            code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
+            field=str(path),
         ) from error
     except ValueError as error:
-        raise UserError(f"{path}: the palette is no JSON ({error})") from error
+        raise UserError(
+            f"{path}: the palette is no JSON ({error})", code="unreadable", field=str(path)
+        ) from error
     layout = 'write {"classes_rgb": [[r, g, b], ...]} or {"name": [r, g, b], ...}'
     if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{path}: there is no palette in this file; {layout}")
+        raise UserError(f"{path}: there is no palette in this file; {layout}", field=str(path))
     if "classes_rgb" in content:
         colors, names = content["classes_rgb"], content.get("names")
     else:
@@ -57,11 +65,13 @@ def read_palette(path: str | os.PathLike) -> Palette:
     if not isinstance(colors, list) or len(colors) < 2 or not all(map(_is_color, colors)):
         raise UserError(
             f"{path}: a palette is two or more colors of three whole numbers from 0 to 255; "
-            f"{layout}"
+            f"{layout}",
+            field=str(path),
         )
     if len({tuple(color) for color in colors}) < len(colors):
         raise UserError(
-            f"{path}: two classes of this palette have the same color; give each its own"
+            f"{path}: two classes of this palette have the same color; give each its own",
+            field=str(path),
         )
     if names is None:
         names = ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
@@ -71,7 +81,8 @@ def read_palette(path: str | os.PathLike) -> Palette:
         or not all(isinstance(name, str) for name in names)
     ):
         raise UserError(
-            f'{path}: "names" must be a list of {len(colors)} words, one for each color'
+            f'{path}: "names" must be a list of {len(colors)} words, one for each color',
+            field=str(path),
         )
     return Palette(np.array(colors, np.uint8), tuple(names))
 
@@ -80,13 +91,14 @@ def _is_color(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 3
-        and all(type(level) is int and 0 <= level <= 255 for level in value)
+        and all(type(number) is int and 0 <= number <= 255 for number in value)
     )  # fmt: skip
 
 
 def nearest_labels(image: np.ndarray, palette: Palette) -> np.ndarray:
-    """The class of the nearest color for each pixel: least Euclidean distance in RGB, the first
-    class of equals.
+    """Finds the class of the nearest color for each pixel, by Euclidean distance in RGB.
+
+    Of equal distances the first class counts.
 
     Args:
       image: uint8 (H, W, 3).
@@ -100,22 +112,22 @@ def nearest_labels(image: np.ndarray, palette: Palette) -> np.ndarray:
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(f"labels are read from uint8 (H, W, 3), got {image.dtype} {image.shape}.")
-    levels = image.astype(np.int32)
+    pixels = image.astype(np.int32)
     nearest = np.zeros(image.shape[:2], np.int64)
-    least = np.full(image.shape[:2], np.iinfo(np.int32).max, np.int32)
+    smallest = np.full(image.shape[:2], np.iinfo(np.int32).max, np.int32)
     for label, color in enumerate(palette.colors.astype(np.int32)):
-        distance = np.square(levels - color).sum(-1)
-        nearer = distance < least
-        nearest[nearer], least[nearer] = label, distance[nearer]
+        distance = np.square(pixels - color).sum(-1)
+        nearer = distance < smallest
+        nearest[nearer], smallest[nearer] = label, distance[nearer]
     return nearest
 
 
 def confusion(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Counts of pixels by class; matrices of several images may be added up.
+    """Counts pixels by class; matrices of several images may be added up.
 
     Args:
       labels: int, any shape, each in [0, classes): what was found.
-      truth: int of the same shape: what is right.
+      truth: int of the same shape: ground truth.
       classes: K.
 
     Returns:
@@ -138,12 +150,12 @@ def confusion(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray
 
 
 def label_scores(confusion: np.ndarray) -> dict[str, float]:
-    """The three scores of Long et al. 2015, "Fully Convolutional Networks", sec. 5, as the CycleGAN
-    paper reports them.
+    """Computes pixel accuracy, class accuracy and class IoU, as the CycleGAN paper reports them.
 
-    With n_ij pixels of class i taken for j and t_i = sum_j n_ij: pixel accuracy sum_i n_ii / sum_i
-    t_i; class accuracy, the mean over classes of n_ii / t_i; class IoU, the mean of n_ii / (t_i +
-    sum_j n_ji - n_ii). Classes that the truth does not hold are left out of both means.
+    Definitions are those of Long et al. 2015, "Fully Convolutional Networks", sec. 5. With n_ij
+    pixels of class i taken for j and t_i = sum_j n_ij: pixel accuracy sum_i n_ii / sum_i t_i; class
+    accuracy, the mean over classes of n_ii / t_i; class IoU, the mean of n_ii / (t_i + sum_j n_ji -
+    n_ii). Classes that the truth does not hold are left out of both means.
 
     Args:
       confusion: int (K, K) as `confusion` counts it.

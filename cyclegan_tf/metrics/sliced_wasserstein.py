@@ -1,5 +1,4 @@
-"""How far two sets of images are apart without any network: sliced Wasserstein distance over a
-Laplacian pyramid."""
+"""Sliced Wasserstein distance of two sets of images over a Laplacian pyramid; no network."""
 
 from __future__ import annotations
 
@@ -12,8 +11,7 @@ PATCH_PX = 7
 SMALLEST_LEVEL_PX = 16
 SCALE = 1000.0
 
-# Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code", with a = 0.375: the
-# binomial filter.
+# Burt and Adelson 1983, "The Laplacian Pyramid as a Compact Image Code", a = 0.375: binomial.
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16
 _MIN_DEVIATION = 1e-4
 _PROJECTIONS_AT_ONCE = 2_000_000
@@ -28,8 +26,7 @@ def sliced_wasserstein(
     directions: int = 512,
     normalize: Literal["each", "real"] = "each",
 ) -> dict[int, float]:
-    """Sliced Wasserstein distance between patches of two sets, level by level (Karras et al. 2018,
-    sec. 5).
+    """Computes the distance of two sets of images, level by level (Karras et al. 2018, sec. 5).
 
     The protocol, in full:
       1. Each image becomes a Laplacian pyramid. A step down blurs with the separable filter (1 4 6
@@ -89,20 +86,20 @@ def sliced_wasserstein(
             directions, real_patches[0].size, np.random.default_rng([seed, level, 1])
         )
         distances[side] = SCALE * _sliced(
-            _normalised(real_patches, *real_scale), _normalised(fake_patches, *fake_scale), units
+            _normalized(real_patches, *real_scale), _normalized(fake_patches, *fake_scale), units
         )
     return distances
 
 
 def mean_swd(distances: Mapping[int, float]) -> float:
-    """Mean of `sliced_wasserstein` over levels, each of equal weight: the one number that the
-    paper's tables end in."""
+    """Averages `sliced_wasserstein` over levels, the last column of the paper's tables."""
     return float(np.mean(list(distances.values())))
 
 
 def pyramid(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Levels of the Laplacian pyramid of `sliced_wasserstein`, the finest first; summed upward they
-    give the images.
+    """Yields the levels of the Laplacian pyramid, the finest first.
+
+    Summed upward they give the images.
 
     Args:
       images: float32 (N, H, W, C).
@@ -118,8 +115,16 @@ def pyramid(images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def enlarged(small: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A step up of the pyramid: float32 (N, ceil(height / 2), ceil(width / 2), C) -> (N, height,
-    width, C)."""
+    """Enlarges by a step of the pyramid: float32 (N, ceil(height / 2), ceil(width / 2), C).
+
+    Args:
+      small: the smaller images.
+      height: of the result.
+      width: of the result.
+
+    Returns:
+      float32 (N, height, width, C).
+    """
     count, _, columns, channels = small.shape
     rows = np.zeros((count, height, columns, channels), np.float32)
     rows[:, ::2] = small
@@ -130,8 +135,9 @@ def enlarged(small: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def wasserstein(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Wasserstein-1 distance of samples on a line: the integral of the difference of their quantile
-    functions.
+    """Computes the Wasserstein-1 distance of samples on a line.
+
+    It is the integral of the difference of their quantile functions.
 
     Args:
       a: float (..., n).
@@ -175,8 +181,7 @@ def _patches(planes: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
     """(N, h, w, C) -> (N * count, C, 7, 7), cut at random places."""
     windows = np.lib.stride_tricks.sliding_window_view(planes, (PATCH_PX, PATCH_PX), axis=(1, 2))
     number, rows, columns = windows.shape[:3]
-    # one pair of numbers after the other, so that a longer set begins with the places of a shorter
-    # one
+    # in pairs, so that a longer set begins with the places of a shorter one
     places = rng.random((number * count, 2))
     which = np.repeat(np.arange(number), count)
     return windows[which, (places[:, 0] * rows).astype(int), (places[:, 1] * columns).astype(int)]
@@ -189,7 +194,7 @@ def _mean_and_deviation(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean[:, None, None], np.maximum(deviation, _MIN_DEVIATION)[:, None, None]
 
 
-def _normalised(patches: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+def _normalized(patches: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """(P, C, 7, 7) -> float32 (P, C * 49)."""
     return ((patches - mean) / deviation).astype(np.float32).reshape(len(patches), -1)
 
@@ -201,8 +206,7 @@ def _directions(count: int, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _sliced(real: np.ndarray, fake: np.ndarray, units: np.ndarray) -> float:
-    """Mean over directions of the distance of projections; real (P, D), fake (Q, D), units (K,
-    D)."""
+    """Mean distance of projections over directions; real (P, D), fake (Q, D), units (K, D)."""
     step = max(1, _PROJECTIONS_AT_ONCE // max(len(real), len(fake)))
     parts = [units[i : i + step] for i in range(0, len(units), step)]
     return float(

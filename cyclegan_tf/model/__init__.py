@@ -3,6 +3,7 @@
 >>> from cyclegan_tf.model import CycleGAN
 """
 
-from cyclegan_tf.model.cyclegan import PAPER_LOSS_WEIGHTS, CycleGAN
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.loss_weights import PAPER_LOSS_WEIGHTS
 
 __all__ = ["PAPER_LOSS_WEIGHTS", "CycleGAN"]

@@ -1,9 +1,8 @@
-"""CycleGAN as a `keras.Model`: two translators, two judges, one step that updates all four.
+"""CycleGAN as a `keras.Model`: two generators, two discriminators, one step that updates all four.
 
-Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y is `generator_xy`, F: Y ->
-X is `generator_yx`; `discriminator_x` judges X and `discriminator_y` judges Y. A tensor's suffix is
-the domain it
-lives in. Attribute names are a file format: Keras saves by them.
+Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`. G: X -> Y is `generator_xy`, F: Y ->
+X is `generator_yx`; `discriminator_x` sees images of X, `discriminator_y` images of Y. A tensor's
+suffix is its domain. Attribute names are a file format: Keras saves by them.
 """
 
 from __future__ import annotations
@@ -16,22 +15,15 @@ import tensorflow as tf
 
 from cyclegan_tf.devices import replicas
 from cyclegan_tf.model import losses
-from cyclegan_tf.model.gradients import CachedWeights, together
+from cyclegan_tf.model.gradients import CachedWeights, call_concatenated
 from cyclegan_tf.model.image_pool import ImagePool
-
-# Zhu et al. 2017, sec. 4 and 5.2: lambda = 10 each way, identity 0.5 lambda.
-PAPER_LOSS_WEIGHTS = {
-    "adversarial_x": 1.0,
-    "adversarial_y": 1.0,
-    "cycle_x": 10.0,
-    "cycle_y": 10.0,
-    "identity_x": 5.0,
-    "identity_y": 5.0,
-}
-# The judges learn at half the translators' pace (sec. 4, "we divide the objective by 2").
-DISCRIMINATOR_LOSS_WEIGHT = 0.5
+from cyclegan_tf.model.loss_weights import complete_weights, weighted_sum
+from cyclegan_tf.model.saved_config import deserialized, serialized
 
 Terms = dict[str, tf.Tensor]
+
+_NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
+_OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -41,20 +33,25 @@ class CycleGAN(keras.Model):
     Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1].
     `call` translates X to Y. Networks must treat each image of a batch alone (instance
     normalization does), since several batches go through a network in one call; one with batch
-    normalization is called for each by itself.
+    normalization is called once per batch.
 
-    Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch;
-    gradients and logged terms are then means over the global batch, and the pools see all of its
-    translations.
+    Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch.
+    Gradients and logged terms are then means over the global batch, and the pools see all its
+    fakes.
 
     Args:
       generator_xy: G, float (N, H, W, C_x) -> float32 (N, H, W, C_y) in [-1, 1].
-      generator_yx: F, the other way.
+      generator_yx: F, in the other direction.
       discriminator_x: D_X, float (N, H, W, C_x) -> float32 logits (N, H', W', 1); may be None where
         adversarial_x has weight 0.
       discriminator_y: D_Y, likewise.
-      pool_size_images: earlier translations kept for each judge; 0 shows only the newest.
+      pool_size_images: earlier fakes kept for each discriminator; 0 takes only the newest.
       seed: decides the draws of the pools and of the gradient penalty.
+
+    Example:
+      >>> gan = CycleGAN(generator_xy, generator_yx, discriminator_x, discriminator_y)
+      >>> gan.compile(keras.optimizers.Adam(2e-4, 0.5), keras.optimizers.Adam(2e-4, 0.5))
+      >>> gan.fit(dataset, epochs=200)
     """
 
     def __init__(
@@ -85,57 +82,51 @@ class CycleGAN(keras.Model):
         generator_optimizer: keras.optimizers.Optimizer,
         discriminator_optimizer: keras.optimizers.Optimizer,
         *,
-        adversarial: losses.AdversarialKind = "lsgan",
-        weights: Mapping[str, float] | None = None,
+        gan_mode: losses.GanMode = "lsgan",
+        loss_weights: Mapping[str, float] | None = None,
         gradient_penalty: float = 10.0,
-        recompute: bool = False,
+        gradient_checkpointing: bool = False,
         jit_compile: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Sets the game.
+        """Sets optimizers, GAN criterion and loss weights.
 
         Args:
           generator_optimizer: one optimizer over the variables of both generators.
           discriminator_optimizer: another over those of both discriminators.
-          adversarial: "lsgan", "vanilla" or "wgangp".
-          weights: term -> weight, laid over `PAPER_LOSS_WEIGHTS`; a term of weight 0 is not built.
+          gan_mode: "lsgan", "vanilla" or "wgangp".
+          loss_weights: term -> weight, laid over `PAPER_LOSS_WEIGHTS`; a term of weight 0 is not
+            built.
           gradient_penalty: weight of the penalty under "wgangp".
-          recompute: keep only the residual blocks' outputs of the generators and compute what lies
-            between again for the gradient: memory for time.
+          gradient_checkpointing: keep only the residual blocks' outputs of the generators and
+            compute what lies between again for the gradient: less memory, more time.
           jit_compile: compile the step with XLA; pays on GPUs.
           **kwargs: `keras.Model.compile`'s steps_per_execution, run_eagerly, auto_scale_loss.
 
         Raises:
-          ValueError: an unknown term, a negative weight, or a judge that is wanted but was not
-            given.
+          ValueError: an unknown term, a negative weight, or a discriminator that a weight asks for
+            was not given.
         """
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
-        unknown = sorted(set(weights or {}) - set(PAPER_LOSS_WEIGHTS))
-        if unknown:
-            raise ValueError(
-                f"Unknown loss terms {unknown}; known are {sorted(PAPER_LOSS_WEIGHTS)}."
-            )
-        self.loss_weights = {**PAPER_LOSS_WEIGHTS, **(weights or {})}
-        if min(self.loss_weights.values()) < 0:
-            raise ValueError(f"Loss weights must not be negative, got {self.loss_weights}.")
-        for domain in "xy":
-            if self.loss_weights[f"adversarial_{domain}"] and self._discriminator(domain) is None:
+        self.loss_weights = complete_weights(loss_weights or {})
+        for domain in self.adversarial_domains:
+            if self._discriminator(domain) is None:
+                term = f"adversarial_{domain}"
                 raise ValueError(
-                    f"adversarial_{domain} has weight "
-                    f"{self.loss_weights[f'adversarial_{domain}']}, but there is no "
+                    f"{term} has weight {self.loss_weights[term]}, but there is no "
                     f"discriminator_{domain}."
                 )
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
-        self.adversarial: losses.AdversarialKind = adversarial
+        self.gan_mode: losses.GanMode = gan_mode
         self.gradient_penalty = gradient_penalty
-        self.recompute = recompute
+        self.gradient_checkpointing = gradient_checkpointing
         self.metric_trackers = {name: keras.metrics.Mean(name=name) for name in self.metric_names()}
         self.built = True  # networks come built; the pools take their shape from the first batch
-        if not self.generator_optimizer.built:
-            self.generator_optimizer.build(self.generator_variables)
-        if self.discriminator_variables and not self.discriminator_optimizer.built:
-            self.discriminator_optimizer.build(self.discriminator_variables)
+        if not generator_optimizer.built:
+            generator_optimizer.build(self.generator_variables)
+        if self.discriminator_variables and not discriminator_optimizer.built:
+            discriminator_optimizer.build(self.discriminator_variables)
 
     def leave_out(self, *names: str) -> None:
         """Takes loss terms out of the game, as a weight of 0 in `compile` does; before the first
@@ -143,8 +134,7 @@ class CycleGAN(keras.Model):
         self.loss_weights |= dict.fromkeys(names, 0.0)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Translates X to Y: float (N, H, W, C_x) in [-1, 1] -> float32 (N, H, W, C_y) in [-1,
-        1]."""
+        """Translates X to Y: float (N, H, W, C_x) -> float32 (N, H, W, C_y), both in [-1, 1]."""
         return self.generator_xy(inputs, training=training)
 
     # What the weights switch on.
@@ -152,9 +142,12 @@ class CycleGAN(keras.Model):
     def _discriminator(self, domain: str) -> Any:
         return self.discriminator_x if domain == "x" else self.discriminator_y
 
+    def _discriminators(self) -> list[Any]:
+        return [self._discriminator(domain) for domain in self.adversarial_domains]
+
     @property
     def adversarial_domains(self) -> list[str]:
-        """Domains whose discriminator plays."""
+        """Domains whose adversarial loss has a weight."""
         return [domain for domain in "xy" if self.loss_weights[f"adversarial_{domain}"]]
 
     @property
@@ -164,23 +157,18 @@ class CycleGAN(keras.Model):
 
     @property
     def discriminator_variables(self) -> list[keras.Variable]:
-        """Trainable variables of the discriminators that play."""
-        return [
-            v
-            for domain in self.adversarial_domains
-            for v in self._discriminator(domain).trainable_variables
-        ]
+        """Trainable variables of the discriminators of `adversarial_domains`."""
+        return [v for network in self._discriminators() for v in network.trainable_variables]
 
     def metric_names(self) -> list[str]:
         """Names of all values a training step reports, in the order of the report."""
         names = [name for name, weight in self.loss_weights.items() if weight]
         kinds = ["discriminator", "accuracy_real", "accuracy_fake"]
-        if self.adversarial == "wgangp":
+        if self.gan_mode == "wgangp":
             kinds.append("gradient_penalty")
         names += [f"{kind}_{domain}" for domain in self.adversarial_domains for kind in kinds]
-        return [*names, "gradient_norm_generators"] + ["gradient_norm_discriminators"] * bool(
-            self.adversarial_domains
-        )
+        names.append("gradient_norm_generators")
+        return [*names, "gradient_norm_discriminators"] if self.adversarial_domains else names
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -190,83 +178,83 @@ class CycleGAN(keras.Model):
     # The step.
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
-        """Updates both generators, then both discriminators; returns running means of the
-        unweighted terms."""
+        """Updates both generators, then both discriminators.
+
+        Returns:
+          Running means of the unweighted terms, of accuracies and of gradient norms.
+        """
         real_x, real_y = batch
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            weights = CachedWeights(
-                [self.generator_xy, self.generator_yx], tape, self._discriminator_states()
-            )
-            with weights.used():
-                fakes, terms = self._generator_terms(real_x, real_y, training=True)
-            objective = self.generator_optimizer.scale_loss(self._total_loss(terms))
-        norms = {
-            "gradient_norm_generators": weights.descend(tape, objective, self.generator_optimizer)
-        }
+        fakes, terms, norm = self._update_generators(real_x, real_y)
+        norms = {"gradient_norm_generators": norm}
         if self.adversarial_domains:
-            shown = {
-                domain: self._pool(domain)(fakes[domain]) for domain in self.adversarial_domains
-            }
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                judges = [self._discriminator(domain) for domain in self.adversarial_domains]
-                weights = CachedWeights(judges, tape, [self.penalty_seed.state])
-                with weights.used():
-                    verdicts, accuracies = self._discriminator_terms(
-                        real_x, real_y, shown, training=True
-                    )
-                objective = self.discriminator_optimizer.scale_loss(self._total_loss(verdicts))
-            norms["gradient_norm_discriminators"] = weights.descend(
-                tape, objective, self.discriminator_optimizer
-            )
-            terms |= verdicts | accuracies
+            pooled_fakes = {d: self._pool(d)(fakes[d]) for d in self.adversarial_domains}
+            discriminator_terms, norm = self._update_discriminators(real_x, real_y, pooled_fakes)
+            terms |= discriminator_terms
+            norms["gradient_norm_discriminators"] = norm
         return self._track(replicas.all_reduce_mean(terms | norms))
 
     def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
-        """The same terms without pool, update or dropout: unaugmented losses of the test split."""
+        """Computes the same terms without pool, update or dropout, on unaugmented test images."""
         real_x, real_y = batch
         fakes, terms = self._generator_terms(real_x, real_y, training=False)
         if self.adversarial_domains:
-            shown = {domain: fakes[domain] for domain in self.adversarial_domains}
-            verdicts, accuracies = self._discriminator_terms(real_x, real_y, shown, training=False)
-            terms |= verdicts | accuracies
-        return self._track(
-            {name: value for name, value in terms.items() if name in self.metric_trackers}
-        )
+            for more in self._discriminator_terms(real_x, real_y, fakes, training=False):
+                terms |= more
+        return self._track({name: terms[name] for name in terms if name in self.metric_trackers})
+
+    def _update_generators(
+        self, real_x: tf.Tensor, real_y: tf.Tensor
+    ) -> tuple[Terms, Terms, tf.Tensor]:
+        """One step of both generators: fakes by domain, their terms, and the gradient's norm."""
+        # the discriminators' calls assign, too: moving statistics of batch normalization
+        states = [v for network in self._discriminators() for v in network.non_trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            weights = CachedWeights([self.generator_xy, self.generator_yx], tape, states)
+            with weights.scope():
+                fakes, terms = self._generator_terms(real_x, real_y, training=True)
+            loss = self.generator_optimizer.scale_loss(self._weighted(terms))
+        return fakes, terms, weights.minimize(loss, tape, self.generator_optimizer)
+
+    def _update_discriminators(
+        self, real_x: tf.Tensor, real_y: tf.Tensor, pooled_fakes: Terms
+    ) -> tuple[Terms, tf.Tensor]:
+        """One step of the discriminators on fakes by domain: their terms, the gradient's norm."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            weights = CachedWeights(self._discriminators(), tape, [self.penalty_seed.state])
+            with weights.scope():
+                discriminator_losses, accuracies = self._discriminator_terms(
+                    real_x, real_y, pooled_fakes, training=True
+                )
+            loss = self.discriminator_optimizer.scale_loss(self._weighted(discriminator_losses))
+        norm = weights.minimize(loss, tape, self.discriminator_optimizer)
+        return discriminator_losses | accuracies, norm
 
     def _generator_terms(
         self, real_x: tf.Tensor, real_y: tf.Tensor, training: bool
     ) -> tuple[Terms, Terms]:
-        """Translations by domain, and every generator term of weight above 0, unweighted."""
+        """Fakes by domain, and every generator term of weight above 0, unweighted."""
         on = {name for name, weight in self.loss_weights.items() if weight}
-        recompute = training and self.recompute
-        fake_y, identity_y = together(
-            self.generator_xy,
-            [
-                real_x if on & {"adversarial_y", "cycle_x"} else None,
-                real_y if "identity_y" in on else None,
-            ],
-            training,
-            recompute,
+        checkpointing = training and self.gradient_checkpointing
+        for_fake_y = real_x if on & {"adversarial_y", "cycle_x"} else None
+        for_fake_x = real_y if on & {"adversarial_x", "cycle_y"} else None
+        same_x = real_x if "identity_x" in on else None
+        same_y = real_y if "identity_y" in on else None
+        fake_y, identity_y = call_concatenated(
+            self.generator_xy, [for_fake_y, same_y], training, checkpointing
         )
-        fake_x, identity_x = together(
-            self.generator_yx,
-            [
-                real_y if on & {"adversarial_x", "cycle_y"} else None,
-                real_x if "identity_x" in on else None,
-            ],
-            training,
-            recompute,
+        fake_x, identity_x = call_concatenated(
+            self.generator_yx, [for_fake_x, same_x], training, checkpointing
         )
         terms: Terms = {}
         fakes = {"x": fake_x, "y": fake_y}
         for domain in self.adversarial_domains:
-            verdict = self._discriminator(domain)(fakes[domain], training=training)
-            terms[f"adversarial_{domain}"] = losses.generator_adversarial(self.adversarial, verdict)
+            logits = self._discriminator(domain)(fakes[domain], training=training)
+            terms[f"adversarial_{domain}"] = losses.generator_adversarial(self.gan_mode, logits)
         if "cycle_x" in on:
-            (cycled_x,) = together(self.generator_yx, [fake_y], training, recompute)
+            (cycled_x,) = call_concatenated(self.generator_yx, [fake_y], training, checkpointing)
             terms["cycle_x"] = losses.l1(cycled_x, real_x)
         if "cycle_y" in on:
-            (cycled_y,) = together(self.generator_xy, [fake_x], training, recompute)
+            (cycled_y,) = call_concatenated(self.generator_xy, [fake_x], training, checkpointing)
             terms["cycle_y"] = losses.l1(cycled_y, real_y)
         if "identity_x" in on:
             terms["identity_x"] = losses.l1(identity_x, real_x)
@@ -275,56 +263,34 @@ class CycleGAN(keras.Model):
         return fakes, terms
 
     def _discriminator_terms(
-        self, real_x: tf.Tensor, real_y: tf.Tensor, shown: Terms, training: bool
+        self, real_x: tf.Tensor, real_y: tf.Tensor, fakes: Terms, training: bool
     ) -> tuple[Terms, Terms]:
-        """Losses of the judges that play, and the share of patches they judge right."""
-        verdicts: Terms = {}
+        """Losses of the discriminators on fakes by domain, and their accuracies over patches."""
+        discriminator_losses: Terms = {}
         accuracies: Terms = {}
-        for domain, fake in shown.items():
-            judge, real = self._discriminator(domain), {"x": real_x, "y": real_y}[domain]
-            on_real, on_fake = together(judge, [real, fake], training)
-            verdicts[f"discriminator_{domain}"] = losses.discriminator_adversarial(
-                self.adversarial, on_real, on_fake
+        for domain in self.adversarial_domains:
+            discriminator, fake = self._discriminator(domain), fakes[domain]
+            real = real_x if domain == "x" else real_y
+            on_real, on_fake = call_concatenated(discriminator, [real, fake], training)
+            discriminator_losses[f"discriminator_{domain}"] = losses.discriminator_adversarial(
+                self.gan_mode, on_real, on_fake
             )
-            if self.adversarial == "wgangp":
-                count = replicas.count() * keras.ops.shape(real)[0]
-                mix = replicas.local_slice(
-                    keras.random.uniform((count, 1, 1, 1), seed=self.penalty_seed)
+            if self.gan_mode == "wgangp":
+                discriminator_losses[f"gradient_penalty_{domain}"] = losses.gradient_penalty(
+                    discriminator, real, fake, self._mix(real)
                 )
-                verdicts[f"gradient_penalty_{domain}"] = losses.gradient_penalty(
-                    judge, real, fake, mix
-                )
-            right_real, right_fake = losses.discriminator_accuracy(
-                self.adversarial, on_real, on_fake
-            )
-            accuracies |= {
-                f"accuracy_real_{domain}": right_real,
-                f"accuracy_fake_{domain}": right_fake,
-            }
-        return verdicts, accuracies
+            right_real, right_fake = losses.discriminator_accuracy(self.gan_mode, on_real, on_fake)
+            accuracies[f"accuracy_real_{domain}"] = right_real
+            accuracies[f"accuracy_fake_{domain}"] = right_fake
+        return discriminator_losses, accuracies
 
-    def _total_loss(self, terms: Terms) -> tf.Tensor:
-        """The one place where weights are applied."""
+    def _mix(self, real: tf.Tensor) -> tf.Tensor:
+        """Draws this replica's shares of the real image for the gradient penalty."""
+        count = replicas.count() * keras.ops.shape(real)[0]
+        return replicas.local_slice(keras.random.uniform((count, 1, 1, 1), seed=self.penalty_seed))
 
-        def weight(name: str) -> float:
-            if name.startswith("gradient_penalty"):
-                return DISCRIMINATOR_LOSS_WEIGHT * self.gradient_penalty
-            return (
-                DISCRIMINATOR_LOSS_WEIGHT
-                if name.startswith("discriminator")
-                else self.loss_weights[name]
-            )
-
-        return tf.add_n([weight(name) * value for name, value in terms.items()])
-
-    def _discriminator_states(self) -> list[keras.Variable]:
-        """What the judges' calls assign while the generators learn: the moving statistics of batch
-        normalization."""
-        return [
-            v
-            for domain in self.adversarial_domains
-            for v in self._discriminator(domain).non_trainable_variables
-        ]
+    def _weighted(self, terms: Terms) -> tf.Tensor:
+        return weighted_sum(terms, self.loss_weights, self.gradient_penalty)
 
     def _pool(self, domain: str) -> ImagePool:
         return self.pool_x if domain == "x" else self.pool_y
@@ -338,24 +304,15 @@ class CycleGAN(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """All constructor arguments, networks included."""
-        networks = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
-        return {
-            **super().get_config(),
-            **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in networks},
-            "pool_size_images": self.pool_size_images,
-            "seed": self.seed,
-        }
+        own = {"pool_size_images": self.pool_size_images, "seed": self.seed}
+        return {**super().get_config(), **serialized(self, _NETWORKS), **own}
 
     @classmethod
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
     ) -> CycleGAN:
         """Inverse of `get_config`."""
-        config = dict(config)
-        for name in ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y"):
-            if config[name] is not None:
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
-        return cls(**config)
+        return cls(**deserialized(config, _NETWORKS, custom_objects))
 
     def get_build_config(self) -> dict[str, Any]:
         """Sizes of the pools' images, once known."""
@@ -370,20 +327,14 @@ class CycleGAN(keras.Model):
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, optimizers included."""
         return {
-            "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
-            "discriminator_optimizer": keras.saving.serialize_keras_object(
-                self.discriminator_optimizer
-            ),
-            "adversarial": self.adversarial,
-            "weights": self.loss_weights,
+            **serialized(self, _OPTIMIZERS),
+            "gan_mode": self.gan_mode,
+            "loss_weights": self.loss_weights,
             "gradient_penalty": self.gradient_penalty,
-            "recompute": self.recompute,
+            "gradient_checkpointing": self.gradient_checkpointing,
             "jit_compile": self.jit_compile,
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Inverse of `get_compile_config`."""
-        config = dict(config)
-        for name in ("generator_optimizer", "discriminator_optimizer"):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
-        self.compile(**config)
+        """Inverse of `get_compile_config`, for files of earlier versions too."""
+        self.compile(**deserialized(config, _OPTIMIZERS))

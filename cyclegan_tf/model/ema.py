@@ -1,5 +1,4 @@
-"""Generator weights as an exponential moving average over training, kept inside the step's
-graph."""
+"""Exponential moving averages of generator weights, updated inside the step's graph."""
 
 from __future__ import annotations
 
@@ -15,19 +14,25 @@ EMA_RAMPUP = 0.05
 
 
 class ExponentialMovingAverage:
-    """Moving averages of the trainable weights of some networks.
+    """Moving averages of some networks' trainable weights.
 
     After each step, average += (1 - decay) (weight - average), decay = 0.5 ** (batch / half-life),
     with the half-life counted in images, so that the batch size does not change what is averaged
-    over. The half-life is at first RAMP times the images shown, until it reaches the one asked for
-    (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", appendix,
-    "EMA ramp-up" 0.05): the average never holds on to the initial noise, and after few steps it is
-    nearly the newest weights.
+    over. The half-life is at first EMA_RAMPUP times the images shown, until it reaches the one
+    asked for (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data",
+    appendix, "EMA ramp-up" 0.05): the average never holds on to the initial noise, and after few
+    steps it is nearly the newest weights.
 
     Args:
       networks: by name, built; their weights as they are now are the first average.
       half_life_images: images after which a weight counts half in the average; above 0.
       batch_size: images of each domain per step.
+
+    Example:
+      >>> averages = ExponentialMovingAverage({"generator_xy": generator}, 1000, batch_size=1)
+      >>> averages.update()  # after each step
+      >>> with averages.swapped_in():
+      ...     translated = generator(images)
     """
 
     def __init__(
@@ -48,7 +53,7 @@ class ExponentialMovingAverage:
                 )
 
     def update(self) -> None:
-        """Follows the weights after one step; in a graph one assignment per weight."""
+        """Updates the averages after one step; in a graph one assignment per weight."""
         images = self._images.value.assign_add(self._batch_size)
         half_life = tf.minimum(
             tf.constant(self._half_life, tf.float32), EMA_RAMPUP * tf.cast(images, tf.float32)
@@ -60,16 +65,14 @@ class ExponentialMovingAverage:
             average.value.assign_add(share * (weight - average.value))
 
     def variables(self) -> dict[str, keras.Variable]:
-        """What a checkpoint must hold, by names that stay the same: "average/..." and the images
-        counted."""
+        """Returns what a checkpoint must hold, by stable names that begin with "average/"."""
         return {"average/images": self._images} | {
             f"average/{path}": a for path, a in self._averages.items()
         }
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Puts the averages in the networks' place; at the end the networks have their own weights,
-        bit for bit."""
+    def swapped_in(self) -> Iterator[None]:
+        """Swaps the averages into the networks, and their own weights back at the end."""
         kept = {path: tf.identity(weight.value) for path, weight in self._weights.items()}
         try:
             for path, weight in self._weights.items():

@@ -1,5 +1,4 @@
-"""History of generated images, so that a discriminator does not forget what it has already seen
-through."""
+"""History of generated images, so that a discriminator keeps meeting earlier fakes."""
 
 from __future__ import annotations
 
@@ -13,32 +12,35 @@ from cyclegan_tf.devices import replicas
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ImagePool(keras.layers.Layer):
-    """Shows the discriminator new and earlier fakes (Shrivastava et al. 2017, sec. 2.3; Zhu et al.
-    2017, sec. 4).
+    """Replaces half of the fakes for the discriminator by earlier ones.
 
-    Image by image: while the pool is not full, keep a copy and show the new one; then, with
-    probability 1/2, show the new one and leave the pool as it is, else show a random old one and
-    put the new one in its place. No gradient passes.
+    Shrivastava et al. 2017, sec. 2.3; Zhu et al. 2017, sec. 4. Image by image: while the pool is
+    not full, keep a copy and return the new one; then, with probability 1/2, return the new one and
+    leave the pool as it is, else return a random old one and put the new one in its place. No
+    gradient passes.
 
-    Works eagerly, in graphs, under XLA and in a `train_step`. Everything it remembers is in
-    non-trainable
+    Works eagerly, in graphs, under XLA and in a `train_step`. Its state is in non-trainable
     variables, made from the first batch's shape: `images` float32 (P, H, W, C), `count` int64 (how
     many are filled) and `draws` int64 (how many images came by, the counter of the random numbers).
     Restored, they continue the very same sequence. Under `tf.distribute` every replica keeps the
     same history of the global batch: the fakes of all replicas go through it in the order of the
-    batch, and each shows its own slice, so that what the judges see does not depend on the number
-    of replicas.
+    batch, and each returns its own slice, so that the discriminators' input does not depend on the
+    number of replicas.
 
     Input: float (N, H, W, C), N may be unknown. Output: the same shape and dtype.
 
     Args:
-      size_images: P, how many images to keep; 0 shows every image as it comes and has no variables.
+      size_images: P, how many images to keep; 0 returns every image as it comes, without variables.
       seed: decides the draws.
       **kwargs: `keras.layers.Layer`'s name.
 
     Raises:
       ValueError: `size_images` below 0; on build, H, W or C unknown; on call, other sizes than were
         built for.
+
+    Example:
+      >>> pool = ImagePool(50, seed=0)
+      >>> logits = discriminator(pool(fakes))
     """
 
     def __init__(self, size_images: int = 50, seed: int = 0, **kwargs: Any) -> None:
@@ -71,7 +73,7 @@ class ImagePool(keras.layers.Layer):
         )
 
     def call(self, fakes: tf.Tensor) -> tf.Tensor:
-        """Takes the newest fakes, float (N, H, W, C), and returns what to show in their place."""
+        """Takes the newest fakes, float (N, H, W, C); returns as many new or earlier ones."""
         fakes = tf.stop_gradient(tf.convert_to_tensor(fakes))
         if self.size_images == 0:
             return fakes
@@ -82,14 +84,14 @@ class ImagePool(keras.layers.Layer):
             )
         new = replicas.all_gather(tf.cast(fakes, tf.float32))
         if new.shape[0]:
-            shown = tf.stack([self._exchange(image) for image in tf.unstack(new)])
+            pooled = tf.stack([self._exchange(image) for image in tf.unstack(new)])
         else:
             # in turn: an image may meet one that came earlier in the same batch
-            shown = tf.map_fn(self._exchange, new, parallel_iterations=1)
-        return tf.stop_gradient(tf.cast(replicas.local_slice(shown), fakes.dtype))
+            pooled = tf.map_fn(self._exchange, new, parallel_iterations=1)
+        return tf.stop_gradient(tf.cast(replicas.local_slice(pooled), fakes.dtype))
 
     def _exchange(self, new: tf.Tensor) -> tf.Tensor:
-        """One image (H, W, C) in, the one to show out.
+        """Takes one image (H, W, C), returns the one in its place.
 
         The slot is written in any case, with its own content where nothing changes: no branches,
         which XLA and `train_step` want, and no copy of the whole pool, which an assignment would
@@ -98,19 +100,18 @@ class ImagePool(keras.layers.Layer):
         count, size = tf.convert_to_tensor(self.count), self.size_images
         full = count >= size
         coin, place = tf.unstack(self._random_pair())
-        show_old = full & (coin < 0)
+        take_old = full & (coin < 0)
         slot = tf.where(full, tf.math.floormod(place, size), count)
         handle = self.images.value.handle
         old = tf.raw_ops.ResourceGather(resource=handle, indices=slot, dtype=tf.float32)
-        kept = tf.where(show_old | ~full, new, old)
+        kept = tf.where(take_old | ~full, new, old)
         tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=slot[None], updates=kept[None])
         self.count.assign_add(tf.cast(~full, tf.int64))
         self.draws.assign_add(1)
-        return tf.where(show_old, old, new)
+        return tf.where(take_old, old, new)
 
     def _random_pair(self) -> tf.Tensor:
-        """int64 (2,), all values alike: whether to exchange, and with which. A function of seed and
-        draws alone."""
+        """int64 (2,), uniform: whether to exchange, and with which; by seed and draws alone."""
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.draws)])
         # whole numbers, because XLA makes other fractions from the same bits, and a run may switch
         # XLA on

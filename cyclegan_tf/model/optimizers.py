@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.devices import replicas
+from cyclegan_tf.networks.keras_internals import ReplicaAdam
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
-class FusedAdam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` (Kingma and Ba 2015, algorithm 1), each variable updated in one pass
-    over memory.
+class FusedAdam(ReplicaAdam):
+    """`keras.optimizers.Adam` (Kingma and Ba 2015, algorithm 1), one pass over each variable.
 
     Keras writes the update as a dozen element-wise operations, each of which reads and writes whole
     variables; TensorFlow's `ResourceApplyAdam` does all of it at once. Arguments, variables and
-    numbers are those of `keras.optimizers.Adam` (the numbers to rounding). What the kernel does not
-    know (AMSGrad, sparse gradients, variables that are not float32 or float64) goes Keras's way.
+    numbers are those of `keras.optimizers.Adam` (the numbers to rounding). Where the kernel does
+    not apply (AMSGrad, sparse gradients, variables that are not float32 or float64), Keras's own
+    update runs.
 
     Under `tf.distribute` Keras adds up the replicas' gradients first; `apply_means` takes them as
     they are.
+
+    Example:
+      >>> optimizer = FusedAdam(learning_rate=2e-4, beta_1=0.5)
+      >>> optimizer.build(network.trainable_variables)
+      >>> optimizer.apply_gradients(zip(gradients, network.trainable_variables))
     """
 
-    _means_are_given = False
-
-    def apply_means(self, grads_and_vars: Sequence[tuple[tf.Tensor, keras.Variable]]) -> None:
-        """`apply_gradients` for gradients that are the same on every replica: each updates its own
-        copy by them."""
-        self._means_are_given = True
-        try:
-            self.apply_gradients(grads_and_vars)
-        finally:
-            self._means_are_given = False
-
-    def _backend_update_step(
-        self, grads: Any, trainable_variables: Any, learning_rate: Any
-    ) -> None:
-        if not self._means_are_given or replicas.count() == 1:
-            super()._backend_update_step(grads, trainable_variables, learning_rate)
-            return
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            self.update_step(gradient, variable, learning_rate)
-
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable and its two moments from a gradient of its shape, any float
-        dtype."""
+        """Updates one variable and its two moments.
+
+        Args:
+          gradient: of the variable's shape, any float dtype.
+          variable: Keras's or, under a distribution strategy, TensorFlow's.
+          learning_rate: scalar.
+        """
         target = _resource(variable)
         if (
             self.amsgrad
@@ -56,14 +45,14 @@ class FusedAdam(keras.optimizers.Adam):
         ):
             super().update_step(gradient, variable, learning_rate)
             return
-        index = self._get_variable_index(variable)
+        first_moment, second_moment = self.moments_of(variable)
         dtype = target.dtype
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=target.handle,
-            m=_resource(self._momentums[index]).handle,
-            v=_resource(self._velocities[index]).handle,
+            m=_resource(first_moment).handle,
+            v=_resource(second_moment).handle,
             beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step),
             lr=tf.cast(learning_rate, dtype),
@@ -75,6 +64,5 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 def _resource(variable: Any) -> Any:
-    """TensorFlow's variable behind Keras's; under a distribution strategy Keras hands over the
-    former."""
+    """TensorFlow's variable behind Keras's; a distribution strategy hands over the former."""
     return variable.value if isinstance(variable, keras.Variable) else variable

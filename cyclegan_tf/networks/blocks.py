@@ -1,5 +1,4 @@
-"""What generators and discriminators are put together from: named layers, and the two kinds of
-generators' bodies."""
+"""What networks are built from: named layers, and the bodies of both kinds of generators."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
+from cyclegan_tf.networks import keras_internals, landmarks
 from cyclegan_tf.networks.convolutions import Convolution2D, CropFirst2D
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 
@@ -19,24 +19,38 @@ _DROPOUT = 0.5
 
 
 def layer_seed(seed: int, name: str) -> int:
-    """A seed for the layer of this name, in a network with this seed."""
+    """Returns a seed for the layer of this name, in a network with this seed."""
     return zlib.crc32(f"{seed}/{name}".encode()) & 0x7FFFFFFF
 
 
 def with_stable_state_names(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer, its random state named after it.
+    """Returns the layer, its random state named after it.
 
     Keras numbers random states by order of creation; checkpoints need a path that every process
     agrees on.
     """
     if hasattr(layer, "seed_generator"):
-        layer.seed_generator.state._path = f"{layer.name}/seed_generator_state"
+        path = f"{layer.name}/seed_generator_state"
+        keras_internals.set_path(layer.seed_generator.state, path)
     return layer
 
 
 @dataclass(frozen=True)
 class LayerFactory:
-    """Makes named layers that share a policy and a seed, and applies them."""
+    """Makes named layers that share a policy and a seed, and applies them.
+
+    Attributes:
+      policy: dtype policy of all layers.
+      seed: of the network; each layer's own follows from it and the layer's name.
+      norm_kind: "instance" or "batch".
+      norm_affine: whether instance normalization learns gamma and beta.
+      upsampling: "transposed" or "resize".
+
+    Example:
+      >>> layers = LayerFactory("float32", seed=0, norm_kind="instance", norm_affine=False)
+      >>> x = layers.conv(keras.Input((None, None, 3)), "first", 64, 7, reflect_pad=3)
+      >>> x = layers.norm_relu(x, "first")
+    """
 
     policy: Any
     seed: int | None
@@ -58,10 +72,10 @@ class LayerFactory:
     def _seed_of(self, name: str) -> int | None:
         return None if self.seed is None else layer_seed(self.seed, name)
 
-    def _conv_options(self, name: str, end: bool) -> dict[str, Any]:
+    def _conv_options(self, name: str, is_end: bool) -> dict[str, Any]:
         # one initializer object for several layers would give them all the same numbers
         kernel = keras.initializers.RandomNormal(0.0, 0.02, seed=self._seed_of(name))
-        biased = end or self.norm_kind == "instance"
+        biased = is_end or self.norm_kind == "instance"
         return {
             **self.common(name),
             "use_bias": biased,
@@ -71,37 +85,51 @@ class LayerFactory:
 
     def conv(
         self, x: Any, name: str, filters: int, kernel: int, stride: int = 1,
-        *, zeros: int = 0, mirror: int = 0, relu: str | None = None, end: bool = False,
+        *, zero_pad: int = 0, reflect_pad: int = 0, relu: str | None = None, is_end: bool = False,
     ):  # fmt: skip
-        """Convolution after explicit padding on all four sides; "same" would pad strided layers on
-        one side only.
+        """Pads all four sides, then convolves; "same" would pad strided layers on one side only.
 
-        `relu` names a ReLU after the padding. Before it the numbers would be the same, but training
-        would keep
-        one more activation: the ReLU's result and its padded copy. An `end` has a bias whatever the
-          norm.
+        Args:
+          x: images or features.
+          name: of the convolution.
+          filters: channels it makes.
+          kernel: side of the kernel.
+          stride: of the kernel.
+          zero_pad: rows and columns of zeros on each side.
+          reflect_pad: rows and columns of reflection on each side.
+          relu: name of a ReLU after the padding. Before it the numbers would be the same, but
+            training would keep one more activation: the ReLU's result and its padded copy.
+          is_end: whether the layer begins or ends a network, and so has a bias under any norm.
         """
-        if zeros:
-            x = keras.layers.ZeroPadding2D(zeros, **self.common(f"{name}_pad"))(x)
-        if mirror:
-            x = ReflectionPadding2D(mirror, **self.common(f"{name}_pad"))(x)
+        if zero_pad:
+            x = keras.layers.ZeroPadding2D(zero_pad, **self.common(f"{name}_pad"))(x)
+        if reflect_pad:
+            x = ReflectionPadding2D(reflect_pad, **self.common(f"{name}_pad"))(x)
         if relu:
             x = self.relu(x, relu)
-        return Convolution2D(filters, kernel, stride, **self._conv_options(name, end))(x)
+        return Convolution2D(filters, kernel, stride, **self._conv_options(name, is_end))(x)
 
-    def up(self, x: Any, name: str, filters: int, kernel: int = 3, *, end: bool = False):
-        """Doubles both sides."""
+    def upsample(self, x: Any, name: str, filters: int, kernel: int = 3, *, is_end: bool = False):
+        """Doubles both sides.
+
+        Args:
+          x: features.
+          name: of the convolution.
+          filters: channels it makes.
+          kernel: side of a transposed kernel, 3 or 4; resize-convolutions have 3.
+          is_end: as for `conv`.
+        """
         if self.upsampling == "resize":
             x = keras.layers.UpSampling2D(
                 2, interpolation="nearest", **self.common(f"{name}_resize")
             )(x)
-            return self.conv(x, name, filters, 3, mirror=1, end=end)
+            return self.conv(x, name, filters, 3, reflect_pad=1, is_end=is_end)
         if kernel == 4:  # here "same" crops one pixel all around, as padding 1 does
             return keras.layers.Conv2DTranspose(
-                filters, 4, 2, padding="same", **self._conv_options(name, end)
+                filters, 4, 2, padding="same", **self._conv_options(name, is_end)
             )(x)
         x = keras.layers.Conv2DTranspose(
-            filters, kernel, 2, padding="valid", **self._conv_options(name, end)
+            filters, kernel, 2, padding="valid", **self._conv_options(name, is_end)
         )(x)
         # padding 1 with output padding 1 crops the FIRST row and column; "same" would crop the last
         return CropFirst2D(**self.common(f"{name}_crop"))(x)
@@ -136,7 +164,7 @@ class LayerFactory:
 
 
 def resnet(
-    parts: LayerFactory,
+    layers: LayerFactory,
     x: Any,
     channels: int,
     filters: int,
@@ -145,67 +173,88 @@ def resnet(
     dropout: bool,
     long_skips: bool,
 ):
-    """Everything between input and tanh of a residual generator."""
-    x = large = parts.norm(
-        parts.conv(x, "first", filters, end_kernel, mirror=end_kernel // 2), "first_norm"
+    """Builds everything between input and tanh of a residual generator.
+
+    Args:
+      layers: makes the layers.
+      x: the input.
+      channels: of the output.
+      filters: channels after the first convolution.
+      blocks: residual blocks.
+      end_kernel: side of the first and last kernel.
+      dropout: whether the blocks have dropout.
+      long_skips: whether features before each halving are added after the doubling of their size.
+    """
+    x = large = layers.norm(
+        layers.conv(x, "first", filters, end_kernel, reflect_pad=end_kernel // 2), "first_norm"
     )
-    x = parts.conv(x, "down1", 2 * filters, 3, 2, zeros=1, relu="first_relu")
-    x = half = parts.norm(x, "down1_norm")
-    x = parts.conv(x, "down2", 4 * filters, 3, 2, zeros=1, relu="down1_relu")
-    x = parts.norm_relu(x, "down2")
+    x = layers.conv(x, "down1", 2 * filters, 3, 2, zero_pad=1, relu="first_relu")
+    x = half = layers.norm(x, "down1_norm")
+    x = layers.conv(x, "down2", 4 * filters, 3, 2, zero_pad=1, relu="down1_relu")
+    x = layers.norm_relu(x, "down2")
     for index in range(1, blocks + 1):
         block = f"block{index}"
-        y = parts.norm(
-            parts.conv(x, f"{block}_conv1", 4 * filters, 3, mirror=1), f"{block}_conv1_norm"
+        y = layers.norm(
+            layers.conv(x, f"{block}_conv1", 4 * filters, 3, reflect_pad=1), f"{block}_conv1_norm"
         )
         relu = f"{block}_conv1_relu"
-        # must come before the padding, or the mirrored rim would drop others than the image does
+        # must come before the padding, or the reflected rim would drop other values than the image
         if dropout:
-            y = parts.dropout(parts.relu(y, relu), f"{block}_dropout")
-        y = parts.conv(
-            y, f"{block}_conv2", 4 * filters, 3, mirror=1, relu=None if dropout else relu
+            y = layers.dropout(layers.relu(y, relu), f"{block}_dropout")
+        y = layers.conv(
+            y, f"{block}_conv2", 4 * filters, 3, reflect_pad=1, relu=None if dropout else relu
         )
-        y = parts.norm(y, f"{block}_conv2_norm")
-        x = keras.layers.Add(**parts.common(f"{block}_add"))([x, y])
-    x = parts.norm(parts.up(x, "up1", 2 * filters), "up1_norm")
+        y = layers.norm(y, f"{block}_conv2_norm")
+        x = keras.layers.Add(**layers.common(landmarks.block_end(index)))([x, y])
+    x = layers.norm(layers.upsample(x, "up1", 2 * filters), "up1_norm")
     if long_skips:
-        x = keras.layers.Add(**parts.common("up1_long_skip"))([x, half])
-    x = parts.norm(parts.up(parts.relu(x, "up1_relu"), "up2", filters), "up2_norm")
+        x = keras.layers.Add(**layers.common(landmarks.long_skip_join(1)))([x, half])
+    x = layers.norm(layers.upsample(layers.relu(x, "up1_relu"), "up2", filters), "up2_norm")
     if long_skips:
-        x = keras.layers.Add(**parts.common("up2_long_skip"))([x, large])
-    return parts.conv(
-        x, "last", channels, end_kernel, mirror=end_kernel // 2, relu="up2_relu", end=True
+        x = keras.layers.Add(**layers.common(landmarks.long_skip_join(2)))([x, large])
+    return layers.conv(
+        x, "last", channels, end_kernel, reflect_pad=end_kernel // 2, relu="up2_relu", is_end=True
     )
 
 
-def unet(parts: LayerFactory, x: Any, channels: int, filters: int, depth: int, dropout: bool):
-    """Everything between input and tanh of a U-Net; level 1 is the outermost, `depth` the
-    innermost."""
+def unet(layers: LayerFactory, x: Any, channels: int, filters: int, depth: int, dropout: bool):
+    """Builds everything between input and tanh of a U-Net.
+
+    Args:
+      layers: makes the layers.
+      x: the input.
+      channels: of the output.
+      filters: channels after the first convolution.
+      depth: how often it halves; level 1 is the outermost, `depth` the innermost.
+      dropout: whether the inner ascending layers have dropout.
+    """
     widths = [filters * min(2**index, 8) for index in range(depth)]
     skips = []
     for level, width in enumerate(widths, start=1):
         if level > 1:
             # the official LeakyReLU works in place, so the skip carries its result
-            x = parts.leaky_relu(x, f"down{level}_leaky_relu")
+            x = layers.leaky_relu(x, f"down{level}_leaky_relu")
             skips.append(x)
-        x = parts.conv(x, f"down{level}", width, 4, 2, zeros=1)
+        x = layers.conv(x, f"down{level}", width, 4, 2, zero_pad=1)
         if 1 < level < depth:
-            x = parts.norm(x, f"down{level}_norm")
+            x = layers.norm(x, f"down{level}_norm")
     for level in range(depth, 1, -1):
-        x = parts.up(parts.relu(x, f"up{level}_relu"), f"up{level}", widths[level - 2], 4)
-        x = parts.norm(x, f"up{level}_norm")
+        x = layers.upsample(layers.relu(x, f"up{level}_relu"), f"up{level}", widths[level - 2], 4)
+        x = layers.norm(x, f"up{level}_norm")
         if dropout and 4 < level < depth:
-            x = parts.dropout(x, f"up{level}_dropout")
-        x = keras.layers.Concatenate(**parts.common(f"up{level}_join"))([skips.pop(), x])
-    return parts.up(parts.relu(x, "up1_relu"), "up1", channels, 4, end=True)
+            x = layers.dropout(x, f"up{level}_dropout")
+        x = keras.layers.Concatenate(**layers.common(f"up{level}_join"))([skips.pop(), x])
+    return layers.upsample(layers.relu(x, "up1_relu"), "up1", channels, 4, is_end=True)
 
 
 def require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raises a ValueError unless the value is one of those allowed."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
 
 
-def require_range(name: str, value: int, least: int, most: int | None = None) -> None:
-    if value < least or (most is not None and value > most):
-        allowed = f"at least {least}" if most is None else f"from {least} to {most}"
+def require_range(name: str, value: int, minimum: int, maximum: int | None = None) -> None:
+    """Raises a ValueError unless the value lies from minimum to maximum (None: no upper end)."""
+    if value < minimum or (maximum is not None and value > maximum):
+        allowed = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise ValueError(f"{name} must be {allowed}, got {value}.")

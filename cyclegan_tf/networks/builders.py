@@ -1,9 +1,8 @@
-"""Generators and discriminators by name: Zhu et al. 2017, appendix 7.2, with the paddings of the
-authors' code.
+"""Generators and discriminators by name (Zhu et al. 2017, appendix 7.2).
 
+Paddings are those of the official PyTorch code (junyanz/pytorch-CycleGAN-and-pix2pix).
 Channels-last functional Keras models for images of any size. Kernels start from N(0, 0.02), biases
-at 0.
-Layer names are part of checkpoints: renaming one breaks old runs.
+at 0. Layer names are part of checkpoints: renaming one breaks old runs.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
+from cyclegan_tf.networks import keras_internals, landmarks
 from cyclegan_tf.networks.blocks import (
     LayerFactory,
     Norm,
@@ -53,14 +53,13 @@ def build_generator(
     dropout: bool = False,
     norm: Norm = "instance",
     norm_affine: bool = False,
-    colour_skip: bool = False,
+    color_skip: bool = False,
     long_skips: bool = False,
     seed: int | None = None,
     dtype_policy: Any = None,
     name: str | None = None,
 ) -> keras.Model:
-    """A translator: float (N, H, W, input_channels) in [-1, 1] -> float32 (N, H, W,
-    output_channels) in [-1, 1].
+    """Builds a generator: float (N, H, W, C) -> float32 (N, H, W, C'), both in [-1, 1].
 
     H and W must be multiples of `size_divisor(architecture)`. The residual networks are c7s1-64,
     d128, d256, blocks of R256, u128, u64, c7s1-3; "fast_style" is the same chain at half the width
@@ -82,11 +81,11 @@ def build_generator(
         their biases.
       norm_affine: whether instance normalization learns a factor (from 1) and an offset (from 0)
         per channel.
-      colour_skip: add a change of the input's colors before the tanh (`ColorSkip`, layer
-        "colour_skip", whose start the caller sets).
-      long_skips: add what descends to what ascends at the same size, before the ReLU, so that
-        detail need not pass through the narrow middle (sums as in LinkNet, Chaurasia and
-        Culurciello 2017). U-Nets have theirs.
+      color_skip: add an affine function of the input's colors before the tanh (`ColorSkip`, layer
+        "colour_skip", which the caller initializes).
+      long_skips: add features of the descending half to those of the ascending half at the same
+        size, before the ReLU, so that detail need not pass through the bottleneck (sums as in
+        LinkNet, Chaurasia and Culurciello 2017). U-Nets have theirs.
       seed: the same seed gives the same weights; None gives new ones each time.
       dtype_policy: a Keras policy or its name, such as "mixed_bfloat16"; None is the global one.
       name: of the model; None is the architecture.
@@ -98,7 +97,7 @@ def build_generator(
     require_choice("upsampling", upsampling, get_args(Upsampling))
     require_range("input_channels", input_channels, 1)
     require_range("output_channels", output_channels, 1)
-    parts = LayerFactory(
+    layers = LayerFactory(
         dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine, upsampling
     )
     x = inputs = keras.Input((None, None, input_channels), name="input")
@@ -113,17 +112,17 @@ def build_generator(
             )
         filters = 64 if filters is None else filters
         require_range("filters", filters, 1)
-        x = unet(parts, x, output_channels, filters, _UNETS[architecture], dropout)
+        x = unet(layers, x, output_channels, filters, _UNETS[architecture], dropout)
     else:
         default_filters, default_blocks, end_kernel = _RESNETS[architecture]
         filters = default_filters if filters is None else filters
         blocks = default_blocks if blocks is None else blocks
         require_range("filters", filters, 1)
         require_range("blocks", blocks, 1)
-        x = resnet(parts, x, output_channels, filters, blocks, end_kernel, dropout, long_skips)
-    if colour_skip:
-        skip = ColorSkip(output_channels, name="colour_skip")(inputs)
-        x = keras.layers.Add(dtype="float32", name="colour_skip_add")([x, skip])
+        x = resnet(layers, x, output_channels, filters, blocks, end_kernel, dropout, long_skips)
+    if color_skip:
+        skip = ColorSkip(output_channels, name=landmarks.COLOR_SKIP)(inputs)
+        x = keras.layers.Add(dtype="float32", name=landmarks.COLOR_SKIP_JOIN)([x, skip])
     outputs = keras.layers.Activation("tanh", dtype="float32", name="output")(x)
     return keras.Model(inputs, outputs, name=name or architecture)
 
@@ -140,14 +139,14 @@ def build_discriminator(
     dtype_policy: Any = None,
     name: str | None = None,
 ) -> keras.Model:
-    """A judge: float (N, H, W, input_channels) in [-1, 1] -> float32 raw logits (N, H', W', 1), one
-    per patch.
+    """Builds a discriminator: float (N, H, W, C) in [-1, 1] -> float32 logits (N, H', W', 1).
+
+    Each logit is of one patch; no activation follows.
 
     "patch" is the PatchGAN of Isola et al. 2017, appendix 6.1.2: 4x4 convolutions
-    C64-C128-C256-C512-1 for n_layers 3, each surrounded by one pixel of zeros; `receptive_field_px`
-    tells the patch. "pixel" judges each
-    pixel alone: 1x1 convolutions C64-C128-1. LeakyReLU of slope 0.2; no normalization first and
-      last.
+    C64-C128-C256-C512-1 for n_layers 3, each padded by one pixel of zeros; `receptive_field_px` is
+    the size of a patch. "pixel" has a logit for each pixel: 1x1 convolutions C64-C128-1. LeakyReLU
+    of slope 0.2; no normalization first and last.
 
     Args:
       architecture: one of `DISCRIMINATOR_ARCHITECTURES`.
@@ -168,34 +167,35 @@ def build_discriminator(
     require_range("input_channels", input_channels, 1)
     require_range("filters", filters, 1)
     require_range("n_layers", n_layers, 1, _MAX_LAYERS)
-    parts = LayerFactory(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine)
+    layers = LayerFactory(dtype_policy or keras.config.dtype_policy(), seed, norm, norm_affine)
     x = inputs = keras.Input((None, None, input_channels), name="input")
     if architecture == "pixel":
-        plan = [(filters, 1), (2 * filters, 1)]
+        convolutions = [(filters, 1), (2 * filters, 1)]
         kernel, padding = 1, 0
     else:
         widths = [filters * min(2**index, 8) for index in range(n_layers + 1)]
-        plan = [(width, 2) for width in widths[:-1]] + [(widths[-1], 1)]
+        convolutions = [(width, 2) for width in widths[:-1]] + [(widths[-1], 1)]
         kernel, padding = 4, 1
-    for index, (width, stride) in enumerate(plan, start=1):
-        x = parts.conv(x, f"conv{index}", width, kernel, stride, zeros=padding, end=index == 1)
+    for index, (width, stride) in enumerate(convolutions, start=1):
+        x = layers.conv(
+            x, f"conv{index}", width, kernel, stride, zero_pad=padding, is_end=index == 1
+        )
         if index > 1:
-            x = parts.norm(x, f"conv{index}_norm")
-        x = parts.leaky_relu(x, f"conv{index}_leaky_relu")
-    x = parts.conv(x, "verdict", 1, kernel, zeros=padding, end=architecture == "patch")
+            x = layers.norm(x, f"conv{index}_norm")
+        x = layers.leaky_relu(x, f"conv{index}_leaky_relu")
+    x = layers.conv(x, "verdict", 1, kernel, zero_pad=padding, is_end=architecture == "patch")
     outputs = keras.layers.Activation("linear", dtype="float32", name="output")(x)
     return keras.Model(inputs, outputs, name=name or architecture)
 
 
 def size_divisor(architecture: GeneratorArchitecture) -> int:
-    """Number of which the sides of this generator's images must be multiples, in pixels."""
+    """Returns the pixels of which this generator's image sides must be multiples."""
     require_choice("architecture", architecture, ARCHITECTURES)
     return 2 ** _UNETS.get(architecture, 2)
 
 
 def size_divisor_of(network: keras.Model) -> int:
-    """The same, read from a network that halves with strided convolutions, wherever it comes
-    from."""
+    """Returns the same for any network that halves with strided convolutions."""
     strides = [
         layer.strides[0] for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
     ]
@@ -203,8 +203,7 @@ def size_divisor_of(network: keras.Model) -> int:
 
 
 def as_float32(network: keras.Model) -> keras.Model:
-    """A network of the same layers and weights that computes in float32 throughout; a float32 one
-    as it is."""
+    """Returns a network of the same layers and weights in float32; a float32 one as it is."""
     if all(layer.compute_dtype == "float32" for layer in network.layers):
         return network
     return with_dtype_policy(network, "float32")
@@ -213,8 +212,7 @@ def as_float32(network: keras.Model) -> keras.Model:
 def with_dtype_policy(
     network: keras.Model, dtype_policy: Any, *, any_size: bool = False, seed: int | None = None
 ) -> keras.Model:
-    """A copy with the same layers and weights under another dtype policy; its output is float32
-    under every policy.
+    """Copies a network, its layers and weights, under another dtype policy; output is float32.
 
     Args:
       network: functional.
@@ -228,9 +226,8 @@ def with_dtype_policy(
     """
     kernels = [place for place, layer in enumerate(network.layers) if hasattr(layer, "kernel")]
     ends = {layer.name for layer in network.layers[kernels[-1] + 1 if kernels else 0 :]}
-    ends.add(
-        network.outputs[0]._keras_history.operation.name
-    )  # a layer's `output` is that of its first call
+    # not the layer whose `output` it is: that is the output of a layer's first call
+    ends.add(keras_internals.layer_behind(network.outputs[0]).name)
 
     def again(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = {**layer.get_config(), "dtype": "float32" if layer.name in ends else dtype_policy}
@@ -249,8 +246,7 @@ def with_dtype_policy(
 
 
 def receptive_field_px(n_layers: int) -> int:
-    """Side of the square of input pixels that one PatchGAN logit sees: 16, 34, 70, 142, 286, 574
-    for 1 to 6."""
+    """Returns the side of the receptive field of a PatchGAN logit: 16, 34, 70, 142, 286, 574."""
     require_range("n_layers", n_layers, 1, _MAX_LAYERS)
     side = 7  # two 4x4 layers of stride 1
     for _ in range(n_layers):
@@ -259,9 +255,8 @@ def receptive_field_px(n_layers: int) -> int:
 
 
 def minimum_size_px(architecture: DiscriminatorArchitecture = "patch", *, n_layers: int = 3) -> int:
-    """Smallest side of an image for which the discriminator's map has a pixel."""
+    """Returns the smallest side of an image for which the discriminator's map has a pixel."""
     require_choice("architecture", architecture, DISCRIMINATOR_ARCHITECTURES)
     require_range("n_layers", n_layers, 1, _MAX_LAYERS)
-    return (
-        1 if architecture == "pixel" else 3 * 2**n_layers
-    )  # two layers of stride 1 take a pixel each
+    # two layers of stride 1 take a pixel each
+    return 1 if architecture == "pixel" else 3 * 2**n_layers

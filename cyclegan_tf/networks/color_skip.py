@@ -1,12 +1,11 @@
-"""A change of color led around a generator: its start is computed from the data, then it is
-trained.
+"""Affine color skip around a generator, initialized from the data and then trained.
 
-Instance normalization takes every image's own brightness and tint away, so a generator of the paper
-must guess them anew. Where two domains differ in color as two photographs do, an affine change of
-color is nearly the whole answer. Where one shows photographs and the other drawings, that change
-would blow up or wipe out colors, and
-training hardly gets away from it: there is none then. Pixels are compared before the last tanh,
-where white and black lie far apart.
+Its initialization is the Monge-Kantorovich map between the domains' colors. Instance normalization
+removes every image's own brightness and tint, so a generator of the paper must guess them anew.
+Where two domains differ in color as two photographs do, an affine map of colors is nearly the whole
+answer. Where one shows photographs and the other drawings, that map would saturate or wipe out
+colors, and training hardly recovers: there is no skip then. Colors are compared before the last
+tanh, where white and black lie far apart.
 """
 
 from __future__ import annotations
@@ -19,15 +18,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# tanh(0.85 x + 0.81 x^3) is 0.97 x to within 0.04 for x in [-1, 1], out of operations that every
-# runtime has.
+# tanh(0.85 x + 0.81 x^3) is 0.97 x to within 0.04 for x in [-1, 1].
 _CURVE = (0.85, 0.81)
 # Adam moves every weight by about the learning rate. A color must be free to change sign within
 # some hundred steps.
 LEARNING_RATE_MULTIPLIER = 50.0
-# Beyond it the domains' colors are of different kinds. Photographs of two seasons, fruits or tints:
-# up to 2.4;
-# aerial photographs and maps, house fronts and label maps: 6 to 9.
+# Beyond it the domains' colors are dissimilar. Photographs of two seasons, fruits or tints: up to
+# 2.4; aerial photographs and maps, facades and label maps: 6 to 9.
 MAX_COLOR_STRETCH = 4.0
 # Keeps the inverse of a domain of one color finite.
 _MIN_VARIANCE = 1e-4
@@ -35,11 +32,16 @@ _MIN_VARIANCE = 1e-4
 
 @dataclass(frozen=True)
 class Moments:
-    """Colors of a domain before the tanh.
+    """Mean and covariance of a domain's colors before the tanh.
 
     Attributes:
       mean: float64 (C,).
       covariance: float64 (C, C), symmetric.
+
+    Example:
+      >>> matrix, offset = monge_kantorovich_map(moments(images_x), moments(images_y))
+      >>> if max_stretch(matrix) <= MAX_COLOR_STRETCH:
+      ...     generator_xy.get_layer("colour_skip").initialize(matrix, offset)
     """
 
     mean: np.ndarray
@@ -47,13 +49,13 @@ class Moments:
 
 
 def approx_atanh(images: np.ndarray) -> np.ndarray:
-    """Values in [-1, 1] of any shape -> float64 values whose tanh is about 0.97 times as large."""
+    """Maps values in [-1, 1] to float64 values whose tanh is about 0.97 times as large."""
     x = images.astype(np.float64)
     return _CURVE[0] * x + _CURVE[1] * x**3
 
 
 def moments(images: Iterable[np.ndarray]) -> Moments:
-    """Mean and covariance over all pixels of all images, each pixel of each image counting once.
+    """Computes mean and covariance of colors over all pixels of all images.
 
     Args:
       images: number arrays (H, W, C) in [-1, 1], one after the other.
@@ -75,9 +77,8 @@ def moments(images: Iterable[np.ndarray]) -> Moments:
     return Moments(mean, np.asarray(products) / count - np.outer(mean, mean))
 
 
-def transfer(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
-    """The affine map that gives the source's colors the target's mean and covariance and moves them
-    least.
+def monge_kantorovich_map(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Computes the affine map to the target's mean and covariance that moves colors least.
 
     A = S^-1/2 (S^1/2 T S^1/2)^1/2 S^-1/2, b = mean_T - A mean_S (Pitie and Kokaram 2007, "The
     linear Monge-Kantorovitch linear color mapping", eq. 6).
@@ -89,18 +90,17 @@ def transfer(source: Moments, target: Moments) -> tuple[np.ndarray, np.ndarray]:
     Returns:
       A, float64 (C, C), symmetric and positive, and b, float64 (C,).
     """
-    least = _MIN_VARIANCE * np.eye(len(source.mean))
-    root = _root(source.covariance + least)
+    floor = _MIN_VARIANCE * np.eye(len(source.mean))
+    root = _root(source.covariance + floor)
     inverse = np.linalg.inv(root)
-    matrix = inverse @ _root(root @ (target.covariance + least) @ root) @ inverse
+    matrix = inverse @ _root(root @ (target.covariance + floor) @ root) @ inverse
     return matrix, target.mean - matrix @ source.mean
 
 
-def strength(matrix: np.ndarray) -> float:
-    """By how much a `transfer` stretches or shrinks the color it changes most, as a factor from
-    1."""
-    stretched = np.linalg.eigvalsh(matrix)
-    return float(max(stretched.max(), 1 / max(stretched.min(), 1e-9)))
+def max_stretch(matrix: np.ndarray) -> float:
+    """Returns the largest factor, at least 1, by which a symmetric map stretches or shrinks."""
+    factors = np.linalg.eigvalsh(matrix)
+    return float(max(factors.max(), 1 / max(factors.min(), 1e-9)))
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:
@@ -112,18 +112,22 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 # Registered under the name that saved files hold.
 @keras.saving.register_keras_serializable(package="cyclegan_tf", name="ColourSkip")
 class ColorSkip(keras.layers.Layer):
-    """An affine function of each pixel's colors and their cubes, to be added before a generator's
-    tanh.
+    """An affine function of each pixel's colors and their cubes, added before a generator's tanh.
 
-    Is nothing, and stays so in training, until `initialize` is called. What is trained is the
-    distance from the start, divided by a pace, so that under Adam it may change faster than a
-    convolution's weights. Always float32.
+    It is zero, and stays so in training, until `initialize` is called. What is trained is the
+    difference from the initial values, divided by a learning rate multiplier ("pace" in files), so
+    that under Adam it may change faster than a convolution's weights. Always float32.
 
     Input: float (N, H, W, C) in [-1, 1]. Output: float32 (N, H, W, channels), any range.
 
     Args:
       channels: of the result.
       **kwargs: `keras.layers.Layer`'s name and trainable.
+
+    Example:
+      >>> skip = ColorSkip(3, name="colour_skip")
+      >>> x = keras.layers.Add(dtype="float32")([x, skip(images)])
+      >>> skip.initialize(*monge_kantorovich_map(moments(images_x), moments(images_y)))
     """
 
     def __init__(self, channels: int, **kwargs: Any) -> None:
@@ -131,8 +135,7 @@ class ColorSkip(keras.layers.Layer):
         self.channels = channels
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes start and distance of kernel (1, 1, 2 C, channels) and bias (channels,), and the
-        pace."""
+        """Makes initial values and differences of kernel (1, 1, 2 C, channels) and bias."""
         kernel = (1, 1, 2 * input_shape[-1], self.channels)  # type: ignore[operator]
         for name, shape in (("kernel", kernel), ("bias", (self.channels,))):
             start = self.add_weight(
@@ -148,8 +151,12 @@ class ColorSkip(keras.layers.Layer):
         self.built = True
 
     def initialize(self, matrix: np.ndarray, offset: np.ndarray) -> None:
-        """Starts from tanh^-1(y) = matrix tanh^-1(x) + offset; (channels, C) and (channels,), see
-        `transfer`."""
+        """Sets the function to tanh^-1(y) = matrix tanh^-1(x) + offset.
+
+        Args:
+          matrix: (channels, C), see `monge_kantorovich_map`.
+          offset: (channels,).
+        """
         self.pace.assign(LEARNING_RATE_MULTIPLIER)
         kernel = np.concatenate([factor * matrix.T for factor in _CURVE])
         self.kernel_start.assign(kernel[np.newaxis, np.newaxis])
@@ -157,11 +164,11 @@ class ColorSkip(keras.layers.Layer):
 
     @property
     def is_active(self) -> bool:
-        """Whether it has been given a start."""
+        """Whether it has been initialized."""
         return self.built and float(self.pace.value) > 0
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """See the class."""
+        """Maps float (N, H, W, C) to float32 (N, H, W, channels)."""
         pace = tf.convert_to_tensor(self.pace)
         kernel = tf.convert_to_tensor(self.kernel_start) + pace * tf.convert_to_tensor(
             self.kernel_moved

@@ -1,8 +1,7 @@
-"""Convolutions whose gradients take the cheapest route: the numbers of Keras's own layers, in less
-time.
+"""Convolutions with faster gradients; values are those of Keras's own layers.
 
-Both layers save and load as the Keras layers they extend, and are those layers wherever no training
-goes on, so that exporters meet nothing new.
+Outside training both layers compute exactly as the Keras layers they extend, so exporters need no
+new operations.
 """
 
 from __future__ import annotations
@@ -26,6 +25,10 @@ class Convolution2D(keras.layers.Conv2D):
     least 64 channels both in and out.
 
     Input: float (N, H, W, C). Output: float (N, H', W', filters) in the layer's compute dtype.
+
+    Example:
+      >>> layer = Convolution2D(256, 3)
+      >>> features = layer(features, training=True)
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -73,8 +76,7 @@ def _convolved(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Ten
 
 
 def _filter_gradient(x: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
-    """One product per position (i, j) of the kernel: x moved by (i, j), transposed, times the
-    upstream gradient.
+    """Computes one product per kernel position (i, j): x moved by (i, j), transposed, by upstream.
 
     With rows outermost, moving by i rows is a view of the same memory; only moving by j columns
     copies.
@@ -103,13 +105,16 @@ def _rows_outermost(x: tf.Tensor) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class CropFirst2D(keras.layers.Cropping2D):
-    """Drops the first row and the first column: what PyTorch's padding 1 with output padding 1
-    does.
+    """Drops the first row and column, as PyTorch's padding 1 with output padding 1 does.
 
     A `Cropping2D` of fixed size, because the gradient of TensorFlow's slice fills a zeroed image
     element by element; here it is one padding.
 
     Input: any dtype (N, H, W, C). Output: the same dtype, (N, H - 1, W - 1, C).
+
+    Example:
+      >>> x = keras.layers.Conv2DTranspose(64, 3, 2, padding="valid")(x)
+      >>> x = CropFirst2D()(x)
     """
 
     def __init__(self, cropping: Any = ((1, 0), (1, 0)), **kwargs: Any) -> None:

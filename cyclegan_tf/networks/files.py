@@ -1,5 +1,4 @@
-"""Generators out of `.keras` files, wherever those come from: opened, looked at, made ready for
-training."""
+"""Generators out of `.keras` files of any origin: opened, described, prepared for training."""
 
 from __future__ import annotations
 
@@ -12,12 +11,13 @@ from pathlib import Path
 import keras
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks import keras_internals
+from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a training must know of a network before it takes it in.
+    """What a training must know of a network before it is built in.
 
     Attributes:
       input_channels: of the images that come in.
@@ -33,21 +33,29 @@ class Facts:
 
 
 def open_network(path: Path) -> keras.Model:
-    """The network of images in a `.keras` file.
+    """Opens the network of images in a `.keras` file.
 
     Raises:
       UserError: there is no such file, it cannot be loaded, or holds something else.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist; it should be a .keras file.")
+        raise UserError(
+            f"{path} does not exist; it should be a .keras file.", code="missing", field=str(path)
+        )
     if path.suffix != ".keras":
         raise UserError(
-            f"{path} is not a .keras file; python -m cyclegan_tf.convert makes one of other files."
+            f"{path} is not a .keras file; python -m cyclegan_tf.convert makes one of other files.",
+            code="unsupported",
+            field=str(path),
         )
     try:
         network = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise UserError(f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+        raise UserError(
+            f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}",
+            code="unreadable",
+            field=str(path),
+        ) from error
     shape = getattr(network, "output_shape", None)
     if (
         not isinstance(shape, tuple)
@@ -55,7 +63,9 @@ def open_network(path: Path) -> keras.Model:
         or len(getattr(network, "input_shape", ())) != 4
     ):
         raise UserError(
-            f"{path} holds {type(network).__name__}, not a network from images to images."
+            f"{path} holds {type(network).__name__}, not a network from images to images.",
+            code="unsupported",
+            field=str(path),
         )
     return network
 
@@ -63,7 +73,7 @@ def open_network(path: Path) -> keras.Model:
 def open_trainable(
     path: Path, dtype_policy: str = "float32", name: str | None = None, seed: int | None = None
 ) -> keras.Model:
-    """A network to train on: for images of any size, under a dtype policy, with a float32 output.
+    """Opens a network for training: any image size, a dtype policy, float32 output.
 
     Args:
       path: of the `.keras` file.
@@ -73,15 +83,17 @@ def open_trainable(
 
     Raises:
       UserError: see `open_network`; or it takes one size only, makes images of another size, or two
-        of its weights have one name, by which checkpoints could not tell them apart.
+        of its weights have one name, which checkpoints need to be unique.
     """
     given = open_network(path)
     try:
-        network = networks.with_dtype_policy(given, dtype_policy, any_size=True, seed=seed)
+        network = with_dtype_policy(given, dtype_policy, any_size=True, seed=seed)
     except Exception as error:  # whatever a layer raises
-        told = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"{path} cannot be trained on: it does not take images of any size ({told})"
+            f"{path} cannot be trained on: it does not take images of any size ({reason})",
+            code="unsupported",
+            field=str(path),
         ) from error
     twice = [
         name
@@ -91,23 +103,29 @@ def open_trainable(
     if twice:
         raise UserError(
             f"{path} cannot be trained on: {len(twice)} names belong to several weights, such as "
-            f"{twice[0]}."
+            f"{twice[0]}.",
+            code="unsupported",
+            field=str(path),
         )
-    side = 4 * networks.size_divisor_of(network)
+    side = 4 * size_divisor_of(network)
     channels = network.output_shape[-1]
     try:
         made = network.compute_output_spec(
             keras.KerasTensor((1, side, side, network.input_shape[-1]))
         ).shape
     except Exception as error:  # whatever a layer raises
-        told = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"{path} cannot be trained on: it does not take {side} x {side} px ({told})"
+            f"{path} cannot be trained on: it does not take {side} x {side} px ({reason})",
+            code="unsupported",
+            field=str(path),
         ) from error
     if tuple(made) != (1, side, side, channels):
         raise UserError(
-            f"{path} is no translator to train on: of {side} x {side} px it makes {made[1]} x "
-            f"{made[2]}, but an image must keep its size."
+            f"{path} is no generator to train on: of {side} x {side} px it makes {made[1]} x "
+            f"{made[2]}, but an image must keep its size.",
+            code="unsupported",
+            field=str(path),
         )
     if name is not None:
         network.name = name
@@ -115,7 +133,7 @@ def open_trainable(
 
 
 def facts(path: Path) -> Facts:
-    """What is in a file, found out once.
+    """Describes a file; it is opened once.
 
     Raises:
       UserError: see `open_trainable`.
@@ -124,7 +142,9 @@ def facts(path: Path) -> Facts:
         found = path.stat()
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read: {error.strerror or error}; it should be a .keras file."
+            f"{path} cannot be read: {error.strerror or error}; it should be a .keras file.",
+            code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
+            field=str(path),
         ) from error
     return _facts(path, found.st_mtime_ns, found.st_size)
 
@@ -133,18 +153,19 @@ def facts(path: Path) -> Facts:
 def _facts(path: Path, *_: int) -> Facts:
     network = open_trainable(path)
     batch = any(
-        isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers()
+        isinstance(layer, keras.layers.BatchNormalization)
+        for layer in keras_internals.all_layers(network)
     )
     return Facts(
         network.input_shape[-1],
         network.output_shape[-1],
-        networks.size_divisor_of(network),
+        size_divisor_of(network),
         "batch" if batch else "instance",
     )
 
 
 def digest(path: Path) -> str:
-    """Short digest of a file, by which two are told apart.
+    """Computes a short digest of a file.
 
     Raises:
       UserError: it cannot be read.
@@ -152,4 +173,8 @@ def digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UserError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
+            field=str(path),
+        ) from error

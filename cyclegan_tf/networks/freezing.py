@@ -1,4 +1,4 @@
-"""Fine-tuning with a part of the generators held still."""
+"""Fine-tuning with frozen encoders."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 
 
 def freeze_encoder(generator: keras.Model) -> None:
-    """Takes the weights before the residual blocks, or of a U-Net's descending half, out of
-    training.
+    """Makes the weights before the residual blocks, or of a U-Net's encoder, untrainable.
 
     The encoder is all up to the last layer that halves its image, and the normalization behind
-    that; so it is known in networks of any make. Before the optimizer is built, which then makes no
-    moments for them. Batch normalization in there keeps its moving statistics and goes by them, in
-    training too.
+    that, so it can be found in any network. Call it before the optimizer is built, which then makes
+    no moments for them. Batch normalization in the encoder uses its moving statistics in training,
+    too.
 
     Args:
       generator: from images to images; changed in place.

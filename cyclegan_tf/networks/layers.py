@@ -1,7 +1,7 @@
 """Layers that Keras lacks: instance normalization and reflection padding.
 
-Both compute the same numbers by two routes: the kernels that are fastest, in a training step and
-within `fast_routes()`, and plain operations everywhere else, which every exporter (LiteRT, ONNX)
+Both have two implementations of the same function: the fastest kernels, in a training step and
+within `fast_routes()`, and everywhere else plain operations, which every exporter (LiteRT, ONNX)
 knows.
 """
 
@@ -14,15 +14,15 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util
+
+from cyclegan_tf.devices.tf_internals import compiled_by_xla
 
 _wanted_fast: ContextVar[bool] = ContextVar("_wanted_fast", default=False)
 
 
 @contextmanager
 def fast_routes() -> Iterator[None]:
-    """Calls and traces within it take the routes of training also without training; nothing to
-    export from."""
+    """Within it, calls and traces use training's kernels without training; not for exports."""
     token = _wanted_fast.set(True)
     try:
         yield
@@ -32,8 +32,7 @@ def fast_routes() -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class InstanceNormalization(keras.layers.Layer):
-    """Normalizes each channel of each image by its own mean and variance (Ulyanov et al. 2016, eq.
-    4).
+    """Normalizes each channel of each image by its mean and variance (Ulyanov et al. 2016, eq. 4).
 
     y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, mean and biased variance over H and W.
     Statistics are float32 under every dtype policy (float64 for float64 inputs); there is no moving
@@ -46,13 +45,17 @@ class InstanceNormalization(keras.layers.Layer):
       epsilon: added to the variance.
       center: whether to add a trained beta per channel.
       scale: whether to multiply by a trained gamma per channel.
-      beta_initializer: start of beta.
-      gamma_initializer: start of gamma.
+      beta_initializer: of beta.
+      gamma_initializer: of gamma.
       **kwargs: `keras.layers.Layer`'s name, dtype and trainable.
 
     Raises:
       ValueError: on build, when the input has not 4 axes or its channels are unknown; epsilon not
         above 0.
+
+    Example:
+      >>> x = keras.layers.Conv2D(64, 3)(images)
+      >>> x = InstanceNormalization(1e-5, center=True, scale=True)(x)
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class InstanceNormalization(keras.layers.Layer):
         # XLA expands the fused kernel to E[x^2] - E[x]^2, which loses all digits when |mean| is far
         # above the deviation, and fuses the plain operations by itself. The kernel has no float64.
         fast = training or _wanted_fast.get()
-        if fast and inputs.dtype != tf.float64 and not _compiled_by_xla():
+        if fast and inputs.dtype != tf.float64 and not compiled_by_xla():
             return self._fused(inputs)
         return self._plain(inputs)
 
@@ -116,8 +119,7 @@ class InstanceNormalization(keras.layers.Layer):
         return tf.cast(y, inputs.dtype)
 
     def _fused(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Batch normalization of one image IS instance normalization, and has a kernel of its
-        own."""
+        """Normalizes by the kernel of batch normalization, which for one image is the same."""
         channels = inputs.shape[-1]
         gamma = tf.ones(channels) if self.gamma is None else tf.cast(self.gamma, tf.float32)
         beta = tf.zeros(channels) if self.beta is None else tf.cast(self.beta, tf.float32)
@@ -156,7 +158,7 @@ class InstanceNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ReflectionPadding2D(keras.layers.Layer):
-    """Continues an image beyond its edges by mirroring it, the edge itself not repeated.
+    """Pads images by reflection, the edge itself not repeated.
 
     Input: any dtype (N, H, W, C). Output: the same dtype, (N, H + 2h, W + 2w, C).
 
@@ -167,6 +169,10 @@ class ReflectionPadding2D(keras.layers.Layer):
     Raises:
       ValueError: padding is not one or two whole numbers >= 0; on call, a side that is known is not
         larger than its padding.
+
+    Example:
+      >>> x = ReflectionPadding2D(3)(images)
+      >>> x = keras.layers.Conv2D(64, 7)(x)
     """
 
     def __init__(self, padding: int | tuple[int, int] = 1, **kwargs: Any) -> None:
@@ -184,7 +190,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.compute_output_shape(inputs.shape.as_list())
         fast = training or _wanted_fast.get()
         if fast and self.padding == (1, 1) and inputs.shape[1:3].is_fully_defined():
-            return _mirrored_once(inputs)
+            return _reflected_once(inputs)
         return tf.pad(inputs, _paddings(*self.padding), "REFLECT")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -208,14 +214,14 @@ class ReflectionPadding2D(keras.layers.Layer):
 
 
 @tf.custom_gradient
-def _mirrored_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Reflection by one pixel, both ways with half the memory traffic of TensorFlow's kernels."""
+def _reflected_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Reflects by one pixel; value and gradient take half the memory traffic of `tf.pad`."""
     rows = tf.concat([x[:, 1:2], x, x[:, -2:-1]], axis=1)
     padded = tf.concat([rows[:, :, 1:2], rows, rows[:, :, -2:-1]], axis=2)
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        # What fell on the rim is added where it came from, within the upstream's own memory: the
-        # scatter works in place where nobody else reads its input.
+        # The rim's gradient is added where its values came from, in the upstream's own memory: the
+        # scatter works in place where nothing else reads its input.
         height, width, channels = padded.shape[1:]
         n = tf.shape(upstream)[0]
         rim = tf.concat([upstream[:, :1], upstream[:, -1:]], axis=1)
@@ -235,8 +241,7 @@ def _mirrored_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
 
 
 def _places(n: tf.Tensor, *indices: Sequence[int]) -> tf.Tensor:
-    """int32 (n * product of lengths, 1 + len(indices)): every image with every combination of
-    indices."""
+    """Every image with every combination of indices: int32 (n * lengths, 1 + len(indices))."""
     axes = [tf.range(n), *(tf.constant(list(some), tf.int32) for some in indices)]
     return tf.reshape(tf.stack(tf.meshgrid(*axes, indexing="ij"), axis=-1), (-1, len(axes)))
 
@@ -250,10 +255,3 @@ def _check_rank_4(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> N
         raise ValueError(
             f"{type(layer).__name__} takes images (N, H, W, C), got shape {tuple(shape)}."
         )
-
-
-def _compiled_by_xla() -> bool:
-    """Whether the function being traced is, or lies within, one with `jit_compile=True`."""
-    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(
-        tf.compat.v1.get_default_graph()
-    )

@@ -1,5 +1,4 @@
-"""Instance normalization by statistics from elsewhere: of many tiles together, of earlier frames of
-a video."""
+"""Instance normalization by shared statistics: of all tiles of an image, of a video's frames."""
 
 from __future__ import annotations
 
@@ -13,13 +12,12 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf", name="SharedNormalization")
 class SharedInstanceNormalization(keras.layers.Layer):
-    """Normalizes all images of a call by one mean and variance per channel, which it keeps from
-    call to call.
+    """Normalizes all images of a call by one running mean and variance per channel.
 
-    used = rate * measured + (1 - rate) * kept, then kept = used; measured over N, H and W of the
-    call. A rate of 1 takes the images of this call together, 0 takes what is kept, anything between
-    follows a video's frames.
-    Everything else is as `InstanceNormalization`: for one image and rate 1 both give the same.
+    running = momentum * measured + (1 - momentum) * running (PyTorch's convention), measured over
+    N, H and W of the call. Momentum 1 uses the images of this call alone, 0 the running statistics
+    alone, anything between follows a video's frames. Everything else is as `InstanceNormalization`:
+    for one image and momentum 1 both give the same.
 
     Input: float (N, H, W, C). Output: the same shape in the layer's compute dtype.
 
@@ -28,6 +26,11 @@ class SharedInstanceNormalization(keras.layers.Layer):
       center: whether to add beta per channel.
       scale: whether to multiply by gamma per channel.
       **kwargs: `keras.layers.Layer`'s name, dtype and trainable.
+
+    Example:
+      >>> shared = with_shared_normalization(generator)
+      >>> shared(first_frame)  # measures
+      >>> set_momentum(shared, 0.2)  # later frames move the statistics by a fifth
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class SharedInstanceNormalization(keras.layers.Layer):
         self.epsilon, self.center, self.scale = epsilon, center, scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes what is kept, float32 (C,), the rate, and gamma and beta."""
+        """Makes running mean and variance, float32 (C,), momentum, and gamma and beta."""
         shape = input_shape[-1:]
 
         def weight(
@@ -53,20 +56,23 @@ class SharedInstanceNormalization(keras.layers.Layer):
             )
 
         self.mean, self.variance = weight("mean", "zeros"), weight("variance", "ones")
-        self.rate = weight("rate", "ones", ())
+        self.momentum = weight("momentum", "ones", ())
         self.gamma = weight("gamma", "ones") if self.scale else None
         self.beta = weight("beta", "zeros") if self.center else None
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Normalizes float (N, H, W, C) and keeps the statistics it used."""
-        rate = tf.convert_to_tensor(self.rate)
-        kept = tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
+        momentum = tf.convert_to_tensor(self.momentum)
+        running = tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
 
         def measured() -> tuple[tf.Tensor, tf.Tensor]:
             mean, variance = tf.nn.moments(tf.cast(inputs, tf.float32), axes=(0, 1, 2))
-            return rate * mean + (1 - rate) * kept[0], rate * variance + (1 - rate) * kept[1]
+            return (
+                momentum * mean + (1 - momentum) * running[0],
+                momentum * variance + (1 - momentum) * running[1],
+            )
 
-        mean, variance = tf.cond(rate > 0, measured, lambda: kept)
+        mean, variance = tf.cond(momentum > 0, measured, lambda: running)
         self.mean.assign(mean)
         self.variance.assign(variance)
         channels = inputs.shape[-1]
@@ -93,8 +99,7 @@ class SharedInstanceNormalization(keras.layers.Layer):
 
 
 def with_shared_normalization(network: keras.Model) -> keras.Model:
-    """A network of the same weights whose instance normalizations are
-    `SharedInstanceNormalization`, at rate 1."""
+    """Copies a network, its instance normalizations as shared ones of momentum 1."""
 
     def replaced(layer: keras.layers.Layer) -> keras.layers.Layer:
         if not isinstance(layer, InstanceNormalization):
@@ -118,12 +123,11 @@ def with_shared_normalization(network: keras.Model) -> keras.Model:
 
 
 def shared_layers(network: keras.Model) -> list[SharedInstanceNormalization]:
-    """In the order in which the network computes them."""
+    """Returns a network's shared normalizations in the order of computing."""
     return [layer for layer in network.layers if isinstance(layer, SharedInstanceNormalization)]
 
 
-def set_rate(network: keras.Model, rate: float) -> None:
-    """Of all `SharedInstanceNormalization` of a network: 1 to measure, 0 to keep, between to
-    follow."""
+def set_momentum(network: keras.Model, momentum: float) -> None:
+    """Sets it in all shared normalizations: 1 measures, 0 keeps, anything between follows."""
     for layer in shared_layers(network):
-        layer.rate.assign(rate)
+        layer.momentum.assign(momentum)

@@ -18,6 +18,7 @@ from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.networks import color_skip as colors
+from cyclegan_tf.networks.landmarks import last_kernel_layer
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 # For people: in words, what each choice is of and what may be chosen.
@@ -87,10 +88,9 @@ def start(experiment: Experiment, model: CycleGAN, feed: TrainingData) -> dict[s
     found = {}
     if experiment.generator.color_skip != "off":
         found["colors"] = _start_colors(model, feed, experiment.generator.color_skip == "on")
-        last = "up1" if experiment.generator.architecture.startswith("unet") else "last"
         for generator in (model.generator_xy, model.generator_yx):
             if generator.get_layer("colour_skip").is_active:
-                _scale_last_layer(generator.get_layer(last))
+                _scale_last_layer(last_kernel_layer(generator))
     settle(experiment, model)
     return found
 
@@ -115,7 +115,7 @@ class _Change:
     """Between the colors of two domains of as many channels.
 
     Attributes:
-      transfers: "xy" or "yx" -> matrix and offset, see `colors.transfer`.
+      transfers: "xy" or "yx" -> matrix and offset, see `monge_kantorovich_map`.
       strength: by how much the stronger of both stretches or shrinks the color it changes most.
     """
 
@@ -141,8 +141,10 @@ def _change_of_colors(feed: TrainingData) -> _Change | None:
     }
     if len(found["x"].mean) != len(found["y"].mean):
         return None
-    transfers = {way: colors.transfer(found[way[0]], found[way[1]]) for way in ("xy", "yx")}
-    return _Change(transfers, max(colors.strength(matrix) for matrix, _ in transfers.values()))
+    transfers = {
+        way: colors.monge_kantorovich_map(found[way[0]], found[way[1]]) for way in ("xy", "yx")
+    }
+    return _Change(transfers, max(colors.max_stretch(matrix) for matrix, _ in transfers.values()))
 
 
 def _start_colors(model: CycleGAN, feed: TrainingData, always: bool) -> str:

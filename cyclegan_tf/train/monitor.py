@@ -77,7 +77,7 @@ class TrainingMonitor:
             watch,
         )
         self._test = tf.function(model.test_step, autograph=False, reduce_retracing=True)
-        self._guards = guards.Diagnostics(critic=model.adversarial == "wgangp")
+        self._guards = guards.Diagnostics(critic=model.gan_mode == "wgangp")
         self._samples = SampleGrids(run.samples, self._sample_images(), _generators(model))
         self._scorer = self._make_scorer(averages)
         self._best: BestCheckpoint | None = None

@@ -92,14 +92,14 @@ class Validator:
         start = time.monotonic()
         found = [self._scored(RAW)]
         if self._averages is not None:
-            with self._averages.applied():
+            with self._averages.swapped_in():
                 found.append(self._scored(AVERAGED))
         return found, time.monotonic() - start
 
     def applied(self, weights: str) -> contextlib.AbstractContextManager:
         """Within it the generators have the weights "raw" or "averaged"."""
         if weights == AVERAGED and self._averages is not None:
-            return self._averages.applied()
+            return self._averages.swapped_in()
         return contextlib.nullcontext()
 
     def best_of(self, found: Sequence[ValidationResult]) -> ValidationResult | None:
@@ -131,7 +131,7 @@ def describe(split: Split, direction: str) -> DomainStatistics:
     inputs, targets = split.inputs(direction), split.targets(direction)
 
     def varied(images: Sequence[np.ndarray]) -> float | None:
-        return of_images.variety(images) if len(images) > 1 else None
+        return of_images.diversity(images) if len(images) > 1 else None
 
     def light(images: Sequence[np.ndarray]) -> float:
         return float(np.mean([np.mean(of_images.luminance(image)) for image in images]))

@@ -14,17 +14,16 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks.graph import INPUT, LayerCall, layer_calls
 from cyclegan_tf.networks.layers import fast_routes
 from cyclegan_tf.networks.shared_normalization import SharedInstanceNormalization
-
-IMAGE = 0
-"""Number of the tensor that is the tile of the image itself."""
 
 Shape = tuple[int, ...]
 
@@ -39,21 +38,13 @@ _OVER_ALL_PIXELS = (
 
 
 @dataclass(frozen=True)
-class LayerCall:
-    """One layer of a network; tensors go by numbers.
+class SizedCall(LayerCall):
+    """A call of a layer for one tile.
 
     Attributes:
-      layer: what computes.
-      inputs: numbers of what it takes.
-      takes_list: whether it takes them as a list.
-      output: number of what it gives.
-      shape: (1, H, W, C) of that, for one tile.
+      shape: (1, H, W, C) of what it makes.
     """
 
-    layer: keras.layers.Layer
-    inputs: tuple[int, ...]
-    takes_list: bool
-    output: int
     shape: Shape
 
     @property
@@ -88,7 +79,7 @@ class Stage:
     """
 
     norm: SharedInstanceNormalization | None
-    steps: tuple[LayerCall, ...]
+    steps: tuple[SizedCall, ...]
     takes: tuple[int, ...]
     gives: tuple[int, ...]
     drops: tuple[int, ...]
@@ -120,8 +111,8 @@ class Stage:
         return call
 
 
-def steps_of(network: keras.Model, tile: Shape) -> list[LayerCall]:
-    """The layers of a network in the order of computing.
+def sized_calls(network: keras.Model, tile: Shape) -> list[SizedCall]:
+    """Returns the calls of a network's layers in the order of computing, with sizes for one tile.
 
     Args:
       network: functional, from one image to one.
@@ -131,48 +122,51 @@ def steps_of(network: keras.Model, tile: Shape) -> list[LayerCall]:
       UserError: a layer looks at all pixels of an image at once, or the network is no plain graph
         of layers.
     """
-    numbers = {id(network.inputs[0]): IMAGE}
-    shapes = {IMAGE: tuple(tile)}
-    steps = []
     for operation in network.operations:
-        if isinstance(operation, keras.layers.InputLayer):
-            continue
-        if isinstance(operation, _OVER_ALL_PIXELS):
-            raise UserError(
-                f"--tile cannot be used with this network: its layer {operation.name} "
-                f"({type(operation).__name__}) looks at all pixels of an image at once; leave "
-                "--tile out."
-            )
-        if not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
-            raise UserError(
-                f"--tile cannot be used with this network: {operation.name} "
-                f"({type(operation).__name__}) is not a layer on its own; leave --tile out."
-            )
-        given, result = operation.input, operation.output
-        takes_list = isinstance(given, (list, tuple))
-        inputs = tuple(numbers[id(tensor)] for tensor in (given if takes_list else [given]))
-        output = numbers[id(result)] = len(numbers)
-        known = [shapes[number] for number in inputs]
-        shapes[output] = tuple(operation.compute_output_shape(known if takes_list else known[0]))
-        steps.append(LayerCall(operation, inputs, takes_list, output, shapes[output]))
-    return steps
+        _check_tileable(operation)
+    shapes = {INPUT: tuple(tile)}
+    calls = []
+    for call in layer_calls(network):
+        known = [shapes[number] for number in call.inputs]
+        given = known if call.takes_list else known[0]
+        shape = shapes[call.output] = tuple(call.layer.compute_output_shape(given))
+        calls.append(SizedCall(call.layer, call.inputs, call.outputs, call.takes_list, shape))
+    return calls
 
 
-def plan(steps: Sequence[LayerCall], keeping: bool) -> list[Stage]:
+def _check_tileable(operation: Any) -> None:
+    name = f"{operation.name} ({type(operation).__name__})"
+    if isinstance(operation, _OVER_ALL_PIXELS):
+        raise UserError(
+            f"--tile cannot be used with this network: its layer {name} looks at all pixels of an "
+            "image at once; leave --tile out.",
+            code="unsupported",
+            field="--tile",
+        )
+    if not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
+        raise UserError(
+            f"--tile cannot be used with this network: {name} is not a layer on its own; leave "
+            "--tile out.",
+            code="unsupported",
+            field="--tile",
+        )
+
+
+def plan(steps: Sequence[SizedCall], keeping: bool) -> list[Stage]:
     """Cuts a network into one stage for each shared normalization and a last one to the output.
 
     Maps as large as the tile are never kept: they take the most room and the least time to compute
       again.
 
     Args:
-      steps: of `steps_of`.
+      steps: of `sized_calls`.
       keeping: whether anything is kept; without, every stage starts from the image.
     """
     by_output = {step.output: step for step in steps}
     height = steps[-1].shape[1]
     norms = [step for step in steps if isinstance(step.layer, SharedInstanceNormalization)]
     targets = [step.inputs[0] for step in norms] + [steps[-1].output]
-    available = {IMAGE}
+    available = {INPUT}
     found = []
     for index, target in enumerate(targets):
         fresh: set[int] = set()
@@ -197,13 +191,13 @@ def plan(steps: Sequence[LayerCall], keeping: bool) -> list[Stage]:
     return stages
 
 
-def passes(steps: Sequence[LayerCall], stages: Sequence[Stage]) -> float:
+def passes(steps: Sequence[SizedCall], stages: Sequence[Stage]) -> float:
     """The work of all stages, as a multiple of the network's."""
     once = sum(step.products for step in steps)
     return sum(step.products for stage in stages for step in stage.steps) / max(1, once)
 
 
-def _frontier(steps: Sequence[LayerCall], unknown: Collection[int]) -> set[int]:
+def _frontier(steps: Sequence[SizedCall], unknown: Collection[int]) -> set[int]:
     """Tensors that can be computed without the unknown ones and that a layer which cannot takes."""
     unknown = set(unknown)
     for step in steps:
@@ -213,10 +207,10 @@ def _frontier(steps: Sequence[LayerCall], unknown: Collection[int]) -> set[int]:
 
 
 def _between(
-    steps: Sequence[LayerCall], wanted: Collection[int], available: Collection[int]
-) -> tuple[list[LayerCall], set[int]]:
+    steps: Sequence[SizedCall], wanted: Collection[int], available: Collection[int]
+) -> tuple[list[SizedCall], set[int]]:
     """The layers that lead from what is available to what is wanted, and what they start from."""
-    needed, chosen, takes = set(wanted), list[LayerCall](), set[int]()
+    needed, chosen, takes = set(wanted), list[SizedCall](), set[int]()
     for step in reversed(steps):
         if step.output in needed and step.output not in available:
             chosen.append(step)

@@ -26,9 +26,10 @@ from tqdm import tqdm
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
-from cyclegan_tf.networks.shared_normalization import set_rate, with_shared_normalization
+from cyclegan_tf.networks.graph import INPUT
+from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
 from cyclegan_tf.translate.folder import Outcome
-from cyclegan_tf.translate.stages import IMAGE, Stage, TileTensorFiles, passes, plan, steps_of
+from cyclegan_tf.translate.stages import Stage, TileTensorFiles, passes, plan, sized_calls
 from cyclegan_tf.translate.tiles import Place, Rows, TileReader, Tiling, blended_rows
 from cyclegan_tf.translate.translator import MIN_SIZE_PX, Task
 
@@ -75,9 +76,9 @@ class TiledTranslator:
         self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
         self._multiple_px, self._tile_px, self._overlap_px = size_divisor_px, tile_px, overlap_px
         self.tiling(tile_px, tile_px)  # tells at once what does not fit
-        steps_of(network, (1, tile_px, tile_px, self.channels))
+        sized_calls(network, (1, tile_px, tile_px, self.channels))
         self._network = with_shared_normalization(network)
-        set_rate(self._network, 0)
+        set_momentum(self._network, 0)
         self._plans: dict[tuple[tuple[int, int], bool], _Plan] = {}
 
     def tiling(self, height: int, width: int) -> Tiling:
@@ -139,7 +140,7 @@ class TiledTranslator:
     def _plan_of(self, tile_shape: tuple[int, int], keeping: bool) -> _Plan:
         key = (tile_shape, keeping)
         if key not in self._plans:
-            steps = steps_of(self._network, (1, *tile_shape, self.channels))
+            steps = sized_calls(self._network, (1, *tile_shape, self.channels))
             stages = plan(steps, keeping)
             self._plans[key] = _Plan(
                 stages, [stage.graph() for stage in stages], passes(steps, stages)
@@ -188,7 +189,7 @@ class _Work:
     def _run(self, index: int, place: Place) -> tf.Tensor:
         stage, tile = self.plan.stages[index], (place.row, place.column)
         taken = [
-            _signed(self.read(place)) if number == IMAGE else self.kept.get(tile, number)
+            _signed(self.read(place)) if number == INPUT else self.kept.get(tile, number)
             for number in stage.takes
         ]
         result, *keeps = self.plan.graphs[index](*taken)

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.model.gradients import cast_weights, reading
 from cyclegan_tf.networks.layers import fast_routes
+from cyclegan_tf.networks.weights import cast_weights, weights_scope
 
 # Below this, reflection inside the network would reach past the image.
 MIN_SIZE_PX = 16
@@ -141,7 +141,7 @@ class Translator:
             input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False
         )
         def run(batch: tf.Tensor) -> tf.Tensor:
-            with fast_routes(), reading(*self._weights):
+            with fast_routes(), weights_scope(*self._weights):
                 return self._network(batch, training=False)
 
         return run

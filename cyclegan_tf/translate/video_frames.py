@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.model.gradients import cast_weights, reading
 from cyclegan_tf.networks.layers import InstanceNormalization, fast_routes
 from cyclegan_tf.networks.shared_normalization import (
-    set_rate,
+    set_momentum,
     shared_layers,
     with_shared_normalization,
 )
+from cyclegan_tf.networks.weights import cast_weights, weights_scope
 from cyclegan_tf.translate.translator import Translator
 
 HALF_LIFE_FRAMES = 8.0
@@ -69,7 +69,7 @@ class FrameTranslator:
         """
         rate = 1.0 if self._starts_scene(frame) else self._later_rate
         if rate != self._rate:
-            set_rate(self._network, rate)
+            set_momentum(self._network, rate)
             self._rate = rate
         return self._translate(frame)
 
@@ -93,7 +93,7 @@ class _Following(Translator):
             input_signature=[tf.TensorSpec((*size, self.channels), tf.float32)], autograph=False
         )
         def run(batch: tf.Tensor) -> tf.Tensor:
-            with fast_routes(), reading(*self._read_once) as scope:
+            with fast_routes(), weights_scope(*self._read_once) as scope:
                 translated = self._following(batch, training=False)
             for state in states:
                 state.assign(scope.get_current_value(state))

@@ -116,13 +116,13 @@ def _round_off_kinks():
     import tensorflow as tf
 
     from cyclegan_tf.model import losses
-    from cyclegan_tf.networks import blocks as parts
+    from cyclegan_tf.networks.blocks import LayerFactory
 
     def smooth(self, x, name):
         return keras.layers.Activation("silu", **self.common(name))(x)
 
     for name in ("relu", "leaky_relu"):
-        setattr(parts.LayerFactory, name, smooth)
+        setattr(LayerFactory, name, smooth)
     losses.l1 = lambda a, b: tf.reduce_mean(tf.sqrt(tf.math.squared_difference(a, b) + 1e-2))
 
 

@@ -18,7 +18,7 @@ from cyclegan_tf.networks.builders import build_discriminator, build_generator
         ),
         (
             lambda: build_generator(
-                "fast_style", filters=3, upsampling="resize", dropout=True, colour_skip=True
+                "fast_style", filters=3, upsampling="resize", dropout=True, color_skip=True
             ),
             "residual generator, 4 blocks, 3 filters, 9x9 ends, instance norm, enlarging by "
             "resize and convolution, dropout, color skip",

@@ -41,7 +41,7 @@ class TestKerasFile:
             pool_size_images=0,
         )
         model.compile(
-            keras.optimizers.Adam(), keras.optimizers.Adam(), weights={"adversarial_x": 0.0}
+            keras.optimizers.Adam(), keras.optimizers.Adam(), loss_weights={"adversarial_x": 0.0}
         )
         model.save(tmp_path / "c.keras")
         rows = models.keras_file(tmp_path / "c.keras", 16)["networks"]

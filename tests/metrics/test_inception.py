@@ -74,7 +74,7 @@ def test_features_are_those_of_the_network_of_keras(extractor, network, weights)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, network(inputs, training=False).numpy(), rtol=1e-3, atol=1e-4)
     assert np.abs(found[0] - found[1]).max() > 0.01
-    assert extractor.origin == weights
+    assert extractor.weights_file == weights
 
 
 def test_signed_images_are_rounded_to_bytes_and_clipped(extractor):
@@ -158,7 +158,7 @@ def test_auto_downloads_once_into_the_cache_of_keras(cache, monkeypatch, weights
 
     monkeypatch.setattr(file_utils, "urlretrieve", copied)
     monkeypatch.setattr(inception, "WEIGHTS_MD5", hashlib.md5(weights.read_bytes()).hexdigest())
-    assert open_inception("auto").origin == cache / inception.WEIGHTS_FILE
+    assert open_inception("auto").weights_file == cache / inception.WEIGHTS_FILE
     np.testing.assert_array_equal(kernel.numpy(), before)
     open_inception()
     assert asked == [inception.WEIGHTS_URL]

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.model import gradients, losses
-from cyclegan_tf.model.cyclegan import PAPER_LOSS_WEIGHTS, CycleGAN
+from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.loss_weights import PAPER_LOSS_WEIGHTS
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks import convolutions
 from cyclegan_tf.networks.builders import build_discriminator, build_generator
@@ -108,9 +109,14 @@ def plain_step(gan, data, weights, rate):
         terms["discriminator_y"] = tf.reduce_mean(
             (d_y(y, training=True) - 1) ** 2
         ) + tf.reduce_mean(d_y(tf.stop_gradient(fake_y), training=True) ** 2)
-        judges = 0.5 * (terms["discriminator_x"] + terms["discriminator_y"])
+        discriminators = 0.5 * (terms["discriminator_x"] + terms["discriminator_y"])
     after = []
-    for network, target in ((g, objective), (f, objective), (d_x, judges), (d_y, judges)):
+    for network, target in (
+        (g, objective),
+        (f, objective),
+        (d_x, discriminators),
+        (d_y, discriminators),
+    ):
         variables = [v.value for v in network.trainable_variables]
         after.append(
             [
@@ -159,8 +165,10 @@ class ExactSGD(keras.optimizers.SGD):
         return tf.cast(loss, tf.float64)
 
 
-@pytest.mark.parametrize("recompute", [False, True], ids=["", "recompute"])
-def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(monkeypatch, recompute):
+@pytest.mark.parametrize("gradient_checkpointing", [False, True], ids=["", "recompute"])
+def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(
+    monkeypatch, gradient_checkpointing
+):
     """At a width where convolutions take the route of matrix products; without float32 there is no
     rounding to hide in.
 
@@ -180,7 +188,7 @@ def test_the_fast_step_is_the_plain_one_to_the_last_digits_of_float64(monkeypatc
         *(in_float64(network) for network in networks(filters=16, norm_affine=True)),
         pool_size_images=0,
     )
-    gan.compile(ExactSGD(rate), ExactSGD(rate), recompute=recompute)
+    gan.compile(ExactSGD(rate), ExactSGD(rate), gradient_checkpointing=gradient_checkpointing)
     data = tuple(tf.cast(images, tf.float64) for images in batch(2))
     products = []
     monkeypatch.setattr(
@@ -228,10 +236,10 @@ def spied(function, calls):
 @pytest.mark.parametrize(("kind", "dropout"), [("lsgan", False), ("wgangp", True)])
 def test_recomputing_changes_no_number(kind, dropout):
     runs = []
-    for recompute in (False, True):
+    for gradient_checkpointing in (False, True):
         gan = CycleGAN(*networks(dropout=dropout), pool_size_images=2, seed=5)
         rates = [keras.optimizers.SGD(1e-2) for _ in "gd"]
-        gan.compile(*rates, recompute=recompute, adversarial=kind)
+        gan.compile(*rates, gradient_checkpointing=gradient_checkpointing, gan_mode=kind)
         logs = [step(gan, batch(2, seed=i)) for i in range(2)]
         runs.append((logs, [v.numpy() for v in gan.trainable_variables], random_states(gan)))
     (plain_logs, plain_weights, plain_states), (logs, weights, states) = runs
@@ -251,24 +259,25 @@ def random_states(gan):
     return [v.numpy() for v in (*generators, gan.penalty_seed.state)]
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_recompute_reaches_the_generators_in_training_only(monkeypatch, recompute):
+@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+def test_recompute_reaches_the_generators_in_training_only(monkeypatch, gradient_checkpointing):
     called = []
-    monkeypatch.setattr(gradients, "forgetful", spied(gradients.rematerialized_call, called))
-    gan = model(recompute=recompute)
+    monkeypatch.setattr(
+        gradients, "rematerialized_call", spied(gradients.rematerialized_call, called)
+    )
+    gan = model(gradient_checkpointing=gradient_checkpointing)
     gan.test_step(batch())
     assert not called
     gan.train_step(batch())
     assert len(called) == (
-        4 if recompute else 0
+        4 if gradient_checkpointing else 0
     )  # each generator: real and identity together, then the cycle
     assert {id(network) for network, *_ in called} <= {id(gan.generator_xy), id(gan.generator_yx)}
 
 
-def test_no_gradient_of_a_judges_weights_is_computed_for_the_generators():
-    """Each network's filter gradients: the generators' from three calls, the judges' from their own
-    turn alone."""
-    gan = model(weights=only(adversarial_y=1.0))
+def test_no_gradient_of_a_discriminators_weights_is_computed_for_the_generators():
+    """Filter gradients: of generators from three calls, of discriminators from their own step."""
+    gan = model(loss_weights=only(adversarial_y=1.0))
     graph = tf.function(gan.train_step, autograph=False).get_concrete_function(batch()).graph
     # TensorFlow writes both gradients of a convolution into the graph, and prunes those that nobody
     # reads.
@@ -288,35 +297,51 @@ def test_no_gradient_of_a_judges_weights_is_computed_for_the_generators():
     assert len(found) == sum(convolutions_of) + transposed
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_the_compile_config_is_whole(recompute):
+@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+def test_the_compile_config_is_whole(gradient_checkpointing):
     gan = model(
-        adversarial="wgangp", weights={"cycle_x": 3.0}, gradient_penalty=7.0, recompute=recompute
+        gan_mode="wgangp",
+        loss_weights={"cycle_x": 3.0},
+        gradient_penalty=7.0,
+        gradient_checkpointing=gradient_checkpointing,
     )
     again = CycleGAN.from_config(gan.get_config())
     again.compile_from_config(gan.get_compile_config())
     assert again.get_compile_config() == gan.get_compile_config()
-    assert again.recompute is recompute
-    assert (again.adversarial, again.gradient_penalty, again.loss_weights["cycle_x"]) == (
+    assert again.gradient_checkpointing is gradient_checkpointing
+    assert (again.gan_mode, again.gradient_penalty, again.loss_weights["cycle_x"]) == (
         "wgangp",
         7.0,
         3.0,
     )
     signature = set(inspect.signature(CycleGAN.compile).parameters) - {"self", "kwargs"}
     assert signature == set(gan.get_compile_config())
-    old = gan.get_compile_config()  # saved by a version that did not know the option
-    del old["recompute"]
+
+
+def test_compile_configs_of_earlier_versions_are_read():
+    gan = model(gan_mode="wgangp", loss_weights={"cycle_x": 3.0}, gradient_checkpointing=True)
+    now = gan.get_compile_config()
+    former = {
+        "gan_mode": "adversarial",
+        "loss_weights": "weights",
+        "gradient_checkpointing": "recompute",
+    }
+    old = {former.get(name, name): value for name, value in now.items()}
+    again = CycleGAN.from_config(gan.get_config())
     again.compile_from_config(old)
-    assert again.recompute is False
+    assert again.get_compile_config() == now
+    del old["recompute"]  # saved by a version that did not know the option
+    again.compile_from_config(old)
+    assert again.gradient_checkpointing is False
 
 
 def test_a_model_that_recomputed_is_saved_and_loaded(tmp_path):
     gan = CycleGAN(*networks(), pool_size_images=2)
-    gan.compile(FusedAdam(2e-4, 0.5), FusedAdam(2e-4, 0.5), recompute=True)
+    gan.compile(FusedAdam(2e-4, 0.5), FusedAdam(2e-4, 0.5), gradient_checkpointing=True)
     step(gan, batch())
     gan.save(tmp_path / "gan.keras")
     loaded = keras.saving.load_model(tmp_path / "gan.keras")
-    assert loaded.recompute is True
+    assert loaded.gradient_checkpointing is True
     assert type(loaded.generator_optimizer) is type(loaded.discriminator_optimizer) is FusedAdam
     gan.reset_metrics()  # running means are not saved
     expected, found = step(gan, batch(seed=1)), step(loaded, batch(seed=1))
@@ -326,8 +351,8 @@ def test_a_model_that_recomputed_is_saved_and_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("term", ["cycle_x", "cycle_y"])
-def test_wrong_01_each_cycle_term_moves_both_generators(term):
-    gan = model(weights=only(**{term: 1.0}))
+def test_each_cycle_term_moves_both_generators(term):
+    gan = model(loss_weights=only(**{term: 1.0}))
     before = values(gan.generator_xy), values(gan.generator_yx)
     step(gan, batch())
     kernels = [v.path.endswith("kernel") for v in gan.generator_xy.trainable_variables]
@@ -336,7 +361,7 @@ def test_wrong_01_each_cycle_term_moves_both_generators(term):
 
 
 def test_identity_terms_move_their_own_generator_only():
-    gan = model(weights=only(identity_y=1.0))
+    gan = model(loss_weights=only(identity_y=1.0))
     before = values(gan.generator_xy), values(gan.generator_yx)
     step(gan, batch())
     assert any(moved(before[0], gan.generator_xy))
@@ -385,13 +410,13 @@ def test_a_weight_of_zero_adds_no_forward_pass(weights, passes):
         network.build((None, SIZE, SIZE, 3))
         network.images = 0
     gan = CycleGAN(*counting, pool_size_images=0)
-    gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights=weights)
+    gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), loss_weights=weights)
     logs = gan.train_step(batch())
     assert tuple(network.images for network in counting) == passes
     assert not [name for name, weight in weights.items() if not weight and name in logs]
 
 
-def test_a_judge_of_weight_zero_may_be_absent_but_a_wanted_one_not():
+def test_a_discriminator_of_weight_zero_may_be_absent_but_a_wanted_one_not():
     g, f, _, d_y = networks()
     gan = CycleGAN(g, f, None, d_y, pool_size_images=0)
     with pytest.raises(ValueError, match=r"adversarial_x has weight 1.0"):
@@ -399,7 +424,7 @@ def test_a_judge_of_weight_zero_may_be_absent_but_a_wanted_one_not():
     gan.compile(
         keras.optimizers.SGD(),
         keras.optimizers.SGD(),
-        weights=only(adversarial_y=1.0, cycle_x=10.0),
+        loss_weights=only(adversarial_y=1.0, cycle_x=10.0),
     )
     assert np.isfinite(list(step(gan, batch()).values())).all()
 
@@ -407,20 +432,20 @@ def test_a_judge_of_weight_zero_may_be_absent_but_a_wanted_one_not():
 def test_compile_refuses_unknown_terms_and_negative_weights():
     gan = CycleGAN(*networks())
     with pytest.raises(ValueError, match=r"Unknown loss terms \['cycle_z'\]"):
-        gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights={"cycle_z": 1})
+        gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), loss_weights={"cycle_z": 1})
     with pytest.raises(ValueError, match="must not be negative"):
-        gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), weights={"cycle_x": -1})
+        gan.compile(keras.optimizers.SGD(), keras.optimizers.SGD(), loss_weights={"cycle_x": -1})
 
 
 def test_terms_are_logged_unweighted():
-    heavy, light = model(weights={"cycle_x": 100.0}), model()
+    heavy, light = model(loss_weights={"cycle_x": 100.0}), model()
     assert step(heavy, batch())["cycle_x"] == pytest.approx(
         step(light, batch())["cycle_x"], rel=1e-6
     )
 
 
-def test_wrong_06_judges_are_shown_old_translations_too():
-    """With the generators' rate large, a pool makes the judges' loss differ from the one
+def test_discriminators_get_earlier_fakes_too():
+    """With the generators' rate large, a pool makes the discriminators' loss differ from the one
     without."""
     with_pool, without = model(pool_size_images=2, generator_rate=0.5), model(generator_rate=0.5)
     logs = [(step(with_pool, batch(seed=i)), step(without, batch(seed=i))) for i in range(6)]
@@ -435,7 +460,7 @@ def test_wrong_06_judges_are_shown_old_translations_too():
 @pytest.mark.parametrize("kind", ["lsgan", "vanilla", "wgangp"])
 @pytest.mark.parametrize("count", [1, 2])
 def test_every_kind_trains(kind, count):
-    gan = model(adversarial=kind, pool_size_images=3)
+    gan = model(gan_mode=kind, pool_size_images=3)
     before = values(gan.discriminator_y)
     for i in range(3):
         logs = step(gan, batch(count, seed=i))
@@ -450,37 +475,37 @@ def test_every_kind_trains(kind, count):
 
 
 def test_the_penalty_enters_the_objective():
-    """The judge's first kernel moves as the hand-written WGAN-GP objective says."""
+    """The discriminator's first kernel moves as the hand-written WGAN-GP objective says."""
     gan = model(
-        adversarial="wgangp",
+        gan_mode="wgangp",
         gradient_penalty=10.0,
-        weights=only(adversarial_y=1.0),
+        loss_weights=only(adversarial_y=1.0),
         generator_rate=0.0,
     )
     data = batch(2)
     mix = keras.random.uniform((2, 1, 1, 1), seed=keras.random.SeedGenerator(5))
-    judge, fake = gan.discriminator_y, gan.generator_xy(data[0], training=True)
+    discriminator, fake = gan.discriminator_y, gan.generator_xy(data[0], training=True)
     with tf.GradientTape() as tape:
         between = mix * data[1] + (1 - mix) * fake
         with tf.GradientTape() as inner:
             inner.watch(between)
-            verdict = judge(between, training=True)
+            logits = discriminator(between, training=True)
             # An image's score is the mean over its patches, as in the loss.
-            slope = inner.gradient(tf.reduce_mean(verdict, axis=(1, 2, 3)), between)
+            slope = inner.gradient(tf.reduce_mean(logits, axis=(1, 2, 3)), between)
         penalty = tf.reduce_mean((tf.sqrt(tf.reduce_sum(slope**2, axis=(1, 2, 3))) - 1) ** 2)
         objective = 0.5 * (
-            tf.reduce_mean(judge(fake, training=True))
-            - tf.reduce_mean(judge(data[1], training=True))
+            tf.reduce_mean(discriminator(fake, training=True))
+            - tf.reduce_mean(discriminator(data[1], training=True))
             + 10 * penalty
         )
-    variables = [v.value for v in judge.trainable_variables]
+    variables = [v.value for v in discriminator.trainable_variables]
     expected = [
         v.numpy() - 1e-2 * d.numpy()
         for v, d in zip(variables, tape.gradient(objective, variables), strict=True)
     ]
     logs = step(gan, data)
     assert logs["gradient_penalty_y"] == pytest.approx(float(penalty), rel=1e-4)
-    for variable, array in zip(judge.trainable_variables, expected, strict=True):
+    for variable, array in zip(discriminator.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable.numpy(), array, atol=1e-5)
 
 
@@ -493,7 +518,7 @@ def test_same_seed_same_losses():
 
 
 def test_unequal_sizes_and_unequal_channels_train():
-    gan = model(channels=(1, 4), weights={"identity_x": 0.0, "identity_y": 0.0})
+    gan = model(channels=(1, 4), loss_weights={"identity_x": 0.0, "identity_y": 0.0})
     assert np.isfinite(list(step(gan, batch(channels=(1, 4))).values())).all()
     gan = model()
     x, y = batch()
@@ -569,13 +594,13 @@ def test_float16_scales_the_loss_and_reports_the_true_gradient_norm():
 
 def of_batch_norm(**compile_arguments):
     generators = networks(norm="batch")[:2]
-    judges = [
+    discriminators = [
         build_discriminator(
             filters=2, n_layers=1, norm="batch", seed=seed, name=f"discriminator_{seed}"
         )
         for seed in (2, 3)
     ]
-    gan = CycleGAN(*generators, *judges, pool_size_images=0, seed=5)
+    gan = CycleGAN(*generators, *discriminators, pool_size_images=0, seed=5)
     gan.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2), **compile_arguments)
     return gan
 
@@ -591,7 +616,7 @@ def statistics(network):
 
 
 @pytest.mark.parametrize(
-    ("recompute", "in_graph"),
+    ("gradient_checkpointing", "in_graph"),
     [
         pytest.param(False, False, id="eager"),
         pytest.param(True, False, id="recompute"),
@@ -599,11 +624,11 @@ def statistics(network):
     ],
 )
 def test_batch_normalization_sees_each_batch_by_itself_and_keeps_its_statistics(
-    recompute, in_graph
+    gradient_checkpointing, in_graph
 ):
     """A step equals the plain one, whose calls are separate; moving statistics are those of the
     same calls in a row."""
-    gan, data = of_batch_norm(recompute=recompute), batch(2)
+    gan, data = of_batch_norm(gradient_checkpointing=gradient_checkpointing), batch(2)
     parts = [gan.generator_xy, gan.generator_yx, gan.discriminator_x, gan.discriminator_y]
     reference = CycleGAN(*map(copied, parts), pool_size_images=0)
     expected, after = plain_step(reference, data, PAPER_LOSS_WEIGHTS, 1e-2)
@@ -655,4 +680,4 @@ def test_measuring_leaves_the_statistics_of_batch_normalization_alone():
 
 
 def test_losses_module_is_the_only_home_of_the_criteria():
-    assert set(losses.AdversarialKind.__args__) == {"lsgan", "vanilla", "wgangp"}
+    assert set(losses.GanMode.__args__) == {"lsgan", "vanilla", "wgangp"}

@@ -84,7 +84,7 @@ def test_small_shares_do_not_vanish_in_float32(network):
     assert share == pytest.approx(1 - 0.5**1e-7, rel=1e-5)
 
 
-def test_applied_swaps_and_swaps_back_even_after_an_error(network):
+def test_averages_are_swapped_in_and_swaps_back_even_after_an_error(network):
     set_weight(network, 2.0)
     averages = ExponentialMovingAverage({"g": network}, 100.0, 1)
     weights = np.random.default_rng(1).normal(size=(1, 1, 1, 1)).astype(np.float32)
@@ -94,7 +94,7 @@ def test_applied_swaps_and_swaps_back_even_after_an_error(network):
     call(image)
 
     def within():
-        with averages.applied():
+        with averages.swapped_in():
             np.testing.assert_array_equal(call(image), 0.0)  # 2 * 1 - 2
             raise RuntimeError
 

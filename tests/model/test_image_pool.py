@@ -116,7 +116,7 @@ def test_decides_per_image_not_per_batch():
     assert mixed_batches.sum() >= 4
 
 
-def test_wrong_06_half_of_what_the_judge_sees_is_old():
+def test_half_of_what_the_discriminator_sees_is_old():
     """After the fill, about half is new, the old ones come from all over the pool, and none is
     shown as old twice."""
     pool = ImagePool(10, seed=3)

@@ -60,7 +60,7 @@ def test_discriminator_term_is_the_unhalved_sum_of_both_sides(kind, expected):
             "lsgan",
             2 / 4,
             6 / 8,
-        ),  # above 0.5: 2 and 1; the fake of exactly 0.5 counts as judged fake
+        ),  # above 0.5: 2 and 1; the fake of exactly 0.5 counts as fake
         ("vanilla", 2 / 4, 5 / 8),  # above 0
         ("wgangp", 2 / 4, 5 / 8),  # above (0.5 + 0.3125) / 2 = 0.40625
     ],
@@ -129,7 +129,7 @@ def test_penalty_of_a_linear_critic_is_known():
     critic = lambda x, training: tf.reduce_sum(weights * x, axis=-1, keepdims=True)  # noqa: E731
     penalty = losses.gradient_penalty(critic, images, -images, mixed(0.1, 0.4, 0.7, 1.0))
     assert float(penalty) == pytest.approx(16.0, rel=1e-5)
-    # over a map of 2x2 patches the verdict is the mean, so each pixel's part of the gradient is a
+    # over a map of 2x2 patches the critic is the mean, so each pixel's part of the gradient is a
     # quarter
     wide = tf.random.normal((4, 2, 2, 2))
     penalty = losses.gradient_penalty(critic, wide, -wide, mixed(0.1, 0.4, 0.7, 1.0))
@@ -161,10 +161,12 @@ def test_penalty_of_a_constant_critic_is_one_and_its_gradient_finite():
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_penalty_trains_a_real_discriminator(policy):
-    judge = build_discriminator(filters=2, n_layers=1, seed=0, dtype_policy=policy)
+    discriminator = build_discriminator(filters=2, n_layers=1, seed=0, dtype_policy=policy)
     real, fake = tf.random.normal((2, 16, 16, 3)), tf.random.normal((2, 16, 16, 3))
     kernels = [
-        variable.value for variable in judge.trainable_variables if "kernel" in variable.path
+        variable.value
+        for variable in discriminator.trainable_variables
+        if "kernel" in variable.path
     ]
 
     def gradients(critic):
@@ -178,8 +180,10 @@ def test_penalty_trains_a_real_discriminator(policy):
         assert penalty.dtype == tf.float32
         return [g.numpy() for g in found]
 
-    plain = gradients(judge)
+    plain = gradients(discriminator)
     assert all(np.isfinite(g).all() and np.abs(g).max() > 0 for g in plain)
     if policy == "float32":  # the fused kernel differentiates twice to the same numbers
-        for a, b in zip(gradients(lambda x, training: judge(x, training=True)), plain, strict=True):
+        for a, b in zip(
+            gradients(lambda x, training: discriminator(x, training=True)), plain, strict=True
+        ):
             np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max())

@@ -1,11 +1,10 @@
-"""What the generators' bodies are put together from: long skips by hand; the rest is tested where
-it is used."""
+"""Long skips by hand, and ranges of arguments; the other blocks are tested with the builders."""
 
 import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.networks import blocks as parts
+from cyclegan_tf.networks.blocks import require_choice, require_range
 from cyclegan_tf.networks.builders import build_generator
 
 SIZES = {"up1": ("down1_norm", "up1_norm"), "up2": ("first_norm", "up2_norm")}
@@ -19,7 +18,7 @@ def seen(network, x, *names):
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
-def test_long_skips_add_what_descends_to_what_ascends(upsampling):
+def test_long_skips_add_features_of_the_descending_half(upsampling):
     options = {"filters": 2, "blocks": 1, "upsampling": upsampling, "seed": 0}
     plain = build_generator("resnet_6blocks", **options)
     network = build_generator("resnet_6blocks", long_skips=True, **options)
@@ -54,11 +53,11 @@ def test_detail_passes_though_the_middle_is_silent():
     ("call", "message"),
     [
         (
-            lambda: parts.require_choice("kind", "c", ("a", "b")),
+            lambda: require_choice("kind", "c", ("a", "b")),
             "kind must be one of a, b; got 'c'",
         ),
-        (lambda: parts.require_range("count", 0, 1), "count must be at least 1, got 0"),
-        (lambda: parts.require_range("count", 7, 1, 6), "count must be from 1 to 6, got 7"),
+        (lambda: require_range("count", 0, 1), "count must be at least 1, got 0"),
+        (lambda: require_range("count", 7, 1, 6), "count must be from 1 to 6, got 7"),
     ],
 )
 def test_what_is_out_of_range_is_named(call, message):

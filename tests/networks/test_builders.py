@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.networks import builders as networks
-from cyclegan_tf.networks.builders import build_discriminator, build_generator
+from cyclegan_tf.networks.builders import (
+    ARCHITECTURES,
+    DISCRIMINATOR_ARCHITECTURES,
+    build_discriminator,
+    build_generator,
+    minimum_size_px,
+    receptive_field_px,
+    size_divisor,
+    size_divisor_of,
+)
 from cyclegan_tf.networks.layers import InstanceNormalization
 
 
@@ -149,7 +157,7 @@ def test_pixel_discriminator_sees_one_pixel():
     model = build_discriminator("pixel", filters=4, seed=0)
     assert [k.shape for k in kernels(model)] == [(1, 1, 3, 4), (1, 1, 4, 8), (1, 1, 8, 1)]
     assert model(image(1, 5, 7, 3)).shape == (1, 5, 7, 1)
-    assert networks.minimum_size_px("pixel", n_layers=6) == 1
+    assert minimum_size_px("pixel", n_layers=6) == 1
 
 
 @pytest.mark.parametrize(
@@ -166,27 +174,29 @@ def test_receptive_field_by_gradient(n_layers, side):
             return keras.layers.Identity(name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
-    judge = build_discriminator(input_channels=1, filters=1, n_layers=n_layers, seed=0)
-    judge = keras.models.clone_model(judge, clone_function=without_norm)
-    judge.set_weights([np.ones_like(w) if w.ndim == 4 else w for w in judge.get_weights()])
+    discriminator = build_discriminator(input_channels=1, filters=1, n_layers=n_layers, seed=0)
+    discriminator = keras.models.clone_model(discriminator, clone_function=without_norm)
+    discriminator.set_weights(
+        [np.ones_like(w) if w.ndim == 4 else w for w in discriminator.get_weights()]
+    )
     x = tf.ones((1, 14 * 2**n_layers, 14 * 2**n_layers, 1))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        logit = judge(x)[0, 6, 6, 0]
+        logit = discriminator(x)[0, 6, 6, 0]
     seen = tape.gradient(logit, x)[0, :, :, 0].numpy() > 0
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     assert seen.sum() == side * side
     assert rows[-1] - rows[0] + 1 == columns[-1] - columns[0] + 1 == side
-    assert networks.receptive_field_px(n_layers) == side
+    assert receptive_field_px(n_layers) == side
 
 
 @pytest.mark.parametrize("n_layers", range(1, 7))
 def test_minimum_size_is_the_smallest_that_works(n_layers):
-    judge = build_discriminator(filters=1, n_layers=n_layers, seed=0)
-    least = networks.minimum_size_px("patch", n_layers=n_layers)
-    assert judge.compute_output_shape((1, least, least, 3)) == (1, 1, 1, 1)
+    discriminator = build_discriminator(filters=1, n_layers=n_layers, seed=0)
+    least = minimum_size_px("patch", n_layers=n_layers)
+    assert discriminator.compute_output_shape((1, least, least, 3)) == (1, 1, 1, 1)
     with pytest.raises(ValueError, match="zero or negative"):
-        judge.compute_output_shape((1, least - 1, least, 3))
+        discriminator.compute_output_shape((1, least - 1, least, 3))
 
 
 # Paddings, against direct implementations.
@@ -204,8 +214,8 @@ def test_strided_convolutions_pad_all_four_sides(shape):
 
 @pytest.mark.parametrize(("name", "stride"), [("conv1", 2), ("conv3", 1), ("verdict", 1)])
 def test_patchgan_convolutions_pad_all_four_sides(name, stride):
-    judge = build_discriminator(filters=2, n_layers=2, seed=0)
-    x, y, kernel, bias = layer_io(judge, name, image(21, 18, 3))
+    discriminator = build_discriminator(filters=2, n_layers=2, seed=0)
+    x, y, kernel, bias = layer_io(discriminator, name, image(21, 18, 3))
     np.testing.assert_allclose(y, convolved(x[1:-1, 1:-1], kernel, bias, stride, 1), atol=1e-5)
 
 
@@ -362,12 +372,14 @@ def test_unet_skips_carry_activated_features():
     np.testing.assert_array_equal(joined, np.concatenate([activated, risen], axis=-1))
 
 
-def test_wrong_07_leaky_relu_has_slope_two_tenths():
-    judge = build_discriminator(filters=3, seed=0)
-    names = [layer.name for layer in judge.layers if isinstance(layer, keras.layers.LeakyReLU)]
+def test_leaky_relu_has_slope_two_tenths():
+    discriminator = build_discriminator(filters=3, seed=0)
+    names = [
+        layer.name for layer in discriminator.layers if isinstance(layer, keras.layers.LeakyReLU)
+    ]
     assert names == [f"conv{n}_leaky_relu" for n in range(1, 5)]
     for name in names:
-        before, after = layer_io(judge, name, image(32, 32, 3))
+        before, after = layer_io(discriminator, name, image(32, 32, 3))
         assert before.min() < 0 < before.max()
         np.testing.assert_allclose(after, np.where(before > 0, before, 0.2 * before), atol=1e-6)
 
@@ -382,7 +394,7 @@ def all_different(arrays):
 
 
 @pytest.mark.parametrize("seed", [0, None])
-def test_wrong_11_every_layer_starts_with_numbers_of_its_own(seed):
+def test_every_layer_starts_with_numbers_of_its_own(seed):
     assert all_different(kernels(build_generator("resnet_6blocks", filters=4, blocks=3, seed=seed)))
     assert all_different(kernels(build_generator("unet_128", filters=2, seed=seed)))
     assert all_different(kernels(build_discriminator(filters=2, n_layers=6, seed=seed)))
@@ -406,7 +418,7 @@ def test_weights_follow_the_recipe():
     assert all(not v.numpy().any() for v in model.variables if v.name == "bias")
 
 
-def test_wrong_03_affine_gammas_start_at_one():
+def test_affine_gammas_start_at_one():
     for model in (
         build_generator("fast_style", filters=2, blocks=1, norm_affine=True, seed=0),
         build_discriminator(filters=2, norm_affine=True, seed=0),
@@ -426,9 +438,8 @@ def convolution_biases(model):
     return {layer.name: layer.use_bias for layer in model.layers if hasattr(layer, "use_bias")}
 
 
-def test_batch_normalization_stands_where_instance_normalization_does_with_biases_as_in_the_authors_code():
-    """Without a bias: every convolution of the generators but the last; in judges all but those the
-    authors except."""
+def test_batch_normalization_replaces_instance_normalization_and_most_biases():
+    """Only those convolutions keep a bias that have one in the official PyTorch code."""
     cases = [
         (lambda **o: build_generator("resnet_6blocks", filters=2, blocks=2, **o), {"last"}),
         (
@@ -511,7 +522,7 @@ def test_batch_normalizations_gammas_differ_and_follow_the_seed():
     ],
 )
 def test_any_size_and_channels(architecture, upsampling):
-    side = networks.size_divisor(architecture)
+    side = size_divisor(architecture)
     residual = {} if architecture.startswith("unet") else {"blocks": 1}
     model = build_generator(
         architecture,
@@ -529,7 +540,7 @@ def test_any_size_and_channels(architecture, upsampling):
     assert y.dtype == np.float32
     assert np.abs(y).max() <= 1
     assert np.abs(y).max() > 0
-    assert networks.size_divisor_of(model) == side
+    assert size_divisor_of(model) == side
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
@@ -605,7 +616,7 @@ def test_every_layer_is_named_by_us():
         build_generator(a, filters=1, seed=0, upsampling=u, dropout=True) for a, u in cases
     ]
     networks_made += [
-        build_discriminator(a, filters=1, seed=0) for a in networks.DISCRIMINATOR_ARCHITECTURES
+        build_discriminator(a, filters=1, seed=0) for a in DISCRIMINATOR_ARCHITECTURES
     ]
     for model in networks_made:
         parts = {part for layer in model.layers for part in layer.name.split("_")}
@@ -673,10 +684,10 @@ def test_saved_networks_answer_the_same(kind, tmp_path):
         ),
         (lambda: build_discriminator(n_layers=7), "n_layers must be from 1 to 6, got 7"),
         (lambda: build_discriminator(filters=-1), "filters must be at least 1, got -1"),
-        (lambda: networks.receptive_field_px(0), "n_layers must be from 1 to 6, got 0"),
-        (lambda: networks.size_divisor("patch"), "architecture must be one of"),
+        (lambda: receptive_field_px(0), "n_layers must be from 1 to 6, got 0"),
+        (lambda: size_divisor("patch"), "architecture must be one of"),
         (
-            lambda: networks.minimum_size_px("patch", n_layers=9),
+            lambda: minimum_size_px("patch", n_layers=9),
             "n_layers must be from 1 to 6, got 9",
         ),
     ],
@@ -687,10 +698,10 @@ def test_impossible_networks_are_refused(call, message):
 
 
 def test_sizes_by_name():
-    assert {name: networks.size_divisor(name) for name in networks.ARCHITECTURES} == {
+    assert {name: size_divisor(name) for name in ARCHITECTURES} == {
         "resnet_9blocks": 4, "resnet_6blocks": 4, "fast_style": 4, "unet_256": 256, "unet_128": 128,
     }  # fmt: skip
-    assert networks.minimum_size_px() == 24
+    assert minimum_size_px() == 24
     assert (
         math.prod(build_discriminator(filters=1, seed=0).compute_output_shape((1, 70, 70, 3))) == 36
     )

@@ -3,11 +3,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.model.gradients import rematerialized_call
-from cyclegan_tf.networks import builders as networks
-from cyclegan_tf.networks import color_skip as colors
-from cyclegan_tf.networks.builders import as_float32
-from cyclegan_tf.networks.color_skip import ColorSkip, Moments, approx_atanh, moments, transfer
+from cyclegan_tf.model.recompute import rematerialized_call
+from cyclegan_tf.networks.builders import as_float32, build_generator
+from cyclegan_tf.networks.color_skip import (
+    LEARNING_RATE_MULTIPLIER,
+    ColorSkip,
+    Moments,
+    approx_atanh,
+    max_stretch,
+    moments,
+    monge_kantorovich_map,
+)
 
 
 def images(seed, count=3, channels=3, height=9, width=7):
@@ -40,7 +46,7 @@ def test_moments_of_nothing_are_refused():
 
 def test_the_transferred_colors_have_the_targets_mean_and_covariance():
     source, target = moments(images(3)), moments(images(4))
-    matrix, offset = transfer(source, target)
+    matrix, offset = monge_kantorovich_map(source, target)
     np.testing.assert_allclose(matrix @ source.mean + offset, target.mean, atol=1e-12)
     # 1e-4 on the source's variances keeps the inverse finite
     np.testing.assert_allclose(
@@ -51,13 +57,13 @@ def test_the_transferred_colors_have_the_targets_mean_and_covariance():
 def test_the_transfer_is_the_one_that_moves_colors_least():
     """Of all maps with the right moments, the optimal one alone is symmetric and positive
     (Brenier's theorem)."""
-    matrix, _ = transfer(moments(images(3)), moments(images(4)))
+    matrix, _ = monge_kantorovich_map(moments(images(3)), moments(images(4)))
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-9)
     assert np.linalg.eigvalsh(matrix).min() > 0
 
 
 def test_one_channel_is_scaled_by_the_ratio_of_deviations():
-    matrix, offset = transfer(
+    matrix, offset = monge_kantorovich_map(
         Moments(np.array([0.5]), np.array([[0.04]])), Moments(np.array([-1.0]), np.array([[0.36]]))
     )
     np.testing.assert_allclose(matrix, [[3.0]], rtol=2e-3)
@@ -66,7 +72,7 @@ def test_one_channel_is_scaled_by_the_ratio_of_deviations():
 
 def test_equal_domains_are_left_as_they_are():
     same = moments(images(5))
-    matrix, offset = transfer(same, same)
+    matrix, offset = monge_kantorovich_map(same, same)
     np.testing.assert_allclose(matrix, np.eye(3), atol=1e-9)
     np.testing.assert_allclose(offset, 0, atol=1e-9)
 
@@ -74,21 +80,21 @@ def test_equal_domains_are_left_as_they_are():
 def test_a_domain_of_one_color_gives_finite_numbers():
     flat = moments([np.full((4, 4, 3), 0.5)])
     for source, target in ((flat, moments(images(6))), (moments(images(6)), flat)):
-        matrix, offset = transfer(source, target)
+        matrix, offset = monge_kantorovich_map(source, target)
         assert np.isfinite(matrix).all()
         np.testing.assert_allclose(matrix @ source.mean + offset, target.mean, atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("stretch", "strength"),
+    ("stretch", "expected"),
     [([1.0, 1.0, 1.0], 1.0), ([0.5, 1.0, 1.5], 2.0), ([0.5, 3.0, 1.0], 3.0)],
 )
-def test_strength_is_the_largest_stretch_either_way(stretch, strength):
+def test_max_stretch_is_the_largest_factor_in_either_direction(stretch, expected):
     turned, _ = np.linalg.qr(np.random.default_rng(13).normal(size=(3, 3)))
-    assert colors.strength(turned @ np.diag(stretch) @ turned.T) == pytest.approx(strength)
+    assert max_stretch(turned @ np.diag(stretch) @ turned.T) == pytest.approx(expected)
 
 
-def test_the_layer_starts_as_nothing_then_as_the_transfer():
+def test_the_layer_starts_as_nothing_then_as_the_monge_kantorovich_map():
     layer, x = ColorSkip(2), np.stack(images(9)).astype(np.float32)
     assert not np.any(layer(x))
     matrix, offset = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]]), np.array([0.25, -1.0])
@@ -117,8 +123,8 @@ def test_the_layer_comes_back_from_its_config():
 
 
 def built(**options):
-    network = networks.build_generator(
-        "resnet_6blocks", filters=2, blocks=1, colour_skip=True, seed=3, **options
+    network = build_generator(
+        "resnet_6blocks", filters=2, blocks=1, color_skip=True, seed=3, **options
     )
     last = network.get_layer("last")
     last.set_weights([np.zeros_like(weight) for weight in last.get_weights()])
@@ -133,7 +139,7 @@ def test_a_generator_whose_chain_is_silent_shows_the_colors_alone(policy):
 
 
 def test_a_unet_has_it_too():
-    network = networks.build_generator("unet_128", filters=2, colour_skip=True)
+    network = build_generator("unet_128", filters=2, color_skip=True)
     assert network.get_layer("colour_skip_add").output.shape == (None, None, None, 3)
 
 
@@ -148,10 +154,10 @@ def test_a_copy_in_float32_and_a_saved_one_give_the_same(tmp_path):
 
 
 def test_forgetting_changes_neither_outputs_nor_gradients():
-    network = networks.build_generator(
-        "resnet_6blocks", filters=2, blocks=2, colour_skip=True, seed=3
+    network = build_generator("resnet_6blocks", filters=2, blocks=2, color_skip=True, seed=3)
+    network.get_layer("colour_skip").initialize(
+        *monge_kantorovich_map(moments(images(3)), moments(images(4)))
     )
-    network.get_layer("colour_skip").initialize(*transfer(moments(images(3)), moments(images(4))))
     x = tf.constant(np.stack(images(12, height=16, width=16)).astype(np.float32))
     found = []
     for call in (
@@ -169,7 +175,7 @@ def test_forgetting_changes_neither_outputs_nor_gradients():
 
 def test_pace_lets_a_color_change_sign_within_some_hundred_steps():
     """Adam's step is about the learning rate, 2e-4 in the paper."""
-    assert 300 * 2e-4 * colors.LEARNING_RATE_MULTIPLIER > 2
+    assert 300 * 2e-4 * LEARNING_RATE_MULTIPLIER > 2
 
 
 def test_without_a_start_training_leaves_it_nothing():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.networks.files import digest, facts, open_network, open_trainable
 from tests.helpers import foreign
 
@@ -54,12 +54,12 @@ def test_output_is_float32_under_every_policy(tmp_path, policy):
 
 
 @pytest.mark.parametrize(
-    "options", [{"colour_skip": True, "upsampling": "resize", "long_skips": True}, {}]
+    "options", [{"color_skip": True, "upsampling": "resize", "long_skips": True}, {}]
 )
 def test_a_network_of_ours_computes_where_it_did(tmp_path, options):
-    ours = networks.build_generator("resnet_6blocks", filters=2, blocks=1, seed=0, **options)
+    ours = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0, **options)
     ours.save(tmp_path / "n.keras")
-    built = networks.build_generator(
+    built = build_generator(
         "resnet_6blocks", filters=2, blocks=1, seed=0, dtype_policy="mixed_bfloat16", **options
     )
     opened = open_trainable(tmp_path / "n.keras", "mixed_bfloat16")

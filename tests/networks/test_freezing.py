@@ -17,7 +17,7 @@ def layers_of(variables):
 )
 def test_of_a_residual_generator_all_before_the_blocks(norm):
     network = build_generator(
-        "resnet_6blocks", filters=2, blocks=2, colour_skip=True, seed=0, **norm
+        "resnet_6blocks", filters=2, blocks=2, color_skip=True, seed=0, **norm
     )
     every = layers_of(network.variables)
     freeze_encoder(network)

@@ -99,7 +99,7 @@ def test_statistics_are_exact_under_every_policy(policy, output, tolerance, trai
         scale=True, center=True, gamma_initializer=keras.initializers.Constant(1.001)
     )
     layer = InstanceNormalization.from_config({**layer.get_config(), "dtype": policy})
-    # in bfloat16 these levels are exact, but sums of them are not: half-precision statistics would
+    # in bfloat16 these values are exact, but sums of them are not: half-precision statistics would
     # be useless
     x = np.random.default_rng(0).choice([128.0, 129.0, 130.0], size=(2, 32, 32, 3))
     y = layer(tf.constant(x, output), training=training)
@@ -190,7 +190,7 @@ def test_gamma_and_beta_stay_float32_under_mixed_precision(training):
     np.testing.assert_array_equal(tf.cast(layer(x, training=training)[0, 0, 0], tf.float32), [1.0])
 
 
-def test_wrong_02_group_normalization_is_not_instance_norm():
+def test_group_normalization_is_not_instance_norm():
     x = noise(2, 6, 6, 4) * [1, 5, 0.1, 20]
     ours = InstanceNormalization()(x)
     per_channel = keras.layers.GroupNormalization(groups=-1, epsilon=EPSILON)(x)
@@ -199,7 +199,7 @@ def test_wrong_02_group_normalization_is_not_instance_norm():
     assert np.abs(ours - whole_image).max() > 0.5
 
 
-def test_wrong_03_gamma_starts_at_one():
+def test_gamma_starts_at_one():
     layer = InstanceNormalization(center=True, scale=True)
     layer.build((None, None, None, 8))
     np.testing.assert_array_equal(layer.gamma, np.ones(8))
@@ -219,7 +219,7 @@ def test_normalization_refuses_epsilon_zero():
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("padding", [0, 1, 3, (1, 2), (2, 0)])
-def test_mirrors_like_numpy(padding, training):
+def test_reflects_like_numpy(padding, training):
     x = noise(2, 5, 4, 3)
     height, width = (padding, padding) if isinstance(padding, int) else padding
     expected = np.pad(x, [(0, 0), (height, height), (width, width), (0, 0)], mode="reflect")
@@ -254,7 +254,7 @@ def test_both_routes_of_padding_have_the_same_gradients(side, jit):
         np.testing.assert_allclose(fast, plain, atol=1e-5)
 
 
-def test_the_gradient_of_padding_folds_the_mirrored_pixels_back():
+def test_the_gradient_of_padding_folds_the_reflected_pixels_back():
     x = tf.constant(noise(1, 3, 3, 1))
     with tf.GradientTape() as tape:
         tape.watch(x)

@@ -10,7 +10,7 @@ from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.networks.layers import InstanceNormalization
 from cyclegan_tf.networks.shared_normalization import (
     SharedInstanceNormalization,
-    set_rate,
+    set_momentum,
     shared_layers,
     with_shared_normalization,
 )
@@ -46,12 +46,12 @@ def test_rate_0_takes_what_is_kept_and_between_follows():
     layer, first, second = SharedInstanceNormalization(), images(seed=1), 2 * images(seed=2) + 1
     layer(first)
     kept = first.mean((0, 1, 2)), first.var((0, 1, 2))
-    layer.rate.assign(0)
+    layer.momentum.assign(0)
     np.testing.assert_allclose(
         layer(second), (second - kept[0]) / np.sqrt(kept[1] + 1e-5), atol=1e-4
     )
     np.testing.assert_allclose(layer.mean, kept[0], rtol=1e-5)
-    layer.rate.assign(0.25)
+    layer.momentum.assign(0.25)
     mean = 0.25 * second.mean((0, 1, 2)) + 0.75 * kept[0]
     variance = 0.25 * second.var((0, 1, 2)) + 0.75 * kept[1]
     np.testing.assert_allclose(layer(second), (second - mean) / np.sqrt(variance + 1e-5), atol=1e-4)
@@ -72,7 +72,7 @@ def test_half_precision_keeps_statistics_in_float32():
     "options",
     [
         {"architecture": "resnet_6blocks", "blocks": 1, "norm_affine": True},
-        {"architecture": "resnet_6blocks", "blocks": 1, "dropout": True, "colour_skip": True},
+        {"architecture": "resnet_6blocks", "blocks": 1, "dropout": True, "color_skip": True},
         {"architecture": "resnet_6blocks", "blocks": 1, "norm": "batch"},
     ],
 )
@@ -85,8 +85,8 @@ def test_a_copy_gives_what_the_network_gives(options):
     np.testing.assert_allclose(copy(x), network(x), atol=1e-4)
     norms = [layer.name for layer in network.layers if isinstance(layer, InstanceNormalization)]
     assert [layer.name for layer in shared_layers(copy)] == norms
-    set_rate(copy, 0)
-    assert [float(layer.rate.value) for layer in shared_layers(copy)] == [0] * len(norms)
+    set_momentum(copy, 0)
+    assert [float(layer.momentum.value) for layer in shared_layers(copy)] == [0] * len(norms)
     np.testing.assert_allclose(copy(x), network(x), atol=1e-4)  # by what it has kept
 
 

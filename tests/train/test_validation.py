@@ -104,7 +104,7 @@ def test_paired_scores_need_pairs(split, best_by):
 
 def test_what_is_known_of_the_domains(split):
     domains = describe(split, "xy")
-    assert domains.input_variety == pytest.approx(of_images.variety(split.x))
+    assert domains.input_variety == pytest.approx(of_images.diversity(split.x))
     assert domains.target_variety == pytest.approx(domains.input_variety / 2, rel=1e-4)
     assert domains.truth_correlation == pytest.approx(1.0)
     assert domains.target_luminance == pytest.approx(0.5 * domains.input_luminance + 0.3, rel=1e-4)

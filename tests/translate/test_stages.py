@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_generator
+from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import (
-    set_rate,
+    set_momentum,
     shared_layers,
     with_shared_normalization,
 )
-from cyclegan_tf.translate.stages import IMAGE, TileTensorFiles, passes, plan, steps_of
+from cyclegan_tf.translate.stages import TileTensorFiles, passes, plan, sized_calls
 
 SIDE = 32
 KINDS = {
@@ -22,7 +23,7 @@ KINDS = {
     "skips": {
         "architecture": "resnet_6blocks",
         "blocks": 1,
-        "colour_skip": True,
+        "color_skip": True,
         "long_skips": True,
     },
     "resize": {
@@ -49,12 +50,12 @@ def test_the_stages_together_are_the_network(kind, keeping, tmp_path):
     network, side = built(kind)
     image = np.random.default_rng(0).uniform(-1, 1, (1, side, side, 3)).astype(np.float32)
     expected = network(image).numpy()  # at rate 1: keeps the image's own statistics
-    set_rate(network, 0)
-    stages = plan(steps_of(network, image.shape), keeping)
+    set_momentum(network, 0)
+    stages = plan(sized_calls(network, image.shape), keeping)
     assert [stage.norm for stage in stages] == [*shared_layers(network), None]
     kept, tile = TileTensorFiles(tmp_path), (0, 0)
     for stage in stages:
-        given = [tf.constant(image) if n == IMAGE else kept.get(tile, n) for n in stage.takes]
+        given = [tf.constant(image) if n == INPUT else kept.get(tile, n) for n in stage.takes]
         result, *keeps = stage.graph()(*given)
         for number in stage.drops:
             kept.drop(tile, number)
@@ -78,7 +79,7 @@ def test_many_stages_are_not_taken_for_one_that_is_traced_too_often(caplog):
     network = with_shared_normalization(
         build_generator("resnet_6blocks", blocks=1, filters=2, seed=3)
     )
-    stages = plan(steps_of(network, (1, 16, 16, 3)), keeping=False)
+    stages = plan(sized_calls(network, (1, 16, 16, 3)), keeping=False)
     assert len(stages) == 8
     for stage in stages:
         stage.graph()(tf.random.uniform((1, 16, 16, 3)))
@@ -87,7 +88,7 @@ def test_many_stages_are_not_taken_for_one_that_is_traced_too_often(caplog):
 
 def test_keeping_costs_little_more_than_one_pass_and_not_keeping_half_as_many_as_norms():
     network = with_shared_normalization(build_generator("resnet_9blocks", filters=2, seed=3))
-    steps = steps_of(network, (1, 64, 64, 3))
+    steps = sized_calls(network, (1, 64, 64, 3))
     assert len(shared_layers(network)) == 23
     assert passes(steps, plan(steps, keeping=True)) < 1.5
     assert 8 < passes(steps, plan(steps, keeping=False)) < 16
@@ -97,7 +98,7 @@ def test_the_work_is_counted_as_by_hand():
     x = inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(4, 3, 2, padding="same")(x)
     x = keras.layers.Conv2DTranspose(5, 4, 2, padding="same")(x)
-    steps = steps_of(keras.Model(inputs, x), (1, 8, 16, 3))
+    steps = sized_calls(keras.Model(inputs, x), (1, 8, 16, 3))
     assert [step.shape for step in steps] == [(1, 4, 8, 4), (1, 8, 16, 5)]
     assert [step.products for step in steps] == [4 * 8 * 3 * 3 * 3 * 4, 4 * 8 * 4 * 4 * 4 * 5]
     assert [step.bytes for step in steps] == [4 * 4 * 8 * 4, 4 * 8 * 16 * 5]
@@ -120,5 +121,5 @@ def test_the_work_is_counted_as_by_hand():
 def test_a_network_that_cannot_be_cut_is_refused(layer, message):
     inputs = keras.Input((None, None, 4))
     with pytest.raises(UserError, match=message) as caught:
-        steps_of(keras.Model(inputs, layer()(inputs)), (1, 16, 16, 4))
+        sized_calls(keras.Model(inputs, layer()(inputs)), (1, 16, 16, 4))
     assert "leave --tile out" in str(caught.value)

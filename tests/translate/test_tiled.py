@@ -67,7 +67,7 @@ def levels_off(a, b):
     ("options", "most"),
     [
         ({}, 1),
-        ({"colour_skip": True, "long_skips": True}, 1),
+        ({"color_skip": True, "long_skips": True}, 1),
         ({"upsampling": "resize", "norm_affine": True}, 1),
         ({"norm": "batch"}, 1),
         ({"dtype_policy": "mixed_bfloat16"}, 8),

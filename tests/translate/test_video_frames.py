@@ -113,7 +113,7 @@ def test_the_given_network_is_left_alone():
 
 
 @pytest.mark.parametrize(
-    "options", [{"norm": "batch", "norm_affine": False}, {"colour_skip": True, "long_skips": True}]
+    "options", [{"norm": "batch", "norm_affine": False}, {"color_skip": True, "long_skips": True}]
 )
 def test_other_generators(options):
     network = networks.build_generator(
@@ -124,7 +124,7 @@ def test_other_generators(options):
         **{"norm_affine": True, **options},
         dtype_policy="float32",
     )
-    if options.get("colour_skip"):
+    if options.get("color_skip"):
         network.get_layer("colour_skip").initialize(np.eye(3), np.zeros(3))
     frame = noise(18, 16)
     translate = FrameTranslator(network, 4, HALF_LIFE_FRAMES)

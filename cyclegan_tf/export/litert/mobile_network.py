@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.networks.convolutions import Convolution2D
+from cyclegan_tf.networks.keras_internals import layer_behind
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 
 _MAX_JOINED = 4  # XNNPACK joins no more than that
@@ -65,7 +66,7 @@ def _activations_after_padding(network: keras.Model) -> dict[str, str]:
     readers: dict[str, list[keras.layers.Layer]] = {}
     for layer in network.layers:
         for tensor in keras.tree.flatten(getattr(layer, "input", ())):
-            readers.setdefault(tensor._keras_history.operation.name, []).append(layer)
+            readers.setdefault(layer_behind(tensor).name, []).append(layer)
     pairs = {
         layer.name: readers.get(layer.name, [])
         for layer in network.layers

@@ -209,7 +209,7 @@ def test_nothing_is_assigned_unless_all_fits():
             "has resizing in place",
         ),
         (
-            lambda: build_generator("resnet_6blocks", filters=2, blocks=1, colour_skip=True),
+            lambda: build_generator("resnet_6blocks", filters=2, blocks=1, color_skip=True),
             "has a color skip",
         ),
         (

@@ -1,0 +1,119 @@
+"""All that this package does with the inner workings of Keras: what has no public switch.
+
+`tests/networks/test_keras_internals.py` holds each of these against the installed version.
+TensorFlow's part is `devices/tf_internals.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from cyclegan_tf.devices import replicas
+
+
+def set_path(variable: keras.Variable, path: str) -> None:
+    """Names a variable anew; checkpoints are keyed by this path."""
+    variable._path = path
+
+
+def layer_behind(tensor: keras.KerasTensor) -> Any:
+    """Returns the layer or operation whose call made a symbolic tensor."""
+    return tensor._keras_history.operation
+
+
+def all_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """Returns the layers of a model and of all models within it, these included."""
+    return list(network._flatten_layers(include_self=False))
+
+
+def attach(network: keras.Model, name: str, value: Any) -> None:
+    """Sets an attribute past Keras's tracking: it is neither saved nor counted among the layers."""
+    object.__setattr__(network, name, value)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call in a functional model.
+
+    Attributes:
+      operation: the layer, model or operation that is called.
+      inputs: symbolic tensors it takes.
+      outputs: symbolic tensors it makes.
+      takes_list: whether it takes its inputs as one list.
+    """
+
+    operation: Any
+    inputs: Sequence[keras.KerasTensor]
+    outputs: Sequence[keras.KerasTensor]
+    takes_list: bool
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a functional or sequential model computes.
+
+    Attributes:
+      inputs: its symbolic inputs.
+      outputs: its symbolic outputs.
+      nodes: calls in the order of computing, inputs left out.
+    """
+
+    inputs: Sequence[keras.KerasTensor]
+    outputs: Sequence[keras.KerasTensor]
+    nodes: tuple[Node, ...]
+
+
+def graph_of(model: keras.Model) -> Graph | None:
+    """Returns a model's graph of calls, or None where it is no graph of layers (subclassed)."""
+    graph = getattr(model, "_functional", None) or model  # a Sequential keeps its graph in there
+    if not hasattr(graph, "_nodes_by_depth"):
+        return None
+    return Graph(graph.inputs, graph.outputs, tuple(_nodes(graph)))
+
+
+def _nodes(graph: Any) -> Iterator[Node]:
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if not node.is_input:
+                first = next(iter(node.arguments.args), None)
+                takes_list = isinstance(first, (list, tuple))
+                yield Node(node.operation, node.input_tensors, node.outputs, takes_list)
+
+
+class ReplicaAdam(keras.optimizers.Adam):
+    """Adam that also takes gradients which are the same on every replica.
+
+    Under `tf.distribute` Keras adds up the replicas' gradients before each update;
+    `apply_means` leaves that step out.
+
+    Example:
+      >>> optimizer.apply_means(zip(replicas.mean(gradients), variables))
+    """
+
+    _means_are_given = False
+
+    def apply_means(self, grads_and_vars: Sequence[tuple[Any, keras.Variable]]) -> None:
+        """Applies gradients that are equal on all replicas; each updates its own copy."""
+        self._means_are_given = True
+        try:
+            self.apply_gradients(grads_and_vars)
+        finally:
+            self._means_are_given = False
+
+    def _backend_update_step(
+        self, grads: Any, trainable_variables: Any, learning_rate: Any
+    ) -> None:
+        if not self._means_are_given or replicas.count() == 1:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+
+    def moments_of(self, variable: Any) -> tuple[keras.Variable, keras.Variable]:
+        """Returns Adam's first and second moment of one variable."""
+        index = self._get_variable_index(variable)
+        return self._momentums[index], self._velocities[index]

@@ -1,0 +1,26 @@
+"""Weights of terms: the paper's, the given ones, the discriminators' half."""
+
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf.model.loss_weights import PAPER_LOSS_WEIGHTS, complete_weights, weighted_sum
+
+
+def test_given_weights_lie_over_the_papers():
+    assert complete_weights({}) == PAPER_LOSS_WEIGHTS
+    assert complete_weights({"cycle_x": 3.0}) == PAPER_LOSS_WEIGHTS | {"cycle_x": 3.0}
+
+
+@pytest.mark.parametrize("wrong", [{"cycle_z": 1.0}, {"cycle_x": -1.0}])
+def test_unknown_and_negative_weights_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"Unknown loss terms|must not be negative"):
+        complete_weights(wrong)
+
+
+def test_each_term_has_its_weight():
+    def total(**terms):
+        terms = {name: tf.constant(value) for name, value in terms.items()}
+        return float(weighted_sum(terms, complete_weights({}), 4.0))
+
+    assert total(adversarial_x=2.0, cycle_y=3.0, identity_x=1.0) == 2 + 30 + 5
+    assert total(discriminator_x=2.0, gradient_penalty_x=3.0) == 1 + 0.5 * 4 * 3
