@@ -1,5 +1,7 @@
-"""The grid that transposed convolutions leave, as a number: peaks of the spectrum at periods of 2
-and 4 px."""
+"""The grid that transposed convolutions leave, as a number.
+
+It shows as peaks of the spectrum at periods of 2 and 4 px.
+"""
 
 from __future__ import annotations
 

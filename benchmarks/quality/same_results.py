@@ -35,45 +35,35 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.quality.compare_results import (
+    VARIANTS,
+    Row,
+    compare_arrays,
+    compare_files,
+    compare_metrics,
+    compare_tflite,
+    compare_values,
+)
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(__file__).with_name("revision_commands.py")
 PARTS = ("train", "resume", "translate", "export", "evaluate")
-VARIANTS = ("float32", "float16", "dynamic_int8", "int8")
 TRANSLATED = 10
-RESUMED_STEPS = 4
 SEED = "5"
 NETWORKS = (
     "--generator.filters 8 --generator.blocks 3 --discriminator.filters 8 "
     "--training.precision float32 --training.jit off --training.max_minutes null"
 ).split()
 DEMO = (
-    "--config demo --training.ema 50 --logging.log_every_steps 5 --logging.sample_every_steps 20 "
-    "--training.checkpoint_every_steps 20"
+    "--config demo --training.ema 50 --logging.log_every_steps 5 --logging.sample_every_steps 20"
 ).split()
 MODERN = (
     "--config modern --data.source demo --data.load_size_px 72 --data.crop_size_px 64 "
     "--generator.architecture resnet_6blocks --logging.log_every_steps 1"
 ).split()
 TILES = ("--tile", "32", "--overlap", "8")
-# Parts of keys: what they were called -> what they are called.
-RENAMED = {"colour": "color", "picture": "image", "variety": "diversity"}
-# Parts of keys whose values no rewrite could keep, or that hold descriptions.
-LEFT_OUT = (
-    "seconds", "per_second", "_ms", "size_bytes", "path", "machine", "date", "time", "version",
-    "checkpoint", "environment", "memory", "text", "note", "run",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison: what, whether it is the same, and how much was compared or what differs."""
-
-    what: str
-    same: bool
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -119,16 +109,17 @@ class Revision:
 def trained(out: Path, steps: int) -> list[tuple[str, list[str]]]:
     """Two trainings: the demo's recipe with moving averages, and the modern one for a few steps."""
     common = [*NETWORKS, "--training.seed", SEED]
-    demo = ["--run_dir", str(out / "demo"), *DEMO, *common, "--training.max_steps", str(steps)]
+    length = ["--training.max_steps", str(steps), "--training.checkpoint_every_steps"]
+    demo = ["--run_dir", str(out / "demo"), *DEMO, *common, *length, str(steps // 2)]
     modern = ["--run_dir", str(out / "modern"), *MODERN, *common, "--training.max_steps", "5"]
     return [("train", demo), ("train", modern)]
 
 
 def resumed(out: Path, run: Path, steps: int) -> list[tuple[str, list[str]]]:
-    """A copy of a run trained for some steps more."""
-    shutil.copytree(run, out / "resumed")
-    words = ["--run_dir", str(out / "resumed"), "--training.max_steps", str(steps + RESUMED_STEPS)]
-    return [("train", words)]
+    """A copy of a run, without its last checkpoint, trained to its end once more."""
+    copy = out / "resumed"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns(f"step_{steps:09d}.npz"))
+    return [("train", ["--run_dir", str(copy)])]
 
 
 def translated(out: Path, run: Path, images: Path) -> list[tuple[str, list[str]]]:
@@ -160,86 +151,6 @@ def evaluated(out: Path, run: Path) -> list[tuple[str, list[str]]]:
 # What is compared.
 
 
-def compare_arrays(what: str, base: Path, other: Path) -> Iterator[Row]:
-    """All arrays of two checkpoints, and the state beside them."""
-    a, b = np.load(base), np.load(other)
-    differing = sorted(set(a.files) ^ set(b.files))
-    differing += [
-        name
-        for name in sorted(set(a.files) & set(b.files) - {"state.json"})
-        if a[name].dtype != b[name].dtype or not np.array_equal(a[name], b[name])
-    ]
-    yield _row(f"{what}: arrays of {base.name}", differing, f"{len(a.files) - 1} arrays")
-    states = [json.loads(bytes(archive["state.json"])) for archive in (a, b)]
-    yield compare_values(f"{what}: state of {base.name}", *states)
-
-
-def compare_values(what: str, base: object, other: object) -> Row:
-    """Nested lists and dictionaries, keys by their new names."""
-    a, b = dict(_flat(base)), dict(_flat(other))
-    differing = [
-        key for key in sorted({*a, *b}) if key not in a or key not in b or a[key] != b[key]
-    ]
-    return _row(what, differing, f"{len(a)} values")
-
-
-def compare_metrics(what: str, base: Path, other: Path) -> Row:
-    """All rows of two metrics.jsonl."""
-    return compare_values(what, *(
-        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        for path in (base, other)
-    ))  # fmt: skip
-
-
-def compare_files(what: str, base: Path, other: Path) -> Row:
-    """The bytes of all files of two folders."""
-    a, b = (
-        {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
-        for folder in (base, other)
-    )
-    differing = [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
-    return _row(what, differing, f"{len(a)} files", empty=not a)
-
-
-def compare_tflite(base: Path, other: Path, image: np.ndarray) -> Iterator[Row]:
-    """What two .tflite files answer for one image."""
-    from cyclegan_tf.export.litert.runtime import LiteRTModel
-
-    for variant in VARIANTS:
-        (one,), (two,) = (sorted(path.rglob(f"{variant}.tflite")) for path in (base, other))
-        contents = one.read_bytes(), two.read_bytes()
-        a, b = (np.asarray(LiteRTModel(data)(image)) for data in contents)
-        same, largest = np.array_equal(a, b), np.max(np.abs(a - b))
-        bytes_too = "byte for byte" if contents[0] == contents[1] else "the file's bytes differ"
-        detail = f"output, {bytes_too}" if same else f"output differs by up to {largest:.2g}"
-        yield Row(f"{variant}.tflite", same, detail)
-
-
-def _flat(value: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """(key, value) of all that is compared."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            renamed = str(name)
-            for old, new in RENAMED.items():
-                renamed = renamed.replace(old, new)
-            if not any(part in renamed for part in LEFT_OUT):
-                yield from _flat(inner, f"{key}/{renamed}")
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _flat(inner, f"{key}/{index}")
-    else:
-        yield key, value
-
-
-def _row(what: str, differing: list[str], compared: str, empty: bool = False) -> Row:
-    if empty:
-        return Row(what, False, "nothing to compare")
-    if not differing:
-        return Row(what, True, compared)
-    shown = ", ".join(differing[:4]) + (", ..." if len(differing) > 4 else "")
-    return Row(what, False, f"{len(differing)} of {compared} differ: {shown}")
-
-
 def compare(part: str, base: Path, other: Path, steps: int, image: np.ndarray) -> Iterator[Row]:
     """The rows of one part.
 
@@ -255,8 +166,7 @@ def compare(part: str, base: Path, other: Path, steps: int, image: np.ndarray) -
             yield from _compare_runs(run, base / run, other / run, last)
         yield compare_files("demo: samples", base / "demo/samples", other / "demo/samples")
     elif part == "resume":
-        last = steps + RESUMED_STEPS
-        yield from _compare_runs("resumed", base / "resumed", other / "resumed", last)
+        yield from _compare_runs("resumed", base / "resumed", other / "resumed", steps)
     elif part == "translate":
         for name in ("own_xy", "base_xy", "base_yx", "file_xy", "tiles_xy"):
             yield compare_files(f"translate: {name}", base / name, other / name)

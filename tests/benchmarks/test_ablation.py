@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from benchmarks.quality import ablation, ablation_table
+from benchmarks.quality import ablation, ablation_table, ablation_variants
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.train import command as train
@@ -73,15 +73,17 @@ def test_every_command_is_one_that_training_takes():
     experiments = {}
     for run in planned("--set", "demo", "--seeds", "7"):
         experiments[run.variant.name] = train.resolve(words_of(run))[1]
-    assert len(experiments) == len(ablation.PAPER + ablation.MORE + ablation.MODERN)
+    assert len(experiments) == len(
+        ablation_variants.PAPER + ablation_variants.MORE + ablation_variants.MODERN
+    )
     assert {e.training.seed for e in experiments.values()} == {7}
     full = experiments.pop("full")
     assert all(
         e.loss != full.loss
         for name, e in experiments.items()
-        if name in {v.name for v in ablation.PAPER}
+        if name in {v.name for v in ablation_variants.PAPER}
     )
-    for variant in ablation.MORE:
+    for variant in ablation_variants.MORE:
         changed = experiments[variant.name].as_dict()
         differing = {
             f"{section}.{name}"
@@ -105,7 +107,7 @@ def test_the_modern_line_is_the_modern_config():
 @pytest.mark.parametrize("name", ["facades", "color", "maps"])
 def test_every_set_has_a_table_and_variants_of_the_demo(name, tmp_path):
     runs = planned("--set", name, "--data", str(tmp_path))
-    assert {run.variant.name for run in runs} <= {v.name for v in ablation.SETS["demo"]}
+    assert {run.variant.name for run in runs} <= {v.name for v in ablation_variants.SETS["demo"]}
     assert {"full", "modern"} <= {run.variant.name for run in runs}
     assert set(ablation_table.COLUMNS[name]) == {"xy", "yx"}
 
@@ -259,7 +261,7 @@ def test_real_trainings_are_scored_once(tmp_path, capsys):
     assert set(baselines["xy"]) == {"unchanged input", "constant", "random real", "truth"}
     assert scored["steps"] == 4
     assert 3 < scored["xy"]["psnr"] < 20
-    (modern,) = (v for v in ablation.MODERN if v.name == "modern")
+    (modern,) = (v for v in ablation_variants.MODERN if v.name == "modern")
     assert f"| {modern.title} |" in (tmp_path / "color.md").read_text()
     capsys.readouterr()
     assert ablation.main(words) == 0

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.quality import revision_commands, same_results
+from benchmarks.quality import compare_results, revision_commands, same_results
 from cyclegan_tf.errors import UserError
 
 
@@ -21,12 +21,12 @@ def test_arrays_are_compared_bit_for_bit(tmp_path):
     moved = kernel + np.float32(1e-7)
     a = checkpoint(tmp_path / "a.npz", {"step": 4, "seconds": 1.0}, kernel=kernel, bias=kernel)
     b = checkpoint(tmp_path / "b.npz", {"step": 4, "seconds": 2.0}, kernel=moved, bias=kernel)
-    assert [row.same for row in same_results.compare_arrays("run", a, a)] == [True, True]
-    arrays, state = same_results.compare_arrays("run", a, b)
+    assert [row.same for row in compare_results.compare_arrays("run", a, a)] == [True, True]
+    arrays, state = compare_results.compare_arrays("run", a, b)
     assert (arrays.same, arrays.detail) == (False, "1 of 2 arrays differ: kernel")
     assert state.same  # times are left out
     c = checkpoint(tmp_path / "c.npz", {"step": 5}, kernel=kernel)
-    arrays, state = same_results.compare_arrays("run", a, c)
+    arrays, state = compare_results.compare_arrays("run", a, c)
     assert "bias" in arrays.detail
     assert not state.same
 
@@ -35,9 +35,9 @@ def test_renamed_keys_are_compared_with_their_old_values(tmp_path):
     old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
     old.write_text('{"step": 1, "colour_swd_xy": 3.5, "images_per_second": 2}\n')
     new.write_text('{"step": 1, "color_swd_xy": 3.5, "images_per_second": 9}\n')
-    assert same_results.compare_metrics("metrics", old, new).same
+    assert compare_results.compare_metrics("metrics", old, new).same
     new.write_text('{"step": 1, "color_swd_xy": 3.25}\n')
-    row = same_results.compare_metrics("metrics", old, new)
+    row = compare_results.compare_metrics("metrics", old, new)
     assert (row.same, row.detail) == (False, "1 of 2 values differ: /0/color_swd_xy")
 
 
@@ -48,7 +48,7 @@ def test_files_are_compared_by_their_bytes(tmp_path):
     (tmp_path / "none").mkdir()
 
     def same(one, two):
-        return same_results.compare_files("images", tmp_path / one, tmp_path / two).same
+        return compare_results.compare_files("images", tmp_path / one, tmp_path / two).same
 
     assert same("a", "b")
     assert not same("a", "c")
@@ -59,7 +59,7 @@ def test_files_are_compared_by_their_bytes(tmp_path):
 def test_the_same_images_are_drawn_each_time(tmp_path):
     for name in ("a", "b"):
         same_results.draw_images(tmp_path / name)
-    assert same_results.compare_files("images", tmp_path / "a", tmp_path / "b").same
+    assert compare_results.compare_files("images", tmp_path / "a", tmp_path / "b").same
     assert len(list((tmp_path / "a").iterdir())) == same_results.TRANSLATED
 
 
