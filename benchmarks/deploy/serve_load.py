@@ -36,7 +36,12 @@ SAMPLE_SECONDS = 0.5
 
 @dataclass
 class Phase:
-    """What one phase of the load saw; latencies in seconds, memory in bytes."""
+    """What one phase of the load saw; latencies in seconds, memory in bytes.
+
+    Example:
+      >>> phase = run_phase(server, path, arguments, data, bad_share=0.1)
+      >>> phase.summary()["p99_ms"]
+    """
 
     name: str
     seconds: float = 0.0
@@ -47,8 +52,10 @@ class Phase:
     rss: list[tuple[float, int]] = field(default_factory=list)
 
     def summary(self) -> dict:
-        """As written to the JSON file; rss_first and rss_last are medians of the first and the last
-        quarter."""
+        """As written to the JSON file.
+
+        rss_first and rss_last are medians of the first and the last quarter.
+        """
         quarter = max(len(self.rss) // 4, 1)
         times = sorted(self.good_s)
         first, last = (
@@ -125,7 +132,13 @@ def bad_bodies(good: bytes) -> list[bytes]:
 
 
 class Server:
-    """The server's process."""
+    """The server's process.
+
+    Example:
+      >>> server = Server(Path("shipped"))
+      >>> models = server.wait_until_ready()
+      >>> server.stop()
+    """
 
     def __init__(self, out: Path) -> None:
         words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), "--port", "0"]
@@ -188,7 +201,15 @@ def is_good(status: int, answer: bytes, size_px: int) -> bool:
 def run_phase(
     server: Server, path: str, arguments: argparse.Namespace, data: bytes, bad_share: float
 ) -> Phase:
-    """Asks on all connections for the given time."""
+    """Ask on all connections for the given time.
+
+    Args:
+      server: which is ready.
+      path: of the model's requests.
+      arguments: `connections`, `seconds` and `size_px` of the command line.
+      data: the encoded image of good requests.
+      bad_share: share of requests that are bad.
+    """
     phase, lock = Phase(f"{bad_share:.0%} bad" if bad_share else "good only"), threading.Lock()
     good, bad = body_of(data), bad_bodies(data)
     started = time.monotonic()

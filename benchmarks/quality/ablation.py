@@ -44,6 +44,10 @@ ROOT = Path(__file__).resolve().parents[2]
 class Run:
     """One training.
 
+    Example:
+      >>> run = planned(parse(["--set", "demo"]))[0]
+      >>> run.finished or run.train(core=None)
+
     Attributes:
       variant: what.
       seed: which chance.
@@ -98,7 +102,9 @@ def planned(arguments: argparse.Namespace) -> list[Run]:
     if unknown := set(arguments.only or ()) - set(variants):
         raise UserError(
             f"--only {' '.join(sorted(unknown))}: the set {arguments.set} has "
-            f"{', '.join(variants)}."
+            f"{', '.join(variants)}.",
+            code="unknown",
+            field="--only",
         )
     data = str(arguments.data.resolve()) if arguments.data else None
     folder = arguments.out.resolve() / arguments.set
@@ -242,13 +248,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if given.set != "demo" and given.data is None:
         raise UserError(
             f"--set {given.set} needs --data: the folder that holds its trainA, trainB, testA and "
-            f"testB."
+            f"testB.",
+            code="missing",
+            field="--data",
         )
     if given.set == "demo" and given.data is not None:
-        raise UserError("--set demo draws its own images; leave --data out.")
+        raise UserError("--set demo draws its own images; leave --data out.", field="--data")
     for name, least in (("steps", 4), ("lanes", 1)):
         if (value := getattr(given, name)) is not None and value < least:
-            raise UserError(f"--{name} {value}: {least} is the least.")
+            raise UserError(f"--{name} {value}: {least} is the least.", field=f"--{name}")
     given.seeds = given.seeds or SEEDS[given.set]
     given.steps = given.steps or STEPS[given.set]
     given.results = given.results or given.out / f"{given.set}.jsonl"

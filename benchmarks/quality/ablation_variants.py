@@ -16,6 +16,10 @@ SEEDS = {"demo": (0, 1, 2), "facades": (0,), "color": (0, 1, 2), "maps": (0, 1, 
 class Variant:
     """One line of the table.
 
+    Example:
+      >>> batch_4 = Variant("batch_4", "Batch 4", ("--data.batch_size", "4"), batch=4)
+      >>> " ".join(batch_4.command(None, steps=600, seed=0))
+
     Attributes:
       name: the run's name, and of a line of the paper that of its file in configs/ablation.
       title: as tables show it.

@@ -1,15 +1,14 @@
-"""Makes an unpaired data set whose truth is known from a folder of photos: the same kind of photo,
-other colors.
+"""Make an unpaired data set whose truth is known from a folder of photos.
 
-X is one half of the photos as they are; Y is the OTHER half under a fixed change of color, so no
-image of trainA has
-its partner in trainB. The test split is paired by file stem: testB is the change applied to the
+Both domains show the same kind of photo, in other colors. X is one half of the photos as they are;
+Y is the OTHER half under a fixed change of color, so no image of trainA has its partner in trainB.
+The test split is paired by file stem: testB is the change applied to the
 very images of testA. On disk X is trainA/testA, Y is trainB/testB, all PNG.
 
     python -m benchmarks.quality.color_change photos/train data/color --test photos/test
     python -m benchmarks.quality.color_change photos data/color --count 400 --test_count 40
 
-The change, of levels in [0, 1]: a power per channel, a mixing of the channels, another power per
+The change, of values in [0, 1]: a power per channel, a mixing of the channels, another power per
 channel. The mixing's weights are not negative and each row sums to 1, so nothing is clipped; it is
 not linear, and it has an inverse. The unchanged input scores about 18.6 dB PSNR against the truth
 on photos of house fronts.
@@ -18,7 +17,6 @@ on photos of house fronts.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from cyclegan_tf import cli
+from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
@@ -61,8 +60,7 @@ def psnr_of_input(images: Sequence[np.ndarray]) -> float:
 
 
 def read(path: Path, size_px: int | None) -> np.ndarray:
-    """A photo as uint8 (H, W, 3); with a size cut to its middle square and brought to that many
-    pixels.
+    """A photo as uint8 (H, W, 3); with a size, its middle square at that many pixels.
 
     Raises:
       ImageError: the file cannot be used.
@@ -73,15 +71,17 @@ def read(path: Path, size_px: int | None) -> np.ndarray:
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = image[top : top + side, left : left + side].astype(np.float32)
-    return (
-        np.rint(tf.image.resize(square, (size_px, size_px), "area").numpy())
-        .clip(0, 255)
-        .astype(np.uint8)
-    )
+    resized = tf.image.resize(square, (size_px, size_px), "area").numpy()
+    return np.rint(resized).clip(0, 255).astype(np.uint8)
 
 
 def chosen(paths: list[Path], count: int | None, what: str) -> list[Path]:
     """`count` of the paths, evenly spread over the list; all of them without a count.
+
+    Args:
+      paths: of photos.
+      count: how many are wanted, or None.
+      what: the option, for the message.
 
     Raises:
       UserError: there are not so many.
@@ -91,7 +91,8 @@ def chosen(paths: list[Path], count: int | None, what: str) -> list[Path]:
     if not 0 < count <= len(paths):
         raise UserError(
             f"{what}: {count} photos are wanted and {len(paths)} are there; ask for 1 to "
-            f"{len(paths)}."
+            f"{len(paths)}.",
+            field=what,
         )
     return [paths[index * len(paths) // count] for index in range(count)]
 
@@ -101,7 +102,11 @@ def split(
 ) -> dict:
     """Which photo goes where: the lists "x", "y" (disjoint, every other photo) and "test".
 
-    Without `test_paths` the test photos are held out of `paths` first: `test_count`, or a tenth.
+    Args:
+      paths: of all photos.
+      test_paths: of test photos; None holds `test_count` of `paths`, or a tenth, out first.
+      count: photos to train with; None for all.
+      test_count: photos to test with.
 
     Raises:
       UserError: too few photos.
@@ -127,10 +132,16 @@ def split(
 
 
 def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -> str:
-    """Writes the four folders, whole or not at all.
+    """Write the four folders, whole or not at all.
+
+    Args:
+      lists: paths of the photos of "x", "y" and "test".
+      roots: the folder that each list was found in.
+      out: the folder to be.
+      size_px: see `read`.
 
     Returns:
-      What was written and the PSNR of the unchanged input on the test split, for people.
+      What was written and the PSNR of the unchanged input on the test split, as a sentence.
 
     Raises:
       UserError: two photos would get the same name, or one cannot be read.
@@ -148,17 +159,14 @@ def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -
             raise UserError(
                 f"{roots[part]}: two photos differ in nothing but the suffix; rename or remove one."
             )
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with atomic_directory(out) as partial:
         tests = []
         for part, folders in (("x", ("trainA",)), ("y", ("trainB",)), ("test", ("testA", "testB"))):
             for name, path in named[part].items():
                 photo = read(path, size_px)
                 for folder in folders:
-                    image_io.save(
-                        partial / folder / name, change(photo) if folder.endswith("B") else photo
-                    )
+                    shown = change(photo) if folder.endswith("B") else photo
+                    image_io.save(partial / folder / name, shown)
                 if part == "test":
                     tests.append(photo)
         counts = ", ".join(f"{len(lists[part])} {part}" for part in ("x", "y", "test"))
@@ -167,14 +175,11 @@ def write(lists: dict, roots: dict[str, Path], out: Path, size_px: int | None) -
         (partial / "README.txt").write_text(
             f"Made by benchmarks/quality/color_change.py from {roots['x'].name}: {text}.\n"
         )
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return text
 
 
 def main(argv: Sequence[str]) -> int:
-    """Makes the data set and prints how far the unchanged input is from the truth."""
+    """Make the data set and print how far the unchanged input is from the truth."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -21,7 +21,12 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: what, whether it is the same, and how much was compared or what differs."""
+    """One comparison: what, whether it is the same, and how much was compared or what differs.
+
+    Example:
+      >>> row = compare_files("samples", Path("base/samples"), Path("other/samples"))
+      >>> row.same, row.detail
+    """
 
     what: str
     same: bool

@@ -56,7 +56,8 @@ def contenders(given: argparse.Namespace) -> dict[str, dict]:
         job = CONTENDERS.get(name)
         if job is None or job.framework != "torch" or job.compiled:
             known = [n for n, j in CONTENDERS.items() if j.framework == "torch" and not j.compiled]
-            raise UserError(f"--torch {name}: known are {', '.join(known)}.")
+            message = f"--torch {name}: known are {', '.join(known)}."
+            raise UserError(message, code="unknown", field="--torch")
         found[name] = {
             "framework": "torch",
             "precision": job.precision,
@@ -97,7 +98,8 @@ def planned(given: argparse.Namespace) -> list[Entry]:
         if not _among(minute, entries[0].marks):
             raise UserError(
                 f"--score_at {minute:g} is no mark; generators are kept every {given.every:g} "
-                f"minutes."
+                f"minutes.",
+                field="--score_at",
             )
     return entries
 
@@ -117,7 +119,8 @@ def train(entry: Entry) -> None:
         status = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log).returncode
     if status or not entry.finished:
         raise UserError(
-            f"{target.name} ended with status {status} before its last mark; see {target}.log."
+            f"{target.name} ended with status {status} before its last mark; see {target}.log.",
+            code="stopped",
         )
 
 
@@ -132,7 +135,9 @@ def checked(entry: Entry) -> bool:
         return False
     if not path.is_file() or Entry.from_json(path.read_text(encoding="utf-8")) != entry:
         raise UserError(
-            f"{entry.target} holds a training with other options; give another --out or remove it."
+            f"{entry.target} holds a training with other options; give another --out or remove it.",
+            code="mismatch",
+            field="--out",
         )
     return True
 
@@ -214,6 +219,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    _add_trainings(parser)
+    _add_contenders(parser)
+    _add_scores(parser)
+    given = parser.parse_args(argv)
+    if given.load_size is None:
+        given.load_size = round(given.size * 286 / 256)
+    if given.palette is None and (given.data / "palette.json").is_file():
+        given.palette = given.data / "palette.json"
+    _check(given)
+    return given
+
+
+def _add_trainings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", type=Path, help="folder of trainA, trainB and paired testA, testB; or demo"
     )
@@ -235,6 +253,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--filters", type=int, default=64, help="width of all networks (%(default)s)"
     )
     parser.add_argument("--blocks", type=int, default=6, help="residual blocks (%(default)s)")
+
+
+def _add_contenders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of ours"
     )
@@ -250,6 +271,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="IMAGES",
         help="half-life of averages that ours keeps and is scored by too",
     )
+
+
+def _add_scores(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--palette", type=Path, help="label colors of B (default: palette.json in DATA, if there)"
     )
@@ -259,31 +283,35 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--score", help="drawn beside swd (default: pixel_accuracy with a palette, else psnr)"
     )
-    given = parser.parse_args(argv)
+
+
+def _check(given: argparse.Namespace) -> None:
     for name in ("minutes", "every", "size", "filters", "blocks"):
         if getattr(given, name) <= 0:
-            raise UserError(f"--{name} {getattr(given, name):g}: it must be above 0.")
-    given.load_size = round(given.size * 286 / 256) if given.load_size is None else given.load_size
+            value = f"{getattr(given, name):g}"
+            raise UserError(f"--{name} {value}: it must be above 0.", field=f"--{name}")
     if given.load_size < given.size:
         raise UserError(
-            f"--load_size {given.load_size} is smaller than the crop, --size {given.size}."
+            f"--load_size {given.load_size} is smaller than the crop, --size {given.size}.",
+            field="--load_size",
         )
     if given.data == Path(DEMO):
         if given.torch:
             raise UserError(
-                f"{DEMO}: PyTorch's trainer reads folders only; add --torch without a name."
+                f"{DEMO}: PyTorch's trainer reads folders only; add --torch without a name.",
+                code="unsupported",
+                field="--torch",
             )
     elif not (given.data / "trainA").is_dir():
         raise UserError(
-            f"{given.data} has no folder trainA; give a folder of trainA, trainB, testA and testB."
+            f"{given.data} has no folder trainA; give a folder of trainA, trainB, testA and testB.",
+            code="missing",
+            field=str(given.data),
         )
-    if given.palette is None and (given.data / "palette.json").is_file():
-        given.palette = given.data / "palette.json"
-    return given
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains what is missing, scores, draws."""
+    """Train what is missing, score, draw."""
     given = parse(argv)
     entries = planned(given)
     given.out.mkdir(parents=True, exist_ok=True)

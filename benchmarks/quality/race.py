@@ -19,6 +19,11 @@ MARKS = "marks.jsonl"
 class Entry:
     """One contender with one seed.
 
+    Example:
+      >>> entry = Entry.from_json(Path("runs/race/ours-11/entry.json").read_text())
+      >>> entry.finished, entry.marks
+      >>> entry.generator(5.0, "xy", ".keras")
+
     Attributes:
       contender: its name in results.
       framework: "ours" or "torch".
@@ -101,6 +106,11 @@ class Entry:
 
 class Clock:
     """Time since the process was started, less that of saving.
+
+    Example:
+      >>> clock = Clock(entry, started, save)
+      >>> for step, batch in enumerate(batches, start=1):
+      ...     clock.after_step(step)
 
     Args:
       entry: whose marks.

@@ -15,6 +15,11 @@ REFERENCE = "torch-float32-nchw"  # PyTorch as it comes: what every ratio is aga
 class Job:
     """One contender's part in one case, sent to its process as JSON.
 
+    Example:
+      >>> job = Job("step", "torch", "bfloat16", "nhwc", size_px=256)
+      >>> job.name
+      'torch-bfloat16-nhwc'
+
     Attributes:
       kind: what to do; a name in `worker.JOBS`.
       framework: "ours", "torch" or "keras".

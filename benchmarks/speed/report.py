@@ -9,6 +9,8 @@ from benchmarks.speed.jobs import REFERENCE
 # Shown as images per second; the others as time.
 THROUGHPUT = ("loader", "translated_folder")
 STEP = "step-128-1"
+# Case -> (its name, how many times faster than PyTorch's loader is wanted).
+PIPELINES = {"pipeline-cache": ("cache", 10.0), "pipeline-files": ("cold JPEG", 1.5)}
 Row = dict
 Results = dict
 
@@ -72,77 +74,62 @@ def over_floor(results: Results, case: str = STEP) -> dict | None:
 
 def targets(results: Results) -> list[dict]:
     """The numbers to reach: what, wanted, reached (None: not measured), met, against whom."""
+    default = results.get("default", "")
 
-    def ours(case: str, contender: str = results.get("default", "")) -> Row | None:
+    def ours(case: str, contender: str = default) -> Row | None:
         return row_of(results, case, contender)
 
-    def at_least(what: str, wanted: float, mine: Row | None, other: Row | None) -> dict:
-        reached = faster(mine, other)
-        against = other["contender"] if other else None
-        met = None if reached is None else reached >= wanted
-        return {
-            "what": what,
-            "wanted": f"at least {wanted:g}",
-            "reached": reached,
-            "met": met,
-            "against": against,
-        }
+    def torch(case: str, *precision: str) -> Row | None:
+        return fastest(results, case, *precision)
 
-    def at_most(
-        what: str, wanted: float, reached: float | None, against: str | None = None
-    ) -> dict:
-        met = None if reached is None else reached <= wanted
-        return {
-            "what": what,
-            "wanted": f"at most {wanted:g}",
-            "reached": reached,
-            "met": met,
-            "against": against,
-        }
-
-    one, step, large = (
-        "translation of one 256-px image",
-        "training step, 128 px batch 1",
-        "256 px batch 1",
-    )
-    translated = "translation-256"
-    lines = [
-        at_least(f"{step}, against PyTorch float32, its default", 4.0, ours(STEP), row_of(results,
-        STEP, REFERENCE)),
-        at_least(f"{step}, against PyTorch bfloat16, eager", 1.6, ours(STEP), fastest(results, STEP,
-        "bfloat16")),
-        at_least(
-            f"{step}, against PyTorch bfloat16, channels last, torch.compile", 1.25,
-            ours(STEP), row_of(results, STEP, "torch-bfloat16-nhwc-compile"),
-        ),
-        at_least(
-            f"{large}, against PyTorch bfloat16, eager", 1.4,
-            ours("step-256-1"), fastest(results, "step-256-1", "bfloat16"),
-        ),
-        at_least(
-            f"{step}, float32 against PyTorch float32, its best layout", 1.15,
-            ours(STEP, "ours-float32"), fastest(results, STEP, "float32"),
-        ),
-        at_most(f"{step}, over floor", 2.0, (over_floor(results) or {}).get("ratio")),
-        at_least(f"{one}, against PyTorch float32", 2.6, ours(translated), fastest(results,
-        translated, "float32")),
-        at_least(f"{one}, against PyTorch bfloat16", 1.1, ours(translated), fastest(results,
-        translated, "bfloat16")),
-        at_least(
-            "input pipeline from cache", 10.0, ours("pipeline-cache"), row_of(results,
-            "pipeline-cache", REFERENCE)
-        ),
-        at_least(
-            "input pipeline from cold JPEG", 1.5, ours("pipeline-files"), row_of(results,
-            "pipeline-files", REFERENCE)
-        ),
+    one, step = "translation of one 256-px image", "training step, 128 px batch 1"
+    compiled = row_of(results, STEP, "torch-bfloat16-nhwc-compile")
+    reference = {case: row_of(results, case, REFERENCE) for case in (STEP, *PIPELINES)}
+    large, translation = "step-256-1", "translation-256"
+    wanted = [
+        (f"{step}, against PyTorch float32, its default", 4.0, ours(STEP), reference[STEP]),
+        (f"{step}, against PyTorch bfloat16, eager", 1.6, ours(STEP), torch(STEP, "bfloat16")),
+        (f"{step}, against PyTorch bfloat16, channels last, torch.compile", 1.25, ours(STEP),
+         compiled),
+        ("256 px batch 1, against PyTorch bfloat16, eager", 1.4, ours(large),
+         torch(large, "bfloat16")),
+        (f"{step}, float32 against PyTorch float32, its best layout", 1.15,
+         ours(STEP, "ours-float32"), torch(STEP, "float32")),
+        (f"{one}, against PyTorch float32", 2.6, ours(translation), torch(translation, "float32")),
+        (f"{one}, against PyTorch bfloat16", 1.1, ours(translation),
+         torch(translation, "bfloat16")),
+        *((f"input pipeline from {name}", factor, ours(case), reference[case])
+          for case, (name, factor) in PIPELINES.items()),
     ]  # fmt: skip
+    lines = [_at_least(*line) for line in wanted]
+    lines.insert(5, _at_most(f"{step}, over floor", 2.0, (over_floor(results) or {}).get("ratio")))
     for name, case in results.get("cases", {}).items():
         mine, other = ours(name), row_of(results, name, REFERENCE)
         if case["kind"] == "step" and mine and other:
             share = mine["peak_rss_bytes"] / other["peak_rss_bytes"]
-            lines.append(at_most(f"peak memory, {case['title']}", 1.0, share, REFERENCE))
+            lines.append(_at_most(f"peak memory, {case['title']}", 1.0, share, REFERENCE))
     return lines
+
+
+def _at_least(what: str, wanted: float, mine: Row | None, other: Row | None) -> dict:
+    reached = faster(mine, other)
+    return {
+        "what": what,
+        "wanted": f"at least {wanted:g}",
+        "reached": reached,
+        "met": None if reached is None else reached >= wanted,
+        "against": other["contender"] if other else None,
+    }
+
+
+def _at_most(what: str, wanted: float, reached: float | None, against: str | None = None) -> dict:
+    return {
+        "what": what,
+        "wanted": f"at most {wanted:g}",
+        "reached": reached,
+        "met": None if reached is None else reached <= wanted,
+        "against": against,
+    }
 
 
 def markdown(results: Results) -> str:
