@@ -1,5 +1,4 @@
-"""`python -m cyclegan_tf.check DATA`: looks through the images of a data set before it is trained
-on.
+"""`python -m cyclegan_tf.check DATA`: look through a data set before it is trained on.
 
 Exit status 0: fine; 1: something to look at; 2: training would refuse it.
 """
@@ -14,6 +13,8 @@ from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING
 
+from jsonargparse import Namespace
+
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
@@ -27,7 +28,7 @@ _WIDTH = 110
 
 
 def build_parser() -> cli.Parser:
-    """The command's options."""
+    """Make the parser of the command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.check",
         description="Reads every image of a data set, and says what would go wrong in training.",
@@ -36,9 +37,11 @@ def build_parser() -> cli.Parser:
         "source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB."
     )
     parser.add_argument(
-        "--x_dir", type=str, help="Plain folder of domain X, instead of SOURCE; with --y_dir."
+        "--data.x_dir",
+        type=str,
+        help="Plain folder of domain X, instead of SOURCE; with --data.y_dir.",
     )
-    parser.add_argument("--y_dir", type=str, help="Plain folder of domain Y.")
+    parser.add_argument("--data.y_dir", type=str, help="Plain folder of domain Y.")
     parser.add_argument(
         "--contact_sheet",
         type=str,
@@ -46,65 +49,108 @@ def build_parser() -> cli.Parser:
         help="Image file to write, some images of each folder; none for none.",
     )
     parser.add_argument(
-        "--crop_size_px", type=int, default=256, help="Side of the crops that training will cut."
+        "--data.crop_size_px",
+        type=int,
+        default=256,
+        help="Side of the crops that training will cut.",
     )
     parser.add_argument(
-        "--channels", type=int, default=3, help="Channels that training will read images with."
+        "--data.channels_x",
+        type=int,
+        default=3,
+        help="Channels that training will read images with.",
     )
-    parser.add_argument("--channels_y", type=int, help="The same for domain Y, where it differs.")
+    parser.add_argument(
+        "--data.channels_y", type=int, help="The same for domain Y, where it differs."
+    )
+    for name in ("x_dir", "y_dir", "crop_size_px", "channels_y"):
+        cli.hidden_alias(parser, f"--{name}", f"--data.{name}")
+    cli.hidden_alias(parser, "--channels", "--data.channels_x")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints the report; returns the exit status.
+    """Print the report; return the exit status.
 
     Raises:
       UserError: bad options, or a missing folder.
     """
     arguments = build_parser().parse(argv)
-    for name in ("crop_size_px", "channels", "channels_y"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name} got {value}, but takes a number from 1 up.")
-    plain = (arguments.x_dir, arguments.y_dir)
-    if bool(arguments.source) == any(plain) or (any(plain) and not all(plain)):
-        raise UserError(
-            "give either a folder that holds trainA and trainB, or both --x_dir and --y_dir."
-        )
+    options = arguments.data
+    _check_options(arguments.source, options)
 
-    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf.check import doctor
-        from cyclegan_tf.images import io as image_io
 
-    sheet = None if arguments.contact_sheet == "none" else Path(arguments.contact_sheet)
-    if sheet and sheet.suffix.lower() not in image_io.SAVED_EXTENSIONS:
-        raise UserError(
-            f"--contact_sheet {sheet} must end in one of "
-            f"{', '.join(sorted(image_io.SAVED_EXTENSIONS))}."
-        )
+    sheet = _sheet_path(arguments.contact_sheet)
     if arguments.source:
         folders = doctor.standard_folders(Path(arguments.source))
     else:
-        folders = {"X": Path(arguments.x_dir), "Y": Path(arguments.y_dir)}
-    channels_y = arguments.channels_y or arguments.channels
-    report = doctor.examine(
-        folders, arguments.channels, channels_y, arguments.crop_size_px, sys.stderr.isatty()
+        folders = {"X": Path(options.x_dir), "Y": Path(options.y_dir)}
+    report = doctor.examine_folders(
+        folders,
+        options.channels_x,
+        options.channels_y or options.channels_x,
+        options.crop_size_px,
+        sys.stderr.isatty(),
     )
     print(render(report))
     if sheet and any(folder.infos for folder in report.folders):
-        try:
-            image_io.save(sheet, doctor.contact_sheet(report))
-        except OSError as error:
-            raise UserError(
-                f"--contact_sheet {sheet} cannot be written: {error.strerror or error}."
-            ) from error
-        print(f"\ncontact sheet: {sheet}")
+        _write_sheet(sheet, report)
     return report.status
 
 
+def _check_options(source: str | None, options: Namespace) -> None:
+    for name in ("crop_size_px", "channels_x", "channels_y"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UserError(
+                f"--data.{name} got {value}, but takes a number from 1 up.", field=f"--data.{name}"
+            )
+    plain = (options.x_dir, options.y_dir)
+    if bool(source) == any(plain) or (any(plain) and not all(plain)):
+        raise UserError(
+            "give either a folder that holds trainA and trainB, or both --data.x_dir and "
+            "--data.y_dir.",
+            field="SOURCE",
+        )
+
+
+def _sheet_path(name: str) -> Path | None:
+    """The contact sheet's file, or None for "none"."""
+    from cyclegan_tf import images
+
+    sheet = Path(name)
+    if name == "none":
+        return None
+    if sheet.suffix.lower() not in images.SAVED_EXTENSIONS:
+        raise UserError(
+            f"--contact_sheet {sheet} must end in one of "
+            f"{', '.join(sorted(images.SAVED_EXTENSIONS))}.",
+            code="unsupported",
+            field="--contact_sheet",
+        )
+    return sheet
+
+
+def _write_sheet(sheet: Path, report: Report) -> None:
+    from cyclegan_tf import images
+    from cyclegan_tf.check import doctor
+
+    try:
+        images.save(sheet, doctor.contact_sheet(report))
+    except OSError as error:
+        raise UserError(
+            f"--contact_sheet {sheet} cannot be written: {error.strerror or error}.",
+            code="unwritable",
+            field="--contact_sheet",
+        ) from error
+    print(f"\ncontact sheet: {sheet}")
+
+
 def render(report: Report) -> str:
-    """The report as text: a table, the findings, a verdict."""
+    """Lay out the report as text: a table, the findings, a conclusion."""
     head = ("folder", "images", "width px", "height px", "width/height", "kinds")
     table = [head, *(_row(folder) for folder in report.folders)]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
@@ -119,12 +165,12 @@ def render(report: Report) -> str:
             *textwrap.wrap(first, _WIDTH, subsequent_indent="    ", break_on_hyphens=False),
             *rest,
         ]
-    verdict = (
+    conclusion = (
         "Fine to train on.",
         "Can be trained on; see the warnings.",
         "Training would refuse this; see the errors.",
     )
-    return "\n".join([*lines, "", verdict[report.status]])
+    return "\n".join([*lines, "", conclusion[report.status]])
 
 
 def _row(folder: Folder) -> tuple[str, ...]:

@@ -1,10 +1,7 @@
-"""The data doctor: reads every image of a data set and says what would go wrong in training, and
-what to do."""
+"""The data doctor: what in a data set would go wrong in training, and what to do about it."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cyclegan_tf.check.findings import CHECKS, Finding, Folder, ImageReport, domain_of
+from cyclegan_tf.data import screening
 from cyclegan_tf.data.sources import FOLDERS
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
@@ -23,45 +21,55 @@ from cyclegan_tf.images import io as image_io
 
 @dataclass(frozen=True)
 class Report:
-    """All folders and what was found, worst first."""
+    """All folders and what was found, worst first.
+
+    Example:
+      >>> report = examine_folders({"X": Path("horses"), "Y": Path("zebras")})
+      >>> for finding in report.findings:
+      ...     print(finding.level, finding.text)
+    """
 
     folders: tuple[Folder, ...]
     findings: tuple[Finding, ...]
 
     @property
     def status(self) -> int:
-        """0: fine, 1: warnings, 2: not usable as it is."""
+        """The exit status. 0: fine, 1: warnings, 2: not usable as it is."""
         levels = {finding.level for finding in self.findings}
         return 2 if "error" in levels else 1 if "warning" in levels else 0
 
 
 def standard_folders(source: Path) -> dict[str, Path]:
-    """The folders of a data set in the layout of the paper, by name; those for tests may be
-    missing.
+    """Find the folders of a data set in the layout of the paper; those for tests may be missing.
+
+    Returns:
+      name -> folder.
 
     Raises:
       UserError: the data set, trainA or trainB is missing.
     """
     if not source.is_dir():
-        raise UserError(f"{source}: there is no such folder.")
+        raise UserError(f"{source}: there is no such folder.", code="missing", field="SOURCE")
     found = {name: source / name for name in FOLDERS if (source / name).is_dir()}
     missing = [name for name in FOLDERS if name.startswith("train") and name not in found]
     if missing:
         raise UserError(
             f"{source} has no folder {' and none named '.join(missing)}; put domain X into trainA "
-            "and Y into trainB, or give two plain folders with --x_dir and --y_dir."
+            "and Y into trainB, or give two plain folders with --data.x_dir and --data.y_dir.",
+            code="missing",
+            field="SOURCE",
         )
     return found
 
 
-def examine(
+def examine_folders(
     folders: Mapping[str, Path],
     channels_x: int = 3,
     channels_y: int = 3,
     crop_size_px: int = 256,
     show_progress: bool = False,
 ) -> Report:
-    """Decodes every image and looks for what harms training.
+    """Decode every image and look for what harms training.
 
     Args:
       folders: by name, as in `Folder.name`.
@@ -76,28 +84,32 @@ def examine(
     paths = {name: image_io.find_images(folder) for name, folder in folders.items()}
     channels = {name: channels_x if domain_of(name) == "X" else channels_y for name in folders}
     jobs = [(path, channels[name]) for name in folders for path in paths[name]]
-    examined = iter(list(_examine_all(jobs, show_progress)))
-    looked_at = tuple(
+    images = iter(list(_examine_all(jobs, show_progress)))
+    examined = tuple(
         Folder(
             name,
             folder,
             channels[name],
-            tuple(next(examined) for _ in paths[name]),
+            tuple(next(images) for _ in paths[name]),
             _other_files(folder),
         )
         for name, folder in folders.items()
     )
-    findings = [finding for look in CHECKS for finding in look(looked_at, crop_size_px)]
+    findings = [finding for look in CHECKS for finding in look(examined, crop_size_px)]
     order = ("error", "warning", "note")
-    return Report(
-        looked_at, tuple(sorted(findings, key=lambda finding: order.index(finding.level)))
-    )
+    return Report(examined, tuple(sorted(findings, key=lambda finding: order.index(finding.level))))
 
 
 def contact_sheet(
     report: Report, images_per_row: int = 8, cell_px: int = 128, seed: int = 0
 ) -> np.ndarray:
-    """A row of randomly chosen images per folder.
+    """Draw a row of randomly chosen images per folder.
+
+    Args:
+      report: of the folders.
+      images_per_row: at most.
+      cell_px: side of the square that an image is scaled to.
+      seed: chooses the images.
 
     Returns:
       uint8 (H, W, 3).
@@ -114,7 +126,7 @@ def contact_sheet(
             rows.append([image_io.read(readable[i].path, folder.channels) for i in sorted(chosen)])
             titles.append(f"{folder.name} ({len(readable)})")
     if not rows:
-        raise UserError("there is no image for a contact sheet.")
+        raise UserError("there is no image for a contact sheet.", code="missing")
     return image_io.make_grid(rows, row_titles=titles, cell_px=cell_px)
 
 
@@ -135,15 +147,15 @@ def _examine(path: Path, channels: int) -> ImageReport:
         image = image_io.read(path, channels)
     except image_io.ImageError as error:
         return ImageReport(path, error.reason)
-    white = np.iinfo(image.dtype).max
-    digest = hashlib.blake2b(image.data, digest_size=16)
-    digest.update(repr((image.shape, image.dtype)).encode())
-    # A quarter of a million pixels tell a flat image; float64 copies of large ones would not fit in
-    # memory.
-    step = max(1, math.isqrt(image.shape[0] * image.shape[1] // 250_000))
-    # Within each channel: a blue image has three different channels and yet no detail.
-    contrast = float(image[::step, ::step].std(axis=(0, 1), dtype=np.float64).max() / white)
-    return ImageReport(path, None, info, digest.digest(), contrast, float(image.max() / white))
+    return ImageReport(
+        path,
+        None,
+        info,
+        digest=screening.digest(image),
+        contrast=screening.contrast(image),
+        brightest=float(image.max() / np.iinfo(image.dtype).max),
+        thumbnail=screening.thumbnail(image),
+    )
 
 
 def _other_files(folder: Path) -> Counter[str]:

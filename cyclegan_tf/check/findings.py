@@ -1,4 +1,4 @@
-"""What harms training, found in what the data doctor knows of each image."""
+"""The checks: what harms training, found in what the data doctor knows of each image."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
+from cyclegan_tf.data import screening
 from cyclegan_tf.images import io as image_io
 
-FLAT_CONTRAST = 1 / 255
-"""Standard deviation, as a share of white, below which an image has nothing to see."""
-
 DARK_SHARE = 1 / 8
-"""Deep images that never reach this share of white are taken for shallow data in a deep
-container."""
+"""Deep images that all stay below this share of white are taken for shallow data."""
 
 UNEVEN_COUNTS = 3
-"""How many times as large one domain may be before it is worth a word."""
+"""How many times as large one domain may be before a warning."""
 
 _NAMES_SHOWN = 8
 _FILES_LISTED = 100
@@ -34,7 +33,11 @@ class ImageReport:
       info: its header.
       digest: equal for images that are equal after decoding.
       contrast: largest standard deviation of a channel, as a share of white.
-      brightest: largest level as a share of white.
+      brightest: largest value as a share of white.
+      thumbnail: float32 (256, C), see `screening.thumbnail`.
+
+    Example:
+      >>> ImageReport(Path("a.png"), problem="is empty (0 bytes)")
     """
 
     path: Path
@@ -43,6 +46,7 @@ class ImageReport:
     digest: bytes = b""
     contrast: float = 0.0
     brightest: float = 0.0
+    thumbnail: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,10 @@ class Folder:
       channels: what each image was read with.
       files: all image files.
       ignored: suffix -> number of other files.
+
+    Example:
+      >>> folder = Folder("trainA", Path("trainA"), 3, (ImageReport(Path("trainA/a.png")),), {})
+      >>> folder.domain, folder.is_training
     """
 
     name: str
@@ -65,12 +73,12 @@ class Folder:
 
     @property
     def domain(self) -> str:
-        """ "X" or "Y"."""
+        """Which domain it belongs to, "X" or "Y"."""
         return domain_of(self.name)
 
     @property
     def is_training(self) -> bool:
-        """Training reads this folder."""
+        """Whether training reads this folder."""
         return not self.name.startswith("test")
 
     @property
@@ -78,24 +86,33 @@ class Folder:
         """Headers of the readable images."""
         return [file.info for file in self.files if file.info]
 
+    def place(self, file: ImageReport) -> str:
+        """Name a file together with its folder."""
+        return f"{self.name}/{file.path.relative_to(self.path).as_posix()}"
+
     def names(self, files: Sequence[ImageReport]) -> str:
-        """Some file names for a sentence."""
-        shown = [file.path.relative_to(self.path).as_posix() for file in files[:_NAMES_SHOWN]]
-        more = [f"{len(files) - len(shown)} more"] if len(files) > len(shown) else []
-        return ", ".join(shown + more)
+        """List some file names for a sentence."""
+        return _some([file.path.relative_to(self.path).as_posix() for file in files])
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to know: "note" needs nothing done, "warning" is worth a look, "error" stops
-    training."""
+    """One thing to know about a data set.
+
+    Attributes:
+      level: "note" needs nothing done, "warning" is worth a look, "error" stops training.
+      text: what was found, and what to do.
+
+    Example:
+      >>> Finding("warning", "trainA: 1 of 5 images is flat: blue.png.")
+    """
 
     level: Literal["note", "warning", "error"]
     text: str
 
 
 def domain_of(name: str) -> str:
-    """The domain, "X" or "Y", of a folder by its name."""
+    """Give the domain, "X" or "Y", of a folder by its name."""
     return "X" if name in ("trainA", "testA", "X") else "Y"
 
 
@@ -118,7 +135,7 @@ def _look_for_images(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
     names = {folder.name for folder in folders}
     for name in ("testA", "testB"):
         if "trainA" in names and name not in names:
-            text = f"There is no {name}; training works, but nothing is held back to judge it by."
+            text = f"There is no {name}; training works, but nothing is held out to score it on."
             yield Finding("note", text)
 
 
@@ -135,14 +152,14 @@ def _look_for_unreadable(folders: Sequence[Folder], _: int) -> Iterator[Finding]
             if folder.is_training
             else "translation and evaluation refuse them"
         )
-        text = f"{folder.name}: {_files(len(broken), 'file')} cannot be used; {who}. Remove or mend:{''.join(lines)}"
-        yield Finding("error" if folder.is_training else "warning", text)
+        text = f"{folder.name}: {_files(len(broken), 'file')} cannot be used; {who}. Remove or fix:"
+        yield Finding("error" if folder.is_training else "warning", text + "".join(lines))
 
 
 def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Finding]:
     kinds: list[tuple[Callable[[ImageReport, image_io.ImageInfo], bool], str]] = [
         (
-            lambda file, _: file.contrast < FLAT_CONTRAST,
+            lambda file, _: file.contrast < screening.FLAT_CONTRAST,
             "flat, one color without detail, which instance normalization turns into noise. Leave "
             "them out",
         ),
@@ -166,7 +183,8 @@ def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Fi
         for is_kind, text in kinds:
             found = [file for file in folder.files if file.info and is_kind(file, file.info)]
             if found:
-                of_all = f"{len(found)} of {_files(len(folder.files))} {'is' if len(found) == 1 else 'are'}"
+                verb = "is" if len(found) == 1 else "are"
+                of_all = f"{len(found)} of {_files(len(folder.files))} {verb}"
                 yield Finding("warning", f"{folder.name}: {of_all} {text}: {folder.names(found)}.")
 
 
@@ -219,18 +237,44 @@ def _look_for_duplicates(folders: Sequence[Folder], _: int) -> Iterator[Finding]
             harm = "in training and in test, which flatters the scores. Leave out of one"
         else:
             harm = "more than once in a folder, and count that often. Keep one of each"
-        same = [
-            f"{folder.name}/{file.path.relative_to(folder.path).as_posix()}"
-            for folder, file in found
-        ]
-        groups[harm].append(" = ".join(same))
+        groups[harm].append(" = ".join(folder.place(file) for folder, file in found))
     for harm, same in groups.items():
-        shown = [
-            *same[:_NAMES_SHOWN],
-            *([f"{len(same) - _NAMES_SHOWN} more"] if len(same) > _NAMES_SHOWN else []),
-        ]
         verb = "is" if len(same) == 1 else "are"
-        yield Finding("warning", f"{_files(len(same))} {verb} {harm}: {', '.join(shown)}.")
+        yield Finding("warning", f"{_files(len(same))} {verb} {harm}: {_some(same)}.")
+
+
+def _look_for_copies(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
+    """Test images that are a training image saved again; equal ones are duplicates."""
+    for folder in folders:
+        if folder.is_training:
+            continue
+        known = [
+            (other.place(file), file.digest, file.thumbnail)
+            for other in folders
+            if other.is_training and other.domain == folder.domain
+            for file in other.files
+            if file.thumbnail is not None
+        ]
+        digests = {digest for _, digest, _ in known}
+        find = screening.copy_finder([thumbnail for _, _, thumbnail in known])
+        copies = []
+        for file in folder.files:
+            if file.thumbnail is None or file.digest in digests:
+                continue
+            if (index := find(file.thumbnail)) is not None:
+                copies.append(f"{folder.place(file)} = {known[index][0]}")
+        if copies:
+            verb = "is a training image" if len(copies) == 1 else "are training images"
+            yield Finding(
+                "warning",
+                f"{_files(len(copies))} of {folder.name} {verb} saved again in another format, "
+                f"quality or size, which flatters the scores. Leave out of one: {_some(copies)}.",
+            )
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = [f"{len(texts) - _NAMES_SHOWN} more"] if len(texts) > _NAMES_SHOWN else []
+    return ", ".join([*texts[:_NAMES_SHOWN], *more])
 
 
 def _look_at_counts(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
@@ -255,6 +299,7 @@ CHECKS = (
     _look_for_kinds,
     _look_for_mixtures,
     _look_for_duplicates,
+    _look_for_copies,
     _look_at_counts,
 )
 """Each takes all folders and the crop's side, and gives findings."""

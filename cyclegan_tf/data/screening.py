@@ -27,8 +27,7 @@ Instance normalization divides by the deviation, so that less than that is turne
 """
 
 COPY_DIFFERENCE = 1.5 / 255
-"""Mean absolute difference of two thumbnails, as a share of white, below which their images are one
-image.
+"""Mean absolute difference of two thumbnails, as a share of white, below which they are one image.
 
 Saved again as JPEG of quality 60 and larger by a quarter, photographs, label maps and street maps
 of three public data sets differed by 0.6 to 1.02 steps of 255 from themselves. Different ones that
@@ -36,8 +35,10 @@ show something differ by 5 and more.
 """
 
 COPY_CONTRAST = 10 / 255
-"""Contrast of a thumbnail, below which its image is no copy of a similar one: there is more than one
-tile of a map that shows water."""
+"""Contrast of a thumbnail, below which its image is no copy of a similar one.
+
+There is more than one tile of a map that shows water.
+"""
 
 MAX_SAMPLED = 1000
 """So many at most, spread over the list, of images that must be decoded for it."""
@@ -52,10 +53,12 @@ _THUMBNAIL_FROM_PX = 256
 
 
 def contrast(image: np.ndarray) -> float:
-    """Standard deviation of the most varied channel of a uint8 or uint16 (H, W, C), as a share of
-    white.
+    """Measure the standard deviation of the channel that varies most, as a share of white.
 
     Within each channel: a blue image has three different channels and yet no detail.
+
+    Args:
+      image: uint8 or uint16 (H, W, C).
     """
     step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _CONTRAST_PIXELS))
     deviations = image[::step, ::step].std(axis=(0, 1), dtype=np.float64)
@@ -63,7 +66,7 @@ def contrast(image: np.ndarray) -> float:
 
 
 def is_flat(image: np.ndarray) -> bool:
-    """Whether every channel of a uint8 or uint16 (H, W, C) is nearly one value."""
+    """Tell whether every channel of a uint8 or uint16 (H, W, C) is nearly one value."""
     # A coarse grid tells that most images are not; only the others are looked at in full.
     coarse = image[::_GRID_STEP, ::_GRID_STEP].std(axis=(0, 1), dtype=np.float64).max()
     if coarse > 4 * FLAT_CONTRAST * np.iinfo(image.dtype).max:
@@ -72,14 +75,18 @@ def is_flat(image: np.ndarray) -> bool:
 
 
 def digest(image: np.ndarray) -> bytes:
-    """Equal for images of the same shape and type whose values are all equal."""
+    """Hash an image: equal for images of one shape and type whose values are all equal."""
     found = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16)
     found.update(repr((image.shape, image.dtype)).encode())
     return found.digest()
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 (H, W, C) -> float32 (256, C): area means on 16 x 16, as shares of white."""
+    """Reduce uint8 or uint16 (H, W, C) to area means on 16 x 16, as shares of white.
+
+    Returns:
+      float32 (256, C).
+    """
     factor = max(1, min(image.shape[:2]) // _THUMBNAIL_FROM_PX)
     small = reduced(_block_means(image, factor) if factor > 1 else image)
     return (small / np.iinfo(image.dtype).max).astype(np.float32).reshape(-1, image.shape[-1])
@@ -95,7 +102,7 @@ def _block_means(image: np.ndarray, factor: int) -> np.ndarray:
 
 
 def copy_finder(known: Sequence[np.ndarray]) -> Callable[[np.ndarray], int | None]:
-    """Makes a search for copies that were saved again in another format, quality or size.
+    """Make a search for copies that were saved again in another format, quality or size.
 
     Args:
       known: thumbnails.
@@ -131,7 +138,7 @@ def copy_finder(known: Sequence[np.ndarray]) -> Callable[[np.ndarray], int | Non
 def find_flat_and_leaked(
     train: ImageList, cache: ImageCache, test: ImageList, transform: ImageTransform
 ) -> tuple[list[str], list[str]]:
-    """Looks at all images of one domain, or at an even sample where they are many.
+    """Look at all images of one domain, or at an even sample where they are many.
 
     Args:
       train: training images.
@@ -164,7 +171,7 @@ def find_flat_and_leaked(
 
 
 def training_sample(images: ImageList, cache: ImageCache) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and resized images, uint8 or uint16 (H, W, C).
+    """Yield names and resized images, uint8 or uint16 (H, W, C).
 
     All of them up to `MAX_SAMPLED_BYTES`, or `MAX_SAMPLED` where none are kept; of more, an even
     sample.
@@ -180,7 +187,12 @@ def training_sample(images: ImageList, cache: ImageCache) -> Iterator[tuple[str,
 def test_sample(  # not a test of pytest's
     images: ImageList, transform: ImageTransform, dtype: np.dtype
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and test images of `dtype`, resized as training images are; at most `MAX_SAMPLED`.
+    """Yield names and test images, resized as training images are; at most `MAX_SAMPLED`.
+
+    Args:
+      images: the test split.
+      transform: how they are resized.
+      dtype: uint8 or uint16, which all are brought to.
 
     Raises:
       UserError: one cannot be decoded.

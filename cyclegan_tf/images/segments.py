@@ -1,7 +1,7 @@
 """The parts that PNG and JPEG files are made of: chunks and segments.
 
-Walked by the rules of libpng and libjpeg, so that a size found here is the size that TensorFlow will
-decode. Needs no TensorFlow.
+Walked by the rules of libpng and libjpeg, so that a size found here is the size that TensorFlow
+decodes. Needs no TensorFlow.
 """
 
 from __future__ import annotations

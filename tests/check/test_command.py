@@ -22,7 +22,7 @@ def data(tmp_path, monkeypatch):
 
 
 def test_fine(data, capsys):
-    assert check.main([str(data), "--crop_size_px", "16"]) == 0
+    assert check.main([str(data), "--data.crop_size_px", "16"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].split() == [
@@ -42,13 +42,13 @@ def test_fine(data, capsys):
 
 
 def test_no_contact_sheet(data, tmp_path):
-    assert check.main([str(data), "--crop_size_px", "16", "--contact_sheet", "none"]) == 0
+    assert check.main([str(data), "--data.crop_size_px", "16", "--contact_sheet", "none"]) == 0
     assert not list(tmp_path.glob("*.png"))
 
 
 def test_warnings(data, capsys):
     image_io.save(data / "trainA" / "1.png", image_files.noise(10, 40, seed=9))
-    assert check.main([str(data), "--crop_size_px", "16"]) == 1
+    assert check.main([str(data), "--data.crop_size_px", "16"]) == 1
     out = capsys.readouterr().out
     assert "24 / 24 / 40" in out
     assert "warning: trainA: 1 of 2 images is smaller than the crop of 16 px" in out
@@ -57,7 +57,7 @@ def test_warnings(data, capsys):
 
 def test_unusable(data, capsys):
     (data / "trainB" / "bad.png").write_bytes(b"no")
-    assert check.main([str(data), "--crop_size_px", "16"]) == 2
+    assert check.main([str(data), "--data.crop_size_px", "16"]) == 2
     out = capsys.readouterr().out
     assert f"\n    {data / 'trainB' / 'bad.png'}: is not an image" in out
     assert "Training would refuse this" in out
@@ -72,11 +72,11 @@ def test_empty_domain(data, capsys):
 def test_two_plain_folders_and_contact_sheet(data, tmp_path, capsys):
     sheet = tmp_path / "new" / "sheet.png"
     argv = [
-        "--x_dir",
+        "--data.x_dir",
         str(data / "trainA"),
-        "--y_dir",
+        "--data.y_dir",
         str(data / "trainB"),
-        "--crop_size_px",
+        "--data.crop_size_px",
         "16",
     ]
     assert check.main([*argv, "--contact_sheet", str(sheet)]) == 0
@@ -91,37 +91,55 @@ def test_channels(data, capsys):
     for name in ("trainB", "testB"):
         (data / name / "0.png").unlink()
         np.save(data / name / "0.npy", image_files.noise(20, 20, 5, seed=len(name)))
-    assert check.main([str(data), "--crop_size_px", "16", "--channels_y", "5"]) == 0
-    assert check.main([str(data), "--crop_size_px", "16"]) == 2
+    assert check.main([str(data), "--data.crop_size_px", "16", "--data.channels_y", "5"]) == 0
+    assert check.main([str(data), "--data.crop_size_px", "16"]) == 2
     assert "has 5 channels" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    ("argv", "code", "field"),
     [
-        ([], "give either a folder"),
-        (["{data}", "--x_dir", "{data}"], "give either a folder"),
-        (["--x_dir", "{data}"], "give either a folder"),
-        (["{data}/none"], "there is no such folder"),
-        (["--x_dir", "{data}/none", "--y_dir", "{data}"], "there is no such folder"),
-        (["{data}/trainA"], "has no folder trainA"),
-        (["{data}", "--crop_size_px", "0"], "--crop_size_px got 0"),
-        (["{data}", "--channels", "three"], "--channels got 'three'"),
-        (["{data}", "--contact_sheets", "a.png"], "did you mean --contact_sheet"),
-        (["{data}", "--contact_sheet", "a.gif"], r"a\.gif must end in one of"),
+        ([], "invalid", "SOURCE"),
+        (["{data}", "--data.x_dir", "{data}"], "invalid", "SOURCE"),
+        (["--data.x_dir", "{data}"], "invalid", "SOURCE"),
+        (["{data}/none"], "missing", "SOURCE"),
+        (["--data.x_dir", "{data}/none", "--data.y_dir", "{data}"], "missing", "{data}/none"),
+        (["{data}/trainA"], "missing", "SOURCE"),
+        (["{data}", "--data.crop_size_px", "0"], "invalid", "--data.crop_size_px"),
+        (["{data}", "--contact_sheet", "a.gif"], "unsupported", "--contact_sheet"),
+        (
+            ["{data}", "--contact_sheet", "{data}/trainA/0.png/a.png"],
+            "unwritable",
+            "--contact_sheet",
+        ),
     ],
 )
-def test_mistakes_are_told_in_a_sentence(data, argv, message, capsys):
-    with pytest.raises(UserError, match=message) as caught:
+def test_mistakes_are_reported_in_a_sentence(data, argv, code, field, capsys):
+    with pytest.raises(UserError) as caught:
         check.main([word.format(data=data) for word in argv])
+    assert (caught.value.code, caught.value.field) == (code, field.format(data=data))
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("words", [["--data.channels_x", "three"], ["--contact_sheets", "a.png"]])
+def test_options_that_the_parser_refuses(data, words):
+    with pytest.raises(UserError, match=words[0]):
+        check.main([str(data), *words])
+
+
 def test_contact_sheet_that_cannot_be_written(data, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--contact_sheet .*sheet\.png cannot be written"):
+    with pytest.raises(UserError) as caught:
         check.main([str(data), "--contact_sheet", str(tmp_path / "file" / "sheet.png")])
+    assert (caught.value.code, caught.value.field) == ("unwritable", "--contact_sheet")
+
+
+def test_former_names_of_options(data):
+    old = ["--x_dir", str(data / "trainA"), "--y_dir", str(data / "trainB"), "--crop_size_px=16"]
+    assert check.main([*old, "--channels", "3", "--channels_y=3", "--contact_sheet=none"]) == 0
+    for name in ("--x_dir", "--channels "):
+        assert name not in check.build_parser().format_help()
 
 
 def run_program(*argv):
@@ -139,7 +157,7 @@ def test_mistake_as_a_program():
 @pytest.mark.slow
 def test_as_a_program(data):
     (data / "trainB" / "bad.png").write_bytes(b"no")
-    done = run_program(str(data), "--crop_size_px", "16")
+    done = run_program(str(data), "--data.crop_size_px", "16")
     assert done.returncode == 2, done.stderr
     assert "bad.png: is not an image" in done.stdout
     assert "Traceback" not in done.stderr
