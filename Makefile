@@ -79,4 +79,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(ADDONS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(ADDONS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

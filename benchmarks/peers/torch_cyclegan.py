@@ -1,12 +1,9 @@
-"""CycleGAN in plain PyTorch, built and trained as the official PyTorch code.
+"""CycleGAN in plain PyTorch, as the official code (junyanz/pytorch-CycleGAN-and-pix2pix).
 
-That is junyanz/pytorch-CycleGAN-and-pix2pix: six separate generator calls, discriminators frozen
-during the generators' step, a pool of 50 images, two Adams. Options are those a user has: memory
-layout, bfloat16 autocast, torch.compile.
+Six separate generator calls, discriminators frozen during the generators' step, a pool of 50
+images, two Adams. Options are those a user has: memory layout, bfloat16 autocast, torch.compile.
 
-    python -m benchmarks.peers.torch_cyclegan JOB
-
-translates the folder of a job (as JSON), as a whole command.
+`python -m benchmarks.peers.torch_cyclegan JOB` translates the folder of a job (as JSON).
 """
 
 from __future__ import annotations

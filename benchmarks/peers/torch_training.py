@@ -1,4 +1,6 @@
-"""The PyTorch reference trained for a given time by the official PyTorch code's recipe.
+"""The PyTorch reference trained for a given time by the recipe of the official PyTorch code.
+
+That is junyanz/pytorch-CycleGAN-and-pix2pix.
 
 Networks, losses, pool and Adam are those of `torch_cyclegan`. Added here: the loader of the recipe
 (two workers, all images read and resized each time) and the learning-rate schedule, constant for
