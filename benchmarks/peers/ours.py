@@ -28,8 +28,9 @@ from cyclegan_tf.inspect import graph
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.translate import folder as folder_translation
-from cyclegan_tf.translate.translator import Translator, plan
+from cyclegan_tf.translate.folder import translate_files
+from cyclegan_tf.translate.tasks import plan_tasks
+from cyclegan_tf.translate.translator import Translator
 
 # Deviation of the grain laid over drawn images, which a photograph's JPEG pays for too.
 NOISE = 12.0
@@ -101,10 +102,10 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
     network = _generator(job)
     network.save(target / "generator.keras")  # for `folder_command`
     translator = Translator(network, size_divisor_of(network))
-    tasks = plan(Path(job.folder), target)
+    tasks = plan_tasks(Path(job.folder), target)
 
     def run() -> dict[str, float]:
-        outcomes = list(folder_translation.translate_files(translator, tasks))
+        outcomes = list(translate_files(translator, tasks))
         if errors := [outcome.error for outcome in outcomes if outcome.error]:
             raise RuntimeError(f"{len(errors)} images were not translated: {errors[0]}")
         return {"images": len(outcomes)}

@@ -22,7 +22,7 @@ from benchmarks.quality.animals import on_animals
 from benchmarks.quality.split_scores import DIRECTIONS, SplitEvaluator
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate.scores import baseline_images
+from cyclegan_tf.evaluate.baselines import baseline_images
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.run_directory import RunDirectory

@@ -21,7 +21,7 @@ from benchmarks.quality.animals import animal_masks, on_animals
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate import label_maps, scores
+from cyclegan_tf.evaluate import baselines, label_maps, scores
 from cyclegan_tf.evaluate.split import Split, read_images, read_split
 from cyclegan_tf.metrics import sliced_wasserstein as swd
 from cyclegan_tf.metrics.segmentation import Palette, read_palette
@@ -111,7 +111,9 @@ class SplitEvaluator:
 
     def brief(self, translate: Translate, direction: str) -> Scores:
         """`scores` that need the translations of the inputs only, no further passes."""
-        outputs = [scores.translated(translate, image) for image in self.split.inputs(direction)]
+        outputs = [
+            scores.apply_generator(translate, image) for image in self.split.inputs(direction)
+        ]
         targets, truths = self.split.targets(direction), self.split.truths(direction)
         levels = scores.distances(targets, outputs)
         return {
@@ -124,8 +126,8 @@ class SplitEvaluator:
     def baselines(self, direction: str) -> dict[str, Scores]:
         """Scores of the unchanged input, the best constant image, a random real one, the truth."""
         targets = self.training[direction[1]]
-        found = scores.baseline_scores(self.split, direction, targets)
-        images = scores.baseline_images(self.split, direction, targets)
+        found = baselines.baseline_scores(self.split, direction, targets)
+        images = baselines.baseline_images(self.split, direction, targets)
         named: dict[str, Scores] = {
             name: {**found[name], **self._added(images[name], direction)} for name in found
         }

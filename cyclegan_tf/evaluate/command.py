@@ -1,36 +1,32 @@
-"""`python -m cyclegan_tf.evaluate RUN`: scores a trained translator, with baselines and a report to
-look at."""
+"""`python -m cyclegan_tf.evaluate RUN`: scores a trained generator and writes a report."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-import os
+import logging
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
-from tqdm import tqdm
 
 from cyclegan_tf import cli
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
-if TYPE_CHECKING:
-    from cyclegan_tf.evaluate.features import Extractor
-    from cyclegan_tf.evaluate.results import Evaluation
-    from cyclegan_tf.evaluate.scores import Network, Split
+log = logging.getLogger(__name__)
 
 
 def build_parser() -> cli.Parser:
-    """The command's options."""
+    """Declare the command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.evaluate",
-        description="Scores a trained translator on its test split: beside every score stands "
+        description="Scores a trained generator on its test split: beside every score stands "
         "that of the unchanged input, of the best constant image and of a real image drawn at "
         "random. Writes a report and the numbers into the run directory.",
     )
@@ -56,7 +52,7 @@ def build_parser() -> cli.Parser:
         "step.",
     )
     parser.add_argument(
-        "--paired", action="store_true", help="Insist on a test split paired by file stem."
+        "--require_pairs", action="store_true", help="Refuse a test split not paired by file stem."
     )
     parser.add_argument(
         "--palette", type=str, help="JSON file with the colors of label maps: scores labels too."
@@ -68,10 +64,12 @@ def build_parser() -> cli.Parser:
         help="FID and KID: auto (Keras' download and cache), the path of a weight file, or off.",
     )
     parser.add_argument(
-        "--count", type=int, help="At most so many test images of each domain, evenly spread."
+        "--max_images",
+        type=int,
+        help="At most so many test images of each domain, evenly spread.",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="Of patches, stand-ins and resamples that are drawn."
+        "--seed", type=int, default=0, help="Of patches, baselines and resamples that are drawn."
     )
     parser.add_argument(
         "--json", type=str, help="Where the numbers go; RUN/evaluation.json by default."
@@ -81,219 +79,130 @@ def build_parser() -> cli.Parser:
     )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+    cli.hidden_alias(parser, "--count", "--max_images")
+    cli.hidden_alias(parser, "--paired", "--require_pairs")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
-    """Scores; returns the exit status."""
+    """Score, print a table and write the report; return the exit status."""
     arguments = build_parser().parse(argv)
+    cli.log_to_terminal(arguments.quiet)
+    _check(arguments)
     target = Path(arguments.run)
-    if arguments.count is not None and arguments.count < 2:
-        raise UserError(f"--count must be 2 or more, and is {arguments.count}.")
-    if arguments.seed < 0:
-        raise UserError(f"--seed must be 0 or more, and is {arguments.seed}.")
-    if arguments.inception == "":
-        raise UserError("--inception is empty; give auto, or the file of the weights.")
-    places = _places(arguments, target)
+    outputs = _outputs(arguments, target)
     directions = _directions(arguments.direction, target)
-    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
-        from cyclegan_tf.evaluate.report import html as report
-        from cyclegan_tf.evaluate.report import table
+        from cyclegan_tf.evaluate import inputs, run
+        from cyclegan_tf.evaluate.report import html, table
 
-    def say(text: str) -> None:
-        if not arguments.quiet:
-            print(text, flush=True)
-
-    begun = time.monotonic()
-    found = _evaluation(arguments, target, directions, say, shlex.join(argv))
-    for each in found.directions:
-        say("\n" + table.table(each))
-    say("")
+    start = time.monotonic()
+    found = run.evaluate(
+        run.EvaluationJob(
+            target=target,
+            directions=directions,
+            data=inputs.DataChoice(
+                arguments["data.source"], arguments["data.x_dir"], arguments["data.y_dir"]
+            ),
+            checkpoint=arguments.checkpoint,
+            max_images=arguments.max_images,
+            require_pairs=arguments.require_pairs,
+            palette=arguments.palette,
+            inception=arguments.inception,
+            seed=arguments.seed,
+            show_progress=sys.stderr.isatty() and not arguments.quiet,
+        )
+    )
+    command = f"python -m cyclegan_tf.evaluate {shlex.join(argv)}"
+    found = dataclasses.replace(found, facts={"Command": command, **found.facts})
+    for result in found.directions:
+        log.info("\n%s", table.format_table(result))
+    log.info("")
     for note in found.notes:
-        say(f"note: {note}")
+        log.info("note: %s", note)
     texts = {
         "json": json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n",
-        "html": report.report(found),
+        "html": html.render_report(found),
     }
-    _write({path: texts[kind] for kind, path in places.items()})
-    for kind, path in places.items():
-        say(f"{'numbers' if kind == 'json' else 'report'}: {path}")
-    say(f"scored in {time.monotonic() - begun:.0f} s")
+    _write({path: texts[kind] for kind, path in outputs.items()})
+    for kind, path in outputs.items():
+        log.info("%s: %s", "numbers" if kind == "json" else "report", path)
+    log.info("scored in %.0f s", time.monotonic() - start)
     return 0
 
 
-def _places(arguments: Namespace, target: Path) -> dict[str, Path]:
-    """Kind -> file to write.
+def _check(arguments: Namespace) -> None:
+    if arguments.max_images is not None and arguments.max_images < 2:
+        raise UserError(
+            f"--max_images must be 2 or more, and is {arguments.max_images}.", field="--max_images"
+        )
+    if arguments.seed < 0:
+        raise UserError(f"--seed must be 0 or more, and is {arguments.seed}.", field="--seed")
+    if arguments.inception == "":
+        raise UserError(
+            "--inception is empty; give auto, or the file of the weights.", field="--inception"
+        )
+
+
+def _outputs(arguments: Namespace, target: Path) -> dict[str, Path]:
+    """Choose the files to write, "json" and "html".
 
     Raises:
       UserError: one exists, or its folder does not.
     """
-    places = {}
+    outputs = {}
     for kind in ("json", "html"):
         if given := arguments[kind]:
-            places[kind] = Path(given)
+            outputs[kind] = Path(given)
         elif target.is_dir():
-            places[kind] = target / f"evaluation.{kind}"
-    if len(set(places.values())) < len(places):
+            outputs[kind] = target / f"evaluation.{kind}"
+    if len(set(outputs.values())) < len(outputs):
         raise UserError(
-            f"--json and --html name the same file, {places['json']}; give each its own."
+            f"--json and --html name the same file, {outputs['json']}; give each its own.",
+            field="--html",
         )
-    for kind, path in places.items():
+    for kind, path in outputs.items():
         if path.is_dir() or not path.parent.is_dir():
-            raise UserError(f"--{kind} {path} must be a file in a folder that exists.")
+            raise UserError(
+                f"--{kind} {path} must be a file in a folder that exists.", field=f"--{kind}"
+            )
         if path.exists() and not arguments.overwrite:
             raise UserError(
-                f"{path} exists already; give --overwrite to replace it, or another --{kind}."
+                f"{path} exists already; give --overwrite to replace it, or another --{kind}.",
+                code="exists",
+                field=f"--{kind}",
             )
-    return places
+    return outputs
 
 
 def _directions(asked: str | None, target: Path) -> list[str]:
     if target.is_dir():
         return ["xy", "yx"] if asked in (None, "both") else [asked]
     if asked == "both":
-        raise UserError(f"--direction both takes a run directory; {target} holds one generator.")
+        raise UserError(
+            f"--direction both takes a run directory; {target} holds one generator.",
+            code="mismatch",
+            field="--direction",
+        )
     return [asked or ("yx" if target.stem.endswith("yx") else "xy")]
 
 
-def _evaluation(
-    arguments: Namespace,
-    target: Path,
-    directions: list[str],
-    say: Callable[[str], None],
-    command: str,
-) -> Evaluation:
-    from cyclegan_tf.evaluate import inputs as opening
-    from cyclegan_tf.evaluate import label_maps as labeled
-    from cyclegan_tf.evaluate.evaluator import Evaluator
-    from cyclegan_tf.evaluate.report.protocol import protocol, sizes
-    from cyclegan_tf.evaluate.results import Evaluation
-    from cyclegan_tf.metrics.segmentation import read_palette
-
-    data = opening.DataChoice(
-        arguments["data.source"], arguments["data.x_dir"], arguments["data.y_dir"]
-    )
-    data.check()
-    palette = read_palette(arguments.palette) if arguments.palette else None
-    generators = opening.open_generators(target, directions, arguments.checkpoint)
-    for direction in directions:
-        say(f"generator {direction} of {generators[direction][1]}")
-    source, preparation = opening.open_images(
-        target, data, generators[directions[0]][0], directions[0]
-    )
-    split, notes = opening.open_split(source, preparation, arguments.count, arguments.paired)
-    label_domain = labeled.label_domain(split, palette) if palette else None
-    if palette:
-        _check_labels(arguments.palette, split, label_domain, directions)
-    extractor = _extractor(arguments.inception, notes)
-    pairs = (
-        f"{len(split.pairs)} pairs of the same file stem"
-        if split.pairs
-        else "not paired, so no truth is known"
-    )
-    say(f"{source.description}; test images {sizes(preparation)}; {pairs}")
-    training = opening.training_images(
-        source, preparation, directions, max(len(split.x), len(split.y))
-    )
-    judge = Evaluator(split, training, arguments.seed, palette, label_domain, extractor)
-
-    told = protocol(
-        preparation, arguments.seed, {k: len(v) for k, v in training.items()}, arguments.palette
-    )
-    results = []
-    networks = {
-        direction: opening.in_graph(network) for direction, (network, _) in generators.items()
-    }
-    for direction in directions:
-        with _progress(split, direction, networks, arguments.quiet) as (there, back):
-            found, featured = judge(direction, there, back, generators[direction][1])
-        results.append(found)
-        if featured:
-            told[f"FID and KID, {direction}"] = featured.protocol
-    if extractor:
-        from cyclegan_tf.metrics.inception import PROTOCOL
-
-        told["Inception"] = PROTOCOL
-    facts = {
-        "Command": f"python -m cyclegan_tf.evaluate {command}",
-        "Data": source.description,
-        "Truth": pairs,
-        "Date": time.strftime("%Y-%m-%d %H:%M"),
-    }
-    return Evaluation(str(target), facts, results, [*source.notes, *notes], told)
-
-
-def _check_labels(
-    palette: str, split: Split, domain: str | None, directions: Sequence[str]
-) -> None:
-    if not split.pairs:
-        raise UserError(
-            f"--palette {palette} needs a test split paired by file stem, and this one is not."
-        )
-    if domain is None:
-        raise UserError(
-            f"--palette {palette}: the test images of neither domain are drawn in its colors."
-        )
-    if all(direction[1] != domain for direction in directions):
-        raise UserError(
-            f"--palette {palette}: domain {domain.upper()} is drawn in its colors; give "
-            f"--direction {'xy' if domain == 'y' else 'yx'}, or both."
-        )
-
-
-def _extractor(choice: str, notes: list[str]) -> Extractor | None:
-    """Of Inception features; None with a note where there are no weights."""
-    if choice == "off":
-        notes.append(
-            "FID and KID are left out; --inception auto adds them (a download of 90 MB the first "
-            "time)"
-        )
-        return None
-    from cyclegan_tf.metrics.inception import InceptionUnavailable, open_inception
-
-    try:
-        return open_inception(choice)
-    except InceptionUnavailable as error:
-        notes.append(f"FID and KID are left out: {error}")
-        return None
-
-
-@contextlib.contextmanager
-def _progress(
-    split: Split, direction: str, networks: Mapping[str, Network], quiet: bool
-) -> Iterator[tuple[Network, Network | None]]:
-    """The two generators of a direction, moving a bar."""
-    inputs, targets = len(split.inputs(direction)), len(split.targets(direction))
-    there, back = networks[direction], networks.get(direction[::-1])
-    total = inputs * (2 if back else 1) + targets
-    hidden = quiet or not sys.stderr.isatty()
-    with tqdm(total=total, unit="image", desc=direction, disable=hidden, leave=False) as bar:
-
-        def counted(network: Network) -> Network:
-            def run(batch: Any) -> Any:
-                bar.update()
-                return network(batch)
-
-            return run
-
-        yield counted(there), counted(back) if back else None
-
-
 def _write(texts: Mapping[Path, str]) -> None:
-    """Writes all files or none.
+    """Write all files or none.
 
     Raises:
       UserError: one of them cannot be written.
     """
-    partials = {path: path.with_name(path.name + ".partial") for path in texts}
+    path = Path()
     try:
-        for path, text in texts.items():
-            partials[path].write_text(text, encoding="utf-8")
-        for path, partial in partials.items():
-            os.replace(partial, path)
+        with contextlib.ExitStack() as files:
+            for path, text in texts.items():
+                partial = files.enter_context(atomic_file(path))
+                partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        for partial in partials.values():
-            with contextlib.suppress(OSError):
-                partial.unlink()
-        raise UserError(f"{error.filename} cannot be written: {error.strerror}.") from error
+        raise UserError(
+            f"{error.filename2 or path} cannot be written: {error.strerror}.",
+            code="unwritable",
+            field=str(path),
+        ) from error

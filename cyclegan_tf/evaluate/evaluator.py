@@ -1,4 +1,4 @@
-"""All scores of one direction, put together."""
+"""All scores of one direction, computed and put together."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cyclegan_tf.evaluate import results as result
-from cyclegan_tf.evaluate import scores
+from cyclegan_tf.evaluate import baselines, results, scores
 from cyclegan_tf.evaluate.features import Extractor, FeatureScores, feature_scores
-from cyclegan_tf.evaluate.label_maps import Labelled, most_frequent, score_labels
+from cyclegan_tf.evaluate.label_maps import LabelScores, most_frequent, score_labels
 from cyclegan_tf.evaluate.results import DirectionResult, ReportImage
 from cyclegan_tf.evaluate.scores import Measured, Network, Split
 from cyclegan_tf.metrics.segmentation import Palette
@@ -19,16 +18,21 @@ _LETTERS = {"xy": ("x", "G(x)", "F(G(x))"), "yx": ("y", "F(y)", "G(F(y))")}
 
 @dataclass(frozen=True)
 class Evaluator:
-    """What every direction is scored with.
+    """Scores both directions with the same images, seed, palette and feature extractor.
 
     Attributes:
       split: the test images.
-      training: domain, "x" or "y", -> real training images; none leaves the stand-ins to the test
-        images.
+      training: domain, "x" or "y", -> real training images; without any, baselines are made
+        from the test images.
       seed: of all that is drawn.
       palette: of label maps, or None.
       label_domain: the domain that is drawn in the palette's colors.
       extractor: of features for FID and KID, or None.
+
+    Example:
+      >>> evaluator = Evaluator(split, training={"y": real_images})
+      >>> result, features = evaluator("xy", generator_g, generator_f, "runs/mine, step 10000")
+      >>> result.scores["psnr"]
     """
 
     split: Split
@@ -39,55 +43,53 @@ class Evaluator:
     extractor: Extractor | None = None
 
     def __call__(
-        self, direction: str, there: Network, back: Network | None, origin: str
+        self, direction: str, forward: Network, backward: Network | None, checkpoint: str
     ) -> tuple[DirectionResult, FeatureScores | None]:
-        """Translates and scores everything, once.
+        """Translate and score all images of one direction.
 
         Args:
           direction: "xy" or "yx".
-          there: the generator, see `scores.measure`.
-          back: the other one, or None.
-          origin: where the generator came from.
+          forward: the generator, see `scores.measure`.
+          backward: the other one, or None.
+          checkpoint: where the generator came from, for the report.
 
         Raises:
           UserError: the network gave NaN.
         """
         split, training = self.split, self.training.get(direction[1], [])
-        measured = scores.measure(there, back, split, direction, seed=self.seed)
+        measured = scores.measure(forward, backward, split, direction, seed=self.seed)
         means, single = dict(measured.means), dict(measured.per_image)
-        baseline_scores = scores.baseline_scores(split, direction, training, self.seed)
-        baseline_images = scores.baseline_images(split, direction, training, self.seed)
+        baseline_scores = baselines.baseline_scores(split, direction, training, self.seed)
+        baseline_images = baselines.baseline_images(split, direction, training, self.seed)
         classes = {}
         if self.palette and self.label_domain == direction[1] and split.pairs:
-            labeled = self._labels(self.palette, measured, baseline_images, baseline_scores)
-            means |= labeled.scores
-            by_input = dict(zip(split.truths(direction), labeled.pixel_accuracy, strict=True))
-            single["pixel_accuracy"] = tuple(
-                by_input.get(index) for index in range(len(measured.outputs))
-            )
-            classes = labeled.classes
-        featured = self._features(measured, baseline_images, direction)
-        if featured:
-            means |= featured.scores
-            for name, values in featured.baselines.items():
+            of_labels = self._labels(self.palette, measured, baseline_images, baseline_scores)
+            means |= of_labels.scores
+            accuracy = dict(zip(split.truths(direction), of_labels.pixel_accuracy, strict=True))
+            single["pixel_accuracy"] = tuple(map(accuracy.get, range(len(measured.outputs))))
+            classes = of_labels.classes
+        of_features = self._features(measured, baseline_images, direction)
+        if of_features:
+            means |= of_features.scores
+            for name, values in of_features.baselines.items():
                 baseline_scores[name] |= values
-        ranked_by = result.ranking_score(single)
+        ranked_by = results.ranking_score(single)
         return DirectionResult(
             direction=direction,
-            origin=origin,
-            counts=result.counts_of(
+            origin=checkpoint,
+            counts=results.counts_of(
                 measured, len(split.targets(direction)), len(split.truths(direction))
             ),
-            scores=result.in_order(means),
-            baselines={name: result.in_order(values) for name, values in baseline_scores.items()},
+            scores=results.in_order(means),
+            baselines={name: results.in_order(values) for name, values in baseline_scores.items()},
             swd_levels=measured.swd_levels,
             per_image=single,
             input_names=split.input_names(direction),
             ranked_by=ranked_by,
-            groups=self._groups(measured, single, ranked_by, back),
-            intervals=featured.intervals if featured else {},
+            groups=self._groups(measured, single, ranked_by, backward),
+            intervals=of_features.intervals if of_features else {},
             classes=classes,
-        ), featured
+        ), of_features
 
     def _labels(
         self,
@@ -95,15 +97,17 @@ class Evaluator:
         measured: Measured,
         baseline_images: dict[str, list[np.ndarray]],
         baseline_scores: dict[str, dict[str, float | None]],
-    ) -> Labelled:
-        """Of the outputs; those of the baselines are added to `baseline_scores`."""
+    ) -> LabelScores:
+        """Score outputs as label maps; add the baselines' label scores to `baseline_scores`."""
         direction = measured.direction
         truths = self.split.truths(direction)
         color = most_frequent(
             self.training.get(direction[1]) or self.split.targets(direction), palette
         )
         for name, images in baseline_images.items():
-            chosen = [scores.fitted(images[index], truth) for index, truth in truths.items()]
+            chosen = [
+                baselines.resized_like(images[index], truth) for index, truth in truths.items()
+            ]
             if name == "constant":
                 chosen = [np.broadcast_to(color, image.shape) for image in chosen]
             if chosen[0].shape[-1] == len(color):
@@ -135,7 +139,7 @@ class Evaluator:
         measured: Measured,
         single: dict[str, tuple[float | None, ...]],
         ranked_by: str,
-        back: Network | None,
+        backward: Network | None,
     ) -> dict[str, list[ReportImage]]:
         truths = self.split.truths(measured.direction)
         names, inputs = (
@@ -144,15 +148,15 @@ class Evaluator:
         )
         given, translated, cycled = _LETTERS[measured.direction]
 
-        def shown(index: int) -> ReportImage:
+        def report_image(index: int) -> ReportImage:
             columns = {given: inputs[index], translated: measured.outputs[index]}
             if index in truths:
                 columns["truth"] = truths[index]
-            elif back is not None:
-                columns[cycled] = scores.translated(back, measured.outputs[index])
+            elif backward is not None:
+                columns[cycled] = scores.apply_generator(backward, measured.outputs[index])
             return ReportImage(
                 names[index], {name: values[index] for name, values in single.items()}, columns
             )
 
-        indices = result.groups(single[ranked_by], result.higher_is_better(ranked_by))
-        return {name: [shown(index) for index in group] for name, group in indices.items()}
+        indices = results.ranked_groups(single[ranked_by], results.higher_is_better(ranked_by))
+        return {name: [report_image(index) for index in group] for name, group in indices.items()}

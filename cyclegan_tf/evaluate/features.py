@@ -1,5 +1,4 @@
-"""FID and KID of one direction: what is compared with what, how often, and how sure the numbers
-are."""
+"""FID and KID of one direction, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +17,12 @@ _MANY = 500
 
 
 class Extractor(Protocol):
-    """What `metrics.inception.open_inception` gives."""
+    """Turns images into features, as `metrics.inception.open_inception` does.
+
+    Example:
+      >>> extractor: Extractor = open_inception("auto")
+      >>> extractor.features(images).shape
+    """
 
     def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """float32 (H, W, 3) in [-1, 1] each -> float32 (N, D)."""
@@ -30,9 +34,13 @@ class FeatureScores:
 
     Attributes:
       scores: "fid" and "kid" of the outputs.
-      baselines: the same of each stand-in.
+      baselines: the same of each baseline.
       intervals: the 95 % bootstrap interval of each.
-      protocol: in words, with counts.
+      protocol: how they were computed, with counts.
+
+    Example:
+      >>> found = feature_scores(extractor, targets, outputs, baselines={}, seed=0)
+      >>> found.scores["fid"], found.intervals["fid"]
     """
 
     scores: dict[str, float | None]
@@ -48,8 +56,7 @@ def feature_scores(
     baselines: Mapping[str, Sequence[np.ndarray]],
     seed: int = 0,
 ) -> FeatureScores:
-    """Distances of outputs, and of each stand-in, to the real targets in the extractor's feature
-    space.
+    """Compute distances of outputs and of baselines to real targets in feature space.
 
     Args:
       extractor: images to features.

@@ -1,4 +1,4 @@
-"""What is evaluated: generators out of a run or a file, and the images to score them on."""
+"""Opens what is evaluated: generators of a run or a file, and the images to score them on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly, cli
-from cyclegan_tf.config import files as config_files
+from cyclegan_tf import assembly
+from cyclegan_tf.config.experiment import Data, Experiment, Loss
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
@@ -27,7 +27,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 # As float32, inputs, outputs and targets of a direction take 12 bytes per pixel each.
 MAX_PIXELS = 80_000_000
 
-# The mean color of these is that of all within a level or so.
+# The mean color of these differs from that of all by a pixel value or so.
 TRAINING_IMAGES = 100
 
 
@@ -39,6 +39,10 @@ class DataChoice:
       source: a folder with trainA, ..., "tfds:NAME" or "demo".
       x_dir: plain folder of X, all of it test images.
       y_dir: plain folder of Y.
+
+    Example:
+      >>> DataChoice(x_dir="photos", y_dir="paintings").given
+      True
     """
 
     source: str | None = None
@@ -46,7 +50,7 @@ class DataChoice:
     y_dir: str | None = None
 
     def check(self) -> None:
-        """Refuses halves.
+        """Check that plain folders come in twos.
 
         Raises:
           UserError: one of the two plain folders without the other.
@@ -54,20 +58,29 @@ class DataChoice:
         if (self.x_dir is None) != (self.y_dir is None):
             given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
             raise UserError(
-                f"--data.{given} is given without --data.{missing}; two plain folders need both."
+                f"--data.{given} is given without --data.{missing}; two plain folders need both.",
+                code="missing",
+                field=f"--data.{missing}",
             )
 
     @property
     def given(self) -> bool:
-        """Whether there is any."""
+        """Whether other images than the run's are given."""
         return self.source is not None or self.x_dir is not None
 
 
 def open_generators(
     target: Path, directions: Sequence[str], checkpoint: str
 ) -> dict[str, tuple[keras.Model, str]]:
-    """Direction -> network in float32 and where it came from; of a run both directions, which
-    cycles need.
+    """Load generators in float32: of a run both directions, which cycles need.
+
+    Args:
+      target: the run directory or file.
+      directions: "xy", "yx" or both.
+      checkpoint: which of a run directory: "best", "last" or a step.
+
+    Returns:
+      Direction -> network and where it came from.
 
     Raises:
       UserError: see `generators.load_generator`.
@@ -77,7 +90,7 @@ def open_generators(
 
 
 def in_graph(network: keras.Model) -> Network:
-    """The generator as a compiled function, made once and used for every image."""
+    """Compile a generator, once for all images."""
     return tf.function(
         lambda batch: network(batch, training=False), reduce_retracing=True, autograph=False
     )
@@ -86,7 +99,7 @@ def in_graph(network: keras.Model) -> Network:
 def open_images(
     target: Path, choice: DataChoice, network: keras.Model, direction: str
 ) -> tuple[UnpairedDataset, ImageTransform]:
-    """The images to score on and their sizes, as the run has them.
+    """Open the images to score on, at the sizes of the run.
 
     A `.keras` file that lies in its run directory counts as the run. Any other file needs images,
     which are then taken at their own size.
@@ -104,24 +117,20 @@ def open_images(
     run = RunDirectory(target if target.is_dir() else target.resolve().parent)
     if run.exists():
         experiment = run.experiment()
-        preparation = assembly.build_transform(experiment)
+        transform = assembly.build_transform(experiment)
     else:
         if not choice.given:
             raise UserError(
                 f"{target} lies in no run directory, so its test images are not known; give some "
-                "with --data.source, or --data.x_dir and --data.y_dir."
+                "with --data.source, or --data.x_dir and --data.y_dir.",
+                code="missing",
+                field="--data.source",
             )
-        channels = dict(
-            zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True)
-        )
-        parser = cli.Parser()
-        config_files.add_experiment(parser)
-        words = [f"--data.channels_{domain}={count}" for domain, count in channels.items()]
-        # Nothing is trained here; domains of different channels have no identity loss.
-        experiment = config_files.experiment_from(parser.parse([*words, "--loss.identity=0"]))
-        size_divisor_px = size_divisor_of(network)
-        preparation = dataclasses.replace(
-            assembly.build_transform(experiment), mode="none", size_divisor_px=size_divisor_px
+        experiment = _experiment_of_file(network, direction)
+        transform = dataclasses.replace(
+            assembly.build_transform(experiment),
+            mode="none",
+            size_divisor_px=size_divisor_of(network),
         )
     recorded = run.data_split()
     if choice.given:
@@ -138,13 +147,26 @@ def open_images(
     if empty:
         raise UserError(
             f"{_name(source)} has no test images of {' and '.join(empty).upper()}; add folders "
-            "testA and testB, or give images to score on with --data.x_dir and --data.y_dir."
+            "testA and testB, or give images to score on with --data.x_dir and --data.y_dir.",
+            code="missing",
+            field="--data.source",
         )
-    return source, preparation
+    return source, transform
+
+
+def _experiment_of_file(network: keras.Model, direction: str) -> Experiment:
+    """Describe images for a generator that lies in no run directory."""
+    channels = dict(
+        zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True)
+    )
+    # Nothing is trained here; domains of different channels have no identity loss.
+    return Experiment(
+        data=Data(channels_x=channels["x"], channels_y=channels["y"]), loss=Loss(identity=0)
+    )
 
 
 def _all_for_testing(choice: DataChoice) -> dict[str, list[str]] | None:
-    """The record by which two plain folders have no training images."""
+    """Record a data split by which two plain folders have test images only."""
     if choice.x_dir is None or choice.y_dir is None:
         return None
     found = {}
@@ -156,41 +178,45 @@ def _all_for_testing(choice: DataChoice) -> dict[str, list[str]] | None:
 
 
 def open_split(
-    source: UnpairedDataset, preparation: ImageTransform, count: int | None, paired: bool
+    source: UnpairedDataset, transform: ImageTransform, count: int | None, require_pairs: bool
 ) -> tuple[Split, list[str]]:
-    """Reads the test split, or as much of it as memory holds.
+    """Read the test split, or as much of it as memory holds.
 
     Args:
       source: with test images.
-      preparation: their sizes.
+      transform: their sizes.
       count: at most so many of each domain; None for as many as memory holds.
-      paired: insist on pairs.
+      require_pairs: refuse a split without pairs.
 
     Returns:
-      The split and notes for people.
+      The split, and notes on what was left out.
 
     Raises:
-      UserError: an image cannot be read, or there are no pairs though they were insisted on.
+      UserError: an image cannot be read, or there are no pairs though they are required.
     """
     notes, matched = [], bool(pairs_by_stem(source.test_x.names, source.test_y.names))
-    if paired and not matched:
-        raise UserError(_why_unpaired(source))
+    if require_pairs and not matched:
+        raise UserError(_why_unpaired(source), code="mismatch", field="--require_pairs")
     most = max(len(source.test_x), len(source.test_y))
-    if count is None and (affordable := _affordable(source, preparation)) < most:
+    if count is None and (affordable := _affordable(source, transform)) < most:
         count = affordable
-        notes.append(f"{most} test images of this size do not fit into memory: {count} of each "
-                     "domain are scored, evenly spread (--count takes another number)")  # fmt: skip
-    split = read_split(source, preparation, count)
+        notes.append(
+            f"{most} test images of this size do not fit into memory: {count} of each domain are "
+            "scored, evenly spread (--max_images takes another number)"
+        )
+    split = read_split(source, transform, count)
     if matched and not split.pairs:
         text = "partners by name have different sizes and cannot be compared"
-        if paired:
-            raise UserError(f"--paired, but {text}.")
+        if require_pairs:
+            raise UserError(
+                f"--require_pairs, but {text}.", code="mismatch", field="--require_pairs"
+            )
         notes.append(f"{text}: the split counts as not paired")
     return split, notes
 
 
 def _name(source: UnpairedDataset) -> str:
-    """The description without its counts."""
+    """Return a data set's description without its counts."""
     return source.description.rsplit(": X ", 1)[0]
 
 
@@ -200,35 +226,37 @@ def _why_unpaired(source: UnpairedDataset) -> str:
     alone = next((name for name in fewer if not pairs_by_stem([name], more)), None)
     example = f" ({alone} has no partner)" if alone else ""
     return (
-        f"--paired, but the test images of {_name(source)} are not partners by name{example}: give "
-        "both images of a pair the same file name but for the suffix."
+        f"--require_pairs, but the test images of {_name(source)} are not partners by "
+        f"name{example}: give both images of a pair the same file name but for the suffix."
     )
 
 
-def _affordable(source: UnpairedDataset, preparation: ImageTransform) -> int:
-    """How many images of each domain, judged by the first of each."""
+def _affordable(source: UnpairedDataset, transform: ImageTransform) -> int:
+    """Estimate how many images of each domain fit into memory, by the first of each."""
     pixels = [
-        int(np.prod(evaluation_reader(images, preparation)(0).shape[1:3]))
+        int(np.prod(evaluation_reader(images, transform)(0).shape[1:3]))
         for images in (source.test_x, source.test_y)
     ]
     return max(2, MAX_PIXELS // sum(pixels))
 
 
 def training_images(
-    source: UnpairedDataset, preparation: ImageTransform, directions: Sequence[str], least: int
+    source: UnpairedDataset, transform: ImageTransform, directions: Sequence[str], min_count: int
 ) -> dict[str, list[np.ndarray]]:
-    """Domain translated to -> some real training images, evenly spread; domains without any are
-    missing.
+    """Read some real training images of the domains translated to, evenly spread.
 
     Args:
       source: the images.
-      preparation: sizes; they are prepared as test images are.
+      transform: sizes; they are prepared as test images are.
       directions: "xy", "yx" or both.
-      least: take at least so many, if there are.
+      min_count: take at least so many, if there are.
+
+    Returns:
+      Domain -> images; domains without training images are missing.
     """
     lists: dict[str, ImageList] = {"x": source.train_x, "y": source.train_y}
     targets = [direction[1] for direction in directions]
-    count = max(TRAINING_IMAGES, least)
+    count = max(TRAINING_IMAGES, min_count)
     return {
-        name: read_images(lists[name], preparation, count) for name in targets if len(lists[name])
+        name: read_images(lists[name], transform, count) for name in targets if len(lists[name])
     }

@@ -1,5 +1,4 @@
-"""Scores of translations into label maps: photo -> labels, as in the CycleGAN paper (Zhu et al.
-2017, table 3)."""
+"""Scores of translations into label maps, as in the CycleGAN paper (Zhu et al. 2017, table 3)."""
 
 from __future__ import annotations
 
@@ -12,21 +11,24 @@ from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.segmentation import Palette, confusion, label_scores, nearest_labels
 
-_LOOKED_AT = 8
-# Half the pixels of facades' label maps, which went through JPEG, are within 15 levels; those of
-# its photos within 140.
-_MAX_LEVELS_OFF = 40.0
+_MAX_SAMPLED = 8
+# Half the pixels of facades' label maps, which went through JPEG, are within 15 pixel values of a
+# palette color; those of its photos within 140.
+_MAX_COLOR_DISTANCE = 40.0
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Label scores of a list of images.
+class LabelScores:
+    """Segmentation scores of a list of images.
 
     Attributes:
-      scores: of all pixels of all images together, as `metrics.labels.label_scores`.
+      scores: of all pixels of all images together, as `metrics.segmentation.label_scores`.
       pixel_accuracy: of each image.
       classes: class name -> "share" of the truth's pixels, "accuracy" and "iou"; None for a class
         that is not there.
+
+    Example:
+      >>> score_labels(outputs, truths, read_palette("palette.json")).scores["pixel_accuracy"]
     """
 
     scores: dict[str, float]
@@ -36,8 +38,8 @@ class Labelled:
 
 def score_labels(
     images: Sequence[np.ndarray], truths: Sequence[np.ndarray], palette: Palette
-) -> Labelled:
-    """Every pixel of both gets the class of the nearest color; then they are compared.
+) -> LabelScores:
+    """Give every pixel the class of its nearest palette color and compare with the truth.
 
     Args:
       images: float32 (H, W, 3) in [-1, 1].
@@ -50,16 +52,16 @@ def score_labels(
         counted = confusion(labels_of(image, palette), labels_of(truth, palette), size)
         accuracy.append(float(np.trace(counted) / counted.sum()))
         total += counted
-    return Labelled(label_scores(total), accuracy, _by_class(total, palette))
+    return LabelScores(label_scores(total), accuracy, _by_class(total, palette))
 
 
 def labels_of(image: np.ndarray, palette: Palette) -> np.ndarray:
-    """float32 (H, W, 3) in [-1, 1] -> int (H, W), the class of the nearest color."""
+    """Map float32 (H, W, 3) in [-1, 1] to int (H, W), the class of the nearest color."""
     return nearest_labels(image_io.from_signed(image), palette)
 
 
 def most_frequent(images: Sequence[np.ndarray], palette: Palette) -> np.ndarray:
-    """The color of the class that most pixels have: float32 (3,) in [-1, 1]."""
+    """Return the color of the class that most pixels have: float32 (3,) in [-1, 1]."""
     counts = sum(
         np.bincount(labels_of(p, palette).ravel(), minlength=len(palette.names)) for p in images
     )
@@ -67,33 +69,33 @@ def most_frequent(images: Sequence[np.ndarray], palette: Palette) -> np.ndarray:
 
 
 def label_domain(split: Split, palette: Palette) -> str | None:
-    """The domain, "x" or "y", that is drawn in the palette's colors; None if neither is."""
-    off = {name: _levels_off(getattr(split, name), palette) for name in ("x", "y")}
+    """Return the domain, "x" or "y", drawn in the palette's colors, or None if neither is."""
+    off = {name: _color_distance(getattr(split, name), palette) for name in ("x", "y")}
     best = min(off, key=lambda name: off[name])
-    return best if off[best] <= _MAX_LEVELS_OFF else None
+    return best if off[best] <= _MAX_COLOR_DISTANCE else None
 
 
-def _levels_off(images: Sequence[np.ndarray], palette: Palette) -> float:
-    """Median distance of pixels to their nearest palette color in levels, mean over some images."""
+def _color_distance(images: Sequence[np.ndarray], palette: Palette) -> float:
+    """Median distance of pixels to their nearest palette color, mean over some images."""
     if images[0].shape[-1] != len(palette.colors[0]):
         return np.inf
     off = []
-    for image in images[:: max(1, len(images) // _LOOKED_AT)]:
-        levels = image_io.from_signed(image)
-        nearest = palette.colors[nearest_labels(levels, palette)]
-        off.append(np.median(np.linalg.norm(levels.astype(np.float32) - nearest, axis=-1)))
+    for image in images[:: max(1, len(images) // _MAX_SAMPLED)]:
+        pixels = image_io.from_signed(image)
+        nearest = palette.colors[nearest_labels(pixels, palette)]
+        off.append(np.median(np.linalg.norm(pixels.astype(np.float32) - nearest, axis=-1)))
     return float(np.mean(off))
 
 
 def _by_class(counts: np.ndarray, palette: Palette) -> dict[str, dict[str, float | None]]:
-    """Rows of `counts` are the truth."""
+    """Split a confusion matrix, whose rows are the truth, into scores of each class."""
     found = {}
     for index, name in enumerate(palette.names):
         right, true, taken = counts[index, index], counts[index].sum(), counts[:, index].sum()
-        there = bool(true)
+        present = bool(true)
         found[name] = {
             "share": float(true / counts.sum()),
-            "accuracy": float(right / true) if there else None,
-            "iou": float(right / (true + taken - right)) if there else None,
+            "accuracy": float(right / true) if present else None,
+            "iou": float(right / (true + taken - right)) if present else None,
         }
     return found

@@ -1,4 +1,4 @@
-"""What an evaluation found, for the terminal, the JSON file and the report."""
+"""Results of an evaluation, for the terminal, the JSON file and the report."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ quality."""
 
 @dataclass(frozen=True)
 class ReportImage:
-    """One input of the report with what became of it.
+    """One input with its translation, as shown in the report.
 
     Attributes:
       name: the input's.
       scores: single values by score.
       columns: title -> float32 (H, W, C) in [-1, 1], as "x", "G(x)", "truth".
+
+    Example:
+      >>> ReportImage("1.jpg", {"psnr": 20.5}, {"x": x, "G(x)": translated, "truth": y})
     """
 
     name: str
@@ -34,14 +37,14 @@ class ReportImage:
 
 @dataclass(frozen=True)
 class DirectionResult:
-    """One direction.
+    """Scores and images of one direction.
 
     Attributes:
       direction: "xy" or "yx".
       origin: where the generator came from.
       counts: "inputs", "targets", "pairs" -> how many images.
       scores: mean by name, in the order of `wording.SCORES`.
-      baselines: by stand-in, the same.
+      baselines: the same of each baseline.
       intervals: score -> 95 % bootstrap interval.
       swd_levels: by side in px.
       per_image: score -> one value per input.
@@ -49,6 +52,10 @@ class DirectionResult:
       classes: class name -> its share, accuracy and IoU; empty without a palette.
       groups: "worst", "median", "best" (or one of "all") -> images.
       ranked_by: score that orders them.
+
+    Example:
+      >>> result, _ = evaluator("xy", generator_g, generator_f, "runs/mine")
+      >>> result.scores["psnr"] - result.baselines["unchanged input"]["psnr"]
     """
 
     direction: str
@@ -65,14 +72,17 @@ class DirectionResult:
     classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def rows(self) -> list[str]:
-        """Scores that are known of the generator or of a stand-in."""
+        """Return the scores that are known of the generator or of a baseline."""
         every = (self.scores, *self.baselines.values())
         return [
             name for name in self.scores if any(scores.get(name) is not None for scores in every)
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """Without the images; what is not known is null, an infinite PSNR the word "Infinity"."""
+        """Convert to JSON values, without the images.
+
+        What is not known is null, an infinite PSNR the string "Infinity".
+        """
         rows = [
             {
                 "input": name,
@@ -94,14 +104,18 @@ class DirectionResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All of it.
+    """Results of all directions with everything the report shows.
 
     Attributes:
       title: the run or file.
-      facts: label -> text, what was scored and how.
+      facts: label -> text: what was scored and how.
       directions: one or two.
       notes: sentences that matter for reading the scores.
-      protocol: label -> text, enough to do it again.
+      protocol: label -> text, enough to reproduce the scores.
+
+    Example:
+      >>> found = Evaluation("runs/mine", {"Data": "facades"}, [result])
+      >>> json.dumps(found.as_json(), allow_nan=False)
     """
 
     title: str
@@ -111,7 +125,7 @@ class Evaluation:
     protocol: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """For json.dumps, every number finite."""
+        """Convert to JSON values; every number is finite."""
         return {
             "run": self.title,
             "facts": self.facts,
@@ -122,27 +136,31 @@ class Evaluation:
 
 
 def in_order(scores: Mapping[str, float | None]) -> dict[str, float | None]:
-    """The same in the order of `wording.SCORES`."""
+    """Sort scores into the order of `wording.SCORES`."""
     return {name: scores[name] for name in SCORES if name in scores}
 
 
 def ranking_score(per_image: Mapping[str, Sequence[float | None]]) -> str:
-    """The score that orders images from worst to best, see `RANKED_BY`; the last where no image has
-    any."""
+    """Choose the score that orders images from worst to best, the first of `RANKED_BY` known."""
     for name in RANKED_BY:
         if any(value is not None for value in per_image.get(name, ())):
             return name
     return RANKED_BY[-1]
 
 
-def groups(
+def ranked_groups(
     values: Sequence[float | None], higher_is_better: bool, each: int = 4
 ) -> dict[str, list[int]]:
-    """Indices of the worst, median and best images; images without a value are left out.
+    """Find the worst, median and best images; images without a value are left out.
+
+    Args:
+      values: one per image.
+      higher_is_better: of the values.
+      each: images in each group.
 
     Returns:
-      "worst" (the worst first), "median", "best" (the best first), `each` in each and none twice;
-      with no more images than that, only "all", the worst first.
+      Indices: "worst" (the worst first), "median", "best" (the best first), `each` in each and none
+      twice; with no more images than that, only "all", the worst first.
     """
     known = [(value, index) for index, value in enumerate(values) if value is not None]
     order = [index for _, index in sorted(known, reverse=not higher_is_better)]
@@ -157,12 +175,12 @@ def groups(
 
 
 def higher_is_better(name: str) -> bool:
-    """For ordering; scores that only describe count as higher."""
+    """Return whether more is better; scores that only describe count as higher."""
     return HIGHER_IS_BETTER.get(name, SCORES[name].better != "lower")
 
 
 def counts_of(measured: Measured, targets: int, pairs: int) -> dict[str, int]:
-    """How many images scores are of."""
+    """Count the images that scores are of."""
     return {"inputs": len(measured.outputs), "targets": targets, "pairs": pairs}
 
 

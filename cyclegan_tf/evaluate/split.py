@@ -1,4 +1,4 @@
-"""The test split as scores take it: read, prepared, partners found by their names."""
+"""The test split as arrays, with pairs found by file name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ __all__ = ["Split", "pairs_by_stem", "read_images", "read_split"]
 
 
 def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Which images have the same name but for the folder testA or testB and the suffix:
-    "testA/5.jpg", "testB/5.png".
+    """Pair images whose names differ only in the folder (testA, testB) and the suffix.
 
-    Images of tensorflow-datasets ("testA/00005") have numbers for names, given in the order of
-    storage, which is
-    shuffled: they are never partners.
+    "testA/5.jpg" and "testB/5.png" are partners. Images of tensorflow-datasets ("testA/00005") have
+    numbers for names, given in the order of storage, which is shuffled: they are never partners.
 
     Args:
       names_x: as in `data.sources.ImageList`.
@@ -42,8 +40,7 @@ def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple
 
 
 def _stem(name: str) -> str | None:
-    """The name without the split's folder and the suffix; None for a number given by
-    tensorflow-datasets."""
+    """Strip the split's folder and the suffix; None for numbers of tensorflow-datasets."""
     path = PurePosixPath(name)
     if path.parts[0] in FOLDERS:
         if not path.suffix:
@@ -53,13 +50,13 @@ def _stem(name: str) -> str | None:
 
 
 def read_split(
-    source: UnpairedDataset, preparation: ImageTransform, count: int | None = None
+    source: UnpairedDataset, transform: ImageTransform, count: int | None = None
 ) -> Split:
-    """Reads the test images as the networks see them, nothing random.
+    """Read the test images as the networks see them, without augmentation.
 
     Args:
       source: its test lists may be empty; then so is the split's.
-      preparation: sizes; images are not cropped, see `ImageTransform.transform_test`.
+      transform: sizes; images are not cropped, see `ImageTransform.transform_test`.
       count: at most so many of each domain, spread evenly over the list; of a paired split so many
         pairs.
 
@@ -78,8 +75,8 @@ def read_split(
         pairs = tuple((i, i) for i in range(len(pairs)))
     else:
         chosen_x, chosen_y = spread(len(names_x), count), spread(len(names_y), count)
-    x = _read(source.test_x, preparation, chosen_x)
-    y = _read(source.test_y, preparation, chosen_y)
+    x = _read(source.test_x, transform, chosen_x)
+    y = _read(source.test_y, transform, chosen_y)
     if any(x[i].shape[:2] != y[j].shape[:2] for i, j in pairs):
         pairs = ()
     return Split(
@@ -88,9 +85,14 @@ def read_split(
 
 
 def read_images(
-    images: ImageList, preparation: ImageTransform, count: int | None = None
+    images: ImageList, transform: ImageTransform, count: int | None = None
 ) -> list[np.ndarray]:
-    """Images of any list, prepared as test images are; at most `count`, spread evenly.
+    """Read at most `count` images, evenly spread, prepared as test images are.
+
+    Args:
+      images: any list.
+      transform: sizes.
+      count: None for all.
 
     Returns:
       float32 (H, W, C) in [-1, 1] each.
@@ -98,17 +100,15 @@ def read_images(
     Raises:
       UserError: an image cannot be read.
     """
-    return _read(images, preparation, spread(len(images), count))
+    return _read(images, transform, spread(len(images), count))
 
 
 def spread(length: int, count: int | None) -> list[int]:
-    """At most `count` indices below `length`, evenly spread from the first on."""
+    """Return at most `count` indices below `length`, evenly spread from the first on."""
     kept = length if count is None else min(count, length)
     return [index * length // kept for index in range(kept)]
 
 
-def _read(
-    images: ImageList, preparation: ImageTransform, indices: Sequence[int]
-) -> list[np.ndarray]:
-    read = evaluation_reader(images, preparation)
+def _read(images: ImageList, transform: ImageTransform, indices: Sequence[int]) -> list[np.ndarray]:
+    read = evaluation_reader(images, transform)
     return [np.asarray(read(index))[0] for index in indices]

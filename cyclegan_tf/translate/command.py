@@ -1,9 +1,9 @@
-"""`python -m cyclegan_tf.translate RUN INPUT OUTPUT`: translates an image, a folder of images, or a
-video."""
+"""`python -m cyclegan_tf.translate RUN INPUT OUTPUT`: translates images or a video."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import sys
 import threading
@@ -23,12 +23,15 @@ from cyclegan_tf.runs import generators
 if TYPE_CHECKING:
     import keras
 
-    from cyclegan_tf.translate import folder as folder_translation
-    from cyclegan_tf.translate import translator as translation
+    from cyclegan_tf.translate.folder import Outcome
+    from cyclegan_tf.translate.tasks import Task
+    from cyclegan_tf.translate.translator import Translator
+
+log = logging.getLogger(__name__)
 
 
 def build_parser() -> cli.Parser:
-    """The command's options."""
+    """Declare the command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.translate",
         description="Translates images of any size: each output has its input's size and name. An "
@@ -63,7 +66,7 @@ def build_parser() -> cli.Parser:
         help="Images of one size translated at once; 0 chooses by their size and the device.",
     )
     parser.add_argument(
-        "--tile",
+        "--tile_px",
         type=int,
         default=0,
         help="Side in pixels, say 512, of tiles for images too large for the memory: all are "
@@ -71,144 +74,155 @@ def build_parser() -> cli.Parser:
         "read and written by strips. 0: no tiles.",
     )
     parser.add_argument(
-        "--overlap", type=int, default=64, help="Of neighboring tiles at least, in pixels; blended."
+        "--overlap_px",
+        type=int,
+        default=64,
+        help="Of neighboring tiles at least, in pixels; blended.",
     )
     parser.add_argument(
-        "--half_life_frames",
+        "--temporal_half_life_frames",
         type=float,
         default=None,
         help="Of videos: after how many frames the statistics of a frame count half, against "
         "flicker; 0 takes each frame by itself.",
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+    cli.hidden_alias(parser, "--tile", "--tile_px")
+    cli.hidden_alias(parser, "--overlap", "--overlap_px")
+    cli.hidden_alias(parser, "--half_life_frames", "--temporal_half_life_frames")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
-    """Translates; returns 0, or 1 when some images could not be."""
+    """Translate; return 0, or 1 when some images could not be."""
     arguments = build_parser().parse(argv)
+    cli.log_to_terminal(arguments.quiet)
     _check_numbers(arguments)
-    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
-        from cyclegan_tf.translate import folder as folder_translation
-        from cyclegan_tf.translate import translator as translation
         from cyclegan_tf.translate import video
 
     if video.is_video(Path(arguments.input)):
         return _translate_video(arguments)
-    if arguments.half_life_frames is not None:
+    if arguments.temporal_half_life_frames is not None:
         raise UserError(
-            f"--half_life_frames is for videos, and {arguments.input} is none; leave the option "
-            f"out."
+            f"--temporal_half_life_frames is for videos, and {arguments.input} is none; leave the "
+            "option out.",
+            code="mismatch",
+            field="--temporal_half_life_frames",
         )
-    tasks = translation.plan(Path(arguments.input), Path(arguments.output))
+    return _translate_images(arguments)
+
+
+def _check_numbers(arguments: Namespace) -> None:
+    for name in ("batch_size", "tile_px", "overlap_px", "temporal_half_life_frames"):
+        value = getattr(arguments, name)
+        if value is not None and value < 0:
+            raise UserError(f"--{name} must be 0 or more, and is {value}.", field=f"--{name}")
+
+
+def _translate_images(arguments: Namespace) -> int:
+    from cyclegan_tf.translate import folder, tasks
+    from cyclegan_tf.translate.translator import Translator
+
+    todo = tasks.plan_tasks(Path(arguments.input), Path(arguments.output))
     if arguments.skip_existing:
-        tasks = [task for task in tasks if not task.target.exists()]
+        todo = [task for task in todo if not task.target.exists()]
     elif not arguments.overwrite:
-        translation.refuse_overwriting(tasks)
+        tasks.refuse_overwriting(todo)
     network = _load(arguments)
-    translator = translation.Translator(network, size_divisor_of(network))
+    translator = Translator(network, size_divisor_of(network))
     outcomes = (
-        _in_tiles(arguments, network, translator, tasks)
-        if arguments.tile
-        else folder_translation.translate_files(translator, tasks, arguments.batch_size)
+        _in_tiles(arguments, network, translator, todo)
+        if arguments.tile_px
+        else folder.translate_files(translator, todo, arguments.batch_size)
     )
     failed = 0
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
     with _ended_like_ctrl_c(), contextlib.closing(outcomes):
         for outcome in tqdm(
-            outcomes, total=len(tasks), unit="image", disable=not _shows_progress(arguments)
+            outcomes, total=len(todo), unit="image", disable=not _shows_progress(arguments)
         ):
             if outcome.error is not None:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
-    if not arguments.quiet:
-        print(
-            f"{len(tasks) - failed} of {len(tasks)} images translated to {arguments.output}",
-            flush=True,
-        )
+    log.info("%d of %d images translated to %s", len(todo) - failed, len(todo), arguments.output)
     return 1 if failed else 0
 
 
-def _check_numbers(arguments: Namespace) -> None:
-    for name in ("batch_size", "tile", "overlap", "half_life_frames"):
-        value = getattr(arguments, name)
-        if value is not None and value < 0:
-            raise UserError(f"--{name} must be 0 or more, and is {value}.")
-
-
 def _load(arguments: Namespace) -> keras.Model:
-
-    network, origin = generators.load_generator(
+    network, checkpoint = generators.load_generator(
         Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint
     )
-    if not arguments.quiet:
-        print(f"generator {arguments.direction} of {origin}", flush=True)
+    log.info("generator %s of %s", arguments.direction, checkpoint)
     return network
 
 
 def _in_tiles(
-    arguments: Namespace,
-    network: keras.Model,
-    translator: translation.Translator,
-    tasks: Sequence[translation.Task],
-) -> Generator[folder_translation.Outcome, None, None]:
-    from cyclegan_tf.translate import tiled as large_translation
+    arguments: Namespace, network: keras.Model, translator: Translator, tasks: Sequence[Task]
+) -> Generator[Outcome, None, None]:
+    from cyclegan_tf.translate import tiled
 
     if arguments.batch_size:
-        raise UserError("--batch_size is for images translated whole; leave it out with --tile.")
-    tiled = large_translation.TiledTranslator(
-        network, size_divisor_of(network), arguments.tile, arguments.overlap
+        raise UserError(
+            "--batch_size is for images translated whole; leave it out with --tile_px.",
+            code="mismatch",
+            field="--batch_size",
+        )
+    tiled_translator = tiled.TiledTranslator(
+        network, size_divisor_of(network), arguments.tile_px, arguments.overlap_px
     )
-
-    def say(line: str) -> None:
-        if not arguments.quiet:
-            tqdm.write(line)
-
-    show = _shows_progress(arguments)
-    return large_translation.translate_large_files(tiled, translator, tasks, show, say)
+    return tiled.translate_large_files(
+        tiled_translator, translator, tasks, _shows_progress(arguments)
+    )
 
 
 def _translate_video(arguments: Namespace) -> int:
-    from cyclegan_tf.translate import translator as translation
     from cyclegan_tf.translate import video
 
-    source, target = Path(arguments.input), Path(arguments.output)
-    for name in ("tile", "batch_size"):
-        if getattr(arguments, name):
-            raise UserError(
-                f"--{name} is for images, and {source} is a video; leave the option out."
-            )
-    target = target / source.name if target.is_dir() else target
-    if source.exists():
-        translation.refuse_same(source, target)
+    source, target = Path(arguments.input), _video_target(arguments)
     if target.exists() and arguments.skip_existing:
         return 0
     if target.exists() and not arguments.overwrite:
         raise UserError(
-            f"{target} exists already; give --overwrite to replace it, or another output."
+            f"{target} exists already; give --overwrite to replace it, or another output.",
+            code="exists",
+            field=str(target),
         )
     network = _load(arguments)
-    half_life = (
-        video.HALF_LIFE_FRAMES if arguments.half_life_frames is None else arguments.half_life_frames
-    )
+    half_life = arguments.temporal_half_life_frames
     frames = video.translate_video(
         network,
         size_divisor_of(network),
         source,
         target,
-        half_life_frames=half_life,
+        half_life_frames=video.HALF_LIFE_FRAMES if half_life is None else half_life,
         show_progress=_shows_progress(arguments),
     )
-    if not arguments.quiet:
-        print(f"{frames} frames translated to {target}", flush=True)
+    log.info("%d frames translated to %s", frames, target)
     return 0
+
+
+def _video_target(arguments: Namespace) -> Path:
+    from cyclegan_tf.translate import tasks
+
+    source, target = Path(arguments.input), Path(arguments.output)
+    for name in ("tile_px", "batch_size"):
+        if getattr(arguments, name):
+            raise UserError(
+                f"--{name} is for images, and {source} is a video; leave the option out.",
+                code="mismatch",
+                field=f"--{name}",
+            )
+    target = target / source.name if target.is_dir() else target
+    if source.exists():
+        tasks.refuse_same(source, target)
+    return target
 
 
 @contextlib.contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
-    """Within it, SIGTERM, which batch systems send, closes and removes what is not finished; status
-    143."""
+    """Let SIGTERM, which batch systems send, remove what is not finished; the status is 143."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set this
         return

@@ -1,5 +1,4 @@
-"""Many image files through a generator: read ahead, translated in groups of one size, written
-behind, in order."""
+"""Translates many image files: reads ahead, translates groups of one size, writes behind."""
 
 from __future__ import annotations
 
@@ -15,7 +14,8 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.translate.translator import Task, Translator
+from cyclegan_tf.translate.tasks import Task
+from cyclegan_tf.translate.translator import Translator
 
 # Bounds of what waits to be translated, and again of what waits to be written, an image more at
 # most: two images of 20 megapixels, or 16 small ones.
@@ -30,8 +30,11 @@ AT_ONCE_IMAGES = 8
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one task: `error` says why nothing was written, None that the target is
-    there."""
+    """Result of one task: `error` says why nothing was written, None that the target is there.
+
+    Example:
+      >>> failed = [each for each in translate_files(translator, tasks) if each.error]
+    """
 
     task: Task
     error: UserError | None
@@ -40,12 +43,12 @@ class Outcome:
 def translate_files(
     translator: Translator, tasks: Sequence[Task], batch_size: int = 0
 ) -> Generator[Outcome, None, None]:
-    """Translates files into files; the network runs in the caller's thread, reading and writing in
-    others.
+    """Translate files into files.
 
-    Close the iterator (`contextlib.closing`) to stop early: it waits for the files being read or
-    written at that moment, begins no others and leaves no partial ones. Memory is bounded by
-    `WAITING_BYTES`, whatever the number of tasks.
+    The network runs in the caller's thread, reading and writing in others. Close the iterator
+    (`contextlib.closing`) to stop early: it waits for the files being read or written at that
+    moment, begins no others and leaves no partial ones. Memory is bounded by `WAITING_BYTES`,
+    whatever the number of tasks.
 
     Args:
       translator: of the network.
@@ -69,8 +72,7 @@ def translate_files(
         found = _read_ahead(pool, tasks, translator.channels, waiting_images)
         for group in _grouped(found, translator, batch_size):
             if group[0].content is None:
-                # What became of the earlier image for the same target decides, so that is waited
-                # for.
+                # Wait for the earlier image of the same target: whether it was written decides.
                 yield from writer.finished(0)
                 group = [_repeated(group[0].task, writer.written, translator.channels)]
             writer.put(_translated(translator, group))
@@ -82,8 +84,7 @@ def translate_files(
 
 @dataclass(frozen=True)
 class _Item:
-    """A task on its way: its image as read or as translated, or why there is none; None is not read
-    yet."""
+    """A task with its image as read or translated, or the error; None is not read yet."""
 
     task: Task
     content: np.ndarray | UserError | None
@@ -92,7 +93,7 @@ class _Item:
 def _read_ahead(
     pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, images: int
 ) -> Iterator[_Item]:
-    """Every task in order with its image; those whose target an earlier task has are not read."""
+    """Yield every task in order with its image; repeated targets are not read."""
     todo, targets = iter(tasks), set[Path]()
     ahead: deque[tuple[Task, Future | None, int]] = deque()
 
@@ -139,7 +140,7 @@ def _decoded_bytes(path: Path, channels: int) -> int:
 def _grouped(
     items: Iterator[_Item], translator: Translator, batch_size: int
 ) -> Iterator[list[_Item]]:
-    """Neighbors of one padded size together, as many as may be; what is no image alone."""
+    """Group neighbors of one padded size; what is no image stays alone."""
     group: list[_Item] = []
     size_of_group, most = None, 1
     for item in items:
@@ -166,16 +167,32 @@ def _images_at_once(height: int, width: int) -> int:
     return max(1, min(AT_ONCE_IMAGES, AT_ONCE_PX[device] // (height * width)))
 
 
+def unwritable(target: Path, error: OSError) -> UserError:
+    """Make the error of a target that cannot be written."""
+    return UserError(
+        f"{target} cannot be written: {error.strerror or error}.",
+        code="unwritable",
+        field=str(target),
+    )
+
+
+def repeated_target(task: Task) -> UserError:
+    """Make the error of a second image for one target."""
+    return UserError(
+        f"{task.source}: another image was already written to {task.target}",
+        code="exists",
+        field=str(task.source),
+    )
+
+
 def _repeated(task: Task, written: set[Path], channels: int) -> _Item:
     if task.target in written:
-        return _Item(
-            task, UserError(f"{task.source}: another image was already written to {task.target}")
-        )
+        return _Item(task, repeated_target(task))
     return _Item(task, _read(task.source, channels))
 
 
 def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
-    """The group with its images translated; when they cannot be together, each alone."""
+    """Translate a group's images; when they cannot be together, each alone."""
     images = [item.content for item in group if isinstance(item.content, np.ndarray)]
     if not images:
         return list(group)
@@ -194,10 +211,10 @@ def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
 
 
 class _Writer:
-    """Writes images in the pool's threads and tells what became of them in the order they came in.
+    """Writes images in the pool's threads and yields outcomes in the order of the tasks.
 
     Attributes:
-      written: targets that are there, as far as told.
+      written: targets that are there, of the outcomes yielded so far.
     """
 
     def __init__(self, pool: ThreadPoolExecutor, images: int) -> None:
@@ -207,7 +224,7 @@ class _Writer:
         self._waiting: deque[tuple[Task, Future | UserError, int]] = deque()
 
     def put(self, items: Sequence[_Item]) -> None:
-        """Begins to write them; an error among them is only passed on."""
+        """Start writing images; an error among them is only passed on."""
         for item in items:
             if isinstance(item.content, np.ndarray):
                 saving = self._pool.submit(image_io.save, item.task.target, item.content)
@@ -216,8 +233,7 @@ class _Writer:
                 self._waiting.append((item.task, item.content, 0))
 
     def finished(self, most: int | None = None) -> Iterator[Outcome]:
-        """What is done, in order; waits until at most `most` (or the bounds of what may wait) are
-        left.
+        """Yield what is done, in order, until at most `most` (by default the bounds) are left.
 
         Raises:
           UserError: a target cannot be written, and so no other could.
@@ -243,8 +259,6 @@ class _Writer:
         except UserError as error:
             return Outcome(task, error)
         except OSError as error:
-            raise UserError(
-                f"{task.target} cannot be written: {error.strerror or error}."
-            ) from error
+            raise unwritable(task.target, error) from error
         self.written.add(task.target)
         return Outcome(task, None)

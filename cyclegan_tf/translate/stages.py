@@ -1,11 +1,9 @@
-"""A network cut at its shared normalizations: what can be computed once the statistics before are
-known, and kept.
+"""Cuts a network at its shared normalizations, to compute statistics over many tiles.
 
 The statistics of an image in tiles come one after the other: those of the second normalization
 depend on the first's. Computing every tile from the image anew each time would be half as many
-whole passes as there are normalizations.
-Here each tile's tensors wait in files for the next stage instead: all stages together are little
-  more than one pass.
+whole passes as there are normalizations. Here each tile's tensors wait in files for the next stage
+instead: all stages together are little more than one pass.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -39,17 +36,21 @@ _OVER_ALL_PIXELS = (
 
 @dataclass(frozen=True)
 class SizedCall(LayerCall):
-    """A call of a layer for one tile.
+    """A call of a layer on a tile.
 
     Attributes:
-      shape: (1, H, W, C) of what it makes.
+      shape: (1, H, W, C) of the output.
+
+    Example:
+      >>> calls = sized_calls(network, (1, 256, 256, 3))
+      >>> calls[0].layer, calls[0].shape
     """
 
     shape: Shape
 
     @property
     def products(self) -> int:
-        """Multiplications of a convolution; 0 for layers of another kind, whose share is small."""
+        """Multiplications of a convolution; 0 for other layers, whose share is small."""
         layer = self.layer
         if not isinstance(layer, (keras.layers.Conv2D, keras.layers.Conv2DTranspose)):
             return 0
@@ -60,7 +61,7 @@ class SizedCall(LayerCall):
 
     @property
     def bytes(self) -> int:
-        """Size of what it gives."""
+        """Size of the output."""
         return math.prod(self.shape) * tf.as_dtype(self.layer.compute_dtype).size
 
 
@@ -71,31 +72,36 @@ class Stage:
     Attributes:
       norm: whose input this stage ends with; None for the last, which ends with the network's
         output.
-      steps: layers in order.
-      takes: tensors it starts from.
-      gives: the tensor it ends with, then those to be kept for later stages.
-      drops: kept tensors that no later stage takes.
+      calls: layers in order.
+      inputs: tensors it starts from.
+      outputs: the tensor it ends with, then those to be kept for later stages.
+      frees: kept tensors that no later stage takes.
       kept_bytes: of one tile, all that is kept after this stage.
+
+    Example:
+      >>> stages = plan_stages(sized_calls(network, (1, 256, 256, 3)), keeping=True)
+      >>> run = stages[0].graph()
+      >>> statistics_input, *kept = run(tile)
     """
 
     norm: SharedInstanceNormalization | None
-    steps: tuple[SizedCall, ...]
-    takes: tuple[int, ...]
-    gives: tuple[int, ...]
-    drops: tuple[int, ...]
+    calls: tuple[SizedCall, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    frees: tuple[int, ...]
     kept_bytes: int
 
     def graph(self) -> Callable[..., list[tf.Tensor]]:
-        """A function from the tensors it takes, in their order, to those it gives."""
+        """Compile a function from the inputs, in their order, to the outputs."""
 
         @tf.function(autograph=False)
         def run(*taken: tf.Tensor) -> list[tf.Tensor]:
-            values = dict(zip(self.takes, taken, strict=True))
+            values = dict(zip(self.inputs, taken, strict=True))
             with fast_routes():
-                for step in self.steps:
-                    inputs = [values[number] for number in step.inputs]
-                    values[step.output] = step.layer(inputs if step.takes_list else inputs[0])
-            return [values[number] for number in self.gives]
+                for each in self.calls:
+                    inputs = [values[number] for number in each.inputs]
+                    values[each.output] = each.layer(inputs if each.takes_list else inputs[0])
+            return [values[number] for number in self.outputs]
 
         traced: dict[tuple[Shape, ...], Callable[..., list[tf.Tensor]]] = {}
 
@@ -112,122 +118,126 @@ class Stage:
 
 
 def sized_calls(network: keras.Model, tile: Shape) -> list[SizedCall]:
-    """Returns the calls of a network's layers in the order of computing, with sizes for one tile.
+    """List the layer calls of a network in the order of computing, with the shapes for a tile.
 
     Args:
       network: functional, from one image to one.
-      tile: (1, H, W, C) of what it is given.
+      tile: (1, H, W, C) of its input.
 
     Raises:
       UserError: a layer looks at all pixels of an image at once, or the network is no plain graph
         of layers.
     """
     for operation in network.operations:
-        _check_tileable(operation)
+        _refuse_uncuttable(operation)
     shapes = {INPUT: tuple(tile)}
     calls = []
     for call in layer_calls(network):
         known = [shapes[number] for number in call.inputs]
-        given = known if call.takes_list else known[0]
-        shape = shapes[call.output] = tuple(call.layer.compute_output_shape(given))
-        calls.append(SizedCall(call.layer, call.inputs, call.outputs, call.takes_list, shape))
+        shape = call.layer.compute_output_shape(known if call.takes_list else known[0])
+        shapes[call.output] = tuple(shape)
+        calls.append(
+            SizedCall(call.layer, call.inputs, call.outputs, call.takes_list, shapes[call.output])
+        )
     return calls
 
 
-def _check_tileable(operation: Any) -> None:
+def _refuse_uncuttable(operation: keras.Operation) -> None:
     name = f"{operation.name} ({type(operation).__name__})"
     if isinstance(operation, _OVER_ALL_PIXELS):
-        raise UserError(
-            f"--tile cannot be used with this network: its layer {name} looks at all pixels of an "
-            "image at once; leave --tile out.",
-            code="unsupported",
-            field="--tile",
-        )
-    if not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
-        raise UserError(
-            f"--tile cannot be used with this network: {name} is not a layer on its own; leave "
-            "--tile out.",
-            code="unsupported",
-            field="--tile",
-        )
+        reason = f"its layer {name} looks at all pixels of an image at once"
+    elif not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
+        reason = f"{name} is not a layer on its own"
+    else:
+        return
+    raise UserError(
+        f"--tile_px cannot be used with this network: {reason}; leave --tile_px out.",
+        code="unsupported",
+        field="--tile_px",
+    )
 
 
-def plan(steps: Sequence[SizedCall], keeping: bool) -> list[Stage]:
-    """Cuts a network into one stage for each shared normalization and a last one to the output.
+def plan_stages(calls: Sequence[SizedCall], keeping: bool) -> list[Stage]:
+    """Cut a network into a stage for each shared normalization and a last one to the output.
 
     Maps as large as the tile are never kept: they take the most room and the least time to compute
-      again.
+    again.
 
     Args:
-      steps: of `sized_calls`.
+      calls: of `sized_calls`.
       keeping: whether anything is kept; without, every stage starts from the image.
     """
-    by_output = {step.output: step for step in steps}
-    height = steps[-1].shape[1]
-    norms = [step for step in steps if isinstance(step.layer, SharedInstanceNormalization)]
-    targets = [step.inputs[0] for step in norms] + [steps[-1].output]
+    by_output = {call.output: call for call in calls}
+    height = calls[-1].shape[1]
+    norms = [call for call in calls if isinstance(call.layer, SharedInstanceNormalization)]
+    targets = [call.inputs[0] for call in norms] + [calls[-1].output]
     available = {INPUT}
     found = []
     for index, target in enumerate(targets):
         fresh: set[int] = set()
         if keeping:
-            frontier = _frontier(steps, {norm.output for norm in norms[index:]}) - available
+            frontier = _frontier(calls, {norm.output for norm in norms[index:]}) - available
             fresh = {number for number in frontier if by_output[number].shape[1] < height}
-        found.append((*_between(steps, {target} | fresh, available), fresh))
+        found.append((*_between(calls, {target} | fresh, available), fresh))
         available |= fresh
     stages = []
     waiting: set[int] = set()
-    for index, (chosen, takes, fresh) in enumerate(found):
+    for index, (chosen, inputs, fresh) in enumerate(found):
         later = set().union(*(more for _, more, _ in found[index + 1 :]))
         keeps = sorted(fresh & later)
-        drops = sorted(waiting - later)
+        frees = sorted(waiting - later)
         waiting = (waiting & later) | set(keeps)
         norm = norms[index].layer if index < len(norms) else None
         kept_bytes = sum(by_output[number].bytes for number in waiting)
-        gives = (targets[index], *keeps)
+        outputs = (targets[index], *keeps)
         stages.append(
-            Stage(norm, tuple(chosen), tuple(sorted(takes)), gives, tuple(drops), kept_bytes)
+            Stage(norm, tuple(chosen), tuple(sorted(inputs)), outputs, tuple(frees), kept_bytes)
         )  # type: ignore[arg-type]
     return stages
 
 
-def passes(steps: Sequence[SizedCall], stages: Sequence[Stage]) -> float:
-    """The work of all stages, as a multiple of the network's."""
-    once = sum(step.products for step in steps)
-    return sum(step.products for stage in stages for step in stage.steps) / max(1, once)
+def relative_cost(calls: Sequence[SizedCall], stages: Sequence[Stage]) -> float:
+    """Return the work of all stages, as a multiple of the network's."""
+    once = sum(call.products for call in calls)
+    return sum(call.products for stage in stages for call in stage.calls) / max(1, once)
 
 
-def _frontier(steps: Sequence[SizedCall], unknown: Collection[int]) -> set[int]:
-    """Tensors that can be computed without the unknown ones and that a layer which cannot takes."""
+def _frontier(calls: Sequence[SizedCall], unknown: Collection[int]) -> set[int]:
+    """Find tensors computed without the unknown ones and used by a layer that needs one."""
     unknown = set(unknown)
-    for step in steps:
-        if unknown.intersection(step.inputs):
-            unknown.add(step.output)
-    return {number for step in steps if step.output in unknown for number in step.inputs} - unknown
+    for call in calls:
+        if unknown.intersection(call.inputs):
+            unknown.add(call.output)
+    return {number for call in calls if call.output in unknown for number in call.inputs} - unknown
 
 
 def _between(
-    steps: Sequence[SizedCall], wanted: Collection[int], available: Collection[int]
+    calls: Sequence[SizedCall], wanted: Collection[int], available: Collection[int]
 ) -> tuple[list[SizedCall], set[int]]:
-    """The layers that lead from what is available to what is wanted, and what they start from."""
-    needed, chosen, takes = set(wanted), list[SizedCall](), set[int]()
-    for step in reversed(steps):
-        if step.output in needed and step.output not in available:
-            chosen.append(step)
-            needed.update(step.inputs)
-    for step in chosen:
-        takes.update(number for number in step.inputs if number in available)
-    return chosen[::-1], takes | (set(wanted) & set(available))
+    """Find the layers from what is available to what is wanted, and what they start from."""
+    needed, chosen, inputs = set(wanted), list[SizedCall](), set[int]()
+    for call in reversed(calls):
+        if call.output in needed and call.output not in available:
+            chosen.append(call)
+            needed.update(call.inputs)
+    for call in chosen:
+        inputs.update(number for number in call.inputs if number in available)
+    return chosen[::-1], inputs | (set(wanted) & set(available))
 
 
 class TileTensorFiles:
     """Tensors of tiles, each in a file: read back as they were written, and removed one by one.
 
     Files are read and written, not mapped: pages of mapped files would count as this process's
-      memory.
+    memory.
 
     Args:
       folder: empty, of this object alone.
+
+    Example:
+      >>> files = TileTensorFiles(folder)
+      >>> files.put((0, 1), 5, tensor)
+      >>> tensor = files.get((0, 1), 5)
     """
 
     def __init__(self, folder: Path) -> None:
@@ -235,19 +245,19 @@ class TileTensorFiles:
         self._forms: dict[int, tuple[tf.DType, tf.TensorShape]] = {}
 
     def put(self, tile: tuple[int, int], number: int, tensor: tf.Tensor) -> None:
-        """Keeps an eager tensor; all tiles' tensors of one number have one shape."""
+        """Keep an eager tensor; all tiles' tensors of one number have one shape."""
         self._forms[number] = tensor.dtype, tensor.shape
         tensor.numpy().tofile(self._path(tile, number))
 
     def get(self, tile: tuple[int, int], number: int) -> tf.Tensor:
-        """What was put."""
+        """Read a tensor back."""
         dtype, shape = self._forms[number]
         return tf.constant(
             np.fromfile(self._path(tile, number), dtype.as_numpy_dtype).reshape(shape)
         )
 
-    def drop(self, tile: tuple[int, int], number: int) -> None:
-        """Forgets it."""
+    def free(self, tile: tuple[int, int], number: int) -> None:
+        """Remove a tensor."""
         self._path(tile, number).unlink()
 
     def _path(self, tile: tuple[int, int], number: int) -> Path:

@@ -1,5 +1,4 @@
-"""An image larger than memory through a generator: statistics first, then tile by tile with the
-same for all.
+"""Translates images larger than memory: statistics first, then tile by tile.
 
 Instance normalization makes a tile's brightness depend on what else is in the tile, so tiles
 translated each by itself differ in brightness, and the seams show. Here every normalization takes
@@ -11,6 +10,7 @@ tile; docs/scaling.md has the figures.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import shutil
 import tempfile
@@ -28,10 +28,19 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
-from cyclegan_tf.translate.folder import Outcome
-from cyclegan_tf.translate.stages import Stage, TileTensorFiles, passes, plan, sized_calls
+from cyclegan_tf.translate.folder import Outcome, repeated_target, unwritable
+from cyclegan_tf.translate.stages import (
+    Stage,
+    TileTensorFiles,
+    plan_stages,
+    relative_cost,
+    sized_calls,
+)
+from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.tiles import Place, Rows, TileReader, Tiling, blended_rows
-from cyclegan_tf.translate.translator import MIN_SIZE_PX, Task
+from cyclegan_tf.translate.translator import MIN_SIZE_PX
+
+log = logging.getLogger(__name__)
 
 # Of the space that is free where the output goes; the output itself needs some.
 _SHARE_OF_DISK = 0.7
@@ -39,24 +48,26 @@ _SHARE_OF_DISK = 0.7
 
 @dataclass(frozen=True)
 class Cost:
-    """What an image takes.
+    """Work and disk space that an image needs.
 
     Attributes:
       tiles: how many.
       rounds: how often all tiles are gone through.
-      passes: the work of all rounds, as a multiple of one call of the network for every tile.
+      relative_cost: the work of all rounds, as a multiple of one call of the network for each tile.
       kept_bytes: of files that wait beside the output meanwhile.
+
+    Example:
+      >>> translator.cost(9000, 12000, Path("out")).tiles
     """
 
     tiles: int
     rounds: int
-    passes: float
+    relative_cost: float
     kept_bytes: int
 
 
 class TiledTranslator:
-    """One generator, ready for images of any size in memory that their width bounds, not their
-    area.
+    """A generator for images of any size, in memory bounded by their width, not their area.
 
     Not for several threads at once.
 
@@ -68,43 +79,54 @@ class TiledTranslator:
 
     Raises:
       UserError: the tile does not fit the network or the overlap, or the network cannot be cut.
+
+    Example:
+      >>> translator = TiledTranslator(network, 4, tile_px=512, overlap_px=64)
+      >>> for rows in translator.rows(image, Path("out")):
+      ...     write(rows)
     """
 
     def __init__(
         self, network: keras.Model, size_divisor_px: int, tile_px: int, overlap_px: int
     ) -> None:
         self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
-        self._multiple_px, self._tile_px, self._overlap_px = size_divisor_px, tile_px, overlap_px
-        self.tiling(tile_px, tile_px)  # tells at once what does not fit
+        self._size_divisor_px, self._tile_px, self._overlap_px = (
+            size_divisor_px,
+            tile_px,
+            overlap_px,
+        )
+        self.tiling(tile_px, tile_px)  # raises at once what does not fit
         sized_calls(network, (1, tile_px, tile_px, self.channels))
         self._network = with_shared_normalization(network)
         set_momentum(self._network, 0)
         self._plans: dict[tuple[tuple[int, int], bool], _Plan] = {}
 
     def tiling(self, height: int, width: int) -> Tiling:
-        """How an image of this size is cut.
+        """Return how an image of this size is cut.
 
         Raises:
           UserError: it cannot be.
         """
         try:
             return Tiling.of(
-                height, width, self._tile_px, self._overlap_px, self._multiple_px, MIN_SIZE_PX
+                height, width, self._tile_px, self._overlap_px, self._size_divisor_px, MIN_SIZE_PX
             )
         except ValueError as error:
             raise UserError(
-                f"--tile {self._tile_px} with --overlap {self._overlap_px} does not do: {error}"
+                f"--tile_px {self._tile_px} with --overlap_px {self._overlap_px} does not do: "
+                f"{error}",
+                field="--tile_px",
             ) from error
 
     def cost(self, height: int, width: int, folder: Path) -> Cost:
-        """What an image of this size takes, files being kept in an existing folder."""
+        """Return what an image of this size needs, files being kept in an existing folder."""
         tiling = self.tiling(height, width)
         return self._plan(tiling, folder).cost(tiling)
 
     def rows(
         self, image: Rows, folder: Path, advance: Callable[[], object] = lambda: None
     ) -> Generator[np.ndarray, None, None]:
-        """Translates an image.
+        """Translate an image.
 
         Args:
           image: uint8 or uint16 rows.
@@ -129,10 +151,10 @@ class TiledTranslator:
                 try:
                     yield image_io.from_signed(values, 8 * image.dtype.itemsize)
                 except ValueError as error:  # NaN
-                    raise UserError(str(error)) from error
+                    raise UserError(str(error), code="unsupported") from error
 
     def _plan(self, tiling: Tiling, folder: Path) -> _Plan:
-        """Stages for tiles of this shape; nothing is kept where the disk has no room for it."""
+        """Plan stages for tiles of this shape, keeping tensors if the disk has room for them."""
         wanted = self._plan_of(tiling.tile_shape, keeping=True).cost(tiling).kept_bytes
         keeping = wanted <= _SHARE_OF_DISK * shutil.disk_usage(folder).free
         return self._plan_of(tiling.tile_shape, keeping)
@@ -140,10 +162,10 @@ class TiledTranslator:
     def _plan_of(self, tile_shape: tuple[int, int], keeping: bool) -> _Plan:
         key = (tile_shape, keeping)
         if key not in self._plans:
-            steps = sized_calls(self._network, (1, *tile_shape, self.channels))
-            stages = plan(steps, keeping)
+            calls = sized_calls(self._network, (1, *tile_shape, self.channels))
+            stages = plan_stages(calls, keeping)
             self._plans[key] = _Plan(
-                stages, [stage.graph() for stage in stages], passes(steps, stages)
+                stages, [stage.graph() for stage in stages], relative_cost(calls, stages)
             )
         return self._plans[key]
 
@@ -152,16 +174,16 @@ class TiledTranslator:
 class _Plan:
     stages: list[Stage]
     graphs: list[Callable[..., list[tf.Tensor]]]
-    passes: float
+    relative_cost: float
 
     def cost(self, tiling: Tiling) -> Cost:
         kept = max(stage.kept_bytes for stage in self.stages)
-        return Cost(tiling.count, len(self.stages), self.passes, tiling.count * kept)
+        return Cost(tiling.count, len(self.stages), self.relative_cost, tiling.count * kept)
 
 
 @dataclass
 class _Work:
-    """One image on its way through the stages."""
+    """One image in the course of its stages."""
 
     plan: _Plan
     tiling: Tiling
@@ -170,7 +192,7 @@ class _Work:
     advance: Callable[[], object]
 
     def measure(self) -> None:
-        """Sets each normalization's statistics to those of its input over the whole image."""
+        """Set each normalization's statistics to those of its input over the whole image."""
         for index, stage in enumerate(self.plan.stages):
             if stage.norm is None:
                 continue
@@ -183,19 +205,19 @@ class _Work:
             stage.norm.variance.assign(pooled.variance)
 
     def last(self, place: Place) -> np.ndarray:
-        """float32 (tile height, tile width, C') of one tile."""
+        """Compute float32 (tile height, tile width, C') of one tile."""
         return self._run(len(self.plan.stages) - 1, place)[0].numpy()
 
     def _run(self, index: int, place: Place) -> tf.Tensor:
         stage, tile = self.plan.stages[index], (place.row, place.column)
         taken = [
             _signed(self.read(place)) if number == INPUT else self.kept.get(tile, number)
-            for number in stage.takes
+            for number in stage.inputs
         ]
         result, *keeps = self.plan.graphs[index](*taken)
-        for number in stage.drops:
-            self.kept.drop(tile, number)
-        for number, values in zip(stage.gives[1:], keeps, strict=True):
+        for number in stage.frees:
+            self.kept.free(tile, number)
+        for number, values in zip(stage.outputs[1:], keeps, strict=True):
             self.kept.put(tile, number, values)
         self.advance()
         return result
@@ -206,6 +228,12 @@ class PooledMoments:
 
     Attributes:
       mean: float64 (C,).
+
+    Example:
+      >>> moments = PooledMoments()
+      >>> for part in parts:
+      ...     moments.add(part)
+      >>> moments.mean, moments.variance
     """
 
     def __init__(self) -> None:
@@ -214,7 +242,7 @@ class PooledMoments:
         self._squares = np.zeros(())
 
     def add(self, part: tf.Tensor) -> None:
-        """Takes in a tensor of at least one pixel, any float (N, H, W, C)."""
+        """Add a tensor of at least one pixel, any float (N, H, W, C)."""
         found = tf.nn.moments(tf.cast(part, tf.float32), axes=(0, 1, 2))
         mean, variance = (value.numpy().astype(np.float64) for value in found)
         more = math.prod(part.shape[:3])
@@ -235,22 +263,20 @@ def translate_large_files(
     whole: Callable[[np.ndarray], np.ndarray],
     tasks: Sequence[Task],
     show_progress: bool,
-    say: Callable[[str], None],
 ) -> Generator[Outcome, None, None]:
-    """Translates files one after the other, those larger than a tile in tiles.
+    """Translate files one after the other, those larger than a tile in tiles.
 
-    A TIFF is read and written by strips where it can be (see `image_rows`), any other kind decoded
-    and encoded whole.
+    A TIFF is read and written by strips where it can be (see `images.strips`), any other format
+    decoded and encoded whole.
 
     Args:
       translator: for images of more than a tile.
-      whole: for all others, such as `translation.Translator`.
+      whole: for all others, such as `translator.Translator`.
       tasks: what to do; folders of targets are made if need be.
       show_progress: whether to draw a bar for each large image.
-      say: told what each large image takes.
 
     Yields:
-      One outcome per task, in their order; as `folder_translation.translate_files`.
+      One outcome per task, in their order; as `folder.translate_files`.
 
     Raises:
       UserError: a target could not be written for want of space or of permission, or a library is
@@ -260,21 +286,19 @@ def translate_large_files(
         require_writer(task.target)
     written: set[Path] = set()
     for task in tasks:
-        error = None
+        error: UserError | None = None
         if task.target in written:
-            error = UserError(f"{task.source}: another image was already written to {task.target}")
+            error = repeated_target(task)
         else:
             try:
-                _translate_file(translator, whole, task, show_progress, say)
+                _translate_file(translator, whole, task, show_progress)
                 written.add(task.target)
             except image_io.ImageError as found:
                 error = found
             except UserError as found:
                 error = image_io.ImageError(task.source, str(found))
             except OSError as found:
-                raise UserError(
-                    f"{task.target} cannot be written: {found.strerror or found}."
-                ) from found
+                raise unwritable(task.target, found) from found
         yield Outcome(task, error)
 
 
@@ -283,7 +307,6 @@ def _translate_file(
     whole: Callable[[np.ndarray], np.ndarray],
     task: Task,
     show_progress: bool,
-    say: Callable[[str], None],
 ) -> None:
     with open_rows(task.source, translator.channels) as image:
         height, width = image.height, image.width
@@ -293,7 +316,7 @@ def _translate_file(
         folder = task.target.parent
         folder.mkdir(parents=True, exist_ok=True)
         cost = translator.cost(height, width, folder)
-        say(f"{task.source.name}: {described(cost, width, height)}")
+        log.info("%s: %s", task.source.name, describe_cost(cost, width, height))
         shape = (height, width, translator.output_channels)
         with (
             tqdm(
@@ -304,11 +327,11 @@ def _translate_file(
             save_rows(task.target, rows, shape, image.dtype)
 
 
-def described(cost: Cost, width: int, height: int) -> str:
-    """What an image takes, for people."""
+def describe_cost(cost: Cost, width: int, height: int) -> str:
+    """Describe what an image needs."""
     text = f"{width} x {height} in {cost.tiles} tiles"
     if cost.rounds > 1:
-        text += f", {cost.rounds} rounds that take {cost.passes:.1f} times the work of one"
+        text += f", {cost.rounds} rounds that take {cost.relative_cost:.1f} times the work of one"
         kept = f"{cost.kept_bytes / 2**30:.1f} GiB wait beside the output meanwhile"
         text += f"; {kept}" if cost.kept_bytes else " (less with more free space beside the output)"
     return text

@@ -1,9 +1,4 @@
-"""An image larger than memory, in overlapping tiles that share their statistics: no seams, memory
-bounded by the tile.
-
-Geometry only: where tiles lie, how much each counts where they overlap, and how their rows are put
-  together again.
-"""
+"""Geometry of overlapping tiles: where they lie, blending weights, rows put together again."""
 
 from __future__ import annotations
 
@@ -17,7 +12,12 @@ import numpy as np
 
 
 class Rows(Protocol):
-    """An image that is read a few rows at a time."""
+    """An image that is read a few rows at a time.
+
+    Example:
+      >>> with open_rows(Path("mosaic.tif"), 3) as image:
+      ...     top = image.read(0, min(64, image.height))
+    """
 
     height: int
     width: int
@@ -30,10 +30,10 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Axis:
-    """How one side of an image is cut.
+    """How one side of an image is cut into tiles.
 
     The side is continued by reflection to a multiple of what the network takes, as
-    `translation.Translator` does, and tiles begin at multiples of it, so that strided layers see
+    `translator.Translator` does, and tiles begin at multiples of it, so that strided layers see
     the same pixels together as in the whole image.
 
     Attributes:
@@ -42,6 +42,10 @@ class Axis:
       tile_px: of a tile, a multiple of `size_divisor_px` and at most `padded_px`.
       overlap_px: of neighbors, at least.
       size_divisor_px: of the network.
+
+    Example:
+      >>> Axis(100, 100, tile_px=64, overlap_px=16, size_divisor_px=4).starts
+      (0, 36)
     """
 
     length_px: int
@@ -57,14 +61,13 @@ class Axis:
 
     @cached_property
     def source(self) -> np.ndarray:
-        """int (padded_px,): which row of the image stands at each row of the padded one."""
+        """int (padded_px,): the image's row at each row of the padded image."""
         after = self.padded_px - self.length_px - self.before_px
         return np.pad(np.arange(self.length_px), (self.before_px, after), mode="reflect")
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """First pixel of each tile, ascending; the first is 0, the last tile ends with the padded
-        side."""
+        """First pixel of each tile, from 0; the last tile ends with the padded side."""
         units = (self.padded_px - self.tile_px) // self.size_divisor_px
         most = max(1, (self.tile_px - self.overlap_px) // self.size_divisor_px)
         count = -(-units // most)
@@ -72,8 +75,7 @@ class Axis:
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """float32 (tiles, tile_px): of each pixel of each tile; over all tiles they sum to 1 at
-        every pixel.
+        """float32 (tiles, tile_px): blending weights, which sum to 1 over the tiles at each pixel.
 
         Weights rise and fall linearly over the middle half of an overlap. The rim, where the
         network saw a reflection in place of the neighbor, counts for nothing.
@@ -97,7 +99,7 @@ class Axis:
 
     @cached_property
     def cores(self) -> tuple[slice, ...]:
-        """Of each tile the part that belongs to no other: together they cover the padded side once.
+        """Part of each tile that belongs to no other: together they cover the padded side once.
 
         Their ends are multiples of `size_divisor_px`, so that they can be cut out of smaller maps
         too.
@@ -122,6 +124,9 @@ class Place:
       row: which of `Tiling.rows`.
       column: which of `Tiling.columns`.
       core: rows and columns of the tile that no other tile's core covers.
+
+    Example:
+      >>> [(place.row, place.column) for place in tiling.places()]
     """
 
     row: int
@@ -131,7 +136,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Both sides."""
+    """How an image is cut into tiles.
+
+    Example:
+      >>> Tiling.of(500, 700, tile_px=256, overlap_px=64, size_divisor_px=4).count
+      12
+    """
 
     rows: Axis
     columns: Axis
@@ -144,9 +154,9 @@ class Tiling:
         tile_px: int,
         overlap_px: int,
         size_divisor_px: int,
-        least_px: int = 1,
+        min_px: int = 1,
     ) -> Tiling:
-        """Tiles of one size for an image; a side shorter than the tile gets one as long as itself.
+        """Cut an image into tiles of one size; a side shorter than the tile gets one tile.
 
         Args:
           height: of the image, in pixels.
@@ -154,26 +164,25 @@ class Tiling:
           tile_px: side of a tile.
           overlap_px: of neighbors, at least.
           size_divisor_px: sides the network takes are multiples of this.
-          least_px: smallest side the network takes.
+          min_px: smallest side the network takes.
 
         Raises:
           ValueError: the tile is no multiple of what the network takes, or the overlap leaves too
             little of it.
         """
-        if tile_px < least_px or tile_px % size_divisor_px:
-            least = -(-least_px // size_divisor_px) * size_divisor_px
+        if tile_px < min_px or tile_px % size_divisor_px:
+            minimum = -(-min_px // size_divisor_px) * size_divisor_px
             raise ValueError(
-                f"this network takes tiles of a multiple of {size_divisor_px} px from {least} px "
+                f"this network takes tiles of a multiple of {size_divisor_px} px from {minimum} px "
                 f"on."
             )
         if not 0 <= 2 * overlap_px < tile_px or tile_px - overlap_px < size_divisor_px:
-            most = min((tile_px - 1) // 2, tile_px - size_divisor_px)
-            raise ValueError(f"tiles of {tile_px} px can overlap by 0 to {most} px.")
+            maximum = min((tile_px - 1) // 2, tile_px - size_divisor_px)
+            raise ValueError(f"tiles of {tile_px} px can overlap by 0 to {maximum} px.")
 
         def axis(length: int) -> Axis:
             padded = (
-                max(-(-length // size_divisor_px), -(-least_px // size_divisor_px))
-                * size_divisor_px
+                max(-(-length // size_divisor_px), -(-min_px // size_divisor_px)) * size_divisor_px
             )
             return Axis(length, padded, min(tile_px, padded), overlap_px, size_divisor_px)
 
@@ -181,7 +190,7 @@ class Tiling:
 
     @property
     def count(self) -> int:
-        """Tiles in all."""
+        """Number of tiles."""
         return len(self.rows.starts) * len(self.columns.starts)
 
     @property
@@ -190,7 +199,7 @@ class Tiling:
         return self.rows.tile_px, self.columns.tile_px
 
     def places(self) -> list[Place]:
-        """All tiles, row by row from the top."""
+        """List all tiles, row by row from the top."""
         return [
             Place(row, column, (self.rows.cores[row], self.columns.cores[column]))
             for row in range(len(self.rows.starts))
@@ -199,11 +208,15 @@ class Tiling:
 
 
 class TileReader:
-    """Tiles of an image, margins included; holds one row of them in memory.
+    """Reads tiles of an image, margins included; holds one row of them in memory.
 
     Args:
       image: what is read.
       tiling: how it is cut.
+
+    Example:
+      >>> read = TileReader(image, tiling)
+      >>> tiles = [read(place) for place in tiling.places()]
     """
 
     def __init__(self, image: Rows, tiling: Tiling) -> None:
@@ -212,7 +225,7 @@ class TileReader:
         self._strip = np.empty(0)
 
     def __call__(self, place: Place) -> np.ndarray:
-        """(tile height, tile width, C) of the image's dtype."""
+        """Read one tile, (tile height, tile width, C) of the image's dtype."""
         rows, columns = self._tiling.rows, self._tiling.columns
         if place.row != self._row:
             start = rows.starts[place.row]
@@ -225,7 +238,7 @@ class TileReader:
 
 
 def blended_rows(tiling: Tiling, tile: Callable[[Place], np.ndarray]) -> Iterator[np.ndarray]:
-    """Puts tiles together and gives finished rows from the top.
+    """Blend tiles and yield finished rows from the top.
 
     Args:
       tiling: how the image is cut.

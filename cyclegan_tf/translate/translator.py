@@ -1,11 +1,9 @@
-"""Images of any size through a generator: pad by reflection, translate, cut back."""
+"""Translates images of any size: pad by reflection, translate, crop."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,7 +16,6 @@ from cyclegan_tf.networks.weights import cast_weights, weights_scope
 
 # Below this, reflection inside the network would reach past the image.
 MIN_SIZE_PX = 16
-WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
 
 # A graph of the 9-block network costs 0.6 s (tracing and the first call) on the 2-core CPU that
 # takes 5 s per megapixel, of which the layers' routes for known sizes saved 5 to 20 %: it pays
@@ -28,7 +25,7 @@ MAX_GRAPHS = 8
 
 
 class Translator:
-    """One generator, ready for images of any size.
+    """A generator, ready for images of any size.
 
     An image is padded to the next size the network takes and no further: each row added moves the
     means of instance normalization a little, and an image's translation must not depend on what
@@ -44,6 +41,11 @@ class Translator:
       network: float (N, H, W, C) in [-1, 1] -> float32 of the same size; it treats each image of a
         batch alone.
       size_divisor_px: sides the network takes are multiples of this.
+
+    Example:
+      >>> network, _ = load_generator("runs/mine", "xy")
+      >>> translate = Translator(network, size_divisor_of(network))
+      >>> translated = translate(image)  # uint8 (H, W, 3) to the same
     """
 
     def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
@@ -51,7 +53,7 @@ class Translator:
         self._network = network
         # Cast once for all images; later changes of the network are not seen.
         self._weights = cast_weights([network])
-        self._multiple_px = size_divisor_px
+        self._size_divisor_px = size_divisor_px
         self._any_size = self._graph((1, None, None))
         self._graphs: OrderedDict[tuple[int, int, int], Callable[[tf.Tensor], tf.Tensor]] = (
             OrderedDict()
@@ -59,7 +61,7 @@ class Translator:
         self._seen_px: Counter[tuple[int, int, int]] = Counter()
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """uint8 or uint16 (H, W, C) -> the same size and depth, the generator's output channels.
+        """Translate uint8 or uint16 (H, W, C) to the same size and depth, with the output channels.
 
         Raises:
           UserError: the network gave NaN.
@@ -67,7 +69,7 @@ class Translator:
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Translates images in one call of the network, each as if it were alone.
+        """Translate images in one call of the network, each as if it were alone.
 
         Args:
           images: uint8 or uint16 (H, W, C) each, of one `padded_size`; H, W and the depth may
@@ -87,7 +89,7 @@ class Translator:
         padded = [
             np.pad(p, [*m, (0, 0)], mode="reflect") for p, m in zip(images, margins, strict=True)
         ]
-        # As tensors, levels travel to a GPU as bytes and become floats there.
+        # As tensors, pixel values travel to a GPU as bytes and become floats there.
         translated = self._run(
             tf.stack([image_io.to_signed(tf.constant(image)) for image in padded])
         )
@@ -99,16 +101,16 @@ class Translator:
                     values[top : top + height, left : left + width], 8 * image.itemsize
                 )
             except ValueError as error:  # NaN
-                raise UserError(str(error)) from error
+                raise UserError(str(error), code="unsupported") from error
             results.append(cut)
         return results
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width at which the network sees an image of this size."""
+        """Return the height and width at which the network sees an image of this size."""
         return height + sum(self._margins(height)), width + sum(self._margins(width))
 
     def _margins(self, length: int) -> tuple[int, int]:
-        wanted = max(-(-length // self._multiple_px) * self._multiple_px, MIN_SIZE_PX)
+        wanted = max(-(-length // self._size_divisor_px) * self._size_divisor_px, MIN_SIZE_PX)
         before = (wanted - length) // 2
         return before, wanted - length - before
 
@@ -122,7 +124,7 @@ class Translator:
         return graph(batch).numpy()
 
     def _graph_of_size(self, size: tuple[int, int, int]) -> Callable[[tf.Tensor], tf.Tensor] | None:
-        """The graph of one (N, H, W), made if it pays; None is for the one that takes any size."""
+        """Return the graph of one (N, H, W), made if it pays; None for the graph of any size."""
         if size in self._graphs:
             self._graphs.move_to_end(size)
             return self._graphs[size]
@@ -145,69 +147,3 @@ class Translator:
                 return self._network(batch, training=False)
 
         return run
-
-
-@dataclass(frozen=True)
-class Task:
-    """One image to translate."""
-
-    source: Path
-    target: Path
-
-
-def plan(source: Path, target: Path) -> list[Task]:
-    """Which file becomes which: a file into a file (or into a folder), a folder into a folder,
-    names kept.
-
-    Raises:
-      UserError: the input is missing or holds no image, the output's name cannot be written, or it
-        is the input.
-    """
-    if source.is_dir():
-        if target.is_file():
-            raise UserError(f"{target} is a file, but a folder of images needs a folder to go to.")
-        found = image_io.find_images(source)
-        if not found:
-            raise UserError(f"{source} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}).")
-        return [_apart(path, _writable(target / path.relative_to(source))) for path in found]
-    if not source.is_file():
-        raise UserError(f"{source} does not exist; give an image or a folder of images.")
-    if target.is_dir():
-        return [_apart(source, _writable(target / source.name))]
-    if target.suffix.lower() not in WRITABLE_SUFFIXES:
-        raise UserError(f"{target} must end in one of {', '.join(WRITABLE_SUFFIXES)}.")
-    return [_apart(source, target)]
-
-
-def refuse_same(source: Path, target: Path) -> None:
-    """Refuses to write a result over what it is made of.
-
-    Raises:
-      UserError: both are one file.
-    """
-    if target.exists() and target.samefile(source):
-        raise UserError(f"{target} is the input itself, which would be lost; give another output.")
-
-
-def _apart(source: Path, target: Path) -> Task:
-    refuse_same(source, target)
-    return Task(source, target)
-
-
-def _writable(path: Path) -> Path:
-    """The same name, or .png where the kind can be read but not written."""
-    return path if path.suffix.lower() in WRITABLE_SUFFIXES else path.with_suffix(".png")
-
-
-def refuse_overwriting(tasks: Sequence[Task]) -> None:
-    """Refuses when an output exists.
-
-    Raises:
-      UserError: says how many and what to do.
-    """
-    existing = [task.target for task in tasks if task.target.exists()]
-    if existing:
-        raise UserError(
-            f"{len(existing)} of {len(tasks)} outputs exist already (first: {existing[0]}); give "
-            "--overwrite to replace them, --skip_existing to go on, or another output."
-        )

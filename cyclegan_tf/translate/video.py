@@ -1,11 +1,9 @@
-"""Videos through a generator: frame by frame with little memory, without flicker, sound and times
-as they were."""
+"""Translates videos frame by frame, without flicker, keeping sound and times."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video_frames import HALF_LIFE_FRAMES, FrameTranslator
-from cyclegan_tf.translate.video_probe import Video, probe, require
+from cyclegan_tf.translate.video_probe import VideoInfo, probe, require
 
 __all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_video", "require", "translate_video"]
 
@@ -26,7 +25,7 @@ EXTENSIONS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _Format:
     """How videos of a suffix are written."""
 
     container: str
@@ -41,12 +40,12 @@ _H264 = {"crf": "18", "preset": "medium"}
 _VP9 = {"crf": "24", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
 # The index comes first, so that a browser can begin before it has everything.
 _FAST_START = {"movflags": "faststart"}
-_KINDS = {
-    ".mp4": _Kind("mp4", "libx264", _H264, container_options=_FAST_START),
-    ".m4v": _Kind("mp4", "libx264", _H264, container_options=_FAST_START),
-    ".mov": _Kind("mov", "libx264", _H264, container_options=_FAST_START),
-    ".mkv": _Kind("matroska", "libx264", _H264),
-    ".webm": _Kind("webm", "libvpx-vp9", _VP9, pixels_of_odd_sizes="yuv420p"),
+_FORMATS = {
+    ".mp4": _Format("mp4", "libx264", _H264, container_options=_FAST_START),
+    ".m4v": _Format("mp4", "libx264", _H264, container_options=_FAST_START),
+    ".mov": _Format("mov", "libx264", _H264, container_options=_FAST_START),
+    ".mkv": _Format("matroska", "libx264", _H264),
+    ".webm": _Format("webm", "libvpx-vp9", _VP9, pixels_of_odd_sizes="yuv420p"),
 }
 # FFmpeg's numbers for the matrix between RGB and YUV: as files name them, and as its converter
 # does.
@@ -55,7 +54,7 @@ _UNSPECIFIED, _BT601, _LIMITED_RANGE = 2, 5, 1
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is a video by its name."""
+    """Return whether a file is a video by its name."""
     return path.suffix.lower() in EXTENSIONS
 
 
@@ -68,8 +67,9 @@ def translate_video(
     half_life_frames: float = HALF_LIFE_FRAMES,
     show_progress: bool = False,
 ) -> int:
-    """Translates a video into a video, which appears whole or not at all; one that is there is
-    replaced.
+    """Translate a video into a video, which appears whole or not at all.
+
+    One that is there is replaced.
 
     Kept: size, the time of each frame (also of varying rates), every sound track packet by packet,
     rotation, shape of pixels, color tags, chapters and titles. The network sees frames upright, 8
@@ -83,8 +83,8 @@ def translate_video(
     Args:
       network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
       size_divisor_px: sides the network takes are multiples of this.
-      source: the video; read once completely before the first frame is translated, so that a broken
-        one is told.
+      source: the video; read once completely before the first frame is translated, so that a
+        broken one is reported at once.
       target: the video to be; its folder is made if need be.
       half_life_frames: as for `FrameTranslator`.
       show_progress: a bar on standard error.
@@ -98,45 +98,47 @@ def translate_video(
         colors, or gave NaN; no room.
     """
     require()
-    kind = _kind_of(target)
+    video_format = _format_of(target)
     if (network.input_shape[-1], network.output_shape[-1]) != (3, 3):
         raise UserError(
             "Videos need a generator from 3 channels to 3, but this one takes "
             f"{network.input_shape[-1]} and gives {network.output_shape[-1]}; translate images "
-            "instead."
+            "instead.",
+            code="unsupported",
         )
     if not (half_life_frames >= 0 and math.isfinite(half_life_frames)):
-        raise UserError(f"The half-life must be 0 frames or more, and is {half_life_frames:g}.")
+        raise UserError(
+            f"The half-life must be 0 frames or more, and is {half_life_frames:g}.",
+            field="--temporal_half_life_frames",
+        )
     video = probe(source)
     translate = FrameTranslator(network, size_divisor_px, half_life_frames)
-    with _writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with tqdm(total=video.frames, unit="frame", disable=not show_progress) as bar:
-            count = 0
-            for _ in _written(video, kind, target, partial, translate):
-                count += 1
-                bar.update()
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    count = 0
+    with contextlib.ExitStack() as stack:
+        with _writing(target):
+            partial = stack.enter_context(atomic_file(target))
+        bar = stack.enter_context(tqdm(total=video.frames, unit="frame", disable=not show_progress))
+        for _ in _written(video, video_format, target, partial, translate):
+            count += 1
+            bar.update()
     return count
 
 
-def _kind_of(target: Path) -> _Kind:
-    kind = _KINDS.get(target.suffix.lower())
-    if kind is None:
+def _format_of(target: Path) -> _Format:
+    video_format = _FORMATS.get(target.suffix.lower())
+    if video_format is None:
         raise UserError(
-            f"{target}: videos are written as {', '.join(_KINDS)}; give the output one of these "
-            f"endings."
+            f"{target}: videos are written as {', '.join(_FORMATS)}; give the output one of these "
+            f"endings.",
+            code="unsupported",
+            field=str(target),
         )
-    return kind
+    return video_format
 
 
 def _written(
-    video: Video,
-    kind: _Kind,
+    video: VideoInfo,
+    video_format: _Format,
     target: Path,
     partial: Path,
     translate: Callable[[np.ndarray], np.ndarray],
@@ -148,11 +150,14 @@ def _written(
         container: Any = stack.enter_context(av.open(str(video.path)))
         with _writing(target):
             output: Any = av.open(
-                str(partial), "w", format=kind.container, container_options=kind.container_options
+                str(partial),
+                "w",
+                format=video_format.container,
+                container_options=video_format.container_options,
             )
         stack.callback(_close, output, target)
         with _writing(target):
-            streams = _copied_streams(video, kind, target, container, output)
+            streams = _copied_streams(video, video_format, target, container, output)
         image, last_pts = streams[video.stream], None
         container.streams[video.stream].thread_type = "AUTO"
         for item in _in_order(container, list(streams), video):
@@ -161,7 +166,7 @@ def _written(
                 with _writing(target):
                     output.mux(item)
                 continue
-            frame = _translated(item, video, translate, image.pix_fmt)
+            frame = _translate_frame(item, video, translate, image.pix_fmt)
             last_pts = frame.pts = _time_of(item, video, last_pts)
             frame.time_base = video.time_base
             with _writing(target):
@@ -178,7 +183,11 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except (av.error.FFmpegError, OSError) as error:
-        raise UserError(f"{target} cannot be written ({error.strerror or error}).") from error
+        raise UserError(
+            f"{target} cannot be written ({error.strerror or error}).",
+            code="unwritable",
+            field=str(target),
+        ) from error
 
 
 def _close(output: Any, target: Path) -> None:
@@ -187,13 +196,13 @@ def _close(output: Any, target: Path) -> None:
 
 
 def _copied_streams(
-    video: Video, kind: _Kind, target: Path, container: Any, output: Any
+    video: VideoInfo, video_format: _Format, target: Path, container: Any, output: Any
 ) -> dict[int, Any]:
-    """Begins the file; by number in the video the streams of the output, in the video's order."""
+    """Start the file; return its streams by their number in the video, in the video's order."""
     streams = {}
     for stream in container.streams:
         if stream.index == video.stream:
-            streams[stream.index] = _add_image(output, video, kind)
+            streams[stream.index] = _add_image(output, video, video_format)
         elif stream.type == "audio":
             streams[stream.index] = _add_sound(output, stream, target)
     output.metadata.update(container.metadata)
@@ -202,8 +211,8 @@ def _copied_streams(
     return streams
 
 
-def _in_order(container: Any, streams: list[int], video: Video) -> Iterator[Any]:
-    """Packets of sound and frames of the image, as the file has them."""
+def _in_order(container: Any, streams: list[int], video: VideoInfo) -> Iterator[Any]:
+    """Yield packets of sound and frames of the image, as the file has them."""
     import av
 
     try:
@@ -214,16 +223,20 @@ def _in_order(container: Any, streams: list[int], video: Video) -> Iterator[Any]
                 yield packet
     except av.error.FFmpegError as error:
         raise UserError(
-            f"{video.path} is damaged ({error.strerror}); nothing was kept, give another video."
+            f"{video.path} is damaged ({error.strerror}); nothing was kept, give another video.",
+            code="unreadable",
+            field=str(video.path),
         ) from error
 
 
-def _add_image(output: Any, video: Video, kind: _Kind) -> Any:
+def _add_image(output: Any, video: VideoInfo, video_format: _Format) -> Any:
     first = video.first
-    stream = output.add_stream(kind.encoder, rate=video.rate, options=dict(kind.options))
+    stream = output.add_stream(
+        video_format.encoder, rate=video.rate, options=dict(video_format.options)
+    )
     stream.width, stream.height = first.width, first.height
     is_even = first.width % 2 == 0 and first.height % 2 == 0
-    stream.pix_fmt = kind.pixels if is_even else kind.pixels_of_odd_sizes
+    stream.pix_fmt = video_format.pixels if is_even else video_format.pixels_of_odd_sizes
     stream.time_base = stream.codec_context.time_base = video.time_base
     if video.pixel_aspect:
         stream.codec_context.sample_aspect_ratio = video.pixel_aspect
@@ -244,26 +257,28 @@ def _add_sound(output: Any, sound: Any, target: Path) -> Any:
     except ValueError as error:
         raise UserError(
             f"{target.suffix} files do not hold sound of the kind {sound.codec_context.name}, "
-            "which would be copied; give the output the ending .mkv, which holds any."
+            "which would be copied; give the output the ending .mkv, which holds any.",
+            code="unsupported",
+            field=str(target),
         ) from error
     stream.metadata.update(sound.metadata)
     stream.disposition = sound.disposition
     return stream
 
 
-def _translated(
-    frame: Any, video: Video, translate: Callable[[np.ndarray], np.ndarray], pix_fmt: str
+def _translate_frame(
+    frame: Any, video: VideoInfo, translate: Callable[[np.ndarray], np.ndarray], pix_fmt: str
 ) -> Any:
-    """A frame of the video -> the translated frame, ready for the encoder but for its time."""
+    """Translate a frame, ready for the encoder but for its time."""
     import av
     from av.video.reformatter import Interpolation as Way
 
-    # FFmpeg's faster ways there and back make an image darker by one level in 256.
+    # FFmpeg's faster conversions to RGB and back make an image darker by one pixel value.
     way = Way.BICUBIC | Way.ACCURATE_RND | Way.FULL_CHR_H_INT | Way.FULL_CHR_H_INP
     matrix = _MATRICES.get(video.first.colorspace, _BT601)
     size = {"width": video.first.width, "height": video.first.height}
-    levels = frame.to_ndarray(format="rgb24", src_colorspace=matrix, interpolation=way, **size)
-    upright = np.ascontiguousarray(np.rot90(levels, video.quarter_turns))
+    pixels = frame.to_ndarray(format="rgb24", src_colorspace=matrix, interpolation=way, **size)
+    upright = np.ascontiguousarray(np.rot90(pixels, video.quarter_turns))
     turned_back = np.ascontiguousarray(np.rot90(translate(upright), -video.quarter_turns))
     colors = av.VideoFrame.from_ndarray(turned_back, format="rgb24")
     return colors.reformat(
@@ -274,9 +289,8 @@ def _translated(
     )
 
 
-def _time_of(frame: Any, video: Video, last_pts: int | None) -> int:
-    """When the frame is shown, in the video's units; always after the one before, as encoders want
-    it."""
+def _time_of(frame: Any, video: VideoInfo, last_pts: int | None) -> int:
+    """Return when the frame is shown, in the video's units; after the last one, for encoders."""
     step = max(1, round(1 / (video.rate * video.time_base)))
     following = 0 if last_pts is None else last_pts + step
     pts = (

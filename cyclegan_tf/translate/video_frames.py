@@ -1,5 +1,4 @@
-"""The frames of a video through a generator, without the flicker that comes from translating each
-alone."""
+"""Translates the frames of a video without the flicker of translating each alone."""
 
 from __future__ import annotations
 
@@ -23,22 +22,20 @@ HALF_LIFE_FRAMES = 8.0
 
 Measured with trained generators (docs/scaling.md): while an object crosses a still image, what
 stands still changes with 0.2 (aerial photos to maps) and 0.75 (facades to labels) of the energy of
-frames translated alone, the former in steps of 2.6 levels, not 15.6. Longer half-lives win less
-than they lag.
+frames translated alone, the former in steps of 2.6 pixel values, not 15.6. Longer half-lives win
+less than they lag.
 """
 
-# Of the reduced frames' levels, 0 to 255. Of cuts between any two of 40 facades 99.9 % lie above,
-# between photos of apples all, between aerial photos half, whose statistics are alike; a pan by the
-# image's width within a second lies
-# below. A wrong guess costs little: a cut not seen is followed late, a cut that is none is one
-# frame translated alone.
-CUT_LEVELS = 25.0
+# Of the reduced frames' pixel values, 0 to 255. Of cuts between any two of 40 facades 99.9 % lie
+# above, between photos of apples all, between aerial photos half, whose statistics are alike; a pan
+# by the image's width within a second lies below. A wrong guess costs little: a cut not seen is
+# followed late, a cut that is none is one frame translated alone.
+CUT_DIFFERENCE = 25.0
 _REDUCED_PX = 16
 
 
 class FrameTranslator:
-    """A video's frames through a generator, in order, the statistics of its instance normalizations
-    following them.
+    """Translates a video's frames in order, with statistics averaged over frames.
 
     Instance normalization divides by what else is in the image, so that a wall changes its color
     when somebody walks past it. Here each mean and variance is a moving average over frames, which
@@ -49,6 +46,10 @@ class FrameTranslator:
       size_divisor_px: sides the network takes are multiples of this.
       half_life_frames: after how many frames a frame's share has halved; 0 translates each as an
         image of its own.
+
+    Example:
+      >>> translate = FrameTranslator(network, size_divisor_of(network), half_life_frames=8)
+      >>> translated = [translate(frame) for frame in frames]
     """
 
     def __init__(self, network: keras.Model, size_divisor_px: int, half_life_frames: float) -> None:
@@ -62,7 +63,7 @@ class FrameTranslator:
         self._starts_scene = SceneCuts()
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
-        """The next frame: uint8 (H, W, 3) -> the same.
+        """Translate the next frame, uint8 (H, W, 3).
 
         Raises:
           UserError: the network gave NaN.
@@ -75,7 +76,7 @@ class FrameTranslator:
 
 
 class _Following(Translator):
-    """A translator whose network's statistics go on from call to call."""
+    """A `Translator` whose network's statistics are carried from call to call."""
 
     def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
         self._following = network
@@ -103,27 +104,30 @@ class _Following(Translator):
 
 
 class SceneCuts:
-    """Tells for each frame of a video in order whether a scene begins with it; the first one begins
-    one.
+    """Finds for each frame of a video in order whether a scene begins with it; the first does.
 
     Args:
-      cut_levels: a scene begins where frames reduced to 16 x 16 differ by more than this mean
+      cut_difference: a scene begins where frames reduced to 16 x 16 differ by more than this mean
         absolute difference.
+
+    Example:
+      >>> starts_scene = SceneCuts()
+      >>> [starts_scene(frame) for frame in frames]
     """
 
-    def __init__(self, cut_levels: float = CUT_LEVELS) -> None:
-        self._cut_levels = cut_levels
+    def __init__(self, cut_difference: float = CUT_DIFFERENCE) -> None:
+        self._cut_difference = cut_difference
         self._before: np.ndarray | None = None
 
     def __call__(self, frame: np.ndarray) -> bool:
-        """uint8 (H, W, 3); frames of one video have one size."""
+        """Take the next frame, uint8 (H, W, 3); frames of one video have one size."""
         reduced, before = _reduced(frame), self._before
         self._before = reduced
-        return before is None or float(np.abs(reduced - before).mean()) > self._cut_levels
+        return before is None or float(np.abs(reduced - before).mean()) > self._cut_difference
 
 
 def _reduced(frame: np.ndarray) -> np.ndarray:
-    """Means over 16 x 16 areas (fewer in tiny frames), float64."""
+    """Average over 16 x 16 areas (fewer in tiny frames), float64."""
     for axis in (0, 1):
         parts = min(_REDUCED_PX, frame.shape[axis])
         starts = np.arange(parts) * frame.shape[axis] // parts

@@ -1,5 +1,4 @@
-"""What a video is, found out before its frames are translated: streams, tags, whether all of it is
-there."""
+"""Reads what a video is before its frames are translated: streams, tags, whether it is whole."""
 
 from __future__ import annotations
 
@@ -15,23 +14,25 @@ import numpy as np
 from cyclegan_tf.errors import UserError
 
 # A video that ends so much earlier than it says is taken for cut off; the last packet's own length
-# is often not told.
+# is often not given.
 _MISSING_SECONDS = 0.5
 _MISSING_FRAMES = 0.02
 
 
 def require() -> None:
-    """Checks that PyAV is there.
+    """Check that PyAV is installed.
 
     Raises:
       UserError: it is not.
     """
     if importlib.util.find_spec("av") is None:
-        raise UserError('Videos need PyAV: pip install "cyclegan-tf[video]"')
+        raise UserError(
+            'Videos need PyAV: pip install "cyclegan-tf[video]"', code="dependency", field="av"
+        )
 
 
 @dataclass(frozen=True)
-class Video:
+class VideoInfo:
     """What is known of a video before its frames are translated.
 
     Attributes:
@@ -41,9 +42,13 @@ class Video:
       first: the first frame, for its size and tags.
       rate: frames per second on average.
       time_base: seconds per unit of its time stamps.
-      pixel_aspect: width of a pixel by its height; None is not told.
+      pixel_aspect: width of a pixel by its height; None if not given.
       quarter_turns: counter-clockwise, to make a frame upright.
-      matrix: nine numbers that tell players the same; None where nothing is to be turned.
+      matrix: nine numbers that say the same to players; None where nothing is to be turned.
+
+    Example:
+      >>> info = probe(Path("clip.mp4"))
+      >>> info.frames, info.first.width, info.first.height
     """
 
     path: Path
@@ -57,8 +62,8 @@ class Video:
     matrix: list[int] | None
 
 
-def probe(path: Path) -> Video:
-    """Reads a video once without decoding more than its first frame.
+def probe(path: Path) -> VideoInfo:
+    """Read a video once without decoding more than its first frame.
 
     Raises:
       UserError: it is no video, has no frame, or ends before its end.
@@ -66,7 +71,7 @@ def probe(path: Path) -> Video:
     import av
 
     if not path.is_file():
-        raise UserError(f"{path} does not exist; give a video.")
+        raise UserError(f"{path} does not exist; give a video.", code="missing", field=str(path))
     try:
         with av.open(str(path)) as container:
             video = _video_stream(container, path)
@@ -88,9 +93,13 @@ def probe(path: Path) -> Video:
                     first = first or next(iter(packet.decode()), None)
             _refuse_cut_off(path, container, video, frames, end, corrupt)
             if first is None:
-                raise UserError(f"{path} has no frame that can be decoded; give another video.")
+                raise UserError(
+                    f"{path} has no frame that can be decoded; give another video.",
+                    code="unreadable",
+                    field=str(path),
+                )
             turned = first.side_data.get("DISPLAYMATRIX")
-            return Video(
+            return VideoInfo(
                 path=path,
                 stream=video.index,
                 frames=frames,
@@ -103,7 +112,9 @@ def probe(path: Path) -> Video:
             )
     except av.error.FFmpegError as error:
         raise UserError(
-            f"{path} is not a video, or is damaged or cut off ({error.strerror}); give another."
+            f"{path} is not a video, or is damaged or cut off ({error.strerror}); give another.",
+            code="unreadable",
+            field=str(path),
         ) from error
 
 
@@ -114,20 +125,24 @@ def _video_stream(container: Any, path: Path) -> Any:
         if not stream.disposition & av.stream.Disposition.attached_pic:  # the cover of a song
             if stream.codec_context is None:
                 raise UserError(
-                    f"{path}: there is no decoder for its images; convert it to H.264 first."
+                    f"{path}: there is no decoder for its images; convert it to H.264 first.",
+                    code="unsupported",
+                    field=str(path),
                 )
             return stream
-    raise UserError(f"{path} holds no video; give a video.")
+    raise UserError(f"{path} holds no video; give a video.", code="unsupported", field=str(path))
 
 
 def _refuse_cut_off(
     path: Path, container: Any, video: Any, frames: int, end: float, corrupt: bool
 ) -> None:
-    told = ((container.duration or 0) + (container.start_time or 0)) / 1_000_000
-    short = end < told - _MISSING_SECONDS or frames < video.frames * (1 - _MISSING_FRAMES) - 1
+    stated = ((container.duration or 0) + (container.start_time or 0)) / 1_000_000
+    short = end < stated - _MISSING_SECONDS or frames < video.frames * (1 - _MISSING_FRAMES) - 1
     if corrupt or short:
         raise UserError(
-            f"{path} is cut off: of {told:.1f} s and {video.frames or 'an unknown number of'} "
+            f"{path} is cut off: of {stated:.1f} s and {video.frames or 'an unknown number of'} "
             f"frames it holds {max(end, 0):.1f} s and {frames} frames; fetch it again, or keep "
-            "what is there with `ffmpeg -i VIDEO -c copy NEW`."
+            "what is there with `ffmpeg -i VIDEO -c copy NEW`.",
+            code="unreadable",
+            field=str(path),
         )

@@ -1,5 +1,4 @@
-"""`python -m cyclegan_tf.translate_beam`: millions of images through an exported model, with Apache
-Beam."""
+"""`python -m cyclegan_tf.translate_beam`: translates millions of images with Apache Beam."""
 
 from __future__ import annotations
 
@@ -8,20 +7,24 @@ import importlib.util
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
+log = logging.getLogger(__name__)
+
 # Beam's own choice tries a program that it would fetch from the network first.
 _LOCAL_RUNNER = "FnApiRunner"
+# Options that are positional now; accepted, and not shown by --help.
+_FORMER = ("--model", "--input", "--output")
 _STEP = re.compile(r"\s*\[while running .*", re.DOTALL)
 
 
 def build_parser() -> cli.Parser:
-    """The command's own options; all others go to Beam."""
+    """Declare the command's own options; all others go to Beam."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.translate_beam",
         description="Translates all images that patterns match with an exported SavedModel, on "
@@ -32,17 +35,16 @@ def build_parser() -> cli.Parser:
         "Beam's.",
     )
     parser.add_argument(
-        "--model", type=str, help="Folder of a SavedModel, or of its versions: then the newest."
+        "model", type=str, help="Folder of a SavedModel, or of its versions: then the newest."
     )
     parser.add_argument(
-        "--input",
+        "input",
         type=str,
-        action="append",
-        help="Pattern of images, quoted: * within a folder, ** across folders; may be given "
-        "several times.",
+        nargs="+",
+        help="Patterns of images, quoted: * within a folder, ** across folders.",
     )
     parser.add_argument(
-        "--output",
+        "output",
         type=str,
         help="Folder; names in it are relative to the pattern's part before the first wildcard.",
     )
@@ -61,19 +63,19 @@ def build_parser() -> cli.Parser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Translates; returns 0, or 1 when some images could not be."""
+    """Translate; return 0, or 1 when some images could not be."""
     own, for_beam = split(argv)
     arguments = build_parser().parse(own)
-    for name in ("model", "input", "output"):
-        if not getattr(arguments, name):
-            raise UserError(f"--{name} is missing; see --help.")
+    cli.log_to_terminal()
     if arguments.batch_size < 1:
-        raise UserError(f"--batch_size must be 1 or more, and is {arguments.batch_size}.")
+        raise UserError(
+            f"--batch_size must be 1 or more, and is {arguments.batch_size}.", field="--batch_size"
+        )
     require()
-    # What Beam tells is about its own insides, or comes out of the job as an exception as well.
+    # What Beam logs is about its own insides, or comes out of the job as an exception as well.
     logging.getLogger().setLevel(logging.CRITICAL)
     with suppress_startup_logs():
-        from cyclegan_tf.translate_beam import steps as beam_steps
+        from cyclegan_tf.translate_beam import files, steps
     options = _beam_options(for_beam)
     output = _absolute(arguments.output)
     dead_letters = _absolute(arguments.dead_letters or f"{output}/dead_letters.jsonl")
@@ -81,66 +83,96 @@ def main(argv: Sequence[str]) -> int:
     patterns = [_absolute(pattern) for pattern in arguments.input]
     _refuse_empty(patterns)
     try:
-        beam_steps.remove_partial_files(output)
+        files.remove_partial_files(output)
         counts = _run(options, model, channels, patterns, output, dead_letters, arguments)
     except Exception as error:
-        if str(error).startswith("KeyboardInterrupt"):
-            raise KeyboardInterrupt from error
-        told = _user_error(error)
-        if told is None:
+        original = _original(error)
+        if original is error:
             raise
-        raise told from error
+        raise original from error
     finally:
-        beam_steps.remove_partial_files(output)
-    print(", ".join(f"{count} {name}" for name, count in counts.items()), flush=True)
-    if counts[beam_steps.FAILED]:
-        print(f"failures are listed in {dead_letters}", flush=True)
-    return 1 if counts[beam_steps.FAILED] else 0
+        files.remove_partial_files(output)
+    log.info(", ".join(f"{count} {name}" for name, count in counts.items()))
+    if counts[steps.FAILED]:
+        log.info("failures are listed in %s", dead_letters)
+    return 1 if counts[steps.FAILED] else 0
 
 
 def require() -> None:
-    """Checks that Apache Beam is there.
+    """Check that Apache Beam is installed.
 
     Raises:
       UserError: it is not.
     """
     if importlib.util.find_spec("apache_beam") is None:
-        raise UserError('Translating with Apache Beam needs it: pip install "cyclegan-tf[beam]"')
+        raise UserError(
+            'Translating with Apache Beam needs it: pip install "cyclegan-tf[beam]"',
+            code="dependency",
+            field="apache_beam",
+        )
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A command line as our options and Beam's.
+    """Split a command line into our words, positional ones first, and Beam's.
 
     Raises:
-      UserError: a word that belongs to no option, or what looks like one of ours mistyped.
+      UserError: MODEL, INPUT or OUTPUT is missing, or what looks like one of our options mistyped.
     """
-    names = build_parser().option_names()
+    names = [*build_parser().option_names(), *_FORMER]
+    places: list[str] = []
+    former: dict[str, list[str]] = {name: [] for name in _FORMER}
     own: list[str] = []
-    other: list[str] = []
-    taking: list[str] | None = None
+    beam: list[str] = []
+    taking = places
     for word in argv:
-        if word.startswith("-"):
-            name, equals, _ = word.partition("=")
-            is_own = name in [*names, "--help", "-h"]
-            close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
-            if not is_own and close:
-                raise UserError(f"unknown option {name}; did you mean {close[0]}?")
-            taking = own if is_own else other
+        if not word.startswith("-"):
             taking.append(word)
-            if equals or name == "--overwrite":
-                taking = None
-        elif taking is None:
+            taking = places
+            continue
+        name, equals, value = word.partition("=")
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+        if name in former:
+            taking = former[name]
+            word = value
+        elif name in [*names, "--help", "-h"]:
+            taking = own
+        elif close:
             raise UserError(
-                f"{word!r} belongs to no option; a pattern of images goes after --input, in quotes."
+                f"unknown option {name}; did you mean {close[0]}?", code="unknown", field=name
             )
         else:
+            taking = beam
+        if name not in former or equals:
             taking.append(word)
-            taking = None
-    return own, other
+        if equals or name == "--overwrite":
+            taking = places
+    if "--help" in own or "-h" in own:
+        return own, beam
+    return [*_places(places, former), *own], beam
+
+
+def _places(places: list[str], former: Mapping[str, list[str]]) -> list[str]:
+    """Put MODEL, INPUT and OUTPUT in order, also where their former options are used."""
+    if any(former.values()):
+        if places:
+            raise UserError(
+                f"{places[0]!r} belongs to no option; a pattern of images goes after --input, in "
+                "quotes.",
+                code="unknown",
+                field=places[0],
+            )
+        for name, values in former.items():
+            if not values:
+                raise UserError(f"{name} is missing; see --help.", code="missing", field=name)
+        return [former["--model"][-1], *former["--input"], former["--output"][-1]]
+    if len(places) < 3:
+        name = ("MODEL", "INPUT", "OUTPUT")[len(places)]
+        raise UserError(f"{name} is missing; see --help.", code="missing", field=name)
+    return places
 
 
 def _beam_options(words: Sequence[str]) -> Any:
-    """Beam's options.
+    """Parse Beam's options.
 
     Raises:
       UserError: Beam refuses one, or nothing knows one that is for this machine only.
@@ -157,11 +189,16 @@ def _beam_options(words: Sequence[str]) -> Any:
         create_runner(runner)
     except SystemExit as error:  # argparse has printed why
         raise UserError(
-            f"Beam's options {' '.join(words)} cannot be read; see the line above."
+            f"Beam's options {' '.join(words)} cannot be read; see the line above.",
+            field="Beam's options",
         ) from error
     except ValueError as error:
         known = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
-        raise UserError(f"--runner {runner} is not known to Beam, which has {known}.") from error
+        raise UserError(
+            f"--runner {runner} is not known to Beam, which has {known}.",
+            code="unknown",
+            field="--runner",
+        ) from error
     if runner in StandardOptions.LOCAL_RUNNERS:
         _refuse_unknown(words, options)
     return options
@@ -177,13 +214,15 @@ def _refuse_unknown(words: Sequence[str], options: Any) -> None:
             and not name.startswith("--no_")
         ):
             raise UserError(
-                f"unknown option {name}: it is neither ours (see --help) nor one of Beam's."
+                f"unknown option {name}: it is neither ours (see --help) nor one of Beam's.",
+                code="unknown",
+                field=name,
             )
 
 
 def _absolute(path: str) -> str:
-    """The path as it is for other machines, whole where it is of this one."""
-    from cyclegan_tf.translate_beam.steps import is_local
+    """Make a path of this machine absolute; others stay as they are."""
+    from cyclegan_tf.translate_beam.files import is_local
 
     if not is_local(path):
         return path.rstrip("/") or path
@@ -191,7 +230,7 @@ def _absolute(path: str) -> str:
 
 
 def _model(folder: str) -> tuple[str, int]:
-    """The version of the model that is taken, and the channels it takes.
+    """Choose the newest version of a model; also return the channels it takes.
 
     Raises:
       UserError: it is no exported SavedModel.
@@ -209,7 +248,9 @@ def _model(folder: str) -> tuple[str, int]:
         if not numbers:
             raise UserError(
                 f"{folder} holds no SavedModel; give the folder that `python -m cyclegan_tf.export "
-                "--format saved_model` wrote, which holds saved_model.pb or versions that do."
+                "--format saved_model` wrote, which holds saved_model.pb or versions that do.",
+                code="missing",
+                field=folder,
             )
         folder = f"{folder}/{max(numbers)}"
     message = saved_model_pb2.SavedModel()
@@ -222,7 +263,9 @@ def _model(folder: str) -> tuple[str, int]:
     except (DecodeError, IndexError) as error:
         raise UserError(
             f"{folder} is damaged, or no SavedModel of a generator that takes {INPUT!r}; export "
-            f"it again."
+            f"it again.",
+            code="unreadable",
+            field=folder,
         ) from error
 
 
@@ -233,8 +276,10 @@ def _refuse_empty(patterns: Sequence[str]) -> None:
         (found,) = FileSystems.match([pattern], limits=[1])
         if not found.metadata_list:
             raise UserError(
-                f"--input {pattern} matches no file; put the pattern in quotes, and check its "
-                f"folder."
+                f"INPUT {pattern} matches no file; put the pattern in quotes, and check its "
+                "folder.",
+                code="missing",
+                field="INPUT",
             )
 
 
@@ -247,7 +292,7 @@ def _run(
     dead_letters: str,
     arguments: Any,
 ) -> dict[str, int]:
-    """Runs the job to its end; how many images were translated, skipped and failed."""
+    """Run the job to its end; count the images translated, skipped and failed."""
     import apache_beam as beam
     from apache_beam.ml.inference.base import RunInference
 
@@ -288,7 +333,12 @@ def _run(
     return counts
 
 
-def _user_error(error: Exception) -> UserError | None:
-    """The sentence that a step meant for people, out of what Beam made of it."""
+def _original(error: Exception) -> BaseException:
+    """Find the exception that a step raised in what Beam made of it."""
+    if str(error).startswith("KeyboardInterrupt"):
+        return KeyboardInterrupt()
     _, marker, text = f"{type(error).__name__}: {error}".rpartition("UserError: ")
-    return UserError(_STEP.sub("", text).strip()) if marker else None
+    if not marker:
+        return error
+    # Steps raise it for nothing but files that cannot be written.
+    return UserError(_STEP.sub("", text).strip(), code="unwritable", field="OUTPUT")

@@ -1,5 +1,4 @@
-"""The steps of `translate_beam`: find files, skip what is done, read, translate in batches, write
-whole, list failures.
+"""The steps of a Beam pipeline: find, choose, read, translate, write, list failures.
 
 Only names travel between machines and into memory: reading, translating and writing are fused into
 one stage by every runner, and what is found there is written at once.
@@ -27,7 +26,7 @@ from apache_beam.ml.inference.base import ModelHandler
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.translate.translator import WRITABLE_SUFFIXES
+from cyclegan_tf.translate_beam.files import is_local, partial_folder, target_of, write_whole
 
 NAMESPACE = "cyclegan_tf"
 TRANSLATED, SKIPPED, FAILED = "translated", "skipped", "failed"
@@ -35,54 +34,36 @@ FAILURES = "failures"
 """Name of the outputs that hold (source, reason)."""
 SIGNATURE, INPUT, OUTPUT = "serving_default", "images", "translated"
 
-_WILDCARDS = "*?["
-_PARTIAL_FOLDER = ".partial"
 # Pixels in one call of the network at most, or one image.
 _AT_ONCE_PX = 2**22
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image on its way: as levels before and after translation, or why there is none.
+    """An image between two steps.
 
     Attributes:
       source: its file.
       target: the file to be.
-      levels: uint8 or uint16 (H, W, C), before and after translation.
+      pixels: uint8 or uint16 (H, W, C), before or after translation.
       error: what went wrong; None is nothing.
+
+    Example:
+      >>> Example("photos/1.jpg", "paintings/1.jpg", read(Path("photos/1.jpg"), 3))
     """
 
     source: str
     target: str
-    levels: np.ndarray
+    pixels: np.ndarray
     error: str | None = None
 
 
-def is_local(path: str) -> bool:
-    """Whether a path is one of this machine."""
-    return FileSystems.get_scheme(path) is None
-
-
-def fixed_part(pattern: str) -> str:
-    """The folders of a pattern before its first wildcard, with the last slash; outputs are named
-    relative to it."""
-    first = min(
-        (pattern.find(sign) for sign in _WILDCARDS if sign in pattern), default=len(pattern)
-    )
-    return pattern[: pattern.rfind("/", 0, first) + 1]
-
-
-def target_of(source: str, pattern: str, output: str) -> str:
-    """Where the translation of a file goes that a pattern matched; as .png where its kind is not
-    written."""
-    relative, suffix = os.path.splitext(source.removeprefix(fixed_part(pattern)))
-    suffix = suffix if suffix.lower() in WRITABLE_SUFFIXES else ".png"
-    return f"{output.rstrip('/')}/{relative}{suffix}"
-
-
 class Find(beam.DoFn):
-    """Pattern -> (target, source) of each file it matches; what lies in the output folder is passed
-    over."""
+    """Pattern -> (target, source) of each file it matches outside the output folder.
+
+    Example:
+      >>> beam.Create(["photos/**"]) | beam.ParDo(Find("out"))
+    """
 
     def __init__(self, output: str) -> None:
         self._output = output.rstrip("/") + "/"
@@ -96,8 +77,13 @@ class Find(beam.DoFn):
 
 
 class ChooseSource(beam.DoFn):
-    """(target, its sources) -> (source, target) if it is not there yet; other sources of the same
-    target fail."""
+    """(target, its sources) -> (source, target), unless the target is there.
+
+    Other sources of the same target fail.
+
+    Example:
+      >>> grouped | beam.ParDo(ChooseSource(overwrite=False)).with_outputs(FAILURES, main="main")
+    """
 
     def __init__(self, overwrite: bool) -> None:
         self._overwrite = overwrite
@@ -121,6 +107,9 @@ class Read(beam.DoFn):
 
     Args:
       channels: that the network takes.
+
+    Example:
+      >>> chosen | beam.ParDo(Read(3)).with_outputs(FAILURES, main="main")
     """
 
     def __init__(self, channels: int) -> None:
@@ -146,15 +135,14 @@ def _read(source: str, channels: int) -> np.ndarray:
 
 
 def _reason(error: Exception, source: str) -> str:
-    """What went wrong, without the file's name, which stands beside it."""
+    """Describe an error without the file's name, which stands beside it."""
     text = " ".join(str(error).split())
     _, found, after = text.partition(os.path.basename(source))
     return after.lstrip(": ") if found and after.strip(": ") else text
 
 
 class SavedModelHandler(ModelHandler):
-    """Runs an exported SavedModel on `Example`s for Beam's RunInference; images of one size go
-    together.
+    """Runs an exported SavedModel on `Example`s for RunInference; images of one size together.
 
     What fails together is tried one by one, and an `Example` with its error comes out for what
     fails alone.
@@ -162,6 +150,9 @@ class SavedModelHandler(ModelHandler):
     Args:
       folder: of one version of a model, with saved_model.pb.
       batch_size: images in one call at most; large ones are fewer.
+
+    Example:
+      >>> read | RunInference(SavedModelHandler("shipped/saved_model/1", batch_size=8))
     """
 
     def __init__(self, folder: str, batch_size: int) -> None:
@@ -173,18 +164,18 @@ class SavedModelHandler(ModelHandler):
         self._folder = folder
 
     def load_model(self) -> Any:
-        """The SavedModel, once per process."""
+        """Load the SavedModel, once per process."""
         return tf.saved_model.load(self._folder)
 
     def run_inference(
         self, batch: Sequence[Example], model: Any, inference_args: Mapping[str, Any] | None = None
     ) -> Iterable[Example]:
-        """Translates a batch; in its order."""
+        """Translate a batch, in its order."""
         del inference_args
         translate = model.signatures[SIGNATURE]
         sizes: dict[tuple[int, ...], list[int]] = {}
         for index, example in enumerate(batch):
-            sizes.setdefault(example.levels.shape, []).append(index)
+            sizes.setdefault(example.pixels.shape, []).append(index)
         results: list[Example] = list(batch)
         for indices in sizes.values():
             for index, result in zip(
@@ -194,28 +185,28 @@ class SavedModelHandler(ModelHandler):
         return results
 
     def get_num_bytes(self, batch: Sequence[Example]) -> int:
-        """Of the images; pickling them to measure would take longer than translating small ones."""
-        return sum(example.levels.nbytes for example in batch)
+        """Sum the images' bytes; pickling to measure would take longer than small translations."""
+        return sum(example.pixels.nbytes for example in batch)
 
     def get_metrics_namespace(self) -> str:
-        """Beside our own counters."""
+        """Put Beam's metrics beside our own counters."""
         return NAMESPACE
 
 
 def _share(batch_size: int) -> Callable[[Example], int]:
-    """Counts images for a batch: a large one for several."""
+    """Count images for a batch: a large one for several."""
 
     def counted(example: Example) -> int:
-        height, width, _ = example.levels.shape
+        height, width, _ = example.pixels.shape
         return min(batch_size, max(1, math.ceil(height * width * batch_size / _AT_ONCE_PX)))
 
     return counted
 
 
 def _translated(translate: Any, examples: Sequence[Example]) -> list[Example]:
-    """Examples of one size, translated."""
+    """Translate examples of one size."""
     try:
-        signed = tf.constant(np.stack([image_io.to_signed(example.levels) for example in examples]))
+        signed = tf.constant(np.stack([image_io.to_signed(example.pixels) for example in examples]))
         values = translate(**{INPUT: signed})[OUTPUT].numpy()
     except tf.errors.OpError as error:
         if len(examples) > 1:
@@ -226,16 +217,16 @@ def _translated(translate: Any, examples: Sequence[Example]) -> list[Example]:
             if lacking
             else f"the model refuses it: {_short(error)}"
         )
-        return [Example(examples[0].source, examples[0].target, examples[0].levels, reason)]
-    return [_leveled(example, value) for example, value in zip(examples, values, strict=True)]
+        return [Example(examples[0].source, examples[0].target, examples[0].pixels, reason)]
+    return [_with_pixels(example, value) for example, value in zip(examples, values, strict=True)]
 
 
-def _leveled(example: Example, values: np.ndarray) -> Example:
+def _with_pixels(example: Example, values: np.ndarray) -> Example:
     try:
-        levels, error = image_io.from_signed(values, 8 * example.levels.itemsize), None
+        pixels, error = image_io.from_signed(values, 8 * example.pixels.itemsize), None
     except ValueError as nan:
-        levels, error = example.levels, str(nan)
-    return Example(example.source, example.target, levels, error)
+        pixels, error = example.pixels, str(nan)
+    return Example(example.source, example.target, pixels, error)
 
 
 def _short(error: Exception) -> str:
@@ -247,6 +238,9 @@ class Write(beam.DoFn):
 
     Args:
       output: folder of all targets.
+
+    Example:
+      >>> translated | beam.ParDo(Write("out")).with_outputs(FAILURES, main="main")
     """
 
     def __init__(self, output: str) -> None:
@@ -268,7 +262,9 @@ class Write(beam.DoFn):
             yield beam.pvalue.TaggedOutput(FAILURES, (example.source, str(error)))
         except OSError as error:
             raise UserError(
-                f"{example.target} cannot be written: {error.strerror or error}."
+                f"{example.target} cannot be written: {error.strerror or error}.",
+                code="unwritable",
+                field=example.target,
             ) from error
         else:
             self._written.inc()
@@ -277,12 +273,12 @@ class Write(beam.DoFn):
         name = uuid.uuid4().hex + os.path.splitext(example.target)[1]
         if is_local(example.target):
             staged = Path(partial_folder(self._output), name)
-            image_io.save(staged, example.levels)
+            image_io.save(staged, example.pixels)
             Path(example.target).parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, example.target)
             return
         with tempfile.TemporaryDirectory() as folder:
-            image_io.save(Path(folder, name), example.levels)
+            image_io.save(Path(folder, name), example.pixels)
             write_whole(
                 example.target,
                 Path(folder, name).read_bytes(),
@@ -290,39 +286,12 @@ class Write(beam.DoFn):
             )
 
 
-def partial_folder(output: str) -> str:
-    """Where files are that are being written; a job that was killed leaves some, which the next one
-    removes."""
-    return f"{output.rstrip('/')}/{_PARTIAL_FOLDER}"
-
-
-def remove_partial_files(output: str) -> None:
-    """Removes what a killed job left."""
-    folder = partial_folder(output)
-    if any(
-        match.metadata_list for match in FileSystems.match([f"{folder}/**"])
-    ) or FileSystems.exists(folder):
-        FileSystems.delete([folder])
-
-
-def write_whole(path: str, data: bytes, partial: str) -> None:
-    """Writes a file under another name, then renames it; its folder is made if need be.
-
-    Raises:
-      OSError: it cannot be written.
-    """
-    for folder in (os.path.dirname(partial), os.path.dirname(path)):
-        if folder and not FileSystems.exists(folder):
-            FileSystems.mkdirs(folder)
-    with FileSystems.create(partial, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        stream.write(data)
-    if not is_local(path) and FileSystems.exists(path):  # not all of them rename onto a file
-        FileSystems.delete([path])
-    FileSystems.rename([partial], [path])
-
-
 class WriteDeadLetters(beam.DoFn):
-    """All (source, reason) -> one file of JSON lines, sorted, whole; also an empty one."""
+    """All (source, reason) -> one file of JSON lines, sorted, whole; also an empty one.
+
+    Example:
+      >>> failures | beam.combiners.ToList() | beam.ParDo(WriteDeadLetters("out/dead.jsonl"))
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -346,5 +315,7 @@ class WriteDeadLetters(beam.DoFn):
             )
         except OSError as error:
             raise UserError(
-                f"{self._path} cannot be written: {error.strerror or error}."
+                f"{self._path} cannot be written: {error.strerror or error}.",
+                code="unwritable",
+                field=self._path,
             ) from error

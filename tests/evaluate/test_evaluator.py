@@ -1,4 +1,4 @@
-"""One direction put together: scores, stand-ins, label scores, features, the images shown."""
+"""One direction put together: scores, baselines, label scores, features, the images shown."""
 
 import numpy as np
 import pytest

@@ -21,7 +21,7 @@ def images(count, seed, shift=0.0):
     return [(rng.uniform(-0.5, 0.5, (4, 4, 3)) + shift).astype(np.float32) for _ in range(count)]
 
 
-def test_outputs_and_stand_ins_against_the_targets():
+def test_outputs_and_baselines_against_the_targets():
     real, fake, other = images(30, 0), images(20, 1, 0.2), images(20, 2, 0.4)
     found = feature_scores(Corners(), real, fake, {"unchanged input": other})
     a, b, c = map(Corners().features, (real, fake, other))

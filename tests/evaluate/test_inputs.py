@@ -10,7 +10,7 @@ from cyclegan_tf.config import files as config_files
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate import inputs as opening
+from cyclegan_tf.evaluate import inputs
 from cyclegan_tf.evaluate.inputs import DataChoice, open_images, open_split
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.runs.run_directory import RunDirectory
@@ -39,7 +39,7 @@ def begun(path, *words, recorded=None):
 
 
 def test_a_runs_own_images_and_sizes(folder, tmp_path, network):
-    source, preparation = open_images(
+    source, transform = open_images(
         begun(tmp_path / "run", f"--data.source={folder}"), DataChoice(), network, "xy"
     )
     assert (len(source.train_x), len(source.train_y), len(source.test_x), len(source.test_y)) == (
@@ -48,7 +48,7 @@ def test_a_runs_own_images_and_sizes(folder, tmp_path, network):
         2,
         2,
     )
-    assert (preparation.mode, preparation.crop_size_px, preparation.size_divisor_px) == (
+    assert (transform.mode, transform.crop_size_px, transform.size_divisor_px) == (
         "resize_and_crop",
         16,
         4,
@@ -57,9 +57,9 @@ def test_a_runs_own_images_and_sizes(folder, tmp_path, network):
 
 def test_a_file_in_its_run_counts_as_the_run(folder, tmp_path, network):
     run = begun(tmp_path / "run", f"--data.source={folder}")
-    source, preparation = open_images(run / "generator_xy.keras", DataChoice(), network, "xy")
+    source, transform = open_images(run / "generator_xy.keras", DataChoice(), network, "xy")
     assert str(folder) in source.description
-    assert preparation.crop_size_px == 16
+    assert transform.crop_size_px == 16
 
 
 def test_two_plain_folders_of_a_run_keep_their_split(folder, tmp_path, network):
@@ -79,9 +79,9 @@ def test_two_plain_folders_of_a_run_keep_their_split(folder, tmp_path, network):
 def test_other_images_with_the_runs_preparation(folder, tmp_path, network):
     other = tiny.folder(tmp_path / "other", counts=(1, 1, 3, 4))
     run = begun(tmp_path / "run", f"--data.source={folder}")
-    source, preparation = open_images(run, DataChoice(source=str(other)), network, "xy")
+    source, transform = open_images(run, DataChoice(source=str(other)), network, "xy")
     assert len(source.test_y) == 4
-    assert preparation.crop_size_px == 16
+    assert transform.crop_size_px == 16
     choice = DataChoice(x_dir=str(other / "testA"), y_dir=str(other / "testB"))
     source, _ = open_images(run, choice, network, "xy")
     assert (len(source.test_x), len(source.test_y), len(source.train_x), len(source.train_y)) == (
@@ -101,19 +101,21 @@ def test_other_images_with_the_runs_preparation(folder, tmp_path, network):
 def test_a_file_alone_takes_its_own_channels_and_images_as_they_are(
     folder, tmp_path, network, direction
 ):
-    source, preparation = open_images(
+    source, transform = open_images(
         tmp_path / "a.keras", DataChoice(source=str(folder)), network, direction
     )
     channels = (source.test_x.channels, source.test_y.channels)
     assert channels == ((3, 1) if direction == "xy" else (1, 3))
-    assert (preparation.mode, preparation.size_divisor_px) == ("none", 4)
+    assert (transform.mode, transform.size_divisor_px) == ("none", 4)
 
 
-def test_sentences(folder, tmp_path, network):
-    with pytest.raises(UserError, match="lies in no run directory"):
+def test_images_that_are_missing(folder, tmp_path, network):
+    with pytest.raises(UserError, match="lies in no run directory") as caught:
         open_images(tmp_path / "a.keras", DataChoice(), network, "xy")
-    with pytest.raises(UserError, match=r"--data\.x_dir is given without --data\.y_dir"):
+    assert (caught.value.code, caught.value.field) == ("missing", "--data.source")
+    with pytest.raises(UserError, match=r"--data\.x_dir is given without --data\.y_dir") as caught:
         DataChoice(x_dir="a").check()
+    assert (caught.value.code, caught.value.field) == ("missing", "--data.y_dir")
     for path in (folder / "testB").iterdir():
         path.unlink()
     with pytest.raises(
@@ -126,44 +128,44 @@ def test_sentences(folder, tmp_path, network):
 
 
 def test_the_split_and_its_pairs(folder):
-    preparation = ImageTransform("resize_and_crop", 16, 16)
+    transform = ImageTransform("resize_and_crop", 16, 16)
     split, notes = open_split(
-        sources.open_folder(folder, 3, 3, 10**6), preparation, None, paired=True
+        sources.open_folder(folder, 3, 3, 10**6), transform, None, require_pairs=True
     )
     assert len(split.pairs) == 2
     assert notes == []
     (folder / "testA" / "1.png").rename(folder / "testA" / "7.png")
     source = sources.open_folder(folder, 3, 3, 10**6)
     with pytest.raises(UserError, match=r"not partners by name \(testA/7.png has no partner\)"):
-        open_split(source, preparation, None, paired=True)
-    assert open_split(source, preparation, None, paired=False)[0].pairs == ()
+        open_split(source, transform, None, require_pairs=True)
+    assert open_split(source, transform, None, require_pairs=False)[0].pairs == ()
 
 
 def test_partners_of_two_sizes(folder):
     Image.new("RGB", (24, 20)).save(folder / "testB" / "0.png")
     source = sources.open_folder(folder, 3, 3, 10**6)
-    split, notes = open_split(source, ImageTransform("none", 1, 1), None, paired=False)
+    split, notes = open_split(source, ImageTransform("none", 1, 1), None, require_pairs=False)
     assert split.pairs == ()
     assert "different sizes" in notes[0]
     with pytest.raises(UserError, match="different sizes"):
-        open_split(source, ImageTransform("none", 1, 1), None, paired=True)
+        open_split(source, ImageTransform("none", 1, 1), None, require_pairs=True)
 
 
-def test_what_memory_does_not_hold_is_left_out_and_told(folder, monkeypatch):
+def test_what_memory_does_not_hold_is_left_out_with_a_note(folder, monkeypatch):
     tiny.folder(folder, counts=(1, 1, 9, 9))
-    monkeypatch.setattr(opening, "MAX_PIXELS", 3 * 2 * 20 * 20)
+    monkeypatch.setattr(inputs, "MAX_PIXELS", 3 * 2 * 20 * 20)
     source = sources.open_folder(folder, 3, 3, 10**6)
-    split, notes = open_split(source, ImageTransform("none", 1, 1), None, paired=False)
+    split, notes = open_split(source, ImageTransform("none", 1, 1), None, require_pairs=False)
     assert split.names_x == ("testA/0.png", "testA/3.png", "testA/6.png")
     assert "9 test images of this size do not fit into memory: 3 of each domain" in notes[0]
-    split, notes = open_split(source, ImageTransform("none", 1, 1), 5, paired=False)
+    split, notes = open_split(source, ImageTransform("none", 1, 1), 5, require_pairs=False)
     assert len(split.x) == 5
     assert notes == []
 
 
 def test_training_images_of_what_is_translated_to(folder):
     source = sources.open_folder(folder, 3, 3, 10**6)
-    found = opening.training_images(source, ImageTransform("resize_and_crop", 18, 16), ["xy"], 3)
+    found = inputs.training_images(source, ImageTransform("resize_and_crop", 18, 16), ["xy"], 3)
     assert list(found) == ["y"]
     assert len(found["y"]) == 4
     assert found["y"][0].shape == (16, 16, 3)

@@ -1,10 +1,10 @@
-"""What was found, as JSON that any reader takes, and the order of images."""
+"""Results as strict JSON, and the order of images."""
 
 import json
 
 import pytest
 
-from cyclegan_tf.evaluate import results as result
+from cyclegan_tf.evaluate import results
 from tests.helpers import tiny_evaluation as tiny
 
 
@@ -14,9 +14,9 @@ def refuse(word):
 
 def test_json_is_strict_and_complete():
     found = tiny.evaluation(tiny.direction(), tiny.direction(direction="yx"))
-    told = json.loads(json.dumps(found.as_json(), allow_nan=False), parse_constant=refuse)
-    assert list(told["directions"]) == ["xy", "yx"]
-    xy = told["directions"]["xy"]
+    found_json = json.loads(json.dumps(found.as_json(), allow_nan=False), parse_constant=refuse)
+    assert list(found_json["directions"]) == ["xy", "yx"]
+    xy = found_json["directions"]["xy"]
     assert xy["scores"] == {
         "psnr": 20.5, "mae": 0.25, "fid": 101.26, "swd": 80.04, "cycle_error": None, "variety": 0.5
     }  # fmt: skip
@@ -27,7 +27,7 @@ def test_json_is_strict_and_complete():
     assert xy["bootstrap_intervals_95"] == {"fid": [90.04, 110.0]}
     assert xy["swd_levels_px"] == {"32": 100.5, "16": 59.58}
     assert xy["classes"]["door"]["accuracy"] is None
-    assert told["run"] == "runs/a & b"
+    assert found_json["run"] == "runs/a & b"
 
 
 def test_rows_are_scores_that_are_known():
@@ -36,7 +36,7 @@ def test_rows_are_scores_that_are_known():
 
 
 def test_in_order():
-    assert list(result.in_order({"change": 1.0, "swd": 2.0, "psnr": 3.0, "unheard_of": 4.0})) == [
+    assert list(results.in_order({"change": 1.0, "swd": 2.0, "psnr": 3.0, "unheard_of": 4.0})) == [
         "psnr",
         "swd",
         "change",
@@ -54,24 +54,24 @@ def test_in_order():
 )
 def test_what_orders_images(known, chosen):
     single = dict.fromkeys(known, (None, 1.0)) | {"luminance_correlation": (None, None)}
-    assert result.ranking_score(single) == chosen
+    assert results.ranking_score(single) == chosen
 
 
 def test_groups_of_many():
     values = [float(index) for index in range(20)]
-    assert result.groups(values, higher_is_better=True) == {
+    assert results.ranked_groups(values, higher_is_better=True) == {
         "worst": [0, 1, 2, 3],
         "median": [8, 9, 10, 11],
         "best": [19, 18, 17, 16],
     }
-    assert result.groups(values, higher_is_better=False)["worst"] == [19, 18, 17, 16]
+    assert results.ranked_groups(values, higher_is_better=False)["worst"] == [19, 18, 17, 16]
 
 
 def test_groups_of_few_and_without_values():
-    assert result.groups([0.3, None, 0.1], higher_is_better=False) == {"all": [0, 2]}
-    assert result.groups([None], higher_is_better=True) == {"all": []}
+    assert results.ranked_groups([0.3, None, 0.1], higher_is_better=False) == {"all": [0, 2]}
+    assert results.ranked_groups([None], higher_is_better=True) == {"all": []}
     many = [None, *range(13)]
-    found = result.groups(many, higher_is_better=True)
+    found = results.ranked_groups(many, higher_is_better=True)
     assert sorted(index for group in found.values() for index in group) == [
         1,
         2,
@@ -89,8 +89,8 @@ def test_groups_of_few_and_without_values():
 
 
 def test_which_way_scores_point():
-    assert result.higher_is_better("psnr")
-    assert result.higher_is_better("pixel_accuracy")
-    assert not result.higher_is_better("cycle_error")
-    assert not result.higher_is_better("fid")
-    assert result.higher_is_better("luminance_correlation")
+    assert results.higher_is_better("psnr")
+    assert results.higher_is_better("pixel_accuracy")
+    assert not results.higher_is_better("cycle_error")
+    assert not results.higher_is_better("fid")
+    assert results.higher_is_better("luminance_correlation")

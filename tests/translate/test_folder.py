@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.translate import folder as folder_translation
-from cyclegan_tf.translate import translator as translation
+from cyclegan_tf.translate import folder as folder_module
 from cyclegan_tf.translate.folder import translate_files
-from cyclegan_tf.translate.translator import Task
+from cyclegan_tf.translate.tasks import Task
+from cyclegan_tf.translate.translator import Translator
 
 
 class Negative(keras.layers.Layer):
@@ -29,7 +29,7 @@ class Negative(keras.layers.Layer):
 @pytest.fixture
 def translator():
     inputs = keras.Input((None, None, 3))
-    return translation.Translator(keras.Model(inputs, Negative()(inputs)), 4)
+    return Translator(keras.Model(inputs, Negative()(inputs)), 4)
 
 
 @pytest.fixture
@@ -136,8 +136,8 @@ def test_of_two_images_for_one_target_the_first_that_can_be_read_is_written(tran
 @pytest.mark.parametrize(("waiting_bytes", "most"), [(2**30, 4 + 3), (1, 1 + 3)])
 def test_only_so_much_is_read_ahead(translator, tmp_path, monkeypatch, waiting_bytes, most):
     """Alive are those ahead, the one being translated, the one before it, and one being read."""
-    monkeypatch.setattr(folder_translation, "WAITING_IMAGES", 4)
-    monkeypatch.setattr(folder_translation, "WAITING_BYTES", waiting_bytes)
+    monkeypatch.setattr(folder_module, "WAITING_IMAGES", 4)
+    monkeypatch.setattr(folder_module, "WAITING_BYTES", waiting_bytes)
     alive, counts, read = weakref.WeakValueDictionary(), [], image_io.read
 
     def counting(path, channels):
@@ -157,8 +157,8 @@ def test_only_so_much_is_read_ahead(translator, tmp_path, monkeypatch, waiting_b
 def test_only_so_much_waits_to_be_written(
     translator, batches, tmp_path, monkeypatch, waiting_bytes, most
 ):
-    monkeypatch.setattr(folder_translation, "WAITING_IMAGES", 4)
-    monkeypatch.setattr(folder_translation, "WAITING_BYTES", waiting_bytes)
+    monkeypatch.setattr(folder_module, "WAITING_IMAGES", 4)
+    monkeypatch.setattr(folder_module, "WAITING_BYTES", waiting_bytes)
     tasks = make(tmp_path, [(16, 16)] * 20)
     saved, waiting, save = [], [], image_io.save
 
@@ -178,7 +178,7 @@ def test_a_target_that_cannot_hold_the_result_is_skipped(tmp_path):
     two_channels = keras.Model(inputs, keras.layers.Conv2D(2, 1)(inputs))
     tasks = make(tmp_path, [(16, 16)] * 3)
     tasks[1] = Task(tasks[1].source, tasks[1].target.with_suffix(".jpg"))
-    outcomes = list(translate_files(translation.Translator(two_channels, 4), tasks, 2))
+    outcomes = list(translate_files(Translator(two_channels, 4), tasks, 2))
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert str(tasks[1].target) in str(outcomes[1].error)
 
@@ -238,7 +238,7 @@ def test_ctrl_c_leaves_whole_files_only_and_reads_no_more(translator, tmp_path, 
         list(translate_files(translator, tasks, 1))
     assert no_threads_left()
     assert not list((tmp_path / "out").glob(".*"))
-    assert len(reads) <= 4 + folder_translation.WAITING_IMAGES
+    assert len(reads) <= 4 + folder_module.WAITING_IMAGES
     written = [task for task in tasks if task.target.exists()]
     assert written
     for task in written:

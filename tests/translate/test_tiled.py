@@ -1,6 +1,7 @@
 """Images in tiles against the whole image: the same colors, no seams, memory and files within their
 bounds."""
 
+import logging
 import shutil
 import tracemalloc
 from collections import namedtuple
@@ -13,15 +14,16 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import WholeImage
 from cyclegan_tf.networks.builders import build_generator, size_divisor
-from cyclegan_tf.translate import tiled as large_translation
+from cyclegan_tf.translate import tiled as tiled_module
+from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.tiled import (
     Cost,
     PooledMoments,
     TiledTranslator,
-    described,
+    describe_cost,
     translate_large_files,
 )
-from cyclegan_tf.translate.translator import Task, Translator
+from cyclegan_tf.translate.translator import Translator
 from tests.helpers import image_files
 
 # With one block a pixel is seen by those up to 21 px away; a tile counts from 15 px inside its rim
@@ -59,7 +61,7 @@ def in_tiles(translator, image, folder):
     return np.concatenate(list(translator.rows(WholeImage(image), folder)))
 
 
-def levels_off(a, b):
+def largest_difference(a, b):
     return np.abs(a.astype(int) - b.astype(int)).max()
 
 
@@ -80,7 +82,7 @@ def test_tiles_give_what_the_whole_image_gives(tmp_path, options, most):
     assert tiled.tiling(*image.shape[:2]).count == 6
     found = in_tiles(tiled, image, tmp_path)
     assert (found.shape, found.dtype) == (image.shape, np.uint8)
-    assert levels_off(found, whole) <= most
+    assert largest_difference(found, whole) <= most
     assert whole.std() > 20  # there is something to be wrong about
     assert list(tmp_path.iterdir()) == []
 
@@ -93,20 +95,22 @@ def test_a_full_disk_costs_time_only(plain, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, roomy.kept_bytes))
     full = tiled.cost(96, 136, tmp_path)
     assert (full.tiles, full.rounds, full.kept_bytes) == (roomy.tiles, roomy.rounds, 0) == (2, 8, 0)
-    assert full.passes > 2 * roomy.passes
-    monkeypatch.setattr(large_translation, "Kept", lambda folder: None)
-    assert levels_off(in_tiles(tiled, image, tmp_path), kept) <= 1
+    assert full.relative_cost > 2 * roomy.relative_cost
+    monkeypatch.setattr(tiled_module, "TileTensorFiles", lambda folder: None)
+    assert largest_difference(in_tiles(tiled, image, tmp_path), kept) <= 1
 
 
-def test_sixteen_bits_stay_sixteen_and_every_tile_is_told(plain, tmp_path):
-    image, told = uneven(96, 136, np.uint16), []
+def test_sixteen_bits_stay_sixteen_and_every_tile_advances_the_bar(plain, tmp_path):
+    image, ticks = uneven(96, 136, np.uint16), []
     tiled = TiledTranslator(plain, 4, TILE, OVERLAP)
-    rows = list(tiled.rows(WholeImage(image), tmp_path, lambda: told.append(1)))
+    rows = list(tiled.rows(WholeImage(image), tmp_path, lambda: ticks.append(1)))
     whole = Translator(plain, 4)(image)
     assert rows[0].dtype == np.uint16
-    assert levels_off(np.concatenate(rows), whole) <= 260  # of 65535; 8 bits alone would be 257 off
+    assert (
+        largest_difference(np.concatenate(rows), whole) <= 260
+    )  # of 65535; 8 bits alone would be 257 off
     cost = tiled.cost(96, 136, tmp_path)
-    assert len(told) == cost.tiles * cost.rounds
+    assert len(ticks) == cost.tiles * cost.rounds
 
 
 def test_a_unet_in_tiles_is_near_the_whole_and_far_nearer_than_plain_tiles(tmp_path):
@@ -182,33 +186,37 @@ def test_pooled_moments_are_those_of_all_pixels():
     np.testing.assert_allclose(pooled.variance, exact.var((0, 1, 2)), rtol=1e-3)
 
 
-def test_files_small_and_large_good_and_bad(plain, tmp_path):
+def test_files_small_and_large_good_and_bad(plain, tmp_path, caplog):
     large, small = uneven(), image_files.smooth()
     image_io.save(tmp_path / "large.tif", large)
     image_io.save(tmp_path / "small.png", small)
     (tmp_path / "bad.tif").write_bytes((tmp_path / "large.tif").read_bytes()[:5000])
     names = ["large.tif", "bad.tif", "small.png", "large.tif"]
     tasks = [Task(tmp_path / name, tmp_path / "out" / name) for name in names]
-    whole, said = Translator(plain, 4), []
+    whole = Translator(plain, 4)
+    caplog.set_level(logging.INFO)
     tiled = TiledTranslator(plain, 4, TILE, OVERLAP)
-    outcomes = list(translate_large_files(tiled, whole, tasks, False, said.append))
+    outcomes = list(translate_large_files(tiled, whole, tasks, False))
+    assert [outcome.error and outcome.error.code for outcome in outcomes] == [
+        None, "unreadable", None, "exists"
+    ]  # fmt: skip
     errors = [None if outcome.error is None else str(outcome.error) for outcome in outcomes]
     assert errors[0] is errors[2] is None
     assert "bad.tif: is damaged or cut off" in errors[1]
     assert "another image was already written" in errors[3]
-    assert levels_off(image_io.read(tmp_path / "out" / "large.tif"), whole(large)) <= 1
+    assert largest_difference(image_io.read(tmp_path / "out" / "large.tif"), whole(large)) <= 1
     np.testing.assert_array_equal(image_io.read(tmp_path / "out" / "small.png"), whole(small))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["large.tif", "small.png"]
-    assert said[0].startswith("large.tif: 205 x 150 in 6 tiles, 8 rounds that take 1.")
+    assert caplog.messages[0].startswith("large.tif: 205 x 150 in 6 tiles, 8 rounds that take 1.")
 
 
-def test_a_cost_is_told_in_words():
-    assert described(Cost(6, 1, 1.0, 0), 30, 20) == "30 x 20 in 6 tiles"
-    kept = described(Cost(6, 24, 1.13, 3 * 2**29), 30, 20)
+def test_a_cost_is_described():
+    assert describe_cost(Cost(6, 1, 1.0, 0), 30, 20) == "30 x 20 in 6 tiles"
+    kept = describe_cost(Cost(6, 24, 1.13, 3 * 2**29), 30, 20)
     assert kept.endswith(
         "24 rounds that take 1.1 times the work of one; 1.5 GiB wait beside the output meanwhile"
     )
-    assert described(Cost(6, 24, 12.4, 0), 30, 20).endswith("12.4 times the work of one (less "
+    assert describe_cost(Cost(6, 24, 12.4, 0), 30, 20).endswith("12.4 times the work of one (less "
                                                             "with more free space beside the "
                                                             "output)")  # fmt: skip
 
@@ -219,17 +227,19 @@ def test_a_cost_is_told_in_words():
         (
             30,
             0,
-            "--tile 30 with --overlap 0 does not do: this network takes tiles of a multiple of 4 "
-            "px from 16 px on",
+            "--tile_px 30 with --overlap_px 0 does not do: this network takes tiles of a multiple "
+            "of 4 px from 16 px on",
         ),
         (
             32,
             16,
-            "--tile 32 with --overlap 16 does not do: tiles of 32 px can overlap by 0 to 15 px",
+            "--tile_px 32 with --overlap_px 16 does not do: tiles of 32 px can overlap by 0 to "
+            "15 px",
         ),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(plain, tile, overlap, message):
     with pytest.raises(UserError, match=message) as caught:
         TiledTranslator(plain, 4, tile, overlap)
+    assert caught.value.field == "--tile_px"
     assert "\n" not in str(caught.value)

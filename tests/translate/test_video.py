@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from cyclegan_tf import atomic
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.translate import video
@@ -184,7 +185,7 @@ def test_turned_videos_are_translated_upright_and_stay_turned(tmp_path, lossless
 
 def test_statistics_follow_the_video(tmp_path, lossless):
     """Half-life 0 and 8 differ, and 8 is what `FrameTranslator` gives (its numbers:
-    test_frames.py)."""
+    test_video_frames.py)."""
     frames = [frame // 2 + 10 * number for number, frame in enumerate(images(5))]
     source = write_video(tmp_path / "a.mkv", frames)
     network = networks.build_generator(
@@ -236,7 +237,7 @@ def test_what_stops_half_way_leaves_nothing(tmp_path, monkeypatch, error):
     def stopping(self, frame):
         count.append(1)
         if len(count) == 6:
-            assert [name for name in leftovers(tmp_path) if name.endswith(".partial")]
+            assert [name for name in leftovers(tmp_path) if name.startswith(".partial-")]
             raise error("stop")
         return given(self, frame)
 
@@ -258,35 +259,34 @@ def test_a_video_damaged_in_the_middle_leaves_nothing(tmp_path):
     assert leftovers(tmp_path) == ["a.mp4"]
 
 
-def test_a_full_disk_is_one_sentence(tmp_path):
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     if not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full")
     source = write_video(tmp_path / "a.mp4", images(4))
-    partial = tmp_path / f".b.mkv.{os.getpid()}.partial"
+    partial = tmp_path / ".partial.mkv"
     partial.symlink_to("/dev/full")
-    with pytest.raises(UserError, match=r"b\.mkv cannot be written \(No space left on device\)"):
+    monkeypatch.setattr(atomic, "_partial_name", lambda *_: partial)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left on device\)") as caught:
         translate(source, tmp_path / "b.mkv")
+    assert (caught.value.code, caught.value.field) == ("unwritable", str(tmp_path / "b.mkv"))
     assert leftovers(tmp_path) == ["a.mp4"]
 
 
 @pytest.mark.parametrize(
-    ("target", "options", "message"),
+    ("target", "options", "code", "message"),
     [
-        ("b.avi", {}, r"b\.avi: videos are written as \.mp4"),
-        ("b.webm", {}, r"\.webm files do not hold sound of the kind aac.*\.mkv"),
-        (
-            "b.mp4",
-            {"network": negative(1)},
-            "from 3 channels to 3, but this one takes 1 and gives 1",
-        ),
-        ("b.mp4", {"half_life_frames": -1}, "half-life must be 0 frames or more, and is -1"),
-        ("b.mp4", {"half_life_frames": float("nan")}, "half-life must be 0 frames or more"),
-        ("a.mp4/b.mp4", {}, r"b\.mp4 cannot be written"),
+        ("b.avi", {}, "unsupported", r"b\.avi: videos are written as \.mp4"),
+        ("b.webm", {}, "unsupported", r"\.webm files do not hold sound of the kind aac.*\.mkv"),
+        ("b.mp4", {"network": negative(1)}, "unsupported", "this one takes 1 and gives 1"),
+        ("b.mp4", {"half_life_frames": -1}, "invalid", "half-life must be 0 frames or more"),
+        ("b.mp4", {"half_life_frames": float("nan")}, "invalid", "half-life must be 0 frames"),
+        ("a.mp4/b.mp4", {}, "unwritable", r"b\.mp4 cannot be written"),
     ],
 )
-def test_a_mistake_is_one_sentence(tmp_path, target, options, message):
+def test_a_mistake_is_one_sentence(tmp_path, target, options, code, message):
     source = write_video(tmp_path / "a.mp4", images(3), sounds=["aac"])
     with pytest.raises(UserError, match=message) as caught:
         translate(source, tmp_path / target, **options)
     assert "\n" not in str(caught.value)
+    assert caught.value.code == code
     assert leftovers(tmp_path) == ["a.mp4"]

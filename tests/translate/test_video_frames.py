@@ -9,7 +9,7 @@ from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks.layers import InstanceNormalization
 from cyclegan_tf.translate.translator import Translator
 from cyclegan_tf.translate.video_frames import (
-    CUT_LEVELS,
+    CUT_DIFFERENCE,
     HALF_LIFE_FRAMES,
     FrameTranslator,
     SceneCuts,
@@ -40,7 +40,7 @@ def normalization():
     return keras.Model(inputs, InstanceNormalization(epsilon=1e-5)(inputs))
 
 
-def levels(low, high):
+def pixels(low, high):
     """A frame of stripes: half its columns are `low`, half `high`."""
     frame = np.full((16, 16, 3), low, np.uint8)
     frame[:, ::2] = high
@@ -68,7 +68,7 @@ def test_the_first_frame_and_a_still_video_are_as_images(half_life):
 
 
 def test_statistics_follow_with_the_half_life():
-    before, after = levels(100, 140), levels(110, 170)  # means 120 and 140, deviations 20 and 30
+    before, after = pixels(100, 140), pixels(110, 170)  # means 120 and 140, deviations 20 and 30
     translate = FrameTranslator(normalization(), 1, 2.0)
     translate(before)
     mean, variance = 120.0, 400.0
@@ -82,7 +82,7 @@ def test_statistics_follow_with_the_half_life():
 
 
 def test_a_cut_begins_anew():
-    dark, bright = levels(20, 60), levels(180, 240)
+    dark, bright = pixels(20, 60), pixels(180, 240)
     translate = FrameTranslator(normalization(), 1, 50.0)
     for frame in (dark, dark, bright, bright, dark):
         assert close(translate(frame), Translator(normalization(), 1)(frame), 1)
@@ -92,10 +92,10 @@ def test_without_detection_the_scene_before_would_be_seen(monkeypatch):
     monkeypatch.setattr(SceneCuts, "__call__", lambda self, frame: False)
     translate = FrameTranslator(normalization(), 1, 50.0)
     translate._later_rate = 1.0
-    translate(levels(20, 60))
+    translate(pixels(20, 60))
     translate._later_rate = 0.01
     assert not close(
-        translate(levels(180, 240)), Translator(normalization(), 1)(levels(180, 240)), 20
+        translate(pixels(180, 240)), Translator(normalization(), 1)(pixels(180, 240)), 20
     )
 
 
@@ -140,10 +140,10 @@ def test_half_precision():
     assert close(FrameTranslator(network, 4, 8)(frame), Translator(network, 4)(frame), 3)
 
 
-def test_cuts_are_told_by_the_mean_of_small_areas():
+def test_cuts_are_found_by_the_mean_of_small_areas():
     dark, bright = (
         np.full((40, 60, 3), 50, np.uint8),
-        np.full((40, 60, 3), 50 + int(CUT_LEVELS) + 1, np.uint8),
+        np.full((40, 60, 3), 50 + int(CUT_DIFFERENCE) + 1, np.uint8),
     )
     starts = SceneCuts()
     assert [starts(frame) for frame in (dark, dark, bright, bright, dark)] == [

@@ -33,7 +33,7 @@ def test_turned_videos(tmp_path, degrees, quarters):
 @pytest.mark.parametrize(
     ("name", "options"), [("a.mp4", {"movflags": "faststart"}), ("a.mkv", None), ("a.mp4", None)]
 )
-def test_a_video_cut_off_is_told_before_it_is_translated(tmp_path, name, options):
+def test_a_video_cut_off_is_refused_before_it_is_translated(tmp_path, name, options):
     path = write_video(tmp_path / name, images(60), sounds=["aac"], container_options=options)
     assert probe(path).frames == 60
     whole = path.read_bytes()
@@ -65,7 +65,7 @@ def test_what_is_no_video(tmp_path):
         probe(tmp_path / "sound.mkv")
 
 
-def test_without_pyav_the_way_to_get_it_is_told(monkeypatch):
+def test_without_pyav_the_message_says_how_to_get_it(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "av" else found(name)

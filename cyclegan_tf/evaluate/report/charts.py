@@ -18,17 +18,17 @@ def histogram(
     marked: float | None = None,
     marked_as: str = "",
 ) -> str:
-    """How many images have which score.
+    """Draw how many images have which score.
 
     Args:
-      values: at least one; those that are not finite are left out and told in the caption.
+      values: at least one; those that are not finite are left out and counted in the label.
       title: what they are, as "PSNR, dB".
       spell: format of a number, as ".2f".
       marked: a value to compare with, drawn as a dashed line; None for none.
       marked_as: its name.
 
     Returns:
-      An <svg> element whose label says the same in words; "" without finite values.
+      An <svg> element whose label describes it; "" without finite values.
     """
     finite = [value for value in values if math.isfinite(value)]
     if not finite:

@@ -1,21 +1,23 @@
-"""The evaluation as one HTML file that opens from disk: scores beside stand-ins, images,
+"""The evaluation as one HTML file that opens from disk: scores beside baselines, images,
 histograms.
 
-Images lie inside as PNG, charts as SVG; there is no script and nothing is fetched.
+Images lie inside as PNG, charts as SVG; there is no script and nothing is fetched. The page is
+written in `templates/`, light or dark as the reader's system is, from 320 px on.
 """
 
 from __future__ import annotations
 
 import base64
-import html
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import jinja2
 import numpy as np
+from markupsafe import Markup
 
-from cyclegan_tf.evaluate.report import wording
-from cyclegan_tf.evaluate.report.charts import histogram
-from cyclegan_tf.evaluate.report.template import PAGE
+from cyclegan_tf.evaluate.baselines import resized_like
+from cyclegan_tf.evaluate.report import charts, wording
 from cyclegan_tf.evaluate.results import (
     DirectionResult,
     Evaluation,
@@ -23,13 +25,21 @@ from cyclegan_tf.evaluate.results import (
     higher_is_better,
     in_order,
 )
-from cyclegan_tf.evaluate.scores import fitted
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import ENCODERS
 
 _MAX_PX = 384
-_FEW_PX = 128
-_DRAWN = ("pixel_accuracy", "psnr", "ssim", "mae", "cycle_error", "luminance_correlation", "change")
+# Single pixels are to be seen where an image has few of them, and nowhere else.
+_SMALL_PX = 128
+_WITH_HISTOGRAM = (
+    "pixel_accuracy",
+    "psnr",
+    "ssim",
+    "mae",
+    "cycle_error",
+    "luminance_correlation",
+    "change",
+)
 # Real images are what these ask for: nobody is expected to beat them.
 _OF_SETS = ("swd", "colour_swd", "fid", "kid")
 _GROUPS = {
@@ -41,158 +51,102 @@ _GROUPS = {
 _FLAT_ORDER = {"worst": "Lowest", "median": "Middle", "best": "Highest", "all": "All images"}
 
 
-def report(found: Evaluation) -> str:
-    """The whole page.
+def render_report(found: Evaluation) -> str:
+    """Render the whole page.
 
     Args:
-      found: what `evaluate` found.
+      found: what `run.evaluate` found.
 
     Returns:
       HTML, UTF-8, complete in itself.
     """
-    parts = [f"<h1>Evaluation <span>{_text(found.title)}</span></h1>", _facts(found.facts)]
-    if found.notes:
-        parts.append(
-            '<ul class="notes">'
-            + "".join(f"<li>{_text(note)}</li>" for note in found.notes)
-            + "</ul>"
-        )
-    if len(found.directions) > 1:
-        links = (
-            f'<a href="#{each.direction}">{_text(wording.arrow(each.direction))}</a>'
-            for each in found.directions
-        )
-        parts.append(f'<nav aria-label="Directions">{"".join(links)}</nav>')
-    parts += [_direction(each) for each in found.directions]
-    parts.append(f'<section id="protocol"><h2>Protocol</h2>{_facts(found.protocol)}</section>')
-    return PAGE.substitute(title=_text(f"Evaluation of {found.title}"), body="\n".join(parts))
+    return _environment().get_template("page.html").render(found=found).lstrip()
 
 
-def _direction(found: DirectionResult) -> str:
-    generator = _generator(found.direction)
-    counts = found.counts
-    pairs = (
-        f", {counts['pairs']} of them with a true translation"
-        if counts["pairs"]
-        else ", none with a known truth"
+@dataclass(frozen=True)
+class _BaselineCell:
+    """A baseline's value of one score; `beaten` is None where nothing is compared."""
+
+    value: float | None
+    beaten: bool | None
+
+    @property
+    def known(self) -> bool:
+        return self.value is not None and not math.isnan(self.value)
+
+
+@dataclass(frozen=True)
+class _ScoreRow:
+    name: str
+    score: wording.Score
+    value: float | None
+    interval: tuple[float, float] | None
+    baselines: list[_BaselineCell]
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("cyclegan_tf.evaluate.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return "\n".join(
-        [
-            f'<section id="{found.direction}"><h2>{_text(wording.arrow(found.direction))}, '
-            f"{generator}</h2>",
-            f"<p>{counts['inputs']} inputs{pairs}; {counts['targets']} real targets.</p>",
-            f'<p class="origin">{_text(found.origin)}</p>',
-            _scores(found),
-            _meanings(found),
-            *[_group(found, name, shown) for name, shown in found.groups.items() if shown],
-            _histograms(found),
-            _levels(found),
-            _classes(found.classes),
-            "</section>",
-        ]
-    )
+    environment.filters |= {
+        "arrow": wording.arrow,
+        "number": lambda value, name: wording.number(name, value),
+        "data_uri": data_uri,
+        "is_small": lambda pixels: max(pixels.shape[:2]) <= _SMALL_PX,
+        "captions": _captions,
+    }
+    environment.globals |= {
+        "SCORES": wording.SCORES,
+        "BASELINES": wording.BASELINES,
+        "score_rows": _score_rows,
+        "group_title": _group_title,
+        "histograms": _histograms,
+    }
+    return environment
 
 
-def _scores(found: DirectionResult) -> str:
-    head = "".join(
-        f'<th scope="col">{_text(name)}</th>'
-        for name in (_generator(found.direction), *found.baselines)
-    )
-    rows = []
+def _score_rows(found: DirectionResult) -> Iterator[_ScoreRow]:
     for name in found.rows():
         value = found.scores[name]
-        beside = [
-            scores.get(name) if name in scores else math.nan for scores in found.baselines.values()
+        cells = [
+            _BaselineCell(scores.get(name), _is_beaten(name, value, scores.get(name), baseline))
+            for baseline, scores in found.baselines.items()
         ]
-        cells = f"<td><strong>{wording.number(name, value)}</strong>{_interval(found, name)}</td>"
-        cells += "".join(
-            _beside(name, value, other, judged=not (baseline == "random real" and name in _OF_SETS))
-            for baseline, other in zip(found.baselines, beside, strict=True)
-        )
-        rows.append(f'<tr><th scope="row">{_row_label(name)}</th>{cells}</tr>')
-    return _table(
-        "Scores beside those of images that took no translating. A green tick marks what the "
-        "generator beats, a red cross what it does not.",
-        f'<th scope="col">score</th>{head}',
-        rows,
-    )
+        yield _ScoreRow(name, wording.SCORES[name], value, found.intervals.get(name), cells)
 
 
-def _row_label(name: str) -> str:
-    score = wording.SCORES[name]
-    unit = f', <span class="unit">{_text(score.unit)}</span>' if score.unit else ""
-    better = f"<small>{score.better} is better</small>" if score.better else ""
-    return f"{_text(score.label)}{unit}{better}"
+def _is_beaten(name: str, value: float | None, other: float | None, baseline: str) -> bool | None:
+    """Return whether a score is better than a baseline's, or None where they are not compared."""
+    is_rival = not (baseline == "random real" and name in _OF_SETS)
+    if not is_rival or value is None or other is None or math.isnan(other):
+        return None
+    if not wording.SCORES[name].better:
+        return None
+    return value > other if higher_is_better(name) else value < other
 
 
-def _interval(found: DirectionResult, name: str) -> str:
-    if name not in found.intervals:
-        return ""
-    low, high = (wording.number(name, end) for end in found.intervals[name])
-    return f"<small>{low} to {high}</small>"
+def _group_title(group: str, ranked_by: str) -> tuple[str, str]:
+    if not wording.SCORES[ranked_by].better:
+        return _FLAT_ORDER[group], "which is no measure of quality"
+    return _GROUPS[group]
 
 
-def _beside(name: str, value: float | None, other: float | None, judged: bool) -> str:
-    if other is None or math.isnan(other):
-        return "<td></td>"
-    mark = ""
-    if judged and value is not None and wording.SCORES[name].better:
-        beaten = value > other if higher_is_better(name) else value < other
-        sign, words = ("✓", "beaten") if beaten else ("✗", "not beaten")
-        mark = f' <span class="{words.replace(" ", "-")}" role="img" aria-label="{words}">{sign}</span>'
-    return f"<td>{wording.number(name, other)}{mark}</td>"
-
-
-def _meanings(found: DirectionResult) -> str:
-    rows = [
-        f"<dt>{_text(wording.SCORES[n].label)}</dt><dd>{_text(wording.SCORES[n].meaning)}</dd>"
-        for n in found.scores
-    ]
-    rows += [
-        f"<dt>{_text(name)}</dt><dd>{_text(meaning[0].upper() + meaning[1:])}.</dd>"
-        for name, meaning in wording.STAND_INS.items()
-        if name in found.baselines
-    ]
-    return f"<details><summary>What the rows and columns mean</summary><dl>{''.join(rows)}</dl></details>"
-
-
-def _group(found: DirectionResult, name: str, shown: list[ReportImage]) -> str:
-    title, order = _GROUPS[name]
-    label = wording.SCORES[found.ranked_by].label
-    if not wording.SCORES[found.ranked_by].better:
-        title, order = _FLAT_ORDER[name], "which is no measure of quality"
-    figures = "".join(_figure(each, found.ranked_by) for each in shown)
-    return f'<h3>{title} by {_text(label)} <small>({order})</small></h3><div class="group">{figures}</div>'
-
-
-def _figure(shown: ReportImage, ranked_by: str) -> str:
-    cells = "".join(
-        f'<div><img{_look(image)} src="{data_uri(image)}" '
-        f'alt="{_text(f"{title} of {shown.name}")}">'
-        f"<span>{_text(title)}</span></div>"
-        for title, image in shown.columns.items()
-    )
-    told = [
-        f"{_text(wording.SCORES[name].label)} {wording.number(name, value)}"
-        for name, value in sorted(
-            in_order(shown.scores).items(), key=lambda item: item[0] != ranked_by
-        )
+def _captions(image: ReportImage, ranked_by: str) -> list[str]:
+    """Write an image's scores, that of the ranking first."""
+    ordered = sorted(in_order(image.scores).items(), key=lambda item: item[0] != ranked_by)
+    return [
+        f"{wording.SCORES[name].label} {wording.number(name, value)}"
+        for name, value in ordered
         if value is not None
     ]
-    columns = len(shown.columns)
-    return (
-        f'<figure><div class="row" style="--columns:{columns}">{cells}</div>'
-        f"<figcaption><b>{_text(shown.name)}</b> {' · '.join(told)}</figcaption></figure>"
-    )
-
-
-def _look(image: np.ndarray) -> str:
-    """Single pixels are to be seen where there are few of them, and nowhere else."""
-    return ' class="small"' if max(image.shape[:2]) <= _FEW_PX else ""
 
 
 def data_uri(image: np.ndarray) -> str:
-    """An image as it is written into the page.
+    """Encode an image for the page.
 
     Args:
       image: float32 (H, W, C) in [-1, 1]; larger than 384 px, it is reduced.
@@ -203,80 +157,20 @@ def data_uri(image: np.ndarray) -> str:
     longer = max(image.shape[:2])
     if longer > _MAX_PX:
         size = [max(1, round(side * _MAX_PX / longer)) for side in image.shape[:2]]
-        image = fitted(image, np.empty(size))
-    shown = image_io.make_grid([[image_io.from_signed(image)]], gap_px=0)
-    return "data:image/png;base64," + base64.b64encode(ENCODERS[".png"](shown)).decode("ascii")
+        image = resized_like(image, np.empty(size))
+    pixels = image_io.make_grid([[image_io.from_signed(image)]], gap_px=0)
+    return "data:image/png;base64," + base64.b64encode(ENCODERS[".png"](pixels)).decode("ascii")
 
 
-def _histograms(found: DirectionResult) -> str:
+def _histograms(found: DirectionResult) -> Iterator[tuple[str, Markup]]:
+    """Draw single images' scores: titles and charts."""
     unchanged = found.baselines.get("unchanged input", {})
-    drawn = []
-    for name in _DRAWN:
+    for name in _WITH_HISTOGRAM:
         values = [value for value in found.per_image.get(name, ()) if value is not None]
         score = wording.SCORES[name]
         title = f"{score.label}{', ' + score.unit if score.unit else ''}"
-        chart = histogram(
+        chart = charts.histogram(
             values, title, f".{score.digits}f", unchanged.get(name), "unchanged input"
         )
         if chart:
-            drawn.append(f"<figure>{chart}<figcaption>{_text(title)}</figcaption></figure>")
-    if not drawn:
-        return ""
-    return (
-        "<h3>Single images</h3><p>How many images have which score. Solid line: the median; "
-        f'dashed: the mean of the unchanged input.</p><div class="charts">{"".join(drawn)}</div>'
-    )
-
-
-def _levels(found: DirectionResult) -> str:
-    if not found.swd_levels:
-        return ""
-    rows = [
-        f'<tr><th scope="row">{side} px</th><td>{wording.number("swd", value)}</td></tr>'
-        for side, value in found.swd_levels.items()
-    ]
-    caption = "Sliced Wasserstein distance by level of the pyramid: detail at the top, shapes and colors below."
-    return _table(
-        caption,
-        '<th scope="col">shorter side of the level</th><th scope="col">SWD, × 1000</th>',
-        rows,
-    )
-
-
-def _classes(classes: Mapping[str, Mapping[str, float | None]]) -> str:
-    if not classes:
-        return ""
-    rows = []
-    for name, scores in classes.items():
-        cells = "".join(
-            f"<td>{'-' if value is None else f'{value:.3f}'}</td>" for value in scores.values()
-        )
-        rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}</tr>')
-    head = "".join(
-        f'<th scope="col">{title}</th>'
-        for title in ("class", "share of the truth", "accuracy", "IoU")
-    )
-    return _table("The classes of the palette one by one.", head, rows)
-
-
-def _table(caption: str, head: str, rows: list[str]) -> str:
-    return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{_text(caption)}"><table>'
-        f"<caption>{_text(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    return (
-        "<dl>"
-        + "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in facts.items())
-        + "</dl>"
-    )
-
-
-def _generator(direction: str) -> str:
-    return "G(x)" if direction == "xy" else "F(y)"
-
-
-def _text(value: str) -> str:
-    return html.escape(value)
+            yield title, Markup(chart)

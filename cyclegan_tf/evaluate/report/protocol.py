@@ -1,4 +1,4 @@
-"""How the scores were made, in words: enough to make them again elsewhere."""
+"""Descriptions of how the scores were computed: enough to reproduce them elsewhere."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ _SIZES = {
 }
 
 
-def sizes(preparation: ImageTransform) -> str:
-    """What is done to a test image."""
-    told = _SIZES[preparation.mode].format(
-        crop=preparation.crop_size_px, load=preparation.load_size_px
+def sizes(transform: ImageTransform) -> str:
+    """Describe how a test image is prepared."""
+    resized = _SIZES[transform.mode].format(
+        crop=transform.crop_size_px, load=transform.load_size_px
     )
-    return f"whole, {told} (bicubic, antialiased), trimmed around the center to multiples of {preparation.size_divisor_px} px"
+    return (
+        f"whole, {resized} (bicubic, antialiased), trimmed around the center to multiples of "
+        f"{transform.size_divisor_px} px"
+    )
 
 
 def protocol(
-    preparation: ImageTransform, seed: int, training: dict[str, int], palette: str | None
+    transform: ImageTransform, seed: int, training: dict[str, int], palette: str | None
 ) -> dict[str, str]:
-    """Label -> text.
+    """Describe everything that decides the scores, as label -> text.
 
     Args:
-      preparation: of the test images.
+      transform: of the test images.
       seed: of all that is drawn.
-      training: domain, "x" or "y", -> how many training images the stand-ins were made from.
+      training: domain, "x" or "y", -> how many training images the baselines were made from.
       palette: the palette's file, or None.
     """
-    looked_at = ", ".join(f"{count} of {domain.upper()}" for domain, count in training.items())
+    counts = ", ".join(f"{count} of {domain.upper()}" for domain, count in training.items())
     found = {
-        "Images": f"The test split, {sizes(preparation)}; nothing random.",
+        "Images": f"The test split, {sizes(transform)}; nothing random.",
         "Generators": "Run in float32, one image at a time; their output is scored as it is, not "
-        "rounded to levels.",
+        "rounded to pixel values.",
         "PSNR, SSIM, MAE": "Of values in [-1, 1], so the peak is 2. SSIM: Gaussian window of 11 x "
         "11 px and deviation 1.5, K1 0.01, K2 0.03, on each channel, mean over channels and "
         "windows inside the image.",
@@ -47,8 +50,7 @@ def protocol(
         f"{seed}. With color: both sets normalized by the mean and deviation of the real patches, "
         "so that a cast of color or a loss of contrast counts. Both depend on how many images "
         "there are: compare them only between equal counts.",
-        "Constant, random real": f"Made from training images spread evenly over the list: "
-        f"{looked_at}."
+        "Constant, random real": f"Made from training images spread evenly over the list: {counts}."
         if training
         else "Made from the test images themselves, because there are no training images here.",
     }

@@ -1,4 +1,4 @@
-"""How scores are called and written, in the terminal's table and in the report."""
+"""Names, units and number formats of scores, for the terminal's table and the report."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Score:
-    """How people are told one score.
+    """How one score is named and formatted.
 
     Attributes:
       label: its usual short name.
       unit: "" for plain numbers.
       digits: after the decimal point.
       better: "higher", "lower", or "" where neither is.
-      meaning: one sentence; G stands for the generator, F for the one back, x for inputs, y for
-        real targets.
+      meaning: one sentence; G is the forward generator, F the backward one, x are inputs, y real
+        targets.
+
+    Example:
+      >>> Score("MAE", "", 3, "lower", "Mean absolute difference to the truth.").digits
+      3
     """
 
     label: str
@@ -92,36 +96,36 @@ SCORES: dict[str, Score] = {
         "Of G(x) and x over pixels; near -1 the image is a negative.",
     ),
     "variety": Score(
-        "Variety", "", 2, "", "How much outputs differ, over how much y do; near 0 all are alike."
+        "Diversity", "", 2, "", "How much outputs differ, over how much y do; near 0 all are alike."
     ),
     "change": Score("Change", "", 3, "", "Mean of |G(x) - x|; near 0 the input is copied."),
 }
-"""By name, in the order in which they are told."""
+"""By name, in the order of tables."""
 
-STAND_INS: dict[str, str] = {
+BASELINES: dict[str, str] = {
     "unchanged input": "the input itself",
     "constant": "the best constant image: everywhere the mean color of the training targets (for "
     "label scores: their most frequent class)",
     "random real": "a real training image of the target domain, drawn at random; its SWD, FID and "
     "KID are what real images themselves score",
 }
-"""What is set beside the scores, by name."""
+"""Descriptions of the baselines, by name."""
 
 
 def number(name: str, value: float | None) -> str:
-    """A score as text without its unit; a dash where there is none."""
+    """Format a score without its unit; a dash where there is none."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.{SCORES[name].digits}f}" if math.isfinite(value) else "∞"
 
 
 def label(name: str) -> str:
-    """A score's name with its unit and which way is better: "PSNR, dB (higher is better)"."""
+    """Format a score's name with its unit and direction: "PSNR, dB (higher is better)"."""
     score = SCORES[name]
     unit = f", {score.unit}" if score.unit else ""
     return f"{score.label}{unit}" + (f" ({score.better} is better)" if score.better else "")
 
 
 def arrow(direction: str) -> str:
-    """ "xy" as people read it."""
+    """Format a direction: "xy" becomes "X → Y"."""
     return f"{direction[0].upper()} → {direction[1].upper()}"

@@ -1,4 +1,4 @@
-"""Histograms: every image counted once, the same told in words."""
+"""Histograms: every image counted once, the same in the label."""
 
 import math
 import re

@@ -4,11 +4,13 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf.evaluate.report.html import data_uri, report
+from cyclegan_tf.evaluate.report import html
+from cyclegan_tf.evaluate.report.html import data_uri, render_report
 from cyclegan_tf.evaluate.results import ReportImage
 from tests.helpers import tiny_evaluation as tiny
 
@@ -40,7 +42,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_complete_in_itself():
-    text = report(tiny.evaluation())
+    text = render_report(tiny.evaluation())
     page = Page(text)
     assert page.all("script") == page.all("link") == []
     assert not re.search(r"https?://|url\(|@import", text)
@@ -49,8 +51,18 @@ def test_the_page_is_complete_in_itself():
     assert "width=device-width" in text
 
 
+def test_every_color_of_the_page_has_a_dark_partner():
+    text = (Path(html.__file__).parent / "templates" / "style.css").read_text()
+    light, dark = (
+        set(re.findall(r"(--\w+): #", block))
+        for block in text.split("prefers-color-scheme: dark")[:2]
+    )
+    assert light == dark
+    assert set(re.findall(r"var\((--\w+)\)", text)) - {"--columns"} == light
+
+
 def test_images_have_descriptions_and_their_own_pixels():
-    page = Page(report(tiny.evaluation()))
+    page = Page(render_report(tiny.evaluation()))
     assert [image["alt"] for image in page.all("img")][:4] == [
         "x of a.png", "G(x) of a.png", "truth of a.png", "x of b<i>.png"
     ]  # fmt: skip
@@ -61,15 +73,17 @@ def test_images_have_descriptions_and_their_own_pixels():
 
 
 def test_names_cannot_break_the_page():
-    text = report(tiny.evaluation())
+    text = render_report(tiny.evaluation())
     assert "b<i>.png" not in text
     assert "b&lt;i&gt;.png" in text
     assert "two &lt;folders&gt;" in text
     assert "runs/a &amp; b" in text
+    title = render_report(tiny.evaluation(title="{{ found.notes }}"))
+    assert "<title>Evaluation of {{ found.notes }}</title>" in title
 
 
 def test_tables_have_captions_and_headers_and_say_what_is_beaten():
-    text = report(tiny.evaluation())
+    text = render_report(tiny.evaluation())
     page = Page(text)
     assert len(page.all("table")) == len(page.all("caption")) == 3
     assert all(cell.get("scope") in ("row", "col") for cell in page.all("th"))
@@ -87,7 +101,7 @@ def test_tables_have_captions_and_headers_and_say_what_is_beaten():
 
 def test_histograms_and_groups():
     groups = {name: [tiny.shown(f"{name}.png", 20.0)] for name in ("worst", "median", "best")}
-    text = report(tiny.evaluation(tiny.direction(groups=groups)))
+    text = render_report(tiny.evaluation(tiny.direction(groups=groups)))
     assert [text.index(f"{title} by PSNR") for title in ("Worst", "Median", "Best")] == sorted(
         text.index(f"{title} by PSNR") for title in ("Worst", "Median", "Best")
     )
@@ -99,7 +113,7 @@ def test_histograms_and_groups():
 
 
 def test_an_order_that_is_no_quality_says_so():
-    text = report(tiny.evaluation(tiny.direction(ranked_by="luminance_correlation")))
+    text = render_report(tiny.evaluation(tiny.direction(ranked_by="luminance_correlation")))
     assert "which is no measure of quality" in text
 
 
@@ -107,7 +121,7 @@ def test_two_directions_are_linked_and_nothing_empty_is_shown():
     bare = tiny.direction(
         direction="yx", baselines={}, swd_levels={}, classes={}, groups={"all": []}, per_image={}
     )
-    page = Page(report(tiny.evaluation(tiny.direction(), bare, notes=[])))
+    page = Page(render_report(tiny.evaluation(tiny.direction(), bare, notes=[])))
     assert [link["href"] for link in page.all("a")] == ["#xy", "#yx"]
     assert {"xy", "yx", "protocol"} == {section["id"] for section in page.all("section")}
     assert len(page.all("table")) == 4
@@ -125,7 +139,9 @@ def test_large_and_odd_images_are_reduced_and_colored():
 def test_only_small_images_show_their_pixels():
     columns = {"x": tiny.image(size=(128, 8)), "G(x)": tiny.image(size=(129, 8))}
     found = tiny.direction(groups={"all": [ReportImage("a.png", {}, columns)]})
-    assert [image.get("class") for image in Page(report(tiny.evaluation(found))).all("img")] == [
+    assert [
+        image.get("class") for image in Page(render_report(tiny.evaluation(found))).all("img")
+    ] == [
         "small",
         None,
     ]

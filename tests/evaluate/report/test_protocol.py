@@ -1,4 +1,4 @@
-"""What is said about how scores were made agrees with what was done."""
+"""Descriptions of how scores were computed agree with the code."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "expected"),
     [
         ("resize_and_crop", "resized to 64 x 64 px"),
         ("scale_width_and_crop", "a width of 64 px"),
@@ -19,9 +19,9 @@ from cyclegan_tf.metrics import sliced_wasserstein as swd
         ("none", "own size"),
     ],
 )
-def test_sizes(mode, told):
+def test_sizes(mode, expected):
     text = sizes(ImageTransform(mode, 72, 64, size_divisor_px=8))
-    assert told in text
+    assert expected in text
     assert "multiples of 8 px" in text
 
 
@@ -38,7 +38,7 @@ def test_the_numbers_are_those_of_the_code():
     assert "Label scores" not in text
 
 
-def test_what_was_not_there_is_told():
+def test_what_was_not_there_is_mentioned():
     text = protocol(ImageTransform("none", 1, 1), 0, {}, "palette.json")
     assert "no training images" in text["Constant, random real"]
     assert "palette.json" in text["Label scores"]

@@ -1,11 +1,11 @@
 """The terminal's table."""
 
-from cyclegan_tf.evaluate.report.table import table
+from cyclegan_tf.evaluate.report.table import format_table
 from tests.helpers import tiny_evaluation as tiny
 
 
 def test_columns_stand_below_their_names():
-    lines = table(tiny.direction()).splitlines()
+    lines = format_table(tiny.direction()).splitlines()
     assert lines[0].split() == [
         "X",
         "→",
@@ -24,22 +24,22 @@ def test_columns_stand_below_their_names():
 
 
 def test_what_is_not_known_is_left_out_or_a_dash():
-    text = table(tiny.direction())
+    text = format_table(tiny.direction())
     assert "Cycle error" not in text
     (line,) = [line for line in text.splitlines() if line.startswith("SWD")]
     assert line.split()[-4:] == ["80.0", "90.0", "-", "10.0"]
-    (line,) = [line for line in text.splitlines() if line.startswith("Variety")]
-    assert line.split() == ["Variety", "0.50"]
+    (line,) = [line for line in text.splitlines() if line.startswith("Diversity")]
+    assert line.split() == ["Diversity", "0.50"]
 
 
 def test_intervals_have_their_own_line():
-    lines = table(tiny.direction()).splitlines()
+    lines = format_table(tiny.direction()).splitlines()
     place = next(index for index, line in enumerate(lines) if line.startswith("FID"))
     assert lines[place + 1].split() == ["90.0", "to", "110.0", "(95", "%", "interval)"]
 
 
 def test_the_other_direction():
-    assert table(tiny.direction(direction="yx", baselines={})).splitlines()[0].split() == [
+    assert format_table(tiny.direction(direction="yx", baselines={})).splitlines()[0].split() == [
         "Y",
         "→",
         "X",

@@ -1,4 +1,4 @@
-"""Names and numbers as people read them."""
+"""Names and numbers of scores."""
 
 import math
 
@@ -30,6 +30,6 @@ def test_labels():
     assert wording.arrow("yx") == "Y → X"
 
 
-def test_every_score_that_ranks_is_told_and_points_the_same_way():
+def test_every_score_that_ranks_has_a_label_that_points_the_same_way():
     for name, higher in scores.HIGHER_IS_BETTER.items():
         assert wording.SCORES[name].better == ("higher" if higher else "lower")

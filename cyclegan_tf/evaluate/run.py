@@ -1,0 +1,210 @@
+"""One evaluation from start to end: open the inputs, score each direction, collect the results."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from cyclegan_tf.data.sources import UnpairedDataset
+from cyclegan_tf.data.transforms import ImageTransform
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.evaluate import inputs, label_maps
+from cyclegan_tf.evaluate.evaluator import Evaluator
+from cyclegan_tf.evaluate.features import Extractor
+from cyclegan_tf.evaluate.report import protocol
+from cyclegan_tf.evaluate.results import DirectionResult, Evaluation
+from cyclegan_tf.evaluate.scores import Network, Split
+from cyclegan_tf.metrics import inception
+from cyclegan_tf.metrics.segmentation import Palette, read_palette
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What to evaluate and how.
+
+    Attributes:
+      target: a run directory or a `.keras` file.
+      directions: "xy", "yx" or both.
+      data: other images than the run's.
+      checkpoint: of a run directory: "best", "last" or a step.
+      max_images: at most so many test images of each domain; None for as many as memory holds.
+      require_pairs: refuse a test split that is not paired by file stem.
+      palette: JSON file with the colors of label maps.
+      inception: "auto", the file of the weights, or "off" for no FID and KID.
+      seed: of all that is drawn.
+      show_progress: draw a bar on standard error.
+
+    Example:
+      >>> found = evaluate(EvaluationJob(Path("runs/mine"), ["xy", "yx"]))
+      >>> found.directions[0].scores["swd"]
+    """
+
+    target: Path
+    directions: Sequence[str]
+    data: inputs.DataChoice = field(default_factory=inputs.DataChoice)
+    checkpoint: str = "best"
+    max_images: int | None = None
+    require_pairs: bool = False
+    palette: str | None = None
+    inception: str = "off"
+    seed: int = 0
+    show_progress: bool = False
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The inputs of a job, read."""
+
+    source: UnpairedDataset
+    transform: ImageTransform
+    split: Split
+    palette: Palette | None
+    label_domain: str | None
+    extractor: Extractor | None
+    notes: list[str]
+
+    @property
+    def pairs(self) -> str:
+        if not self.split.pairs:
+            return "not paired, so no truth is known"
+        return f"{len(self.split.pairs)} pairs of the same file stem"
+
+
+def evaluate(job: EvaluationJob) -> Evaluation:
+    """Score a generator, or both of a run, on the test split.
+
+    Raises:
+      UserError: the target or the images cannot be read, or do not fit the options.
+    """
+    job.data.check()
+    palette = read_palette(job.palette) if job.palette else None
+    generators = inputs.open_generators(job.target, job.directions, job.checkpoint)
+    for direction in job.directions:
+        log.info("generator %s of %s", direction, generators[direction][1])
+    opened = _open(job, generators[job.directions[0]][0], palette)
+    log.info(
+        "%s; test images %s; %s",
+        opened.source.description,
+        protocol.sizes(opened.transform),
+        opened.pairs,
+    )
+    training = inputs.training_images(
+        opened.source,
+        opened.transform,
+        job.directions,
+        max(len(opened.split.x), len(opened.split.y)),
+    )
+    descriptions = protocol.protocol(
+        opened.transform, job.seed, {k: len(v) for k, v in training.items()}, job.palette
+    )
+    evaluator = Evaluator(
+        opened.split, training, job.seed, palette, opened.label_domain, opened.extractor
+    )
+    results = _score(job, evaluator, generators, descriptions)
+    facts = {
+        "Data": opened.source.description,
+        "Truth": opened.pairs,
+        "Date": time.strftime("%Y-%m-%d %H:%M"),
+    }
+    return Evaluation(
+        str(job.target), facts, results, [*opened.source.notes, *opened.notes], descriptions
+    )
+
+
+def _open(job: EvaluationJob, network: Any, palette: Palette | None) -> _Opened:
+    source, transform = inputs.open_images(job.target, job.data, network, job.directions[0])
+    split, notes = inputs.open_split(source, transform, job.max_images, job.require_pairs)
+    label_domain = label_maps.label_domain(split, palette) if palette else None
+    if job.palette:
+        _check_labels(job.palette, split, label_domain, job.directions)
+    extractor = _open_extractor(job.inception, notes)
+    return _Opened(source, transform, split, palette, label_domain, extractor, notes)
+
+
+def _score(
+    job: EvaluationJob,
+    evaluator: Evaluator,
+    generators: Mapping[str, tuple[Any, str]],
+    descriptions: dict[str, str],
+) -> list[DirectionResult]:
+    """Score each direction; what depends on it is added to the protocol's `descriptions`."""
+    networks = {
+        direction: inputs.in_graph(network) for direction, (network, _) in generators.items()
+    }
+    results = []
+    for direction in job.directions:
+        with _progress(evaluator.split, direction, networks, job.show_progress) as pair:
+            result, features = evaluator(direction, *pair, generators[direction][1])
+        results.append(result)
+        if features:
+            descriptions[f"FID and KID, {direction}"] = features.protocol
+    if evaluator.extractor:
+        descriptions["Inception"] = inception.PROTOCOL
+    return results
+
+
+def _check_labels(
+    palette: str, split: Split, domain: str | None, directions: Sequence[str]
+) -> None:
+    if not split.pairs:
+        raise UserError(
+            f"--palette {palette} needs a test split paired by file stem, and this one is not.",
+            code="mismatch",
+            field="--palette",
+        )
+    if domain is None:
+        raise UserError(
+            f"--palette {palette}: the test images of neither domain are drawn in its colors.",
+            code="mismatch",
+            field="--palette",
+        )
+    if all(direction[1] != domain for direction in directions):
+        raise UserError(
+            f"--palette {palette}: domain {domain.upper()} is drawn in its colors; give "
+            f"--direction {'xy' if domain == 'y' else 'yx'}, or both.",
+            code="mismatch",
+            field="--direction",
+        )
+
+
+def _open_extractor(choice: str, notes: list[str]) -> Extractor | None:
+    """Open the network of FID and KID; None, with a note, where there are no weights."""
+    if choice == "off":
+        notes.append(
+            "FID and KID are left out; --inception auto adds them (a download of 90 MB the first "
+            "time)"
+        )
+        return None
+    try:
+        return inception.open_inception(choice)
+    except inception.InceptionUnavailable as error:
+        notes.append(f"FID and KID are left out: {error}")
+        return None
+
+
+@contextlib.contextmanager
+def _progress(
+    split: Split, direction: str, networks: Mapping[str, Network], show: bool
+) -> Iterator[tuple[Network, Network | None]]:
+    """Wrap the forward and the backward generator so that each image moves a bar."""
+    forward, backward = networks[direction], networks.get(direction[::-1])
+    total = len(split.inputs(direction)) * (2 if backward else 1) + len(split.targets(direction))
+    with tqdm(total=total, unit="image", desc=direction, disable=not show, leave=False) as bar:
+
+        def counted(network: Network) -> Network:
+            def run(batch: Any) -> Any:
+                bar.update()
+                return network(batch)
+
+            return run
+
+        yield counted(forward), counted(backward) if backward else None

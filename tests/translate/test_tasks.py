@@ -1,0 +1,59 @@
+"""Which file becomes which, and outputs that are refused."""
+
+import pytest
+from PIL import Image
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.translate import tasks
+
+
+def test_names_that_cannot_be_written_become_png(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.gif", "b.JPG"):
+        (tmp_path / "in" / name).touch()
+    planned = tasks.plan_tasks(tmp_path / "in", tmp_path / "out")
+    assert [task.target.name for task in planned] == ["a.png", "b.JPG"]
+
+
+def test_an_output_that_is_its_own_input_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    image = tmp_path / "in" / "a.png"
+    Image.new("RGB", (8, 8)).save(image)
+    (tmp_path / "link.png").symlink_to(image)
+    for source, target in (
+        (image, image),
+        (image, tmp_path / "in"),
+        (tmp_path / "in", tmp_path / "in"),
+    ):
+        with pytest.raises(UserError, match="is the input itself, which would be lost") as caught:
+            tasks.plan_tasks(source, target)
+        assert (caught.value.code, caught.value.field) == ("exists", str(image))
+    with pytest.raises(UserError, match=r"link\.png is the input itself"):
+        tasks.plan_tasks(image, tmp_path / "link.png")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "code", "field", "message"),
+    [
+        ("no.png", "o.png", "missing", "no.png", "does not exist"),
+        ("empty", "o", "missing", "empty", "holds no images"),
+        ("in", "in/a.png", "mismatch", "in/a.png", "is a file, but a folder"),
+        ("in/a.png", "o.xyz", "unsupported", "o.xyz", "must end in one of"),
+    ],
+)
+def test_bad_paths(tmp_path, source, target, code, field, message):
+    for name in ("in", "empty"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "in" / "a.png")
+    with pytest.raises(UserError, match=message) as caught:
+        tasks.plan_tasks(tmp_path / source, tmp_path / target)
+    assert (caught.value.code, caught.value.field) == (code, str(tmp_path / field))
+
+
+def test_existing_outputs_are_refused(tmp_path):
+    (tmp_path / "b.png").touch()
+    todo = [tasks.Task(tmp_path / "in.png", tmp_path / name) for name in ("a.png", "b.png")]
+    with pytest.raises(UserError, match=r"1 of 2 outputs exist already .* --overwrite") as caught:
+        tasks.refuse_overwriting(todo)
+    assert (caught.value.code, caught.value.field) == ("exists", str(tmp_path / "b.png"))
+    tasks.refuse_overwriting(todo[:1])
