@@ -38,19 +38,14 @@ def build_parser() -> cli.Parser:
         "--data.x_dir", type=str, help="Plain folder of domain X, all of it scored; with y_dir."
     )
     parser.add_argument("--data.y_dir", type=str, help="Plain folder of domain Y.")
-    parser.add_argument(
-        "--direction",
-        choices=["xy", "yx", "both"],
-        help="xy: from A to B; yx: from B to A. Both by default; of a file, what its name ends "
-        "in, else xy.",
+    cli.add_direction_option(
+        parser,
+        None,
+        both=True,
+        text="xy: from A to B; yx: from B to A. Both by default; of a file, what its name ends in, "
+        "else xy.",
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=str,
-        default="best",
-        help="Of a run directory: best (by the scores of training; else the newest), last, or a "
-        "step.",
-    )
+    cli.add_checkpoint_option(parser)
     parser.add_argument(
         "--require_pairs", action="store_true", help="Refuse a test split not paired by file stem."
     )
@@ -77,8 +72,7 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--html", type=str, help="Where the report goes; RUN/evaluation.html by default."
     )
-    parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
-    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
+    cli.add_output_options(parser)
     cli.hidden_alias(parser, "--count", "--max_images")
     cli.hidden_alias(parser, "--paired", "--require_pairs")
     return parser

@@ -45,17 +45,9 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "output", type=str, help="An image (PNG, JPEG, ... by its name), a folder, or a video."
     )
-    parser.add_argument(
-        "--direction", choices=["xy", "yx"], default="xy", help="xy: from A to B; yx: from B to A."
-    )
-    parser.add_argument(
-        "--checkpoint",
-        type=str,
-        default="best",
-        help="Of a run directory: best (by the scores of training; else the newest), last, or a "
-        "step.",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
+    cli.add_direction_option(parser)
+    cli.add_checkpoint_option(parser)
+    cli.add_output_options(parser)
     parser.add_argument(
         "--skip_existing", action="store_true", help="Leave outputs that exist, do the rest."
     )
@@ -86,7 +78,6 @@ def build_parser() -> cli.Parser:
         help="Of videos: after how many frames the statistics of a frame count half, against "
         "flicker; 0 takes each frame by itself.",
     )
-    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     cli.hidden_alias(parser, "--tile", "--tile_px")
     cli.hidden_alias(parser, "--overlap", "--overlap_px")
     cli.hidden_alias(parser, "--half_life_frames", "--temporal_half_life_frames")

@@ -66,7 +66,7 @@ def test_the_other_direction_has_no_label_scores(split):
     assert list(found.groups["best"][0].columns) == ["y", "F(y)", "truth"]
 
 
-def test_without_pairs_the_way_back_is_shown(split):
+def test_without_pairs_the_cycled_image_is_shown(split):
     alone = Split(split.x, split.y[:3], split.names_x, split.names_y[:3])
     found, _ = Evaluator(alone, {})("xy", right, photo, "here")
     assert found.ranked_by == "cycle_error"
