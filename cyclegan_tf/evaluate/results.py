@@ -180,7 +180,13 @@ def higher_is_better(name: str) -> bool:
 
 
 def counts_of(measured: Measured, targets: int, pairs: int) -> dict[str, int]:
-    """Count the images that scores are of."""
+    """Count the images that scores are of.
+
+    Args:
+      measured: of the inputs.
+      targets: number of real targets.
+      pairs: number of inputs with a true translation.
+    """
     return {"inputs": len(measured.outputs), "targets": targets, "pairs": pairs}
 
 

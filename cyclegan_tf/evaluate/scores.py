@@ -227,7 +227,16 @@ def compare(
 
 
 def color_distance(real: Sequence[Image], fake: Sequence[Image], seed: int = 0) -> float | None:
-    """Return the "colour_swd" of two sets (see `measure`), or None where `distances` is empty."""
+    """Compute the "colour_swd" of two sets, see `measure`.
+
+    Args:
+      real: float32 (H, W, C) in [-1, 1], which normalize both sets.
+      fake: alike.
+      seed: of patches and directions.
+
+    Returns:
+      None where `distances` is empty.
+    """
     levels = distances(real, fake, seed, "real")
     return swd.mean_swd(levels) if levels else None
 
@@ -242,6 +251,12 @@ def distances(
 
     Images of different sizes are cut around their centers to the smallest height and width among
     all, which keeps the sharpness of each as it is.
+
+    Args:
+      real: float32 (H, W, C) in [-1, 1].
+      fake: alike.
+      seed: of patches and directions.
+      normalize: "each" set by itself, or both by the "real" one.
 
     Returns:
       Empty where that is smaller than 16 px, channels differ, or there are no images.

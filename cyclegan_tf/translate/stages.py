@@ -245,7 +245,13 @@ class TileTensorFiles:
         self._forms: dict[int, tuple[tf.DType, tf.TensorShape]] = {}
 
     def put(self, tile: tuple[int, int], number: int, tensor: tf.Tensor) -> None:
-        """Keep an eager tensor; all tiles' tensors of one number have one shape."""
+        """Keep an eager tensor.
+
+        Args:
+          tile: row and column.
+          number: of the tensor, whose shape is the same for all tiles.
+          tensor: its value.
+        """
         self._forms[number] = tensor.dtype, tensor.shape
         tensor.numpy().tofile(self._path(tile, number))
 

@@ -119,7 +119,13 @@ class TiledTranslator:
             ) from error
 
     def cost(self, height: int, width: int, folder: Path) -> Cost:
-        """Return what an image of this size needs, files being kept in an existing folder."""
+        """Return what an image of this size needs.
+
+        Args:
+          height: of the image, in pixels.
+          width: of the image, in pixels.
+          folder: an existing one, where files would wait.
+        """
         tiling = self.tiling(height, width)
         return self._plan(tiling, folder).cost(tiling)
 
@@ -328,7 +334,13 @@ def _translate_file(
 
 
 def describe_cost(cost: Cost, width: int, height: int) -> str:
-    """Describe what an image needs."""
+    """Describe what an image needs.
+
+    Args:
+      cost: of `TiledTranslator.cost`.
+      width: of the image, in pixels.
+      height: of the image, in pixels.
+    """
     text = f"{width} x {height} in {cost.tiles} tiles"
     if cost.rounds > 1:
         text += f", {cost.rounds} rounds that take {cost.relative_cost:.1f} times the work of one"

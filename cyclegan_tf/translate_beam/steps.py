@@ -170,7 +170,13 @@ class SavedModelHandler(ModelHandler):
     def run_inference(
         self, batch: Sequence[Example], model: Any, inference_args: Mapping[str, Any] | None = None
     ) -> Iterable[Example]:
-        """Translate a batch, in its order."""
+        """Translate a batch, in its order.
+
+        Args:
+          batch: of any sizes.
+          model: of `load_model`.
+          inference_args: Beam's, not used.
+        """
         del inference_args
         translate = model.signatures[SIGNATURE]
         sizes: dict[tuple[int, ...], list[int]] = {}

@@ -1,5 +1,4 @@
-"""The command: numbers and a report for a run or a file, whole files or none, one sentence for
-every mistake."""
+"""The command: numbers and a report, whole files or none, one sentence for every mistake."""
 
 import json
 import shutil

@@ -1,5 +1,4 @@
-"""FID and KID around an extractor: which sets are compared, subsets, intervals. The formulas have
-their own tests."""
+"""FID and KID around an extractor: which sets are compared, subsets, intervals."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,4 @@
-"""Images in tiles against the whole image: the same colors, no seams, memory and files within their
-bounds."""
+"""Images in tiles against the whole image: same colors, no seams, bounded memory and files."""
 
 import logging
 import shutil

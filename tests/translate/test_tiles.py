@@ -1,5 +1,4 @@
-"""Where tiles lie and how they are put together: every pixel once, at the network's grid, weights
-of one in all."""
+"""Where tiles lie and how they are blended: weights of one in all, every pixel once."""
 
 import numpy as np
 import pytest

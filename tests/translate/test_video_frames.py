@@ -1,5 +1,4 @@
-"""Frames one after the other: alone as images, or with statistics that follow; cuts between
-scenes."""
+"""Frames in order: alone as images, or with statistics that follow; cuts between scenes."""
 
 import keras
 import numpy as np

@@ -1,5 +1,4 @@
-"""The whole job: every good image out once, bad ones listed, killed and started again; mistakes in
-one sentence."""
+"""The whole job: every good image out once, bad ones listed, also after a kill."""
 
 import importlib.util
 import json

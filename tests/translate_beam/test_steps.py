@@ -1,5 +1,4 @@
-"""Names of outputs, batches of mixed sizes, failures, whole files; also through a file system of
-another scheme."""
+"""Batches of mixed sizes, failures, dead letters."""
 
 import json
 import os
@@ -18,8 +17,7 @@ from cyclegan_tf.translate_beam.steps import Example, SavedModelHandler
 
 
 class Fake:
-    """Stands for a SavedModel: negative images; refuses batches with a black image, and gives NaN
-    for white."""
+    """In place of a SavedModel: negatives; refuses black images, gives NaN for white."""
 
     def __init__(self):
         self.shapes = []

@@ -1,5 +1,4 @@
-"""The evaluation as one HTML file that opens from disk: scores beside baselines, images,
-histograms.
+"""Renders an evaluation as one HTML file: scores beside baselines, images, histograms.
 
 Images lie inside as PNG, charts as SVG; there is no script and nothing is fetched. The page is
 written in `templates/`, light or dark as the reader's system is, from 320 px on.
