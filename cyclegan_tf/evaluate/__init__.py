@@ -1,1 +1,1 @@
-"""How good a trained translator is: its test split, scores beside baselines, a report."""
+"""How good a trained generator is: scores of its test split beside baselines, and a report."""

@@ -76,7 +76,7 @@ class Evaluator:
         ranked_by = results.ranking_score(single)
         return DirectionResult(
             direction=direction,
-            origin=checkpoint,
+            checkpoint=checkpoint,
             counts=results.counts_of(
                 measured, len(split.targets(direction)), len(split.truths(direction))
             ),

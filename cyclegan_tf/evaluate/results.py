@@ -41,7 +41,7 @@ class DirectionResult:
 
     Attributes:
       direction: "xy" or "yx".
-      origin: where the generator came from.
+      checkpoint: where the generator came from.
       counts: "inputs", "targets", "pairs" -> how many images.
       scores: mean by name, in the order of `wording.SCORES`.
       baselines: the same of each baseline.
@@ -59,7 +59,7 @@ class DirectionResult:
     """
 
     direction: str
-    origin: str
+    checkpoint: str
     counts: dict[str, int]
     scores: dict[str, float | None]
     baselines: dict[str, dict[str, float | None]]
@@ -91,7 +91,7 @@ class DirectionResult:
             for index, name in enumerate(self.input_names)
         ]
         return {
-            "generator": self.origin,
+            "generator": self.checkpoint,
             "counts": self.counts,
             "scores": _all_plain(self.scores),
             "baselines": {name: _all_plain(scores) for name, scores in self.baselines.items()},

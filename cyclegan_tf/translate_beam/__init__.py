@@ -1,0 +1,1 @@
+"""Translates millions of images with an exported SavedModel and Apache Beam."""

@@ -5,11 +5,11 @@ import numpy as np
 from cyclegan_tf.evaluate.results import DirectionResult, Evaluation, ReportImage
 
 
-def image(level=0.0, size=(8, 12)):
-    return np.full((*size, 3), level, np.float32)
+def image(value=0.0, size=(8, 12)):
+    return np.full((*size, 3), value, np.float32)
 
 
-def shown(name, psnr):
+def report_image(name, psnr):
     columns = {"x": image(-1), "G(x)": image(0), "truth": image(1)}
     return ReportImage(name, {"psnr": psnr, "mae": None}, columns)
 
@@ -17,7 +17,7 @@ def shown(name, psnr):
 def direction(**changes):
     values = {
         "direction": "xy",
-        "origin": "runs/a/step_7.npz (step 7)",
+        "checkpoint": "runs/a/step_7.npz (step 7)",
         "counts": {"inputs": 3, "targets": 2, "pairs": 2},
         "scores": {
             "psnr": 20.5,
@@ -36,7 +36,7 @@ def direction(**changes):
         "per_image": {"psnr": (20.0, 21.0, None), "mae": (0.2, 0.3, None)},
         "input_names": ("a.png", "b<i>.png", "c.png"),
         "ranked_by": "psnr",
-        "groups": {"all": [shown("a.png", 20.0), shown("b<i>.png", 21.0)]},
+        "groups": {"all": [report_image("a.png", 20.0), report_image("b<i>.png", 21.0)]},
         "intervals": {"fid": (90.04, 110.0)},
         "classes": {
             "wall": {"share": 1.0, "accuracy": 0.5, "iou": 0.25},

@@ -75,8 +75,8 @@ def write_video(
         if turned:
             image.set_display_rotation(turned)
         tracks: list[Any] = [output.add_stream(codec, rate=48000) for codec in sounds]
-        for number, levels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(levels, format="rgb24").reformat(
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
                 format=pix_fmt,
                 dst_colorspace=matrix,
                 dst_color_range=color_range,
@@ -107,7 +107,7 @@ def _tone(seconds: float, hertz: float):
 
 
 def read_frames(path: Path) -> list[tuple[float, np.ndarray]]:
-    """Each frame's time in seconds and its levels, by the color tags of the file."""
+    """Each frame's time in seconds and its pixels, by the color tags of the file."""
     import av
     from av.video.reformatter import Interpolation as Way
 

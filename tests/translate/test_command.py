@@ -67,7 +67,7 @@ def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
     assert "4 of 4 images translated" in capsys.readouterr().out
 
 
-def test_direction_and_origin(run, folder, tmp_path, capsys):
+def test_direction_and_checkpoint(run, folder, tmp_path, capsys):
     for direction in ("xy", "yx"):
         assert (
             translate.main(

@@ -100,7 +100,8 @@ def test_tables_have_captions_and_headers_and_say_what_is_beaten():
 
 
 def test_histograms_and_groups():
-    groups = {name: [tiny.shown(f"{name}.png", 20.0)] for name in ("worst", "median", "best")}
+    names = ("worst", "median", "best")
+    groups = {name: [tiny.report_image(f"{name}.png", 20.0)] for name in names}
     text = render_report(tiny.evaluation(tiny.direction(groups=groups)))
     assert [text.index(f"{title} by PSNR") for title in ("Worst", "Median", "Best")] == sorted(
         text.index(f"{title} by PSNR") for title in ("Worst", "Median", "Best")
@@ -117,7 +118,7 @@ def test_an_order_that_is_no_quality_says_so():
     assert "which is no measure of quality" in text
 
 
-def test_two_directions_are_linked_and_nothing_empty_is_shown():
+def test_two_directions_are_linked_and_nothing_empty_is_report_image():
     bare = tiny.direction(
         direction="yx", baselines={}, swd_levels={}, classes={}, groups={"all": []}, per_image={}
     )
