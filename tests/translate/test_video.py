@@ -39,11 +39,11 @@ def lossless(monkeypatch):
     # Without loss but for the rounding of colors; what is usual has a test of its own.
     options = {"libx264": {"crf": "0"}, "libvpx-vp9": {"lossless": "1"}}
     full = {"pixels": "yuv444p", "pixels_of_odd_sizes": "yuv444p"}
-    kinds = {
-        suffix: dataclasses.replace(kind, options=options[kind.encoder], **full)
-        for suffix, kind in video._KINDS.items()
+    formats = {
+        suffix: dataclasses.replace(each, options=options[each.encoder], **full)
+        for suffix, each in video._FORMATS.items()
     }
-    monkeypatch.setattr(video, "_KINDS", kinds)
+    monkeypatch.setattr(video, "_FORMATS", formats)
 
 
 def translate(source, target, network=None, **options):
