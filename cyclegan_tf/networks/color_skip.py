@@ -184,3 +184,7 @@ class ColorSkip(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """All constructor arguments."""
         return {**super().get_config(), "channels": self.channels}
+
+
+# A `.keras` file keeps a layer's weights under the name of its class, as it was when runs began.
+ColorSkip.__name__ = "ColourSkip"

@@ -1,6 +1,6 @@
 """Inner workings of TensorFlow and Keras that training on several devices stands on.
 
-A failure here means that a newer version moved one of them: mend `cyclegan_tf/cluster_ground.py`
+A failure here means that a newer version moved one of them: mend `cyclegan_tf/tf_internals.py`
 (and `FusedAdam._backend_update_step`) before anything else.
 """
 
@@ -13,21 +13,21 @@ import tensorflow as tf
 from tensorflow.python.distribute import collective_all_reduce_strategy, values
 from tensorflow.python.eager import context
 
-from cyclegan_tf.devices import tf_internals as cluster_ground
+from cyclegan_tf.devices import tf_internals
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks.keras_internals import ReplicaAdam
 
 
 def test_keras_variables_made_in_scope_are_mirrored_and_assigned_to_by_each_replica():
-    with cluster_ground.replicated(tf.distribute.MirroredStrategy(["CPU:0"])):
+    with tf_internals.replicated(tf.distribute.MirroredStrategy(["CPU:0"])):
         variable = keras.Variable([1.0])
         state = keras.random.SeedGenerator(1).state
         total = keras.metrics.Mean().variables[0]
     for made in (variable, state, total):
         assert isinstance(made.value, values.MirroredVariable)
         assert made.value.aggregation == tf.VariableAggregation.NONE
-        assert len(cluster_ground.copies(made)) == 1
-    assert len(cluster_ground.copies(keras.Variable([1.0]))) == 1
+        assert len(tf_internals.copies(made)) == 1
+    assert len(tf_internals.copies(keras.Variable([1.0]))) == 1
 
 
 def test_keras_still_updates_by_the_method_that_is_overridden():
@@ -50,8 +50,9 @@ def test_tensorflow_still_takes_the_heartbeat_that_was_set_before():
     assert "if context.context().coordination_service is None:" in source
     assert hasattr(context.context(), "configure_coordination_service")
     code = (
-        "from cyclegan_tf import cluster_ground\nfrom tensorflow.python.eager import context\n"
-        "cluster_ground.configure_heartbeats({'worker': 3})\nfound = "
+        "from cyclegan_tf.devices import tf_internals\n"
+        "from tensorflow.python.eager import context\n"
+        "tf_internals.configure_heartbeats({'worker': 3})\nfound = "
         "context.context().coordination_service\n"
         "print(found.heartbeat_timeout_in_ms, found.service_leader, "
         "found.coordinated_job_list[0].num_tasks)"

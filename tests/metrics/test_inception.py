@@ -114,7 +114,7 @@ def test_a_wrong_file_is_one_sentence(tmp_path, monkeypatch, network):
         save_weights_to_hdf5_group(file, small)
     (tmp_path / "text.h5").write_text("no HDF5")
     for name in ("other.h5", "text.h5"):
-        with pytest.raises(UserError, match="holds no weights of Keras' InceptionV3") as caught:
+        with pytest.raises(UserError, match="holds no weights of Keras's InceptionV3") as caught:
             open_inception(tmp_path / name)
         assert not isinstance(caught.value, InceptionUnavailable)
     with pytest.raises(UserError, match="no such file"):

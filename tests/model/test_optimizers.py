@@ -280,12 +280,13 @@ MIRRORED = """
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from cyclegan_tf.optimizers import FusedAdam
+from cyclegan_tf.model.optimizers import FusedAdam
 
 def train(optimizer):
     keras.utils.set_random_seed(7)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"),
-    keras.layers.Dense(1)]) model.compile(optimizer(0.01, 0.5), loss="mse")
+    layers = [keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    model.compile(optimizer(0.01, 0.5), loss="mse")
     x = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
     data = tf.data.Dataset.from_tensor_slices((x, x[:, :1] ** 2)).batch(4)
     model.fit(data, epochs=2, verbose=0, shuffle=False)

@@ -1,3 +1,6 @@
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -187,3 +190,14 @@ def test_without_a_start_training_leaves_it_nothing():
             loss = tf.reduce_sum(tf.square(layer(x) - 1.0))
         adam.apply(tape.gradient(loss, layer.trainable_variables), layer.trainable_variables)
     assert not np.any(layer(x))
+
+
+def test_its_weights_keep_their_place_in_files(tmp_path):
+    """Keras names it after the class, whose name was another when the first files were saved."""
+    network = build_generator("fast_style", filters=1, blocks=1, color_skip=True)
+    network.save(tmp_path / "n.keras")
+    with zipfile.ZipFile(tmp_path / "n.keras") as file:
+        (tmp_path / "w.h5").write_bytes(file.read("model.weights.h5"))
+    with h5py.File(tmp_path / "w.h5") as weights:
+        assert "layers/colour_skip/vars/0" in weights
+        assert "layers/color_skip" not in weights
