@@ -1,3 +1,5 @@
+"""The color skip: moments, the map between them, the layer and its place in networks and files."""
+
 import zipfile
 
 import h5py
