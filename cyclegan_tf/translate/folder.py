@@ -167,6 +167,11 @@ def _images_at_once(height: int, width: int) -> int:
     return max(1, min(AT_ONCE_IMAGES, AT_ONCE_PX[device] // (height * width)))
 
 
+def named(task: Task, error: UserError) -> UserError:
+    """Put the source's name before an error that does not say which image it is about."""
+    return UserError(f"{task.source}: {error}", code=error.code, field=str(task.source))
+
+
 def unwritable(target: Path, error: OSError) -> UserError:
     """Make the error of a target that cannot be written."""
     return UserError(
@@ -201,12 +206,9 @@ def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
     except (UserError, tf.errors.ResourceExhaustedError) as error:
         if len(group) > 1:
             return [done for item in group for done in _translated(translator, [item])]
-        reason = (
-            str(error)
-            if isinstance(error, UserError)
-            else "needs more memory than this device has free"
-        )
-        return [_Item(group[0].task, image_io.ImageError(group[0].task.source, reason))]
+        if not isinstance(error, UserError):
+            error = UserError("needs more memory than this device has free", code="memory")
+        return [_Item(group[0].task, named(group[0].task, error))]
     return [_Item(item.task, result) for item, result in zip(group, results, strict=True)]
 
 

@@ -28,7 +28,7 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
-from cyclegan_tf.translate.folder import Outcome, repeated_target, unwritable
+from cyclegan_tf.translate.folder import Outcome, named, repeated_target, unwritable
 from cyclegan_tf.translate.stages import (
     Stage,
     TileTensorFiles,
@@ -302,7 +302,7 @@ def translate_large_files(
             except image_io.ImageError as found:
                 error = found
             except UserError as found:
-                error = image_io.ImageError(task.source, str(found))
+                error = named(task, found)
             except OSError as found:
                 raise unwritable(task.target, found) from found
         yield Outcome(task, error)

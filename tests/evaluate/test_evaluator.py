@@ -17,7 +17,7 @@ COUNT = 14
 
 @pytest.fixture
 def split():
-    """X: gray photos whose light tells the class; Y: label maps of two classes, mostly roof."""
+    """X: gray photos, bright where the class is wall; Y: label maps of two classes, mostly roof."""
     rng = np.random.default_rng(0)
     x, y = [], []
     for index in range(COUNT):

@@ -14,10 +14,10 @@ PALETTE = Palette(
 
 
 def drawn(labels, noise=0):
-    """int (H, W) -> signed image, up to `noise` levels off."""
-    levels = PALETTE.colors[np.array(labels)].astype(int)
-    levels = levels + np.random.default_rng(0).integers(-noise, noise + 1, levels.shape)
-    return image_io.to_signed(np.clip(levels, 0, 255).astype(np.uint8))
+    """int (H, W) -> signed image, up to `noise` pixel values off."""
+    pixels = PALETTE.colors[np.array(labels)].astype(int)
+    pixels = pixels + np.random.default_rng(0).integers(-noise, noise + 1, pixels.shape)
+    return image_io.to_signed(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 def test_scores_by_hand():

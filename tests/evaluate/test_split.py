@@ -60,12 +60,12 @@ def root(tmp_path):
         (tmp_path / folder).mkdir()
         for index in range(count):
             name = f"{chr(ord('a') + (index if folder != 'testB' else 9 - index))}.png"
-            level = offset + (ord(name[0]) - ord("a"))
-            Image.new("RGB", (24, 20), (level,) * 3).save(tmp_path / folder / name)
+            value = offset + (ord(name[0]) - ord("a"))
+            Image.new("RGB", (24, 20), (value,) * 3).save(tmp_path / folder / name)
     return tmp_path
 
 
-def levels(images):
+def values(images):
     return [int(image_io.from_signed(image)[0, 0, 0]) for image in images]
 
 
@@ -75,11 +75,11 @@ def test_read_as_the_networks_see_it(root):
     assert {image.shape for image in split.x} == {(16, 16, 3)}
     assert {image.shape for image in split.y} == {(16, 16, 1)}
     assert {image.dtype for image in split.x + split.y} == {np.dtype(np.float32)}
-    assert levels(split.x) == list(range(12))
+    assert values(split.x) == list(range(12))
     assert split.names_x[11] == "testA/l.png"
     assert split.pairs == tuple((i, i) for i in range(10))  # both lists are sorted by name
-    assert levels(read_images(source.train_y, ImageTransform("none", 1, 1))) == [0, 1, 2]
-    assert levels(read_images(source.train_y, ImageTransform("none", 1, 1), 2)) == [0, 1]
+    assert values(read_images(source.train_y, ImageTransform("none", 1, 1))) == [0, 1, 2]
+    assert values(read_images(source.train_y, ImageTransform("none", 1, 1), 2)) == [0, 1]
 
 
 def test_a_part_keeps_pairs_together(root):
@@ -87,8 +87,8 @@ def test_a_part_keeps_pairs_together(root):
     (root / "testB" / "a.png").unlink()
     (root / "testA" / "0.png").write_bytes((root / "testA" / "l.png").read_bytes())
     split = read_split(sources.open_folder(root, 3, 3, 10**6), ImageTransform("none", 1, 1), 4)
-    assert levels(split.x) == [1, 3, 5, 7]
-    assert levels(split.y) == [101, 103, 105, 107]
+    assert values(split.x) == [1, 3, 5, 7]
+    assert values(split.y) == [101, 103, 105, 107]
     assert split.pairs == ((0, 0), (1, 1), (2, 2), (3, 3))
     assert split.names_y == ("testB/b.png", "testB/d.png", "testB/f.png", "testB/h.png")
 
@@ -97,8 +97,8 @@ def test_a_part_of_an_unpaired_split(root):
     (root / "testB" / "a.png").rename(root / "testB" / "z.png")
     split = read_split(sources.open_folder(root, 3, 3, 10**6), ImageTransform("none", 1, 1), 3)
     assert split.pairs == ()
-    assert levels(split.x) == [0, 4, 8]
-    assert levels(split.y) == [101, 104, 107]
+    assert values(split.x) == [0, 4, 8]
+    assert values(split.y) == [101, 104, 107]
 
 
 def test_partners_of_different_sizes_are_no_pairs(root):

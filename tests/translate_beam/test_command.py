@@ -22,7 +22,7 @@ needs_beam = pytest.mark.skipif(
     not HAS_BEAM, reason='needs Apache Beam: pip install "cyclegan-tf[beam]"'
 )
 
-COUNT, EVERY = 2000, 100
+COUNT, EVERY = 1000, 100
 LIMIT_S = 120
 
 
@@ -45,7 +45,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """2,000 images of 16 px in folders, one of a hundred cut off; also which those are."""
+    """1,000 images of 16 px in folders, one of a hundred cut off; also which those are."""
     folder = tmp_path_factory.mktemp("many")
     rng, bad = np.random.default_rng(5), set()
     for index in range(COUNT):
@@ -99,7 +99,7 @@ def test_killed_half_way_and_started_again_nothing_is_lost_or_done_twice(tmp_pat
             while len(outputs(output)) < len(good) // 4:
                 assert job.poll() is None, (tmp_path / "log").read_text()
                 assert time.monotonic() < deadline
-                time.sleep(0.3)
+                time.sleep(0.05)
         finally:
             job.send_signal(signal.SIGKILL)
             job.wait(LIMIT_S)

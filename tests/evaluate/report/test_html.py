@@ -66,10 +66,10 @@ def test_images_have_descriptions_and_their_own_pixels():
     assert [image["alt"] for image in page.all("img")][:4] == [
         "x of a.png", "G(x) of a.png", "truth of a.png", "x of b<i>.png"
     ]  # fmt: skip
-    for image, level in zip(page.all("img"), (0, 128, 255), strict=False):
+    for image, value in zip(page.all("img"), (0, 128, 255), strict=False):
         pixels = Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1])))
         assert pixels.size == (12, 8)
-        assert np.asarray(pixels).flatten().tolist() == [level] * 288
+        assert np.asarray(pixels).flatten().tolist() == [value] * 288
 
 
 def test_names_cannot_break_the_page():
