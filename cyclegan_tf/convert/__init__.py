@@ -1,2 +1,1 @@
-"""Models from elsewhere, and back: the authors' PyTorch code, and Keras 2 with
-tensorflow-addons."""
+"""Models from elsewhere, and back: the official PyTorch code, and Keras 2."""

@@ -15,8 +15,8 @@ def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         prog="python -m cyclegan_tf.inspect",
-        description="Tells what a run directory, a .keras, .h5, .pth, .tflite or .onnx file or a "
-        "SavedModel is: architecture, parameters, multiply-accumulates, receptive field, training "
+        description="Describes a run directory, a .keras, .h5, .pth, .tflite or .onnx file or a "
+        "SavedModel: architecture, parameters, multiply-accumulates, receptive field, training "
         "state, scores, provenance. Nothing in a file is run.",
     )
     parser.add_argument("target", type=str, help="The run directory, file or folder.")
@@ -39,7 +39,7 @@ def build_parser() -> cli.Parser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints what there is to say; returns 0."""
+    """Prints the report; returns 0."""
     arguments = build_parser().parse(argv)
     if arguments.size < 1:
         raise UserError(f"--size must be 1 or more, and is {arguments.size}.")
@@ -47,14 +47,14 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(
             f"{arguments.target} does not exist; give a run directory or a file of a network."
         )
-    # TensorFlow takes seconds to import: a mistake in the options is told before that.
+    # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         import tensorflow as tf
 
-        from cyclegan_tf.inspect import inspector as anything
-        from cyclegan_tf.inspect import render as text
+        from cyclegan_tf.inspect.inspector import inspect_path
+        from cyclegan_tf.inspect.render import render_report
 
         tf.config.list_physical_devices()  # looking for them is not silent either
-    report = anything.inspect(Path(arguments.target), arguments.size, arguments.norm)
-    print(json.dumps(report, indent=1) if arguments.json else text.render(report), flush=True)
+    report = inspect_path(Path(arguments.target), arguments.size, arguments.norm)
+    print(json.dumps(report, indent=1) if arguments.json else render_report(report), flush=True)
     return 0

@@ -1,5 +1,4 @@
-"""What an exported file is: SavedModel, .tflite and ONNX, read without running them, with the card
-beside them."""
+"""Describes exported files: SavedModel, .tflite and ONNX, read without running them."""
 
 from __future__ import annotations
 
@@ -16,12 +15,12 @@ from typing import Any
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.model_card import CARD_NAME, sha256
 
-_TOLD_OF_CARD = (
+_CARD_FIELDS = (
     "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores",
     "cyclegan_tf", "tensorflow",
     "git_commit", "largest_difference_from_keras",
 )  # fmt: skip
-_TOLD_OF_PARITY = (
+_PARITY_FIELDS = (
     "psnr_db",
     "worst_psnr_db",
     "ssim",
@@ -35,8 +34,8 @@ _METADATA = b"TFLITE_METADATA"
 _SLOTS = {"name": 0, "description": 1, "version": 2, "author": 4}
 
 
-def saved_model(folder: Path) -> dict[str, Any]:
-    """A SavedModel: signatures, number of weights, operations, and the card that export wrote.
+def inspect_saved_model(folder: Path) -> dict[str, Any]:
+    """Describes a SavedModel: signatures, number of weights, operations, and its card.
 
     Args:
       folder: that holds saved_model.pb, or versions of a model as TF Serving wants them: then the
@@ -80,8 +79,7 @@ def saved_model(folder: Path) -> dict[str, Any]:
 
 
 def newest_version(folder: Path) -> Path:
-    """The folder itself where it holds a SavedModel, else its folder of the highest number that
-    does."""
+    """The folder itself where it holds a SavedModel, else its version of the highest number."""
     if (folder / "saved_model.pb").is_file():
         return folder
     versions = [
@@ -117,9 +115,8 @@ def _tensor_info(info: Any) -> dict[str, Any]:
     return {"dtype": tf.dtypes.as_dtype(info.dtype).name, "shape": shape}
 
 
-def tflite(path: Path) -> dict[str, Any]:
-    """A .tflite file: tensors in and out, operations, metadata, and the card and parity report
-    beside it.
+def inspect_tflite(path: Path) -> dict[str, Any]:
+    """Describes a .tflite file: tensors, operations, metadata, card and parity report beside it.
 
     Raises:
       UserError: it is damaged.
@@ -159,8 +156,10 @@ def _tensor_details(tensor: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _metadata(model: bytes) -> dict[str, str]:
-    """Name, description, author and version out of TFLite Metadata; the model's own description
-    where there is none."""
+    """Name, description, author and version out of TFLite Metadata.
+
+    The model's own description where there is none.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     root = schema.Model.GetRootAs(bytearray(model), 0)
@@ -191,8 +190,8 @@ def _packed(path: Path) -> list[str]:
         return archive.namelist()
 
 
-def onnx(path: Path) -> dict[str, Any]:
-    """An ONNX file: tensors in and out, operations, number of weights (extra `onnx`).
+def inspect_onnx(path: Path) -> dict[str, Any]:
+    """Describes an ONNX file: tensors, operations, number of weights (extra `onnx`).
 
     Raises:
       UserError: it is damaged, or the extra is missing.
@@ -240,13 +239,12 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 
 
 def _provenance(exported: Path, card_path: Path) -> dict[str, Any]:
-    """What our card tells of an export, whether the file is still the one it was written for, and
-    its parity row."""
+    """What our card says of an export, whether the file is unchanged, and its parity row."""
     card = _json(card_path)
     if not card:
         return {}
-    told = {key: card[key] for key in _TOLD_OF_CARD if card.get(key) not in (None, {})}
-    told["files_as_exported"] = _as_exported(exported, card)
+    provenance = {key: card[key] for key in _CARD_FIELDS if card.get(key) not in (None, {})}
+    provenance["files_as_exported"] = _as_exported(exported, card)
     rows = (_json(exported.parent / "parity.json") or {}).get("variants", [])
     stem = "onnx" if exported.suffix == ".onnx" else exported.stem
     parity = (
@@ -254,8 +252,8 @@ def _provenance(exported: Path, card_path: Path) -> dict[str, Any]:
         if exported.is_file()
         else None
     )
-    found: dict[str, Any] = {"provenance": told}
-    return found | ({"parity": {key: parity.get(key) for key in _TOLD_OF_PARITY}} if parity else {})
+    found: dict[str, Any] = {"provenance": provenance}
+    return found | ({"parity": {key: parity.get(key) for key in _PARITY_FIELDS}} if parity else {})
 
 
 def _as_exported(exported: Path, card: Mapping[str, Any]) -> bool | None:

@@ -1,5 +1,4 @@
-"""Numbers that follow from a network's layers alone: multiply-accumulates, receptive field, sizes
-it takes."""
+"""Numbers that follow from layers alone: multiply-accumulates, receptive field, sizes it takes."""
 
 from __future__ import annotations
 
@@ -95,8 +94,7 @@ def _macs_of(operation: tf.Operation) -> int | None:
 
 
 def size_divisor_px(network: keras.Model) -> int | None:
-    """Number of which the sides of images must be multiples; None for networks that do not enlarge
-    again.
+    """Number that must divide sides of images; None for networks that do not enlarge again.
 
     Raises:
       UnknownLayerError: the network is not a graph of layers.
@@ -153,8 +151,7 @@ def _seen(calls: Sequence[LayerCall], axis: int, position: int) -> int:
 
 
 def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
-    """First and last input pixel that the output pixels from `low` to `high` look at, on an endless
-    image."""
+    """First and last input pixel that outputs `low` to `high` look at, on an endless image."""
     name = type(layer).__name__
     if isinstance(layer, keras.layers.Conv2DTranspose):
         return _before_transposed(layer, axis, low, high)
@@ -186,8 +183,10 @@ def _first(sides: Any, axis: int) -> int:
 
 
 def _before_window(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
-    """Of a convolution or pooling; "same" pads as TensorFlow does where sides are multiples of the
-    stride."""
+    """Of a convolution or pooling.
+
+    "same" pads as TensorFlow does where sides are multiples of the stride.
+    """
     size = (layer.kernel_size if hasattr(layer, "kernel_size") else layer.pool_size)[axis]
     stride, reach = layer.strides[axis], (size - 1) * getattr(layer, "dilation_rate", (1, 1))[axis]
     begin = max(reach + 1 - stride, 0) // 2 if layer.padding == "same" else 0
@@ -195,8 +194,11 @@ def _before_window(layer: Any, axis: int, low: int, high: int) -> tuple[int, int
 
 
 def _before_transposed(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
-    """Input pixel i reaches outputs from i * stride on, as many as the kernel is long, less what is
-    cut off before."""
+    """Of a transposed convolution.
+
+    Input pixel i reaches outputs from i * stride on, as many as the kernel is long, less what is
+    cut off before.
+    """
     size, stride = layer.kernel_size[axis], layer.strides[axis]
     if size < stride or layer.dilation_rate[axis] != 1 or layer.output_padding is not None:
         raise UnknownLayerError(f"{layer.name} ({type(layer).__name__})")

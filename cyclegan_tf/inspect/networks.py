@@ -1,5 +1,4 @@
-"""A network's facts as a JSON object, and its architecture in words where it is one of
-`cyclegan_tf.networks`."""
+"""Describes a network as a JSON object, and in one line where it is one of ours."""
 
 from __future__ import annotations
 
@@ -18,22 +17,22 @@ _CONV = re.compile(r"conv\d+")
 _MAX_KINDS = 6
 
 
-def facts(network: keras.Model, size_px: int) -> dict[str, Any]:
-    """What a network is.
+def summarize_network(network: keras.Model, size_px: int) -> dict[str, Any]:
+    """Describes a network as one row of a report.
 
     Args:
-      network: from images to images or to verdicts.
+      network: from images to images or to logits.
       size_px: side of the square image whose multiply-accumulates are counted; the next size that
         the network takes, where it does not take this one.
 
     Returns:
       "architecture", "parameters" (moving statistics among them), "input_channels",
       "output_channels", "macs" and "macs_published" at "macs_at_px", "receptive_field_px" (side, or
-      [rows, columns]), "size_divisor_px"; None for what cannot be told, and then "notes".
+      [rows, columns]), "size_divisor_px"; None for what is unknown, and then "notes".
     """
     shape = getattr(network, "input_shape", None)
     found: dict[str, Any] = {
-        "architecture": in_words(network),
+        "architecture": describe_network(network),
         "parameters": network.count_params(),
     }
     if not isinstance(shape, tuple) or len(shape) != 4:
@@ -74,8 +73,8 @@ def _side(network: keras.Model, size_px: int, multiple: int | None) -> int:
     return fixed or -(-size_px // (multiple or 1)) * (multiple or 1)
 
 
-def in_words(network: keras.Model) -> str:
-    """The architecture for people; how many layers of which kind, where it is none of ours."""
+def describe_network(network: keras.Model) -> str:
+    """Describes the architecture in one line; by kinds of layers, where it is none of ours."""
     names = {layer.name: layer for layer in network.layers}
     if {"first", "down2", "up2", "last"} <= set(names):
         return _resnet(names)
@@ -84,8 +83,8 @@ def in_words(network: keras.Model) -> str:
     if {"conv1", "verdict"} <= set(names):
         return _discriminator(names)
     kinds = Counter(type(layer).__name__ for layer in _innermost(network)).most_common()
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds[:_MAX_KINDS])
-    return f"{type(network).__name__} of {told}" + (", ..." if len(kinds) > _MAX_KINDS else "")
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds[:_MAX_KINDS])
+    return f"{type(network).__name__} of {counted}" + (", ..." if len(kinds) > _MAX_KINDS else "")
 
 
 def _innermost(network: keras.Model) -> list[keras.layers.Layer]:

@@ -25,11 +25,11 @@ _LEGENDS = {
 }
 
 
-def render(report: Mapping[str, Any]) -> str:
-    """The report as text; what is empty or unknown is left out.
+def render_report(report: Mapping[str, Any]) -> str:
+    """Renders a report as text; what is empty or unknown is left out.
 
     Args:
-      report: of `anything.inspect`.
+      report: of `inspector.inspect_path`.
     """
     single = {
         key: value
@@ -39,7 +39,7 @@ def render(report: Mapping[str, Any]) -> str:
     lines = [f"{report['path']}: {report['kind']}", *_pairs(single, "")]
     for key, value in report.items():
         if _is_section(value) and value:
-            lines += ["", _words(key), *_section(key, value)]
+            lines += ["", _label(key), *_section(key, value)]
     return "\n".join(lines)
 
 
@@ -60,7 +60,7 @@ def _section(key: str, value: Any) -> list[str]:
 
 def _pairs(values: Mapping[str, Any], indent: str) -> list[str]:
     known = {
-        _words(key): _shown(key, value)
+        _label(key): _format_value(key, value)
         for key, value in values.items()
         if value not in (None, "", [], {})
     }
@@ -69,17 +69,18 @@ def _pairs(values: Mapping[str, Any], indent: str) -> list[str]:
 
 
 def _operations(counts: Mapping[str, int]) -> list[str]:
-    shown = [f"{count} {name}" for name, count in list(counts.items())[:_MAX_OPERATIONS]]
-    more = [f"and {len(counts) - len(shown)} other kinds"] if len(counts) > len(shown) else []
-    return [f"{_INDENT}{sum(counts.values())} in all: {', '.join([*shown, *more])}"]
+    listed = [f"{count} {name}" for name, count in list(counts.items())[:_MAX_OPERATIONS]]
+    more = [f"and {len(counts) - len(listed)} other kinds"] if len(counts) > len(listed) else []
+    return [f"{_INDENT}{sum(counts.values())} in all: {', '.join([*listed, *more])}"]
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "notes"]
     keys = [key for key in keys if any(row.get(key) is not None for row in rows)]
-    cells = [[_SHORT.get(key, _words(key)) for key in keys]]
+    cells = [[_SHORT.get(key, _label(key)) for key in keys]]
     cells += [
-        ["" if row.get(key) is None else _shown(key, row[key]) for key in keys] for row in rows
+        ["" if row.get(key) is None else _format_value(key, row[key]) for key in keys]
+        for row in rows
     ]
     numeric = [all(isinstance(row.get(key), int | float | None) for row in rows) for key in keys]
     widths = [max(len(line[column]) for line in cells) for column in range(len(keys))]
@@ -93,7 +94,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _words(key: str) -> str:
+def _label(key: str) -> str:
     """A key of the report as words: macs_at_px -> MACs at px."""
     return (
         " ".join("MACs" if word == "macs" else word for word in key.split("_"))
@@ -102,7 +103,7 @@ def _words(key: str) -> str:
     )
 
 
-def _shown(key: str, value: Any) -> str:
+def _format_value(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if key in ("macs", "macs_published"):
@@ -115,7 +116,8 @@ def _shown(key: str, value: Any) -> str:
         return f"{value:.5g}"
     if isinstance(value, dict):
         return ", ".join(
-            f"{_words(str(name))} {_shown(str(name), entry)}" for name, entry in value.items()
+            f"{_label(str(name))} {_format_value(str(name), entry)}"
+            for name, entry in value.items()
         )
     if isinstance(value, list | tuple):
         words = value and all(isinstance(entry, str) for entry in value)

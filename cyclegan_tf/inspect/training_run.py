@@ -1,5 +1,4 @@
-"""What a run directory is: its networks, how far it came, how good it was, on what and with what it
-was made."""
+"""Describes a run directory: networks, progress, scores, images, and what made it."""
 
 from __future__ import annotations
 
@@ -12,36 +11,37 @@ from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.pipeline import SamplingOrder
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.trained import scores_at
-from cyclegan_tf.inspect.weight_files import rows
-from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.runs import run_directory as runs
-from cyclegan_tf.train.trainer import Budget
+from cyclegan_tf.inspect.weight_files import network_rows
+from cyclegan_tf.runs import checkpoints, run_directory
+from cyclegan_tf.train.budget import Budget
 
 
-def run_directory(folder: Path, size_px: int) -> dict[str, Any]:
-    """A run: "networks", "training", "best", "scores", "experiment", "images", "started_from",
-    "made_with".
+def inspect_run(folder: Path, size_px: int) -> dict[str, Any]:
+    """Describes a run.
+
+    The keys are "networks", "training", "best", "scores", "experiment", "images", "started_from",
+    "made_with" and "notes".
 
     Args:
       folder: of the run.
-      size_px: see `networks.facts`.
+      size_px: see `networks.summarize_network`.
 
     Raises:
       UserError: it is not a run directory, or of another version.
     """
-    run = runs.RunDirectory(folder)
+    run = run_directory.RunDirectory(folder)
     experiment = run.experiment()
     best = _best(run)
     training, notes = _training(run, experiment)
-    judged = best or training
-    scores = scores_at(run, judged["step"], judged.get("weights", "raw")) if judged else {}
+    scored = best or training
+    scores = scores_at(run, scored["step"], scored.get("weights", "raw")) if scored else {}
     return {
         "kind": "run directory",
         "networks": _networks(experiment, size_px),
         "training": training,
         "best": best,
         "scores": scores,
-        "experiment": _told_of_experiment(experiment),
+        "experiment": _describe_experiment(experiment),
         "images": {name: len(names) for name, names in (run.data_split() or {}).items()},
         "started_from": run.init_record(),
         "made_with": _made_with(run),
@@ -57,11 +57,11 @@ def _networks(experiment: Experiment, size_px: int) -> list[dict[str, Any]]:
     for domain, weight in (("x", loss.adversarial_x), ("y", loss.adversarial_y)):
         if weight:
             networks[f"discriminator_{domain}"] = assembly.build_discriminator(experiment, domain)
-    return rows(networks, size_px)
+    return network_rows(networks, size_px)
 
 
 def _training(
-    run: runs.RunDirectory, experiment: Experiment
+    run: run_directory.RunDirectory, experiment: Experiment
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """How far the newest checkpoint that reads is, and complaints about newer ones."""
     notes: list[str] = []
@@ -77,15 +77,14 @@ def _training(
             "minutes": round(seconds / 60, 2),
             "checkpoint": path.relative_to(run.path).as_posix(),
         }
-        return found | _course(run, experiment, step, seconds), notes
+        return found | _progress(run, experiment, step, seconds), notes
     return None, [*notes, "there is no checkpoint yet"]
 
 
-def _course(
-    run: runs.RunDirectory, experiment: Experiment, step: int, seconds: float
+def _progress(
+    run: run_directory.RunDirectory, experiment: Experiment, step: int, seconds: float
 ) -> dict[str, Any]:
-    """Where a step lies in epochs and in the budget; empty for a run that does not know its
-    images."""
+    """Where a step lies in epochs and in the budget; empty for a run without a list of images."""
     images = run.data_split()
     if not images:
         return {}
@@ -102,7 +101,7 @@ def _course(
     }
 
 
-def _best(run: runs.RunDirectory) -> dict[str, Any] | None:
+def _best(run: run_directory.RunDirectory) -> dict[str, Any] | None:
     path = checkpoints.best_file(run.checkpoints)
     if path is None:
         return None
@@ -110,28 +109,30 @@ def _best(run: runs.RunDirectory) -> dict[str, Any] | None:
     return {name: scalars[name] for name in ("best_by", "score", "step", "weights")}
 
 
-def _told_of_experiment(experiment: Experiment) -> dict[str, Any]:
+def _describe_experiment(experiment: Experiment) -> dict[str, Any]:
     """What was asked for: the images, and every field that is not the paper's recipe."""
     data = experiment.data
     source = f"{data.x_dir} and {data.y_dir}" if data.x_dir else data.source
-    changed = {name: value for name, _, value in runs.differences(Experiment(), experiment)}
+    changed = {
+        name: value for name, _, value in run_directory.differences(Experiment(), experiment)
+    }
     for name in ("data.source", "data.x_dir", "data.y_dir"):
         changed.pop(name, None)
     return {"data": source, **changed}
 
 
-def _made_with(run: runs.RunDirectory) -> dict[str, Any] | None:
+def _made_with(run: run_directory.RunDirectory) -> dict[str, Any] | None:
     path = run.path / "environment.json"
     if not path.is_file():
         return None
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        versions = {"python": told["python"], **told["versions"]}
+        made_with = json.loads(path.read_text(encoding="utf-8"))
+        versions = {"python": made_with["python"], **made_with["versions"]}
         return {
-            "command": " ".join(told["command"]),
-            "git_commit": told["git_commit"],
-            "platform": told["platform"],
-            "cpus": told["cpus"],
+            "command": " ".join(made_with["command"]),
+            "git_commit": made_with["git_commit"],
+            "platform": made_with["platform"],
+            "cpus": made_with["cpus"],
             "versions": versions,
         }
     except (OSError, ValueError, KeyError, TypeError) as error:

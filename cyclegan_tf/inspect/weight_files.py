@@ -1,5 +1,7 @@
-"""What a file of weights is: `.keras`, HDF5 of Keras 2, PyTorch's `.pth`; opened without running
-what lies in it."""
+"""Describes files of weights: `.keras`, HDF5 of Keras 2, official PyTorch `.pth`.
+
+Official is junyanz/pytorch-CycleGAN-and-pix2pix. Nothing in a file is run.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.inspect.networks import facts
+from cyclegan_tf.inspect.networks import summarize_network
 from cyclegan_tf.runs import state
 
 if TYPE_CHECKING:
     from cyclegan_tf.convert.pytorch.recognize import NormAsked
 
 
-def keras_file(path: Path, size_px: int) -> dict[str, Any]:
-    """A `.keras` file of this or an older Keras: one network, or a whole CycleGAN.
+def inspect_keras_file(path: Path, size_px: int) -> dict[str, Any]:
+    """Describes a `.keras` file of this or an older Keras: one network, or a whole CycleGAN.
 
     Args:
       path: of the file.
-      size_px: see `networks.facts`.
+      size_px: see `networks.summarize_network`.
 
     Raises:
       UserError: it is damaged, holds unknown layers, or would run code.
@@ -35,7 +37,7 @@ def keras_file(path: Path, size_px: int) -> dict[str, Any]:
     found = {"kind": ".keras file", "size_bytes": path.stat().st_size, "made_with_keras": version}
     found["saved"] = saved.get("date_saved")
     if version and version.startswith("2."):
-        return found | of_keras_2(path, size_px)
+        return found | inspect_keras_2(path, size_px)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
@@ -44,7 +46,7 @@ def keras_file(path: Path, size_px: int) -> dict[str, Any]:
     networks = {name: part for name, part in parts.items() if part is not None} or {
         model.name: model
     }
-    return found | {"networks": rows(networks, size_px)}
+    return found | {"networks": network_rows(networks, size_px)}
 
 
 def _archive_metadata(path: Path) -> dict[str, Any]:
@@ -56,11 +58,13 @@ def _archive_metadata(path: Path) -> dict[str, Any]:
     return {}
 
 
-def hdf5(path: Path, size_px: int) -> dict[str, Any]:
-    """A `.h5` file of Keras, TensorFlow-Addons' layers among them; arguments and errors as
-    `keras_file`."""
+def inspect_hdf5(path: Path, size_px: int) -> dict[str, Any]:
+    """Describes a `.h5` file of Keras; arguments and errors as `inspect_keras_file`.
+
+    Layers of TensorFlow-Addons are known.
+    """
     found: dict[str, Any] = {"kind": "HDF5 file of Keras", "size_bytes": path.stat().st_size}
-    return found | {"made_with_keras": _hdf5_version(path)} | of_keras_2(path, size_px)
+    return found | {"made_with_keras": _hdf5_version(path)} | inspect_keras_2(path, size_px)
 
 
 def _hdf5_version(path: Path) -> str | None:
@@ -77,21 +81,24 @@ def _hdf5_version(path: Path) -> str | None:
     return None
 
 
-def of_keras_2(path: Path, size_px: int) -> dict[str, Any]:
-    """The network in whatever Keras 2 saved, as "networks" and "notes"; arguments and errors as
-    `keras_file`."""
-    from cyclegan_tf.convert.keras2 import open as legacy
+def inspect_keras_2(path: Path, size_px: int) -> dict[str, Any]:
+    """Describes whatever Keras 2 saved, as "networks" and "notes".
 
-    model, notes = legacy.open_model(path)
+    Arguments and errors as `inspect_keras_file`.
+    """
+    from cyclegan_tf.convert.keras2.open import open_model
+
+    model, notes = open_model(path)
     return {
-        "networks": rows({model.name: model}, size_px),
+        "networks": network_rows({model.name: model}, size_px),
         "notes": [*notes, "python -m cyclegan_tf.convert opens it"],
     }
 
 
-def torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
-    """A checkpoint of the authors' PyTorch code (extra `torch`); arguments as `keras_file` and
-    `recognize`.
+def inspect_torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
+    """Describes an official checkpoint (extra `torch`).
+
+    Arguments as `inspect_keras_file` and `recognize`.
 
     Raises:
       UserError: it is damaged, of another network, or would run code; or torch is missing.
@@ -105,11 +112,13 @@ def torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, 
     }
 
 
-def torch_folder(folder: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
-    """A folder of the authors' files, latest_net_G_A.pth and so on; arguments and errors as
-    `torch_file`."""
+def inspect_torch_folder(folder: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
+    """Describes a folder of official files, latest_net_G_A.pth and so on.
+
+    Arguments and errors as `inspect_torch_file`.
+    """
     found = [_torch_row(path, size_px, norm) for path in sorted(folder.glob("*_net_*.pth"))]
-    notes = dict.fromkeys(note for _, told in found for note in told)
+    notes = dict.fromkeys(note for _, row_notes in found for note in row_notes)
     return {
         "kind": "folder of PyTorch checkpoints",
         "networks": [row for row, _ in found],
@@ -118,20 +127,23 @@ def torch_folder(folder: Path, size_px: int, norm: NormAsked = "auto") -> dict[s
 
 
 def _torch_row(path: Path, size_px: int, norm: NormAsked) -> tuple[dict[str, Any], list[str]]:
-    from cyclegan_tf.convert.pytorch import files as torch_files
-    from cyclegan_tf.convert.pytorch import networks as torch_networks
-    from cyclegan_tf.convert.pytorch import recognize as torch_recognise
+    from cyclegan_tf.convert.pytorch import files, networks, recognize
 
-    arrays = torch_files.read_state_dict(path)
-    design = torch_recognise.recognize(arrays, path, norm)
-    network = torch_networks.build(design, arrays)
-    row = {"name": path.name, "official_name": design.official_name, **facts(network, size_px)}
-    # ours may have biases of 0 that theirs lacks
-    return row | {"parameters": torch_recognise.count_parameters(arrays)}, torch_recognise.notes(
-        design
-    )
+    arrays = files.read_state_dict(path)
+    spec = recognize.recognize(arrays, path, norm)
+    network = networks.build_from_state_dict(spec, arrays)
+    row = {
+        "name": path.name,
+        "official_name": spec.official_name,
+        **summarize_network(network, size_px),
+        # ours may have biases of 0 that theirs lacks
+        "parameters": recognize.count_parameters(arrays),
+    }
+    return row, recognize.conversion_notes(spec)
 
 
-def rows(networks: Mapping[str, keras.Model], size_px: int) -> list[dict[str, Any]]:
-    """One row of facts per network."""
-    return [{"name": name, **facts(network, size_px)} for name, network in networks.items()]
+def network_rows(networks: Mapping[str, keras.Model], size_px: int) -> list[dict[str, Any]]:
+    """Describes each network as one row."""
+    return [
+        {"name": name, **summarize_network(network, size_px)} for name, network in networks.items()
+    ]

@@ -176,7 +176,7 @@ class CycleGan(tf.keras.Model):
         self.disc_X = discriminator_x
 
     def call(self, inputs):
-        """Both ways, so that Keras can save it."""
+        """Both directions, so that Keras can save it."""
         return self.gen_F(self.gen_G(inputs)), self.disc_X(inputs)
 
 
@@ -215,17 +215,17 @@ def save(folder, name, network, x):
 
 
 def save_pair(folder):
-    """Both generators and a judge in one file, as weights."""
+    """Both generators and a discriminator in one file, as weights."""
     first, second = resnet("generator_G", blocks=1), resnet("generator_F", blocks=1)
     given = layers.Input((32, 32, 3))
-    judged = tfa.layers.InstanceNormalization()(layers.Conv2D(4, 4, strides=2)(given))
-    judge = tf.keras.Model(given, layers.Conv2D(1, 4)(judged), name="discriminator_X")
+    normalized = tfa.layers.InstanceNormalization()(layers.Conv2D(4, 4, strides=2)(given))
+    discriminator = tf.keras.Model(given, layers.Conv2D(1, 4)(normalized), name="discriminator_X")
     for network in (first, second):
         shake(network)
     x = images(32, 32)
     write_computed(folder / "pair_xy.npz", first, x)
     write_computed(folder / "pair_yx.npz", second, x)
-    both = CycleGan(first, second, judge)
+    both = CycleGan(first, second, discriminator)
     both(x)
     both.save_weights(folder / "pair_weights.h5")
     both.save_weights(folder / "pair_checkpoint", save_format="tf")
@@ -233,7 +233,7 @@ def save_pair(folder):
     objects = tf.train.Checkpoint(
         generator_g=first,
         generator_f=second,
-        discriminator_x=judge,
+        discriminator_x=discriminator,
         optimizer=tf.keras.optimizers.Adam(),
     )
     objects.save(str(folder / "pair_objects"))
@@ -263,7 +263,7 @@ def cases():
 
 def write_norms(folder):
     """Outputs and gradients of tensorflow-addons' layers, float32."""
-    arrays, told = {}, []
+    arrays, described = {}, []
     for number, (kind, settings, shape) in enumerate(cases()):
         layer = kind(**settings)
         layer.build(shape)
@@ -281,7 +281,7 @@ def write_norms(folder):
         for name, value in zip(["x", *names], gradients, strict=True):
             arrays[f"{number}/to_{name}"] = value.numpy()
         arrays[f"{number}/y"], arrays[f"{number}/upstream"] = y.numpy(), upstream.numpy()
-        told.append(
+        described.append(
             {
                 "class": kind.__name__,
                 "settings": settings,
@@ -290,7 +290,7 @@ def write_norms(folder):
             }
         )
     np.savez(folder / "norms.npz", **arrays)
-    (folder / "norms.json").write_text(json.dumps(told, indent=1))
+    (folder / "norms.json").write_text(json.dumps(described, indent=1))
 
 
 def plain_config(layer):

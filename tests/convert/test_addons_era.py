@@ -40,7 +40,7 @@ DIFFERENCES: dict[str, float] = {}
 
 @pytest.fixture(scope="module", autouse=True)
 def table_of_differences(request):
-    """Prints what docs/interop.md tells, after all tests of this file."""
+    """Prints what docs/interop.md reports, after all tests of this file."""
     yield
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("\nlargest difference of outputs to those of tensorflow-addons' time:")
@@ -90,20 +90,20 @@ def title(number):
 
 @pytest.mark.parametrize("number", range(len(NORMS)), ids=title)
 def test_norms_and_their_gradients(number):
-    told, case = NORMS[number], norm_case(number)
+    spec, case = NORMS[number], norm_case(number)
     kind = {
         "GroupNormalization": GroupNormalization,
         "InstanceNormalization": InstanceNormalization,
-    }[told["class"]]
-    check(kind(**told["settings"]), case, told["weights"])
-    check(kind.from_config(told["config"]), case, told["weights"])
+    }[spec["class"]]
+    check(kind(**spec["settings"]), case, spec["weights"])
+    check(kind.from_config(spec["config"]), case, spec["weights"])
 
 
 OURS = [
     number
-    for number, told in enumerate(NORMS)
-    if told["class"] == "InstanceNormalization"
-    and told["settings"].get("axis", -1) in (-1, 3)
+    for number, spec in enumerate(NORMS)
+    if spec["class"] == "InstanceNormalization"
+    and spec["settings"].get("axis", -1) in (-1, 3)
     and norm_case(number)["x"].ndim == 4
 ]
 
@@ -111,17 +111,17 @@ OURS = [
 @pytest.mark.parametrize("fast", [False, True], ids=["plain", "fast"])
 @pytest.mark.parametrize("number", OURS, ids=title)
 def test_our_own_layer_equals_the_real_one(number, fast):
-    told = NORMS[number]
-    settings = {"epsilon": 1e-3, "center": True, "scale": True, **told["settings"]}
+    spec = NORMS[number]
+    settings = {"epsilon": 1e-3, "center": True, "scale": True, **spec["settings"]}
     settings.pop("axis", None)
     layer = layers.InstanceNormalization(**settings)
     with layers.fast_routes() if fast else keras.name_scope("plain"):
-        check(layer, norm_case(number), told["weights"])
+        check(layer, norm_case(number), spec["weights"])
 
 
 def test_the_cases_cover_what_they_should():
     assert len(OURS) >= 10
-    assert {told["class"] for told in NORMS} == {"GroupNormalization", "InstanceNormalization"}
+    assert {spec["class"] for spec in NORMS} == {"GroupNormalization", "InstanceNormalization"}
 
 
 def computed(name):
@@ -158,15 +158,15 @@ def test_weights_alone(name, form):
     path = FILES / form.format(name)
     if (
         path.name == "addons_unet.weights.h5"
-    ):  # without names, its norms cannot be told from the tutorial's own
+    ):  # without names, its norms cannot be distinguished from the tutorial's own
         network, notes = open_model(path)
         x, y = computed(name)
         note_difference(path, network(x, training=False), y)
-        assert 1e-3 < DIFFERENCES[path.name] < 0.05  # docs/interop.md tells of it
+        assert 1e-3 < DIFFERENCES[path.name] < 0.05  # docs/interop.md reports it
     else:
         _, notes = check_network(path, name)
-    (told,) = [note for note in notes if "recognized by its shapes" in note]
-    assert ("it may be" in told) is (form == "{}.weights.h5")
+    (note,) = [text for text in notes if "recognized by its shapes" in text]
+    assert ("it may be" in note) is (form == "{}.weights.h5")
 
 
 def test_a_saved_model_of_layers_without_settings():

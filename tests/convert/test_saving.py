@@ -60,12 +60,12 @@ def test_what_would_answer_differently_is_not_saved(tmp_path, factor):
     ]
 
 
-def test_the_start_of_a_run_is_a_checkpoint_and_two_files(tmp_path):
+def test_a_run_at_step_0_is_a_checkpoint_and_two_files(tmp_path):
     generators = {"generator_xy": small(1), "generator_yx": small(2, dtype_policy="mixed_bfloat16")}
     named = {}
     for attribute, network in generators.items():
         named |= state.network_variables(network, attribute)
-    saving.write_start(RunDirectory(tmp_path), generators, named)
+    saving.write_initial_checkpoint(RunDirectory(tmp_path), generators, named)
     arrays, scalars = checkpoints.read(tmp_path / "checkpoints" / "step_000000000.npz")
     assert (scalars["step"], scalars["seconds"]) == (0, 0.0)
     assert set(arrays) == set(named)

@@ -176,7 +176,7 @@ def by_layer(arrays):
 
 
 # Their descriptions
-# -------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------
 
 
 def entry(kind, name, after=(), **config):
@@ -302,7 +302,7 @@ def resnet_config(arrays, blocks=1, size=None):
 
 
 # Files
-# --------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------
 
 
 def write_groups(holder, groups):
@@ -391,7 +391,7 @@ def field(number, content):
 def metadata_bytes(nodes):
     """keras_metadata.pb: by path, what Keras wrote of an object."""
     made = b""
-    for path, told in nodes.items():
+    for path, entry_of_node in nodes.items():
         fields = bytes([2 << 3, 0]) + field(3, path.encode()) + field(4, b"_tf_keras_network")
-        made += field(1, fields + field(5, json.dumps(told).encode()))
+        made += field(1, fields + field(5, json.dumps(entry_of_node).encode()))
     return made

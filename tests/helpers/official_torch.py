@@ -1,5 +1,7 @@
-"""PyTorch networks whose weights are named as in the authors' code, written anew from that layout
-for the tests."""
+"""PyTorch networks with the names of the official code (junyanz/pytorch-CycleGAN-and-pix2pix).
+
+Written anew from that layout for the tests.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +145,7 @@ class Patch(nn.Module):
 
 
 class Pixel(nn.Module):
-    """Discriminator that judges each pixel by itself."""
+    """Discriminator of single pixels."""
 
     def __init__(self, inputs=3, filters=4, norm="instance", **options):
         super().__init__()
@@ -161,7 +163,7 @@ class Pixel(nn.Module):
         return self.net(x)
 
 
-def randomised(network, seed=0):
+def randomized(network, seed=0):
     """The network with weights of which each matters: none is 0 or 1, and variances are far from
     1."""
     random = torch.Generator().manual_seed(seed)
@@ -195,3 +197,27 @@ def outputs_of(network, images):
 def arrays_of(network):
     """The state_dict as NumPy arrays."""
     return {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
+
+
+FOUR = {
+    "G_A": lambda **options: Resnet(filters=2, blocks=2, **options),
+    "G_B": lambda **options: Resnet(filters=2, blocks=2, **options),
+    "D_A": lambda **options: Patch(filters=3, n_layers=2, **options),
+    "D_B": lambda **options: Patch(filters=3, n_layers=2, **options),
+}
+
+
+def four_networks(**options):
+    """The four of a training by their official names, each with weights of its own."""
+    return {
+        name: randomized(build(**options), seed).eval()
+        for seed, (name, build) in enumerate(FOUR.items())
+    }
+
+
+def save_folder(path, networks, epoch="latest"):
+    """Saves networks as the official train.py does; returns the folder."""
+    path.mkdir(parents=True, exist_ok=True)
+    for name, network in networks.items():
+        torch.save(network.state_dict(), path / f"{epoch}_net_{name}.pth")
+    return path

@@ -28,19 +28,19 @@ def test_the_options_are_frozen():
 
 def test_a_table_for_people(run, capsys):
     assert inspect.main([str(run), "--size", "16"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith(f"{run}: run directory\n")
-    row = next(line for line in told.splitlines() if line.startswith("  generator_xy"))
+    report = capsys.readouterr().out
+    assert report.startswith(f"{run}: run directory\n")
+    row = next(line for line in report.splitlines() if line.startswith("  generator_xy"))
     assert "residual generator, 1 blocks, 2 filters, instance norm" in row
-    assert "there is no checkpoint yet" in told
-    assert "tensorflow 2." in told
+    assert "there is no checkpoint yet" in report
+    assert "tensorflow 2." in report
 
 
 def test_json_for_machines(run, capsys):
     assert inspect.main([str(run), "--size=20", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["kind"] == "run directory"
-    assert {row["macs_at_px"] for row in told["networks"]} == {20}
+    report = json.loads(capsys.readouterr().out)
+    assert report["kind"] == "run directory"
+    assert {row["macs_at_px"] for row in report["networks"]} == {20}
 
 
 @pytest.mark.parametrize(

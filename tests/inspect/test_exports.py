@@ -36,25 +36,25 @@ def served(network, tmp_path_factory):
 
 class TestSavedModel:
     def test_signatures_weights_and_card(self, served, network):
-        told = exports.saved_model(served)
-        assert told["version_folder"] == str(served / "1")
-        assert told["made_with_tensorflow"].startswith("2.")
-        assert told["values_in_variables"] == network.count_params()
+        report = exports.inspect_saved_model(served)
+        assert report["version_folder"] == str(served / "1")
+        assert report["made_with_tensorflow"].startswith("2.")
+        assert report["values_in_variables"] == network.count_params()
         assert {
             "signature": "serving_default", "way": "in", "name": "images", "dtype": "float32",
             "shape": [None, None, None, 3],
-        } in told["tensors"]  # fmt: skip
+        } in report["tensors"]  # fmt: skip
         assert {(tensor["signature"], tensor["way"],
-        tensor["dtype"]) for tensor in told["tensors"]} == {
+        tensor["dtype"]) for tensor in report["tensors"]} == {
             ("serving_default", "in", "float32"), ("serving_default", "out", "float32"),
             ("image_bytes", "in", "string"), ("image_bytes", "out", "string"),
         }  # fmt: skip
-        assert told["operations"]["Conv2D"] >= 5
-        assert told["provenance"]["direction"] == "xy"
-        assert told["provenance"]["scores"] == {"swd_xy": 3.0}
-        assert told["provenance"]["files_as_exported"] is True
-        assert not {"git_commit", "config"} & set(told["provenance"])
-        assert json.loads(json.dumps(told)) == told
+        assert report["operations"]["Conv2D"] >= 5
+        assert report["provenance"]["direction"] == "xy"
+        assert report["provenance"]["scores"] == {"swd_xy": 3.0}
+        assert report["provenance"]["files_as_exported"] is True
+        assert not {"git_commit", "config"} & set(report["provenance"])
+        assert json.loads(json.dumps(report)) == report
 
     def test_a_changed_file_is_noticed_and_the_newest_version_taken(self, served, tmp_path):
         folder = tmp_path / "zebra_xy"
@@ -63,10 +63,10 @@ class TestSavedModel:
         (folder / "9").mkdir()
         with (folder / "10" / "variables" / "variables.index").open("ab") as file:
             file.write(b"\0")
-        told = exports.saved_model(folder)
-        assert told["version_folder"] == str(folder / "10")
-        assert told["provenance"]["files_as_exported"] is False
-        assert exports.saved_model(folder / "1")["provenance"]["files_as_exported"] is True
+        report = exports.inspect_saved_model(folder)
+        assert report["version_folder"] == str(folder / "10")
+        assert report["provenance"]["files_as_exported"] is False
+        assert exports.inspect_saved_model(folder / "1")["provenance"]["files_as_exported"] is True
 
     def test_one_of_somebody_else(self, tmp_path):
         module = tf.Module()
@@ -75,16 +75,16 @@ class TestSavedModel:
             lambda x: x @ module.table, input_signature=[tf.TensorSpec((None, 4))]
         )
         tf.saved_model.save(module, str(tmp_path), signatures=module.call)
-        told = exports.saved_model(tmp_path)
-        assert told["values_in_variables"] == 20
-        assert told["operations"]["MatMul"] >= 1
-        assert "provenance" not in told
+        report = exports.inspect_saved_model(tmp_path)
+        assert report["values_in_variables"] == 20
+        assert report["operations"]["MatMul"] >= 1
+        assert "provenance" not in report
 
     @pytest.mark.parametrize("content", [b"", b"\xff\xff not a model"])
     def test_a_damaged_one(self, tmp_path, content):
         (tmp_path / "saved_model.pb").write_bytes(content)
         with pytest.raises(UserError, match=r"saved_model\.pb is damaged or not a SavedModel"):
-            exports.saved_model(tmp_path)
+            exports.inspect_saved_model(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -96,15 +96,15 @@ class TestTflite:
     def test_tensors_operations_and_size(self, plain, tmp_path):
         path = tmp_path / "float32.tflite"
         path.write_bytes(plain)
-        told = exports.tflite(path)
-        assert told["size_bytes"] == len(plain)
-        assert [(t["way"], t["dtype"], t["shape"]) for t in told["tensors"]] == [
+        report = exports.inspect_tflite(path)
+        assert report["size_bytes"] == len(plain)
+        assert [(t["way"], t["dtype"], t["shape"]) for t in report["tensors"]] == [
             ("in", "float32", [1, 8, 8, 3]), ("out", "float32", [1, 8, 8, 2]),
         ]  # fmt: skip
-        assert told["operations"] == {"CONV_2D": 1, "TANH": 1}
-        assert told["packed_files"] == []
-        assert "provenance" not in told
-        assert json.loads(json.dumps(told)) == told
+        assert report["operations"] == {"CONV_2D": 1, "TANH": 1}
+        assert report["packed_files"] == []
+        assert "provenance" not in report
+        assert json.loads(json.dumps(report)) == report
 
     def test_metadata_packed_files_card_and_parity(self, plain, tmp_path):
         given = ImageTensor("images", "a zebra", 8, 3, normalized=True)
@@ -119,28 +119,28 @@ class TestTflite:
         ]
         (tmp_path / "parity.json").write_text(json.dumps({"variants": rows}))
         write_model_card(tmp_path, CARD)
-        told = exports.tflite(path)
-        assert told["metadata"] == {
+        report = exports.inspect_tflite(path)
+        assert report["metadata"] == {
             "name": "zebra_xy", "description": "Zebras to horses.", "author": "cyclegan_tf",
         }  # fmt: skip
-        assert told["packed_files"] == ["card.json"]
-        assert told["provenance"]["files_as_exported"] is True
-        assert told["parity"]["psnr_db"] == 60.5
+        assert report["packed_files"] == ["card.json"]
+        assert report["provenance"]["files_as_exported"] is True
+        assert report["parity"]["psnr_db"] == 60.5
         path.write_bytes(path.read_bytes() + b"\0")
-        assert exports.tflite(path)["provenance"]["files_as_exported"] is False
+        assert exports.inspect_tflite(path)["provenance"]["files_as_exported"] is False
 
     def test_a_card_of_other_files_says_nothing_of_this_one(self, plain, tmp_path):
         write_model_card(tmp_path, CARD)
         path = tmp_path / "mine.tflite"
         path.write_bytes(plain)
-        assert exports.tflite(path)["provenance"]["files_as_exported"] is None
+        assert exports.inspect_tflite(path)["provenance"]["files_as_exported"] is None
 
     @pytest.mark.parametrize("cut", [0, 10, 200])
     def test_a_damaged_file(self, plain, tmp_path, cut):
         path = tmp_path / "a.tflite"
         path.write_bytes(plain[:cut])
         with pytest.raises(UserError, match=r"a\.tflite is damaged or not a \.tflite file"):
-            exports.tflite(path)
+            exports.inspect_tflite(path)
 
 
 class TestOnnx:
@@ -164,26 +164,26 @@ class TestOnnx:
     def test_tensors_operations_and_weights(self, tmp_path):
         path = tmp_path / "model.onnx"
         self.write(path)
-        told = exports.onnx(path)
-        assert told["opset"] == {"ai.onnx": 17}
-        assert told["values_in_initializers"] == 2 * 3 * 3 * 3
-        assert told["operations"] == {"Conv": 1}
-        assert told["tensors"][0] == {
+        report = exports.inspect_onnx(path)
+        assert report["opset"] == {"ai.onnx": 17}
+        assert report["values_in_initializers"] == 2 * 3 * 3 * 3
+        assert report["operations"] == {"Conv": 1}
+        assert report["tensors"][0] == {
             "way": "in",
             "name": "images",
             "dtype": "float",
             "shape": [None, 3, 8, 8],
         }
-        assert json.loads(json.dumps(told)) == told
+        assert json.loads(json.dumps(report)) == report
 
     @pytest.mark.parametrize("content", [b"", b"\xff\xff\xff not a model"])
     def test_a_damaged_file(self, tmp_path, content):
         pytest.importorskip("onnx")
         (tmp_path / "model.onnx").write_bytes(content)
         with pytest.raises(UserError, match="is damaged or not an ONNX file"):
-            exports.onnx(tmp_path / "model.onnx")
+            exports.inspect_onnx(tmp_path / "model.onnx")
 
     def test_without_the_extra(self, tmp_path, monkeypatch):
         monkeypatch.setattr(exports.importlib.util, "find_spec", lambda name: None)
         with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[onnx\]"'):
-            exports.onnx(tmp_path / "model.onnx")
+            exports.inspect_onnx(tmp_path / "model.onnx")

@@ -1,6 +1,6 @@
 """Reports as text."""
 
-from cyclegan_tf.inspect.render import render
+from cyclegan_tf.inspect.render import render_report
 
 REPORT = {
     "path": "runs/a",
@@ -32,7 +32,7 @@ REPORT = {
 
 
 def test_every_kind_of_value():
-    lines = render(REPORT).splitlines()
+    lines = render_report(REPORT).splitlines()
     assert lines[:2] == ["runs/a: run directory", "size bytes  2.5 MB"]
     table = lines.index("networks")
     assert lines[table + 1].split() == "name parameters MACs field px".split()
@@ -48,19 +48,19 @@ def test_every_kind_of_value():
 
 
 def test_what_is_empty_or_unknown_is_left_out():
-    text = render(REPORT)
+    text = render_report(REPORT)
     for word in ("best", "versions", "gone"):
         assert word not in text
 
 
 def test_many_operations_are_cut_short_and_all_counted():
-    line = next(line for line in render(REPORT).splitlines() if "in all" in line)
+    line = next(line for line in render_report(REPORT).splitlines() if "in all" in line)
     assert line.startswith(f"  {sum(range(7, 21))} in all: 20 OP_0, 19 OP_1")
     assert line.endswith("and 2 other kinds")
 
 
 def test_columns_stand_below_each_other():
-    lines = render(REPORT).splitlines()
+    lines = render_report(REPORT).splitlines()
     table = lines.index("networks")
     header, row = lines[table + 1], lines[table + 2]
     assert header.index("parameters") + len("parameters") == row.index("11,378,179") + len(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.inspect.training_run import run_directory
+from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
@@ -30,14 +30,14 @@ def run(tmp_path):
     for step, seconds in ((3, 40.0), (6, 90.0)):
         arrays = {"generator_xy/first/kernel": np.zeros(3)}
         checkpoints.write(run.checkpoints, step, arrays, {"step": step, "seconds": seconds}, None)
-    told = {
+    report = {
         "step": 5,
         "score": 1.5,
         "higher_is_better": False,
         "best_by": "swd",
         "weights": "averaged",
     }
-    checkpoints.write_best(run.checkpoints, 5, {}, told)
+    checkpoints.write_best(run.checkpoints, 5, {}, report)
     rows = [
         {"kind": "score", "step": 5, "epoch": 0, "weights": "raw", "swd_xy": 9.0},
         {
@@ -54,7 +54,7 @@ def run(tmp_path):
 
 
 def test_how_far_it_came(run):
-    assert run_directory(run.path, 16)["training"] == {
+    assert inspect_run(run.path, 16)["training"] == {
         "step": 6, "minutes": 1.5, "checkpoint": "checkpoints/step_000000006.npz", "of_steps": 10,
         "epochs_done": 1.2,
         "steps_per_epoch": 5, "share_of_budget": 0.6,
@@ -62,13 +62,13 @@ def test_how_far_it_came(run):
 
 
 def test_the_best_and_its_scores(run):
-    told = run_directory(run.path, 16)
-    assert told["best"] == {"best_by": "swd", "score": 1.5, "step": 5, "weights": "averaged"}
-    assert (told["scores"]["swd_xy"], told["scores"]["swd_yx"]) == (1.0, 2.0)
+    report = inspect_run(run.path, 16)
+    assert report["best"] == {"best_by": "swd", "score": 1.5, "step": 5, "weights": "averaged"}
+    assert (report["scores"]["swd_xy"], report["scores"]["swd_yx"]) == (1.0, 2.0)
 
 
 def test_networks_that_play(run):
-    rows = run_directory(run.path, 16)["networks"]
+    rows = inspect_run(run.path, 16)["networks"]
     assert [row["name"] for row in rows] == ["generator_xy", "generator_yx", "discriminator_y"]
     assert rows[0]["architecture"] == "residual generator, 1 blocks, 3 filters, instance norm"
     # by hand: two 7x7 ends of 3 x 3; 3x3 kernels 3-6-12, two of 12-12, 12-6-3; biases
@@ -77,42 +77,42 @@ def test_networks_that_play(run):
 
 
 def test_what_was_asked_where_it_is_not_the_papers_recipe(run):
-    told = run_directory(run.path, 16)["experiment"]
-    assert told["data"] == "somewhere"
-    assert (told["loss.cycle_x"], told["data.crop_size_px"], told["generator.filters"]) == (
+    report = inspect_run(run.path, 16)["experiment"]
+    assert report["data"] == "somewhere"
+    assert (report["loss.cycle_x"], report["data.crop_size_px"], report["generator.filters"]) == (
         7.0,
         16,
         3,
     )
-    assert "loss.cycle_y" not in told
+    assert "loss.cycle_y" not in report
 
 
 def test_images_and_what_it_was_made_with(run):
-    told = run_directory(run.path, 16)
-    assert told["images"] == {"train_x": 3, "train_y": 5, "test_x": 1, "test_y": 1}
-    assert told["made_with"]["versions"]["tensorflow"].startswith("2.")
-    assert {"git_commit", "platform", "command"} <= set(told["made_with"])
-    assert told["started_from"] is None
-    assert json.loads(json.dumps(told)) == told
+    report = inspect_run(run.path, 16)
+    assert report["images"] == {"train_x": 3, "train_y": 5, "test_x": 1, "test_y": 1}
+    assert report["made_with"]["versions"]["tensorflow"].startswith("2.")
+    assert {"git_commit", "platform", "command"} <= set(report["made_with"])
+    assert report["started_from"] is None
+    assert json.loads(json.dumps(report)) == report
 
 
-def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(run):
+def test_a_damaged_checkpoint_is_noted_and_the_one_before_taken(run):
     newest = checkpoints.listed(run.checkpoints)[0]
     newest.write_bytes(newest.read_bytes()[:100])
-    told = run_directory(run.path, 16)
-    assert told["training"]["step"] == 3
-    assert "step_000000006.npz is damaged" in told["notes"][0]
+    report = inspect_run(run.path, 16)
+    assert report["training"]["step"] == 3
+    assert "step_000000006.npz is damaged" in report["notes"][0]
 
 
 def test_a_run_that_has_only_begun_or_knows_no_images(tmp_path):
     origin = {"run": "runs/a", "told": ["generators of a"]}
-    told = run_directory(begun(tmp_path / "new", origin=origin).path, 16)
-    assert (told["training"], told["best"], told["scores"]) == (None, None, {})
-    assert told["notes"] == ["there is no checkpoint yet"]
-    assert told["started_from"] == origin
+    report = inspect_run(begun(tmp_path / "new", origin=origin).path, 16)
+    assert (report["training"], report["best"], report["scores"]) == (None, None, {})
+    assert report["notes"] == ["there is no checkpoint yet"]
+    assert report["started_from"] == origin
     run = begun(tmp_path / "converted", images={})
     checkpoints.write(run.checkpoints, 0, {}, {"step": 0, "seconds": 0.0}, None)
-    assert run_directory(run.path, 16)["training"] == {
+    assert inspect_run(run.path, 16)["training"] == {
         "step": 0, "minutes": 0.0, "checkpoint": "checkpoints/step_000000000.npz",
     }  # fmt: skip
 
@@ -120,6 +120,6 @@ def test_a_run_that_has_only_begun_or_knows_no_images(tmp_path):
 def test_damaged_records(run):
     (run.path / "environment.json").write_text("[]")
     with pytest.raises(UserError, match=r"environment\.json is damaged"):
-        run_directory(run.path, 16)
+        inspect_run(run.path, 16)
     (run.path / "environment.json").unlink()
-    assert run_directory(run.path, 16)["made_with"] is None
+    assert inspect_run(run.path, 16)["made_with"] is None

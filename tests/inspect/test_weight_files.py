@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.inspect import inspector as anything
-from cyclegan_tf.inspect import weight_files as models
+from cyclegan_tf.inspect import weight_files
+from cyclegan_tf.inspect.inspector import inspect_path
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.networks.builders import build_discriminator, build_generator
 
@@ -24,13 +24,13 @@ class TestKerasFile:
     def test_one_network(self, tmp_path):
         network = small_generator()
         network.save(tmp_path / "g.keras")
-        told = models.keras_file(tmp_path / "g.keras", 16)
-        (row,) = told["networks"]
+        report = weight_files.inspect_keras_file(tmp_path / "g.keras", 16)
+        (row,) = report["networks"]
         assert row["name"] == "generator_xy"
         assert row["parameters"] == sum(int(np.prod(v.shape)) for v in network.trainable_variables)
-        assert told["made_with_keras"] == keras.__version__
-        assert told["size_bytes"] == (tmp_path / "g.keras").stat().st_size
-        assert json.loads(json.dumps(told)) == told
+        assert report["made_with_keras"] == keras.__version__
+        assert report["size_bytes"] == (tmp_path / "g.keras").stat().st_size
+        assert json.loads(json.dumps(report)) == report
 
     def test_a_whole_cyclegan_has_its_four_networks(self, tmp_path):
         model = CycleGAN(
@@ -44,7 +44,7 @@ class TestKerasFile:
             keras.optimizers.Adam(), keras.optimizers.Adam(), loss_weights={"adversarial_x": 0.0}
         )
         model.save(tmp_path / "c.keras")
-        rows = models.keras_file(tmp_path / "c.keras", 16)["networks"]
+        rows = weight_files.inspect_keras_file(tmp_path / "c.keras", 16)["networks"]
         assert [row["name"] for row in rows] == ["generator_xy", "generator_yx", "discriminator_y"]
         assert rows[2]["architecture"].startswith("PatchGAN")
 
@@ -61,7 +61,7 @@ class TestKerasFile:
         )  # it does run where it is trusted: the file below could have done the same
         trace.unlink()
         with pytest.raises(UserError, match=r"evil\.keras cannot be loaded"):
-            models.keras_file(tmp_path / "evil.keras", 16)
+            weight_files.inspect_keras_file(tmp_path / "evil.keras", 16)
         assert not trace.exists()
 
     @pytest.mark.parametrize(
@@ -72,11 +72,10 @@ class TestKerasFile:
         small_generator().save(path)
         path.write_bytes(spoil(path.read_bytes()))
         with pytest.raises(UserError, match=r"g\.keras cannot be loaded") as caught:
-            models.keras_file(path, 16)
+            weight_files.inspect_keras_file(path, 16)
         assert "\n" not in str(caught.value)
 
     def test_one_of_keras_2_goes_to_the_reader_of_old_files(self, tmp_path, monkeypatch):
-        from cyclegan_tf.convert.keras2 import open as legacy
 
         path = tmp_path / "old.keras"
         with zipfile.ZipFile(path, "w") as archive:
@@ -84,10 +83,11 @@ class TestKerasFile:
                 "metadata.json", json.dumps({"keras_version": "2.15.0", "date_saved": "2024-01-01"})
             )
         monkeypatch.setattr(
-            legacy, "open_model", lambda given: (small_generator(given.name[:3]), ["was old"])
+            "cyclegan_tf.convert.keras2.open.open_model",
+            lambda given: (small_generator(given.name[:3]), ["was old"]),
         )
-        told = models.keras_file(path, 16)
-        assert (told["networks"][0]["name"], told["notes"][0], told["made_with_keras"]) == (
+        report = weight_files.inspect_keras_file(path, 16)
+        assert (report["networks"][0]["name"], report["notes"][0], report["made_with_keras"]) == (
             "old",
             "was old",
             "2.15.0",
@@ -124,16 +124,16 @@ def test_hdf5_of_keras_2(tmp_path):
         conv = weights.create_group("conv")
         conv.attrs["weight_names"] = [b"conv/kernel:0"]
         conv.create_dataset("conv/kernel:0", data=np.ones((3, 3, 3, 2), np.float32))
-    told = models.hdf5(path, 8)
-    assert told["made_with_keras"] == "2.15.0"
-    assert told["networks"][0]["parameters"] == 54
-    assert told["networks"][0]["macs"] == 64 * 54
+    report = weight_files.inspect_hdf5(path, 8)
+    assert report["made_with_keras"] == "2.15.0"
+    assert report["networks"][0]["parameters"] == 54
+    assert report["networks"][0]["macs"] == 64 * 54
 
 
 class TestTorch:
     @staticmethod
-    def pixel_judge():
-        """Entries of the authors' pixel discriminator, instance norm, 4 filters."""
+    def pixel_discriminator():
+        """Entries of the official pixel discriminator, instance norm, 4 filters."""
         torch = pytest.importorskip("torch")
         shapes = {
             "net.0.weight": (4, 3, 1, 1), "net.0.bias": (4,), "net.2.weight": (8, 4, 1, 1),
@@ -143,41 +143,43 @@ class TestTorch:
         return torch, {name: torch.zeros(shape) for name, shape in shapes.items()}
 
     def test_a_checkpoint(self, tmp_path):
-        torch, entries = self.pixel_judge()
+        torch, entries = self.pixel_discriminator()
         torch.save(entries, tmp_path / "latest_net_D_A.pth")
-        told = models.torch_file(tmp_path / "latest_net_D_A.pth", 16)
-        (row,) = told["networks"]
+        report = weight_files.inspect_torch_file(tmp_path / "latest_net_D_A.pth", 16)
+        (row,) = report["networks"]
         assert (row["parameters"], row["official_name"]) == (12 + 4 + 32 + 8 + 8 + 1, "pixel")
         assert (row["receptive_field_px"], row["macs"]) == (1, 256 * (12 + 32 + 8))
-        assert json.loads(json.dumps(told)) == told
+        assert json.loads(json.dumps(report)) == report
 
     def test_a_folder_of_them(self, tmp_path):
-        torch, entries = self.pixel_judge()
+        torch, entries = self.pixel_discriminator()
         for name in ("latest_net_D_A.pth", "latest_net_D_B.pth"):
             torch.save(entries, tmp_path / name)
-        told = models.torch_folder(tmp_path, 16)
-        assert [row["name"] for row in told["networks"]] == [
+        report = weight_files.inspect_torch_folder(tmp_path, 16)
+        assert [row["name"] for row in report["networks"]] == [
             "latest_net_D_A.pth",
             "latest_net_D_B.pth",
         ]
 
-    def test_where_weights_leave_the_norm_open_it_can_be_told(self, tmp_path):
-        torch, entries = self.pixel_judge()
+    def test_where_weights_leave_the_norm_open_it_can_be_given(self, tmp_path):
+        torch, entries = self.pixel_discriminator()
         del entries["net.2.bias"], entries["net.5.bias"]
         torch.save(entries, tmp_path / "latest_net_D_A.pth")
         for read, path in (
-            (models.torch_file, tmp_path / "latest_net_D_A.pth"),
-            (models.torch_folder, tmp_path),
+            (weight_files.inspect_torch_file, tmp_path / "latest_net_D_A.pth"),
+            (weight_files.inspect_torch_folder, tmp_path),
         ):
             with pytest.raises(UserError, match="give --norm instance"):
                 read(path, 16)
             assert read(path, 16, "instance")["networks"][0]["official_name"] == "pixel"
-        told = anything.inspect(tmp_path / "latest_net_D_A.pth", 16, "instance")
+        report = inspect_path(tmp_path / "latest_net_D_A.pth", 16, "instance")
         assert (
-            told["networks"]
-            == models.torch_file(tmp_path / "latest_net_D_A.pth", 16, "instance")["networks"]
+            report["networks"]
+            == weight_files.inspect_torch_file(tmp_path / "latest_net_D_A.pth", 16, "instance")[
+                "networks"
+            ]
         )
-        assert anything.inspect(tmp_path, 16, "instance")["kind"] == "folder of PyTorch checkpoints"
+        assert inspect_path(tmp_path, 16, "instance")["kind"] == "folder of PyTorch checkpoints"
 
     def test_a_pickle_that_runs_code_is_refused(self, tmp_path):
         pytest.importorskip("torch")
@@ -192,5 +194,5 @@ class TestTorch:
         assert trace.exists()  # it would have
         trace.rmdir()
         with pytest.raises(UserError):
-            models.torch_file(path, 16)
+            weight_files.inspect_torch_file(path, 16)
         assert not trace.exists()

@@ -8,7 +8,7 @@ import yaml
 
 from cyclegan_tf.convert import command as convert
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.inspect.training_run import run_directory
+from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
@@ -125,7 +125,7 @@ def test_two_files_train_resume_and_translate_when_they_are_gone(
         == 0
     )
     assert len(list((tmp_path / "out").iterdir())) == 2
-    found = run_directory(moved, 16)
+    found = inspect_run(moved, 16)
     assert found["networks"][0]["parameters"] == sum(values.size for values in before.values())
     assert found["started_from"]["files"]["xy"]["file"] == str(copies[0])
 

@@ -1,5 +1,4 @@
-"""Layers of tensorflow-addons 0.23 and of the tutorials built on it, in today's Keras and equal in
-numbers.
+"""Layers of tensorflow-addons 0.23 and of tutorials built on it, equal in numbers, for Keras 3.
 
 Importing this module registers them; `CUSTOM_OBJECTS` names them for `keras.saving.load_model`.
 Networks that `legacy.open_model` opens hold our own layers wherever these compute the same.
@@ -20,8 +19,9 @@ EPSILON = 1e-3
 
 @keras.saving.register_keras_serializable(package="Addons", name="GroupNormalization")
 class GroupNormalization(keras.layers.Layer):
-    """Normalizes groups of neighboring channels of each image by their own mean and variance (Wu &
-    He 2018).
+    """Normalizes groups of neighboring channels of each image by their own mean and variance.
+
+    Source: Wu & He 2018, "Group Normalization".
 
     y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, biased variance, mean and variance of
     each group over all axes but the first. Statistics are float32 under every dtype policy (float64
@@ -125,8 +125,7 @@ class GroupNormalization(keras.layers.Layer):
         return channels if self.groups == -1 else self.groups
 
     def _reduced_axes(self, rank: int, single: bool) -> list[int]:
-        """Axes that mean and variance are taken over, of the input for single channels, else of its
-        groups."""
+        """Axes of mean and variance: of the input for single channels, else of its groups."""
         if not single:
             place = self.axis % rank
             return [axis for axis in range(1, rank + 1) if axis != place]
@@ -194,8 +193,9 @@ class GroupNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="Addons", name="InstanceNormalization")
 class InstanceNormalization(GroupNormalization):
-    """`GroupNormalization` of single channels, whatever `groups` is given: old files hold the
-    channels' number there.
+    """`GroupNormalization` of single channels.
+
+    Whatever `groups` is given: old files hold the channels' number there.
 
     Args:
       **kwargs: `GroupNormalization`'s.
@@ -207,8 +207,7 @@ class InstanceNormalization(GroupNormalization):
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf", name="TutorialReflectionPadding2D")
 class TutorialReflectionPadding2D(layers.ReflectionPadding2D):
-    """`layers.ReflectionPadding2D` with the pair of padding in the order of keras.io's CycleGAN
-    tutorial.
+    """`layers.ReflectionPadding2D` with padding as (w, h), as in keras.io's CycleGAN tutorial.
 
     Args:
       padding: pixels on every side, or (w, h): columns left and right, rows above and below.

@@ -1,5 +1,4 @@
-"""A network of Keras 2, rebuilt from its written graph: today's layers, models within the model
-dissolved."""
+"""Rebuilds a network of Keras 2 from its written graph, with models within the model dissolved."""
 
 from __future__ import annotations
 
@@ -10,8 +9,7 @@ from typing import Any
 
 import keras
 
-from cyclegan_tf.convert.keras2 import layers as legacy_layers
-from cyclegan_tf.convert.keras2.layers import Say
+from cyclegan_tf.convert.keras2 import layers
 from cyclegan_tf.errors import UserError
 
 _MODELS = {"Functional", "Model", "Sequential"}
@@ -67,8 +65,10 @@ class LayerSpec:
 
     @property
     def first_call(self) -> int:
-        """Number of its first call: Keras 2 takes a model's own definition for call 0 if it has an
-        input."""
+        """Number of its first call.
+
+        Keras 2 takes a model's own definition for call 0 if it has an input.
+        """
         return int([part.kind for part in self.parts or []][:1] == ["InputLayer"])
 
     def leaves(self) -> Iterator[LayerSpec]:
@@ -85,9 +85,11 @@ class LayerSpec:
         return trained + [variable for layer in made for variable in layer.non_trainable_weights]
 
 
-def read(entry: Mapping[str, Any]) -> LayerSpec:
-    """A stored layer or model, its settings still as stored, from a `model_config` or an entry of
-    "layers".
+def parse_model(entry: Mapping[str, Any]) -> LayerSpec:
+    """Parses a stored layer or model; its settings stay as stored.
+
+    Args:
+      entry: a `model_config`, or an entry of its "layers".
 
     Raises:
       UserError: it is not what Keras 2 wrote.
@@ -99,13 +101,13 @@ def read(entry: Mapping[str, Any]) -> LayerSpec:
         name = entry.get("name") or config.get("name") or kind
         calls = [_call(call) for call in entry.get("inbound_nodes") or []]
         if kind not in _MODELS and not {"layers", "output_layers"} <= config.keys():
-            return LayerSpec(name, kind, legacy_layers.plain(config), calls)
+            return LayerSpec(name, kind, layers.from_json(config), calls)
         return LayerSpec(
             name,
             kind,
-            legacy_layers.plain({key: value for key, value in config.items() if key != "layers"}),
+            layers.from_json({key: value for key, value in config.items() if key != "layers"}),
             calls,
-            [read(inner) for inner in config["layers"]],
+            [parse_model(inner) for inner in config["layers"]],
             _references(config.get("input_layers", [])),
             _references(config.get("output_layers", [])),
         )
@@ -118,24 +120,24 @@ def read(entry: Mapping[str, Any]) -> LayerSpec:
 def _call(call: Any) -> Any:
     if isinstance(call, Mapping):
         raise TypeError("the calls of its layers are written as in Keras 3")
-    return legacy_layers.plain(call)
+    return layers.from_json(call)
 
 
 def _references(stored: Any) -> list[Any]:
     if isinstance(stored, Mapping):
         raise TypeError("inputs and outputs by name are not known here")
-    stored = list(legacy_layers.plain(stored))
+    stored = list(layers.from_json(stored))
     return [stored] if stored and isinstance(stored[0], str) else stored
 
 
-def build(model: LayerSpec, say: Say) -> keras.Model:
+def rebuild_network(model: LayerSpec, notes: list[str]) -> keras.Model:
     """Today's network of a stored model, with fresh weights; fills in `LayerSpec.layer`.
 
     Models within are dissolved, images of any size are taken where all layers allow it.
 
     Args:
-      model: what `read` gave.
-      say: takes notes for people.
+      model: what `parse_model` gave.
+      notes: takes messages about what was assumed.
 
     Raises:
       UserError: it holds code, layers that are not known here, or a graph that leads nowhere.
@@ -151,10 +153,10 @@ def build(model: LayerSpec, say: Say) -> keras.Model:
             if len(shape) == 4 and None not in shape[1:3]
         }
         if sizes:
-            say(f"made for images of {', '.join(sorted(sizes))}, it now takes any size")
+            notes.append(f"made for images of {', '.join(sorted(sizes))}, it now takes any size")
         shapes = [(None, None, None, shape[3]) if len(shape) == 4 else shape for shape in shapes]
     inputs = [keras.Input(batch_shape=(None, *shape[1:]), dtype="float32") for shape in shapes]
-    outputs = _Builder(say).run(model, inputs, "")
+    outputs = _Builder(notes).run(model, inputs, "")
     one = len(inputs) == len(outputs) == 1
     return keras.Model(
         *(inputs[0], outputs[0]) if one else (inputs, outputs), name=_usable(model.name)
@@ -163,13 +165,13 @@ def build(model: LayerSpec, say: Say) -> keras.Model:
 
 def _refuse_foreign(model: LayerSpec) -> None:
     leaves = list(model.leaves())
-    code = [leaf.name for leaf in leaves if legacy_layers.runs_code(leaf.kind, leaf.config)]
+    code = [leaf.name for leaf in leaves if layers.runs_code(leaf.kind, leaf.config)]
     if code:
         raise UserError(
             f"it holds Python code in {', '.join(code)} (Lambda), which opening it would run: "
             "refused. Put layers of Keras in its place and save the model anew."
         )
-    unknown = [leaf for leaf in leaves if not legacy_layers.is_known(leaf.kind, leaf.config)]
+    unknown = [leaf for leaf in leaves if not layers.is_known(leaf.kind, leaf.config)]
     if unknown:
         named = ", ".join(dict.fromkeys(f"{leaf.kind} (as {leaf.name})" for leaf in unknown))
         raise UserError(f"it holds layers that are not known here: {named}.")
@@ -206,8 +208,8 @@ def _usable(name: str) -> str:
 class _Builder:
     """Calls layers as the stored graph says."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
         self._names: set[str] = set()
 
     def run(self, model: LayerSpec, inputs: list[Any], prefix: str) -> list[Any]:
@@ -265,9 +267,9 @@ class _Builder:
                 first if isinstance(first, list) else [first],
                 f"{prefix}{_usable(part.name)}_",
             )
-        if part.kind in legacy_layers.OPERATIONS:
+        if part.kind in layers.OPERATIONS:
             function = str(part.config.get("function"))
-            layer, first = legacy_layers.operation(
+            layer, first = layers.make_operation(
                 function, self._unique(part.name, prefix), first, options
             )
             return [_applied(layer, first)]
@@ -280,7 +282,7 @@ class _Builder:
         if part.layer is None:
             rank = len((first[0] if isinstance(first, list) else first).shape)
             name = self._unique(part.name, prefix)
-            part.layer = legacy_layers.make(part.kind, name, part.config, rank, kernel, self._say)
+            part.layer = layers.make_layer(part.kind, name, part.config, rank, kernel, self._notes)
         return [_applied(part.layer, first)]
 
     def _unique(self, name: str, prefix: str) -> str:

@@ -1,10 +1,9 @@
-"""One layer as Keras 2 wrote it down, made anew in today's Keras; nothing that would run code of
-the file."""
+"""Makes one layer of Keras 2 anew in today's Keras, without running code of the file."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -12,8 +11,6 @@ import keras
 from cyclegan_tf.convert.keras2 import addons
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import layers
-
-Say = Callable[[str], None]
 
 # How a class without `get_config` was written before Keras 2.11.
 NO_CONFIG = "layer was saved without config"
@@ -55,19 +52,18 @@ _GONE: dict[str, tuple[Any, ...] | None] = {
 }
 
 
-def plain(value: Any) -> Any:
-    """What JSON had to spell out, as values again: tuples, arrays, shapes, functions by their
-    names."""
+def from_json(value: Any) -> Any:
+    """Turns what JSON spelled out into tuples, arrays, shapes and names of functions."""
     if isinstance(value, Mapping):
         kind = value.get("class_name")
         if kind in ("__tuple__", "TensorShape"):
-            return tuple(plain(item) for item in value["items"])
+            return tuple(from_json(item) for item in value["items"])
         if kind == "__numpy__":
             return value["config"]["value"]
         if kind == "function":
             return value["config"]
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: from_json(item) for key, item in value.items()}
+    return [from_json(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def runs_code(kind: str, config: Any) -> bool:
@@ -85,7 +81,7 @@ def runs_code(kind: str, config: Any) -> bool:
 
 
 def is_known(kind: str, config: Mapping[str, Any]) -> bool:
-    """Whether `make` has a layer of today for it."""
+    """Whether `make_layer` has a layer of today for it."""
     if kind in OPERATIONS or kind in _ADDONS or _is_reflection(kind):
         return True
     return (
@@ -95,25 +91,24 @@ def is_known(kind: str, config: Mapping[str, Any]) -> bool:
     )
 
 
-def make(
+def make_layer(
     kind: str,
     name: str,
     config: Mapping[str, Any],
     rank: int,
     kernel_after: tuple[int, int] | None,
-    say: Say,
+    notes: list[str],
 ) -> keras.layers.Layer:
-    """A layer of today, computing in float32, that does what the stored one did; its weights are
-    still to come.
+    """Makes a layer of today that does in float32 what the stored one did; weights come later.
 
     Args:
       kind: the class as the file names it, with its package: "Conv2D",
         "Addons>InstanceNormalization".
       name: of the new layer.
-      config: its settings, after `plain`.
+      config: its settings, after `from_json`.
       rank: axes of what it is fed.
       kernel_after: (h, w) of the unpadded convolution behind it, if that is what follows.
-      say: takes notes for people.
+      notes: takes messages about what was assumed.
 
     Raises:
       UserError: a setting has no counterpart, or is missing.
@@ -123,9 +118,9 @@ def make(
     if kind in _ADDONS:
         return _addons_norm(kind, config, rank)
     if _is_reflection(kind):
-        return _reflection(config, kernel_after, say)
+        return _reflection(config, kernel_after, notes)
     if _bare(kind) == "InstanceNormalization":
-        say(
+        notes.append(
             "InstanceNormalization of no package is read as that of TensorFlow's pix2pix tutorial: "
             "(x - mean) / sqrt(variance + epsilon) * scale + offset over height and width"
         )
@@ -176,7 +171,7 @@ def _addons_norm(kind: str, config: dict[str, Any], rank: int) -> keras.layers.L
 
 
 def _reflection(
-    config: dict[str, Any], kernel_after: tuple[int, int] | None, say: Say
+    config: dict[str, Any], kernel_after: tuple[int, int] | None, notes: list[str]
 ) -> keras.layers.Layer:
     padding = config.get("padding")
     if padding is None:
@@ -187,14 +182,14 @@ def _reflection(
                 "that class."
             )
         height, width = (side // 2 for side in kernel_after)
-        say(
+        notes.append(
             "the padding of a ReflectionPadding2D is not in the file: taken as half the kernel of "
             f"the convolution behind, ({width}, {height})"
         )
     else:
         width, height = _pair(padding, config["name"])
         if width != height:
-            say(
+            notes.append(
                 f"the padding {width, height} of {config['name']} is read as (width, height), "
                 f"keras.io's order"
             )
@@ -248,7 +243,7 @@ def _of_keras(kind: str, config: dict[str, Any]) -> keras.layers.Layer:
         ) from error
 
 
-def operation(
+def make_operation(
     function: str, name: str, first: Any, options: Mapping[str, Any]
 ) -> tuple[keras.layers.Layer, Any]:
     """The layer that does what a TensorFlow function did in the middle of a Keras 2 network.

@@ -17,16 +17,12 @@ from typing import Any
 import h5py
 import keras
 
-from cyclegan_tf.convert.keras2 import addons, tutorials
-from cyclegan_tf.convert.keras2 import graph as legacy_graph
-from cyclegan_tf.convert.keras2 import saved_model as legacy_saved_model
-from cyclegan_tf.convert.keras2 import weights as legacy_weights
-from cyclegan_tf.convert.keras2.layers import Say
+from cyclegan_tf.convert.keras2 import addons, graph, saved_model, tutorials, weights
 from cyclegan_tf.convert.keras2.weights import Arrays
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks import builders
 
-KINDS = ".h5, .keras, .weights.h5, a SavedModel folder, or a checkpoint (.index)"
+KNOWN_FORMATS = ".h5, .keras, .weights.h5, a SavedModel folder, or a checkpoint (.index)"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _FORWARD = re.compile(r"(^|_)(g|xy|ab|a2b|x2y)$")
 _BACKWARD = re.compile(r"(^|_)(f|yx|ba|b2a|y2x)$")
@@ -41,11 +37,11 @@ def open_model(
       path: a full model (.h5, .hdf5, .keras, SavedModel folder), weights alone (.h5, .weights.h5),
         or a checkpoint, by its .index file or by the path without that ending.
       like: for weights alone, the network they belong to; it is filled and returned. None
-        recognizes the generators of `tutorials.recognize`.
-      direction: of a file that holds generators both ways, "xy" or "yx".
+        recognizes the generators of `tutorials.recognize_tutorial`.
+      direction: "xy" or "yx", of a file that holds generators of both directions.
 
     Returns:
-      The network, and notes for people.
+      The network, and notes on what was assumed.
 
     Raises:
       UserError: it is no such thing, damaged, of an unknown network, or holds code or layers not
@@ -53,155 +49,163 @@ def open_model(
     """
     notes: list[str] = []
 
-    def say(note: str) -> None:
-        if note not in notes:
-            notes.append(note)
-
     try:
-        return _open(path, like, direction, say), notes
+        network = _open(path, like, direction, notes)
     except UserError as error:
-        raise UserError(f"{path} cannot be opened: {error}") from error
+        raise UserError(
+            f"{path} cannot be opened: {error}", code="unreadable", field=str(path)
+        ) from error
     except Exception as error:  # h5py, zip, JSON and Keras raise whatever they met
         if isinstance(error, OSError) and error.strerror:
-            raise UserError(f"{path} cannot be opened: {error.strerror}.") from error
-        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise UserError(f"{path} cannot be opened: it is cut short or damaged ({told}).") from error
+            reason = error.strerror
+        else:
+            detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            reason = f"it is cut short or damaged ({detail})"
+        raise UserError(
+            f"{path} cannot be opened: {reason}.", code="unreadable", field=str(path)
+        ) from error
+    return network, list(dict.fromkeys(notes))
 
 
-def _open(path: Path, like: keras.Model | None, direction: str, say: Say) -> keras.Model:
+def _open(path: Path, like: keras.Model | None, direction: str, notes: list[str]) -> keras.Model:
     if path.is_dir():
-        return _open_saved_model(path, direction, say)
+        return _open_saved_model(path, direction, notes)
     prefix = path.with_suffix("") if path.suffix == ".index" else path
     if prefix.with_name(prefix.name + ".index").is_file():
-        return _open_checkpoint(prefix, like, direction, say)
+        return _open_checkpoint(prefix, like, direction, notes)
     if not path.is_file():
-        raise UserError(f"there is no such file; known are {KINDS}.")
+        raise UserError(f"there is no such file; known are {KNOWN_FORMATS}.")
     with path.open("rb") as file:
         start = file.read(8)
     if start == _HDF5:
         with h5py.File(path, "r") as file:
-            return _open_hdf5(path, file, like, direction, say)
+            return _open_hdf5(path, file, like, direction, notes)
     if start[:2] == b"PK":
-        return _open_zip(path, say)
+        return _open_zip(path, notes)
     if not start:
         raise UserError("the file is empty.")
-    raise UserError(f"it is neither HDF5 nor a .keras file; known are {KINDS}.")
+    raise UserError(f"it is neither HDF5 nor a .keras file; known are {KNOWN_FORMATS}.")
 
 
 def _open_hdf5(
-    path: Path, file: h5py.File, like: keras.Model | None, direction: str, say: Say
+    path: Path, file: h5py.File, like: keras.Model | None, direction: str, notes: list[str]
 ) -> keras.Model:
-    config = legacy_weights.text(file, "model_config")
+    config = weights.text_attribute(file, "model_config")
     if config is not None:
-        if _is_keras_3(legacy_weights.text(file, "keras_version")):
-            return _by_keras(path)
+        if _is_keras_3(weights.text_attribute(file, "keras_version")):
+            return _open_keras_3(path)
         holder = file.get("model_weights")
         if not isinstance(holder, h5py.Group):
             raise UserError("its weights are missing: the file is damaged.")
-        part = legacy_graph.read(_parsed(config))
-        network = legacy_graph.build(part, say)
-        legacy_weights.fill_by_name(part, network, legacy_weights.read_groups(holder))
+        part = graph.parse_model(_parse_json(config))
+        network = graph.rebuild_network(part, notes)
+        weights.assign_by_name(part, network, weights.read_groups(holder))
         return network
-    if legacy_weights.is_numbered(file):
-        arrays = legacy_weights.in_likely_order(file)
-        say("this kind of file does not tell the order of its layers: taken as in the tutorials")
-        return _of_weights([("", arrays)], like, direction, say)
-    groups = legacy_weights.read_groups(file)
+    if weights.is_numbered(file):
+        arrays = weights.arrays_in_likely_order(file)
+        notes.append(
+            "this kind of file does not tell the order of its layers: taken as in the tutorials"
+        )
+        return _from_weights([("", arrays)], like, direction, notes)
+    groups = weights.read_groups(file)
     if not groups:
         raise UserError("it is HDF5, but was not written by Keras.")
-    return _of_weights(list(groups.items()), like, direction, say)
+    return _from_weights(list(groups.items()), like, direction, notes)
 
 
-def _open_zip(path: Path, say: Say) -> keras.Model:
+def _open_zip(path: Path, notes: list[str]) -> keras.Model:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if not {"config.json", "metadata.json", "model.weights.h5"} <= set(names):
             raise UserError("it is a zip file, but not of Keras.")
-        metadata = _parsed(archive.read("metadata.json").decode("utf-8"))
+        metadata = _parse_json(archive.read("metadata.json").decode("utf-8"))
         if _is_keras_3(metadata.get("keras_version")):
-            return _by_keras(path)
-        part = legacy_graph.read(_parsed(archive.read("config.json").decode("utf-8")))
-        weights = archive.read("model.weights.h5")
-    network = legacy_graph.build(part, say)
-    with h5py.File(io.BytesIO(weights), "r") as file:
-        legacy_weights.fill_numbered(part, network, file)
+            return _open_keras_3(path)
+        part = graph.parse_model(_parse_json(archive.read("config.json").decode("utf-8")))
+        stored = archive.read("model.weights.h5")
+    network = graph.rebuild_network(part, notes)
+    with h5py.File(io.BytesIO(stored), "r") as file:
+        weights.assign_numbered(part, network, file)
     return network
 
 
-def _open_saved_model(folder: Path, direction: str, say: Say) -> keras.Model:
+def _open_saved_model(folder: Path, direction: str, notes: list[str]) -> keras.Model:
     if not (folder / "saved_model.pb").is_file():
-        raise UserError(f"the folder holds no saved_model.pb; known are {KINDS}.")
-    models = legacy_saved_model.find_models(legacy_saved_model.read_metadata(folder))
-    name = _choose(list(models), direction, say)
-    part = legacy_graph.read(models[name])
-    network = legacy_graph.build(part, say)
-    graph = legacy_saved_model.ObjectGraph(folder / "variables" / "variables")
-    node = graph.children()[name] if name else 0
-    legacy_saved_model.fill(part, network, graph, node)
+        raise UserError(f"the folder holds no saved_model.pb; known are {KNOWN_FORMATS}.")
+    models = saved_model.find_models(saved_model.read_metadata(folder))
+    name = _choose_network(list(models), direction, notes)
+    part = graph.parse_model(models[name])
+    network = graph.rebuild_network(part, notes)
+    objects = saved_model.ObjectGraph(folder / "variables" / "variables")
+    node = objects.children()[name] if name else 0
+    saved_model.assign_from_checkpoint(part, network, objects, node)
     return network
 
 
 def _open_checkpoint(
-    prefix: Path, like: keras.Model | None, direction: str, say: Say
+    prefix: Path, like: keras.Model | None, direction: str, notes: list[str]
 ) -> keras.Model:
-    graph = legacy_saved_model.ObjectGraph(prefix)
-    children = graph.children()
+    objects = saved_model.ObjectGraph(prefix)
+    children = objects.children()
     if any(name.startswith("layer_with_weights-") for name in children):
-        return _of_weights([("", graph.arrays(0))], like, direction, say)
-    held = [(name, graph.arrays(node)) for name, node in children.items()]
-    return _of_weights([(name, arrays) for name, arrays in held if arrays], like, direction, say)
+        return _from_weights([("", objects.arrays(0))], like, direction, notes)
+    held = [(name, objects.arrays(node)) for name, node in children.items()]
+    return _from_weights(
+        [(name, arrays) for name, arrays in held if arrays], like, direction, notes
+    )
 
 
-def _of_weights(
-    groups: list[tuple[str, Arrays]], like: keras.Model | None, direction: str, say: Say
+def _from_weights(
+    groups: list[tuple[str, Arrays]], like: keras.Model | None, direction: str, notes: list[str]
 ) -> keras.Model:
-    """The network of weights alone: `like`, one of a tutorial, or one of several such."""
+    """Gives weights alone a network: `like`, one of a tutorial, or one of several such."""
     whole = [array for _, arrays in groups for array in arrays]
     if like is not None:
-        legacy_weights.fill_in_order(like, whole)
+        weights.assign_in_order(like, whole)
         return like
     found: dict[str, tutorials.Recognized] = {}
-    mismatches: list[tutorials.MisfitError] = []
+    mismatches: list[tutorials.MismatchError] = []
     tries = [("", whole)] if len(groups) < 2 else [("", whole), *groups]
     for name, arrays in tries:
         try:
-            found[name] = tutorials.recognize(arrays)
-        except tutorials.MisfitError as misfit:
-            mismatches.append(misfit)
+            found[name] = tutorials.recognize_tutorial(arrays)
+        except tutorials.MismatchError as mismatch:
+            mismatches.append(mismatch)
         if "" in found:
             break
     if not found:
-        furthest = max(mismatches, key=lambda misfit: misfit.place)
+        furthest = max(mismatches, key=lambda mismatch: mismatch.place)
         raise UserError(
             f"it holds weights alone, and their shapes are of no network known here ({furthest}): "
             "give the full model, saved with model.save(...)."
         )
-    chosen = found[_choose(list(found), direction, say)]
-    say(chosen.words)
+    chosen = found[_choose_network(list(found), direction, notes)]
+    notes.append(chosen.description)
     return chosen.network
 
 
-def _choose(names: list[str], direction: str, say: Say) -> str:
-    """Of several networks the one that leads from X to Y, or back: by its name, else by its
-    place."""
+def _choose_network(names: list[str], direction: str, notes: list[str]) -> str:
+    """Chooses the generator of a direction by its name, else by its place."""
     if len(names) == 1:
         return names[0]
     pattern = _FORWARD if direction == "xy" else _BACKWARD
     fitting = [name for name in names if pattern.search(name.lower())]
     chosen = fitting[0] if fitting else names[0 if direction == "xy" else 1]
-    say(f"it holds several networks ({', '.join(names)}); {chosen} is taken for {direction}")
+    notes.append(
+        f"it holds several networks ({', '.join(names)}); {chosen} is taken for {direction}"
+    )
     return chosen
 
 
-def _by_keras(path: Path) -> keras.Model:
-    """What today's Keras saved is its own to open."""
+def _open_keras_3(path: Path) -> keras.Model:
+    """Opens what Keras 3 saved, which is its own to read."""
     try:
         network = keras.saving.load_model(path, custom_objects=addons.CUSTOM_OBJECTS, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
         raise UserError(
             f"Keras {keras.__version__} refuses it ({' '.join(str(error).split())[:300]})."
         ) from error
-    return networks.as_float32(network)
+    return builders.as_float32(network)
 
 
 def _is_keras_3(version: Any) -> bool:
@@ -212,7 +216,7 @@ def _is_keras_3(version: Any) -> bool:
     )
 
 
-def _parsed(text: str) -> Mapping[str, Any]:
+def _parse_json(text: str) -> Mapping[str, Any]:
     try:
         parsed = json.loads(text)
     except ValueError as error:

@@ -18,10 +18,10 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 
 from cyclegan_tf.convert.keras2.graph import LayerSpec
-from cyclegan_tf.convert.keras2.weights import Arrays, Filling, Stored
+from cyclegan_tf.convert.keras2.weights import Arrays, Assignment, Stored
 from cyclegan_tf.errors import UserError
 
-# TensorFlow's reader tells a file that is cut short by an IndexError.
+# TensorFlow's reader raises an IndexError for a file that is cut short.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # Names of weights in the order in which layers make them.
@@ -94,7 +94,9 @@ class ObjectGraph:
             yield from (Stored(name, held[name]) for name in _ORDER if name in held)
 
 
-def fill(model: LayerSpec, network: keras.Model, graph: ObjectGraph, node: int) -> None:
+def assign_from_checkpoint(
+    model: LayerSpec, network: keras.Model, graph: ObjectGraph, node: int
+) -> None:
     """Puts a checkpoint's arrays into the network built from a stored model.
 
     Args:
@@ -106,12 +108,12 @@ def fill(model: LayerSpec, network: keras.Model, graph: ObjectGraph, node: int) 
     Raises:
       UserError: names, numbers or shapes differ.
     """
-    filling = Filling()
-    _fill_model(model, graph, node, filling)
-    filling.finish(network)
+    assignment = Assignment()
+    _assign_model(model, graph, node, assignment)
+    assignment.finish(network)
 
 
-def _fill_model(model: LayerSpec, graph: ObjectGraph, node: int, filling: Filling) -> None:
+def _assign_model(model: LayerSpec, graph: ObjectGraph, node: int, assignment: Assignment) -> None:
     children = graph.children(node)
     for index, part in enumerate(model.own_parts):
         if not part.variables():
@@ -120,11 +122,11 @@ def _fill_model(model: LayerSpec, graph: ObjectGraph, node: int, filling: Fillin
             raise UserError(f"its checkpoint holds nothing for the layer {part.name}.")
         child = children[f"layer-{index}"]
         if part.parts is not None:
-            _fill_model(part, graph, child, filling)
+            _assign_model(part, graph, child, assignment)
         else:
             held = graph.weights(child)
             arrays = [Stored(name, held[name]) for name in _ORDER if name in held]
-            filling.add(part.name, part.variables(), arrays)
+            assignment.add(part.name, part.variables(), arrays)
 
 
 def read_metadata(folder: Path) -> dict[str, dict[str, Any]]:
@@ -140,16 +142,15 @@ def read_metadata(folder: Path) -> dict[str, dict[str, Any]]:
         found = {}
         for number, node in _fields(path.read_bytes()):
             if number == 1:
-                told = dict(_fields(node))
-                found[told[3].decode()] = json.loads(told.get(5) or b"{}")
+                entry = dict(_fields(node))
+                found[entry[3].decode()] = json.loads(entry.get(5) or b"{}")
         return found
     except (IndexError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise UserError("its keras_metadata.pb is damaged.") from error
 
 
 def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
-    """The same of the outermost object and those it holds, from where Keras wrote it before
-    TensorFlow 2.5."""
+    """Reads the same of the outermost objects from where Keras wrote it before TensorFlow 2.5."""
     try:
         nodes = (
             saved_model_pb2.SavedModel.FromString(path.read_bytes())
@@ -159,8 +160,8 @@ def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
         paths = {"root": 0} | {
             f"root.{child.local_name}": child.node_id for child in nodes[0].children
         }
-        told = {name: nodes[number].user_object.metadata for name, number in paths.items()}
-        found = {name: json.loads(text) for name, text in told.items() if text.startswith("{")}
+        texts = {name: nodes[number].user_object.metadata for name, number in paths.items()}
+        found = {name: json.loads(text) for name, text in texts.items() if text.startswith("{")}
     except (IndexError, ValueError, DecodeError) as error:
         raise UserError("its saved_model.pb is damaged.") from error
     if not found:
@@ -173,8 +174,10 @@ def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Fields of a protocol buffer by number. TensorFlow's class for this one would import all of
-    its old Keras."""
+    """Fields of a protocol buffer by number.
+
+    TensorFlow's class for this one would import all of its old Keras.
+    """
     place = 0
     while place < len(data):
         key, place = _varint(data, place)
@@ -203,8 +206,9 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
 
 
 def find_models(metadata: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The outermost models whose graph was written down: the folder's own, or those it holds, by
-    name.
+    """Finds the outermost models whose graph was written down, by name.
+
+    They are the folder's own, or those it holds.
 
     Raises:
       UserError: there is none; says what is missing.

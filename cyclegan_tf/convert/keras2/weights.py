@@ -18,8 +18,12 @@ from cyclegan_tf.errors import UserError
 
 @dataclass(frozen=True)
 class Stored:
-    """One array: the last part of its name ("kernel", "gamma"; "" where the file has none), and its
-    values."""
+    """One array of a file.
+
+    Attributes:
+      name: last part of its name ("kernel", "gamma"); "" where the file has none.
+      values: float32.
+    """
 
     name: str
     values: np.ndarray
@@ -32,7 +36,7 @@ _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 
 @dataclass
-class Filling:
+class Assignment:
     """Pairs of variables and arrays; nothing is assigned before everything fits."""
 
     _pairs: list[tuple[keras.Variable, np.ndarray]] = field(default_factory=list)
@@ -75,14 +79,18 @@ class Filling:
             variable.assign(values)
 
 
-def fill_by_name(model: LayerSpec, network: keras.Model, groups: Mapping[str, Arrays]) -> None:
-    """Puts the arrays of each layer of the outermost model, by its name, into the network built
-    from it.
+def assign_by_name(model: LayerSpec, network: keras.Model, groups: Mapping[str, Arrays]) -> None:
+    """Assigns the arrays of each layer of the outermost model by the layers' names.
+
+    Args:
+      model: the stored model.
+      network: rebuilt from it.
+      groups: arrays by layer.
 
     Raises:
       UserError: names, numbers or shapes differ.
     """
-    filling = Filling()
+    assignment = Assignment()
     parts = {part.name: part for part in model.own_parts}
     for name, arrays in groups.items():
         if name not in parts:
@@ -91,32 +99,34 @@ def fill_by_name(model: LayerSpec, network: keras.Model, groups: Mapping[str, Ar
             continue
         variables = parts[name].variables()
         # a dropout may have kept the state of its random numbers
-        filling.add(name, variables, arrays if variables or parts[name].kind != "Dropout" else [])
-    filling.finish(network)
+        assignment.add(
+            name, variables, arrays if variables or parts[name].kind != "Dropout" else []
+        )
+    assignment.finish(network)
 
 
-def fill_in_order(network: keras.Model, arrays: Arrays) -> None:
+def assign_in_order(network: keras.Model, arrays: Arrays) -> None:
     """Puts arrays into a network in the order of its layers, as Keras 2 wrote weights.
 
     Raises:
       UserError: numbers or shapes differ.
     """
-    filling = Filling()
+    assignment = Assignment()
     rest = list(arrays)
     for layer in network.layers:
         variables = [*layer.trainable_weights, *layer.non_trainable_weights]
         if variables:
-            filling.add(layer.name, variables, rest[: len(variables)])
+            assignment.add(layer.name, variables, rest[: len(variables)])
             rest = rest[len(variables) :]
     if rest:
         raise UserError(
             f"it holds {len(rest)} arrays more than the network takes, the first of shape "
             f"{rest[0].values.shape}."
         )
-    filling.finish(network)
+    assignment.finish(network)
 
 
-def texts(holder: h5py.Group, key: str) -> list[str]:
+def text_list_attribute(holder: h5py.Group, key: str) -> list[str]:
     """A list of names among the attributes; Keras parts long ones into key0, key1, ..."""
     if key in holder.attrs:
         found = list(holder.attrs[key])
@@ -128,7 +138,7 @@ def texts(holder: h5py.Group, key: str) -> list[str]:
     return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in found]
 
 
-def text(holder: h5py.Group, key: str) -> str | None:
+def text_attribute(holder: h5py.Group, key: str) -> str | None:
     """One text among the attributes."""
     value = holder.attrs.get(key)
     return (
@@ -143,14 +153,15 @@ def read_groups(holder: h5py.Group) -> dict[str, Arrays]:
       UserError: a name leads nowhere, or out of the file.
     """
     return {
-        name: _read_layer(_inner(holder, name, h5py.Group)) for name in texts(holder, "layer_names")
+        name: _read_layer(_inner(holder, name, h5py.Group))
+        for name in text_list_attribute(holder, "layer_names")
     }
 
 
 def _read_layer(group: h5py.Group) -> Arrays:
     return [
         Stored(_short(name), _values(_inner(group, name, h5py.Dataset)))
-        for name in texts(group, "weight_names")
+        for name in text_list_attribute(group, "weight_names")
     ]
 
 
@@ -173,7 +184,7 @@ def _values(dataset: h5py.Dataset) -> np.ndarray:
     return np.asarray(dataset[()], np.float32)
 
 
-def fill_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> None:
+def assign_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> None:
     """Puts the arrays of a `.keras` file into the network built from its description.
 
     There, layers are called by their class and a number: conv2d, conv2d_1, ...; those of a model
@@ -182,22 +193,25 @@ def fill_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> No
     Raises:
       UserError: numbers or shapes differ.
     """
-    filling = Filling()
-    _fill_model(model, file, filling)
-    filling.finish(network)
+    assignment = Assignment()
+    _assign_model(model, file, assignment)
+    assignment.finish(network)
 
 
-def in_likely_order(file: h5py.Group) -> Arrays:
-    """Arrays of a numbered file without a description: each kernel with its norm, plain
-    convolutions around the
-    transposed ones, models within in their own order. The file does not tell; shapes must.
+def arrays_in_likely_order(file: h5py.Group) -> Arrays:
+    """Orders the arrays of a numbered file that has no description.
+
+    Each kernel comes with its norm, plain convolutions around the transposed ones, models within in
+    their own order. The file does not say so: shapes must fit.
 
     Raises:
       UserError: as `read_groups`.
     """
     found = _by_class(file)
     if "sequential" in found:
-        first = [array for inner in found.pop("sequential") for array in in_likely_order(inner)]
+        first = [
+            array for inner in found.pop("sequential") for array in arrays_in_likely_order(inner)
+        ]
         return first + [
             array for groups in found.values() for inner in groups for array in _vars(inner)
         ]
@@ -215,7 +229,7 @@ def is_numbered(file: h5py.Group) -> bool:
     return any(key in file for key in _CONTAINERS)
 
 
-def _fill_model(model: LayerSpec, group: h5py.Group, filling: Filling) -> None:
+def _assign_model(model: LayerSpec, group: h5py.Group, assignment: Assignment) -> None:
     found = _by_class(group)
     for part in model.own_parts:
         if not part.variables():
@@ -225,14 +239,13 @@ def _fill_model(model: LayerSpec, group: h5py.Group, filling: Filling) -> None:
             raise UserError(f"it holds no values for the layer {part.name}.")
         inner = waiting.pop(0)
         if part.parts is not None:
-            _fill_model(part, inner, filling)
+            _assign_model(part, inner, assignment)
         else:
-            filling.add(part.name, part.variables(), _vars(inner))
+            assignment.add(part.name, part.variables(), _vars(inner))
 
 
 def _by_class(holder: h5py.Group) -> dict[str, list[h5py.Group]]:
-    """Groups that hold arrays, by class in small letters without underscores, in the order of their
-    numbers."""
+    """Groups that hold arrays, by lower-case class without underscores, in numbered order."""
     container = next(
         (_inner(holder, key, h5py.Group) for key in _CONTAINERS if key in holder), None
     )

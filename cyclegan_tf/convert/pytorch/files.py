@@ -1,10 +1,8 @@
-"""PyTorch's checkpoint files: read without running any code that lies in them, and written whole or
-not at all."""
+"""PyTorch's checkpoint files: read without running code that lies in them, written whole or not."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import sys
 import warnings
@@ -16,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 
 # Where people put a state_dict among other things they save.
@@ -24,7 +23,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")
 
 
-def require() -> None:
+def require_torch() -> None:
     """Checks that PyTorch is there, and makes it safe to import beside TensorFlow.
 
     PyTorch's GPU builds load triton at need. It and TensorFlow both bring LLVM, and the second one
@@ -35,17 +34,19 @@ def require() -> None:
       UserError: it is not there.
     """
     if importlib.util.find_spec("torch") is None:
-        raise UserError('PyTorch checkpoints need torch: pip install "cyclegan-tf[torch]"')
+        raise UserError(
+            'PyTorch checkpoints need torch: pip install "cyclegan-tf[torch]"', code="dependency"
+        )
     if "tensorflow" in sys.modules:
         sys.modules.setdefault("triton", cast(ModuleType, None))
 
 
 def read_state_dict(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a checkpoint by name, in the file's order.
+    """Reads the arrays of a checkpoint by name, in the file's order.
 
-    Only tensors and plain containers are read, so that nothing in a file can run; files of before
-    and after PyTorch 1.6, and such that hold the weights under one of a few usual names. `module.`
-    is taken off the names.
+    Only tensors and plain containers are read, so that nothing in a file can run. Files of before
+    and after PyTorch 1.6 are read, and such that hold the weights under one of a few usual names.
+    `module.` is taken off the names.
 
     Args:
       path: a file of `torch.save`.
@@ -57,9 +58,9 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
       UserError: there is no such file, it is damaged, is no checkpoint, or would run code; or torch
         is missing.
     """
-    require()
+    require_torch()
     if not path.is_file():
-        raise UserError(f"{path} is not a file.")
+        raise UserError(f"{path} is not a file.", code="missing", field=str(path))
     tensors = _tensors(_loaded(path), path)
     arrays = {name: _array(tensor, name, path) for name, tensor in tensors.items()}
     while prefix := next(
@@ -73,8 +74,7 @@ def _loaded(path: Path) -> Any:
     import torch
 
     try:
-        # What PyTorch says of old forms of files is no concern of people who only want their
-        # weights.
+        # PyTorch warns of old forms of files, which does not concern readers of weights.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -86,11 +86,15 @@ def _loaded(path: Path) -> Any:
                 f"{path} holds more than weights: it asks for {wanted[1]}, which could run any "
                 f"code, so it was not "
                 'opened; save it again as torch.save(network.state_dict(), "weights.pth") where '
-                "you trust it."
+                "you trust it.",
+                code="unsupported",
+                field=str(path),
             ) from error
         raise UserError(
             f"{path} is damaged or not a PyTorch checkpoint ({type(error).__name__}); fetch it "
-            "again, or give the file that torch.save wrote."
+            "again, or give the file that torch.save wrote.",
+            code="unreadable",
+            field=str(path),
         ) from error
 
 
@@ -103,13 +107,17 @@ def _tensors(loaded: Any, path: Path) -> dict[str, Any]:
             loaded = loaded[wrapper]
     if not isinstance(loaded, Mapping) or not loaded:
         raise UserError(
-            f"{path} holds no weights by name but {_what(loaded)}; give a file of a state_dict."
+            f"{path} holds no weights by name but {_what(loaded)}; give a file of a state_dict.",
+            code="unsupported",
+            field=str(path),
         )
     for name, value in loaded.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise UserError(
                 f"{path} holds {_what(value)} under {name!r}, not only weights by name; give a "
-                f"file of a state_dict."
+                "file of a state_dict.",
+                code="unsupported",
+                field=str(path),
             )
     return dict(loaded)
 
@@ -127,7 +135,9 @@ def _array(tensor: Any, name: str, path: Path) -> np.ndarray:
         return (tensor.detach().float() if tensor.is_floating_point() else tensor.detach()).numpy()
     except (RuntimeError, TypeError) as error:
         raise UserError(
-            f"{path} holds {name} in a form that is not supported ({tensor.layout})."
+            f"{path} holds {name} in a form that is not supported ({tensor.layout}).",
+            code="unsupported",
+            field=str(path),
         ) from error
 
 
@@ -141,25 +151,24 @@ def write_state_dict(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
       UserError: torch is missing, or the file cannot be written.
     """
-    require()
+    require_torch()
     import torch
 
     tensors = OrderedDict((name, torch.from_numpy(_plain(array))) for name, array in arrays.items())
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with atomic_file(path) as partial, partial.open("wb") as file:
             torch.save(tensors, file)
-        os.replace(partial, path)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"{path} cannot be written ({reason}); mend that or give another name."
+            f"{path} cannot be written ({reason}); fix that or give another name.",
+            code="unwritable",
+            field=str(path),
         ) from error
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
-    """A copy in the order of memory that PyTorch writes; numbers without axes stay so."""
+    """Copies into the order of memory that PyTorch writes; numbers without axes stay so."""
     return np.array(
         array, np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32, order="C"
     )

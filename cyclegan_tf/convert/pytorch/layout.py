@@ -1,7 +1,6 @@
-"""How the authors' PyTorch code names the weights of its networks, and which weight of ours each of
-them is.
+"""Names of weights in the official PyTorch code, and which weight of ours each of them is.
 
-A `ArchitectureSpec` says what a network is; from it follow the names, order and shapes of its
+An `ArchitectureSpec` says what a network is; from it follow the names, order and shapes of its
 state_dict. In PyTorch a convolution's kernel is (outputs, inputs, height, width) and a transposed
 one's (inputs, outputs, height, width); Keras has the same axes in the order (2, 3, 1, 0) for both.
 """
@@ -28,7 +27,7 @@ _MOVING = {"moving_mean": "running_mean", "moving_variance": "running_var"}
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureSpec:
-    """What a network of the authors' code is, as far as its weights tell.
+    """What a network of the official PyTorch code is, as far as its weights show.
 
     Attributes:
       architecture: by our name: "resnet_9blocks", "resnet_6blocks", "unet_256", "unet_128", "patch"
@@ -38,7 +37,7 @@ class ArchitectureSpec:
       filters: channels after the first convolution.
       blocks: residual blocks; None where there are none.
       n_layers: how often "patch" halves; None for all others.
-      dropout: None where the weights do not tell, as in U-Nets, or where there never is any.
+      dropout: None where the weights do not show it, as in U-Nets, or where there never is any.
       norm: "instance" or "batch".
       norm_affine: whether instance normalization has a factor and an offset.
       biases: whether convolutions followed by a norm have biases.
@@ -60,13 +59,15 @@ class ArchitectureSpec:
 
     @property
     def is_generator(self) -> bool:
-        """Whether it translates, rather than judges."""
+        """Whether it is a generator, not a discriminator."""
         return self.architecture not in ("patch", "pixel")
 
     @property
     def official_name(self) -> str:
-        """What the authors' options --netG and --netD call it; "resnet" for numbers of blocks they
-        do not know."""
+        """Its name under the official options --netG and --netD.
+
+        "resnet" for numbers of blocks that they do not know.
+        """
         if self.architecture == "patch":
             return "basic" if self.n_layers == 3 else "n_layers"
         if self.blocks is None:
@@ -102,49 +103,47 @@ class Slot:
     end: bool = False
 
 
-def slots(design: ArchitectureSpec) -> list[Slot]:
+def slots(spec: ArchitectureSpec) -> list[Slot]:
     """All convolutions and norms of a network, in the order of its state_dict."""
-    if design.architecture == "pixel":
-        return list(_pixel(design))
-    if design.architecture == "patch":
-        return list(_patch(design))
+    if spec.architecture == "pixel":
+        return list(_pixel(spec))
+    if spec.architecture == "patch":
+        return list(_patch(spec))
     for depth, architecture in UNETS.items():
-        if design.architecture == architecture:
+        if spec.architecture == architecture:
             return list(
                 _unet(
-                    design,
-                    [design.filters * min(2**level, 8) for level in range(depth)],
+                    spec,
+                    [spec.filters * min(2**level, 8) for level in range(depth)],
                     1,
                     "model.model",
                 )
             )
-    return list(_resnet(design))
+    return list(_resnet(spec))
 
 
-def shapes(design: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
-    """The state_dict's names and shapes in its order, the counters of running statistics
-    included."""
+def shapes(spec: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the state_dict in its order, counters of running statistics included."""
     found: dict[str, tuple[int, ...]] = {}
-    for slot in slots(design):
+    for slot in slots(spec):
         if slot.kind == "norm":
-            names = [*_AFFINE.values()] if design.affine else []
-            names += _MOVING.values() if design.statistics else []
+            names = [*_AFFINE.values()] if spec.affine else []
+            names += _MOVING.values() if spec.statistics else []
             found |= {f"{slot.official}.{name}": (slot.outputs,) for name in names}
-            found |= {f"{slot.official}.{BATCHES}": ()} if design.statistics else {}
+            found |= {f"{slot.official}.{BATCHES}": ()} if spec.statistics else {}
         else:
             ends = (slot.inputs, slot.outputs) if slot.kind == "up" else (slot.outputs, slot.inputs)
             found[f"{slot.official}.weight"] = (*ends, slot.kernel, slot.kernel)
-            if design.biases or slot.end:
+            if spec.biases or slot.end:
                 found[f"{slot.official}.bias"] = (slot.outputs,)
     return found
 
 
-def mismatches(design: ArchitectureSpec, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """What keeps a state_dict from being this network's, in words; empty where it is, to the last
-    entry."""
+def mismatches(spec: ArchitectureSpec, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Lists what keeps a state_dict from being this network's, to the last entry."""
     # Counters may be missing: see `BATCHES`.
     expected = {
-        n: shape for n, shape in shapes(design).items() if n in arrays or not n.endswith(BATCHES)
+        n: shape for n, shape in shapes(spec).items() if n in arrays or not n.endswith(BATCHES)
     }
     return differences(expected, arrays)
 
@@ -152,33 +151,31 @@ def mismatches(design: ArchitectureSpec, arrays: Mapping[str, np.ndarray]) -> li
 def differences(
     expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, np.ndarray]
 ) -> list[str]:
-    """Every name that is missing, of another shape or unknown, in words."""
-    told = []
+    """Lists every name that is missing, of another shape or unknown."""
+    found = []
     for name, shape in expected.items():
         if name not in arrays:
-            told.append(f"{name} {shape} is missing")
+            found.append(f"{name} {shape} is missing")
         elif arrays[name].shape != shape:
-            told.append(f"{name} is {arrays[name].shape} instead of {shape}")
-    return told + [
+            found.append(f"{name} is {arrays[name].shape} instead of {shape}")
+    return found + [
         f"{name} {array.shape} is unknown" for name, array in arrays.items() if name not in expected
     ]
 
 
-def keras_shapes(design: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
+def keras_shapes(spec: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
     """Shapes of our network's weights by "layer/variable"."""
-    nothing = {
-        name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes(design).items()
-    }
-    return {name: array.shape for name, array in keras_weights(design, nothing).items()}
+    nothing = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes(spec).items()}
+    return {name: array.shape for name, array in keras_weights(spec, nothing).items()}
 
 
 def keras_weights(
-    design: ArchitectureSpec, arrays: Mapping[str, np.ndarray]
+    spec: ArchitectureSpec, arrays: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Our network's weights out of a state_dict without misfits.
+    """Our network's weights out of a state_dict without mismatches.
 
     Args:
-      design: what the state_dict holds.
+      spec: what the state_dict holds.
       arrays: float32 by official name.
 
     Returns:
@@ -186,53 +183,51 @@ def keras_weights(
       statistics of instance normalization are left out.
     """
     found: dict[str, np.ndarray] = {}
-    for slot in slots(design):
+    for slot in slots(spec):
         if slot.kind == "norm":
-            names = _norm_variables(design)
+            names = _norm_variables(spec)
             found |= {
                 f"{slot.layer}/{ours}": arrays[f"{slot.official}.{theirs}"]
                 for ours, theirs in names.items()
             }
             continue
         found[f"{slot.layer}/kernel"] = arrays[f"{slot.official}.weight"].transpose(_TO_KERAS)
-        if design.norm == "instance" or slot.end:
+        if spec.norm == "instance" or slot.end:
             nothing = np.zeros(slot.outputs, np.float32)
             found[f"{slot.layer}/bias"] = arrays.get(f"{slot.official}.bias", nothing)
     return found
 
 
-def state_dict(
-    design: ArchitectureSpec, weights: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Inverse of `keras_weights`: what PyTorch's network of this design has, in its order.
+def state_dict(spec: ArchitectureSpec, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inverse of `keras_weights`: what PyTorch's network of this spec has, in its order.
 
     Args:
-      design: of a network of ours, which has biases just where the other has.
+      spec: of a network of ours, which has biases just where the other has.
       weights: by "layer/variable".
 
     Returns:
       float32 by official name; the counters of batch normalization are int64 and 0.
     """
     found: dict[str, np.ndarray] = {}
-    for slot in slots(design):
+    for slot in slots(spec):
         if slot.kind == "norm":
-            names = _norm_variables(design)
+            names = _norm_variables(spec)
             found |= {
                 f"{slot.official}.{theirs}": weights[f"{slot.layer}/{ours}"]
                 for ours, theirs in names.items()
             }
-            if design.statistics:
+            if spec.statistics:
                 found[f"{slot.official}.{BATCHES}"] = np.array(0, np.int64)
             continue
         found[f"{slot.official}.weight"] = weights[f"{slot.layer}/kernel"].transpose(_TO_TORCH)
-        if design.biases or slot.end:
+        if spec.biases or slot.end:
             found[f"{slot.official}.bias"] = weights[f"{slot.layer}/bias"]
     return found
 
 
-def _norm_variables(design: ArchitectureSpec) -> dict[str, str]:
+def _norm_variables(spec: ArchitectureSpec) -> dict[str, str]:
     """Our names of a norm's variables -> theirs."""
-    return (_AFFINE if design.affine else {}) | (_MOVING if design.norm == "batch" else {})
+    return (_AFFINE if spec.affine else {}) | (_MOVING if spec.norm == "batch" else {})
 
 
 def _normed(
@@ -249,29 +244,29 @@ def _normed(
     yield Slot(f"{official}.{index + 1}", f"{layer}_norm", "norm", outputs, outputs)
 
 
-def _resnet(design: ArchitectureSpec) -> Iterator[Slot]:
-    filters, blocks = design.filters, design.blocks or 0
+def _resnet(spec: ArchitectureSpec) -> Iterator[Slot]:
+    filters, blocks = spec.filters, spec.blocks or 0
     wide = 4 * filters
-    yield from _normed("model", 1, "first", "conv", design.input_channels, filters, 7)
+    yield from _normed("model", 1, "first", "conv", spec.input_channels, filters, 7)
     yield from _normed("model", 4, "down1", "conv", filters, 2 * filters, 3)
     yield from _normed("model", 7, "down2", "conv", 2 * filters, wide, 3)
-    second = 6 if design.dropout else 5  # dropout takes a place before it
+    second = 6 if spec.dropout else 5  # dropout takes a place before it
     for block in range(blocks):
         official = f"model.{10 + block}.conv_block"
         yield from _normed(official, 1, f"block{block + 1}_conv1", "conv", wide, wide, 3)
         yield from _normed(official, second, f"block{block + 1}_conv2", "conv", wide, wide, 3)
     yield from _normed("model", 10 + blocks, "up1", "up", wide, 2 * filters, 3)
     yield from _normed("model", 13 + blocks, "up2", "up", 2 * filters, filters, 3)
-    yield Slot(f"model.{17 + blocks}", "last", "conv", filters, design.output_channels, 7, end=True)
+    yield Slot(f"model.{17 + blocks}", "last", "conv", filters, spec.output_channels, 7, end=True)
 
 
-def _unet(design: ArchitectureSpec, widths: list[int], level: int, official: str) -> Iterator[Slot]:
+def _unet(spec: ArchitectureSpec, widths: list[int], level: int, official: str) -> Iterator[Slot]:
     """One level of a U-Net with all that lies inside it; the outermost is 1."""
     width = widths[level - 1]
     if level == 1:
-        yield Slot(f"{official}.0", "down1", "conv", design.input_channels, width, 4)
-        yield from _unet(design, widths, 2, f"{official}.1.model")
-        yield Slot(f"{official}.3", "up1", "up", 2 * width, design.output_channels, 4, end=True)
+        yield Slot(f"{official}.0", "down1", "conv", spec.input_channels, width, 4)
+        yield from _unet(spec, widths, 2, f"{official}.1.model")
+        yield Slot(f"{official}.3", "up1", "up", 2 * width, spec.output_channels, 4, end=True)
         return
     outside = widths[level - 2]
     if level == len(widths):
@@ -279,14 +274,14 @@ def _unet(design: ArchitectureSpec, widths: list[int], level: int, official: str
         yield from _normed(official, 3, f"up{level}", "up", width, outside, 4)
         return
     yield from _normed(official, 1, f"down{level}", "conv", outside, width, 4)
-    yield from _unet(design, widths, level + 1, f"{official}.3.model")
+    yield from _unet(spec, widths, level + 1, f"{official}.3.model")
     yield from _normed(official, 5, f"up{level}", "up", 2 * width, outside, 4)
 
 
-def _patch(design: ArchitectureSpec) -> Iterator[Slot]:
-    n_layers = design.n_layers or 0
-    widths = [design.filters * min(2**index, 8) for index in range(n_layers + 1)]
-    yield Slot("model.0", "conv1", "conv", design.input_channels, widths[0], 4, end=True)
+def _patch(spec: ArchitectureSpec) -> Iterator[Slot]:
+    n_layers = spec.n_layers or 0
+    widths = [spec.filters * min(2**index, 8) for index in range(n_layers + 1)]
+    yield Slot("model.0", "conv1", "conv", spec.input_channels, widths[0], 4, end=True)
     for index in range(1, n_layers + 1):
         yield from _normed(
             "model", 3 * index - 1, f"conv{index + 1}", "conv", widths[index - 1], widths[index], 4
@@ -294,8 +289,8 @@ def _patch(design: ArchitectureSpec) -> Iterator[Slot]:
     yield Slot(f"model.{3 * n_layers + 2}", "verdict", "conv", widths[-1], 1, 4, end=True)
 
 
-def _pixel(design: ArchitectureSpec) -> Iterator[Slot]:
-    filters = design.filters
-    yield Slot("net.0", "conv1", "conv", design.input_channels, filters, 1, end=True)
+def _pixel(spec: ArchitectureSpec) -> Iterator[Slot]:
+    filters = spec.filters
+    yield Slot("net.0", "conv1", "conv", spec.input_channels, filters, 1, end=True)
     yield from _normed("net", 2, "conv2", "conv", filters, 2 * filters, 1)
     yield Slot("net.5", "verdict", "conv", 2 * filters, 1, 1)

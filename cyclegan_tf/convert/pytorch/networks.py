@@ -1,4 +1,7 @@
-"""Between PyTorch's state_dicts and Keras networks of ours: weights all taken over, or none."""
+"""Copies weights between official PyTorch state_dicts and our networks: all of them, or none.
+
+Official is junyanz/pytorch-CycleGAN-and-pix2pix.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from cyclegan_tf.networks.builders import (
     build_generator,
 )
 
-_MAX_TOLD = 3
+_MAX_LISTED = 3
 # layer -> what a network with it has
 _OURS_ALONE = {
     "colour_skip": "a color skip",
@@ -34,13 +37,13 @@ _OURS_ALONE = {
 }
 
 
-def build(
-    design: ArchitectureSpec, arrays: Mapping[str, np.ndarray], name: str | None = None
+def build_from_state_dict(
+    spec: ArchitectureSpec, arrays: Mapping[str, np.ndarray], name: str | None = None
 ) -> keras.Model:
-    """The Keras network of a state_dict without misfits: equal outputs in float32.
+    """Builds the Keras network of a state_dict without mismatches: equal outputs in float32.
 
     Args:
-      design: what the state_dict holds.
+      spec: what the state_dict holds.
       arrays: float32 by official name.
       name: of the model; None is the architecture.
 
@@ -49,29 +52,29 @@ def build(
       1). U-Nets come without dropout, of which weights tell nothing.
     """
     shared: dict[str, Any] = {
-        "input_channels": design.input_channels,
-        "filters": design.filters,
-        "norm": design.norm,
-        "norm_affine": design.norm_affine,
+        "input_channels": spec.input_channels,
+        "filters": spec.filters,
+        "norm": spec.norm,
+        "norm_affine": spec.norm_affine,
         "seed": 0,
         "dtype_policy": "float32",
         "name": name,
     }
-    if design.is_generator:
+    if spec.is_generator:
         network = build_generator(
-            cast(GeneratorArchitecture, design.architecture),
-            output_channels=design.output_channels,
-            blocks=design.blocks,
-            dropout=bool(design.dropout),
+            cast(GeneratorArchitecture, spec.architecture),
+            output_channels=spec.output_channels,
+            blocks=spec.blocks,
+            dropout=bool(spec.dropout),
             **shared,
         )
     else:
         network = build_discriminator(
-            cast(DiscriminatorArchitecture, design.architecture),
-            n_layers=design.n_layers or 3,
+            cast(DiscriminatorArchitecture, spec.architecture),
+            n_layers=spec.n_layers or 3,
             **shared,
         )
-    fill(network, keras_weights(design, arrays), "the state_dict")
+    assign_weights(network, keras_weights(spec, arrays), "the state_dict")
     return network
 
 
@@ -84,14 +87,13 @@ def variables(network: keras.Model) -> dict[str, keras.Variable]:
     }
 
 
-def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object) -> None:
-    """Gives a network these weights; nothing is assigned unless they are all of its weights, and no
-    others.
+def assign_weights(network: keras.Model, weights: Mapping[str, np.ndarray], source: object) -> None:
+    """Assigns weights, unless they are not exactly those of the network.
 
     Args:
       network: changed in place.
       weights: by "layer/variable".
-      origin: where they came from, for the message.
+      source: where they came from, for the message.
 
     Raises:
       UserError: names or shapes differ; tells the first.
@@ -99,42 +101,42 @@ def fill(network: keras.Model, weights: Mapping[str, np.ndarray], origin: object
     own = variables(network)
     wrong = differences({name: tuple(variable.shape) for name, variable in own.items()}, weights)
     if wrong:
-        raise UserError(f"{origin} does not fit {network.name}: {'; '.join(wrong[:_MAX_TOLD])}.")
+        raise UserError(f"{source} does not fit {network.name}: {'; '.join(wrong[:_MAX_LISTED])}.")
     for name, variable in own.items():
         variable.assign(weights[name])
 
 
 def to_state_dict(
-    network: keras.Model, origin: object
+    network: keras.Model, source: object
 ) -> tuple[ArchitectureSpec, dict[str, np.ndarray]]:
-    """What the authors' network of this design would save: the same names, order and shapes.
+    """Gives what the official network of this architecture would save: same names, order, shapes.
 
     Args:
       network: of ours.
-      origin: where it came from, for the message.
+      source: where it came from, for the message.
 
     Returns:
-      Its design, and float32 arrays by official name.
+      Its spec, and float32 arrays by official name.
 
     Raises:
-      UserError: the authors' code has no such network.
+      UserError: the official PyTorch code has no such network.
     """
     weights = {name: variable.value.numpy() for name, variable in variables(network).items()}
-    design = _design(network, weights, origin)
-    wrong = differences(keras_shapes(design), weights)
+    spec = _design(network, weights, source)
+    wrong = differences(keras_shapes(spec), weights)
     if wrong:
         raise UserError(
-            f"{origin} is no network of the authors' PyTorch code, so it cannot become one: "
-            f"{'; '.join(wrong[:_MAX_TOLD])}."
+            f"{source} is no network of the official PyTorch code, so it cannot become one: "
+            f"{'; '.join(wrong[:_MAX_LISTED])}."
         )
-    arrays = state_dict(design, weights)
-    others = _names(network) ^ _names(build(design, arrays))
+    arrays = state_dict(spec, weights)
+    others = _names(network) ^ _names(build_from_state_dict(spec, arrays))
     if others:  # what has no weights, such as a skip, changes images too
         raise UserError(
-            f"{origin} differs from the authors' network of the same weights in the layers "
-            f"{', '.join(sorted(others)[:_MAX_TOLD])}, so it cannot become one."
+            f"{source} differs from the official network of the same weights in the layers "
+            f"{', '.join(sorted(others)[:_MAX_LISTED])}, so it cannot become one."
         )
-    return design, arrays
+    return spec, arrays
 
 
 def _names(network: keras.Model) -> set[str]:
@@ -144,7 +146,7 @@ def _names(network: keras.Model) -> set[str]:
 
 
 def _design(
-    network: keras.Model, weights: Mapping[str, np.ndarray], origin: object
+    network: keras.Model, weights: Mapping[str, np.ndarray], source: object
 ) -> ArchitectureSpec:
     """What a network of ours is, by the names of its layers and the channels at its ends."""
     names = _names(network)
@@ -165,10 +167,10 @@ def _design(
         if weights["conv1/kernel"].shape[:2] == (1, 1):
             architecture = "pixel"
     else:
-        raise UserError(f"{origin} is of no architecture that the authors' PyTorch code knows.")
+        raise UserError(f"{source} is of no architecture that the official PyTorch code knows.")
     for layer, what in _OURS_ALONE.items():
         if layer in names:
-            raise UserError(f"{origin} has {what}, which the authors' PyTorch code does not know.")
+            raise UserError(f"{source} has {what}, which the official PyTorch code does not know.")
     batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
     is_generator = architecture not in ("patch", "pixel")
     return ArchitectureSpec(

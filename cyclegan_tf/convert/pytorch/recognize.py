@@ -1,5 +1,7 @@
-"""What network of the authors' PyTorch code a state_dict belongs to, told from its names and shapes
-alone."""
+"""Recognizes official PyTorch networks by the names and shapes in a state_dict alone.
+
+Official is junyanz/pytorch-CycleGAN-and-pix2pix.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,15 @@ ARCHITECTURES = (
     "n_layers",
     "pixel",
 )
-"""What the authors' options --netG and --netD take."""
+"""What the official options --netG and --netD take."""
 
 _BLOCK = re.compile(r"model\.(\d+)\.conv_block\.")
 _FIRST_BLOCK = 10
-_MAX_TOLD = 3
+_MAX_LISTED = 3
 
 
 class _Norm(NamedTuple):
-    """The fields of a `ArchitectureSpec` that its norms decide."""
+    """The fields of an `ArchitectureSpec` that its norms decide."""
 
     norm: Literal["instance", "batch"]
     norm_affine: bool
@@ -39,85 +41,87 @@ class _Norm(NamedTuple):
 
 
 def recognize(
-    arrays: Mapping[str, np.ndarray], origin: object, norm: NormAsked = "auto"
+    arrays: Mapping[str, np.ndarray], source: object, norm: NormAsked = "auto"
 ) -> ArchitectureSpec:
-    """The design whose state_dict this is, to the last entry.
+    """Finds the architecture whose state_dict this is, to the last entry.
 
     Args:
       arrays: by official name.
-      origin: the file, for messages.
+      source: the file, for messages.
       norm: which norm it has, where names and shapes leave that open; "auto" refuses to guess.
 
     Raises:
-      UserError: no network of the authors' code has these entries; tells the first that do not fit.
+      UserError: no network of the official PyTorch code has these entries; names the first that do
+        not fit.
     """
-    entries = _Entries(arrays, origin)
+    entries = _Entries(arrays, source)
     if any(_BLOCK.match(name) for name in arrays):
-        design = _resnet(entries, norm)
+        spec = _resnet(entries, norm)
     elif any(name.startswith("model.model.") for name in arrays):
-        design = _unet(entries, norm)
+        spec = _unet(entries, norm)
     elif "net.0.weight" in arrays:
-        design = _pixel(entries, norm)
+        spec = _pixel(entries, norm)
     elif "model.0.weight" in arrays and arrays["model.0.weight"].shape[2:] == (4, 4):
-        design = _patch(entries, norm)
+        spec = _patch(entries, norm)
     else:
         first = ", ".join(
-            f"{name} {array.shape}" for name, array in list(arrays.items())[:_MAX_TOLD]
+            f"{name} {array.shape}" for name, array in list(arrays.items())[:_MAX_LISTED]
         )
         raise UserError(
-            f"{origin} is of no network of the authors' code ({', '.join(ARCHITECTURES)}): its "
+            f"{source} is of no network of the official PyTorch code "
+            f"({', '.join(ARCHITECTURES)}): its "
             f"first entries are {first}; give a file that their train.py saved."
         )
-    wrong = mismatches(design, arrays)
+    wrong = mismatches(spec, arrays)
     if wrong:
-        more = f" ({len(wrong)} such in all)" if len(wrong) > _MAX_TOLD else ""
+        more = f" ({len(wrong)} such in all)" if len(wrong) > _MAX_LISTED else ""
         raise UserError(
-            f"{origin} looks like {described(design)}, but does not fit: "
-            f"{'; '.join(wrong[:_MAX_TOLD])}{more}. Nothing was taken from it."
+            f"{source} looks like {describe(spec)}, but does not fit: "
+            f"{'; '.join(wrong[:_MAX_LISTED])}{more}. Nothing was taken from it."
         )
-    return design
+    return spec
 
 
-def described(design: ArchitectureSpec) -> str:
-    """A design in words, for people."""
-    parts = [design.official_name, f"{design.filters} filters"]
-    if design.blocks is not None:
-        parts.append(f"{design.blocks} blocks")
-    if design.n_layers is not None:
-        parts.append(f"{design.n_layers} layers")
-    parts.append(f"{design.input_channels} -> {design.output_channels} channels")
-    parts.append(f"{design.norm} norm" + (" with factor and offset" if design.norm_affine else ""))
-    if design.blocks is not None:
-        parts.append("dropout" if design.dropout else "no dropout")
+def describe(spec: ArchitectureSpec) -> str:
+    """Describes an architecture in one line."""
+    parts = [spec.official_name, f"{spec.filters} filters"]
+    if spec.blocks is not None:
+        parts.append(f"{spec.blocks} blocks")
+    if spec.n_layers is not None:
+        parts.append(f"{spec.n_layers} layers")
+    parts.append(f"{spec.input_channels} -> {spec.output_channels} channels")
+    parts.append(f"{spec.norm} norm" + (" with factor and offset" if spec.norm_affine else ""))
+    if spec.blocks is not None:
+        parts.append("dropout" if spec.dropout else "no dropout")
     return ", ".join(parts)
 
 
-def notes(design: ArchitectureSpec) -> list[str]:
-    """What a person should know of this conversion, a sentence each."""
+def conversion_notes(spec: ArchitectureSpec) -> list[str]:
+    """Lists what one should know of this conversion, a sentence each."""
     found = []
-    if design.norm == "batch":
+    if spec.norm == "batch":
         found.append(
             "batch normalization uses its running statistics, as PyTorch does after eval(); the "
-            "authors' test.py does so only with --eval, and else normalizes by the image at hand"
+            "official test.py does so only with --eval, and else normalizes by the image at hand"
         )
-    elif design.statistics:
+    elif spec.statistics:
         found.append(
             "running statistics of instance normalization, left over by an old PyTorch, are not "
-            "used: the authors' test.py normalizes each image by itself (only its --eval under "
+            "used: the official test.py normalizes each image by itself (only its --eval under "
             "such a PyTorch used them)"
         )
-    if design.norm == "instance" and not design.biases:
+    if spec.norm == "instance" and not spec.biases:
         found.append("the convolutions have no biases; here these are 0")
-    if design.norm_affine and design.statistics and design.biases:
+    if spec.norm_affine and spec.statistics and spec.biases:
         found.append(
             "its norms have factors, offsets and running statistics and its convolutions biases: "
             "instance normalization, since batch normalization goes without biases"
         )
-    if design.dropout:
+    if spec.dropout:
         found.append(
-            "dropout acts in training only; the authors' test.py leaves it on unless given --eval"
+            "dropout acts in training only; the official test.py leaves it on unless given --eval"
         )
-    if design.is_generator and design.dropout is None:
+    if spec.is_generator and spec.dropout is None:
         found.append("the weights of a U-Net do not tell whether it was trained with dropout")
     return found
 
@@ -125,8 +129,8 @@ def notes(design: ArchitectureSpec) -> list[str]:
 class _Entries:
     """The arrays, with complaints about what is not there."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], origin: object) -> None:
-        self.arrays, self.origin = arrays, origin
+    def __init__(self, arrays: Mapping[str, np.ndarray], source: object) -> None:
+        self.arrays, self.source = arrays, source
 
     def shape(self, name: str, looks_like: str) -> tuple[int, ...]:
         """Shape of a convolution's weight."""
@@ -134,13 +138,13 @@ class _Entries:
         if array is None or array.ndim != 4:
             found = "is missing" if array is None else f"is {array.shape}, not of 4 axes"
             raise UserError(
-                f"{self.origin} looks like {looks_like}, but does not fit: {name} {found}. "
+                f"{self.source} looks like {looks_like}, but does not fit: {name} {found}. "
                 f"Nothing was taken from it."
             )
         return array.shape
 
     def norm(self, convolution: str, norm: str, asked: NormAsked) -> _Norm:
-        """What the first norm tells of all."""
+        """Reads off the first norm what all are."""
         biases, affine, statistics = (
             name in self.arrays
             for name in (f"{convolution}.bias", f"{norm}.weight", f"{norm}.running_mean")
@@ -148,14 +152,14 @@ class _Entries:
         batch = affine and statistics and not biases
         if asked == "auto" and not (biases or affine or statistics):
             raise UserError(
-                f"{self.origin} has neither norms with weights nor biases before them "
+                f"{self.source} has neither norms with weights nor biases before them "
                 f"({convolution}.bias, {norm}.weight): that is --norm none, which is not "
                 "supported, or an early instance normalization; if you know it is the latter, "
                 "give --norm instance."
             )
         if asked == "batch" and not batch:
             raise UserError(
-                f"{self.origin} cannot be of batch normalization, which has {norm}.weight and "
+                f"{self.source} cannot be of batch normalization, which has {norm}.weight and "
                 f"{norm}.running_mean and no {convolution}.bias; leave --norm out."
             )
         if batch and asked != "instance":
@@ -169,7 +173,7 @@ def _resnet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     blocks = places[-1] - _FIRST_BLOCK + 1
     if blocks < 1:
         raise UserError(
-            f"{entries.origin} looks like {looks}, but does not fit: its blocks stand at {places} "
+            f"{entries.source} looks like {looks}, but does not fit: its blocks stand at {places} "
             f"and not from {_FIRST_BLOCK} on. Nothing was taken from it."
         )
     filters, inputs, *_ = entries.shape("model.1.weight", looks)
@@ -197,7 +201,7 @@ def _unet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
         depth, level = depth + 1, f"{level}.3.model"
     if depth not in UNETS:
         raise UserError(
-            f"{entries.origin} looks like a U-Net that halves {depth} times; only unet_256, which "
+            f"{entries.source} looks like a U-Net that halves {depth} times; only unet_256, which "
             "halves 8 times, and unet_128, which halves 7 times, are known."
         )
     return ArchitectureSpec(
@@ -220,7 +224,7 @@ def _patch(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     n_layers = (last - 2) // 3
     if not 1 <= n_layers <= 6:
         raise UserError(
-            f"{entries.origin} looks like {looks} of {n_layers} layers; from 1 to 6 are possible."
+            f"{entries.source} looks like {looks} of {n_layers} layers; from 1 to 6 are possible."
         )
     return ArchitectureSpec(
         architecture="patch",
@@ -249,26 +253,26 @@ def count_parameters(arrays: Mapping[str, np.ndarray]) -> int:
     return sum(array.size for name, array in arrays.items() if not name.endswith(fixed))
 
 
-def notes_for_the_authors_code(design: ArchitectureSpec) -> list[str]:
-    """What keeps the authors' code from loading a network of ours as it is, a sentence each."""
+def notes_for_official_code(spec: ArchitectureSpec) -> list[str]:
+    """Lists what keeps the official PyTorch code from loading a network of ours as it is."""
     found = []
-    if design.norm_affine:
+    if spec.norm_affine:
         found.append(
-            "the authors' networks.py makes instance normalization without factor and offset: set "
+            "the official networks.py makes instance normalization without factor and offset: set "
             "affine=True there"
         )
-    if design.official_name == "resnet":
+    if spec.official_name == "resnet":
         found.append(
-            f"the authors' --netG knows 6 and 9 blocks: set n_blocks={design.blocks} in their "
+            f"the official --netG knows 6 and 9 blocks: set n_blocks={spec.blocks} in their "
             f"networks.py"
         )
     return found
 
 
-def official_options(design: ArchitectureSpec) -> str:
-    """Options of the authors' test.py under which it loads such a generator."""
-    words = [f"--netG {design.official_name}", f"--norm {design.norm}"]
-    words += [f"--ngf {design.filters}"] if design.filters != 64 else []
-    words += [f"--input_nc {design.input_channels}"] if design.input_channels != 3 else []
-    words += [f"--output_nc {design.output_channels}"] if design.output_channels != 3 else []
-    return " ".join([*words, *([] if design.dropout else ["--no_dropout"])])
+def official_options(spec: ArchitectureSpec) -> str:
+    """Options of the official test.py under which it loads such a generator."""
+    words = [f"--netG {spec.official_name}", f"--norm {spec.norm}"]
+    words += [f"--ngf {spec.filters}"] if spec.filters != 64 else []
+    words += [f"--input_nc {spec.input_channels}"] if spec.input_channels != 3 else []
+    words += [f"--output_nc {spec.output_channels}"] if spec.output_channels != 3 else []
+    return " ".join([*words, *([] if spec.dropout else ["--no_dropout"])])

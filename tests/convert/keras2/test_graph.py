@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.keras2.graph import build, read
+from cyclegan_tf.convert.keras2.graph import parse_model, rebuild_network
 from cyclegan_tf.errors import UserError
 from tests.helpers.keras2 import conv, conv_entry, entry, functional, image_input, norm_entry, relu
 
@@ -22,8 +22,8 @@ def same(name, after=(), **config):
 
 
 def built(stored, notes=None):
-    model = read(stored)
-    return model, build(model, (lambda note: None) if notes is None else notes.append)
+    model = parse_model(stored)
+    return model, rebuild_network(model, [] if notes is None else notes)
 
 
 def node(*references):

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.convert.keras2 import addons
-from cyclegan_tf.convert.keras2.layers import NO_CONFIG, is_known, make, operation, plain, runs_code
+from cyclegan_tf.convert.keras2.layers import (
+    NO_CONFIG,
+    from_json,
+    is_known,
+    make_layer,
+    make_operation,
+    runs_code,
+)
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import layers
 from tests.helpers.keras2 import conv_entry, entry, norm_entry
@@ -16,8 +23,14 @@ def images(*shape):
 
 
 def made(one, rank=4, kernel_after=None, notes=None):
-    say = (lambda note: None) if notes is None else notes.append
-    return make(one["class_name"], "new", plain(one["config"]), rank, kernel_after, say)
+    return make_layer(
+        one["class_name"],
+        "new",
+        from_json(one["config"]),
+        rank,
+        kernel_after,
+        [] if notes is None else notes,
+    )
 
 
 def test_values_that_json_spells_out():
@@ -33,7 +46,7 @@ def test_values_that_json_spells_out():
         },
         "e": [{"class_name": "Zeros", "config": {}}, None, "same"],
     }
-    assert plain(stored) == {
+    assert from_json(stored) == {
         "a": (1, (2,)),
         "b": (None, 3),
         "c": 0.5,
@@ -232,7 +245,7 @@ def applied(function, first, **options):
             return [symbol(one) for one in item]
         return symbols.get(id(item), item)
 
-    layer, on = operation(
+    layer, on = make_operation(
         function, "op", symbol(first), {key: symbol(item) for key, item in options.items()}
     )
     return keras.Model(list(symbols.values()), layer(on))(given).numpy()
@@ -279,7 +292,7 @@ def test_functions_become_layers(function, first, options, truth):
 
 
 @pytest.mark.parametrize(
-    ("function", "first", "options", "told"),
+    ("function", "first", "options", "message"),
     [
         ("math.floor", A, {}, "tf.math.floor"),
         ("math.truediv", A, {"y": B}, "tf.truediv"),
@@ -299,7 +312,7 @@ def test_functions_become_layers(function, first, options, truth):
         ("pad", A, {"paddings": [[0, 0], [1, 1], [1, 1], [0, 2]]}, "mode CONSTANT"),
     ],
 )
-def test_other_functions_are_refused(function, first, options, told):
+def test_other_functions_are_refused(function, first, options, message):
     with pytest.raises(UserError, match="the layer op is the TensorFlow function") as caught:
         applied(function, first, **options)
-    assert told in str(caught.value)
+    assert message in str(caught.value)

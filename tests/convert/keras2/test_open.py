@@ -1,5 +1,4 @@
-"""Whole files of Keras 2 opened, each form against the network computed in NumPy, and each mistake
-told."""
+"""Whole files of Keras 2, each form against the network computed in NumPy, and each mistake."""
 
 import json
 import zipfile
@@ -139,13 +138,13 @@ def test_weights_alone_of_a_u_net(tmp_path):
 
 
 def four(first, second):
-    """Weights of a tutorial's CycleGan: both generators, and two judges that no one knows."""
-    judge = [("judge/kernel:0", np.zeros((4, 4, 3, 1), np.float32))]
+    """Weights of a tutorial's CycleGan: both generators, two discriminators of no known network."""
+    discriminator = [("discriminator/kernel:0", np.zeros((4, 4, 3, 1), np.float32))]
     return {
         "generator_G": first,
         "generator_F": second,
-        "discriminator_X": judge,
-        "discriminator_Y": judge,
+        "discriminator_X": discriminator,
+        "discriminator_Y": discriminator,
     }
 
 

@@ -1,5 +1,4 @@
-"""SavedModel folders and checkpoints of Keras 2: the object graph read, the metadata parsed, damage
-told."""
+"""SavedModel folders and checkpoints of Keras 2: object graph, metadata, and damage."""
 
 import json
 
@@ -8,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from cyclegan_tf.convert.keras2 import graph as legacy_graph
+from cyclegan_tf.convert.keras2 import graph
 from cyclegan_tf.convert.keras2.saved_model import ObjectGraph, fill, find_models, read_metadata
 from cyclegan_tf.errors import UserError
 from tests.helpers.keras2 import (
@@ -97,8 +96,8 @@ def test_more_than_ten_layers_stay_in_order(tmp_path):
 
 def test_filling_a_network_with_one_within(tmp_path):
     stored, root = nested()
-    model = legacy_graph.read(stored)
-    network = legacy_graph.build(model, lambda note: None)
+    model = graph.parse_model(stored)
+    network = graph.rebuild_network(model, [])
     fill(model, network, checkpoint(tmp_path / "ckpt", root), 0)
     for weight, truth in zip(network.get_weights(), (KERNEL, GAMMA, BETA, LAST), strict=True):
         np.testing.assert_array_equal(weight, truth)
@@ -114,8 +113,8 @@ def test_filling_a_network_with_one_within(tmp_path):
 )
 def test_a_checkpoint_of_another_network(tmp_path, change, message):
     stored, root = nested()
-    model = legacy_graph.read(stored)
-    network = legacy_graph.build(model, lambda note: None)
+    model = graph.parse_model(stored)
+    network = graph.rebuild_network(model, [])
     for name, value in change.items():
         if value is None:
             delattr(root, name)
@@ -176,12 +175,12 @@ def program(folder, nodes):
 
 
 def test_metadata_within_the_program_as_before_tensorflow_2_5(tmp_path):
-    told = {"class_name": "Functional", "config": {"layers": []}}
+    model = {"class_name": "Functional", "config": {"layers": []}}
     program(
         tmp_path,
-        {"": json.dumps({"class_name": "CycleGan"}), "gen_G": json.dumps(told), "signatures": ""},
+        {"": json.dumps({"class_name": "CycleGan"}), "gen_G": json.dumps(model), "signatures": ""},
     )
-    assert read_metadata(tmp_path) == {"root": {"class_name": "CycleGan"}, "root.gen_G": told}
+    assert read_metadata(tmp_path) == {"root": {"class_name": "CycleGan"}, "root.gen_G": model}
 
 
 def test_a_folder_without_metadata_cannot_be_trained(tmp_path):

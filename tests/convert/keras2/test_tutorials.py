@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.keras2.tutorials import MisfitError, recognize
+from cyclegan_tf.convert.keras2.tutorials import MismatchError, recognize
 from cyclegan_tf.convert.keras2.weights import Stored
 from tests.helpers.keras2 import resnet_arrays, run_resnet, run_unet, unet_arrays
 
@@ -27,8 +27,8 @@ def test_the_residual_generator(filters, downs, blocks, channels, out):
     found = recognize(stored(arrays))
     x = images(16, 12, channels)
     np.testing.assert_allclose(found.network(x), run_resnet(arrays, x, downs, blocks), atol=1e-5)
-    assert f"filters {filters}, blocks {blocks}" in found.words
-    assert "epsilon 0.001" in found.words
+    assert f"filters {filters}, blocks {blocks}" in found.description
+    assert "epsilon 0.001" in found.description
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_the_u_net(depth, channels, out, names, epsilon):
     x = images(32, 48, channels)
     found = recognize(stored(arrays))
     np.testing.assert_allclose(found.network(x), run_unet(arrays, x, depth, epsilon), atol=1e-5)
-    assert f"filters 2, depth {depth}" in found.words
-    assert f"epsilon {epsilon:g}" in found.words
+    assert f"filters 2, depth {depth}" in found.description
+    assert f"epsilon {epsilon:g}" in found.description
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,15 @@ def test_the_u_net(depth, channels, out, names, epsilon):
     ],
     ids=["unet", "resnet"],
 )
-def test_without_names_the_tutorials_own_norm_is_taken_and_told_as_a_guess(
+def test_without_names_the_tutorials_own_norm_is_taken_and_noted_as_a_guess(
     arrays, run, epsilon, other
 ):
     found = recognize([Stored("", array) for _, array in arrays])
     x = images(16, 24)
     np.testing.assert_allclose(found.network(x), run(arrays, x), atol=1e-5)
     assert (
-        f"epsilon {epsilon} (a guess, as the file holds no names: it may be {other})" in found.words
+        f"epsilon {epsilon} (a guess, as the file holds no names: it may be {other})"
+        in found.description
     )
 
 
@@ -110,6 +111,6 @@ def without(arrays, *places):
         "two ends",
     ],
 )
-def test_others_are_told_by_the_first_array_that_does_not_fit(arrays, message):
-    with pytest.raises(MisfitError, match=message):
+def test_others_are_refused_by_the_first_array_that_does_not_fit(arrays, message):
+    with pytest.raises(MismatchError, match=message):
         recognize(stored(arrays))

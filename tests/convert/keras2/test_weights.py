@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.keras2 import graph as legacy_graph
-from cyclegan_tf.convert.keras2 import weights as legacy_weights
-from cyclegan_tf.convert.keras2.weights import Filling, Stored
+from cyclegan_tf.convert.keras2 import graph, weights
+from cyclegan_tf.convert.keras2.weights import Assignment, Stored
 from cyclegan_tf.errors import UserError
 from tests.helpers.keras2 import (
     by_layer,
@@ -46,20 +45,24 @@ def test_names_in_one_piece_and_in_several(file):
     file.attrs["many0"] = np.array([b"one", b"two"])
     file.attrs["many1"] = np.array([b"three"])
     file.attrs["many3"] = np.array([b"not this"])
-    assert legacy_weights.texts(file, "names") == ["one", "two"]
-    assert legacy_weights.texts(file, "many") == ["one", "two", "three"]
-    assert legacy_weights.texts(file, "none") == []
+    assert weights.text_list_attribute(file, "names") == ["one", "two"]
+    assert weights.text_list_attribute(file, "many") == ["one", "two", "three"]
+    assert weights.text_list_attribute(file, "none") == []
 
 
 def test_text(file):
     file.attrs["bytes"], file.attrs["text"] = b"a", "b"
-    assert [legacy_weights.text(file, key) for key in ("bytes", "text", "none")] == ["a", "b", None]
+    assert [weights.text_attribute(file, key) for key in ("bytes", "text", "none")] == [
+        "a",
+        "b",
+        None,
+    ]
 
 
 def test_groups_keep_order_names_and_values(file):
     arrays = resnet_arrays()
     write_groups(file, by_layer(arrays))
-    read = legacy_weights.read_groups(file)
+    read = weights.read_groups(file)
     assert list(read) == [layer for layer, _ in by_layer(arrays)]
     flat = [array for group in read.values() for array in group]
     assert [array.name for array in flat[:4]] == ["kernel", "gamma", "beta", "kernel"]
@@ -68,11 +71,11 @@ def test_groups_keep_order_names_and_values(file):
         assert array.values.dtype == np.float32
 
 
-def test_a_missing_array_is_told(file):
+def test_a_missing_array_is_named(file):
     write_groups(file, by_layer(resnet_arrays()))
     del file["conv2d/conv2d/kernel:0"]
     with pytest.raises(UserError, match="its weights conv2d/kernel:0 are missing"):
-        legacy_weights.read_groups(file)
+        weights.read_groups(file)
 
 
 def test_links_into_other_files_are_refused(file, tmp_path):
@@ -83,17 +86,17 @@ def test_links_into_other_files_are_refused(file, tmp_path):
     group.attrs["weight_names"] = np.array([b"kernel:0"])
     group["kernel:0"] = h5py.ExternalLink("secret.h5", "kernel:0")
     with pytest.raises(UserError, match="lie in another file"):
-        legacy_weights.read_groups(file)
+        weights.read_groups(file)
     del group["kernel:0"]
     (tmp_path / "raw").write_bytes(bytes(12))
     group.create_dataset("kernel:0", (3,), "float32", external=[(str(tmp_path / "raw"), 0, 12)])
     with pytest.raises(UserError, match="lie in other files"):
-        legacy_weights.read_groups(file)
+        weights.read_groups(file)
 
 
 def test_filling_in_order():
     network, truth = small(), values(1)
-    legacy_weights.fill_in_order(network, [Stored("", array) for array in truth])
+    weights.assign_in_order(network, [Stored("", array) for array in truth])
     for weight, array in zip(network.get_weights(), truth, strict=True):
         np.testing.assert_array_equal(weight, array)
 
@@ -116,13 +119,13 @@ def test_nothing_is_assigned_unless_all_fits(change, message):
     network = small()
     before = network.get_weights()
     with pytest.raises(UserError, match=message):
-        legacy_weights.fill_in_order(network, change([Stored("", array) for array in values(1)]))
+        weights.assign_in_order(network, change([Stored("", array) for array in values(1)]))
     for weight, array in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, array)
 
 
-def test_a_weight_that_is_left_out_is_told():
-    network, filling = small(), Filling()
+def test_a_weight_that_is_left_out_is_named():
+    network, filling = small(), Assignment()
     for layer in network.layers[:-1]:
         filling.add(
             layer.name,
@@ -145,7 +148,7 @@ def listed(kind, name, after, **config):
     }
 
 
-def described():
+def describe():
     """`small`, as Keras 2 describes it."""
     conv = {"filters": 3, "kernel_size": [1, 1]}
     stored = functional(
@@ -155,8 +158,8 @@ def described():
         listed("BatchNormalization", "b", "a", axis=[3]),
         listed("Conv2D", "c", "b", **conv),
     )
-    model = legacy_graph.read(stored)
-    return model, legacy_graph.build(model, lambda note: None)
+    model = graph.parse_model(stored)
+    return model, graph.rebuild_network(model, [])
 
 
 def named(truth):
@@ -165,15 +168,15 @@ def named(truth):
 
 
 def test_filling_by_name():
-    (model, network), truth = described(), values(1)
+    (model, network), truth = describe(), values(1)
     groups = named(truth)
-    legacy_weights.fill_by_name(model, network, dict(reversed(groups.items())))
+    weights.assign_by_name(model, network, dict(reversed(groups.items())))
     for weight, array in zip(network.get_weights(), truth, strict=True):
         np.testing.assert_array_equal(weight, array)
     with pytest.raises(UserError, match="weights of a layer d, which its network lacks"):
-        legacy_weights.fill_by_name(model, network, {**groups, "d": groups["a"]})
+        weights.assign_by_name(model, network, {**groups, "d": groups["a"]})
     with pytest.raises(UserError, match="no values for 2 of the network's weights"):
-        legacy_weights.fill_by_name(model, network, {"a": groups["a"], "b": groups["b"]})
+        weights.assign_by_name(model, network, {"a": groups["a"], "b": groups["b"]})
 
 
 @pytest.mark.parametrize("container", ["layers", "_layer_checkpoint_dependencies"])
@@ -191,14 +194,14 @@ def test_filling_a_numbered_file(file, container, step):
         groups.append((f"conv2d_{step * index}" if index else "conv2d", [("", truth[-1])]))
     write_numbered(file, groups, container)
     file.create_group(f"{container}/activation/vars")
-    model = legacy_graph.read(functional("net", *entries))
-    network = legacy_graph.build(model, lambda note: None)
-    legacy_weights.fill_numbered(model, network, file)
+    model = graph.parse_model(functional("net", *entries))
+    network = graph.rebuild_network(model, [])
+    weights.assign_numbered(model, network, file)
     for weight, array in zip(network.get_weights(), truth, strict=True):
         np.testing.assert_array_equal(weight, array)
     del file[container]["conv2d"]
     with pytest.raises(UserError, match="it holds no values for the layer c11"):
-        legacy_weights.fill_numbered(model, network, file)
+        weights.assign_numbered(model, network, file)
 
 
 def test_models_within_have_a_group_of_their_own(file):
@@ -206,12 +209,12 @@ def test_models_within_have_a_group_of_their_own(file):
     conv = listed("Conv2D", "c", "in", filters=2, kernel_size=[1, 1], use_bias=False)
     inner = functional("inner", image_input("in", channels=2), conv)
     inner = {**inner, "name": "inner", "inbound_nodes": [[["input_1", 0, 0, {}]]]}
-    model = legacy_graph.read(
+    model = graph.parse_model(
         functional("net", image_input(channels=2), inner, outputs=[["inner", 1, 0]])
     )
-    network = legacy_graph.build(model, lambda note: None)
+    network = graph.rebuild_network(model, [])
     write_numbered(file, [("functional/layers/conv2d", [("", truth)])])
-    legacy_weights.fill_numbered(model, network, file)
+    weights.assign_numbered(model, network, file)
     np.testing.assert_array_equal(network.get_weights()[0], truth)
 
 
@@ -239,7 +242,7 @@ def in_numbers(arrays):
 )
 def test_the_likely_order_of_a_numbered_file(file, arrays, groups):
     write_numbered(file, groups(arrays))
-    assert legacy_weights.is_numbered(file)
-    found = legacy_weights.in_likely_order(file)
+    assert weights.is_numbered(file)
+    found = weights.arrays_in_likely_order(file)
     for array, (_, truth) in zip(found, arrays, strict=True):
         np.testing.assert_array_equal(array.values, truth)

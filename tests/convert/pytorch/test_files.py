@@ -10,7 +10,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.pytorch import files as torch_files
+from cyclegan_tf.convert.pytorch import files
 from cyclegan_tf.errors import UserError
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
@@ -40,13 +40,13 @@ def test_both_kinds_of_files_are_read(tmp_path, zipped):
     path = tmp_path / "latest_net_G.pth"
     torch.save(weights(), path, _use_new_zipfile_serialization=zipped)
     assert (path.read_bytes()[:2] == b"PK") is zipped
-    assert_same(torch_files.read_state_dict(path), weights())
+    assert_same(files.read_state_dict(path), weights())
 
 
 def test_a_whole_networks_state_is_read_with_its_counters(tmp_path):
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     torch.save(network.state_dict(), tmp_path / "n.pth")  # carries metadata beside its tensors
-    arrays = torch_files.read_state_dict(tmp_path / "n.pth")
+    arrays = files.read_state_dict(tmp_path / "n.pth")
     assert list(arrays) == list(network.state_dict())
     assert arrays["1.num_batches_tracked"].dtype == np.int64
     assert arrays["1.num_batches_tracked"].shape == ()
@@ -55,23 +55,23 @@ def test_a_whole_networks_state_is_read_with_its_counters(tmp_path):
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module.module.", "_orig_mod.module."])
 def test_names_of_wrapped_networks_lose_their_first_part(tmp_path, prefix):
     torch.save({f"{prefix}{name}": value for name, value in weights().items()}, tmp_path / "n.pth")
-    assert_same(torch_files.read_state_dict(tmp_path / "n.pth"), weights())
+    assert_same(files.read_state_dict(tmp_path / "n.pth"), weights())
     mixed = {"module.a": torch.ones(1), "b": torch.ones(1)}  # then it is a name like any other
     torch.save(mixed, tmp_path / "n.pth")
-    assert list(torch_files.read_state_dict(tmp_path / "n.pth")) == ["module.a", "b"]
+    assert list(files.read_state_dict(tmp_path / "n.pth")) == ["module.a", "b"]
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
 def test_weights_are_found_among_other_things(tmp_path, wrapper):
     torch.save({"epoch": 3, wrapper: weights(), "loss": 0.5}, tmp_path / "n.pth")
-    assert_same(torch_files.read_state_dict(tmp_path / "n.pth"), weights())
+    assert_same(files.read_state_dict(tmp_path / "n.pth"), weights())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_become_float32(tmp_path, dtype):
     stored = OrderedDict((name, value.to(dtype)) for name, value in weights().items())
     torch.save(stored, tmp_path / "n.pth")
-    assert_same(torch_files.read_state_dict(tmp_path / "n.pth"), stored)
+    assert_same(files.read_state_dict(tmp_path / "n.pth"), stored)
 
 
 class Trap:
@@ -94,10 +94,10 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, kind):
         torch.save(trapped, path, _use_new_zipfile_serialization=kind == "zip")
     with pytest.raises(
         UserError, match=r"n\.pth holds more than weights: it asks for (posix|nt)\.system"
-    ) as told:
-        torch_files.read_state_dict(path)
+    ) as caught:
+        files.read_state_dict(path)
     assert not caught.exists()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     if kind != "plain":  # the trap is a real one
         torch.load(path, weights_only=False)
         assert caught.exists()
@@ -109,9 +109,11 @@ def test_a_file_cut_short_is_one_sentence(tmp_path, zipped, share):
     torch.save(weights(), tmp_path / "whole.pth", _use_new_zipfile_serialization=zipped)
     whole = (tmp_path / "whole.pth").read_bytes()
     (tmp_path / "cut.pth").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(UserError, match=r"cut\.pth is damaged or not a PyTorch checkpoint") as told:
-        torch_files.read_state_dict(tmp_path / "cut.pth")
-    assert "\n" not in str(told.value)
+    with pytest.raises(
+        UserError, match=r"cut\.pth is damaged or not a PyTorch checkpoint"
+    ) as caught:
+        files.read_state_dict(tmp_path / "cut.pth")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_a_file_cut_short_is_one_sentence(tmp_path, zipped, share):
 def test_other_files_are_one_sentence(tmp_path, content):
     (tmp_path / "n.pth").write_bytes(content)
     with pytest.raises(UserError, match=r"n\.pth is damaged or not a PyTorch checkpoint"):
-        torch_files.read_state_dict(tmp_path / "n.pth")
+        files.read_state_dict(tmp_path / "n.pth")
 
 
 @pytest.mark.parametrize(
@@ -138,21 +140,21 @@ def test_other_files_are_one_sentence(tmp_path, content):
 def test_what_is_no_state_dict_is_one_sentence(tmp_path, content, message):
     torch.save(content, tmp_path / "n.pth")
     with pytest.raises(UserError, match=message):
-        torch_files.read_state_dict(tmp_path / "n.pth")
+        files.read_state_dict(tmp_path / "n.pth")
 
 
 def test_no_file_and_no_torch_are_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"nowhere\.pth is not a file"):
-        torch_files.read_state_dict(tmp_path / "nowhere.pth")
+        files.read_state_dict(tmp_path / "nowhere.pth")
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "torch" else find(name)
     )
     message = r'PyTorch checkpoints need torch: pip install "cyclegan-tf\[torch\]"'
     with pytest.raises(UserError, match=message):
-        torch_files.read_state_dict(tmp_path / "n.pth")
+        files.read_state_dict(tmp_path / "n.pth")
     with pytest.raises(UserError, match=message):
-        torch_files.write_state_dict(tmp_path / "n.pth", {"a": np.ones(1)})
+        files.write_state_dict(tmp_path / "n.pth", {"a": np.ones(1)})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -165,7 +167,7 @@ def test_what_is_written_is_what_torch_would_write(tmp_path):
         "a.running_mean": np.ones(2),
         "n": np.array(5, np.int32),
     }
-    torch_files.write_state_dict(tmp_path / "n.pth", arrays)
+    files.write_state_dict(tmp_path / "n.pth", arrays)
     assert (tmp_path / "n.pth").read_bytes()[:2] == b"PK"
     loaded = torch.load(tmp_path / "n.pth", weights_only=True)
     assert type(loaded) is OrderedDict
@@ -188,18 +190,18 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(UserError, match=r"n\.pth cannot be written \(No space left on device\)"):
-        torch_files.write_state_dict(tmp_path / "n.pth", {"a": np.ones(1)})
+        files.write_state_dict(tmp_path / "n.pth", {"a": np.ones(1)})
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("n.pth", b"before")]
     with pytest.raises(UserError, match="cannot be written"):
-        torch_files.write_state_dict(tmp_path / "nowhere" / "n.pth", {"a": np.ones(1)})
+        files.write_state_dict(tmp_path / "nowhere" / "n.pth", {"a": np.ones(1)})
 
 
 def test_triton_is_kept_out_where_tensorflow_is(monkeypatch):
     monkeypatch.delitem(sys.modules, "triton", raising=False)
     monkeypatch.setitem(sys.modules, "tensorflow", sys)
-    torch_files.require()
+    files.require_torch()
     assert sys.modules["triton"] is None
     monkeypatch.delitem(sys.modules, "triton")
     monkeypatch.delitem(sys.modules, "tensorflow")
-    torch_files.require()
+    files.require_torch()
     assert "triton" not in sys.modules

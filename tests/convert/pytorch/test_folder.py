@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cyclegan_tf.convert.pytorch.folder import (
-    OFFICIAL,
+    OFFICIAL_NAMES,
     experiment_fields,
     file_name,
     find_files,
@@ -27,7 +27,7 @@ JUDGE = ArchitectureSpec(
 
 
 def four(**changes):
-    # D_A judges what G_A makes, which is of Y
+    # D_A discriminates what G_A generates, which is of Y
     plain = {
         "generator_xy": GENERATOR,
         "generator_yx": BACK,
@@ -40,14 +40,14 @@ def four(**changes):
 
 
 def test_whose_is_whose():
-    judges = {"discriminator_y": "D_A", "discriminator_x": "D_B"}
-    assert {"generator_xy": "G_A", "generator_yx": "G_B"} | judges == OFFICIAL
+    discriminators = {"discriminator_y": "D_A", "discriminator_x": "D_B"}
+    assert {"generator_xy": "G_A", "generator_yx": "G_B"} | discriminators == OFFICIAL_NAMES
     assert file_name("discriminator_y", "latest") == "latest_net_D_A.pth"
 
 
 def test_the_files_of_an_epoch(tmp_path):
     for epoch in ("latest", "200"):
-        for name in OFFICIAL.values():
+        for name in OFFICIAL_NAMES.values():
             (tmp_path / f"{epoch}_net_{name}.pth").touch()
     (tmp_path / "loss_log.txt").touch()
     assert is_folder_of_networks(tmp_path)
@@ -63,19 +63,22 @@ def test_the_files_of_an_epoch(tmp_path):
         find_files(tmp_path, "5")
 
 
-def test_a_folder_without_discriminators_is_told_what_can_be_done(tmp_path):
+def test_a_folder_without_discriminators_names_what_can_be_done(tmp_path):
     (tmp_path / "other").mkdir()
     assert not is_folder_of_networks(tmp_path)
     assert not is_folder_of_networks(tmp_path / "nowhere")
     for name in ("G_A", "G_B"):
         (tmp_path / f"latest_net_{name}.pth").touch()
     assert is_folder_of_networks(tmp_path)
-    message = r"lacks latest_net_D_A.pth, latest_net_D_B.pth, .* \(such as latest_net_G_A.pth\) to a .keras file"
+    message = (
+        r"lacks latest_net_D_A\.pth, latest_net_D_B\.pth, .* "
+        r"\(such as latest_net_G_A\.pth\) to a \.keras file"
+    )
     with pytest.raises(UserError, match=message):
         find_files(tmp_path, "latest")
 
 
-def test_what_four_designs_decide():
+def test_what_four_networks_decide():
     assert experiment_fields(four()) == {
         "generator": {
             "architecture": "resnet_9blocks", "filters": 8, "blocks": 4, "norm": "instance",
@@ -136,7 +139,7 @@ def test_what_does_not_belong_together_is_named(changes, message):
         experiment_fields(four(**changes))
 
 
-def test_a_judge_in_a_generators_place_is_named():
+def test_a_discriminator_in_a_generators_place_is_named():
     with pytest.raises(UserError, match="G_B should be a generator, but is n_layers, 16 filters"):
         experiment_fields({**four(), "generator_yx": JUDGE})
     with pytest.raises(UserError, match="D_B should be a discriminator, but is resnet, 8 filters"):

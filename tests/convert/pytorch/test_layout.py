@@ -19,7 +19,7 @@ pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
 from tests.helpers import official_torch
 
 
-def design(architecture="resnet_9blocks", **changes):
+def spec(architecture="resnet_9blocks", **changes):
     plain = ArchitectureSpec(
         architecture=architecture, input_channels=3, output_channels=3, filters=4, blocks=2,
         n_layers=None,
@@ -30,48 +30,54 @@ def design(architecture="resnet_9blocks", **changes):
 
 BATCH = {"norm": "batch", "biases": False, "statistics": True}
 UNET = {"blocks": None, "dropout": None}
-JUDGE = {"blocks": None, "dropout": None, "output_channels": 1}
+DISCRIMINATOR = {"blocks": None, "dropout": None, "output_channels": 1}
 CASES = {
-    "resnet": (design(), lambda: official_torch.Resnet()),
+    "resnet": (spec(), lambda: official_torch.Resnet()),
     "resnet_dropout": (
-        design(dropout=True, blocks=3),
+        spec(dropout=True, blocks=3),
         lambda: official_torch.Resnet(dropout=True, blocks=3),
     ),
     "resnet_channels": (
-        design(input_channels=1, output_channels=2, filters=3),
+        spec(input_channels=1, output_channels=2, filters=3),
         lambda: official_torch.Resnet(inputs=1, outputs=2, filters=3),
     ),
-    "resnet_affine": (design(norm_affine=True), lambda: official_torch.Resnet(affine=True)),
-    "resnet_old": (design(statistics=True), lambda: official_torch.Resnet(statistics=True)),
-    "resnet_batch": (design(**BATCH), lambda: official_torch.Resnet(norm="batch")),
-    "unet_128": (design("unet_128", filters=2, **UNET), lambda: official_torch.Unet(7)),
+    "resnet_affine": (spec(norm_affine=True), lambda: official_torch.Resnet(affine=True)),
+    "resnet_old": (spec(statistics=True), lambda: official_torch.Resnet(statistics=True)),
+    "resnet_batch": (spec(**BATCH), lambda: official_torch.Resnet(norm="batch")),
+    "unet_128": (spec("unet_128", filters=2, **UNET), lambda: official_torch.Unet(7)),
     "unet_256": (
-        design("unet_256", filters=2, **UNET),
+        spec("unet_256", filters=2, **UNET),
         lambda: official_torch.Unet(8, dropout=True),
     ),
     "unet_batch": (
-        design("unet_128", filters=2, **UNET, **BATCH),
+        spec("unet_128", filters=2, **UNET, **BATCH),
         lambda: official_torch.Unet(7, norm="batch"),
     ),
     "unet_channels": (
-        design("unet_128", filters=2, **UNET, input_channels=1, output_channels=4),
+        spec("unet_128", filters=2, **UNET, input_channels=1, output_channels=4),
         lambda: official_torch.Unet(7, inputs=1, outputs=4),
     ),
-    "basic": (design("patch", n_layers=3, **JUDGE), lambda: official_torch.Patch()),
-    "one_layer": (design("patch", n_layers=1, **JUDGE), lambda: official_torch.Patch(n_layers=1)),
+    "basic": (spec("patch", n_layers=3, **DISCRIMINATOR), lambda: official_torch.Patch()),
+    "one_layer": (
+        spec("patch", n_layers=1, **DISCRIMINATOR),
+        lambda: official_torch.Patch(n_layers=1),
+    ),
     "five_layers": (
-        design("patch", n_layers=5, **JUDGE, **BATCH),
+        spec("patch", n_layers=5, **DISCRIMINATOR, **BATCH),
         lambda: official_torch.Patch(n_layers=5, norm="batch"),
     ),
-    "pixel": (design("pixel", **JUDGE), lambda: official_torch.Pixel()),
-    "pixel_batch": (design("pixel", **JUDGE, **BATCH), lambda: official_torch.Pixel(norm="batch")),
+    "pixel": (spec("pixel", **DISCRIMINATOR), lambda: official_torch.Pixel()),
+    "pixel_batch": (
+        spec("pixel", **DISCRIMINATOR, **BATCH),
+        lambda: official_torch.Pixel(norm="batch"),
+    ),
 }
 
 
 @pytest.fixture(params=CASES, name="case")
 def _case(request):
     made, build = CASES[request.param]
-    return made, official_torch.arrays_of(official_torch.randomised(build()))
+    return made, official_torch.arrays_of(official_torch.randomized(build()))
 
 
 def test_names_order_and_shapes_are_those_that_pytorch_makes(case):
@@ -80,7 +86,7 @@ def test_names_order_and_shapes_are_those_that_pytorch_makes(case):
     assert mismatches(made, arrays) == []
 
 
-def test_there_and_back_is_the_same_to_the_last_bit(case):
+def test_both_directions_are_the_same_to_the_last_bit(case):
     made, arrays = case
     weights = keras_weights(made, arrays)
     # leftovers are not taken along; counters start anew
@@ -103,10 +109,10 @@ def test_every_layer_has_one_place(case):
 
 
 def test_kernels_turn_from_pytorchs_axes_to_those_of_keras():
-    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes(design()).items()}
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes(spec()).items()}
     arrays["model.4.weight"][7, 2, 1, 0] = 1  # output 7, input 2, row 1, column 0
     arrays["model.12.weight"][15, 6, 1, 2] = 1  # transposed: input 15, output 6, row 1, column 2
-    weights = keras_weights(design(), arrays)
+    weights = keras_weights(spec(), arrays)
     assert weights["down1/kernel"].shape == (3, 3, 4, 8)
     assert weights["down1/kernel"][1, 0, 2, 7] == 1
     assert weights["up1/kernel"].shape == (3, 3, 8, 16)  # Keras has outputs before inputs here
@@ -114,7 +120,7 @@ def test_kernels_turn_from_pytorchs_axes_to_those_of_keras():
 
 
 def test_biases_that_are_not_there_are_zero():
-    bare = design(biases=False)
+    bare = spec(biases=False)
     arrays = {name: np.ones(shape, np.float32) for name, shape in shapes(bare).items()}
     assert "model.1.bias" not in arrays
     weights = keras_weights(bare, arrays)
@@ -123,7 +129,7 @@ def test_biases_that_are_not_there_are_zero():
 
 
 def test_counters_may_be_missing_but_nothing_else():
-    made = design(**BATCH)
+    made = spec(**BATCH)
     arrays = {name: np.ones(shape, np.float32) for name, shape in shapes(made).items()}
     older = {
         name: array for name, array in arrays.items() if not name.endswith("num_batches_tracked")
@@ -136,12 +142,12 @@ def test_counters_may_be_missing_but_nothing_else():
         ]
 
 
-def test_misfits_are_told_in_order():
-    arrays = {name: np.ones(shape, np.float32) for name, shape in shapes(design()).items()}
+def test_mismatches_are_in_order():
+    arrays = {name: np.ones(shape, np.float32) for name, shape in shapes(spec()).items()}
     arrays["model.4.bias"] = np.ones(9)
     arrays["extra"] = np.ones((1, 2))
     del arrays["model.1.weight"]
-    assert mismatches(design(), arrays) == [
+    assert mismatches(spec(), arrays) == [
         "model.1.weight (4, 3, 7, 7) is missing",
         "model.4.bias is (9,) instead of (8,)",
         "extra (1, 2) is unknown",
@@ -151,16 +157,16 @@ def test_misfits_are_told_in_order():
 @pytest.mark.parametrize(
     ("made", "name"),
     [
-        (design(blocks=9), "resnet_9blocks"),
-        (design("resnet_6blocks", blocks=6), "resnet_6blocks"),
-        (design(blocks=4), "resnet"),
-        (design("unet_256", **UNET), "unet_256"),
-        (design("patch", n_layers=3, **JUDGE), "basic"),
-        (design("patch", n_layers=2, **JUDGE), "n_layers"),
-        (design("pixel", **JUDGE), "pixel"),
+        (spec(blocks=9), "resnet_9blocks"),
+        (spec("resnet_6blocks", blocks=6), "resnet_6blocks"),
+        (spec(blocks=4), "resnet"),
+        (spec("unet_256", **UNET), "unet_256"),
+        (spec("patch", n_layers=3, **DISCRIMINATOR), "basic"),
+        (spec("patch", n_layers=2, **DISCRIMINATOR), "n_layers"),
+        (spec("pixel", **DISCRIMINATOR), "pixel"),
     ],
 )
-def test_the_authors_names(made, name):
+def test_the_official_names(made, name):
     assert made.official_name == name
     assert made.is_generator == name.startswith(("resnet", "unet"))
 

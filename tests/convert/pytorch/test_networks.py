@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.pytorch import files as torch_files
-from cyclegan_tf.convert.pytorch import networks as torch_networks
+from cyclegan_tf.convert.pytorch import files, networks
 from cyclegan_tf.convert.pytorch.layout import keras_weights
 from cyclegan_tf.convert.pytorch.recognize import recognize
 from cyclegan_tf.errors import UserError
@@ -23,7 +22,7 @@ CASES = {
     "resnet_dropout": (lambda: official.Resnet(dropout=True), "eval", (24, 16)),
     "resnet_affine": (lambda: official.Resnet(affine=True), "train", (20, 28)),
     "resnet_affine_dropout": (lambda: official.Resnet(affine=True, dropout=True), "eval", (20, 28)),
-    # in training mode, as the authors' test.py leaves it, PyTorch keeps the statistics but does not
+    # in training mode, as the official test.py leaves it, PyTorch keeps the statistics but does not
     # use them
     "resnet_leftovers": (lambda: official.Resnet(statistics=True), "train", (20, 28)),
     "resnet_affine_leftovers": (
@@ -56,7 +55,7 @@ CASES = {
 @pytest.fixture(params=CASES, name="case")
 def _case(request):
     build, mode, size = CASES[request.param]
-    network = official.randomised(build(), seed=3)
+    network = official.randomized(build(), seed=3)
     return (network.train() if mode == "train" else network.eval()), size
 
 
@@ -67,7 +66,7 @@ def images(network, size, count=2):
 
 def converted(network):
     arrays = official.arrays_of(network)
-    return torch_networks.build(recognize(arrays, "n.pth"), arrays)
+    return networks.build_from_state_dict(recognize(arrays, "n.pth"), arrays)
 
 
 def test_outputs_are_those_of_pytorch(case):
@@ -86,10 +85,10 @@ def test_outputs_are_those_of_pytorch(case):
 def test_and_back_pytorch_has_the_same_names_order_and_outputs(case, tmp_path):
     network, size = case
     ours, given = converted(network), images(network, size)
-    design, arrays = torch_networks.to_state_dict(ours, "ours")
-    torch_files.write_state_dict(tmp_path / "n.pth", arrays)
+    spec, arrays = networks.to_state_dict(ours, "ours")
+    files.write_state_dict(tmp_path / "n.pth", arrays)
     loaded = torch.load(tmp_path / "n.pth", weights_only=True)
-    again = type(network)(**today(network, design))
+    again = type(network)(**today(network, spec))
     assert list(loaded) == list(again.state_dict())
     assert [v.shape for v in loaded.values()] == [v.shape for v in again.state_dict().values()]
     assert [v.dtype for v in loaded.values()] == [v.dtype for v in again.state_dict().values()]
@@ -99,26 +98,26 @@ def test_and_back_pytorch_has_the_same_names_order_and_outputs(case, tmp_path):
     np.testing.assert_allclose(official.outputs_of(again, given), truth, atol=1e-6)
 
 
-def today(network, design):
+def today(network, spec):
     """Arguments of a new network like this one, as today's PyTorch makes it: without leftovers."""
-    found = {"inputs": design.input_channels, "filters": design.filters, "norm": design.norm}
-    if design.is_generator:
-        found["outputs"] = design.output_channels
+    found = {"inputs": spec.input_channels, "filters": spec.filters, "norm": spec.norm}
+    if spec.is_generator:
+        found["outputs"] = spec.output_channels
     if isinstance(network, official.Resnet):
-        found |= {"blocks": design.blocks, "dropout": design.dropout}
+        found |= {"blocks": spec.blocks, "dropout": spec.dropout}
     if isinstance(network, official.Unet):
-        found["depth"] = {"unet_256": 8, "unet_128": 7}[design.architecture]
+        found["depth"] = {"unet_256": 8, "unet_128": 7}[spec.architecture]
     if isinstance(network, official.Patch):
-        found["n_layers"] = design.n_layers
-    if design.norm == "instance":
-        found["affine"] = design.norm_affine
+        found["n_layers"] = spec.n_layers
+    if spec.norm == "instance":
+        found["affine"] = spec.norm_affine
     return found
 
 
 def test_running_statistics_of_instance_normalization_would_make_a_difference():
     """So that the cases above mean something: after eval(), such a PyTorch network gives other
     images."""
-    network = official.randomised(official.Resnet(statistics=True), seed=3)
+    network = official.randomized(official.Resnet(statistics=True), seed=3)
     given = images(network, (20, 28))
     used = official.outputs_of(network.eval(), given)
     assert np.abs(used - np.asarray(converted(network)(given))).max() > 0.05
@@ -126,7 +125,7 @@ def test_running_statistics_of_instance_normalization_would_make_a_difference():
 
 def test_biasless_convolutions_give_what_pytorch_gives():
     """Instance normalization after convolutions without biases, as for a while in 2017."""
-    network = official.randomised(official.Resnet(statistics=True), seed=3)
+    network = official.randomized(official.Resnet(statistics=True), seed=3)
     with torch.no_grad():
         kept = {id(list(network.model)[-2])}
         for module in network.modules():
@@ -136,46 +135,44 @@ def test_biasless_convolutions_give_what_pytorch_gives():
             ):
                 module.bias = None
     given, arrays = images(network, (20, 28)), official.arrays_of(network)
-    ours = torch_networks.build(recognize(arrays, "n.pth"), arrays)
+    ours = networks.build_from_state_dict(recognize(arrays, "n.pth"), arrays)
     truth = official.outputs_of(network.train(), given)
     np.testing.assert_allclose(np.asarray(ours(given)), truth, atol=1e-4)
-    design, again = torch_networks.to_state_dict(ours, "ours")
-    assert design.biases
+    spec, again = networks.to_state_dict(ours, "ours")
+    assert spec.biases
     assert not again["model.1.bias"].any()
 
 
 def test_every_weight_matters():
     """Each array of the state_dict but those that a norm cancels changes the image: none is read
     and forgotten."""
-    network = official.randomised(official.Resnet(norm="batch", blocks=1), seed=3).eval()
+    network = official.randomized(official.Resnet(norm="batch", blocks=1), seed=3).eval()
     given, arrays = images(network, (16, 20), 1), official.arrays_of(network)
-    design = recognize(arrays, "n.pth")
-    ours = torch_networks.build(design, arrays)
+    spec = recognize(arrays, "n.pth")
+    ours = networks.build_from_state_dict(spec, arrays)
     before = np.asarray(ours(given))
     for name in arrays:
         if not name.endswith("num_batches_tracked"):
-            torch_networks.fill(
-                ours, keras_weights(design, {**arrays, name: arrays[name] + 0.5}), "n.pth"
+            networks.assign_weights(
+                ours, keras_weights(spec, {**arrays, name: arrays[name] + 0.5}), "n.pth"
             )
             assert np.abs(np.asarray(ours(given)) - before).max() > 1e-4, name
 
 
 def test_converted_networks_are_saved_and_loaded(tmp_path):
-    network = official.randomised(official.Resnet(norm="batch", dropout=True), seed=3).eval()
+    network = official.randomized(official.Resnet(norm="batch", dropout=True), seed=3).eval()
     ours, given = converted(network), images(network, (16, 20))
     ours.save(tmp_path / "n.keras")
     loaded = keras.saving.load_model(tmp_path / "n.keras")
     np.testing.assert_array_equal(np.asarray(loaded(given)), np.asarray(ours(given)))
-    assert (
-        torch_networks.to_state_dict(loaded, "n")[0] == torch_networks.to_state_dict(ours, "n")[0]
-    )
+    assert networks.to_state_dict(loaded, "n")[0] == networks.to_state_dict(ours, "n")[0]
 
 
 def test_nothing_is_assigned_unless_all_fits():
     network = build_generator("resnet_6blocks", filters=2, blocks=1, seed=0)
     before = [weight.copy() for weight in network.get_weights()]
     weights = {
-        name: np.ones(v.shape, np.float32) for name, v in torch_networks.variables(network).items()
+        name: np.ones(v.shape, np.float32) for name, v in networks.variables(network).items()
     }
     wrong = {
         r"does not fit resnet_6blocks: last/bias \(3,\) is missing\.": {
@@ -186,10 +183,10 @@ def test_nothing_is_assigned_unless_all_fits():
     }
     for message, given in wrong.items():
         with pytest.raises(UserError, match=message):
-            torch_networks.fill(network, given, "n.pth")
+            networks.assign_weights(network, given, "n.pth")
         for now, then in zip(network.get_weights(), before, strict=True):
             np.testing.assert_array_equal(now, then)
-    torch_networks.fill(network, weights, "n.pth")
+    networks.assign_weights(network, weights, "n.pth")
     assert all(weight.all() for weight in network.get_weights())
 
 
@@ -222,13 +219,13 @@ def test_nothing_is_assigned_unless_all_fits():
         ),
         (
             lambda: keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1)]),
-            "is of no architecture that the authors' PyTorch code knows",
+            "is of no architecture that the official PyTorch code knows",
         ),
     ],
 )
-def test_networks_that_the_authors_code_lacks_are_refused(build, message):
+def test_networks_that_the_official_code_lacks_are_refused(build, message):
     with pytest.raises(UserError, match=f"^run .*{message}"):
-        torch_networks.to_state_dict(build(), "run")
+        networks.to_state_dict(build(), "run")
 
 
 def brightened(network):
@@ -236,14 +233,17 @@ def brightened(network):
     return keras.Model(network.input, keras.layers.Rescaling(1.1, name="brighter")(network.output))
 
 
-def test_discriminators_of_ours_become_the_authors():
+def test_discriminators_of_ours_become_official():
     for options in (
         {"n_layers": 2},
         {"norm": "batch"},
         {"architecture": "pixel"},
         {"norm_affine": True},
     ):
-        judge = build_discriminator(filters=2, seed=0, **options)
-        design, arrays = torch_networks.to_state_dict(judge, "judge")
-        assert recognize(arrays, "n.pth") == design
-        assert torch_networks.build(design, arrays).count_params() == judge.count_params()
+        discriminator = build_discriminator(filters=2, seed=0, **options)
+        spec, arrays = networks.to_state_dict(discriminator, "discriminator")
+        assert recognize(arrays, "n.pth") == spec
+        assert (
+            networks.build_from_state_dict(spec, arrays).count_params()
+            == discriminator.count_params()
+        )

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.pytorch import recognize as torch_recognise
-from cyclegan_tf.convert.pytorch.recognize import described, notes, recognize
+from cyclegan_tf.convert.pytorch.recognize import (
+    conversion_notes,
+    count_parameters,
+    describe,
+    notes_for_official_code,
+    official_options,
+    recognize,
+)
 from cyclegan_tf.errors import UserError
 
 pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
@@ -16,7 +22,7 @@ def arrays(network):
 
 
 @pytest.mark.parametrize(
-    ("build", "told"),
+    ("build", "description"),
     [
         (
             lambda: official.Resnet(),
@@ -71,16 +77,16 @@ def arrays(network):
         (lambda: official.Pixel(norm="batch"), "pixel, 4 filters, 3 -> 1 channels, batch norm"),
     ],
 )
-def test_every_kind_is_recognised(build, told):
-    design = recognize(arrays(build()), "n.pth")
-    assert described(design) == told
+def test_every_kind_is_recognized(build, description):
+    spec = recognize(arrays(build()), "n.pth")
+    assert describe(spec) == description
 
 
 def test_odd_numbers_of_blocks_are_the_nine_blocks_with_another_number():
-    design = recognize(arrays(official.Resnet(blocks=3)), "n.pth")
-    assert (design.architecture, design.blocks, design.filters) == ("resnet_9blocks", 3, 4)
-    design = recognize(arrays(official.Resnet(blocks=6)), "n.pth")
-    assert (design.architecture, design.blocks) == ("resnet_6blocks", 6)
+    spec = recognize(arrays(official.Resnet(blocks=3)), "n.pth")
+    assert (spec.architecture, spec.blocks, spec.filters) == ("resnet_9blocks", 3, 4)
+    spec = recognize(arrays(official.Resnet(blocks=6)), "n.pth")
+    assert (spec.architecture, spec.blocks) == ("resnet_6blocks", 6)
 
 
 def test_parameters_are_counted_as_pytorch_counts_them():
@@ -90,20 +96,22 @@ def test_parameters_are_counted_as_pytorch_counts_them():
         official.Pixel(),
     ):
         expected = sum(parameter.numel() for parameter in network.parameters())
-        assert torch_recognise.count_parameters(arrays(network)) == expected
+        assert count_parameters(arrays(network)) == expected
 
 
 def test_what_a_person_should_know():
-    def told(network, **options):
-        return " | ".join(notes(recognize(arrays(network), "n.pth", **options)))
+    def notes_of(network, **options):
+        return " | ".join(conversion_notes(recognize(arrays(network), "n.pth", **options)))
 
-    assert told(official.Resnet()) == ""
-    assert "running statistics of instance normalization" in told(official.Resnet(statistics=True))
-    assert "as PyTorch does after eval()" in told(official.Resnet(norm="batch"))
-    assert "dropout acts in training only" in told(official.Resnet(dropout=True))
-    assert "do not tell whether it was trained with dropout" in told(official.Unet(7))
-    assert "dropout" not in told(official.Patch())
-    assert "since batch normalization goes without biases" in told(
+    assert notes_of(official.Resnet()) == ""
+    assert "running statistics of instance normalization" in notes_of(
+        official.Resnet(statistics=True)
+    )
+    assert "as PyTorch does after eval()" in notes_of(official.Resnet(norm="batch"))
+    assert "dropout acts in training only" in notes_of(official.Resnet(dropout=True))
+    assert "do not tell whether it was trained with dropout" in notes_of(official.Unet(7))
+    assert "dropout" not in notes_of(official.Patch())
+    assert "since batch normalization goes without biases" in notes_of(
         official.Resnet(affine=True, statistics=True)
     )
 
@@ -113,7 +121,7 @@ def without(state, *ends):
 
 
 def biases_before_norms(state):
-    """Names of the biases that the authors' code leaves out under batch normalization."""
+    """Names of the biases that the official PyTorch code leaves out under batch normalization."""
     without_biases = arrays(official.Resnet(norm="batch"))
     return [name for name in state if name not in without_biases]
 
@@ -126,21 +134,21 @@ def test_networks_without_biases_and_norms_are_not_guessed_at():
         UserError, match=r"that is --norm none, which is not supported, .* give --norm instance"
     ):
         recognize(bare, "n.pth")
-    design = recognize(bare, "n.pth", "instance")
-    assert (design.norm, design.norm_affine, design.biases, design.statistics) == (
+    spec = recognize(bare, "n.pth", "instance")
+    assert (spec.norm, spec.norm_affine, spec.biases, spec.statistics) == (
         "instance",
         False,
         False,
         False,
     )
-    assert "these are 0" in " ".join(notes(design))
+    assert "these are 0" in " ".join(conversion_notes(spec))
 
 
-def test_the_norm_may_be_told_where_it_is_open_and_only_there():
+def test_the_norm_may_be_given_where_it_is_open_and_only_there():
     batch = arrays(official.Resnet(norm="batch"))
     assert recognize(batch, "n.pth", "batch") == recognize(batch, "n.pth")
-    design = recognize(batch, "n.pth", "instance")  # of an early version, without biases
-    assert (design.norm, design.norm_affine, design.biases, design.statistics) == (
+    spec = recognize(batch, "n.pth", "instance")  # of an early version, without biases
+    assert (spec.norm, spec.norm_affine, spec.biases, spec.statistics) == (
         "instance",
         True,
         False,
@@ -168,12 +176,16 @@ def changed(build, **changes):
     [
         (
             lambda: {"features.0.weight": np.ones((8, 3, 3, 3)), "features.0.bias": np.ones(8)},
-            r"of no network of the authors' code .*: its first entries are features.0.weight \(8, "
+            r"of no network of the official PyTorch code .*: "
+            r"its first entries are features.0.weight \(8, "
             r"3, 3, 3\), "
             r"features.0.bias \(8,\)",
         ),
-        (lambda: {"model.0.weight": np.ones((8, 3, 3, 3))}, "of no network of the authors' code"),
-        (lambda: {"model.0.weight": np.ones(3)}, "of no network of the authors' code"),
+        (
+            lambda: {"model.0.weight": np.ones((8, 3, 3, 3))},
+            "of no network of the official PyTorch code",
+        ),
+        (lambda: {"model.0.weight": np.ones(3)}, "of no network of the official PyTorch code"),
         (
             lambda: changed(official.Resnet, **{"model.4.weight": np.ones((8, 4, 5, 5))}),
             r"looks like resnet, 4 filters.* does not fit: model.4.weight is \(8, 4, 5, 5\) "
@@ -220,13 +232,13 @@ def changed(build, **changes):
     ],
 )
 def test_what_does_not_fit_is_named(state, message):
-    with pytest.raises(UserError, match=message) as told:
+    with pytest.raises(UserError, match=message) as caught:
         recognize(state(), "n.pth")
-    assert str(told.value).startswith("n.pth ")
-    assert "\n" not in str(told.value)
+    assert str(caught.value).startswith("n.pth ")
+    assert "\n" not in str(caught.value)
 
 
-def test_of_many_misfits_the_first_three_are_told():
+def test_of_many_mismatches_the_first_three_are_named():
     state = {
         name: np.ones(9) if name.endswith("bias") else array
         for name, array in arrays(official.Resnet()).items()
@@ -238,16 +250,14 @@ def test_of_many_misfits_the_first_three_are_told():
         recognize(state, "n.pth")
 
 
-def test_what_the_authors_code_needs_for_networks_of_ours():
-    def told(network):
-        return " | ".join(
-            torch_recognise.notes_for_the_authors_code(recognize(arrays(network), "n.pth"))
-        )
+def test_what_the_official_code_needs_for_networks_of_ours():
+    def notes_of(network):
+        return " | ".join(notes_for_official_code(recognize(arrays(network), "n.pth")))
 
-    assert told(official.Resnet(blocks=6)) == ""
-    assert "set affine=True" in told(official.Resnet(blocks=6, affine=True))
-    assert "set n_blocks=2" in told(official.Resnet())
-    options = torch_recognise.official_options
+    assert notes_of(official.Resnet(blocks=6)) == ""
+    assert "set affine=True" in notes_of(official.Resnet(blocks=6, affine=True))
+    assert "set n_blocks=2" in notes_of(official.Resnet())
+    options = official_options
     assert options(recognize(arrays(official.Resnet(blocks=6)), "n")) == (
         "--netG resnet_6blocks --norm instance --ngf 4 --no_dropout"
     )

@@ -1,0 +1,173 @@
+"""Models from elsewhere become a `.keras` file or a run directory.
+
+The official PyTorch code is junyanz/pytorch-CycleGAN-and-pix2pix.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cyclegan_tf.atomic import atomic_directory
+from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.config.files import experiment_from
+from cyclegan_tf.convert.pytorch import files, folder, recognize
+from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec, keras_weights
+from cyclegan_tf.convert.task import Task, log_line, log_notes, log_recognized
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    import keras
+
+    Arrays = Mapping[str, np.ndarray]
+
+
+def torch_to_keras(task: Task) -> None:
+    """Converts one official `.pth` file to a `.keras` file."""
+    from cyclegan_tf.convert import saving
+    from cyclegan_tf.convert.pytorch import networks
+
+    spec, arrays = _read(task, task.source, task.arguments.architecture)
+    log_notes(recognize.conversion_notes(spec))
+    saving.save_checked(networks.build_from_state_dict(spec, arrays), task.target)
+    commands = (task.translate_command(), task.fine_tune_command())
+    task.log_written(*commands * spec.is_generator)
+
+
+def keras_2_to_keras(task: Task) -> None:
+    """Converts a model that Keras 2 saved to a `.keras` file."""
+    from cyclegan_tf.convert import saving
+    from cyclegan_tf.convert.keras2.open import open_model
+
+    network, notes = open_model(task.source, direction=task.arguments.direction)
+    log_line("recognized", f"{network.name}, {network.count_params():,} parameters")
+    log_notes(notes)
+    saving.save_checked(network, task.target)
+    task.log_written(task.translate_command(), task.fine_tune_command())
+
+
+def folder_to_run(task: Task) -> None:
+    """Converts a folder of four official `.pth` files to a run directory at step 0."""
+    from cyclegan_tf import assembly
+    from cyclegan_tf.convert import saving
+    from cyclegan_tf.runs import state
+
+    found: dict[str, tuple[ArchitectureSpec, Arrays]] = {}
+    for attribute, path in folder.find_files(task.source, task.arguments.epoch).items():
+        architecture = task.arguments.architecture if attribute in state.GENERATORS else "auto"
+        found[attribute] = _read(task, path, architecture)
+    specs = {attribute: spec for attribute, (spec, _) in found.items()}
+    experiment = _experiment(task, folder.experiment_fields(specs))
+    log_notes(note for spec in specs.values() for note in recognize.conversion_notes(spec))
+    images = None
+    if task.is_given("--data.source", "--data.x_dir"):
+        images = assembly.open_source(experiment).record()
+    else:
+        log_notes(
+            [
+                "training here would go on with the demo's images: --data.source names others, "
+                "now or never",
+                "later, others can be had in a new run: python -m cyclegan_tf.train --init_from",
+            ]
+        )
+    networks, variables = _initial_state(experiment, found)
+    with atomic_directory(task.target, task.arguments.overwrite) as partial:
+        run = RunDirectory(partial)
+        run.begin(experiment, images or {})
+        if images is None:
+            run.data_path.unlink()  # an empty record would be one of no images
+        saving.write_initial_checkpoint(run, networks, variables)
+    train = f"python -m cyclegan_tf.train --run_dir {shlex.quote(str(task.target))}"
+    task.log_written(task.translate_command("--direction xy"), train)
+
+
+def _initial_state(
+    experiment: Experiment, found: Mapping[str, tuple[ArchitectureSpec, Arrays]]
+) -> tuple[dict[str, keras.Model], dict[str, keras.Variable]]:
+    """The generators, and every variable of a training that has not begun, with weights found."""
+    from cyclegan_tf import assembly
+    from cyclegan_tf.convert.pytorch import networks
+    from cyclegan_tf.model.ema import ExponentialMovingAverage
+    from cyclegan_tf.runs import state
+
+    # Checkpoints of all precisions hold the same, but for the loss scale of float16.
+    half = experiment.training.precision == "float16"
+    model = assembly.build_model(experiment, "mixed_float16" if half else "float32")
+    for attribute, (spec, arrays) in found.items():
+        network = getattr(model, attribute)
+        if network is not None:
+            weights = keras_weights(spec, arrays)
+            networks.assign_weights(network, weights, folder.OFFICIAL_NAMES[attribute])
+    pair = {attribute: getattr(model, attribute) for attribute in state.GENERATORS}
+    variables = state.variables(model)
+    if experiment.training.ema_half_life_images is not None:
+        variables |= ExponentialMovingAverage(
+            pair, experiment.training.ema_half_life_images, experiment.data.batch_size
+        ).variables()
+    return pair, variables
+
+
+def _read(task: Task, path: Path, architecture: str) -> tuple[ArchitectureSpec, Arrays]:
+    """A .pth file's architecture and arrays, logged."""
+    arrays = files.read_state_dict(path)
+    spec = recognize.recognize(arrays, path, task.arguments.norm)
+    if architecture not in ("auto", spec.official_name):
+        raise UserError(
+            f"{path} holds {recognize.describe(spec)}, not --architecture {architecture}; leave "
+            "that out.",
+            code="mismatch",
+            field="--architecture",
+        )
+    _check_finite(arrays, path)
+    log_recognized(path.name, spec, arrays)
+    return spec, arrays
+
+
+def _check_finite(arrays: Arrays, path: Path) -> None:
+    """Refuses what a training that broke down left behind, which gives no image."""
+    broken = next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+    if broken is not None:
+        raise UserError(
+            f"{path} holds numbers that are not finite, first in {broken}: its training had broken "
+            "down; give a file of an earlier epoch.",
+            code="unsupported",
+            field=str(path),
+        )
+
+
+def _experiment(task: Task, decided: Mapping[str, Mapping[str, Any]]) -> Experiment:
+    """The experiment of the options, with what the weights decide laid over it."""
+    values = task.arguments.clone()
+    fixed = {
+        f"{section}.{name}": value
+        for section, fields in decided.items()
+        for name, value in fields.items()
+    }
+    for option in (word.split("=", 1)[0] for word in task.argv):
+        name = option.removeprefix("--")
+        if name.startswith(("generator", "discriminator")) and name not in {
+            *fixed,
+            "generator.dropout",
+        }:
+            raise UserError(
+                f"{option} is not for networks that are there already; leave it out.", field=option
+            )
+    for name, value in fixed.items():
+        if task.is_given(f"--{name}") and values[name] != value:
+            raise UserError(
+                f"--{name} is {values[name]}, but the weights are of {value}; leave it out.",
+                code="mismatch",
+                field=f"--{name}",
+            )
+        values[name] = value
+    if fixed["data.channels_x"] != fixed["data.channels_y"] and not task.is_given(
+        "--loss.identity", "--loss.identity_x", "--loss.identity_y"
+    ):
+        values["loss.identity"] = 0.0
+        log_notes(["the domains have different channels, so there is no identity loss"])
+    return experiment_from(values)
