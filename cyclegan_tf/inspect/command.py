@@ -21,7 +21,7 @@ def build_parser() -> cli.Parser:
     )
     parser.add_argument("target", type=str, help="The run directory, file or folder.")
     parser.add_argument(
-        "--size",
+        "--size_px",
         type=int,
         default=256,
         help="Side in pixels of the image whose multiply-accumulates (MACs) are counted.",
@@ -35,17 +35,22 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--json", action="store_true", help="Print a JSON object in place of a table."
     )
+    cli.hidden_alias(parser, "--size", "--size_px")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
     """Prints the report; returns 0."""
     arguments = build_parser().parse(argv)
-    if arguments.size < 1:
-        raise UserError(f"--size must be 1 or more, and is {arguments.size}.")
+    if arguments.size_px < 1:
+        raise UserError(
+            f"--size_px must be 1 or more, and is {arguments.size_px}.", field="--size_px"
+        )
     if not Path(arguments.target).exists():
         raise UserError(
-            f"{arguments.target} does not exist; give a run directory or a file of a network."
+            f"{arguments.target} does not exist; give a run directory or a file of a network.",
+            code="missing",
+            field=arguments.target,
         )
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
@@ -55,6 +60,6 @@ def main(argv: Sequence[str]) -> int:
         from cyclegan_tf.inspect.render import render_report
 
         tf.config.list_physical_devices()  # looking for them is not silent either
-    report = inspect_path(Path(arguments.target), arguments.size, arguments.norm)
+    report = inspect_path(Path(arguments.target), arguments.size_px, arguments.norm)
     print(json.dumps(report, indent=1) if arguments.json else render_report(report), flush=True)
     return 0

@@ -23,11 +23,11 @@ def run(tmp_path):
 
 
 def test_the_options_are_frozen():
-    assert sorted(inspect.build_parser().option_names()) == ["--json", "--norm", "--size"]
+    assert sorted(inspect.build_parser().option_names()) == ["--json", "--norm", "--size_px"]
 
 
 def test_a_table_for_people(run, capsys):
-    assert inspect.main([str(run), "--size", "16"]) == 0
+    assert inspect.main([str(run), "--size_px", "16"]) == 0
     report = capsys.readouterr().out
     assert report.startswith(f"{run}: run directory\n")
     row = next(line for line in report.splitlines() if line.startswith("  generator_xy"))
@@ -47,8 +47,8 @@ def test_json_for_machines(run, capsys):
     ("words", "message"),
     [
         (["no/where"], "no/where does not exist"),
-        ([".", "--size", "0"], "--size must be 1 or more, and is 0"),
-        ([".", "--sise", "3"], "unknown option --sise; did you mean --size"),
+        ([".", "--size_px", "0"], "--size_px must be 1 or more, and is 0"),
+        ([".", "--sise", "3"], "unknown option --sise; did you mean --size_px"),
         ([__file__], "cannot be inspected; give a run directory"),
     ],
 )
@@ -62,7 +62,7 @@ def test_mistakes_are_one_sentence(words, message):
 def test_as_a_process_it_says_nothing_but_its_report(run):
     command = [sys.executable, "-m", "cyclegan_tf.inspect"]
     good = subprocess.run(
-        [*command, str(run), "--size", "16"], capture_output=True, text=True, check=False
+        [*command, str(run), "--size_px", "16"], capture_output=True, text=True, check=False
     )
     assert (good.returncode, good.stderr) == (0, "")
     bad = subprocess.run([*command, __file__], capture_output=True, text=True, check=False)
