@@ -8,7 +8,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from cyclegan_tf.convert.keras2 import graph
-from cyclegan_tf.convert.keras2.saved_model import ObjectGraph, fill, find_models, read_metadata
+from cyclegan_tf.convert.keras2.saved_model import (
+    ObjectGraph,
+    assign_from_checkpoint,
+    find_models,
+    read_metadata,
+)
 from cyclegan_tf.errors import UserError
 from tests.helpers.keras2 import (
     conv_entry,
@@ -98,7 +103,7 @@ def test_filling_a_network_with_one_within(tmp_path):
     stored, root = nested()
     model = graph.parse_model(stored)
     network = graph.rebuild_network(model, [])
-    fill(model, network, checkpoint(tmp_path / "ckpt", root), 0)
+    assign_from_checkpoint(model, network, checkpoint(tmp_path / "ckpt", root), 0)
     for weight, truth in zip(network.get_weights(), (KERNEL, GAMMA, BETA, LAST), strict=True):
         np.testing.assert_array_equal(weight, truth)
 
@@ -121,7 +126,7 @@ def test_a_checkpoint_of_another_network(tmp_path, change, message):
         else:
             setattr(root, name, value)
     with pytest.raises(UserError, match=message):
-        fill(model, network, checkpoint(tmp_path / "ckpt", root), 0)
+        assign_from_checkpoint(model, network, checkpoint(tmp_path / "ckpt", root), 0)
 
 
 def test_a_damaged_checkpoint(tmp_path):

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.keras2.tutorials import MismatchError, recognize
+from cyclegan_tf.convert.keras2.tutorials import MismatchError, recognize_tutorial
 from cyclegan_tf.convert.keras2.weights import Stored
 from tests.helpers.keras2 import resnet_arrays, run_resnet, run_unet, unet_arrays
 
@@ -24,7 +24,7 @@ def images(height, width, channels=3):
 )
 def test_the_residual_generator(filters, downs, blocks, channels, out):
     arrays = resnet_arrays(filters, downs, blocks, channels, out)
-    found = recognize(stored(arrays))
+    found = recognize_tutorial(stored(arrays))
     x = images(16, 12, channels)
     np.testing.assert_allclose(found.network(x), run_resnet(arrays, x, downs, blocks), atol=1e-5)
     assert f"filters {filters}, blocks {blocks}" in found.description
@@ -40,7 +40,7 @@ def test_the_residual_generator(filters, downs, blocks, channels, out):
 def test_the_u_net(depth, channels, out, names, epsilon):
     arrays = unet_arrays(2, depth, channels, out, names=names)
     x = images(32, 48, channels)
-    found = recognize(stored(arrays))
+    found = recognize_tutorial(stored(arrays))
     np.testing.assert_allclose(found.network(x), run_unet(arrays, x, depth, epsilon), atol=1e-5)
     assert f"filters 2, depth {depth}" in found.description
     assert f"epsilon {epsilon:g}" in found.description
@@ -57,7 +57,7 @@ def test_the_u_net(depth, channels, out, names, epsilon):
 def test_without_names_the_tutorials_own_norm_is_taken_and_noted_as_a_guess(
     arrays, run, epsilon, other
 ):
-    found = recognize([Stored("", array) for _, array in arrays])
+    found = recognize_tutorial([Stored("", array) for _, array in arrays])
     x = images(16, 24)
     np.testing.assert_allclose(found.network(x), run(arrays, x), atol=1e-5)
     assert (
@@ -67,7 +67,7 @@ def test_without_names_the_tutorials_own_norm_is_taken_and_noted_as_a_guess(
 
 
 def test_dropout_works_in_training_only():
-    network = recognize(stored(unet_arrays(2, 5))).network
+    network = recognize_tutorial(stored(unet_arrays(2, 5))).network
     assert sum(isinstance(layer, keras.layers.Dropout) for layer in network.layers) == 3
     x = images(32, 32)
     np.testing.assert_array_equal(network(x), network(x, training=False))
@@ -113,4 +113,4 @@ def without(arrays, *places):
 )
 def test_others_are_refused_by_the_first_array_that_does_not_fit(arrays, message):
     with pytest.raises(MismatchError, match=message):
-        recognize(stored(arrays))
+        recognize_tutorial(stored(arrays))
