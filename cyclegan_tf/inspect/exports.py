@@ -54,7 +54,9 @@ def inspect_saved_model(folder: Path) -> dict[str, Any]:
         (graph, *_) = model.meta_graphs
     except (DecodeError, ValueError) as error:
         raise UserError(
-            f"{folder / 'saved_model.pb'} is damaged or not a SavedModel; export it again."
+            f"{folder / 'saved_model.pb'} is damaged or not a SavedModel; export it again.",
+            code="unreadable",
+            field=str(folder),
         ) from error
     signatures = {
         name: value for name, value in graph.signature_def.items() if not name.startswith("__")
@@ -129,7 +131,11 @@ def inspect_tflite(path: Path) -> dict[str, Any]:
         ends = {"in": interpreter.get_input_details(), "out": interpreter.get_output_details()}
         operations = _counted(node["op_name"] for node in interpreter._get_ops_details())
     except (ValueError, RuntimeError) as error:
-        raise UserError(f"{path} is damaged or not a .tflite file; export it again.") from error
+        raise UserError(
+            f"{path} is damaged or not a .tflite file; export it again.",
+            code="unreadable",
+            field=str(path),
+        ) from error
     return {
         "kind": "LiteRT (.tflite) file",
         "size_bytes": path.stat().st_size,
@@ -197,16 +203,24 @@ def inspect_onnx(path: Path) -> dict[str, Any]:
       UserError: it is damaged, or the extra is missing.
     """
     if importlib.util.find_spec("onnx") is None:
-        raise UserError('ONNX files need onnx: pip install "cyclegan-tf[onnx]"')
+        raise UserError('ONNX files need onnx: pip install "cyclegan-tf[onnx]"', code="dependency")
     import onnx as library
     from google.protobuf.message import DecodeError
 
     try:
         model = library.load(str(path), load_external_data=False)
     except DecodeError as error:
-        raise UserError(f"{path} is damaged or not an ONNX file; export it again.") from error
+        raise UserError(
+            f"{path} is damaged or not an ONNX file; export it again.",
+            code="unreadable",
+            field=str(path),
+        ) from error
     if not model.graph.node:
-        raise UserError(f"{path} is damaged or not an ONNX file; export it again.")
+        raise UserError(
+            f"{path} is damaged or not an ONNX file; export it again.",
+            code="unreadable",
+            field=str(path),
+        )
     ends = {"in": model.graph.input, "out": model.graph.output}
     return {
         "kind": "ONNX file",

@@ -46,7 +46,9 @@ def inspect_path(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str
       UserError: there is nothing, or nothing that can be read; says what can.
     """
     if not path.exists():
-        raise UserError(f"{path} does not exist; give {READABLE_FORMATS}.")
+        raise UserError(
+            f"{path} does not exist; give {READABLE_FORMATS}.", code="missing", field=str(path)
+        )
     return {
         "path": str(path),
         **(_folder(path, size_px, norm) if path.is_dir() else _file(path, size_px, norm)),
@@ -56,7 +58,11 @@ def inspect_path(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str
 def _file(path: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
     reader = _FILES.get(path.suffix.lower())
     if reader is None:
-        raise UserError(f"{path} cannot be inspected; give {READABLE_FORMATS}.")
+        raise UserError(
+            f"{path} cannot be inspected; give {READABLE_FORMATS}.",
+            code="unsupported",
+            field=str(path),
+        )
     return (
         weight_files.inspect_torch_file(path, size_px, norm)
         if reader is weight_files.inspect_torch_file
@@ -73,7 +79,11 @@ def _folder(folder: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
         return weight_files.inspect_torch_folder(folder, size_px, norm)
     within = _within(folder)
     hint = f"; there are {', '.join(within)} in it" if within else f"; give {READABLE_FORMATS}"
-    raise UserError(f"{folder} is a folder that cannot be inspected as a whole{hint}.")
+    raise UserError(
+        f"{folder} is a folder that cannot be inspected as a whole{hint}.",
+        code="unsupported",
+        field=str(folder),
+    )
 
 
 def _saved_model(folder: Path, size_px: int) -> dict[str, Any]:

@@ -136,4 +136,8 @@ def _made_with(run: run_directory.RunDirectory) -> dict[str, Any] | None:
             "versions": versions,
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged; it must tell what the run was made with.") from error
+        raise UserError(
+            f"{path} is damaged; it must tell what the run was made with.",
+            code="unreadable",
+            field=str(path),
+        ) from error

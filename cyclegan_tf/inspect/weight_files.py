@@ -41,7 +41,11 @@ def inspect_keras_file(path: Path, size_px: int) -> dict[str, Any]:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise UserError(f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
+        raise UserError(
+            f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}",
+            code="unreadable",
+            field=str(path),
+        ) from error
     parts = {name: getattr(model, name, None) for name in state.NETWORKS}
     networks = {name: part for name, part in parts.items() if part is not None} or {
         model.name: model

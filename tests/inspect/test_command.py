@@ -48,7 +48,7 @@ def test_json_for_machines(run, capsys):
     [
         (["no/where"], "no/where does not exist"),
         ([".", "--size_px", "0"], "--size_px must be 1 or more, and is 0"),
-        ([".", "--sise", "3"], "unknown option --sise; did you mean --size_px"),
+        ([".", "--sizepx", "3"], "unknown option --sizepx; did you mean --size_px"),
         ([__file__], "cannot be inspected; give a run directory"),
     ],
 )

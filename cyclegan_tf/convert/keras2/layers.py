@@ -179,7 +179,8 @@ def _reflection(
             raise UserError(
                 f"the layer {config['name']} (ReflectionPadding2D) was saved without its padding, "
                 "and no convolution behind it tells: save the model anew with a get_config in "
-                "that class."
+                "that class.",
+                code="unsupported",
             )
         height, width = (side // 2 for side in kernel_after)
         notes.append(
@@ -207,7 +208,8 @@ def _pair(padding: Any, name: str) -> tuple[int, int]:
         return padding[0], padding[1]
     raise UserError(
         f"the layer {name} (ReflectionPadding2D) has padding {padding!r}; a number or a pair is "
-        f"known."
+        f"known.",
+        code="unsupported",
     )
 
 
@@ -219,7 +221,9 @@ def _without_initializers(config: Mapping[str, Any]) -> dict[str, Any]:
 def _of_keras(kind: str, config: dict[str, Any]) -> keras.layers.Layer:
     cls = _builtin(kind)
     if cls is None:
-        raise UserError(f"the layer {config['name']} is a {kind}, which is not known here.")
+        raise UserError(
+            f"the layer {config['name']} is a {kind}, which is not known here.", code="unsupported"
+        )
     config = _without_initializers(config)
     if kind == "LeakyReLU" and "alpha" in config:
         config["negative_slope"] = float(config["alpha"])
@@ -232,14 +236,16 @@ def _of_keras(kind: str, config: dict[str, Any]) -> keras.layers.Layer:
         if harmless is not None and value not in harmless:
             raise UserError(
                 f"the layer {config['name']} ({kind}) was saved with {key}={value!r}, which "
-                f"today's Keras lacks."
+                f"today's Keras lacks.",
+                code="unsupported",
             )
     try:
         return cls.from_config(config)
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(
             f"the layer {config['name']} ({kind}) cannot be made anew: "
-            f"{' '.join(str(error).split())[:300]}"
+            f"{' '.join(str(error).split())[:300]}",
+            code="unsupported",
         ) from error
 
 
@@ -277,7 +283,8 @@ def make_operation(
 def _not_done(name: str, what: str) -> UserError:
     return UserError(
         f"the layer {name} is the TensorFlow function tf.{what}, for which no layer is known here: "
-        "put a Keras layer in its place and save the model anew."
+        "put a Keras layer in its place and save the model anew.",
+        code="unsupported",
     )
 
 

@@ -17,7 +17,9 @@ from typing import Any
 import h5py
 import keras
 
-from cyclegan_tf.convert.keras2 import addons, graph, saved_model, tutorials, weights
+from cyclegan_tf.convert.keras2 import addons, saved_model, tutorials, weights
+from cyclegan_tf.convert.keras2.graph import parse_model
+from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.weights import Arrays
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import builders
@@ -53,7 +55,7 @@ def open_model(
         network = _open(path, like, direction, notes)
     except UserError as error:
         raise UserError(
-            f"{path} cannot be opened: {error}", code="unreadable", field=str(path)
+            f"{path} cannot be opened: {error}", code=error.code, field=str(path)
         ) from error
     except Exception as error:  # h5py, zip, JSON and Keras raise whatever they met
         if isinstance(error, OSError) and error.strerror:
@@ -74,7 +76,7 @@ def _open(path: Path, like: keras.Model | None, direction: str, notes: list[str]
     if prefix.with_name(prefix.name + ".index").is_file():
         return _open_checkpoint(prefix, like, direction, notes)
     if not path.is_file():
-        raise UserError(f"there is no such file; known are {KNOWN_FORMATS}.")
+        raise UserError(f"there is no such file; known are {KNOWN_FORMATS}.", code="missing")
     with path.open("rb") as file:
         start = file.read(8)
     if start == _HDF5:
@@ -83,8 +85,10 @@ def _open(path: Path, like: keras.Model | None, direction: str, notes: list[str]
     if start[:2] == b"PK":
         return _open_zip(path, notes)
     if not start:
-        raise UserError("the file is empty.")
-    raise UserError(f"it is neither HDF5 nor a .keras file; known are {KNOWN_FORMATS}.")
+        raise UserError("the file is empty.", code="unreadable")
+    raise UserError(
+        f"it is neither HDF5 nor a .keras file; known are {KNOWN_FORMATS}.", code="unsupported"
+    )
 
 
 def _open_hdf5(
@@ -96,9 +100,9 @@ def _open_hdf5(
             return _open_keras_3(path)
         holder = file.get("model_weights")
         if not isinstance(holder, h5py.Group):
-            raise UserError("its weights are missing: the file is damaged.")
-        part = graph.parse_model(_parse_json(config))
-        network = graph.rebuild_network(part, notes)
+            raise UserError("its weights are missing: the file is damaged.", code="unreadable")
+        part = parse_model(_parse_json(config))
+        network = rebuild_network(part, notes)
         weights.assign_by_name(part, network, weights.read_groups(holder))
         return network
     if weights.is_numbered(file):
@@ -109,7 +113,7 @@ def _open_hdf5(
         return _from_weights([("", arrays)], like, direction, notes)
     groups = weights.read_groups(file)
     if not groups:
-        raise UserError("it is HDF5, but was not written by Keras.")
+        raise UserError("it is HDF5, but was not written by Keras.", code="unsupported")
     return _from_weights(list(groups.items()), like, direction, notes)
 
 
@@ -117,13 +121,13 @@ def _open_zip(path: Path, notes: list[str]) -> keras.Model:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if not {"config.json", "metadata.json", "model.weights.h5"} <= set(names):
-            raise UserError("it is a zip file, but not of Keras.")
+            raise UserError("it is a zip file, but not of Keras.", code="unsupported")
         metadata = _parse_json(archive.read("metadata.json").decode("utf-8"))
         if _is_keras_3(metadata.get("keras_version")):
             return _open_keras_3(path)
-        part = graph.parse_model(_parse_json(archive.read("config.json").decode("utf-8")))
+        part = parse_model(_parse_json(archive.read("config.json").decode("utf-8")))
         stored = archive.read("model.weights.h5")
-    network = graph.rebuild_network(part, notes)
+    network = rebuild_network(part, notes)
     with h5py.File(io.BytesIO(stored), "r") as file:
         weights.assign_numbered(part, network, file)
     return network
@@ -131,11 +135,13 @@ def _open_zip(path: Path, notes: list[str]) -> keras.Model:
 
 def _open_saved_model(folder: Path, direction: str, notes: list[str]) -> keras.Model:
     if not (folder / "saved_model.pb").is_file():
-        raise UserError(f"the folder holds no saved_model.pb; known are {KNOWN_FORMATS}.")
+        raise UserError(
+            f"the folder holds no saved_model.pb; known are {KNOWN_FORMATS}.", code="unsupported"
+        )
     models = saved_model.find_models(saved_model.read_metadata(folder))
     name = _choose_network(list(models), direction, notes)
-    part = graph.parse_model(models[name])
-    network = graph.rebuild_network(part, notes)
+    part = parse_model(models[name])
+    network = rebuild_network(part, notes)
     objects = saved_model.ObjectGraph(folder / "variables" / "variables")
     node = objects.children()[name] if name else 0
     saved_model.assign_from_checkpoint(part, network, objects, node)
@@ -177,7 +183,8 @@ def _from_weights(
         furthest = max(mismatches, key=lambda mismatch: mismatch.place)
         raise UserError(
             f"it holds weights alone, and their shapes are of no network known here ({furthest}): "
-            "give the full model, saved with model.save(...)."
+            "give the full model, saved with model.save(...).",
+            code="unsupported",
         )
     chosen = found[_choose_network(list(found), direction, notes)]
     notes.append(chosen.description)
@@ -203,7 +210,8 @@ def _open_keras_3(path: Path) -> keras.Model:
         network = keras.saving.load_model(path, custom_objects=addons.CUSTOM_OBJECTS, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
         raise UserError(
-            f"Keras {keras.__version__} refuses it ({' '.join(str(error).split())[:300]})."
+            f"Keras {keras.__version__} refuses it ({' '.join(str(error).split())[:300]}).",
+            code="unsupported",
         ) from error
     return builders.as_float32(network)
 
@@ -221,8 +229,8 @@ def _parse_json(text: str) -> Mapping[str, Any]:
         parsed = json.loads(text)
     except ValueError as error:
         raise UserError(
-            "its description of the network is not JSON: the file is damaged."
+            "its description of the network is not JSON: the file is damaged.", code="unreadable"
         ) from error
     if not isinstance(parsed, Mapping):
-        raise UserError("its description of the network is not one of Keras.")
+        raise UserError("its description of the network is not one of Keras.", code="unsupported")
     return parsed

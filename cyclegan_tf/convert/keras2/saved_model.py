@@ -50,7 +50,8 @@ class ObjectGraph:
         except _UNREADABLE as error:
             raise UserError(
                 f"its checkpoint {prefix.name} cannot be read "
-                f"({' '.join(str(error).split())[:200]})."
+                f"({' '.join(str(error).split())[:200]}).",
+                code="unreadable",
             ) from error
 
     def children(self, node: int = 0) -> dict[str, int]:
@@ -71,7 +72,7 @@ class ObjectGraph:
             return np.asarray(self._reader.get_tensor(key), np.float32)
         except _UNREADABLE as error:
             raise UserError(
-                f"its weights {key} cannot be read: the checkpoint is damaged."
+                f"its weights {key} cannot be read: the checkpoint is damaged.", code="unreadable"
             ) from error
 
     def arrays(self, node: int) -> Arrays:
@@ -119,7 +120,9 @@ def _assign_model(model: LayerSpec, graph: ObjectGraph, node: int, assignment: A
         if not part.variables():
             continue
         if f"layer-{index}" not in children:
-            raise UserError(f"its checkpoint holds nothing for the layer {part.name}.")
+            raise UserError(
+                f"its checkpoint holds nothing for the layer {part.name}.", code="unsupported"
+            )
         child = children[f"layer-{index}"]
         if part.parts is not None:
             _assign_model(part, graph, child, assignment)
@@ -146,7 +149,7 @@ def read_metadata(folder: Path) -> dict[str, dict[str, Any]]:
                 found[entry[3].decode()] = json.loads(entry.get(5) or b"{}")
         return found
     except (IndexError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise UserError("its keras_metadata.pb is damaged.") from error
+        raise UserError("its keras_metadata.pb is damaged.", code="unreadable") from error
 
 
 def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
@@ -163,12 +166,13 @@ def _metadata_within(path: Path) -> dict[str, dict[str, Any]]:
         texts = {name: nodes[number].user_object.metadata for name, number in paths.items()}
         found = {name: json.loads(text) for name, text in texts.items() if text.startswith("{")}
     except (IndexError, ValueError, DecodeError) as error:
-        raise UserError("its saved_model.pb is damaged.") from error
+        raise UserError("its saved_model.pb is damaged.", code="unreadable") from error
     if not found:
         raise UserError(
             "Keras left no description of layers in it (keras_metadata.pb): it can be run "
             "(keras.layers.TFSMLayer), but neither trained nor converted; save the model as .h5 "
-            "in the TensorFlow it was made with."
+            "in the TensorFlow it was made with.",
+            code="unsupported",
         )
     return found
 
@@ -226,7 +230,8 @@ def find_models(metadata: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[
         raise UserError(
             f"its model ({kind}) was saved without a description of its graph, as classes with a "
             "call of their own are: it can be run (keras.layers.TFSMLayer), but neither trained "
-            "nor converted."
+            "nor converted.",
+            code="unsupported",
         )
     return found
 

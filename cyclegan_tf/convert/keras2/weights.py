@@ -51,12 +51,14 @@ class Assignment:
             if tuple(variable.shape) != array.values.shape:
                 raise UserError(
                     f"the weights of {label} do not fit: {array.name or variable.name} has shape "
-                    f"{array.values.shape}, the network takes {tuple(variable.shape)}."
+                    f"{array.values.shape}, the network takes {tuple(variable.shape)}.",
+                    code="unreadable",
                 )
         if len(variables) != len(arrays):
             raise UserError(
                 f"the weights of {label} do not fit: the file holds {len(arrays)}, the network "
-                f"takes {len(variables)}."
+                f"takes {len(variables)}.",
+                code="unreadable",
             )
         self._pairs += [
             (variable, array.values) for variable, array in zip(variables, arrays, strict=True)
@@ -73,7 +75,8 @@ class Assignment:
         if empty:
             raise UserError(
                 f"it holds no values for {len(empty)} of the network's weights, the first is "
-                f"{empty[0]}."
+                f"{empty[0]}.",
+                code="unreadable",
             )
         for variable, values in self._pairs:
             variable.assign(values)
@@ -95,7 +98,9 @@ def assign_by_name(model: LayerSpec, network: keras.Model, groups: Mapping[str, 
     for name, arrays in groups.items():
         if name not in parts:
             if arrays:
-                raise UserError(f"it holds weights of a layer {name}, which its network lacks.")
+                raise UserError(
+                    f"it holds weights of a layer {name}, which its network lacks.", code="mismatch"
+                )
             continue
         variables = parts[name].variables()
         # a dropout may have kept the state of its random numbers
@@ -121,7 +126,8 @@ def assign_in_order(network: keras.Model, arrays: Arrays) -> None:
     if rest:
         raise UserError(
             f"it holds {len(rest)} arrays more than the network takes, the first of shape "
-            f"{rest[0].values.shape}."
+            f"{rest[0].values.shape}.",
+            code="mismatch",
         )
     assignment.finish(network)
 
@@ -172,15 +178,20 @@ def _short(name: str) -> str:
 def _inner(holder: h5py.Group, name: str, kind: type) -> Any:
     found: Any = holder.get(name)
     if found is None or not issubclass(type(found), kind):
-        raise UserError(f"its weights {name} are missing: the file is damaged.")
+        raise UserError(f"its weights {name} are missing: the file is damaged.", code="unreadable")
     if found.file.filename != holder.file.filename:
-        raise UserError(f"its weights {name} lie in another file, {found.file.filename}: refused.")
+        raise UserError(
+            f"its weights {name} lie in another file, {found.file.filename}: refused.",
+            code="unsupported",
+        )
     return found
 
 
 def _values(dataset: h5py.Dataset) -> np.ndarray:
     if dataset.external or dataset.is_virtual:
-        raise UserError(f"its weights {dataset.name} lie in other files: refused.")
+        raise UserError(
+            f"its weights {dataset.name} lie in other files: refused.", code="unsupported"
+        )
     return np.asarray(dataset[()], np.float32)
 
 
@@ -236,7 +247,7 @@ def _assign_model(model: LayerSpec, group: h5py.Group, assignment: Assignment) -
             continue
         waiting = found.get(re.sub(r"[^a-z0-9]", "", part.kind.split(">")[-1].lower()))
         if not waiting:
-            raise UserError(f"it holds no values for the layer {part.name}.")
+            raise UserError(f"it holds no values for the layer {part.name}.", code="unreadable")
         inner = waiting.pop(0)
         if part.parts is not None:
             _assign_model(part, inner, assignment)

@@ -57,7 +57,9 @@ def find_files(folder: Path, epoch: str) -> dict[str, Path]:
     epochs = _epochs(folder)
     if epoch not in epochs:
         raise UserError(
-            f"{folder} holds no files of --epoch {epoch}; there are those of {', '.join(epochs)}."
+            f"{folder} holds no files of --epoch {epoch}; there are those of {', '.join(epochs)}.",
+            code="missing",
+            field="--epoch",
         )
     generators = [
         path.name for name, path in found.items() if name in _GENERATORS and path.is_file()
@@ -65,7 +67,9 @@ def find_files(folder: Path, epoch: str) -> dict[str, Path]:
     alone = f" (such as {generators[0]})" if generators else ""
     raise UserError(
         f"{folder} lacks {', '.join(missing)}, and a run directory needs all four networks; to "
-        f"translate or export alone, convert the file of one generator{alone} to a .keras file."
+        f"translate or export alone, convert the file of one generator{alone} to a .keras file.",
+        code="missing",
+        field=str(folder),
     )
 
 
@@ -90,7 +94,8 @@ def experiment_fields(specs: Mapping[str, ArchitectureSpec]) -> dict[str, dict[s
         if spec.is_generator != (attribute in _GENERATORS):
             wanted = "generator" if attribute in _GENERATORS else "discriminator"
             raise UserError(
-                f"{OFFICIAL_NAMES[attribute]} should be a {wanted}, but is {describe(spec)}."
+                f"{OFFICIAL_NAMES[attribute]} should be a {wanted}, but is {describe(spec)}.",
+                code="mismatch",
             )
     fields = {
         "generator": _common(
@@ -117,7 +122,8 @@ def _common(
         if one != other:
             raise UserError(
                 f"{names[0]} and {names[1]} are not of one training: {field} is {one} in the one "
-                f"and {other} in the other; convert the file of one generator to a .keras file."
+                f"and {other} in the other; convert the file of one generator to a .keras file.",
+                code="mismatch",
             )
     return {field: getattr(specs[0], field) for field in fields}
 
@@ -136,5 +142,6 @@ def _check_channels(specs: Mapping[str, ArchitectureSpec], x: int, y: int) -> No
                 f"{OFFICIAL_NAMES[attribute]} goes from {spec.input_channels} to "
                 f"{spec.output_channels} channels, but {channels[0]} to {channels[1]} are "
                 f"expected beside G_A, which goes from {x} to {y}: these files are not of one "
-                "training."
+                "training.",
+                code="mismatch",
             )

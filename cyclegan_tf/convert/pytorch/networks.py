@@ -101,7 +101,11 @@ def assign_weights(network: keras.Model, weights: Mapping[str, np.ndarray], sour
     own = variables(network)
     wrong = differences({name: tuple(variable.shape) for name, variable in own.items()}, weights)
     if wrong:
-        raise UserError(f"{source} does not fit {network.name}: {'; '.join(wrong[:_MAX_LISTED])}.")
+        raise UserError(
+            f"{source} does not fit {network.name}: {'; '.join(wrong[:_MAX_LISTED])}.",
+            code="mismatch",
+            field=str(source),
+        )
     for name, variable in own.items():
         variable.assign(weights[name])
 
@@ -127,14 +131,18 @@ def to_state_dict(
     if wrong:
         raise UserError(
             f"{source} is no network of the official PyTorch code, so it cannot become one: "
-            f"{'; '.join(wrong[:_MAX_LISTED])}."
+            f"{'; '.join(wrong[:_MAX_LISTED])}.",
+            code="unsupported",
+            field=str(source),
         )
     arrays = state_dict(spec, weights)
     others = _names(network) ^ _names(build_from_state_dict(spec, arrays))
     if others:  # what has no weights, such as a skip, changes images too
         raise UserError(
             f"{source} differs from the official network of the same weights in the layers "
-            f"{', '.join(sorted(others)[:_MAX_LISTED])}, so it cannot become one."
+            f"{', '.join(sorted(others)[:_MAX_LISTED])}, so it cannot become one.",
+            code="unsupported",
+            field=str(source),
         )
     return spec, arrays
 
@@ -167,10 +175,18 @@ def _design(
         if weights["conv1/kernel"].shape[:2] == (1, 1):
             architecture = "pixel"
     else:
-        raise UserError(f"{source} is of no architecture that the official PyTorch code knows.")
+        raise UserError(
+            f"{source} is of no architecture that the official PyTorch code knows.",
+            code="unsupported",
+            field=str(source),
+        )
     for layer, what in _OURS_ALONE.items():
         if layer in names:
-            raise UserError(f"{source} has {what}, which the official PyTorch code does not know.")
+            raise UserError(
+                f"{source} has {what}, which the official PyTorch code does not know.",
+                code="unsupported",
+                field=str(source),
+            )
     batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
     is_generator = architecture not in ("patch", "pixel")
     return ArchitectureSpec(

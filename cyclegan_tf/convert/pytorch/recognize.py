@@ -70,14 +70,18 @@ def recognize(
         raise UserError(
             f"{source} is of no network of the official PyTorch code "
             f"({', '.join(ARCHITECTURES)}): its "
-            f"first entries are {first}; give a file that their train.py saved."
+            f"first entries are {first}; give a file that their train.py saved.",
+            code="unsupported",
+            field=str(source),
         )
     wrong = mismatches(spec, arrays)
     if wrong:
         more = f" ({len(wrong)} such in all)" if len(wrong) > _MAX_LISTED else ""
         raise UserError(
             f"{source} looks like {describe(spec)}, but does not fit: "
-            f"{'; '.join(wrong[:_MAX_LISTED])}{more}. Nothing was taken from it."
+            f"{'; '.join(wrong[:_MAX_LISTED])}{more}. Nothing was taken from it.",
+            code="unsupported",
+            field=str(source),
         )
     return spec
 
@@ -139,7 +143,9 @@ class _Entries:
             found = "is missing" if array is None else f"is {array.shape}, not of 4 axes"
             raise UserError(
                 f"{self.source} looks like {looks_like}, but does not fit: {name} {found}. "
-                f"Nothing was taken from it."
+                f"Nothing was taken from it.",
+                code="unsupported",
+                field=str(self.source),
             )
         return array.shape
 
@@ -155,12 +161,16 @@ class _Entries:
                 f"{self.source} has neither norms with weights nor biases before them "
                 f"({convolution}.bias, {norm}.weight): that is --norm none, which is not "
                 "supported, or an early instance normalization; if you know it is the latter, "
-                "give --norm instance."
+                "give --norm instance.",
+                code="unsupported",
+                field="--norm",
             )
         if asked == "batch" and not batch:
             raise UserError(
                 f"{self.source} cannot be of batch normalization, which has {norm}.weight and "
-                f"{norm}.running_mean and no {convolution}.bias; leave --norm out."
+                f"{norm}.running_mean and no {convolution}.bias; leave --norm out.",
+                code="mismatch",
+                field="--norm",
             )
         if batch and asked != "instance":
             return _Norm("batch", False, False, True)
@@ -174,7 +184,9 @@ def _resnet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     if blocks < 1:
         raise UserError(
             f"{entries.source} looks like {looks}, but does not fit: its blocks stand at {places} "
-            f"and not from {_FIRST_BLOCK} on. Nothing was taken from it."
+            f"and not from {_FIRST_BLOCK} on. Nothing was taken from it.",
+            code="unsupported",
+            field=str(entries.source),
         )
     filters, inputs, *_ = entries.shape("model.1.weight", looks)
     outputs = entries.shape(f"model.{17 + blocks}.weight", looks)[0]
@@ -202,7 +214,9 @@ def _unet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     if depth not in UNETS:
         raise UserError(
             f"{entries.source} looks like a U-Net that halves {depth} times; only unet_256, which "
-            "halves 8 times, and unet_128, which halves 7 times, are known."
+            "halves 8 times, and unet_128, which halves 7 times, are known.",
+            code="unsupported",
+            field=str(entries.source),
         )
     return ArchitectureSpec(
         architecture=UNETS[depth],
@@ -224,7 +238,9 @@ def _patch(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     n_layers = (last - 2) // 3
     if not 1 <= n_layers <= 6:
         raise UserError(
-            f"{entries.source} looks like {looks} of {n_layers} layers; from 1 to 6 are possible."
+            f"{entries.source} looks like {looks} of {n_layers} layers; from 1 to 6 are possible.",
+            code="unsupported",
+            field=str(entries.source),
         )
     return ArchitectureSpec(
         architecture="patch",

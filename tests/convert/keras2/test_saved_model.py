@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from cyclegan_tf.convert.keras2 import graph
+from cyclegan_tf.convert.keras2.graph import parse_model
+from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.saved_model import (
     ObjectGraph,
     assign_from_checkpoint,
@@ -101,8 +102,8 @@ def test_more_than_ten_layers_stay_in_order(tmp_path):
 
 def test_filling_a_network_with_one_within(tmp_path):
     stored, root = nested()
-    model = graph.parse_model(stored)
-    network = graph.rebuild_network(model, [])
+    model = parse_model(stored)
+    network = rebuild_network(model, [])
     assign_from_checkpoint(model, network, checkpoint(tmp_path / "ckpt", root), 0)
     for weight, truth in zip(network.get_weights(), (KERNEL, GAMMA, BETA, LAST), strict=True):
         np.testing.assert_array_equal(weight, truth)
@@ -118,8 +119,8 @@ def test_filling_a_network_with_one_within(tmp_path):
 )
 def test_a_checkpoint_of_another_network(tmp_path, change, message):
     stored, root = nested()
-    model = graph.parse_model(stored)
-    network = graph.rebuild_network(model, [])
+    model = parse_model(stored)
+    network = rebuild_network(model, [])
     for name, value in change.items():
         if value is None:
             delattr(root, name)

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.keras2 import graph, weights
+from cyclegan_tf.convert.keras2 import weights
+from cyclegan_tf.convert.keras2.graph import parse_model
+from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.weights import Assignment, Stored
 from cyclegan_tf.errors import UserError
 from tests.helpers.keras2 import (
@@ -158,8 +160,8 @@ def describe():
         listed("BatchNormalization", "b", "a", axis=[3]),
         listed("Conv2D", "c", "b", **conv),
     )
-    model = graph.parse_model(stored)
-    return model, graph.rebuild_network(model, [])
+    model = parse_model(stored)
+    return model, rebuild_network(model, [])
 
 
 def named(truth):
@@ -194,8 +196,8 @@ def test_filling_a_numbered_file(file, container, step):
         groups.append((f"conv2d_{step * index}" if index else "conv2d", [("", truth[-1])]))
     write_numbered(file, groups, container)
     file.create_group(f"{container}/activation/vars")
-    model = graph.parse_model(functional("net", *entries))
-    network = graph.rebuild_network(model, [])
+    model = parse_model(functional("net", *entries))
+    network = rebuild_network(model, [])
     weights.assign_numbered(model, network, file)
     for weight, array in zip(network.get_weights(), truth, strict=True):
         np.testing.assert_array_equal(weight, array)
@@ -209,10 +211,10 @@ def test_models_within_have_a_group_of_their_own(file):
     conv = listed("Conv2D", "c", "in", filters=2, kernel_size=[1, 1], use_bias=False)
     inner = functional("inner", image_input("in", channels=2), conv)
     inner = {**inner, "name": "inner", "inbound_nodes": [[["input_1", 0, 0, {}]]]}
-    model = graph.parse_model(
+    model = parse_model(
         functional("net", image_input(channels=2), inner, outputs=[["inner", 1, 0]])
     )
-    network = graph.rebuild_network(model, [])
+    network = rebuild_network(model, [])
     write_numbered(file, [("functional/layers/conv2d", [("", truth)])])
     weights.assign_numbered(model, network, file)
     np.testing.assert_array_equal(network.get_weights()[0], truth)
