@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.quality import checkerboard as spectrum
 from benchmarks.quality.animals import animal_masks, on_animals
+from benchmarks.quality.checkerboard import MIN_SIDE_PX, checkerboard
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
@@ -137,7 +137,7 @@ class SplitEvaluator:
             color = label_maps.most_frequent(targets, self.palette)
             constant = [np.broadcast_to(color, truth.shape) for truth in truths]
             named["constant"] |= label_maps.score_labels(constant, truths, self.palette).scores
-        named["truth"] = {"checkerboard": checkerboard(np.stack(truths))}
+        named["truth"] = {"checkerboard": _grid(np.stack(truths))}
         return named
 
     def _added(self, images: list[np.ndarray], direction: str) -> Scores:
@@ -146,7 +146,7 @@ class SplitEvaluator:
         chosen = np.stack([images[index] for index in truths])
         truth = np.stack(list(truths.values()))
         added: Scores = {
-            "checkerboard": checkerboard(chosen),
+            "checkerboard": _grid(chosen),
             "color_shift": color_shift(chosen, truth),
         }
         if self.masks is not None:
@@ -157,10 +157,9 @@ class SplitEvaluator:
         return added
 
 
-def checkerboard(images: np.ndarray) -> float | None:
-    """`spectrum.checkerboard` of float (N, H, W, C); None for images too small for it."""
-    fits = min(images.shape[1:3]) >= spectrum.MIN_SIDE_PX
-    return spectrum.checkerboard(images) if fits else None
+def _grid(images: np.ndarray) -> float | None:
+    """`checkerboard` of float (N, H, W, C); None for images too small for it."""
+    return checkerboard(images) if min(images.shape[1:3]) >= MIN_SIDE_PX else None
 
 
 def color_shift(images: np.ndarray, truth: np.ndarray) -> float:
