@@ -15,7 +15,7 @@ RENAMED = {"colour": "color", "picture": "image", "variety": "diversity"}
 # Parts of keys whose values no rewrite could keep, or that hold descriptions.
 LEFT_OUT = (
     "seconds", "per_second", "_ms", "size_bytes", "path", "machine", "date", "time", "version",
-    "checkpoint", "environment", "memory", "text", "note", "run",
+    "checkpoint", "environment", "memory", "text", "note", "run", "facts", "protocol",
 )  # fmt: skip
 
 

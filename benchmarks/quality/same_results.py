@@ -13,7 +13,7 @@ process with one thread for each operation. Compared are:
 - evaluation.json.
 
 Times, sizes of files and paths are left out; keys that were renamed are compared with their old
-values. The table ends with the exit status: 0 when all is the same, else 1. About three minutes on
+values. The table ends with the exit status: 0 when all is the same, else 1. About four minutes on
 two free cores; --steps and --parts make it shorter.
 """
 
