@@ -34,6 +34,10 @@ class Macs:
       performed: a transposed convolution multiplies each input pixel by each weight.
       published: the same charged for each output pixel, as most papers count, zeros between pixels
         included.
+
+    Example:
+      >>> count_macs(build_generator("resnet_9blocks"), 256).published
+      56799264768
     """
 
     performed: int

@@ -1,5 +1,6 @@
-"""Runs in the old environment: `python tests/addons/write_files.py FOLDER` (see `make
-test-addons`).
+"""Runs in the old environment: `python tests/addons/write_files.py FOLDER`.
+
+See `make test-addons`.
 
 Builds networks as the tutorials of their time did, with tensorflow-addons, saves them in each form
 Keras 2 had, and writes what they and the layers of tensorflow-addons compute. Imports nothing of
@@ -29,8 +30,10 @@ RANDOM = np.random.default_rng(0)
 
 
 class ReflectionPadding2D(layers.Layer):
-    """Mirrors edges; padding is (width, height). No get_config: Keras 2.11 and later find settings
-    by themselves."""
+    """Mirrors edges; padding is (width, height).
+
+    No get_config: Keras 2.11 and later find settings by themselves.
+    """
 
     def __init__(self, padding=(1, 1), **kwargs):
         super().__init__(**kwargs)
@@ -112,8 +115,7 @@ def resnet(name, filters=4, blocks=2, size=32, padding=ReflectionPadding2D):
 
 
 def unet(filters=4, depth=5, norm=InstanceNormalization):
-    """The generator of TensorFlow's pix2pix and CycleGAN tutorials, small: chains within a
-    network."""
+    """The generator of TensorFlow's pix2pix and CycleGAN tutorials, small, of nested chains."""
     widths = [filters * min(2**level, 8) for level in range(depth)]
 
     def chain(convolution, *others):
@@ -144,8 +146,7 @@ def unet(filters=4, depth=5, norm=InstanceNormalization):
 
 
 def mixture():
-    """What people wrote besides: functions of TensorFlow, shared layers, other axes, groups, a
-    model within."""
+    """Functions of TensorFlow, shared layers, other axes, groups, a model within."""
     inner_input = layers.Input((None, None, 4))
     y = layers.Conv2D(4, 3, padding="same", activation="relu", kernel_initializer=kernels())(
         inner_input

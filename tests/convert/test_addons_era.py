@@ -1,5 +1,6 @@
-"""What the real tensorflow-addons 0.23 and Keras 2.15 computed and saved, held against ours: `make
-test-addons`.
+"""Ours against what tensorflow-addons 0.23 and Keras 2.15 computed and saved.
+
+Run by `make test-addons`.
 
 That target makes an environment of their time, has tests/addons/write_files.py write files there,
 and runs this with CYCLEGAN_TF_ADDONS_FILES naming their folder.
@@ -177,8 +178,7 @@ def test_a_saved_model_of_layers_without_settings():
 
 @pytest.mark.parametrize("name", ["resnet", "unet"])
 def test_a_saved_model_in_the_way_of_tensorflow_2_4(name, tmp_path):
-    """Whose description stood within the program: moved there by hand, as no such TensorFlow is at
-    hand."""
+    """Its description stood within the program; moved there by hand, for want of that version."""
     folder = tmp_path / "saved"
     shutil.copytree(FILES / f"{name}_saved_model", folder)
     program = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())

@@ -1,5 +1,4 @@
-"""Files in the layouts of Keras 2, written here with h5py alone, and their networks computed in
-NumPy."""
+"""Files in the layouts of Keras 2, written with h5py alone, and their networks in NumPy."""
 
 import json
 import zipfile
@@ -35,8 +34,10 @@ def conv(x, kernel, bias=0.0, stride=1, padding="valid"):
 
 
 def up(x, kernel, bias=0.0):
-    """Transposed convolution of stride 2 with "same": twice the size, what is over is cut, the odd
-    one behind."""
+    """Transposed convolution of stride 2 with "same".
+
+    Twice the size; what is over is cut, the odd one behind.
+    """
     side, (n, height, width, _) = kernel.shape[0], x.shape
     full = np.zeros((n, 2 * height - 2 + side, 2 * width - 2 + side, kernel.shape[2]))
     for i in range(height):
@@ -180,8 +181,7 @@ def by_layer(arrays):
 
 
 def entry(kind, name, after=(), **config):
-    """A layer as `model_config` lists it, called on the layers named in `after` (one call), or as
-    nodes given."""
+    """A layer as `model_config` lists it, called once on the layers `after`, or by nodes given."""
     after = [after] if isinstance(after, str) else list(after)
     nodes = [[[other, 0, 0, {}] for other in after]] if after else []
     config = {"name": name, "trainable": True, "dtype": "float32", **config}
@@ -334,8 +334,7 @@ def write_weights(path, groups):
 
 
 def write_numbered(file, groups, container="layers"):
-    """Weights in the layout of `.keras` and `.weights.h5`, whose groups are named by class and
-    number."""
+    """Weights in the layout of `.keras` and `.weights.h5`: groups by class and number."""
     for layer, arrays in groups:
         for index, (_, array) in enumerate(arrays):
             file.create_dataset(f"{container}/{layer}/vars/{index}", data=array)
@@ -355,8 +354,7 @@ def write_keras(path, groups, config, version="2.15.0"):
 
 
 def as_zipped(config):
-    """The same description with modules and registered names, as .keras files of Keras 2.13 to 2.15
-    have it."""
+    """The same with modules and registered names, as `.keras` files of Keras 2.13 to 2.15."""
 
     def spelled(one):
         kind = one["class_name"]

@@ -80,8 +80,7 @@ def counted_by_layers(network, size_px):
 
 
 def seen_by_gradients(network, size_px):
-    """Side of the box of input pixels that move any single output pixel, the largest over rows of
-    output pixels.
+    """Side of the box of input pixels that move one output pixel, the largest over outputs.
 
     Independent of what is tested: all kernels are made positive, everything that is not linear or
     looks at the whole image is taken out, and TensorFlow differentiates.

@@ -46,6 +46,11 @@ class GroupNormalization(keras.layers.Layer):
     Raises:
       ValueError: axis is 0; on build, when the channels are unknown or do not fall into that many
         groups, or when tensorflow-addons had no result for this axis.
+
+    Example:
+      >>> layer = GroupNormalization(groups=2)
+      >>> layer(tf.zeros((1, 8, 8, 4))).shape
+      TensorShape([1, 8, 8, 4])
     """
 
     def __init__(
@@ -199,6 +204,11 @@ class InstanceNormalization(GroupNormalization):
 
     Args:
       **kwargs: `GroupNormalization`'s.
+
+    Example:
+      >>> layer = InstanceNormalization(epsilon=1e-5)
+      >>> layer(tf.zeros((1, 8, 8, 4))).shape
+      TensorShape([1, 8, 8, 4])
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -215,6 +225,11 @@ class TutorialReflectionPadding2D(layers.ReflectionPadding2D):
 
     Raises:
       ValueError: as `layers.ReflectionPadding2D`.
+
+    Example:
+      >>> layer = TutorialReflectionPadding2D((1, 3))
+      >>> layer(tf.zeros((1, 8, 8, 4))).shape
+      TensorShape([1, 14, 10, 4])
     """
 
     def __init__(self, padding: int | tuple[int, int] = (1, 1), **kwargs: Any) -> None:

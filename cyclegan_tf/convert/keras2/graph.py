@@ -28,6 +28,11 @@ class LayerSpec:
       outputs: of a model, likewise.
       layer: today's layer, made when it is first called; None for models, inputs and plain
         functions.
+
+    Example:
+      >>> model = parse_model(json.loads(file.attrs["model_config"]))
+      >>> [leaf.kind for leaf in model.leaves()][:2]
+      ['InputLayer', 'Conv2D']
     """
 
     name: str

@@ -113,7 +113,13 @@ class _Builder:
         self._names: set[str] = set()
 
     def run(self, model: LayerSpec, inputs: list[Any], prefix: str) -> list[Any]:
-        """Tensors that come out of a stored model for those that go in."""
+        """Tensors that come out of a stored model for those that go in.
+
+        Args:
+          model: the stored model.
+          inputs: symbolic tensors, one per input.
+          prefix: of the names of layers within models within.
+        """
         if model.is_chain:
             for part in model.own_parts:
                 kernel = _kernel_of(_next(model.own_parts, part))

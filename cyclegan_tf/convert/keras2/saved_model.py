@@ -40,6 +40,11 @@ class ObjectGraph:
 
     Raises:
       UserError: it cannot be read, or holds no objects (TensorFlow 1).
+
+    Example:
+      >>> graph = ObjectGraph(folder / "variables" / "variables")
+      >>> node = graph.children()["gen_G"]
+      >>> arrays = graph.arrays(node)
     """
 
     def __init__(self, prefix: Path) -> None:

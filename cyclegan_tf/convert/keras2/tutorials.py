@@ -26,7 +26,12 @@ class MismatchError(Exception):
 
 @dataclass(frozen=True)
 class Recognized:
-    """A network with its weights, and a description of what it was taken for."""
+    """A network with its weights, and a description of what it was taken for.
+
+    Example:
+      >>> found = recognize_tutorial(arrays)
+      >>> found.network(images)
+    """
 
     network: keras.Model
     description: str

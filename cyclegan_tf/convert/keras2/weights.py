@@ -23,6 +23,10 @@ class Stored:
     Attributes:
       name: last part of its name ("kernel", "gamma"); "" where the file has none.
       values: float32.
+
+    Example:
+      >>> arrays = [Stored("kernel", np.zeros((3, 3, 2, 4), np.float32))]
+      >>> assign_in_order(network, arrays)
     """
 
     name: str
@@ -37,12 +41,23 @@ _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 
 @dataclass
 class Assignment:
-    """Pairs of variables and arrays; nothing is assigned before everything fits."""
+    """Pairs of variables and arrays; nothing is assigned before everything fits.
+
+    Example:
+      >>> assignment = Assignment()
+      >>> assignment.add("conv1", layer.weights, arrays)
+      >>> assignment.finish(network)
+    """
 
     _pairs: list[tuple[keras.Variable, np.ndarray]] = field(default_factory=list)
 
     def add(self, label: str, variables: Sequence[keras.Variable], arrays: Arrays) -> None:
         """Notes which arrays belong into which variables, in order.
+
+        Args:
+          label: of the layer, for messages.
+          variables: in Keras 2's order.
+          arrays: in the same order.
 
         Raises:
           UserError: numbers or shapes differ; `label` says where.
@@ -200,6 +215,11 @@ def assign_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> 
 
     There, layers are called by their class and a number: conv2d, conv2d_1, ...; those of a model
     within stand in a group of its own.
+
+    Args:
+      model: the stored model.
+      network: rebuilt from it.
+      file: with the weights.
 
     Raises:
       UserError: numbers or shapes differ.

@@ -43,6 +43,11 @@ class ArchitectureSpec:
       biases: whether convolutions followed by a norm have biases.
       statistics: whether norms have running statistics; of instance normalization these are
         leftovers.
+
+    Example:
+      >>> spec = recognize(read_state_dict(path), path)
+      >>> spec.official_name, spec.filters
+      ('resnet_9blocks', 64)
     """
 
     architecture: str
@@ -92,6 +97,11 @@ class Slot:
       outputs: channels out.
       kernel: side of the kernel; 0 for norms.
       end: a convolution that has a bias under every norm.
+
+    Example:
+      >>> first = slots(spec)[0]
+      >>> first.official, first.layer, first.kind
+      ('model.1', 'first', 'conv')
     """
 
     official: str

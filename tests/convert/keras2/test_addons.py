@@ -1,5 +1,7 @@
-"""Layers of tensorflow-addons against their formulas in NumPy; `make test-addons` holds them to the
-real ones."""
+"""Layers of tensorflow-addons against their formulas in NumPy.
+
+`make test-addons` compares them with the real ones.
+"""
 
 import inspect
 
@@ -23,8 +25,7 @@ def noise(*shape, seed=0):
 
 
 def normalized(x, groups, axis, gamma, beta, epsilon):
-    """Channels last, parted into groups of neighbors, each with its own mean and variance over all
-    the rest."""
+    """Normalizes groups of neighboring channels, each by its own mean and variance."""
     x = np.moveaxis(np.asarray(x, np.float64), axis, -1)
     parted = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
     mean = parted.mean(axis=(1, 3), keepdims=True)

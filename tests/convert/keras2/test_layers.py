@@ -232,8 +232,7 @@ def test_mistakes_name_the_layer(one, message):
 
 
 def applied(function, first, **options):
-    """The operation on real numbers: symbols stand for tensors, as in a network under
-    construction."""
+    """Runs the operation on numbers: symbols stand for tensors, as while a network is built."""
     given = [item for item in (first, *options.values()) if isinstance(item, np.ndarray)]
     given += (
         [item for item in first if isinstance(item, np.ndarray)] if isinstance(first, list) else []

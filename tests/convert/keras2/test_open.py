@@ -49,8 +49,7 @@ def snapshot(arrays):
 
 
 def saved_model(folder, arrays, config, name=None):
-    """A SavedModel as far as it is read: `name` puts the network into a model of a class of its
-    own."""
+    """A SavedModel as far as it is read; `name` puts the network into a subclassed model."""
     network = snapshot(arrays)
     layers = [one["name"] for one in config["config"]["layers"]]
     for index, (layer, _) in enumerate(by_layer(arrays)):

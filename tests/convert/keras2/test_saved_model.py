@@ -53,8 +53,7 @@ KERNEL, GAMMA, BETA, LAST = (
 
 
 def nested():
-    """A network of [input, [input, conv, norm], act, conv]: its description, and the objects of a
-    checkpoint."""
+    """A network of [input, [input, conv, norm], act, conv]: description and objects."""
     inside = (conv_entry("c", "in", (1, 1, 2, 2)), norm_entry("n", "c", 2))
     block = functional("block", image_input("in", channels=2), *inside)
     block = {**block, "name": "block", "inbound_nodes": [[["input_1", 0, 0, {}]]]}

@@ -1,5 +1,4 @@
-"""Networks recognized by the shapes of their weights, against the tutorials' networks computed in
-NumPy."""
+"""Networks recognized by shapes, against the tutorials' networks computed in NumPy."""
 
 import keras
 import numpy as np

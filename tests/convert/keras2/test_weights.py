@@ -1,5 +1,4 @@
-"""Arrays out of Keras 2's HDF5 layouts: names in pieces, numbered groups, links that lead out, all
-or nothing."""
+"""Arrays out of Keras 2's HDF5 layouts: names in pieces, numbered groups, all or nothing."""
 
 import h5py
 import keras
@@ -184,8 +183,7 @@ def test_filling_by_name():
 @pytest.mark.parametrize("container", ["layers", "_layer_checkpoint_dependencies"])
 @pytest.mark.parametrize("step", [1, 2], ids=["numbered", "with gaps"])
 def test_filling_a_numbered_file(file, container, step):
-    """Twelve convolutions, because conv2d_10 comes before conv2d_2 where names are sorted as
-    text."""
+    """Twelve convolutions: conv2d_10 comes before conv2d_2 where names are sorted as text."""
     random, entries, groups, truth = np.random.default_rng(4), [image_input(channels=2)], [], []
     for index in range(12):
         name = entries[-1]["name"]

@@ -1,5 +1,4 @@
-"""PyTorch's files: old and new, wrapped and plain; what would run code, and what is damaged, is
-refused."""
+"""PyTorch's files: old and new, wrapped and plain; code and damage are refused."""
 
 import importlib.util
 import os

@@ -115,8 +115,7 @@ def today(network, spec):
 
 
 def test_running_statistics_of_instance_normalization_would_make_a_difference():
-    """So that the cases above mean something: after eval(), such a PyTorch network gives other
-    images."""
+    """After eval(), such a PyTorch network gives other images: the cases above mean something."""
     network = official.randomized(official.Resnet(statistics=True), seed=3)
     given = images(network, (20, 28))
     used = official.outputs_of(network.eval(), given)
@@ -144,8 +143,7 @@ def test_biasless_convolutions_give_what_pytorch_gives():
 
 
 def test_every_weight_matters():
-    """Each array of the state_dict but those that a norm cancels changes the image: none is read
-    and forgotten."""
+    """Each array but those that a norm cancels changes the image: none is read and dropped."""
     network = official.randomized(official.Resnet(norm="batch", blocks=1), seed=3).eval()
     given, arrays = images(network, (16, 20), 1), official.arrays_of(network)
     spec = recognize(arrays, "n.pth")
