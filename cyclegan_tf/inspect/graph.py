@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.networks.color_skip import ColorSkip
 from cyclegan_tf.networks.graph import INPUT, LayerCall, NotAGraphError, layer_calls
 
 _AXES = (0, 1)
@@ -17,9 +18,9 @@ _AXES = (0, 1)
 _POINTWISE = frozenset(
     "Activation ReLU LeakyReLU PReLU ELU Softmax Dropout SpatialDropout2D GaussianNoise Identity "
     "Rescaling Dense BatchNormalization InstanceNormalization GroupNormalization "
-    "LayerNormalization ColourSkip Add Subtract Multiply Average Maximum Minimum Concatenate Tanh "
+    "LayerNormalization Add Subtract Multiply Average Maximum Minimum Concatenate Tanh "
     "Sigmoid Relu LeakyRelu Divide TrueDivide Negative Absolute".split()
-)
+) | {ColorSkip.__name__}
 
 
 class UnknownLayerError(Exception):

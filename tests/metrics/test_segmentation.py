@@ -61,15 +61,17 @@ def test_a_bad_palette_is_one_sentence_with_the_file(tmp_path, content, said):
     with pytest.raises(UserError, match=said) as caught:
         read_palette(path)
     assert str(caught.value).startswith(f"{path}: ")
+    assert caught.value.code == ("unreadable" if content == "[" else "invalid")
+    assert caught.value.field == str(path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_palette_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
-        read_palette(tmp_path / "none.json")
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="no JSON"):
-        read_palette(tmp_path / "binary.json")
+    for name, code in (("none.json", "missing"), ("binary.json", "unreadable")):
+        with pytest.raises(UserError) as caught:
+            read_palette(tmp_path / name)
+        assert (caught.value.code, caught.value.field) == (code, str(tmp_path / name))
 
 
 def test_nearest_color_by_hand():

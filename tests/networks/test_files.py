@@ -10,6 +10,12 @@ from cyclegan_tf.networks.files import digest, facts, open_network, open_trainab
 from tests.helpers import foreign
 
 
+def refused(opening, path, code, message=""):
+    with pytest.raises(UserError, match=message) as caught:
+        opening(path)
+    assert (caught.value.code, caught.value.field) == (code, str(path))
+
+
 def image(height=12, width=20, channels=3):
     return np.random.default_rng(3).uniform(-1, 1, (1, height, width, channels)).astype(np.float32)
 
@@ -93,51 +99,40 @@ def test_facts(tmp_path):
     )
     foreign.save(tmp_path / "n.keras")
     assert facts(tmp_path / "n.keras").norm == "instance"  # the file is another now
-    with pytest.raises(UserError, match=r"gone\.keras cannot be read: No such file"):
-        facts(tmp_path / "gone.keras")
+    refused(facts, tmp_path / "gone.keras", "missing", "cannot be read: No such file")
 
 
-def test_digests_tell_files_apart(tmp_path):
+def test_digests_differ_where_files_do(tmp_path):
     for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
         (tmp_path / name).write_text(text)
     assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
-    with pytest.raises(UserError, match="none cannot be read"):
-        digest(tmp_path / "none")
-
-
-def refused(path, match):
-    with pytest.raises(UserError, match=match):
-        open_trainable(path)
+    refused(digest, tmp_path / "none", "missing", "cannot be read")
 
 
 def test_what_is_no_network_of_images_is_refused(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        open_network(tmp_path / "gone.keras")
+    refused(open_network, tmp_path / "gone.keras", "missing", "does not exist")
     (tmp_path / "n.h5").touch()
-    with pytest.raises(
-        UserError, match=r"not a \.keras file; python -m cyclegan_tf\.convert makes one"
-    ):
-        open_network(tmp_path / "n.h5")
+    refused(open_network, tmp_path / "n.h5", "unsupported", r"python -m cyclegan_tf\.convert")
     (tmp_path / "n.keras").write_text("not a zip")
-    with pytest.raises(UserError, match="cannot be loaded"):
-        open_network(tmp_path / "n.keras")
+    refused(open_network, tmp_path / "n.keras", "unreadable", "cannot be loaded")
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "n.keras")
-    with pytest.raises(UserError, match="not a network from images to images"):
-        open_network(tmp_path / "n.keras")
+    refused(open_network, tmp_path / "n.keras", "unsupported", "not a network from images")
 
 
 def test_what_cannot_be_trained_on_is_refused(tmp_path):
     file = tmp_path / "n.keras"
     foreign.save(file, last="valid")
-    refused(file, "of 16 x 16 px it makes 18 x 18")
+    refused(open_trainable, file, "unsupported", "of 16 x 16 px it makes 18 x 18")
     inputs = keras.Input((8, 8, 3))
     flat = keras.layers.Dense(192)(keras.layers.Flatten()(inputs))
     keras.Model(inputs, keras.layers.Reshape((8, 8, 3))(flat)).save(file)
-    refused(file, "does not take images of any size")
+    refused(open_trainable, file, "unsupported", "does not take images of any size")
     twins = [
         keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1, name="c")])
         for _ in range(2)
     ]
     inputs = keras.Input((None, None, 3))
     keras.Model(inputs, twins[1](twins[0](inputs))).save(file)
-    refused(file, "2 names belong to several weights, such as c/kernel")
+    refused(
+        open_trainable, file, "unsupported", "2 names belong to several weights, such as c/kernel"
+    )
