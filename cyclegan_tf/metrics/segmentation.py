@@ -13,6 +13,8 @@ import numpy as np
 
 from cyclegan_tf.errors import UserError
 
+_LAYOUT = 'write {"classes_rgb": [[r, g, b], ...]} or {"name": [r, g, b], ...}'
+
 
 @dataclass(frozen=True, eq=False)
 class Palette:
@@ -43,8 +45,32 @@ def read_palette(path: str | os.PathLike) -> Palette:
       UserError: the file cannot be read, is no JSON, or holds no palette.
     """
     path = Path(path)
+    content = _read_json(path)
+    if not isinstance(content, Mapping) or not content:
+        raise _wrong(path, f"there is no palette in this file; {_LAYOUT}")
+    if "classes_rgb" in content:
+        colors, names = content["classes_rgb"], content.get("names")
+    else:
+        colors, names = list(content.values()), list(content)
+    if not isinstance(colors, list) or len(colors) < 2 or not all(map(_is_color, colors)):
+        wanted = "two or more colors of three whole numbers from 0 to 255"
+        raise _wrong(path, f"a palette is {wanted}; {_LAYOUT}")
+    if len({tuple(color) for color in colors}) < len(colors):
+        raise _wrong(path, "two classes of this palette have the same color; give each its own")
+    if names is None:
+        names = ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
+    if (
+        not isinstance(names, list)
+        or len(names) != len(colors)
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise _wrong(path, f'"names" must be a list of {len(colors)} words, one for each color')
+    return Palette(np.array(colors, np.uint8), tuple(names))
+
+
+def _read_json(path: Path) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"{path}: the palette cannot be read ({error.strerror}); give a JSON file of colors",
@@ -55,36 +81,10 @@ def read_palette(path: str | os.PathLike) -> Palette:
         raise UserError(
             f"{path}: the palette is no JSON ({error})", code="unreadable", field=str(path)
         ) from error
-    layout = 'write {"classes_rgb": [[r, g, b], ...]} or {"name": [r, g, b], ...}'
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{path}: there is no palette in this file; {layout}", field=str(path))
-    if "classes_rgb" in content:
-        colors, names = content["classes_rgb"], content.get("names")
-    else:
-        colors, names = list(content.values()), list(content)
-    if not isinstance(colors, list) or len(colors) < 2 or not all(map(_is_color, colors)):
-        raise UserError(
-            f"{path}: a palette is two or more colors of three whole numbers from 0 to 255; "
-            f"{layout}",
-            field=str(path),
-        )
-    if len({tuple(color) for color in colors}) < len(colors):
-        raise UserError(
-            f"{path}: two classes of this palette have the same color; give each its own",
-            field=str(path),
-        )
-    if names is None:
-        names = ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
-    if (
-        not isinstance(names, list)
-        or len(names) != len(colors)
-        or not all(isinstance(name, str) for name in names)
-    ):
-        raise UserError(
-            f'{path}: "names" must be a list of {len(colors)} words, one for each color',
-            field=str(path),
-        )
-    return Palette(np.array(colors, np.uint8), tuple(names))
+
+
+def _wrong(path: Path, why: str) -> UserError:
+    return UserError(f"{path}: {why}", field=str(path))
 
 
 def _is_color(value: Any) -> bool:

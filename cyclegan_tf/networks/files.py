@@ -24,6 +24,10 @@ class Facts:
       output_channels: of the images that go out.
       size_divisor_px: sides it takes are multiples of this.
       norm: "batch" where any normalization is of batches, else "instance".
+
+    Example:
+      >>> facts(Path("generator_xy.keras")).size_divisor_px
+      4
     """
 
     input_channels: int
@@ -52,7 +56,7 @@ def open_network(path: Path) -> keras.Model:
         network = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
         raise UserError(
-            f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}",
+            f"{path} cannot be loaded: {_one_line(error)}",
             code="unreadable",
             field=str(path),
         ) from error
@@ -89,47 +93,42 @@ def open_trainable(
     try:
         network = with_dtype_policy(given, dtype_policy, any_size=True, seed=seed)
     except Exception as error:  # whatever a layer raises
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"{path} cannot be trained on: it does not take images of any size ({reason})",
-            code="unsupported",
-            field=str(path),
-        ) from error
-    twice = [
-        name
-        for name, count in Counter(variable.path for variable in network.variables).items()
-        if count > 1
-    ]
+        reason = f"it does not take images of any size ({_one_line(error)})"
+        raise _untrainable(path, reason) from error
+    counts = Counter(variable.path for variable in network.variables)
+    twice = [path_of_weight for path_of_weight, count in counts.items() if count > 1]
     if twice:
-        raise UserError(
-            f"{path} cannot be trained on: {len(twice)} names belong to several weights, such as "
-            f"{twice[0]}.",
-            code="unsupported",
-            field=str(path),
-        )
+        reason = f"{len(twice)} names belong to several weights, such as {twice[0]}."
+        raise _untrainable(path, reason)
+    _check_size_is_kept(path, network)
+    if name is not None:
+        network.name = name
+    return network
+
+
+def _check_size_is_kept(path: Path, network: keras.Model) -> None:
     side = 4 * size_divisor_of(network)
-    channels = network.output_shape[-1]
+    images = keras.KerasTensor((1, side, side, network.input_shape[-1]))
     try:
-        made = network.compute_output_spec(
-            keras.KerasTensor((1, side, side, network.input_shape[-1]))
-        ).shape
+        made = tuple(network.compute_output_spec(images).shape)
     except Exception as error:  # whatever a layer raises
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"{path} cannot be trained on: it does not take {side} x {side} px ({reason})",
-            code="unsupported",
-            field=str(path),
-        ) from error
-    if tuple(made) != (1, side, side, channels):
+        reason = f"it does not take {side} x {side} px ({_one_line(error)})"
+        raise _untrainable(path, reason) from error
+    if made != (1, side, side, network.output_shape[-1]):
         raise UserError(
             f"{path} is no generator to train on: of {side} x {side} px it makes {made[1]} x "
             f"{made[2]}, but an image must keep its size.",
             code="unsupported",
             field=str(path),
         )
-    if name is not None:
-        network.name = name
-    return network
+
+
+def _untrainable(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} cannot be trained on: {reason}", code="unsupported", field=str(path))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def facts(path: Path) -> Facts:
