@@ -1,4 +1,4 @@
-"""Networks in words and as rows of facts."""
+"""Networks in one line and as rows of a report."""
 
 import json
 
