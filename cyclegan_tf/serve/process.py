@@ -131,12 +131,8 @@ async def serve_until_stopped(
     waiting = asyncio.ensure_future(stopping.wait())
     await asyncio.wait({http, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    cut_off = engine.cut_off
-    _log.info(
-        "stopping: finishing %d requests, within %g s",
-        engine.waiting + engine.running,
-        grace_seconds,
-    )
+    cut_off, in_flight = engine.cut_off, engine.waiting + engine.running
+    _log.info("stopping: finishing %d requests, within %g s", in_flight, grace_seconds)
     if grpc_server is not None:
         await asyncio.gather(http, grpc_server.stop(grace_seconds))
     await http
