@@ -21,6 +21,8 @@ from cyclegan_tf.errors import UserError
 
 log = logging.getLogger(__name__)
 
+_FORMER = {"--count": "--max_images", "--paired": "--require_pairs"}
+
 
 def build_parser() -> cli.Parser:
     """Declare the command's options."""
@@ -59,22 +61,18 @@ def build_parser() -> cli.Parser:
         help="FID and KID: auto (Keras' download and cache), the path of a weight file, or off.",
     )
     parser.add_argument(
-        "--max_images",
-        type=int,
-        help="At most so many test images of each domain, evenly spread.",
+        "--max_images", type=int, help="At most so many test images of each domain, evenly spread."
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="Of patches, baselines and resamples that are drawn."
     )
-    parser.add_argument(
-        "--json", type=str, help="Where the numbers go; RUN/evaluation.json by default."
-    )
-    parser.add_argument(
-        "--html", type=str, help="Where the report goes; RUN/evaluation.html by default."
-    )
+    for name, content in (("json", "numbers go"), ("html", "report goes")):
+        parser.add_argument(
+            f"--{name}", type=str, help=f"Where the {content}; RUN/evaluation.{name} by default."
+        )
     cli.add_output_options(parser)
-    cli.hidden_alias(parser, "--count", "--max_images")
-    cli.hidden_alias(parser, "--paired", "--require_pairs")
+    for former, option in _FORMER.items():
+        cli.hidden_alias(parser, former, option)
     return parser
 
 

@@ -120,7 +120,7 @@ def measure(
     - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al.
       2018, sec. 5), x 1000. It normalizes each set by itself, and so is blind to a cast of color
       that all outputs share.
-    - colour_swd: the same, both sets normalized by the mean and deviation of the real one: casts
+    - `colour_swd`: the same, both sets normalized by the mean and deviation of the real one: casts
       and contrast count.
     - cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq.
       2).

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FORMER = {
+    "--tile": "--tile_px",
+    "--overlap": "--overlap_px",
+    "--half_life_frames": "--temporal_half_life_frames",
+}
+
 
 def build_parser() -> cli.Parser:
     """Declare the command's options."""
@@ -74,13 +80,11 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--temporal_half_life_frames",
         type=float,
-        default=None,
         help="Of videos: after how many frames the statistics of a frame count half, against "
         "flicker; 0 takes each frame by itself.",
     )
-    cli.hidden_alias(parser, "--tile", "--tile_px")
-    cli.hidden_alias(parser, "--overlap", "--overlap_px")
-    cli.hidden_alias(parser, "--half_life_frames", "--temporal_half_life_frames")
+    for former, option in _FORMER.items():
+        cli.hidden_alias(parser, former, option)
     return parser
 
 

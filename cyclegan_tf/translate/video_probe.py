@@ -75,22 +75,7 @@ def probe(path: Path) -> VideoInfo:
     try:
         with av.open(str(path)) as container:
             video = _video_stream(container, path)
-            first: Any = None
-            frames = 0
-            end, corrupt = -math.inf, False
-            for packet in container.demux():
-                if packet.size:
-                    end = max(
-                        end,
-                        float(
-                            ((packet.pts or packet.dts or 0) + (packet.duration or 0))
-                            * packet.time_base
-                        ),
-                    )
-                    corrupt |= packet.is_corrupt
-                if packet.stream_index == video.index and (packet.size or first is None):
-                    frames += bool(packet.size)
-                    first = first or next(iter(packet.decode()), None)
+            first, frames, end, corrupt = _scan(container, video)
             _refuse_cut_off(path, container, video, frames, end, corrupt)
             if first is None:
                 raise UserError(
@@ -116,6 +101,21 @@ def probe(path: Path) -> VideoInfo:
             code="unreadable",
             field=str(path),
         ) from error
+
+
+def _scan(container: Any, video: Any) -> tuple[Any, int, float, bool]:
+    """Read all packets; return the first frame, the frames, the end in s, and any damage."""
+    first: Any = None
+    frames, end, corrupt = 0, -math.inf, False
+    for packet in container.demux():
+        if packet.size:
+            units = (packet.pts or packet.dts or 0) + (packet.duration or 0)
+            end = max(end, float(units * packet.time_base))
+            corrupt |= packet.is_corrupt
+        if packet.stream_index == video.index and (packet.size or first is None):
+            frames += bool(packet.size)
+            first = first or next(iter(packet.decode()), None)
+    return first, frames, end, corrupt
 
 
 def _video_stream(container: Any, path: Path) -> Any:
