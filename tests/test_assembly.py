@@ -185,7 +185,7 @@ def run(tmp_path_factory):
     number."""
     run = RunDirectory(tmp_path_factory.mktemp("runs") / "run")
     e = experiment()
-    run.begin(e, {})
+    run.create(e, {})
     model = assembly.build_model(e)
     for step in (10, 20):
         arrays = {
@@ -241,7 +241,7 @@ class TestLoadGenerator:
             generators.load_generator(run.path, "xy", checkpoint="11")
         with pytest.raises(UserError, match="not a run directory"):
             generators.load_generator(tmp_path, "xy")
-        RunDirectory(tmp_path / "new").begin(experiment(), {})
+        RunDirectory(tmp_path / "new").create(experiment(), {})
         for checkpoint in ("best", "last"):
             with pytest.raises(UserError, match="has no checkpoint yet; train it first"):
                 generators.load_generator(tmp_path / "new", "xy", checkpoint=checkpoint)

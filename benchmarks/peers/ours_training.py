@@ -131,7 +131,7 @@ def train(entry: Entry, started: float) -> int:
         left = entry.minutes - (time.time() - started) / 60
         rest = dataclasses.replace(experiment.training, max_minutes=max(left, MIN_MINUTES))
         experiment = dataclasses.replace(experiment, training=rest)
-        run.begin(experiment, feed.source.record())
+        run.create(experiment, feed.source.record())
         runner = Runner(entry, started, experiment, run, feed, model)
         if status := runner.train():
             raise SystemExit(status)

@@ -189,7 +189,7 @@ def length_of(path: Path) -> dict[str, float]:
     """Steps and minutes of training of a finished run, as its newest checkpoint tells."""
     from cyclegan_tf.runs import checkpoints
 
-    state = checkpoints.read_state(checkpoints.listed(RunDirectory(path).checkpoints)[0])
+    state = checkpoints.read_state(checkpoints.list_checkpoints(RunDirectory(path).checkpoints)[0])
     return {"steps": state["step"], "minutes": round(state["seconds"] / 60, 2)}
 
 

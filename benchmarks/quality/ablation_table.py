@@ -12,7 +12,7 @@ _PAIRED: Columns = (
     ("ssim", "SSIM", ".3f"),
     ("mae", "MAE", ".3f"),
     ("swd", "SWD", ".1f"),
-    ("colour_swd", "SWD with color", ".1f"),
+    ("color_swd", "SWD with color", ".1f"),
 )
 _COLORS: Columns = (
     ("checkerboard", "checkerboard dB", ".1f"),

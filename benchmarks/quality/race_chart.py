@@ -14,9 +14,9 @@ TITLES = {
     "psnr": "PSNR in dB, higher is better",
     "pixel_accuracy": "per-pixel accuracy, higher is better",
     "swd": "sliced Wasserstein distance x 1000, lower is better",
-    "colour_swd": "the same that sees color, lower is better",
+    "color_swd": "the same that sees color, lower is better",
 }
-DISTANCES = ("swd", "colour_swd")
+DISTANCES = ("swd", "color_swd")
 DIRECTION_TITLES = {"xy": "A to B", "yx": "B to A"}
 OTHERS = ("#8a9099", "#c0762c", "#8a6d4b")
 RECIPES = (OURS, DEFAULT, "#4d8f6b", "#8d5fb3")

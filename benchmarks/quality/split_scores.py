@@ -118,7 +118,7 @@ class SplitEvaluator:
         levels = scores.distances(targets, outputs)
         return {
             "swd": swd.mean_swd(levels) if levels else None,
-            "colour_swd": scores.color_distance(targets, outputs),
+            "color_swd": scores.color_distance(targets, outputs),
             **scores.compare([outputs[index] for index in truths], list(truths.values()))[0],
             **self._added(outputs, direction),
         }

@@ -225,7 +225,7 @@ class Training:
     checkpoint_every_minutes: float = 5.0
     keep_checkpoints: int = 3
     ema_half_life_images: float | None = None
-    best_metric: Literal["colour_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "colour_swd"
+    best_metric: Literal["color_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "color_swd"
     early_stopping_patience: int | None = None
     freeze: Literal["none", "encoder"] = "none"
 

@@ -30,7 +30,7 @@ RENAMED: dict[str, tuple[str, Mapping[Any, str]]] = {
     "generator.network_yx": ("generator.init_file_yx", {}),
     "loss.adversarial": ("loss.gan_mode", {}),
     "training.ema": ("training.ema_half_life_images", {}),
-    "training.best_by": ("training.best_metric", {}),
+    "training.best_by": ("training.best_metric", {"colour_swd": "color_swd"}),
     "training.patience": ("training.early_stopping_patience", {}),
     "training.recompute": ("training.gradient_checkpointing", {}),
     "logging.sample_pictures": ("logging.sample_images", {}),
@@ -38,6 +38,9 @@ RENAMED: dict[str, tuple[str, Mapping[Any, str]]] = {
     "logging.score_pictures": ("logging.score_images", {}),
 }
 """Field as it may be written -> its name today, and what some values are called today."""
+
+RENAMED_SCORES = {"colour_swd": "color_swd"}
+"""Score as earlier versions wrote it -> its name today."""
 
 
 def find_config(value: str) -> Path:
@@ -156,3 +159,16 @@ def experiment_from(arguments: Namespace) -> Experiment:
         return Experiment.from_dict({name: values[name] for name in SECTIONS})
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def with_new_score_names(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives a row of scores, or a checkpoint's state, the names of today; see `RENAMED_SCORES`.
+
+    Keys may end in a direction ("colour_swd_xy"); a string value is the name of a score.
+    """
+    for old, new in RENAMED_SCORES.items():
+        row = {
+            name.replace(old, new): new if isinstance(value, str) and value == old else value
+            for name, value in row.items()
+        }
+    return dict(row)

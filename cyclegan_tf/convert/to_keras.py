@@ -78,7 +78,7 @@ def folder_to_run(task: Task) -> None:
     networks, variables = _initial_state(experiment, found)
     with atomic_directory(task.target, task.arguments.overwrite) as partial:
         run = RunDirectory(partial)
-        run.begin(experiment, images or {})
+        run.create(experiment, images or {})
         if images is None:
             run.data_path.unlink()  # an empty record would be one of no images
         saving.write_initial_checkpoint(run, networks, variables)

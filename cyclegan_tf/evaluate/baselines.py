@@ -73,7 +73,7 @@ def baseline_scores(
         levels = {} if itself else distances(targets, images, seed)
         scores: dict[str, float | None] = {
             "swd": swd.mean_swd(levels) if levels else None,
-            "colour_swd": None if itself else color_distance(targets, images, seed),
+            "color_swd": None if itself else color_distance(targets, images, seed),
         }
         if truths:
             chosen = [resized_like(images[index], truth) for index, truth in truths.items()]

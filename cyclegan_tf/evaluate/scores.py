@@ -21,7 +21,7 @@ from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "swd": False,
-    "colour_swd": False,
+    "color_swd": False,
     "cycle_error": False,
     "identity_distance": False,
     "psnr": True,
@@ -120,7 +120,7 @@ def measure(
     - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al.
       2018, sec. 5), x 1000. It normalizes each set by itself, and so is blind to a cast of color
       that all outputs share.
-    - `colour_swd`: the same, both sets normalized by the mean and deviation of the real one: casts
+    - `color_swd`: the same, both sets normalized by the mean and deviation of the real one: casts
       and contrast count.
     - cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq.
       2).
@@ -172,7 +172,7 @@ def measure(
     levels = distances(targets, outputs, seed)
     means: dict[str, float | None] = {
         "swd": swd.mean_swd(levels) if levels else None,
-        "colour_swd": color_distance(targets, outputs, seed),
+        "color_swd": color_distance(targets, outputs, seed),
         "identity_distance": mean_or_none(identity),
         "variety": _diversity(outputs, targets),
         **{
@@ -227,7 +227,7 @@ def compare(
 
 
 def color_distance(real: Sequence[Image], fake: Sequence[Image], seed: int = 0) -> float | None:
-    """Compute the "colour_swd" of two sets, see `measure`.
+    """Compute the "color_swd" of two sets, see `measure`.
 
     Args:
       real: float32 (H, W, C) in [-1, 1], which normalize both sets.

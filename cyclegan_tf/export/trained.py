@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import checkpoints, generators
+from cyclegan_tf.runs.metrics_log import scores_at
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 
@@ -110,7 +109,7 @@ def _open_run(
         lambda: of_split("train"),
         lambda: of_split("test"),
         experiment.as_dict(),
-        scores_at(run, chosen.step, chosen.weights),
+        scores_at(run.metrics_path, chosen.step, chosen.weights),
     )
 
 
@@ -139,37 +138,6 @@ def _folder(folder: Path, channels: int) -> ImageList:
         )
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
     return ImageList(names, channels, lambda index: image_io.read(paths[index], channels))
-
-
-def scores_at(run: RunDirectory, step: int, weights: str = "raw") -> dict[str, Any]:
-    """What was measured on the test split at a step.
-
-    Args:
-      run: whose metrics.jsonl is read.
-      step: of the checkpoint.
-      weights: "raw" or "averaged".
-
-    Returns:
-      Scores and losses of that step in one; losses are of the raw weights. Without scores, the
-      newest losses that are not later, with their own step. Empty where there is nothing.
-    """
-    losses: dict[str, Any] = {}
-    scores: dict[str, Any] = {}
-    for row in _rows(run):
-        if row.get("kind") == "test" and row["step"] <= step:
-            losses = row
-        elif row.get("kind") == "score" and (row["step"], row.get("weights")) == (step, weights):
-            scores = row
-    if scores and losses.get("step") != step:
-        losses = {}
-    return {name: value for name, value in (losses | scores).items() if name != "kind"}
-
-
-def _rows(run: RunDirectory) -> Iterator[dict[str, Any]]:
-    if run.metrics_path.is_file():
-        for line in run.metrics_path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):  # a line cut short by a kill
-                yield json.loads(line)
 
 
 def calibration_images(images: ImageList, count: int, size_px: int) -> np.ndarray:

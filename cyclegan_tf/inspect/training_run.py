@@ -10,9 +10,9 @@ from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.pipeline import SamplingOrder
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.trained import scores_at
 from cyclegan_tf.inspect.weight_files import network_rows
 from cyclegan_tf.runs import checkpoints, run_directory
+from cyclegan_tf.runs.metrics_log import scores_at
 from cyclegan_tf.train.budget import Budget
 
 
@@ -34,7 +34,9 @@ def inspect_run(folder: Path, size_px: int) -> dict[str, Any]:
     best = _best(run)
     training, notes = _training(run, experiment)
     scored = best or training
-    scores = scores_at(run, scored["step"], scored.get("weights", "raw")) if scored else {}
+    scores = (
+        scores_at(run.metrics_path, scored["step"], scored.get("weights", "raw")) if scored else {}
+    )
     return {
         "kind": "run directory",
         "networks": _networks(experiment, size_px),
@@ -65,7 +67,7 @@ def _training(
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """How far the newest checkpoint that reads is, and complaints about newer ones."""
     notes: list[str] = []
-    for path in checkpoints.listed(run.checkpoints):
+    for path in checkpoints.list_checkpoints(run.checkpoints):
         try:
             scalars = checkpoints.read_state(path)
         except checkpoints.CorruptCheckpointError as error:

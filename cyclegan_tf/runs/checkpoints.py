@@ -1,14 +1,12 @@
 """Checkpoints: one file each, whole or absent, and noticed when damaged.
 
 A file is an uncompressed NumPy archive of every variable by name, with the scalar state as JSON. It
-is written under a temporary name, flushed to the disk, then renamed; zip's checksums tell when it
-was cut short.
+is written whole or not at all, and flushed to the disk; zip's checksums say when it was cut short.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from cyclegan_tf.atomic import atomic_file
+from cyclegan_tf.config.files import with_new_score_names
 from cyclegan_tf.errors import UserError
 
 BEST = "best"
@@ -47,40 +47,24 @@ def write(
       UserError: the disk is full or the folder not writable; earlier checkpoints stay as they were.
     """
     final = folder / f"step_{step:09d}.npz"
-    partial = final.with_suffix(".partial")
+    own = {_STATE: np.frombuffer(json.dumps(state).encode(), np.uint8)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            own = {_STATE: np.frombuffer(json.dumps(state).encode(), np.uint8)}
+        with atomic_file(final, durable=True) as partial, partial.open("wb") as file:
             np.savez(file, **arrays, **own)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, final)
-        _sync_folder(folder)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(
             f"The checkpoint {final} cannot be written ({error.strerror or error}); earlier ones "
-            "are untouched: free some space or mend the folder's permissions, then start the same "
-            "command again."
+            "are untouched: free some space or fix the folder's permissions, then start the same "
+            "command again.",
+            code="unwritable",
+            field=str(final),
         ) from error
-    for old in listed(folder)[keep:] if keep else []:
+    for old in list_checkpoints(folder)[keep:] if keep else []:
         old.unlink(missing_ok=True)
     return final
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself survive a power cut, where the system can open folders."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def listed(folder: Path) -> list[Path]:
+def list_checkpoints(folder: Path) -> list[Path]:
     """All checkpoint files, newest first; leftovers of interrupted writing are not among them."""
     if not folder.is_dir():
         return []
@@ -104,19 +88,21 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        return arrays, json.loads(arrays.pop(_STATE).tobytes())
+        return arrays, _state(arrays.pop(_STATE))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CorruptCheckpointError(f"{path} is damaged ({error})") from error
 
 
-def newest(folder: Path) -> tuple[Path, dict[str, np.ndarray], dict[str, Any], list[str]] | None:
+def load_latest(
+    folder: Path,
+) -> tuple[Path, dict[str, np.ndarray], dict[str, Any], list[str]] | None:
     """The newest checkpoint that reads whole, and a sentence for each newer one that does not.
 
     Raises:
       UserError: there are checkpoints, but every one is damaged.
     """
     complaints: list[str] = []
-    for path in listed(folder):
+    for path in list_checkpoints(folder):
         try:
             return path, *read(path), complaints
         except CorruptCheckpointError as error:
@@ -151,7 +137,7 @@ def write_best(
     ):
         return None
     written = write(folder / BEST, step, arrays, state, keep=None)
-    for old in listed(folder / BEST):
+    for old in list_checkpoints(folder / BEST):
         if old != written:
             old.unlink(missing_ok=True)
     return written
@@ -170,16 +156,20 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return json.loads(archive[_STATE].tobytes())
+            return _state(archive[_STATE])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CorruptCheckpointError(f"{path} is damaged ({error})") from error
+
+
+def _state(stored: np.ndarray) -> dict[str, Any]:
+    return with_new_score_names(json.loads(stored.tobytes()))
 
 
 def best_file(folder: Path) -> Path | None:
     """The best file; of several, which only a kill between rename and removal leaves, the one of
     the best score."""
     best: tuple[Path, dict[str, Any]] | None = None
-    for path in listed(folder / BEST):
+    for path in list_checkpoints(folder / BEST):
         try:
             state = read_state(path)
         except CorruptCheckpointError:
@@ -208,7 +198,7 @@ class SelectedCheckpoint:
     origin: str
 
 
-def choose(folder: Path, wanted: str = BEST) -> SelectedCheckpoint | None:
+def select(folder: Path, wanted: str = BEST) -> SelectedCheckpoint | None:
     """The checkpoint that is asked for; None where there are none at all.
 
     Args:
@@ -226,23 +216,25 @@ def choose(folder: Path, wanted: str = BEST) -> SelectedCheckpoint | None:
                 return _chosen_best(best)
             except CorruptCheckpointError as error:
                 complaints.append(f"{error}; the newest is taken")
-        elif listed(folder / BEST):
-            complaints.append(f"{listed(folder / BEST)[0]} is damaged; the newest is taken")
-        found = newest(folder)
+        elif list_checkpoints(folder / BEST):
+            complaints.append(
+                f"{list_checkpoints(folder / BEST)[0]} is damaged; the newest is taken"
+            )
+        found = load_latest(folder)
         if found is None:
             return None
         path, arrays, state, more = found
         why = "" if complaints else "; no scores have chosen a best one"
         return _chosen(path, arrays, state, f"newest{why}", [*complaints, *more])
     if wanted == LAST:
-        found = newest(folder)
+        found = load_latest(folder)
         return None if found is None else _chosen(*found[:3], "newest", found[3])
     return _chosen_step(folder, wanted)
 
 
 def _chosen_step(folder: Path, wanted: str) -> SelectedCheckpoint:
-    plain = {str(step_of(path)): path for path in listed(folder)}
-    best = {str(step_of(path)): path for path in listed(folder / BEST)}
+    plain = {str(step_of(path)): path for path in list_checkpoints(folder)}
+    best = {str(step_of(path)): path for path in list_checkpoints(folder / BEST)}
     if not wanted.isdecimal() or str(int(wanted)) not in plain | best:
         steps = ", ".join(sorted(plain | best, key=int)) or "none"
         raise UserError(

@@ -57,13 +57,13 @@ def load_generator(
 def open_checkpoint(
     run: RunDirectory, checkpoint: str = checkpoints.BEST
 ) -> checkpoints.SelectedCheckpoint:
-    """A run's checkpoint, as `checkpoints.choose` takes it.
+    """A run's checkpoint, as `checkpoints.select` takes it.
 
     Raises:
       UserError: this is not a run, it has no checkpoint yet, or not this one.
     """
     run.experiment()
-    chosen = checkpoints.choose(run.checkpoints, checkpoint)
+    chosen = checkpoints.select(run.checkpoints, checkpoint)
     if chosen is None:
         raise UserError(
             f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train "

@@ -6,22 +6,22 @@ import contextlib
 import filecmp
 import json
 import os
-import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
+from cyclegan_tf.atomic import write_text
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.config.files import with_new_names
 from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs.metrics_log import truncate_metrics
+from cyclegan_tf.runs.provenance import environment
 
 # Fields that may differ when a run goes on: they decide what is written or how fast, never the
 # result (the best checkpoint is one).
@@ -153,13 +153,13 @@ class RunDirectory:
         """
         values = self.config_values()
         try:
-            return Experiment.from_dict(self.located(values))
+            return Experiment.from_dict(self.with_absolute_paths(values))
         except (TypeError, ValueError) as error:
             raise UserError(
                 f"{self.config_path} does not fit this version of cyclegan_tf: {error}"
             ) from error
 
-    def located(self, values: dict[str, Any]) -> dict[str, Any]:
+    def with_absolute_paths(self, values: dict[str, Any]) -> dict[str, Any]:
         """This run's config with the files it names where they are now; a run may have been
         moved."""
         return _with_files(values, lambda _, path: str(self.path.absolute() / path))
@@ -173,7 +173,7 @@ class RunDirectory:
         )
 
     def init_record(self) -> dict[str, Any] | None:
-        """Where this run's first weights came from, as `begin` was told; None for random ones.
+        """Where this run's first weights came from, as `create` was given; None for random ones.
 
         Raises:
           UserError: the record cannot be read.
@@ -200,7 +200,7 @@ class RunDirectory:
                 f"{self.path} exists and is not a run directory; give another --run_dir."
             )
 
-    def begin(
+    def create(
         self,
         experiment: Experiment,
         images: Mapping[str, Sequence[str]],
@@ -229,9 +229,7 @@ class RunDirectory:
             values = _with_files(experiment.as_dict(), self._keep)
             write_text(self.config_path, yaml.safe_dump(values, sort_keys=False))
         except OSError as error:
-            raise UserError(
-                f"The run directory {self.path} cannot be written: {error.strerror or error}."
-            ) from error
+            raise self._unwritable(error) from error
 
     def _keep(self, field: str, path: str) -> str:
         """Copies the file of a field into the run; returns its name there."""
@@ -239,7 +237,7 @@ class RunDirectory:
         shutil.copyfile(path, self.path / name)
         return name
 
-    def check_same(self, experiment: Experiment) -> None:
+    def check_resumable(self, experiment: Experiment) -> None:
         """Refuses to go on under another experiment.
 
         Raises:
@@ -266,28 +264,39 @@ class RunDirectory:
         Raises:
           UserError: another process is training here, or the directory cannot be written.
         """
+        lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("a+", encoding="utf-8")
-        except OSError as error:
+            lock.acquire(blocking=False)
+        except Timeout:
             raise UserError(
-                f"The run directory {self.path} cannot be written: {error.strerror or error}."
-            ) from error
-        with file:
-            if not _lock(file):
-                file.seek(0)
-                raise UserError(
-                    f"{self.path} is in use by another process (number "
-                    f"{file.read().strip() or 'unknown'}); wait for it, stop it, or give another "
-                    "--run_dir."
-                )
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            try:
-                yield
-            finally:
-                self._leave_nothing_unbegun()
+                f"{self.path} is in use by another process (number {self._holder()}); wait for it, "
+                "stop it, or give another --run_dir.",
+                code="in_use",
+                field=str(self.path),
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            (self.path / ".lock").write_text(str(os.getpid()), encoding="utf-8")
+            yield
+        finally:
+            self._leave_nothing_unbegun()
+            lock.release()
+
+    def _holder(self) -> str:
+        """The number of the process that holds the lock; Windows lets nobody else read it."""
+        try:
+            return (self.path / ".lock").read_text(encoding="utf-8").strip() or "unknown"
+        except OSError:
+            return "unknown"
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            f"The run directory {self.path} cannot be written: {error.strerror or error}.",
+            code="unwritable",
+            field=str(self.path),
+        )
 
     def _leave_nothing_unbegun(self) -> None:
         """Takes away what a start that failed has made."""
@@ -299,84 +308,5 @@ class RunDirectory:
             self.path.rmdir()
 
     def truncate_metrics(self, step: int) -> None:
-        """Drops rows of metrics.jsonl later than `step`: the resumed run writes them again.
-
-        A last line that was cut short by a kill is dropped too.
-        """
-        if not self.metrics_path.is_file():
-            return
-        kept = []
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-            except (ValueError, KeyError):
-                continue
-        write_text(self.metrics_path, "".join(kept))
-
-
-def _lock(file: Any) -> bool:
-    """Tries to take an exclusive lock on an open file."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a small file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def environment() -> dict[str, Any]:
-    """What a run was made with: versions, machine, command, commit."""
-    packages = (
-        "cyclegan-tf",
-        "tensorflow",
-        "keras",
-        "numpy",
-        "pillow",
-        "tensorboard",
-        "tensorflow-datasets",
-    )
-    versions = {}
-    for name in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "versions": versions,
-        "git_commit": _git_commit(),
-    }
-
-
-def _git_commit() -> str | None:
-    """Commit of the checkout this package lies in, with "+" when it was changed; None elsewhere."""
-    here = Path(__file__).resolve().parents[1]
-    if not (here.parent / ".git").exists():  # installed: git would describe whatever lies around it
-        return None
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
-            cwd=here, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip()
+        """Drop rows of metrics.jsonl later than `step`: the resumed run writes them again."""
+        truncate_metrics(self.metrics_path, step)

@@ -106,7 +106,7 @@ def _base(first: Namespace, argv: Sequence[str]) -> dict[str, Any]:
         return config_files.load_yaml(config_files.find_config(first.config))
     if first.run_dir and RunDirectory(Path(first.run_dir)).exists():
         run = RunDirectory(Path(first.run_dir))
-        return run.located(config_files.load_yaml(run.config_path))
+        return run.with_absolute_paths(config_files.load_yaml(run.config_path))
     if any(word.startswith(_IMAGES) for word in argv):
         return {}
     if first.init_from:
@@ -150,7 +150,7 @@ def main(argv: Sequence[str]) -> int:
         )
     with run.locked():
         if going_on:
-            run.check_same(experiment)
+            run.check_resumable(experiment)
             if origin := InitFrom.of(arguments.init_from, arguments.init_checkpoint):
                 origin.check_same(run)
         return _train(experiment, run, arguments)
@@ -266,7 +266,7 @@ def _train_on(
     trainer = Trainer(experiment, run, feed, model, arguments.quiet, devices)
     if not run.exists() and devices.is_chief:
         # Only now, with every image read: a start that fails leaves no run behind.
-        run.begin(experiment, feed.source.record(), origin)
+        run.create(experiment, feed.source.record(), origin)
     say("data", feed.source.description)
     for note in notes:
         say("note", note)

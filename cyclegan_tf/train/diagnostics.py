@@ -125,7 +125,7 @@ class Diagnostics:
 
         Args:
           direction: "xy" or "yx".
-          scores: means by name, as `evaluation.scores.measure` gives them, and "colour_swd", of
+          scores: means by name, as `evaluation.scores.measure` gives them, and "color_swd", of
             outputs to targets as `DomainStatistics.apart` is of inputs.
           domains: the real images of that direction.
           images: of each domain shown so far.
@@ -201,7 +201,7 @@ def _looks(
     """Kind, whether it is so, and the words; a score that is not known raises no alarm."""
     g, x, y = ("G", "X", "Y") if direction == "xy" else ("F", "Y", "X")
     who = f"{g} ({x} to {y})"
-    change, distance = scores.get("change"), scores.get("colour_swd")
+    change, distance = scores.get("change"), scores.get("color_swd")
     copies = (
         None not in (change, distance, domains.apart, domains.noise)
         and change < COPY_CHANGE  # type: ignore[operator]

@@ -141,7 +141,7 @@ def load_initial_weights(
     """
     from cyclegan_tf.train.warm_start import initialize
 
-    if checkpoints.listed(run.checkpoints):
+    if checkpoints.list_checkpoints(run.checkpoints):
         return None
     if run.exists():
         recorded = run.init_record()

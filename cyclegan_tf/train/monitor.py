@@ -258,7 +258,7 @@ class TrainingMonitor:
         """Writes both generators as `.keras` files, with the best weights where scores have chosen
         some."""
         chosen = (
-            checkpoints.choose(self._run.checkpoints)
+            checkpoints.select(self._run.checkpoints)
             if self._best and self._best.score is not None
             else None
         )

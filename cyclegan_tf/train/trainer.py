@@ -124,7 +124,7 @@ class Trainer:
     def resume(self) -> list[str] | None:
         """Takes up the newest whole checkpoint; returns what there is to say, None when there is
         none."""
-        found = checkpoints.newest(self.run_directory.checkpoints)
+        found = checkpoints.load_latest(self.run_directory.checkpoints)
         if found is None:
             return None
         path, arrays, scalars, complaints = found
@@ -343,7 +343,7 @@ class Trainer:
         if not self.devices.is_chief:
             raise TrainingStoppedError(f"{reason} The chief tells more.")
         image = save_offending_batch(self.run_directory, step, batch, reason)
-        good = checkpoints.listed(self.run_directory.checkpoints)
+        good = checkpoints.list_checkpoints(self.run_directory.checkpoints)
         last = f"the last good checkpoint is {good[0]}" if good else "there is no checkpoint yet"
         raise TrainingStoppedError(
             f"{reason} The batch is drawn in {image}; {last}. Flat images, a rate too high "

@@ -76,7 +76,7 @@ class Validator:
             raise UserError(
                 f"training.best_metric is {best_by}, which compares with the truth, but the test "
                 f"split is not paired: X has {len(split.x)} images and Y {len(split.y)}, and each "
-                "needs a partner of the same name and size: take colour_swd, swd or cycle_error."
+                "needs a partner of the same name and size: take color_swd, swd or cycle_error."
             )
         self.split, self._translators, self._counted = split, translators, tuple(counted)
         self.best_by, self._averages = best_by, averages

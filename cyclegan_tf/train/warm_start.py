@@ -77,7 +77,7 @@ def initialize(
 
 def _choose(run: RunDirectory, checkpoint: str) -> checkpoints.SelectedCheckpoint:
     try:
-        chosen = checkpoints.choose(run.checkpoints, checkpoint)
+        chosen = checkpoints.select(run.checkpoints, checkpoint)
     except UserError as error:
         raise UserError(str(error).replace("--checkpoint", "--init_checkpoint")) from error
     if chosen is None:
@@ -110,7 +110,7 @@ def _with_discriminators(
     read."""
     if any(name.startswith(("discriminator_x/", "discriminator_y/")) for name in chosen.arrays):
         return chosen
-    whole = checkpoints.listed(run.checkpoints)
+    whole = checkpoints.list_checkpoints(run.checkpoints)
     for path in sorted(whole, key=lambda path: abs(checkpoints.step_of(path) - chosen.step)):
         try:
             arrays, scalars = checkpoints.read(path)

@@ -21,7 +21,7 @@ def untrained(path, source):
         training=Training(precision="float32"),
     )
     run, arrays = RunDirectory(path), {}
-    run.begin(experiment, {})
+    run.create(experiment, {})
     for direction in ("xy", "yx"):
         network = assembly.build_generator(experiment, direction)
         arrays |= state.snapshot(state.network_variables(network, f"generator_{direction}"))

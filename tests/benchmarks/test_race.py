@@ -310,8 +310,8 @@ def test_curves_and_table(results):
     assert race_chart.panels(results, None) == [("xy", "psnr"), ("xy", "swd"), ("yx", "psnr")]
     text = race_chart.table(results)
     assert "| 2 | 18.5 (18 to 19) | 20 |" in text
-    colored = [{**line, "yx": {**line["yx"], "colour_swd": 9.0}} for line in results]
-    assert race_chart.panels(colored, None)[2:] == [("yx", "psnr"), ("yx", "colour_swd")]
+    colored = [{**line, "yx": {**line["yx"], "color_swd": 9.0}} for line in results]
+    assert race_chart.panels(colored, None)[2:] == [("yx", "psnr"), ("yx", "color_swd")]
     labeled = [{**line, "xy": {**line["xy"], "pixel_accuracy": 0.5}} for line in results]
     assert race_chart.panels(labeled, None)[0] == ("xy", "pixel_accuracy")
 

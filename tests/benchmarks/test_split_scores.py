@@ -110,7 +110,7 @@ def test_brief_scores_are_the_same_with_nothing_translated_but_the_inputs(evalua
     for direction, found in brief.items():
         assert {
             "swd",
-            "colour_swd",
+            "color_swd",
             "psnr",
             "ssim",
             "mae",
@@ -180,7 +180,7 @@ def run(tmp_path):
         training=Training(precision="float32"),
     )
     made = RunDirectory(tmp_path / "run")
-    made.begin(experiment, {})
+    made.create(experiment, {})
     raw, averages = {}, {}
     for direction in ("xy", "yx"):
         network = assembly.build_generator(experiment, direction)
@@ -210,7 +210,7 @@ def test_raw_and_averaged_weights_of_the_last_step(run):
 
 
 def test_a_run_without_averages_is_refused(run):
-    last = checkpoints.choose(run.checkpoints, checkpoints.LAST)
+    last = checkpoints.select(run.checkpoints, checkpoints.LAST)
     raw = {name: array for name, array in last.arrays.items() if not name.startswith("average/")}
     checkpoints.write(run.checkpoints, 8, raw, {"step": 8, "seconds": 90.0}, keep=1)
     with pytest.raises(UserError, match=r"trained without training\.ema_half_life_images"):

@@ -119,7 +119,7 @@ def test_averages_and_early_stop_are_off_and_scores_on_unless_asked_for():
     e = Experiment()
     assert e.training.ema_half_life_images is None
     assert e.training.early_stopping_patience is None
-    assert e.training.best_metric == "colour_swd"
+    assert e.training.best_metric == "color_swd"
     assert (e.logging.score_every_epochs, e.logging.score_images) == (5, 20)
     assert Logging(score_every_epochs=0).score_every_epochs == 0
 

@@ -76,7 +76,7 @@ def test_a_folder_becomes_a_run_directory(made, run):
 
 def test_the_discriminator_of_y_is_the_one_trained_on_images_of_b(made, run):
     """The official D_A is trained on real_B: it must become our discriminator of Y."""
-    arrays, scalars = checkpoints.read(checkpoints.listed(run / "checkpoints")[0])
+    arrays, scalars = checkpoints.read(checkpoints.list_checkpoints(run / "checkpoints")[0])
     assert scalars["step"] == 0
     for attribute, name in (
         ("discriminator_y", "D_A"),
@@ -118,12 +118,12 @@ def test_the_run_goes_on_training(given, images, tmp_path, capsys):
     assert (
         f"next        python -m cyclegan_tf.train --run_dir {target}\n" in capsys.readouterr().out
     )
-    before, _ = checkpoints.read(checkpoints.listed(target / "checkpoints")[0])
+    before, _ = checkpoints.read(checkpoints.list_checkpoints(target / "checkpoints")[0])
     assert train.main(["--run_dir", str(target), "--resume", "required"]) == 0
     report = capsys.readouterr().out
     assert "step_000000000.npz, step 0" in report
     assert "the images are not those" not in report
-    after, scalars = checkpoints.read(checkpoints.listed(target / "checkpoints")[0])
+    after, scalars = checkpoints.read(checkpoints.list_checkpoints(target / "checkpoints")[0])
     assert scalars["step"] == 2
     assert set(after) == set(before)
     moved = np.abs(after["generator_xy/first/kernel"] - before["generator_xy/first/kernel"]).max()
@@ -139,7 +139,8 @@ def test_a_run_of_batch_normalization_goes_on_training(images, tmp_path):
     assert command.main([str(source), str(tmp_path / "run"), *words]) == 0
     assert train.main(["--run_dir", str(tmp_path / "run"), "--quiet"]) == 0
     states = [
-        checkpoints.read(path)[0] for path in checkpoints.listed(tmp_path / "run" / "checkpoints")
+        checkpoints.read(path)[0]
+        for path in checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints")
     ]
     after, before = states[0], states[-1]
     for name in (

@@ -52,7 +52,7 @@ def test_one_generator_of_a_run(made, run, tmp_path):
 
 
 def test_the_best_checkpoint_holds_generators_only(run, tmp_path, capsys):
-    arrays, _ = checkpoints.read(checkpoints.listed(run / "checkpoints")[0])
+    arrays, _ = checkpoints.read(checkpoints.list_checkpoints(run / "checkpoints")[0])
     best = {
         name: array
         for name, array in arrays.items()

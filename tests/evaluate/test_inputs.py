@@ -34,7 +34,7 @@ def begun(path, *words, recorded=None):
     """A run directory that has been begun and not trained."""
     parsed = build_parser().parse([*tiny.WORDS, f"--run_dir={path}", *words])
     run = RunDirectory(path)
-    run.begin(config_files.experiment_from(parsed), recorded or {})
+    run.create(config_files.experiment_from(parsed), recorded or {})
     return path
 
 

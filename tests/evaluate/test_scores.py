@@ -163,4 +163,4 @@ def test_the_papers_distance_is_blind_to_a_cast_and_the_other_is_not():
     plain = measure(tf.identity, None, split, "xy").means
     cast = measure(lambda batch: batch * 0.5 + 0.3, None, split, "xy").means
     assert cast["swd"] == pytest.approx(plain["swd"], rel=1e-3)
-    assert cast["colour_swd"] > 3 * plain["colour_swd"]
+    assert cast["color_swd"] > 3 * plain["color_swd"]

@@ -1,6 +1,5 @@
 """What is exported and with which images: runs, files, folders."""
 
-import json
 import shutil
 
 import numpy as np
@@ -9,10 +8,9 @@ import yaml
 
 from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.trained import calibration_images, model_name, open_trained, scores_at
+from cyclegan_tf.export.trained import calibration_images, model_name, open_trained
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs import generators
-from cyclegan_tf.runs.run_directory import RunDirectory
 from tests.helpers import tiny
 
 
@@ -88,36 +86,6 @@ def test_without_a_test_split_training_images_are_compared(tiny_run_copy, tmp_pa
     source = tiny.folder(tmp_path / "images", (3, 3, 0, 0))
     change_config(tiny_run_copy, "data", source=str(source))
     assert len(open_trained(tiny_run_copy, "xy").test_images()) == 3
-
-
-def test_scores_are_those_of_the_checkpoint(tmp_path):
-    rows = [
-        {"kind": "test", "step": 1, "cycle_x": 3},
-        {"kind": "test", "step": 2, "cycle_x": 2},
-        {"kind": "score", "step": 2, "weights": "raw", "swd_xy": 9},
-        {"kind": "score", "step": 2, "weights": "averaged", "swd_xy": 8},
-        {"kind": "score", "step": 3, "weights": "raw", "swd_xy": 7},
-        {"kind": "train", "step": 4, "cycle_x": 0},
-    ]
-    (tmp_path / "metrics.jsonl").write_text(
-        "\n".join(map(json.dumps, rows)) + '\n{"kind": "test", "st'
-    )
-    run = RunDirectory(tmp_path)
-    assert scores_at(run, 2, "averaged") == {
-        "step": 2,
-        "weights": "averaged",
-        "cycle_x": 2,
-        "swd_xy": 8,
-    }
-    assert scores_at(run, 2) == {"step": 2, "weights": "raw", "cycle_x": 2, "swd_xy": 9}
-    assert scores_at(run, 3) == {
-        "step": 3,
-        "weights": "raw",
-        "swd_xy": 7,
-    }  # losses of another step would mislead
-    assert scores_at(run, 4) == {"step": 2, "cycle_x": 2}
-    assert scores_at(run, 0) == {}
-    assert scores_at(RunDirectory(tmp_path / "none"), 2) == {}
 
 
 def test_another_checkpoint_may_be_asked_for(run):

@@ -45,7 +45,7 @@ def train_shared(root):
 def outcome(run):
     """All that a finished run decided: every array of its last checkpoint, and the rows without
     their speed."""
-    arrays, state = checkpoints.read(checkpoints.listed(RunDirectory(run).checkpoints)[0])
+    arrays, state = checkpoints.read(checkpoints.list_checkpoints(RunDirectory(run).checkpoints)[0])
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for row in rows:
         row.pop("steps_per_second", None)

@@ -16,7 +16,7 @@ from tests.helpers import tiny
 @pytest.fixture
 def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    run.begin(
+    run.create(
         train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {"train_x": ["a"], "train_y": ["b"]}
     )
     return run.path

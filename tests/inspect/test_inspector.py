@@ -12,7 +12,7 @@ from tests.helpers import tiny
 
 
 def begin_run(path):
-    RunDirectory(path).begin(train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {})
+    RunDirectory(path).create(train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {})
 
 
 def test_a_run_directory(tmp_path):

@@ -17,7 +17,9 @@ IMAGES = {"train_x": ["a", "b", "c"], "train_y": ["d"] * 5, "test_x": ["e"], "te
 
 def begun(path, *words, images=IMAGES, origin=None):
     run = RunDirectory(path)
-    run.begin(train.resolve([*tiny.WORDS, "--data.source", "somewhere", *words])[1], images, origin)
+    run.create(
+        train.resolve([*tiny.WORDS, "--data.source", "somewhere", *words])[1], images, origin
+    )
     return run
 
 
@@ -97,7 +99,7 @@ def test_images_and_what_it_was_made_with(run):
 
 
 def test_a_damaged_checkpoint_is_noted_and_the_one_before_taken(run):
-    newest = checkpoints.listed(run.checkpoints)[0]
+    newest = checkpoints.list_checkpoints(run.checkpoints)[0]
     newest.write_bytes(newest.read_bytes()[:100])
     report = inspect_run(run.path, 16)
     assert report["training"]["step"] == 3

@@ -27,7 +27,10 @@ def test_round_trip(tmp_path):
 def test_the_newest_are_kept(tmp_path):
     for step in (5, 10, 15, 20):
         write(tmp_path, step, keep=2)
-    assert [checkpoints.step_of(path) for path in checkpoints.listed(tmp_path)] == [20, 15]
+    assert [checkpoints.step_of(path) for path in checkpoints.list_checkpoints(tmp_path)] == [
+        20,
+        15,
+    ]
 
 
 @pytest.mark.parametrize("keep_bytes", [0, 10, 200, -1])
@@ -36,7 +39,7 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_taken(tmp_path, keep
     newest = write(tmp_path, 10)
     data = newest.read_bytes()
     newest.write_bytes(data[:keep_bytes])
-    _, arrays, state, complaints = checkpoints.newest(tmp_path)
+    _, arrays, state, complaints = checkpoints.load_latest(tmp_path)
     assert (state["step"], arrays["a/b"][0, 0]) == (5, 5)
     assert len(complaints) == 1
     assert newest.name in complaints[0]
@@ -54,17 +57,17 @@ def test_a_flipped_bit_is_noticed(tmp_path):
 def test_only_damaged_ones_left_is_an_error(tmp_path):
     write(tmp_path, 5).write_bytes(b"")
     with pytest.raises(UserError, match=r"All checkpoints in .* are damaged"):
-        checkpoints.newest(tmp_path)
+        checkpoints.load_latest(tmp_path)
 
 
 def test_none_at_all(tmp_path):
-    assert checkpoints.newest(tmp_path / "absent") is None
+    assert checkpoints.load_latest(tmp_path / "absent") is None
 
 
 def test_leftovers_of_an_interrupted_write_are_not_taken(tmp_path):
     write(tmp_path, 5)
     (tmp_path / "step_000000010.partial").write_bytes(b"half")
-    assert checkpoints.newest(tmp_path)[2] == {"step": 5}
+    assert checkpoints.load_latest(tmp_path)[2] == {"step": 5}
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypatch):
@@ -77,7 +80,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypa
     with pytest.raises(UserError, match=r"No space left on device.*earlier ones are untouched"):
         write(tmp_path, 10)
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000005.npz"]
-    assert checkpoints.newest(tmp_path)[2] == {"step": 5}
+    assert checkpoints.load_latest(tmp_path)[2] == {"step": 5}
 
 
 def write_best(folder, step, score, higher=False, weights="raw"):
@@ -110,7 +113,7 @@ class TestBest:
     def test_the_newest_checkpoints_do_not_see_it(self, tmp_path):
         write(tmp_path, 5)
         write_best(tmp_path, 10, 1.0)
-        assert checkpoints.newest(tmp_path)[2] == {"step": 5}
+        assert checkpoints.load_latest(tmp_path)[2] == {"step": 5}
 
     def test_after_a_kill_between_rename_and_removal_the_better_of_two_counts(self, tmp_path):
         worse = write_best(tmp_path, 20, 3.0)
@@ -118,10 +121,10 @@ class TestBest:
         better = write_best(tmp_path, 10, 2.0)
         worse.write_bytes(data)
         (tmp_path / "best" / "step_000000030.partial").write_bytes(b"half")
-        assert checkpoints.choose(tmp_path).path == better
+        assert checkpoints.select(tmp_path).path == better
         assert write_best(tmp_path, 40, 2.5) is None
         write_best(tmp_path, 50, 1.0)
-        assert [path.name for path in checkpoints.listed(tmp_path / "best")] == [
+        assert [path.name for path in checkpoints.list_checkpoints(tmp_path / "best")] == [
             "step_000000050.npz"
         ]
 
@@ -146,7 +149,7 @@ class TestChoose:
         return tmp_path
 
     def test_best(self, folder):
-        chosen = checkpoints.choose(folder)
+        chosen = checkpoints.select(folder)
         assert (chosen.step, chosen.weights) == (15, "averaged")
         np.testing.assert_array_equal(chosen.arrays["g/w"], np.full(3, 2.5, np.float32))
         assert (
@@ -155,12 +158,12 @@ class TestChoose:
         )
 
     def test_last_and_steps(self, folder):
-        assert [checkpoints.choose(folder, wanted).step for wanted in ("last", "10", "20", "15",
+        assert [checkpoints.select(folder, wanted).step for wanted in ("last", "10", "20", "15",
         "0010")] == [
             20, 10, 20, 15, 10
         ]  # fmt: skip
         assert (
-            checkpoints.choose(folder, "last").origin
+            checkpoints.select(folder, "last").origin
             == f"{folder}/step_000000020.npz (step 20, raw weights, newest)"
         )
 
@@ -169,13 +172,13 @@ class TestChoose:
         with pytest.raises(
             UserError, match=r"--checkpoint is .*best, last, or one of the steps .*: 10, 15, 20\."
         ):
-            checkpoints.choose(folder, wanted)
+            checkpoints.select(folder, wanted)
 
     def test_without_a_best_one_the_newest_is_taken_and_it_is_said(self, tmp_path):
-        assert checkpoints.choose(tmp_path) is None
-        assert checkpoints.choose(tmp_path, "last") is None
+        assert checkpoints.select(tmp_path) is None
+        assert checkpoints.select(tmp_path, "last") is None
         write(tmp_path, 10)
-        assert checkpoints.choose(tmp_path).origin.endswith(
+        assert checkpoints.select(tmp_path).origin.endswith(
             "raw weights, newest; no scores have chosen a best one)"
         )
 
@@ -184,14 +187,14 @@ class TestChoose:
         data = bytearray(path.read_bytes())
         data[data.index(np.float32(2.5).tobytes() * 3)] ^= 1
         path.write_bytes(data)
-        chosen = checkpoints.choose(folder)
+        chosen = checkpoints.select(folder)
         assert chosen.step == 20
         assert "step_000000015.npz is damaged" in chosen.origin
         path.write_bytes(b"")
         assert (
             "step_000000015.npz is damaged; the newest is taken"
-            in checkpoints.choose(folder).origin
+            in checkpoints.select(folder).origin
         )
         (folder / "step_000000010.npz").write_bytes(b"")
         with pytest.raises(UserError, match=r"step_000000010.npz is damaged.*another --checkpoint"):
-            checkpoints.choose(folder, "10")
+            checkpoints.select(folder, "10")

@@ -16,7 +16,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory, differences
 @pytest.fixture
 def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    run.begin(Experiment(), {"train_x": ["a.png"]})
+    run.create(Experiment(), {"train_x": ["a.png"]})
     return run
 
 
@@ -31,7 +31,7 @@ def test_begin_writes_what_can_be_read_back(run):
 def test_where_the_first_weights_came_from_is_recorded(run, tmp_path):
     assert run.init_record() is None
     new = RunDirectory(tmp_path / "new")
-    new.begin(Experiment(), {}, {"run": "runs/a", "told": ["generators of a"]})
+    new.create(Experiment(), {}, {"run": "runs/a", "told": ["generators of a"]})
     assert new.init_record() == {"run": "runs/a", "told": ["generators of a"]}
     new.origin_path.write_text("{")
     with pytest.raises(UserError, match=r"init\.json is damaged"):
@@ -42,7 +42,7 @@ def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_p
     file = tmp_path / "my network.keras"
     file.write_text("layers")
     run = RunDirectory(tmp_path / "run")
-    run.begin(Experiment(generator=Generator(init_file_yx=str(file))), {})
+    run.create(Experiment(generator=Generator(init_file_yx=str(file))), {})
     file.unlink()
     assert (
         yaml.safe_load(run.config_path.read_text())["generator"]["init_file_yx"]
@@ -52,23 +52,23 @@ def test_of_files_that_are_named_it_keeps_copies_and_finds_them_when_moved(tmp_p
     kept = moved.experiment().generator.init_file_yx
     assert kept == str(tmp_path / "moved" / "network_yx.keras")
     assert Path(kept).read_text() == "layers"
-    moved.check_same(moved.experiment())
+    moved.check_resumable(moved.experiment())
     # a copy of that run is begun from the copy
-    RunDirectory(tmp_path / "next").begin(moved.experiment(), {})
+    RunDirectory(tmp_path / "next").create(moved.experiment(), {})
     assert (tmp_path / "next" / "network_yx.keras").read_text() == "layers"
 
 
 def test_a_file_that_is_gone_begins_no_run(tmp_path):
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(UserError, match="cannot be written: No such file"):
-        run.begin(Experiment(generator=Generator(init_file_xy=str(tmp_path / "gone.keras"))), {})
+        run.create(Experiment(generator=Generator(init_file_xy=str(tmp_path / "gone.keras"))), {})
     assert not run.exists()
 
 
 def test_begin_refuses_a_folder_of_something_else(tmp_path):
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(UserError, match="is not a run directory"):
-        RunDirectory(tmp_path).begin(Experiment(), {})
+        RunDirectory(tmp_path).create(Experiment(), {})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
 
 
@@ -78,7 +78,7 @@ def test_other_fields_are_refused_by_name(run):
         UserError,
         match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002",
     ):
-        run.check_same(other)
+        run.check_resumable(other)
 
 
 def test_differences_are_named():
@@ -105,11 +105,11 @@ def test_differences_are_named():
 )
 def test_what_decides_the_best_checkpoint_or_the_end_may_not(run, other, name):
     with pytest.raises(UserError, match=name):
-        run.check_same(other)
+        run.check_resumable(other)
 
 
 def test_fields_that_do_not_change_the_result_may_differ(run):
-    run.check_same(
+    run.check_resumable(
         Experiment(
             data=Data(cache="off"),
             logging=Logging(log_every_steps=7),

@@ -105,7 +105,10 @@ def test_wrong_09_stopped_and_resumed_equals_never_stopped(
         f"go on with: python -m cyclegan_tf.train --run_dir {tmp_path / 'run'}"
         in capsys.readouterr().out
     )
-    assert checkpoints.step_of(checkpoints.listed(tmp_path / "run" / "checkpoints")[0]) == step
+    assert (
+        checkpoints.step_of(checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints")[0])
+        == step
+    )
     assert train.main(["--run_dir", str(tmp_path / "run"), "--resume", "required"]) == 0
     tiny.assert_same_outcome(finished, tmp_path / "run")
 
@@ -133,7 +136,7 @@ def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(
         "--training.checkpoint_every_steps=2",
     )
     tiny.interrupted(monkeypatch, words, 5)
-    newest = checkpoints.listed(tmp_path / "run" / "checkpoints")[0]
+    newest = checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints")[0]
     newest.write_bytes(newest.read_bytes()[:1000])
     capsys.readouterr()
     assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
@@ -499,7 +502,7 @@ class TestInitFrom:
         tiny.started(
             monkeypatch, self.words(source, run, f"--init_from={origin}", "--init_checkpoint=3")
         )
-        assert checkpoints.listed(run / "checkpoints") == []
+        assert checkpoints.list_checkpoints(run / "checkpoints") == []
         trainer = tiny.started(monkeypatch, ["--run_dir", str(run)])
         arrays, _, _ = tiny.outcome(origin)
         np.testing.assert_array_equal(
@@ -577,7 +580,7 @@ class TestInitFrom:
         assert train.main(tiny.words(source, tmp_path / "origin", *more)) == 0
         arrays, _, _ = tiny.outcome(tmp_path / "origin")
         # a start that no data would give
-        path = checkpoints.listed(tmp_path / "origin" / "checkpoints")[0]
+        path = checkpoints.list_checkpoints(tmp_path / "origin" / "checkpoints")[0]
         for name in arrays:
             if name.endswith(("kernel_start", "pace")):
                 arrays[name] = np.full_like(arrays[name], 0.25)

@@ -140,7 +140,7 @@ class TestColourSkip:
         assert train.main(tiny.words(source, tmp_path / "run", *self.WORDS)) == 0
         assert "colors   alike" in capsys.readouterr().out
         arrays, step, _ = tiny.outcome(tmp_path / "run")
-        checkpoints.listed(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
+        checkpoints.list_checkpoints(RunDirectory(tmp_path / "run").checkpoints)[0].unlink()
         name = next(
             name
             for name in arrays
@@ -229,7 +229,7 @@ class TestWhatAutoBecomes:
         )
         assert train.main(words) == 0
         assert self.chosen_in(generators.load_generator(run, "xy")[0]) == ("resize", True)
-        checkpoints.listed(RunDirectory(run).checkpoints)[0].unlink()
+        checkpoints.list_checkpoints(RunDirectory(run).checkpoints)[0].unlink()
         for path in (source / "trainB").iterdir():  # the images would now decide otherwise
             Image.new("RGB", (24, 24), (128, 128, 128 + int(path.stem))).save(path)
         capsys.readouterr()

@@ -10,7 +10,7 @@ from cyclegan_tf.train import diagnostics as guards
 from cyclegan_tf.train.diagnostics import Diagnostics, DomainStatistics
 from tests.helpers import watched
 
-HEALTHY = {"change": 0.2, "colour_swd": 100.0, "luminance_correlation": 0.7, "variety": 0.9}
+HEALTHY = {"change": 0.2, "color_swd": 100.0, "luminance_correlation": 0.7, "variety": 0.9}
 DOMAINS = DomainStatistics(0.3, 0.4, 300.0, 50.0, 0.1, 0.0)
 
 
@@ -26,7 +26,7 @@ class TestScores:
     @pytest.mark.parametrize(
         ("scores", "kind"),
         [
-            ({"change": 0.01, "colour_swd": 299.0}, "copies_input_xy"),
+            ({"change": 0.01, "color_swd": 299.0}, "copies_input_xy"),
             ({"luminance_correlation": -0.6}, "colors_inverted_xy"),
             ({"variety": 0.05}, "collapse_xy"),
         ],
@@ -46,9 +46,9 @@ class TestScores:
         assert after_scores({"variety": 0.0}, images=guards.FIRST_IMAGES - 1) == []
         assert after_scores({"variety": 0.0}, images=guards.FIRST_IMAGES) == ["collapse_xy"]
 
-    @pytest.mark.parametrize("name", ["change", "colour_swd", "luminance_correlation", "variety"])
+    @pytest.mark.parametrize("name", ["change", "color_swd", "luminance_correlation", "variety"])
     def test_an_unknown_score_is_no_alarm(self, name):
-        wrong = {"change": 0.0, "colour_swd": 300.0, "luminance_correlation": -1.0, "variety": 0.0}
+        wrong = {"change": 0.0, "color_swd": 300.0, "luminance_correlation": -1.0, "variety": 0.0}
         lost = {"luminance_correlation": "colors_inverted_xy", "variety": "collapse_xy"}.get(
             name, "copies_input_xy"
         )
@@ -58,10 +58,10 @@ class TestScores:
         assert after_scores({"change": 0.0, "variety": 0.0}, nothing) == []
 
     def test_a_copy_is_right_where_domains_are_alike_or_little_is_enough(self):
-        copy = {"change": 0.0, "colour_swd": 300.0}
+        copy = {"change": 0.0, "color_swd": 300.0}
         assert after_scores(copy) == ["copies_input_xy"]
         assert after_scores(copy, dataclasses.replace(DOMAINS, noise=250.0)) == []
-        assert after_scores({"change": 0.03, "colour_swd": 120.0}) == []
+        assert after_scores({"change": 0.03, "color_swd": 120.0}) == []
 
     @pytest.mark.parametrize(
         ("changes", "explained"),

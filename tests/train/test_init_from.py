@@ -181,7 +181,7 @@ def test_one_file_gives_one_translator_its_weights_and_the_other_none(
     # the other's encoder has learned nothing yet that were worth keeping
     assert not model.generator_xy.get_layer("encode_2").trainable
     assert model.generator_yx.get_layer("down2").trainable
-    assert checkpoints.listed(run / "checkpoints") == []
+    assert checkpoints.list_checkpoints(run / "checkpoints") == []
     again = tiny.started(monkeypatch, ["--run_dir", str(run)]).model
     np.testing.assert_array_equal(
         again.generator_xy.get_layer("encode_1").kernel, named["x/encode_1/kernel"]
@@ -277,11 +277,11 @@ class TestCheckSame:
         InitFrom.of([str(tmp_path / "a.keras"), str(tmp_path / "b.keras")], None).check_same(run)
         # and named as fields of the experiment
         named = [f"--generator.init_file_xy={tmp_path / 'a.keras'}"]
-        run.check_same(train.resolve(["--run_dir", str(run.path), *named])[1])
+        run.check_resumable(train.resolve(["--run_dir", str(run.path), *named])[1])
         with pytest.raises(
             UserError, match=r"holds a different experiment: generator\.init_file_xy is"
         ):
-            run.check_same(
+            run.check_resumable(
                 train.resolve(["--run_dir", str(run.path), named[0].replace("a.keras", "b.keras")])[
                     1
                 ]

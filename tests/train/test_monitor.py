@@ -75,7 +75,7 @@ def test_raw_and_averaged_weights_are_rows_and_curves(finished):
 
 def test_the_best_checkpoint_is_the_best_of_all_rows(finished):
     totals = {
-        (r["step"], r["weights"]): (r["colour_swd_xy"] + r["colour_swd_yx"]) / 2
+        (r["step"], r["weights"]): (r["color_swd_xy"] + r["color_swd_yx"]) / 2
         for r in rows(finished)
     }
     (path,) = (finished / "checkpoints" / "best").iterdir()
@@ -90,7 +90,7 @@ def test_the_best_checkpoint_is_the_best_of_all_rows(finished):
     assert set(arrays) == {
         f"generator_{d}/paint/{name}" for d in ("xy", "yx") for name in ("kernel", "bias")
     }
-    newest = checkpoints.read(checkpoints.listed(finished / "checkpoints")[0])
+    newest = checkpoints.read(checkpoints.list_checkpoints(finished / "checkpoints")[0])
     assert newest[1]["step"] == 16
     assert newest[1]["best"]["step"] == state["step"]
 
@@ -107,9 +107,9 @@ def test_what_is_loaded_and_saved_is_the_best_unless_told(finished):
             np.testing.assert_array_equal(
                 saved.get_layer("paint").get_weights()[variable.ndim == 1], wanted
             )
-        assert f"(step {state['step']}, {state['weights']} weights, best colour_swd: " in origin
+        assert f"(step {state['step']}, {state['weights']} weights, best color_swd: " in origin
     last, origin = generators.load_generator(finished, "xy", checkpoint="last")
-    newest = checkpoints.read(checkpoints.listed(finished / "checkpoints")[0])[0]
+    newest = checkpoints.read(checkpoints.list_checkpoints(finished / "checkpoints")[0])[0]
     np.testing.assert_array_equal(last.variables[0].numpy(), newest["generator_xy/paint/kernel"])
     assert origin.endswith("step_000000016.npz (step 16, raw weights, newest)")
 
@@ -119,7 +119,7 @@ def test_the_average_in_the_checkpoint_is_that_of_the_weights(source, tmp_path):
     assert train.main(words(source, tmp_path / "run", *LEARNING, *more)) == 0
     kept = [
         checkpoints.read(path)[0]
-        for path in reversed(checkpoints.listed(tmp_path / "run" / "checkpoints"))
+        for path in reversed(checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints"))
     ]
     average, images = 0.0, 0
     for arrays in kept:
@@ -158,8 +158,8 @@ def test_resumed_equals_never_stopped_scores_averages_and_best_included(
         interrupted(words(source, run, *LEARNING, "--training.checkpoint_every_steps=3"), 7) == 143
     )
     if forget:
-        checkpoints.listed(run / "checkpoints")[0].unlink()
-        checkpoints.listed(run / "checkpoints")[
+        checkpoints.list_checkpoints(run / "checkpoints")[0].unlink()
+        checkpoints.list_checkpoints(run / "checkpoints")[
             0
         ].unlink()  # step 3 is left, scored were 2, 4 and 6
     assert train.main(["--run_dir", str(run), "--resume", "required"]) == 0

@@ -180,7 +180,7 @@ def test_after_kill_9_the_other_ends_soon_and_a_restart_equals_an_undisturbed_ru
         joint.start(1, words, log, cluster, number, **slow) for number, log in enumerate(logs)
     ]
     try:
-        _until(lambda: checkpoints.listed(run / "checkpoints"), 120)
+        _until(lambda: checkpoints.list_checkpoints(run / "checkpoints"), 120)
         processes[1].send_signal(signal.SIGKILL)
         killed = time.monotonic()
         assert processes[0].wait(40) == 1, logs[0].read_text()
@@ -190,7 +190,7 @@ def test_after_kill_9_the_other_ends_soon_and_a_restart_equals_an_undisturbed_ru
     assert re.search(
         r"error: Another of the 2 machines has ended .* after step \d+", logs[0].read_text()
     )
-    before = checkpoints.step_of(checkpoints.listed(run / "checkpoints")[0])
+    before = checkpoints.step_of(checkpoints.list_checkpoints(run / "checkpoints")[0])
     assert 0 < before < 20
     cluster = joint.addresses(2)
     processes = [

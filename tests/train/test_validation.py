@@ -56,7 +56,7 @@ def test_raw_and_averaged_weights_are_scored_and_the_better_is_chosen(split):
     assert {
         "swd_xy",
         "swd_yx",
-        "colour_swd_xy",
+        "color_swd_xy",
         "cycle_error_yx",
         "psnr_xy",
         "ssim_yx",
@@ -96,7 +96,7 @@ def test_paired_scores_need_pairs(split, best_by):
     unpaired = Split(split.x, split.y[:3], split.names_x, split.names_y[:3])
     with pytest.raises(
         UserError,
-        match=f"training.best_metric is {best_by}.*X has 4 images and Y 3.*take colour_swd",
+        match=f"training.best_metric is {best_by}.*X has 4 images and Y 3.*take color_swd",
     ):
         Validator(unpaired, {}, ["xy"], best_by)
     Validator(unpaired, {}, ["xy"], "cycle_error")
@@ -144,8 +144,8 @@ class TestBest:
             False,
         ]
         path, arrays, state = (
-            checkpoints.choose(tmp_path).path,
-            *checkpoints.read(checkpoints.choose(tmp_path).path),
+            checkpoints.select(tmp_path).path,
+            *checkpoints.read(checkpoints.select(tmp_path).path),
         )
         assert path == tmp_path / "best" / "step_000000050.npz"
         assert list(arrays) == ["g/w"]
@@ -175,7 +175,9 @@ class TestBest:
         # a score between the two is the best of what this training has seen; the file on the disk
         # is better still
         assert resumed.offer(25, scored(4.0), lambda: {"g/w": np.full(2, 25.0)})
-        assert checkpoints.choose(tmp_path).step == 30
+        assert checkpoints.select(tmp_path).step == 30
         assert resumed.offer(30, scored(2.0), lambda: {"g/w": np.full(2, 30.0)})
         assert resumed.state_dict() == first.state_dict()
-        assert [p.name for p in checkpoints.listed(tmp_path / "best")] == ["step_000000030.npz"]
+        assert [p.name for p in checkpoints.list_checkpoints(tmp_path / "best")] == [
+            "step_000000030.npz"
+        ]

@@ -30,7 +30,7 @@ def networks_of(*words):
 def write_run(path, *words, whole=(10, 20), best=None):
     """A run in which every number of a checkpoint is its step; the best one's is the step too."""
     run = RunDirectory(path)
-    run.begin(experiment(*words), {})
+    run.create(experiment(*words), {})
     values = {}
     for name, network in networks_of(*words).items():
         values |= state.snapshot(state.network_variables(network, name))
@@ -92,7 +92,7 @@ def test_of_two_as_near_the_later_and_a_damaged_one_is_passed_over(tmp_path):
     networks = networks_of()
     initialize(networks, run.path)
     assert numbers(networks["discriminator_x"]) == {30}
-    newest = checkpoints.listed(run.checkpoints)[0]
+    newest = checkpoints.list_checkpoints(run.checkpoints)[0]
     newest.write_bytes(newest.read_bytes()[:500])
     initialize(networks, run.path)
     assert numbers(networks["discriminator_x"]) == {20}

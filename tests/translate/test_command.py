@@ -83,7 +83,7 @@ def test_direction_and_checkpoint(run, folder, tmp_path, capsys):
         )
         best = run / "checkpoints" / "best" / "step_000000003.npz"
         assert (
-            f"generator {direction} of {best} (step 3, raw weights, best colour_swd: "
+            f"generator {direction} of {best} (step 3, raw weights, best color_swd: "
             in capsys.readouterr().out
         )
     network = keras.saving.load_model(run / "generator_yx.keras")

@@ -40,7 +40,7 @@ _WITH_HISTOGRAM = (
     "change",
 )
 # Real images are what these ask for: nobody is expected to beat them.
-_OF_SETS = ("swd", "colour_swd", "fid", "kid")
+_OF_SETS = ("swd", "color_swd", "fid", "kid")
 _GROUPS = {
     "worst": ("Worst", "the worst first"),
     "median": ("Median", "around the middle of the order"),

@@ -77,7 +77,7 @@ SCORES: dict[str, Score] = {
         "lower",
         "Sliced Wasserstein distance of patches of G(x) to patches of y, mean over scales.",
     ),
-    "colour_swd": Score(
+    "color_swd": Score(
         "SWD with color",
         "× 1000",
         1,
