@@ -112,7 +112,7 @@ class _RegisterAfterKeras(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _is_importing() -> bool:
-    """Whether a module of this package is half imported, so that others could not import from it."""
+    """Whether a module of this package is half imported: others could not import from it."""
     ours = (m for name, m in sys.modules.items() if name.startswith(f"{__name__}."))
     return any(getattr(module.__spec__, "_initializing", False) for module in ours)
 

@@ -1,5 +1,4 @@
-"""From an `Experiment` to things that run: the one module that knows both the config and the
-building blocks."""
+"""From an `Experiment` to networks, model and data: config and building blocks meet here."""
 
 from __future__ import annotations
 
@@ -14,7 +13,6 @@ from cyclegan_tf.data import sources
 from cyclegan_tf.data.cache import ImageCache, open_cache
 from cyclegan_tf.data.pipeline import SamplingOrder
 from cyclegan_tf.data.transforms import ImageTransform
-from cyclegan_tf.devices import hardware
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.optimizers import FusedAdam
@@ -25,7 +23,19 @@ from cyclegan_tf.networks.freezing import freeze_encoder
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All that is needed to make batches."""
+    """All that is needed to make batches.
+
+    Attributes:
+      source: the images of both domains, for training and test.
+      preparation: how they are resized, cropped and flipped.
+      order: which of them make which batch.
+      store_x: prepared training images of X.
+      store_y: of Y.
+
+    Example:
+      >>> data, notes = open_training_data(Experiment(), Path("cache"))
+      >>> data.order.steps_per_epoch
+    """
 
     source: sources.UnpairedDataset
     transform: ImageTransform
@@ -37,11 +47,16 @@ class TrainingData:
 def build_generator(
     experiment: Experiment, direction: str, dtype_policy: str = "float32"
 ) -> keras.Model:
-    """The generator of one direction, "xy" or "yx", with the experiment's initial weights, or those
-    of its file.
+    """Builds a generator with the experiment's initial weights, or opens its file.
+
+    Args:
+      experiment: a `color_skip` of "auto", as runs of early versions have, gives the layer, which
+        is inactive until its weights are loaded.
+      direction: "xy" or "yx".
+      dtype_policy: a Keras policy.
 
     Raises:
-      ValueError: a field is still "auto"; `beginning.chosen` decides it.
+      ValueError: another field is still "auto"; `resolve_auto_fields` decides it.
       UserError: its file cannot be trained on.
     """
     config, data = experiment.generator, experiment.data
@@ -54,7 +69,8 @@ def build_generator(
     if upsampling == "auto" or long_skips == "auto":
         field = "upsampling" if upsampling == "auto" else "long_skips"
         raise ValueError(
-            f"generator.{field} is 'auto': let beginning.chosen decide before networks are built."
+            f"generator.{field} is 'auto': let resolve_auto_fields decide before networks are "
+            f"built."
         )
     channels = {"x": data.channels_x, "y": data.channels_y}
     return networks.build_generator(
@@ -78,7 +94,13 @@ def build_generator(
 def build_discriminator(
     experiment: Experiment, domain: str, dtype_policy: str = "float32"
 ) -> keras.Model:
-    """The discriminator of one domain, "x" or "y", with the experiment's initial weights."""
+    """Builds the discriminator of one domain with the experiment's initial weights.
+
+    Args:
+      experiment: says which.
+      domain: "x" or "y".
+      dtype_policy: a Keras policy.
+    """
     config, data = experiment.discriminator, experiment.data
     return networks.build_discriminator(
         config.architecture,
@@ -111,7 +133,12 @@ def _adam(experiment: Experiment, dtype_policy: str) -> keras.optimizers.Optimiz
 def build_model(
     experiment: Experiment, dtype_policy: str = "float32", jit_compile: bool = False
 ) -> CycleGAN:
-    """The compiled model, every variable made, pools included.
+    """Builds and compiles the model, every variable made, pools included.
+
+    Args:
+      experiment: without "auto", see `resolve_auto_fields`.
+      dtype_policy: of all networks.
+      jit_compile: compile the step with XLA.
 
     Raises:
       UserError: the crop does not fit the networks.
@@ -156,13 +183,14 @@ def build_model(
 
 
 def _freeze(experiment: Experiment, generators: dict[str, keras.Model]) -> None:
-    """Holds the encoders still; where a generator came out of a file, only of such: the other's is
-    not trained yet."""
+    """Freezes the encoders; where a generator came out of a file, only its: the other is random."""
     for direction in experiment.generator.network_files or generators:
         try:
             freeze_encoder(generators[direction])
         except ValueError as error:
-            raise UserError(f"training.freeze is 'encoder', but {error}") from error
+            raise UserError(
+                f"training.freeze is 'encoder', but {error}", field="training.freeze"
+            ) from error
 
 
 def check_sizes(experiment: Experiment) -> None:
@@ -178,8 +206,11 @@ def check_sizes(experiment: Experiment) -> None:
         for domain, asked in (("x", data.channels_x), ("y", data.channels_y)):
             if has[domain] != asked:
                 raise UserError(
-                    f"generator.network_{direction} {path} is for images of {domain.upper()} with "
-                    f"{has[domain]} channels, but data.channels_{domain} is {asked}."
+                    f"generator.init_file_{direction} {path} is for images of {domain.upper()} "
+                    f"with "
+                    f"{has[domain]} channels, but data.channels_{domain} is {asked}.",
+                    code="mismatch",
+                    field=f"data.channels_{domain}",
                 )
     transform = build_transform(experiment)
     multiple, crop = transform.size_divisor_px, data.crop_size_px
@@ -188,7 +219,8 @@ def check_sizes(experiment: Experiment) -> None:
         nearest = f"{below} or {below + multiple}" if below else str(multiple)
         raise UserError(
             f"data.crop_size_px is {crop}, but {_need(experiment)} a multiple of {multiple}: take "
-            f"{nearest}."
+            f"{nearest}.",
+            field="data.crop_size_px",
         )
     least = networks.minimum_size_px(discriminator.architecture, n_layers=discriminator.n_layers)
     if (
@@ -199,19 +231,20 @@ def check_sizes(experiment: Experiment) -> None:
         raise UserError(
             f"data.crop_size_px is {crop}, but a discriminator of n_layers "
             f"{discriminator.n_layers} needs at least {least}: enlarge the crop or lower "
-            "--discriminator.n_layers."
+            "--discriminator.n_layers.",
+            field="data.crop_size_px",
         )
 
 
 def _need(experiment: Experiment) -> str:
-    """Both generators, as the beginning of a sentence."""
+    """Both generators, as subject of a sentence."""
     files = [Path(path).name for path in experiment.generator.network_files.values()]
     named = [*files, experiment.generator.architecture][:2]
     return f"{' and '.join(named)} need{'s' if len(named) == 1 else ''}"
 
 
-def norms(experiment: Experiment) -> set[str]:
-    """Kinds of normalization in the networks, "instance" and "batch"."""
+def normalization_kinds(experiment: Experiment) -> set[str]:
+    """Lists the kinds of normalization in the networks, "instance" and "batch"."""
     files = experiment.generator.network_files
     own = set() if len(files) == 2 else {experiment.generator.norm}
     return (
@@ -222,7 +255,7 @@ def norms(experiment: Experiment) -> set[str]:
 
 
 def build_transform(experiment: Experiment) -> ImageTransform:
-    """Sizes and chance of the experiment's images.
+    """Says how the experiment's images are resized, cropped and flipped.
 
     Raises:
       UserError: a generator's file cannot be read.
@@ -243,8 +276,11 @@ def build_transform(experiment: Experiment) -> ImageTransform:
 def open_source(
     experiment: Experiment, recorded: dict[str, list[str]] | None = None
 ) -> sources.UnpairedDataset:
-    """The experiment's images; `recorded` keeps the split that a run of two plain folders began
-    with.
+    """Lists the experiment's images.
+
+    Args:
+      experiment: says where they are.
+      recorded: names by list, as a run of two plain folders split them when it began.
 
     Raises:
       UserError: a folder is missing or empty, a file is not an image, or the data set cannot be
@@ -261,7 +297,9 @@ def open_source(
         if channels != (3, 3):
             raise UserError(
                 f"The demo's images have 3 channels, but data.channels_x, channels_y are "
-                f"{channels}."
+                f"{channels}.",
+                code="mismatch",
+                field="data.channels_x",
             )
         return sources.open_demo()
     if data.source.startswith("tfds:"):
@@ -276,11 +314,17 @@ def open_training_data(
     show_progress: bool = False,
     cache: str | None = None,
 ) -> tuple[TrainingData, list[str]]:
-    """Opens, reads and prepares the experiment's images, as the run began with them if it has
-    begun.
+    """Opens, reads and prepares the experiment's images.
+
+    Args:
+      experiment: says which.
+      cache_dir: for prepared images, if they are kept on the disk.
+      recorded: names by list, as the run began with them; None for a new run.
+      show_progress: show a bar while reading.
+      cache: in place of the experiment's `data.cache`.
 
     Returns:
-      The feed, and notes for people.
+      The data, and notes for the log.
 
     Raises:
       UserError: see `open_source`; or an image cannot be decoded, or a batch is larger than a
@@ -302,7 +346,8 @@ def open_training_data(
     if not order.steps_per_epoch:
         raise UserError(
             f"data.batch_size is {order.batch_size}, but the larger domain has only "
-            f"{max(order.count_x, order.count_y)} images; take a smaller batch."
+            f"{max(order.count_x, order.count_y)} images; take a smaller batch.",
+            field="data.batch_size",
         )
     transform = build_transform(experiment)
     caches = [
@@ -318,11 +363,3 @@ def open_training_data(
                 f"and were enlarged"
             )
     return TrainingData(source, transform, order, *caches), notes
-
-
-def precision_and_jit(experiment: Experiment) -> tuple[str, bool, dict[str, str]]:
-    """The dtype policy and compiler to use here, and for people what was chosen and why."""
-    policy, why_policy = hardware.choose_precision(experiment.training.precision)
-    jit, why_jit = hardware.choose_jit(experiment.training.jit)
-    told = {"precision": f"{policy} ({why_policy})", "XLA": f"{'on' if jit else 'off'} ({why_jit})"}
-    return policy, jit, told

@@ -100,8 +100,12 @@ class Parser(ArgumentParser):
         ]
         return [name for name in names if name != "--help"]
 
-    def parse(self, argv: Sequence[str]) -> Namespace:
+    def parse(self, argv: Sequence[str], defaults: bool = True) -> Namespace:
         """Parses a command line.
+
+        Args:
+          argv: as typed.
+          defaults: give options that were not typed their defaults, else leave them out.
 
         Raises:
           UserError: unknown option (with the nearest name), or a value that does not fit.
@@ -113,9 +117,25 @@ class Parser(ArgumentParser):
             if name.startswith("--") and name not in known:
                 raise UserError(f"unknown option {name}{nearest(name, self.option_names())}")
         try:
-            return self.parse_args(list(argv))
+            return self.parse_args(list(argv), defaults=defaults)
         except (SystemExit, KeyboardInterrupt):
             raise
+        except Exception as error:
+            raise UserError(_one_sentence(str(error))) from error
+
+    def check(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Checks values from a file, section -> field -> value, as if they had been typed.
+
+        Raises:
+          UserError: a value does not fit.
+        """
+        # a folder may be called 2023, which YAML reads as a number
+        typed = {
+            section: {name: _as_typed(value) for name, value in fields.items()}
+            for section, fields in values.items()
+        }
+        try:
+            return self.parse_object(typed, defaults=False).as_dict()
         except Exception as error:
             raise UserError(_one_sentence(str(error))) from error
 
@@ -132,6 +152,11 @@ class Parser(ArgumentParser):
                 words.append(_renamed_value(word, values))
                 values = {}
         return words
+
+
+def _as_typed(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
 
 
 def hidden_alias(

@@ -106,6 +106,7 @@ NETWORK_FIELDS = tuple(
 """Fields that decide how a generator is built; idle where both come out of files."""
 
 AUTO_VALUES: dict[str, tuple[str, str]] = {
+    "color_skip": ("off", "on"),
     "upsampling": ("transposed", "resize"),
     "long_skips": ("off", "on"),
 }

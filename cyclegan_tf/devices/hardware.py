@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How the networks compute.
+
+    Attributes:
+      dtype_policy: of Keras.
+      jit: whether the step is compiled with XLA.
+      descriptions: what was chosen and why, by label.
+
+    Example:
+      >>> choose_arithmetic("float32", "off").dtype_policy
+      'float32'
+    """
+
+    dtype_policy: str
+    jit: bool
+    descriptions: dict[str, str]
+
+
+def choose_arithmetic(precision: str, jit: str) -> Arithmetic:
+    """Chooses precision and compiler for a `training.precision` and a `training.jit`."""
+    policy, why_policy = choose_precision(precision)
+    compiled, why_jit = choose_jit(jit)
+    descriptions = {
+        "precision": f"{policy} ({why_policy})",
+        "XLA": f"{'on' if compiled else 'off'} ({why_jit})",
+    }
+    return Arithmetic(policy, compiled, descriptions)
 
 
 def _cpu_flags() -> set[str]:

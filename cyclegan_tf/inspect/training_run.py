@@ -99,7 +99,7 @@ def _progress(
         "of_steps": budget.steps,
         "epochs_done": round(step / per_epoch, 2),
         "steps_per_epoch": per_epoch,
-        "share_of_budget": round(budget.fraction(step, seconds), 4),
+        "share_of_budget": round(budget.progress(step, seconds), 4),
     }
 
 

@@ -128,11 +128,6 @@ class CycleGAN(keras.Model):
         if self.discriminator_variables and not discriminator_optimizer.built:
             discriminator_optimizer.build(self.discriminator_variables)
 
-    def leave_out(self, *names: str) -> None:
-        """Takes loss terms out of the game, as a weight of 0 in `compile` does; before the first
-        step is traced."""
-        self.loss_weights |= dict.fromkeys(names, 0.0)
-
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates X to Y: float (N, H, W, C_x) -> float32 (N, H, W, C_y), both in [-1, 1]."""
         return self.generator_xy(inputs, training=training)

@@ -13,6 +13,7 @@ import keras
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
+from cyclegan_tf.networks.color_skip import ColorSkip
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Facts:
       output_channels: of the images that go out.
       size_divisor_px: sides it takes are multiples of this.
       norm: "batch" where any normalization is of batches, else "instance".
+      has_active_color_skip: whether it has a color skip that has been initialized.
 
     Example:
       >>> facts(Path("generator_xy.keras")).size_divisor_px
@@ -34,6 +36,7 @@ class Facts:
     output_channels: int
     size_divisor_px: int
     norm: str
+    has_active_color_skip: bool = False
 
 
 def open_network(path: Path) -> keras.Model:
@@ -151,15 +154,14 @@ def facts(path: Path) -> Facts:
 @functools.lru_cache(maxsize=8)
 def _facts(path: Path, *_: int) -> Facts:
     network = open_trainable(path)
-    batch = any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        for layer in keras_internals.all_layers(network)
-    )
+    layers = list(keras_internals.all_layers(network))
+    batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
     return Facts(
         network.input_shape[-1],
         network.output_shape[-1],
         size_divisor_of(network),
         "batch" if batch else "instance",
+        any(isinstance(layer, ColorSkip) and layer.is_active for layer in layers),
     )
 
 

@@ -38,6 +38,8 @@ MUTABLE_FIELDS = (
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.
 AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
+# Fields that a run may have decided to be 0 when it began, where they were not given.
+IDENTITY_FIELDS = ("loss.identity_x", "loss.identity_y")
 # Fields that name a file, and what a run calls the copy that it keeps.
 FILE_FIELDS = {"generator.init_file_xy": "network_xy", "generator.init_file_yx": "network_yx"}
 
@@ -248,6 +250,7 @@ class RunDirectory:
             for name, old, new in differences(self.experiment(), experiment)
             if not name.startswith(MUTABLE_FIELDS)
             and not (name in AUTO_FIELDS and new == "auto")
+            and not (name in IDENTITY_FIELDS and new is None and old == 0)
             and not (name in FILE_FIELDS and _same_bytes(old, new))
         ]
         if found:

@@ -1,4 +1,4 @@
-"""How long a training lasts, and how far along its rate's course it is."""
+"""How long a training lasts, and where its learning-rate schedule stands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ class Budget:
     Attributes:
       steps: the last step.
       seconds: time limit, or None.
-      epochs: epochs of the rate's course, fitted into the budget.
+      epochs: epochs of the learning-rate schedule, fitted into the budget.
+
+    Example:
+      >>> Budget(steps=800, seconds=540.0, epochs=200).progress(step=400, seconds=100.0)
+      0.5
     """
 
     steps: int
@@ -31,12 +35,12 @@ class Budget:
         steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
         return cls(int(steps), training.max_minutes * 60 if training.max_minutes else None, epochs)
 
-    def fraction(self, step: int, seconds: float) -> float:
+    def progress(self, step: int, seconds: float) -> float:
         """Progress in [0, 1] through the limit that is nearer."""
         return min(1.0, max(step / self.steps, seconds / self.seconds if self.seconds else 0.0))
 
     def schedule_epoch(self, step: int, seconds: float) -> int:
-        """Epoch of the rate's course: the true epoch where no budget shortens the training."""
+        """Epoch of the learning-rate schedule: the true one where no budget shortens training."""
         by_steps = schedules.virtual_epoch(step, self.steps, self.epochs)
         by_time = int(seconds / self.seconds * self.epochs) if self.seconds else 0
         return max(by_steps, by_time)

@@ -1,10 +1,10 @@
-"""What a training takes from its images before its first step."""
+"""What a training takes from its images before its first step: "auto" fields and the color skip."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,158 +17,242 @@ from cyclegan_tf.data.cache import ImageCache
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.model.cyclegan import CycleGAN
-from cyclegan_tf.networks import color_skip as colors
+from cyclegan_tf.networks import color_skip
+from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.landmarks import last_kernel_layer
+from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train.init_from import InitFrom, weights_source
 
-# For people: in words, what each choice is of and what may be chosen.
-_TOLD = {
-    "upsampling": ("doubling", ("transposed convolution", "resize + convolution")),
+# Field -> label in the log, and a description of each of its `AUTO_VALUES`.
+_DESCRIPTIONS = {
+    "upsampling": ("upsample", ("transposed convolution", "resize + convolution")),
     "long_skips": ("skips", ("no long ones", "long ones")),
+    "color_skip": ("colors", ("no skip connection", "skip connection around the generators")),
 }
-_QUIET = 0.1
+# A checkpoint's variable that is above 0 where a color skip is active.
+_SKIP_PACE = "/colour_skip/pace"
+_LAST_LAYER_FACTOR = 0.1
 # Taking more moves the result by less than the first steps of training do.
 _COLOR_IMAGES = 200
 
 
-def chosen(
-    experiment: Experiment,
-    feed: TrainingData,
-    run: RunDirectory,
-    devices: DistributionContext | None = None,
-) -> tuple[Experiment, dict[str, str]]:
-    """Decides what "auto" leaves to the images; what a run has decided when it began stays.
+@dataclasses.dataclass(frozen=True)
+class ColorShift:
+    """Affine maps between the colors of two domains of as many channels.
 
-    Long skips lead detail from the input to the output. Where the domains' colors are of one kind,
-    so is their detail, and training starts with a sharp image; where one shows photographs and the
-    other drawings, the skips carry what training must first get rid of. Resize-convolutions leave
-    no grid, but print no detail as fine as a
-    pixel: skips bring it, and where there are none photographs made from drawings get further from
-    real ones (docs/results.md has the figures).
+    Attributes:
+      maps: "xy" or "yx" -> matrix (C, C) and offset (C,), see `color_skip.monge_kantorovich_map`.
+      stretch: by how much the stronger of both stretches or shrinks the color it changes most.
 
-    Args:
-      experiment: as asked.
-      feed: its images.
-      run: where it trains.
-      devices: of all machines; the chief decides.
-
-    Returns:
-      The experiment without "auto" there, and what was decided, in words for people.
+    Example:
+      >>> shift = color_shift(data)
+      >>> shift.is_small
+      True
     """
-    asked = [name for name in AUTO_VALUES if getattr(experiment.generator, name) == "auto"]
-    if not asked:
-        return experiment, {}
-    devices = devices or DistributionContext()
-    places, whys = dict.fromkeys(asked, 0), dict.fromkeys(asked, "as the chief decided")
-    if devices.is_chief and run.exists():
-        begun = run.experiment().generator
-        places = {name: AUTO_VALUES[name].index(getattr(begun, name)) for name in asked}
-        whys = dict.fromkeys(asked, "as when this run began")
-    elif devices.is_chief:
-        change = _change_of_colors(feed)
-        places = dict.fromkeys(asked, int(change is not None and change.of_one_kind))
-        whys = dict.fromkeys(
-            asked, change.told if change else "the domains have different channels"
-        )
-        if "long_skips" in asked and experiment.generator.architecture.startswith("unet"):
-            places["long_skips"], whys["long_skips"] = 0, "a U-Net has skips of its own"
-    if devices.workers > 1:
-        sent = devices.broadcast({name: np.array(place) for name, place in places.items()})
-        places = {name: int(sent[name]) for name in asked}
-    found: dict[str, Any] = {name: AUTO_VALUES[name][place] for name, place in places.items()}
-    told = {_TOLD[name][0]: f"{_TOLD[name][1][places[name]]} ({whys[name]})" for name in asked}
-    return dataclasses.replace(
-        experiment, generator=dataclasses.replace(experiment.generator, **found)
-    ), told
 
+    maps: dict[str, tuple[np.ndarray, np.ndarray]]
+    stretch: float
 
-def start(experiment: Experiment, model: CycleGAN, feed: TrainingData) -> dict[str, str]:
-    """Gives the networks of a training that begins what they take from the images; tells people
-    what was found."""
-    found = {}
-    if experiment.generator.color_skip != "off":
-        found["colors"] = _start_colors(model, feed, experiment.generator.color_skip == "on")
-        for generator in (model.generator_xy, model.generator_yx):
-            if generator.get_layer("colour_skip").is_active:
-                _scale_last_layer(last_kernel_layer(generator))
-    settle(experiment, model)
-    return found
+    @property
+    def is_small(self) -> bool:
+        """Whether the domains' colors are similar."""
+        return self.stretch <= color_skip.MAX_COLOR_STRETCH
 
-
-def settle(experiment: Experiment, model: CycleGAN) -> None:
-    """Leaves out the identity terms where colors are led around the generators; before the first
-    step.
-
-    G(y) = y asks that colors stay as they are just where G starts by changing them. Weights given
-    one by one (loss.identity_x, loss.identity_y) are kept.
-    """
-    loss = experiment.loss
-    if loss.identity_x is not None or loss.identity_y is not None:
-        return
-    layers = [*model.generator_xy.layers, *model.generator_yx.layers]
-    if any(isinstance(layer, colors.ColorSkip) and layer.is_active for layer in layers):
-        model.leave_out("identity_x", "identity_y")
+    @property
+    def description(self) -> str:
+        """For the log."""
+        if self.is_small:
+            return f"colors are similar, stretched up to {self.stretch:.1f} times"
+        return f"colors are dissimilar, stretched {self.stretch:.1f} times"
 
 
 @dataclasses.dataclass(frozen=True)
-class _Change:
-    """Between the colors of two domains of as many channels.
+class ResolvedExperiment:
+    """An experiment in which nothing is left to be decided.
 
     Attributes:
-      transfers: "xy" or "yx" -> matrix and offset, see `monge_kantorovich_map`.
-      strength: by how much the stronger of both stretches or shrinks the color it changes most.
+      experiment: without "auto" where the images decide.
+      color_shift: what color skips are to be initialized with; None where none are.
+      descriptions: what was decided, by label, for the log.
     """
 
-    transfers: dict[str, tuple[np.ndarray, np.ndarray]]
-    strength: float
-
-    @property
-    def of_one_kind(self) -> bool:
-        return self.strength <= colors.MAX_COLOR_STRETCH
-
-    @property
-    def told(self) -> str:
-        if self.of_one_kind:
-            return f"colors are alike, up to {self.strength:.1f} times apart"
-        return f"colors are of different kinds, {self.strength:.1f} times apart"
+    experiment: Experiment
+    color_shift: ColorShift | None = None
+    descriptions: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def _change_of_colors(feed: TrainingData) -> _Change | None:
-    """By the training images; None where the domains have different channels."""
-    found = {
-        d: colors.moments(_some_images(cache))
-        for d, cache in (("x", feed.cache_x), ("y", feed.cache_y))
-    }
-    if len(found["x"].mean) != len(found["y"].mean):
+def resolve_auto_fields(
+    experiment: Experiment,
+    data: TrainingData,
+    run: RunDirectory,
+    devices: DistributionContext | None = None,
+    init: InitFrom | None = None,
+) -> ResolvedExperiment:
+    """Decides what "auto" leaves to the images; what was decided when a run began stays.
+
+    Long skips lead detail from the input to the output. Where the domains' colors are similar, so
+    is their detail, and training starts with a sharp image; where one shows photographs and the
+    other drawings, the skips carry what training must first get rid of. Resize-convolutions leave
+    no grid, but print no detail as fine as a pixel: skips bring it, and where there are none
+    photographs made from drawings get further from real ones (docs/results.md has the figures).
+
+    The identity terms go where a color skip is active: G(y) = y asks that colors stay as they are
+    just where G starts by changing them. Weights given one by one (loss.identity_x,
+    loss.identity_y) are kept.
+
+    Args:
+      experiment: as asked.
+      data: its images.
+      run: where it trains.
+      devices: of all machines; the chief decides.
+      init: where its first weights come from.
+    """
+    devices = devices or DistributionContext()
+    asked = [name for name in AUTO_VALUES if getattr(experiment.generator, name) == "auto"]
+    decision = _Decision(dict.fromkeys(asked, "auto"), dict.fromkeys(asked, "as the chief decided"))
+    if devices.is_chief:
+        decision = _decide(experiment, asked, data, run, init)
+    if devices.workers > 1:
+        decision = _broadcast(devices, decision)
+    generator = dataclasses.replace(experiment.generator, **decision.values)  # type: ignore[arg-type]
+    loss = experiment.loss
+    if decision.is_color_skip_active and loss.identity_x is None and loss.identity_y is None:
+        loss = dataclasses.replace(loss, identity_x=0.0, identity_y=0.0)
+    return ResolvedExperiment(
+        dataclasses.replace(experiment, generator=generator, loss=loss),
+        decision.color_shift,
+        decision.describe(experiment.generator.color_skip),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Decision:
+    """What became of each "auto" field, and why."""
+
+    values: dict[str, str]
+    reasons: dict[str, str]
+    is_color_skip_active: bool = False
+    color_shift: ColorShift | None = None
+
+    def describe(self, color_skip_asked: str) -> dict[str, str]:
+        described = {}
+        for name, value in self.values.items():
+            if value in AUTO_VALUES[name]:
+                label, choices = _DESCRIPTIONS[name]
+                choice = choices[AUTO_VALUES[name].index(value)]
+                described[label] = f"{choice} ({self.reasons[name]})"
+        if color_skip_asked == "on" and self.color_shift is not None:
+            label, choices = _DESCRIPTIONS["color_skip"]
+            described[label] = f"{choices[1]} ({self.color_shift.description})"
+        return described
+
+
+def _decide(
+    experiment: Experiment,
+    asked: list[str],
+    data: TrainingData,
+    run: RunDirectory,
+    init: InitFrom | None,
+) -> _Decision:
+    """Decides on the chief."""
+    source = weights_source(run, init)
+    earlier = run if run.exists() else None if source is None else source[0]
+    is_wanted = experiment.generator.color_skip != "off" or (bool(asked) and earlier is None)
+    shift = color_shift(data) if source is None and is_wanted else None
+    if earlier is None:
+        values, reasons = _by_colors(experiment, asked, shift)
+    else:
+        begun = earlier.experiment().generator
+        reason = "as when this run began" if earlier == run else "as in the run of --init_from"
+        values = {name: getattr(begun, name) for name in asked}
+        reasons = dict.fromkeys(asked, reason)
+    skip = values.get("color_skip", experiment.generator.color_skip)
+    if skip == "auto":
+        # Runs of early versions say so for good: they have the layer, whether active or not.
+        is_similar = shift is not None and shift.is_small
+        is_active = is_similar if source is None else _is_active_in(*source)
+    else:
+        is_active = skip == "on" or _is_active_in_files(experiment)
+    return _Decision(values, reasons, is_active, shift if is_active and skip != "off" else None)
+
+
+def _by_colors(
+    experiment: Experiment, asked: list[str], shift: ColorShift | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Values and reasons of a run that begins."""
+    is_similar = shift is not None and shift.is_small
+    values = {name: AUTO_VALUES[name][is_similar] for name in asked}
+    reasons = dict.fromkeys(
+        asked, shift.description if shift else "the domains have different channels"
+    )
+    if "long_skips" in asked and experiment.generator.architecture.startswith("unet"):
+        values["long_skips"], reasons["long_skips"] = "off", "a U-Net has skips of its own"
+    return values, reasons
+
+
+def _is_active_in(run: RunDirectory, checkpoint: str) -> bool:
+    """Whether the color skips of a run, if it has any, have been initialized."""
+    chosen = checkpoints.select(run.checkpoints, checkpoint)
+    arrays = {} if chosen is None else chosen.arrays
+    return any(array > 0 for name, array in arrays.items() if name.endswith(_SKIP_PACE))
+
+
+def _is_active_in_files(experiment: Experiment) -> bool:
+    files = map(Path, experiment.generator.network_files.values())
+    return any(network_files.facts(path).has_active_color_skip for path in files)
+
+
+def _broadcast(devices: DistributionContext, decision: _Decision) -> _Decision:
+    """The chief's decision on every machine; colors stay with the chief, who sends the weights."""
+    known = {name: (*values, "auto") for name, values in AUTO_VALUES.items()}
+    numbers = {
+        name: np.array(known[name].index(value)) for name, value in decision.values.items()
+    } | {"is_active": np.array(int(decision.is_color_skip_active))}
+    sent = devices.broadcast(numbers)
+    values = {name: known[name][int(sent[name])] for name in decision.values}
+    return dataclasses.replace(
+        decision, values=values, is_color_skip_active=bool(sent["is_active"])
+    )
+
+
+def color_shift(data: TrainingData) -> ColorShift | None:
+    """Measures the training images' colors; None where the domains have different channels."""
+    of_x, of_y = (color_skip.moments(_some_images(cache)) for cache in (data.cache_x, data.cache_y))
+    if len(of_x.mean) != len(of_y.mean):
         return None
-    transfers = {
-        way: colors.monge_kantorovich_map(found[way[0]], found[way[1]]) for way in ("xy", "yx")
+    maps = {
+        "xy": color_skip.monge_kantorovich_map(of_x, of_y),
+        "yx": color_skip.monge_kantorovich_map(of_y, of_x),
     }
-    return _Change(transfers, max(colors.max_stretch(matrix) for matrix, _ in transfers.values()))
+    return ColorShift(maps, max(color_skip.max_stretch(matrix) for matrix, _ in maps.values()))
 
 
-def _start_colors(model: CycleGAN, feed: TrainingData, always: bool) -> str:
-    """Fits the start of both generators' color skips to the training images, where colors are alike
-    or `always`."""
-    change = _change_of_colors(feed)
-    if change is None:
-        return "the domains have different channels: nothing is led around the generators"
-    if not (change.of_one_kind or always):
-        return f"of different kinds ({change.strength:.1f} times apart): nothing is led around the generators"
-    for way, (matrix, offset) in change.transfers.items():
-        getattr(model, f"generator_{way}").get_layer("colour_skip").initialize(matrix, offset)
-    kind = "alike (up to " if change.of_one_kind else "of different kinds ("
-    return f"{kind}{change.strength:.1f} times apart): led around the generators, starting from their transfer"
+def initialize_from_data(model: CycleGAN, shift: ColorShift | None) -> None:
+    """Initializes the color skips of both generators, and scales down what is beside them.
+
+    Args:
+      model: with random weights.
+      shift: between the domains' colors; None leaves the weights as they are.
+    """
+    if shift is None:
+        return
+    for direction, (matrix, offset) in shift.maps.items():
+        generator = getattr(model, f"generator_{direction}")
+        generator.get_layer("colour_skip").initialize(matrix, offset)
+        _scale_last_layer(generator)
 
 
-def _scale_last_layer(layer: keras.layers.Layer) -> None:
+def _scale_last_layer(generator: keras.Model) -> None:
     """Makes a tenth of the initial weights of the layer beside the color skip.
 
     Its sum of random features would else be noise as strong as the image, which the first hundreds
-    of steps go into taking away again. Starting what is learned beside a way around near nothing is
-    what Fixup (Zhang et al. 2019) and ReZero (Bachlechner et al. 2020) do inside residual networks.
+    of steps go into taking away again. Starting what is learned beside a skip connection near zero
+    is what Fixup (Zhang et al. 2019) and ReZero (Bachlechner et al. 2020) do inside residual
+    networks.
     """
-    layer.kernel.assign(_QUIET * layer.kernel)
+    kernel = last_kernel_layer(generator).kernel
+    kernel.assign(_LAST_LAYER_FACTOR * kernel)
 
 
 def _some_images(cache: ImageCache) -> Iterator[np.ndarray]:

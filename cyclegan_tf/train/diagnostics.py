@@ -1,7 +1,7 @@
-"""What goes wrong in training, seen from its numbers, and what to try: pure logic, no images and no
-networks.
+"""What goes wrong in training, seen from its numbers, and what to try.
 
-G translates X to Y and F translates Y to X; D_X and D_Y judge. A direction is "xy" (G) or "yx" (F).
+Pure logic, without images or networks. G translates X to Y and F translates Y to X; D_X and D_Y are
+the discriminators. A direction is "xy" (G) or "yx" (F).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 WINNING_ACCURACY = 0.98
-"""Share of patches judged right, real and fake alike, from which a discriminator has nothing left
-to learn."""
+"""Share of patches classified rightly, real and fake alike, from which a discriminator has nothing
+left to learn."""
 
 WINNING_ROWS, WINNING_STEPS = 5, 250
 """In a row; both, since a row of the log may be one step."""
@@ -22,7 +22,7 @@ FIRST_IMAGES = 500
 giving gray."""
 
 COPY_CHANGE = 0.04
-"""Mean absolute change in [-1, 1] below which an output is a copy of its input: 5 of 255 levels."""
+"""Mean absolute change in [-1, 1] below which an output is a copy of its input: 5 of 255."""
 
 COPY_GAIN = 0.8
 """A generator whose outputs are this much nearer to the targets than its inputs needs to change no
@@ -35,11 +35,10 @@ INVERTED_CORRELATION = -0.3
 """Correlation of the luminance of input and output from which light has become dark."""
 
 EXPLAINED_MEANS = 0.1
-"""How much nearer, in [-1, 1], inverting must bring the mean luminance of the inputs to that of the
-targets."""
+"""How much nearer, in [-1, 1], inversion must bring the inputs' mean luminance to the targets'."""
 
 COLLAPSED = 0.2
-"""Share of the variety of real images below which outputs are all alike."""
+"""Share of the diversity of real images below which outputs are all alike."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +46,21 @@ class DomainStatistics:
     """What is known of the real images of one direction before any translation.
 
     Attributes:
-      input_variety: `metrics.images.variety` of the inputs; None for fewer than two.
-      target_variety: of real targets.
-      apart: sliced Wasserstein distance of inputs to targets, colors included; None where channels
-        differ.
-      noise: the same distance between two halves of the targets.
+      input_diversity: `image_quality.diversity` of the inputs; None for fewer than two.
+      target_diversity: of real targets.
+      distance: sliced Wasserstein distance of inputs to targets, colors included; None where
+        channels differ.
+      within_distance: the same distance between two halves of the targets.
       input_luminance: mean over all inputs, in [-1, 1].
       target_luminance: of real targets.
       truth_correlation: mean correlation of the luminance of inputs and their true translations;
         None without pairs.
     """
 
-    input_variety: float | None
-    target_variety: float | None
-    apart: float | None
-    noise: float | None
+    input_diversity: float | None
+    target_diversity: float | None
+    distance: float | None
+    within_distance: float | None
     input_luminance: float
     target_luminance: float
     truth_correlation: float | None = None
@@ -73,7 +72,7 @@ class Diagnosis:
 
     Attributes:
       kind: which; with the domain or direction, such as "collapse_xy".
-      text: in words, with what to try.
+      text: a description, with what to try.
     """
 
     kind: str
@@ -81,10 +80,15 @@ class Diagnosis:
 
 
 class Diagnostics:
-    """Tells each alarm once, and again only after it went away.
+    """Reports each problem once, and again only after it went away.
 
     Args:
-      critic: the judges are Wasserstein critics, which are meant to win.
+      critic: the discriminators are Wasserstein critics, which are meant to win.
+
+    Example:
+      >>> diagnostics = Diagnostics()
+      >>> for diagnosis in diagnostics.after_row(step, values):
+      ...     log.warning(diagnosis.text)
     """
 
     def __init__(self, critic: bool = False) -> None:
@@ -99,7 +103,7 @@ class Diagnostics:
           step: of the row.
           values: names as in `CycleGAN.metric_names`; accuracies are looked at.
         """
-        told = []
+        found = []
         for domain in "xy":
             accuracies = [values.get(f"accuracy_{kind}_{domain}") for kind in ("real", "fake")]
             if self._critic or None in accuracies:
@@ -111,8 +115,10 @@ class Diagnostics:
                 self._winning[domain] = [rows + 1, since]
             rows, since = self._winning.get(domain, [0, step])
             won = rows >= WINNING_ROWS and step - since >= WINNING_STEPS
-            told += self._tell(f"discriminator_wins_{domain}", won, _winner(domain, step - since))
-        return told
+            found += self._report(
+                f"discriminator_wins_{domain}", won, _winner(domain, step - since)
+            )
+        return found
 
     def after_scores(
         self,
@@ -125,19 +131,19 @@ class Diagnostics:
 
         Args:
           direction: "xy" or "yx".
-          scores: means by name, as `evaluation.scores.measure` gives them, and "color_swd", of
-            outputs to targets as `DomainStatistics.apart` is of inputs.
+          scores: means by name, as `evaluate.scores.measure` gives them, and "color_swd", of
+            outputs to targets as `DomainStatistics.distance` is of inputs.
           domains: the real images of that direction.
-          images: of each domain shown so far.
+          images: of each domain so far.
         """
         if images < FIRST_IMAGES:
             return []
-        told = []
+        found = []
         for kind, wrong, text in _looks(direction, scores, domains):
-            told += self._tell(f"{kind}_{direction}", wrong, text)
-        return told
+            found += self._report(f"{kind}_{direction}", wrong, text)
+        return found
 
-    def _tell(self, kind: str, wrong: bool, text: str) -> list[Diagnosis]:
+    def _report(self, kind: str, wrong: bool, text: str) -> list[Diagnosis]:
         if not wrong:
             self._active.discard(kind)
             return []
@@ -152,12 +158,13 @@ class Diagnostics:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Inverse of `state_dict`."""
-        self._active = set(state["active"])
+        # early checkpoints spell one of them so
+        self._active = {kind.replace("colours_", "colors_") for kind in state["active"]}
         self._winning = {domain: list(streak) for domain, streak in state["winning"].items()}
 
 
 def flat_images(names: list[str]) -> list[Diagnosis]:
-    """The alarm for images of one color among those that are translated."""
+    """The warning of images of one color among those that are translated."""
     if not names:
         return []
     return [
@@ -170,13 +177,13 @@ def flat_images(names: list[str]) -> list[Diagnosis]:
     ]
 
 
-def memorised_images(names: list[str], scored: int) -> list[Diagnosis]:
-    """The alarm for test images that are training images too; `scored` of them will be scored."""
+def leaked_images(names: list[str], scored: int) -> list[Diagnosis]:
+    """The warning of test images that are training images too; `scored` of them are scored."""
     if not names:
         return []
     return [
         Diagnosis(
-            "memorised_test_split",
+            "leaked_test_split",
             f"{_count(names, 'test image')} in the training split too ({_listed(names)}), {scored} "
             "of them among those that are scored: scores on images the networks were trained on "
             "say nothing of new ones, and the best checkpoint may be the one that learned them by "
@@ -198,15 +205,15 @@ def _listed(names: list[str], shown: int = 8) -> str:
 def _looks(
     direction: str, scores: Mapping[str, float | None], domains: DomainStatistics
 ) -> Iterator[tuple[str, bool, str]]:
-    """Kind, whether it is so, and the words; a score that is not known raises no alarm."""
+    """Kind, whether it is so, and the description; an unknown score raises no warning."""
     g, x, y = ("G", "X", "Y") if direction == "xy" else ("F", "Y", "X")
     who = f"{g} ({x} to {y})"
     change, distance = scores.get("change"), scores.get("color_swd")
     copies = (
-        None not in (change, distance, domains.apart, domains.noise)
+        None not in (change, distance, domains.distance, domains.within_distance)
         and change < COPY_CHANGE  # type: ignore[operator]
-        and domains.apart > DISTINCT * domains.noise  # type: ignore[operator]
-        and distance > COPY_GAIN * domains.apart  # type: ignore[operator]
+        and domains.distance > DISTINCT * domains.within_distance  # type: ignore[operator]
+        and distance > COPY_GAIN * domains.distance  # type: ignore[operator]
     )
     yield (
         "copies_input",
@@ -229,24 +236,23 @@ def _looks(
     variety = scores.get("variety")
     outputs = (
         None
-        if variety is None or domains.target_variety is None
-        else variety * domains.target_variety
+        if variety is None or domains.target_diversity is None
+        else variety * domains.target_diversity
     )
     yield (
         "collapse",
-        None not in (outputs, domains.input_variety)
-        and outputs < COLLAPSED * domains.target_variety  # type: ignore[operator]
-        and outputs < COLLAPSED * domains.input_variety,  # type: ignore[operator]
+        None not in (outputs, domains.input_diversity)
+        and outputs < COLLAPSED * domains.target_diversity  # type: ignore[operator]
+        and outputs < COLLAPSED * domains.input_diversity,  # type: ignore[operator]
         f"{who} has collapsed: its outputs are nearly alike whatever goes in ({_number(variety)} "
-        f"of the variety of real images of {y}). Raise --loss.cycle_{x.lower()}, lower "
+        f"of the diversity of real images of {y}). Raise --loss.cycle_{x.lower()}, lower "
         "--optimizer.learning_rate, try another --loss.gan_mode or --training.seed, or go back "
         "to an earlier checkpoint.",
     )
 
 
 def _inversion_explained(domains: DomainStatistics) -> bool:
-    """Whether the truth is a negative; without pairs, whether a negative brings the mean luminance
-    nearer."""
+    """Whether the truth is a negative; without pairs, whether one brings mean luminance nearer."""
     if domains.truth_correlation is not None:
         return domains.truth_correlation < 0
     as_is = abs(domains.input_luminance - domains.target_luminance)
@@ -257,11 +263,13 @@ def _inversion_explained(domains: DomainStatistics) -> bool:
 def _winner(domain: str, steps: int) -> str:
     d, g = ("D_Y", "G") if domain == "y" else ("D_X", "F")
     return (
-        f"{d} wins: for {steps} steps it has told real from translated at least "
-        f"{WINNING_ACCURACY:.0%} of the time, and {g} learns little from a judge it never fools. "
-        "Look whether something else than the content tells the domains apart (frames, sharpness, "
-        "compression, sizes); else make the judge weaker (fewer --discriminator.filters or "
-        f"--discriminator.n_layers) or its say stronger (--loss.adversarial_{domain})."
+        f"{d} wins: for {steps} steps it has classified at least {WINNING_ACCURACY:.0%} of real "
+        f"and translated patches rightly, and {g} learns little from a discriminator it never "
+        "fools. "
+        "Look whether something else than the content distinguishes the domains (frames, "
+        "sharpness, "
+        "compression, sizes); else make the discriminator weaker (fewer --discriminator.filters "
+        f"or --discriminator.n_layers) or its weight larger (--loss.adversarial_{domain})."
     )
 
 

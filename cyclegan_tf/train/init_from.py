@@ -1,5 +1,4 @@
-"""What `train --init_from` names: a run, or `.keras` files of one or both translators; and what is
-taken of it."""
+"""What `train --init_from` names, a run or `.keras` files, and what is taken from it."""
 
 from __future__ import annotations
 
@@ -23,13 +22,17 @@ _DIRECTIONS = ("xy", "yx")
 
 @dataclass(frozen=True)
 class InitFrom:
-    """Where the weights of a training that begins come from.
+    """Where a new training takes its first weights from.
 
     Attributes:
       run: a run directory, of which all networks are taken; None where files are named.
       checkpoint: of the run, "best", "last" or a step; None when not given, which is "best".
-      files: direction -> `.keras` file of the translator that way; the other one and both judges
-        start anew.
+      files: direction -> `.keras` file of that generator; the other generator and both
+        discriminators start anew.
+
+    Example:
+      >>> InitFrom.from_options(["runs/horse2zebra"], checkpoint="last")
+      InitFrom(run=PosixPath('runs/horse2zebra'), checkpoint='last', files=None)
     """
 
     run: Path | None = None
@@ -37,66 +40,76 @@ class InitFrom:
     files: Mapping[str, Path] | None = None
 
     @classmethod
-    def of(cls, words: Sequence[str] | None, checkpoint: str | None) -> InitFrom | None:
-        """From the options; None where --init_from was not given.
+    def from_options(cls, names: Sequence[str] | None, checkpoint: str | None) -> InitFrom | None:
+        """From --init_from and --init_checkpoint; None where neither was given.
 
         Raises:
           UserError: they do not go together, or name what has to be converted first.
         """
-        if not words:
+        if not names:
             if checkpoint:
                 raise UserError(
                     "--init_checkpoint is given without --init_from; name the run to take weights "
-                    "from."
+                    "from.",
+                    code="missing",
+                    field="--init_from",
                 )
             return None
-        paths = [Path(word) for word in words]
-        named = [path for path in paths if path.suffix == ".keras" and not path.is_dir()]
-        if not named and len(paths) == 1:
+        paths = [Path(name) for name in names]
+        files = [path for path in paths if path.suffix == ".keras" and not path.is_dir()]
+        if not files and len(paths) == 1:
             return cls(_source_run(paths[0]), checkpoint)
-        if len(named) < len(paths) or len(paths) > 2:
+        if len(files) < len(paths) or len(paths) > 2:
             raise UserError(
                 "--init_from takes one run directory, or one or two .keras files (of X to Y, and "
-                f"of Y to X), but got {', '.join(map(str, paths))}."
+                f"of Y to X), but got {', '.join(map(str, paths))}.",
+                field="--init_from",
             )
         if checkpoint:
             raise UserError(
-                f"--init_checkpoint {checkpoint} is given, but {named[0]} is a file of one network."
+                f"--init_checkpoint {checkpoint} is given, but {files[0]} is a file of one "
+                "network.",
+                code="mismatch",
+                field="--init_checkpoint",
             )
-        return cls(files=dict(zip(_DIRECTIONS, named, strict=False)))
+        return cls(files=dict(zip(_DIRECTIONS, files, strict=False)))
 
-    def apply_architecture(self, base: dict[str, Any], run: RunDirectory) -> None:
+    def apply_architecture(
+        self, values: Mapping[str, Mapping[str, Any] | None], run: RunDirectory
+    ) -> dict[str, Any]:
         """Puts the networks into an experiment's dictionary.
 
         Args:
-          base: changed in place.
+          values: section -> field -> value; stays as it is.
           run: to be trained in; where it has begun, its own networks count.
+
+        Returns:
+          A new dictionary.
 
         Raises:
           UserError: the run or a file cannot be read.
         """
         source = run if run.exists() else None if self.run is None else RunDirectory(self.run)
+        data = values.get("data") or {}
         if source is not None:
-            values = source.experiment().as_dict()
-            base["generator"], base["discriminator"] = values["generator"], values["discriminator"]
-            channels = {name: values["data"][name] for name in ("channels_x", "channels_y")}
-        else:
-            files = self.files or {}
-            named = {
-                f"init_file_{direction}": str(path.absolute()) for direction, path in files.items()
-            }
-            # what a config file says of networks is for those that are built
-            own = (
-                {}
-                if len(files) == len(_DIRECTIONS)
-                else {**(base.get("generator") or {}), "color_skip": "off"}
-            )
-            base["generator"] = {**own, **named}
-            channels = _channels(files)
-        base["data"] = {**(base.get("data") or {}), **channels}
+            taken = source.experiment().as_dict()
+            channels = {name: taken["data"][name] for name in ("channels_x", "channels_y")}
+            networks = {name: taken[name] for name in ("generator", "discriminator")}
+            return {**values, **networks, "data": {**data, **channels}}
+        files = self.files or {}
+        named = {
+            f"init_file_{direction}": str(path.absolute()) for direction, path in files.items()
+        }
+        # what a config file says of networks is for those that are built
+        own = (
+            {}
+            if len(files) == len(_DIRECTIONS)
+            else {**(values.get("generator") or {}), "color_skip": "off"}
+        )
+        return {**values, "generator": {**own, **named}, "data": {**data, **_channels(files)}}
 
-    def check_same(self, run: RunDirectory) -> None:
-        """Refuses to go on with a run as if it had begun with other weights.
+    def check_resumable(self, run: RunDirectory) -> None:
+        """Refuses to resume a run as if it had begun with other weights.
 
         Raises:
           UserError: it had.
@@ -105,11 +118,11 @@ class InitFrom:
         if recorded is None:
             began = "without --init_from"
         elif "files" in recorded:
-            if {way: one["digest"] for way, one in recorded["files"].items()} == _digests(
-                self.files or {}
-            ):
+            digests = {way: one["digest"] for way, one in recorded["files"].items()}
+            if digests == _digests(self.files or {}):
                 return
-            began = f"with the networks of {' and '.join(one['file'] for one in recorded['files'].values())}"
+            files = " and ".join(one["file"] for one in recorded["files"].values())
+            began = f"with the networks of {files}"
         elif self.run is None or self.run.resolve() != Path(recorded["path"]):
             began = f"with the weights of {recorded['run']}"
         elif self.checkpoint not in (None, recorded["checkpoint"]):
@@ -118,52 +131,74 @@ class InitFrom:
             return
         raise UserError(
             f"{run.path} began {began}: leave --init_from out to go on with it, or give another "
-            f"--run_dir."
+            f"--run_dir.",
+            code="mismatch",
+            field="--init_from",
         )
 
 
-def load_initial_weights(
-    networks: Mapping[str, keras.Model], run: RunDirectory, origin: InitFrom | None
-) -> dict[str, Any] | None:
-    """Gives networks that nobody has trained yet the weights they shall start from; returns the
-    record of it.
+def weights_source(run: RunDirectory, init: InitFrom | None) -> tuple[RunDirectory, str] | None:
+    """Finds the run and checkpoint that hold the weights a training starts from.
 
     A run that was stopped before its first checkpoint starts once more from what it recorded.
+
+    Args:
+      run: to be trained in.
+      init: as asked; None for random weights.
+
+    Returns:
+      None where the weights are random, or come with files.
+    """
+    if checkpoints.list_checkpoints(run.checkpoints):
+        return run, checkpoints.LAST
+    if run.exists():
+        recorded = run.init_record() or {}
+        if "path" not in recorded:
+            return None
+        return RunDirectory(Path(recorded["path"])), recorded["checkpoint"]
+    if init is None or init.run is None:
+        return None
+    return RunDirectory(init.run), init.checkpoint or checkpoints.BEST
+
+
+def load_initial_weights(
+    networks: Mapping[str, keras.Model], run: RunDirectory, init: InitFrom | None
+) -> dict[str, Any] | None:
+    """Gives networks the weights of another run that they start from; see `weights_source`.
+
     Networks out of files have come with their weights.
 
     Args:
       networks: by their names in `state.NETWORKS`; changed in place.
       run: where they will be trained.
-      origin: as asked.
+      init: as asked; None for random weights.
+
+    Returns:
+      A record ready for JSON, with "messages" for the log; None for random weights, or where the
+      run has a checkpoint.
 
     Raises:
-      UserError: see `interop.initial.initialize`.
+      UserError: see `warm_start.initialize`.
     """
     from cyclegan_tf.train.warm_start import initialize
 
-    if checkpoints.list_checkpoints(run.checkpoints):
-        return None
+    source = weights_source(run, init)
+    if source is not None:
+        return None if source[0] == run else initialize(networks, source[0].path, source[1])
     if run.exists():
-        recorded = run.init_record()
-        if recorded is None or "files" in recorded:
-            return recorded
-        return initialize(networks, Path(recorded["path"]), recorded["checkpoint"])
-    if origin is None:
-        return None
-    if origin.run is None:
-        return _record_of_files(networks, origin.files or {})
-    return initialize(networks, origin.run, origin.checkpoint or checkpoints.BEST)
+        return run.init_record()
+    return None if init is None else _record_of_files(networks, init.files or {})
 
 
 def _record_of_files(
     networks: Mapping[str, keras.Model], files: Mapping[str, Path]
 ) -> dict[str, Any]:
     digests = _digests(files)
-    told = [f"generator_{direction} of {path}" for direction, path in files.items()]
-    anew = [name for name in networks if name.removeprefix("generator_") not in files]
+    messages = [f"generator_{direction} of {path}" for direction, path in files.items()]
+    new = [name for name in networks if name.removeprefix("generator_") not in files]
     return {
         "files": {way: {"file": str(path), "digest": digests[way]} for way, path in files.items()},
-        "told": [*told, *([f"{', '.join(anew)}: anew"] if anew else [])],
+        "messages": [*messages, *([f"{', '.join(new)}: anew"] if new else [])],
     }
 
 
@@ -171,13 +206,17 @@ def _source_run(path: Path) -> Path:
     if is_folder_of_networks(path) and not RunDirectory(path).exists():
         raise UserError(
             f"--init_from {path} is a folder of PyTorch checkpoints; make a run directory of it "
-            f"first: python -m cyclegan_tf.convert {shlex.quote(str(path))} RUN"
+            f"first: python -m cyclegan_tf.convert {shlex.quote(str(path))} RUN",
+            code="unsupported",
+            field="--init_from",
         )
     if path.is_file():
         raise UserError(
             f"--init_from {path} is neither a run directory nor a .keras file; make one of it "
             f"first: python -m cyclegan_tf.convert {shlex.quote(str(path))} "
-            f"{shlex.quote(path.stem + '.keras')}"
+            f"{shlex.quote(path.stem + '.keras')}",
+            code="unsupported",
+            field="--init_from",
         )
     return path
 
@@ -189,7 +228,6 @@ def _digests(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _channels(files: Mapping[str, Path]) -> dict[str, int]:
-
     with suppress_startup_logs():
         from cyclegan_tf.networks import files as network_files
     channels: dict[str, int] = {}

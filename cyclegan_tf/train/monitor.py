@@ -1,8 +1,8 @@
-"""What a training is watched by: log, image grids, losses and scores of the test split, guards, the
-best so far."""
+"""What a training writes down and checks: losses, image grids, scores, warnings, best weights."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.assembly import TrainingData
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
 from cyclegan_tf.errors import UserError
@@ -20,193 +21,202 @@ from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import diagnostics as guards
-from cyclegan_tf.train.logs import MetricsLogger, ProgressBar, SampleGrids
+from cyclegan_tf.train import diagnostics
+from cyclegan_tf.train.logs import MetricsLogger
+from cyclegan_tf.train.samples import SampleGrids
 from cyclegan_tf.train.validation import BestCheckpoint, ValidationResult, Validator
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MonitorConfig:
-    """What to look at.
+    """What to measure.
 
     Attributes:
       sample_images: of each domain in a grid.
       test_images: of each domain whose losses are measured.
       score_images: of each domain that are scored; 0 scores nothing.
-      best_by: the score that chooses the best checkpoint.
+      best_metric: the score that chooses the best checkpoint.
       patience: scorings without a better one after which to stop; None never stops.
     """
 
     sample_images: int
     test_images: int
     score_images: int
-    best_by: str
+    best_metric: str
     patience: int | None
 
 
 class TrainingMonitor:
-    """Looks at a training without disturbing it: weights, random states and running means stay as
-    they are.
+    """Measures a training without disturbing it.
+
+    Weights, random states and running means stay as they are.
 
     Args:
       run: where to write.
-      feed: images.
+      data: images.
       model: compiled.
       averages: of the generators' weights; None where there are none.
-      progress: takes lines for people.
-      watch: what to look at.
+      config: what to measure.
 
     Raises:
       UserError: the scores that are asked for cannot be had from this test split.
+
+    Example:
+      >>> monitor = TrainingMonitor(run, data, model, None, MonitorConfig(4, 20, 20, "swd", None))
+      >>> monitor.open(step=0)
+      >>> monitor.score(step=100, epoch=0, images_seen=100)
     """
 
     def __init__(
         self,
         run: RunDirectory,
-        feed: TrainingData,
+        data: TrainingData,
         model: CycleGAN,
         averages: ExponentialMovingAverage | None,
-        progress: ProgressBar,
-        watch: MonitorConfig,
+        config: MonitorConfig,
     ) -> None:
-        self._run, self._feed, self._model, self._progress, self._watch = (
-            run,
-            feed,
-            model,
-            progress,
-            watch,
-        )
+        self._run, self._data, self._model, self._config = run, data, model, config
         self._test = tf.function(model.test_step, autograph=False, reduce_retracing=True)
-        self._guards = guards.Diagnostics(critic=model.gan_mode == "wgangp")
+        self._diagnostics = diagnostics.Diagnostics(critic=model.gan_mode == "wgangp")
         self._samples = SampleGrids(run.samples, self._sample_images(), _generators(model))
-        self._scorer = self._make_scorer(averages)
+        self._validator = self._make_validator(averages)
         self._best: BestCheckpoint | None = None
-        if self._scorer is not None:
+        if self._validator is not None:
             self._best = BestCheckpoint(
-                run.checkpoints, watch.best_by, self._scorer.higher_is_better, watch.patience
+                run.checkpoints,
+                config.best_metric,
+                self._validator.higher_is_better,
+                config.patience,
             )
         self._scored_at: int | None = None
 
-    def _make_scorer(self, averages: ExponentialMovingAverage | None) -> Validator | None:
-        watch, source = self._watch, self._feed.source
-        if watch.score_images and len(source.test_x) and len(source.test_y):
-            # A generator that no judge trains may come last in any score and still be as it should.
-            counted = [d for d in ("xy", "yx") if d[1] in self._model.adversarial_domains] or [
-                "xy",
-                "yx",
-            ]
-            split = read_split(source, self._feed.transform, watch.score_images)
-            return Validator(split, self._samples.translate, counted, watch.best_by, averages)
-        field, value = "early_stopping_patience", str(watch.patience)
-        if watch.patience is None:
-            field, value = "best_metric", watch.best_by
-        if watch.patience is not None or (watch.score_images and watch.best_by in PAIRED):
+    def _make_validator(self, averages: ExponentialMovingAverage | None) -> Validator | None:
+        config, source = self._config, self._data.source
+        if config.score_images and len(source.test_x) and len(source.test_y):
+            # A generator that no discriminator trains may come last in any score and still be as
+            # it should.
+            adversarial = [d for d in ("xy", "yx") if d[1] in self._model.adversarial_domains]
+            split = read_split(source, self._data.transform, config.score_images)
+            return Validator(
+                split,
+                self._samples.translate,
+                adversarial or ("xy", "yx"),
+                config.best_metric,
+                averages,
+            )
+        field, value = "early_stopping_patience", str(config.patience)
+        if config.patience is None:
+            field, value = "best_metric", config.best_metric
+        if config.patience is not None or (config.score_images and config.best_metric in PAIRED):
             raise UserError(
                 f"training.{field} is {value}, but there is no test split to "
-                "score; give testA and testB images (or --data.test_fraction), or leave it out."
+                "score; give testA and testB images (or --data.test_fraction), or leave it out.",
+                code="missing",
+                field=f"training.{field}",
             )
         return None
 
     @property
     def should_stop(self) -> bool:
         """Whether so many scorings in a row were no better that training should stop."""
-        return self._best is not None and self._best.exhausted
+        return self._best is not None and self._best.should_stop
 
-    # Begin and end.
+    # Start, end, resume.
 
     def open(self, step: int) -> None:
-        """Begins to write; looks at all images, and warns of those that spoil the training or its
-        scores."""
-        self._journal = MetricsLogger(self._run)
-        source, feed = self._feed.source, self._feed
-        flat: list[str] = []
-        shared: list[str] = []
-        if self._scorer is None and self._watch.score_images:
-            self._progress.say(
+        """Opens the logs, and warns of images that spoil the training or its scores."""
+        self._logger = MetricsLogger(self._run)
+        data = self._data
+        if self._validator is None and self._config.score_images:
+            log.info(
                 "there is no test split, so nothing is scored and no checkpoint is called the best"
             )
-        if "lazy" in (feed.cache_x.kind, feed.cache_y.kind):
-            self._progress.say(
-                "images are read as they are wanted; cyclegan_tf.check looks at all of them"
-            )
-            return
+        if "lazy" in (data.cache_x.kind, data.cache_y.kind):
+            log.info("images are read as they are wanted; cyclegan_tf.check looks at all of them")
+        else:
+            self._screen(step)
+
+    def _screen(self, step: int) -> None:
+        source, data = self._data.source, self._data
+        flat: list[str] = []
+        leaked: list[str] = []
         for train, test, cache in (
-            (source.train_x, source.test_x, feed.cache_x),
-            (source.train_y, source.test_y, feed.cache_y),
+            (source.train_x, source.test_x, data.cache_x),
+            (source.train_y, source.test_y, data.cache_y),
         ):
-            more_flat, more_shared = screening.find_flat_and_leaked(
-                train, cache, test, feed.transform
+            more_flat, more_leaked = screening.find_flat_and_leaked(
+                train, cache, test, data.transform
             )
-            flat, shared = flat + more_flat, shared + more_shared
-        split = None if self._scorer is None else self._scorer.split
+            flat, leaked = flat + more_flat, leaked + more_leaked
+        split = None if self._validator is None else self._validator.split
         scored = set() if split is None else {*split.names_x, *split.names_y}
-        self._warn(step, guards.flat_images(flat))
-        self._warn(step, guards.memorised_images(shared, len(scored & set(shared))))
+        self._warn(step, diagnostics.flat_images(flat))
+        self._warn(step, diagnostics.leaked_images(leaked, len(scored & set(leaked))))
 
     def flush(self) -> None:
         """Puts what was written on the disk."""
-        self._journal.flush()
+        self._logger.flush()
 
     def close(self) -> None:
-        """Ends writing."""
-        self._journal.close()
+        """Closes the logs."""
+        self._logger.close()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training must know, ready for JSON."""
         return {
-            "guards": self._guards.state_dict(),
+            "guards": self._diagnostics.state_dict(),
             "best": self._best.state_dict() if self._best else None,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Inverse of `state_dict`; checkpoints of versions that knew of no scores hold nothing of
-        it."""
+        """Inverse of `state_dict`; checkpoints of early versions hold nothing of scores."""
         if state.get("guards"):
-            self._guards.load_state_dict(state["guards"])
+            self._diagnostics.load_state_dict(state["guards"])
         if state.get("best") and self._best:
             self._best.load_state_dict(state["best"])
 
-    # On the way.
+    # During the training.
 
-    def row(self, step: int, epoch: int, values: Mapping[str, float], speed: float) -> None:
-        """One row of running means."""
-        self._journal.write("train", step, epoch, values, speed)
-        self._warn(step, self._guards.after_row(step, values))
+    def log_row(self, step: int, epoch: int, values: Mapping[str, float], speed: float) -> None:
+        """Writes one row of running means, and warns of what is wrong with it.
+
+        Args:
+          step: last step done.
+          epoch: it belongs to, from 0.
+          values: by name.
+          speed: steps per second.
+        """
+        self._logger.log_losses("train", step, epoch, values, speed)
+        self._warn(step, self._diagnostics.after_row(step, values))
 
     def write_samples(self, step: int) -> None:
-        """Grids of fixed test images, as files and in TensorBoard."""
-        for direction, grid in self._samples.draw(step).items():
-            self._journal.image(f"samples_{direction}", step, grid)
+        """Writes grids of fixed test images, as files and to TensorBoard."""
+        for direction, grid in self._samples.write(step).items():
+            self._logger.log_image(f"samples_{direction}", step, grid)
 
     def evaluate_test_losses(self, step: int, epoch: int) -> None:
-        """Losses of unaugmented test images; the running training means are kept aside
-        meanwhile."""
-        source, metric_trackers = self._feed.source, self._model.metric_trackers
+        """Writes the losses of unaugmented test images; the running training means stay."""
+        source, trackers = self._data.source, self._model.metric_trackers
         if not len(source.test_x) or not len(source.test_y):
             return
-        kept = {
-            name: [v.numpy() for v in tracker.variables]
-            for name, tracker in metric_trackers.items()
-        }
+        kept = {name: [v.numpy() for v in tracker.variables] for name, tracker in trackers.items()}
         random_state = tf.identity(self._model.penalty_seed.state.value)
-        self.reset_trackers()
+        for tracker in trackers.values():
+            tracker.reset_state()
         results: dict[str, tf.Tensor] = {}
         for pair in evaluation_pairs(
-            source.test_x, source.test_y, self._feed.transform, self._watch.test_images
+            source.test_x, source.test_y, self._data.transform, self._config.test_images
         ):
             results = self._test(pair)
-        self._journal.write(
+        self._logger.log_losses(
             "test", step, epoch, {name: float(value) for name, value in results.items()}
         )
         for name, values in kept.items():
-            for variable, value in zip(metric_trackers[name].variables, values, strict=True):
+            for variable, value in zip(trackers[name].variables, values, strict=True):
                 variable.assign(value)
         self._model.penalty_seed.state.assign(random_state)
-
-    def reset_trackers(self) -> None:
-        """Begins new running means."""
-        for tracker in self._model.metric_trackers.values():
-            tracker.reset_state()
 
     def score(self, step: int, epoch: int, images_seen: int) -> None:
         """Scores raw and averaged weights, and keeps the better ones if they are the best so far.
@@ -214,83 +224,85 @@ class TrainingMonitor:
         Args:
           step: last step done; a second scoring of one step does nothing.
           epoch: it belongs to.
-          images: of each domain shown so far.
+          images_seen: of each domain so far.
 
         Raises:
           UserError: the best checkpoint cannot be written.
         """
-        if self._scorer is None or self._best is None or self._scored_at == step:
+        validator, best = self._validator, self._best
+        if validator is None or best is None or self._scored_at == step:
             return
         self._scored_at = step
-        found, seconds = self._scorer.score()
-        for scored in found:
-            self._journal.scores(step, epoch, scored.weights, scored.values())
-        self._journal.scalar("speed/scoring_seconds", step, seconds)
-        chosen = self._scorer.best_of(found)
-        better = self._best.offer(step, chosen, lambda: self._arrays(chosen))
-        self._progress.say(self._told(step, found, better, seconds))
-        for direction, domains in self._scorer.domains.items():
-            told = self._guards.after_scores(
-                direction, found[0].by_direction[direction], domains, images_seen
+        found, seconds = validator.score()
+        for result in found:
+            self._logger.log_scores(step, epoch, result.weights, result.values())
+        self._logger.log_scalar("speed/scoring_seconds", step, seconds)
+
+        def snapshot(result: ValidationResult) -> dict[str, np.ndarray]:
+            with validator.swapped_in(result.weights):
+                return state.snapshot(state.generator_variables(self._model))
+
+        is_best = best.update(step, validator.best_of(found), snapshot)
+        log.info(self._score_line(step, found, best, is_best, seconds))
+        for direction, domains in validator.domains.items():
+            scores = found[0].by_direction[direction]
+            self._warn(
+                step, self._diagnostics.after_scores(direction, scores, domains, images_seen)
             )
-            self._warn(step, told)
 
-    def _arrays(self, chosen: ValidationResult | None) -> dict[str, np.ndarray]:
-        assert self._scorer is not None
-        assert chosen is not None
-        with self._scorer.applied(chosen.weights):
-            return state.snapshot(state.generator_variables(self._model))
-
-    def _told(
-        self, step: int, found: Sequence[ValidationResult], better: bool, seconds: float
+    def _score_line(
+        self,
+        step: int,
+        found: Sequence[ValidationResult],
+        best: BestCheckpoint,
+        is_best: bool,
+        seconds: float,
     ) -> str:
-        assert self._best is not None
-        name = self._watch.best_by
+        name = self._config.best_metric
         totals = ", ".join(
             f"{s.weights} {'unknown' if s.total is None else f'{s.total:.4g}'}" for s in found
         )
-        best = "best so far" if better else f"best {self._best.score:.4g} at step {self._best.step}"
-        if self._best.score is None:
-            best = f"no image has a {name}, so there is no best checkpoint"
-        return f"score at step {step}: {name} {totals} ({best}; {seconds:.1f} s)"
+        if best.score is None:
+            comment = f"no image has a {name}, so there is no best checkpoint"
+        else:
+            comment = "best so far" if is_best else f"best {best.score:.4g} at step {best.step}"
+        return f"score at step {step}: {name} {totals} ({comment}; {seconds:.1f} s)"
 
     def save_generators(self) -> None:
-        """Writes both generators as `.keras` files, with the best weights where scores have chosen
-        some."""
-        chosen = (
-            checkpoints.select(self._run.checkpoints)
-            if self._best and self._best.score is not None
-            else None
-        )
+        """Writes both generators as `.keras` files.
+
+        They have the best weights where scores have chosen some, else those of the moment.
+        """
+        best = None
+        if self._best is not None and self._best.score is not None:
+            best = checkpoints.select(self._run.checkpoints)
         named = state.generator_variables(self._model)
         own = state.snapshot(named)
         try:
-            if chosen is not None:
-                state.restore(named, chosen.arrays, chosen.path)
+            if best is not None:
+                state.restore(named, best.arrays, best.path)
             for direction, network in _generators(self._model).items():
-                final = self._run.path / f"generator_{direction}.keras"
-                partial_file = final.with_suffix(".partial.keras")
-                network.save(partial_file)
-                partial_file.replace(final)
+                with atomic_file(self._run.path / f"generator_{direction}.keras") as partial_file:
+                    network.save(partial_file)
         finally:
             state.restore(named, own, "memory")
-        origin = "the last step" if chosen is None else chosen.origin
-        self._progress.say(f"generator_xy.keras and generator_yx.keras are those of {origin}")
+        origin = "the last step" if best is None else best.origin
+        log.info(f"generator_xy.keras and generator_yx.keras are those of {origin}")
 
-    def _warn(self, step: int, alarms: Sequence[guards.Diagnosis]) -> None:
-        for alarm in alarms:
-            self._progress.warn(f"warning: {alarm.text}")
-            self._journal.text(f"warning/{alarm.kind}", step, alarm.text)
+    def _warn(self, step: int, found: Sequence[diagnostics.Diagnosis]) -> None:
+        for diagnosis in found:
+            log.warning(diagnosis.text)
+            self._logger.log_text(f"warning/{diagnosis.kind}", step, diagnosis.text)
 
     def _sample_images(self) -> dict[str, list[tf.Tensor]]:
-        source, images = self._feed.source, {}
+        source, images = self._data.source, {}
         for domain, test, train in (
             ("x", source.test_x, source.train_x),
             ("y", source.test_y, source.train_y),
         ):
             chosen = test if len(test) else train
-            read = evaluation_reader(chosen, self._feed.transform)
-            count = min(self._watch.sample_images, len(chosen))
+            read = evaluation_reader(chosen, self._data.transform)
+            count = min(self._config.sample_images, len(chosen))
             # Spread over the list: neighbors in a folder are often alike.
             images[domain] = [read(int(i)) for i in np.linspace(0, len(chosen) - 1, count)]
         return images

@@ -1,5 +1,4 @@
-"""What the machines of one training must agree on: the experiment, the images, the state, when to
-stop."""
+"""What the workers of one training must agree on: experiment, images, and when to stop."""
 
 from __future__ import annotations
 
@@ -16,7 +15,6 @@ from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.networks.files import digest
 from cyclegan_tf.runs.run_directory import FILE_FIELDS, MUTABLE_FIELDS
 
@@ -24,35 +22,38 @@ from cyclegan_tf.runs.run_directory import FILE_FIELDS, MUTABLE_FIELDS
 _PLACES = ("data.source", "data.x_dir", "data.y_dir")
 
 
-def check_same(devices: DistributionContext, facts: Mapping[str, Any]) -> None:
+def check_consistent(devices: DistributionContext, fingerprint: Mapping[str, Any]) -> None:
     """Refuses machines that would not train the same.
 
     Args:
       devices: of all machines; each calls this at the same moment.
-      facts: what must be equal, ready for JSON.
+      fingerprint: what must be equal, ready for JSON.
 
     Raises:
-      UserError: on every machine; names the first other one and each fact in which it differs from
+      UserError: on every machine; names the first other one and each entry in which it differs from
         the chief.
     """
     if devices.workers == 1:
         return
-    chief, *others = (json.loads(text) for text in devices.all_gather_text(json.dumps(dict(facts))))
+    text = json.dumps(dict(fingerprint))
+    chief, *others = (json.loads(text) for text in devices.all_gather_text(text))
     for number, other in enumerate(others, start=1):
         names = [name for name in {**chief, **other} if chief.get(name) != other.get(name)]
         if names:
-            told = "; ".join(
+            reasons = "; ".join(
                 f"{name} is {other.get(name)!r} there, {chief.get(name)!r} on the chief"
                 for name in names
             )
             raise UserError(
-                f"Machine {number} differs from machine 0, the chief: {told}. Give every machine "
-                "the same version and the same command."
+                f"Machine {number} differs from machine 0, the chief: {reasons}. Give every "
+                "machine the same version and the same command.",
+                code="mismatch",
+                field=names[0],
             )
 
 
 def experiment_fingerprint(experiment: Experiment, dtype_policy: str) -> dict[str, Any]:
-    """What decides a training's result: fields, arithmetic, versions."""
+    """Gathers what decides a training's result: fields, arithmetic, versions."""
     fields = {
         f"{section}.{name}": value
         for section, values in experiment.as_dict().items()
@@ -87,32 +88,31 @@ def _digest_of_code() -> str:
 
 
 def data_fingerprint(source: UnpairedDataset) -> dict[str, Any]:
-    """How many images there are, and a digest of their names and sizes."""
+    """Counts the images, with a digest of their names and sizes."""
 
-    def told(images: ImageList) -> str:
+    def summary(images: ImageList) -> str:
         what = [*images.names, *((info.height, info.width) for info in images.infos)]
         return f"{len(images)} ({hashlib.sha256(repr(what).encode()).hexdigest()[:12]})"
 
     return {
-        "the number of X's images": told(source.train_x),
-        "the number of Y's images": told(source.train_y),
+        "the number of X's images": summary(source.train_x),
+        "the number of Y's images": summary(source.train_y),
     }
 
 
-def agree(
+def synchronize(
     devices: DistributionContext, signal: int | None, seconds: float, should_stop: bool
 ) -> tuple[int | None, float, bool]:
-    """What one machine knows, on all of them before the next step; each machine waits here for the
-    slowest.
+    """Agrees on what decides whether there is a next step; waits for the slowest machine.
 
     Args:
       devices: of all machines.
       signal: that this machine was sent; None for none.
       seconds: of training, by this machine's clock.
-      should_stop: by the scores of this machine, of which the chief alone has any.
+      should_stop: by the scores, which the chief alone has.
 
     Returns:
-      The largest signal that any machine was sent, the chief's seconds, the chief's patience.
+      The largest signal that any machine was sent, the chief's seconds and `should_stop`.
     """
     if devices.workers == 1:
         return signal, seconds, should_stop
@@ -122,32 +122,3 @@ def agree(
         table[-2:] = seconds, should_stop
     table = devices.total(table)
     return int(table[:-2].max()) or None, float(table[-2]), bool(table[-1])
-
-
-class Bystander:
-    """In the place of an `TrainingMonitor` on machines that are not the chief: looks at nothing,
-    writes nothing.
-
-    Args:
-      model: whose running means are begun anew with the chief's.
-    """
-
-    def __init__(self, model: CycleGAN) -> None:
-        self._model = model
-        self.should_stop = False
-
-    def reset_trackers(self) -> None:
-        """Begins new running means."""
-        for tracker in self._model.metric_trackers.values():
-            tracker.reset_state()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def _nothing(self, *_: Any) -> None:
-        """Whatever an observer would do."""
-
-    open = flush = close = load_state_dict = row = write_samples = evaluate_test_losses = score = (
-        save_generators
-    ) = _nothing

@@ -1,5 +1,4 @@
-"""Scores during training: of the same test images every time, of raw and averaged weights, and the
-best so far."""
+"""Scores of the test split during training, and the best checkpoint by them."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ import numpy as np
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import scores
 from cyclegan_tf.evaluate.split import Split
-from cyclegan_tf.metrics import image_quality as of_images
+from cyclegan_tf.metrics import image_quality
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.train.diagnostics import DomainStatistics
@@ -49,80 +48,89 @@ class ValidationResult:
 
 
 class Validator:
-    """Scores both generators.
+    """Scores both generators, always on the same images.
 
     Args:
-      split: what is scored, always the same.
-      translators: by direction, float32 (1, H, W, C) in [-1, 1] -> the same; they read the weights
+      split: what is scored.
+      generators: by direction, float32 (1, H, W, C) in [-1, 1] -> the same; they read the weights
         of the moment.
-      counted: directions whose scores choose the best checkpoint: those that a judge trains, else
-        both.
-      best_by: the score that does so.
+      ranked_directions: directions whose scores choose the best checkpoint: those that a
+        discriminator trains, else both.
+      best_metric: the score that does so.
       averages: scored beside the raw weights; None where there are none.
 
     Raises:
       UserError: the score needs pairs, and the split has none.
+
+    Example:
+      >>> validator = Validator(split, {"xy": g, "yx": f}, ("xy", "yx"), "color_swd")
+      >>> results, seconds = validator.score()
+      >>> validator.best_of(results).total
     """
 
     def __init__(
         self,
         split: Split,
-        translators: Mapping[str, Callable],
-        counted: Sequence[str],
-        best_by: str,
+        generators: Mapping[str, Callable],
+        ranked_directions: Sequence[str],
+        best_metric: str,
         averages: ExponentialMovingAverage | None = None,
     ) -> None:
-        if best_by in scores.PAIRED and not split.pairs:
+        if best_metric in scores.PAIRED and not split.pairs:
             raise UserError(
-                f"training.best_metric is {best_by}, which compares with the truth, but the test "
-                f"split is not paired: X has {len(split.x)} images and Y {len(split.y)}, and each "
-                "needs a partner of the same name and size: take color_swd, swd or cycle_error."
+                f"training.best_metric is {best_metric}, which compares with the truth, but the "
+                f"test split is not paired: X has {len(split.x)} images and Y {len(split.y)}, and "
+                "each needs a partner of the same name and size: take color_swd, swd or "
+                "cycle_error.",
+                code="mismatch",
+                field="training.best_metric",
             )
-        self.split, self._translators, self._counted = split, translators, tuple(counted)
-        self.best_by, self._averages = best_by, averages
-        self.domains = {direction: describe(split, direction) for direction in ("xy", "yx")}
+        self.split, self._generators = split, generators
+        self.ranked_directions = tuple(ranked_directions)
+        self.best_metric, self._averages = best_metric, averages
+        self.domains = {
+            direction: domain_statistics(split, direction) for direction in ("xy", "yx")
+        }
 
     @property
     def higher_is_better(self) -> bool:
-        """Which way the score that chooses the best points."""
-        return scores.HIGHER_IS_BETTER[self.best_by]
+        """Whether a higher score is a better one."""
+        return scores.HIGHER_IS_BETTER[self.best_metric]
 
     def score(self) -> tuple[list[ValidationResult], float]:
-        """Raw weights first, then averaged ones where there are some; and the seconds it took."""
+        """Scores raw weights, then averaged ones where there are some; and counts the seconds."""
         start = time.monotonic()
-        found = [self._scored(RAW)]
+        found = [self._score(RAW)]
         if self._averages is not None:
-            with self._averages.swapped_in():
-                found.append(self._scored(AVERAGED))
+            with self.swapped_in(AVERAGED):
+                found.append(self._score(AVERAGED))
         return found, time.monotonic() - start
 
-    def applied(self, weights: str) -> contextlib.AbstractContextManager:
-        """Within it the generators have the weights "raw" or "averaged"."""
+    def swapped_in(self, weights: str) -> contextlib.AbstractContextManager:
+        """Gives the generators the weights "raw" or "averaged" within a `with` block."""
         if weights == AVERAGED and self._averages is not None:
             return self._averages.swapped_in()
         return contextlib.nullcontext()
 
     def best_of(self, found: Sequence[ValidationResult]) -> ValidationResult | None:
-        """The better one; raw weights where both are as good, None where the score cannot be
-        had."""
-        known = [scored for scored in found if scored.total is not None]
+        """The better result, the first of equals; None where the score cannot be had."""
+        known = [result for result in found if result.total is not None]
         sign = -1 if self.higher_is_better else 1
-        return min(known, key=lambda scored: sign * (scored.total or 0.0)) if known else None
+        return min(known, key=lambda result: sign * (result.total or 0.0)) if known else None
 
-    def _scored(self, weights: str) -> ValidationResult:
+    def _score(self, weights: str) -> ValidationResult:
         means = {}
         for direction in ("xy", "yx"):
-            there, back = self._translators[direction], self._translators[direction[::-1]]
-            means[direction] = scores.measure(there, back, self.split, direction).means
-        counted = [means[direction].get(self.best_by) for direction in self._counted]
-        known = [value for value in counted if value is not None]
-        return ValidationResult(
-            weights, means, float(np.mean(known)) if known and len(known) == len(counted) else None
-        )
+            forward, backward = self._generators[direction], self._generators[direction[::-1]]
+            means[direction] = scores.measure(forward, backward, self.split, direction).means
+        ranked = [means[direction].get(self.best_metric) for direction in self.ranked_directions]
+        known = [value for value in ranked if value is not None]
+        total = float(np.mean(known)) if known and len(known) == len(ranked) else None
+        return ValidationResult(weights, means, total)
 
 
-def describe(split: Split, direction: str) -> DomainStatistics:
-    """What guards must know of the real images.
+def domain_statistics(split: Split, direction: str) -> DomainStatistics:
+    """Measures what diagnostics must know of the real images.
 
     Args:
       split: at least one image of each domain.
@@ -130,62 +138,67 @@ def describe(split: Split, direction: str) -> DomainStatistics:
     """
     inputs, targets = split.inputs(direction), split.targets(direction)
 
-    def varied(images: Sequence[np.ndarray]) -> float | None:
-        return of_images.diversity(images) if len(images) > 1 else None
+    def diversity(images: Sequence[np.ndarray]) -> float | None:
+        return image_quality.diversity(images) if len(images) > 1 else None
 
-    def light(images: Sequence[np.ndarray]) -> float:
-        return float(np.mean([np.mean(of_images.luminance(image)) for image in images]))
+    def luminance(images: Sequence[np.ndarray]) -> float:
+        return float(np.mean([np.mean(image_quality.luminance(image)) for image in images]))
 
     correlations = [
-        of_images.luminance_correlation(inputs[index], truth)
+        image_quality.luminance_correlation(inputs[index], truth)
         for index, truth in split.truths(direction).items()
     ]
     known = [value for value in correlations if not np.isnan(value)]
     return DomainStatistics(
-        input_variety=varied(inputs),
-        target_variety=varied(targets),
-        apart=scores.color_distance(targets, inputs),
-        noise=scores.color_distance(targets[1::2], targets[::2]),
-        input_luminance=light(inputs),
-        target_luminance=light(targets),
+        input_diversity=diversity(inputs),
+        target_diversity=diversity(targets),
+        distance=scores.color_distance(targets, inputs),
+        within_distance=scores.color_distance(targets[1::2], targets[::2]),
+        input_luminance=luminance(inputs),
+        target_luminance=luminance(targets),
         truth_correlation=float(np.mean(known)) if known else None,
     )
 
 
 class BestCheckpoint:
-    """The best score so far, how many scorings ago it was, and the file that holds its generators.
+    """The best score so far, how many scorings ago it was, and the file of its generators.
 
     Args:
       folder: of the checkpoints.
-      best_by: name of the score.
-      higher_is_better: which way it points.
+      best_metric: name of the score.
+      higher_is_better: whether a higher score is a better one.
       patience: scorings without a better one after which training should stop; None never stops.
+
+    Example:
+      >>> best = BestCheckpoint(run.checkpoints, "color_swd", higher_is_better=False, patience=3)
+      >>> best.update(step, result, lambda result: arrays)
+      >>> best.should_stop
     """
 
     def __init__(
-        self, folder: Path, best_by: str, higher_is_better: bool, patience: int | None = None
+        self, folder: Path, best_metric: str, higher_is_better: bool, patience: int | None = None
     ) -> None:
-        self._folder, self._best_by, self._higher = folder, best_by, higher_is_better
+        self._folder, self._best_metric, self._higher = folder, best_metric, higher_is_better
         self._patience = patience
         self.score: float | None = None
-        self.step, self.stale = 0, 0
+        self.step, self.wait = 0, 0
 
     @property
-    def exhausted(self) -> bool:
+    def should_stop(self) -> bool:
         """Whether patience has run out."""
-        return self._patience is not None and self.stale >= self._patience
+        return self._patience is not None and self.wait >= self._patience
 
-    def offer(
+    def update(
         self,
         step: int,
-        scored: ValidationResult | None,
-        arrays: Callable[[], dict[str, np.ndarray]],
+        result: ValidationResult | None,
+        arrays: Callable[[ValidationResult], dict[str, np.ndarray]],
     ) -> bool:
         """Takes one scoring; writes the generators' weights if none was as good.
 
         Args:
           step: of the scoring.
-          scored: its better half; None counts as one that is no better.
+          result: its better half; None counts as one that is no better.
           arrays: gives the weights that were scored.
 
         Returns:
@@ -194,33 +207,30 @@ class BestCheckpoint:
         Raises:
           UserError: the file cannot be written.
         """
-        total = None if scored is None else scored.total
-        if (
-            scored is None
-            or total is None
-            or (
-                self.score is not None
-                and not checkpoints.is_better(total, self.score, self._higher)
-            )
-        ):
-            self.stale += 1
+        total = None if result is None else result.total
+        is_worse = self.score is not None and not (
+            total is not None and checkpoints.is_better(total, self.score, self._higher)
+        )
+        if result is None or total is None or is_worse:
+            self.wait += 1
             return False
-        self.score, self.step, self.stale = total, step, 0
+        self.score, self.step, self.wait = total, step, 0
+        # the keys are a file format
         state = {
             "step": step,
-            "weights": scored.weights,
-            "best_by": self._best_by,
+            "weights": result.weights,
+            "best_by": self._best_metric,
             "score": total,
             "higher_is_better": self._higher,
-            "scores": scored.values(),
+            "scores": result.values(),
         }
-        checkpoints.write_best(self._folder, step, arrays(), state)
+        checkpoints.write_best(self._folder, step, arrays(result), state)
         return True
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training must know, ready for JSON."""
-        return {"score": self.score, "step": self.step, "stale": self.stale}
+        return {"score": self.score, "step": self.step, "stale": self.wait}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Inverse of `state_dict`."""
-        self.score, self.step, self.stale = state["score"], state["step"], state["stale"]
+        self.score, self.step, self.wait = state["score"], state["step"], state["stale"]

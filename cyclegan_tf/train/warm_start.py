@@ -1,5 +1,4 @@
-"""The weights that a training starts from, out of another run: weights only, all of a network's or
-none."""
+"""The first weights of a training, out of another run: all of a network's, or none."""
 
 from __future__ import annotations
 
@@ -26,9 +25,9 @@ def initialize(
     """Gives networks the weights that a run has reached; all are compared before any is assigned.
 
     Generators must fit. A discriminator that does not, or that the run never trained, stays as it
-    is. The best
-    checkpoint holds generators only: discriminators are then those of the whole checkpoint nearest
-    to its step, since they must not know much more, or much less, than the generators they judge.
+    is. The best checkpoint holds generators only: discriminators are then those of the whole
+    checkpoint nearest to its step, since they must not know much more, or much less, than the
+    generators they are trained against.
 
     Args:
       networks: by their names in `state.NETWORKS`, both generators among them; changed in place.
@@ -37,8 +36,8 @@ def initialize(
 
     Returns:
       A record ready for JSON: "run" as it was given, "path" in full, "checkpoint", "generators"
-      (file, step, weights), "discriminators" (by name, file and step, or None), and "told", lines
-      for people.
+      (file, step, weights), "discriminators" (by name, file and step, or None), and "messages"
+      for the log.
 
     Raises:
       UserError: this is not a run, there is no such checkpoint, or a generator does not fit; names
@@ -48,19 +47,21 @@ def initialize(
     run.experiment()
     chosen = _choose(run, checkpoint)
     _check_generators(networks, chosen)
-    judged = _with_discriminators(run, chosen)
-    told = [f"generators of {chosen.origin}"]
+    nearest = _with_discriminators(run, chosen)
+    messages = [f"generators of {chosen.origin}"]
     taken: dict[str, dict[str, Any] | None] = {}
     for name, network in networks.items():
         if name in state.GENERATORS:
             _assign(network, name, chosen.arrays)
-        elif judged is None or (why := _sentence(_misfits(network, name, judged.arrays))):
-            told.append(f"{name} starts anew: {why if judged else 'there is no whole checkpoint'}")
+        elif nearest is None or (why := _listed(_mismatches(network, name, nearest.arrays))):
+            messages.append(
+                f"{name} starts anew: {why if nearest else 'there is no whole checkpoint'}"
+            )
             taken[name] = None
         else:
-            _assign(network, name, judged.arrays)
-            told.append(f"{name} of {judged.origin}")
-            taken[name] = {"file": _within(run, judged.path), "step": judged.step}
+            _assign(network, name, nearest.arrays)
+            messages.append(f"{name} of {nearest.origin}")
+            taken[name] = {"file": _within(run, nearest.path), "step": nearest.step}
     return {
         "run": str(path),
         "path": str(path.resolve()),
@@ -71,7 +72,7 @@ def initialize(
             "weights": chosen.weights,
         },
         "discriminators": taken,
-        "told": told,
+        "messages": messages,
     }
 
 
@@ -79,10 +80,13 @@ def _choose(run: RunDirectory, checkpoint: str) -> checkpoints.SelectedCheckpoin
     try:
         chosen = checkpoints.select(run.checkpoints, checkpoint)
     except UserError as error:
-        raise UserError(str(error).replace("--checkpoint", "--init_checkpoint")) from error
+        message = str(error).replace("--checkpoint", "--init_checkpoint")
+        raise UserError(message, code=error.code, field="--init_checkpoint") from error
     if chosen is None:
         raise UserError(
-            f"{_OPTION} {run.path} has no checkpoint yet: train it first, or take another run."
+            f"{_OPTION} {run.path} has no checkpoint yet: train it first, or take another run.",
+            code="missing",
+            field=_OPTION,
         )
     return chosen
 
@@ -91,15 +95,17 @@ def _check_generators(
     networks: Mapping[str, keras.Model], chosen: checkpoints.SelectedCheckpoint
 ) -> None:
     found = [
-        misfit
+        mismatch
         for name in state.GENERATORS
-        for misfit in _misfits(networks[name], name, chosen.arrays)
+        for mismatch in _mismatches(networks[name], name, chosen.arrays)
     ]
     if found:
         raise UserError(
             f"{_OPTION}: {chosen.path} does not fit this experiment, and nothing was taken: "
-            f"{_sentence(found)}. Leave out the options of --generator and --data.channels that "
-            "differ, to take its architecture."
+            f"{_listed(found)}. Leave out the options of --generator and --data.channels that "
+            "differ, to take its architecture.",
+            code="mismatch",
+            field=_OPTION,
         )
 
 
@@ -129,8 +135,8 @@ def _weights(network: keras.Model, name: str) -> dict[str, keras.Variable]:
     return {path: variable for path, variable in named.items() if not path.endswith(_RANDOM_STATE)}
 
 
-def _misfits(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """What keeps the arrays of one network from being its weights, in words."""
+def _mismatches(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """What keeps the arrays of one network from being its weights."""
     here = {path: tuple(variable.shape) for path, variable in _weights(network, name).items()}
     there = {
         path: array.shape
@@ -146,7 +152,7 @@ def _misfits(network: keras.Model, name: str, arrays: Mapping[str, np.ndarray]) 
     return found + [f"{path} is there only" for path in there if path not in here]
 
 
-def _sentence(mismatches: Sequence[str]) -> str:
+def _listed(mismatches: Sequence[str]) -> str:
     more = len(mismatches) - _MAX_NAMED
     return "; ".join([*mismatches[:_MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
