@@ -1,5 +1,4 @@
-"""Prepared images, held where any one can be had by its index: in memory, on disk, or decoded each
-time.
+"""Resized images by index: held in memory, on disk, or decoded each time.
 
 Random access, not `tf.data`'s own `cache()`, because a resumed run must start in the middle of an
 epoch without reading through what came before.
@@ -21,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from cyclegan_tf.atomic import atomic_file, write_text
 from cyclegan_tf.data.sources import ImageList, as_user_error
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.devices.hardware import free_memory_bytes
@@ -32,21 +32,24 @@ MEMORY_SHARE = 0.35
 
 
 def _main_memory() -> contextlib.AbstractContextManager:
-    """Where images wait: on a GPU machine a plain tensor would take the GPU's memory, far from
-    tf.data."""
+    """Where images wait: a plain tensor would take the GPU's memory, far from tf.data."""
     return tf.device("CPU:0")
 
 
 @dataclass(frozen=True)
 class ImageCache:
-    """Prepared images by index.
+    """Resized images by index.
 
     Attributes:
       get: int64 scalar tensor -> uint8 or uint16 (H, W, C), for use inside a graph.
       count: how many.
       kind: "memory", "disk", "lazy" or "off".
-      bytes: size of all prepared images.
+      bytes: size of all resized images.
       upscaled: how many had to be resized up to reach the crop.
+
+    Example:
+      >>> cache = open_cache(dataset.train_x, transform, "auto", Path("cache"), "x")
+      >>> image = cache.get(tf.constant(0, tf.int64))
     """
 
     get: Callable[[tf.Tensor], tf.Tensor]
@@ -60,14 +63,14 @@ class ImageCache:
 
 
 def stored_dtype(images: ImageList) -> tf.DType:
-    """uint16 where any image has more than 8 bits, else uint8."""
+    """Choose uint16 where any image has more than 8 bits, else uint8."""
     if images.infos:
         return tf.uint16 if any(info.bits > 8 for info in images.infos) else tf.uint8
     return tf.uint16 if images.read(0).dtype == np.uint16 else tf.uint8
 
 
 def read_checked(images: ImageList, index: int) -> np.ndarray:
-    """Reads one image; one that cannot be decoded is the person's to mend.
+    """Read one image; one that cannot be decoded is the user's to fix.
 
     Raises:
       UserError: names the file and what is wrong with it.
@@ -79,8 +82,7 @@ def read_checked(images: ImageList, index: int) -> np.ndarray:
 
 
 def _native_sizes(images: ImageList) -> np.ndarray:
-    """Heights and widths as the headers tell, (N, 2); one size for all where the images are not
-    files."""
+    """Heights and widths by the headers, (N, 2); one size for all that are not files."""
     if images.infos:
         return np.array([[info.height, info.width] for info in images.infos], np.int32)
     return np.array([images.read(0).shape[:2]] * len(images), np.int32)
@@ -109,7 +111,7 @@ def open_cache(
     label: str,
     show_progress: bool = False,
 ) -> ImageCache:
-    """Prepares all images of a list, unless `kind` is "lazy" or "off".
+    """Resize all images of a list, unless `kind` is "lazy" or "off".
 
     Args:
       images: the list.
@@ -169,8 +171,7 @@ def _prepare_one(
 def _lazy_reader(
     images: ImageList, transform: ImageTransform, dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Reads what is wanted when it is first wanted: a machine of several needs its share of the
-    images only."""
+    """Read what is wanted when it is first wanted: one machine of several needs its share only."""
     known: dict[int, np.ndarray] = {}
 
     def read(index: np.ndarray) -> np.ndarray:
@@ -221,8 +222,7 @@ def _disk_reader(
     label: str,
     show_progress: bool,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """One flat file, mapped into memory; reused when names, file times and transform are the
-    same."""
+    """One flat file, mapped into memory; reused while names, file times and transform stay."""
     stamps = [(info.path.stat().st_mtime_ns, info.path.stat().st_size) for info in images.infos]
     key = hashlib.sha256(
         repr((images.names, stamps, transform, dtype.name, images.channels)).encode()
@@ -245,7 +245,9 @@ def _disk_reader(
         except OSError as error:
             raise UserError(
                 f"The disk cache {data_path} cannot be written ({error.strerror or error}); free "
-                "some space, or give --data.cache off."
+                "some space, or give --data.cache off.",
+                code="unwritable",
+                field="data.cache",
             ) from error
     mapped = np.memmap(data_path, dtype.as_numpy_dtype, "r")
     shapes, offsets = index["shapes"], index["offsets"]
@@ -267,21 +269,16 @@ def _write_disk_cache(
 ) -> dict:
     data_path.parent.mkdir(parents=True, exist_ok=True)
     index_path.unlink(missing_ok=True)
-    partial = data_path.with_suffix(".partial")
     shapes, offsets, end, written = [], [], 0, 0
-    try:
-        with partial.open("wb") as file:
-            for image in prepared:
-                shapes.append(image.shape)
-                offsets.append(end)
-                end += image.size
-                written += file.write(image.tobytes())
-        os.replace(partial, data_path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(data_path) as partial, partial.open("wb") as file:
+        for image in prepared:
+            shapes.append(image.shape)
+            offsets.append(end)
+            end += image.size
+            written += file.write(image.tobytes())
     index = {"key": key, "bytes": written, "shapes": shapes, "offsets": offsets}
     # Written last: a cache without its index is made again.
-    index_path.write_text(json.dumps(index), encoding="utf-8")
+    write_text(index_path, json.dumps(index))
     return index
 
 

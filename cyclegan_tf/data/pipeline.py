@@ -34,6 +34,10 @@ class SamplingOrder:
       count_y: training images of Y.
       batch_size: images of each domain per step.
       seed: decides everything.
+
+    Example:
+      >>> order = SamplingOrder(count_x=939, count_y=1177, batch_size=1, seed=0)
+      >>> order.image("x", tf.constant(0, tf.int64))
     """
 
     count_x: int
@@ -47,7 +51,7 @@ class SamplingOrder:
         return max(self.count_x, self.count_y) // self.batch_size
 
     def image(self, domain: str, position: tf.Tensor) -> tf.Tensor:
-        """Index of the image of `domain` at a position.
+        """Give the index of the image of `domain` at a position.
 
         Args:
           domain: "x" or "y".
@@ -83,8 +87,7 @@ def training_dataset(
     shard: int = 0,
     num_shards: int = 1,
 ) -> tf.data.Dataset:
-    """Batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1] for the steps [start_step,
-    end_step).
+    """Make batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1].
 
     X and Y are cropped and mirrored independently, after the cache.
 
@@ -130,7 +133,13 @@ def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
 def find_unreadable(
     order: SamplingOrder, step: int, images_x: ImageList, images_y: ImageList
 ) -> None:
-    """Reads the images of one step plainly, so that the one a pipeline failed on is named.
+    """Read the images of one step plainly, so that the one a pipeline failed on is named.
+
+    Args:
+      order: of all images.
+      step: that failed.
+      images_x: training images of X.
+      images_y: training images of Y.
 
     Raises:
       UserError: names the image that cannot be read.
@@ -142,8 +151,11 @@ def find_unreadable(
 
 
 def evaluation_reader(images: ImageList, transform: ImageTransform) -> Callable[[int], tf.Tensor]:
-    """index -> float32 (1, H, W, C) in [-1, 1]: a test image as the networks see it, nothing
-    random."""
+    """Make a reader of test images as the networks see them: nothing random.
+
+    Returns:
+      index -> float32 (1, H, W, C) in [-1, 1].
+    """
 
     def read(index: int) -> tf.Tensor:
         image = tf.constant(read_checked(images, index))
@@ -155,7 +167,13 @@ def evaluation_reader(images: ImageList, transform: ImageTransform) -> Callable[
 def evaluation_pairs(
     images_x: ImageList, images_y: ImageList, transform: ImageTransform, count: int
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """The first `count` test images of each domain, one by one; the shorter list goes round.
+    """Read the first `count` test images of each domain, one by one; the shorter list repeats.
+
+    Args:
+      images_x: test images of X.
+      images_y: test images of Y.
+      transform: their sizes.
+      count: pairs at most.
 
     Yields:
       (real_x, real_y), each float32 (1, H, W, C) in [-1, 1].

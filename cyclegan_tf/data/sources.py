@@ -1,5 +1,4 @@
-"""Where images come from: two domains, each with a train and a test list of images that can be read
-by index."""
+"""Where images come from: two domains, each with a train and a test list of images."""
 
 from __future__ import annotations
 
@@ -27,6 +26,10 @@ class ImageList:
       read: index -> uint8 or uint16 (H, W, channels).
       infos: what the headers say; empty where the images are not files.
       max_pixels: files that turn out larger are refused.
+
+    Example:
+      >>> images = open_folder(Path("horse2zebra"), 3, 3, 10**8).train_x
+      >>> images.names[0], images.read(0).shape
     """
 
     names: tuple[str, ...]
@@ -44,8 +47,12 @@ class UnpairedDataset:
     """Both domains' train and test images; a test list may be empty.
 
     Attributes:
-      description: one line for people: what and how many.
-      notes: facts worth telling once.
+      description: one line: what and how many.
+      notes: facts to log once.
+
+    Example:
+      >>> dataset = open_demo(seed=0)
+      >>> len(dataset.train_x), len(dataset.test_y)
     """
 
     train_x: ImageList
@@ -56,7 +63,7 @@ class UnpairedDataset:
     notes: tuple[str, ...] = ()
 
     def record(self) -> dict[str, list[str]]:
-        """Names by list, as kept in the run directory."""
+        """Give the names by list, as kept in the run directory."""
         return {
             name: list(getattr(self, name).names)
             for name in ("train_x", "train_y", "test_x", "test_y")
@@ -64,9 +71,11 @@ class UnpairedDataset:
 
 
 def as_user_error(error: image_io.ImageError) -> UserError:
-    """The same complaint, with what to do about an image of a data set."""
+    """Add what to do about an image of a data set that cannot be used."""
     return UserError(
-        f"{error}; remove or mend it (python -m cyclegan_tf.check lists all such files)."
+        f"{error}; remove or fix it (python -m cyclegan_tf.check lists all such files).",
+        code=error.code,
+        field=error.field,
     )
 
 
@@ -90,15 +99,17 @@ def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: i
 
 def _list(folder: Path, what: str) -> list[Path]:
     if not folder.is_dir():
-        raise UserError(f"{what}: the folder {folder} does not exist.")
+        raise UserError(f"{what}: the folder {folder} does not exist.", code="missing", field=what)
     return image_io.find_images(folder)
 
 
-def _nonempty(paths: list[Path], folder: Path) -> list[Path]:
+def _nonempty(paths: list[Path], folder: Path, what: str) -> list[Path]:
     if not paths:
         raise UserError(
             f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs "
-            f"some."
+            "some.",
+            code="missing",
+            field=what,
         )
     return paths
 
@@ -114,24 +125,33 @@ def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
 
 
 def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> UnpairedDataset:
-    """The layout of the paper's data sets: trainA, trainB and, where there is one, a test split
-    testA, testB.
+    """Open a data set in the paper's layout: trainA, trainB and perhaps testA, testB.
+
+    Args:
+      root: the folder that holds them.
+      channels_x: channels that images of X are read with.
+      channels_y: channels that images of Y are read with.
+      max_pixels: larger images are refused.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
     if not root.is_dir():
-        raise UserError(f"data.source: the folder {root} does not exist.")
+        raise UserError(
+            f"data.source: the folder {root} does not exist.", code="missing", field="data.source"
+        )
     if not any((root / name).is_dir() for name in FOLDERS):
         raise UserError(
             f"data.source: {root} has no folders trainA and trainB; make them, or give two plain "
-            "folders with --data.x_dir and --data.y_dir."
+            "folders with --data.x_dir and --data.y_dir.",
+            code="missing",
+            field="data.source",
         )
     lists = []
     for name in FOLDERS:
         folder, channels = root / name, channels_x if name.endswith("A") else channels_y
         if name.startswith("train"):
-            paths = _nonempty(_list(folder, "data.source"), folder)
+            paths = _nonempty(_list(folder, "data.source"), folder, "data.source")
         else:
             paths = image_io.find_images(folder) if folder.is_dir() else []
         lists.append(_file_images(paths, root, channels, max_pixels))
@@ -148,18 +168,28 @@ def open_two_folders(
     max_pixels: int,
     recorded: dict[str, list[str]] | None = None,
 ) -> UnpairedDataset:
-    """Two plain folders, each split into train and test.
+    """Open two plain folders, each split into train and test.
 
     An image's side is decided by a hash of its name and the seed, so that adding images moves no
-    other one. `recorded` (a `UnpairedDataset.record`) keeps the split that a run began with, new
-    images going to training.
+    other one.
+
+    Args:
+      x_dir: images of X.
+      y_dir: images of Y.
+      test_fraction: share of each folder that is held out.
+      seed: of the split.
+      channels_x: channels that images of X are read with.
+      channels_y: channels that images of Y are read with.
+      max_pixels: larger images are refused.
+      recorded: a `UnpairedDataset.record`; keeps the split that a run began with, new images going
+        to training.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
     lists: dict[str, ImageList] = {}
     for domain, folder, channels in (("x", x_dir, channels_x), ("y", y_dir, channels_y)):
-        paths = _nonempty(_list(folder, f"data.{domain}_dir"), folder)
+        paths = _nonempty(_list(folder, f"data.{domain}_dir"), folder, f"data.{domain}_dir")
         names = [path.relative_to(folder).as_posix() for path in paths]
         if recorded:
             held_out = set(recorded[f"test_{domain}"])
@@ -181,7 +211,7 @@ def open_two_folders(
 
 
 def open_demo(seed: int = 0) -> UnpairedDataset:
-    """The built-in scenes, drawn when read; train halves unpaired, the test split paired."""
+    """Open the built-in scenes, drawn when read: train unpaired, the test split paired."""
     from cyclegan_tf.data import demo
 
     def train(domain: Literal["x", "y"]) -> ImageList:
@@ -199,9 +229,15 @@ def open_demo(seed: int = 0) -> UnpairedDataset:
 
 
 def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int) -> UnpairedDataset:
-    """A tensorflow-datasets builder with splits trainA, trainB, testA, testB and a feature "image".
+    """Open a tensorflow-datasets builder with the splits trainA, trainB, testA and testB.
 
     Downloads and prepares it where that has not been done.
+
+    Args:
+      name: of the builder, whose examples have a feature "image".
+      tfds_dir: where prepared data lie; None for the library's own folder.
+      channels_x: channels that images of X must have.
+      channels_y: channels that images of Y must have.
 
     Raises:
       UserError: no such builder, no such splits, wrong channels, or the download failed.
@@ -211,19 +247,22 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
     try:
         builder = tfds.builder(name, data_dir=tfds_dir)
         builder.download_and_prepare()
-    except (
-        Exception
-    ) as error:  # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
+    # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
+    except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"data.source tfds:{name} cannot be prepared: {reason} (check the name and the "
-            "network, or point --data.tfds_dir at a prepared copy)."
+            "network, or point --data.tfds_dir at a prepared copy).",
+            code="unreadable",
+            field="data.source",
         ) from error
     missing = [split for split in FOLDERS if split not in builder.info.splits]
     if missing:
         raise UserError(
             f"data.source tfds:{name} has the splits {sorted(builder.info.splits)}, but CycleGAN "
-            f"needs {list(FOLDERS)}."
+            f"needs {list(FOLDERS)}.",
+            code="mismatch",
+            field="data.source",
         )
     lists = []
     for split in FOLDERS:
@@ -235,7 +274,9 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
         if stored and stored[0].shape[-1] != channels:
             raise UserError(
                 f"data.source tfds:{name} has {stored[0].shape[-1]} channels in {split}, but "
-                f"data.channels_{'x' if split.endswith('A') else 'y'} is {channels}."
+                f"data.channels_{'x' if split.endswith('A') else 'y'} is {channels}.",
+                code="mismatch",
+                field=f"data.channels_{'x' if split.endswith('A') else 'y'}",
             )
         names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
         lists.append(ImageList(names, channels, stored.__getitem__))
@@ -245,5 +286,6 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
 def _source(what: str, lists: Sequence[ImageList]) -> UnpairedDataset:
     """From the four lists in the order of `FOLDERS`."""
     train_x, train_y, test_x, test_y = lists
-    description = f"{what}: X {len(train_x)} train, {len(test_x)} test; Y {len(train_y)} train, {len(test_y)} test"
+    x, y = (f"{len(a)} train, {len(b)} test" for a, b in ((train_x, test_x), (train_y, test_y)))
+    description = f"{what}: X {x}; Y {y}"
     return UnpairedDataset(train_x, train_y, test_x, test_y, description, _notes(lists))

@@ -14,10 +14,10 @@ CROPPING = ("resize_and_crop", "scale_width_and_crop", "crop")
 
 
 def resize_bicubic(image: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Bicubic, antialiased resize of an integer image; unchanged when it has that size already.
+    """Resize an integer image, bicubic and antialiased; unchanged when it has that size already.
 
     Where no side shrinks there is nothing to antialias, and 8-bit images take TensorFlow's plain
-    bicubic kernel: the same filter read from a table, in half the time, at most one level off.
+    bicubic kernel: the same filter read from a table, in half the time, at most 1 of 255 off.
 
     Args:
       image: uint8 or uint16 (H, W, C).
@@ -54,6 +54,10 @@ class ImageTransform:
       crop_size_px: side of the square crop.
       size_divisor_px: sides handed to the networks are multiples of this.
       flip: mirror at random.
+
+    Example:
+      >>> transform = ImageTransform("resize_and_crop", load_size_px=286, crop_size_px=256)
+      >>> crop = transform.augment(transform.resize(image), tf.constant([seed, 0]))
     """
 
     mode: str
@@ -64,11 +68,11 @@ class ImageTransform:
 
     @property
     def fixed_size_px(self) -> int | None:
-        """Side of every training image, or None where sizes differ."""
+        """The side of every training image, or None where sizes differ."""
         return self.crop_size_px if self.mode in CROPPING else None
 
     def resized_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Size after `resize`: int32 in, int32 out, scalars or vectors."""
+        """Give the size after `resize`: int32 in, int32 out, scalars or vectors."""
         crop = self.crop_size_px
         if self.mode == "resize_and_crop":
             return tf.fill(tf.shape(height), self.load_size_px), tf.fill(
@@ -80,7 +84,7 @@ class ImageTransform:
         return _grown(height, width, crop if self.mode == "crop" else self.size_divisor_px)
 
     def test_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Size of a test image before it is trimmed to multiples: no crop is taken from it."""
+        """Give the size of a test image before it is trimmed to multiples; it is not cropped."""
         if self.mode == "resize_and_crop":
             return tf.constant(self.crop_size_px), tf.constant(self.crop_size_px)
         if self.mode in ("scale_width_and_crop", "scale_width"):
@@ -89,14 +93,12 @@ class ImageTransform:
         return _grown(height, width, self.size_divisor_px)
 
     def resize(self, image: tf.Tensor) -> tf.Tensor:
-        """The part without chance: uint8 or uint16 (H, W, C) in, same dtype out, at the size to
-        crop from."""
+        """Resize to the size to crop from: uint8 or uint16 (H, W, C) in, same dtype out."""
         shape = tf.shape(image)
         return resize_bicubic(image, *self.resized_size(shape[0], shape[1]))
 
     def transform_test(self, image: tf.Tensor) -> tf.Tensor:
-        """A test image: resized alike, nothing random, trimmed around the center to whole
-        multiples."""
+        """Resize a test image and trim it around the center to whole multiples, nothing random."""
         shape = tf.shape(image)
         image = resize_bicubic(image, *self.test_size(shape[0], shape[1]))
         size = tf.shape(image)[:2]
@@ -105,7 +107,7 @@ class ImageTransform:
         return image[top_left[0] : top_left[0] + kept[0], top_left[1] : top_left[1] + kept[1]]
 
     def augment(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Random crop and mirror image.
+        """Crop and mirror at random.
 
         Args:
           image: uint8 or uint16 (H, W, C), as `resize` left it.
