@@ -33,10 +33,10 @@ TRAIN_OPTIONS = """
 --optimizer.schedule --optimizer.step_epochs
 --training --training.constant_epochs --training.decay_epochs --training.max_steps
 --training.max_minutes --training.precision --training.jit --training.gradient_checkpointing
---training.seed --training.pool_size_images --training.checkpoint_every_steps --training.checkpoint_every_minutes
---training.keep_checkpoints --training.strategy --training.ema_half_life_images
---training.best_metric --training.early_stopping_patience --training.freeze --logging --logging.log_every_steps
---logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
+--training.seed --training.pool_size_images --training.checkpoint_every_steps
+--training.checkpoint_every_minutes --training.keep_checkpoints --training.strategy --training.ema_half_life_images
+--training.best_metric --training.early_stopping_patience --training.freeze
+--logging --logging.log_every_steps --logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
 --logging.test_images --logging.score_every_epochs --logging.score_images """.split()
 
 

@@ -1,5 +1,4 @@
-"""What the replicas of one training step do together; with one replica every function here hands
-back what it got.
+"""Collectives between the replicas of one training step; with one replica, they do nothing.
 
 A global batch is cut into equal slices, one for each replica. Every replica holds all variables and
 changes its own copy; since what it changes them by is the same everywhere, the copies stay equal
@@ -14,8 +13,8 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 
-def count() -> int:
-    """Replicas that do the step at hand; 1 outside `strategy.run`."""
+def num_replicas() -> int:
+    """Count the replicas that do the step at hand; 1 outside `strategy.run`."""
     return (
         tf.distribute.get_strategy().num_replicas_in_sync
         if tf.distribute.get_replica_context()
@@ -23,35 +22,43 @@ def count() -> int:
     )
 
 
-def number() -> tf.Tensor:
+def replica_id() -> tf.Tensor:
     """Number of this replica among all, int32 scalar; 0 outside `strategy.run`."""
-    if count() == 1:
+    if num_replicas() == 1:
         return tf.zeros((), tf.int32)
     return tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
 
 
-def mean(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Means over the replicas, the same on each: of gradients of local means, the gradient of the
-    global mean."""
-    if count() == 1 or not tensors:
+def all_reduce_mean(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Average tensors over the replicas, the same on each.
+
+    Of gradients of local means, that is the gradient of the global mean.
+    """
+    if num_replicas() == 1 or not tensors:
         return list(tensors)
     return list(
         tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, list(tensors))
     )
 
 
-def all_reduce_mean(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Means over the replicas of float32 scalars, in one message."""
-    if count() == 1 or not values:
+def all_reduce_mean_scalars(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Average float32 scalars by name over the replicas, in one message."""
+    if num_replicas() == 1 or not values:
         return dict(values)
-    (means,) = mean([tf.stack(list(values.values()))])
+    (means,) = all_reduce_mean([tf.stack(list(values.values()))])
     return dict(zip(values, tf.unstack(means, num=len(values)), strict=True))
 
 
 def all_gather(images: tf.Tensor) -> tf.Tensor:
-    """The images of all replicas, float (N, H, W, C) -> (R N, H, W, C) in the order of the global
-    batch."""
-    replicas = count()
+    """Gather images of all replicas in the order of the global batch.
+
+    Args:
+      images: float (N, H, W, C).
+
+    Returns:
+      float (R N, H, W, C).
+    """
+    replicas = num_replicas()
     if replicas == 1:
         return images
     everywhere = tf.distribute.get_replica_context().all_gather(images, axis=0)
@@ -69,10 +76,10 @@ def local_slice(
       parts: P; the number of replicas when not given.
       part: which; this replica's when not given.
     """
-    parts = count() if parts is None else parts
+    parts = num_replicas() if parts is None else parts
     if parts == 1:
         return batch
-    part = number() if part is None else part
+    part = replica_id() if part is None else part
     size = tf.shape(batch)[0] // parts
     own = batch[part * size : (part + 1) * size]
     known = batch.shape[0]

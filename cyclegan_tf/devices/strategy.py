@@ -1,5 +1,4 @@
-"""Which devices and machines train: `tf.distribute`'s strategies, chosen from what is visible and
-from `TF_CONFIG`."""
+"""Devices and machines that train together: a strategy of `tf.distribute` and its collectives."""
 
 from __future__ import annotations
 
@@ -12,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.devices import replicas
-from cyclegan_tf.devices import tf_internals as cluster_ground
+from cyclegan_tf.devices import replicas, tf_internals
 from cyclegan_tf.devices.tf_config import VARIABLE, Cluster, of_environment
 from cyclegan_tf.errors import TrainingStoppedError, UserError
 
@@ -31,8 +29,10 @@ _LOST = (
 Batch = tuple[tf.Tensor, tf.Tensor]
 
 
-def choose(wanted: str, cluster: Cluster | None, devices: Mapping[str, int]) -> tuple[str, str]:
-    """The strategy for a `training.strategy`, and the reason in words.
+def choose_strategy(
+    wanted: str, cluster: Cluster | None, devices: Mapping[str, int]
+) -> tuple[str, str]:
+    """Choose the strategy for a `training.strategy`; return it with the reason.
 
     Args:
       wanted: "auto", "none", "mirrored", "multi_worker" or "tpu".
@@ -45,15 +45,23 @@ def choose(wanted: str, cluster: Cluster | None, devices: Mapping[str, int]) -> 
     if wanted == "multi_worker" and cluster is None:
         raise UserError(
             f"training.strategy is 'multi_worker', but {VARIABLE} names no other machine; set it "
-            f"on each."
+            "on each.",
+            code="missing",
+            field="training.strategy",
         )
     if wanted in ("none", "mirrored", "tpu") and cluster is not None:
         raise UserError(
             f"training.strategy is {wanted!r}, but {VARIABLE} names {len(cluster.addresses)} "
-            f"machines; unset {VARIABLE}, or leave training.strategy out."
+            f"machines; unset {VARIABLE}, or leave training.strategy out.",
+            code="mismatch",
+            field="training.strategy",
         )
     if wanted == "tpu" and not devices["TPU"]:
-        raise UserError("training.strategy is 'tpu', but there is no TPU to be seen; leave it out.")
+        raise UserError(
+            "training.strategy is 'tpu', but there is no TPU to be seen; leave it out.",
+            code="missing",
+            field="training.strategy",
+        )
     if wanted != "auto":
         return wanted, "asked for"
     if cluster is not None:
@@ -68,13 +76,18 @@ def choose(wanted: str, cluster: Cluster | None, devices: Mapping[str, int]) -> 
 class DistributionContext:
     """The devices that train together; with one alone, nothing of `tf.distribute` is used.
 
+    Example:
+      >>> devices = DistributionContext("mirrored")
+      >>> with devices.scope():
+      ...     model = build_model(experiment)
+
     Args:
       wanted: a `training.strategy`.
       environment: may hold `TF_CONFIG`; no other machine without it.
 
     Attributes:
       kind: the strategy that was taken, in one word.
-      told: for people, what was taken and why.
+      description: which strategy was chosen, and why.
       strategy: None for one device alone.
       workers: machines.
       worker: number of this one; 0 is the chief, which alone writes.
@@ -90,14 +103,14 @@ class DistributionContext:
     def __init__(self, wanted: str = "none", environment: Mapping[str, str] | None = None) -> None:
         cluster = of_environment(environment or {})
         visible = {kind: len(tf.config.list_physical_devices(kind)) for kind in ("GPU", "TPU")}
-        self.kind, why = choose(wanted, cluster, visible)
+        self.kind, why = choose_strategy(wanted, cluster, visible)
         self.workers, self.worker = (len(cluster.addresses), cluster.number) if cluster else (1, 0)
         self.strategy = self._make(cluster)
         self.replicas = self.strategy.num_replicas_in_sync if self.strategy else 1
-        self.told = f"{self.kind} ({why})"
+        self.description = f"{self.kind} ({why})"
         if self.strategy:
             here = f", machine {self.worker} of {self.workers}" if self.workers > 1 else ""
-            self.told = f"{self.kind}, {self.replicas} replicas{here} ({why})"
+            self.description = f"{self.kind}, {self.replicas} replicas{here} ({why})"
         self._add = {
             dtype: tf.function(self._sum_of_all, [tf.TensorSpec([None], dtype)], autograph=False)
             for dtype in (tf.float32, tf.float64, tf.int64)
@@ -118,12 +131,12 @@ class DistributionContext:
         assert cluster is not None
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         spec = resolver.cluster_spec()
-        cluster_ground.configure_heartbeats({job: spec.num_tasks(job) for job in spec.jobs})
+        tf_internals.configure_heartbeats({job: spec.num_tasks(job) for job in spec.jobs})
         kinds = tf.distribute.experimental.CommunicationImplementation
         options = tf.distribute.experimental.CommunicationOptions(
             implementation=kinds.NCCL if tf.config.list_physical_devices("GPU") else kinds.AUTO
         )
-        limit = cluster_ground.START_SECONDS
+        limit = tf_internals.START_SECONDS
         with _ending_after(
             limit, f"error: not all of {', '.join(cluster.addresses)} came within {limit} s."
         ):
@@ -140,7 +153,7 @@ class DistributionContext:
         return self.replicas // self.workers
 
     def check(self, batch_size: int, dtype_policy: str, norms: Sequence[str]) -> None:
-        """Refuses what several replicas cannot do, or not with the result of one device.
+        """Refuse what several replicas cannot do with the result of one device.
 
         Args:
           batch_size: images of each domain per step, on all devices together.
@@ -153,30 +166,37 @@ class DistributionContext:
         if self.replicas > 1 and "batch" in norms:
             raise UserError(
                 f"Batch normalization on {self.replicas} replicas would see a part of each batch "
-                "only: take the norm 'instance', or give --training.strategy none."
+                "only: take the norm 'instance', or give --training.strategy none.",
+                code="unsupported",
+                field="generator.norm",
             )
         if dtype_policy == "mixed_float16":
             raise UserError(
                 f"training.precision is 'float16', whose loss scale {self.replicas} replicas "
-                "cannot share: take bfloat16 or float32, or give --training.strategy none."
+                "cannot share: take bfloat16 or float32, or give --training.strategy none.",
+                code="unsupported",
+                field="training.precision",
             )
         if batch_size % self.replicas:
             above = -(-batch_size // self.replicas) * self.replicas
             raise UserError(
                 f"data.batch_size is {batch_size}, which {self.replicas} replicas cannot share "
-                f"evenly (it counts the images of one step on all devices together): take {above}."
+                f"evenly (it counts the images of one step on all devices together): take {above}.",
+                field="data.batch_size",
             )
 
     def scope(self) -> contextlib.AbstractContextManager[None]:
         """Where the model's variables must be made."""
         return (
-            cluster_ground.replicated(self.strategy) if self.strategy else contextlib.nullcontext()
+            tf_internals.per_replica_variables(self.strategy)
+            if self.strategy
+            else contextlib.nullcontext()
         )
 
     def step(
         self, train: Callable[[Batch], dict[str, tf.Tensor]]
     ) -> Callable[[Batch], dict[str, tf.Tensor]]:
-        """A step of one replica as a step of all, over this machine's part of a global batch.
+        """Make a step of all replicas, over this machine's part of a batch, from a step of one.
 
         Args:
           train: takes a replica's slice; must return the same on every replica.
@@ -187,7 +207,7 @@ class DistributionContext:
 
         def of_replica(batch: Batch) -> dict[str, tf.Tensor]:
             with tf.device("CPU:0"):  # so that a device is sent its slice only
-                here = replicas.number() - self.worker * self.replicas_here
+                here = replicas.replica_id() - self.worker * self.replicas_here
                 batch = tuple(
                     replicas.local_slice(part, self.replicas_here, here) for part in batch
                 )
@@ -207,7 +227,7 @@ class DistributionContext:
         assert self.strategy is not None
 
         def of_replica(value: tf.Tensor) -> tf.Tensor:
-            here = replicas.number() - self.worker * self.replicas_here
+            here = replicas.replica_id() - self.worker * self.replicas_here
             own = tf.where(here == 0, value, tf.zeros_like(value))
             return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own)
 
@@ -215,30 +235,32 @@ class DistributionContext:
             self.strategy.run(of_replica, args=(value,))
         )[0]
 
-    def total(self, value: np.ndarray) -> np.ndarray:
-        """The sum over machines of an array of the same shape and dtype (float32, float64, int64)
-        on each."""
+    def all_reduce_sum(self, value: np.ndarray) -> np.ndarray:
+        """Sum an array over the machines: float32, float64 or int64, of one shape on all."""
         if self.workers == 1:
             return value
         flat = tf.constant(value.ravel())
         return self._add[flat.dtype](flat).numpy().reshape(value.shape)
 
     def all_gather_text(self, text: str) -> list[str]:
-        """A text of each machine, in their order."""
+        """Gather a text of each machine, in their order."""
         data = np.frombuffer(text.encode(), np.uint8).astype(np.int64)
         lengths = np.zeros(self.workers, np.int64)
         lengths[self.worker] = len(data)
-        lengths = self.total(lengths)
+        lengths = self.all_reduce_sum(lengths)
         table = np.zeros((self.workers, int(lengths.max())), np.int64)
         table[self.worker, : len(data)] = data
-        table = self.total(table)
+        table = self.all_reduce_sum(table)
         return [
             bytes(row[:n].astype(np.uint8)).decode() for row, n in zip(table, lengths, strict=True)
         ]
 
     def broadcast(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The chief's arrays on every machine; the others give arrays of the same names, shapes and
-        dtypes."""
+        """Send the chief's arrays to all machines.
+
+        Args:
+          arrays: by name; of the others, names, shapes and dtypes count.
+        """
         if self.workers == 1:
             return dict(arrays)
         found: dict[str, np.ndarray] = {}
@@ -247,18 +269,18 @@ class DistributionContext:
             if not names:
                 continue
             flat = np.concatenate([arrays[name].ravel().astype(via) for name in names])
-            flat = self.total(flat if self.is_chief else np.zeros_like(flat))
+            flat = self.all_reduce_sum(flat if self.is_chief else np.zeros_like(flat))
             ends = np.cumsum([arrays[name].size for name in names])
             for name, part in zip(names, np.split(flat, ends[:-1]), strict=True):
                 found[name] = part.astype(arrays[name].dtype).reshape(arrays[name].shape)
         return {name: found[name] for name in arrays}
 
     @contextlib.contextmanager
-    def watching(self, when: Callable[[], str]) -> Iterator[None]:
-        """Turns the loss of another machine into one sentence.
+    def reporting_lost_workers(self, when: Callable[[], str]) -> Iterator[None]:
+        """Turn the loss of another machine into one sentence.
 
         Args:
-          when: in words, for the sentence.
+          when: says for the sentence when it was, "after step 3".
 
         Raises:
           TrainingStoppedError: another machine ended or cannot be reached.
@@ -291,10 +313,12 @@ def _local_devices() -> list[str] | None:
 
 
 @contextlib.contextmanager
-def _ending_after(seconds: float, words: str) -> Iterator[None]:
-    """Ends the process if what is done within takes longer: TensorFlow waits in C++, where no
-    signal is heard."""
-    timer = threading.Timer(seconds, _end_now, (words,))
+def _ending_after(seconds: float, message: str) -> Iterator[None]:
+    """End the process if what is done within takes longer.
+
+    TensorFlow waits in C++, where no signal is heard.
+    """
+    timer = threading.Timer(seconds, _end_now, (message,))
     timer.daemon = True
     timer.start()
     try:
@@ -303,6 +327,6 @@ def _ending_after(seconds: float, words: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _end_now(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _end_now(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
     os._exit(1)

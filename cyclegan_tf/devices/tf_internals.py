@@ -1,7 +1,6 @@
-"""The parts of TensorFlow and Keras that have no public switch; all that rests on their inner
-workings is here.
+"""What rests on TensorFlow's inner workings; Keras's are in `networks/keras_internals.py`.
 
-`tests/test_cluster_ground.py` holds each of these against the installed versions and fails loudly
+`tests/devices/test_tf_internals.py` holds each of these against the installed versions and fails loudly
 when one moves.
 """
 
@@ -16,15 +15,15 @@ from tensorflow.python.eager import context
 from tensorflow.python.ops import control_flow_util
 
 HEARTBEAT_SECONDS = 15
-"""A worker that has been silent for so long is gone."""
+"""Seconds of silence after which a worker is given up."""
 
 START_SECONDS = 600
-"""A worker that has not come for so long will not come."""
+"""Seconds to wait for a worker to join."""
 
 
 @contextmanager
-def replicated(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Variables made within it have a copy on each replica, which that replica alone assigns to.
+def per_replica_variables(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Make variables with a copy on each replica, which that replica alone assigns to.
 
     Keras asks for other rules variable by variable (sums for metrics, merged updates for
     optimizers), each of which would add a message between replicas or reduce once more what is the
@@ -40,13 +39,13 @@ def replicated(strategy: tf.distribute.Strategy) -> Iterator[None]:
         yield
 
 
-def copies(variable: Any) -> list[tf.Variable]:
+def local_copies(variable: Any) -> list[tf.Variable]:
     """This process's copies of a Keras variable, one for each local replica."""
     return list(getattr(variable.value, "values", [variable.value]))
 
 
 def configure_heartbeats(jobs: dict[str, int]) -> None:
-    """Says how soon a silent worker is given up; before TensorFlow has touched a device.
+    """Set how soon a silent worker is given up; before TensorFlow has touched a device.
 
     Args:
       jobs: how many machines there are of each job, "chief" and "worker".

@@ -186,7 +186,7 @@ class CycleGAN(keras.Model):
             discriminator_terms, norm = self._update_discriminators(real_x, real_y, pooled_fakes)
             terms |= discriminator_terms
             norms["gradient_norm_discriminators"] = norm
-        return self._track(replicas.all_reduce_mean(terms | norms))
+        return self._track(replicas.all_reduce_mean_scalars(terms | norms))
 
     def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         """Computes the same terms without pool, update or dropout, on unaugmented test images."""
@@ -281,7 +281,7 @@ class CycleGAN(keras.Model):
 
     def _mix(self, real: tf.Tensor) -> tf.Tensor:
         """Draws this replica's shares of the real image for the gradient penalty."""
-        count = replicas.count() * keras.ops.shape(real)[0]
+        count = replicas.num_replicas() * keras.ops.shape(real)[0]
         return replicas.local_slice(keras.random.uniform((count, 1, 1, 1), seed=self.penalty_seed))
 
     def _weighted(self, terms: Terms) -> tf.Tensor:

@@ -74,12 +74,12 @@ class CachedWeights:
             for g, v in zip(gradients, self.variables, strict=True)
             if g is not None
         ]
-        means = replicas.mean([g for g, _ in reached])
+        means = replicas.all_reduce_mean([g for g, _ in reached])
         norm = tf.linalg.global_norm(means) / optimizer.scale_loss(tf.ones(()))
         given = [(mean, v) for mean, (_, v) in zip(means, reached, strict=True)]
         if isinstance(optimizer, FusedAdam):
             optimizer.apply_means(given)
-        elif (count := replicas.count()) > 1:
+        elif (count := replicas.num_replicas()) > 1:
             # under `tf.distribute` Keras's own optimizers add up what the replicas give them
             optimizer.apply_gradients([(mean / count, v) for mean, v in given])
         else:

@@ -91,7 +91,7 @@ class ReplicaAdam(keras.optimizers.Adam):
     `apply_means` leaves that step out.
 
     Example:
-      >>> optimizer.apply_means(zip(replicas.mean(gradients), variables))
+      >>> optimizer.apply_means(zip(replicas.all_reduce_mean(gradients), variables))
     """
 
     _means_are_given = False
@@ -107,7 +107,7 @@ class ReplicaAdam(keras.optimizers.Adam):
     def _backend_update_step(
         self, grads: Any, trainable_variables: Any, learning_rate: Any
     ) -> None:
-        if not self._means_are_given or replicas.count() == 1:
+        if not self._means_are_given or replicas.num_replicas() == 1:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         for gradient, variable in zip(grads, trainable_variables, strict=True):

@@ -120,5 +120,5 @@ def synchronize(
     table[devices.worker] = signal or 0
     if devices.is_chief:
         table[-2:] = seconds, should_stop
-    table = devices.total(table)
+    table = devices.all_reduce_sum(table)
     return int(table[:-2].max()) or None, float(table[-2]), bool(table[-1])

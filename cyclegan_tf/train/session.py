@@ -47,7 +47,7 @@ def train(plan: TrainPlan) -> int:
         training = plan.experiment.training
         arithmetic = hardware.choose_arithmetic(training.precision, training.jit)
     devices = DistributionContext(plan.experiment.training.strategy, os.environ)
-    with devices.watching(lambda: "while all got ready"):
+    with devices.reporting_lost_workers(lambda: "while all got ready"):
         return _train_on(devices, plan, arithmetic)
 
 
@@ -77,7 +77,7 @@ def _check_devices(
         kinds = sorted(assembly.normalization_kinds(experiment))
         devices.check(experiment.data.batch_size, policy, kinds)
         # gradients travel in the middle of a step, which a compiled one could not
-        changes = {"XLA": "off (several devices)", "devices": devices.told}
+        changes = {"XLA": "off (several devices)", "devices": devices.description}
         arithmetic = Arithmetic(policy, False, arithmetic.descriptions | changes)
     fingerprint = multi_worker.experiment_fingerprint(experiment, policy)
     multi_worker.check_consistent(devices, fingerprint)

@@ -210,7 +210,10 @@ class Trainer:
         self._seconds_before = self.seconds
         self._step_before = self._logged_at = self.step
         try:
-            with self._signals(), self.devices.watching(lambda: f"after step {self.step}"):
+            with (
+                self._signals(),
+                self.devices.reporting_lost_workers(lambda: f"after step {self.step}"),
+            ):
                 self._loop()
             if self._signal is not None and not self.finished:
                 if self.devices.is_chief:

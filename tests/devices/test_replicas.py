@@ -16,12 +16,12 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from cyclegan_tf import cluster_ground, replicas
-from cyclegan_tf.optimizers import FusedAdam
-from cyclegan_tf.pool import ImagePool
+from cyclegan_tf.devices import replicas, tf_internals
+from cyclegan_tf.model.image_pool import ImagePool
+from cyclegan_tf.model.optimizers import FusedAdam
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-with cluster_ground.replicated(strategy):
+with tf_internals.per_replica_variables(strategy):
     pool = ImagePool(3, seed=5)
     pool.build((None, 1, 1, 1))
     weight, adam = keras.Variable([1.0]), FusedAdam(0.1, epsilon=1e-3)
@@ -32,12 +32,14 @@ alone.build((None, 1, 1, 1))
 
 def of_replica(batch):
     own = replicas.local_slice(batch)
-    shown = pool(own)
-    numbers = replicas.all_reduce_mean({"a": tf.cast(replicas.number(), tf.float32), "b":
-    tf.reduce_sum(own)}) (gradient,) = replicas.mean([tf.reduce_mean(own, axis=(0, 1, 2))])
+    pooled = pool(own)
+    numbers = replicas.all_reduce_mean_scalars(
+        {"a": tf.cast(replicas.replica_id(), tf.float32), "b": tf.reduce_sum(own)})
+    (gradient,) = replicas.all_reduce_mean([tf.reduce_mean(own, axis=(0, 1, 2))])
     adam.apply_means([(gradient, weight)])
     mean.update_state(gradient)
-    return {"shown": shown, "everyone": replicas.gathered(own), "running": mean.result(), **numbers}
+    return {"shown": pooled, "everyone": replicas.all_gather(own), "running": mean.result(),
+            **numbers}
 
 @tf.function(autograph=False)
 def step(batch):
@@ -54,20 +56,20 @@ single, plain = keras.Variable([1.0]), keras.optimizers.Adam(0.1, epsilon=1e-3)
 for number in range(6):
     plain.apply([tf.constant([10.0 * number + 1.5])], [single])
 print(json.dumps({"steps": steps, "expected": expected, "single": single.numpy().tolist(),
-    "weights": [c.numpy().tolist() for c in cluster_ground.copies(weight)],
-    "pools": [c.numpy().ravel().tolist() for c in cluster_ground.copies(pool.images)],
+    "weights": [c.numpy().tolist() for c in tf_internals.local_copies(weight)],
+    "pools": [c.numpy().ravel().tolist() for c in tf_internals.local_copies(pool.images)],
     "pool": alone.images.numpy().ravel().tolist()}))
 """
 
 
 def test_one_replica_gets_back_what_it_gave():
     batch = tf.ones((4, 2, 2, 1))
-    assert replicas.count() == 1
-    assert int(replicas.number()) == 0
+    assert replicas.num_replicas() == 1
+    assert int(replicas.replica_id()) == 0
     assert replicas.all_gather(batch) is batch
     assert replicas.local_slice(batch) is batch
-    assert replicas.mean([batch])[0] is batch
-    assert replicas.all_reduce_mean({"a": batch})["a"] is batch
+    assert replicas.all_reduce_mean([batch])[0] is batch
+    assert replicas.all_reduce_mean_scalars({"a": batch})["a"] is batch
 
 
 def test_parts_of_a_batch_are_its_rows_in_turn():

@@ -28,21 +28,22 @@ TWO = Cluster(("a:1", "b:1"), 0)
     ],
 )
 def test_what_is_seen_decides(wanted, cluster, devices, kind):
-    assert distribution.choose(wanted, cluster, devices)[0] == kind
+    assert distribution.choose_strategy(wanted, cluster, devices)[0] == kind
 
 
 @pytest.mark.parametrize(
-    ("wanted", "cluster", "message"),
+    ("wanted", "cluster", "code", "message"),
     [
-        ("multi_worker", None, "TF_CONFIG names no other machine"),
-        ("none", TWO, "TF_CONFIG names 2 machines"),
-        ("mirrored", TWO, "TF_CONFIG names 2 machines"),
-        ("tpu", None, "there is no TPU"),
+        ("multi_worker", None, "missing", "TF_CONFIG names no other machine"),
+        ("none", TWO, "mismatch", "TF_CONFIG names 2 machines"),
+        ("mirrored", TWO, "mismatch", "TF_CONFIG names 2 machines"),
+        ("tpu", None, "missing", "there is no TPU"),
     ],
 )
-def test_what_is_not_there_is_refused(wanted, cluster, message):
-    with pytest.raises(UserError, match=message):
-        distribution.choose(wanted, cluster, {"GPU": 0, "TPU": 0})
+def test_what_is_not_there_is_refused(wanted, cluster, code, message):
+    with pytest.raises(UserError, match=message) as caught:
+        distribution.choose_strategy(wanted, cluster, {"GPU": 0, "TPU": 0})
+    assert (caught.value.code, caught.value.field) == (code, "training.strategy")
 
 
 def test_one_device_uses_nothing_of_tf_distribute():
@@ -66,25 +67,33 @@ def test_several_replicas_refuse_what_would_change_the_result():
     devices.replicas = 3
     devices.check(6, "float32", ["instance"])
     with pytest.raises(
-        UserError, match=r"data.batch_size is 4, which 3 replicas cannot share evenly.*: take 6\."
-    ):
+        UserError, match=r"which 3 replicas cannot share evenly.*: take 6\."
+    ) as size:
         devices.check(4, "float32", ["instance"])
-    with pytest.raises(UserError, match="Batch normalization on 3 replicas"):
+    with pytest.raises(UserError, match="Batch normalization on 3 replicas") as norm:
         devices.check(6, "float32", ["instance", "batch"])
-    with pytest.raises(UserError, match=r"training\.precision is 'float16'"):
+    with pytest.raises(UserError, match="whose loss scale 3 replicas cannot share") as precision:
         devices.check(6, "mixed_float16", ["instance"])
+    assert [(e.value.code, e.value.field) for e in (size, norm, precision)] == [
+        ("invalid", "data.batch_size"),
+        ("unsupported", "generator.norm"),
+        ("unsupported", "training.precision"),
+    ]
 
 
 def test_a_lost_machine_is_one_sentence_and_other_errors_stay_as_they_are():
     devices = DistributionContext("none", {})
-    with pytest.raises(tf.errors.UnavailableError), devices.watching(lambda: "after step 3"):
+    with (
+        pytest.raises(tf.errors.UnavailableError),
+        devices.reporting_lost_workers(lambda: "after step 3"),
+    ):
         raise tf.errors.UnavailableError(None, None, "gone")
     devices.workers = 2
-    told = pytest.raises(TrainingStoppedError, match=r"2 machines has ended .* after step 3")
-    with told as caught, devices.watching(lambda: "after step 3"):
+    lost = pytest.raises(TrainingStoppedError, match=r"2 machines has ended .* after step 3")
+    with lost as caught, devices.reporting_lost_workers(lambda: "after step 3"):
         raise tf.errors.UnavailableError(None, None, "socket\nclosed")
     assert "\n" not in str(caught.value)
-    with pytest.raises(tf.errors.InvalidArgumentError), devices.watching(lambda: ""):
+    with pytest.raises(tf.errors.InvalidArgumentError), devices.reporting_lost_workers(lambda: ""):
         raise tf.errors.InvalidArgumentError(None, None, "a bug")
 
 

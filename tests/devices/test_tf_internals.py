@@ -1,7 +1,7 @@
 """Inner workings of TensorFlow and Keras that training on several devices stands on.
 
-A failure here means that a newer version moved one of them: mend `cyclegan_tf/tf_internals.py`
-(and `FusedAdam._backend_update_step`) before anything else.
+A failure here means that a newer version moved one of them: fix `devices/tf_internals.py`
+(and `networks/keras_internals.py`) before anything else.
 """
 
 import inspect
@@ -19,15 +19,15 @@ from cyclegan_tf.networks.keras_internals import ReplicaAdam
 
 
 def test_keras_variables_made_in_scope_are_mirrored_and_assigned_to_by_each_replica():
-    with tf_internals.replicated(tf.distribute.MirroredStrategy(["CPU:0"])):
+    with tf_internals.per_replica_variables(tf.distribute.MirroredStrategy(["CPU:0"])):
         variable = keras.Variable([1.0])
         state = keras.random.SeedGenerator(1).state
         total = keras.metrics.Mean().variables[0]
     for made in (variable, state, total):
         assert isinstance(made.value, values.MirroredVariable)
         assert made.value.aggregation == tf.VariableAggregation.NONE
-        assert len(tf_internals.copies(made)) == 1
-    assert len(tf_internals.copies(keras.Variable([1.0]))) == 1
+        assert len(tf_internals.local_copies(made)) == 1
+    assert len(tf_internals.local_copies(keras.Variable([1.0]))) == 1
 
 
 def test_keras_still_updates_by_the_method_that_is_overridden():

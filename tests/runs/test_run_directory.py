@@ -134,7 +134,8 @@ def test_a_folder_without_config_is_not_a_run(tmp_path):
 
 def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
     code = (
-        "import sys, time; from pathlib import Path; from cyclegan_tf.runs.run_directory import RunDirectory\n"
+        "import sys, time; from pathlib import Path\n"
+        "from cyclegan_tf.runs.run_directory import RunDirectory\n"
         f"with RunDirectory(Path({str(run.path)!r})).locked():\n    print('held', flush=True); "
         f"time.sleep(60)"
     )

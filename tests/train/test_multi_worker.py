@@ -28,7 +28,7 @@ class Played:
         assert json.loads(text) == json.loads(self._texts[self.worker])
         return list(self._texts)
 
-    def total(self, value):
+    def all_reduce_sum(self, value):
         return value + sum(np.asarray(other) for other in self._others)
 
 
