@@ -115,7 +115,11 @@ class Parser(ArgumentParser):
         for word in argv:
             name = word.split("=", 1)[0]
             if name.startswith("--") and name not in known:
-                raise UserError(f"unknown option {name}{nearest(name, self.option_names())}")
+                raise UserError(
+                    f"unknown option {name}{nearest(name, self.option_names())}",
+                    code="unknown",
+                    field=name,
+                )
         try:
             return self.parse_args(list(argv), defaults=defaults)
         except (SystemExit, KeyboardInterrupt):

@@ -59,7 +59,9 @@ def find_config(value: str) -> Path:
             return shipped
     names = sorted({file.stem for folder in CONFIG_FOLDERS for file in folder.glob("*.yaml")})
     raise UserError(
-        f"--config {value}: no such file; the configs that come along are {', '.join(names)}."
+        f"--config {value}: no such file; the configs that come along are {', '.join(names)}.",
+        code="missing",
+        field="--config",
     )
 
 
@@ -72,7 +74,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+        raise UserError(
+            f"{path} cannot be read as YAML: {' '.join(str(error).split())}",
+            code="unreadable",
+            field=str(path),
+        ) from error
     known = {
         f"{name}.{field.name}"
         for name, section in SECTIONS.items()
@@ -80,23 +86,30 @@ def load_yaml(path: Path) -> dict[str, Any]:
     }
     if not isinstance(values, dict):
         raise UserError(
-            f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}."
+            f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}.",
+            code="unreadable",
+            field=str(path),
         )
     former = set(RENAMED) - known
     for section, fields in values.items():
         if section not in SECTIONS:
             raise UserError(
-                f"{path}: unknown section {section!r}{nearest(str(section), list(SECTIONS))}"
+                f"{path}: unknown section {section!r}{nearest(str(section), list(SECTIONS))}",
+                code="unknown",
+                field=str(section),
             )
         if not isinstance(fields, dict | None):
             raise UserError(
-                f"{path}: section {section!r} must hold `name: value` lines, got {fields!r}."
+                f"{path}: section {section!r} must hold `name: value` lines, got {fields!r}.",
+                field=section,
             )
         for name in fields or {}:
             if f"{section}.{name}" not in known | former:
                 raise UserError(
                     f"{path}: unknown key "
-                    f"{section}.{name}{nearest(f'{section}.{name}', sorted(known))}"
+                    f"{section}.{name}{nearest(f'{section}.{name}', sorted(known))}",
+                    code="unknown",
+                    field=f"{section}.{name}",
                 )
     return with_new_names(values, str(path))
 
@@ -158,7 +171,7 @@ def experiment_from(arguments: Namespace) -> Experiment:
     try:
         return Experiment.from_dict({name: values[name] for name in SECTIONS})
     except ValueError as error:
-        raise UserError(str(error)) from error
+        raise UserError(str(error), field=str(error).split(" ", 1)[0]) from error
 
 
 def with_new_score_names(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def _cpu_flags() -> set[str]:
 
 
 def choose_precision(wanted: str) -> tuple[str, str]:
-    """The Keras dtype policy for a `training.precision`, and the reason in words.
+    """The Keras dtype policy for a `training.precision`, and the reason.
 
     Args:
       wanted: "auto", "float32", "bfloat16" or "float16".
@@ -76,7 +76,7 @@ def choose_precision(wanted: str) -> tuple[str, str]:
 
 
 def choose_jit(wanted: str) -> tuple[bool, str]:
-    """Whether to compile the step with XLA for a `training.jit`, and the reason in words."""
+    """Whether to compile the step with XLA for a `training.jit`, and the reason."""
     if wanted != "auto":
         return wanted == "on", "asked for"
     if tf.config.list_physical_devices("GPU"):
@@ -85,7 +85,7 @@ def choose_jit(wanted: str) -> tuple[bool, str]:
 
 
 def free_memory_bytes() -> int:
-    """Main memory that new data can take without swapping; 2 GiB where the system does not tell."""
+    """Main memory that new data can take without swapping; 2 GiB where it is not known."""
     try:
         for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable"):

@@ -10,7 +10,10 @@ from cyclegan_tf.errors import UserError
 
 VARIABLE = "TF_CONFIG"
 _KINDS = ("chief", "worker")
-_EXAMPLE = '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"type": "worker", "index": 0}}'
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What rests on TensorFlow's inner workings; Keras's are in `networks/keras_internals.py`.
 
-`tests/devices/test_tf_internals.py` holds each of these against the installed versions and fails loudly
-when one moves.
+`tests/devices/test_tf_internals.py` holds each of these against the installed versions
+and fails loudly when one moves.
 """
 
 from __future__ import annotations

@@ -134,16 +134,24 @@ class RunDirectory:
           UserError: this is not a run directory.
         """
         if not self.exists():
-            raise UserError(f"{self.path} is not a run directory: it has no config.yaml.")
+            raise UserError(
+                f"{self.path} is not a run directory: it has no config.yaml.",
+                code="missing",
+                field=str(self.path),
+            )
         try:
             values = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise UserError(
-                f"{self.config_path} cannot be read: {' '.join(str(error).split())}"
+                f"{self.config_path} cannot be read: {' '.join(str(error).split())}",
+                code="unreadable",
+                field=str(self.config_path),
             ) from error
         if not isinstance(values, dict):
             raise UserError(
-                f"{self.config_path} is empty or damaged; it must hold the run's experiment."
+                f"{self.config_path} is empty or damaged; it must hold the run's experiment.",
+                code="unreadable",
+                field=str(self.config_path),
             )
         return with_new_names(values, str(self.config_path))
 
@@ -158,7 +166,9 @@ class RunDirectory:
             return Experiment.from_dict(self.with_absolute_paths(values))
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"{self.config_path} does not fit this version of cyclegan_tf: {error}"
+                f"{self.config_path} does not fit this version of cyclegan_tf: {error}",
+                code="mismatch",
+                field=str(self.config_path),
             ) from error
 
     def with_absolute_paths(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +196,9 @@ class RunDirectory:
             return json.loads(self.origin_path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{self.origin_path} is damaged: it must tell what the run started from."
+                f"{self.origin_path} is damaged: it must hold what the run started from.",
+                code="unreadable",
+                field=str(self.origin_path),
             ) from error
 
     def check_new(self) -> None:
@@ -199,7 +211,9 @@ class RunDirectory:
             entry.name not in (".lock", "cache") for entry in self.path.iterdir()
         ):
             raise UserError(
-                f"{self.path} exists and is not a run directory; give another --run_dir."
+                f"{self.path} exists and is not a run directory; give another --run_dir.",
+                code="exists",
+                field="--run_dir",
             )
 
     def create(
@@ -254,10 +268,14 @@ class RunDirectory:
             and not (name in FILE_FIELDS and _same_bytes(old, new))
         ]
         if found:
-            told = "; ".join(f"{name} is {old!r} there, {new!r} asked" for name, old, new in found)
+            fields = "; ".join(
+                f"{name} is {old!r} there, {new!r} asked" for name, old, new in found
+            )
             raise UserError(
-                f"{self.path} holds a different experiment: {told}. Leave these out to go on with "
-                "it, or give another --run_dir."
+                f"{self.path} holds a different experiment: {fields}. Leave these out to go on "
+                "with it, or give another --run_dir.",
+                code="mismatch",
+                field=found[0][0],
             )
 
     @contextlib.contextmanager
