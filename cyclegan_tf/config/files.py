@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,8 @@ def experiment_from(arguments: Namespace) -> Experiment:
     try:
         return Experiment.from_dict({name: values[name] for name in SECTIONS})
     except ValueError as error:
-        raise UserError(str(error), field=str(error).split(" ", 1)[0]) from error
+        field = re.match(r"\w+\.\w+(?= is )", str(error))
+        raise UserError(str(error), field=field[0] if field else None) from error
 
 
 def with_new_score_names(row: Mapping[str, Any]) -> dict[str, Any]:
