@@ -58,8 +58,9 @@ def default_contender() -> str:
 def build(job: Job) -> CycleGAN:
     """The compiled model, as the training command makes it."""
     experiment = experiment_of(job)
-    policy, jit, _ = assembly.precision_and_jit(experiment)
-    return assembly.build_model(experiment, policy, jit)
+    training = experiment.training
+    arithmetic = hardware.choose_arithmetic(training.precision, training.jit)
+    return assembly.build_model(experiment, arithmetic.dtype_policy, arithmetic.jit)
 
 
 def stepper(model: CycleGAN, job: Job) -> Callable[[], dict[str, float]]:

@@ -21,8 +21,10 @@ from benchmarks.quality.race import Clock, Entry
 from cyclegan_tf import assembly
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment, Logging, Training
+from cyclegan_tf.devices import hardware
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import data_dependent_init as beginning
+from cyclegan_tf.train.data_dependent_init import initialize_from_data, resolve_auto_fields
+from cyclegan_tf.train.monitor import TrainingMonitor
 from cyclegan_tf.train.trainer import Trainer
 
 NEVER = 10**9
@@ -106,7 +108,7 @@ class Runner(Trainer):
         super()._after_step(values)
         self._started_clock += self.clock.after_step(self.step)
 
-    def _end(self) -> None:
+    def _end(self, monitor: TrainingMonitor) -> None:  # noqa: ARG002
         self.clock.finish(self.step)
 
 
@@ -118,14 +120,17 @@ def train(entry: Entry, started: float) -> int:
       started: `time.time()` just before the process was started.
     """
     experiment = experiment_of(entry, entry.minutes)
-    policy, jit, told = assembly.precision_and_jit(experiment)
-    print(told, flush=True)
+    training = experiment.training
+    arithmetic = hardware.choose_arithmetic(training.precision, training.jit)
+    print(arithmetic.descriptions, flush=True)
     run = RunDirectory(Path(entry.target) / "run")
     with run.locked():
         feed, _ = assembly.open_training_data(experiment, run.cache)
-        experiment, told = beginning.chosen(experiment, feed, run)
-        model = assembly.build_model(experiment, policy, jit)
-        print(told | beginning.start(experiment, model, feed), flush=True)
+        resolved = resolve_auto_fields(experiment, feed, run)
+        experiment = resolved.experiment
+        model = assembly.build_model(experiment, arithmetic.dtype_policy, arithmetic.jit)
+        initialize_from_data(model, resolved.color_shift)
+        print(resolved.descriptions, flush=True)
         # What imports and reading have used up is taken off, so that the rate falls to 0 where the
         # budget ends.
         left = entry.minutes - (time.time() - started) / 60

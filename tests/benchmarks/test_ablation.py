@@ -8,7 +8,7 @@ import pytest
 from benchmarks.quality import ablation, ablation_table, ablation_variants
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
 # Stands where `python -m cyclegan_tf.train` looks first: in the directory it is started from.
@@ -40,10 +40,11 @@ def planned(*words):
     return ablation.planned(ablation.parse(words))
 
 
-def words_of(run):
-    return [
+def experiment_of(run):
+    words = [
         str(ablation.ROOT / word) if word.startswith("configs/") else word for word in run.words
     ]
+    return plan_training(["--run_dir", str(run.path), *words]).experiment
 
 
 def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
@@ -72,7 +73,7 @@ def test_words_of_a_line_of_the_paper_and_of_a_variant(tmp_path):
 def test_every_command_is_one_that_training_takes():
     experiments = {}
     for run in planned("--set", "demo", "--seeds", "7"):
-        experiments[run.variant.name] = train.resolve(words_of(run))[1]
+        experiments[run.variant.name] = experiment_of(run)
     assert len(experiments) == len(
         ablation_variants.PAPER + ablation_variants.MORE + ablation_variants.MODERN
     )
@@ -99,7 +100,7 @@ def test_every_command_is_one_that_training_takes():
 def test_the_modern_line_is_the_modern_config():
     (run,) = planned("--set", "demo", "--only", "modern", "--seeds", "0")
     config = config_files.load_yaml(ablation.ROOT / "configs" / "modern.yaml")
-    generator = train.resolve(words_of(run))[1].as_dict()["generator"]
+    generator = experiment_of(run).as_dict()["generator"]
     assert config["generator"].items() <= generator.items()
     assert set(config) == {"generator"}
 
