@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.image_quality import psnr, ssim
-from cyclegan_tf.runs.run_directory import environment
+from cyclegan_tf.runs.provenance import environment
 
 log = logging.getLogger(__name__)
 
