@@ -73,7 +73,7 @@ def test_each_game_has_a_fused_adam_of_its_own():
 @pytest.mark.parametrize("recompute", [False, True])
 def test_recompute_comes_from_the_config_and_is_off_unless_asked_for(recompute):
     words = [f"--training.gradient_checkpointing={str(recompute).lower()}"] if recompute else []
-    assert assembly.build_model(experiment(*words)).recompute is recompute
+    assert assembly.build_model(experiment(*words)).gradient_checkpointing is recompute
 
 
 def test_the_norms_come_from_the_config():
