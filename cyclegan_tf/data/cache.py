@@ -195,7 +195,7 @@ def _memory_reader(
     flat = np.empty(total // dtype.size, dtype.as_numpy_dtype)
     shapes, offsets, end = [], [], 0
     for image in prepared:
-        if end + image.size > flat.size:  # headers told another size, as EXIF rotation can
+        if end + image.size > flat.size:  # a header gave another size, as EXIF rotation can
             flat = np.concatenate([flat[:end], np.empty(max(flat.size, image.size), flat.dtype)])
         flat[end : end + image.size] = image.ravel()
         shapes.append(image.shape)

@@ -1,6 +1,6 @@
 """The canvas of the demo scenes: the palette of both worlds, soft edges, signed distances.
 
-Each color scalar picks a point between two colors of the palette, so each world tells everything
+Each color scalar picks a point between two colors of the palette, so each world shows everything
 that the other shows. Lengths are in image widths (x to the right, y downward), so a scene looks the
 same at every size.
 """

@@ -47,7 +47,7 @@ MAX_SAMPLED_BYTES = 2**30
 """So much at most of images that are kept resized: a few seconds' work."""
 
 _GRID_STEP = 8
-# Enough to tell a flat image; float64 copies of large ones would not fit in memory.
+# Enough to recognize a flat image; float64 copies of large ones would not fit in memory.
 _CONTRAST_PIXELS = 250_000
 _THUMBNAIL_FROM_PX = 256
 
@@ -67,7 +67,7 @@ def contrast(image: np.ndarray) -> float:
 
 def is_flat(image: np.ndarray) -> bool:
     """Tell whether every channel of a uint8 or uint16 (H, W, C) is nearly one value."""
-    # A coarse grid tells that most images are not; only the others are looked at in full.
+    # On a coarse grid most images are seen not to be; only the others are looked at in full.
     coarse = image[::_GRID_STEP, ::_GRID_STEP].std(axis=(0, 1), dtype=np.float64).max()
     if coarse > 4 * FLAT_CONTRAST * np.iinfo(image.dtype).max:
         return False

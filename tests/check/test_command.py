@@ -14,7 +14,7 @@ from tests.helpers import image_files
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where the contact sheet goes unless told otherwise
+    monkeypatch.chdir(tmp_path)  # where the contact sheet goes by default
     folder = tmp_path / "data"
     for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
         image_io.save(folder / name / "0.png", image_files.noise(20, 24, seed=seed))

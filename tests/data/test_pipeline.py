@@ -56,7 +56,7 @@ def test_batches_are_float32_in_minus_one_to_one(make):
         assert real.max() <= 1
 
 
-def test_wrong_05_an_epoch_is_the_larger_domain_and_the_smaller_is_redrawn(make):
+def test_an_epoch_is_the_larger_domain_and_the_smaller_is_redrawn(make):
     batches = make(4, 7)
     assert len(batches) == 21
     y = np.reshape(indices(batches, 1), (3, 7))
@@ -67,14 +67,14 @@ def test_wrong_05_an_epoch_is_the_larger_domain_and_the_smaller_is_redrawn(make)
     assert all(sorted(x[i : i + 4]) == [0, 1, 2, 3] for i in range(0, 20, 4))
 
 
-def test_wrong_05_pairs_are_never_fixed(make):
+def test_pairs_are_never_fixed(make):
     batches = make(6, 6)
     pairs = list(zip(indices(batches, 0), indices(batches, 1), strict=True))
     partners = [{y for x, y in pairs if x == wanted} for wanted in range(6)]
     assert sum(len(partner) for partner in partners) > 10
 
 
-def test_wrong_04_two_epochs_of_one_image_differ(make):
+def test_two_epochs_of_one_image_differ(make):
     batches = make(1, 1, end=20)
     assert len({batch[0].tobytes() for batch in batches}) > 8
 

@@ -21,7 +21,7 @@ def smooth(height, width):
     return np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def test_wrong_08_resizing_is_bicubic_and_antialiased():
+def test_resizing_is_bicubic_and_antialiased():
     source = image(64, 48)
     ours = resize_bicubic(tf.constant(source), 17, 20).numpy().astype(int)
     pillow = np.asarray(Image.fromarray(source).resize((20, 17), Image.Resampling.BICUBIC)).astype(

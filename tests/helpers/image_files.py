@@ -24,7 +24,7 @@ ASYMMETRIC = np.array(
 def noise(
     height: int = 16, width: int = 16, channels: int = 3, dtype: type = np.uint8, seed: int = 0
 ) -> np.ndarray:
-    """Random levels over the whole range."""
+    """Random pixel values over the whole range."""
     return np.random.default_rng(seed).integers(
         0, np.iinfo(dtype).max + 1, (height, width, channels), dtype
     )

@@ -6,8 +6,8 @@ import pytest
 from cyclegan_tf.images.grid import make_grid
 
 
-def plain(height, width, *levels, dtype=np.uint8):
-    return np.full((height, width, len(levels)), levels, dtype)
+def plain(height, width, *values, dtype=np.uint8):
+    return np.full((height, width, len(values)), values, dtype)
 
 
 def test_geometry_without_titles():

@@ -83,7 +83,7 @@ def test_content_decides_not_the_suffix(tmp_path):
     assert probe(path).format == "PNG"
 
 
-def test_rotation_told_after_the_pixels_of_a_png_is_found(tmp_path, gallery):
+def test_rotation_given_after_the_pixels_of_a_png_is_found(tmp_path, gallery):
     data = gallery["color.png"].read_bytes()
     path = tmp_path / "late.png"
     path.write_bytes(
@@ -124,7 +124,7 @@ def test_jpeg_without_its_end_is_not_fast_so_that_its_error_has_a_name(tmp_path,
         ("one.jpg", b"\xff", "is not an image"),
     ],
 )
-def test_not_a_image(tmp_path, name, content, reason):
+def test_not_an_image(tmp_path, name, content, reason):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(ImageError, match=reason) as caught:

@@ -113,15 +113,15 @@ def test_limit_of_pixels_is_handed_on(gallery):
 @pytest.mark.parametrize("bits", [8, 16])
 def test_signed_and_back_is_exact_for_every_level(bits):
     dtype = f"uint{bits}"
-    levels = np.arange(2**bits).astype(dtype)
-    signed = image_io.to_signed(levels)
+    values = np.arange(2**bits).astype(dtype)
+    signed = image_io.to_signed(values)
     assert signed.dtype == np.float32
     assert (signed[0], signed[-1]) == (-1, 1)
     assert signed[2 ** (bits - 1)] == np.float32(1 / (2**bits - 1))  # (128 - 127.5) / 127.5
     assert (np.diff(signed) > 0).all()
     back = image_io.from_signed(signed, bits)
     assert back.dtype == dtype
-    np.testing.assert_array_equal(back, levels)
+    np.testing.assert_array_equal(back, values)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

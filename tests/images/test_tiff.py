@@ -187,7 +187,7 @@ def test_size_beyond_the_strips_is_not_black(write, dtype, options):
         probe(path)
 
 
-def test_without_tifffile_the_way_to_get_it_is_told(write, monkeypatch):
+def test_without_tifffile_the_way_to_get_it_is_named(write, monkeypatch):
     path = write(image_files.noise(5, 4, 3, np.uint16), photometric="rgb")
     monkeypatch.setitem(sys.modules, "tifffile", None)
     with pytest.raises(ImageError, match=r'pip install "cyclegan-tf\[tiff\]"'):
