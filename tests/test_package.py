@@ -1,0 +1,83 @@
+"""The package as a library user meets it: lazy public names, Keras's registry, the list of commands."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+import cyclegan_tf
+from cyclegan_tf.__main__ import COMMANDS
+
+
+def run(*words):
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_importing_it_loads_no_tensorflow():
+    code = "import sys, cyclegan_tf; print({'tensorflow', 'keras'} & set(sys.modules))"
+    assert run("-c", code).stdout == "set()\n"
+
+
+def test_public_names_are_there_lazily_and_listed():
+    code = (
+        "import sys, cyclegan_tf\n"
+        "assert set(cyclegan_tf.__all__) <= set(dir(cyclegan_tf))\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "for name in cyclegan_tf.__all__: assert callable(getattr(cyclegan_tf, name)), name\n"
+        "from cyclegan_tf import CycleGAN, Translator, build_generator\n"
+        "from cyclegan_tf import build_discriminator, load_generator\n"
+        "print(CycleGAN.__module__)"
+    )
+    done = run("-c", code)
+    assert done.stdout == "cyclegan_tf.model.cyclegan\n", done.stderr
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="build_generater"):
+        cyclegan_tf.build_generater  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A network and a compiled CycleGAN, saved by Keras."""
+    from cyclegan_tf import CycleGAN, build_discriminator, build_generator
+    from cyclegan_tf.model.optimizers import FusedAdam
+
+    folder = tmp_path_factory.mktemp("saved")
+    generators = [build_generator("resnet_6blocks", filters=2, blocks=1, seed=i) for i in (0, 1)]
+    discriminators = [build_discriminator(filters=2, n_layers=1, seed=i) for i in (2, 3)]
+    model = CycleGAN(*generators, *discriminators)
+    model.compile(FusedAdam(2e-4), FusedAdam(2e-4))
+    generators[0].save(folder / "network.keras")
+    model.save(folder / "model.keras")
+    return folder
+
+
+@pytest.mark.parametrize("imports", ["import keras, cyclegan_tf", "import cyclegan_tf, keras"])
+def test_keras_opens_what_was_saved_without_further_imports(saved, imports):
+    code = (
+        f"{imports}\n"
+        f"for name in ('network', 'model'):\n"
+        f"    print(type(keras.saving.load_model(rf'{saved}/{{name}}.keras')).__name__)"
+    )
+    done = run("-c", code)
+    assert done.stdout == "Functional\nCycleGAN\n", done.stderr[-2000:]
+
+
+def test_without_arguments_it_lists_the_commands():
+    done = run("-m", "cyclegan_tf")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == list(COMMANDS)
+
+
+def test_every_command_of_the_list_can_be_run():
+    for name in COMMANDS:
+        assert importlib.util.find_spec(f"cyclegan_tf.{name}.__main__"), name
+
+
+def test_a_word_it_does_not_know_is_an_error():
+    assert run("-m", "cyclegan_tf", "trian").returncode == 2
