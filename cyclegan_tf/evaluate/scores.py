@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.metrics import image_quality as of_images
+from cyclegan_tf.metrics import image_quality
 from cyclegan_tf.metrics import sliced_wasserstein as swd
 
 HIGHER_IS_BETTER: dict[str, bool] = {
@@ -158,14 +158,18 @@ def measure(
     outputs = [apply_generator(forward, image) for image in inputs]
     both = list(zip(outputs, inputs, strict=True))
     single: dict[str, list[float | None]] = {
-        "luminance_correlation": [_known(of_images.luminance_correlation(o, i)) for o, i in both]
+        "luminance_correlation": [
+            _known(image_quality.luminance_correlation(o, i)) for o, i in both
+        ]
     }
     if backward is not None:
-        single["cycle_error"] = [of_images.mae(apply_generator(backward, o), i) for o, i in both]
+        single["cycle_error"] = [
+            image_quality.mae(apply_generator(backward, o), i) for o, i in both
+        ]
     if same_channels:
-        single["change"] = [of_images.mae(o, i) for o, i in both]
+        single["change"] = [image_quality.mae(o, i) for o, i in both]
     identity = (
-        tuple(of_images.mae(apply_generator(forward, t), t) for t in targets)
+        tuple(image_quality.mae(apply_generator(forward, t), t) for t in targets)
         if same_channels
         else ()
     )
@@ -214,15 +218,17 @@ def compare(
     single: dict[str, list[float | None]] = {"psnr": [], "ssim": [], "mae": []}
     squares, pixels = 0.0, 0
     for image, truth in zip(images, truths, strict=True):
-        single["psnr"].append(of_images.psnr(image, truth))
+        single["psnr"].append(image_quality.psnr(image, truth))
         fits = min(image.shape[:2]) >= _SSIM_MIN_PX
-        single["ssim"].append(of_images.ssim(image, truth) if fits else None)
-        single["mae"].append(of_images.mae(image, truth))
+        single["ssim"].append(image_quality.ssim(image, truth) if fits else None)
+        single["mae"].append(image_quality.mae(image, truth))
         squares += float(np.sum(np.square(image.astype(np.float64) - truth)))
         pixels += image.size
     means = {name: mean_or_none(values) for name, values in single.items()}
     error = squares / pixels
-    means["psnr_pooled"] = 10 * math.log10(of_images.SIGNED_RANGE**2 / error) if error else math.inf
+    means["psnr_pooled"] = (
+        10 * math.log10(image_quality.SIGNED_RANGE**2 / error) if error else math.inf
+    )
     return means, single
 
 
@@ -313,5 +319,5 @@ def _diversity(outputs: Sequence[Image], targets: Sequence[Image]) -> float | No
     """None for single images, which cannot differ, and for targets that are all alike."""
     if min(len(outputs), len(targets)) < 2:
         return None
-    of_targets = of_images.diversity(targets)
-    return of_images.diversity(outputs) / of_targets if of_targets else None
+    of_targets = image_quality.diversity(targets)
+    return image_quality.diversity(outputs) / of_targets if of_targets else None
