@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.evaluate import label_maps as labeled
+from cyclegan_tf.evaluate import label_maps
 from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.segmentation import Palette
@@ -22,7 +22,7 @@ def drawn(labels, noise=0):
 
 def test_scores_by_hand():
     # Truth: 4 roof, 4 wall. Found: 3 roofs right, 1 taken for sky; 2 walls right, 2 taken for roof.
-    found = labeled.score_labels([drawn([[0, 0], [0, 2]], 40), drawn([[1, 1], [0, 0]], 40)],
+    found = label_maps.score_labels([drawn([[0, 0], [0, 2]], 40), drawn([[1, 1], [0, 0]], 40)],
                                   [drawn([[0, 0], [0, 0]]), drawn([[1, 1], [1, 1]])],
                                   PALETTE)  # fmt: skip
     assert found.pixel_accuracy == [0.75, 0.5]
@@ -34,7 +34,7 @@ def test_scores_by_hand():
 
 
 def test_the_most_frequent_class():
-    color = labeled.most_frequent([drawn([[0, 1, 1]], 30), drawn([[2, 2, 1]], 30)], PALETTE)
+    color = label_maps.most_frequent([drawn([[0, 1, 1]], 30), drawn([[2, 2, 1]], 30)], PALETTE)
     np.testing.assert_array_equal(color, np.array([-1, 1, -1], np.float32))
 
 
@@ -48,8 +48,8 @@ def test_the_domain_drawn_in_the_palette_is_found():
     maps = [drawn(rng.integers(0, 3, (8, 8)), 20) for _ in range(20)]
     # A few damaged pixels, as JPEG leaves them at edges, do not matter.
     maps[0][0] = 0.1
-    assert labeled.label_domain(split(photos, maps), PALETTE) == "y"
-    assert labeled.label_domain(split(maps, photos), PALETTE) == "x"
-    assert labeled.label_domain(split(photos, photos), PALETTE) is None
-    assert labeled.label_domain(split([p[..., :1] for p in photos], maps), PALETTE) == "y"
-    assert labeled.label_domain(split([p[..., :1] for p in photos], photos), PALETTE) is None
+    assert label_maps.label_domain(split(photos, maps), PALETTE) == "y"
+    assert label_maps.label_domain(split(maps, photos), PALETTE) == "x"
+    assert label_maps.label_domain(split(photos, photos), PALETTE) is None
+    assert label_maps.label_domain(split([p[..., :1] for p in photos], maps), PALETTE) == "y"
+    assert label_maps.label_domain(split([p[..., :1] for p in photos], photos), PALETTE) is None

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.translate import video_probe as video_reading
+from cyclegan_tf.translate import video_probe
 from cyclegan_tf.translate.video_probe import probe
 
 pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
@@ -71,4 +71,4 @@ def test_without_pyav_the_message_says_how_to_get_it(monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "av" else found(name)
     )
     with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[video\]"'):
-        video_reading.require()
+        video_probe.require()
