@@ -85,21 +85,21 @@ class Trap:
 
 @pytest.mark.parametrize("kind", ["zip", "before_1.6", "plain"])
 def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, kind):
-    caught, path = tmp_path / "caught", tmp_path / "n.pth"
-    trapped = {**weights(), "extra": Trap(caught)}
+    trace, path = tmp_path / "trace", tmp_path / "n.pth"
+    trapped = {**weights(), "extra": Trap(trace)}
     if kind == "plain":
-        path.write_bytes(pickle.dumps({"a": Trap(caught)}, protocol=2))
+        path.write_bytes(pickle.dumps({"a": Trap(trace)}, protocol=2))
     else:
         torch.save(trapped, path, _use_new_zipfile_serialization=kind == "zip")
     with pytest.raises(
         UserError, match=r"n\.pth holds more than weights: it asks for (posix|nt)\.system"
     ) as caught:
         files.read_state_dict(path)
-    assert not caught.exists()
+    assert not trace.exists()
     assert "\n" not in str(caught.value)
     if kind != "plain":  # the trap is a real one
         torch.load(path, weights_only=False)
-        assert caught.exists()
+        assert trace.exists()
 
 
 @pytest.mark.parametrize("zipped", [True, False])
