@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -244,18 +244,7 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
     """
     import tensorflow_datasets as tfds
 
-    try:
-        builder = tfds.builder(name, data_dir=tfds_dir)
-        builder.download_and_prepare()
-    # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"data.source tfds:{name} cannot be prepared: {reason} (check the name and the "
-            "network, or point --data.tfds_dir at a prepared copy).",
-            code="unreadable",
-            field="data.source",
-        ) from error
+    builder = _tfds_builder(name, tfds_dir)
     missing = [split for split in FOLDERS if split not in builder.info.splits]
     if missing:
         raise UserError(
@@ -281,6 +270,24 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
         names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
         lists.append(ImageList(names, channels, stored.__getitem__))
     return _source(f"tensorflow-datasets {name}", lists)
+
+
+def _tfds_builder(name: str, tfds_dir: str | None) -> Any:
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=tfds_dir)
+        builder.download_and_prepare()
+    # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"data.source tfds:{name} cannot be prepared: {reason} (check the name and the "
+            "network, or point --data.tfds_dir at a prepared copy).",
+            code="unreadable",
+            field="data.source",
+        ) from error
+    return builder
 
 
 def _source(what: str, lists: Sequence[ImageList]) -> UnpairedDataset:

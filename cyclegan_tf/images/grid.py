@@ -52,24 +52,23 @@ def make_grid(
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
 
-    y = top
-    for r, row in enumerate(rows):
+    for r, y in enumerate(_starts(top, heights, gap_px)):
         if row_titles:
             draw.text((gap_px, y + (heights[r] - line_px) // 2), row_titles[r], "black", font)
-        x = left
-        for c, image in enumerate(row):
-            shown = _scaled(_shown(image), widths[c], heights[r])
-            canvas.paste(
-                shown, (x + (widths[c] - shown.width) // 2, y + (heights[r] - shown.height) // 2)
-            )
-            x += widths[c] + gap_px
-        y += heights[r] + gap_px
-
-    x = left
-    for title, width in zip(column_titles or (), widths, strict=False):
+        for image, x, width in zip(rows[r], _starts(left, widths, gap_px), widths, strict=False):
+            shown = _scaled(_shown(image), width, heights[r])
+            middle = x + (width - shown.width) // 2, y + (heights[r] - shown.height) // 2
+            canvas.paste(shown, middle)
+    for title, x, width in zip(
+        column_titles or (), _starts(left, widths, gap_px), widths, strict=False
+    ):
         draw.text((x, gap_px), _cut(title, width, font), "black", font)
-        x += width + gap_px
     return np.asarray(canvas)
+
+
+def _starts(first: int, sizes: Sequence[int], gap_px: int) -> list[int]:
+    """Where each cell of a row or column begins."""
+    return [first + sum(sizes[:index]) + gap_px * index for index in range(len(sizes))]
 
 
 def _shown(image: np.ndarray) -> Image.Image:
