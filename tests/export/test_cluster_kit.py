@@ -9,7 +9,7 @@ import yaml
 
 from cyclegan_tf import cli
 from cyclegan_tf.devices import tf_config
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 
 KIT = Path(__file__).parents[2] / "export" / "cluster"
 
@@ -32,8 +32,7 @@ def marked(text):
 def check_command(text):
     """The training command stands on its options alone."""
     words = re.search(r"python -m cyclegan_tf\.train (.*)", text)[1].split()
-    _, experiment, _ = train.resolve(words)
-    assert experiment.data.batch_size == 32
+    assert plan_training(words).experiment.data.batch_size == 32
 
 
 def test_the_script_counts_from_the_first_host():
