@@ -12,16 +12,16 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
 
 def experiment(*words):
-    return train.resolve([*tiny.WORDS, "--data.source", "x", *words])[1]
+    return plan_training([*tiny.WORDS, "--data.source", "x", *words]).experiment
 
 
 def test_the_papers_model_has_the_papers_sizes_and_optimizers():
-    e = train.resolve(["--data.source", "x"])[1]
+    e = plan_training(["--data.source", "x"]).experiment
     assert assembly.build_generator(e, "xy").count_params() == 11_378_179
     assert assembly.build_discriminator(e, "x").count_params() == 2_764_737
     adam = assembly._adam(e, "float32").get_config()

@@ -12,7 +12,7 @@ from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import build_parser, plan_training
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -41,11 +41,11 @@ TRAIN_OPTIONS = """
 
 
 def test_train_options_are_frozen():
-    assert sorted(train.build_parser().option_names()) == sorted(TRAIN_OPTIONS)
+    assert sorted(build_parser().option_names()) == sorted(TRAIN_OPTIONS)
 
 
 def resolve(*words):
-    return train.resolve(words)[1]
+    return plan_training(words).experiment
 
 
 def test_without_arguments_the_demo_config_is_taken():

@@ -1,7 +1,7 @@
 """The whole experiment as frozen dataclasses, checked when made.
 
-Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y, F: Y -> X; D_X, D_Y judge
-  X and Y.
+Domains: X is `trainA`/`testA` on disk, Y is `trainB`/`testB`; G: X -> Y, F: Y -> X; D_X, D_Y
+  discriminate real from generated images of X and of Y.
 Building blocks never see these classes: `assembly` translates them into explicit arguments.
 """
 
@@ -147,14 +147,14 @@ class Loss:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam, one over both generators and one over both discriminators, and the course of its rate.
+    """Adam, one over both generators and one over both discriminators, and its learning-rate schedule.
 
     Attributes:
         learning_rate: Rate at the start.
         beta_1: Decay of the first moment.
         beta_2: Decay of the second moment.
         epsilon: Added to the root of the second moment.
-        schedule: Course of the rate; linear is constant, then falls to exactly 0 after the last
+        schedule: Learning-rate schedule; linear is constant, then falls to exactly 0 after the last
           step.
         step_epochs: Epochs between two divisions by ten under the schedule "step".
     """
@@ -188,8 +188,8 @@ class Training:
         constant_epochs: Epochs at the full rate; an epoch shows every image of the larger domain
           once.
         decay_epochs: Epochs over which the rate then falls.
-        max_steps: Budget in steps; the rate's course is fitted into it.
-        max_minutes: Budget in minutes of training; the rate's course is fitted into it.
+        max_steps: Budget in steps; the learning-rate schedule is fitted into it.
+        max_minutes: Budget in minutes of training; the learning-rate schedule is fitted into it.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
         gradient_checkpointing: Compute the generators' inner activations again for the gradient:
@@ -197,7 +197,7 @@ class Training:
         strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG
           names.
         seed: Decides initial weights, image order, augmentation and pool draws.
-        pool_size_images: Earlier translations kept for the judges; 0 shows only the newest.
+        pool_size_images: Earlier fakes kept for the discriminators; 0 takes only the newest.
         checkpoint_every_steps: Steps between checkpoints; none by steps when not given.
         checkpoint_every_minutes: Minutes between checkpoints: the most that a kill -9 can lose.
         keep_checkpoints: How many of the newest checkpoints are kept.
@@ -288,8 +288,8 @@ class Experiment:
 
     Attributes:
         data: Where the images come from and how they are prepared.
-        generator: The two translators.
-        discriminator: The two judges.
+        generator: The two generators.
+        discriminator: The two discriminators.
         loss: The terms and their weights.
         optimizer: Adam and its rate.
         training: How long, how precisely and how safely.

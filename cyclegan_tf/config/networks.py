@@ -1,6 +1,7 @@
 """What an experiment says of its networks; a part of `config`.
 
-Domains as there: G: X -> Y, F: Y -> X; D_X, D_Y judge X and Y.
+Domains as there: G: X -> Y, F: Y -> X; D_X, D_Y discriminate real
+  from generated images of X and of Y.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from cyclegan_tf.config.checks import at_least, require, without_affine
 
 @dataclass(frozen=True)
 class Generator:
-    """The two translators G and F.
+    """The two generators G and F.
 
     Attributes:
         architecture: Layout of the network; resnet_9blocks is the paper's for 256 px,
@@ -72,7 +73,7 @@ class Generator:
 
     @property
     def network_files(self) -> dict[str, str]:
-        """Direction, "xy" or "yx" -> the file its translator starts from, for those that start from
+        """Direction, "xy" or "yx" -> the file its generator starts from, for those that start from
         one."""
         named = {"xy": self.init_file_xy, "yx": self.init_file_yx}
         return {direction: path for direction, path in named.items() if path is not None}
@@ -116,12 +117,12 @@ are of one."""
 
 @dataclass(frozen=True)
 class Discriminator:
-    """The two judges D_X and D_Y.
+    """The two discriminators D_X and D_Y.
 
     Attributes:
         architecture: "patch" (PatchGAN) or "pixel" (1x1 convolutions).
         filters: Width of the first layer.
-        n_layers: Depth of the PatchGAN, 1 to 6; 3 judges patches of 70 px.
+        n_layers: Depth of the PatchGAN, 1 to 6; 3 sees patches of 70 px.
         norm: Normalization: of each image by itself as in the paper, or of a batch as in some older
           checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization

@@ -188,7 +188,7 @@ class SelectedCheckpoint:
       arrays: at least the generators' weights, by name.
       step: after which they were so.
       weights: "raw", or "averaged" over training.
-      origin: in words, what was taken and why.
+      origin: describes what was taken and why.
     """
 
     path: Path
@@ -252,10 +252,10 @@ def _chosen_step(folder: Path, wanted: str) -> SelectedCheckpoint:
 
 
 def _chosen(
-    path: Path, arrays: dict[str, np.ndarray], state: Mapping[str, Any], why: str, told: list[str]
+    path: Path, arrays: dict[str, np.ndarray], state: Mapping[str, Any], why: str, notes: list[str]
 ) -> SelectedCheckpoint:
     origin = f"{path} (step {state['step']}, raw weights, {why})"
-    return SelectedCheckpoint(path, arrays, state["step"], "raw", "; ".join([*told, origin]))
+    return SelectedCheckpoint(path, arrays, state["step"], "raw", "; ".join([*notes, origin]))
 
 
 def _chosen_best(path: Path) -> SelectedCheckpoint:

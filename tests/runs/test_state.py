@@ -6,13 +6,15 @@ import pytest
 from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import state
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
 
 @pytest.fixture(scope="module")
 def model():
-    experiment = train.resolve([*tiny.WORDS, "--data.source", "x", "--generator.dropout=true"])[1]
+    experiment = plan_training(
+        [*tiny.WORDS, "--data.source", "x", "--generator.dropout=true"]
+    ).experiment
     return assembly.build_model(experiment)
 
 
@@ -39,7 +41,9 @@ def test_everything_is_there_once(model):
 
 
 def test_names_are_the_same_for_a_model_made_again(model):
-    experiment = train.resolve([*tiny.WORDS, "--data.source", "x", "--generator.dropout=true"])[1]
+    experiment = plan_training(
+        [*tiny.WORDS, "--data.source", "x", "--generator.dropout=true"]
+    ).experiment
     assert list(state.variables(assembly.build_model(experiment))) == list(state.variables(model))
 
 
