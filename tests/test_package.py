@@ -1,4 +1,4 @@
-"""The package as a library user meets it: lazy public names, Keras's registry, the list of commands."""
+"""The package as a library: lazy public names, Keras's registry, the list of commands."""
 
 import importlib.util
 import subprocess

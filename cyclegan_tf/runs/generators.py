@@ -31,7 +31,7 @@ def load_generator(
       checkpoint: of a run, "best" (the newest where no scores have chosen one), "last", or a step.
 
     Returns:
-      The network and a description of where it came from: the file, its step, its score, raw or averaged
+      The network and a description of its origin: the file, its step, its score, raw or averaged
         weights.
 
     Raises:
