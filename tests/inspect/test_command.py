@@ -9,7 +9,7 @@ import pytest
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect import command as inspect
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
 
@@ -17,7 +17,8 @@ from tests.helpers import tiny
 def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
     run.create(
-        train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {"train_x": ["a"], "train_y": ["b"]}
+        plan_training([*tiny.WORDS, "--data.source", "x"]).experiment,
+        {"train_x": ["a"], "train_y": ["b"]},
     )
     return run.path
 

@@ -7,12 +7,12 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect import inspector
 from cyclegan_tf.networks.builders import build_discriminator
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
 
 def begin_run(path):
-    RunDirectory(path).create(train.resolve([*tiny.WORDS, "--data.source", "x"])[1], {})
+    RunDirectory(path).create(plan_training([*tiny.WORDS, "--data.source", "x"]).experiment, {})
 
 
 def test_a_run_directory(tmp_path):

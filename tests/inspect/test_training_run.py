@@ -9,7 +9,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
 IMAGES = {"train_x": ["a", "b", "c"], "train_y": ["d"] * 5, "test_x": ["e"], "test_y": ["f"]}
@@ -18,7 +18,9 @@ IMAGES = {"train_x": ["a", "b", "c"], "train_y": ["d"] * 5, "test_x": ["e"], "te
 def begun(path, *words, images=IMAGES, origin=None):
     run = RunDirectory(path)
     run.create(
-        train.resolve([*tiny.WORDS, "--data.source", "somewhere", *words])[1], images, origin
+        plan_training([*tiny.WORDS, "--data.source", "somewhere", *words]).experiment,
+        images,
+        origin,
     )
     return run
 
