@@ -152,16 +152,6 @@ def add_experiment(parser: Parser) -> None:
         hidden_alias(parser, f"--{old}", f"--{new}", values)
 
 
-def to_arguments(values: dict[str, Any]) -> list[str]:
-    """An experiment's nested dictionary as options, so that files and command line go through the
-    same checks."""
-    return [
-        f"--{section}.{name}={'null' if value is None else value}"
-        for section, fields in values.items()
-        for name, value in (fields or {}).items()
-    ]
-
-
 def experiment_from(arguments: Namespace) -> Experiment:
     """Builds the checked experiment from parsed arguments.
 

@@ -50,7 +50,7 @@ def test_former_names_and_values_in_a_file(tmp_path, old, value, new, expected):
     path.write_text(yaml.safe_dump({section: {name: value}}))
     read = files.load_yaml(path)
     assert read == {section: {new.split(".")[1]: expected}}
-    assert value_of(parsed(*files.to_arguments(read)), new) == expected
+    assert value_of(Experiment.from_dict(read), new) == expected
 
 
 @pytest.mark.parametrize(("old", "value", "new", "expected"), FORMER)
