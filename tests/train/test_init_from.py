@@ -13,6 +13,7 @@ from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train.init_from import InitFrom
+from cyclegan_tf.train.plan import plan_training
 from cyclegan_tf.translate import command as translate
 from tests.helpers import foreign, keras2, tiny
 
@@ -46,20 +47,22 @@ class TestOf:
     """From words to what they name."""
 
     def test_nothing(self):
-        assert InitFrom.of(None, None) is None
+        assert InitFrom.from_options(None, None) is None
         with pytest.raises(UserError, match="--init_checkpoint is given without --init_from"):
-            InitFrom.of(None, "best")
+            InitFrom.from_options(None, "best")
 
     def test_a_run(self, tmp_path):
-        assert InitFrom.of([str(tmp_path)], "last") == InitFrom(run=tmp_path, checkpoint="last")
+        assert InitFrom.from_options([str(tmp_path)], "last") == InitFrom(
+            run=tmp_path, checkpoint="last"
+        )
         folder = tmp_path / "odd.keras"
         folder.mkdir()
-        assert InitFrom.of([str(folder)], None) == InitFrom(run=folder)
+        assert InitFrom.from_options([str(folder)], None) == InitFrom(run=folder)
 
     def test_files(self, files):
         there, back = files / "there.keras", files / "back.keras"
-        assert InitFrom.of([str(there)], None) == InitFrom(files={"xy": there})
-        assert InitFrom.of([str(there), str(back)], None) == InitFrom(
+        assert InitFrom.from_options([str(there)], None) == InitFrom(files={"xy": there})
+        assert InitFrom.from_options([str(there), str(back)], None) == InitFrom(
             files={"xy": there, "yx": back}
         )
 
@@ -70,20 +73,20 @@ class TestOf:
         with pytest.raises(
             UserError, match=r"one run directory, or one or two \.keras files .*" + given[1]
         ):
-            InitFrom.of(given, None)
+            InitFrom.from_options(given, None)
 
     def test_a_checkpoint_is_of_a_run(self):
         with pytest.raises(
             UserError,
             match=r"--init_checkpoint last is given, but a\.keras is a file of one network",
         ):
-            InitFrom.of(["a.keras"], "last")
+            InitFrom.from_options(["a.keras"], "last")
 
     def test_other_files_are_to_be_converted_first(self, tmp_path):
         (tmp_path / "old model.h5").touch()
         command = "python -m cyclegan_tf.convert .*old model.h5' 'old model.keras'"
         with pytest.raises(UserError, match=command):
-            InitFrom.of([str(tmp_path / "old model.h5")], None)
+            InitFrom.from_options([str(tmp_path / "old model.h5")], None)
 
 
 def test_two_files_train_resume_and_translate_when_they_are_gone(
@@ -96,9 +99,9 @@ def test_two_files_train_resume_and_translate_when_they_are_gone(
     init = ["--init_from", *map(str, copies)]
     more = ["--training.max_steps=3", "--optimizer.learning_rate=1e-3", "--training.freeze=encoder"]
     assert tiny.interrupted(monkeypatch, words(source, run, *more, *init), 1) == 143
-    told = capsys.readouterr().out
-    assert f"init      generator_xy of {copies[0]}\ninit      generator_yx of {copies[1]}\n" in told
-    assert "init      discriminator_x, discriminator_y: anew" in told
+    out = capsys.readouterr().out
+    assert f"init      generator_xy of {copies[0]}\ninit      generator_yx of {copies[1]}\n" in out
+    assert "init      discriminator_x, discriminator_y: anew" in out
     assert train.main(words(source, run, *more, *init)) == 0  # the same again
     assert "the weights of --init_from were taken when this run began" in capsys.readouterr().out
     whole = tmp_path / "whole"
@@ -195,8 +198,8 @@ class TestTakeArchitecture:
         foreign.save(tmp_path / "n.keras", channels=(1, 3))
         given = ["--data.source", str(source), "--init_from", str(tmp_path / "n.keras")]
         with pytest.raises(UserError, match=r"give --loss\.identity 0"):
-            train.resolve(given)
-        _, e, _ = train.resolve([*given, "--loss.identity=0"])
+            plan_training(given)
+        e = plan_training([*given, "--loss.identity=0"]).experiment
         assert (e.data.channels_x, e.data.channels_y) == (1, 3)
         assert e.generator.init_file_xy == str(tmp_path / "n.keras")
         with pytest.raises(UserError, match=r"n\.keras is for images of X with 1 channels, but"):
@@ -218,16 +221,16 @@ class TestTakeArchitecture:
             "--init_from",
             str(files / "there.keras"),
         ]
-        _, e, _ = train.resolve(given)
+        e = plan_training(given).experiment
         assert (e.generator.filters, e.generator.color_skip, e.loss.cycle_x) == (7, "off", 3.0)
-        _, e, _ = train.resolve([*given, str(files / "back.keras")])
+        e = plan_training([*given, str(files / "back.keras")]).experiment
         assert (e.generator.filters, e.generator.init_file_yx) == (None, str(files / "back.keras"))
         with pytest.raises(
             UserError, match=r"generator\.filters is 5, but a network out of a file is as it is"
         ):
-            train.resolve([*given, str(files / "back.keras"), "--generator.filters=5"])
+            plan_training([*given, str(files / "back.keras"), "--generator.filters=5"])
 
-    def test_what_gives_way_is_told(self, files, source, tmp_path, monkeypatch, capsys):
+    def test_what_gives_way_is_named(self, files, source, tmp_path, monkeypatch, capsys):
         file = tmp_path / "e.yaml"
         file.write_text(
             yaml.safe_dump(
@@ -244,8 +247,8 @@ class TestTakeArchitecture:
         )
         given = [word for word in given if "=" not in word or not word.startswith("--generator.")]
         tiny.started(monkeypatch, given)
-        told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note ")]
-        assert told == [
+        notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note ")]
+        assert notes == [
             "note      of --config, generator.color_skip give way to the networks of --init_from"
         ]
 
@@ -274,17 +277,19 @@ class TestCheckSame:
     def test_the_same_files_under_other_names_are_the_same(self, run, files, tmp_path):
         for old, new in (("there", "a"), ("back", "b")):
             (tmp_path / f"{new}.keras").write_bytes((files / f"{old}.keras").read_bytes())
-        InitFrom.of([str(tmp_path / "a.keras"), str(tmp_path / "b.keras")], None).check_same(run)
+        InitFrom.from_options(
+            [str(tmp_path / "a.keras"), str(tmp_path / "b.keras")], None
+        ).check_resumable(run)
         # and named as fields of the experiment
         named = [f"--generator.init_file_xy={tmp_path / 'a.keras'}"]
-        run.check_resumable(train.resolve(["--run_dir", str(run.path), *named])[1])
+        run.check_resumable(plan_training(["--run_dir", str(run.path), *named]).experiment)
         with pytest.raises(
             UserError, match=r"holds a different experiment: generator\.init_file_xy is"
         ):
             run.check_resumable(
-                train.resolve(["--run_dir", str(run.path), named[0].replace("a.keras", "b.keras")])[
-                    1
-                ]
+                plan_training(
+                    ["--run_dir", str(run.path), named[0].replace("a.keras", "b.keras")]
+                ).experiment
             )
 
     def test_anything_else_is_refused(self, run, files, tmp_path):
@@ -297,4 +302,4 @@ class TestCheckSame:
             ["runs/x"],
         ):
             with pytest.raises(UserError, match=began):
-                InitFrom.of(other, None).check_same(run)
+                InitFrom.from_options(other, None).check_resumable(run)

@@ -9,13 +9,13 @@ from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import plan_training
 from cyclegan_tf.train.warm_start import initialize
 from tests.helpers import tiny
 
 
 def experiment(*words):
-    return train.resolve([*tiny.WORDS, "--data.source", "x", *words])[1]
+    return plan_training([*tiny.WORDS, "--data.source", "x", *words]).experiment
 
 
 def networks_of(*words):
@@ -47,14 +47,14 @@ def write_run(path, *words, whole=(10, 20), best=None):
             for n, a in values.items()
             if n.split("/")[0] in state.GENERATORS
         }
-        told = {
+        state_of_best = {
             "step": best,
             "score": 2.0,
             "higher_is_better": True,
             "best_by": "psnr",
             "weights": "averaged",
         }
-        checkpoints.write_best(run.checkpoints, best, arrays, told)
+        checkpoints.write_best(run.checkpoints, best, arrays, state_of_best)
     return run
 
 
@@ -63,28 +63,29 @@ def numbers(network):
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "generators", "judges"), [("best", 12, 10), ("last", 20, 20), ("10", 10, 10)]
+    ("checkpoint", "generators", "discriminators"),
+    [("best", 12, 10), ("last", 20, 20), ("10", 10, 10)],
 )
-def test_the_checkpoint_that_was_asked_for_and_the_nearest_judges(
-    tmp_path, checkpoint, generators, judges
+def test_the_checkpoint_that_was_asked_for_and_the_nearest_discriminators(
+    tmp_path, checkpoint, generators, discriminators
 ):
     run = write_run(tmp_path / "run", best=12)
     networks = networks_of()
     record = initialize(networks, run.path, checkpoint)
     assert [numbers(networks[name]) for name in state.NETWORKS] == [{generators}] * 2 + [
-        {judges}
+        {discriminators}
     ] * 2
     assert record["generators"]["step"] == generators
     assert record["discriminators"]["discriminator_x"] == {
-        "file": f"checkpoints/step_{judges:09d}.npz", "step": judges,
+        "file": f"checkpoints/step_{discriminators:09d}.npz", "step": discriminators,
     }  # fmt: skip
     assert record["path"] == str(run.path.resolve())
     if checkpoint == "best":
         assert record["generators"] == {
             "file": "checkpoints/best/step_000000012.npz", "step": 12, "weights": "averaged",
         }  # fmt: skip
-        assert "averaged weights, best psnr: 2" in record["told"][0]
-        assert "step 10, the whole checkpoint nearest to step 12" in record["told"][1]
+        assert "averaged weights, best psnr: 2" in record["messages"][0]
+        assert "step 10, the whole checkpoint nearest to step 12" in record["messages"][1]
 
 
 def test_of_two_as_near_the_later_and_a_damaged_one_is_passed_over(tmp_path):
@@ -163,7 +164,7 @@ class TestMisfits:
             initialize(networks_of("--generator.filters=3"), run.path)
 
     @pytest.mark.parametrize(
-        ("there", "here", "told"),
+        ("there", "here", "message"),
         [
             (
                 [],
@@ -182,7 +183,7 @@ class TestMisfits:
             ),
         ],
     )
-    def test_of_a_judge_leave_it_as_it_is(self, tmp_path, there, here, told):
+    def test_of_a_discriminator_leave_it_as_it_is(self, tmp_path, there, here, message):
         run = write_run(tmp_path / "run", *there)
         networks = networks_of(*here)
         before = networks["discriminator_x"].get_weights()
@@ -191,16 +192,16 @@ class TestMisfits:
             np.testing.assert_array_equal(a, b)
         assert numbers(networks["generator_xy"]) == {20}
         assert record["discriminators"]["discriminator_x"] is None
-        assert any(re.match(told, line) for line in record["told"]), record["told"]
-        if there:  # the other judge has been trained
+        assert any(re.match(message, line) for line in record["messages"]), record["messages"]
+        if there:  # the other discriminator has been trained
             assert numbers(networks["discriminator_y"]) == {20}
 
-    def test_without_a_whole_checkpoint_there_are_no_judges(self, tmp_path):
+    def test_without_a_whole_checkpoint_there_are_no_discriminators(self, tmp_path):
         run = write_run(tmp_path / "run", whole=(), best=5)
         networks = networks_of()
         record = initialize(networks, run.path)
         assert record["discriminators"] == {"discriminator_x": None, "discriminator_y": None}
-        assert "discriminator_y starts anew: there is no whole checkpoint" in record["told"]
+        assert "discriminator_y starts anew: there is no whole checkpoint" in record["messages"]
         assert numbers(networks["generator_yx"]) == {5}
 
 

@@ -1,0 +1,144 @@
+"""One command line, parsed once: what wins over what."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cyclegan_tf.config.experiment import Data, Experiment
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import plan
+from cyclegan_tf.train.init_from import InitFrom
+from cyclegan_tf.train.plan import plan_training
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A config file in two sections."""
+    file = tmp_path / "e.yaml"
+    values = {"data": {"source": "images"}, "optimizer": {"beta_1": 0.4, "beta_2": 0.9}}
+    file.write_text(yaml.safe_dump(values))
+    return str(file)
+
+
+def test_without_arguments_it_is_the_demo():
+    planned = plan_training([])
+    assert planned.experiment.data.source == "demo"
+    assert planned.experiment != Experiment()  # the demo's config
+    assert str(planned.run.path) == "runs/demo"
+    assert (planned.init, planned.resume, planned.quiet) == (None, "auto", False)
+
+
+def test_options_win_over_the_file_and_the_file_over_defaults(config):
+    planned = plan_training(["--config", config, "--optimizer.beta_1=0.3", "--quiet"])
+    assert planned.experiment.optimizer.beta_1 == 0.3
+    assert planned.experiment.optimizer.beta_2 == 0.9
+    assert planned.experiment.optimizer.learning_rate == Experiment().optimizer.learning_rate
+    assert planned.quiet
+    assert str(planned.run.path) == "runs/e"
+
+
+def test_an_option_at_its_default_still_wins(config):
+    default = Experiment().optimizer.beta_1
+    planned = plan_training(["--config", config, f"--optimizer.beta_1={default}"])
+    assert planned.experiment.optimizer.beta_1 == default
+
+
+def test_a_run_is_resumed_with_its_own_config(tmp_path):
+    begun = plan_training(["--data.source=a", "--optimizer.beta_1=0.2"]).experiment
+    run = RunDirectory(tmp_path / "run")
+    run.create(begun, {})
+    planned = plan_training(["--run_dir", str(run.path), "--logging.log_every_steps=7"])
+    assert planned.experiment.optimizer.beta_1 == 0.2
+    assert planned.experiment.data.source == "a"
+    assert planned.experiment.logging.log_every_steps == 7
+
+
+def test_images_alone_start_from_the_papers_defaults():
+    assert plan_training(["--data.source=x"]).experiment == Experiment(data=Data(source="x"))
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--data.source=a/horses"], "horses"),
+        (["--data.source=tfds:cycle_gan/maps"], "maps"),
+        (["--data.x_dir=a/day", "--data.y_dir=b/night"], "day2night"),
+        (["--config=maps"], "maps"),
+        (["--config=maps", "--run_dir=other/place"], "place"),
+    ],
+)
+def test_a_run_is_named_after_its_config_else_its_images(words, name):
+    assert plan_training(words).run.path.name == name
+
+
+def test_the_command_line_is_parsed_once_and_init_from_built_once(monkeypatch, tiny_run):
+    calls = []
+    parse, build = plan.cli.Parser.parse_args, InitFrom.from_options.__func__
+
+    def counted_parse(self, *args, **kwargs):
+        calls.append("parse")
+        return parse(self, *args, **kwargs)
+
+    def counted_build(cls, *args):
+        calls.append("init")
+        return build(cls, *args)
+
+    monkeypatch.setattr(plan.cli.Parser, "parse_args", counted_parse)
+    monkeypatch.setattr(InitFrom, "from_options", classmethod(counted_build))
+    plan_training(["--data.source=x", "--init_from", str(tiny_run), "--optimizer.beta_1=0.4"])
+    assert calls == ["parse", "init"]
+
+
+def test_init_from_needs_images():
+    with pytest.raises(UserError) as caught:
+        plan_training(["--init_from", "run"])
+    assert (caught.value.code, caught.value.field) == ("missing", "--data.source")
+
+
+class TestNetworksOfInitFrom:
+    """Architecture of another run: over the config file, below the options."""
+
+    def test_over_the_file_and_below_the_options(self, tiny_run, config):
+        theirs = RunDirectory(tiny_run).experiment()
+        file = yaml.safe_load(Path(config).read_text())
+        file["generator"] = {"filters": 7, "blocks": 4}
+        Path(config).write_text(yaml.safe_dump(file))
+        words = ["--config", config, "--init_from", str(tiny_run)]
+        planned = plan_training([*words, "--discriminator.filters=4"])
+        assert planned.experiment.generator == theirs.generator
+        assert planned.experiment.discriminator.filters == 4
+        assert planned.experiment.optimizer.beta_1 == 0.4
+        assert planned.overridden == ("generator.blocks", "generator.filters")
+        assert planned.init == InitFrom(run=tiny_run)
+
+    def test_another_architecture_comes_without_the_runs_number_of_blocks(self, tiny_run):
+        words = ["--data.source=x", "--init_from", str(tiny_run)]
+        for given, blocks in (
+            (["--generator.architecture=resnet_9blocks"], None),
+            (["--generator.architecture=unet_128"], None),
+            (["--generator.architecture=fast_style", "--generator.blocks=2"], 2),
+            (["--generator.architecture=resnet_6blocks"], 1),
+        ):
+            assert plan_training([*words, *given]).experiment.generator.blocks == blocks
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (["--data.crop_size_px=a"], "--data.crop_size_px got 'a', but takes a whole number"),
+        (["--crop_size=1"], "did you mean --data.crop_size_px"),
+        (["--resume=perhaps"], "resume"),
+        (["--config=nowhere"], "nowhere"),
+    ],
+)
+def test_mistakes_name_the_option(words, field):
+    with pytest.raises(UserError, match=field):
+        plan_training(words)
+
+
+def test_a_value_of_a_file_is_checked_as_if_typed(tmp_path):
+    (tmp_path / "e.yaml").write_text("data: {crop_size_px: many}")
+    with pytest.raises(UserError, match=r"data\.crop_size_px got 'many'"):
+        plan_training(["--config", str(tmp_path / "e.yaml")])
