@@ -2,7 +2,6 @@
 mistake."""
 
 import logging
-import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from cyclegan_tf import cli
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.train.plan import build_parser, plan_training
 
@@ -187,20 +185,6 @@ def test_run_ends_quietly_when_nobody_reads(capsys):
     with pytest.raises(SystemExit) as caught, capsys.disabled():
         cli.run(fail, [])
     assert caught.value.code == 141
-
-
-def test_start_up_lines_are_held_back_and_shown_when_starting_fails(capfd):
-    with suppress_startup_logs():
-        os.write(2, b"chatter")
-    assert capfd.readouterr().err == ("chatter" if Path("/dev/nvidiactl").exists() else "")
-
-    def fail():
-        os.write(2, b"libcudart is missing")
-        raise ImportError
-
-    with pytest.raises(ImportError), suppress_startup_logs():
-        fail()
-    assert capfd.readouterr().err == "libcudart is missing"
 
 
 def test_run_lets_other_errors_be_seen():
