@@ -36,7 +36,10 @@ def rematerialized_call(network: keras.Model, images: tf.Tensor, training: bool)
         x, *made = _rematerialized_segment(segment, [x, *taken], training)
         skips += made
     tail = _tail(network)
-    return x if tail is None else tail([x, images], training=training)
+    if tail is None:
+        return x
+    color_skip, join = tail
+    return join([x, color_skip(images, training=training)], training=training)
 
 
 def _segments(network: keras.Model) -> list[keras.Model]:
@@ -57,14 +60,19 @@ def _segments(network: keras.Model) -> list[keras.Model]:
     return list(known)
 
 
-def _tail(network: keras.Model) -> keras.Model | None:
-    """What joins the image's color skip to the end of the chain, where there is one; made once."""
-    end = _end_of_chain(network)
-    if end is network.outputs[0]:
+def _tail(network: keras.Model) -> tuple[keras.Model, keras.Model] | None:
+    """The color skip, from the image on, and what joins it to the end of the chain; made once.
+
+    They are two models because Keras, making one from an inner tensor and the network's own input,
+    gives that input a second node, and the network can no longer be saved.
+    """
+    join = landmarks.color_skip_join(network)
+    if join is None:
         return None
     known = getattr(network, _TAIL, None)
     if known is None:
-        known = keras.Model([end, network.inputs[0]], network.outputs[0])
+        color_skip = keras.Model(network.inputs[0], join.input[1])
+        known = color_skip, keras.Model(join.input, network.outputs[0])
         attach(network, _TAIL, known)
     return known
 
