@@ -20,7 +20,7 @@ FAILED = 1
 
 
 def log_to_terminal(quiet: bool = False) -> None:
-    """Prints what the package logs: information on standard output, problems on standard error.
+    """Print what the package logs: information on standard output, problems on standard error.
 
     Args:
       quiet: print warnings and errors only.
@@ -34,7 +34,7 @@ def log_to_terminal(quiet: bool = False) -> None:
 
 
 class _Terminal(logging.Handler):
-    """Writes above a progress bar where there is one, to the streams of the moment."""
+    """Write above a progress bar where there is one, to the streams of the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         problem = record.levelno >= logging.WARNING
@@ -48,10 +48,15 @@ class _Terminal(logging.Handler):
 
 
 def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> NoReturn:
-    """Runs a command's `main` and exits with its status; a `UserError` becomes one sentence and
-    status 2.
+    """Run a command's `main` and exit with its status.
+
+    A `UserError` becomes one sentence and status 2, a `TrainingStoppedError` status 1.
 
     Set CYCLEGAN_TF_TRACEBACK=1 to see where a sentence came from.
+
+    Args:
+      main: takes the words of the command line, returns the exit status.
+      argv: as typed; None takes those of this process.
     """
     try:
         status = main(sys.argv[1:] if argv is None else argv)
@@ -81,8 +86,14 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser with errors in one sentence, the nearest name offered for a wrong
-    one."""
+    """A jsonargparse parser whose errors are one sentence, with the nearest name for a wrong one.
+
+    Example:
+      >>> parser = Parser(prog="python -m cyclegan_tf.example")
+      >>> parser.add_argument("--tile_px", type=int, default=0, help="Side of the tiles.")
+      >>> parser.parse(["--tile_px", "512"]).tile_px
+      512
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("exit_on_error", False)
@@ -91,7 +102,7 @@ class Parser(ArgumentParser):
         self.hidden_aliases: dict[str, tuple[str, Mapping[Any, str]]] = {}
 
     def option_names(self) -> list[str]:
-        """All options, without help and hidden aliases."""
+        """Return all options, without help and hidden aliases."""
         names = [
             name
             for action in self._actions
@@ -101,7 +112,7 @@ class Parser(ArgumentParser):
         return [name for name in names if name != "--help"]
 
     def parse(self, argv: Sequence[str], defaults: bool = True) -> Namespace:
-        """Parses a command line.
+        """Parse a command line.
 
         Args:
           argv: as typed.
@@ -125,10 +136,11 @@ class Parser(ArgumentParser):
         except (SystemExit, KeyboardInterrupt):
             raise
         except Exception as error:
-            raise UserError(_one_sentence(str(error))) from error
+            sentence, option = _one_sentence(str(error))
+            raise UserError(sentence, field=option) from error
 
     def check(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Checks values from a file, section -> field -> value, as if they had been typed.
+        """Check values from a file, section -> field -> value, as if they had been typed.
 
         Raises:
           UserError: a value does not fit.
@@ -141,7 +153,8 @@ class Parser(ArgumentParser):
         try:
             return self.parse_object(typed, defaults=False).as_dict()
         except Exception as error:
-            raise UserError(_one_sentence(str(error))) from error
+            sentence, option = _one_sentence(str(error))
+            raise UserError(sentence, field=option and option.removeprefix("--")) from error
 
     def _without_aliases(self, argv: Sequence[str]) -> list[str]:
         words: list[str] = []
@@ -166,7 +179,7 @@ def _as_typed(value: Any) -> Any:
 def hidden_alias(
     parser: Parser, old: str, new: str, values: Mapping[Any, str] | None = None
 ) -> None:
-    """Accepts an option's former spelling, which `--help` does not show.
+    """Accept an option's former spelling, which `--help` does not show.
 
     Args:
       parser: that has the option.
@@ -183,7 +196,7 @@ def add_checkpoint_option(
     text: str = "Of a run directory: best (by the scores of training; else the newest), last, or a "
     "step.",
 ) -> None:
-    """Adds `--checkpoint`, which `checkpoints.select` understands."""
+    """Add `--checkpoint`, which `checkpoints.select` understands."""
     parser.add_argument("--checkpoint", type=str, default=default, help=text)
 
 
@@ -193,7 +206,7 @@ def add_direction_option(
     both: bool = False,
     text: str = "xy: from A to B; yx: from B to A.",
 ) -> None:
-    """Adds `--direction`.
+    """Add `--direction`.
 
     Args:
       parser: to add it to.
@@ -206,7 +219,7 @@ def add_direction_option(
 
 
 def add_output_options(parser: Parser, text: str = "Replace outputs that exist.") -> None:
-    """Adds `--overwrite`, with a text for the help, and `--quiet`."""
+    """Add `--overwrite`, with a text for the help, and `--quiet`."""
     parser.add_argument("--overwrite", action="store_true", help=text)
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
 
@@ -219,8 +232,10 @@ def _renamed_value(word: str, values: Mapping[Any, str]) -> str:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """', did you mean ...?' by whole name, else by its last part, so that --crop_size finds its
-    section."""
+    """Return "; did you mean ...?" for a mistyped name.
+
+    The whole name is compared, else its last part, so that --crop_size finds its section.
+    """
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
     if not close:
         last = {known.rsplit(".", 1)[-1].lstrip("-"): known for known in reversed(names)}
@@ -231,12 +246,17 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else "; see --help."
 
 
-def _one_sentence(message: str) -> str:
-    """jsonargparse's many lines as one: which option, what it got, what it takes."""
+def _one_sentence(message: str) -> tuple[str, str | None]:
+    """Make one sentence of jsonargparse's lines: which option, what it got, what it takes.
+
+    Returns:
+      The sentence, and the option where one is named, as "--tile_px".
+    """
     key = re.search(r'Parser key "([\w.]+)"', message)
     value = re.search(r"(?:Got value|Given value): (.*)", message)
     if not key or not value:
-        return " ".join(message.split())
+        option = re.search(r"argument (--[\w.]+)", message)
+        return " ".join(message.split()), option and option[1]
     choices = re.search(r"Literal\[(.*?)\]", message)
     if choices:
         wanted = "one of " + choices[1].replace("'", "")
@@ -249,4 +269,4 @@ def _one_sentence(message: str) -> str:
             "NoneType": "null",
         }
         wanted = " or ".join(words.get(name, name) for name in types) or "another kind of value"
-    return f"--{key[1]} got {value[1].strip()!r}, but takes {wanted}."
+    return f"--{key[1]} got {value[1].strip()!r}, but takes {wanted}.", f"--{key[1]}"

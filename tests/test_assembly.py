@@ -122,8 +122,8 @@ class TestFrozenEncoder:
         networks = [name for name in before if name.split("/")[0] in state.NETWORKS]
         stayed = {name for name in networks if np.array_equal(before[name], after[name])}
         encoder = {
-            name for name in networks
-            if name.startswith("generator") and name.split("/")[1].removesuffix("_norm") in self.ENCODER
+            name for name in networks if name.startswith("generator")
+            and name.split("/")[1].removesuffix("_norm") in self.ENCODER
         }  # fmt: skip
         assert len(encoder) >= 2 * 3 * 3
         assert stayed == encoder

@@ -1,5 +1,4 @@
-"""Options and experiment files: the flags people rely on, and one clear sentence for every
-mistake."""
+"""Options and experiment files: frozen names, and one clear sentence for every mistake."""
 
 import logging
 from pathlib import Path
@@ -90,70 +89,83 @@ def test_the_ablation_has_the_papers_cases():
     }
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            ["--data.crop_sze_px", "3"],
-            "unknown option --data.crop_sze_px; did you mean --data.crop_size_px?",
-        ),
-        (["--crop_size", "3"], "did you mean --data.crop_size_px?"),
-        (
-            ["--data.crop_size_px", "abc"],
-            "--data.crop_size_px got 'abc', but takes a whole number.",
-        ),
-        (
-            ["--training.max_steps", "1.5"],
-            "--training.max_steps got '1.5', but takes a whole number or null.",
-        ),
-        (["--loss.gan_mode", "gan"], "takes one of lsgan, vanilla, wgangp"),
-        (["--data.crop_size_px", "300"], "data.crop_size_px is 300"),
-        (
-            ["--config", "nowhere"],
-            "--config nowhere: no such file; the configs that come along are",
-        ),
-        (["--resume", "maybe"], "--resume"),
-        (["--training.freeze", "decoder"], "takes one of none, encoder"),
-        (["--generator.long_skips", "maybe"], "takes one of off, auto, on."),
-        (["--generator.norm", "layer"], "takes one of instance, batch"),
-        (["--init_checkpoint", "last"], "--init_checkpoint is given without --init_from"),
-        (
-            ["--init_from", "runs/a"],
-            "--init_from takes networks only; name the images to train on with",
-        ),
-        (["--init_from", "no/where", "--data.source", "x"], "no/where is not a run directory"),
-        (
-            ["--init_from", __file__, "--data.source", "x"],
-            "is neither a run directory nor a .keras file; make one",
-        ),
-    ],
-)
-def test_a_mistake_in_the_options_is_one_sentence(words, message):
+# Words, what the message says, its code and its field.
+WRONG_OPTIONS = [
+    (
+        "--data.crop_sze_px 3",
+        "unknown option --data.crop_sze_px; did you mean --data.crop_size_px?",
+        "unknown",
+        "--data.crop_sze_px",
+    ),
+    ("--crop_size 3", "did you mean --data.crop_size_px?", "unknown", "--crop_size"),
+    (
+        "--data.crop_size_px abc",
+        "--data.crop_size_px got 'abc', but takes a whole number.",
+        "invalid",
+        "--data.crop_size_px",
+    ),
+    (
+        "--training.max_steps 1.5",
+        "--training.max_steps got '1.5', but takes a whole number or null.",
+        "invalid",
+        "--training.max_steps",
+    ),
+    ("--loss.gan_mode gan", "one of lsgan, vanilla, wgangp", "invalid", "--loss.gan_mode"),
+    ("--config nowhere", "no such file; the configs that come along", "missing", "--config"),
+    ("--resume maybe", "--resume", "invalid", "--resume"),
+    ("--training.freeze decoder", "one of none, encoder", "invalid", "--training.freeze"),
+    ("--generator.long_skips maybe", "of off, auto, on.", "invalid", "--generator.long_skips"),
+    ("--generator.norm layer", "one of instance, batch", "invalid", "--generator.norm"),
+    ("--init_checkpoint last", "is given without --init_from", "missing", "--init_from"),
+    ("--init_from runs/a", "name the images to train on with", "missing", "--data.source"),
+    ("--init_from no/where --data.source x", "is not a run directory", "missing", "no/where"),
+]
+
+
+@pytest.mark.parametrize(("words", "message", "code", "field"), WRONG_OPTIONS)
+def test_a_mistake_in_the_options_is_one_sentence(words, message, code, field):
     with pytest.raises(UserError) as caught:
-        resolve(*words)
+        resolve(*words.split())
+    assert (caught.value.code, caught.value.field) == (code, field)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "data:\n  crop_sise_px: 3\n",
-            "unknown key data.crop_sise_px; did you mean data.crop_size_px?",
-        ),
-        ("dta: {}\n", "unknown section 'dta'; did you mean data?"),
-        ("- 1\n", "must hold sections"),
-        ("data: 3\n", "section 'data' must hold"),
-        ("a: [\n", "cannot be read as YAML"),
-        ("data:\n  crop_size_px: big\n", "--data.crop_size_px got 'big'"),
-    ],
-)
-def test_a_mistake_in_a_file_is_one_sentence(tmp_path, text, message):
+def test_options_that_break_a_rule_together_are_one_sentence():
+    with pytest.raises(UserError, match=r"^data\.crop_size_px is 300[^\n]*$") as caught:
+        resolve("--data.crop_size_px", "300")
+    assert caught.value.code == "invalid"
+
+
+def test_networks_come_from_a_run_or_a_keras_file():
+    with pytest.raises(UserError, match="make one") as caught:
+        resolve("--init_from", __file__, "--data.source", "x")
+    assert (caught.value.code, caught.value.field) == ("unsupported", __file__)
+
+
+FILE = "the file itself"
+WRONG_FILES = [
+    (
+        "data:\n  crop_sise_px: 3\n",
+        "unknown key data.crop_sise_px; did you mean data.crop_size_px?",
+        "unknown",
+        "data.crop_sise_px",
+    ),
+    ("dta: {}\n", "unknown section 'dta'; did you mean data?", "unknown", "dta"),
+    ("- 1\n", "must hold sections", "unreadable", FILE),
+    ("data: 3\n", "section 'data' must hold", "invalid", "data"),
+    ("a: [\n", "cannot be read as YAML", "unreadable", FILE),
+    ("data:\n  crop_size_px: big\n", "got 'big'", "invalid", "data.crop_size_px"),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "code", "field"), WRONG_FILES)
+def test_a_mistake_in_a_file_is_one_sentence(tmp_path, text, message, code, field):
     path = tmp_path / "e.yaml"
     path.write_text(text)
     with pytest.raises(UserError) as caught:
         resolve("--config", str(path))
+    assert (caught.value.code, caught.value.field) == (code, str(path) if field == FILE else field)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -204,8 +216,9 @@ def test_a_former_spelling_is_accepted_and_not_shown():
     assert parser.parse(["a=b.png", "--tile", "6"]).tile_px == 6
     assert parser.parse(["a=b.png"]).input == "a=b.png"
     assert "--tile " not in parser.format_help()
-    with pytest.raises(UserError, match="--tile_px got 'x'"):
+    with pytest.raises(UserError) as caught:
         parser.parse(["a.png", "--tile=x"])
+    assert caught.value.field == "--tile_px"
 
 
 def test_shared_options():

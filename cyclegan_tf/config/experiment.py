@@ -147,7 +147,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam, one over both generators and one over both discriminators, and its learning-rate schedule.
+    """Adam, one over both generators and one over both discriminators, and its schedule.
 
     Attributes:
         learning_rate: Rate at the start.

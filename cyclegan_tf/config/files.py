@@ -87,7 +87,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
     }
     if not isinstance(values, dict):
         raise UserError(
-            f"{path} must hold sections ({', '.join(SECTIONS)}), but holds {type(values).__name__}.",
+            f"{path} must hold sections ({', '.join(SECTIONS)}), but holds "
+            f"{type(values).__name__}.",
             code="unreadable",
             field=str(path),
         )

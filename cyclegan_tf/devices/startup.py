@@ -11,11 +11,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def suppress_startup_logs() -> Iterator[None]:
-    """Holds back what TensorFlow writes to standard error while it starts; no setting of its own
-    does.
+    """Hold back what TensorFlow writes to standard error while it starts.
 
-    It is shown after all when starting fails, or when the machine has an NVIDIA device: then these
-    lines tell why it is not used.
+    No setting of its own does. It is shown after all when starting fails, or when the machine has
+    an NVIDIA device: then these lines say why it is not used.
     """
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -35,7 +35,7 @@ class Cluster:
 
 
 def of_environment(environment: Mapping[str, str]) -> Cluster | None:
-    """The cluster that `TF_CONFIG` describes; None where there is none, or only one machine.
+    """Return the cluster that `TF_CONFIG` describes; None for a single machine.
 
     Raises:
       UserError: `TF_CONFIG` is no such description.
@@ -56,17 +56,22 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
         places = [(kind, index) for kind, index, _ in addresses]
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(
-            f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}."
+            f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}.",
+            code="unreadable",
+            field=VARIABLE,
         ) from error
     if unknown:
         raise UserError(
             f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs "
-            f"{', '.join(_KINDS)}."
+            f"{', '.join(_KINDS)}.",
+            code="unknown",
+            field=VARIABLE,
         )
     if len(jobs.get("chief", [])) > 1:
         raise UserError(
             f"{VARIABLE} names {len(jobs['chief'])} chiefs; one alone writes, all others are "
-            f"workers."
+            f"workers.",
+            field=VARIABLE,
         )
     if len(addresses) < 2:
         return None
@@ -74,20 +79,25 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
     twice = [address for address in known if known.count(address) > 1]
     if twice:
         raise UserError(
-            f"{VARIABLE} names {twice[0]} more than once; every machine has an address of its own."
+            f"{VARIABLE} names {twice[0]} more than once; every machine has an address of its own.",
+            field=VARIABLE,
         )
     place = (task.get("type"), _whole(task.get("index")))
     if place not in places:
         raise UserError(
             f"{VARIABLE} says this is {place[0]} {task.get('index')}, which its cluster does not "
-            f"hold; it must look like {_EXAMPLE}."
+            f"hold; it must look like {_EXAMPLE}.",
+            code="mismatch",
+            field=VARIABLE,
         )
     return Cluster(tuple(known), places.index(place))
 
 
 def _listed(jobs: Mapping[str, object], kind: str) -> list[object]:
-    """The addresses of a job; a text or a dictionary would be taken apart letter by letter, or by
-    its keys."""
+    """Return the addresses of a job.
+
+    A text or a dictionary would be taken apart letter by letter, or by its keys.
+    """
     found = jobs.get(kind, [])
     if not isinstance(found, list):
         raise TypeError(f"the addresses of {kind!r} are no list")
@@ -95,7 +105,7 @@ def _listed(jobs: Mapping[str, object], kind: str) -> list[object]:
 
 
 def _address(value: object) -> str:
-    """A "host:port", which TensorFlow would otherwise wait for without a word."""
+    """Return a "host:port", if it is one; TensorFlow would wait for anything else in silence."""
     host, _, port = str(value).rpartition(":")
     if not (
         isinstance(value, str)
@@ -109,7 +119,7 @@ def _address(value: object) -> str:
 
 
 def _whole(value: object) -> int | None:
-    """An index; shells hand it over as text."""
+    """Return an index as a number; shells hand it over as text."""
     try:
         return int(str(value))
     except ValueError:

@@ -109,7 +109,9 @@ def load_latest(
             complaints.append(f"{error}; the one before it is taken")
     if complaints:
         raise UserError(
-            f"All checkpoints in {folder} are damaged; start anew with another --run_dir."
+            f"All checkpoints in {folder} are damaged; start anew with another --run_dir.",
+            code="unreadable",
+            field=str(folder),
         )
     return None
 
@@ -239,7 +241,9 @@ def _chosen_step(folder: Path, wanted: str) -> SelectedCheckpoint:
         steps = ", ".join(sorted(plain | best, key=int)) or "none"
         raise UserError(
             f"--checkpoint is {wanted!r}; take best, last, or one of the steps there are in "
-            f"{folder}: {steps}."
+            f"{folder}: {steps}.",
+            code="missing" if wanted.isdecimal() else "unknown",
+            field="--checkpoint",
         )
     wanted = str(int(wanted))
     try:
@@ -247,7 +251,9 @@ def _chosen_step(folder: Path, wanted: str) -> SelectedCheckpoint:
             return _chosen_best(best[wanted])
         arrays, state = read(plain[wanted])
     except CorruptCheckpointError as error:
-        raise UserError(f"{error}; give another --checkpoint.") from error
+        raise UserError(
+            f"{error}; give another --checkpoint.", code="unreadable", field="--checkpoint"
+        ) from error
     return _chosen(plain[wanted], arrays, state, "as asked", [])
 
 

@@ -1,4 +1,4 @@
-"""Trained generators out of run directories and `.keras` files."""
+"""Trained generators from run directories and `.keras` files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_generator(
     dtype_policy: str | None = None,
     checkpoint: str = checkpoints.BEST,
 ) -> tuple[keras.Model, str]:
-    """The generator of one direction out of a run directory or a `.keras` file.
+    """Load the generator of one direction from a run directory or a `.keras` file.
 
     Args:
       target: the directory or file.
@@ -42,13 +42,23 @@ def load_generator(
         chosen = open_checkpoint(run, checkpoint)
         return generator_of_run(run, chosen, direction, dtype_policy), chosen.origin
     if not target.is_file():
-        raise UserError(f"{target} is neither a run directory nor a .keras file.")
+        raise UserError(
+            f"{target} is neither a run directory nor a .keras file.",
+            code="missing",
+            field=str(target),
+        )
     if target.suffix != ".keras":
-        raise UserError(f"{target} is not a .keras file; give that, or a run directory.")
+        raise UserError(
+            f"{target} is not a .keras file; give that, or a run directory.",
+            code="unsupported",
+            field=str(target),
+        )
     if checkpoint != checkpoints.BEST:
         raise UserError(
             f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the "
-            f"option out."
+            f"option out.",
+            code="invalid",
+            field="--checkpoint",
         )
     network = network_files.open_network(target)
     return (as_float32(network) if dtype_policy == "float32" else network), str(target)
@@ -57,7 +67,7 @@ def load_generator(
 def open_checkpoint(
     run: RunDirectory, checkpoint: str = checkpoints.BEST
 ) -> checkpoints.SelectedCheckpoint:
-    """A run's checkpoint, as `checkpoints.select` takes it.
+    """Open a run's checkpoint, as `checkpoints.select` takes it.
 
     Raises:
       UserError: this is not a run, it has no checkpoint yet, or not this one.
@@ -67,7 +77,9 @@ def open_checkpoint(
     if chosen is None:
         raise UserError(
             f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train "
-            f"--run_dir {run.path}"
+            f"--run_dir {run.path}",
+            code="missing",
+            field=str(run.path),
         )
     return chosen
 
@@ -78,8 +90,17 @@ def generator_of_run(
     direction: str,
     dtype_policy: str | None = None,
 ) -> keras.Model:
-    """The generator of one direction with the weights of a checkpoint; `dtype_policy` as for
-    `load_generator`."""
+    """Build the generator of one direction with the weights of a checkpoint.
+
+    Args:
+      run: whose experiment describes the network.
+      chosen: the checkpoint.
+      direction: "xy" or "yx".
+      dtype_policy: as for `load_generator`.
+
+    Raises:
+      UserError: the checkpoint does not fit the experiment.
+    """
     experiment = run.experiment()
     policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
     network = build_generator(experiment, direction, policy)

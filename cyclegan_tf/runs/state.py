@@ -1,5 +1,4 @@
-"""Everything a training must remember, as arrays by name: the bridge between a model and a
-checkpoint."""
+"""Everything a training must remember, as arrays by name: from models to checkpoints and back."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ NETWORKS = (*GENERATORS, "discriminator_x", "discriminator_y")
 
 
 def variables(model: CycleGAN) -> dict[str, keras.Variable]:
-    """Every variable of a compiled model by a name that stays the same between processes.
+    """Return every variable of a compiled model by a name that stays the same between processes.
 
     Networks with their random states, both optimizers, pools, the penalty's random state and the
     running means; so that what goes on from here equals what never stopped.
@@ -39,8 +38,7 @@ def variables(model: CycleGAN) -> dict[str, keras.Variable]:
 
 
 def generator_variables(model: CycleGAN) -> dict[str, keras.Variable]:
-    """What translating needs: the variables of both generators, by the names they have in
-    `variables`."""
+    """Return what translating needs: both generators' variables, named as in `variables`."""
     named: dict[str, keras.Variable] = {}
     for attribute in GENERATORS:
         named |= network_variables(getattr(model, attribute), attribute)
@@ -48,19 +46,19 @@ def generator_variables(model: CycleGAN) -> dict[str, keras.Variable]:
 
 
 def network_variables(network: keras.Model, attribute: str) -> dict[str, keras.Variable]:
-    """A network's variables, random states included, as `attribute/layer/variable`."""
+    """Return a network's variables, random states included, as `attribute/layer/variable`."""
     return {f"{attribute}/{variable.path}": variable for variable in network.variables}
 
 
 def snapshot(named: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
-    """Copies of the values."""
+    """Copy the values."""
     return {name: variable.value.numpy() for name, variable in named.items()}
 
 
 def restore(
     named: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray], origin: object
 ) -> None:
-    """Assigns arrays to variables of the same names; nothing is assigned unless all fit.
+    """Assign arrays to variables of the same names; nothing is assigned unless all fit.
 
     Args:
       named: what to fill.
@@ -72,11 +70,17 @@ def restore(
     """
     for name, variable in named.items():
         if name not in arrays:
-            raise UserError(f"{origin} does not fit this experiment: it holds no {name}.")
+            raise UserError(
+                f"{origin} does not fit this experiment: it holds no {name}.",
+                code="mismatch",
+                field=str(origin),
+            )
         if arrays[name].shape != tuple(variable.shape):
             raise UserError(
                 f"{origin} does not fit this experiment: {name} has the shape {arrays[name].shape} "
-                f"there, {tuple(variable.shape)} here."
+                f"there, {tuple(variable.shape)} here.",
+                code="mismatch",
+                field=str(origin),
             )
     for name, variable in named.items():
         variable.assign(arrays[name])

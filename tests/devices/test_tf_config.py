@@ -35,32 +35,39 @@ def test_a_named_chief_comes_first():
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "message", "code"),
     [
-        ("{", "TF_CONFIG cannot be read"),
-        ("[1]", "TF_CONFIG cannot be read"),
-        ('{"cluster": {"worker": "a:1"}}', "the addresses of 'worker' are no list"),
+        ("{", "TF_CONFIG cannot be read", "unreadable"),
+        ("[1]", "TF_CONFIG cannot be read", "unreadable"),
+        ('{"cluster": {"worker": "a:1"}}', "the addresses of 'worker' are no list", "unreadable"),
         (
             '{"cluster": {"worker": {"0": "a:1", "1": "b:1"}}}',
             "the addresses of 'worker' are no list",
+            "unreadable",
         ),
-        ('{"cluster": {"worker": ["a:1", "b"]}}', "'b' is no address"),
-        ('{"cluster": {"worker": ["a:1", "b:x"]}}', "'b:x' is no address"),
-        ('{"cluster": {"worker": ["a:1", "b:65536"]}}', "'b:65536' is no address"),
-        ('{"cluster": {"worker": ["a:1", null]}}', "None is no address"),
-        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": [1]}', "TF_CONFIG cannot be read"),
-        ('{"cluster": {"worker": ["a:1", "b:1", "a:1"]}}', "names a:1 more than once"),
-        ('{"cluster": {"worker": ["a:1"], "chief": ["b:1", "c:1"]}}', "names 2 chiefs"),
-        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "says this is None None"),
+        ('{"cluster": {"worker": ["a:1", "b"]}}', "'b' is no address", "unreadable"),
+        ('{"cluster": {"worker": ["a:1", "b:x"]}}', "'b:x' is no address", "unreadable"),
+        ('{"cluster": {"worker": ["a:1", "b:65536"]}}', "'b:65536' is no address", "unreadable"),
+        ('{"cluster": {"worker": ["a:1", null]}}', "None is no address", "unreadable"),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": [1]}',
+            "TF_CONFIG cannot be read",
+            "unreadable",
+        ),
+        ('{"cluster": {"worker": ["a:1", "b:1", "a:1"]}}', "names a:1 more than once", "invalid"),
+        ('{"cluster": {"worker": ["a:1"], "chief": ["b:1", "c:1"]}}', "names 2 chiefs", "invalid"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "says this is None None", "mismatch"),
         (
             '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
             "says this is worker 2",
+            "mismatch",
         ),
-        ('{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}}', "names the job 'ps'"),
+        ('{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}}', "names the job 'ps'", "unknown"),
     ],
 )
-def test_a_mistake_is_one_sentence(text, message):
+def test_a_mistake_is_one_sentence(text, message, code):
     with pytest.raises(UserError, match="TF_CONFIG") as caught:
         cluster.of_environment({"TF_CONFIG": text})
+    assert (caught.value.code, caught.value.field) == (code, "TF_CONFIG")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

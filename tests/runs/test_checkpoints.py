@@ -56,8 +56,9 @@ def test_a_flipped_bit_is_noticed(tmp_path):
 
 def test_only_damaged_ones_left_is_an_error(tmp_path):
     write(tmp_path, 5).write_bytes(b"")
-    with pytest.raises(UserError, match=r"All checkpoints in .* are damaged"):
+    with pytest.raises(UserError, match=r"All checkpoints in .* are damaged") as caught:
         checkpoints.load_latest(tmp_path)
+    assert (caught.value.code, caught.value.field) == ("unreadable", str(tmp_path))
 
 
 def test_none_at_all(tmp_path):
@@ -135,8 +136,9 @@ class TestBest:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(UserError, match="No space left"):
+        with pytest.raises(UserError) as caught:
             write_best(tmp_path, 30, 1.0)
+        assert caught.value.code == "unwritable"
         assert list((tmp_path / "best").iterdir()) == [kept]
 
 
@@ -167,12 +169,16 @@ class TestChoose:
             == f"{folder}/step_000000020.npz (step 20, raw weights, newest)"
         )
 
-    @pytest.mark.parametrize("wanted", ["11", "newest", "-5", ""])
-    def test_what_is_not_there_lists_what_is(self, folder, wanted):
+    @pytest.mark.parametrize(
+        ("wanted", "code"),
+        [("11", "missing"), ("newest", "unknown"), ("-5", "unknown"), ("", "unknown")],
+    )
+    def test_what_is_not_there_lists_what_is(self, folder, wanted, code):
         with pytest.raises(
             UserError, match=r"--checkpoint is .*best, last, or one of the steps .*: 10, 15, 20\."
-        ):
+        ) as caught:
             checkpoints.select(folder, wanted)
+        assert (caught.value.code, caught.value.field) == (code, "--checkpoint")
 
     def test_without_a_best_one_the_newest_is_taken_and_it_is_said(self, tmp_path):
         assert checkpoints.select(tmp_path) is None
@@ -196,5 +202,8 @@ class TestChoose:
             in checkpoints.select(folder).origin
         )
         (folder / "step_000000010.npz").write_bytes(b"")
-        with pytest.raises(UserError, match=r"step_000000010.npz is damaged.*another --checkpoint"):
+        with pytest.raises(
+            UserError, match=r"step_000000010.npz is damaged.*another --checkpoint"
+        ) as caught:
             checkpoints.select(folder, "10")
+        assert (caught.value.code, caught.value.field) == ("unreadable", "--checkpoint")

@@ -72,13 +72,40 @@ class TestLoadGenerator:
         assert origin.endswith("(step 20, raw weights, newest; no scores have chosen a best one)")
 
     def test_what_is_not_there(self, run, tmp_path):
-        with pytest.raises(
-            UserError, match=r"--checkpoint is '11'; take best, last, .*: 10, 15, 20\."
-        ):
-            generators.load_generator(run.path, "xy", checkpoint="11")
-        with pytest.raises(UserError, match="not a run directory"):
-            generators.load_generator(tmp_path, "xy")
         RunDirectory(tmp_path / "new").create(experiment(), {})
-        for checkpoint in ("best", "last"):
-            with pytest.raises(UserError, match="has no checkpoint yet; train it first"):
-                generators.load_generator(tmp_path / "new", "xy", checkpoint=checkpoint)
+        (tmp_path / "weights.h5").touch()
+        file = tmp_path / "network.keras"
+        file.touch()
+        cases = [
+            (run.path, "11", ("missing", "--checkpoint")),
+            (tmp_path, "best", ("missing", str(tmp_path))),
+            (tmp_path / "new", "best", ("missing", str(tmp_path / "new"))),
+            (tmp_path / "new", "last", ("missing", str(tmp_path / "new"))),
+            (tmp_path / "nowhere", "best", ("missing", str(tmp_path / "nowhere"))),
+            (tmp_path / "weights.h5", "best", ("unsupported", str(tmp_path / "weights.h5"))),
+            (file, "last", ("invalid", "--checkpoint")),
+            (file, "best", ("unreadable", str(file))),
+        ]
+        for target, checkpoint, expected in cases:
+            with pytest.raises(UserError) as caught:
+                generators.load_generator(target, "xy", checkpoint=checkpoint)
+            assert (caught.value.code, caught.value.field) == expected
+
+    def test_of_a_file(self, run, tmp_path):
+        network, _ = generators.load_generator(run.path, "xy", "mixed_bfloat16")
+        network.save(tmp_path / "network.keras")
+        kept, origin = generators.load_generator(tmp_path / "network.keras", "xy")
+        plain, _ = generators.load_generator(tmp_path / "network.keras", "xy", "float32")
+        assert origin == str(tmp_path / "network.keras")
+        policies = [n.get_layer("first").dtype_policy.name for n in (kept, plain)]
+        assert policies == ["mixed_bfloat16", "float32"]
+        for weights in (kept.get_weights(), plain.get_weights()):
+            assert {float(w.max()) for w in weights} == {15}
+
+
+def test_a_generator_of_an_open_checkpoint(run):
+    chosen = generators.open_checkpoint(run, "10")
+    assert (chosen.step, chosen.weights) == (10, "raw")
+    network = generators.generator_of_run(run, chosen, "yx", "float32")
+    assert network.name == "generator_yx"
+    assert {float(weights.max()) for weights in network.get_weights()} == {10}

@@ -64,10 +64,12 @@ def test_nothing_is_assigned_unless_all_fits(model):
     last = list(changed)[-1]
     with pytest.raises(
         UserError, match=f"there.npz does not fit this experiment: it holds no {last}"
-    ):
+    ) as missing:
         state.restore(named, {name: a for name, a in changed.items() if name != last}, "there.npz")
     first = next(iter(changed))
-    with pytest.raises(UserError, match=r"has the shape \(3,\) there"):
+    with pytest.raises(UserError, match=r"has the shape \(3,\) there") as shape:
         state.restore(named, changed | {first: np.zeros(3)}, "there.npz")
+    for caught in (missing, shape):
+        assert (caught.value.code, caught.value.field) == ("mismatch", "there.npz")
     for name, variable in named.items():
         np.testing.assert_array_equal(variable.numpy(), arrays[name])
