@@ -140,7 +140,7 @@ def test_options_that_break_a_rule_together_are_one_sentence():
 def test_networks_come_from_a_run_or_a_keras_file():
     with pytest.raises(UserError, match="make one") as caught:
         resolve("--init_from", __file__, "--data.source", "x")
-    assert (caught.value.code, caught.value.field) == ("unsupported", __file__)
+    assert (caught.value.code, caught.value.field) == ("unsupported", "--init_from")
 
 
 FILE = "the file itself"
