@@ -81,3 +81,19 @@ def test_inner_workings_of_tensorflow_and_keras_are_touched_in_two_files():
         if any(name.startswith(("tensorflow.python", "keras.src")) for name in imported(path))
     }
     assert touching <= {"devices/tf_internals.py", "networks/keras_internals.py"}
+
+
+def test_every_public_class_shows_how_it_is_used():
+    silent = [
+        f"{relative(path)}: {node.name}"
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        # errors are raised, and protocols are only named in signatures
+        and not any(
+            ast.unparse(base).endswith(("Error", "Exception", "Protocol")) for base in node.bases
+        )
+        and ">>>" not in (ast.get_docstring(node) or "")
+    ]
+    assert silent == []

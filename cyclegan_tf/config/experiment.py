@@ -12,90 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cyclegan_tf.config.checks import at_least, require
+from cyclegan_tf.config.data import Data
 from cyclegan_tf.config.networks import Discriminator, Generator
-
-
-@dataclass(frozen=True)
-class Data:
-    """Where the images come from and how they are prepared.
-
-    Attributes:
-        source: "demo", a folder holding trainA, trainB, testA, testB, or "tfds:NAME"
-          (tfds:cycle_gan/maps).
-        x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and
-          recorded.
-        y_dir: Plain folder of domain Y.
-        tfds_dir: Where tensorflow-datasets keeps its files; its own default when not given.
-        test_fraction: Share of each plain folder kept for testing.
-        preprocess: What is done to a training image before the network sees it.
-        load_size_px: Side (or width) that images are resized to, bicubic and antialiased, before
-          the crop.
-        crop_size_px: Side of the random crop the networks are trained on.
-        flip: Mirror left and right at random.
-        channels_x: Channels of domain X: 1 gray, 3 color, any number for TIFF and NPY.
-        channels_y: Channels of domain Y.
-        batch_size: Images of each domain per step, on all devices together.
-        cache: Where prepared images wait between epochs; auto chooses by measured size and free
-          memory.
-        max_pixels: Images with more pixels are refused as decompression bombs.
-    """
-
-    source: str = "demo"
-    x_dir: str | None = None
-    y_dir: str | None = None
-    tfds_dir: str | None = None
-    test_fraction: float = 0.1
-    preprocess: Literal[
-        "resize_and_crop", "scale_width_and_crop", "crop", "scale_width", "none"
-    ] = "resize_and_crop"
-    load_size_px: int = 286
-    crop_size_px: int = 256
-    flip: bool = True
-    channels_x: int = 3
-    channels_y: int = 3
-    batch_size: int = 1
-    cache: Literal["auto", "memory", "disk", "off"] = "auto"
-    max_pixels: int = 178_956_970
-
-    def __post_init__(self) -> None:
-        at_least(
-            "data",
-            self,
-            1,
-            "load_size_px",
-            "crop_size_px",
-            "channels_x",
-            "channels_y",
-            "batch_size",
-        )
-        at_least("data", self, 1, "max_pixels")
-        require(
-            0 <= self.test_fraction < 1,
-            "data.test_fraction",
-            self.test_fraction,
-            "it must be in [0, 1)",
-        )
-        if (self.x_dir is None) != (self.y_dir is None):
-            given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
-            raise ValueError(
-                f"data.{given} is given without data.{missing}; two plain folders need both."
-            )
-        if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
-            require(
-                self.crop_size_px <= self.load_size_px,
-                "data.crop_size_px",
-                self.crop_size_px,
-                f"the crop is cut from images of data.load_size_px {self.load_size_px}: make the "
-                "crop smaller or the load size larger",
-            )
-        if self.preprocess in ("scale_width", "none"):
-            require(
-                self.batch_size == 1,
-                "data.batch_size",
-                self.batch_size,
-                f"data.preprocess {self.preprocess} keeps different sizes, which only batch size "
-                f"1 can hold",
-            )
 
 
 @dataclass(frozen=True)
@@ -113,6 +31,10 @@ class Loss:
         identity_x: Weight of |F(x) - x| by itself; identity * cycle_x when not given.
         identity_y: Weight of |G(y) - y| by itself; identity * cycle_y when not given.
         gradient_penalty: Weight of the gradient penalty; used by wgangp only.
+
+    Example:
+        >>> Loss(identity=0.5, cycle_x=10, cycle_y=4).identity_weights()
+        (5.0, 2.0)
     """
 
     gan_mode: Literal["lsgan", "vanilla", "wgangp"] = "lsgan"
@@ -157,6 +79,10 @@ class Optimizer:
         schedule: Learning-rate schedule; linear is constant, then falls to exactly 0 after the last
           step.
         step_epochs: Epochs between two divisions by ten under the schedule "step".
+
+    Example:
+        >>> Experiment(optimizer=Optimizer(learning_rate=1e-4)).optimizer.beta_1
+        0.5
     """
 
     learning_rate: float = 2e-4
@@ -209,6 +135,11 @@ class Training:
           not given.
         freeze: "encoder" keeps what lies before the residual blocks, or a U-Net's descending half,
           as it starts.
+
+    Example:
+        >>> training = Training(max_steps=1000, precision="bfloat16")
+        >>> Experiment(training=training).training.seed
+        0
     """
 
     constant_epochs: int = 100
@@ -265,6 +196,10 @@ class Logging:
         score_every_epochs: Epochs between scorings on the test split, which choose
           checkpoints/best; 0 never scores.
         score_images: Images of each domain that are scored, always the same ones.
+
+    Example:
+        >>> Experiment(logging=Logging(score_every_epochs=1)).logging.score_images
+        20
     """
 
     log_every_steps: int = 50
@@ -294,6 +229,11 @@ class Experiment:
         optimizer: Adam and its rate.
         training: How long, how precisely and how safely.
         logging: What is written down on the way.
+
+    Example:
+        >>> experiment = Experiment.from_dict({"data": {"crop_size_px": 128}})
+        >>> experiment.training.constant_epochs
+        100
     """
 
     data: Data = field(default_factory=Data)

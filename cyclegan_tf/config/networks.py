@@ -37,6 +37,10 @@ class Generator:
         init_file_xy: Start G from the network in this .keras file, of any layout; a run keeps a
           copy of its own.
         init_file_yx: The same for F.
+
+    Example:
+        >>> Generator(architecture="resnet_6blocks", norm_affine=True).filters is None
+        True
     """
 
     architecture: Literal[
@@ -127,6 +131,10 @@ class Discriminator:
           checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization
           always does.
+
+    Example:
+        >>> Discriminator(n_layers=2).filters
+        64
     """
 
     architecture: Literal["patch", "pixel"] = "patch"

@@ -23,6 +23,11 @@ class Cluster:
     Attributes:
       addresses: "host:port" of each, the chief's first.
       number: of this machine among them; 0 is the chief, which alone writes.
+
+    Example:
+      >>> cluster = of_environment(os.environ)
+      >>> if cluster is not None and cluster.is_chief:
+      ...     print(len(cluster.addresses))
     """
 
     addresses: tuple[str, ...]

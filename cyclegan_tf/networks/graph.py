@@ -27,6 +27,10 @@ class LayerCall:
       inputs: numbers of the tensors it takes.
       outputs: numbers of the tensors it makes.
       takes_list: whether it takes its inputs as one list.
+
+    Example:
+      >>> last = layer_calls(network)[-1]
+      >>> print(last.layer.name, last.inputs, last.output)
     """
 
     layer: Any

@@ -44,6 +44,10 @@ class Node:
       inputs: symbolic tensors it takes.
       outputs: symbolic tensors it makes.
       takes_list: whether it takes its inputs as one list.
+
+    Example:
+      >>> [node.operation.name for node in graph_of(network).nodes if node.takes_list]
+      ['block1_add', 'block2_add']
     """
 
     operation: Any
@@ -60,6 +64,10 @@ class Graph:
       inputs: its symbolic inputs.
       outputs: its symbolic outputs.
       nodes: calls in the order of computing, inputs left out.
+
+    Example:
+      >>> graph = graph_of(network)
+      >>> print(graph.outputs[0].shape, len(graph.nodes))
     """
 
     inputs: Sequence[keras.KerasTensor]

@@ -191,6 +191,11 @@ class SelectedCheckpoint:
       step: after which they were so.
       weights: "raw", or "averaged" over training.
       origin: describes what was taken and why.
+
+    Example:
+      >>> chosen = select(RunDirectory(path).checkpoints, "last")
+      >>> chosen.step, chosen.weights
+      (1000, 'raw')
     """
 
     path: Path

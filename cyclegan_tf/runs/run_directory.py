@@ -79,6 +79,11 @@ class RunDirectory:
 
     Attributes:
       path: the directory.
+
+    Example:
+      >>> run = RunDirectory(Path("runs/demo"))
+      >>> if run.exists():
+      ...     print(run.experiment().data.source)
     """
 
     path: Path

@@ -75,6 +75,10 @@ class ResolvedExperiment:
       experiment: without "auto" where the images decide.
       color_shift: what color skips are to be initialized with; None where none are.
       descriptions: what was decided, by label, for the log.
+
+    Example:
+      >>> resolved = resolve_auto_fields(experiment, data, run)
+      >>> model = build_model(resolved.experiment)
     """
 
     experiment: Experiment

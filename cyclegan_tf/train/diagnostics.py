@@ -55,6 +55,10 @@ class DomainStatistics:
       target_luminance: of real targets.
       truth_correlation: mean correlation of the luminance of inputs and their true translations;
         None without pairs.
+
+    Example:
+      >>> statistics = domain_statistics(split, "xy")
+      >>> diagnostics.after_scores("xy", scores, statistics, images=1000)
     """
 
     input_diversity: float | None
@@ -73,6 +77,10 @@ class Diagnosis:
     Attributes:
       kind: which; with the domain or direction, such as "collapse_xy".
       text: a description, with what to try.
+
+    Example:
+      >>> for diagnosis in Diagnostics().after_row(step, values):
+      ...     print(diagnosis.kind, diagnosis.text)
     """
 
     kind: str

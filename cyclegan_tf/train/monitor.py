@@ -39,6 +39,12 @@ class MonitorConfig:
       score_images: of each domain that are scored; 0 scores nothing.
       best_metric: the score that chooses the best checkpoint.
       patience: scorings without a better one after which to stop; None never stops.
+
+    Example:
+      >>> config = MonitorConfig(
+      ...     sample_images=4, test_images=20, score_images=20, best_metric="swd", patience=None
+      ... )
+      >>> monitor = TrainingMonitor(run, data, model, None, config)
     """
 
     sample_images: int

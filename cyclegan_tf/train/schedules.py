@@ -81,6 +81,10 @@ class EpochSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Raises:
       ValueError: unknown policy, or numbers out of range.
+
+    Example:
+      >>> schedule = EpochSchedule(2e-4, steps_per_epoch=1000)
+      >>> optimizer = keras.optimizers.Adam(schedule, beta_1=0.5)
     """
 
     def __init__(

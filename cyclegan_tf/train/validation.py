@@ -31,6 +31,10 @@ class ValidationResult:
       by_direction: means by name (`evaluation.scores.measure`) by direction.
       total: the score that chooses the best, mean over the directions that count; None where it
         cannot be had.
+
+    Example:
+      >>> results, seconds = validator.score()
+      >>> results[0].weights, sorted(results[0].values())
     """
 
     weights: str

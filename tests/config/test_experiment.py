@@ -53,11 +53,6 @@ def test_identity_is_relative_to_the_cycle_of_the_same_image_unless_set_by_itsel
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Data(crop_size_px=300), "data.crop_size_px is 300.*load_size_px 286"),
-        (lambda: Data(x_dir="a"), "data.x_dir is given without data.y_dir"),
-        (lambda: Data(batch_size=0), "data.batch_size is 0"),
-        (lambda: Data(preprocess="none", batch_size=2), "data.batch_size is 2"),
-        (lambda: Data(test_fraction=1.0), "data.test_fraction is 1.0"),
         (lambda: Generator(filters=0), "generator.filters is 0"),
         (lambda: Discriminator(n_layers=7), "discriminator.n_layers is 7"),
         (
