@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf import assembly
+from cyclegan_tf.devices import hardware
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.runs import state
 from cyclegan_tf.train.plan import plan_training
@@ -28,7 +29,7 @@ def test_the_papers_model_has_the_papers_sizes_and_optimizers():
 
 def test_networks_are_not_built_while_their_shape_is_undecided():
     for name in ("long_skips", "upsampling"):
-        with pytest.raises(ValueError, match=rf"{name} is 'auto': let beginning\.chosen decide"):
+        with pytest.raises(ValueError, match=rf"{name} is 'auto': let resolve_auto_fields decide"):
             assembly.build_generator(experiment(f"--generator.{name}=auto"), "xy")
 
 
@@ -51,13 +52,13 @@ def test_weights_of_the_terms_come_from_the_config():
     }  # fmt: skip
 
 
-def test_a_judge_of_weight_zero_is_not_made():
+def test_a_discriminator_of_weight_zero_is_not_made():
     model = assembly.build_model(experiment("--loss.adversarial_x=0"))
     assert model.discriminator_x is None
     assert model.adversarial_domains == ["y"]
 
 
-def test_each_game_has_a_fused_adam_of_its_own():
+def test_each_objective_has_a_fused_adam_of_its_own():
     model = assembly.build_model(experiment())
     optimizers = [model.generator_optimizer, model.discriminator_optimizer]
     assert [type(optimizer) for optimizer in optimizers] == [FusedAdam, FusedAdam]
@@ -66,10 +67,10 @@ def test_each_game_has_a_fused_adam_of_its_own():
     assert type(scaled.inner_optimizer) is FusedAdam
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_recompute_comes_from_the_config_and_is_off_unless_asked_for(recompute):
-    words = [f"--training.gradient_checkpointing={str(recompute).lower()}"] if recompute else []
-    assert assembly.build_model(experiment(*words)).gradient_checkpointing is recompute
+@pytest.mark.parametrize("asked", [False, True])
+def test_gradient_checkpointing_is_off_unless_asked_for(asked):
+    words = ["--training.gradient_checkpointing=true"] if asked else []
+    assert assembly.build_model(experiment(*words)).gradient_checkpointing is asked
 
 
 def test_the_norms_come_from_the_config():
@@ -115,7 +116,7 @@ class TestFrozenEncoder:
             (["--generator.norm_affine=true", "--training.gradient_checkpointing=true"], "float32"),
             (["--generator.norm=batch"], "float32"),
         ],
-        ids=["affine", "bfloat16", "recompute", "batch norm"],
+        ids=["affine", "bfloat16", "gradient checkpointing", "batch norm"],
     )
     def test_stays_bit_for_bit_and_all_else_moves(self, words, policy):
         _, before, after = self.trained(experiment("--training.freeze=encoder", *words), policy)
@@ -158,9 +159,9 @@ class TestFrozenEncoder:
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_keeps_weights_pools_and_losses_in_float32(precision):
     e = experiment(f"--training.precision={precision}")
-    policy, _, told = assembly.precision_and_jit(e)
-    assert told["precision"] == f"mixed_{precision} (asked for)"
-    model = assembly.build_model(e, policy)
+    arithmetic = hardware.choose_arithmetic(e.training.precision, e.training.jit)
+    assert arithmetic.descriptions["precision"] == f"mixed_{precision} (asked for)"
+    model = assembly.build_model(e, arithmetic.dtype_policy)
     assert {str(v.dtype) for v in model.trainable_variables} == {"float32"}
     assert str(model.pool_x.images.dtype) == "float32"
     assert isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer) == (

@@ -7,13 +7,9 @@ middle of an epoch, a rate that follows steps or minutes, and a clean end on a s
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import tensorflow as tf
@@ -30,10 +26,9 @@ from cyclegan_tf.train import failures, multi_worker, schedules
 from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.monitor import MonitorConfig, TrainingMonitor
 from cyclegan_tf.train.progress import ProgressBar
+from cyclegan_tf.train.signals import StopSignals
 
 log = logging.getLogger(__name__)
-
-EXIT_STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class Trainer:
@@ -87,7 +82,7 @@ class Trainer:
             jit_compile=model.jit_compile,
         )
         self.monitor = self._make_monitor() if self.devices.is_chief else None
-        self._signal: int | None = None
+        self._stop = StopSignals()
         self._saved_at = 0
         self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
 
@@ -211,14 +206,14 @@ class Trainer:
         self._step_before = self._logged_at = self.step
         try:
             with (
-                self._signals(),
+                self._stop,
                 self.devices.reporting_lost_workers(lambda: f"after step {self.step}"),
             ):
                 self._loop()
-            if self._signal is not None and not self.finished:
+            if self._stop.number is not None and not self.finished:
                 if self.devices.is_chief:
                     log.info(f"stopped at step {self.step}, saved {self.save()}")
-                return EXIT_STATUS[signal.Signals(self._signal)]
+                return self._stop.exit_status
             if self.monitor is not None:
                 self._end(self.monitor)
             self._synchronize()  # workers must not exit before the chief has saved
@@ -241,7 +236,7 @@ class Trainer:
         # process does.
         self._batches = batches if self.devices.strategy else None
         self._synchronize()
-        while not self.finished and self._signal is None:
+        while not self.finished and self._stop.number is None:
             rate = self._set_learning_rate()
             try:
                 batch = next(batches)
@@ -261,8 +256,8 @@ class Trainer:
 
     def _synchronize(self) -> None:
         """Agrees with the other workers on signal, clock and early stopping."""
-        self._signal, self.seconds, self.should_stop = multi_worker.synchronize(
-            self.devices, self._signal, self.seconds, self.should_stop
+        self._stop.number, self.seconds, self.should_stop = multi_worker.synchronize(
+            self.devices, self._stop.number, self.seconds, self.should_stop
         )
 
     def _after_step(self, values: Mapping[str, float]) -> None:
@@ -340,23 +335,3 @@ class Trainer:
             return 0.0
         done = self.seconds - self._seconds_before
         return done / max(self.step - self._step_before, 1) * (steps - self.step)
-
-    # Signals.
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Lets Ctrl-C and SIGTERM end the loop after this step; a second Ctrl-C ends at once."""
-
-        def note(number: int, _: FrameType | None) -> None:
-            if self._signal is not None:
-                raise KeyboardInterrupt
-            self._signal = number
-            # Not print: a handler may run in the middle of another print.
-            os.write(2, b"\nfinishing this step, then saving (once more to stop at once)\n")
-
-        before = {number: signal.signal(number, note) for number in EXIT_STATUS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

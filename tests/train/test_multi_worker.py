@@ -1,5 +1,5 @@
 """What machines agree on, with their messages played by hand; real processes are in
-test_training_together.py."""
+test_several_devices.py."""
 
 import json
 
@@ -9,11 +9,11 @@ import pytest
 from cyclegan_tf.config.experiment import Data, Experiment, Generator, Logging, Loss, Training
 from cyclegan_tf.data import sources
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.train import multi_worker as workers
+from cyclegan_tf.train import multi_worker
 from tests.helpers import tiny
 
 
-class Played:
+class PlayedWorker:
     """Machine `worker` of several whose other messages are given."""
 
     def __init__(self, worker, texts=(), others=()):
@@ -32,62 +32,80 @@ class Played:
         return value + sum(np.asarray(other) for other in self._others)
 
 
-def facts(**sections):
-    return workers.experiment_fingerprint(Experiment(**sections), "float32")
+def fingerprint(**sections):
+    return multi_worker.experiment_fingerprint(Experiment(**sections), "float32")
 
 
-def test_equal_facts_pass_and_places_and_free_fields_do_not_matter():
-    mine, other = facts(), facts(data=Data(source="elsewhere"), logging=Logging(log_every_steps=3))
+def test_equal_fingerprints_pass_and_places_and_mutable_fields_do_not_matter():
+    mine, other = (
+        fingerprint(),
+        fingerprint(data=Data(source="elsewhere"), logging=Logging(log_every_steps=3)),
+    )
     assert mine == other
-    workers.check_same(Played(0, [json.dumps(mine)] * 3), mine)
+    multi_worker.check_consistent(PlayedWorker(0, [json.dumps(mine)] * 3), mine)
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "field", "reason"),
     [
-        ({"loss": Loss(cycle_x=9.0)}, "loss.cycle_x is 9.0 there, 10.0 on the chief"),
-        ({"training": Training(seed=3)}, "training.seed is 3 there, 0 on the chief"),
+        (
+            {"loss": Loss(cycle_x=9.0)},
+            "loss.cycle_x",
+            "loss.cycle_x is 9.0 there, 10.0 on the chief",
+        ),
+        (
+            {"training": Training(seed=3)},
+            "training.seed",
+            "training.seed is 3 there, 0 on the chief",
+        ),
     ],
 )
-def test_a_different_machine_is_named_with_its_field_on_every_machine(sections, told):
-    mine, other = facts(), facts(**sections)
+def test_a_different_machine_is_named_with_its_field_on_every_machine(sections, field, reason):
+    mine, other = fingerprint(), fingerprint(**sections)
     texts = [json.dumps(mine), json.dumps(mine), json.dumps(other)]
     for number, own in enumerate((mine, mine, other)):
         with pytest.raises(UserError, match="Machine 2 differs from machine 0") as caught:
-            workers.check_same(Played(number, texts), own)
-        assert told in str(caught.value)
+            multi_worker.check_consistent(PlayedWorker(number, texts), own)
+        assert (caught.value.code, caught.value.field) == ("mismatch", field)
+        assert reason in str(caught.value)
 
 
-def test_files_are_told_apart_by_what_is_in_them(tmp_path):
+def test_files_differ_by_what_is_in_them(tmp_path):
     for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
         (tmp_path / f"{name}.keras").write_text(text)
-    told = [
-        facts(generator=Generator(init_file_xy=str(tmp_path / f"{name}.keras"))) for name in "abc"
-    ]
-    assert told[0] == told[1] != told[2]
-    assert told[0]["generator.init_file_xy"].startswith("a file ")
-    assert told[0]["generator.init_file_yx"] is None
+    a, b, c = (
+        fingerprint(generator=Generator(init_file_xy=str(tmp_path / f"{name}.keras")))
+        for name in "abc"
+    )
+    assert a == b != c
+    assert a["generator.init_file_xy"].startswith("a file ")
+    assert a["generator.init_file_yx"] is None
 
 
-def test_another_version_is_a_different_fact(monkeypatch):
-    mine = facts()
-    monkeypatch.setattr(workers, "_digest_of_code", lambda: "another")
-    assert {name for name in mine if facts()[name] != mine[name]} == {"the code of cyclegan_tf"}
+def test_another_version_makes_another_fingerprint(monkeypatch):
+    mine = fingerprint()
+    monkeypatch.setattr(multi_worker, "_digest_of_code", lambda: "another")
+    assert {name for name in mine if fingerprint()[name] != mine[name]} == {
+        "the code of cyclegan_tf"
+    }
 
 
 def opened(root):
     return sources.open_folder(root, 3, 3, 10**6)
 
 
-def test_other_images_are_different_facts(tmp_path):
-    first = workers.data_fingerprint(opened(tiny.folder(tmp_path / "a")))
-    assert first == workers.data_fingerprint(opened(tiny.folder(tmp_path / "b")))
-    more = workers.data_fingerprint(opened(tiny.folder(tmp_path / "c", (6, 4, 2, 2))))
+def test_other_images_make_another_fingerprint(tmp_path):
+    first = multi_worker.data_fingerprint(opened(tiny.folder(tmp_path / "a")))
+    assert first == multi_worker.data_fingerprint(opened(tiny.folder(tmp_path / "b")))
+    more = multi_worker.data_fingerprint(opened(tiny.folder(tmp_path / "c", (6, 4, 2, 2))))
     assert {name for name in first if first[name] != more[name]} == {"the number of X's images"}
 
 
-def test_any_machines_signal_and_the_chiefs_clock_and_patience_hold_for_all():
+def test_any_workers_signal_and_the_chiefs_clock_and_stop_hold_for_all():
+    def synchronize(number, other, *own):
+        return multi_worker.synchronize(PlayedWorker(number, others=[other]), *own)
+
     of_chief, of_other = [0.0, 0.0, 12.5, 1.0], [0.0, 15.0, 0.0, 0.0]
-    assert workers.agree(Played(0, others=[of_other]), None, 12.5, True) == (15, 12.5, True)
-    assert workers.agree(Played(1, others=[of_chief]), 15, 99.0, False) == (15, 12.5, True)
-    assert workers.agree(Played(0, others=[[0.0] * 4]), None, 1.0, False) == (None, 1.0, False)
+    assert synchronize(0, of_other, None, 12.5, True) == (15, 12.5, True)
+    assert synchronize(1, of_chief, 15, 99.0, False) == (15, 12.5, True)
+    assert synchronize(0, [0.0] * 4, None, 1.0, False) == (None, 1.0, False)
