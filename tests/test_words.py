@@ -39,8 +39,8 @@ WORDS = {
 }
 # Names in files that users have: layers, registered classes, metrics, keys of old runs.
 FORMATS = re.compile(
-    r"""["'`>](verdict|colour_skip(_add)?|ColourSkip|colour_swd)\b
-    | \bcyclegan_tf_pictures_total\b | "--pictures"
+    r"""["'`>/](verdict|colour_skip(_add)?|ColourSkip|colour_swd)\b
+    | "colours_" | \bcyclegan_tf_pictures_total\b | "--pictures"
     """,
     re.VERBOSE,
 )

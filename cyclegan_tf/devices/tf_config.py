@@ -48,23 +48,46 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
     text = environment.get(VARIABLE, "").strip()
     if not text:
         return None
+    jobs, addresses, place = _read(text)
+    _check(jobs, [address for _, _, address in addresses])
+    if len(addresses) < 2:
+        return None
+    places = [(kind, index) for kind, index, _ in addresses]
+    if place not in places:
+        raise UserError(
+            f"{VARIABLE} says this is {place[0]} {place[1]}, which its cluster does not hold; it "
+            f"must look like {_EXAMPLE}.",
+            code="mismatch",
+            field=VARIABLE,
+        )
+    return Cluster(tuple(address for _, _, address in addresses), places.index(place))
+
+
+def _read(
+    text: str,
+) -> tuple[dict[str, list[object]], list[tuple[str, int, str]], tuple[object, object]]:
+    """Return the jobs, each machine as (job, index, address), and (job, index) of this one."""
     try:
         values = json.loads(text)
         jobs = values.get("cluster") or {}
         task = dict(values.get("task") or {})
-        unknown = sorted(set(jobs) - set(_KINDS))
         addresses = [
             (kind, index, _address(a))
             for kind in _KINDS
             for index, a in enumerate(_listed(jobs, kind))
         ]
-        places = [(kind, index) for kind, index, _ in addresses]
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(
             f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}.",
             code="unreadable",
             field=VARIABLE,
         ) from error
+    return jobs, addresses, (task.get("type"), _index(task.get("index")))
+
+
+def _check(jobs: Mapping[str, list[object]], addresses: list[str]) -> None:
+    """Refuse unknown jobs, several chiefs, and one address for two machines."""
+    unknown = sorted(set(jobs) - set(_KINDS))
     if unknown:
         raise UserError(
             f"{VARIABLE} names the job {unknown[0]!r}; machines here are of the jobs "
@@ -75,27 +98,15 @@ def of_environment(environment: Mapping[str, str]) -> Cluster | None:
     if len(jobs.get("chief", [])) > 1:
         raise UserError(
             f"{VARIABLE} names {len(jobs['chief'])} chiefs; one alone writes, all others are "
-            f"workers.",
+            "workers.",
             field=VARIABLE,
         )
-    if len(addresses) < 2:
-        return None
-    known = [address for _, _, address in addresses]
-    twice = [address for address in known if known.count(address) > 1]
+    twice = [address for address in addresses if addresses.count(address) > 1]
     if twice:
         raise UserError(
             f"{VARIABLE} names {twice[0]} more than once; every machine has an address of its own.",
             field=VARIABLE,
         )
-    place = (task.get("type"), _whole(task.get("index")))
-    if place not in places:
-        raise UserError(
-            f"{VARIABLE} says this is {place[0]} {task.get('index')}, which its cluster does not "
-            f"hold; it must look like {_EXAMPLE}.",
-            code="mismatch",
-            field=VARIABLE,
-        )
-    return Cluster(tuple(known), places.index(place))
 
 
 def _listed(jobs: Mapping[str, object], kind: str) -> list[object]:
@@ -123,9 +134,9 @@ def _address(value: object) -> str:
     return value
 
 
-def _whole(value: object) -> int | None:
-    """Return an index as a number; shells hand it over as text."""
+def _index(value: object) -> int | str:
+    """Return an index as a number, which shells hand over as text; anything else as text."""
     try:
         return int(str(value))
     except ValueError:
-        return None
+        return str(value)

@@ -86,17 +86,16 @@ def feature_scores(
         if whole
         else f"mean over {KID_SUBSETS} random subsets of {size} of each"
     )
-    protocol = (
-        f"Features of {len(fake)} translations against those of {len(real)} real test images. KID: "
-        f"cubic polynomial kernel, unbiased, {subsets}, × {KID_SCALE:.0f}. Intervals: 95 %, "
-        f"bootstrap of {times} resamples of both sets, seed {seed}. FID falls as sets grow: "
-        "compare it only between equal counts, and below a few thousand images trust KID."
-    )
     return FeatureScores(
         scores=distances(fake),
         baselines={
             name: distances(extractor.features(images)) for name, images in baselines.items()
         },
         intervals={"fid": low_high, "kid": tuple(KID_SCALE * end for end in kid_low_high)},  # type: ignore[dict-item]
-        protocol=protocol,
+        protocol=(
+            f"Features of {len(fake)} translations against those of {len(real)} real test images. "
+            f"KID: cubic polynomial kernel, unbiased, {subsets}, × {KID_SCALE:.0f}. Intervals: "
+            f"95 %, bootstrap of {times} resamples of both sets, seed {seed}. FID falls as sets "
+            "grow: compare it only between equal counts, and below a few thousand images trust KID."
+        ),
     )

@@ -143,6 +143,11 @@ def open_images(
         experiment = dataclasses.replace(experiment, data=data)
         recorded = _all_for_testing(choice)
     source = assembly.open_source(experiment, recorded)
+    _require_test_images(source)
+    return source, transform
+
+
+def _require_test_images(source: UnpairedDataset) -> None:
     empty = [domain for domain in "xy" if not getattr(source, f"test_{domain}")]
     if empty:
         raise UserError(
@@ -151,7 +156,6 @@ def open_images(
             code="missing",
             field="--data.source",
         )
-    return source, transform
 
 
 def _experiment_of_file(network: keras.Model, direction: str) -> Experiment:

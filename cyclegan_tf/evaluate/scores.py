@@ -3,12 +3,32 @@
 Directions are "xy" and "yx". For "xy" the forward generator is G, the backward one F, the input x
 and the target y; for "yx" all change places. Images are NumPy float32 (H, W, C) in [-1, 1].
 Generators are scored by their float output, not rounded to integer pixel values.
+
+`measure` gives:
+
+- swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al.
+  2018, sec. 5), x 1000. It normalizes each set by itself, and so is blind to a cast of color
+  that all outputs share.
+- `color_swd`: the same, both sets normalized by the mean and deviation of the real one: casts
+  and contrast count.
+- cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq.
+  2).
+- identity_distance: mean of abs(G(y) - y), the identity loss without its weight (ibid., sec.
+  5.2).
+- luminance_correlation: Pearson correlation of the luminance of G(x) and of x over pixels; -1
+  is a negative.
+- variety: the diversity of outputs (how much they differ from each other) over that of real
+  targets; 0 is collapse.
+- change: mean of abs(G(x) - x); 0 is a copy.
+- psnr: dB, mean over images; psnr_pooled: of the squared error over all pixels of all images.
+- ssim: structural similarity to the truth (Wang et al. 2004), 1 at best.
+- mae: mean of abs(G(x) - truth).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -115,25 +135,7 @@ def measure(
 ) -> Measured:
     """Translate all images of a split and score the outputs.
 
-    Every input is translated once by both generators in turn, and every target by `forward`:
-
-    - swd: sliced Wasserstein distance of outputs to real targets, mean of levels (Karras et al.
-      2018, sec. 5), x 1000. It normalizes each set by itself, and so is blind to a cast of color
-      that all outputs share.
-    - `color_swd`: the same, both sets normalized by the mean and deviation of the real one: casts
-      and contrast count.
-    - cycle_error: mean of abs(F(G(x)) - x), the cycle loss without its weight (Zhu et al. 2017, eq.
-      2).
-    - identity_distance: mean of abs(G(y) - y), the identity loss without its weight (ibid., sec.
-      5.2).
-    - luminance_correlation: Pearson correlation of the luminance of G(x) and of x over pixels; -1
-      is a negative.
-    - variety: the diversity of outputs (how much they differ from each other) over that of real
-      targets; 0 is collapse.
-    - change: mean of abs(G(x) - x); 0 is a copy.
-    - psnr: dB, mean over images; psnr_pooled: of the squared error over all pixels of all images.
-    - ssim: structural similarity to the truth (Wang et al. 2004), 1 at best.
-    - mae: mean of abs(G(x) - truth).
+    Every input is translated once by both generators in turn, and every target by `forward`.
 
     Args:
       forward: float32 (1, H, W, C) in [-1, 1] -> the same size with the target's channels.
@@ -151,46 +153,25 @@ def measure(
     """
     inputs, targets = split.inputs(direction), split.targets(direction)
     if not inputs or not targets:
-        raise ValueError(
-            f"scores take at least one image of each domain, got {len(inputs)} and {len(targets)}."
-        )
+        counts = f"{len(inputs)} and {len(targets)}"
+        raise ValueError(f"scores take at least one image of each domain, got {counts}.")
     same_channels = inputs[0].shape[-1] == targets[0].shape[-1]
     outputs = [apply_generator(forward, image) for image in inputs]
-    both = list(zip(outputs, inputs, strict=True))
-    single: dict[str, list[float | None]] = {
-        "luminance_correlation": [
-            _known(image_quality.luminance_correlation(o, i)) for o, i in both
-        ]
-    }
-    if backward is not None:
-        single["cycle_error"] = [
-            image_quality.mae(apply_generator(backward, o), i) for o, i in both
-        ]
-    if same_channels:
-        single["change"] = [image_quality.mae(o, i) for o, i in both]
-    identity = (
-        tuple(image_quality.mae(apply_generator(forward, t), t) for t in targets)
-        if same_channels
-        else ()
-    )
+    single = _score_each_output(outputs, inputs, backward, same_channels)
+    own = targets if same_channels else []
+    identity = tuple(image_quality.mae(apply_generator(forward, target), target) for target in own)
     levels = distances(targets, outputs, seed)
     means: dict[str, float | None] = {
         "swd": swd.mean_swd(levels) if levels else None,
         "color_swd": color_distance(targets, outputs, seed),
         "identity_distance": mean_or_none(identity),
         "variety": _diversity(outputs, targets),
-        **{
-            name: mean_or_none(single.get(name, ()))
-            for name in ("cycle_error", "luminance_correlation", "change")
-        },
     }
-    truths = split.truths(direction)
-    if truths:
-        paired_means, paired = compare([outputs[index] for index in truths], list(truths.values()))
-        means |= paired_means
-        single |= {
-            name: _spread_out(values, list(truths), len(inputs)) for name, values in paired.items()
-        }
+    for name in ("cycle_error", "luminance_correlation", "change"):
+        means[name] = mean_or_none(single.get(name, ()))
+    paired_means, paired = _compare_with_truths(outputs, split.truths(direction))
+    means |= paired_means
+    single |= paired
     return Measured(
         direction,
         outputs,
@@ -199,6 +180,37 @@ def measure(
         per_target={"identity_distance": identity} if same_channels else {},
         swd_levels=levels,
     )
+
+
+def _compare_with_truths(
+    outputs: Sequence[Image], truths: Mapping[int, Image]
+) -> tuple[dict[str, float | None], dict[str, list[float | None]]]:
+    """The means of `compare` and its scores by output; nothing where no truth is known."""
+    if not truths:
+        return {}, {}
+    means, found = compare([outputs[index] for index in truths], list(truths.values()))
+    return means, {
+        name: _spread_out(values, list(truths), len(outputs)) for name, values in found.items()
+    }
+
+
+def _score_each_output(
+    outputs: Sequence[Image],
+    inputs: Sequence[Image],
+    backward: Network | None,
+    same_channels: bool,
+) -> dict[str, list[float | None]]:
+    both = list(zip(outputs, inputs, strict=True))
+    found: dict[str, list[float | None]] = {
+        "luminance_correlation": [
+            _known(image_quality.luminance_correlation(o, i)) for o, i in both
+        ]
+    }
+    if backward is not None:
+        found["cycle_error"] = [image_quality.mae(apply_generator(backward, o), i) for o, i in both]
+    if same_channels:
+        found["change"] = [image_quality.mae(o, i) for o, i in both]
+    return found
 
 
 def compare(

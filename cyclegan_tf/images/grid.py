@@ -37,18 +37,12 @@ def make_grid(
     Raises:
       ValueError: there is no image at all.
     """
-    columns = max(map(len, rows), default=0)
-    if not columns:
-        raise ValueError("a grid needs at least one image")
-    widths = [
-        cell_px or max(row[c].shape[1] for row in rows if len(row) > c) for c in range(columns)
-    ]
-    heights = [cell_px or max((image.shape[0] for image in row), default=1) for row in rows]
+    widths, heights = _cell_sizes(rows, cell_px)
     font = ImageFont.load_default(size=min(28, max(12, min(widths) // 10)))
     line_px = int(sum(font.getmetrics()))  # type: ignore[union-attr]
     left = gap_px + (gap_px + int(max(map(font.getlength, row_titles))) + 1 if row_titles else 0)
     top = gap_px + (gap_px + line_px if column_titles else 0)
-    size = (left + sum(widths) + gap_px * columns, top + sum(heights) + gap_px * len(rows))
+    size = (left + sum(widths) + gap_px * len(widths), top + sum(heights) + gap_px * len(rows))
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
 
@@ -64,6 +58,19 @@ def make_grid(
     ):
         draw.text((x, gap_px), _cut(title, width, font), "black", font)
     return np.asarray(canvas)
+
+
+def _cell_sizes(
+    rows: Sequence[Sequence[np.ndarray]], cell_px: int | None
+) -> tuple[list[int], list[int]]:
+    """The width of each column and the height of each row."""
+    columns = max(map(len, rows), default=0)
+    if not columns:
+        raise ValueError("a grid needs at least one image")
+    widths = [
+        cell_px or max(row[c].shape[1] for row in rows if len(row) > c) for c in range(columns)
+    ]
+    return widths, [cell_px or max((image.shape[0] for image in row), default=1) for row in rows]
 
 
 def _starts(first: int, sizes: Sequence[int], gap_px: int) -> list[int]:

@@ -1,4 +1,27 @@
-"""Sliced Wasserstein distance of two sets of images over a Laplacian pyramid; no network."""
+"""Sliced Wasserstein distance of two sets of images over a Laplacian pyramid; no network.
+
+The protocol, in full:
+  1. Each image becomes a Laplacian pyramid. A step down blurs with the separable filter (1 4 6
+     4 1) / 16, borders mirrored without repeating the edge, and keeps every second pixel; a
+     step up puts zeros between and blurs with twice that filter. A level is the image less what
+     comes back from one step down and up; the last level is the small image itself. Steps go on
+     while the shorter side stays at least 16 px.
+  2. From each level of each image 128 patches of 7 x 7 px are cut at places drawn evenly, with
+     replacement. The i-th images of both sets are cut at the same places, so that a set is at
+     distance 0 from itself.
+  3. Patches of a set and level are normalized by mean and deviation of each channel over all of
+    them.
+  4. Patches are projected on 512 random unit directions. On each the Wasserstein-1 distance of
+     the two lists of numbers is taken (equal counts: the mean absolute difference of the sorted
+     lists; unequal: of the quantile functions), and the mean over directions, times 1000, is
+     the distance of the level.
+
+Where this differs from the paper: it takes 16,384 images, and a test split has fewer. Two sets
+of real images are not at distance 0 then; compare only scores of equal counts, and read them
+beside that of real images. By step 3 the paper's measure cannot see a cast of color or a loss
+of contrast that all images share; `normalize="real"` takes the mean and deviation of the real
+patches for both sets, and can.
+"""
 
 from __future__ import annotations
 
@@ -27,28 +50,6 @@ def sliced_wasserstein(
     normalize: Literal["each", "real"] = "each",
 ) -> dict[int, float]:
     """Computes the distance of two sets of images, level by level (Karras et al. 2018, sec. 5).
-
-    The protocol, in full:
-      1. Each image becomes a Laplacian pyramid. A step down blurs with the separable filter (1 4 6
-         4 1) / 16, borders mirrored without repeating the edge, and keeps every second pixel; a
-         step up puts zeros between and blurs with twice that filter. A level is the image less what
-         comes back from one step down and up; the last level is the small image itself. Steps go on
-         while the shorter side stays at least 16 px.
-      2. From each level of each image 128 patches of 7 x 7 px are cut at places drawn evenly, with
-         replacement. The i-th images of both sets are cut at the same places, so that a set is at
-         distance 0 from itself.
-      3. Patches of a set and level are normalized by mean and deviation of each channel over all of
-        them.
-      4. Patches are projected on 512 random unit directions. On each the Wasserstein-1 distance of
-         the two lists of numbers is taken (equal counts: the mean absolute difference of the sorted
-         lists; unequal: of the quantile functions), and the mean over directions, times 1000, is
-         the distance of the level.
-
-    Where this differs from the paper: it takes 16,384 images, and a test split has fewer. Two sets
-    of real images are not at distance 0 then; compare only scores of equal counts, and read them
-    beside that of real images. By step 3 the paper's measure cannot see a cast of color or a loss
-    of contrast that all images share; `normalize="real"` takes the mean and deviation of the real
-    patches for both sets, and can.
 
     Args:
       real: float (N, H, W, C) in [-1, 1], or a list of N such (H, W, C).

@@ -193,18 +193,7 @@ def resnet(
     x = layers.conv(x, "down2", 4 * filters, 3, 2, zero_pad=1, relu="down1_relu")
     x = layers.norm_relu(x, "down2")
     for index in range(1, blocks + 1):
-        block = f"block{index}"
-        y = layers.norm(
-            layers.conv(x, f"{block}_conv1", 4 * filters, 3, reflect_pad=1), f"{block}_conv1_norm"
-        )
-        relu = f"{block}_conv1_relu"
-        # must come before the padding, or the reflected rim would drop other values than the image
-        if dropout:
-            y = layers.dropout(layers.relu(y, relu), f"{block}_dropout")
-        y = layers.conv(
-            y, f"{block}_conv2", 4 * filters, 3, reflect_pad=1, relu=None if dropout else relu
-        )
-        y = layers.norm(y, f"{block}_conv2_norm")
+        y = _residual_branch(layers, x, f"block{index}", 4 * filters, dropout)
         x = keras.layers.Add(**layers.common(landmarks.block_end(index)))([x, y])
     x = layers.norm(layers.upsample(x, "up1", 2 * filters), "up1_norm")
     if long_skips:
@@ -215,6 +204,19 @@ def resnet(
     return layers.conv(
         x, "last", channels, end_kernel, reflect_pad=end_kernel // 2, relu="up2_relu", is_end=True
     )
+
+
+def _residual_branch(layers: LayerFactory, x: Any, block: str, filters: int, dropout: bool):
+    """Two convolutions, without the sum that ends the block."""
+    y = layers.norm(
+        layers.conv(x, f"{block}_conv1", filters, 3, reflect_pad=1), f"{block}_conv1_norm"
+    )
+    relu = f"{block}_conv1_relu"
+    # must come before the padding, or the reflected rim would drop other values than the image
+    if dropout:
+        y = layers.dropout(layers.relu(y, relu), f"{block}_dropout")
+    y = layers.conv(y, f"{block}_conv2", filters, 3, reflect_pad=1, relu=None if dropout else relu)
+    return layers.norm(y, f"{block}_conv2_norm")
 
 
 def unet(layers: LayerFactory, x: Any, channels: int, filters: int, depth: int, dropout: bool):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Sequence
@@ -29,6 +28,7 @@ from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
 from cyclegan_tf.translate.folder import Outcome, named, repeated_target, unwritable
+from cyclegan_tf.translate.pooled_moments import PooledMoments
 from cyclegan_tf.translate.stages import (
     Stage,
     TileTensorFiles,
@@ -227,41 +227,6 @@ class _Work:
             self.kept.put(tile, number, values)
         self.advance()
         return result
-
-
-class PooledMoments:
-    """Mean and variance per channel over parts that come one after the other.
-
-    Attributes:
-      mean: float64 (C,).
-
-    Example:
-      >>> moments = PooledMoments()
-      >>> for part in parts:
-      ...     moments.add(part)
-      >>> moments.mean, moments.variance
-    """
-
-    def __init__(self) -> None:
-        self.mean = np.zeros(())
-        self._count = 0
-        self._squares = np.zeros(())
-
-    def add(self, part: tf.Tensor) -> None:
-        """Add a tensor of at least one pixel, any float (N, H, W, C)."""
-        found = tf.nn.moments(tf.cast(part, tf.float32), axes=(0, 1, 2))
-        mean, variance = (value.numpy().astype(np.float64) for value in found)
-        more = math.prod(part.shape[:3])
-        # Chan, Golub and LeVeque 1983, eq. 2.1: no digits are lost, however large the mean.
-        step, total = mean - self.mean, self._count + more
-        self._squares = self._squares + more * variance + step**2 * (self._count * more / total)
-        self.mean = self.mean + step * (more / total)
-        self._count = total
-
-    @property
-    def variance(self) -> np.ndarray:
-        """float64 (C,), over all pixels so far, biased."""
-        return self._squares / self._count
 
 
 def translate_large_files(

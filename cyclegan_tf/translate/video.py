@@ -67,9 +67,7 @@ def translate_video(
     half_life_frames: float = HALF_LIFE_FRAMES,
     show_progress: bool = False,
 ) -> int:
-    """Translate a video into a video, which appears whole or not at all.
-
-    One that is there is replaced.
+    """Translate a video into a video, which appears whole or not at all, in place of an older one.
 
     Kept: size, the time of each frame (also of varying rates), every sound track packet by packet,
     rotation, shape of pixels, color tags, chapters and titles. The network sees frames upright, 8
@@ -99,6 +97,21 @@ def translate_video(
     """
     require()
     video_format = _format_of(target)
+    _check(network, half_life_frames)
+    video = probe(source)
+    translate = FrameTranslator(network, size_divisor_px, half_life_frames)
+    count = 0
+    with contextlib.ExitStack() as stack:
+        with _writing(target):
+            partial = stack.enter_context(atomic_file(target))
+        bar = stack.enter_context(tqdm(total=video.frames, unit="frame", disable=not show_progress))
+        for count, _ in enumerate(_written(video, video_format, target, partial, translate), 1):
+            bar.update()
+    return count
+
+
+def _check(network: keras.Model, half_life_frames: float) -> None:
+    """Refuse networks of other channels than three, and half-lives that are none."""
     if (network.input_shape[-1], network.output_shape[-1]) != (3, 3):
         raise UserError(
             "Videos need a generator from 3 channels to 3, but this one takes "
@@ -111,17 +124,6 @@ def translate_video(
             f"The half-life must be 0 frames or more, and is {half_life_frames:g}.",
             field="--temporal_half_life_frames",
         )
-    video = probe(source)
-    translate = FrameTranslator(network, size_divisor_px, half_life_frames)
-    count = 0
-    with contextlib.ExitStack() as stack:
-        with _writing(target):
-            partial = stack.enter_context(atomic_file(target))
-        bar = stack.enter_context(tqdm(total=video.frames, unit="frame", disable=not show_progress))
-        for _ in _written(video, video_format, target, partial, translate):
-            count += 1
-            bar.update()
-    return count
 
 
 def _format_of(target: Path) -> _Format:

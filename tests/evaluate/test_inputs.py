@@ -14,7 +14,7 @@ from cyclegan_tf.evaluate import inputs
 from cyclegan_tf.evaluate.inputs import DataChoice, open_images, open_split
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train.command import build_parser
+from cyclegan_tf.train.plan import build_parser
 from tests.helpers import tiny
 
 

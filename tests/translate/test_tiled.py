@@ -7,7 +7,6 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
@@ -17,7 +16,6 @@ from cyclegan_tf.translate import tiled as tiled_module
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.tiled import (
     Cost,
-    PooledMoments,
     TiledTranslator,
     describe_cost,
     translate_large_files,
@@ -173,16 +171,6 @@ def test_memory_does_not_grow_with_the_height(tmp_path):
     one_row_of_tiles = 128 * 256 * 3 * 4
     assert peaks[2] < peaks[1] + 0.25 * one_row_of_tiles
     assert peaks[2] > one_row_of_tiles  # what NumPy takes is counted
-
-
-def test_pooled_moments_are_those_of_all_pixels():
-    values = (1e4 + np.random.default_rng(0).normal(size=(1, 30, 7, 3))).astype(np.float32)
-    pooled = PooledMoments()
-    for part in np.split(values, [3, 4, 19], axis=1):
-        pooled.add(tf.constant(part))
-    exact = values.astype(np.float64)
-    np.testing.assert_allclose(pooled.mean, exact.mean((0, 1, 2)), rtol=1e-6)
-    np.testing.assert_allclose(pooled.variance, exact.var((0, 1, 2)), rtol=1e-3)
 
 
 def test_files_small_and_large_good_and_bad(plain, tmp_path, caplog):
