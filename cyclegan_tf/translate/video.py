@@ -74,7 +74,6 @@ def translate_video(
     bits per channel. The video's first video stream is taken; subtitles are left out. Written as
     H.264 (mp4, m4v, mov, mkv) or VP9 (webm), in 4:2:0; H.264 of an odd width or height in 4:4:4,
     which 4:2:0 cannot hold and some players do not show.
-
     One frame is in memory at a time, besides the few that decoder and encoder hold back to sort;
     these run in threads of their own beside the network.
 
@@ -105,7 +104,8 @@ def translate_video(
         with _writing(target):
             partial = stack.enter_context(atomic_file(target))
         bar = stack.enter_context(tqdm(total=video.frames, unit="frame", disable=not show_progress))
-        for count, _ in enumerate(_written(video, video_format, target, partial, translate), 1):
+        for _ in _written(video, video_format, target, partial, translate):
+            count += 1
             bar.update()
     return count
 
