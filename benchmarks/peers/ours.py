@@ -18,7 +18,7 @@ import tensorflow as tf
 from benchmarks.speed import inputs
 from benchmarks.speed.floor import Macs
 from benchmarks.speed.jobs import Job
-from cyclegan_tf import assembly
+from cyclegan_tf import assembly, training_data
 from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
 from cyclegan_tf.data.pipeline import training_dataset
@@ -119,7 +119,7 @@ def loader(job: Job) -> Callable[[], dict[str, float]]:
     experiment = experiment_of(
         job, source=job.folder, cache=job.cache, crop_size_px=256, load_size_px=286
     )
-    feed, _ = assembly.open_training_data(experiment, RunDirectory(Path(job.target)).cache)
+    feed, _ = training_data.open_training_data(experiment, RunDirectory(Path(job.target)).cache)
     order = feed.order
     batches = iter(training_dataset(feed.cache_x, feed.cache_y, order, feed.transform, 0, 10**6))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.race import Clock, Entry
-from cyclegan_tf import assembly
+from cyclegan_tf import assembly, training_data
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment, Logging, Training
 from cyclegan_tf.devices import hardware
@@ -125,7 +125,7 @@ def train(entry: Entry, started: float) -> int:
     print(arithmetic.descriptions, flush=True)
     run = RunDirectory(Path(entry.target) / "run")
     with run.locked():
-        feed, _ = assembly.open_training_data(experiment, run.cache)
+        feed, _ = training_data.open_training_data(experiment, run.cache)
         resolved = resolve_auto_fields(experiment, feed, run)
         experiment = resolved.experiment
         model = assembly.build_model(experiment, arithmetic.dtype_policy, arithmetic.jit)

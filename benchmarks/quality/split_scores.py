@@ -18,7 +18,6 @@ import tensorflow as tf
 
 from benchmarks.quality.animals import animal_masks, on_animals
 from benchmarks.quality.checkerboard import MIN_SIDE_PX, checkerboard
-from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import baselines, label_maps, scores
@@ -27,6 +26,7 @@ from cyclegan_tf.metrics import sliced_wasserstein as swd
 from cyclegan_tf.metrics.segmentation import Palette, read_palette
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.training_data import build_transform, open_source
 
 DIRECTIONS = ("xy", "yx")
 AVERAGE = "average/"
@@ -64,8 +64,8 @@ class SplitEvaluator:
         Raises:
           UserError: it cannot be read, or has no pairs.
         """
-        source = assembly.open_source(experiment)
-        transform = assembly.build_transform(experiment)
+        source = open_source(experiment)
+        transform = build_transform(experiment)
         split = read_split(source, transform)
         if not split.pairs:
             raise UserError(

@@ -53,9 +53,9 @@ def keras_2_to_keras(task: Task) -> None:
 
 def folder_to_run(task: Task) -> None:
     """Converts a folder of four official `.pth` files to a run directory at step 0."""
-    from cyclegan_tf import assembly
     from cyclegan_tf.convert import saving
     from cyclegan_tf.runs import state
+    from cyclegan_tf.training_data import open_source
 
     found: dict[str, tuple[ArchitectureSpec, Arrays]] = {}
     for attribute, path in folder.find_files(task.source, task.arguments.epoch).items():
@@ -66,7 +66,7 @@ def folder_to_run(task: Task) -> None:
     log_notes(note for spec in specs.values() for note in recognize.conversion_notes(spec))
     images = None
     if task.is_given("--data.source", "--data.x_dir"):
-        images = assembly.open_source(experiment).record()
+        images = open_source(experiment).record()
     else:
         log_notes(
             [

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Data, Experiment, Loss
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
@@ -23,6 +22,7 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.training_data import build_transform, open_source
 
 # As float32, inputs, outputs and targets of a direction take 12 bytes per pixel each.
 MAX_PIXELS = 80_000_000
@@ -117,7 +117,7 @@ def open_images(
     run = RunDirectory(target if target.is_dir() else target.resolve().parent)
     if run.exists():
         experiment = run.experiment()
-        transform = assembly.build_transform(experiment)
+        transform = build_transform(experiment)
     else:
         if not choice.given:
             raise UserError(
@@ -128,7 +128,7 @@ def open_images(
             )
         experiment = _experiment_of_file(network, direction)
         transform = dataclasses.replace(
-            assembly.build_transform(experiment),
+            build_transform(experiment),
             mode="none",
             size_divisor_px=size_divisor_of(network),
         )
@@ -142,7 +142,7 @@ def open_images(
         )
         experiment = dataclasses.replace(experiment, data=data)
         recorded = _all_for_testing(choice)
-    source = assembly.open_source(experiment, recorded)
+    source = open_source(experiment, recorded)
     _require_test_images(source)
     return source, transform
 

@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import assembly
 from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.data.transforms import resize_bicubic
 from cyclegan_tf.errors import UserError
@@ -21,6 +20,7 @@ from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.metrics_log import scores_at
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.training_data import open_source
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _open_run(
 def _run_images(run: RunDirectory, split: str, domain: str) -> ImageList:
     """The run's own images of a split, or of its training split where that is empty."""
     try:
-        source = assembly.open_source(run.experiment(), run.data_split())
+        source = open_source(run.experiment(), run.data_split())
     except UserError as error:
         raise UserError(
             f"{error} This export needs images of the kind the run was trained on; a folder of "

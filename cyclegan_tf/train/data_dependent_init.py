@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.assembly import TrainingData
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.data.cache import ImageCache
@@ -23,6 +22,7 @@ from cyclegan_tf.networks.landmarks import last_kernel_layer
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.init_from import InitFrom, weights_source
+from cyclegan_tf.training_data import TrainingData
 
 # Field -> label in the log, and a description of each of its `AUTO_VALUES`.
 _DESCRIPTIONS = {

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.assembly import TrainingData
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
@@ -25,6 +24,7 @@ from cyclegan_tf.train import diagnostics
 from cyclegan_tf.train.logs import MetricsLogger
 from cyclegan_tf.train.samples import SampleGrids
 from cyclegan_tf.train.validation import BestCheckpoint, ValidationResult, Validator
+from cyclegan_tf.training_data import TrainingData
 
 log = logging.getLogger(__name__)
 

@@ -80,11 +80,11 @@ def experiment_fingerprint(experiment: Experiment, dtype_policy: str) -> dict[st
 
 def _digest_of_code() -> str:
     """Short digest of this package's modules: a checkout has no version that changes with it."""
-    digest = hashlib.sha256()
+    code = hashlib.sha256()
     here = Path(__file__).resolve().parents[1]
     for path in sorted(here.rglob("*.py")):
-        digest.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+        code.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
+    return code.hexdigest()[:12]
 
 
 def data_fingerprint(source: UnpairedDataset) -> dict[str, Any]:

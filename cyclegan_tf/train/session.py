@@ -8,7 +8,7 @@ import shlex
 import sys
 from typing import Any
 
-from cyclegan_tf import assembly
+from cyclegan_tf import assembly, training_data
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.devices.hardware import Arithmetic
@@ -86,14 +86,14 @@ def _check_devices(
 
 def _open_data(
     devices: DistributionContext, plan: TrainPlan
-) -> tuple[assembly.TrainingData, list[str]]:
+) -> tuple[training_data.TrainingData, list[str]]:
     """Opens the images, the same on all workers; returns them and notes."""
     experiment, run = plan.experiment, plan.run
     if not run.exists():
         run.check_new()
     show_progress = sys.stderr.isatty() and not plan.quiet and devices.is_chief
     is_shared = devices.workers > 1 and experiment.data.cache == "auto"
-    data, notes = assembly.open_training_data(
+    data, notes = training_data.open_training_data(
         experiment, run.cache, run.data_split(), show_progress, "lazy" if is_shared else None
     )
     multi_worker.check_consistent(devices, multi_worker.data_fingerprint(data.source))

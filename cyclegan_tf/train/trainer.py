@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.assembly import TrainingData
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.pipeline import find_unreadable, training_dataset
 from cyclegan_tf.devices.strategy import DistributionContext
@@ -27,6 +26,7 @@ from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.monitor import MonitorConfig, TrainingMonitor
 from cyclegan_tf.train.progress import ProgressBar
 from cyclegan_tf.train.signals import StopSignals
+from cyclegan_tf.training_data import TrainingData
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ def test_the_order_of_events(tiny_run, tmp_path, monkeypatch, capsys):
 
         monkeypatch.setattr(owner, name, call)
 
-    noted(session.assembly, "open_training_data", "open data")
+    noted(session.training_data, "open_training_data", "open data")
     noted(session, "resolve_auto_fields", "resolve auto fields")
     noted(session.assembly, "build_model", "build model")
     noted(session, "load_initial_weights", "initialize weights")

@@ -1,0 +1,150 @@
+"""From an `Experiment` to its images: found, resized, cached, and put in order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.data import sources
+from cyclegan_tf.data.cache import ImageCache, open_cache
+from cyclegan_tf.data.pipeline import SamplingOrder
+from cyclegan_tf.data.transforms import ImageTransform
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks import files as network_files
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """All that is needed to make batches.
+
+    Attributes:
+      source: the images of both domains, for training and test.
+      transform: how they are resized, cropped and flipped.
+      order: which of them make which batch.
+      cache_x: prepared training images of X.
+      cache_y: of Y.
+
+    Example:
+      >>> data, notes = open_training_data(Experiment(), Path("cache"))
+      >>> data.order.steps_per_epoch
+    """
+
+    source: sources.UnpairedDataset
+    transform: ImageTransform
+    order: SamplingOrder
+    cache_x: ImageCache
+    cache_y: ImageCache
+
+
+def build_transform(experiment: Experiment) -> ImageTransform:
+    """Decide how the experiment's images are resized, cropped and flipped.
+
+    Raises:
+      UserError: a generator's file cannot be read.
+    """
+    data, files = experiment.data, experiment.generator.network_files
+    multiples = [network_files.facts(Path(path)).size_divisor_px for path in files.values()]
+    if len(files) < 2:
+        multiples.append(networks.size_divisor(experiment.generator.architecture))
+    return ImageTransform(
+        mode=data.preprocess,
+        load_size_px=data.load_size_px,
+        crop_size_px=data.crop_size_px,
+        size_divisor_px=math.lcm(*multiples),
+        flip=data.flip,
+    )
+
+
+def open_source(
+    experiment: Experiment, recorded: dict[str, list[str]] | None = None
+) -> sources.UnpairedDataset:
+    """Lists the experiment's images.
+
+    Args:
+      experiment: says where they are.
+      recorded: names by list, as a run of two plain folders split them when it began.
+
+    Raises:
+      UserError: a folder is missing or empty, a file is not an image, or the data set cannot be
+        had.
+    """
+    data = experiment.data
+    channels = data.channels_x, data.channels_y
+    if data.x_dir is not None and data.y_dir is not None:
+        return sources.open_two_folders(
+            Path(data.x_dir), Path(data.y_dir), data.test_fraction, experiment.training.seed,
+            *channels, data.max_pixels, recorded,
+        )  # fmt: skip
+    if data.source == "demo":
+        if channels != (3, 3):
+            raise UserError(
+                f"The demo's images have 3 channels, but data.channels_x, channels_y are "
+                f"{channels}.",
+                code="mismatch",
+                field="data.channels_x",
+            )
+        return sources.open_demo()
+    if data.source.startswith("tfds:"):
+        return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *channels)
+    return sources.open_folder(Path(data.source), *channels, data.max_pixels)
+
+
+def open_training_data(
+    experiment: Experiment,
+    cache_dir: Path,
+    recorded: dict[str, list[str]] | None = None,
+    show_progress: bool = False,
+    cache: str | None = None,
+) -> tuple[TrainingData, list[str]]:
+    """Opens, reads and prepares the experiment's images.
+
+    Args:
+      experiment: says which.
+      cache_dir: for prepared images, if they are kept on the disk.
+      recorded: names by list, as the run began with them; None for a new run.
+      show_progress: show a bar while reading.
+      cache: in place of the experiment's `data.cache`.
+
+    Returns:
+      The data, and notes for the log.
+
+    Raises:
+      UserError: see `open_source`; or an image cannot be decoded, or a batch is larger than a
+        domain.
+    """
+    source = open_source(experiment, recorded)
+    notes = list(source.notes)
+    if recorded is not None and recorded != source.record():
+        notes.append(
+            "the images are not those this run began with: the order of what follows differs from "
+            "what an undisturbed run would have seen"
+        )
+    order = SamplingOrder(
+        len(source.train_x),
+        len(source.train_y),
+        experiment.data.batch_size,
+        experiment.training.seed,
+    )
+    if not order.steps_per_epoch:
+        raise UserError(
+            f"data.batch_size is {order.batch_size}, but the larger domain has only "
+            f"{max(order.count_x, order.count_y)} images; take a smaller batch.",
+            field="data.batch_size",
+        )
+    transform = build_transform(experiment)
+    caches = [
+        open_cache(
+            images, transform, cache or experiment.data.cache, cache_dir, label, show_progress
+        )
+        for label, images in (("train_x", source.train_x), ("train_y", source.train_y))
+    ]
+    for label, kept in zip("XY", caches, strict=True):
+        if kept.upscaled:
+            notes.append(
+                f"{kept.upscaled} of {len(kept)} images of {label} are smaller than the crop "
+                f"and were enlarged"
+            )
+    return TrainingData(source, transform, order, *caches), notes
