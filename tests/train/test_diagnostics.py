@@ -1,4 +1,4 @@
-"""Guards: their rules on numbers, and each situation built and met through the training command."""
+"""Diagnostics: rules on numbers, and each situation met through the training command."""
 
 import dataclasses
 import json
@@ -6,16 +6,15 @@ import json
 import pytest
 
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.train import diagnostics as guards
-from cyclegan_tf.train.diagnostics import Diagnostics, DomainStatistics
+from cyclegan_tf.train.diagnostics import FIRST_IMAGES, Diagnostics, DomainStatistics
 from tests.helpers import watched
 
 HEALTHY = {"change": 0.2, "color_swd": 100.0, "luminance_correlation": 0.7, "variety": 0.9}
 DOMAINS = DomainStatistics(0.3, 0.4, 300.0, 50.0, 0.1, 0.0)
 
 
-def kinds(alarms):
-    return [alarm.kind for alarm in alarms]
+def kinds(diagnoses):
+    return [diagnosis.kind for diagnosis in diagnoses]
 
 
 def after_scores(scores, domains=DOMAINS, images=10**4, direction="xy"):
@@ -31,23 +30,23 @@ class TestScores:
             ({"variety": 0.05}, "collapse_xy"),
         ],
     )
-    def test_each_is_told_once_and_again_after_it_went_away(self, scores, kind):
+    def test_each_is_reported_once_and_again_after_it_went_away(self, scores, kind):
         watch = Diagnostics()
         wrong = {**HEALTHY, **scores}
         assert watch.after_scores("xy", HEALTHY, DOMAINS, 10**4) == []
-        told = [
+        found = [
             watch.after_scores("xy", values, DOMAINS, 10**4)
             for values in (wrong, wrong, HEALTHY, wrong)
         ]
-        assert [kinds(alarms) for alarms in told] == [[kind], [], [], [kind]]
+        assert [kinds(diagnoses) for diagnoses in found] == [[kind], [], [], [kind]]
         assert kinds(watch.after_scores("yx", wrong, DOMAINS, 10**4)) == [kind.replace("xy", "yx")]
 
-    def test_what_generators_do_at_first_is_no_alarm(self):
-        assert after_scores({"variety": 0.0}, images=guards.FIRST_IMAGES - 1) == []
-        assert after_scores({"variety": 0.0}, images=guards.FIRST_IMAGES) == ["collapse_xy"]
+    def test_what_generators_do_at_first_is_no_problem(self):
+        assert after_scores({"variety": 0.0}, images=FIRST_IMAGES - 1) == []
+        assert after_scores({"variety": 0.0}, images=FIRST_IMAGES) == ["collapse_xy"]
 
     @pytest.mark.parametrize("name", ["change", "color_swd", "luminance_correlation", "variety"])
-    def test_an_unknown_score_is_no_alarm(self, name):
+    def test_an_unknown_score_is_no_problem(self, name):
         wrong = {"change": 0.0, "color_swd": 300.0, "luminance_correlation": -1.0, "variety": 0.0}
         lost = {"luminance_correlation": "colors_inverted_xy", "variety": "collapse_xy"}.get(
             name, "copies_input_xy"
@@ -57,10 +56,10 @@ class TestScores:
         nothing = DomainStatistics(None, None, None, None, 0.0, 0.0)
         assert after_scores({"change": 0.0, "variety": 0.0}, nothing) == []
 
-    def test_a_copy_is_right_where_domains_are_alike_or_little_is_enough(self):
+    def test_a_copy_is_right_where_domains_are_similar_or_little_is_enough(self):
         copy = {"change": 0.0, "color_swd": 300.0}
         assert after_scores(copy) == ["copies_input_xy"]
-        assert after_scores(copy, dataclasses.replace(DOMAINS, noise=250.0)) == []
+        assert after_scores(copy, dataclasses.replace(DOMAINS, within_distance=250.0)) == []
         assert after_scores({"change": 0.03, "color_swd": 120.0}) == []
 
     @pytest.mark.parametrize(
@@ -87,7 +86,8 @@ class TestScores:
 
     def test_outputs_as_alike_as_the_inputs_are_no_collapse(self):
         assert (
-            after_scores({"variety": 0.05}, dataclasses.replace(DOMAINS, input_variety=0.03)) == []
+            after_scores({"variety": 0.05}, dataclasses.replace(DOMAINS, input_diversity=0.03))
+            == []
         )
 
 
@@ -97,7 +97,7 @@ class TestRows:
         values = {
             f"accuracy_{kind}_{d}": a for d, a in accuracy.items() for kind in ("real", "fake")
         }
-        return {step: kinds(told) for step in steps if (told := watch.after_row(step, values))}
+        return {step: kinds(found) for step in steps if (found := watch.after_row(step, values))}
 
     def test_five_rows_and_250_steps_in_a_row(self):
         assert self.rows(Diagnostics(), {"x": 0.9, "y": 0.99}, range(50, 1000, 50)) == {
@@ -116,7 +116,7 @@ class TestRows:
         assert self.rows(watch, {"y": 0.97}, [300]) == {}
         assert self.rows(watch, {"y": 0.99}, range(350, 700, 50)) == {600: ["discriminator_wins_y"]}
 
-    def test_both_kinds_of_images_count_and_judges_may_be_absent(self):
+    def test_both_kinds_of_images_count_and_discriminators_may_be_absent(self):
         watch = Diagnostics()
         for step in range(50, 1000, 50):
             assert (
@@ -129,7 +129,7 @@ class TestRows:
     def test_a_wasserstein_critic_is_meant_to_win(self):
         assert self.rows(Diagnostics(critic=True), {"x": 1.0}, range(50, 1000, 50)) == {}
 
-    def test_resumed_it_goes_on_counting_and_does_not_repeat(self):
+    def test_resumed_it_counts_on_and_does_not_repeat(self):
         watch = Diagnostics()
         self.rows(watch, {"y": 0.99, "x": 0.99}, range(50, 250, 50))
         resumed = Diagnostics()
@@ -182,7 +182,10 @@ class TestThroughTraining:
         # what copies its input is at the optimum of cycle and identity, and nearly nothing else
         # pulls
         watched.pixelwise(monkeypatch, 1.0)
-        more = "--optimizer.learning_rate=2e-3 --loss.adversarial_x=1e-6 --loss.adversarial_y=1e-6 --data.batch_size=1"
+        more = (
+            "--optimizer.learning_rate=2e-3 --loss.adversarial_x=1e-6 "
+            "--loss.adversarial_y=1e-6 --data.batch_size=1"
+        )
         told, text = watched.warnings_of(
             source, tmp_path / "run", capsys, *more.split(), "--training.max_steps=500", "--quiet",
             "--logging.log_every_steps=20",
@@ -194,9 +197,7 @@ class TestThroughTraining:
         assert [line[9:12] for line in told if "wins" in line] in (["D_X", "D_Y"], ["D_Y", "D_X"])
         assert any("copies its input" in line for line in told)
 
-    def test_flat_images_and_a_memorised_test_split_at_the_start(
-        self, tmp_path, monkeypatch, capsys
-    ):
+    def test_flat_images_and_a_leaked_test_split_at_the_start(self, tmp_path, monkeypatch, capsys):
         source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth)
         flat = image_io.read(source / "trainA" / "trainA_0.png") * 0 + 77
         image_io.save(source / "trainA" / "flat.png", flat)
@@ -210,7 +211,7 @@ class TestThroughTraining:
             "warning: 1 test image is in the training split too (testB/known.png",
         ]
         assert "1 of them among those that are scored" in told[1]
-        assert set(text) == {"warning/flat_images", "warning/memorised_test_split"}
+        assert set(text) == {"warning/flat_images", "warning/leaked_test_split"}
 
 
 @pytest.mark.slow

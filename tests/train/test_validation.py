@@ -8,9 +8,14 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Split
-from cyclegan_tf.metrics import image_quality as of_images
+from cyclegan_tf.metrics import image_quality
 from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.train.validation import BestCheckpoint, ValidationResult, Validator, describe
+from cyclegan_tf.train.validation import (
+    BestCheckpoint,
+    ValidationResult,
+    Validator,
+    domain_statistics,
+)
 
 
 def images(count, seed=0, channels=3, low=-1.0, high=1.0):
@@ -28,7 +33,7 @@ def split():
 
 
 class Dial:
-    """A translator whose gain can be turned, as an average of weights would."""
+    """A generator whose gain can be turned, as an average of weights would."""
 
     def __init__(self):
         self.gain, self.averaged_gain = 1.0, 0.5
@@ -37,7 +42,7 @@ class Dial:
         return self.gain * batch + 0.3
 
     @contextlib.contextmanager
-    def applied(self):
+    def swapped_in(self):
         kept, self.gain = self.gain, self.averaged_gain
         yield
         self.gain = kept
@@ -45,13 +50,13 @@ class Dial:
 
 def test_raw_and_averaged_weights_are_scored_and_the_better_is_chosen(split):
     dial = Dial()
-    scorer = Validator(split, {"xy": dial, "yx": dial}, ["xy"], "mae", dial)
-    found, seconds = scorer.score()
+    validator = Validator(split, {"xy": dial, "yx": dial}, ["xy"], "mae", dial)
+    found, seconds = validator.score()
     assert [scored.weights for scored in found] == ["raw", "averaged"]
     # the truth is 0.5 x + 0.3
     assert found[0].total == pytest.approx(np.mean(np.abs([0.5 * p for p in split.x])), rel=1e-5)
     assert found[1].total == pytest.approx(0.0, abs=1e-6)
-    assert scorer.best_of(found).weights == "averaged"
+    assert validator.best_of(found).weights == "averaged"
     assert found[0].values()["mae_xy"] == found[0].total
     assert {
         "swd_xy",
@@ -64,20 +69,20 @@ def test_raw_and_averaged_weights_are_scored_and_the_better_is_chosen(split):
     } <= set(found[0].values())
     assert seconds > 0
     dial.averaged_gain = 2.0
-    assert scorer.best_of(scorer.score()[0]).weights == "raw"
+    assert validator.best_of(validator.score()[0]).weights == "raw"
     dial.averaged_gain = dial.gain
-    assert scorer.best_of(scorer.score()[0]).weights == "raw"
+    assert validator.best_of(validator.score()[0]).weights == "raw"
 
 
-def test_directions_that_count_are_averaged_and_higher_may_be_better(split):
+def test_ranked_directions_are_averaged_and_higher_may_be_better(split):
     dial = Dial()
-    scorer = Validator(split, {"xy": dial, "yx": dial}, ["xy", "yx"], "psnr", dial)
-    found, _ = scorer.score()
+    validator = Validator(split, {"xy": dial, "yx": dial}, ["xy", "yx"], "psnr", dial)
+    found, _ = validator.score()
     for scored in found:
         by_direction = [scored.by_direction[d]["psnr"] for d in ("xy", "yx")]
         assert scored.total == pytest.approx(np.mean(by_direction))
-    assert scorer.higher_is_better
-    best = scorer.best_of(found)
+    assert validator.higher_is_better
+    best = validator.best_of(found)
     assert best.total == max(scored.total for scored in found)
 
 
@@ -85,34 +90,38 @@ def test_a_score_that_cannot_be_had_chooses_nothing():
     small = Split(
         [np.zeros((8, 8, 1), np.float32)], [np.zeros((8, 8, 1), np.float32)], ("a",), ("b",)
     )
-    scorer = Validator(small, {"xy": tf.identity, "yx": tf.identity}, ["xy"], "swd")
-    found, _ = scorer.score()
+    validator = Validator(small, {"xy": tf.identity, "yx": tf.identity}, ["xy"], "swd")
+    found, _ = validator.score()
     assert found[0].total is None
-    assert scorer.best_of(found) is None
+    assert validator.best_of(found) is None
 
 
 @pytest.mark.parametrize("best_by", ["psnr", "ssim", "mae"])
 def test_paired_scores_need_pairs(split, best_by):
     unpaired = Split(split.x, split.y[:3], split.names_x, split.names_y[:3])
-    with pytest.raises(
-        UserError,
-        match=f"training.best_metric is {best_by}.*X has 4 images and Y 3.*take color_swd",
-    ):
+    with pytest.raises(UserError) as caught:
         Validator(unpaired, {}, ["xy"], best_by)
+    assert (caught.value.code, caught.value.field) == ("mismatch", "training.best_metric")
+    assert "X has 4 images and Y 3" in str(caught.value)
     Validator(unpaired, {}, ["xy"], "cycle_error")
 
 
 def test_what_is_known_of_the_domains(split):
-    domains = describe(split, "xy")
-    assert domains.input_variety == pytest.approx(of_images.diversity(split.x))
-    assert domains.target_variety == pytest.approx(domains.input_variety / 2, rel=1e-4)
+    domains = domain_statistics(split, "xy")
+    assert domains.input_diversity == pytest.approx(image_quality.diversity(split.x))
+    assert domains.target_diversity == pytest.approx(domains.input_diversity / 2, rel=1e-4)
     assert domains.truth_correlation == pytest.approx(1.0)
     assert domains.target_luminance == pytest.approx(0.5 * domains.input_luminance + 0.3, rel=1e-4)
     negative = Split(split.x, [-p for p in split.x], *((tuple("abcd"),) * 2), split.pairs)
-    assert describe(negative, "yx").truth_correlation == pytest.approx(-1.0)
+    assert domain_statistics(negative, "yx").truth_correlation == pytest.approx(-1.0)
     unpaired = Split(images(3), images(1, 1, channels=1), tuple("abc"), ("d",))
-    alone = describe(unpaired, "xy")
-    assert (alone.target_variety, alone.apart, alone.noise, alone.truth_correlation) == (
+    alone = domain_statistics(unpaired, "xy")
+    assert (
+        alone.target_diversity,
+        alone.distance,
+        alone.within_distance,
+        alone.truth_correlation,
+    ) == (
         None,
         None,
         None,
@@ -125,17 +134,17 @@ def scored(total, weights="raw"):
 
 
 class TestBest:
-    def offer(self, best, *totals):
+    def updates(self, best, *totals):
         """Steps from 10 on; which were better."""
         arrays = {"g/w": np.zeros(2, np.float32)}
         return [
-            best.offer(10 * (i + 1), None if t is None else scored(t), lambda: arrays)
+            best.update(10 * (i + 1), None if t is None else scored(t), lambda _: arrays)
             for i, t in enumerate(totals)
         ]
 
     def test_only_strictly_better_ones_count(self, tmp_path):
         best = BestCheckpoint(tmp_path, "mae", False)
-        assert self.offer(best, 3.0, 3.0, 4.0, None, 2.0, 2.5) == [
+        assert self.updates(best, 3.0, 3.0, 4.0, None, 2.0, 2.5) == [
             True,
             False,
             False,
@@ -156,27 +165,27 @@ class TestBest:
 
     def test_patience(self, tmp_path):
         best = BestCheckpoint(tmp_path, "mae", False, patience=2)
-        assert self.offer(best, 3.0, 4.0, 2.0, 2.0) == [True, False, True, False]
-        assert not best.exhausted
-        self.offer(best, 5.0)
-        assert best.exhausted
+        assert self.updates(best, 3.0, 4.0, 2.0, 2.0) == [True, False, True, False]
+        assert not best.should_stop
+        self.updates(best, 5.0)
+        assert best.should_stop
         endless = BestCheckpoint(tmp_path, "mae", False)
-        self.offer(endless, *[9.0] * 50)
-        assert not endless.exhausted
+        self.updates(endless, *[9.0] * 50)
+        assert not endless.should_stop
 
     def test_resumed_from_before_its_file_it_decides_as_it_did(self, tmp_path):
         first = BestCheckpoint(tmp_path, "mae", False, patience=3)
-        self.offer(first, 5.0, 6.0)
+        self.updates(first, 5.0, 6.0)
         saved = first.state_dict()
-        first.offer(30, scored(2.0), lambda: {"g/w": np.full(2, 30.0)})
+        first.update(30, scored(2.0), lambda _: {"g/w": np.full(2, 30.0)})
         resumed = BestCheckpoint(tmp_path, "mae", False, patience=3)
         resumed.load_state_dict(saved)
-        assert (resumed.score, resumed.step, resumed.stale) == (5.0, 10, 1)
+        assert (resumed.score, resumed.step, resumed.wait) == (5.0, 10, 1)
         # a score between the two is the best of what this training has seen; the file on the disk
         # is better still
-        assert resumed.offer(25, scored(4.0), lambda: {"g/w": np.full(2, 25.0)})
+        assert resumed.update(25, scored(4.0), lambda _: {"g/w": np.full(2, 25.0)})
         assert checkpoints.select(tmp_path).step == 30
-        assert resumed.offer(30, scored(2.0), lambda: {"g/w": np.full(2, 30.0)})
+        assert resumed.update(30, scored(2.0), lambda _: {"g/w": np.full(2, 30.0)})
         assert resumed.state_dict() == first.state_dict()
         assert [p.name for p in checkpoints.list_checkpoints(tmp_path / "best")] == [
             "step_000000030.npz"
