@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from cyclegan_tf.assembly import build_generator
+from cyclegan_tf import assembly
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import files as network_files
@@ -103,7 +103,7 @@ def generator_of_run(
     """
     experiment = run.experiment()
     policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
-    network = build_generator(experiment, direction, policy)
+    network = assembly.build_generator(experiment, direction, policy)
     state.restore(
         state.network_variables(network, f"generator_{direction}"), chosen.arrays, chosen.path
     )

@@ -35,11 +35,11 @@ def test_a_larger_budget_than_the_epochs_changes_nothing():
 
 def test_whichever_limit_ends_first_drives_progress():
     b = budget(max_steps=100, max_minutes=1.0, constant_epochs=1, decay_epochs=99)
-    assert b.fraction(50, 0.0) == 0.5
-    assert b.fraction(10, 45.0) == 0.75
+    assert b.progress(50, 0.0) == 0.5
+    assert b.progress(10, 45.0) == 0.75
     assert b.schedule_epoch(10, 45.0) == b.schedule_epoch(75, 0.0)
-    assert b.fraction(10, 60.0) == b.fraction(100, 0.0) == 1.0
-    assert b.fraction(500, 600.0) == 1.0
+    assert b.progress(10, 60.0) == b.progress(100, 0.0) == 1.0
+    assert b.progress(500, 600.0) == 1.0
 
 
 def test_rate_never_rises_when_a_step_takes_long():

@@ -95,7 +95,7 @@ def test_the_best_checkpoint_is_the_best_of_all_rows(finished):
     assert newest[1]["best"]["step"] == state["step"]
 
 
-def test_what_is_loaded_and_saved_is_the_best_unless_told(finished):
+def test_what_is_loaded_and_saved_is_the_best_unless_asked_otherwise(finished):
     (path,) = (finished / "checkpoints" / "best").iterdir()
     arrays, state = checkpoints.read(path)
     for direction in ("xy", "yx"):
@@ -228,9 +228,9 @@ class TestScoresThatCannotBeHad:
         assert not (tmp_path / "run").exists()
         assert train.main(words(source, tmp_path / "run", "--training.max_steps=2")) == 0
         assert rows(tmp_path / "run") == []
-        told = capsys.readouterr().out
-        assert "there is no test split, so nothing is scored" in told
-        assert "those of the last step" in told
+        out = capsys.readouterr().out
+        assert "there is no test split, so nothing is scored" in out
+        assert "those of the last step" in out
 
 
 def test_a_paired_split_is_scored_against_its_truth(tmp_path):
@@ -249,7 +249,7 @@ def test_a_paired_split_is_scored_against_its_truth(tmp_path):
     )
 
 
-def test_only_translators_that_a_judge_trains_choose_the_best(source, tmp_path):
+def test_only_generators_that_a_discriminator_trains_choose_the_best(source, tmp_path):
     more = [
         "--loss.adversarial_x=0",
         "--training.max_steps=2",
