@@ -41,7 +41,8 @@ def build_generator(
     if upsampling == "auto" or long_skips == "auto":
         field = "upsampling" if upsampling == "auto" else "long_skips"
         raise ValueError(
-            f"generator.{field} is 'auto': let resolve_auto_fields decide before networks are built."
+            f"generator.{field} is 'auto': let resolve_auto_fields decide before networks are "
+            "built."
         )
     channels = {"x": data.channels_x, "y": data.channels_y}
     return networks.build_generator(

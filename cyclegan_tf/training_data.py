@@ -122,18 +122,7 @@ def open_training_data(
             "the images are not those this run began with: the order of what follows differs from "
             "what an undisturbed run would have seen"
         )
-    order = SamplingOrder(
-        len(source.train_x),
-        len(source.train_y),
-        experiment.data.batch_size,
-        experiment.training.seed,
-    )
-    if not order.steps_per_epoch:
-        raise UserError(
-            f"data.batch_size is {order.batch_size}, but the larger domain has only "
-            f"{max(order.count_x, order.count_y)} images; take a smaller batch.",
-            field="data.batch_size",
-        )
+    order = _order(source, experiment)
     transform = build_transform(experiment)
     caches = [
         open_cache(
@@ -148,3 +137,19 @@ def open_training_data(
                 f"and were enlarged"
             )
     return TrainingData(source, transform, order, *caches), notes
+
+
+def _order(source: sources.UnpairedDataset, experiment: Experiment) -> SamplingOrder:
+    order = SamplingOrder(
+        len(source.train_x),
+        len(source.train_y),
+        experiment.data.batch_size,
+        experiment.training.seed,
+    )
+    if not order.steps_per_epoch:
+        raise UserError(
+            f"data.batch_size is {order.batch_size}, but the larger domain has only "
+            f"{max(order.count_x, order.count_y)} images; take a smaller batch.",
+            field="data.batch_size",
+        )
+    return order
