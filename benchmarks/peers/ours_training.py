@@ -23,8 +23,11 @@ from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment, Logging, Training
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train.data_dependent_init import initialize_from_data, resolve_auto_fields
-from cyclegan_tf.train.monitor import TrainingMonitor
+from cyclegan_tf.train.initialization.data_dependent_init import (
+    initialize_from_data,
+    resolve_auto_fields,
+)
+from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
 from cyclegan_tf.train.trainer import Trainer
 
 NEVER = 10**9

@@ -12,7 +12,7 @@ from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train.init_from import InitFrom
+from cyclegan_tf.train.initialization.init_from import InitFrom
 
 DEFAULT_CONFIG = "demo"
 _IMAGES = ("source", "x_dir", "y_dir")

@@ -18,12 +18,12 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs import state
 from cyclegan_tf.train import multi_worker
-from cyclegan_tf.train.data_dependent_init import (
+from cyclegan_tf.train.initialization.data_dependent_init import (
     ResolvedExperiment,
     initialize_from_data,
     resolve_auto_fields,
 )
-from cyclegan_tf.train.init_from import load_initial_weights
+from cyclegan_tf.train.initialization.init_from import load_initial_weights
 from cyclegan_tf.train.plan import TrainPlan
 from cyclegan_tf.train.trainer import Trainer
 

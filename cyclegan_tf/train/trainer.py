@@ -23,8 +23,8 @@ from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import failures, multi_worker, schedules
 from cyclegan_tf.train.budget import Budget
-from cyclegan_tf.train.monitor import MonitorConfig, TrainingMonitor
-from cyclegan_tf.train.progress import ProgressBar
+from cyclegan_tf.train.monitoring.monitor import MonitorConfig, TrainingMonitor
+from cyclegan_tf.train.monitoring.progress import ProgressBar
 from cyclegan_tf.train.signals import StopSignals
 from cyclegan_tf.training_data import TrainingData
 

@@ -95,7 +95,7 @@ def main(argv: Sequence[str]) -> int:
     _check_numbers(arguments)
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
-        from cyclegan_tf.translate import video
+        from cyclegan_tf.translate.video import translation as video
 
     if video.is_video(Path(arguments.input)):
         return _translate_video(arguments)
@@ -156,7 +156,7 @@ def _load(arguments: Namespace) -> keras.Model:
 def _in_tiles(
     arguments: Namespace, network: keras.Model, translator: Translator, tasks: Sequence[Task]
 ) -> Generator[Outcome, None, None]:
-    from cyclegan_tf.translate import tiled
+    from cyclegan_tf.translate.tiling import tiled
 
     if arguments.batch_size:
         raise UserError(
@@ -173,7 +173,7 @@ def _in_tiles(
 
 
 def _translate_video(arguments: Namespace) -> int:
-    from cyclegan_tf.translate import video
+    from cyclegan_tf.translate.video import translation as video
 
     source, target = Path(arguments.input), _video_target(arguments)
     if target.exists() and arguments.skip_existing:

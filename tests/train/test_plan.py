@@ -9,7 +9,7 @@ from cyclegan_tf.config.experiment import Data, Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import plan
-from cyclegan_tf.train.init_from import InitFrom
+from cyclegan_tf.train.initialization.init_from import InitFrom
 from cyclegan_tf.train.plan import plan_training
 
 

@@ -277,7 +277,7 @@ def test_sigterm_leaves_nothing_behind(saved, folder, tmp_path, monkeypatch):
         seen.extend((tmp_path / "out").iterdir())
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("cyclegan_tf.translate.tiled._Work.last", ended)
+    monkeypatch.setattr("cyclegan_tf.translate.tiling.tiled._Work.last", ended)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as caught:
         translate.main(
@@ -315,7 +315,7 @@ class Video:
 @pytest.fixture
 def video(monkeypatch):
     baseline = Video()
-    monkeypatch.setattr("cyclegan_tf.translate.video", baseline)
+    monkeypatch.setattr("cyclegan_tf.translate.video.translation", baseline)
     return baseline
 
 

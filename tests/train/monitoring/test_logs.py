@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train.logs import MetricsLogger
+from cyclegan_tf.train.monitoring.logs import MetricsLogger
 
 
 def test_rows_are_json_even_when_a_value_is_not_finite(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.translate.pooled_moments import PooledMoments
+from cyclegan_tf.translate.tiling.pooled_moments import PooledMoments
 
 
 def test_they_are_those_of_all_pixels():

@@ -12,9 +12,9 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import WholeImage
 from cyclegan_tf.networks.builders import build_generator, size_divisor
-from cyclegan_tf.translate import tiled as tiled_module
 from cyclegan_tf.translate.tasks import Task
-from cyclegan_tf.translate.tiled import (
+from cyclegan_tf.translate.tiling import tiled as tiled_module
+from cyclegan_tf.translate.tiling.tiled import (
     Cost,
     TiledTranslator,
     describe_cost,

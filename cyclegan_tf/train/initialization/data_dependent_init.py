@@ -21,7 +21,7 @@ from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.landmarks import last_kernel_layer
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train.init_from import InitFrom, weights_source
+from cyclegan_tf.train.initialization.init_from import InitFrom, weights_source
 from cyclegan_tf.training_data import TrainingData
 
 # Field -> label in the log, and a description of each of its `AUTO_VALUES`.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.translate.tiles import TileReader, Tiling, blended_rows
+from cyclegan_tf.translate.tiling.tiles import TileReader, Tiling, blended_rows
 
 
 class Memory:

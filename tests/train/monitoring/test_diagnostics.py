@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.train.diagnostics import FIRST_IMAGES, Diagnostics, DomainStatistics
+from cyclegan_tf.train.monitoring.diagnostics import FIRST_IMAGES, Diagnostics, DomainStatistics
 from tests.helpers import watched
 
 HEALTHY = {"change": 0.2, "color_swd": 100.0, "luminance_correlation": 0.7, "variety": 0.9}

@@ -1,7 +1,7 @@
 """The bar, and the lines in its place."""
 
 from cyclegan_tf import cli
-from cyclegan_tf.train.progress import ProgressBar, clock
+from cyclegan_tf.train.monitoring.progress import ProgressBar, clock
 
 
 def test_a_line_shows_speed_rest_and_losses(capsys):

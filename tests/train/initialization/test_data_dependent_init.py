@@ -11,7 +11,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
-from cyclegan_tf.train import data_dependent_init
+from cyclegan_tf.train.initialization import data_dependent_init
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
@@ -206,7 +206,7 @@ class TestWhatAutoBecomes:
 
     def test_modern_is_the_papers_recipe_where_colors_are_dissimilar(self, tmp_path):
         source = folder(tmp_path / "images", dissimilar)
-        modern = Path(__file__).parents[2] / "configs" / "modern.yaml"
+        modern = Path(__file__).parents[3] / "configs" / "modern.yaml"
         found = {}
         for name, more in (("paper", []), ("modern", ["--config", str(modern)])):
             words = tiny.words(source, tmp_path / name, "--training.max_steps=4")

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.train.samples import SampleGrids
+from cyclegan_tf.train.monitoring.samples import SampleGrids
 
 
 class Shift(keras.Model):

@@ -13,7 +13,7 @@ from cyclegan_tf.networks.shared_normalization import (
     shared_layers,
     with_shared_normalization,
 )
-from cyclegan_tf.translate.stages import (
+from cyclegan_tf.translate.tiling.stages import (
     TileTensorFiles,
     plan_stages,
     relative_cost,

@@ -12,7 +12,7 @@ from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
-from cyclegan_tf.train.init_from import InitFrom
+from cyclegan_tf.train.initialization.init_from import InitFrom
 from cyclegan_tf.train.plan import plan_training
 from cyclegan_tf.translate import command as translate
 from tests.helpers import foreign, keras2, tiny

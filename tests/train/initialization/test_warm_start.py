@@ -9,8 +9,8 @@ from cyclegan_tf import assembly
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train.initialization.warm_start import initialize
 from cyclegan_tf.train.plan import plan_training
-from cyclegan_tf.train.warm_start import initialize
 from tests.helpers import tiny
 
 

@@ -14,8 +14,8 @@ import pytest
 from cyclegan_tf import atomic
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import builders as networks
-from cyclegan_tf.translate import video
 from cyclegan_tf.translate.translator import Translator
+from cyclegan_tf.translate.video import translation as video
 
 pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
 

@@ -28,16 +28,16 @@ from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
 from cyclegan_tf.translate.folder import Outcome, named, repeated_target, unwritable
-from cyclegan_tf.translate.pooled_moments import PooledMoments
-from cyclegan_tf.translate.stages import (
+from cyclegan_tf.translate.tasks import Task
+from cyclegan_tf.translate.tiling.pooled_moments import PooledMoments
+from cyclegan_tf.translate.tiling.stages import (
     Stage,
     TileTensorFiles,
     plan_stages,
     relative_cost,
     sized_calls,
 )
-from cyclegan_tf.translate.tasks import Task
-from cyclegan_tf.translate.tiles import Place, Rows, TileReader, Tiling, blended_rows
+from cyclegan_tf.translate.tiling.tiles import Place, Rows, TileReader, Tiling, blended_rows
 from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
 log = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import diagnostics
-from cyclegan_tf.train.logs import MetricsLogger
-from cyclegan_tf.train.samples import SampleGrids
-from cyclegan_tf.train.validation import BestCheckpoint, ValidationResult, Validator
+from cyclegan_tf.train.monitoring import diagnostics
+from cyclegan_tf.train.monitoring.logs import MetricsLogger
+from cyclegan_tf.train.monitoring.samples import SampleGrids
+from cyclegan_tf.train.monitoring.validation import BestCheckpoint, ValidationResult, Validator
 from cyclegan_tf.training_data import TrainingData
 
 log = logging.getLogger(__name__)

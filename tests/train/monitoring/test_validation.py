@@ -10,7 +10,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.metrics import image_quality
 from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.train.validation import (
+from cyclegan_tf.train.monitoring.validation import (
     BestCheckpoint,
     ValidationResult,
     Validator,

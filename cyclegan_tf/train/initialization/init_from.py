@@ -180,7 +180,7 @@ def load_initial_weights(
     Raises:
       UserError: see `warm_start.initialize`.
     """
-    from cyclegan_tf.train.warm_start import initialize
+    from cyclegan_tf.train.initialization.warm_start import initialize
 
     source = weights_source(run, init)
     if source is not None:

@@ -17,7 +17,7 @@ from cyclegan_tf.evaluate.split import Split
 from cyclegan_tf.metrics import image_quality
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.train.diagnostics import DomainStatistics
+from cyclegan_tf.train.monitoring.diagnostics import DomainStatistics
 
 RAW, AVERAGED = "raw", "averaged"
 

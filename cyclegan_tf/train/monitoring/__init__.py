@@ -1,0 +1,1 @@
+"""What a training measures, writes down and warns of while it runs."""

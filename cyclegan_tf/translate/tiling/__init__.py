@@ -1,0 +1,1 @@
+"""Images larger than memory, in tiles that share the statistics of the whole image."""
