@@ -1,0 +1,1 @@
+"""Looks through a data set and says what would harm a training."""

@@ -1,0 +1,1 @@
+"""Hardware, several devices, and the inner workings of TensorFlow."""

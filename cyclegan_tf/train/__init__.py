@@ -1,0 +1,1 @@
+"""Trains CycleGAN: the plan, the session, the loop."""

@@ -1,0 +1,1 @@
+"""Models of Keras 2: layers rebuilt from their description, weights from their files."""

@@ -1,0 +1,1 @@
+""".tflite files: a copy of the network for phones, conversion, metadata, parity."""

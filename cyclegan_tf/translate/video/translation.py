@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.translate.video.translation.frames import HALF_LIFE_FRAMES, FrameTranslator
-from cyclegan_tf.translate.video.translation.probe import VideoInfo, probe, require
+from cyclegan_tf.translate.video.frames import HALF_LIFE_FRAMES, FrameTranslator
+from cyclegan_tf.translate.video.probe import VideoInfo, probe, require
 
 __all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_video", "require", "translate_video"]
 

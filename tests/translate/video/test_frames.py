@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from cyclegan_tf.translate.video.translation.frames import (
+from cyclegan_tf.translate.video.frames import (
     CUT_DIFFERENCE,
     HALF_LIFE_FRAMES,
     FrameTranslator,

@@ -4,7 +4,7 @@ import importlib.util
 from fractions import Fraction
 
 import pytest
-from cyclegan_tf.translate.video.translation.probe import probe
+from cyclegan_tf.translate.video.probe import probe
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video import probe as video_probe
