@@ -3,16 +3,16 @@
 import keras
 import numpy as np
 import pytest
+
+from cyclegan_tf.networks import builders as networks
+from cyclegan_tf.networks.layers import InstanceNormalization
+from cyclegan_tf.translate.translator import Translator
 from cyclegan_tf.translate.video.frames import (
     CUT_DIFFERENCE,
     HALF_LIFE_FRAMES,
     FrameTranslator,
     SceneCuts,
 )
-
-from cyclegan_tf.networks import builders as networks
-from cyclegan_tf.networks.layers import InstanceNormalization
-from cyclegan_tf.translate.translator import Translator
 from tests.helpers.image_files import noise
 
 

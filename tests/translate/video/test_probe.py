@@ -4,10 +4,10 @@ import importlib.util
 from fractions import Fraction
 
 import pytest
-from cyclegan_tf.translate.video.probe import probe
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video import probe as video_probe
+from cyclegan_tf.translate.video.probe import probe
 
 pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
 
