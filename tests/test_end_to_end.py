@@ -1,6 +1,10 @@
-"""The whole way through real processes: train, kill -9, resume, translate, evaluate; signals and
-locks."""
+"""The commands in a row: train, kill -9, resume, Ctrl-C, resume, evaluate, translate, export.
 
+What only a process of its own proves (a kill, a signal, a lock) has one. All else calls the command
+lines in this process.
+"""
+
+import importlib
 import json
 import os
 import re
@@ -10,57 +14,46 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from cyclegan_tf import cli
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.runs import checkpoints
 from tests.helpers import tiny
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 
 
-def command(module, *words):
-    return [sys.executable, "-m", f"cyclegan_tf.{module}", *map(str, words)]
+def start(log, module, *words):
+    """Starts a command in a process of its own, with its output in the file `log`."""
+    known = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
+    with log.open("w") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"cyclegan_tf.{module}", *map(str, words)],
+            env=os.environ | known,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
 
 
-def environment():
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-
-
-def run(module, *words, **kwargs):
-    return subprocess.run(
-        command(module, *words),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **kwargs,
-    )
-
-
-def start(*words):
-    return subprocess.Popen(
-        command("train", *words),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_for(condition, process, seconds=180):
+def wait_for(condition, process, log, seconds=180):
     end = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.stdout.read()
+        assert process.poll() is None, log.read_text()
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.05)
+
+
+def run(module, *words):
+    """Runs a command line in this process; returns its exit status."""
+    main = importlib.import_module(f"cyclegan_tf.{module}.command").main
+    with pytest.raises(SystemExit) as ended:
+        cli.run(main, [str(word) for word in words])
+    return ended.value.code
 
 
 @pytest.fixture(scope="module")
@@ -76,76 +69,85 @@ LONG = [
 ]
 
 
-def test_train_kill_resume_translate(source, tmp_path):
-    """kill -9 in mid-training, resumed, equals never killed; then the images go through."""
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    first = start(*tiny.words(source, killed, *LONG))
+def kill_in_mid_training(source, folder, log):
+    """Trains FOLDER up to kill -9, and tries to train it twice at once."""
+    first = start(log, "train", *tiny.words(source, folder, *LONG))
     try:
-        wait_for(lambda: len(list((killed / "checkpoints").glob("step_*.npz"))) >= 2, first)
+        wait_for(lambda: len(checkpoints.list_checkpoints(folder / "checkpoints")) >= 2, first, log)
         first.send_signal(signal.SIGSTOP)  # or it might be done before the second has even started
-        second = run("train", "--run_dir", killed)
-        assert second.returncode == 2
-        assert f"in use by another process (number {first.pid})" in second.stderr
+        second = start(log.with_name("second.log"), "train", "--run_dir", folder)
+        assert second.wait(120) == 2
+        (line,) = log.with_name("second.log").read_text().splitlines()
+        assert line.startswith("error: ")
+        assert f"in use by another process (number {first.pid})" in line
     finally:
         first.kill()
-        first.communicate()
-    assert not (killed / "generator_xy.keras").exists()
+        first.wait()
+    assert not (folder / "generator_xy.keras").exists()
 
-    resumed = run("train", "--run_dir", killed, "--resume", "required")
-    assert resumed.returncode == 0, resumed.stderr
-    step = int(re.search(r"resumed from .*, step (\d+)", resumed.stdout)[1])
-    assert 0 < step < STEPS
-    undisturbed = run("train", *tiny.words(source, whole, *LONG))
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    tiny.assert_same_outcome(whole, killed)
 
-    evaluated = run("evaluate", killed, "--quiet")
-    assert evaluated.returncode == 0, evaluated.stderr
-    found = json.loads((killed / "evaluation.json").read_text())
+def resume_until_ctrl_c(folder, log):
+    """Resumes FOLDER in another process, and interrupts it some steps later."""
+    process = start(log, "train", "--run_dir", folder, "--resume", "required")
+    try:
+        wait_for(lambda: "resumed from" in log.read_text(), process, log)
+        step = int(re.search(r"resumed from .*, step (\d+)", log.read_text())[1])
+        assert 0 < step < STEPS
+        wait_for(lambda: last_row(folder) > step, process, log)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 130, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert f"go on with: python -m cyclegan_tf.train --run_dir {folder}" in log.read_text()
+    newest = checkpoints.step_of(checkpoints.list_checkpoints(folder / "checkpoints")[0])
+    assert step < newest < STEPS
+    assert f"stopped at step {newest}, saved" in log.read_text()
+
+
+def last_row(folder):
+    """Step of the last whole row."""
+    rows = (folder / "metrics.jsonl").read_text().split("\n")[:-1]
+    return json.loads(rows[-1])["step"] if rows else 0
+
+
+def test_from_train_and_kill_to_export(source, tmp_path):
+    """After kill -9 and Ctrl-C, a run equals one that never stopped; then it is put to use."""
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    kill_in_mid_training(source, stopped, tmp_path / "killed.log")
+    resume_until_ctrl_c(stopped, tmp_path / "resumed.log")
+    assert run("train", "--run_dir", stopped, "--resume", "required") == 0
+    assert run("train", *tiny.words(source, whole, *LONG)) == 0
+    tiny.assert_same_outcome(whole, stopped)
+
+    assert run("evaluate", stopped, "--quiet") == 0
+    found = json.loads((stopped / "evaluation.json").read_text())
     assert {"xy", "yx"} == set(found["directions"])
-    assert (killed / "evaluation.html").read_text().count("data:image/png") >= 6
+    assert (stopped / "evaluation.html").read_text().count("data:image/png") >= 6
 
-    translated = run("translate", killed, source / "testA", tmp_path / "out")
-    assert translated.returncode == 0, translated.stderr
+    assert run("translate", stopped, source / "testA", tmp_path / "out") == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"0.png", "1.png"}
-    assert image_io.read(tmp_path / "out" / "0.png").shape == (20, 20, 3)
-    saved = run(
-        "translate", whole / "generator_yx.keras", source / "testB" / "0.png", tmp_path / "y.png"
-    )
-    assert saved.returncode == 0, saved.stderr
+    translated = image_io.read(tmp_path / "out" / "0.png")
+    assert translated.shape == (20, 20, 3)
+    image = source / "testB" / "0.png"
+    assert run("translate", whole / "generator_yx.keras", image, tmp_path / "y.png") == 0
+    assert image_io.read(tmp_path / "y.png").shape == (20, 20, 3)
+
+    words = ["--direction", "xy", "--format", "saved_model", "--name", "maps"]
+    assert run("export", stopped, tmp_path / "export", *words) == 0
+    served = tf.saved_model.load(str(tmp_path / "export" / "saved_model" / "maps_xy" / "1"))
+    batch = image_io.read(source / "testA" / "0.png")[None] / np.float32(127.5) - 1
+    output = served.signatures["serving_default"](images=tf.constant(batch))["translated"]
+    np.testing.assert_allclose((output[0] + 1) * 127.5, translated, atol=1)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_tells_how_to_go_on(source, tmp_path, number, status):
-    process = start(
-        *tiny.words(
-            source,
-            tmp_path / "run",
-            "--training.max_steps=100000",
-            "--training.constant_epochs=100000",
-        )
-    )
-    wait_for(lambda: (tmp_path / "run" / "metrics.jsonl").exists() and
-             (tmp_path / "run" / "metrics.jsonl").stat().st_size > 0, process)  # fmt: skip
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == status, output
-    assert f"go on with: python -m cyclegan_tf.train --run_dir {tmp_path / 'run'}" in output
-    assert len(list((tmp_path / "run" / "checkpoints").glob("step_*.npz"))) == 1
-
-
-def test_a_mistake_is_one_line_and_status_2(tmp_path):
-    wrong = run("train", "--data.source", tmp_path / "nowhere", "--run_dir", tmp_path / "run")
-    assert wrong.returncode == 2
-    lines = [line for line in wrong.stderr.splitlines() if line.startswith("error:")]
-    assert lines == [f"error: data.source: the folder {tmp_path / 'nowhere'} does not exist."]
-    assert "Traceback" not in wrong.stderr
+def test_a_mistake_is_one_line_and_status_2(source, tmp_path, capsys):
+    assert run("train", "--data.source", tmp_path / "nowhere", "--run_dir", tmp_path / "run") == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert errors == [f"error: data.source: the folder {tmp_path / 'nowhere'} does not exist."]
     assert not (tmp_path / "run").exists()
 
-
-def test_an_unwritable_directory_is_one_line_and_status_2(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    wrong = run("train", *tiny.words(source, tmp_path / "file" / "run"))
-    assert wrong.returncode == 2
-    assert "cannot be written" in wrong.stderr
-    assert "Traceback" not in wrong.stderr
+    assert run("train", *tiny.words(source, tmp_path / "file" / "run")) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "cannot be written" in error

@@ -1,5 +1,7 @@
-"""Trainings on several devices and in several processes: `python joint.py LOGICAL_CPUS TRAIN_OPTION
-...`."""
+"""Trainings on several devices and in several processes.
+
+`python -m tests.helpers.joint LOGICAL_CPUS TRAIN_OPTION ...` is one process of such a training.
+"""
 
 import faulthandler
 import os
@@ -23,8 +25,16 @@ EXACT = (
 
 
 def start(devices, words, log, cluster=None, number=0, **environment):
-    """A training in a process of its own, its output in a file; `cluster` lists the addresses of
-    all."""
+    """Starts a training in a process of its own, with its output in the file `log`.
+
+    Args:
+      devices: logical CPUs of this process.
+      words: options of the training.
+      log: file.
+      cluster: addresses of all processes; None for a process alone.
+      number: of this process in the cluster.
+      environment: more variables.
+    """
     known = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", **environment}
     # as many processes as replicas share two cores
     known |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -35,11 +45,10 @@ def start(devices, words, log, cluster=None, number=0, **environment):
             f'{{"cluster": {{"worker": [{quoted}]}}, "task": {{"type": "worker", "index": '
             f"{number}}}}}"
         )
-    root = Path(__file__).parent
-    known["PYTHONPATH"] = os.pathsep.join([str(root.parent), str(root)])
+    known["PYTHONPATH"] = str(Path(__file__).parents[2])
     with Path(log).open("w") as file:
         return subprocess.Popen(
-            [sys.executable, __file__, str(devices), *words],
+            [sys.executable, "-m", "tests.helpers.joint", str(devices), *words],
             stdout=file,
             stderr=subprocess.STDOUT,
             env=known,
@@ -67,14 +76,14 @@ def wait(processes, seconds):
 
 
 def words(source, run, *more):
-    """A training that rounding does not throw off its course."""
+    """A training whose result rounding does not change much."""
     return tiny.words(source, run, *EXACT, *more)
 
 
 def main():
     import tensorflow as tf
 
-    faulthandler.dump_traceback_later(150)  # a test that waits in vain shall tell where
+    faulthandler.dump_traceback_later(150)  # a test that waits in vain shall say where
     devices = int(sys.argv[1])
     # two processes share two cores
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -90,7 +99,7 @@ def main():
     from cyclegan_tf.train import trainer as training
 
     if os.environ.get("JOINT_SMOOTH"):
-        _round_off_kinks()
+        round_off_kinks(setattr)
     pause = float(os.environ.get("JOINT_PAUSE_SECONDS", "0"))
     if pause:  # so that a test can kill in mid-epoch
         plain = training.Trainer._after_step
@@ -103,14 +112,17 @@ def main():
     train.run(sys.argv[2:])
 
 
-def _round_off_kinks():
-    """SiLU for (leaky) ReLU and sqrt(d^2 + 0.01) for |d|, so that gradients too are continuous in
-    the weights.
+def round_off_kinks(patch):
+    """Takes SiLU for (leaky) ReLU and sqrt(d^2 + 0.01) for |d|.
 
+    So gradients, too, are continuous in the weights.
     At a kink a gradient jumps: one value that rounding takes across it moves the norm of this small
     network's gradient by up to 0.5 %, on some processors at one step, on others at another. Without
     kinks, kernels disturbed by a factor 1 + 1e-6 N(0, 1) move every number that is compared by 3e-5
     at most, so that rounding's 1e-7 stays below 1e-5.
+
+    Args:
+      patch: `setattr`, or that of a `pytest.MonkeyPatch`.
     """
     import keras
     import tensorflow as tf
@@ -122,8 +134,12 @@ def _round_off_kinks():
         return keras.layers.Activation("silu", **self.common(name))(x)
 
     for name in ("relu", "leaky_relu"):
-        setattr(LayerFactory, name, smooth)
-    losses.l1 = lambda a, b: tf.reduce_mean(tf.sqrt(tf.math.squared_difference(a, b) + 1e-2))
+        patch(LayerFactory, name, smooth)
+    patch(
+        losses,
+        "l1",
+        lambda a, b: tf.reduce_mean(tf.sqrt(tf.math.squared_difference(a, b) + 1e-2)),
+    )
 
 
 def _take_all_logical_cpus(devices):
