@@ -1,5 +1,4 @@
-"""Several devices and several processes: the numbers of one device, refusals, and what a killed
-machine leaves."""
+"""Several devices and processes: one device's numbers, refusals, what a killed one leaves."""
 
 import re
 import signal
@@ -11,6 +10,7 @@ import pytest
 from cyclegan_tf import assembly
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import command as train
 from tests.helpers import joint, tiny
 
 pytestmark = pytest.mark.slow
@@ -19,13 +19,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     return tiny.folder(tmp_path_factory.mktemp("images"), (9, 7, 2, 2))
-
-
-def _alone(source, run, *more, **environment):
-    log = run.parent / f"{run.name}.log"
-    process = joint.start(1, joint.words(source, run, *more), log, **environment)
-    assert joint.wait([process], 175) == [0], log.read_text()
-    return run
 
 
 def _two_devices(source, folder, *more, **environment):
@@ -50,13 +43,17 @@ def _two_processes(source, folder, devices, *more, **environment):
 
 
 SMOOTH = {"JOINT_SMOOTH": "1"}
-"""Without kinks, so that 20 steps can be told from rounding: see `joint._round_off_kinks`."""
+"""Without kinks, so that 20 steps can be told from rounding: see `joint.round_off_kinks`."""
 
 
 @pytest.fixture(scope="module")
 def alone(source, tmp_path_factory):
     """20 steps of global batches of 4 on one device."""
-    return _alone(source, tmp_path_factory.mktemp("runs") / "alone", **SMOOTH)
+    with pytest.MonkeyPatch.context() as patched:
+        joint.round_off_kinks(patched.setattr)
+        run = tmp_path_factory.mktemp("runs") / "alone"
+        assert train.main(joint.words(source, run, "--quiet")) == 0
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +62,10 @@ def together(source, tmp_path_factory):
 
 
 def assert_equal_within(a, b, steps=20, bound=1e-5, gradients=True):
-    """Losses of every step and every variable at the end; norms of gradients and Adam's moments,
-    which have jumps."""
+    """Compares the losses of every step and every variable at the end.
+
+    `gradients` includes norms of gradients and Adam's moments, which jump at kinks.
+    """
     (arrays_a, step_a, rows_a), (arrays_b, step_b, rows_b) = tiny.outcome(a), tiny.outcome(b)
     assert step_a == step_b == steps
     assert set(arrays_a) == set(arrays_b)
@@ -114,37 +113,20 @@ def test_two_processes_of_two_devices_equal_one(alone, source, tmp_path):
     assert_equal_within(alone, _two_processes(source, tmp_path, 2, **SMOOTH))
 
 
-class TestNetworksAsTheyAre:
+def test_networks_as_they_are_on_two_devices(source, tmp_path):
     """Kinks and all, 20 steps, losses and every variable.
 
     A gradient jumps where rounding takes a value across a kink, and the next step's weights with
-    it. Slower training
-    and a seed keep that below the bound: kernels disturbed by a factor 1 + 1e-7 N(0, 1), which is
-    as much as rounding, move losses by 2.4e-7 at most (4 draws).
+    it. Slower training and a seed keep that below the bound: kernels disturbed by a factor
+    1 + 1e-7 N(0, 1), which is as much as rounding, move losses by 2.4e-7 at most (4 draws).
     """
-
-    WORDS = ("--optimizer.learning_rate=5e-6", "--training.seed=2")
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def alone(cls, source, tmp_path_factory):
-        return _alone(source, tmp_path_factory.mktemp("as_they_are") / "alone", *cls.WORDS)
-
-    def test_move_by_far_more_than_the_bound(self, alone):
-        assert _furthest_moved(alone) > 5e-5
-
-    def test_on_two_devices(self, alone, source, tmp_path):
-        assert_equal_within(alone, _two_devices(source, tmp_path, *self.WORDS), gradients=False)
-
-    def test_in_two_processes(self, alone, source, tmp_path):
-        assert_equal_within(
-            alone, _two_processes(source, tmp_path, 1, *self.WORDS), gradients=False
-        )
-
-    def test_in_two_processes_of_two_devices(self, alone, source, tmp_path):
-        assert_equal_within(
-            alone, _two_processes(source, tmp_path, 2, *self.WORDS), gradients=False
-        )
+    words = ("--optimizer.learning_rate=5e-6", "--training.seed=2")
+    alone, log = tmp_path / "alone", tmp_path / "alone.log"
+    # with one thread, as the others: other sums would round otherwise, and kinks be crossed
+    process = joint.start(1, joint.words(source, alone, *words), log)
+    assert joint.wait([process], 175) == [0], log.read_text()
+    assert _furthest_moved(alone) > 5e-5
+    assert_equal_within(alone, _two_devices(source, tmp_path, *words), gradients=False)
 
 
 def test_a_machine_with_another_config_is_refused_by_name_of_the_field(source, tmp_path):
