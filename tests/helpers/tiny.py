@@ -43,8 +43,7 @@ def train_shared(root):
 
 
 def outcome(run):
-    """All that a finished run decided: every array of its last checkpoint, and the rows without
-    their speed."""
+    """Returns every array of a run's last checkpoint, its step, and the rows without speeds."""
     arrays, state = checkpoints.read(checkpoints.list_checkpoints(RunDirectory(run).checkpoints)[0])
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     for row in rows:
@@ -53,7 +52,7 @@ def outcome(run):
 
 
 def assert_same_outcome(a, b):
-    """Bit for bit."""
+    """Compares two runs bit for bit."""
     (arrays_a, step_a, rows_a), (arrays_b, step_b, rows_b) = outcome(a), outcome(b)
     assert step_a == step_b
     assert rows_a == rows_b

@@ -43,7 +43,7 @@ def _two_processes(source, folder, devices, *more, **environment):
 
 
 SMOOTH = {"JOINT_SMOOTH": "1"}
-"""Without kinks, so that 20 steps can be told from rounding: see `joint.round_off_kinks`."""
+"""Without kinks, so that 20 steps stand out from rounding: see `joint.round_off_kinks`."""
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_networks_as_they_are_on_two_devices(source, tmp_path):
     assert_equal_within(alone, _two_devices(source, tmp_path, *words), gradients=False)
 
 
-def test_a_machine_with_another_config_is_refused_by_name_of_the_field(source, tmp_path):
+def test_a_worker_with_another_config_is_refused_by_name_of_the_field(source, tmp_path):
     cluster = joint.addresses(2)
     logs = [tmp_path / f"log{number}" for number in (0, 1)]
     more = ([], ["--loss.cycle_x=9"])
