@@ -72,7 +72,8 @@ def test_what_a_killed_process_left_is_removed_and_a_living_ones_work_is_not(tmp
     dead = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
-    left, living = f".partial-{int(dead.stdout)}-7", f".partial-{os.getppid()}-8"
+    left = f".partial-{int(dead.stdout)}-0123abcd"
+    living = f".partial-{os.getppid()}-4567cdef"
     (tmp_path / left).mkdir()
     (tmp_path / living).mkdir()
     with atomic_directory(tmp_path / "9"):

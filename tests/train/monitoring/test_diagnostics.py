@@ -217,11 +217,11 @@ class TestThroughTraining:
 @pytest.mark.slow
 def test_a_healthy_demo_raises_no_alarm(tmp_path, capsys):
     small = (
-        "--data.load_size_px=36 --data.crop_size_px=32 --data.batch_size=4 --generator.filters=8 "
-        "--generator.blocks=2 --generator.upsampling=resize "
+        "--data.load_size_px=18 --data.crop_size_px=16 --data.batch_size=8 --generator.filters=8 "
+        "--generator.blocks=1 --generator.upsampling=resize "
         "--generator.architecture=resnet_6blocks --discriminator.filters=8 "
-        "--discriminator.n_layers=2 --optimizer.learning_rate=1e-3 --training.max_steps=150 "
-        "--training.constant_epochs=100 --logging.log_every_steps=10 "
+        "--discriminator.n_layers=1 --optimizer.learning_rate=1e-3 --training.max_steps=75 "
+        "--training.constant_epochs=100 --logging.log_every_steps=5 "
         "--logging.score_every_epochs=1"
     )
     told, text = watched.warnings_of("demo", tmp_path / "run", capsys, *small.split())
@@ -229,8 +229,8 @@ def test_a_healthy_demo_raises_no_alarm(tmp_path, capsys):
         json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     ]
     assert [row["step"] for row in rows if row["kind"] == "score"] == [
-        100,
-        150,
-    ]  # 150 steps show 600 images
+        50,
+        75,
+    ]  # 75 steps show 600 images
     assert told == []
     assert text == {}
