@@ -55,6 +55,19 @@ def test_a_run_is_resumed_with_its_own_config(tmp_path):
     assert planned.experiment.logging.log_every_steps == 7
 
 
+def test_fields_that_an_early_run_did_not_have_take_their_defaults(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.create(plan_training(["--data.source=a", "--optimizer.beta_1=0.2"]).experiment, {})
+    values = yaml.safe_load(run.config_path.read_text())
+    for section, name in (("generator", "norm"), ("discriminator", "norm"), ("training", "freeze")):
+        del values[section][name]
+    run.config_path.write_text(yaml.safe_dump(values))
+    planned = plan_training(["--run_dir", str(run.path)])
+    run.check_resumable(planned.experiment)
+    assert planned.experiment.optimizer.beta_1 == 0.2
+    assert planned.experiment.generator.norm == Experiment().generator.norm
+
+
 def test_images_alone_start_from_the_papers_defaults():
     assert plan_training(["--data.source=x"]).experiment == Experiment(data=Data(source="x"))
 
