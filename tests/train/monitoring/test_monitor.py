@@ -43,11 +43,12 @@ def rows(run, kind="score"):
 
 @pytest.fixture(scope="module")
 def finished(source, tmp_path_factory):
-    """Eight epochs of two steps of four images, scored after each."""
+    """Eight epochs of two steps of four images, scored after each; a checkpoint of every step."""
     run = tmp_path_factory.mktemp("runs") / "whole"
+    kept = ["--training.checkpoint_every_steps=1", "--training.keep_checkpoints=20"]
     with pytest.MonkeyPatch.context() as patched:
         watched.pixelwise(patched, 0.5)
-        assert train.main(words(source, run, *LEARNING)) == 0
+        assert train.main(words(source, run, *LEARNING, *kept)) == 0
     return run
 
 
@@ -114,12 +115,10 @@ def test_what_is_loaded_and_saved_is_the_best_unless_asked_otherwise(finished):
     assert origin.endswith("step_000000016.npz (step 16, raw weights, newest)")
 
 
-def test_the_average_in_the_checkpoint_is_that_of_the_weights(source, tmp_path):
-    more = ["--training.checkpoint_every_steps=1", "--training.keep_checkpoints=20"]
-    assert train.main(words(source, tmp_path / "run", *LEARNING, *more)) == 0
+def test_the_average_in_the_checkpoint_is_that_of_the_weights(finished):
     kept = [
         checkpoints.read(path)[0]
-        for path in reversed(checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints"))
+        for path in reversed(checkpoints.list_checkpoints(finished / "checkpoints"))
     ]
     average, images = 0.0, 0
     for arrays in kept:
