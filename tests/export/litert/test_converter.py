@@ -15,7 +15,7 @@ SIZE = 32
 @pytest.fixture(scope="module", params=[False, True], ids=["paper", "modern"])
 def network(request):
     modern = {"color_skip": True, "long_skips": True} if request.param else {}
-    network = build_generator("resnet_6blocks", filters=16, blocks=2, seed=4, **modern)
+    network = build_generator("resnet_6blocks", filters=8, blocks=1, seed=4, **modern)
     if request.param:
         turned = np.array([[0.9, 0.2, -0.1], [0.0, 0.7, 0.3], [-0.2, 0.1, 1.1]])
         network.get_layer("colour_skip").initialize(turned, np.array([0.2, 0.0, -0.3]))
