@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -28,8 +29,8 @@ from cyclegan_tf.serve import process
 from tests.helpers import tiny_serving
 from tests.helpers.tiny_serving import Server, body, image, pixels_of, png, wait_until
 
-KIT = Path(__file__).parents[2] / "export" / "serving"
 LOAD = ("-m", "benchmarks.deploy.serve_load")
+KIT = Path(__file__).parents[2] / "export" / "serving"
 
 
 @pytest.fixture(scope="module")
@@ -85,25 +86,125 @@ def test_a_missing_package_is_reported_with_what_installs_it(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_day_in_its_life(out):
-    with Server(out, "--verbose") as server:
-        assert server.get("/health").json()["models"] == {"tiny_xy": 1}
-        pixels = image(40, 30)
-        answer = server.predict(body(png(pixels)))
-        np.testing.assert_array_equal(pixels_of(answer.json()["predictions"][0]), 255 - pixels)
-        assert server.predict(body(b"<svg/>")).status == 400
-        assert server.get("/metrics").headers["content-type"].startswith("text/plain")
-        assert server.get("/v1/models/tiny_xy/metadata").status == 200
-        assert server.get("/models.json").json()["engine"] == "server"
-        for path in ("/../pyproject.toml", "/..%2fpyproject.toml", "/%2e%2e/serve.py", "/serve.py"):
-            assert server.get(path).status == 404
-        assert server.stop() == 0
+def test_a_day_in_its_life(slow_out, tmp_path, monkeypatch, capfd):
+    port = free_port()
+    options = ["--verbose", f"--grpc_port={port}", "--max_body_bytes=100000", "--timeout_seconds=4"]
+    with Server(slow_out, *options) as server, concurrent.futures.ThreadPoolExecutor() as pool:
+        assert_answers(server)
+        assert_refuses_long_bodies(server)
+        assert_survives_clients_that_go_away(server)
+        clients = example_clients(server, port)
+        assert_clients_translate(clients, tmp_path, monkeypatch)
+        assert_clients_report_what_is_wrong(clients, tmp_path, monkeypatch, capfd)
+        assert_health_and_metrics_answer_while_a_request_runs(server, pool)
         shown = server.show()
     assert "tiny_xy version 1: ready" in shown
     assert "POST '/v1/models/tiny_xy:predict' 200" in shown
     assert "POST '/v1/models/tiny_xy:predict' 400" in shown
     assert shown.rstrip().endswith("stopped")
     assert "Traceback" not in shown
+
+
+def assert_answers(server):
+    assert server.get("/health").json()["models"] == {"tiny_xy": 1}
+    pixels = image(40, 30, red=0)
+    answer = server.predict(body(png(pixels)))
+    np.testing.assert_array_equal(pixels_of(answer.json()["predictions"][0]), 255 - pixels)
+    assert server.predict(body(b"<svg/>")).status == 400
+    assert server.get("/metrics").headers["content-type"].startswith("text/plain")
+    assert server.get("/v1/models/tiny_xy/metadata").status == 200
+    assert server.get("/models.json").json()["engine"] == "server"
+    for path in ("/../pyproject.toml", "/..%2fpyproject.toml", "/%2e%2e/serve.py", "/serve.py"):
+        assert server.get(path).status == 404
+
+
+def assert_refuses_long_bodies(server):
+    assert server.predict(b" " * 100_001).status == 413
+    assert server.predict(b" " * 5_000_000).status == 413
+    with contextlib.closing(server.connect()) as connection:
+        chunks = (b" " * 50_000 for _ in range(100))
+        connection.request("POST", "/v1/models/tiny_xy:predict", chunks, encode_chunked=True)
+        assert connection.getresponse().status == 413
+
+
+def assert_survives_clients_that_go_away(server):
+    head = b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{"
+    for _ in range(3):
+        for _ in range(15):  # clients that go away in the middle
+            with socket.create_connection(("127.0.0.1", server.port)) as gone:
+                gone.sendall(head)
+        wait_until(lambda: queue_length(server, 0), 3.5)
+    with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
+        slow.sendall(head)
+        assert b"408" in slow.recv(100)
+    with socket.create_connection(("127.0.0.1", server.port), 20) as noise:
+        noise.sendall(bytes(range(256)) * 4)
+        assert b"400" in noise.recv(100)
+    assert server.predict(slow_body(0)).status == 200
+    wait_until(lambda: queue_length(server, 0))
+
+
+def example_clients(server, grpc_port):
+    """Functions (monkeypatch, input, output, *options) -> exit status, by name.
+
+    The gRPC client runs in this process, which has imported TensorFlow already; the REST client
+    has no other package in its way.
+    """
+
+    def process_of(*words):
+        return subprocess.run(list(map(str, words)), timeout=100).returncode
+
+    def rest(monkeypatch, given, out, *options):
+        words = [given, out, "--url", f"http://127.0.0.1:{server.port}", "--model", "tiny_xy"]
+        return process_of(sys.executable, "-IS", KIT / "client_rest.py", *words, *options)
+
+    def over_grpc(monkeypatch, given, out, *options):
+        words = [given, out, "--address", f"127.0.0.1:{grpc_port}", "--model", "tiny_xy", *options]
+        monkeypatch.setattr(sys, "argv", ["client_grpc.py", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(KIT / "client_grpc.py"), run_name="__main__")
+        return end.value.code
+
+    def curl(monkeypatch, given, out, *options):
+        address = f"127.0.0.1:{server.port}"
+        return process_of("sh", KIT / "client_curl.sh", given, out, "tiny_xy", address)
+
+    return {"rest": rest, "grpc": over_grpc, **({"curl": curl} if shutil.which("curl") else {})}
+
+
+def assert_clients_translate(clients, folder, monkeypatch):
+    pixels = image(20, 30, red=0)
+    Image.fromarray(pixels).save(folder / "in.png")
+    for name, client in clients.items():
+        out = folder / f"{name}.png"
+        assert client(monkeypatch, folder / "in.png", out, "--version", "1") == 0
+        np.testing.assert_array_equal(np.asarray(Image.open(out)), 255 - pixels)
+
+
+def assert_clients_report_what_is_wrong(clients, folder, monkeypatch, capfd):
+    (folder / "in.svg").write_text("<svg/>")
+    capfd.readouterr()
+    for client in clients.values():
+        assert client(monkeypatch, folder / "in.svg", folder / "out.png") == 1
+        printed = capfd.readouterr().err
+        assert "neither a JPEG nor a PNG" in printed
+        assert "Traceback" not in printed
+        assert not (folder / "out.png").exists()
+
+
+def assert_health_and_metrics_answer_while_a_request_runs(server, pool):
+    """Ends the server by SIGTERM, which finishes what runs and what waits."""
+    running = pool.submit(server.predict, slow_body(2.5))
+    wait_until(lambda: in_flight(server, 1))
+    answers = [running, *(pool.submit(server.predict, slow_body(0.2)) for _ in range(2))]
+    wait_until(lambda: queue_length(server, 2))
+    started = time.monotonic()
+    for _ in range(5):
+        assert server.get("/health").status == 200
+        assert server.get("/metrics").status == 200
+    assert time.monotonic() - started < 1.5
+    assert not running.done()
+    assert_finishes(server, signal.SIGTERM, 3, answers)
 
 
 def takes_connections(server):
@@ -130,22 +231,6 @@ def in_flight(server, count):
 
 def queue_length(server, count):
     return f"cyclegan_tf_queue_length {count}.0".encode() in server.get("/metrics").body
-
-
-@pytest.mark.slow
-def test_health_and_metrics_answer_while_a_request_runs_and_sigterm_finishes_it(slow_out):
-    with Server(slow_out) as server, concurrent.futures.ThreadPoolExecutor() as pool:
-        running = pool.submit(server.predict, slow_body(5))
-        wait_until(lambda: in_flight(server, 1))
-        started = time.monotonic()
-        for _ in range(10):
-            assert server.get("/health").status == 200
-            assert server.get("/metrics").status == 200
-        assert time.monotonic() - started < 3
-        assert not running.done()
-        answers = [running, *(pool.submit(server.predict, slow_body(1)) for _ in range(2))]
-        wait_until(lambda: queue_length(server, 2))
-        assert_finishes(server, signal.SIGTERM, 3, answers)
 
 
 @pytest.mark.slow
@@ -207,9 +292,24 @@ def test_the_grace_ends(slow_out):
         assert "Traceback" not in server.show()
 
 
+def save_broken(out, version):
+    folder = out / "saved_model" / "tiny_xy" / str(version)
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"broken")
+    return folder
+
+
+def assert_not_ready(server):
+    server.wait_for_line("version 1 cannot be served")
+    assert server.get("/health").status == 503
+    assert server.predict(body(png(image()))).status == 404
+    status = server.get("/v1/models/tiny_xy").json()["model_version_status"][0]
+    assert (status["state"], status["status"]["error_code"]) == ("END", "UNKNOWN")
+
+
 @pytest.mark.slow
 def test_versions_change_under_load_and_no_request_fails(tmp_path):
-    tiny_serving.save(tmp_path, version=1, level=1)
+    first = save_broken(tmp_path, 1)
     levels, failures, stop = [], [], threading.Event()
 
     def ask_on(server):
@@ -226,20 +326,22 @@ def test_versions_change_under_load_and_no_request_fails(tmp_path):
         return set(levels[-count:])
 
     with (
-        Server(tmp_path, "--poll_seconds=0.2") as server,
+        Server(tmp_path, "--poll_seconds=0.2", wait=False) as server,
         concurrent.futures.ThreadPoolExecutor(8) as pool,
     ):
+        assert_not_ready(server)
+        shutil.rmtree(first)
+        tiny_serving.save(tmp_path, version=2, level=2)
+        wait_until(lambda: server.get("/health").status == 200)
         askers = [pool.submit(ask_on, server) for _ in range(8)]
         try:
             wait_until(lambda: len(levels) > 50)
-            for version in (2, 3):
+            for version in (3, 4):
                 tiny_serving.save(tmp_path, version=version, level=version)
                 wait_until(lambda version=version: last() == {version})
                 server.wait_for_line(f"tiny_xy version {version - 1}: unloaded")
-            broken = tmp_path / "saved_model" / "tiny_xy" / "4"
-            broken.mkdir()
-            (broken / "saved_model.pb").write_bytes(b"broken")
-            server.wait_for_line("tiny_xy version 4 cannot be served")
+            broken = save_broken(tmp_path, 5)
+            server.wait_for_line("tiny_xy version 5 cannot be served")
             shutil.rmtree(broken)
             count = len(levels)
             wait_until(lambda: len(levels) > count + 50)
@@ -248,58 +350,12 @@ def test_versions_change_under_load_and_no_request_fails(tmp_path):
         concurrent.futures.wait(askers)
         assert failures == []
         assert [asker.exception() for asker in askers] == [None] * 8
-        assert last() == {3}
-        assert set(levels) == {1, 2, 3}
+        assert last() == {4}
+        assert set(levels) == {2, 3, 4}
         assert (
-            server.predict(body(png(image())), "/v1/models/tiny_xy/versions/1:predict").status
+            server.predict(body(png(image())), "/v1/models/tiny_xy/versions/2:predict").status
             == 404
         )
-        assert server.stop() == 0
-
-
-@pytest.mark.slow
-def test_bodies_too_long_and_connections_cut_off(out):
-    with Server(out, "--max_body_bytes=100000", "--timeout_seconds=4") as server:
-        assert server.predict(b" " * 100_001).status == 413
-        assert server.predict(b" " * 5_000_000).status == 413
-        connection = server.connect()
-        chunks = (b" " * 50_000 for _ in range(100))
-        connection.request("POST", "/v1/models/tiny_xy:predict", chunks, encode_chunked=True)
-        assert connection.getresponse().status == 413
-        connection.close()
-        head = (
-            b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{"
-        )
-        for _ in range(3):
-            for _ in range(15):  # clients that go away in the middle
-                with socket.create_connection(("127.0.0.1", server.port)) as gone:
-                    gone.sendall(head)
-            wait_until(lambda: queue_length(server, 0), 3.5)
-        with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
-            slow.sendall(head)
-            assert b"408" in slow.recv(100)
-        with socket.create_connection(("127.0.0.1", server.port), 20) as noise:
-            noise.sendall(bytes(range(256)) * 4)
-            assert b"400" in noise.recv(100)
-        assert server.predict(body(png(image()))).status == 200
-        wait_until(lambda: queue_length(server, 0))
-        assert server.stop() == 0
-
-
-@pytest.mark.slow
-def test_it_is_not_ready_before_its_models_are(tmp_path):
-    broken = tmp_path / "saved_model" / "tiny_xy" / "1"
-    broken.mkdir(parents=True)
-    (broken / "saved_model.pb").write_bytes(b"broken")
-    with Server(tmp_path, "--poll_seconds=0.2", wait=False) as server:
-        server.wait_for_line("version 1 cannot be served")
-        assert server.get("/health").status == 503
-        assert server.predict(body(png(image()))).status == 404
-        status = server.get("/v1/models/tiny_xy").json()["model_version_status"][0]
-        assert (status["state"], status["status"]["error_code"]) == ("END", "UNKNOWN")
-        tiny_serving.save(tmp_path, version=2)
-        wait_until(lambda: server.get("/health").status == 200)
-        assert server.predict(body(png(image()))).status == 200
         assert server.stop() == 0
 
 
@@ -313,94 +369,29 @@ def test_a_port_that_is_taken_ends_with_status_2(out, monkeypatch, capsys):
     assert printed.count("\n") == 1
 
 
-@pytest.mark.slow
-def test_a_stop_while_models_are_loaded(out):
-    with Server(out, wait=False) as server:
-        server.wait_for_line("version 1: loading")
-        assert server.stop(seconds=20) == 0
+def test_a_stop_while_models_are_loaded(out, monkeypatch):
+    """In this process: the signal comes from the thread that loads."""
+    load, loading = tf.saved_model.load, threading.Event()
+
+    def load_and_stop(*words, **options):
+        loading.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return load(*words, **options)
+
+    monkeypatch.setattr(tf.saved_model, "load", load_and_stop)
+    monkeypatch.setattr(process, "log_to_stdout", lambda verbose: None)
+    started = time.monotonic()
+    monkeypatch.setattr(os, "_exit", sys.exit)  # is called if loading goes on for long
+    with pytest.raises(SystemExit) as end:
+        sys.exit(serve.main([str(out), "--port=0"]))
+    assert end.value.code == 0
+    assert loading.is_set()
+    assert time.monotonic() - started < 20
 
 
 def free_port():
     with process.listen("127.0.0.1", 0) as free:
         return free.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def both(out):
-    """A server with REST and gRPC."""
-    port = free_port()
-    with Server(out, f"--grpc_port={port}") as server:
-        yield server, port
-        assert server.stop() == 0
-
-
-@pytest.mark.slow
-def test_the_example_clients_translate(both, tmp_path):
-    server, grpc_port = both
-    pixels = image(20, 30)
-    Image.fromarray(pixels).save(tmp_path / "in.png")
-    commands = {
-        "python.png": [
-            sys.executable,
-            KIT / "client_rest.py",
-            "--url",
-            f"http://127.0.0.1:{server.port}",
-        ],
-        "grpc.png": [sys.executable, KIT / "client_grpc.py", "--address", f"127.0.0.1:{grpc_port}"],
-    }
-    for name, words in commands.items():
-        words += [tmp_path / "in.png", tmp_path / name, "--model", "tiny_xy", "--version", "1"]
-        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=100)
-        assert done.returncode == 0, done.stderr
-        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / name)), 255 - pixels)
-    if shutil.which("curl"):
-        words = [
-            "sh",
-            KIT / "client_curl.sh",
-            tmp_path / "in.png",
-            tmp_path / "curl.png",
-            "tiny_xy",
-        ]
-        subprocess.run(
-            list(map(str, [*words, f"127.0.0.1:{server.port}"])), check=True, timeout=100
-        )
-        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "curl.png")), 255 - pixels)
-
-
-@pytest.mark.slow
-def test_the_example_clients_report_what_is_wrong(both, tmp_path):
-    server, grpc_port = both
-    (tmp_path / "in.svg").write_text("<svg/>")
-    address = {
-        "client_rest.py": ["--url", f"http://127.0.0.1:{server.port}"],
-        "client_grpc.py": ["--address", f"127.0.0.1:{grpc_port}"],
-    }
-    for name, options in address.items():
-        words = [
-            sys.executable,
-            KIT / name,
-            *options,
-            tmp_path / "in.svg",
-            tmp_path / "out.png",
-            "--model",
-            "tiny_xy",
-        ]
-        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=100)
-        assert done.returncode == 1
-        assert "neither a JPEG nor a PNG" in done.stderr
-        assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out.png").exists()
-    if shutil.which("curl"):
-        words = ["sh", KIT / "client_curl.sh", tmp_path / "in.svg", tmp_path / "out.png", "tiny_xy"]
-        done = subprocess.run(
-            list(map(str, [*words, f"127.0.0.1:{server.port}"])),
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        assert done.returncode == 1
-        assert "neither a JPEG nor a PNG" in done.stderr
-        assert not (tmp_path / "out.png").exists()
 
 
 def test_the_kits_files_are_what_tf_serving_reads(out, tmp_path):
