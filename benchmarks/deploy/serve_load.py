@@ -144,14 +144,16 @@ class Server:
         words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), "--port", "0"]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        for line in self.process.stdout:
+        self._output = self.process.stdout
+        for line in self._output:
             if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
                 self.port = int(found[1])
                 break
         else:
             raise SystemExit("the server did not start; what it said is above")
         # Unread, its lines would fill the pipe and stop it.
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self._reader = threading.Thread(target=self._output.read, daemon=True)
+        self._reader.start()
 
     def connect(self) -> http.client.HTTPConnection:
         """A new connection."""
@@ -186,7 +188,10 @@ class Server:
     def stop(self) -> int:
         """Its exit status after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        self._reader.join()
+        self._output.close()
+        return status
 
 
 def is_good(status: int, answer: bytes, size_px: int) -> bool:
