@@ -1,19 +1,20 @@
-"""How the experiment's sections check themselves: each message with the field's name and the value
-received."""
+"""How sections check themselves: each message with the field's name and the value received."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from cyclegan_tf.errors import UserError
 
 
 def require(condition: bool, name: str, value: object, rule: str) -> None:
     """Refuses a value.
 
     Raises:
-      ValueError: `condition` is false; "<name> is <value>, but <rule>."
+      UserError: `condition` is false; "<name> is <value>, but <rule>."
     """
     if not condition:
-        raise ValueError(f"{name} is {value!r}, but {rule}.")
+        raise UserError(f"{name} is {value!r}, but {rule}.", field=name)
 
 
 def at_least(section: str, config: object, minimum: float, *names: str) -> None:
@@ -26,7 +27,7 @@ def at_least(section: str, config: object, minimum: float, *names: str) -> None:
       *names: of the fields.
 
     Raises:
-      ValueError: names the first field that is too small.
+      UserError: names the first field that is too small.
     """
     for name in names:
         value = getattr(config, name)
@@ -38,7 +39,7 @@ def without_affine(section: str, config: Any) -> None:
     """Refuses norm_affine beside batch normalization, which always learns a scale and shift.
 
     Raises:
-      ValueError: both are asked for.
+      UserError: both are asked for.
     """
     require(
         not (config.norm == "batch" and config.norm_affine),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cyclegan_tf.config.checks import at_least, require
+from cyclegan_tf.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ class Data:
         )
         if (self.x_dir is None) != (self.y_dir is None):
             given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
-            raise ValueError(
-                f"data.{given} is given without data.{missing}; two plain folders need both."
+            raise UserError(
+                f"data.{given} is given without data.{missing}; two plain folders need both.",
+                code="missing",
+                field=f"data.{missing}",
             )
         if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
             require(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from cyclegan_tf.config.checks import at_least, require
 from cyclegan_tf.config.data import Data
 from cyclegan_tf.config.networks import Discriminator, Generator
+from cyclegan_tf.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -261,10 +262,12 @@ class Experiment:
         )
         identity_x, identity_y = self.loss.identity_weights()
         if self.data.channels_x != self.data.channels_y and (identity_x or identity_y):
-            raise ValueError(
+            raise UserError(
                 f"The identity loss is on, but data.channels_x is {self.data.channels_x} and "
                 f"data.channels_y is {self.data.channels_y}: an image of one domain cannot be "
-                "compared with its identity translation in the other; give --loss.identity 0."
+                "compared with its identity translation in the other; give --loss.identity 0.",
+                code="mismatch",
+                field="loss.identity",
             )
 
     def as_dict(self) -> dict[str, Any]:

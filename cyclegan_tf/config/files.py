@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,9 @@ RENAMED: dict[str, tuple[str, Mapping[Any, str]]] = {
 
 RENAMED_SCORES = {"colour_swd": "color_swd"}
 """Score as earlier versions wrote it -> its name today."""
+
+RENAMED_RECORDS = {"told": "messages"}
+"""Key of a run's init.json as earlier versions wrote it -> its name today."""
 
 
 def find_config(value: str) -> Path:
@@ -160,11 +162,7 @@ def experiment_from(arguments: Namespace) -> Experiment:
       UserError: a value breaks a rule of the config.
     """
     values = arguments.as_dict()
-    try:
-        return Experiment.from_dict({name: values[name] for name in SECTIONS})
-    except ValueError as error:
-        field = re.match(r"\w+\.\w+(?= is )", str(error))
-        raise UserError(str(error), field=field[0] if field else None) from error
+    return Experiment.from_dict({name: values[name] for name in SECTIONS})
 
 
 def with_new_score_names(row: Mapping[str, Any]) -> dict[str, Any]:

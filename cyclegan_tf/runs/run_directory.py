@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from cyclegan_tf.atomic import write_text
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.config.files import with_new_names
+from cyclegan_tf.config.files import RENAMED_RECORDS, with_new_names
 from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.metrics_log import truncate_metrics
@@ -198,8 +198,9 @@ class RunDirectory:
         if not self.origin_path.is_file():
             return None
         try:
-            return json.loads(self.origin_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            record = json.loads(self.origin_path.read_text(encoding="utf-8"))
+            return {RENAMED_RECORDS.get(name, name): value for name, value in record.items()}
+        except (OSError, ValueError, AttributeError) as error:
             raise UserError(
                 f"{self.origin_path} is damaged: it must hold what the run started from.",
                 code="unreadable",

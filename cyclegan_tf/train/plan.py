@@ -109,7 +109,7 @@ def plan_training(argv: Sequence[str]) -> TrainPlan:
     base = config if config is not None else _without_config(options, fields)
     run = RunDirectory(Path(options.get("run_dir") or Path("runs") / _name(options, base, fields)))
     below = base if init is None else _with_networks(init.apply_architecture(base, run), fields)
-    experiment = _experiment(parser.check(_merged(below, fields)))
+    experiment = Experiment.from_dict(parser.check(_merged(below, fields)))
     return TrainPlan(
         experiment,
         run,
@@ -165,15 +165,6 @@ def _merged(below: Values, above: Values) -> dict[str, dict[str, Any]]:
         section: {**(below.get(section) or {}), **(above.get(section) or {})}
         for section in SECTIONS
     }
-
-
-def _experiment(values: dict[str, Any]) -> Experiment:
-    try:
-        return Experiment.from_dict(values)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def _overridden(config: Values, experiment: Experiment) -> tuple[str, ...]:

@@ -31,8 +31,10 @@ def test_begin_writes_what_can_be_read_back(run):
 def test_where_the_first_weights_came_from_is_recorded(run, tmp_path):
     assert run.init_record() is None
     new = RunDirectory(tmp_path / "new")
-    new.create(Experiment(), {}, {"run": "runs/a", "told": ["generators of a"]})
-    assert new.init_record() == {"run": "runs/a", "told": ["generators of a"]}
+    new.create(Experiment(), {}, {"run": "runs/a", "messages": ["generators of a"]})
+    assert new.init_record() == {"run": "runs/a", "messages": ["generators of a"]}
+    new.origin_path.write_text('{"run": "runs/a", "told": ["as early versions wrote it"]}')
+    assert new.init_record() == {"run": "runs/a", "messages": ["as early versions wrote it"]}
     new.origin_path.write_text("{")
     with pytest.raises(UserError, match=r"init\.json is damaged"):
         new.init_record()
