@@ -6,12 +6,12 @@
 import faulthandler
 import os
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from tests.helpers import tiny
+from tests.helpers.preloaded import Process
 
 # Adam divides by a root that epsilon alone keeps from 0: with the paper's 1e-8 one device differs
 # from itself by 1e-3 in 20 steps once a weight is moved by 2e-7, since a bias before a
@@ -47,12 +47,7 @@ def start(devices, words, log, cluster=None, number=0, **environment):
         )
     known["PYTHONPATH"] = str(Path(__file__).parents[2])
     with Path(log).open("w") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.helpers.joint", str(devices), *words],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=known,
-        )
+        return Process("tests.helpers.joint", [devices, *words], file.fileno(), known)
 
 
 def addresses(count):

@@ -9,8 +9,6 @@ import http.client
 import json
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import tensorflow as tf
 from cyclegan_tf.serve.engine import Engine
 from cyclegan_tf.serve.limits import Limits
 from cyclegan_tf.serve.models import ModelStore
+from tests.helpers.preloaded import Process
 
 SECONDS_PER_LEVEL = 0.02
 START_SECONDS = 180  # importing TensorFlow takes long where tests run side by side
@@ -162,13 +161,12 @@ class Server:
     """`python -m cyclegan_tf.serve` as a process of its own, on a free port."""
 
     def __init__(self, out, *options, wait=True):
-        words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), "--port", "0", *options]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        )
-        assert self.process.stdout is not None
-        self._output = self.process.stdout
+        ours, theirs = os.pipe()
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+        words = [out, "--port", "0", *options]
+        self.process = Process("cyclegan_tf.serve", words, theirs, environment)
+        os.close(theirs)
+        self._output = os.fdopen(ours, encoding="utf-8")
         self.lines: list[str] = []
         self._reader = threading.Thread(target=lambda: self.lines.extend(self._output), daemon=True)
         self._reader.start()

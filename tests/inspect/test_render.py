@@ -27,7 +27,7 @@ REPORT = {
     "operations": {f"OP_{index}": 20 - index for index in range(14)},
     "notes": ["one", "two"],
     "tensors": [{"name": "images", "shape": [1, None, None, 3], "dtype": "float32"}],
-    "started_from": {"told": ["a", "b"], "discriminators": {"x": {"step": 3}, "y": None}},
+    "started_from": {"messages": ["a", "b"], "discriminators": {"x": {"step": 3}, "y": None}},
 }
 
 
@@ -42,7 +42,7 @@ def test_every_kind_of_value():
     assert "  step               1,200" in lines
     assert "  files as exported  yes" in lines
     assert "  images  1 x ? x ? x 3  float32" in lines
-    assert "  told            a; b" in lines
+    assert "  messages        a; b" in lines
     assert "  discriminators  x step 3, y none" in lines
     assert lines[lines.index("notes") + 1 :][:2] == ["  one", "  two"]
 

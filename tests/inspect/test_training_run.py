@@ -109,7 +109,7 @@ def test_a_damaged_checkpoint_is_noted_and_the_one_before_taken(run):
 
 
 def test_a_run_that_has_only_begun_or_knows_no_images(tmp_path):
-    origin = {"run": "runs/a", "told": ["generators of a"]}
+    origin = {"run": "runs/a", "messages": ["generators of a"]}
     report = inspect_run(begun(tmp_path / "new", origin=origin).path, 16)
     assert (report["training"], report["best"], report["scores"]) == (None, None, {})
     assert report["notes"] == ["there is no checkpoint yet"]
