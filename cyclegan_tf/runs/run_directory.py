@@ -38,7 +38,7 @@ MUTABLE_FIELDS = (
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.
 AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
-# Fields that a run may have decided to be 0 when it began, where they were not given.
+# Fields that a run with a color skip has decided to be 0 when it began, where neither was given.
 IDENTITY_FIELDS = ("loss.identity_x", "loss.identity_y")
 # Fields that name a file, and what a run calls the copy that it keeps.
 FILE_FIELDS = {"generator.init_file_xy": "network_xy", "generator.init_file_yx": "network_yx"}
@@ -53,6 +53,12 @@ def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, obj
         for name, value in fields.items()
         if before[section][name] != value
     ]
+
+
+def left_out_identity(begun: Experiment) -> bool:
+    """Whether a run has gone without identity terms, as those with an active color skip do."""
+    has_skip = begun.generator.color_skip != "off" or bool(begun.generator.network_files)
+    return has_skip and begun.loss.identity_x == begun.loss.identity_y == 0
 
 
 def _with_files(values: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
@@ -265,12 +271,13 @@ class RunDirectory:
         Raises:
           UserError: names every field that differs, with both values.
         """
+        begun = self.experiment()
         found = [
             (name, old, new)
-            for name, old, new in differences(self.experiment(), experiment)
+            for name, old, new in differences(begun, experiment)
             if not name.startswith(MUTABLE_FIELDS)
             and not (name in AUTO_FIELDS and new == "auto")
-            and not (name in IDENTITY_FIELDS and new is None and old == 0)
+            and not (name in IDENTITY_FIELDS and new is None and left_out_identity(begun))
             and not (name in FILE_FIELDS and _same_bytes(old, new))
         ]
         if found:

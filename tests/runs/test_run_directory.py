@@ -8,9 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cyclegan_tf.config.experiment import Data, Experiment, Generator, Logging, Optimizer, Training
+from cyclegan_tf.config.experiment import (
+    Data,
+    Experiment,
+    Generator,
+    Logging,
+    Loss,
+    Optimizer,
+    Training,
+)
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory, differences
+from tests.helpers.errors import refused
 
 
 @pytest.fixture
@@ -108,6 +117,22 @@ def test_differences_are_named():
 def test_what_decides_the_best_checkpoint_or_the_end_may_not(run, other, name):
     with pytest.raises(UserError, match=name):
         run.check_resumable(other)
+
+
+@pytest.mark.parametrize(("color_skip", "accepted"), [("off", False), ("on", True)])
+def test_identity_weights_of_0_stand_for_none_only_beside_a_color_skip(
+    tmp_path, color_skip, accepted
+):
+    generator = Generator(color_skip=color_skip)
+    run = RunDirectory(tmp_path / "run")
+    run.create(Experiment(generator=generator, loss=Loss(identity_x=0.0, identity_y=0.0)), {})
+    asked = Experiment(generator=generator)
+    if accepted:
+        run.check_resumable(asked)
+        return
+    with refused("mismatch") as caught:
+        run.check_resumable(asked)
+    assert "loss.identity_x is 0.0 there, None asked" in str(caught.value)
 
 
 def test_fields_that_do_not_change_the_result_may_differ(run):

@@ -20,7 +20,7 @@ from cyclegan_tf.networks import color_skip
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.landmarks import last_kernel_layer
 from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.runs.run_directory import RunDirectory, left_out_identity
 from cyclegan_tf.train.initialization.init_from import InitFrom, weights_source
 from cyclegan_tf.training_data import TrainingData
 
@@ -178,7 +178,9 @@ def _decide(
         is_active = is_similar if source is None else _is_active_in(*source)
     else:
         is_active = skip == "on" or _is_active_in_files(experiment)
-    return _Decision(values, reasons, is_active, shift if is_active and skip != "off" else None)
+    shift = shift if is_active and skip != "off" else None
+    is_active = is_active or (run.exists() and left_out_identity(run.experiment()))
+    return _Decision(values, reasons, is_active, shift)
 
 
 def _by_colors(
