@@ -1,5 +1,7 @@
-"""Trainings in which something goes wrong on purpose: generators of one 1 x 1 convolution that stay
-as they are set."""
+"""Trainings in which something goes wrong on purpose.
+
+Their generators are one 1 x 1 convolution that stays as it is set.
+"""
 
 import keras
 import numpy as np
@@ -49,8 +51,10 @@ def noise(rng, low=0, high=256):
 
 
 def folder(root, draw_x, draw_y, counts=(8, 8, 6, 6)):
-    """trainA, trainB, testA, testB; the test split has other names on both sides, so that it is not
-    paired."""
+    """trainA, trainB, testA, testB.
+
+    The test split has other names on both sides, so that it is not paired.
+    """
     rng = np.random.default_rng(3)
     names = ("trainA", "trainB", "testA", "testB")
     for name, draw, count in zip(names, (draw_x, draw_y) * 2, counts, strict=True):
@@ -61,16 +65,16 @@ def folder(root, draw_x, draw_y, counts=(8, 8, 6, 6)):
 
 
 def warnings_of(source, run, capsys, *more):
-    """Trains; the warnings of the terminal and the words in TensorBoard by name."""
+    """Trains; returns the warnings of the terminal, and TensorBoard's texts by tag."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     capsys.readouterr()
     assert train.main([*WORDS, f"--data.source={source}", f"--run_dir={run}", *more]) == 0
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     curves = EventAccumulator(str(run / "logs" / "test"), size_guidance={"tensors": 0})
     curves.Reload()
     tags = [tag for tag in curves.Tags()["tensors"] if tag.startswith("warning/")]
-    words = {
+    texts = {
         tag: [e.tensor_proto.string_val[0].decode() for e in curves.Tensors(tag)] for tag in tags
     }
-    return told, words
+    return lines, texts

@@ -1,4 +1,4 @@
-"""How long a training lasts and the course of its rate."""
+"""How long a training lasts, and its learning-rate schedule."""
 
 import pytest
 
@@ -11,13 +11,13 @@ def budget(steps_per_epoch=10, **training):
     return Budget.of(Experiment(training=Training(**training)), steps_per_epoch)
 
 
-def test_without_limits_the_course_is_the_true_epoch():
+def test_without_limits_the_schedule_follows_the_true_epoch():
     b = budget(constant_epochs=3, decay_epochs=2)
     assert (b.steps, b.seconds, b.epochs) == (50, None, 5)
     assert [b.schedule_epoch(step, 1e9) for step in (0, 9, 10, 29, 49, 50)] == [0, 0, 1, 2, 4, 5]
 
 
-def test_a_budget_of_steps_fits_the_whole_course_into_it():
+def test_the_whole_schedule_fits_into_a_budget_of_steps():
     b = budget(max_steps=40, constant_epochs=100, decay_epochs=100)
     rates = [
         learning_rate_factor("linear", b.schedule_epoch(step, 0.0), 100, 100) for step in range(41)
@@ -44,11 +44,11 @@ def test_whichever_limit_ends_first_drives_progress():
 
 def test_rate_never_rises_when_a_step_takes_long():
     b = budget(max_steps=1000, max_minutes=1.0)
-    courses = [
+    epochs = [
         b.schedule_epoch(step, seconds)
         for step, seconds in ((1, 1), (2, 30), (3, 31), (600, 31), (601, 59))
     ]
-    assert courses == sorted(courses)
+    assert epochs == sorted(epochs)
 
 
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant", "step"])

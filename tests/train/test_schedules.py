@@ -56,7 +56,7 @@ def test_constant_never_falls():
 
 
 @pytest.mark.parametrize("policy", ["linear", "cosine"])
-def test_wrong_06_the_rate_decays(policy):
+def test_the_rate_decays(policy):
     factors = [learning_rate_factor(policy, epoch, 3, 4) for epoch in range(8)]
     assert factors[:3] == [1.0] * 3
     assert all(later < earlier for earlier, later in itertools.pairwise(factors[2:]))
@@ -64,7 +64,7 @@ def test_wrong_06_the_rate_decays(policy):
 
 @pytest.mark.parametrize(("constant", "decay"), [(100, 100), (1, 1), (0, 1), (5, 0), (0, 7)])
 @pytest.mark.parametrize("policy", ["linear", "cosine"])
-def test_wrong_10_the_last_epoch_still_learns(policy, constant, decay):
+def test_the_last_epoch_still_learns(policy, constant, decay):
     total = constant + decay
     assert learning_rate_factor(policy, total - 1, constant, decay) > 1e-4
     assert learning_rate_factor(policy, total, constant, decay) == 0.0

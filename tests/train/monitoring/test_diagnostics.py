@@ -74,7 +74,7 @@ class TestScores:
             (
                 {"input_luminance": -0.03, "target_luminance": 0.04},
                 False,
-            ),  # too near the middle to tell
+            ),  # too near the middle to know
             ({"truth_correlation": -0.5}, True),
             ({"truth_correlation": 0.2, "input_luminance": -0.6, "target_luminance": 0.5}, False),
         ],
@@ -167,14 +167,14 @@ class TestThroughTraining:
     )
     def test_generators(self, unlike, tmp_path, monkeypatch, capsys, kernel, bias, kind, words):
         watched.pixelwise(monkeypatch, kernel, bias)
-        told, text = watched.warnings_of(unlike, tmp_path / "run", capsys, *SCORED_OFTEN)
-        assert [line.split(" ")[1] for line in told] == [
+        lines, texts = watched.warnings_of(unlike, tmp_path / "run", capsys, *SCORED_OFTEN)
+        assert [line.split(" ")[1] for line in lines] == [
             "G",
             "F",
         ]  # after 512 images, and not again after 768
-        assert all(words in line for line in told)
-        assert set(text) == {f"warning/{kind}_xy", f"warning/{kind}_yx"}
-        assert f"warning: {text[f'warning/{kind}_xy'][0]}" == told[0]
+        assert all(words in line for line in lines)
+        assert set(texts) == {f"warning/{kind}_xy", f"warning/{kind}_yx"}
+        assert f"warning: {texts[f'warning/{kind}_xy'][0]}" == lines[0]
 
     def test_a_discriminator_that_wins(self, tmp_path, monkeypatch, capsys):
         dark, light = (lambda rng, low=low: watched.smooth(rng, low, low + 90) for low in (0, 160))
@@ -186,16 +186,16 @@ class TestThroughTraining:
             "--optimizer.learning_rate=2e-3 --loss.adversarial_x=1e-6 "
             "--loss.adversarial_y=1e-6 --data.batch_size=1"
         )
-        told, text = watched.warnings_of(
+        lines, texts = watched.warnings_of(
             source, tmp_path / "run", capsys, *more.split(), "--training.max_steps=500", "--quiet",
             "--logging.log_every_steps=20",
         )  # fmt: skip
-        assert {tag for tag in text if "wins" in tag} == {
+        assert {tag for tag in texts if "wins" in tag} == {
             "warning/discriminator_wins_x",
             "warning/discriminator_wins_y",
         }
-        assert [line[9:12] for line in told if "wins" in line] in (["D_X", "D_Y"], ["D_Y", "D_X"])
-        assert any("copies its input" in line for line in told)
+        assert [line[9:12] for line in lines if "wins" in line] in (["D_X", "D_Y"], ["D_Y", "D_X"])
+        assert any("copies its input" in line for line in lines)
 
     def test_flat_images_and_a_leaked_test_split_at_the_start(self, tmp_path, monkeypatch, capsys):
         source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth)
@@ -205,13 +205,15 @@ class TestThroughTraining:
         copy = image_io.read(source / "trainB" / "trainB_3.png")
         image_io.save(source / "testB" / "known.png", copy)
         watched.pixelwise(monkeypatch, 0.9)
-        told, text = watched.warnings_of(source, tmp_path / "run", capsys, "--training.max_steps=1")
-        assert [line[: line.index(")")] for line in told] == [
+        lines, texts = watched.warnings_of(
+            source, tmp_path / "run", capsys, "--training.max_steps=1"
+        )
+        assert [line[: line.index(")")] for line in lines] == [
             "warning: 2 images are of one color (trainA/flat.png, testB/empty.png",
             "warning: 1 test image is in the training split too (testB/known.png",
         ]
-        assert "1 of them among those that are scored" in told[1]
-        assert set(text) == {"warning/flat_images", "warning/leaked_test_split"}
+        assert "1 of them among those that are scored" in lines[1]
+        assert set(texts) == {"warning/flat_images", "warning/leaked_test_split"}
 
 
 @pytest.mark.slow
@@ -224,7 +226,7 @@ def test_a_healthy_demo_raises_no_alarm(tmp_path, capsys):
         "--training.constant_epochs=100 --logging.log_every_steps=5 "
         "--logging.score_every_epochs=1"
     )
-    told, text = watched.warnings_of("demo", tmp_path / "run", capsys, *small.split())
+    lines, texts = watched.warnings_of("demo", tmp_path / "run", capsys, *small.split())
     rows = [
         json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     ]
@@ -232,5 +234,5 @@ def test_a_healthy_demo_raises_no_alarm(tmp_path, capsys):
         50,
         75,
     ]  # 75 steps show 600 images
-    assert told == []
-    assert text == {}
+    assert lines == []
+    assert texts == {}

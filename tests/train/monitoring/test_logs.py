@@ -2,12 +2,11 @@
 
 import json
 
-import pytest
 import tensorflow as tf
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring.logs import MetricsLogger
+from tests.helpers.errors import refused
 
 
 def test_rows_are_json_even_when_a_value_is_not_finite(tmp_path):
@@ -66,8 +65,10 @@ def test_logs_that_cannot_be_written_are_one_sentence(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(tf.summary, "scalar", full)
-        with pytest.raises(
-            UserError, match=r"logs cannot be written \(Failed to flush No space left on device\)"
+        with refused(
+            "unwritable",
+            RunDirectory(tmp_path).logs,
+            match=r"logs cannot be written \(Failed to flush No space left on device\)",
         ):
             logger.log_losses("train", 1, 0, {"cycle_x": 0.5})
     logger.close()

@@ -1,5 +1,4 @@
-"""Scores, averages, the best checkpoint and patience in whole trainings, with generators small
-enough to be quick."""
+"""Scores, averages, the best checkpoint and patience, in whole trainings of tiny generators."""
 
 import json
 import os
@@ -8,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train import trainer as training
 from tests.helpers import tiny, watched
+from tests.helpers.errors import refused
 
 LEARNING = (
     "--optimizer.learning_rate=2e-2 --training.ema_half_life_images=60 "
@@ -100,7 +99,7 @@ def test_what_is_loaded_and_saved_is_the_best_unless_asked_otherwise(finished):
     (path,) = (finished / "checkpoints" / "best").iterdir()
     arrays, state = checkpoints.read(path)
     for direction in ("xy", "yx"):
-        network, origin = generators.load_generator(finished, direction)
+        network, description = generators.load_generator(finished, direction)
         saved = keras.saving.load_model(finished / f"generator_{direction}.keras", compile=False)
         for variable in network.variables:
             wanted = arrays[f"generator_{direction}/{variable.path}"]
@@ -108,11 +107,11 @@ def test_what_is_loaded_and_saved_is_the_best_unless_asked_otherwise(finished):
             np.testing.assert_array_equal(
                 saved.get_layer("paint").get_weights()[variable.ndim == 1], wanted
             )
-        assert f"(step {state['step']}, {state['weights']} weights, best color_swd: " in origin
-    last, origin = generators.load_generator(finished, "xy", checkpoint="last")
+        assert f"(step {state['step']}, {state['weights']} weights, best color_swd: " in description
+    last, description = generators.load_generator(finished, "xy", checkpoint="last")
     newest = checkpoints.read(checkpoints.list_checkpoints(finished / "checkpoints")[0])[0]
     np.testing.assert_array_equal(last.variables[0].numpy(), newest["generator_xy/paint/kernel"])
-    assert origin.endswith("step_000000016.npz (step 16, raw weights, newest)")
+    assert description.endswith("step_000000016.npz (step 16, raw weights, newest)")
 
 
 def test_the_average_in_the_checkpoint_is_that_of_the_weights(finished):
@@ -184,8 +183,8 @@ def test_scoring_and_averaging_do_not_disturb_the_training(finished, source, tmp
     assert [r for r in tiny.outcome(finished)[2] if r["kind"] != "score"] == tiny.outcome(
         tmp_path / "run"
     )[2]
-    _, origin = generators.load_generator(tmp_path / "run", "xy")
-    assert origin.endswith("(step 16, raw weights, newest; no scores have chosen a best one)")
+    _, description = generators.load_generator(tmp_path / "run", "xy")
+    assert description.endswith("(step 16, raw weights, newest; no scores have chosen a best one)")
 
 
 def test_patience_ends_a_training_that_gets_no_better(source, tmp_path, capsys):
@@ -210,19 +209,19 @@ def test_patience_ends_a_training_that_gets_no_better(source, tmp_path, capsys):
 
 class TestScoresThatCannotBeHad:
     def test_unpaired(self, source, tmp_path):
-        with pytest.raises(UserError, match=r"training\.best_metric is psnr.*not paired"):
+        with refused("mismatch", "training.best_metric"):
             train.main(words(source, tmp_path / "run", "--training.best_metric=psnr"))
         assert not (tmp_path / "run").exists()
 
     def test_no_test_split(self, tmp_path, capsys):
         source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth, (8, 8, 0, 0))
-        with pytest.raises(
-            UserError, match=r"training\.early_stopping_patience is 3, but there is no test split"
+        with refused(
+            "missing",
+            "training.early_stopping_patience",
+            match=r"training\.early_stopping_patience is 3, but there is no test split",
         ):
             train.main(words(source, tmp_path / "run", "--training.early_stopping_patience=3"))
-        with pytest.raises(
-            UserError, match=r"training\.best_metric is mae, but there is no test split"
-        ):
+        with refused("missing", "training.best_metric"):
             train.main(words(source, tmp_path / "run", "--training.best_metric=mae"))
         assert not (tmp_path / "run").exists()
         assert train.main(words(source, tmp_path / "run", "--training.max_steps=2")) == 0

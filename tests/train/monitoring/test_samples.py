@@ -32,9 +32,9 @@ def test_grids_show_x_fake_cycle_and_identity(tmp_path, channels, columns):
     }
     np.testing.assert_array_equal(image_io.read(tmp_path / "step_000000012_xy.png"), grids["xy"])
     expected = [-0.5, -0.3, -0.4, -0.6][:columns]
-    levels = [round((value + 1) * 127.5) for value in expected]
+    pixel_values = [round((value + 1) * 127.5) for value in expected]
     grid = grids["xy"]
-    for level in levels:
-        assert (np.abs(grid.astype(int) - level).max(axis=-1) <= 1).sum() >= 1500
+    for value in pixel_values:
+        assert (np.abs(grid.astype(int) - value).max(axis=-1) <= 1).sum() >= 1500
     assert grid.shape[1] // 40 == columns
-    assert 60 < grids["yx"].shape[0] - 0 < grids["xy"].shape[0]
+    assert 60 < grids["yx"].shape[0] < grids["xy"].shape[0]
