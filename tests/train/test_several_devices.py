@@ -113,20 +113,34 @@ def test_two_processes_of_two_devices_equal_one(alone, source, tmp_path):
     assert_equal_within(alone, _two_processes(source, tmp_path, 2, **SMOOTH))
 
 
-def test_networks_as_they_are_on_two_devices(source, tmp_path):
+class TestNetworksAsTheyAre:
     """Kinks and all, 20 steps, losses and every variable.
 
     A gradient jumps where rounding takes a value across a kink, and the next step's weights with
     it. Slower training and a seed keep that below the bound: kernels disturbed by a factor
     1 + 1e-7 N(0, 1), which is as much as rounding, move losses by 2.4e-7 at most (4 draws).
     """
-    words = ("--optimizer.learning_rate=5e-6", "--training.seed=2")
-    alone, log = tmp_path / "alone", tmp_path / "alone.log"
-    # with one thread, as the others: other sums would round otherwise, and kinks be crossed
-    process = joint.start(1, joint.words(source, alone, *words), log)
-    assert joint.wait([process], 175) == [0], log.read_text()
-    assert _furthest_moved(alone) > 5e-5
-    assert_equal_within(alone, _two_devices(source, tmp_path, *words), gradients=False)
+
+    WORDS = ("--optimizer.learning_rate=5e-6", "--training.seed=2")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def alone(cls, source, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("as_they_are")
+        run, log = folder / "run", folder / "log"
+        # with one thread, as the others: other sums would round otherwise, and kinks be crossed
+        process = joint.start(1, joint.words(source, run, *cls.WORDS), log)
+        assert joint.wait([process], 175) == [0], log.read_text()
+        assert _furthest_moved(run) > 5e-5
+        return run
+
+    def test_on_two_devices(self, alone, source, tmp_path):
+        assert_equal_within(alone, _two_devices(source, tmp_path, *self.WORDS), gradients=False)
+
+    @pytest.mark.parametrize("devices", [1, 2])
+    def test_in_two_processes(self, alone, source, tmp_path, devices):
+        run = _two_processes(source, tmp_path, devices, *self.WORDS)
+        assert_equal_within(alone, run, gradients=False)
 
 
 def test_a_worker_with_another_config_is_refused_by_name_of_the_field(source, tmp_path):
