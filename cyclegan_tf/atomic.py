@@ -87,13 +87,16 @@ def write_text(target: str | os.PathLike, text: str) -> None:
 
 
 @contextlib.contextmanager
-def atomic_directory(target: Path, replace: bool = False) -> Iterator[Path]:
+def atomic_directory(
+    target: Path, replace: bool = False, mark: str | None = None
+) -> Iterator[Path]:
     """Gives a new empty folder, which becomes `target` when the block ends without an error.
 
     Args:
       target: the folder to be; its parents are made.
       replace: put it in the place of a folder that is there; in the place of a link, whose folder
         then stays where it is.
+      mark: see `refuse_existing`.
 
     Raises:
       UserError: `target` exists and is not to be replaced.
@@ -103,13 +106,13 @@ def atomic_directory(target: Path, replace: bool = False) -> Iterator[Path]:
       >>> with atomic_directory(Path("shipped"), replace=True) as partial:
       ...     (partial / "model.onnx").write_bytes(b"...")
     """
-    refuse_existing(target, replace)
+    refuse_existing(target, replace, mark)
     place = Path(os.path.abspath(target))
     place.parent.mkdir(parents=True, exist_ok=True)
     with scratch_directory(place.parent) as partial:
-        refuse_existing(target, replace)  # it may have been put back
+        refuse_existing(target, replace, mark)  # it may have been put back
         yield partial
-        refuse_existing(target, replace)  # it may have come meanwhile
+        refuse_existing(target, replace, mark)  # it may have come meanwhile
         _put_in_place(partial, place)
 
 
@@ -127,11 +130,16 @@ def scratch_directory(folder: Path) -> Iterator[Path]:
         yield partial
 
 
-def refuse_existing(target: Path, replace: bool = False) -> None:
+def refuse_existing(target: Path, replace: bool = False, mark: str | None = None) -> None:
     """Refuses a folder that is there already.
 
+    Args:
+      target: the folder to be.
+      replace: allow a folder that is there.
+      mark: name of a file by which a folder that may be replaced is known; None takes any.
+
     Raises:
-      UserError: it is, and `replace` is False, or it is not a folder.
+      UserError: it is, and `replace` is False, or it is not a folder, or holds other things.
     """
     if not os.path.lexists(target):
         return
@@ -139,6 +147,13 @@ def refuse_existing(target: Path, replace: bool = False) -> None:
     if not (replace and is_folder):
         raise UserError(
             f"{target} exists already; give --overwrite to replace it, or another output folder.",
+            code="exists",
+            field=str(target),
+        )
+    if mark and target.is_dir() and any(target.iterdir()) and not (target / mark).is_file():
+        raise UserError(
+            f"{target} holds something else than this command writes (it has no {mark}) and is "
+            "left as it is; give another output folder.",
             code="exists",
             field=str(target),
         )

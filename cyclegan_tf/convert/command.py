@@ -11,7 +11,7 @@ from pathlib import Path
 from cyclegan_tf import cli
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.convert.pytorch.recognize import ARCHITECTURES
-from cyclegan_tf.convert.routes import choose_route, refuse_target
+from cyclegan_tf.convert.routes import choose_route, hold_target, refuse_target
 from cyclegan_tf.convert.task import Task
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
@@ -80,5 +80,6 @@ def main(argv: Sequence[str]) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf import assembly  # noqa: F401 -- the routes find it loaded
-    route(task)
+    with hold_target(task.target):
+        route(task)
     return 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cyclegan_tf.atomic import refuse_existing
@@ -114,3 +117,18 @@ def refuse_target(source: Path, target: Path, overwrite: bool) -> None:
             code="exists",
             field=str(target),
         )
+
+
+def hold_target(target: Path) -> AbstractContextManager[None]:
+    """Holds a run directory that is to be replaced, so that no training writes into it.
+
+    Raises:
+      UserError: another process has it.
+    """
+    run = RunDirectory(target)
+    if not run.exists():
+        return contextlib.nullcontext()
+    if os.name == "nt":  # which renames no folder that holds an open file
+        with run.locked():
+            return contextlib.nullcontext()
+    return run.locked()

@@ -12,11 +12,11 @@ from cyclegan_tf.atomic import refuse_existing
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import VARIANTS, Format, Variant
 from cyclegan_tf.export.litert.files import convert_with_metadata, write_litert
-from cyclegan_tf.export.model_card import model_card
+from cyclegan_tf.export.model_card import CARD_NAME, model_card
 from cyclegan_tf.export.onnx import require_onnx, write_onnx
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.export.trained import TrainedGenerator, model_name, open_trained
-from cyclegan_tf.export.web import PageModel, write_page
+from cyclegan_tf.export.web import MANIFEST, PageModel, write_page
 from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
 FILE_SIZE_PX = 256
@@ -122,9 +122,9 @@ def static_size(trained: TrainedGenerator, wanted: int | None) -> int:
 def _refuse_existing_outputs(job: ExportJob, names: Mapping[str, str]) -> None:
     for name in names.values():
         for kind in {"litert", "onnx"} & set(job.formats):
-            refuse_existing(job.out / kind / name, job.overwrite)
+            refuse_existing(job.out / kind / name, job.overwrite, CARD_NAME)
     if "web" in job.formats:
-        refuse_existing(job.out / "web", job.overwrite)
+        refuse_existing(job.out / "web", job.overwrite, MANIFEST)
 
 
 def _write_saved_model(job: ExportJob, trained: TrainedGenerator, name: str, size_px: int) -> None:

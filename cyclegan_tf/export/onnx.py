@@ -15,7 +15,7 @@ import tensorflow as tf
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.litert.runtime import THREADS
-from cyclegan_tf.export.model_card import model_card, write_model_card
+from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_card
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ImageFunction, ParityCheck
 from cyclegan_tf.export.saved_model import translate_any_size
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
@@ -68,10 +68,10 @@ def write_onnx(
       1 if the file was refused for a PSNR below `MIN_PSNR_DB` or for NaN, else 0.
 
     Raises:
-      UserError: the folder exists and is not to be replaced.
+      UserError: the folder exists and is not to be replaced, or is not an export.
     """
     images = calibration_images(trained.test_images(), COMPARED_IMAGES, size_px)
-    with atomic_directory(folder, replace) as partial:
+    with atomic_directory(folder, replace, CARD_NAME) as partial:
         path = partial / "model.onnx"
         operations = _convert(trained, path)
         check = ParityCheck(trained.network, images)

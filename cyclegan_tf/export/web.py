@@ -22,6 +22,8 @@ PAGE_FILES = (
     *("images.js", "problems.js", "worker.js"),
 )
 LICENSE = "Apache-2.0.txt"
+MANIFEST = "models.json"
+"""Lists a page's models, and is by what a page is known."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,9 @@ def write_page(
         be had.
     """
     _check_models(models)
-    refuse_existing(out, replace)
-    if out.exists() and not (out / "models.json").is_file():
-        raise UserError(
-            f"{out} is not a page of this program (it has no models.json) and is left as it is.",
-            code="exists",
-            field=str(out),
-        )
+    refuse_existing(out, replace, MANIFEST)
     runtime = litertjs_files(litertjs_dir)
-    with atomic_directory(out, replace) as folder:
+    with atomic_directory(out, replace, MANIFEST) as folder:
         for name in PAGE_FILES:
             shutil.copyfile(PAGE / name, folder / name)
         for name, content in runtime.items():
@@ -94,7 +90,7 @@ def write_page(
         _write(folder / "litert" / "NOTICE.txt", NOTICE.encode())
         entries = [_copy_model(model, folder) for model in models]
         text = json.dumps(_manifest(title, entries, runtime), indent=1, ensure_ascii=False)
-        _write(folder / "models.json", f"{text}\n".encode())
+        _write(folder / MANIFEST, f"{text}\n".encode())
 
 
 def _manifest(

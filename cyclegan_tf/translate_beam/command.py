@@ -83,15 +83,15 @@ def main(argv: Sequence[str]) -> int:
     patterns = [_absolute(pattern) for pattern in arguments.input]
     _refuse_empty(patterns)
     try:
-        files.remove_partial_files(output)
-        counts = _run(options, model, channels, patterns, output, dead_letters, arguments)
+        with files.partial_folder(output) as partial:
+            counts = _run(
+                options, model, channels, patterns, output, partial, dead_letters, arguments
+            )
     except Exception as error:
         original = _original(error)
         if original is error:
             raise
         raise original from error
-    finally:
-        files.remove_partial_files(output)
     log.info(", ".join(f"{count} {name}" for name, count in counts.items()))
     if counts[steps.FAILED]:
         log.info("failures are listed in %s", dead_letters)
@@ -289,6 +289,7 @@ def _run(
     channels: int,
     patterns: list[str],
     output: str,
+    partial: str,
     dead_letters: str,
     arguments: Any,
 ) -> dict[str, int]:
@@ -316,7 +317,7 @@ def _run(
     written = (
         read.main
         | "Translate" >> RunInference(steps.SavedModelHandler(model, arguments.batch_size))
-        | "Write" >> beam.ParDo(steps.Write(output)).with_outputs(steps.FAILURES, main="main")
+        | "Write" >> beam.ParDo(steps.Write(partial)).with_outputs(steps.FAILURES, main="main")
     )
     _ = (
         (chosen[steps.FAILURES], read[steps.FAILURES], written[steps.FAILURES])

@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from cyclegan_tf.atomic import atomic_file, is_abandoned, partial_name, scratch_directory
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.tasks import writable_name
 
 _WILDCARDS = "*?["
-_PARTIAL_FOLDER = ".partial"
 
 
 def is_local(path: str) -> bool:
@@ -41,18 +47,52 @@ def target_of(source: str, pattern: str, output: str) -> str:
     return f"{output.rstrip('/')}/{writable_name(relative)}"
 
 
-def partial_folder(output: str) -> str:
-    """Return the folder of files that are being written; the next job removes what is left."""
-    return f"{output.rstrip('/')}/{_PARTIAL_FOLDER}"
+@contextlib.contextmanager
+def partial_folder(output: str) -> Iterator[str]:
+    """Give a folder within `output` for the files that one job is writing; it is gone afterwards.
+
+    What killed jobs have left goes, too.
+
+    Raises:
+      UserError: `output` is of this machine and cannot be written.
+    """
+    output = output.rstrip("/")
+    if is_local(output):
+        with _writable_scratch(Path(output)) as scratch:
+            yield str(scratch)
+        return
+    _remove_abandoned(output)
+    folder = f"{output}/{partial_name()}"
+    try:
+        yield folder
+    finally:
+        if FileSystems.match([f"{folder}/**"])[0].metadata_list or FileSystems.exists(folder):
+            FileSystems.delete([folder])
 
 
-def remove_partial_files(output: str) -> None:
-    """Remove what a killed job left."""
-    folder = partial_folder(output)
-    if any(
-        match.metadata_list for match in FileSystems.match([f"{folder}/**"])
-    ) or FileSystems.exists(folder):
-        FileSystems.delete([folder])
+def _writable_scratch(output: Path) -> AbstractContextManager[Path]:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with scratch_directory(output):  # fails now, not after the work
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{output} cannot be written: {error.strerror or error}.",
+            code="unwritable",
+            field="OUTPUT",
+        ) from error
+    return scratch_directory(output)
+
+
+def _remove_abandoned(output: str) -> None:
+    """Remove the folders of jobs that no longer run."""
+    changes: dict[str, float] = {}
+    for file in FileSystems.match([f"{output}/.partial-*/**"])[0].metadata_list:
+        name = file.path.removeprefix(f"{output}/").split("/")[0]
+        changes[name] = max(changes.get(name, 0), file.last_updated_in_seconds)
+    for name, changed in changes.items():
+        if is_abandoned(name, functools.partial(float, changed)):
+            FileSystems.delete([f"{output}/{name}"])
 
 
 def write_whole(path: str, data: bytes, partial: str) -> None:
@@ -61,16 +101,20 @@ def write_whole(path: str, data: bytes, partial: str) -> None:
     Args:
       path: the file to be.
       data: its content.
-      partial: the name until it is complete.
+      partial: the name until it is complete; of a file of this machine, one is chosen.
 
     Raises:
       OSError: it cannot be written.
     """
+    if is_local(path):
+        with atomic_file(path) as chosen:
+            chosen.write_bytes(data)
+        return
     for folder in (os.path.dirname(partial), os.path.dirname(path)):
         if folder and not FileSystems.exists(folder):
             FileSystems.mkdirs(folder)
     with FileSystems.create(partial, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
         stream.write(data)
-    if not is_local(path) and FileSystems.exists(path):  # not all of them rename onto a file
+    if FileSystems.exists(path):  # not all of them rename onto a file
         FileSystems.delete([path])
     FileSystems.rename([partial], [path])

@@ -24,9 +24,10 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler
 
+from cyclegan_tf.atomic import partial_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.translate_beam.files import is_local, partial_folder, target_of, write_whole
+from cyclegan_tf.translate_beam.files import is_local, target_of, write_whole
 
 NAMESPACE = "cyclegan_tf"
 TRANSLATED, SKIPPED, FAILED = "translated", "skipped", "failed"
@@ -243,14 +244,14 @@ class Write(beam.DoFn):
     """`Example` -> its file, whole or not at all; what failed goes out as (source, reason).
 
     Args:
-      output: folder of all targets.
+      partial: folder of the files that are being written.
 
     Example:
-      >>> translated | beam.ParDo(Write("out")).with_outputs(FAILURES, main="main")
+      >>> translated | beam.ParDo(Write("out/.partial-1")).with_outputs(FAILURES, main="main")
     """
 
-    def __init__(self, output: str) -> None:
-        self._output = output
+    def __init__(self, partial: str) -> None:
+        self._partial = partial
         self._written = Metrics.counter(NAMESPACE, TRANSLATED)
 
     def process(self, example: Example) -> Iterator[Any]:
@@ -278,18 +279,15 @@ class Write(beam.DoFn):
     def _write(self, example: Example) -> None:
         name = uuid.uuid4().hex + os.path.splitext(example.target)[1]
         if is_local(example.target):
-            staged = Path(partial_folder(self._output), name)
+            staged = Path(self._partial, name)
             image_io.save(staged, example.pixels)
             Path(example.target).parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, example.target)
             return
         with tempfile.TemporaryDirectory() as folder:
             image_io.save(Path(folder, name), example.pixels)
-            write_whole(
-                example.target,
-                Path(folder, name).read_bytes(),
-                f"{partial_folder(self._output)}/{name}",
-            )
+            data = Path(folder, name).read_bytes()
+            write_whole(example.target, data, f"{self._partial}/{name}")
 
 
 class WriteDeadLetters(beam.DoFn):
@@ -316,9 +314,8 @@ class WriteDeadLetters(beam.DoFn):
             for path, reason in found
         ]
         try:
-            write_whole(
-                self._path, "".join(lines).encode(), f"{self._path}.{uuid.uuid4().hex}.partial"
-            )
+            partial = f"{os.path.dirname(self._path)}/{partial_name('.jsonl')}"
+            write_whole(self._path, "".join(lines).encode(), partial)
         except OSError as error:
             raise UserError(
                 f"{self._path} cannot be written: {error.strerror or error}.",

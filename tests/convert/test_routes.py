@@ -7,6 +7,7 @@ from cyclegan_tf.convert.routes import choose_route
 from cyclegan_tf.convert.to_keras import folder_to_run, keras_2_to_keras, torch_to_keras
 from cyclegan_tf.convert.to_pytorch import to_pytorch
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs.run_directory import RunDirectory
 from tests.convert.shared import TINY, names_in
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
@@ -43,6 +44,9 @@ def test_targets_that_are_there_are_replaced_only_if_asked(given, run, images, t
     assert command.main(words) == 0
     assert refused(*words) == ("exists", str(again))
     (again / "old").touch()
+    with RunDirectory(again).locked():  # a training goes on there
+        assert refused(*words, "--overwrite") == ("in_use", str(again))
+        assert (again / "old").exists()
     assert command.main([*words, "--overwrite"]) == 0
     assert not (again / "old").exists()
 

@@ -6,6 +6,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.exporter import ExportJob, export_generators, static_size
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
+from tests.helpers.errors import refused
 
 
 def trained(size_divisor_px=4, size_px=64):
@@ -43,12 +44,24 @@ def test_sizes_that_will_not_do(multiple, wanted, offered):
     assert (caught.value.code, caught.value.field) == ("invalid", "--size_px")
 
 
-@pytest.mark.parametrize(
-    ("formats", "there"),
-    [(["litert"], "litert/run_xy"), (["web"], "web"), (["onnx"], "onnx/run_yx")],
-)
+EXISTING = [(["litert"], "litert/run_xy"), (["web"], "web"), (["onnx"], "onnx/run_yx")]
+
+
+@pytest.mark.parametrize(("formats", "there"), EXISTING)
 def test_existing_outputs_are_refused_before_the_network_is_loaded(formats, there, tmp_path):
     (tmp_path / "out" / there).mkdir(parents=True)
     with pytest.raises(UserError) as caught:
         export_generators(ExportJob(tmp_path / "run", tmp_path / "out", formats, ["xy", "yx"]))
     assert (caught.value.code, caught.value.field) == ("exists", str(tmp_path / "out" / there))
+
+
+@pytest.mark.parametrize(("formats", "there"), EXISTING)
+def test_what_is_no_export_is_never_replaced(formats, there, tmp_path):
+    """Such as a run directory."""
+    folder = tmp_path / "out" / there
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").touch()
+    job = ExportJob(tmp_path / "run", tmp_path / "out", formats, ["xy", "yx"], overwrite=True)
+    with refused("exists", folder):
+        export_generators(job)
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]

@@ -112,7 +112,7 @@ def test_an_existing_page_is_replaced_only_when_asked(npm, tmp_path):
     assert json.loads((tmp_path / "web/models.json").read_text())["title"] == "new"
     assert not (tmp_path / "web/mine.txt").exists()
     (tmp_path / "web/models.json").unlink()
-    with pytest.raises(UserError, match="is not a page of this program"):
+    with pytest.raises(UserError, match=r"no models\.json"):
         write_page(tmp_path / "web", "new", [model(tmp_path)], replace=True)
 
 

@@ -290,7 +290,7 @@ def test_sigterm_leaves_nothing_behind(saved, folder, tmp_path, monkeypatch):
             ]
         )
     assert caught.value.code == 143
-    assert any(path.name.startswith(".tiles-") for path in seen)
+    assert any(path.name.startswith(".partial-") and not path.suffix for path in seen)
     assert list((tmp_path / "out").iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -102,7 +102,7 @@ def test_killed_half_way_and_started_again_nothing_is_lost_or_done_twice(
             job.send_signal(signal.SIGKILL)
             job.wait(LIMIT_S)
     whole = {
-        name: path for name, path in outputs(output).items() if not name.startswith(".partial")
+        name: path for name, path in outputs(output).items() if not name.startswith(".partial-")
     }
     before = {name: stamp(path) for name, path in whole.items()}
     assert 0 < len(before) < len(good)

@@ -6,6 +6,9 @@ import pytest
 
 pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install "cyclegan-tf[beam]"')
 
+from apache_beam.io.filesystem import FileMetadata, MatchResult
+
+from cyclegan_tf import atomic
 from cyclegan_tf.translate_beam import files
 
 
@@ -31,13 +34,45 @@ def test_what_is_read_but_not_written_becomes_png():
     assert files.target_of("/in/a.JPG", "/in/*", "/out") == "/out/a.JPG"
 
 
-def test_a_file_appears_whole_and_what_is_left_over_goes(tmp_path):
-    target, partial = tmp_path / "deep" / "a.txt", f"{files.partial_folder(str(tmp_path))}/x"
+def test_a_file_appears_whole(tmp_path):
+    target = tmp_path / "deep" / "a.txt"
     for text in (b"one", b"two"):
-        files.write_whole(str(target), text, partial)
+        files.write_whole(str(target), text, "")
         assert target.read_bytes() == text
     assert os.listdir(tmp_path / "deep") == ["a.txt"]
-    (tmp_path / ".partial" / "left").write_bytes(b"")
-    files.remove_partial_files(str(tmp_path))
-    files.remove_partial_files(str(tmp_path))
-    assert os.listdir(tmp_path) == ["deep"]
+
+
+def test_each_job_has_a_folder_of_its_own(tmp_path):
+    output = str(tmp_path / "out")
+    (tmp_path / "out" / ".partial").mkdir(parents=True)
+    with files.partial_folder(output) as one, files.partial_folder(output) as other:
+        for folder in (one, other):
+            assert os.path.dirname(folder) == output
+            os.makedirs(folder, exist_ok=True)
+        assert one != other
+        with files.partial_folder(output):
+            pass
+        assert os.path.isdir(one)
+        assert os.path.isdir(other)
+    assert os.listdir(output) == [".partial"]
+
+
+def test_on_other_file_systems_only_what_dead_jobs_left_goes(monkeypatch):
+    living, dead = atomic.partial_name(), atomic.partial_name()
+    stored = [".partial-1/theirs", f"{living}/a.png", f"{dead}/deep/b.png", f"{dead}/c.png"]
+    deleted = []
+
+    def match(patterns):
+        found = [
+            f"fake://out/{name}" for name in stored if patterns == ["fake://out/.partial-*/**"]
+        ]
+        return [MatchResult(patterns[0], [FileMetadata(path, 1, 5.0) for path in found])]
+
+    monkeypatch.setattr(files.FileSystems, "get_scheme", lambda path: "fake")
+    monkeypatch.setattr(files.FileSystems, "match", match)
+    monkeypatch.setattr(files.FileSystems, "exists", lambda path: False)
+    monkeypatch.setattr(files.FileSystems, "delete", deleted.extend)
+    monkeypatch.setattr(files, "is_abandoned", lambda name, change: name == dead and change() == 5)
+    with files.partial_folder("fake://out/") as folder:
+        assert folder.startswith("fake://out/.partial-")
+    assert deleted == [f"fake://out/{dead}"]

@@ -12,7 +12,12 @@ from cyclegan_tf.export.formats import Variant
 from cyclegan_tf.export.litert.converter import CALIBRATION_IMAGES, MIN_PSNR_DB, Converter
 from cyclegan_tf.export.litert.metadata import ImageTensor, with_metadata
 from cyclegan_tf.export.litert.runtime import LiteRTModel, delegated_share, operations_of
-from cyclegan_tf.export.model_card import CARD_NAME, card_text, model_card, write_model_card
+from cyclegan_tf.export.model_card import (
+    CARD_NAME,
+    card_text,
+    model_card,
+    write_model_card,
+)
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ParityCheck
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 
@@ -46,11 +51,11 @@ def write_litert(
       How many variants were refused.
 
     Raises:
-      UserError: the folder exists and is not to be replaced.
+      UserError: the folder exists and is not to be replaced, or is not an export.
     """
     converter = _converter(trained, size_px)
     images = calibration_images(trained.test_images(), COMPARED_IMAGES, size_px)
-    with atomic_directory(folder, replace) as partial:
+    with atomic_directory(folder, replace, CARD_NAME) as partial:
         check = ParityCheck(trained.network, images)
         for variant in variants:
             path = partial / f"{variant}.tflite"

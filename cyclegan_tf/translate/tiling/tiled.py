@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from cyclegan_tf.atomic import scratch_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
@@ -148,9 +148,9 @@ class TiledTranslator:
         """
         tiling = self.tiling(image.height, image.width)
         chosen = self._plan(tiling, folder)
-        with tempfile.TemporaryDirectory(prefix=".tiles-", dir=folder) as scratch:
+        with scratch_directory(folder) as scratch:
             work = _Work(
-                chosen, tiling, TileReader(image, tiling), TileTensorFiles(Path(scratch)), advance
+                chosen, tiling, TileReader(image, tiling), TileTensorFiles(scratch), advance
             )
             work.measure()
             for values in blended_rows(tiling, work.last):
