@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -122,7 +123,7 @@ def _translate_images(arguments: Namespace) -> int:
 
     todo = tasks.plan_tasks(Path(arguments.input), Path(arguments.output))
     if arguments.skip_existing:
-        todo = [task for task in todo if not task.target.exists()]
+        todo = [task for task in todo if not os.path.exists(task.target)]
     elif not arguments.overwrite:
         tasks.refuse_overwriting(todo)
     network = _load(arguments)

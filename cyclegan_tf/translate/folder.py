@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.atomic import is_of_one_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate.tasks import Task
@@ -58,7 +59,8 @@ def translate_files(
 
     Yields:
       One outcome per task, in their order. A file that cannot be used, a target that cannot hold
-      the result and a second image for a target already written are skipped, not fatal.
+      the result, or whose name the file system does not take, and a second image for a target already
+      written are skipped, not fatal.
 
     Raises:
       UserError: a target could not be written for want of space or of permission.
@@ -181,6 +183,17 @@ def unwritable(target: Path, error: OSError) -> UserError:
     )
 
 
+def refused_name(target: Path, error: OSError) -> UserError:
+    """Make the error of a target whose name this file system does not take.
+
+    Raises:
+      UserError: it cannot be written for another reason, and so no other could.
+    """
+    if not is_of_one_name(error):
+        raise unwritable(target, error) from error
+    return unwritable(target, error)
+
+
 def repeated_target(task: Task) -> UserError:
     """Make the error of a second image for one target."""
     return UserError(
@@ -261,6 +274,6 @@ class _Writer:
         except UserError as error:
             return Outcome(task, error)
         except OSError as error:
-            raise unwritable(task.target, error) from error
+            return Outcome(task, refused_name(task.target, error))
         self.written.add(task.target)
         return Outcome(task, None)

@@ -76,7 +76,7 @@ def refuse_same(source: Path, target: Path) -> None:
     Raises:
       UserError: both are one file.
     """
-    if target.exists() and target.samefile(source):
+    if os.path.exists(target) and target.samefile(source):
         raise UserError(
             f"{target} is the input itself, which would be lost; give another output.",
             code="exists",
@@ -96,7 +96,7 @@ def refuse_overwriting(tasks: Sequence[Task]) -> None:
     Raises:
       UserError: says how many and what to do.
     """
-    existing = [task.target for task in tasks if task.target.exists()]
+    existing = [task.target for task in tasks if os.path.exists(task.target)]
     if existing:
         raise UserError(
             f"{len(existing)} of {len(tasks)} outputs exist already (first: {existing[0]}); give "

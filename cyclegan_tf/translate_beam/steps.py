@@ -24,7 +24,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler
 
-from cyclegan_tf.atomic import partial_name
+from cyclegan_tf.atomic import is_of_one_name, partial_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate_beam.files import is_local, target_of, write_whole
@@ -258,7 +258,8 @@ class Write(beam.DoFn):
         """See the class.
 
         Raises:
-          UserError: the target cannot be written, and so no other could.
+          UserError: the target cannot be written, and so no other could; its name alone is a
+            failure.
         """
         if example.error is not None:
             yield beam.pvalue.TaggedOutput(FAILURES, (example.source, example.error))
@@ -268,11 +269,13 @@ class Write(beam.DoFn):
         except UserError as error:
             yield beam.pvalue.TaggedOutput(FAILURES, (example.source, str(error)))
         except OSError as error:
-            raise UserError(
-                f"{example.target} cannot be written: {error.strerror or error}.",
-                code="unwritable",
-                field=example.target,
-            ) from error
+            reason = f"cannot be written: {error.strerror or error}."
+            if not is_of_one_name(error):
+                raise UserError(
+                    f"{example.target} {reason}", code="unwritable", field=example.target
+                ) from error
+            failure = example.source, f"{example.target} {reason}"
+            yield beam.pvalue.TaggedOutput(FAILURES, failure)
         else:
             self._written.inc()
 

@@ -185,6 +185,34 @@ def test_a_target_that_cannot_hold_the_result_is_skipped(tmp_path):
     assert str(tasks[1].target) in str(outcomes[1].error)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [*("n" * length for length in (200, 223, 224, 240, 251)), "\u5b57" * 83],
+    ids=lambda name: f"{len(name.encode())} bytes",
+)
+def test_names_may_be_as_long_as_the_file_system_takes(translator, tmp_path, name):
+    (task,) = make(tmp_path, [(16, 16)])
+    task = Task(task.source, task.target.with_name(f"{name}.png"))
+    (outcome,) = translate_files(translator, [task])
+    assert outcome.error is None
+    assert_negative(task)
+
+
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ])
+def test_a_name_that_the_file_system_refuses_is_skipped(translator, tmp_path, monkeypatch, number):
+    tasks, save = make(tmp_path, [(16, 16)] * 3), image_io.save
+
+    def refusing(target, image):
+        if target == tasks[1].target:
+            raise OSError(number, os.strerror(number), str(target))
+        save(target, image)
+
+    monkeypatch.setattr(image_io, "save", refusing)
+    outcomes = list(translate_files(translator, tasks, 1))
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+    assert (outcomes[1].error.code, outcomes[1].error.field) == ("unwritable", str(tasks[1].target))
+
+
 def test_a_full_disk_ends_it_with_one_sentence(translator, tmp_path, monkeypatch):
     tasks = make(tmp_path, [(16, 16)] * 30)
     write, save, attempts = Path.write_bytes, image_io.save, []

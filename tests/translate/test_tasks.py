@@ -57,3 +57,10 @@ def test_existing_outputs_are_refused(tmp_path):
         tasks.refuse_overwriting(todo)
     assert (caught.value.code, caught.value.field) == ("exists", str(tmp_path / "b.png"))
     tasks.refuse_overwriting(todo[:1])
+
+
+def test_a_name_that_is_too_long_does_not_exist_and_is_nobodys_input(tmp_path):
+    source, target = tmp_path / "a.png", tmp_path / f"{'n' * 252}.png"
+    source.touch()
+    tasks.refuse_same(source, target)
+    tasks.refuse_overwriting([tasks.Task(source, target)])

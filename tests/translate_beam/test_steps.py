@@ -113,6 +113,9 @@ def test_a_target_that_cannot_hold_the_result_is_a_failure_and_a_full_disk_ends_
     def full(*_):
         raise OSError(28, "No space left on device")
 
+    too_long = str(tmp_path / f"{'n' * 256}.png")
+    (failure,) = step.process(Example("s", too_long, noise(8, 8)))
+    assert failure.value == ("s", f"{too_long} cannot be written: File name too long.")
     monkeypatch.setattr(image_io, "save", full)
     with pytest.raises(steps.UserError, match=r"a\.png cannot be written: No space left on device"):
         list(step.process(Example("s", str(tmp_path / "a.png"), noise(8, 8))))

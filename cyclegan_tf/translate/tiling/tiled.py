@@ -27,7 +27,7 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
-from cyclegan_tf.translate.folder import Outcome, named, repeated_target, unwritable
+from cyclegan_tf.translate.folder import Outcome, named, refused_name, repeated_target
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.tiling.pooled_moments import PooledMoments
 from cyclegan_tf.translate.tiling.stages import (
@@ -269,7 +269,7 @@ def translate_large_files(
             except UserError as found:
                 error = named(task, found)
             except OSError as found:
-                raise unwritable(task.target, found) from found
+                error = refused_name(task.target, found)
         yield Outcome(task, error)
 
 

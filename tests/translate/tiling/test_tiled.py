@@ -180,17 +180,19 @@ def test_files_small_and_large_good_and_bad(plain, tmp_path, caplog):
     (tmp_path / "bad.tif").write_bytes((tmp_path / "large.tif").read_bytes()[:5000])
     names = ["large.tif", "bad.tif", "small.png", "large.tif"]
     tasks = [Task(tmp_path / name, tmp_path / "out" / name) for name in names]
+    tasks.insert(2, Task(tmp_path / "large.tif", tmp_path / "out" / f"{'n' * 252}.tif"))
     whole = Translator(plain, 4)
     caplog.set_level(logging.INFO)
     tiled = TiledTranslator(plain, 4, TILE, OVERLAP)
     outcomes = list(translate_large_files(tiled, whole, tasks, False))
     assert [outcome.error and outcome.error.code for outcome in outcomes] == [
-        None, "unreadable", None, "exists"
+        None, "unreadable", "unwritable", None, "exists"
     ]  # fmt: skip
     errors = [None if outcome.error is None else str(outcome.error) for outcome in outcomes]
-    assert errors[0] is errors[2] is None
+    assert errors[0] is errors[3] is None
     assert "bad.tif: is damaged or cut off" in errors[1]
-    assert "another image was already written" in errors[3]
+    assert errors[2].endswith(".tif cannot be written: File name too long.")
+    assert "another image was already written" in errors[4]
     assert largest_difference(image_io.read(tmp_path / "out" / "large.tif"), whole(large)) <= 1
     np.testing.assert_array_equal(image_io.read(tmp_path / "out" / "small.png"), whole(small))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["large.tif", "small.png"]
