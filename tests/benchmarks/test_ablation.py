@@ -10,6 +10,7 @@ from cyclegan_tf.config import files as config_files
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
+from tests.helpers.preloaded import Process
 
 # Stands where `python -m cyclegan_tf.train` looks first: in the directory it is started from.
 PRETENDER = """
@@ -253,7 +254,15 @@ def test_photo_to_labels_has_the_columns_of_table_5():
 
 
 @pytest.mark.slow
-def test_real_trainings_are_scored_once(tmp_path, capsys):
+def test_real_trainings_are_scored_once(tmp_path, monkeypatch, capsys):
+    def train_forked(run, core):
+        """With narrow networks; the command itself has tests above."""
+        narrow = ["--generator.filters=2", "--generator.blocks=1", "--discriminator.filters=2"]
+        words = ["--run_dir", run.path, *run.words, *narrow]
+        with (tmp_path / "log").open("w") as log:
+            return Process("cyclegan_tf.train", words, log.fileno(), cwd=ablation.ROOT).wait(120)
+
+    monkeypatch.setattr(ablation.Run, "train", train_forked)
     data = tiny.folder(tmp_path / "images", size=80)
     words = ["--data", str(data), "--out", str(tmp_path)]
     words += "--set color --only modern --steps 4 --seeds 0".split()

@@ -1,5 +1,12 @@
-/** `node drive.mjs CONFIG.json`: plays one scenario in a real Chromium and writes what came of it to CONFIG's `result`. */
+/**
+ * `node drive.mjs`: plays scenarios in a real Chromium, each in a profile of its own.
+ *
+ * A line of standard input is the path of a CONFIG.json; what came of it is written to CONFIG's `result`. Answers
+ * with one line: empty, or what went wrong as JSON. The browser stays open for the next one,
+ * unless flags of its own were asked for.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { scenarios } from "./scenarios.mjs";
 import { Visit } from "./visit.mjs";
@@ -8,34 +15,53 @@ const FLAGS = [
   ...["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"],
   ...["--disable-component-update", "--disable-sync"],
 ];
+const browsers = new Map();
 
-const config = JSON.parse(readFileSync(process.argv[2], "utf8"));
-const context = await chromium.launchPersistentContext(config.profile, {
-  executablePath: config.chromium,
-  headless: true,
-  args: [...FLAGS, ...(config.flags ?? ["--disable-gpu"])],
-  viewport: config.viewport ?? { width: 1280, height: 800 },
-  colorScheme: config.dark ? "dark" : "light",
-  reducedMotion: "reduce",
-  hasTouch: Boolean(config.touch),
-  isMobile: Boolean(config.touch),
-  acceptDownloads: true,
-});
-context.setDefaultTimeout(config.timeout_ms ?? 60_000);
-const page = context.pages()[0];
-const visit = new Visit(context, page, config);
-try {
-  if (/^http/.test(config.url)) {
-    const permissions = ["clipboard-read", "clipboard-write", ...(config.camera ? ["camera"] : [])];
-    await context.grantPermissions(permissions, { origin: new URL(config.url).origin });
+async function browserWith(flags, executablePath) {
+  const key = flags.join(" ");
+  if (!browsers.get(key)?.isConnected()) {
+    browsers.set(key, await chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags] }));
   }
-  const result = await scenarios[config.scenario](visit);
-  writeFileSync(config.result, JSON.stringify({ ...result, ...visit.notes, hosts: [...new Set(visit.notes.hosts)] }));
-} catch (error) {
-  await page.screenshot({ path: `${config.out}/failed.png` }).catch(() => {});
-  const seen = await page.locator("body").innerText().catch(() => "");
-  console.error(error, "\nthe page said:", seen, "\nthe console said:", visit.notes);
-  process.exitCode = 1;
-} finally {
-  await context.close();
+  return browsers.get(key);
 }
+
+/** Plays one scenario; gives what went wrong in words, or nothing. */
+async function play(config) {
+  const browser = await browserWith(config.flags ?? ["--disable-gpu"], config.chromium);
+  const context = await browser.newContext({
+    viewport: config.viewport ?? { width: 1280, height: 800 },
+    colorScheme: config.dark ? "dark" : "light",
+    reducedMotion: "reduce",
+    hasTouch: Boolean(config.touch),
+    isMobile: Boolean(config.touch),
+    acceptDownloads: true,
+  });
+  context.setDefaultTimeout(config.timeout_ms ?? 60_000);
+  const page = await context.newPage();
+  const visit = new Visit(context, page, config);
+  try {
+    if (/^http/.test(config.url)) {
+      const permissions = ["clipboard-read", "clipboard-write", ...(config.camera ? ["camera"] : [])];
+      await context.grantPermissions(permissions, { origin: new URL(config.url).origin });
+    }
+    const result = await scenarios[config.scenario](visit);
+    const hosts = [...new Set(visit.notes.hosts)];
+    writeFileSync(config.result, JSON.stringify({ ...result, ...visit.notes, hosts }));
+    return "";
+  } catch (error) {
+    await page.screenshot({ path: `${config.out}/failed.png` }).catch(() => {});
+    const body = await page.locator("body").innerText().catch(() => "");
+    return `${error.stack ?? error}\nthe page: ${body}\nthe console: ${JSON.stringify(visit.notes)}`;
+  } finally {
+    await context.close();
+    if (config.flags) {
+      await browser.close();
+    }
+  }
+}
+
+for await (const path of createInterface({ input: process.stdin })) {
+  const problem = await play(JSON.parse(readFileSync(path, "utf8"))).catch((error) => String(error.stack ?? error));
+  process.stdout.write((problem && JSON.stringify(problem)) + "\n");
+}
+await Promise.all([...browsers.values()].map((browser) => browser.close()));

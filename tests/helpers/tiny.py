@@ -23,7 +23,8 @@ def folder(root, counts=(5, 4, 2, 2), size=20):
     """trainA, trainB, testA, testB with random smooth images."""
     rng = np.random.default_rng(11)
     for name, count in zip(("trainA", "trainB", "testA", "testB"), counts, strict=True):
-        (root / name).mkdir(parents=True, exist_ok=True)
+        if count:
+            (root / name).mkdir(parents=True, exist_ok=True)
         for index in range(count):
             small = Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8))
             small.resize((size, size), Image.Resampling.BICUBIC).save(root / name / f"{index}.png")

@@ -462,7 +462,7 @@ def test_discriminators_get_earlier_fakes_too():
 def test_every_kind_trains(kind, count):
     gan = model(gan_mode=kind, pool_size_images=3)
     before = values(gan.discriminator_y)
-    for i in range(3):
+    for i in range(2):
         logs = step(gan, batch(count, seed=i))
     assert np.isfinite(list(logs.values())).all()
     assert set(logs) == set(gan.metric_names())
@@ -553,7 +553,7 @@ def test_five_lines_of_fit_train_and_the_model_is_saved_and_loaded(tmp_path):
     ):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
     np.testing.assert_array_equal(gan(x), gan.generator_xy(x))
-    loaded.fit(data, epochs=1, verbose=0, shuffle=False)
+    assert np.isfinite(list(step(loaded, batch()).values())).all()
 
 
 def test_config_covers_the_signature():

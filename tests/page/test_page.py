@@ -53,16 +53,9 @@ def page_model(path, name, side=SIDE, channels=3):
 
 
 @pytest.fixture(scope="module")
-def scripts(tmp_path_factory):
-    hosting.need("node", "npm")
-    hosting.chromium()
-    pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert, to compare with")
-    return hosting.install(tmp_path_factory.mktemp("browser"))
-
-
-@pytest.fixture(scope="module")
 def models(scripts, tmp_path_factory):
     """Model files by name: two directions, one of gray images, one that gives no numbers."""
+    pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert, to compare with")
     folder = tmp_path_factory.mktemp("models")
     made = {}
     for seed, (name, channels) in enumerate({"m_xy": 3, "m_yx": 3, "gray_xy": 1}.items()):
@@ -114,13 +107,6 @@ def files(tmp_path_factory):
     wide.resize((1500, 1000)).save(paths["photo"], quality=95)
     paths["broken"].write_bytes(paths["square"].read_bytes()[:60])
     return paths
-
-
-@pytest.fixture
-def visit(scripts, tmp_path):
-    return lambda scenario, url, **config: hosting.drive(
-        scripts, tmp_path / "out", scenario, url, **config
-    )
 
 
 def litert(path, image):

@@ -22,20 +22,6 @@ SIDE = 64
 PHOTO_PX = (300, 200)
 
 
-@pytest.fixture(scope="module")
-def scripts(tmp_path_factory):
-    hosting.need("node", "npm")
-    hosting.chromium()
-    return hosting.install(tmp_path_factory.mktemp("browser"))
-
-
-@pytest.fixture
-def visit(scripts, tmp_path):
-    return lambda scenario, url, **config: hosting.drive(
-        scripts, tmp_path / "out", scenario, url, **config
-    )
-
-
 def waves(width, height):
     """A smooth image of all colors, uint8 (height, width, 3)."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]

@@ -28,6 +28,12 @@ def source(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def train_only(tmp_path_factory):
+    """No test images: their losses and scores take longer than a few steps."""
+    return tiny.folder(tmp_path_factory.mktemp("images"), (5, 4, 0, 0))
+
+
+@pytest.fixture(scope="module")
 def finished(source, tmp_path_factory):
     """A run never disturbed: two epochs of five steps."""
     run = tmp_path_factory.mktemp("runs") / "whole"
@@ -93,34 +99,27 @@ def test_the_saved_generators_are_the_checkpoints(finished):
         np.testing.assert_array_equal(variable.numpy(), arrays[f"generator_yx/{variable.path}"])
 
 
-@pytest.mark.parametrize(
-    "step", [3, 5], ids=["in mid-epoch, between two log rows", "at an epoch's end"]
-)
-def test_stopped_and_resumed_equals_never_stopped(
-    finished, source, tmp_path, monkeypatch, capsys, step
-):
-    words = tiny.words(source, tmp_path / "run", "--logging.test_every_epochs=1")
-    assert tiny.interrupted(monkeypatch, words, step) == 143
-    assert (
-        f"go on with: python -m cyclegan_tf.train --run_dir {tmp_path / 'run'}"
-        in capsys.readouterr().out
-    )
-    assert (
-        checkpoints.step_of(checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints")[0])
-        == step
-    )
-    assert train.main(["--run_dir", str(tmp_path / "run"), "--resume", "required"]) == 0
-    tiny.assert_same_outcome(finished, tmp_path / "run")
+def test_stopped_and_resumed_equals_never_stopped(finished, source, tmp_path, monkeypatch, capsys):
+    """At an epoch's end; the test of a truncated checkpoint does it in mid-epoch."""
+    run = tmp_path / "run"
+    words = tiny.words(source, run, "--logging.test_every_epochs=1")
+    assert tiny.interrupted(monkeypatch, words, 5) == 143
+    said = capsys.readouterr().out
+    assert f"go on with: python -m cyclegan_tf.train --run_dir {run}" in said
+    assert checkpoints.step_of(checkpoints.list_checkpoints(run / "checkpoints")[0]) == 5
+    assert train.main(["--run_dir", str(run), "--resume", "required"]) == 0
+    tiny.assert_same_outcome(finished, run)
 
 
 def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(
     finished, source, tmp_path, monkeypatch, capsys
 ):
+    """That one lies in mid-epoch, between two rows of the log."""
     words = tiny.words(
         source,
         tmp_path / "run",
         "--logging.test_every_epochs=1",
-        "--training.checkpoint_every_steps=2",
+        "--training.checkpoint_every_steps=3",
     )
     tiny.interrupted(monkeypatch, words, 5)
     newest = checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints")[0]
@@ -129,7 +128,7 @@ def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(
     assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     assert f"{newest.name} is damaged" in out
-    assert "step_000000004.npz, step 4" in out
+    assert "step_000000003.npz, step 3" in out
     tiny.assert_same_outcome(finished, tmp_path / "run")
 
 
@@ -149,12 +148,12 @@ def test_a_finished_run_stays_as_it_is(finished, capsys):
     assert {path for path in before if before[path] != after[path]} <= {finished / "metrics.jsonl"}
 
 
-def test_a_minutes_budget_ends_its_decay(source, tmp_path, monkeypatch):
+def test_a_minutes_budget_ends_its_decay(train_only, tmp_path, monkeypatch):
     from cyclegan_tf.train import trainer as training
 
     clock = itertools.count(0, 0.1)  # a tenth of a second between two looks at the clock
     monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
-    words = tiny.words(source, tmp_path / "run", "--training.max_minutes=0.5",
+    words = tiny.words(train_only, tmp_path / "run", "--training.max_minutes=0.5",
         "--training.constant_epochs=500",
                        "--training.decay_epochs=500", "--logging.log_every_steps=1")  # fmt: skip
     assert train.main(words) == 0
@@ -167,9 +166,10 @@ def test_a_minutes_budget_ends_its_decay(source, tmp_path, monkeypatch):
     assert rates == sorted(rates, reverse=True)
 
 
-def test_quiet_says_nothing(source, tmp_path, capsys):
+def test_quiet_says_nothing(train_only, tmp_path, capsys):
     assert (
-        train.main(tiny.words(source, tmp_path / "run", "--quiet", "--training.max_steps=1")) == 0
+        train.main(tiny.words(train_only, tmp_path / "run", "--quiet", "--training.max_steps=1"))
+        == 0
     )
     assert capsys.readouterr().out == ""
 
@@ -307,7 +307,7 @@ class TestRefusals:
         assert not (tmp_path / "run").exists() or cache == "off"
 
 
-def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
+def test_a_loss_that_is_not_finite_stops_at_that_step(train_only, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(
         TrainingStoppedError,
@@ -315,7 +315,10 @@ def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
     ):
         train.main(
             tiny.words(
-                source, run, "--optimizer.learning_rate=1e30", "--training.checkpoint_every_steps=1"
+                train_only,
+                run,
+                "--optimizer.learning_rate=1e30",
+                "--training.checkpoint_every_steps=1",
             )
         )
     (image,) = run.glob("not_finite_step_*.png")
@@ -323,7 +326,7 @@ def test_a_loss_that_is_not_finite_stops_at_that_step(source, tmp_path):
     assert "is not finite" in image.with_suffix(".txt").read_text()
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(source, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_checkpoint_before(train_only, tmp_path, monkeypatch):
     plain, calls = os.fsync, []
 
     def fsync(handle):
@@ -334,14 +337,14 @@ def test_a_full_disk_keeps_the_checkpoint_before(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(UserError, match="No space left on device"):
-        train.main(tiny.words(source, tmp_path / "run", "--training.checkpoint_every_steps=2"))
+        train.main(tiny.words(train_only, tmp_path / "run", "--training.checkpoint_every_steps=2"))
     (kept,) = (tmp_path / "run" / "checkpoints").iterdir()
     assert checkpoints.read(kept)[1]["step"] == 2
 
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_step_too_large_for_the_device_says_what_to_change(
-    source, tmp_path, monkeypatch, recompute
+    train_only, tmp_path, monkeypatch, recompute
 ):
     def step(*_):
         raise tf.errors.ResourceExhaustedError(
@@ -350,7 +353,7 @@ def test_a_step_too_large_for_the_device_says_what_to_change(
 
     monkeypatch.setattr(CycleGAN, "train_step", step)
     words = tiny.words(
-        source, tmp_path / "run", f"--training.gradient_checkpointing={str(recompute).lower()}"
+        train_only, tmp_path / "run", f"--training.gradient_checkpointing={str(recompute).lower()}"
     )
     with pytest.raises(UserError, match=r"Step 1 needs more memory.*--data.batch_size") as caught:
         train.main(words)
@@ -358,12 +361,12 @@ def test_a_step_too_large_for_the_device_says_what_to_change(
 
 
 @pytest.fixture(scope="module")
-def origin(source, tmp_path_factory):
+def origin(train_only, tmp_path_factory):
     """Three filters, affine: not what tiny.WORDS or the defaults ask for."""
     run = tmp_path_factory.mktemp("runs") / "origin"
     more = ["--generator.filters=3", "--generator.norm_affine=true", "--discriminator.filters=3",
             "--training.max_steps=3", "--training.seed=5"]  # fmt: skip
-    assert train.main(tiny.words(source, run, *more)) == 0
+    assert train.main(tiny.words(train_only, run, *more)) == 0
     return run
 
 
@@ -380,11 +383,11 @@ class TestInitFrom:
         ]
 
     def test_takes_weights_and_architecture_and_nothing_else(
-        self, origin, source, tmp_path, monkeypatch, capsys
+        self, origin, train_only, tmp_path, monkeypatch, capsys
     ):
         run = tmp_path / "run"
         words = self.words(
-            source,
+            train_only,
             run,
             f"--init_from={origin}",
             "--init_checkpoint=last",
@@ -422,13 +425,15 @@ class TestInitFrom:
         }  # fmt: skip
 
     def test_dropout_the_penalty_and_a_frozen_encoder_resume_exactly(
-        self, origin, source, tmp_path, monkeypatch, capsys
+        self, origin, train_only, tmp_path, monkeypatch, capsys
     ):
         more = [f"--init_from={origin}", "--generator.dropout=true", "--loss.gan_mode=wgangp",
                 "--data.batch_size=2", "--training.freeze=encoder", "--training.max_steps=4",
                 "--optimizer.learning_rate=1e-3", "--logging.score_every_epochs=0"]  # fmt: skip
-        assert train.main(self.words(source, tmp_path / "whole", *more)) == 0
-        assert tiny.interrupted(monkeypatch, self.words(source, tmp_path / "cut", *more), 2) == 143
+        assert train.main(self.words(train_only, tmp_path / "whole", *more)) == 0
+        assert (
+            tiny.interrupted(monkeypatch, self.words(train_only, tmp_path / "cut", *more), 2) == 143
+        )
         capsys.readouterr()
         assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
         assert "init " not in capsys.readouterr().out
@@ -441,10 +446,10 @@ class TestInitFrom:
         assert not np.array_equal(arrays[name], first[name])
 
     def test_may_be_given_again_but_no_other(
-        self, origin, finished, source, tmp_path, monkeypatch, capsys
+        self, origin, finished, train_only, tmp_path, monkeypatch, capsys
     ):
         words = self.words(
-            source, tmp_path / "run", f"--init_from={origin}", "--training.max_steps=3"
+            train_only, tmp_path / "run", f"--init_from={origin}", "--training.max_steps=3"
         )
         assert tiny.interrupted(monkeypatch, words, 1) == 143
         capsys.readouterr()
@@ -469,11 +474,11 @@ class TestInitFrom:
             train.main(["--run_dir", str(finished), f"--init_from={origin}"])
 
     def test_stopped_before_the_first_checkpoint_it_starts_there_again(
-        self, origin, source, tmp_path, monkeypatch
+        self, origin, train_only, tmp_path, monkeypatch
     ):
         run = tmp_path / "run"
         tiny.started(
-            monkeypatch, self.words(source, run, f"--init_from={origin}", "--init_checkpoint=3")
+            monkeypatch, self.words(train_only, run, f"--init_from={origin}", "--init_checkpoint=3")
         )
         assert checkpoints.list_checkpoints(run / "checkpoints") == []
         trainer = tiny.started(monkeypatch, ["--run_dir", str(run)])
@@ -509,11 +514,11 @@ class TestInitFrom:
             )
 
     def test_networks_come_before_the_config_file_and_after_the_options(
-        self, origin, source, tmp_path, monkeypatch, capsys
+        self, origin, train_only, tmp_path, monkeypatch, capsys
     ):
         file = tmp_path / "e.yaml"
         values = {
-            "data": {"source": str(source)},
+            "data": {"source": str(train_only)},
             "generator": {"filters": 7, "blocks": 4},
             "optimizer": {"beta_1": 0.4},
         }
@@ -528,7 +533,7 @@ class TestInitFrom:
         ]
         e = plan_training([*words, "--discriminator.filters=4"]).experiment
         assert (e.generator.filters, e.generator.blocks, e.discriminator.filters) == (3, 1, 4)
-        assert (e.optimizer.beta_1, e.data.source) == (0.4, str(source))
+        assert (e.optimizer.beta_1, e.data.source) == (0.4, str(train_only))
         sizes = ["--data.load_size_px=18", "--data.crop_size_px=16"]
         tiny.started(monkeypatch, [*words, *sizes])
         assert (
@@ -537,10 +542,10 @@ class TestInitFrom:
         ) in capsys.readouterr().out
 
     def test_a_color_skip_comes_with_the_weights_and_is_not_fitted_again(
-        self, source, tmp_path, monkeypatch, capsys
+        self, train_only, tmp_path, monkeypatch, capsys
     ):
         more = ["--generator.color_skip=auto", "--training.max_steps=2"]
-        assert train.main(tiny.words(source, tmp_path / "origin", *more)) == 0
+        assert train.main(tiny.words(train_only, tmp_path / "origin", *more)) == 0
         arrays, _, _ = tiny.outcome(tmp_path / "origin")
         # a start that no data would give
         path = checkpoints.list_checkpoints(tmp_path / "origin" / "checkpoints")[0]
@@ -550,7 +555,10 @@ class TestInitFrom:
         checkpoints.write(path.parent, 2, arrays, {"step": 2, "seconds": 1.0}, None)
         capsys.readouterr()
         words = self.words(
-            source, tmp_path / "run", f"--init_from={tmp_path / 'origin'}", "--init_checkpoint=2"
+            train_only,
+            tmp_path / "run",
+            f"--init_from={tmp_path / 'origin'}",
+            "--init_checkpoint=2",
         )
         trainer = tiny.started(monkeypatch, words)
         skip = trainer.model.generator_xy.get_layer("colour_skip")
@@ -558,8 +566,12 @@ class TestInitFrom:
         assert "colors " not in capsys.readouterr().out
         assert trainer.model.loss_weights["identity_x"] == 0
 
-    def test_a_frozen_random_encoder_is_remarked_on(self, source, tmp_path, monkeypatch, capsys):
-        tiny.started(monkeypatch, tiny.words(source, tmp_path / "run", "--training.freeze=encoder"))
+    def test_a_frozen_random_encoder_is_remarked_on(
+        self, train_only, tmp_path, monkeypatch, capsys
+    ):
+        tiny.started(
+            monkeypatch, tiny.words(train_only, tmp_path / "run", "--training.freeze=encoder")
+        )
         assert (
             "the encoder stays at random weights; --init_from gives it trained ones"
             in capsys.readouterr().out

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return tiny.folder(tmp_path_factory.mktemp("images"), (9, 7, 2, 2))
+    return tiny.folder(tmp_path_factory.mktemp("images"), (9, 7, 0, 0))
 
 
 def _two_devices(source, folder, *more, **environment):
@@ -107,10 +107,6 @@ def test_two_devices_equal_one(alone, source, tmp_path):
 
 def test_two_processes_equal_one(alone, together):
     assert_equal_within(alone, together)
-
-
-def test_two_processes_of_two_devices_equal_one(alone, source, tmp_path):
-    assert_equal_within(alone, _two_processes(source, tmp_path, 2, **SMOOTH))
 
 
 class TestNetworksAsTheyAre:
