@@ -9,10 +9,7 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,22 +19,16 @@ from cyclegan_tf import cli
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs import checkpoints
 from tests.helpers import tiny
+from tests.helpers.preloaded import Process
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[1]
 
 
 def start(log, module, *words):
     """Starts a command in a process of its own, with its output in the file `log`."""
-    known = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
+    known = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
     with log.open("w") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", f"cyclegan_tf.{module}", *map(str, words)],
-            env=os.environ | known,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+        return Process(f"cyclegan_tf.{module}", words, file.fileno(), os.environ | known)
 
 
 def wait_for(condition, process, log, seconds=180):

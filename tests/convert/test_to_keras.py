@@ -14,7 +14,7 @@ from cyclegan_tf.translate import command as translate
 from tests.convert.shared import TINY, names_in, noise
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
-from tests.helpers import official_torch  # noqa: E402 -- after the skip
+from tests.helpers import official_torch, tiny  # noqa: E402 -- after the skip
 
 
 def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):
@@ -106,8 +106,8 @@ def test_the_run_translates(made, run, images, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_run_goes_on_training(given, images, tmp_path, capsys):
-    target = tmp_path / "run"
+def test_the_run_goes_on_training(given, tmp_path, capsys):
+    images, target = tiny.folder(tmp_path / "images", (2, 2, 0, 0)), tmp_path / "run"
     words = [
         f"--data.source={images}",
         *TINY,
@@ -131,11 +131,12 @@ def test_the_run_goes_on_training(given, images, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_run_of_batch_normalization_goes_on_training(images, tmp_path):
+def test_a_run_of_batch_normalization_goes_on_training(tmp_path):
+    images = tiny.folder(tmp_path / "images", (2, 2, 0, 0))
     source = official_torch.save_folder(
         tmp_path / "official", official_torch.four_networks(norm="batch")
     )
-    words = [f"--data.source={images}", *TINY, "--training.max_steps=2", "--quiet"]
+    words = [f"--data.source={images}", *TINY, "--training.max_steps=1", "--quiet"]
     assert command.main([str(source), str(tmp_path / "run"), *words]) == 0
     assert train.main(["--run_dir", str(tmp_path / "run"), "--quiet"]) == 0
     states = [

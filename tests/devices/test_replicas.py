@@ -2,13 +2,12 @@
 devices."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.devices import replicas
+from tests.helpers.preloaded import run_code
 
 _ON_TWO = """
 import json, os, sys
@@ -79,12 +78,10 @@ def test_parts_of_a_batch_are_its_rows_in_turn():
     np.testing.assert_array_equal(tf.concat(parts, 0), batch)
 
 
-def test_two_replicas_do_what_one_does_with_the_whole_batch():
-    done = subprocess.run(
-        [sys.executable, "-c", _ON_TWO], capture_output=True, text=True, timeout=100
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+def test_two_replicas_do_what_one_does_with_the_whole_batch(tmp_path):
+    status, output = run_code(_ON_TWO, tmp_path)
+    assert status == 0, output
+    found = json.loads(output.splitlines()[-1])
     running = []
     for number, (step, shown) in enumerate(zip(found["steps"], found["expected"], strict=True)):
         batch = [10.0 * number + i for i in range(4)]

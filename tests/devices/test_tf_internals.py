@@ -5,8 +5,6 @@ A failure here means that a newer version moved one of them: fix `devices/tf_int
 """
 
 import inspect
-import subprocess
-import sys
 
 import keras
 import tensorflow as tf
@@ -16,6 +14,7 @@ from tensorflow.python.eager import context
 from cyclegan_tf.devices import tf_internals
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks.keras_internals import ReplicaAdam
+from tests.helpers.preloaded import run_code
 
 
 def test_keras_variables_made_in_scope_are_mirrored_and_assigned_to_by_each_replica():
@@ -43,7 +42,7 @@ def test_keras_still_updates_by_the_method_that_is_overridden():
     assert issubclass(FusedAdam, ReplicaAdam)
 
 
-def test_tensorflow_still_takes_the_heartbeat_that_was_set_before():
+def test_tensorflow_still_takes_the_heartbeat_that_was_set_before(tmp_path):
     source = inspect.getsource(
         collective_all_reduce_strategy.CollectiveAllReduceExtended._initialize_multi_worker
     )
@@ -57,5 +56,5 @@ def test_tensorflow_still_takes_the_heartbeat_that_was_set_before():
         "print(found.heartbeat_timeout_in_ms, found.service_leader, "
         "found.coordinated_job_list[0].num_tasks)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["15000", "/job:worker/replica:0/task:0", "3"], done.stderr
+    _, output = run_code(code, tmp_path)
+    assert output.split() == ["15000", "/job:worker/replica:0/task:0", "3"]

@@ -28,7 +28,7 @@ class Process:
     """A forked process, with what `subprocess.Popen` has of it.
 
     Args:
-      module: run as `python -m MODULE`.
+      module: run as `python -m MODULE`; or "-c" for the code in `words`.
       words: its arguments.
       stdout: file descriptor for standard output and standard error.
       env: its whole environment.
@@ -83,6 +83,23 @@ class Process:
     def kill(self):
         """SIGKILL."""
         self.send_signal(signal.SIGKILL)
+
+
+def run_code(code, folder, timeout=100):
+    """Runs Python code as `python -c CODE`; returns its exit status and its output.
+
+    Args:
+      code: Python.
+      folder: for a file of the output.
+      timeout: seconds.
+    """
+    with (folder / "output").open("w+") as file:
+        process = Process("-c", [code], file.fileno())
+        try:
+            status = process.wait(timeout)
+        finally:
+            process.kill()
+        return status, (folder / "output").read_text()
 
 
 @functools.cache
@@ -151,7 +168,10 @@ def _become(job):
     os.chdir(job["cwd"])
     sys.argv[1:] = job["words"]
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
+    if job["module"] == "-c":
+        exec(job["words"][0], {"__name__": "__main__"})
+    else:
+        runpy.run_module(job["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

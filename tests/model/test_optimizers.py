@@ -1,14 +1,12 @@
 """The fused Adam against Keras's own and against the algorithm in NumPy."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from cyclegan_tf.model.optimizers import FusedAdam
+from tests.helpers.preloaded import run_code
 
 SHAPES = [(), (5,), (2, 3), (3, 3, 2, 4)]
 RATES = [2e-4, 2e-4, 1e-2, 0.0, 5e-3]
@@ -304,9 +302,7 @@ print("the same")
 
 
 @pytest.mark.slow
-def test_two_devices_give_what_one_gives():
-    done = subprocess.run(
-        [sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "the same" in done.stdout
+def test_two_devices_give_what_one_gives(tmp_path):
+    status, output = run_code(MIRRORED, tmp_path)
+    assert status == 0, output[-3000:]
+    assert "the same" in output

@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate_beam import command as translate_beam
+from tests.helpers.preloaded import Process
 
 HAS_BEAM = importlib.util.find_spec("apache_beam") is not None
 needs_beam = pytest.mark.skipif(
@@ -57,9 +56,8 @@ def many(tmp_path_factory):
     return folder, bad
 
 
-def command(model, folder, output, *words):
-    program = [sys.executable, "-m", "cyclegan_tf.translate_beam"]
-    return [*program, str(model), f"{folder}/**", str(output), *words]
+def words_of(model, folder, output, *more):
+    return [str(model), f"{folder}/**", str(output), *more]
 
 
 def outputs(folder):
@@ -91,7 +89,8 @@ def test_killed_half_way_and_started_again_nothing_is_lost_or_done_twice(
     good = {name for name, path in outputs(folder).items() if str(path) not in bad}
     output = tmp_path / "out"
     with (tmp_path / "log").open("w") as log:
-        job = subprocess.Popen(command(model, folder, output), stdout=log, stderr=log)
+        words = words_of(model, folder, output)
+        job = Process("cyclegan_tf.translate_beam", words, log.fileno())
         try:
             deadline = time.monotonic() + LIMIT_S
             while len(outputs(output)) < len(good) // 4:
@@ -110,7 +109,7 @@ def test_killed_half_way_and_started_again_nothing_is_lost_or_done_twice(
     for path in whole.values():
         image_io.read(path)
 
-    assert translate_beam.main(command(model, folder, output)[3:]) == 1
+    assert translate_beam.main(words_of(model, folder, output)) == 1
     assert counts(capsys.readouterr().out) == {
         "translated": len(good) - len(before),
         "skipped": len(before),
@@ -143,9 +142,9 @@ def test_any_size_depth_and_format_as_the_translator_gives_them(tmp_path, model,
     for name, pixels in sources.items():
         image_io.save(tmp_path / "in" / name, pixels)
     (tmp_path / "in" / "notes.txt").write_text("not an image")
-    words = command(
+    words = words_of(
         model, tmp_path / "in", tmp_path / "in" / "out", "--dead_letters", str(tmp_path / "dead")
-    )[3:]
+    )
     assert translate_beam.main([*words, "--batch_size", "2"]) == 1
     assert counts(capsys.readouterr().out) == {"translated": 5, "skipped": 0, "failed": 1}
     (line,) = (tmp_path / "dead").read_text().splitlines()
