@@ -59,6 +59,12 @@ def build_parser() -> cli.Parser:
         "--grpc_port", type=int, default=0, help="Port for gRPC; 0 for none. TF Serving's is 8500."
     )
     parser.add_argument(
+        "--grpc_tensor_content",
+        action="store_true",
+        help="gRPC answers hold numbers as raw bytes (tensor_content), which is faster, not in "
+        "float_val, where most clients look.",
+    )
+    parser.add_argument(
         "--versions", choices=["latest", "all"], default="latest", help="Versions kept loaded."
     )
     parser.add_argument(
@@ -143,7 +149,12 @@ def _serve(arguments: Namespace, engine: Engine, metrics: Metrics) -> bool:
         from cyclegan_tf.serve import grpc_service
 
         start_grpc = functools.partial(
-            grpc_service.start, engine, metrics, arguments.host, arguments.grpc_port
+            grpc_service.start,
+            engine,
+            metrics,
+            arguments.host,
+            arguments.grpc_port,
+            arguments.grpc_tensor_content,
         )
     process.log_to_stdout(arguments.verbose)
     listening = process.listen(arguments.host, arguments.port)

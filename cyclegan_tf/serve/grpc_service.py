@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import grpc
 import numpy as np
-import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from cyclegan_tf.errors import UserError
@@ -22,10 +20,10 @@ from cyclegan_tf.serve.limits import (
     TOO_MANY,
     Limits,
     RequestError,
-    check_shape,
 )
 from cyclegan_tf.serve.metrics import Metrics
 from cyclegan_tf.serve.protocol import DEFAULT_SIGNATURE
+from cyclegan_tf.serve.tensors import to_array, to_message
 from cyclegan_tf.serve.versions import ModelVersion, Signature
 
 _log = logging.getLogger(__name__)
@@ -43,11 +41,6 @@ _CODES = {
     TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 
-
-_VALUES = [
-    *("half_val", "float_val", "double_val", "int_val", "int64_val", "uint32_val", "uint64_val"),
-    *("bool_val", "string_val"),
-]
 # Beside those that the engine lets wait, room for questions about models.
 _MORE_CALLS = 16
 
@@ -60,8 +53,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
       >>> add_PredictionServiceServicer_to_server(PredictionService(engine, metrics), server)
     """
 
-    def __init__(self, engine: Engine, metrics: Metrics) -> None:
-        self._engine, self._metrics = engine, metrics
+    def __init__(self, engine: Engine, metrics: Metrics, as_content: bool = False) -> None:
+        self._engine, self._metrics, self._as_content = engine, metrics, as_content
 
     async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
         """predict_pb2.PredictRequest -> predict_pb2.PredictResponse."""
@@ -73,7 +66,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             served = (known.model, str(known.number))
 
             def work(version: ModelVersion) -> tuple[Any, int]:
-                return predict(version, request, self._engine.limits)
+                return predict(version, request, self._engine.limits, self._as_content)
 
             with self._engine.admit() as ticket:
                 response, images = await self._engine.run(ticket, spec.name, number, work)
@@ -124,13 +117,16 @@ def _number(spec: Any) -> int | None:
     return spec.version.value if spec.HasField("version") else None
 
 
-def predict(version: ModelVersion, request: Any, limits: Limits) -> tuple[Any, int]:
+def predict(
+    version: ModelVersion, request: Any, limits: Limits, as_content: bool = False
+) -> tuple[Any, int]:
     """Answer a PredictRequest.
 
     Args:
       version: what it runs on.
       request: predict_pb2.PredictRequest.
       limits: of images.
+      as_content: see `tensors.to_message`.
 
     Returns:
       The PredictResponse, and the number of images.
@@ -152,7 +148,7 @@ def predict(version: ModelVersion, request: Any, limits: Limits) -> tuple[Any, i
     response.model_spec.name, response.model_spec.signature_name = version.model, name
     response.model_spec.version.value = version.number
     for key in wanted:
-        response.outputs[key].CopyFrom(tf.make_tensor_proto(outputs[key]))
+        response.outputs[key].CopyFrom(to_message(outputs[key], as_content))
     return response, images
 
 
@@ -162,35 +158,8 @@ def _arrays(
     if set(inputs) != set(signature.inputs):
         _bad(f"the inputs must be exactly: {', '.join(sorted(signature.inputs))}")
     return {
-        name: _array(name, inputs[name], spec, limits) for name, spec in signature.inputs.items()
+        name: to_array(name, inputs[name], spec, limits) for name, spec in signature.inputs.items()
     }
-
-
-def _array(name: str, message: Any, spec: Any, limits: Limits) -> np.ndarray:
-    """Convert a TensorProto to an array.
-
-    A short TensorProto may stand for a large tensor, of one value; memory is taken only for what
-    was sent.
-    """
-    if message.dtype != spec.dtype.as_datatype_enum:
-        _bad(f"{name} must be {spec.dtype.name}")
-    shape = tuple(axis.size for axis in message.tensor_shape.dim)
-    if message.tensor_shape.unknown_rank or min(shape, default=0) < 0:
-        _bad(f"{name} has no whole shape")
-    check_shape(spec, shape, name, limits)
-    count = math.prod(shape)
-    fields = [key for key in _VALUES if len(getattr(message, key))]
-    sent = (
-        len(getattr(message, fields[0]))
-        if fields
-        else len(message.tensor_content) // max(spec.dtype.size or 1, 1)
-    )
-    if len(fields) > 1 or sent != count:
-        _bad(f"{name} has shape {shape}, and {sent} values were sent")
-    try:
-        return np.asarray(tf.make_ndarray(message))
-    except (ValueError, TypeError) as error:
-        raise RequestError(BAD_REQUEST, f"{name} cannot be read: {str(error)[:200]}") from error
 
 
 def metadata(version: ModelVersion, request: Any) -> Any:
@@ -210,7 +179,9 @@ def metadata(version: ModelVersion, request: Any) -> Any:
     return response
 
 
-async def start(engine: Engine, metrics: Metrics, host: str, port: int) -> Any:
+async def start(
+    engine: Engine, metrics: Metrics, host: str, port: int, as_content: bool = False
+) -> Any:
     """Start listening; return the grpc.aio.Server.
 
     Args:
@@ -218,6 +189,7 @@ async def start(engine: Engine, metrics: Metrics, host: str, port: int) -> Any:
       metrics: where requests are counted.
       host: name or address.
       port: to listen on.
+      as_content: see `tensors.to_message`.
 
     Raises:
       UserError: the port cannot be had.
@@ -232,7 +204,7 @@ async def start(engine: Engine, metrics: Metrics, host: str, port: int) -> Any:
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(engine, metrics), server
+        PredictionService(engine, metrics, as_content), server
     )
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:

@@ -109,6 +109,15 @@ def test_numbers_come_back_as_over_rest(engine):
     np.testing.assert_array_equal(np.array(rest["predictions"], np.float32), by_grpc)
 
 
+def test_numbers_are_where_tf_servings_clients_look(engine):
+    images = np.linspace(-1, 1, 60, dtype=np.float32).reshape(1, 4, 5, 3)
+    request = request_of(images, "", key="images")
+    found = predicted(engine, request).outputs["translated"]
+    assert (list(found.float_val), found.tensor_content) == ((-images).ravel().tolist(), b"")
+    response, _ = grpc_service.predict(engine.store.get("tiny_xy"), request, LIMITS, True)
+    assert response.outputs["translated"].tensor_content == (-images).tobytes()
+
+
 def test_numbers_as_a_list_of_floats(engine):
     message = tensor_pb2.TensorProto(dtype=1, float_val=[0.25] * 12)
     for size in (1, 2, 2, 3):
