@@ -1,4 +1,4 @@
-"""TF Serving's gRPC PredictionService: Predict and GetModelMetadata over the same engine."""
+"""TF Serving's gRPC PredictionService over the same engine, and the server of all services."""
 
 from __future__ import annotations
 
@@ -12,34 +12,16 @@ import numpy as np
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.serve.engine import GIVEN_UP, TIMED_OUT, UNAVAILABLE, Engine, infer
-from cyclegan_tf.serve.limits import (
-    BAD_REQUEST,
-    NOT_FOUND,
-    TOO_LARGE,
-    TOO_MANY,
-    Limits,
-    RequestError,
-)
+from cyclegan_tf.serve import grpc_status
+from cyclegan_tf.serve.engine import Engine, infer
+from cyclegan_tf.serve.grpc_codes import asked_model, code_of
+from cyclegan_tf.serve.limits import BAD_REQUEST, Limits, RequestError
 from cyclegan_tf.serve.metrics import Metrics
 from cyclegan_tf.serve.protocol import DEFAULT_SIGNATURE
 from cyclegan_tf.serve.tensors import to_array, to_message
 from cyclegan_tf.serve.versions import ModelVersion, Signature
 
 _log = logging.getLogger(__name__)
-
-# An image above a limit stays so: RESOURCE_EXHAUSTED, which asks for another try, is for a full
-# queue.
-_CODES = {
-    BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
-    TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
-    NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    GIVEN_UP: grpc.StatusCode.CANCELLED,
-    501: grpc.StatusCode.UNIMPLEMENTED,
-    UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    TIMED_OUT: grpc.StatusCode.DEADLINE_EXCEEDED,
-}
 
 # Beside those that the engine lets wait, room for questions about models.
 _MORE_CALLS = 16
@@ -61,15 +43,15 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         spec, started = request.model_spec, time.monotonic()
         served, code = ("", ""), "INTERNAL"
         try:
-            number = _number(spec)
-            known = self._engine.store.get(spec.name, number)
+            name, number = asked_model(request)
+            known = self._engine.store.get(name, number)
             served = (known.model, str(known.number))
 
             def work(version: ModelVersion) -> tuple[Any, int]:
                 return predict(version, request, self._engine.limits, self._as_content)
 
             with self._engine.admit() as ticket:
-                response, images = await self._engine.run(ticket, spec.name, number, work)
+                response, images = await self._engine.run(ticket, name, number, work)
             version = ticket.version or known
             served, code = (version.model, str(version.number)), "OK"
             self._metrics.count_images(
@@ -77,8 +59,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             )
             return response
         except RequestError as error:
-            code = _code(error).name
-            await context.abort(_code(error), error.message)
+            code = code_of(error).name
+            await context.abort(code_of(error), error.message)
         except Exception as error:
             if isinstance(error, grpc.aio.AbortError):
                 raise
@@ -95,26 +77,13 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         """get_model_metadata_pb2.GetModelMetadataRequest -> GetModelMetadataResponse."""
         try:
-            return metadata(
-                self._engine.store.get(request.model_spec.name, _number(request.model_spec)),
-                request,
-            )
+            return metadata(self._engine.store.get(*asked_model(request)), request)
         except RequestError as error:
-            await context.abort(_code(error), error.message)
-
-
-def _code(error: RequestError) -> grpc.StatusCode:
-    return _CODES.get(error.status, grpc.StatusCode.INTERNAL)
+            await context.abort(code_of(error), error.message)
 
 
 def _bad(message: str) -> NoReturn:
     raise RequestError(BAD_REQUEST, message)
-
-
-def _number(spec: Any) -> int | None:
-    if spec.version_label:
-        _bad("version labels are not kept here; give a version's number, or none for the newest")
-    return spec.version.value if spec.HasField("version") else None
 
 
 def predict(
@@ -206,6 +175,7 @@ async def start(
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionService(engine, metrics, as_content), server
     )
+    grpc_status.register(server, engine.store)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         bound = server.add_insecure_port(address)
