@@ -224,6 +224,16 @@ def add_output_options(parser: Parser, text: str = "Replace outputs that exist."
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
 
 
+def add_trust_option(parser: Parser) -> None:
+    """Add `--trust`, for commands that run SavedModels of others."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="Run SavedModels that hold operations which may touch files, the network or Python. A "
+        "SavedModel is a program: say so of those only whose maker you trust.",
+    )
+
+
 def _renamed_value(word: str, values: Mapping[Any, str]) -> str:
     try:
         return values.get(yaml.safe_load(word), word) if values else word

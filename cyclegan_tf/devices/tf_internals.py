@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context
+from tensorflow.python.framework import op_def_registry
 from tensorflow.python.ops import control_flow_util
 
 HEARTBEAT_SECONDS = 15
@@ -72,3 +73,9 @@ def compiled_by_xla() -> bool:
     return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(
         tf.compat.v1.get_default_graph()
     )
+
+
+def is_stateful_operation(name: str) -> bool | None:
+    """Whether an operation does more than compute its outputs; None where it is not known here."""
+    definition = op_def_registry.get(name)
+    return None if definition is None else bool(definition.is_stateful)

@@ -44,20 +44,11 @@ def inspect_saved_model(folder: Path) -> dict[str, Any]:
     Raises:
       UserError: it is damaged.
     """
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf import saved_model_pb2
+    from cyclegan_tf.networks import saved_models
 
     folder = newest_version(folder)
-    model = saved_model_pb2.SavedModel()
-    try:
-        model.ParseFromString((folder / "saved_model.pb").read_bytes())
-        (graph, *_) = model.meta_graphs
-    except (DecodeError, ValueError) as error:
-        raise UserError(
-            f"{folder / 'saved_model.pb'} is damaged or not a SavedModel; export it again.",
-            code="unreadable",
-            field=str(folder),
-        ) from error
+    model = saved_models.read_saved_model((folder / "saved_model.pb").read_bytes(), str(folder))
+    graph = model.meta_graphs[0]
     signatures = {
         name: value for name, value in graph.signature_def.items() if not name.startswith("__")
     }
@@ -77,6 +68,9 @@ def inspect_saved_model(folder: Path) -> dict[str, Any]:
         ],
         "operations": _counted(node.op for node in nodes),
     }
+    if refused := saved_models.refused_operations(model):
+        reason = "operations that may touch files, the network or Python"
+        found["notes"] = [f"run with --trust only, as it holds {reason}: {', '.join(refused)}"]
     return found | _provenance(folder, folder / "assets.extra" / CARD_NAME)
 
 

@@ -92,9 +92,10 @@ def _saved_model(folder: Path, size_px: int) -> dict[str, Any]:
     if not (exports.newest_version(folder) / "keras_metadata.pb").is_file():
         return found
     try:
-        return found | weight_files.inspect_keras_2(exports.newest_version(folder), size_px)
+        network = weight_files.inspect_keras_2(exports.newest_version(folder), size_px)
     except UserError as error:
-        return found | {"notes": [f"saved by Keras 2, but its network stays unknown: {error}"]}
+        network = {"notes": [f"saved by Keras 2, but its network stays unknown: {error}"]}
+    return found | network | {"notes": [*found.get("notes", []), *network["notes"]]}
 
 
 def _within(folder: Path) -> list[str]:

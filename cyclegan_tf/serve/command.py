@@ -73,6 +73,7 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--grace_seconds", type=float, default=30.0, help="For requests in flight when it stops."
     )
+    cli.add_trust_option(parser)
     parser.add_argument("--verbose", action="store_true", help="One line per request.")
     for field in dataclasses.fields(Limits):
         kind = float if field.name == "timeout_seconds" else int
@@ -109,6 +110,7 @@ def main(argv: Sequence[str]) -> int:
         lambda version: counted.record_load_time(
             version.model, version.number, version.load_seconds
         ),
+        arguments.trust,
     )
     worker = engine.Engine(store, limits)
     counted.watch_queue(lambda: worker.waiting, lambda: worker.running)

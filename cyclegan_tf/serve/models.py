@@ -67,6 +67,7 @@ class ModelStore:
         keep: str = LATEST,
         poll_seconds: float = 5.0,
         on_load: Callable[[ModelVersion], None] | None = None,
+        trust: bool = False,
     ) -> None:
         """Find the models; nothing is loaded yet.
 
@@ -75,11 +76,13 @@ class ModelStore:
           keep: "latest" serves each model's newest version that can be loaded, "all" every one.
           poll_seconds: between two looks at the folders.
           on_load: called with each version that has been loaded.
+          trust: see `versions.load_version`.
 
         Raises:
           UserError: there is nothing to serve.
         """
         self._out, self._keep, self._poll_seconds = out, keep, poll_seconds
+        self._trust = trust
         self._on_load = on_load or (lambda _: None)
         self._models = {name: _Model() for name in versions.find_models(out)}
         self._lock = threading.Lock()
@@ -235,7 +238,7 @@ class ModelStore:
         self._set_status(model, VersionStatus(number, LOADING))
         _log.info("%s version %d: loading", name, number)
         try:
-            version = versions.load_version(name, number, path)
+            version = versions.load_version(name, number, path, self._trust)
         except Exception as error:  # a broken model makes TensorFlow raise many kinds
             reason = " ".join(str(error).split())[:500] or type(error).__name__
             model.failed[number] = seen

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks.saved_models import read_saved_model, refuse_foreign_programs
 from cyclegan_tf.serve.limits import BAD_REQUEST, RequestError
 
 EXTRA = "assets.extra"
@@ -153,23 +154,24 @@ def fingerprint(folder: Path) -> tuple:
     return tuple((path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
 
 
-def load_version(model: str, number: int, path: Path) -> ModelVersion:
+def load_version(model: str, number: int, path: Path, trust: bool = False) -> ModelVersion:
     """Load a version, check it against its card, and call each signature.
 
     Args:
       model: the model's name.
       number: the version's number.
       path: the version's folder.
+      trust: run it even if it holds operations that touch files, the network or Python.
 
     Raises:
-      UserError: a file is not as it was exported, or there is nothing to call.
+      UserError: a file is not as it was exported, there is nothing to call, or it is not trusted.
       Exception: whatever TensorFlow raises on a SavedModel that it cannot load or run.
     """
-    from tensorflow.core.protobuf import saved_model_pb2
-
     started = time.perf_counter()
     card, size_bytes, sha256 = _checked_files(path)
-    message = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    message = read_saved_model((path / "saved_model.pb").read_bytes(), str(path))
+    if not trust:
+        refuse_foreign_programs(message, str(path))
     loaded = tf.saved_model.load(str(path))
     signatures = {
         name: Signature(

@@ -58,9 +58,9 @@ def translate_files(
         and device.
 
     Yields:
-      One outcome per task, in their order. A file that cannot be used, a target that cannot hold
-      the result, or whose name the file system does not take, and a second image for a target already
-      written are skipped, not fatal.
+      One outcome per task, in their order. What is skipped, not fatal: a file that cannot be used,
+      a target that cannot hold the result, or whose name the file system does not take, and a
+      second image for a target already written.
 
     Raises:
       UserError: a target could not be written for want of space or of permission.

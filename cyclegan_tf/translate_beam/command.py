@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _LOCAL_RUNNER = "FnApiRunner"
 # Options that are positional now; accepted, and not shown by --help.
 _FORMER = ("--model", "--input", "--output")
+# Beam puts an exception of a step into the text of its own, and the step behind it.
+_RAISED = re.compile(r".*\b(UserError|ModelError): (.*)", re.DOTALL)
 _STEP = re.compile(r"\s*\[while running .*", re.DOTALL)
 
 
@@ -59,6 +61,7 @@ def build_parser() -> cli.Parser:
         "--batch_size", type=int, default=8, help="Images translated in one call at most."
     )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
+    cli.add_trust_option(parser)
     return parser
 
 
@@ -75,11 +78,11 @@ def main(argv: Sequence[str]) -> int:
     # What Beam logs is about its own insides, or comes out of the job as an exception as well.
     logging.getLogger().setLevel(logging.CRITICAL)
     with suppress_startup_logs():
-        from cyclegan_tf.translate_beam import files, steps
+        from cyclegan_tf.translate_beam import files, models, steps
     options = _beam_options(for_beam)
     output = _absolute(arguments.output)
     dead_letters = _absolute(arguments.dead_letters or f"{output}/dead_letters.jsonl")
-    model, channels = _model(_absolute(arguments.model))
+    model, channels = models.find_model(_absolute(arguments.model), arguments.trust)
     patterns = [_absolute(pattern) for pattern in arguments.input]
     _refuse_empty(patterns)
     try:
@@ -144,7 +147,7 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             taking = beam
         if name not in former or equals:
             taking.append(word)
-        if equals or name == "--overwrite":
+        if equals or name in ("--overwrite", "--trust"):
             taking = places
     if "--help" in own or "-h" in own:
         return own, beam
@@ -229,46 +232,6 @@ def _absolute(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
-def _model(folder: str) -> tuple[str, int]:
-    """Choose the newest version of a model; also return the channels it takes.
-
-    Raises:
-      UserError: it is no exported SavedModel.
-    """
-    from apache_beam.io.filesystems import FileSystems
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    from cyclegan_tf.translate_beam.steps import INPUT, SIGNATURE
-
-    if not FileSystems.exists(f"{folder}/saved_model.pb"):
-        (found,) = FileSystems.match([f"{folder}/*/saved_model.pb"])
-        versions = {os.path.basename(os.path.dirname(file.path)) for file in found.metadata_list}
-        numbers = [int(version) for version in versions if version.isdecimal()]
-        if not numbers:
-            raise UserError(
-                f"{folder} holds no SavedModel; give the folder that `python -m cyclegan_tf.export "
-                "--format saved_model` wrote, which holds saved_model.pb or versions that do.",
-                code="missing",
-                field=folder,
-            )
-        folder = f"{folder}/{max(numbers)}"
-    message = saved_model_pb2.SavedModel()
-    try:
-        with FileSystems.open(f"{folder}/saved_model.pb") as stream:
-            message.ParseFromString(stream.read())
-        return folder, message.meta_graphs[0].signature_def[SIGNATURE].inputs[
-            INPUT
-        ].tensor_shape.dim[3].size
-    except (DecodeError, IndexError) as error:
-        raise UserError(
-            f"{folder} is damaged, or no SavedModel of a generator that takes {INPUT!r}; export "
-            f"it again.",
-            code="unreadable",
-            field=folder,
-        ) from error
-
-
 def _refuse_empty(patterns: Sequence[str]) -> None:
     from apache_beam.io.filesystems import FileSystems
 
@@ -338,8 +301,11 @@ def _original(error: Exception) -> BaseException:
     """Find the exception that a step raised in what Beam made of it."""
     if str(error).startswith("KeyboardInterrupt"):
         return KeyboardInterrupt()
-    _, marker, text = f"{type(error).__name__}: {error}".rpartition("UserError: ")
-    if not marker:
+    raised = _RAISED.fullmatch(f"{type(error).__name__}: {error}")
+    if not raised:
         return error
+    text = _STEP.sub("", raised[2]).strip()
+    if raised[1] == "ModelError":
+        return UserError(text, code="unreadable", field="MODEL")
     # Steps raise it for nothing but files that cannot be written.
-    return UserError(_STEP.sub("", text).strip(), code="unwritable", field="OUTPUT")
+    return UserError(text, code="unwritable", field="OUTPUT")

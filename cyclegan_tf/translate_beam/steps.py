@@ -28,12 +28,12 @@ from cyclegan_tf.atomic import is_of_one_name, partial_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate_beam.files import is_local, target_of, write_whole
+from cyclegan_tf.translate_beam.models import INPUT, OUTPUT, SIGNATURE, load_model
 
 NAMESPACE = "cyclegan_tf"
 TRANSLATED, SKIPPED, FAILED = "translated", "skipped", "failed"
 FAILURES = "failures"
 """Name of the outputs that hold (source, reason)."""
-SIGNATURE, INPUT, OUTPUT = "serving_default", "images", "translated"
 
 # Pixels in one call of the network at most, or one image.
 _AT_ONCE_PX = 2**22
@@ -165,8 +165,12 @@ class SavedModelHandler(ModelHandler):
         self._folder = folder
 
     def load_model(self) -> Any:
-        """Load the SavedModel, once per process."""
-        return tf.saved_model.load(self._folder)
+        """Load the SavedModel, once per process.
+
+        Raises:
+          ModelError: it cannot be loaded.
+        """
+        return load_model(self._folder)
 
     def run_inference(
         self, batch: Sequence[Example], model: Any, inference_args: Mapping[str, Any] | None = None

@@ -58,3 +58,9 @@ def test_tensorflow_still_takes_the_heartbeat_that_was_set_before(tmp_path):
     )
     _, output = run_code(code, tmp_path)
     assert output.split() == ["15000", "/job:worker/replica:0/task:0", "3"]
+
+
+def test_operations_that_do_more_than_compute_are_known():
+    assert tf_internals.is_stateful_operation("WriteFile") is True
+    assert tf_internals.is_stateful_operation("Conv2D") is False
+    assert tf_internals.is_stateful_operation("NoSuchOperation") is None

@@ -1,6 +1,8 @@
-"""Generators that are none of ours: in the style of the tutorials, as `convert` leaves them."""
+"""Generators that are none of ours: in the style of the tutorials, as `convert` leaves them, or
+SavedModels that do more than they say."""
 
 import keras
+import tensorflow as tf
 
 from cyclegan_tf.networks.layers import InstanceNormalization
 
@@ -35,3 +37,21 @@ def save(path, seed=0, **options):
         variable.assign(variable + 0.3 * keras.random.normal(variable.shape, seed=seed))
     made.save(path)
     return made
+
+
+class _Program(tf.Module):
+    def __init__(self, act):
+        super().__init__()
+        self.zero = tf.Variable(0.0)
+        self.act = act
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32, "images")])
+    def translate(self, images):
+        return {"translated": self.act(images + self.zero)}
+
+
+def save_program(folder, act):
+    """A SavedModel whose only signature takes images, calls `act` on them, and gives the result."""
+    program = _Program(act)
+    tf.saved_model.save(program, str(folder), signatures={"serving_default": program.translate})
+    return folder

@@ -13,7 +13,7 @@ from cyclegan_tf.export.model_card import write_model_card
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.inspect import exports
 from cyclegan_tf.networks.builders import build_generator
-from tests.helpers import tiny_tflite
+from tests.helpers import foreign, tiny_tflite
 
 CARD = {
     "name": "zebra_xy", "direction": "xy", "checkpoint": "runs/a", "scores": {"swd_xy": 3.0},
@@ -55,6 +55,16 @@ class TestSavedModel:
         assert report["provenance"]["files_as_exported"] is True
         assert not {"git_commit", "config"} & set(report["provenance"])
         assert json.loads(json.dumps(report)) == report
+        assert "notes" not in report
+
+    def test_what_a_program_may_touch_is_named(self, tmp_path):
+        def act(images):
+            tf.io.write_file("/nowhere", "x")
+            return images
+
+        (note,) = exports.inspect_saved_model(foreign.save_program(tmp_path, act))["notes"]
+        assert note.startswith("run with --trust only")
+        assert note.endswith(": WriteFile")
 
     def test_a_changed_file_is_noticed_and_the_newest_version_taken(self, served, tmp_path):
         folder = tmp_path / "zebra_xy"
@@ -83,7 +93,7 @@ class TestSavedModel:
     @pytest.mark.parametrize("content", [b"", b"\xff\xff not a model"])
     def test_a_damaged_one(self, tmp_path, content):
         (tmp_path / "saved_model.pb").write_bytes(content)
-        with pytest.raises(UserError, match=r"saved_model\.pb is damaged or not a SavedModel"):
+        with pytest.raises(UserError, match="is damaged or not a SavedModel"):
             exports.inspect_saved_model(tmp_path)
 
 

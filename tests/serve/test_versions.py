@@ -10,7 +10,8 @@ import tensorflow as tf
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import versions
 from cyclegan_tf.serve.limits import RequestError
-from tests.helpers import tiny_serving
+from tests.helpers import foreign, tiny_serving
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,18 @@ def test_a_fingerprint_changes_with_any_file(tmp_path):
     changed = versions.fingerprint(tmp_path)
     touch(tmp_path / "1" / "variables" / "more")
     assert len({before, changed, versions.fingerprint(tmp_path)}) == 3
+
+
+def test_a_program_is_run_only_if_it_is_trusted(tmp_path):
+    written = tmp_path / "written"
+
+    def act(images):
+        tf.io.write_file(str(written), "x")
+        return images
+
+    folder = foreign.save_program(tmp_path / "m" / "1", act)
+    with refused("unsupported", folder):
+        versions.load_version("m", 1, folder)
+    assert not written.exists()
+    versions.load_version("m", 1, folder, trust=True)
+    assert written.exists()  # by the call that warms it up

@@ -14,6 +14,7 @@ import pytest
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate_beam import command as translate_beam
+from tests.helpers.errors import refused
 from tests.helpers.preloaded import Process
 
 HAS_BEAM = importlib.util.find_spec("apache_beam") is not None
@@ -212,6 +213,7 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
     [
         ("m a b out", "m a b out"),
         ("m --overwrite a --batch_size 2 out", "m a out --overwrite --batch_size 2"),
+        ("m --trust a out", "m a out --trust"),
         ("--model m --input=a --overwrite --input b --output o", "m a b o --overwrite"),
     ],
 )
@@ -270,8 +272,45 @@ def test_a_mistake_that_beam_or_files_show(tmp_path, monkeypatch, model, words, 
 def test_a_damaged_model_is_one_sentence(tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "saved_model.pb").write_bytes(b"no protocol buffer")
-    with pytest.raises(UserError, match="is damaged, or no SavedModel of a generator"):
+    with refused("unreadable", tmp_path / "m"):
         translate_beam.main([str(tmp_path / "m"), __file__, str(tmp_path / "o")])
+
+
+@needs_beam
+@pytest.mark.parametrize("name", ["variables/variables.index", "variables/variables.data-*"])
+def test_a_model_that_cannot_be_loaded_is_one_sentence(tmp_path, model, name):
+    """Where no card tells that it is damaged."""
+    from tests.helpers.image_files import noise
+
+    version = shutil.copytree(model / "10", tmp_path / "m")
+    (version / "assets.extra" / "card.json").unlink()
+    (damaged,) = version.glob(name)
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    image_io.save(tmp_path / "in" / "a.png", noise())
+    with refused("unreadable", "MODEL", match=r"m cannot be loaded \(.*\); export it again\.$"):
+        translate_beam.main(words_of(version, tmp_path / "in", tmp_path / "out"))
+    assert not list((tmp_path / "out").iterdir())
+
+
+@needs_beam
+def test_a_program_is_run_only_if_it_is_trusted(tmp_path, capsys):
+    import tensorflow as tf
+
+    from tests.helpers import foreign
+    from tests.helpers.image_files import noise
+
+    def act(images):
+        tf.io.write_file(str(tmp_path / "written"), "x")
+        return images
+
+    folder = foreign.save_program(tmp_path / "m", act)
+    image_io.save(tmp_path / "in" / "a.png", noise())
+    words = words_of(folder, tmp_path / "in", tmp_path / "out")
+    with refused("unsupported", folder):
+        translate_beam.main(words)
+    assert not (tmp_path / "written").exists()
+    assert translate_beam.main(["--trust", *words]) == 0
+    assert (tmp_path / "written").exists()
 
 
 def test_without_beam_the_message_says_how_to_get_it(monkeypatch):

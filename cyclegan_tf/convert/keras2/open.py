@@ -6,6 +6,7 @@ their shapes. Nothing in a file is run.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -22,7 +23,7 @@ from cyclegan_tf.convert.keras2.graph import parse_model
 from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.weights import Arrays
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks import builders
+from cyclegan_tf.networks import builders, saved_models
 
 KNOWN_FORMATS = ".h5, .keras, .weights.h5, a SavedModel folder, or a checkpoint (.index)"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -138,6 +139,15 @@ def _open_saved_model(folder: Path, direction: str, notes: list[str]) -> keras.M
         raise UserError(
             f"the folder holds no saved_model.pb; known are {KNOWN_FORMATS}.", code="unsupported"
         )
+    card = folder / "assets.extra" / "card.json"
+    saved_models.refuse_changed_files(
+        card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+        lambda name: _digest(folder / name),
+        "the folder",
+    )
+    program = saved_models.read_saved_model((folder / "saved_model.pb").read_bytes(), "the folder")
+    if refused := saved_models.refused_operations(program):
+        notes.append(f"left out, as all of its program: {', '.join(refused)}")
     models = saved_model.find_models(saved_model.read_metadata(folder))
     name = _choose_network(list(models), direction, notes)
     part = parse_model(models[name])
@@ -146,6 +156,10 @@ def _open_saved_model(folder: Path, direction: str, notes: list[str]) -> keras.M
     node = objects.children()[name] if name else 0
     saved_model.assign_from_checkpoint(part, network, objects, node)
     return network
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _open_checkpoint(

@@ -12,7 +12,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from cyclegan_tf.convert.keras2.open import open_model
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.export.model_card import write_model_card
 from cyclegan_tf.networks import layers
+from tests.helpers.errors import refused
 from tests.helpers.keras2 import (
     by_layer,
     entry,
@@ -57,7 +59,9 @@ def saved_model(folder, arrays, config, name=None):
             network, f"layer-{layers.index(layer)}", getattr(network, f"layer_with_weights-{index}")
         )
     (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"never read")
+    program = saved_model_pb2.SavedModel()
+    program.meta_graphs.add().graph_def.node.add(name="never run", op="WriteFile")
+    (folder / "saved_model.pb").write_bytes(program.SerializeToString())
     nodes = {"root": config}
     if name is not None:
         nodes = {"root": {"class_name": "CycleGan", "config": {}}, f"root.{name}": config}
@@ -290,3 +294,13 @@ def test_weights_that_do_not_fit_the_description(tmp_path):
     other = by_layer(resnet_arrays(filters=3))
     with pytest.raises(UserError, match="the weights of conv2d do not fit"):
         open_model(write_h5(tmp_path / "b.h5", other, resnet_config(ARRAYS)))
+
+
+def test_a_saved_models_program_is_left_out_and_its_card_holds(tmp_path):
+    folder = write("saved_model", tmp_path)
+    assert "left out, as all of its program: WriteFile" in open_model(folder)[1]
+    write_model_card(folder, {}, "assets.extra/card.json")
+    open_model(folder)
+    (folder / "saved_model.pb").write_bytes(b"")
+    with refused("mismatch", folder):
+        open_model(folder)
