@@ -15,7 +15,7 @@ import numpy as np
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.config.files import experiment_from
-from cyclegan_tf.convert.pytorch import files, folder, recognize
+from cyclegan_tf.convert.pytorch import archives, files, folder, recognize
 from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec, keras_weights
 from cyclegan_tf.convert.task import Task, log_line, log_notes, log_recognized
 from cyclegan_tf.errors import UserError
@@ -125,6 +125,8 @@ def _read(task: Task, path: Path, architecture: str) -> tuple[ArchitectureSpec, 
         )
     _check_finite(arrays, path)
     log_recognized(path.name, spec, arrays)
+    if not archives.has_checksums(path):
+        log_notes([f"{path.name} holds no checksums, so damage to its weights would not show"])
     return spec, arrays
 
 

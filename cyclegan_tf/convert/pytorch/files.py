@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from cyclegan_tf.atomic import atomic_file
+from cyclegan_tf.convert.pytorch import archives
 from cyclegan_tf.errors import UserError
 
 # Where people put a state_dict among other things they save.
@@ -46,7 +47,7 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
 
     Only tensors and plain containers are read, so that nothing in a file can run. Files of before
     and after PyTorch 1.6 are read, and such that hold the weights under one of a few usual names.
-    `module.` is taken off the names.
+    `module.` is taken off the names. The checksums of the newer ones are compared first.
 
     Args:
       path: a file of `torch.save`.
@@ -61,6 +62,7 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     require_torch()
     if not path.is_file():
         raise UserError(f"{path} is not a file.", code="missing", field=str(path))
+    archives.require_intact(path)
     tensors = _tensors(_loaded(path), path)
     arrays = {name: _array(tensor, name, path) for name, tensor in tensors.items()}
     while prefix := next(
@@ -90,12 +92,7 @@ def _loaded(path: Path) -> Any:
                 code="unsupported",
                 field=str(path),
             ) from error
-        raise UserError(
-            f"{path} is damaged or not a PyTorch checkpoint ({type(error).__name__}); fetch it "
-            "again, or give the file that torch.save wrote.",
-            code="unreadable",
-            field=str(path),
-        ) from error
+        raise archives.damaged(path, error) from error
 
 
 def _tensors(loaded: Any, path: Path) -> dict[str, Any]:
