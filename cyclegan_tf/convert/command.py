@@ -23,7 +23,8 @@ def build_parser() -> cli.Parser:
         prog="python -m cyclegan_tf.convert",
         description="A .pth file of the official PyTorch code "
         "(junyanz/pytorch-CycleGAN-and-pix2pix), or a model of Keras 2 (.h5, .keras, SavedModel), "
-        "becomes a .keras file; a folder with latest_net_G_A.pth, G_B, D_A and D_B becomes a run "
+        "becomes a .keras file, and so does a folder with latest_net_G.pth, as published models "
+        "come; a folder with latest_net_G_A.pth, G_B, D_A and D_B becomes a run "
         "directory, in which A is X and B is Y. With --to pytorch a run directory becomes such a "
         "folder (or, for a target that ends in .pth, one generator), and a .keras file a .pth "
         "file.",

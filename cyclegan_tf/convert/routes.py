@@ -49,19 +49,25 @@ def choose_route(source: Path, target: Path, to: str) -> Callable[[Task], None]:
                 field=str(target),
             )
         return folder_to_run
-    is_torch = source.suffix in TORCH_SUFFIXES
+    is_torch = source.suffix in TORCH_SUFFIXES or folder.is_folder_of_one_generator(source)
     if is_torch:
         files.require_torch()
     elif not _is_of_keras_2(source):
-        raise UserError(
-            f"{source} is nothing that can be converted: give a .pth, .h5 or .keras file, a folder "
-            "with latest_net_G_A.pth and the like, or a SavedModel.",
-            code="unsupported",
-            field=str(source),
-        )
+        raise _nothing_known(source)
     if target.suffix != ".keras":
         raise UserError(f"{target} must end in .keras: {source} is one network.", field=str(target))
     return torch_to_keras if is_torch else keras_2_to_keras
+
+
+def _nothing_known(source: Path) -> UserError:
+    found = sorted(source.glob("*.pth")) if source.is_dir() else []
+    hint = f"; {source} holds {found[0].name}, which can be given by itself" if found else ""
+    return UserError(
+        f"{source} is nothing that can be converted: give a .pth, .h5 or .keras file, a folder "
+        f"with latest_net_G_A.pth and the like, or a SavedModel{hint}.",
+        code="unsupported",
+        field=str(source),
+    )
 
 
 def _route_to_pytorch(source: Path, target: Path) -> Callable[[Task], None]:

@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 
 
 def torch_to_keras(task: Task) -> None:
-    """Converts one official `.pth` file to a `.keras` file."""
+    """Converts one official `.pth` file, or the one of a published model, to a `.keras` file."""
     from cyclegan_tf.convert import saving
     from cyclegan_tf.convert.pytorch import networks
 
-    spec, arrays = _read(task, task.source, task.arguments.architecture)
+    source = task.source
+    if source.is_dir():
+        source = folder.find_generator(source, task.arguments.epoch)
+    spec, arrays = _read(task, source, task.arguments.architecture)
     log_notes(recognize.conversion_notes(spec))
     saving.save_checked(networks.build_from_state_dict(spec, arrays), task.target)
     commands = (task.translate_command(), task.fine_tune_command())

@@ -27,6 +27,9 @@ def test_the_kinds_of_source_and_target_decide(given, run, tmp_path):
     assert choose_route(given / "latest_net_G_A.pth", keras_file, "keras") is torch_to_keras
     assert choose_route(given, tmp_path / "run", "keras") is folder_to_run
     assert choose_route(tmp_path / "old.h5", keras_file, "keras") is keras_2_to_keras
+    (tmp_path / "horse2zebra_pretrained").mkdir()
+    (tmp_path / "horse2zebra_pretrained" / "latest_net_G.pth").touch()
+    assert choose_route(tmp_path / "horse2zebra_pretrained", keras_file, "keras") is torch_to_keras
     assert choose_route(run, tmp_path / "out", "pytorch") is to_pytorch
     assert choose_route(tmp_path / "old.keras", tmp_path / "g.pth", "pytorch") is to_pytorch
 
@@ -49,6 +52,13 @@ def test_targets_that_are_there_are_replaced_only_if_asked(given, run, images, t
         assert (again / "old").exists()
     assert command.main([*words, "--overwrite"]) == 0
     assert not (again / "old").exists()
+
+
+def test_files_of_other_names_in_a_folder_are_named(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "zebra.pth").touch()
+    with pytest.raises(UserError, match=r"models holds zebra\.pth, which can be given by itself"):
+        command.main([str(tmp_path / "models"), str(tmp_path / "out")])
 
 
 @pytest.mark.parametrize("words", [["--overwrite"], []])

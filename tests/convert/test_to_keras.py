@@ -12,6 +12,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from cyclegan_tf.translate import command as translate
 from tests.convert.shared import TINY, names_in, noise
+from tests.helpers.errors import refused
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
 from tests.helpers import official_torch, tiny  # noqa: E402 -- after the skip
@@ -34,6 +35,21 @@ def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):
     np.testing.assert_allclose(
         network(noise()), official_torch.outputs_of(made["G_A"], noise()), atol=1e-4
     )
+
+
+def test_a_published_model_becomes_a_keras_file(made, tmp_path):
+    source = official_torch.save_folder(tmp_path / "horse2zebra_pretrained", {"G": made["G_A"]})
+    target = tmp_path / "g.keras"
+    assert command.main([str(source), str(target), "--quiet"]) == 0
+    np.testing.assert_allclose(
+        keras.saving.load_model(target)(noise()),
+        official_torch.outputs_of(made["G_A"], noise()),
+        atol=1e-4,
+    )
+    with refused("invalid", tmp_path / "run", match=r"run must end in \.keras"):
+        command.main([str(source), str(tmp_path / "run")])
+    with refused("missing", "--epoch", match="there are those of latest"):
+        command.main([str(source), str(tmp_path / "h.keras"), "--epoch=3"])
 
 
 def test_a_discriminator_becomes_a_keras_file_that_nothing_translates_with(

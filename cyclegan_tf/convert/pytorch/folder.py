@@ -28,6 +28,8 @@ is our discriminator of Y.
 
 _GENERATORS = ("generator_xy", "generator_yx")
 _FILE = re.compile(r"(.+)_net_(?:G_A|G_B|D_A|D_B)\.pth")
+# Published models and those of one direction (pix2pix, CUT) have but one generator.
+_LONE_GENERATOR = re.compile(r"(.+)_net_G\.pth")
 
 
 def file_name(attribute: str, epoch: str) -> str:
@@ -37,7 +39,32 @@ def file_name(attribute: str, epoch: str) -> str:
 
 def is_folder_of_networks(folder: Path) -> bool:
     """Whether it holds at least one official file."""
-    return folder.is_dir() and bool(_epochs(folder))
+    return folder.is_dir() and bool(_epochs(folder, _FILE))
+
+
+def is_folder_of_one_generator(folder: Path) -> bool:
+    """Whether it holds latest_net_G.pth or the like, as the published NAME_pretrained do."""
+    return (
+        folder.is_dir()
+        and not is_folder_of_networks(folder)
+        and bool(_epochs(folder, _LONE_GENERATOR))
+    )
+
+
+def find_generator(folder: Path, epoch: str) -> Path:
+    """Finds the generator of an epoch in a folder of one generator.
+
+    Args:
+      folder: of the official checkpoints.
+      epoch: "latest" or a number.
+
+    Raises:
+      UserError: there is none of this epoch; names those that are there.
+    """
+    found = folder / f"{epoch}_net_G.pth"
+    if not found.is_file():
+        raise _missing_epoch(folder, epoch, _epochs(folder, _LONE_GENERATOR))
+    return found
 
 
 def find_files(folder: Path, epoch: str) -> dict[str, Path]:
@@ -54,13 +81,9 @@ def find_files(folder: Path, epoch: str) -> dict[str, Path]:
     missing = [path.name for path in found.values() if not path.is_file()]
     if not missing:
         return found
-    epochs = _epochs(folder)
+    epochs = _epochs(folder, _FILE)
     if epoch not in epochs:
-        raise UserError(
-            f"{folder} holds no files of --epoch {epoch}; there are those of {', '.join(epochs)}.",
-            code="missing",
-            field="--epoch",
-        )
+        raise _missing_epoch(folder, epoch, epochs)
     generators = [
         path.name for name, path in found.items() if name in _GENERATORS and path.is_file()
     ]
@@ -73,8 +96,16 @@ def find_files(folder: Path, epoch: str) -> dict[str, Path]:
     )
 
 
-def _epochs(folder: Path) -> list[str]:
-    return sorted({match[1] for path in folder.iterdir() if (match := _FILE.fullmatch(path.name))})
+def _missing_epoch(folder: Path, epoch: str, epochs: list[str]) -> UserError:
+    return UserError(
+        f"{folder} holds no files of --epoch {epoch}; there are those of {', '.join(epochs)}.",
+        code="missing",
+        field="--epoch",
+    )
+
+
+def _epochs(folder: Path, file: re.Pattern[str]) -> list[str]:
+    return sorted({match[1] for path in folder.iterdir() if (match := file.fullmatch(path.name))})
 
 
 def experiment_fields(specs: Mapping[str, ArchitectureSpec]) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyclegan_tf.convert.pytorch.folder import is_folder_of_networks
+from cyclegan_tf.convert.pytorch.folder import is_folder_of_networks, is_folder_of_one_generator
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints
@@ -210,7 +210,7 @@ def _source_run(path: Path) -> Path:
             code="unsupported",
             field="--init_from",
         )
-    if path.is_file():
+    if path.is_file() or is_folder_of_one_generator(path):
         raise UserError(
             f"--init_from {path} is neither a run directory nor a .keras file; make one of it "
             f"first: python -m cyclegan_tf.convert {shlex.quote(str(path))} "

@@ -88,6 +88,11 @@ class TestOf:
         with pytest.raises(UserError, match=command):
             InitFrom.from_options([str(tmp_path / "old model.h5")], None)
 
+    def test_a_published_model_of_pytorch_too(self, tmp_path):
+        (tmp_path / "latest_net_G.pth").touch()
+        with pytest.raises(UserError, match=r"cyclegan_tf\.convert .* \S+\.keras"):
+            InitFrom.from_options([str(tmp_path)], None)
+
 
 def test_two_files_train_resume_and_translate_when_they_are_gone(
     files, source, tmp_path, monkeypatch, capsys
