@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 # Beside those that the engine lets wait, room for questions about models.
 _MORE_CALLS = 16
+_HANDSHAKE_MS, _IDLE_MS = 10_000, 75_000  # as HTTP connections have, see connections.Patience
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -170,6 +171,8 @@ async def start(
             ("grpc.max_receive_message_length", limits.max_body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+            ("grpc.max_connection_idle_ms", _IDLE_MS),
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(

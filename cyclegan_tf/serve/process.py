@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import math
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.serve import descriptors
+from cyclegan_tf.serve.connections import Connection, Room
 from cyclegan_tf.serve.engine import Engine
 
 _BACKLOG = 1024
-_KEEP_ALIVE_SECONDS = 75
+_LOG_AGAIN_SECONDS = 60.0
 _LAST_ANSWERS_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
@@ -28,7 +33,7 @@ def log_to_stdout(verbose: bool) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     for name, level in {
         "cyclegan_tf.serve": logging.DEBUG if verbose else logging.INFO,
-        "uvicorn.error": logging.WARNING,
+        "uvicorn.error": logging.ERROR,  # it warns of each request that is no HTTP
     }.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
@@ -79,18 +84,37 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _uvicorn_config(app: Any, grace_seconds: float) -> uvicorn.Config:
+def _uvicorn_config(app: Any, grace_seconds: float, room: Room, backlog: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=functools.partial(Connection, room),  # type: ignore[arg-type]
+        ws="none",
         log_config=None,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         lifespan="off",
         server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        backlog=backlog,
+        timeout_keep_alive=math.ceil(room.patience.idle),
         timeout_graceful_shutdown=grace_seconds,  # type: ignore[arg-type]
     )
+
+
+class _LogOnce:
+    """asyncio's exception handler that logs a failing accept once a minute.
+
+    Without descriptors, asyncio reports each of the waiting connections, again and again.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), OSError) or "socket" not in context:
+            loop.default_exception_handler(context)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LOG_AGAIN_SECONDS
+            _log.error("no connection can be taken in: %s", context["exception"])
 
 
 async def serve_until_stopped(
@@ -114,7 +138,9 @@ async def serve_until_stopped(
     Returns:
       False if requests had to be cut off.
     """
-    server, stopping = _Server(_uvicorn_config(app, grace_seconds)), asyncio.Event()
+    most, backlog = descriptors.shares(descriptors.raise_limit())
+    config = _uvicorn_config(app, grace_seconds, Room(most), backlog)
+    server, stopping = _Server(config), asyncio.Event()
 
     def stop() -> None:
         server.force_exit = stopping.is_set()
@@ -122,6 +148,7 @@ async def serve_until_stopped(
         stopping.set()
 
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_LogOnce())
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     grpc_server = await start_grpc() if start_grpc else None

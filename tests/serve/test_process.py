@@ -1,5 +1,6 @@
 """Sockets and logs; signals and the end are tested with real processes in test_serve.py."""
 
+import asyncio
 import logging
 import socket
 
@@ -42,3 +43,14 @@ def test_log_lines_go_to_standard_output(capsys, verbose, wanted):
             logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(level)
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == wanted
+
+
+def test_accepting_in_vain_is_logged_once(caplog):
+    log, failed = process._LogOnce(), OSError(24, "Too many open files")
+    loop = asyncio.new_event_loop()
+    for _ in range(1000):
+        log(loop, {"message": "socket.accept()", "exception": failed, "socket": None})
+    assert caplog.messages == ["no connection can be taken in: [Errno 24] Too many open files"]
+    log(loop, {"message": "something else", "exception": ValueError("a")})
+    assert "something else" in caplog.messages[1]
+    loop.close()
