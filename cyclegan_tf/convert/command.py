@@ -15,6 +15,7 @@ from cyclegan_tf.convert.routes import choose_route, hold_target, refuse_target
 from cyclegan_tf.convert.task import Task
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_foreign_file
 
 
 def build_parser() -> cli.Parser:
@@ -76,6 +77,8 @@ def main(argv: Sequence[str]) -> int:
     task = Task(Path(arguments.source), Path(arguments.target), arguments, argv)
     if not task.source.exists():
         raise UserError(f"{task.source} does not exist.", code="missing", field=arguments.source)
+    if not task.source.is_dir():
+        refuse_foreign_file(task.source)
     route = choose_route(task.source, task.target, arguments.to)
     refuse_target(task.source, task.target, arguments.overwrite)
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from cyclegan_tf.foreign.content import what_it_is
 from cyclegan_tf.images import headers, pixel_values, tiff
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.segments import PNG_SIGNATURE
@@ -28,6 +29,8 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
     """
     path = Path(path)
     try:
+        if not path.is_file() and (found := what_it_is(path)):
+            raise ImageError(path, found)  # a pipe, which opening would wait for
         with path.open("rb") as stream:
             magic = stream.read(8)
             stream.seek(0)

@@ -5,6 +5,7 @@ Needs no TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -17,6 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import what_it_is
 from cyclegan_tf.images.pixel_values import depth_of
 from cyclegan_tf.images.segments import png_chunks
 
@@ -107,9 +109,10 @@ class ImageInfo:
         else:
             fits = wanted == self.channels and not self.mode.startswith(("CMYK", "P"))
         if not fits:
-            raise ImageError(
-                self.path, f"has {self.channels} channels ({self.mode}), and {wanted} are wanted"
-            )
+            reason = f"has {self.channels} channels ({self.mode}), and {wanted} are wanted"
+            if self.format == "NPY" and self.height in (1, 3, wanted):
+                reason += "; its channels seem to stand first, but (height, width, channels) it is"
+            raise ImageError(self.path, reason)
 
 
 def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -> ImageError:
@@ -124,6 +127,9 @@ def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -
         return error
     if isinstance(error, UserError):
         return ImageError(path, str(error))
+    with contextlib.suppress(OSError):  # which is the error, then
+        if found := what_it_is(path):
+            return ImageError(path, found)
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         count = re.search(r"\d+", str(error))
         return too_large(path, f"{int(count[0]):,}" if count else "far more", max_pixels)

@@ -44,10 +44,10 @@ def inspect_saved_model(folder: Path) -> dict[str, Any]:
     Raises:
       UserError: it is damaged.
     """
-    from cyclegan_tf.networks import saved_models
+    from cyclegan_tf.foreign import programs
 
     folder = newest_version(folder)
-    model = saved_models.read_saved_model((folder / "saved_model.pb").read_bytes(), str(folder))
+    model = programs.read_saved_model((folder / "saved_model.pb").read_bytes(), str(folder))
     graph = model.meta_graphs[0]
     signatures = {
         name: value for name, value in graph.signature_def.items() if not name.startswith("__")
@@ -68,7 +68,7 @@ def inspect_saved_model(folder: Path) -> dict[str, Any]:
         ],
         "operations": _counted(node.op for node in nodes),
     }
-    if refused := saved_models.refused_operations(model):
+    if refused := programs.refused_operations(model):
         reason = "operations that may touch files, the network or Python"
         found["notes"] = [f"run with --trust only, as it holds {reason}: {', '.join(refused)}"]
     return found | _provenance(folder, folder / "assets.extra" / CARD_NAME)

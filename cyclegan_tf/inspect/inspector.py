@@ -9,6 +9,7 @@ from typing import Any
 from cyclegan_tf.convert.pytorch.folder import is_folder_of_networks
 from cyclegan_tf.convert.pytorch.recognize import NormAsked
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_foreign_file
 from cyclegan_tf.inspect import exports, weight_files
 from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs.run_directory import RunDirectory
@@ -56,6 +57,7 @@ def inspect_path(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str
 
 
 def _file(path: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
+    refuse_foreign_file(path)
     reader = _FILES.get(path.suffix.lower())
     if reader is None:
         raise UserError(

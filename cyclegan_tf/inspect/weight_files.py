@@ -16,6 +16,7 @@ import keras
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.networks import summarize_network
+from cyclegan_tf.networks.files import check_archive
 from cyclegan_tf.runs import state
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def inspect_keras_file(path: Path, size_px: int) -> dict[str, Any]:
     Raises:
       UserError: it is damaged, holds unknown layers, or would run code.
     """
+    check_archive(path)
     saved = _archive_metadata(path)
     version = saved.get("keras_version")
     found = {"kind": ".keras file", "size_bytes": path.stat().st_size, "made_with_keras": version}
     found["saved"] = saved.get("date_saved")
-    if version and version.startswith("2."):
+    if str(version).startswith("2."):
         return found | inspect_keras_2(path, size_px)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -54,11 +56,9 @@ def inspect_keras_file(path: Path, size_px: int) -> dict[str, Any]:
 
 
 def _archive_metadata(path: Path) -> dict[str, Any]:
-    with (
-        contextlib.suppress(OSError, KeyError, ValueError, zipfile.BadZipFile),
-        zipfile.ZipFile(path) as archive,
-    ):
-        return json.loads(archive.read("metadata.json"))
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:  # zip's and JSON's
+        values = json.loads(archive.read("metadata.json"))
+        return values if isinstance(values, dict) else {}
     return {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import keras
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_foreign_file, refuse_zip_bomb
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
 from cyclegan_tf.networks.color_skip import ColorSkip
@@ -45,7 +47,7 @@ def open_network(path: Path) -> keras.Model:
     Raises:
       UserError: there is no such file, it cannot be loaded, or holds something else.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(
             f"{path} does not exist; it should be a .keras file.", code="missing", field=str(path)
         )
@@ -55,6 +57,7 @@ def open_network(path: Path) -> keras.Model:
             code="unsupported",
             field=str(path),
         )
+    check_archive(path)
     try:
         network = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
@@ -75,6 +78,23 @@ def open_network(path: Path) -> keras.Model:
             field=str(path),
         )
     return network
+
+
+def check_archive(path: Path) -> None:
+    """Looks at a `.keras` file before it is opened; little of it is read.
+
+    Raises:
+      UserError: it is missing, is no archive of Keras, or would take far more memory than it has
+        bytes.
+    """
+    refuse_foreign_file(path)
+    if not zipfile.is_zipfile(path):
+        raise UserError(
+            f"{path} is damaged, cut off or not a .keras file, which is a zip archive.",
+            code="unreadable",
+            field=str(path),
+        )
+    refuse_zip_bomb(path)
 
 
 def open_trainable(

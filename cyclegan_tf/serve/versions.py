@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks.saved_models import read_saved_model, refuse_foreign_programs
+from cyclegan_tf.foreign.programs import read_saved_model, refuse_foreign_programs
 from cyclegan_tf.serve.limits import BAD_REQUEST, RequestError
 
 EXTRA = "assets.extra"

@@ -11,7 +11,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks.saved_models import (
+from cyclegan_tf.foreign.programs import (
     read_saved_model,
     refuse_changed_files,
     refuse_foreign_programs,

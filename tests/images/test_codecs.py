@@ -244,6 +244,8 @@ def test_arrays_by_their_number_type(tmp_path):
         read_array(np.array([[-1.0, 1.0]]), 1)
     with pytest.raises(ImageError, match=r"has 7 channels \(uint8\), and 3 are wanted"):
         read_array(many, 3)
+    with pytest.raises(ImageError, match="its channels seem to stand first"):
+        read_array(np.zeros((3, 40, 30), np.uint8), 3)
 
 
 @pytest.mark.parametrize(

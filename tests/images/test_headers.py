@@ -2,6 +2,7 @@
 decoded."""
 
 import io
+import os
 import pickle
 from pathlib import Path
 
@@ -118,6 +119,8 @@ def test_jpeg_without_its_end_is_not_fast_so_that_its_error_has_a_name(tmp_path,
     ("name", "content", "reason"),
     [
         ("empty.jpg", b"", "is empty"),
+        ("pointer.png", b"version https://git-lfs.github.com/spec/v1\nsize 9", "git lfs pull"),
+        ("page.jpg", b"<!doctype html>", "is a web page"),
         ("notes.jpg", b"These are not the pixels you are looking for.\n" * 9, "is not an image"),
         ("short.png", b"\x89PNG\r\n\x1a\n", "damaged or cut off"),
         ("short.npy", b"\x93NUMPY\x01\0", "damaged or cut off"),
@@ -138,6 +141,12 @@ def test_missing_file_and_folder(tmp_path):
         probe(tmp_path / "none.png")
     with pytest.raises(ImageError, match="cannot be opened"):
         probe(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="is a pipe"):
+        probe(tmp_path / "a.png")
 
 
 def test_png_without_its_end_is_cut_off(tmp_path, gallery):

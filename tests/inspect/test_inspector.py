@@ -1,5 +1,7 @@
 """Telling one thing from another."""
 
+import os
+
 import pytest
 import tensorflow as tf
 
@@ -9,6 +11,7 @@ from cyclegan_tf.networks.builders import build_discriminator
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 def begin_run(path):
@@ -107,3 +110,15 @@ def test_a_folder_of_several_things_names_some(tmp_path):
         inspector.inspect_path(tmp_path, 16)
     with pytest.raises(UserError, match=r"there are a\.tflite in it"):
         inspector.inspect_path(tmp_path / "export", 16)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".pth", ".tflite", ".onnx", ".index"])
+def test_pointers_and_pipes_of_any_kind(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:01\nsize 9\n")
+    with refused("unreadable", path, match="git lfs pull"):
+        inspector.inspect_path(path, 16)
+    path.unlink()
+    os.mkfifo(path)
+    with refused("unreadable", path, match="is a pipe"):
+        inspector.inspect_path(path, 16)

@@ -14,6 +14,7 @@ from cyclegan_tf.inspect import weight_files
 from cyclegan_tf.inspect.inspector import inspect_path
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.networks.builders import build_discriminator, build_generator
+from tests.helpers.errors import refused
 
 
 def small_generator(name="generator_xy"):
@@ -71,9 +72,17 @@ class TestKerasFile:
         path = tmp_path / "g.keras"
         small_generator().save(path)
         path.write_bytes(spoil(path.read_bytes()))
-        with pytest.raises(UserError, match=r"g\.keras cannot be loaded") as caught:
+        with refused("unreadable", path) as caught:
             weight_files.inspect_keras_file(path, 16)
         assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["metadata.json", "config.json"])
+    def test_one_that_would_fill_the_memory(self, tmp_path, name):
+        path = tmp_path / "g.keras"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, bytes(2**21))
+        with refused("memory", path):
+            weight_files.inspect_keras_file(path, 16)
 
     def test_one_of_keras_2_goes_to_the_reader_of_old_files(self, tmp_path, monkeypatch):
 

@@ -1,5 +1,7 @@
 """Networks out of `.keras` files: the same numbers, any size, every policy, and what is refused."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -136,3 +138,20 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path):
     refused(
         open_trainable, file, "unsupported", "2 names belong to several weights, such as c/kernel"
     )
+
+
+@pytest.mark.parametrize("content", [b"", b"a text", b"<html>", b"version https://git-lfs"])
+def test_what_is_no_archive_is_refused_before_keras_sees_it(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(keras.saving, "load_model", None)
+    (tmp_path / "a.keras").write_bytes(content)
+    refused(open_network, tmp_path / "a.keras", "unreadable")
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused_before_keras_sees_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(keras.saving, "load_model", None)
+    for name in ("config.json", "metadata.json"):
+        with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, " " * 2**21)
+        refused(open_network, tmp_path / "a.keras", "memory", name)

@@ -23,7 +23,9 @@ from cyclegan_tf.convert.keras2.graph import parse_model
 from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.weights import Arrays
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks import builders, saved_models
+from cyclegan_tf.foreign import programs
+from cyclegan_tf.foreign.content import refuse_zip_bomb, what_it_is
+from cyclegan_tf.networks import builders
 
 KNOWN_FORMATS = ".h5, .keras, .weights.h5, a SavedModel folder, or a checkpoint (.index)"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -76,8 +78,10 @@ def _open(path: Path, like: keras.Model | None, direction: str, notes: list[str]
     prefix = path.with_suffix("") if path.suffix == ".index" else path
     if prefix.with_name(prefix.name + ".index").is_file():
         return _open_checkpoint(prefix, like, direction, notes)
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"there is no such file; known are {KNOWN_FORMATS}.", code="missing")
+    if found := what_it_is(path):
+        raise UserError(f"it {found}.", code="unreadable")
     with path.open("rb") as file:
         start = file.read(8)
     if start == _HDF5:
@@ -85,8 +89,6 @@ def _open(path: Path, like: keras.Model | None, direction: str, notes: list[str]
             return _open_hdf5(path, file, like, direction, notes)
     if start[:2] == b"PK":
         return _open_zip(path, notes)
-    if not start:
-        raise UserError("the file is empty.", code="unreadable")
     raise UserError(
         f"it is neither HDF5 nor a .keras file; known are {KNOWN_FORMATS}.", code="unsupported"
     )
@@ -95,6 +97,7 @@ def _open(path: Path, like: keras.Model | None, direction: str, notes: list[str]
 def _open_hdf5(
     path: Path, file: h5py.File, like: keras.Model | None, direction: str, notes: list[str]
 ) -> keras.Model:
+    stored_bytes = weights.check_sizes(file)
     config = weights.text_attribute(file, "model_config")
     if config is not None:
         if _is_keras_3(weights.text_attribute(file, "keras_version")):
@@ -103,7 +106,7 @@ def _open_hdf5(
         if not isinstance(holder, h5py.Group):
             raise UserError("its weights are missing: the file is damaged.", code="unreadable")
         part = parse_model(_parse_json(config))
-        network = rebuild_network(part, notes)
+        network = rebuild_network(part, notes, stored_bytes)
         weights.assign_by_name(part, network, weights.read_groups(holder))
         return network
     if weights.is_numbered(file):
@@ -119,6 +122,7 @@ def _open_hdf5(
 
 
 def _open_zip(path: Path, notes: list[str]) -> keras.Model:
+    refuse_zip_bomb(path)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if not {"config.json", "metadata.json", "model.weights.h5"} <= set(names):
@@ -128,8 +132,8 @@ def _open_zip(path: Path, notes: list[str]) -> keras.Model:
             return _open_keras_3(path)
         part = parse_model(_parse_json(archive.read("config.json").decode("utf-8")))
         stored = archive.read("model.weights.h5")
-    network = rebuild_network(part, notes)
     with h5py.File(io.BytesIO(stored), "r") as file:
+        network = rebuild_network(part, notes, weights.check_sizes(file))
         weights.assign_numbered(part, network, file)
     return network
 
@@ -140,18 +144,19 @@ def _open_saved_model(folder: Path, direction: str, notes: list[str]) -> keras.M
             f"the folder holds no saved_model.pb; known are {KNOWN_FORMATS}.", code="unsupported"
         )
     card = folder / "assets.extra" / "card.json"
-    saved_models.refuse_changed_files(
+    programs.refuse_changed_files(
         card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
         lambda name: _digest(folder / name),
         "the folder",
     )
-    program = saved_models.read_saved_model((folder / "saved_model.pb").read_bytes(), "the folder")
-    if refused := saved_models.refused_operations(program):
+    program = programs.read_saved_model((folder / "saved_model.pb").read_bytes(), "the folder")
+    if refused := programs.refused_operations(program):
         notes.append(f"left out, as all of its program: {', '.join(refused)}")
     models = saved_model.find_models(saved_model.read_metadata(folder))
     name = _choose_network(list(models), direction, notes)
     part = parse_model(models[name])
-    network = rebuild_network(part, notes)
+    shards = (folder / "variables").glob("variables.data-*")
+    network = rebuild_network(part, notes, sum(shard.stat().st_size for shard in shards))
     objects = saved_model.ObjectGraph(folder / "variables" / "variables")
     node = objects.children()[name] if name else 0
     saved_model.assign_from_checkpoint(part, network, objects, node)

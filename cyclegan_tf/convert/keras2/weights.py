@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import numpy as np
 
 from cyclegan_tf.convert.keras2.graph import LayerSpec
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import claims_too_much
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,30 @@ def _inner(holder: h5py.Group, name: str, kind: type) -> Any:
             code="unsupported",
         )
     return found
+
+
+def check_sizes(file: h5py.Group) -> int:
+    """Bytes of all arrays in a file, by their shapes, before any of them is read.
+
+    Raises:
+      UserError: one claims far more than what is stored of it.
+    """
+    total = 0
+
+    def add(name: str, found: Any) -> None:
+        nonlocal total
+        if isinstance(found, h5py.Dataset):
+            claimed = math.prod(found.shape or ()) * found.dtype.itemsize
+            if claims_too_much(claimed, found.id.get_storage_size()):
+                raise UserError(
+                    f"its weights {name} claim a shape of {found.shape}, of which next to nothing "
+                    "is stored: the file is damaged, or was made to fill the memory.",
+                    code="memory",
+                )
+            total += claimed
+
+    file.visititems(add)
+    return total
 
 
 def _values(dataset: h5py.Dataset) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Whole files of Keras 2, each form against the network computed in NumPy, and each mistake."""
 
 import json
+import os
 import zipfile
 
 import h5py
@@ -230,6 +231,23 @@ def without_weights(path):
         file.attrs["model_config"] = json.dumps(resnet_config(ARRAYS))
 
 
+def bomb(path):
+    """A kernel of which the shape is all there is."""
+    with_lambda(path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("model_weights/kernel", (46_000, 46_000), np.float32, chunks=(64, 64))
+
+
+def zip_bomb(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, bytes(2**21))
+
+
+def pointer(path):
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:01\nsize 9\n")
+
+
 def bad_json(path):
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = "{"
@@ -254,12 +272,16 @@ def lambda_of_today(path):
     ("name", "make", "message"),
     [
         ("none.h5", lambda path: None, "there is no such file; known are .h5"),
-        ("empty.h5", lambda path: path.touch(), "the file is empty"),
+        ("empty.h5", lambda path: path.touch(), "it is empty"),
         ("text.h5", text_file, "neither HDF5 nor a .keras file"),
         ("foreign.h5", foreign_hdf5, "was not written by Keras"),
         ("foreign.keras", foreign_zip, "a zip file, but not of Keras"),
         ("bare.h5", without_weights, "its weights are missing"),
         ("json.h5", bad_json, "not JSON"),
+        ("bomb.h5", bomb, "claim a shape of (46000, 46000)"),
+        ("bomb.keras", zip_bomb, "config.json in it claims 2,097,152 bytes"),
+        ("pointer.h5", pointer, "it is a Git LFS pointer"),
+        ("pipe.h5", os.mkfifo, "it is a pipe"),
         ("lambda.h5", with_lambda, "it holds Python code in mine (Lambda)"),
         ("unknown.h5", with_unknown, "not known here: Attention3D (as mine)"),
         ("lambda.keras", lambda_of_today, "refuses it"),

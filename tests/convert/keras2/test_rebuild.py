@@ -7,6 +7,7 @@ import pytest
 from cyclegan_tf.convert.keras2.graph import parse_model
 from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.errors import UserError
+from tests.helpers.errors import refused
 from tests.helpers.keras2 import conv, conv_entry, entry, functional, image_input, norm_entry, relu
 
 KERNEL = np.random.default_rng(0).normal(0, 0.5, (3, 3, 2, 2)).astype(np.float32)
@@ -279,3 +280,12 @@ def test_calls_that_differ_from_todays_are_refused():
     always["inbound_nodes"] = [{"args": [], "kwargs": {}}]
     with pytest.raises(UserError, match="as in Keras 3"):
         built(functional("net", image_input(channels=2), always))
+
+
+def test_layers_larger_than_their_stored_weights_are_refused_before_memory_is_taken():
+    wide = conv_entry("wide", "input_1", (1, 1, 2, 2**22))
+    stored = functional("net", image_input(channels=2), wide)
+    with refused("memory", match="larger than the weights that are stored"):
+        rebuild_network(parse_model(stored), [], stored_bytes=2**20)
+    fitting = functional("net", image_input(channels=2), same("a", "input_1"))
+    rebuild_network(parse_model(fitting), [], stored_bytes=KERNEL.nbytes)

@@ -9,13 +9,13 @@ from tensorflow.core.framework import op_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from cyclegan_tf.networks import saved_models
+from cyclegan_tf.foreign import programs
 from tests.helpers import foreign
 from tests.helpers.errors import refused
 
 
 def read(folder):
-    return saved_models.read_saved_model((folder / "saved_model.pb").read_bytes(), "m")
+    return programs.read_saved_model((folder / "saved_model.pb").read_bytes(), "m")
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def plain(tmp_path_factory):
 
 
 def test_what_only_computes_passes(plain, tmp_path):
-    assert saved_models.refused_operations(read(plain)) == []
-    saved_models.refuse_foreign_programs(read(plain), "m")
+    assert programs.refused_operations(read(plain)) == []
+    programs.refuse_foreign_programs(read(plain), "m")
 
     def much(images):
         tf.debugging.assert_all_finite(images, "no")
@@ -36,7 +36,7 @@ def test_what_only_computes_passes(plain, tmp_path):
         return tf.map_fn(lambda one: one + last[0], images)
 
     folder = foreign.save_program(tmp_path / "m", much)
-    assert saved_models.refused_operations(read(folder)) == []
+    assert programs.refused_operations(read(folder)) == []
 
 
 def in_a_branch(act):
@@ -84,9 +84,9 @@ def printed(images):
 )
 def test_what_touches_files_or_python_is_refused(act, operation, tmp_path):
     folder = foreign.save_program(tmp_path / "m", act)
-    assert saved_models.refused_operations(read(folder)) == [operation]
+    assert programs.refused_operations(read(folder)) == [operation]
     with refused("unsupported", "m", match=rf"\({operation}\).*give --trust"):
-        saved_models.refuse_foreign_programs(read(folder), "m")
+        programs.refuse_foreign_programs(read(folder), "m")
 
 
 def function_of(node):
@@ -102,17 +102,17 @@ def test_what_restores_is_for_restoring_only(plain):
     served = nodes[graph.signature_def["serving_default"].outputs["translated"].name.split(":")[0]]
     called = function_of(served)
     served.attr["f"].func.name = function_of(restore)
-    assert saved_models.refused_operations(model) == ["RestoreV2"]
+    assert programs.refused_operations(model) == ["RestoreV2"]
     served.attr["f"].func.name = called
     graph.object_graph_def.concrete_functions[function_of(restore)].SetInParent()
-    assert saved_models.refused_operations(model) == ["RestoreV2"]
+    assert programs.refused_operations(model) == ["RestoreV2"]
 
 
 def test_loading_may_restore_but_not_save(plain):
     model = read(plain)
     saver = model.meta_graphs[0].saver_def
     saver.restore_op_name = saver.save_tensor_name.split(":")[0]
-    assert saved_models.refused_operations(model) == [
+    assert programs.refused_operations(model) == [
         "MergeV2Checkpoints", "RestoreV2", "SaveV2"
     ]  # fmt: skip
 
@@ -121,7 +121,7 @@ def test_loading_may_restore_but_not_save(plain):
 def test_what_is_unknown_or_reaches_out_is_refused(plain, name):
     model = read(plain)
     model.meta_graphs[0].graph_def.library.function[0].node_def.add(name="n", op=name)
-    assert saved_models.refused_operations(model) == [name]
+    assert programs.refused_operations(model) == [name]
 
 
 def test_the_library_has_nothing_new_that_takes_files():
@@ -136,14 +136,14 @@ def test_the_library_has_nothing_new_that_takes_files():
         if any(word in name for name in names for word in words):
             node = saved_model_pb2.SavedModel()
             node.meta_graphs.add().graph_def.node.add(name="n", op=definition.name)
-            found = saved_models.refused_operations(node)
+            found = programs.refused_operations(node)
             assert found == [definition.name] or definition.name in harmless, definition.name
 
 
 @pytest.mark.parametrize("data", [b"", b"no protocol buffer"])
 def test_what_is_no_saved_model_is_refused(data):
     with refused("unreadable", "m", match=r"saved_model\.pb of m is damaged or not a SavedModel"):
-        saved_models.read_saved_model(data, "m")
+        programs.read_saved_model(data, "m")
 
 
 def test_files_are_those_of_the_card():
@@ -152,7 +152,7 @@ def test_files_are_those_of_the_card():
 
     def check(card, **found):
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
-        saved_models.refuse_changed_files(card, digests.get, "m")
+        programs.refuse_changed_files(card, digests.get, "m")
 
     card = json.dumps({"files": sums})
     for good in (None, "{}", card):

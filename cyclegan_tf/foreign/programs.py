@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from cyclegan_tf.devices import tf_internals
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import what_bytes_are
 
 # TensorFlow calls an operation stateful when it does more than compute its outputs. Of these, the
 # following stay within the model; what is not known here is refused.
@@ -46,6 +47,8 @@ def read_saved_model(data: bytes, source: str) -> saved_model_pb2.SavedModel:
     Raises:
       UserError: it is damaged.
     """
+    if found := what_bytes_are(data):
+        raise UserError(f"saved_model.pb of {source} {found}.", code="unreadable", field=source)
     model = saved_model_pb2.SavedModel()
     try:
         model.ParseFromString(data)

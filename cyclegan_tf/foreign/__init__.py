@@ -1,0 +1,1 @@
+"""Files of others, looked at before anything opens or runs them."""

@@ -1,0 +1,63 @@
+"""Pipes, pointers, web pages, empty files and zip bombs are known before anything opens them."""
+
+import os
+import zipfile
+
+import pytest
+
+from cyclegan_tf.foreign import content
+from cyclegan_tf.foreign.content import refuse_foreign_file, refuse_zip_bomb, what_it_is
+from tests.helpers.errors import refused
+
+POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0123456789abcdef\nsize 45634404\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty (0 bytes)"),
+        (POINTER, "git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<title>Sign in</title>", "is a web page"),
+        (b"<html lang='en'>", "is a web page"),
+    ],
+)
+def test_what_is_not_the_file_itself_is_named(tmp_path, data, words):
+    (tmp_path / "a.onnx").write_bytes(data)
+    assert words in what_it_is(tmp_path / "a.onnx")
+    with refused("unreadable", tmp_path / "a.onnx"):
+        refuse_foreign_file(tmp_path / "a.onnx")
+
+
+def test_all_other_content_passes(tmp_path):
+    for data in (b"x", b"PK\3\4", b"\x89PNG", b"version 2", bytes(600)):
+        (tmp_path / "a").write_bytes(data)
+        refuse_foreign_file(tmp_path / "a")
+    assert what_it_is(tmp_path) is None
+    with refused("missing", tmp_path / "none"):
+        refuse_foreign_file(tmp_path / "none")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.keras")
+    with refused("unreadable", match="is a pipe, a socket or a device, not a file"):
+        refuse_foreign_file(tmp_path / "a.keras")
+
+
+def test_a_zip_bomb_is_refused_by_what_it_claims(tmp_path, monkeypatch):
+    path = tmp_path / "a.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", "{}" + " " * 2**16)
+        archive.writestr("weights", os.urandom(2**20 + 1))
+    refuse_zip_bomb(path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weights2", bytes(2**21))
+    with refused("memory", path, match="weights2 in it claims 2,097,152 bytes"):
+        refuse_zip_bomb(path)
+    monkeypatch.setattr(content, "MAX_TEXT_BYTES", 2**15)
+    with refused("memory", path, match=r"config\.json"):
+        refuse_zip_bomb(path)
+    path.write_bytes(b"no zip file")
+    refuse_zip_bomb(path)
