@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_foreign_file
 
 _CHUNK_BYTES = 1 << 20
-_LFS = b"version https://git-lfs"
 # Parts that a program of torch.jit.save has, and torch.save never writes.
 _PROGRAM_PARTS = re.compile(r"[^/]+/(constants\.pkl|code/.+)")
 
@@ -30,24 +30,17 @@ def has_checksums(path: Path) -> bool:
 
 
 def require_intact(path: Path) -> None:
-    """Refuses damaged archives, TorchScript programs and Git LFS pointers.
+    """Refuses damaged archives, TorchScript programs, and what is no content (see `foreign`).
 
     Files of other kinds pass: PyTorch's own reader decides about those.
 
     Args:
-      path: an existing file.
+      path: of a file, or where one should be.
 
     Raises:
       UserError: names which of these it is, and what to do.
     """
-    with path.open("rb") as file:
-        if file.read(len(_LFS)) == _LFS:
-            raise UserError(
-                f"{path} is a Git LFS pointer, not the file itself: run git lfs pull where it came "
-                "from.",
-                code="unreadable",
-                field=str(path),
-            )
+    refuse_foreign_file(path)
     if not zipfile.is_zipfile(path):
         return
     try:

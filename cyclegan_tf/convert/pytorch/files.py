@@ -17,7 +17,6 @@ import numpy as np
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.convert.pytorch import archives
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.foreign.content import refuse_foreign_file
 
 # Where people put a state_dict among other things they save.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -63,7 +62,6 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     require_torch()
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a file.", code="missing", field=str(path))
-    refuse_foreign_file(path)
     archives.require_intact(path)
     tensors = _tensors(_loaded(path), path)
     arrays = {name: _array(tensor, name, path) for name, tensor in tensors.items()}
