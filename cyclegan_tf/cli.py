@@ -237,7 +237,7 @@ def add_trust_option(parser: Parser) -> None:
 def _renamed_value(word: str, values: Mapping[Any, str]) -> str:
     try:
         return values.get(yaml.safe_load(word), word) if values else word
-    except (yaml.YAMLError, TypeError):  # no YAML, or a list
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):  # no YAML, or a list
         return word
 
 

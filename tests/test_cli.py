@@ -155,6 +155,7 @@ WRONG_FILES = [
     ("- 1\n", "must hold sections", "unreadable", FILE),
     ("data: 3\n", "section 'data' must hold", "invalid", "data"),
     ("a: [\n", "cannot be read as YAML", "unreadable", FILE),
+    ("a: " + "[" * 5_000, "cannot be read as YAML", "unreadable", FILE),
     ("data:\n  crop_size_px: big\n", "got 'big'", "invalid", "data.crop_size_px"),
 ]
 

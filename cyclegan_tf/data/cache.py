@@ -232,7 +232,7 @@ def _disk_reader(
         index = json.loads(index_path.read_text(encoding="utf-8"))
         if index["key"] != key or data_path.stat().st_size != index["bytes"]:
             index = None
-    except (OSError, ValueError, KeyError):
+    except Exception:  # whatever a damaged index leads to: it is made anew
         index = None
     if index is None:
         try:

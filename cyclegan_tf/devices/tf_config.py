@@ -76,7 +76,7 @@ def _read(
             for kind in _KINDS
             for index, a in enumerate(_listed(jobs, kind))
         ]
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UserError(
             f"{VARIABLE} cannot be read ({error}); it must look like {_EXAMPLE}.",
             code="unreadable",

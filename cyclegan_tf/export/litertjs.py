@@ -158,7 +158,7 @@ def _from_folder(package: NpmPackage, folder: Path) -> dict[str, bytes]:
 def _version_in(path: Path) -> str | None:
     try:
         return json.loads(path.read_bytes()).get("version")
-    except (ValueError, AttributeError):  # no JSON, or no object
+    except (ValueError, AttributeError, RecursionError):  # no JSON, or no object
         return None
 
 

@@ -50,10 +50,18 @@ def inspect_path(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str
         raise UserError(
             f"{path} does not exist; give {READABLE_FORMATS}.", code="missing", field=str(path)
         )
-    return {
-        "path": str(path),
-        **(_folder(path, size_px, norm) if path.is_dir() else _file(path, size_px, norm)),
-    }
+    inspect = _folder if path.is_dir() else _file
+    try:
+        return {"path": str(path), **inspect(path, size_px, norm)}
+    except (UserError, OSError):
+        raise
+    except Exception as error:  # the readers raise whatever a damaged file makes them raise
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} is damaged, or not what its name says ({type(error).__name__}: {reason}).",
+            code="unreadable",
+            field=str(path),
+        ) from error
 
 
 def _file(path: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:

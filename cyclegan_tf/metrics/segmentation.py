@@ -77,7 +77,7 @@ def _read_json(path: Path) -> Any:
             code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
             field=str(path),
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # of brackets without end
         raise UserError(
             f"{path}: the palette is no JSON ({error})", code="unreadable", field=str(path)
         ) from error

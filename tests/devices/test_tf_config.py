@@ -38,6 +38,7 @@ def test_a_named_chief_comes_first():
     ("text", "message", "code"),
     [
         ("{", "TF_CONFIG cannot be read", "unreadable"),
+        ("[" * 100_000, "TF_CONFIG cannot be read", "unreadable"),
         ("[1]", "TF_CONFIG cannot be read", "unreadable"),
         ('{"cluster": {"worker": "a:1"}}', "the addresses of 'worker' are no list", "unreadable"),
         (

@@ -59,7 +59,7 @@ def test_exports_go_to_their_readers(tmp_path, name, message):
 def test_a_saved_model_by_its_file(tmp_path):
     (tmp_path / "3").mkdir()
     (tmp_path / "3" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(UserError, match=r"saved_model\.pb of .*/3 is damaged"):
+    with pytest.raises(UserError, match=r"saved_model\.pb of .*/3 is empty"):
         inspector.inspect_path(tmp_path, 16)
 
 
@@ -122,3 +122,13 @@ def test_pointers_and_pipes_of_any_kind(tmp_path, suffix):
     os.mkfifo(path)
     with refused("unreadable", path, match="is a pipe"):
         inspector.inspect_path(path, 16)
+
+
+def test_whatever_a_damaged_file_makes_its_reader_raise_is_one_sentence(tmp_path, monkeypatch):
+    def fails(*_):
+        raise RecursionError("maximum recursion depth\nexceeded")
+
+    monkeypatch.setitem(inspector._FILES, ".onnx", fails)
+    (tmp_path / "a.onnx").write_bytes(b"x")
+    with refused("unreadable", tmp_path / "a.onnx", match="depth exceeded"):
+        inspector.inspect_path(tmp_path / "a.onnx", 16)

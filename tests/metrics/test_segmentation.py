@@ -44,6 +44,7 @@ def test_both_layouts_are_read(tmp_path, content, names):
     ("content", "said"),
     [
         ("[", "no JSON"),
+        ("[" * 100_000, "no JSON"),
         ([1, 2], "no palette"),
         ({}, "no palette"),
         ({"classes_rgb": [[0, 0, 0]]}, "two or more colors"),
@@ -61,7 +62,7 @@ def test_a_bad_palette_is_one_sentence_with_the_file(tmp_path, content, said):
     with pytest.raises(UserError, match=said) as caught:
         read_palette(path)
     assert str(caught.value).startswith(f"{path}: ")
-    assert caught.value.code == ("unreadable" if content == "[" else "invalid")
+    assert caught.value.code == ("unreadable" if said == "no JSON" else "invalid")
     assert caught.value.field == str(path)
     assert "\n" not in str(caught.value)
 
