@@ -189,6 +189,12 @@ def partial_name(suffix: str = "") -> str:
     return f".partial-{start}-{_check(start)}{suffix}"
 
 
+def is_partial(name: str) -> bool:
+    """Whether a name is one of `partial_name`, of this or any other process."""
+    match = _PARTIAL.fullmatch(name)
+    return match is not None and _check(match[1]) == match[4]
+
+
 def is_abandoned(name: str, last_change: Callable[[], float]) -> bool:
     """Whether a name is of `partial_name` and of a process that no longer runs.
 
@@ -198,7 +204,7 @@ def is_abandoned(name: str, last_change: Callable[[], float]) -> bool:
         machine is another one, whose processes count as gone after a day without a change.
     """
     match = _PARTIAL.fullmatch(name)
-    if not match or _check(match[1]) != match[4] or name in _own:
+    if not match or not is_partial(name) or name in _own:
         return False
     if match[3] != _machine():
         return last_change() < time.time() - _ABANDONED_SECONDS

@@ -12,6 +12,7 @@ from cyclegan_tf.data.pipeline import SamplingOrder
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.weight_files import network_rows
 from cyclegan_tf.runs import checkpoints, run_directory
+from cyclegan_tf.runs.differences import differences
 from cyclegan_tf.runs.metrics_log import scores_at
 from cyclegan_tf.train.budget import Budget
 
@@ -115,9 +116,7 @@ def _describe_experiment(experiment: Experiment) -> dict[str, Any]:
     """What was asked for: the images, and every field that is not the paper's recipe."""
     data = experiment.data
     source = f"{data.x_dir} and {data.y_dir}" if data.x_dir else data.source
-    changed = {
-        name: value for name, _, value in run_directory.differences(Experiment(), experiment)
-    }
+    changed = {name: value for name, _, value in differences(Experiment(), experiment)}
     for name in ("data.source", "data.x_dir", "data.y_dir"):
         changed.pop(name, None)
     return {"data": source, **changed}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
 import json
-import os
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,52 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from cyclegan_tf.atomic import write_text
-from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.config.files import RENAMED_RECORDS, with_new_names
-from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs.beginning import clear, foreign_entries, make_and_lock, remove_folders
+from cyclegan_tf.runs.differences import FILE_FIELDS, conflicts
+from cyclegan_tf.runs.lock import FolderLock, HeldElsewhereError
 from cyclegan_tf.runs.metrics_log import truncate_metrics
 from cyclegan_tf.runs.provenance import environment
 
-# Fields that may differ when a run goes on: they decide what is written or how fast, never the
-# result (the best checkpoint is one).
-MUTABLE_FIELDS = (
-    "logging.log_",
-    "logging.sample_",
-    "logging.test_",
-    "training.checkpoint_",
-    "training.keep_checkpoints",
-    "training.gradient_checkpointing",
-    "training.strategy",
-    "data.cache",
-    "data.tfds_dir",
-)
-# Fields whose "auto" is decided when a run begins; its config holds the decision.
-AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
-# Fields that a run with a color skip has decided to be 0 when it began, where neither was given.
-IDENTITY_FIELDS = ("loss.identity_x", "loss.identity_y")
-# Fields that name a file, and what a run calls the copy that it keeps.
-FILE_FIELDS = {"generator.init_file_xy": "network_xy", "generator.init_file_yx": "network_yx"}
-
-
-def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
-    """Fields in which two experiments differ, as (dotted name, old value, new value)."""
-    before, after = old.as_dict(), new.as_dict()
-    return [
-        (f"{section}.{name}", before[section][name], value)
-        for section, fields in after.items()
-        for name, value in fields.items()
-        if before[section][name] != value
-    ]
-
-
-def left_out_identity(begun: Experiment) -> bool:
-    """Whether a run has gone without identity terms, as those with an active color skip do."""
-    has_skip = begun.generator.color_skip != "off" or bool(begun.generator.network_files)
-    return has_skip and begun.loss.identity_x == begun.loss.identity_y == 0
+log = logging.getLogger(__name__)
 
 
 def _with_files(values: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
@@ -69,14 +34,6 @@ def _with_files(values: dict[str, Any], change: Callable[[str, str], str]) -> di
         if (path := changed.get(section, {}).get(name)) is not None:
             changed[section][name] = change(field, path)
     return changed
-
-
-def _same_bytes(one: object, other: object) -> bool:
-    """Whether two paths are of files that hold the same."""
-    try:
-        return filecmp.cmp(str(one), str(other), shallow=False)
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -214,19 +171,27 @@ class RunDirectory:
             ) from error
 
     def check_new(self) -> None:
-        """Refuses a directory that holds something else than a run.
+        """Refuses a place that holds something else than a run; reads only.
 
         Raises:
           UserError: it does.
         """
-        if self.path.is_dir() and any(
-            entry.name not in (".lock", "cache") for entry in self.path.iterdir()
-        ):
-            raise UserError(
-                f"{self.path} exists and is not a run directory; give another --run_dir.",
-                code="exists",
-                field="--run_dir",
-            )
+        if foreign_entries(self.path):
+            raise self._foreign()
+
+    def _check_ours(self) -> None:
+        """Refuses a place that is neither a run nor free for one; reads only."""
+        if not self.exists():
+            self.check_new()
+        elif self.experiment() and set(SECTIONS) - set(self.config_values()):
+            raise self._foreign()  # an experiment file of the same name: runs write all sections
+
+    def _foreign(self) -> UserError:
+        return UserError(
+            f"{self.path} exists and is not a run directory; give another --run_dir.",
+            code="exists",
+            field="--run_dir",
+        )
 
     def create(
         self,
@@ -272,14 +237,7 @@ class RunDirectory:
           UserError: names every field that differs, with both values.
         """
         begun = self.experiment()
-        found = [
-            (name, old, new)
-            for name, old, new in differences(begun, experiment)
-            if not name.startswith(MUTABLE_FIELDS)
-            and not (name in AUTO_FIELDS and new == "auto")
-            and not (name in IDENTITY_FIELDS and new is None and left_out_identity(begun))
-            and not (name in FILE_FIELDS and _same_bytes(old, new))
-        ]
+        found = conflicts(begun, experiment)
         if found:
             fields = "; ".join(
                 f"{name} is {old!r} there, {new!r} asked" for name, old, new in found
@@ -295,35 +253,51 @@ class RunDirectory:
     def locked(self) -> Iterator[None]:
         """Holds the directory for this process; the system lets go of it even after kill -9.
 
+        What is not a run's is refused before anything is touched. If no run has begun in the end,
+        all that was made here is taken away again.
+
         Raises:
-          UserError: another process is training here, or the directory cannot be written.
+          UserError: this is neither a run nor free for one, another process is training here, or
+            the directory cannot be written.
         """
-        lock = FileLock(self.path / ".lock")
+        self._check_ours()
+        lock, made = self._make_and_lock()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-        except Timeout:
+            self._check_ours()  # there may have come something meanwhile
+        except BaseException:
+            lock.release(remove=lock.created)
+            remove_folders(made)
+            raise
+        try:
+            if not self.exists():
+                clear(self.path, keep_cache=True)  # left by a start that was killed
+            yield
+        finally:
+            has_begun = self.exists()
+            if not has_begun:
+                clear(self.path, keep_cache=False)
+            lock.release(remove=not has_begun)
+            if not has_begun:
+                remove_folders(made)
+
+    def _make_and_lock(self) -> tuple[FolderLock, list[Path]]:
+        try:
+            lock, made = make_and_lock(self.path)
+        except HeldElsewhereError as error:
             raise UserError(
-                f"{self.path} is in use by another process (number {self._holder()}); wait for it, "
+                f"{self.path} is in use by another process (number {error.holder}); wait for it, "
                 "stop it, or give another --run_dir.",
                 code="in_use",
                 field=str(self.path),
             ) from None
         except OSError as error:
             raise self._unwritable(error) from error
-        try:
-            (self.path / ".lock").write_text(str(os.getpid()), encoding="utf-8")
-            yield
-        finally:
-            self._leave_nothing_unbegun()
-            lock.release()
-
-    def _holder(self) -> str:
-        """The number of the process that holds the lock; Windows lets nobody else read it."""
-        try:
-            return (self.path / ".lock").read_text(encoding="utf-8").strip() or "unknown"
-        except OSError:
-            return "unknown"
+        if not lock.is_exclusive:
+            log.warning(
+                f"the file system of {self.path} has no locks: make sure that no other process "
+                "trains there"
+            )
+        return lock, made
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(
@@ -331,15 +305,6 @@ class RunDirectory:
             code="unwritable",
             field=str(self.path),
         )
-
-    def _leave_nothing_unbegun(self) -> None:
-        """Takes away what a start that failed has made."""
-        if self.exists():
-            return
-        shutil.rmtree(self.cache, ignore_errors=True)
-        (self.path / ".lock").unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty: somebody else's
-            self.path.rmdir()
 
     def truncate_metrics(self, step: int) -> None:
         """Drop rows of metrics.jsonl later than `step`: the resumed run writes them again."""

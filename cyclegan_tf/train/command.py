@@ -44,6 +44,13 @@ def main(argv: Sequence[str]) -> int:
 @contextlib.contextmanager
 def _claimed(plan: TrainPlan) -> Iterator[TrainPlan]:
     """Locks the run directory, if its run may be started or resumed so."""
+    _check_run(plan)  # before anything is touched
+    with plan.run.locked():
+        _check_run(plan)  # another process may have begun it meanwhile
+        yield plan
+
+
+def _check_run(plan: TrainPlan) -> None:
     run, exists = plan.run, plan.run.exists()
     if plan.resume == "required" and not exists:
         raise UserError(
@@ -55,12 +62,10 @@ def _claimed(plan: TrainPlan) -> Iterator[TrainPlan]:
             code="exists",
             field="--resume",
         )
-    with run.locked():
-        if exists:
-            run.check_resumable(plan.experiment)
-            if plan.init is not None:
-                plan.init.check_resumable(run)
-        yield plan
+    if exists:
+        run.check_resumable(plan.experiment)
+        if plan.init is not None:
+            plan.init.check_resumable(run)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.files import digest
-from cyclegan_tf.runs.run_directory import FILE_FIELDS, MUTABLE_FIELDS
+from cyclegan_tf.runs.differences import FILE_FIELDS, MUTABLE_FIELDS
 
 # Where the images lie may differ from machine to machine; the images themselves are compared.
 _PLACES = ("data.source", "data.x_dir", "data.y_dir")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cyclegan_tf.atomic import partial_name
 from cyclegan_tf.config.experiment import (
     Data,
     Experiment,
@@ -18,7 +19,10 @@ from cyclegan_tf.config.experiment import (
     Training,
 )
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.runs.run_directory import RunDirectory, differences
+from cyclegan_tf.runs import run_directory
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import command as train
+from cyclegan_tf.train.plan import TrainPlan
 from tests.helpers.errors import refused
 
 
@@ -90,11 +94,6 @@ def test_other_fields_are_refused_by_name(run):
         match=r"data.crop_size_px is 256 there, 128 asked; optimizer.learning_rate is 0.0002",
     ):
         run.check_resumable(other)
-
-
-def test_differences_are_named():
-    other = Experiment(data=Data(crop_size_px=128))
-    assert differences(Experiment(), other) == [("data.crop_size_px", 256, 128)]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +169,7 @@ def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
     try:
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(UserError, match=f"in use by another process .number {holder.pid}"),
+            refused("in_use", run.path, match=f"in use by another process .number {holder.pid}"),
             run.locked(),
         ):
             pass
@@ -180,17 +179,100 @@ def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
         holder.stdout.close()
     with run.locked():
         pass
+    assert run.exists()
 
 
 def test_a_start_that_fails_leaves_nothing(tmp_path):
-    new = RunDirectory(tmp_path / "new")
+    new = RunDirectory(tmp_path / "above" / "new")
     with new.locked():
         new.cache.mkdir()
-    assert not new.path.exists()
-    (tmp_path / "mine.txt").write_text("kept")
-    with RunDirectory(tmp_path).locked():
+        (new.cache / "train_x.bin").write_bytes(b"images")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError), new.locked():
+        new.create(Experiment(generator=Generator(init_file_xy=str(tmp_path / "gone.keras"))), {})
+    assert list(tmp_path.iterdir()) == []
+    new.path.mkdir(parents=True)
+    with new.locked():
         pass
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert list(new.path.iterdir()) == []  # the folder was there before
+
+
+OF_OTHERS = [
+    {"cache/thesis.txt": "mine", ".lock": "mine", "src.py": "mine"},
+    {"cache/thesis.txt": "mine"},
+    {"cache/train_x.bin": "mine"},
+    {".lock": "mine"},
+    {".lock": ""},
+    {".lock": "1234", "data.json": "mine"},
+    {"config.yaml": "mine: true", ".lock": "mine", "cache/thesis.txt": "mine"},
+    {"config.yaml": "data: {source: images}", ".lock": "mine"},
+]
+
+
+@pytest.mark.parametrize("files", OF_OTHERS, ids=" ".join)
+def test_nothing_of_others_is_touched(tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    run = RunDirectory(tmp_path)
+    for start in (run.locked, lambda: train._claimed(TrainPlan(Experiment(), run))):
+        with pytest.raises(UserError) as caught, start():
+            pytest.fail("a run was to begin there")
+        assert caught.value.code in ("exists", "mismatch", "unreadable")
+        found = {path for path in tmp_path.rglob("*") if path.is_file()}
+        assert {p.relative_to(tmp_path).as_posix(): p.read_text() for p in found} == files
+
+
+def test_what_comes_from_others_before_the_lock_is_had_stays(tmp_path, monkeypatch):
+    run, plain = RunDirectory(tmp_path), run_directory.make_and_lock
+
+    def late(folder):
+        found = plain(folder)
+        (folder / "data.json").write_text("mine")
+        (folder / "thesis.txt").write_text("mine")
+        return found
+
+    monkeypatch.setattr(run_directory, "make_and_lock", late)
+    with refused("exists", "--run_dir"), run.locked():
+        pytest.fail("a run was to begin there")
+    assert {path.name for path in tmp_path.iterdir()} == {"data.json", "thesis.txt"}
+
+
+@pytest.mark.parametrize("last", ["environment.json", "data.json", "init.json", "network_xy.keras"])
+def test_a_beginning_that_was_killed_is_begun_again(tmp_path, last):
+    """As long as config.yaml is missing; `last` is the file that came last."""
+    run, names = RunDirectory(tmp_path / "run"), []
+    with run.locked():
+        network = tmp_path / "n.keras"
+        network.write_text("layers")
+        run.create(Experiment(generator=Generator(init_file_xy=str(network))), {}, {"run": "a"})
+    run.config_path.unlink()
+    for name in ("environment.json", "data.json", "init.json", "network_xy.keras"):
+        names.append(name)
+        if names[-2:-1] == [last] or last in names[:-1]:
+            (run.path / name).unlink()
+    (run.path / partial_name(".yaml")).write_text("half a config")
+    run.cache.mkdir()
+    (run.cache / "train_x.bin").write_bytes(b"images")
+    with run.locked():
+        # nothing of the first start may count, but prepared images
+        assert sorted(path.name for path in run.path.iterdir()) == [".lock", "cache"]
+        assert run.data_split() is None
+        run.create(Experiment(), {"train_x": ["a.png"]})
+    assert run.init_record() is None
+    assert run.experiment() == Experiment()
+
+
+def test_a_beginning_with_anything_else_in_it_is_not_taken_for_ours(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with run.locked():
+        run.create(Experiment(), {})
+    run.config_path.unlink()
+    (run.path / "thesis.txt").write_text("mine")
+    before = sorted(run.path.iterdir())
+    with refused("exists", "--run_dir"), run.locked():
+        pytest.fail("a run was to begin there")
+    assert sorted(run.path.iterdir()) == before
 
 
 def test_metrics_later_than_the_checkpoint_are_cut(run):

@@ -20,7 +20,8 @@ from cyclegan_tf.networks import color_skip
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.landmarks import last_kernel_layer
 from cyclegan_tf.runs import checkpoints
-from cyclegan_tf.runs.run_directory import RunDirectory, left_out_identity
+from cyclegan_tf.runs.differences import left_out_identity
+from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.initialization.init_from import InitFrom, weights_source
 from cyclegan_tf.training_data import TrainingData
 

@@ -1,0 +1,73 @@
+"""In what two experiments differ, and what of it keeps a run from going on."""
+
+from __future__ import annotations
+
+import filecmp
+
+from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.config.networks import AUTO_VALUES
+
+# Fields that may differ when a run goes on: they decide what is written or how fast, never the
+# result (the best checkpoint is one).
+MUTABLE_FIELDS = (
+    "logging.log_",
+    "logging.sample_",
+    "logging.test_",
+    "training.checkpoint_",
+    "training.keep_checkpoints",
+    "training.gradient_checkpointing",
+    "training.strategy",
+    "data.cache",
+    "data.tfds_dir",
+)
+# Fields whose "auto" is decided when a run begins; its config holds the decision.
+AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
+# Fields that a run with a color skip has decided to be 0 when it began, where neither was given.
+IDENTITY_FIELDS = ("loss.identity_x", "loss.identity_y")
+# Fields that name a file, and what a run calls the copy that it keeps.
+FILE_FIELDS = {"generator.init_file_xy": "network_xy", "generator.init_file_yx": "network_yx"}
+
+
+def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:
+    """Lists fields in which two experiments differ, as (dotted name, old value, new value)."""
+    before, after = old.as_dict(), new.as_dict()
+    return [
+        (f"{section}.{name}", before[section][name], value)
+        for section, fields in after.items()
+        for name, value in fields.items()
+        if before[section][name] != value
+    ]
+
+
+def left_out_identity(begun: Experiment) -> bool:
+    """Whether a run has gone without identity terms, as those with an active color skip do."""
+    has_skip = begun.generator.color_skip != "off" or bool(begun.generator.network_files)
+    return has_skip and begun.loss.identity_x == begun.loss.identity_y == 0
+
+
+def conflicts(begun: Experiment, asked: Experiment) -> list[tuple[str, object, object]]:
+    """Finds the differences that decide results, so that a run cannot go on under them.
+
+    Args:
+      begun: the run's experiment.
+      asked: what it would go on with.
+
+    Returns:
+      As `differences`.
+    """
+    return [
+        (name, old, new)
+        for name, old, new in differences(begun, asked)
+        if not name.startswith(MUTABLE_FIELDS)
+        and not (name in AUTO_FIELDS and new == "auto")
+        and not (name in IDENTITY_FIELDS and new is None and left_out_identity(begun))
+        and not (name in FILE_FIELDS and _same_bytes(old, new))
+    ]
+
+
+def _same_bytes(one: object, other: object) -> bool:
+    """Whether two paths are of files that hold the same."""
+    try:
+        return filecmp.cmp(str(one), str(other), shallow=False)
+    except OSError:
+        return False
