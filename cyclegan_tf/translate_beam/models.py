@@ -102,7 +102,8 @@ def load_model(folder: str) -> Any:
       ModelError: it is damaged, or lacks what TensorFlow needs.
     """
     try:
-        return tf.saved_model.load(folder)
+        model = tf.saved_model.load(folder)
+        model.signatures[SIGNATURE].structured_outputs[OUTPUT]  # fails where it is missing
     except Exception as error:  # TensorFlow raises whatever the damage leads to
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(
@@ -110,3 +111,4 @@ def load_model(folder: str) -> Any:
             code="unreadable",
             field=folder,
         ) from error
+    return model

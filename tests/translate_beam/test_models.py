@@ -58,3 +58,13 @@ def test_whatever_tensorflow_raises_is_one_sentence(copy):
     (copy / "variables" / "variables.index").write_bytes(b"")
     with refused("unreadable", copy, kind=models.ModelError):
         models.load_model(str(copy))
+
+
+def test_a_model_without_the_output_is_refused(tmp_path):
+    module = tf.Module()
+    images = tf.TensorSpec((None, None, None, 3), tf.float32, "images")
+    module.call = tf.function(lambda images: {"other": -images}, input_signature=[images])
+    tf.saved_model.save(module, str(tmp_path), signatures=module.call)
+    assert models.find_model(str(tmp_path), trust=False) == (str(tmp_path), 3)
+    with refused("unreadable", tmp_path, match="'translated'"):
+        models.load_model(str(tmp_path))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,6 +62,16 @@ def test_one_that_fails_does_not_take_the_others_with_it():
     assert errors[2] is None
     assert "the model refuses it: " in errors[1]
     assert "NaN" in errors[3]
+
+
+def test_whatever_the_model_raises_is_the_failure_of_one_image():
+    def fails(images):
+        raise KeyError("lost")
+
+    (result,) = SavedModelHandler("", 4).run_inference(
+        [Example("s", "t", noise(8, 8))], SimpleNamespace(signatures={"serving_default": fails})
+    )
+    assert result.error == "the model refuses it: 'lost'"
 
 
 def test_large_images_count_for_several():
