@@ -69,8 +69,8 @@ class ImageInfo:
       exif_orientation: 1 (upright) to 8.
       has_alpha: there may be transparent parts; `read` lays them on white.
       decoder: "tensorflow", "png", "pillow", "tifffile" or "npy".
-      white: the stored number that means white: 255, 65535, less where a TIFF declares its depth, 1
-        for floats.
+      white: the stored number that means white: 255, 65535, less where a TIFF has fewer bits or
+        declares its depth, 1 for floats.
 
     Example:
       >>> info = images.probe("photo.jpg")

@@ -53,14 +53,14 @@ def full_range(values: np.ndarray, white: int) -> np.ndarray:
 
     Args:
       values: bool, uint8, uint16, uint32 or float, any byte order, any shape.
-      white: the number that means white.
+      white: the number that means white; 15, say, for 4 bits in a byte.
 
     Raises:
       UserError: a number lies outside [0, white], or is not a number.
     """
     if values.dtype.kind == "b":
         return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype == np.uint8:
+    if values.dtype == np.uint8 and white == 255:
         return values
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= white):  # NaN compares false, so it is caught here too
@@ -72,7 +72,9 @@ def full_range(values: np.ndarray, white: int) -> np.ndarray:
         return np.rint(values.astype(np.float64) * 65535).astype(np.uint16)
     if white == 65535:
         return values.astype(np.uint16)
-    return ((values.astype(np.uint64) * 65535 + white // 2) // white).astype(np.uint16)
+    dtype = np.uint8 if values.dtype == np.uint8 else np.uint16
+    most = np.iinfo(dtype).max
+    return ((values.astype(np.uint64) * most + white // 2) // white).astype(dtype)
 
 
 def as_dtype(image: np.ndarray, dtype: Any) -> np.ndarray:

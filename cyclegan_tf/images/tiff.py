@@ -34,6 +34,7 @@ _TAGS = {
     "max_sample_value": 281,
     "sample_format": 339,
 }
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _UNKNOWN = 0, 1, 2, -1
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
 
@@ -56,8 +57,13 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
     tags = {name: pil_image.tag_v2.get(number) for name, number in _TAGS.items()}  # type: ignore[attr-defined]
     stored_bits, samples = max(tags["bits"] or (1,)), tags["samples"] or 1
     channels = MODE_CHANNELS.get(pil_image.mode.partition(";")[0], 0)
-    # Pillow cuts 16-bit color down to 8 bits, and drops planes it has no name for, without a word.
-    if (stored_bits > 8 and samples > 1) or (pil_image.mode != "P" and channels != samples):
+    # Pillow cuts 16-bit color down to 8 bits, and drops planes it has no name for, without a word;
+    # what does not say what its numbers mean it takes for a negative.
+    if (
+        (stored_bits > 8 and samples > 1)
+        or (pil_image.mode != "P" and channels != samples)
+        or tags["photometric"] is None
+    ):
         return _tifffile_header(path)
     if not _has_all_pieces(pil_image):
         raise ImageError(path, _CUT_OFF)
@@ -86,7 +92,7 @@ def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
         return pixel_values.UPRIGHT[info.exif_orientation](_decode_with_tifffile(info))
     with info.path.open("rb") as stream:
         pil_image = open_with_pillow(stream, max_pixels)
-        white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == 0  # type: ignore[attr-defined]
+        white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
         pil_image.load()  # turns it upright, too
     if info.bits == 8:
         mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[
@@ -134,7 +140,7 @@ def _tifffile() -> Any:
 def _tifffile_header(path: Path) -> ImageInfo:
     with _tifffile().TiffFile(path) as file:
         page = file.pages[0]
-        kind = {0: "L", 1: "L", 2: "RGB", 5: "CMYK"}.get(page.photometric)
+        kind = {0: "L", 1: "L", 2: "RGB", 5: "CMYK"}.get(_photometric(page))
         if kind is None or page.dtype is None:
             raise ImageError(
                 path, "is a TIFF whose colors or numbers are of a kind this program does not know"
@@ -145,6 +151,9 @@ def _tifffile_header(path: Path) -> ImageInfo:
         if len(page.dataoffsets) < math.prod(page.chunked):
             raise ImageError(path, _CUT_OFF)
         bits, white = pixel_values.depth_of(page.dtype)
+        # Bits that differ between samples, as 5, 6, 5, are stretched to the type by tifffile.
+        if page.dtype.kind == "u" and isinstance(page.bitspersample, int):
+            white = _white(declared, page.bitspersample)
         orientation = page.tags.valueof(EXIF_ORIENTATION, 1)
         return ImageInfo(
             path,
@@ -156,10 +165,16 @@ def _tifffile_header(path: Path) -> ImageInfo:
             exif_orientation=orientation,
             has_alpha=channels in (2, 4) and page.extrasamples[-1:] in ((1,), (2,)),
             decoder="tifffile",
-            white=white
-            if bits == 8 or page.dtype.kind == "f"
-            else _white(declared, page.bitspersample),
+            white=white,
         )
+
+
+def _photometric(page: Any) -> int:
+    """What the numbers mean; where the file does not say it, what libtiff would guess."""
+    if _TAGS["photometric"] in page.tags:
+        return int(page.photometric)
+    colors = page.samplesperpixel - len(page.extrasamples)
+    return {1: _BLACK_IS_ZERO, 3: _RGB}.get(colors, _UNKNOWN)
 
 
 def _decode_with_tifffile(info: ImageInfo) -> np.ndarray:
@@ -175,7 +190,7 @@ def _decode_with_tifffile(info: ImageInfo) -> np.ndarray:
     # `shaped` is (planes, depth, height, width, samples), where planes or samples is 1.
     values = values.reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)
     planes = pixel_values.full_range(values.reshape(*values.shape[:2], -1), info.white)
-    if page.photometric == 0:
+    if _photometric(page) == _WHITE_IS_ZERO:
         planes = np.iinfo(planes.dtype).max - planes
     if info.has_alpha and page.extrasamples[-1] == 1:
         planes = pixel_values.straight_alpha(planes)

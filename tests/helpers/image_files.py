@@ -53,6 +53,38 @@ def png(
     return path
 
 
+def packed_tiff(
+    path: Path, values: np.ndarray, bits: int, photometric: int | None, alpha: bool = False
+) -> Path:
+    """An uncompressed TIFF of 1 to 16 bits per sample; rows begin at a byte.
+
+    Args:
+      path: the file to be.
+      values: unsigned (H, W, samples) below 2**bits.
+      bits: per sample.
+      photometric: tag 262; None leaves it out.
+      alpha: the last sample is alpha.
+    """
+    height, width, samples = values.shape
+    digits = (values[..., None] >> np.arange(bits)[::-1]) & 1
+    pixels = np.packbits(digits.reshape(height, -1).astype(np.uint8), axis=1).tobytes()
+    shorts = {258: [bits] * samples, 259: [1], 277: [samples]}
+    shorts |= {} if photometric is None else {262: [photometric]}
+    shorts |= {338: [2]} if alpha else {}
+    longs = {256: width, 257: height, 273: 8, 278: height, 279: len(pixels)}
+    far = 8 + len(pixels)  # where the bits of more than two samples stand
+    entries = {tag: struct.pack(">HHII", tag, 4, 1, value) for tag, value in longs.items()}
+    for tag, numbers in shorts.items():
+        packed = struct.pack(f">{len(numbers)}H", *numbers)
+        field = packed.ljust(4, b"\0") if len(numbers) < 3 else struct.pack(">I", far)
+        entries[tag] = struct.pack(">HHI", tag, 3, len(numbers)) + field
+    depths = struct.pack(f">{samples}H", *shorts[258])
+    head = b"MM\0*" + struct.pack(">I", far + len(depths))
+    directory = struct.pack(">H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
+    path.write_bytes(head + pixels + depths + directory + bytes(4))
+    return path
+
+
 def exif(orientation: int) -> Image.Exif:
     """An EXIF block that says how the camera was held."""
     tags = Image.Exif()

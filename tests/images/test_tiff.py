@@ -218,31 +218,51 @@ def test_encoded_and_read_again(tmp_path, channels, dtype):
 
 
 def test_packed_12_bits(tmp_path):
-    # Two samples in three bytes, as some cameras and microscopes write: 0xABC, 0x123.
-    path = tmp_path / "packed.tif"
-    tags = [
-        (256, 2),
-        (257, 1),
-        (258, 12),
-        (259, 1),
-        (262, 1),
-        (273, 8),
-        (277, 1),
-        (278, 1),
-        (279, 3),
-    ]
-    entries = b"".join(
-        n.to_bytes(2, "little") + b"\4\0\1\0\0\0" + v.to_bytes(4, "little") for n, v in tags
-    )
-    body = b"\xab\xc1\x23\0\0\0\0\0"
-    start = (16).to_bytes(4, "little")
-    path.write_bytes(
-        b"II*\0" + start + body + len(tags).to_bytes(2, "little") + entries + b"\0\0\0\0"
-    )
+    # Two samples in three bytes, as some cameras and microscopes write.
+    values = np.array([[[0xABC], [0x123]]], np.uint16)
+    path = image_files.packed_tiff(tmp_path / "packed.tif", values, 12, 1)
     # 2748 * 65535 / 4095 = 43978.4, 291 * 65535 / 4095 = 4657.1
     assert read(path, 1).ravel().tolist() == [43978, 4657]
     with Image.open(path) as pil_image:
         assert pil_image.mode == "I;16"
+
+
+@pytest.mark.parametrize("bits", [*range(1, 9), 10, 12, 14, 16])
+def test_white_is_white_in_every_depth(tmp_path, bits):
+    if bits not in (1, 2, 4, 8, 12, 16):
+        pytest.importorskip("imagecodecs")
+    white = 2**bits - 1
+    ramp = np.linspace(0, white, 20).round().astype(np.uint16)[None, :, None]
+    most = 255 if bits <= 8 else 65535
+    # a level counts for as much of the range, in colors, inks and alpha alike
+    colors = np.rint(ramp / white * most)
+    inks = np.rint((1 - ramp / white) ** 2 * most)
+    on_white = np.rint((ramp / white) ** 2 * most + (1 - ramp / white) * most)
+    for samples, photometric, alpha, expected in (
+        (1, 0, False, most - colors),
+        (1, 1, False, colors),
+        (3, 2, False, colors),
+        (4, 5, False, inks),
+        (2, 1, True, on_white),
+        (4, 2, True, on_white),
+    ):
+        path = image_files.packed_tiff(
+            tmp_path / "image.tif", np.repeat(ramp, samples, -1), bits, photometric, alpha
+        )
+        wrong = np.abs(read(path).astype(int) - expected).max()
+        assert wrong <= 1 + (most == 65535), (samples, photometric, wrong)
+
+
+def test_a_tiff_that_does_not_say_what_its_numbers_mean(tmp_path):
+    # as libtiff reads them: black is zero, and three samples are red, green and blue
+    for bits, samples in ((8, 1), (8, 3), (4, 3), (16, 1), (16, 3)):
+        values = image_files.noise(5, 4, samples, np.uint16) >> (16 - bits)
+        path = image_files.packed_tiff(tmp_path / "image.tif", values, bits, None)
+        expected = values * (17 if bits == 4 else 1)
+        np.testing.assert_array_equal(read(path, samples), expected)
+    path = image_files.packed_tiff(tmp_path / "image.tif", image_files.noise(5, 4, 4), 8, None)
+    with pytest.raises(ImageError, match="kind this program does not know"):
+        probe(path)
 
 
 def test_compression_that_takes_another_library(write, tmp_path):
