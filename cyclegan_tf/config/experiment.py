@@ -78,7 +78,7 @@ class Optimizer:
         beta_2: Decay of the second moment.
         epsilon: Added to the root of the second moment.
         schedule: Learning-rate schedule; linear is constant, then falls to exactly 0 after the last
-          step.
+          step; cosine likewise, along half a cosine.
         step_epochs: Epochs between two divisions by ten under the schedule "step".
 
     Example:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jsonargparse import Namespace
 
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.config.files import experiment_from
-from cyclegan_tf.convert.pytorch import archives, files, folder, recognize
+from cyclegan_tf.config.files import RENAMED, experiment_from
+from cyclegan_tf.convert.pytorch import archives, files, folder, recognize, training_options
 from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec, keras_weights
+from cyclegan_tf.convert.pytorch.training_options import TrainingOptions
 from cyclegan_tf.convert.task import Task, log_line, log_notes, log_recognized
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
@@ -60,12 +62,15 @@ def folder_to_run(task: Task) -> None:
     from cyclegan_tf.runs import state
     from cyclegan_tf.training_data import open_source
 
+    options = training_options.read(task.source)
+    b_to_a = options is not None and options.is_b_to_a
+    names = folder.OFFICIAL_NAMES_B_TO_A if b_to_a else folder.OFFICIAL_NAMES
     found: dict[str, tuple[ArchitectureSpec, Arrays]] = {}
-    for attribute, path in folder.find_files(task.source, task.arguments.epoch).items():
+    for attribute, path in folder.find_files(task.source, task.arguments.epoch, names).items():
         architecture = task.arguments.architecture if attribute in state.GENERATORS else "auto"
         found[attribute] = _read(task, path, architecture)
     specs = {attribute: spec for attribute, (spec, _) in found.items()}
-    experiment = _experiment(task, folder.experiment_fields(specs))
+    experiment = _experiment(task, folder.experiment_fields(specs, names), options)
     log_notes(note for spec in specs.values() for note in recognize.conversion_notes(spec))
     images = None
     if task.is_given("--data.source", "--data.x_dir"):
@@ -105,7 +110,7 @@ def _initial_state(
         network = getattr(model, attribute)
         if network is not None:
             weights = keras_weights(spec, arrays)
-            networks.assign_weights(network, weights, folder.OFFICIAL_NAMES[attribute])
+            networks.assign_weights(network, weights, f"the file of {attribute}")
     pair = {attribute: getattr(model, attribute) for attribute in state.GENERATORS}
     variables = state.variables(model)
     if experiment.training.ema_half_life_images is not None:
@@ -145,9 +150,13 @@ def _check_finite(arrays: Arrays, path: Path) -> None:
         )
 
 
-def _experiment(task: Task, decided: Mapping[str, Mapping[str, Any]]) -> Experiment:
-    """The experiment of the options, with what the weights decide laid over it."""
+def _experiment(
+    task: Task, decided: Mapping[str, Mapping[str, Any]], options: TrainingOptions | None
+) -> Experiment:
+    """The experiment as typed, else as train_opt.txt says, and what the weights decide over it."""
     values = task.arguments.clone()
+    if options is not None:
+        _take_options(task, values, options)
     fixed = {
         f"{section}.{name}": value
         for section, fields in decided.items()
@@ -176,3 +185,23 @@ def _experiment(task: Task, decided: Mapping[str, Mapping[str, Any]]) -> Experim
         values["loss.identity"] = 0.0
         log_notes(["the domains have different channels, so there is no identity loss"])
     return experiment_from(values)
+
+
+def _take_options(task: Task, values: Namespace, options: TrainingOptions) -> None:
+    """Takes over what train_opt.txt says, but for what was typed, and logs both."""
+    former = {name: old for old, (name, _) in RENAMED.items()}
+    taken = {
+        name: value
+        for name, value in options.fields.items()
+        if not task.is_given(*(f"--{word}" for word in (name, former.get(name, name))))
+    }
+    for name, value in taken.items():
+        values[name] = value
+    log_line("options", f"{options.path}: " + ", ".join(f"{n} {v}" for n, v in taken.items()))
+    log_notes(
+        [
+            *options.notes,
+            "the epoch reached, Adam's moments and the pools are in none of the files: training "
+            "begins the schedule anew (--training.constant_epochs and decay_epochs shorten it)",
+        ]
+    )

@@ -121,6 +121,46 @@ def test_the_run_translates(made, run, images, tmp_path):
     assert names_in(tmp_path / "out") == ["0.png", "1.png"]
 
 
+OPTIONS = """----------------- Options ---------------
+                direction: {direction}
+                 gan_mode: wgangp                            \t[default: lsgan]
+                 lambda_A: 8.0
+                 lambda_B: 12.0
+                lr_policy: linear
+               batch_size: 1
+                load_size: 40
+                crop_size: 32
+                pool_size: 3                                 \t[default: 50]
+----------------- End -------------------
+"""
+
+
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_train_opt_txt_beside_the_files_is_read(made, tmp_path, capsys, direction):
+    source = official_torch.save_folder(tmp_path / "official", made)
+    (source / "train_opt.txt").write_text(OPTIONS.format(direction=direction))
+    target = tmp_path / "run"
+    assert command.main([str(source), str(target), "--data.load_size_px=36"]) == 0
+    report = capsys.readouterr().out
+    assert "train_opt.txt: loss.gan_mode wgangp, " in report
+    assert "the official CycleGAN trains wgangp without its gradient penalty" in report
+    experiment = RunDirectory(target).experiment()
+    loss, data = experiment.loss, experiment.data
+    assert (loss.gan_mode, loss.gradient_penalty) == ("wgangp", 0.0)
+    assert (data.load_size_px, data.crop_size_px) == (36, 32)  # as typed, as written
+    assert experiment.training.pool_size_images == 3
+    forward, back = ("G_A", "G_B") if direction == "AtoB" else ("G_B", "G_A")
+    assert (loss.cycle_x, loss.cycle_y) == ((8, 12) if forward == "G_A" else (12, 8))
+    arrays, _ = checkpoints.read(checkpoints.list_checkpoints(target / "checkpoints")[0])
+    for attribute, official, name in (
+        ("generator_xy/first", forward, "model.1.weight"),
+        ("generator_yx/first", back, "model.1.weight"),
+        ("discriminator_y/conv1", forward.replace("G", "D"), "model.0.weight"),
+    ):
+        theirs = made[official].state_dict()[name].numpy().transpose(2, 3, 1, 0)
+        np.testing.assert_array_equal(arrays[f"{attribute}/kernel"], theirs)
+
+
 @pytest.mark.slow
 def test_the_run_goes_on_training(given, tmp_path, capsys):
     images, target = tiny.folder(tmp_path / "images", (2, 2, 0, 0)), tmp_path / "run"

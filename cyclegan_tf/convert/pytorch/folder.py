@@ -26,15 +26,23 @@ A is X and B is Y. The official D_A learns to tell images of B from those that G
 is our discriminator of Y.
 """
 
+OFFICIAL_NAMES_B_TO_A = {
+    "generator_xy": "G_B",
+    "generator_yx": "G_A",
+    "discriminator_y": "D_B",
+    "discriminator_x": "D_A",
+}
+"""The same of a training with --direction BtoA, which took trainB for its A."""
+
 _GENERATORS = ("generator_xy", "generator_yx")
 _FILE = re.compile(r"(.+)_net_(?:G_A|G_B|D_A|D_B)\.pth")
 # Published models and those of one direction (pix2pix, CUT) have but one generator.
 _LONE_GENERATOR = re.compile(r"(.+)_net_G\.pth")
 
 
-def file_name(attribute: str, epoch: str) -> str:
+def file_name(attribute: str, epoch: str, names: Mapping[str, str] = OFFICIAL_NAMES) -> str:
     """The official file name of one of our networks."""
-    return f"{epoch}_net_{OFFICIAL_NAMES[attribute]}.pth"
+    return f"{epoch}_net_{names[attribute]}.pth"
 
 
 def is_folder_of_networks(folder: Path) -> bool:
@@ -67,17 +75,20 @@ def find_generator(folder: Path, epoch: str) -> Path:
     return found
 
 
-def find_files(folder: Path, epoch: str) -> dict[str, Path]:
+def find_files(
+    folder: Path, epoch: str, names: Mapping[str, str] = OFFICIAL_NAMES
+) -> dict[str, Path]:
     """Finds the four files of an epoch, by our names.
 
     Args:
       folder: of the official checkpoints.
       epoch: "latest" or a number.
+      names: `OFFICIAL_NAMES`, or those of BtoA.
 
     Raises:
       UserError: not all four are there; names those that are missing.
     """
-    found = {attribute: folder / file_name(attribute, epoch) for attribute in OFFICIAL_NAMES}
+    found = {attribute: folder / file_name(attribute, epoch, names) for attribute in names}
     missing = [path.name for path in found.values() if not path.is_file()]
     if not missing:
         return found
@@ -108,40 +119,45 @@ def _epochs(folder: Path, file: re.Pattern[str]) -> list[str]:
     return sorted({match[1] for path in folder.iterdir() if (match := file.fullmatch(path.name))})
 
 
-def experiment_fields(specs: Mapping[str, ArchitectureSpec]) -> dict[str, dict[str, Any]]:
+def experiment_fields(
+    specs: Mapping[str, ArchitectureSpec], names: Mapping[str, str] = OFFICIAL_NAMES
+) -> dict[str, dict[str, Any]]:
     """Gives the experiment's fields that four networks decide, by section.
 
     What weights do not show is left out.
 
     Args:
-      specs: by the names in `OFFICIAL_NAMES`.
+      specs: by our names.
+      names: `OFFICIAL_NAMES`, or those of BtoA, for messages.
 
     Raises:
       UserError: they do not belong together; names those that differ, and in what.
     """
     g, f = specs["generator_xy"], specs["generator_yx"]
     d_x, d_y = specs["discriminator_x"], specs["discriminator_y"]
+    ends = (names["generator_xy"], names["generator_yx"])
+    patches = (names["discriminator_y"], names["discriminator_x"])
     for attribute, spec in specs.items():
         if spec.is_generator != (attribute in _GENERATORS):
             wanted = "generator" if attribute in _GENERATORS else "discriminator"
             raise UserError(
-                f"{OFFICIAL_NAMES[attribute]} should be a {wanted}, but is {describe(spec)}.",
+                f"{names[attribute]} should be a {wanted}, but is {describe(spec)}.",
                 code="mismatch",
             )
     fields = {
         "generator": _common(
-            (g, f), ("G_A", "G_B"), "architecture", "filters", "blocks", "norm", "norm_affine"
+            (g, f), ends, "architecture", "filters", "blocks", "norm", "norm_affine"
         ),
         "discriminator": _common(
-            (d_y, d_x), ("D_A", "D_B"), "architecture", "filters", "norm", "norm_affine"
+            (d_y, d_x), patches, "architecture", "filters", "norm", "norm_affine"
         ),
     }
-    dropout = _common((g, f), ("G_A", "G_B"), "dropout")
+    dropout = _common((g, f), ends, "dropout")
     fields["generator"] |= {} if dropout["dropout"] is None else dropout
     if d_x.n_layers is not None:
-        fields["discriminator"] |= _common((d_y, d_x), ("D_A", "D_B"), "n_layers")
+        fields["discriminator"] |= _common((d_y, d_x), patches, "n_layers")
     fields["data"] = {"channels_x": g.input_channels, "channels_y": g.output_channels}
-    _check_channels(specs, g.input_channels, g.output_channels)
+    _check_channels(specs, names)
     return fields
 
 
@@ -159,7 +175,9 @@ def _common(
     return {field: getattr(specs[0], field) for field in fields}
 
 
-def _check_channels(specs: Mapping[str, ArchitectureSpec], x: int, y: int) -> None:
+def _check_channels(specs: Mapping[str, ArchitectureSpec], official: Mapping[str, str]) -> None:
+    first = specs["generator_xy"]
+    x, y = first.input_channels, first.output_channels
     wanted = {
         "generator_xy": (x, y),
         "generator_yx": (y, x),
@@ -170,9 +188,9 @@ def _check_channels(specs: Mapping[str, ArchitectureSpec], x: int, y: int) -> No
         spec = specs[attribute]
         if (spec.input_channels, spec.output_channels) != channels:
             raise UserError(
-                f"{OFFICIAL_NAMES[attribute]} goes from {spec.input_channels} to "
+                f"{official[attribute]} goes from {spec.input_channels} to "
                 f"{spec.output_channels} channels, but {channels[0]} to {channels[1]} are "
-                f"expected beside G_A, which goes from {x} to {y}: these files are not of one "
+                f"expected beside {official['generator_xy']}, which goes from {x} to {y}: these files are not of one "
                 "training.",
                 code="mismatch",
             )
