@@ -79,11 +79,13 @@ def atomic_file(target: str | os.PathLike, *, durable: bool = False) -> Iterator
 def write_text(target: str | os.PathLike, text: str) -> None:
     """Writes a small UTF-8 file whole or not at all.
 
+    Of names of files that are no UTF-8, escapes are written, as JSON has them.
+
     Raises:
       OSError: see `atomic_file`.
     """
     with atomic_file(target) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import logging
 import os
 import re
@@ -25,12 +26,23 @@ def log_to_terminal(quiet: bool = False) -> None:
     Args:
       quiet: print warnings and errors only.
     """
+    _print_anything()
     log = logging.getLogger("cyclegan_tf")
     if not any(isinstance(handler, _Terminal) for handler in log.handlers):
         log.addHandler(_Terminal())
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     # Libraries that call `logging.info` give the root logger a handler: lines would come twice.
     log.propagate = False
+
+
+def _print_anything() -> None:
+    """Let names be printed that the terminal's encoding has no characters for, as escapes.
+
+    A name of a file is bytes, which may be of any encoding or of none.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Terminal(logging.Handler):
@@ -58,6 +70,7 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
       main: takes the words of the command line, returns the exit status.
       argv: as typed; None takes those of this process.
     """
+    _print_anything()
     try:
         status = main(sys.argv[1:] if argv is None else argv)
     except UserError as error:
@@ -115,7 +128,7 @@ class Parser(ArgumentParser):
         """Parse a command line.
 
         Args:
-          argv: as typed.
+          argv: as typed; after a word `--`, all are names, also those that begin with a dash.
           defaults: give options that were not typed their defaults, else leave them out.
 
         Raises:
@@ -123,7 +136,7 @@ class Parser(ArgumentParser):
         """
         argv = self._without_aliases(argv)
         known = set(self.option_names()) | {"--help"}
-        for word in argv:
+        for word in options_of(argv):
             name = word.split("=", 1)[0]
             if name.startswith("--") and name not in known:
                 raise UserError(
@@ -159,7 +172,8 @@ class Parser(ArgumentParser):
     def _without_aliases(self, argv: Sequence[str]) -> list[str]:
         words: list[str] = []
         values: Mapping[Any, str] = {}  # of the option whose value comes next
-        for word in argv:
+        before = options_of(argv)
+        for word in before:
             option, equals, value = word.partition("=")
             if option in self.hidden_aliases:
                 option, values = self.hidden_aliases[option]
@@ -168,7 +182,12 @@ class Parser(ArgumentParser):
             else:
                 words.append(_renamed_value(word, values))
                 values = {}
-        return words
+        return [*words, *argv[len(before) :]]
+
+
+def options_of(argv: Sequence[str]) -> Sequence[str]:
+    """Return the words of a command line before `--`, behind which there are only names."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def _as_typed(value: Any) -> Any:

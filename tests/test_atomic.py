@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all; what a kill leaves."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -285,3 +286,9 @@ def test_versions_count_on_from_the_highest(tmp_path):
     for name in ("1", "12", "x", ".partial-1-40", "7"):
         (tmp_path / name).mkdir()
     assert next_version(tmp_path) == 13
+
+
+def test_a_text_with_the_name_of_a_file_that_is_no_utf_8_is_written(tmp_path):
+    atomic.write_text(tmp_path / "a.json", '{"name": "caf\udce9 \u5b57"}')
+    assert (tmp_path / "a.json").read_text("utf-8") == '{"name": "caf\\udce9 \u5b57"}'
+    assert json.loads((tmp_path / "a.json").read_text("utf-8"))["name"] == "caf\udce9 \u5b57"

@@ -1,6 +1,9 @@
 """Options and experiment files: frozen names, and one clear sentence for every mistake."""
 
+import importlib
+import io
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,6 +182,64 @@ def test_run_turns_a_user_error_into_status_2(capsys):
         cli.run(fail, [])
     assert caught.value.code == 2
     assert capsys.readouterr().err == "error: the bowl is empty; fill it.\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
+def test_names_are_printed_whatever_the_terminals_encoding(monkeypatch, encoding):
+    streams = {
+        name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("stdout", "stderr")
+    }
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+
+    def act(_):
+        cli.log_to_terminal()
+        for text in ("caf\udce9", "\u5b57"):
+            print(text)
+            logging.getLogger("cyclegan_tf.cli").info(text)
+            logging.getLogger("cyclegan_tf.cli").warning(text)
+        raise UserError("caf\udce9")
+
+    with pytest.raises(SystemExit) as caught:
+        cli.run(act, [])
+    assert caught.value.code == 2
+    for stream in streams.values():
+        stream.flush()
+        printed = stream.buffer.getvalue().decode(encoding)
+        assert printed.count("caf\\udce9") == 2
+        assert printed.count("\u5b57" if encoding == "utf-8" else "\\u5b57") >= 1
+
+
+def test_words_after_two_dashes_are_names(monkeypatch):
+    parser = cli.Parser(prog="p")
+    parser.add_argument("input")
+    parser.add_argument("output")
+    parser.add_argument("--tile_px", type=int, default=0)
+    cli.hidden_alias(parser, "--tile", "--tile_px")
+    for words in (
+        ["--tile", "5", "--", "-a.png", "--tile"],
+        ["--tile=5", "-a.png", "--", "--tile"],
+    ):
+        if words[1] == "-a.png":
+            words[1] = "./-a.png"
+        parsed = parser.parse(words)
+        assert parsed.tile_px == 5
+        assert (parsed.input.removeprefix("./"), parsed.output) == ("-a.png", "--tile")
+    assert cli.options_of(["a", "--", "--b"]) == ["a"]
+    assert cli.options_of(["a", "--b"]) == ["a", "--b"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["check", "convert", "evaluate", "export", "inspect", "serve", "translate", "translate_beam"],
+)
+def test_names_of_every_command_may_begin_with_a_dash(command):
+    parser = importlib.import_module(f"cyclegan_tf.{command}.command").build_parser()
+    named = [action.dest for action in parser._actions if not action.option_strings]
+    assert named
+    parsed = parser.parse(["--", *(f"--{name}" for name in named)])
+    for name in named:
+        assert parsed[name] in (f"--{name}", [f"--{name}"])
 
 
 def test_run_turns_a_full_disk_into_status_2(capsys):

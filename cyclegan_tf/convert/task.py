@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
+from cyclegan_tf import cli
 from cyclegan_tf.convert.pytorch import recognize
 from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec
 
@@ -44,7 +45,7 @@ class Task:
 
     def is_given(self, *options: str) -> bool:
         """Whether one of these options was typed."""
-        return any(word.split("=", 1)[0] in options for word in self.argv)
+        return any(word.split("=", 1)[0] in options for word in cli.options_of(self.argv))
 
     def translate_command(self, *options: str) -> str:
         """The command that translates with what was written."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jsonargparse import Namespace
 
+from cyclegan_tf import cli
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.config.files import RENAMED, experiment_from
@@ -162,7 +163,7 @@ def _experiment(
         for section, fields in decided.items()
         for name, value in fields.items()
     }
-    for option in (word.split("=", 1)[0] for word in task.argv):
+    for option in (word.split("=", 1)[0] for word in cli.options_of(task.argv)):
         name = option.removeprefix("--")
         if name.startswith(("generator", "discriminator")) and name not in {
             *fixed,

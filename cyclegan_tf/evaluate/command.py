@@ -191,7 +191,7 @@ def _write(texts: Mapping[Path, str]) -> None:
         with contextlib.ExitStack() as files:
             for path, text in texts.items():
                 partial = files.enter_context(atomic_file(path))
-                partial.write_text(text, encoding="utf-8")
+                partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(
             f"{error.filename2 or path} cannot be written: {error.strerror}.",

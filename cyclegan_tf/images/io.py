@@ -55,14 +55,14 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     are passed over.
 
     Raises:
-      UserError: there is no such folder.
+      UserError: there is no such folder, or one within cannot be entered.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder", code="missing", field=str(folder))
     found: list[Path] = []
     visited: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=refuse_unreadable, followlinks=True):
         real = os.path.realpath(parent)
         folders[:] = (
             () if real in visited else sorted(name for name in folders if not name.startswith("."))
@@ -72,6 +72,24 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
             shown = (Path(parent, name) for name in files if not name.startswith("."))
             found += [path for path in shown if path.suffix.lower() in EXTENSIONS]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def refuse_unreadable(error: OSError) -> None:
+    """Refuse a folder that `os.walk` cannot enter: its images would be missing without a word.
+
+    One that is gone is passed over.
+
+    Raises:
+      UserError: names the folder.
+    """
+    if isinstance(error, FileNotFoundError):
+        return
+    raise UserError(
+        f"{error.filename} cannot be entered: {error.strerror or error}; allow it, or move the "
+        "folder elsewhere.",
+        code="unreadable",
+        field=str(error.filename),
+    ) from error
 
 
 def decode_tensor(

@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
     dead_letters = _absolute(arguments.dead_letters or f"{output}/dead_letters.jsonl")
     model, channels = models.find_model(_absolute(arguments.model), arguments.trust)
     patterns = [_absolute(pattern) for pattern in arguments.input]
-    _refuse_empty(patterns)
+    _check_patterns(patterns)
     try:
         with files.partial_folder(output) as partial:
             counts = _run(
@@ -116,7 +116,7 @@ def require() -> None:
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split a command line into our words, positional ones first, and Beam's.
+    """Split a command line into our words, positional ones last, and Beam's.
 
     Raises:
       UserError: MODEL, INPUT or OUTPUT is missing, or what looks like one of our options mistyped.
@@ -127,7 +127,8 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     own: list[str] = []
     beam: list[str] = []
     taking = places
-    for word in argv:
+    before = cli.options_of(argv)
+    for word in before:
         if not word.startswith("-"):
             taking.append(word)
             taking = places
@@ -149,9 +150,10 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             taking.append(word)
         if equals or name in ("--overwrite", "--trust"):
             taking = places
+    places += argv[len(before) + 1 :]
     if "--help" in own or "-h" in own:
         return own, beam
-    return [*_places(places, former), *own], beam
+    return [*own, "--", *_places(places, former)], beam
 
 
 def _places(places: list[str], former: Mapping[str, list[str]]) -> list[str]:
@@ -232,10 +234,13 @@ def _absolute(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
-def _refuse_empty(patterns: Sequence[str]) -> None:
+def _check_patterns(patterns: Sequence[str]) -> None:
     from apache_beam.io.filesystems import FileSystems
 
+    from cyclegan_tf.translate_beam import files
+
     for pattern in patterns:
+        files.refuse_unreadable_folders(pattern)
         (found,) = FileSystems.match([pattern], limits=[1])
         if not found.metadata_list:
             raise UserError(

@@ -17,6 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from cyclegan_tf.atomic import atomic_file, is_abandoned, partial_name, scratch_directory
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.io import refuse_unreadable
 from cyclegan_tf.translate.tasks import writable_name
 
 _WILDCARDS = "*?["
@@ -33,6 +34,17 @@ def fixed_part(pattern: str) -> str:
         (pattern.find(sign) for sign in _WILDCARDS if sign in pattern), default=len(pattern)
     )
     return pattern[: pattern.rfind("/", 0, first) + 1]
+
+
+def refuse_unreadable_folders(pattern: str) -> None:
+    """Refuse a pattern over folders of this machine that cannot be entered; Beam passes over them.
+
+    Raises:
+      UserError: names the folder.
+    """
+    if is_local(pattern):
+        for _ in os.walk(fixed_part(pattern), onerror=refuse_unreadable):
+            pass
 
 
 def target_of(source: str, pattern: str, output: str) -> str:

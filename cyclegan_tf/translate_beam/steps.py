@@ -322,7 +322,7 @@ class WriteDeadLetters(beam.DoFn):
         ]
         try:
             partial = f"{os.path.dirname(self._path)}/{partial_name('.jsonl')}"
-            write_whole(self._path, "".join(lines).encode(), partial)
+            write_whole(self._path, "".join(lines).encode(errors="backslashreplace"), partial)
         except OSError as error:
             raise UserError(
                 f"{self._path} cannot be written: {error.strerror or error}.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -153,3 +155,16 @@ def gallery(folder: Path) -> dict[str, Path]:
     np.save(keep("deep.npy"), deep)
     np.save(keep("float.npy"), deep / 65535)
     return made
+
+
+def lock_folder(folder, monkeypatch):
+    """Make a folder that cannot be entered, not even by root, whom permissions do not stop."""
+    folder.mkdir(parents=True)
+    scandir = os.scandir
+
+    def refusing(path="."):
+        if os.fspath(path) == os.fspath(folder):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)

@@ -13,6 +13,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.io import ImageError
 from tests.helpers import image_files
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +246,9 @@ assert "tensorflow" not in sys.modules
     assert set(images.__all__) <= set(dir(images))
     with pytest.raises(AttributeError, match="no attribute 'none'"):
         images.none  # noqa: B018
+
+
+def test_a_folder_that_cannot_be_entered_is_an_error_not_an_absence(tmp_path, monkeypatch):
+    image_files.lock_folder(tmp_path / "a" / "locked", monkeypatch)
+    with refused("unreadable", tmp_path / "a" / "locked", match="cannot be entered: Permission"):
+        image_io.find_images(tmp_path)

@@ -211,10 +211,10 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
 @pytest.mark.parametrize(
     ("words", "own"),
     [
-        ("m a b out", "m a b out"),
-        ("m --overwrite a --batch_size 2 out", "m a out --overwrite --batch_size 2"),
-        ("m --trust a out", "m a out --trust"),
-        ("--model m --input=a --overwrite --input b --output o", "m a b o --overwrite"),
+        ("m a b out", "-- m a b out"),
+        ("m --overwrite a --batch_size 2 out", "--overwrite --batch_size 2 -- m a out"),
+        ("m --trust a out", "--trust -- m a out"),
+        ("--model m --input=a --overwrite --input b --output o", "--overwrite -- m a b o"),
     ],
 )
 def test_options_are_ours_or_beams(words, own):

@@ -10,6 +10,8 @@ from apache_beam.io.filesystem import FileMetadata, MatchResult
 
 from cyclegan_tf import atomic
 from cyclegan_tf.translate_beam import files
+from tests.helpers import image_files
+from tests.helpers.errors import refused
 
 
 @pytest.mark.parametrize(
@@ -76,3 +78,10 @@ def test_on_other_file_systems_only_what_dead_jobs_left_goes(monkeypatch):
     with files.partial_folder("fake://out/") as folder:
         assert folder.startswith("fake://out/.partial-")
     assert deleted == [f"fake://out/{dead}"]
+
+
+def test_a_folder_that_cannot_be_entered_is_an_error(tmp_path, monkeypatch):
+    image_files.lock_folder(tmp_path / "in" / "locked", monkeypatch)
+    with refused("unreadable", tmp_path / "in" / "locked"):
+        files.refuse_unreadable_folders(f"{tmp_path}/in/**")
+    files.refuse_unreadable_folders("gs://bucket/in/**")

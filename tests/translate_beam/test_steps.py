@@ -99,9 +99,13 @@ def test_sources_of_one_target_are_not_lost_silently(tmp_path):
 def test_dead_letters_are_written_whole_and_sorted(tmp_path):
     path = tmp_path / "deep" / "er" / "dead.jsonl"
     step = steps.WriteDeadLetters(str(path))
-    step.process([("/b", 'is "ü"'), ("/a", "x"), ("/a", "x")])
+    step.process([("/b", 'is "ü"'), ("/a", "x"), ("/a", "x"), ("/c\udce9", "y")])
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert lines == [{"path": "/a", "reason": "x"}, {"path": "/b", "reason": 'is "ü"'}]
+    assert lines == [
+        {"path": "/a", "reason": "x"},
+        {"path": "/b", "reason": 'is "ü"'},
+        {"path": "/c\udce9", "reason": "y"},
+    ]
     step.process([])
     assert path.read_text() == ""
     assert os.listdir(path.parent) == ["dead.jsonl"]
