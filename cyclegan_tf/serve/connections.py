@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cyclegan_tf.serve import protocol
 
-_FEWEST_BYTES_READ = 2**16  # by a client, within Patience.answer
+_MIN_BYTES_READ = 2**16  # by a client, within Patience.answer
 _log = logging.getLogger(__name__)
 
 
@@ -140,7 +140,7 @@ class Connection(H11Protocol):
 
     def _time_is_up(self) -> None:
         left = self.transport.get_write_buffer_size()
-        if self._state == "answer" and left <= max(self._unsent - _FEWEST_BYTES_READ, 0):
+        if self._state == "answer" and left <= max(self._unsent - _MIN_BYTES_READ, 0):
             self._state = self._waits_for()
             self._start_timer()
             return

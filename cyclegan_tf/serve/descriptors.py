@@ -6,9 +6,9 @@ import os
 
 _WANTED = 2**16
 _SPARE = 64  # files of models that are being loaded, gRPC's sockets, log files
-_MOST_CONNECTIONS = 4096  # memory follows them
-_FEWEST_CONNECTIONS = 8
-_MOST_WAITING = 1024
+_MAX_CONNECTIONS = 4096  # memory follows them
+_MIN_CONNECTIONS = 8
+_MAX_WAITING = 1024
 
 
 def raise_limit() -> int:
@@ -41,9 +41,9 @@ def shares(limit: int) -> tuple[int, int]:
     Args:
       limit: of descriptors, from `raise_limit`.
     """
-    waiting = min(max(limit // 8, _FEWEST_CONNECTIONS), _MOST_WAITING)
+    waiting = min(max(limit // 8, _MIN_CONNECTIONS), _MAX_WAITING)
     free = limit - _in_use() - _SPARE - 2 * waiting
-    return min(max(free, _FEWEST_CONNECTIONS), _MOST_CONNECTIONS), waiting
+    return min(max(free, _MIN_CONNECTIONS), _MAX_CONNECTIONS), waiting
 
 
 def _in_use() -> int:

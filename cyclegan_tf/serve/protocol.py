@@ -10,15 +10,16 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from cyclegan_tf.serve import json_parts
+from cyclegan_tf.serve.json_parts import MAX_RANK, NumberArray
 from cyclegan_tf.serve.limits import BAD_REQUEST, RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
 BINARY_SUFFIX = "_bytes"
-_MAX_RANK = 8
 _SHOWN = 60  # characters of a wrong value in a message
 
 
@@ -29,7 +30,8 @@ class PredictBody:
     Attributes:
       signature_name: which signature is called.
       rows: row form ("instances"), else columnar form ("inputs").
-      value: what "instances" or "inputs" held, as JSON values.
+      value: what "instances" or "inputs" held, as JSON values; large arrays of numbers as
+        NumberArray: alone, as elements of a list, as values of an object or of a list's objects.
 
     Example:
       >>> body = parse_body(b'{"instances": [[[[0.0, 0.5, 1.0]]]]}')
@@ -59,7 +61,8 @@ def parse_body(body: bytes) -> PredictBody:
         "inputs".
     """
     try:
-        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        rest, arrays = json_parts.split(body)
+        document = json.loads(rest.decode("utf-8"), parse_constant=json_parts.refuse_constant)
     except RecursionError as error:
         raise _bad("JSON Parse error: nested too deeply") from error
     except ValueError as error:
@@ -76,11 +79,20 @@ def parse_body(body: bytes) -> PredictBody:
             if not keys
             else "give either 'instances' or 'inputs', not both"
         )
-    return PredictBody(name or DEFAULT_SIGNATURE, keys == ["instances"], document[keys[0]])
+    return PredictBody(
+        name or DEFAULT_SIGNATURE, keys == ["instances"], _put_back(document[keys[0]], arrays)
+    )
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number that an image can hold")
+def _put_back(value: Any, arrays: Mapping[str, NumberArray], depth: int = 2) -> Any:
+    """Put the arrays that were cut out of the body into their places."""
+    if isinstance(value, str):
+        return arrays.get(value, value)
+    if depth and isinstance(value, list):
+        return [_put_back(item, arrays, depth - 1) for item in value]
+    if depth and isinstance(value, dict):
+        return {key: _put_back(item, arrays, depth - 1) for key, item in value.items()}
+    return value
 
 
 def input_arrays(body: PredictBody, specs: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -105,7 +117,9 @@ def _is_binary(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"b64"}
 
 
-def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, list]:
+def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(rows, NumberArray) and len(specs) == 1:
+        return {next(iter(specs)): rows}
     if not isinstance(rows, list) or not rows:
         raise _bad("'instances' must be a list of at least one element")
     objects = [isinstance(row, dict) and not _is_binary(row) for row in rows]
@@ -135,13 +149,19 @@ def _columns(value: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _array(name: str, value: Any, dtype: Any) -> np.ndarray:
+    if isinstance(value, NumberArray):
+        return _read(name, value, dtype)
+    if isinstance(value, list) and any(isinstance(item, NumberArray) for item in value):
+        arrays = [_array(name, item, dtype) for item in value]
+        if len({array.shape for array in arrays}) != 1:
+            raise _bad(f"{name} is ragged: its lists differ in length or depth")
+        return np.stack(arrays)
     values, shape = _flatten(name, value)
     if dtype.name == "string":
         array = np.empty(len(values), object)
         array[:] = [_bytes_of(name, item) for item in values]
         return array.reshape(shape)
-    wanted = {bool} if dtype.is_bool else {int} if dtype.is_integer else {int, float}
-    wrong = set(map(type, values)) - wanted
+    wrong = set(map(type, values)) - _kinds(dtype)
     if wrong:
         item = next(item for item in values if type(item) in wrong)
         raise _bad(f"{name} must hold {dtype.name}, and {_shown(item)} is none")
@@ -151,13 +171,31 @@ def _array(name: str, value: Any, dtype: Any) -> np.ndarray:
         raise _bad(f"{name}: a number is too large for {dtype.name}") from error
 
 
+def _kinds(dtype: Any) -> set[type]:
+    if dtype.name == "string":
+        return set()
+    return {bool} if dtype.is_bool else {int} if dtype.is_integer else {int, float}
+
+
+def _read(name: str, value: NumberArray, dtype: Any) -> np.ndarray:
+    try:
+        return value.read(_kinds(dtype), dtype.as_numpy_dtype)
+    except TypeError as error:
+        item = _shown(error.args[0])
+        raise _bad(f"{name} must hold {dtype.name}, and {item} is none") from error
+    except OverflowError as error:
+        raise _bad(f"{name}: a number is too large for {dtype.name}") from error
+    except ValueError as error:
+        raise _bad(f"{name}: {str(error)[:200]}") from error
+
+
 def _flatten(name: str, value: Any) -> tuple[list, tuple[int, ...]]:
     """Flatten nested lists to elements and shape; NumPy would guess where they are ragged."""
     values: list = [value]
     shape: list[int] = []
     while values and isinstance(values[0], list):
-        if len(shape) == _MAX_RANK:
-            raise _bad(f"{name} is nested deeper than {_MAX_RANK} lists")
+        if len(shape) == MAX_RANK:
+            raise _bad(f"{name} is nested deeper than {MAX_RANK} lists")
         sizes = set(map(len, values)) if set(map(type, values)) == {list} else set()
         if len(sizes) != 1:
             raise _bad(f"{name} is ragged: its lists differ in length or depth")
