@@ -67,6 +67,7 @@ def packed_tiff(
       photometric: tag 262; None leaves it out.
       alpha: the last sample is alpha.
     """
+    order = ">" if bits == 16 else "<"  # bits are packed from the highest down
     height, width, samples = values.shape
     digits = (values[..., None] >> np.arange(bits)[::-1]) & 1
     pixels = np.packbits(digits.reshape(height, -1).astype(np.uint8), axis=1).tobytes()
@@ -75,14 +76,16 @@ def packed_tiff(
     shorts |= {338: [2]} if alpha else {}
     longs = {256: width, 257: height, 273: 8, 278: height, 279: len(pixels)}
     far = 8 + len(pixels)  # where the bits of more than two samples stand
-    entries = {tag: struct.pack(">HHII", tag, 4, 1, value) for tag, value in longs.items()}
+    entries = {tag: struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in longs.items()}
     for tag, numbers in shorts.items():
-        packed = struct.pack(f">{len(numbers)}H", *numbers)
-        field = packed.ljust(4, b"\0") if len(numbers) < 3 else struct.pack(">I", far)
-        entries[tag] = struct.pack(">HHI", tag, 3, len(numbers)) + field
-    depths = struct.pack(f">{samples}H", *shorts[258])
-    head = b"MM\0*" + struct.pack(">I", far + len(depths))
-    directory = struct.pack(">H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
+        packed = struct.pack(f"{order}{len(numbers)}H", *numbers)
+        field = packed.ljust(4, b"\0") if len(numbers) < 3 else struct.pack(f"{order}I", far)
+        entries[tag] = struct.pack(f"{order}HHI", tag, 3, len(numbers)) + field
+    depths = struct.pack(f"{order}{samples}H", *shorts[258])
+    head = (b"MM\0*" if order == ">" else b"II*\0") + struct.pack(f"{order}I", far + len(depths))
+    directory = struct.pack(f"{order}H", len(entries)) + b"".join(
+        entries[tag] for tag in sorted(entries)
+    )
     path.write_bytes(head + pixels + depths + directory + bytes(4))
     return path
 
