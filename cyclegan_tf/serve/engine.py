@@ -230,7 +230,7 @@ def infer(
     """
     signature = version.signature(signature_name)
     arrays = arrays_for(signature)
-    images = check_inputs(signature.inputs, arrays, limits)
+    images = check_inputs(signature.inputs, arrays, limits, signature.decodes_images)
     try:
         return signature(arrays), images
     except tf.errors.OpError as error:

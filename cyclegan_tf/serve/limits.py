@@ -91,13 +91,20 @@ class Limits:
                 )
 
 
-def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], limits: Limits) -> int:
+def check_inputs(
+    specs: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    limits: Limits,
+    strings_are_images: bool = True,
+) -> int:
     """Check the inputs of a signature before it is called.
 
     Args:
       specs: name -> something with `shape` (a tf.TensorShape) and `dtype` (a tf.DType), as the
         signature wants it.
       arrays: the same names -> array of that type; strings as an object array of bytes.
+      limits: of images.
+      strings_are_images: False for a model that decodes none, such as one that reads tf.Example.
 
     Returns:
       Number of images.
@@ -110,7 +117,7 @@ def check_inputs(specs: Mapping[str, Any], arrays: Mapping[str, np.ndarray], lim
     for name, array in arrays.items():
         check_shape(specs[name], array.shape, name, limits)
         count = max(count, array.shape[0] if array.ndim else 1)
-        if array.dtype == object:
+        if array.dtype == object and strings_are_images:
             for index, data in enumerate(array.ravel()):
                 check_image(data, f"{name}: image {index + 1} of {array.size}", limits)
         elif array.dtype.kind == "f" and not np.isfinite(array).all():

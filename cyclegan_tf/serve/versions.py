@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,11 @@ from cyclegan_tf.serve.limits import BAD_REQUEST, RequestError
 EXTRA = "assets.extra"
 _WARMUP_SIDE_PX = 32
 _MAX_WARMUP_REQUESTS = 1000  # as many as TF Serving takes
+_DECODERS = (
+    *("DecodeJpeg", "DecodePng", "DecodeImage", "DecodeBmp", "DecodeGif", "DecodeWebP"),
+    *("DecodeAndCropJpeg", "ExtractJpegShape"),
+)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Signature:
       inputs: name -> tf.TensorSpec.
       outputs: name -> tf.TensorSpec.
       function: takes these inputs as keywords, gives a dictionary of tensors.
+      decodes_images: its model decodes images, so that strings must be images.
 
     Example:
       >>> signature = version.signature("serving_default")
@@ -40,6 +47,7 @@ class Signature:
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     function: Any
+    decodes_images: bool = True
 
     def __call__(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run it on NumPy arrays; strings are object arrays of bytes, in inputs and outputs.
@@ -138,13 +146,17 @@ def find_models(out: Path) -> dict[str, Path]:
 def find_versions(folder: Path) -> dict[int, Path]:
     """Find versions: number -> folder.
 
-    Other names, such as those of versions being written, are passed over.
+    Leading zeros are allowed, as with TF Serving; of two folders with one number the shorter name
+    counts. Other names, such as those of versions being written, are passed over.
     """
+    names = sorted(
+        (path for path in folder.iterdir() if path.name.isascii() and path.name.isdecimal()),
+        key=lambda path: -len(path.name),
+    )
     return {
         int(path.name): path
-        for path in folder.iterdir()
-        if path.name.isascii() and path.name.isdecimal() and path.name == str(int(path.name))
-        if len(path.name) < 19 and (path / "saved_model.pb").is_file()
+        for path in names
+        if len(path.name.lstrip("0")) < 19 and (path / "saved_model.pb").is_file()
     }
 
 
@@ -175,7 +187,10 @@ def load_version(model: str, number: int, path: Path, trust: bool = False) -> Mo
     loaded = tf.saved_model.load(str(path))
     signatures = {
         name: Signature(
-            function.structured_input_signature[1], function.structured_outputs, function
+            function.structured_input_signature[1],
+            function.structured_outputs,
+            function,
+            _decodes_images(message),
         )
         for name, function in loaded.signatures.items()
     }
@@ -187,8 +202,7 @@ def load_version(model: str, number: int, path: Path, trust: bool = False) -> Mo
         key: value for graph in message.meta_graphs for key, value in graph.signature_def.items()
     }
     version = ModelVersion(model, number, signatures, defs, card, size_bytes, sha256)
-    for name, arrays in _warmup_calls(path, signatures):
-        version.signature(name)(arrays)
+    _warm_up(version, path)
     version.load_seconds = time.perf_counter() - started
     return version
 
@@ -222,13 +236,37 @@ def _checked_files(path: Path) -> tuple[dict[str, Any], int, str]:
     return card, size, total.hexdigest()
 
 
-def _warmup_calls(
-    path: Path, signatures: Mapping[str, Signature]
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Recorded calls, then one small image for each signature."""
-    yield from _recorded_calls(path / EXTRA / "tf_serving_warmup_requests")
-    for name, signature in signatures.items():
-        yield name, {key: _small_input(spec) for key, spec in signature.inputs.items()}
+def _decodes_images(message: Any) -> bool:
+    """Whether a SavedModel message holds an operation that decodes an encoded image."""
+    nodes = (
+        node
+        for graph in message.meta_graphs
+        for part in (graph.graph_def.node, *(f.node_def for f in graph.graph_def.library.function))
+        for node in part
+    )
+    return any(node.op.startswith(_DECODERS) for node in nodes)
+
+
+def _warm_up(version: ModelVersion, path: Path) -> None:
+    """Make the recorded calls, then one with a small image for each signature.
+
+    Raises:
+      Exception: a recorded call fails. The others are guesses, and a model of another kind may
+        refuse them.
+    """
+    for name, arrays in _recorded_calls(path / EXTRA / "tf_serving_warmup_requests"):
+        version.signature(name)(arrays)
+    for name, signature in version.signatures.items():
+        try:
+            signature({key: _small_input(spec) for key, spec in signature.inputs.items()})
+        except Exception as error:
+            _log.info(
+                "%s version %d: %s takes no small image (%s); its first request may take longer",
+                version.model,
+                version.number,
+                name,
+                type(error).__name__,
+            )
 
 
 def _recorded_calls(path: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

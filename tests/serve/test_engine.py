@@ -198,6 +198,7 @@ def test_tensorflow_errors_have_their_status(error, status):
             raise error(None, None, "{{function_node f}} too bad [[{{node g}}]]")
 
         inputs = ()
+        decodes_images = True
 
     class OfBroken:
         def signature(self, name):

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import versions
-from cyclegan_tf.serve.limits import RequestError
+from cyclegan_tf.serve.engine import infer
+from cyclegan_tf.serve.limits import Limits, RequestError
 from tests.helpers import foreign, tiny_serving
 from tests.helpers.errors import refused
 
@@ -48,11 +49,64 @@ def test_nothing_to_serve_is_refused(tmp_path, inner):
 
 
 def test_only_whole_numbers_with_a_model_are_versions(tmp_path):
-    for name in ("1", "10", "0", "007", "1a", "²", "-1", ".2", "9" * 30):
+    for name in ("1", "10", "0", "007", "00000123", "1a", "²", "-1", ".2", "9" * 30, "0" * 30):
         touch(tmp_path / name / "saved_model.pb")
     (tmp_path / "3").mkdir()
     touch(tmp_path / "4")
-    assert sorted(versions.find_versions(tmp_path)) == [0, 1, 10]
+    assert sorted(versions.find_versions(tmp_path)) == [0, 1, 7, 10, 123]
+    touch(tmp_path / "7" / "saved_model.pb")
+    found = versions.find_versions(tmp_path)
+    assert {number: path.name for number, path in found.items() if number in (0, 7, 123)} == {
+        0: "0",
+        7: "7",
+        123: "00000123",
+    }
+
+
+class Foreign(tf.Module):
+    """What TF Serving's own test models are like: any rank, tf.Example, a call that may fail."""
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, "x")])
+    def of_any_rank(self, x):
+        return {"y": 0.5 * x + 2}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "examples")])
+    def of_examples(self, examples):
+        read = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})
+        return {"y": 0.5 * read["x"] + 2}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    def picky(self, x):
+        with tf.control_dependencies([tf.debugging.assert_positive(x)]):
+            return {"y": 1 / x}
+
+
+def test_models_of_other_kinds_are_loaded_and_called(tmp_path, caplog):
+    model, path = Foreign(), tmp_path / "half_plus_two" / "00000123"
+    signatures = {
+        "serving_default": model.of_any_rank,
+        "regress": model.of_examples,
+        "picky": model.picky,
+    }
+    tf.saved_model.save(model, str(path), signatures=signatures)
+    with caplog.at_level("INFO", "cyclegan_tf.serve"):
+        version = versions.load_version("half_plus_two", 123, path)
+    assert sum("takes no small image" in message for message in caplog.messages) == 3
+    example = tf.train.Example()
+    example.features.feature["x"].float_list.value.append(3.0)
+    for name, arrays, wanted in [
+        ("serving_default", {"x": np.array([[1, 2]], np.float32)}, [[2.5, 3]]),
+        ("regress", {"examples": np.array([example.SerializeToString()], object)}, [[3.5]]),
+        ("picky", {"x": np.array([4], np.float32)}, [0.25]),
+    ]:
+        outputs, count = infer(version, name, lambda _, arrays=arrays: arrays, Limits())
+        np.testing.assert_array_equal(outputs["y"], wanted)
+        assert count == 1
+
+
+def test_strings_of_a_model_that_decodes_images_are_images(out):
+    version = versions.load_version("tiny_xy", 1, out / "saved_model" / "tiny_xy" / "1")
+    assert version.signature("image_bytes").decodes_images
 
 
 def test_a_version_runs_and_describes_itself(out):
