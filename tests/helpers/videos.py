@@ -41,6 +41,7 @@ def write_video(
     turned: int = 0,
     pixel_aspect: Fraction | None = None,
     container_options: dict[str, str] | None = None,
+    title: str | None = None,
 ) -> Path:
     """Writes a video without loss but for the rounding of colors.
 
@@ -57,6 +58,7 @@ def write_video(
       turned: degrees counter-clockwise that players turn it.
       pixel_aspect: width of a pixel by its height.
       container_options: FFmpeg's.
+      title: of the video.
     """
     import av
     from av.video.reformatter import Interpolation as Way
@@ -66,6 +68,8 @@ def write_video(
     ]
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w", container_options=container_options) as output:
+        if title:
+            output.metadata["title"] = title
         image: Any = output.add_stream(codec, rate=30, options=options, width=width, height=height)
         image.pix_fmt = pix_fmt
         image.codec_context.time_base = time_base

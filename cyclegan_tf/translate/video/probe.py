@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +30,35 @@ def require() -> None:
         raise UserError(
             'Videos need PyAV: pip install "cyclegan-tf[video]"', code="dependency", field="av"
         )
+
+
+def open_container(path: Path, mode: Literal["r", "w"] = "r", **options: Any) -> Any:
+    """Open a video with PyAV, as a context manager.
+
+    FFmpeg would take a name with a colon for an address, which an absolute path is not. Titles and
+    names of chapters are UTF-8, or Latin-1 where they are not.
+
+    Args:
+      path: the file.
+      mode: "r" or "w".
+      **options: of `av.open`.
+
+    Raises:
+      av.error.FFmpegError: it cannot be opened.
+    """
+    import av
+
+    return av.open(str(path.absolute()), mode, metadata_errors=_LATIN_1, **options)
+
+
+def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+_LATIN_1 = "cyclegan_tf_latin_1"
+codecs.register_error(_LATIN_1, _as_latin_1)
 
 
 @dataclass(frozen=True)
@@ -73,7 +103,7 @@ def probe(path: Path) -> VideoInfo:
     if not path.is_file():
         raise UserError(f"{path} does not exist; give a video.", code="missing", field=str(path))
     try:
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             video = _video_stream(container, path)
             first, frames, end, corrupt = _scan(container, video)
             _refuse_cut_off(path, container, video, frames, end, corrupt)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video.frames import HALF_LIFE_FRAMES, FrameTranslator
-from cyclegan_tf.translate.video.probe import VideoInfo, probe, require
+from cyclegan_tf.translate.video.probe import VideoInfo, open_container, probe, require
 
 __all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_video", "require", "translate_video"]
 
@@ -149,10 +149,10 @@ def _written(
     import av
 
     with contextlib.ExitStack() as stack:
-        container: Any = stack.enter_context(av.open(str(video.path)))
+        container: Any = stack.enter_context(open_container(video.path))
         with _writing(target):
-            output: Any = av.open(
-                str(partial),
+            output: Any = open_container(
+                partial,
                 "w",
                 format=video_format.container,
                 container_options=video_format.container_options,

@@ -2,12 +2,13 @@
 
 import importlib.util
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video import probe as video_probe
-from cyclegan_tf.translate.video.probe import probe
+from cyclegan_tf.translate.video.probe import open_container, probe
 
 pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
 
@@ -63,6 +64,31 @@ def test_what_is_no_video(tmp_path):
         output.mux(track.encode(None))
     with pytest.raises(UserError, match="holds no video"):
         probe(tmp_path / "sound.mkv")
+
+
+def test_a_name_that_looks_like_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "take.mp4", images(2)).rename(tmp_path / "12:30.mp4")
+    assert probe(Path("12:30.mp4")).frames == 2
+    with open_container(Path("new:1.mp4"), "w", format="mp4") as output:
+        output.add_stream("libx264", rate=30, width=32, height=32)
+        output.start_encoding()
+    assert (tmp_path / "new:1.mp4").is_file()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_title_in_latin_1(tmp_path, suffix):
+    path = tmp_path / f"title{suffix}"
+    codec = "mpeg4" if suffix == ".avi" else "libx264"
+    pixels = "yuv420p" if suffix == ".avi" else "yuv444p"
+    write_video(path, images(2), codec=codec, pix_fmt=pixels, title="gar\u00e7on")
+    data = path.read_bytes()
+    assert "gar\u00e7on".encode() in data
+    # as long as before: c3 a7 is UTF-8, e7 Latin-1
+    path.write_bytes(data.replace("gar\u00e7on".encode(), "gar\u00e7on!".encode("latin-1")))
+    assert probe(path).frames == 2
+    with open_container(path) as container:
+        assert container.metadata["title"] == "gar\u00e7on!"
 
 
 def test_without_pyav_the_message_says_how_to_get_it(monkeypatch):

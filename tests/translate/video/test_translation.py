@@ -265,7 +265,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     source = write_video(tmp_path / "a.mp4", images(4))
     partial = tmp_path / ".partial.mkv"
     partial.symlink_to("/dev/full")
-    monkeypatch.setattr(atomic, "_partial_name", lambda *_: partial)
+    monkeypatch.setattr(atomic, "partial_name", lambda *_: partial.name)
     with pytest.raises(UserError, match=r"cannot be written \(No space left on device\)") as caught:
         translate(source, tmp_path / "b.mkv")
     assert (caught.value.code, caught.value.field) == ("unwritable", str(tmp_path / "b.mkv"))
