@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -17,6 +17,55 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 # Enough for every network there is, and quickly computed.
 _COMPARED_SIDE_PX = 192
 _MAX_DIFFERENCE = 1e-5
+
+
+def require_images(network: keras.Model, source: Path) -> None:
+    """Refuses a network that is not from one image to one image.
+
+    Args:
+      network: of any shapes.
+      source: its file, for the message.
+
+    Raises:
+      UserError: says what it takes and gives.
+    """
+    # one that is no graph of layers knows neither
+    takes, gives = (
+        [tuple(tensor.shape) for tensor in getattr(network, ends, None) or ()]
+        for ends in ("inputs", "outputs")
+    )
+    for shapes in (takes, gives):
+        if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] is None:
+            raise UserError(
+                f"{source} takes {_named(takes)} and gives {_named(gives)}; a network that takes "
+                "and gives images, (N, H, W, C), is wanted.",
+                code="unsupported",
+                field=str(source),
+            )
+
+
+def _named(shapes: Sequence[tuple[int | None, ...]]) -> str:
+    texts = [
+        "(" + ", ".join(["N", *("any" if side is None else str(side) for side in shape[1:])]) + ")"
+        for shape in shapes
+    ]
+    return " and ".join(texts) or "unknown shapes"
+
+
+def why_not_translated(network: keras.Model) -> str | None:
+    """Why `translate` and `train` do not take a network of images; None where they do.
+
+    Args:
+      network: one input (N, H, W, C), one output of as many axes.
+    """
+    _, height, width, channels = network.input_shape
+    if height is not None or width is not None:
+        return f"it takes images of {height} x {width} px only"
+    side = 4 * builders.size_divisor_of(network)
+    made = network.compute_output_spec(keras.KerasTensor((1, side, side, channels))).shape
+    if tuple(made[1:3]) != (side, side):
+        return f"of an image of {side} x {side} px it makes {made[1]} x {made[2]}"
+    return None
 
 
 def save_checked(network: keras.Model, target: Path) -> None:

@@ -51,10 +51,15 @@ def keras_2_to_keras(task: Task) -> None:
     from cyclegan_tf.convert.keras2.open import open_model
 
     network, notes = open_model(task.source, direction=task.arguments.direction)
+    saving.require_images(network, task.source)
     log_line("recognized", f"{network.name}, {network.count_params():,} parameters")
     log_notes(notes)
     saving.save_checked(network, task.target)
-    task.log_written(task.translate_command(), task.fine_tune_command())
+    reason = saving.why_not_translated(network)
+    if reason:
+        log_notes([f"no command translates or trains with it, since {reason}"])
+    commands = (task.translate_command(), task.fine_tune_command())
+    task.log_written(*commands * (reason is None))
 
 
 def folder_to_run(task: Task) -> None:

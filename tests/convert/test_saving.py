@@ -1,5 +1,8 @@
 """Files of networks from elsewhere: whole, and only if they give the same images."""
 
+import math
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
+from tests.helpers.errors import refused
 
 
 def small(seed=0, **options):
@@ -28,6 +32,42 @@ def test_networks_of_one_size_are_compared_at_it(tmp_path):
     fixed = keras.Sequential([keras.Input((8, 12, 2)), keras.layers.Conv2D(3, 3, padding="same")])
     saving.save_checked(fixed, tmp_path / "g.keras")
     assert (tmp_path / "g.keras").exists()
+
+
+def dense(*shapes):
+    """From vectors to whatever these shapes are."""
+    inputs = keras.Input((10,))
+    outputs = [
+        keras.layers.Reshape(shape)(keras.layers.Dense(math.prod(shape))(inputs))
+        for shape in shapes
+    ]
+    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0])
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (dense((28, 28, 1)), r"takes \(N, 10\) and gives \(N, 28, 28, 1\); a network"),
+        (dense((2,), (4,)), r"gives \(N, 2\) and \(N, 4\); a network"),
+        (
+            keras.Sequential([keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()]),
+            r"takes \(N, any, any, 3\) and gives \(N, 3\); a network",
+        ),
+    ],
+    ids=["noise to image", "two outputs", "classifier"],
+)
+def test_what_is_not_from_images_to_images_is_refused(network, words):
+    with refused("unsupported", "a.h5", match=rf"a\.h5 .*{words}"):
+        saving.require_images(network, Path("a.h5"))
+
+
+def test_networks_that_translate_keep_any_size():
+    saving.require_images(small(), Path("a.h5"))
+    assert saving.why_not_translated(small()) is None
+    halving = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(1, 4, 2)])
+    assert saving.why_not_translated(halving) == "of an image of 8 x 8 px it makes 3 x 3"
+    fixed = keras.Sequential([keras.Input((8, 12, 2)), keras.layers.Reshape((8, 12, 2))])
+    assert saving.why_not_translated(fixed) == "it takes images of 8 x 12 px only"
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -300,3 +300,26 @@ def test_keras_files_go_to_the_reader_of_older_ones(tmp_path, monkeypatch, capsy
     loaded = keras.saving.load_model(tmp_path / "new.keras")
     np.testing.assert_array_equal(loaded(noise()), network(noise()))
     assert names_in(tmp_path) == ["new.keras", "old.h5"]
+
+
+@pytest.mark.parametrize("last", ["noise", "discriminator"])
+def test_only_what_translates_is_recommended_for_it(tmp_path, monkeypatch, capsys, last):
+    images = keras.Input((None, None, 3))
+    network = keras.Model(images, keras.layers.Conv2D(1, 4, 2)(images))
+    if last == "noise":
+        vectors = keras.Input((10,))
+        network = keras.Model(vectors, keras.layers.Dense(4)(vectors))
+    monkeypatch.setattr(
+        "cyclegan_tf.convert.keras2.open.open_model", lambda *_, **__: (network, [])
+    )
+    source, target = tmp_path / "old.h5", tmp_path / "new.keras"
+    source.write_bytes(b"old")
+    if last == "noise":
+        with refused("unsupported", source):
+            command.main([str(source), str(target)])
+        assert not target.exists()
+    else:
+        assert command.main([str(source), str(target)]) == 0
+        report = capsys.readouterr().out
+        assert "no command translates or trains with it" in report
+        assert "next" not in report
