@@ -11,11 +11,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from cyclegan_tf.serve import page, protocol
-from cyclegan_tf.serve.engine import GIVEN_UP, UNAVAILABLE, Engine, Ticket, infer
-from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, TOO_LARGE, RequestError
+from cyclegan_tf.serve.bodies import Bodies
+from cyclegan_tf.serve.engine import UNAVAILABLE, Engine, infer
+from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, RequestError
 from cyclegan_tf.serve.metrics import CONTENT_TYPE, Metrics
 from cyclegan_tf.serve.versions import ModelVersion
 
@@ -23,7 +23,6 @@ Scope = MutableMapping[str, Any]
 AsgiCallable = Callable[[Scope, Callable, Callable], Awaitable[None]]
 
 _MAX_VERSION_DIGITS = 18
-_TOO_SLOW, _WRONG_ENCODING = 408, 415
 _FAULT = "the server met a fault of its own; see its log"
 _NO_PAGE = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
 _log = logging.getLogger(__name__)
@@ -150,13 +149,18 @@ def _add_models(app: FastAPI, engine: Engine) -> None:
 
 
 def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
+    bodies = Bodies(engine.limits)
+
     async def answer(request: Request, name: str, number: int | None) -> Response:
-        # Unknown names are refused before a body is read or a place in the queue taken.
+        # Unknown names are refused before a body is read. A request takes its place in the queue
+        # when its body is there, so that slow ones keep nobody out.
+        started = time.monotonic()
         known = engine.store.get(name, number)
         request.scope["served"] = (known.model, str(known.number))
         try:
-            with engine.admit() as ticket:
-                body = await _read_body(request, ticket, engine.limits.max_body_bytes)
+            engine.check_queue()
+            body = await bodies.read(request, engine.limits.timeout_seconds)
+            with engine.admit(started) as ticket:
 
                 def work(version: ModelVersion) -> tuple[bytes, int]:
                     asked = protocol.parse_body(body)
@@ -169,7 +173,7 @@ def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
                     return protocol.encode_response(outputs, asked.rows), images
 
                 content, images = await engine.run(ticket, name, number, work, _gone(request))
-                seconds = time.monotonic() - ticket.started
+                seconds = time.monotonic() - started
         except RequestError as error:
             return _failed(error)
         except asyncio.CancelledError:
@@ -192,39 +196,6 @@ def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
     @app.post("/v1/models/{name}/versions/{version}:predict")
     async def predict_version(request: Request, name: str, version: str) -> Response:
         return await answer(request, name, _number(version))
-
-
-async def _read_body(request: Request, ticket: Ticket, max_bytes: int) -> bytes:
-    """Read the body, of at most `max_bytes`, whatever its headers say.
-
-    Raises:
-      RequestError: 413 too long, 415 compressed, 408 too slow, 400 wrong length, 499 the client
-        went away.
-    """
-    too_long = RequestError(
-        TOO_LARGE, f"the body is longer than {max_bytes:,} bytes, which is the limit"
-    )
-    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-        raise RequestError(_WRONG_ENCODING, "compressed bodies are not read; send JSON as it is")
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced[:20]) > max_bytes:
-        raise too_long
-
-    async def read() -> bytes:
-        parts, length = [], 0
-        async for part in request.stream():
-            length += len(part)
-            if length > max_bytes:
-                raise too_long
-            parts.append(part)
-        return b"".join(parts)
-
-    try:
-        return await asyncio.wait_for(read(), ticket.seconds_left)
-    except asyncio.TimeoutError as error:
-        raise RequestError(_TOO_SLOW, "the body did not arrive in time") from error
-    except ClientDisconnect as error:
-        raise RequestError(GIVEN_UP, "the client has gone away") from error
 
 
 async def _gone(request: Request) -> None:

@@ -44,8 +44,8 @@ class Ticket:
       ...     ticket.seconds_left
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.started = time.monotonic()
+    def __init__(self, seconds: float, started: float | None = None) -> None:
+        self.started = time.monotonic() if started is None else started
         self.deadline = self.started + seconds
         self.version: ModelVersion | None = None
         self.holders = 1
@@ -91,20 +91,35 @@ class Engine:
         """Take no more work and drop what waits; what is being computed is not waited for."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
-    @contextlib.contextmanager
-    def admit(self) -> Iterator[Ticket]:
-        """Let a request in, before its body is read.
+    def check_queue(self) -> None:
+        """Refuse a request whose body has not been read where there is no place for it now.
 
         Raises:
           RequestError: 429, as many requests wait as may.
         """
         with self._lock:
-            if self._admitted >= self.limits.workers + self.limits.max_queue:
-                waiting = self._admitted - self._running
-                message = f"{waiting} requests are waiting already; try again later"
-                raise RequestError(TOO_MANY, message, _RETRY_AFTER_S)
+            self._check_queue()
+
+    def _check_queue(self) -> None:
+        if self._admitted >= self.limits.workers + self.limits.max_queue:
+            waiting = self._admitted - self._running
+            message = f"{waiting} requests are waiting already; try again later"
+            raise RequestError(TOO_MANY, message, _RETRY_AFTER_S)
+
+    @contextlib.contextmanager
+    def admit(self, started: float | None = None) -> Iterator[Ticket]:
+        """Let a request in whose body has been read.
+
+        Args:
+          started: `time.monotonic()` of its arrival; now by default.
+
+        Raises:
+          RequestError: 429, as many requests wait as may.
+        """
+        with self._lock:
+            self._check_queue()
             self._admitted += 1
-        ticket = Ticket(self.limits.timeout_seconds)
+        ticket = Ticket(self.limits.timeout_seconds, started)
         try:
             yield ticket
         except asyncio.CancelledError:
