@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NoReturn
 
 import yaml
@@ -18,6 +18,7 @@ from cyclegan_tf.errors import TrainingStoppedError, UserError
 
 BAD_INPUT = 2
 FAILED = 1
+_NULLS = ("null", "Null", "NULL", "~")
 
 
 def log_to_terminal(quiet: bool = False) -> None:
@@ -113,6 +114,8 @@ class Parser(ArgumentParser):
         super().__init__(*args, **kwargs)
         # former spelling -> today's, and former values, as YAML reads them -> today's
         self.hidden_aliases: dict[str, tuple[str, Mapping[Any, str]]] = {}
+        # options, without dashes, that take any words, "null" and "#1" among them
+        self.text_options: set[str] = set()
 
     def option_names(self) -> list[str]:
         """Return all options, without help and hidden aliases."""
@@ -135,8 +138,9 @@ class Parser(ArgumentParser):
           UserError: unknown option (with the nearest name), or a value that does not fit.
         """
         argv = self._without_aliases(argv)
+        options = options_of(argv)
         known = set(self.option_names()) | {"--help"}
-        for word in options_of(argv):
+        for word in options:
             name = word.split("=", 1)[0]
             if name.startswith("--") and name not in known:
                 raise UserError(
@@ -145,12 +149,14 @@ class Parser(ArgumentParser):
                     field=name,
                 )
         try:
-            return self.parse_args(list(argv), defaults=defaults)
+            parsed = self.parse_args(list(argv), defaults=defaults)
         except (SystemExit, KeyboardInterrupt):
             raise
         except Exception as error:
             sentence, option = _one_sentence(str(error))
             raise UserError(sentence, field=option) from error
+        self._restore_words(parsed, _typed(options, known))
+        return parsed
 
     def check(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Check values from a file, section -> field -> value, as if they had been typed.
@@ -164,10 +170,33 @@ class Parser(ArgumentParser):
             for section, fields in values.items()
         }
         try:
-            return self.parse_object(typed, defaults=False).as_dict()
+            parsed = self.parse_object(typed, defaults=False)
         except Exception as error:
             sentence, option = _one_sentence(str(error))
             raise UserError(sentence, field=option and option.removeprefix("--")) from error
+        words = {
+            f"{section}.{name}": value
+            for section, fields in typed.items()
+            for name, value in fields.items()
+            if isinstance(value, str)
+        }
+        self._restore_words(parsed, words)
+        return parsed.as_dict()
+
+    def _restore_words(self, parsed: Namespace, words: Mapping[str, str]) -> None:
+        """Gives back words that jsonargparse, reading them as YAML, took for nothing.
+
+        Raises:
+          UserError: such a word was given for a number.
+        """
+        for name, word in words.items():
+            if parsed.get(name) is not None:
+                continue
+            if name in self.text_options:
+                parsed[name] = word
+            elif word.strip() not in _NULLS:
+                sentence = f"--{name} got {word!r}, but takes a number or null."
+                raise UserError(sentence, field=f"--{name}")
 
     def _without_aliases(self, argv: Sequence[str]) -> list[str]:
         words: list[str] = []
@@ -188,6 +217,17 @@ class Parser(ArgumentParser):
 def options_of(argv: Sequence[str]) -> Sequence[str]:
     """Return the words of a command line before `--`, behind which there are only names."""
     return argv[: argv.index("--")] if "--" in argv else argv
+
+
+def _typed(argv: Sequence[str], options: Container[str]) -> dict[str, str]:
+    """Option, without dashes -> the word given for it last."""
+    words: dict[str, str] = {}
+    for place, word in enumerate(argv):
+        option, equals, value = word.partition("=")
+        if option in options:
+            following = "".join(argv[place + 1 : place + 2])
+            words[option.removeprefix("--")] = value if equals else following
+    return words
 
 
 def _as_typed(value: Any) -> Any:

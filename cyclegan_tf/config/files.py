@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,14 @@ RENAMED_SCORES = {"colour_swd": "color_swd"}
 RENAMED_RECORDS = {"told": "messages"}
 """Key of a run's init.json as earlier versions wrote it -> its name today."""
 
+TEXT_FIELDS = {
+    f"{name}.{field}"
+    for name, section in SECTIONS.items()
+    for field, kind in typing.get_type_hints(section).items()
+    if kind in (str, str | None)
+}
+"""Fields that hold any words: names of folders and files."""
+
 
 def find_config(value: str) -> Path:
     """The file behind --config: a path, or the name of a config that comes with the package (demo,
@@ -75,7 +84,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
       UserError: not readable, not YAML, or an unknown key (with the nearest name).
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text) or {}
+        words = yaml.load(text, yaml.BaseLoader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(
             f"{path} cannot be read as YAML: {' '.join(str(error).split())}",
@@ -115,7 +126,21 @@ def load_yaml(path: Path) -> dict[str, Any]:
                     code="unknown",
                     field=f"{section}.{name}",
                 )
-    return with_new_names(values, str(path))
+    return with_new_names(_with_words(values, words), str(path))
+
+
+def _with_words(values: dict[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives names the words that the file has: YAML makes others of 07, yes and 2024-01-01."""
+
+    def word(section: str, name: str, value: Any) -> Any:
+        field, _ = RENAMED.get(f"{section}.{name}", (f"{section}.{name}", {}))
+        is_other = field in TEXT_FIELDS and not isinstance(value, str | dict | list | None)
+        return words[section].get(name, value) if is_other else value
+
+    return {
+        section: fields and {name: word(section, name, value) for name, value in fields.items()}
+        for section, fields in values.items()
+    }
 
 
 def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -151,6 +176,7 @@ def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 def add_experiment(parser: Parser) -> None:
     """Adds every field of `Experiment` as `--section.field`; former names work, unseen."""
     parser.add_class_arguments(Experiment, as_positional=False)
+    parser.text_options |= TEXT_FIELDS
     for old, (new, values) in RENAMED.items():
         hidden_alias(parser, f"--{old}", f"--{new}", values)
 

@@ -9,6 +9,8 @@ from cyclegan_tf.cli import Parser
 from cyclegan_tf.config import files
 from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.train.plan import plan_training
+from tests.helpers.errors import refused
 
 FORMER = [
     ("generator.colour_skip", True, "generator.color_skip", "auto"),
@@ -98,3 +100,55 @@ def test_what_is_no_name_stays_as_it_is():
     odd = {"data": None, "generator": 3, "loss": {"adversarial": [1]}, "extra": {"a": {}}}
     assert files.with_new_names(odd, "here") == {**odd, "loss": {"gan_mode": [1]}}
     assert files.with_new_names(Experiment().as_dict(), "here") == Experiment().as_dict()
+
+
+NOTHING_IN_YAML = ["#c/x", "# c", "&a", "---", "null", "Null", "~"]
+OTHER_IN_YAML = ["07", "1_000", "yes", "2024-01-01", "1e3", "[a]", "{b: c}", "a: b", "? a", "'q'"]
+
+
+@pytest.mark.parametrize("field", ["data.tfds_dir", "generator.network_xy", "data.source"])
+@pytest.mark.parametrize("word", [*NOTHING_IN_YAML, *OTHER_IN_YAML])
+def test_names_are_the_words_as_typed(word, field):
+    word += ".keras" * ("network" in field)  # as the rule of this field is
+    new, _ = files.RENAMED.get(field, (field, {}))
+    assert value_of(parsed(f"--{field}={word}"), new) == word
+    if not word.startswith("--"):
+        assert value_of(parsed(f"--{field}", "before", f"--{field}", word), new) == word
+
+
+def test_both_folders_are_the_words_as_typed_and_the_demo_is_not_trained():
+    data = plan_training(["--data.x_dir", "#c/x", "--data.y_dir=null"]).experiment.data
+    assert (data.x_dir, data.y_dir) == ("#c/x", "null")
+
+
+@pytest.mark.parametrize("name", [*NOTHING_IN_YAML, *OTHER_IN_YAML])
+def test_a_run_goes_on_with_the_folders_it_has_whatever_their_names(tmp_path, name):
+    experiment = Experiment.from_dict({"data": {"x_dir": name, "y_dir": "y", "tfds_dir": name}})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(experiment.as_dict()))
+    assert plan_training(["--run_dir", str(tmp_path)]).experiment == experiment
+
+
+@pytest.mark.parametrize("name", ["07", "1_000", "yes", "2024-01-01", "1.50", "true", "'null'"])
+def test_names_in_a_file_are_its_words(tmp_path, name):
+    (tmp_path / "e.yaml").write_text(f"data: {{source: {name}, tfds_dir: {name}}}\n")
+    data = files.load_yaml(tmp_path / "e.yaml")["data"]
+    assert data == {"source": name.strip("'"), "tfds_dir": name.strip("'")}
+
+
+@pytest.mark.parametrize("null", ["null", "Null", "~", ""])
+def test_no_name_is_where_the_whole_yaml_says_so(tmp_path, null):
+    (tmp_path / "e.yaml").write_text(f"data:\n  tfds_dir: {null}\ntraining: {{max_steps: 5}}\n")
+    plan = plan_training(
+        ["--config", str(tmp_path / "e.yaml"), f"--training.max_steps={null or 'null'}"]
+    )
+    assert plan.experiment.data.tfds_dir is None
+    assert plan.experiment.training.max_steps is None
+
+
+@pytest.mark.parametrize("word", ["#5", "&a", "---"])
+def test_words_that_yaml_reads_as_nothing_are_no_numbers(tmp_path, word):
+    with refused("invalid", "--training.max_steps", match="takes a number or null"):
+        parsed(f"--training.max_steps={word}")
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump({"training": {"max_steps": word}}))
+    with refused("invalid", "--training.max_steps"):
+        plan_training(["--config", str(tmp_path / "e.yaml")])
