@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from cyclegan_tf.data import screening
 from cyclegan_tf.data.sources import FOLDERS
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.folders import list_folder
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def examine_folders(
     Raises:
       UserError: a folder is missing.
     """
-    paths = {name: image_io.find_images(folder) for name, folder in folders.items()}
+    listings = {name: list_folder(folder) for name, folder in folders.items()}
+    paths = {name: listing.images for name, listing in listings.items()}
     channels = {name: channels_x if domain_of(name) == "X" else channels_y for name in folders}
     jobs = [(path, channels[name]) for name in folders for path in paths[name]]
     images = iter(list(_examine_all(jobs, show_progress)))
@@ -91,7 +92,7 @@ def examine_folders(
             folder,
             channels[name],
             tuple(next(images) for _ in paths[name]),
-            _other_files(folder),
+            listings[name].others,
         )
         for name, folder in folders.items()
     )
@@ -156,9 +157,3 @@ def _examine(path: Path, channels: int) -> ImageReport:
         brightest=float(image.max() / np.iinfo(image.dtype).max),
         thumbnail=screening.thumbnail(image),
     )
-
-
-def _other_files(folder: Path) -> Counter[str]:
-    names = (name for _, _, files in os.walk(folder) for name in files if not name.startswith("."))
-    suffixes = (Path(name).suffix.lower() or "without suffix" for name in names)
-    return Counter(suffix for suffix in suffixes if suffix not in image_io.EXTENSIONS)

@@ -12,6 +12,7 @@ import numpy as np
 
 from cyclegan_tf.data import screening
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.folders import describe_others
 
 DARK_SHARE = 1 / 8
 """Deep images that all stay below this share of white are taken for shallow data."""
@@ -122,15 +123,19 @@ def _files(count: int, what: str = "image") -> str:
 
 def _look_for_images(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
     for folder in folders:
-        others = ", ".join(f"{count} {suffix}" for suffix, count in folder.ignored.items())
+        others = describe_others(folder.ignored)
         if not folder.files:
             known = ", ".join(sorted(image_io.EXTENSIONS))
             held = f" (it holds {others})" if others else ""
             level: Literal["note", "error"] = "error" if folder.is_training else "note"
             yield Finding(level, f"{folder.name} has no images{held}. Put some there: {known}.")
         elif others:
+            left_out = sum(folder.ignored.values())
             yield Finding(
-                "note", f"{folder.name}: files of other kinds are not looked at ({others})."
+                "warning",
+                f"{folder.name}: {left_out} of {_files(left_out + len(folder.files), 'file')} "
+                f"{'is' if left_out == 1 else 'are'} of kinds that are not read, and left out "
+                f"({others}). Convert what are images, and move the rest elsewhere.",
             )
     names = {folder.name for folder in folders}
     for name in ("testA", "testB"):

@@ -12,6 +12,7 @@ import numpy as np
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.folders import FolderListing, describe_others, list_folder
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 
@@ -97,21 +98,32 @@ def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: i
     )
 
 
-def _list(folder: Path, what: str) -> list[Path]:
+def _list(folder: Path, what: str) -> FolderListing:
     if not folder.is_dir():
         raise UserError(f"{what}: the folder {folder} does not exist.", code="missing", field=what)
-    return image_io.find_images(folder)
+    return list_folder(folder)
 
 
-def _nonempty(paths: list[Path], folder: Path, what: str) -> list[Path]:
-    if not paths:
+def _left_out(listing: FolderListing, folder: Path) -> tuple[str, ...]:
+    """A note on files of kinds that are not read; none if there are none."""
+    if not listing.others:
+        return ()
+    left_out = sum(listing.others.values())
+    return (
+        f"{folder}: {left_out} of {left_out + len(listing.images)} files are of kinds that are not "
+        f"read and are left out ({describe_others(listing.others)})",
+    )
+
+
+def _nonempty(listing: FolderListing, folder: Path, what: str) -> FolderListing:
+    if not listing.images:
         raise UserError(
             f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs "
             "some.",
             code="missing",
             field=what,
         )
-    return paths
+    return listing
 
 
 def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
@@ -147,15 +159,17 @@ def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -
             code="missing",
             field="data.source",
         )
-    lists = []
+    lists: list[ImageList] = []
+    left_out: list[str] = []
     for name in FOLDERS:
         folder, channels = root / name, channels_x if name.endswith("A") else channels_y
         if name.startswith("train"):
-            paths = _nonempty(_list(folder, "data.source"), folder, "data.source")
+            listing = _nonempty(_list(folder, "data.source"), folder, "data.source")
         else:
-            paths = image_io.find_images(folder) if folder.is_dir() else []
-        lists.append(_file_images(paths, root, channels, max_pixels))
-    return _source(str(root), lists)
+            listing = list_folder(folder) if folder.is_dir() else FolderListing((), {})
+        left_out += _left_out(listing, folder)
+        lists.append(_file_images(listing.images, root, channels, max_pixels))
+    return _source(str(root), lists, left_out)
 
 
 def open_two_folders(
@@ -188,8 +202,11 @@ def open_two_folders(
       UserError: a folder is missing or empty, or a file is not an image.
     """
     lists: dict[str, ImageList] = {}
+    left_out: list[str] = []
     for domain, folder, channels in (("x", x_dir, channels_x), ("y", y_dir, channels_y)):
-        paths = _nonempty(_list(folder, f"data.{domain}_dir"), folder, f"data.{domain}_dir")
+        listing = _nonempty(_list(folder, f"data.{domain}_dir"), folder, f"data.{domain}_dir")
+        left_out += _left_out(listing, folder)
+        paths = listing.images
         names = [path.relative_to(folder).as_posix() for path in paths]
         if recorded:
             held_out = set(recorded[f"test_{domain}"])
@@ -207,7 +224,7 @@ def open_two_folders(
             ]
             lists[f"{split}_{domain}"] = _file_images(chosen, folder, channels, max_pixels)
     ordered = [lists[name] for name in ("train_x", "train_y", "test_x", "test_y")]
-    return _source(f"{x_dir} and {y_dir}", ordered)
+    return _source(f"{x_dir} and {y_dir}", ordered, left_out)
 
 
 def open_demo(seed: int = 0) -> UnpairedDataset:
@@ -290,9 +307,9 @@ def _tfds_builder(name: str, tfds_dir: str | None) -> Any:
     return builder
 
 
-def _source(what: str, lists: Sequence[ImageList]) -> UnpairedDataset:
+def _source(what: str, lists: Sequence[ImageList], notes: Sequence[str] = ()) -> UnpairedDataset:
     """From the four lists in the order of `FOLDERS`."""
     train_x, train_y, test_x, test_y = lists
     x, y = (f"{len(a)} train, {len(b)} test" for a, b in ((train_x, test_x), (train_y, test_y)))
     description = f"{what}: X {x}; Y {y}"
-    return UnpairedDataset(train_x, train_y, test_x, test_y, description, _notes(lists))
+    return UnpairedDataset(train_x, train_y, test_x, test_y, description, (*notes, *_notes(lists)))

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.foreign.content import what_it_is
-from cyclegan_tf.images import headers, pixel_values, tiff
+from cyclegan_tf.images import headers, jpeg2000, netpbm, pixel_values, tiff
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.segments import PNG_SIGNATURE
 
@@ -42,8 +42,14 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
                 info = headers.npy_header(path)
             elif magic.startswith(tiff.MAGICS):
                 info = tiff.header(path, stream, max_pixels)
+            elif netpbm.is_netpbm(magic):
+                info = netpbm.header(path, stream)
+            elif jpeg2000.is_deep(magic, stream):
+                info = jpeg2000.header(path, stream)
             else:
-                pil_image = headers.open_with_pillow(stream, max_pixels)
+                # Targa files have no first bytes by which to know them.
+                tga = path.suffix.lower() == ".tga"
+                pil_image = headers.open_with_pillow(stream, max_pixels, tga)
                 info = headers.pillow_header(path, pil_image, stream)
     except Exception as error:  # the readers raise whatever a broken file makes them raise
         raise headers.as_image_error(path, error, max_pixels) from error
@@ -155,7 +161,9 @@ def _decode_pillow(info: ImageInfo, max_pixels: int) -> np.ndarray:
         return tiff.decode(info, max_pixels)
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[info.channels]
     with info.path.open("rb") as stream:
-        planes = np.asarray(headers.open_with_pillow(stream, max_pixels).convert(mode))
+        planes = np.asarray(
+            headers.open_with_pillow(stream, max_pixels, info.format == "TGA").convert(mode)
+        )
     return pixel_values.UPRIGHT[info.exif_orientation](
         planes if planes.ndim == 3 else planes[..., None]
     )
@@ -172,6 +180,8 @@ _DECODERS: dict[str, Callable[[ImageInfo, int], np.ndarray]] = {
     "pillow": _decode_pillow,
     "tifffile": tiff.decode,
     "npy": _decode_npy,
+    "netpbm": netpbm.decode,
+    "jpeg2000": jpeg2000.decode,
 }
 
 
@@ -200,6 +210,8 @@ ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
     ".png": _encode_png,
     ".jpg": _encoder("JPEG", quality=95, subsampling=0),
     ".jpeg": _encoder("JPEG", quality=95, subsampling=0),
+    ".jfif": _encoder("JPEG", quality=95, subsampling=0),
+    ".jpe": _encoder("JPEG", quality=95, subsampling=0),
     ".webp": _encoder("WEBP", quality=95),
     ".bmp": _encoder("BMP"),
     ".tif": tiff.encode,

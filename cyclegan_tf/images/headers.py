@@ -33,6 +33,7 @@ MODE_CHANNELS = {
 
 EXIF_ORIENTATION = 274
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+_PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF")
 _pillow_limit = threading.Lock()
 
 
@@ -59,8 +60,8 @@ class ImageInfo:
 
     Attributes:
       path: the file.
-      format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF" or "NPY", by content, whatever the suffix
-        says.
+      format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PNM" or "NPY", by
+        content, whatever the suffix says; "TGA" by the suffix.
       width: columns of what `read` returns, so after rotation by EXIF.
       height: rows, likewise.
       mode: the format's word for its pixels: "RGB", "P", "CMYK", "uint16".
@@ -68,7 +69,7 @@ class ImageInfo:
       bits: 8, 16, or 32 for floats and wide integers. Above 8, `read` returns uint16.
       exif_orientation: 1 (upright) to 8.
       has_alpha: there may be transparent parts; `read` lays them on white.
-      decoder: "tensorflow", "png", "pillow", "tifffile" or "npy".
+      decoder: "tensorflow", "png", "pillow", "tifffile", "npy", "netpbm" or "jpeg2000".
       white: the stored number that means white: 255, 65535, less where a TIFF has fewer bits or
         declares its depth, 1 for floats.
 
@@ -218,19 +219,25 @@ def npy_header(path: Path) -> ImageInfo:
     )
 
 
-def open_with_pillow(stream: BinaryIO, max_pixels: int) -> Image.Image:
-    """Open with Pillow, limited to the formats we read and to our number of pixels."""
+def open_with_pillow(stream: BinaryIO, max_pixels: int, tga: bool = False) -> Image.Image:
+    """Open with Pillow, limited to the formats we read and to our number of pixels.
+
+    Args:
+      stream: the file.
+      max_pixels: refuse more.
+      tga: it may be Targa, and nothing else.
+    """
     # Pillow's limit is a global of the process; ours holds for this file only.
     with _pillow_limit:
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
         try:
-            return Image.open(stream, formats=("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"))
+            return Image.open(stream, formats=("TGA",) if tga else _PILLOW_FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = kept
 
 
 def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo:
-    """Read the header of a JPEG, GIF, BMP or WEBP.
+    """Read the header of a file that Pillow opens, other than PNG and TIFF.
 
     Args:
       path: the file, for messages.

@@ -1,7 +1,7 @@
 """Images in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save.
 
 The only module that knows how pixel values map to [-1, 1]. Below it, and reached through it:
-`codecs` (read, encode), `tiff`, `headers` (kind, size, depth), `pixel_values` (what the stored
+`codecs` (read, encode), `folders` (find), `tiff`, `headers` (kind, size, depth), `pixel_values` (what the stored
 numbers mean) and `grid` (images side by side).
 """
 
@@ -17,6 +17,7 @@ import tensorflow as tf
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.codecs import ENCODERS, decode_fast, luma, probe, read
+from cyclegan_tf.images.folders import EXTENSIONS, find_images, list_folder
 from cyclegan_tf.images.grid import make_grid
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.pixel_values import as_dtype
@@ -31,6 +32,7 @@ __all__ = [
     "decode_tensor",
     "find_images",
     "from_signed",
+    "list_folder",
     "make_grid",
     "probe",
     "read",
@@ -39,57 +41,10 @@ __all__ = [
     "to_uint8",
 ]
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".npy"})
-"""Suffixes of the files that can be read, lower case."""
-
 SAVED_EXTENSIONS = frozenset(ENCODERS)
 """Suffixes that `save` can write, lower case."""
 
 _HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
-
-
-def find_images(folder: str | os.PathLike) -> list[Path]:
-    """Find all image files below a folder, by suffix, in the order of their relative names.
-
-    Links to folders are followed, each folder being looked into once; names that start with a dot
-    are passed over.
-
-    Raises:
-      UserError: there is no such folder, or one within cannot be entered.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder", code="missing", field=str(folder))
-    found: list[Path] = []
-    visited: set[str] = set()
-    for parent, folders, files in os.walk(folder, onerror=refuse_unreadable, followlinks=True):
-        real = os.path.realpath(parent)
-        folders[:] = (
-            () if real in visited else sorted(name for name in folders if not name.startswith("."))
-        )
-        if real not in visited:
-            visited.add(real)
-            shown = (Path(parent, name) for name in files if not name.startswith("."))
-            found += [path for path in shown if path.suffix.lower() in EXTENSIONS]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def refuse_unreadable(error: OSError) -> None:
-    """Refuse a folder that `os.walk` cannot enter: its images would be missing without a word.
-
-    One that is gone is passed over.
-
-    Raises:
-      UserError: names the folder.
-    """
-    if isinstance(error, FileNotFoundError):
-        return
-    raise UserError(
-        f"{error.filename} cannot be entered: {error.strerror or error}; allow it, or move the "
-        "folder elsewhere.",
-        code="unreadable",
-        field=str(error.filename),
-    ) from error
 
 
 def decode_tensor(
@@ -224,7 +179,7 @@ def save(path: str | os.PathLike, image: np.ndarray) -> None:
             code="unsupported",
             field=str(path),
         )
-    if suffix in (".jpg", ".jpeg", ".webp", ".bmp"):
+    if limits == (1, 3):
         image = as_dtype(image, np.uint8)
     try:
         data = ENCODERS[suffix](np.ascontiguousarray(image))

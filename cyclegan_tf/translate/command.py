@@ -18,6 +18,7 @@ from tqdm import tqdm
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.folders import describe_others
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import generators
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import keras
 
     from cyclegan_tf.translate.folder import Outcome
-    from cyclegan_tf.translate.tasks import Task
+    from cyclegan_tf.translate.tasks import Plan, Task
     from cyclegan_tf.translate.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,8 @@ def _translate_images(arguments: Namespace) -> int:
     from cyclegan_tf.translate import folder, tasks
     from cyclegan_tf.translate.translator import Translator
 
-    todo = tasks.plan_tasks(Path(arguments.input), Path(arguments.output))
+    plan = tasks.plan_tasks(Path(arguments.input), Path(arguments.output))
+    todo = plan.tasks
     if arguments.skip_existing:
         todo = [task for task in todo if not os.path.exists(task.target)]
     elif not arguments.overwrite:
@@ -142,8 +144,20 @@ def _translate_images(arguments: Namespace) -> int:
             if outcome.error is not None:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
-    log.info("%d of %d images translated to %s", len(todo) - failed, len(todo), arguments.output)
+    _log_end(plan, len(todo) - failed, len(todo), arguments.output)
     return 1 if failed else 0
+
+
+def _log_end(plan: Plan, done: int, todo: int, output: str) -> None:
+    existing = len(plan.tasks) - todo
+    also = f" ({existing} existed already)" if existing else ""
+    log.info("%d of %d images translated to %s%s", done, todo, output, also)
+    if plan.left_out:
+        log.warning(
+            "left out: %d files of kinds that are not read (%s)",
+            sum(plan.left_out.values()),
+            describe_others(plan.left_out),
+        )
 
 
 def _load(arguments: Namespace) -> keras.Model:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.codecs import ENCODERS
+from cyclegan_tf.images.folders import list_folder
 
-WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
+WRITABLE_SUFFIXES = tuple(ENCODERS)
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,26 @@ class Task:
     target: Path
 
 
-def plan_tasks(source: Path, target: Path) -> list[Task]:
+@dataclass(frozen=True)
+class Plan:
+    """What to translate.
+
+    Attributes:
+      tasks: in the order of the sources' names.
+      left_out: suffix -> number of files of kinds that are not read.
+
+    Example:
+      >>> plan_tasks(Path("photos"), Path("paintings")).tasks[0].target
+    """
+
+    tasks: Sequence[Task]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def plan_tasks(source: Path, target: Path) -> Plan:
     """List what to translate: a file into a file or a folder, a folder into a folder, names kept.
+
+    A folder of results within the input is no input.
 
     Raises:
       UserError: the input is missing or holds no image, the output's name cannot be written, or it
@@ -41,33 +61,51 @@ def plan_tasks(source: Path, target: Path) -> list[Task]:
             field=str(source),
         )
     if target.is_dir():
-        return [_checked_task(source, target / writable_name(source.name))]
+        return Plan([_checked_task(source, target / writable_name(source.name))])
     if target.suffix.lower() not in WRITABLE_SUFFIXES:
         raise UserError(
             f"{target} must end in one of {', '.join(WRITABLE_SUFFIXES)}.",
             code="unsupported",
             field=str(target),
         )
-    return [_checked_task(source, target)]
+    return Plan([_checked_task(source, target)])
 
 
-def _plan_folder(source: Path, target: Path) -> list[Task]:
+def _plan_folder(source: Path, target: Path) -> Plan:
     if target.is_file():
         raise UserError(
             f"{target} is a file, but a folder of images needs a folder to go to.",
             code="mismatch",
             field=str(target),
         )
-    found = image_io.find_images(source)
-    if not found:
+    if target.is_dir() and target.samefile(source):
+        listing = list_folder(source)  # each image is then refused as its own output
+    else:
+        listing = list_folder(source, leave_out=target)
+    if not listing.images:
         raise UserError(
             f"{source} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}).",
             code="missing",
             field=str(source),
         )
-    return [
-        _checked_task(path, target / writable_name(str(path.relative_to(source)))) for path in found
+    names = _target_names([str(path.relative_to(source)) for path in listing.images])
+    tasks = [
+        _checked_task(path, target / name) for path, name in zip(listing.images, names, strict=True)
     ]
+    return Plan(tasks, listing.others)
+
+
+def _target_names(names: Sequence[str]) -> list[str]:
+    """Names of the outputs, all different: `a.gif` beside `a.png` becomes `a.gif.png`."""
+    taken = {name for name in names if writable_name(name) == name}
+    targets = []
+    for name in names:
+        target = writable_name(name)
+        if target != name and target in taken:
+            target = f"{name}.png"
+        taken.add(target)
+        targets.append(target)
+    return targets
 
 
 def refuse_same(source: Path, target: Path) -> None:

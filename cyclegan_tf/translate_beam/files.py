@@ -17,7 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from cyclegan_tf.atomic import atomic_file, is_abandoned, partial_name, scratch_directory
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images.io import refuse_unreadable
+from cyclegan_tf.images.folders import refuse_unreadable
 from cyclegan_tf.translate.tasks import writable_name
 
 _WILDCARDS = "*?["

@@ -146,9 +146,9 @@ def test_empty_folders():
     assert found[1].text.startswith("There is no testB; ")
 
 
-def test_other_files_are_a_note():
+def test_other_files_are_a_warning():
     (found,) = look(folder("X", good("X", 1), ignored={".txt": 1}), folder("Y", good("Y", 1)))
-    assert (found.level, "1 .txt" in found.text) == ("note", True)
+    assert (found.level, "1 .txt" in found.text) == ("warning", True)
 
 
 @pytest.mark.parametrize(("counts", "expected"), [((2, 5), 0), ((2, 6), 1), ((6, 2), 1)])

@@ -65,6 +65,17 @@ def test_a_bomb_is_refused(root):
         open_folder(root, 3, 3, LIMIT)
 
 
+def test_files_of_other_kinds_are_noted(root, tmp_path):
+    (root / "trainB" / "c.heic").touch()
+    notes = open_folder(root, 3, 3, LIMIT).notes
+    assert [note.split(": ", 1)[1] for note in notes] == [
+        "1 of 3 files are of kinds that are not read and are left out (1 .txt)",
+        "1 of 2 files are of kinds that are not read and are left out (1 .heic)",
+    ]
+    both = open_two_folders(root / "trainA", root / "trainB", 0, 0, 3, 3, LIMIT).notes
+    assert both == notes
+
+
 def test_transparency_is_noted_once(root):
     for name in ("p.png", "q.png"):
         Image.new("RGBA", (5, 5), (1, 2, 3, 4)).save(root / "trainA" / name)

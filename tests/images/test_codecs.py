@@ -10,7 +10,9 @@ from PIL import Image
 
 from cyclegan_tf.images.codecs import ENCODERS, luma, read
 from cyclegan_tf.images.headers import ImageError
+from cyclegan_tf.images.io import save
 from tests.helpers import image_files
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +272,29 @@ def test_cut_off_files_are_refused_by_name(tmp_path, gallery, name, keep):
     path = image_files.cut_off(tmp_path / name, gallery[name], keep)
     with pytest.raises(ImageError, match=name):
         read(path)
+
+
+@pytest.mark.parametrize("suffix", [".tga", ".jp2", ".ppm", ".avif"])
+def test_more_kinds(tmp_path, suffix):
+    path = tmp_path / f"image{suffix}"
+    options = {"quality": 100, "subsampling": "4:4:4"} if suffix == ".avif" else {}
+    Image.fromarray(image_files.smooth()).save(path, **options)
+    tolerance = 3 if suffix == ".avif" else 0
+    assert np.abs(read(path).astype(int) - image_files.smooth()).max() <= tolerance
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe"])
+def test_other_names_of_jpeg(tmp_path, suffix):
+    save(tmp_path / f"image{suffix}", image_files.smooth())
+    save(tmp_path / "image.jpg", image_files.smooth())
+    np.testing.assert_array_equal(read(tmp_path / f"image{suffix}"), read(tmp_path / "image.jpg"))
+
+
+def test_only_a_name_makes_a_targa(tmp_path):
+    Image.fromarray(image_files.noise(4, 4)).save(tmp_path / "a.tga")
+    (tmp_path / "a.tga").rename(tmp_path / "a.png")
+    with refused("unreadable", str(tmp_path / "a.png")):
+        read(tmp_path / "a.png")
 
 
 def test_damage_in_the_middle_of_a_png(tmp_path, gallery):

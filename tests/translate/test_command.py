@@ -67,6 +67,18 @@ def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
     assert "4 of 4 images translated" in capsys.readouterr().out
 
 
+def test_files_left_out_are_counted_at_the_end(run, folder, tmp_path, capsys):
+    for name in ("x.heic", "y.heic", "z"):
+        (folder / name).touch()
+    words = [str(run), str(folder), str(tmp_path / "out")]
+    assert translate.main(words) == 0
+    said = capsys.readouterr().err
+    assert "left out: 3 files of kinds that are not read (2 .heic, 1 without suffix)" in said
+    assert translate.main([*words, "--skip_existing"]) == 0
+    assert "0 of 0 images translated" in (said := capsys.readouterr().out)
+    assert "(4 existed already)" in said
+
+
 def test_direction_and_checkpoint(run, folder, tmp_path, capsys):
     for direction in ("xy", "yx"):
         assert (
@@ -139,10 +151,11 @@ def test_a_bad_image_is_named_skipped_and_status_1(saved, folder, tmp_path, caps
     assert not (tmp_path / "out" / "bad.jpg").exists()
 
 
-def test_two_inputs_of_one_output_name_are_not_written_over(saved, folder, tmp_path, capsys):
+def test_two_inputs_of_one_name_become_two_outputs(saved, folder, tmp_path):
     Image.new("RGB", (9, 9)).save(folder / "sub" / "c.png")
-    assert translate.main([str(saved), str(folder / "sub"), str(tmp_path / "out")]) == 1
-    assert "already written" in capsys.readouterr().err
+    assert translate.main([str(saved), str(folder / "sub"), str(tmp_path / "out")]) == 0
+    assert image_io.read(tmp_path / "out" / "c.png").shape == (9, 9, 3)
+    assert image_io.read(tmp_path / "out" / "c.gif.png").shape == (5, 7, 3)
 
 
 def test_batches_give_what_single_images_give(saved, folder, tmp_path):
@@ -220,7 +233,7 @@ def test_outputs_are_never_overwritten_unasked(saved, folder, tmp_path):
         ),
         (("{tmp}/empty", "{folder}/a.png", "{tmp}/o.png"), "not a run directory"),
         (("{folder}/a.png", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
-        (("{tmp}/broken.keras", "{folder}/a.png", "{tmp}/o.png"), "cannot be loaded"),
+        (("{tmp}/broken.keras", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
         (
             ("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"),
             "not a network from images to images",

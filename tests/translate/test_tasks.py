@@ -12,7 +12,30 @@ def test_names_that_cannot_be_written_become_png(tmp_path):
     for name in ("a.gif", "b.JPG"):
         (tmp_path / "in" / name).touch()
     planned = tasks.plan_tasks(tmp_path / "in", tmp_path / "out")
-    assert [task.target.name for task in planned] == ["a.png", "b.JPG"]
+    assert [task.target.name for task in planned.tasks] == ["a.png", "b.JPG"]
+
+
+def test_the_file_that_keeps_its_name_has_it(tmp_path):
+    names = ["a.gif", "a.png", "b.gif", "b.jp2", "c.jfif"]
+    for name in names:
+        (tmp_path / name).touch()
+    planned = tasks.plan_tasks(tmp_path, tmp_path / "out").tasks
+    assert {task.source.name: task.target.name for task in planned} == {
+        "a.gif": "a.gif.png",
+        "a.png": "a.png",
+        "b.gif": "b.png",
+        "b.jp2": "b.jp2.png",
+        "c.jfif": "c.jfif",
+    }
+
+
+def test_results_of_before_are_no_input_and_others_are_counted(tmp_path):
+    for name in ("a.png", "b.heic", "out/deep/a.png", "out/c.heic"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    planned = tasks.plan_tasks(tmp_path, tmp_path / "out")
+    assert [task.source for task in planned.tasks] == [tmp_path / "a.png"]
+    assert planned.left_out == {".heic": 1}
 
 
 def test_an_output_that_is_its_own_input_is_refused(tmp_path):
