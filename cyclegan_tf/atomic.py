@@ -182,13 +182,15 @@ def partial_name(suffix: str = "") -> str:
     """A new name for what is not complete yet.
 
     It holds the process, the machine, and a check by which it is known as made here, since nothing
-    else is ever removed.
+    else is ever removed. For this process it is in use from now on.
 
     Args:
       suffix: to end in.
     """
     start = f"{os.getpid()}-{_machine()}-{secrets.token_hex(4)}"
-    return f".partial-{start}-{_check(start)}{suffix}"
+    name = f".partial-{start}-{_check(start)}{suffix}"
+    _own.add(name)
+    return name
 
 
 def is_partial(name: str) -> bool:
@@ -219,7 +221,6 @@ def _partial(folder: Path, suffix: str = "") -> Iterator[Path]:
     """Gives a path of our own in a folder; what lies there in the end is removed."""
     _remove_abandoned(folder)
     name = partial_name(suffix if len(suffix) <= _LONGEST_SUFFIX else "")
-    _own.add(name)
     try:
         yield folder / name
     finally:

@@ -94,6 +94,7 @@ def left_by(monkeypatch, pid, machine=None):
         there.setattr(os, "getpid", lambda: pid)
         if machine:
             there.setattr(atomic, "_machine", lambda: machine)
+        there.setattr(atomic, "_own", set())
         return atomic.partial_name()
 
 
@@ -129,6 +130,8 @@ def test_what_another_machine_left_is_removed_after_a_day(tmp_path, monkeypatch)
     long_ago = time.time() - 2 * 24 * 3600
     for path in (tmp_path / old, tmp_path / old / "half", tmp_path / fresh):
         os.utime(path, (long_ago, long_ago))
+    used = atomic.partial_name()
+    assert not atomic.is_abandoned(used, lambda: 0.0)
     atomic.write_text(tmp_path / "a.txt", "x")
     assert names(tmp_path) == sorted([fresh, "a.txt"])
 
