@@ -23,8 +23,9 @@ class Generator:
         filters: Width of the first layer; the architecture's own (64, fast_style 32) when not
           given.
         blocks: Number of residual blocks; the architecture's own when not given.
-        upsampling: Transposed convolution as in the paper, or nearest resize + convolution (no
-            checkerboards); auto: resize if the domains' colors are alike.
+        upsampling: Transposed convolution as in the paper, nearest resize + convolution (no
+            checkerboards), or antialiased down and up as in CUT; auto: resize if the domains'
+            colors are alike.
         dropout: Dropout of 0.5 inside residual blocks or the U-Net's inner levels.
         norm: Normalization: of each image by itself as in the paper, or of a batch as in some older
           checkpoints.
@@ -48,7 +49,7 @@ class Generator:
     ] = "resnet_9blocks"
     filters: int | None = None
     blocks: int | None = None
-    upsampling: Literal["transposed", "resize", "auto"] = "transposed"
+    upsampling: Literal["transposed", "resize", "antialiased", "auto"] = "transposed"
     dropout: bool = False
     norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
@@ -73,6 +74,9 @@ class Generator:
                 self.long_skips,
                 f"{rule} to skip",
             )
+            rule = f"it is for residual generators, not for {self.architecture}"
+            no_blur = self.upsampling != "antialiased"
+            require(no_blur, "generator.upsampling", self.upsampling, rule)
         self._check_network_files()
 
     @property

@@ -45,7 +45,8 @@ def to_pytorch(task: Task) -> None:
         "in the official PyTorch code: python test.py --model "
         f"{'test' if single else 'cycle_gan'} {recognize.official_options(specs[0])}"
     )
-    task.log_written(*[command] * specs[0].is_generator)
+    official = specs[0].is_generator and not specs[0].antialiased
+    task.log_written(*[command] * official)
 
 
 def _networks(task: Task) -> dict[str, tuple[keras.Model, str]]:

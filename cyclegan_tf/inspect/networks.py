@@ -126,6 +126,8 @@ def _options(names: dict[str, Any]) -> list[str]:
     found = [_norm(names)]
     if any(name.endswith("_resize") for name in names):
         found.append("enlarging by resize and convolution")
+    if "down1_blur" in names:
+        found.append("anti-aliased")
     if any(name.endswith("_dropout") for name in names):
         found.append("dropout")
     if "up1_long_skip" in names:

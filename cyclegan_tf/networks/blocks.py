@@ -12,7 +12,7 @@ from cyclegan_tf.networks import keras_internals, landmarks
 from cyclegan_tf.networks.convolutions import Convolution2D, CropFirst2D
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 
-Upsampling = Literal["transposed", "resize"]
+Upsampling = Literal["transposed", "resize", "antialiased"]
 Norm = Literal["instance", "batch"]
 _LEAK = 0.2
 _DROPOUT = 0.5
@@ -44,7 +44,7 @@ class LayerFactory:
       seed: of the network; each layer's own follows from it and the layer's name.
       norm_kind: "instance" or "batch".
       norm_affine: whether instance normalization learns gamma and beta.
-      upsampling: "transposed" or "resize".
+      upsampling: "transposed", "resize" or "antialiased".
 
     Example:
       >>> layers = LayerFactory("float32", seed=0, norm_kind="instance", norm_affine=False)
@@ -116,7 +116,7 @@ class LayerFactory:
           x: features.
           name: of the convolution.
           filters: channels it makes.
-          kernel: side of a transposed kernel, 3 or 4; resize-convolutions have 3.
+          kernel: side of a transposed kernel, 3 or 4; all others have 3.
           is_end: as for `conv`.
         """
         if self.upsampling == "resize":
@@ -124,6 +124,8 @@ class LayerFactory:
                 2, interpolation="nearest", **self.common(f"{name}_resize")
             )(x)
             return self.conv(x, name, filters, 3, reflect_pad=1, is_end=is_end)
+        if self.upsampling == "antialiased":
+            return self.conv(self._double(x, name), name, filters, 3, zero_pad=1, is_end=is_end)
         if kernel == 4:  # here "same" crops one pixel all around, as padding 1 does
             return keras.layers.Conv2DTranspose(
                 filters, 4, 2, padding="same", **self._conv_options(name, is_end)
@@ -133,6 +135,25 @@ class LayerFactory:
         )(x)
         # padding 1 with output padding 1 crops the FIRST row and column; "same" would crop the last
         return CropFirst2D(**self.common(f"{name}_crop"))(x)
+
+    def halve(self, x: Any, name: str):
+        """Halves both sides by the filter [1, 2, 1], edges reflected (Zhang 2019).
+
+        Two means of two are that filter, and known to every exporter.
+        """
+        x = ReflectionPadding2D(1, **self.common(f"{name}_blur_pad"))(x)
+        x = keras.layers.AveragePooling2D(2, 1, **self.common(f"{name}_blur_mean"))(x)
+        return keras.layers.AveragePooling2D(2, 2, **self.common(f"{name}_blur"))(x)
+
+    def _double(self, x: Any, name: str):
+        """Doubles both sides by the same filter, edges repeated.
+
+        "same" leaves what lies beyond the edge out of the mean.
+        """
+        doubling = {"interpolation": "nearest", **self.common(f"{name}_double")}
+        x = keras.layers.UpSampling2D(2, **doubling)(x)
+        mean = {"padding": "same", **self.common(f"{name}_double_mean")}
+        return keras.layers.AveragePooling2D(2, 1, **mean)(x)
 
     def norm(self, x: Any, name: str):
         if self.norm_kind == "batch":
@@ -188,10 +209,7 @@ def resnet(
     x = large = layers.norm(
         layers.conv(x, "first", filters, end_kernel, reflect_pad=end_kernel // 2), "first_norm"
     )
-    x = layers.conv(x, "down1", 2 * filters, 3, 2, zero_pad=1, relu="first_relu")
-    x = half = layers.norm(x, "down1_norm")
-    x = layers.conv(x, "down2", 4 * filters, 3, 2, zero_pad=1, relu="down1_relu")
-    x = layers.norm_relu(x, "down2")
+    x, half = _descend(layers, x, filters)
     for index in range(1, blocks + 1):
         y = _residual_branch(layers, x, f"block{index}", 4 * filters, dropout)
         x = keras.layers.Add(**layers.common(landmarks.block_end(index)))([x, y])
@@ -204,6 +222,19 @@ def resnet(
     return layers.conv(
         x, "last", channels, end_kernel, reflect_pad=end_kernel // 2, relu="up2_relu", is_end=True
     )
+
+
+def _descend(layers: LayerFactory, x: Any, filters: int):
+    """Halves twice; returns features of a quarter of the sides, and of the half for a long skip."""
+    if layers.upsampling == "antialiased":
+        x = layers.conv(x, "down1", 2 * filters, 3, zero_pad=1, relu="first_relu")
+        half = layers.halve(layers.norm_relu(x, "down1"), "down1")
+        x = layers.conv(half, "down2", 4 * filters, 3, zero_pad=1)
+        return layers.halve(layers.norm_relu(x, "down2"), "down2"), half
+    x = layers.conv(x, "down1", 2 * filters, 3, 2, zero_pad=1, relu="first_relu")
+    half = layers.norm(x, "down1_norm")
+    x = layers.conv(half, "down2", 4 * filters, 3, 2, zero_pad=1, relu="down1_relu")
+    return layers.norm_relu(x, "down2"), half
 
 
 def _residual_branch(layers: LayerFactory, x: Any, block: str, filters: int, dropout: bool):

@@ -73,8 +73,10 @@ def build_generator(
       filters: channels after the first convolution; None is 64, and 32 for "fast_style".
       blocks: residual blocks; None is the number in the name, and 4 for "fast_style". Not for
         U-Nets.
-      upsampling: "transposed" convolutions as in the paper, or "resize": nearest-neighbor doubling
-        and a 3x3 convolution, against checkerboards (Odena et al. 2016).
+      upsampling: "transposed" convolutions as in the paper; "resize": nearest-neighbor doubling
+        and a 3x3 convolution, against checkerboards (Odena et al. 2016); "antialiased": halving and
+        doubling through the filter [1, 2, 1] beside 3x3 convolutions, as in CUT (Park et al. 2020).
+        Not "antialiased" for U-Nets.
       dropout: 0.5 inside the residual blocks, or on the U-Net's inner ascending layers; only in
         training.
       norm: "instance", or "batch" with moving statistics, where all but the last convolution lose
@@ -109,6 +111,10 @@ def build_generator(
         if long_skips:
             raise ValueError(
                 f"long_skips is for residual generators; {architecture} has skips of its own."
+            )
+        if upsampling == "antialiased":
+            raise ValueError(
+                f"upsampling 'antialiased' is for residual generators, not for {architecture}."
             )
         filters = 64 if filters is None else filters
         require_range("filters", filters, 1)
@@ -195,11 +201,13 @@ def size_divisor(architecture: GeneratorArchitecture) -> int:
 
 
 def size_divisor_of(network: keras.Model) -> int:
-    """Returns the same for any network that halves with strided convolutions."""
-    strides = [
-        layer.strides[0] for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
-    ]
-    return math.prod(strides)
+    """Returns the same for any network that halves with strided convolutions or pooling."""
+    halving = (
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv2D) or hasattr(layer, "pool_size")
+    )
+    return math.prod(layer.strides[0] for layer in halving)
 
 
 def as_float32(network: keras.Model) -> keras.Model:

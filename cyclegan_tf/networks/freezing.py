@@ -43,8 +43,8 @@ def freeze_encoder(generator: keras.Model) -> None:
 def _halves(layer: keras.layers.Layer) -> bool:
     if isinstance(layer, keras.Model):
         return any(_halves(inner) for inner in layer.layers)
-    strides = getattr(layer, "strides", 1) or 1  # pooling has no kernel, and nothing to freeze
-    return _has_kernel(layer) and not _enlarges(layer) and np.max(strides) > 1
+    window = _has_kernel(layer) or hasattr(layer, "pool_size")
+    return window and not _enlarges(layer) and np.max(getattr(layer, "strides", 1) or 1) > 1
 
 
 def _enlarges(layer: keras.layers.Layer) -> bool:

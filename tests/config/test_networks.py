@@ -3,6 +3,7 @@
 import pytest
 
 from cyclegan_tf.config.networks import NETWORK_FIELDS, Generator
+from tests.helpers.errors import refused
 
 
 def test_files_by_direction():
@@ -40,6 +41,12 @@ def test_files_by_direction():
 def test_what_does_not_go_with_a_file(fields, message):
     with pytest.raises(ValueError, match=message):
         Generator(**fields)
+
+
+def test_antialiased_is_for_residual_generators():
+    assert Generator(upsampling="antialiased").upsampling == "antialiased"
+    with refused("invalid", "generator.upsampling"):
+        Generator(architecture="unet_256", upsampling="antialiased")
 
 
 def test_with_one_file_the_other_is_built_as_asked():

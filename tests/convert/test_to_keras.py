@@ -52,6 +52,24 @@ def test_a_published_model_becomes_a_keras_file(made, tmp_path):
         command.main([str(source), str(tmp_path / "h.keras"), "--epoch=3"])
 
 
+def test_a_generator_of_cut_becomes_a_keras_file_and_again_one_of_cut(tmp_path, capsys):
+    network = official_torch.randomized(official_torch.Resnet(filters=2, antialiased=True)).eval()
+    source = official_torch.save_folder(tmp_path / "grumpifycat_CUT", {"G": network})
+    target, again = tmp_path / "g.keras", tmp_path / "latest_net_G.pth"
+    assert command.main([str(source), str(target)]) == 0
+    assert "anti-aliased as CUT's" in capsys.readouterr().out
+    truth = official_torch.outputs_of(network, noise())
+    np.testing.assert_allclose(keras.saving.load_model(target)(noise()), truth, atol=1e-5)
+    assert command.main([str(target), str(again), "--to", "pytorch"]) == 0
+    report = capsys.readouterr().out
+    assert "it is a generator of CUT" in report
+    assert "next" not in report
+    loaded = torch.load(again, weights_only=True)
+    assert list(loaded) == list(network.state_dict())
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(loaded[name], value, rtol=0, atol=0)
+
+
 def test_a_discriminator_becomes_a_keras_file_that_nothing_translates_with(
     made, given, tmp_path, capsys
 ):

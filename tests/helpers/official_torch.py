@@ -36,12 +36,32 @@ class Block(nn.Module):
         return x + self.conv_block(x)
 
 
+class Blur(nn.Module):
+    """CUT's halving (reflected edges) or doubling (repeated edges) through [1, 2, 1]."""
+
+    def __init__(self, width, doubles):
+        super().__init__()
+        side = torch.tensor([1.0, 2.0, 1.0]) / (2 if doubles else 4)
+        self.doubles = doubles
+        self.register_buffer("filt", torch.outer(side, side).repeat(width, 1, 1, 1))
+
+    def forward(self, x):
+        width, convolve = x.shape[1], nn.functional.conv2d
+        if not self.doubles:
+            x = nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+            return convolve(x, self.filt, stride=2, groups=width)
+        x = nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+        x = nn.functional.conv_transpose2d(x, self.filt, stride=2, padding=2, groups=width)
+        return x[:, :, 1:, 1:]
+
+
 class Resnet(nn.Module):
-    """Residual generator of any number of blocks."""
+    """Residual generator of any number of blocks; `antialiased` as those of CUT."""
 
     def __init__(
-        self, inputs=3, outputs=3, filters=4, blocks=2, norm="instance", dropout=False, **options
-    ):
+        self, inputs=3, outputs=3, filters=4, blocks=2, norm="instance", dropout=False,
+        antialiased=False, **options,
+    ):  # fmt: skip
         super().__init__()
         make_norm, biases = norm_of(norm, **options), norm == "instance"
         layers = [
@@ -52,15 +72,19 @@ class Resnet(nn.Module):
         ]
         for width in (2 * filters, 4 * filters):
             layers += [
-                nn.Conv2d(width // 2, width, 3, 2, 1, bias=biases),
+                nn.Conv2d(width // 2, width, 3, 1 if antialiased else 2, 1, bias=biases),
                 make_norm(width),
                 nn.ReLU(True),
             ]
+            layers += [Blur(width, doubles=False)] if antialiased else []
         layers += [Block(4 * filters, make_norm, biases, dropout) for _ in range(blocks)]
         for width in (2 * filters, filters):
             up = nn.ConvTranspose2d(
                 2 * width, width, 3, 2, padding=1, output_padding=1, bias=biases
             )
+            if antialiased:
+                layers += [Blur(2 * width, doubles=True)]
+                up = nn.Conv2d(2 * width, width, 3, 1, 1, bias=biases)
             layers += [up, make_norm(width), nn.ReLU(True)]
         self.model = nn.Sequential(
             *layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, outputs, 7), nn.Tanh()
@@ -175,6 +199,8 @@ def randomized(network, seed=0):
     for name, value in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
             arrays[name] = torch.tensor(7)
+        elif name.endswith("filt"):
+            arrays[name] = value  # the same in every file
         elif name.endswith("running_var"):
             arrays[name] = 0.3 + 1.5 * torch.rand(value.shape, generator=random)
         elif value.ndim == 4:

@@ -122,7 +122,7 @@ class TestReceptiveField:
     def test_of_the_pixel_discriminator(self):
         assert graph.receptive_field_px(build_discriminator("pixel", filters=1, seed=0)) == (1, 1)
 
-    @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+    @pytest.mark.parametrize("upsampling", ["transposed", "resize", "antialiased"])
     @pytest.mark.parametrize("blocks", [1, 2])
     def test_of_residual_generators_is_what_gradients_see(self, upsampling, blocks):
         network = build_generator(

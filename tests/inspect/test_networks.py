@@ -24,6 +24,10 @@ from cyclegan_tf.networks.builders import build_discriminator, build_generator
             "resize and convolution, dropout, color skip",
         ),
         (
+            lambda: build_generator("fast_style", filters=3, upsampling="antialiased"),
+            "residual generator, 4 blocks, 3 filters, 9x9 ends, instance norm, anti-aliased",
+        ),
+        (
             lambda: build_generator("unet_128", filters=1, norm_affine=True),
             "U-Net, 7 halvings, 1 filters, instance norm with factor and offset",
         ),

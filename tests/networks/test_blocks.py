@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from cyclegan_tf.networks.blocks import require_choice, require_range
+from cyclegan_tf.networks.blocks import LayerFactory, require_choice, require_range
 from cyclegan_tf.networks.builders import build_generator
 
 SIZES = {"up1": ("down1_norm", "up1_norm"), "up2": ("first_norm", "up2_norm")}
@@ -47,6 +48,59 @@ def test_detail_passes_though_the_middle_is_silent():
         spread[long_skips] = float(np.std(network(x), axis=(1, 2)).max())
     assert spread[False] < 1e-3
     assert spread[True] > 0.1
+
+
+def test_antialiased_halving_is_the_filter_and_reflects():
+    layers = LayerFactory("float32", 0, "instance", False, "antialiased")
+    inputs = keras.Input((None, None, 2))
+    x = np.random.default_rng(0).normal(size=(1, 10, 6, 2)).astype(np.float32)
+    found = keras.Model(inputs, layers.halve(inputs, "x"))(x).numpy()
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="reflect")
+    rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    truth = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    np.testing.assert_allclose(found, truth[:, ::2, ::2], atol=1e-6)
+
+
+def test_antialiased_doubling_is_the_filter_and_repeats():
+    network = build_generator("fast_style", filters=1, blocks=1, upsampling="antialiased", seed=0)
+    x = np.random.default_rng(0).normal(size=(1, 12, 8, 3)).astype(np.float32)
+    before, after = seen(network, x, "block1_add", "up1_double_mean")
+    for axis in (1, 2):  # zeros between the pixels, then the filter: each pixel, then a mean of two
+        later = np.concatenate(
+            [before.take(range(1, before.shape[axis]), axis), before.take([-1], axis)], axis
+        )
+        pairs = np.stack([before, (before + later) / 2], axis + 1)
+        shape = list(before.shape)
+        shape[axis] *= 2
+        before = pairs.reshape(shape)
+    np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_antialiased_layers_train_in_half_precision():
+    network = build_generator(
+        "fast_style", filters=2, blocks=1, upsampling="antialiased", seed=0,
+        dtype_policy="mixed_bfloat16",
+    )  # fmt: skip
+    x = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2), -1, 1)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(network(x, training=True) - x))
+    for name, gradient in zip(
+        [variable.path for variable in network.trainable_variables],
+        tape.gradient(loss, [v.value for v in network.trainable_variables]),
+        strict=True,
+    ):
+        assert np.isfinite(gradient).all(), name
+        if name.endswith("kernel"):
+            assert np.abs(gradient).max() > 0, name
+
+
+def test_antialiased_long_skips_come_from_where_the_image_was_halved():
+    network = build_generator(
+        "fast_style", filters=1, blocks=1, upsampling="antialiased", long_skips=True, seed=0
+    )
+    x = np.random.default_rng(0).normal(size=(1, 12, 8, 3)).astype(np.float32)
+    down, up, total = seen(network, x, "down1_blur", "up1_norm", "up1_long_skip")
+    np.testing.assert_allclose(total, down + up, atol=1e-6)
 
 
 @pytest.mark.parametrize(

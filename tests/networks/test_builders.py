@@ -517,6 +517,7 @@ def test_batch_normalizations_gammas_differ_and_follow_the_seed():
         ("resnet_9blocks", "transposed"),
         ("resnet_6blocks", "resize"),
         ("fast_style", "resize"),
+        ("resnet_9blocks", "antialiased"),
         ("unet_256", "transposed"),
         ("unet_128", "resize"),
     ],
@@ -611,7 +612,7 @@ def test_dropout_acts_in_training_only():
 
 
 def test_every_layer_is_named_by_us():
-    cases = [("fast_style", "transposed"), ("unet_128", "resize")]
+    cases = [("fast_style", "transposed"), ("unet_128", "resize"), ("fast_style", "antialiased")]
     networks_made = [
         build_generator(a, filters=1, seed=0, upsampling=u, dropout=True) for a, u in cases
     ]
@@ -659,8 +660,12 @@ def test_saved_networks_answer_the_same(kind, tmp_path):
             "architecture must be one of resnet_9blocks, .*; got 'resnet'",
         ),
         (
+            lambda: build_generator("unet_128", upsampling="antialiased"),
+            "'antialiased' is for residual generators, not for unet_128",
+        ),
+        (
             lambda: build_generator("fast_style", upsampling="bicubic"),
-            "upsampling must be one of transposed, resize",
+            "upsampling must be one of transposed, resize, antialiased",
         ),
         (
             lambda: build_generator("fast_style", norm="none"),

@@ -13,7 +13,9 @@ def layers_of(variables):
 
 
 @pytest.mark.parametrize(
-    "norm", [{"norm_affine": True}, {"norm": "batch"}], ids=["instance", "batch"]
+    "norm",
+    [{"norm_affine": True}, {"norm": "batch"}, {"norm_affine": True, "upsampling": "antialiased"}],
+    ids=["instance", "batch", "antialiased"],
 )
 def test_of_a_residual_generator_all_before_the_blocks(norm):
     network = build_generator(

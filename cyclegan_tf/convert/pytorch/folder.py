@@ -152,6 +152,8 @@ def experiment_fields(
             (d_y, d_x), patches, "architecture", "filters", "norm", "norm_affine"
         ),
     }
+    antialiased = _common((g, f), ends, "antialiased")["antialiased"]
+    fields["generator"]["upsampling"] = "antialiased" if antialiased else "transposed"
     dropout = _common((g, f), ends, "dropout")
     fields["generator"] |= {} if dropout["dropout"] is None else dropout
     if d_x.n_layers is not None:

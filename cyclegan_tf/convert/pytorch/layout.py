@@ -19,9 +19,14 @@ UNETS = {8: "unet_256", 7: "unet_128"}
 BATCHES = "num_batches_tracked"
 """Counter of batch normalization, which PyTorch before 0.4.1 did not have."""
 
+FILTER = "filt"
+"""Buffer of CUT's anti-aliased halving and doubling, which is the same in every file."""
+
 _TO_KERAS = (2, 3, 1, 0)
 _TO_TORCH = (3, 2, 0, 1)
 _AFFINE = {"gamma": "weight", "beta": "bias"}
+# Kind of filter -> by what [1, 2, 1] is divided.
+_FILTERS = {"halve": 4, "double": 2}
 _MOVING = {"moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
@@ -43,6 +48,8 @@ class ArchitectureSpec:
       biases: whether convolutions followed by a norm have biases.
       statistics: whether norms have running statistics; of instance normalization these are
         leftovers.
+      antialiased: whether a residual generator halves and doubles as those of CUT do
+        (taesungp/contrastive-unpaired-translation).
 
     Example:
       >>> spec = recognize(read_state_dict(path), path)
@@ -61,6 +68,7 @@ class ArchitectureSpec:
     norm_affine: bool
     biases: bool
     statistics: bool
+    antialiased: bool = False
 
     @property
     def is_generator(self) -> bool:
@@ -87,12 +95,12 @@ class ArchitectureSpec:
 
 @dataclass(frozen=True)
 class Slot:
-    """A convolution or norm.
+    """A convolution, norm or filter.
 
     Attributes:
       official: beginning of its names in the state_dict.
       layer: name of our layer.
-      kind: "conv", "up" (a transposed convolution) or "norm".
+      kind: "conv", "up" (a transposed convolution), "norm", or a filter that halves or doubles.
       inputs: channels in.
       outputs: channels out.
       kernel: side of the kernel; 0 for norms.
@@ -106,7 +114,7 @@ class Slot:
 
     official: str
     layer: str
-    kind: Literal["conv", "up", "norm"]
+    kind: Literal["conv", "up", "norm", "halve", "double"]
     inputs: int
     outputs: int
     kernel: int = 0
@@ -114,21 +122,15 @@ class Slot:
 
 
 def slots(spec: ArchitectureSpec) -> list[Slot]:
-    """All convolutions and norms of a network, in the order of its state_dict."""
+    """All convolutions, norms and filters of a network, in the order of its state_dict."""
     if spec.architecture == "pixel":
         return list(_pixel(spec))
     if spec.architecture == "patch":
         return list(_patch(spec))
     for depth, architecture in UNETS.items():
         if spec.architecture == architecture:
-            return list(
-                _unet(
-                    spec,
-                    [spec.filters * min(2**level, 8) for level in range(depth)],
-                    1,
-                    "model.model",
-                )
-            )
+            widths = [spec.filters * min(2**level, 8) for level in range(depth)]
+            return list(_unet(spec, widths, 1, "model.model"))
     return list(_resnet(spec))
 
 
@@ -141,6 +143,8 @@ def shapes(spec: ArchitectureSpec) -> dict[str, tuple[int, ...]]:
             names += _MOVING.values() if spec.statistics else []
             found |= {f"{slot.official}.{name}": (slot.outputs,) for name in names}
             found |= {f"{slot.official}.{BATCHES}": ()} if spec.statistics else {}
+        elif slot.kind in _FILTERS:
+            found[f"{slot.official}.{FILTER}"] = (slot.outputs, 1, 3, 3)
         else:
             ends = (slot.inputs, slot.outputs) if slot.kind == "up" else (slot.outputs, slot.inputs)
             found[f"{slot.official}.weight"] = (*ends, slot.kernel, slot.kernel)
@@ -155,7 +159,12 @@ def mismatches(spec: ArchitectureSpec, arrays: Mapping[str, np.ndarray]) -> list
     expected = {
         n: shape for n, shape in shapes(spec).items() if n in arrays or not n.endswith(BATCHES)
     }
-    return differences(expected, arrays)
+    return differences(expected, arrays) or [
+        f"{slot.official}.{FILTER} is another filter than [1, 2, 1]"
+        for slot in slots(spec)
+        if slot.kind in _FILTERS
+        and not np.allclose(arrays[f"{slot.official}.{FILTER}"], _filter(slot), atol=1e-3)
+    ]
 
 
 def differences(
@@ -201,6 +210,8 @@ def keras_weights(
                 for ours, theirs in names.items()
             }
             continue
+        if slot.kind in _FILTERS:
+            continue
         found[f"{slot.layer}/kernel"] = arrays[f"{slot.official}.weight"].transpose(_TO_KERAS)
         if spec.norm == "instance" or slot.end:
             nothing = np.zeros(slot.outputs, np.float32)
@@ -229,10 +240,19 @@ def state_dict(spec: ArchitectureSpec, weights: Mapping[str, np.ndarray]) -> dic
             if spec.statistics:
                 found[f"{slot.official}.{BATCHES}"] = np.array(0, np.int64)
             continue
+        if slot.kind in _FILTERS:
+            found[f"{slot.official}.{FILTER}"] = _filter(slot)
+            continue
         found[f"{slot.official}.weight"] = weights[f"{slot.layer}/kernel"].transpose(_TO_TORCH)
         if spec.biases or slot.end:
             found[f"{slot.official}.bias"] = weights[f"{slot.layer}/bias"]
     return found
+
+
+def _filter(slot: Slot) -> np.ndarray:
+    """What CUT's filter holds: float32 (C, 1, 3, 3), of sum 1 where it halves, 4 where it doubles."""
+    side = np.array([1, 2, 1], np.float32) / _FILTERS[slot.kind]
+    return np.tile(np.outer(side, side), (slot.outputs, 1, 1, 1))
 
 
 def _norm_variables(spec: ArchitectureSpec) -> dict[str, str]:
@@ -254,20 +274,41 @@ def _normed(
     yield Slot(f"{official}.{index + 1}", f"{layer}_norm", "norm", outputs, outputs)
 
 
+def first_block(antialiased: bool) -> int:
+    """Place of the first residual block in a generator's torch.nn.Sequential."""
+    return 12 if antialiased else 10
+
+
+def last_convolution(blocks: int, antialiased: bool) -> int:
+    """Place of a residual generator's last convolution."""
+    return blocks + (21 if antialiased else 17)
+
+
 def _resnet(spec: ArchitectureSpec) -> Iterator[Slot]:
     filters, blocks = spec.filters, spec.blocks or 0
-    wide = 4 * filters
+    wide, blur = 4 * filters, spec.antialiased
     yield from _normed("model", 1, "first", "conv", spec.input_channels, filters, 7)
     yield from _normed("model", 4, "down1", "conv", filters, 2 * filters, 3)
-    yield from _normed("model", 7, "down2", "conv", 2 * filters, wide, 3)
+    if blur:
+        yield Slot("model.7", "down1_blur", "halve", 2 * filters, 2 * filters, 3)
+    yield from _normed("model", 8 if blur else 7, "down2", "conv", 2 * filters, wide, 3)
+    if blur:
+        yield Slot("model.11", "down2_blur", "halve", wide, wide, 3)
     second = 6 if spec.dropout else 5  # dropout takes a place before it
+    place = first_block(blur)
     for block in range(blocks):
-        official = f"model.{10 + block}.conv_block"
+        official = f"model.{place + block}.conv_block"
         yield from _normed(official, 1, f"block{block + 1}_conv1", "conv", wide, wide, 3)
         yield from _normed(official, second, f"block{block + 1}_conv2", "conv", wide, wide, 3)
-    yield from _normed("model", 10 + blocks, "up1", "up", wide, 2 * filters, 3)
-    yield from _normed("model", 13 + blocks, "up2", "up", 2 * filters, filters, 3)
-    yield Slot(f"model.{17 + blocks}", "last", "conv", filters, spec.output_channels, 7, end=True)
+    place += blocks
+    for name, inputs in (("up1", wide), ("up2", 2 * filters)):
+        if blur:
+            yield Slot(f"model.{place}", f"{name}_double", "double", inputs, inputs, 3)
+            place += 1
+        yield from _normed("model", place, name, "conv" if blur else "up", inputs, inputs // 2, 3)
+        place += 3
+    last = f"model.{last_convolution(blocks, blur)}"
+    yield Slot(last, "last", "conv", filters, spec.output_channels, 7, end=True)
 
 
 def _unet(spec: ArchitectureSpec, widths: list[int], level: int, official: str) -> Iterator[Slot]:

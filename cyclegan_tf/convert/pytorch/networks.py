@@ -65,6 +65,7 @@ def build_from_state_dict(
             cast(GeneratorArchitecture, spec.architecture),
             output_channels=spec.output_channels,
             blocks=spec.blocks,
+            upsampling="antialiased" if spec.antialiased else "transposed",
             dropout=bool(spec.dropout),
             **shared,
         )
@@ -201,6 +202,7 @@ def _design(
         norm_affine=not batch and any(name.endswith("_norm/gamma") for name in weights),
         biases=not batch,
         statistics=batch,
+        antialiased="down1_blur" in names,
     )
 
 

@@ -11,7 +11,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cyclegan_tf.convert.pytorch.layout import BATCHES, UNETS, ArchitectureSpec, mismatches
+from cyclegan_tf.convert.pytorch.layout import (
+    BATCHES,
+    FILTER,
+    UNETS,
+    ArchitectureSpec,
+    first_block,
+    last_convolution,
+    mismatches,
+)
 from cyclegan_tf.errors import UserError
 
 NormAsked = Literal["auto", "instance", "batch"]
@@ -27,7 +35,6 @@ ARCHITECTURES = (
 """What the official options --netG and --netD take."""
 
 _BLOCK = re.compile(r"model\.(\d+)\.conv_block\.")
-_FIRST_BLOCK = 10
 _MAX_LISTED = 3
 
 
@@ -57,6 +64,14 @@ def recognize(
     entries = _Entries(arrays, source)
     if any(_BLOCK.match(name) for name in arrays):
         spec = _resnet(entries, norm)
+    elif any(name.endswith(f".{FILTER}") for name in arrays):
+        raise UserError(
+            f"{source} has anti-aliasing filters, as CUT's networks do "
+            "(taesungp/contrastive-unpaired-translation), but is none of its residual generators; "
+            "of CUT only these can be converted (latest_net_G.pth).",
+            code="unsupported",
+            field=str(source),
+        )
     elif any(name.startswith("model.model.") for name in arrays):
         spec = _unet(entries, norm)
     elif "net.0.weight" in arrays:
@@ -97,6 +112,8 @@ def describe(spec: ArchitectureSpec) -> str:
     parts.append(f"{spec.norm} norm" + (" with factor and offset" if spec.norm_affine else ""))
     if spec.blocks is not None:
         parts.append("dropout" if spec.dropout else "no dropout")
+    if spec.antialiased:
+        parts.append("anti-aliased as CUT's")
     return ", ".join(parts)
 
 
@@ -180,18 +197,20 @@ class _Entries:
 def _resnet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
     looks = "a residual generator"
     places = sorted({int(match[1]) for name in entries.arrays if (match := _BLOCK.match(name))})
-    blocks = places[-1] - _FIRST_BLOCK + 1
+    antialiased = _is_antialiased(entries, places)
+    start = first_block(antialiased)
+    blocks = places[-1] - start + 1
     if blocks < 1:
         raise UserError(
             f"{entries.source} looks like {looks}, but does not fit: its blocks stand at {places} "
-            f"and not from {_FIRST_BLOCK} on. Nothing was taken from it.",
+            f"and not from {start} on. Nothing was taken from it.",
             code="unsupported",
             field=str(entries.source),
         )
     filters, inputs, *_ = entries.shape("model.1.weight", looks)
-    outputs = entries.shape(f"model.{17 + blocks}.weight", looks)[0]
+    outputs = entries.shape(f"model.{last_convolution(blocks, antialiased)}.weight", looks)[0]
     # without dropout this is the second norm's
-    place = entries.arrays.get(f"model.{_FIRST_BLOCK}.conv_block.6.weight")
+    place = entries.arrays.get(f"model.{start}.conv_block.6.weight")
     return ArchitectureSpec(
         architecture="resnet_6blocks" if blocks == 6 else "resnet_9blocks",
         input_channels=inputs,
@@ -199,8 +218,24 @@ def _resnet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
         filters=filters,
         blocks=blocks,
         dropout=place is not None and place.ndim == 4,
+        antialiased=antialiased,
         **entries.norm("model.1", "model.2", asked)._asdict(),
     )
+
+
+def _is_antialiased(entries: _Entries, places: list[int]) -> bool:
+    """Whether a residual generator has CUT's filters, on both sides of its blocks."""
+    filters = [int(name.split(".")[1]) for name in entries.arrays if name.endswith(f".{FILTER}")]
+    down, up = (sum(sign * (place - places[0]) > 0 for place in filters) for sign in (-1, 1))
+    if bool(down) != bool(up):
+        side, option = ("halving", "--no_antialias_up") if down else ("doubling", "--no_antialias")
+        raise UserError(
+            f"{entries.source} has CUT's anti-aliasing filters for {side} only (trained with "
+            f"{option}), for which there is no network here.",
+            code="unsupported",
+            field=str(entries.source),
+        )
+    return bool(filters)
 
 
 def _unet(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
@@ -264,14 +299,19 @@ def _pixel(entries: _Entries, asked: NormAsked) -> ArchitectureSpec:
 
 
 def count_parameters(arrays: Mapping[str, np.ndarray]) -> int:
-    """Numbers that training changes: all but running statistics and their counters."""
-    fixed = ("running_mean", "running_var", BATCHES)
+    """Numbers that training changes: all but running statistics, their counters and filters."""
+    fixed = ("running_mean", "running_var", BATCHES, FILTER)
     return sum(array.size for name, array in arrays.items() if not name.endswith(fixed))
 
 
 def notes_for_official_code(spec: ArchitectureSpec) -> list[str]:
     """Lists what keeps the official PyTorch code from loading a network of ours as it is."""
     found = []
+    if spec.antialiased:
+        found.append(
+            "it is a generator of CUT (taesungp/contrastive-unpaired-translation), whose test.py "
+            "takes it under the name latest_net_G.pth; the CycleGAN code has no such network"
+        )
     if spec.norm_affine:
         found.append(
             "the official networks.py makes instance normalization without factor and offset: set "

@@ -82,7 +82,7 @@ def test_what_four_networks_decide():
     assert experiment_fields(four()) == {
         "generator": {
             "architecture": "resnet_9blocks", "filters": 8, "blocks": 4, "norm": "instance",
-            "norm_affine": False,
+            "norm_affine": False, "upsampling": "transposed",
             "dropout": True,
         },
         "discriminator": {

@@ -44,6 +44,10 @@ CASES = {
     "resnet_affine": (spec(norm_affine=True), lambda: official_torch.Resnet(affine=True)),
     "resnet_old": (spec(statistics=True), lambda: official_torch.Resnet(statistics=True)),
     "resnet_batch": (spec(**BATCH), lambda: official_torch.Resnet(norm="batch")),
+    "cut": (
+        spec(antialiased=True, blocks=3),
+        lambda: official_torch.Resnet(antialiased=True, blocks=3),
+    ),
     "unet_128": (spec("unet_128", filters=2, **UNET), lambda: official_torch.Unet(7)),
     "unet_256": (
         spec("unet_256", filters=2, **UNET),

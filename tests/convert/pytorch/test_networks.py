@@ -32,6 +32,10 @@ CASES = {
     ),
     "resnet_batch": (lambda: official.Resnet(norm="batch", blocks=3), "eval", (20, 28)),
     "resnet_batch_dropout": (lambda: official.Resnet(norm="batch", dropout=True), "eval", (20, 28)),
+    "cut": (lambda: official.Resnet(antialiased=True), "train", (20, 28)),
+    "cut_channels": (lambda: official.Resnet(1, 2, blocks=4, antialiased=True), "train", (16, 24)),
+    "cut_dropout": (lambda: official.Resnet(dropout=True, antialiased=True), "eval", (24, 16)),
+    "cut_batch": (lambda: official.Resnet(norm="batch", antialiased=True), "eval", (20, 28)),
     "unet_128": (lambda: official.Unet(7), "train", (128, 256)),
     "unet_128_affine": (lambda: official.Unet(7, 1, 2, affine=True), "train", (256, 128)),
     "unet_128_batch": (lambda: official.Unet(7, norm="batch", dropout=True), "eval", (128, 256)),
@@ -105,6 +109,7 @@ def today(network, spec):
         found["outputs"] = spec.output_channels
     if isinstance(network, official.Resnet):
         found |= {"blocks": spec.blocks, "dropout": spec.dropout}
+        found["antialiased"] = spec.antialiased
     if isinstance(network, official.Unet):
         found["depth"] = {"unet_256": 8, "unet_128": 7}[spec.architecture]
     if isinstance(network, official.Patch):
@@ -112,6 +117,16 @@ def today(network, spec):
     if spec.norm == "instance":
         found["affine"] = spec.norm_affine
     return found
+
+
+@pytest.mark.parametrize("size", [(20, 28), (64, 48)])
+def test_generators_of_cut_are_within_a_hundred_thousandth(size):
+    network = official.randomized(official.Resnet(filters=8, blocks=9, antialiased=True), seed=1)
+    ours, given = converted(network), images(network, size)
+    assert any(name.endswith(".filt") for name in network.state_dict())
+    truth = official.outputs_of(network, given)
+    assert truth.std() > 0.05
+    np.testing.assert_allclose(np.asarray(ours(given)), truth, atol=1e-5)
 
 
 def test_running_statistics_of_instance_normalization_would_make_a_difference():

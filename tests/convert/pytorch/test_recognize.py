@@ -64,6 +64,11 @@ def arrays(network):
             lambda: official.Unet(7, norm="batch"),
             "unet_128, 2 filters, 3 -> 3 channels, batch norm",
         ),
+        (
+            lambda: official.Resnet(antialiased=True, blocks=4),
+            "resnet, 4 filters, 4 blocks, 3 -> 3 channels, instance norm, no dropout, "
+            "anti-aliased as CUT's",
+        ),
         (lambda: official.Patch(), "basic, 4 filters, 3 layers, 3 -> 1 channels, instance norm"),
         (
             lambda: official.Patch(1, 5, 1),
@@ -93,6 +98,7 @@ def test_parameters_are_counted_as_pytorch_counts_them():
     for network in (
         official.Resnet(norm="batch"),
         official.Resnet(statistics=True, affine=True),
+        official.Resnet(antialiased=True),
         official.Pixel(),
     ):
         expected = sum(parameter.numel() for parameter in network.parameters())
@@ -171,9 +177,37 @@ def changed(build, **changes):
     return state
 
 
+def of_cut(**changes):
+    return changed(lambda: official.Resnet(antialiased=True), **changes)
+
+
+def other_filter():
+    return np.full((8, 1, 3, 3), 1 / 9, np.float32)
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [
+        (
+            lambda: of_cut(**{"model.7.filt": other_filter()}),
+            r"does not fit: model\.7\.filt is another filter than \[1, 2, 1\]",
+        ),
+        (
+            lambda: of_cut(**{"model.7.filt": None, "model.11.filt": None}),
+            "CUT's anti-aliasing filters for doubling only",
+        ),
+        (
+            lambda: of_cut(**{"model.14.filt": None, "model.18.filt": None}),
+            "CUT's anti-aliasing filters for halving only",
+        ),
+        (
+            lambda: of_cut(**{"model.14.filt": None}),
+            r"does not fit: model\.14\.filt \(16, 1, 3, 3\) is missing",
+        ),
+        (  # CUT's discriminator
+            lambda: {"model.0.weight": np.ones((8, 3, 4, 4)), "model.2.filt": other_filter()},
+            "n.pth has anti-aliasing filters, as CUT's networks do .*latest_net_G",
+        ),
         (
             lambda: {"features.0.weight": np.ones((8, 3, 3, 3)), "features.0.bias": np.ones(8)},
             r"of no network of the official PyTorch code .*: "
@@ -257,6 +291,7 @@ def test_what_the_official_code_needs_for_networks_of_ours():
     assert notes_of(official.Resnet(blocks=6)) == ""
     assert "set affine=True" in notes_of(official.Resnet(blocks=6, affine=True))
     assert "set n_blocks=2" in notes_of(official.Resnet())
+    assert "CUT" in notes_of(official.Resnet(blocks=6, antialiased=True))
     options = official_options
     assert options(recognize(arrays(official.Resnet(blocks=6)), "n")) == (
         "--netG resnet_6blocks --norm instance --ngf 4 --no_dropout"

@@ -66,6 +66,7 @@ def test_nothing_that_phones_lack_and_one_delegate_for_all(converted, variant):
     ("architecture", "options"),
     [
         ("fast_style", {"upsampling": "resize"}),
+        ("fast_style", {"upsampling": "antialiased"}),
         ("unet_128", {}),
         ("unet_128", {"upsampling": "resize"}),
     ],

@@ -24,6 +24,7 @@ def shaken(architecture, **options):
 CASES = [
     ("resnet_9blocks", {"blocks": 2}, 32),
     ("resnet_6blocks", {"blocks": 1, "upsampling": "resize"}, 20),
+    ("resnet_6blocks", {"blocks": 1, "upsampling": "antialiased"}, 20),
     ("resnet_6blocks", {"blocks": 1, "norm_affine": True, "dropout": True}, 16),
     ("fast_style", {"blocks": 1, "input_channels": 1, "output_channels": 2}, 32),
     ("resnet_6blocks", {"blocks": 1, "input_channels": 6, "output_channels": 5}, 16),

@@ -68,6 +68,7 @@ def largest_difference(a, b):
         ({}, 1),
         ({"color_skip": True, "long_skips": True}, 1),
         ({"upsampling": "resize", "norm_affine": True}, 1),
+        ({"upsampling": "antialiased"}, 1),
         ({"norm": "batch"}, 1),
         ({"dtype_policy": "mixed_bfloat16"}, 8),
     ],
