@@ -90,13 +90,17 @@ def inspect_keras_2(path: Path, size_px: int) -> dict[str, Any]:
 
     Arguments and errors as `inspect_keras_file`.
     """
+    from cyclegan_tf.convert import saving
     from cyclegan_tf.convert.keras2.open import open_model
 
     model, notes = open_model(path)
-    return {
-        "networks": network_rows({model.name: model}, size_px),
-        "notes": [*notes, "python -m cyclegan_tf.convert opens it"],
-    }
+    try:
+        saving.require_images(model, path)
+    except UserError as error:
+        notes.append(f"python -m cyclegan_tf.convert refuses it: {error}")
+    else:
+        notes.append("python -m cyclegan_tf.convert opens it")
+    return {"networks": network_rows({model.name: model}, size_px), "notes": notes}
 
 
 def inspect_torch_file(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:

@@ -41,7 +41,7 @@ def load_generator(
         run = RunDirectory(target)
         chosen = open_checkpoint(run, checkpoint)
         return generator_of_run(run, chosen, direction, dtype_policy), chosen.origin
-    if not target.is_file():
+    if not target.exists():
         raise UserError(
             f"{target} is neither a run directory nor a .keras file.",
             code="missing",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_foreign_file
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import ENCODERS
 from cyclegan_tf.images.folders import list_folder
@@ -54,12 +55,14 @@ def plan_tasks(source: Path, target: Path) -> Plan:
     """
     if source.is_dir():
         return _plan_folder(source, target)
-    if not source.is_file():
+    if not source.exists():
         raise UserError(
             f"{source} does not exist; give an image or a folder of images.",
             code="missing",
             field=str(source),
         )
+    if not source.is_file():
+        refuse_foreign_file(source)  # a pipe
     if target.is_dir():
         return Plan([_checked_task(source, target / writable_name(source.name))])
     if target.suffix.lower() not in WRITABLE_SUFFIXES:

@@ -137,6 +137,7 @@ def test_hdf5_of_keras_2(tmp_path):
     assert report["made_with_keras"] == "2.15.0"
     assert report["networks"][0]["parameters"] == 54
     assert report["networks"][0]["macs"] == 64 * 54
+    assert report["notes"] == ["python -m cyclegan_tf.convert opens it"]
 
 
 class TestTorch:
@@ -205,3 +206,12 @@ class TestTorch:
         with pytest.raises(UserError):
             weight_files.inspect_torch_file(path, 16)
         assert not trace.exists()
+
+
+def test_what_convert_would_refuse_is_not_sent_to_it(tmp_path, monkeypatch):
+    vectors = keras.Input((10,))
+    network = keras.Model(vectors, keras.layers.Dense(4)(vectors))
+    monkeypatch.setattr("cyclegan_tf.convert.keras2.open.open_model", lambda path: (network, []))
+    (note,) = weight_files.inspect_keras_2(tmp_path / "a.h5", 16)["notes"]
+    assert note.startswith("python -m cyclegan_tf.convert refuses it: ")
+    assert "takes (N, 10) and gives (N, 4)" in note

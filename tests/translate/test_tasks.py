@@ -1,10 +1,13 @@
 """Which file becomes which, and outputs that are refused."""
 
+import os
+
 import pytest
 from PIL import Image
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate import tasks
+from tests.helpers.errors import refused
 
 
 def test_names_that_cannot_be_written_become_png(tmp_path):
@@ -87,3 +90,9 @@ def test_a_name_that_is_too_long_does_not_exist_and_is_nobodys_input(tmp_path):
     source.touch()
     tasks.refuse_same(source, target)
     tasks.refuse_overwriting([tasks.Task(source, target)])
+
+
+def test_a_pipe_is_named(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with refused("unreadable", tmp_path / "a.png", match="is a pipe"):
+        tasks.plan_tasks(tmp_path / "a.png", tmp_path / "b.png")

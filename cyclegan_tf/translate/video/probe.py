@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_foreign_file
 
 # A video that ends so much earlier than it says is taken for cut off; the last packet's own length
 # is often not given.
@@ -100,8 +101,9 @@ def probe(path: Path) -> VideoInfo:
     """
     import av
 
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise UserError(f"{path} does not exist; give a video.", code="missing", field=str(path))
+    refuse_foreign_file(path)
     try:
         with open_container(path) as container:
             video = _video_stream(container, path)

@@ -49,6 +49,10 @@ def test_a_video_cut_off_is_refused_before_it_is_translated(tmp_path, name, opti
 def test_what_is_no_video(tmp_path):
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
+    pointer = tmp_path / "pointer.mp4"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n")
+    with pytest.raises(UserError, match="git lfs pull"):
+        probe(pointer)
     with pytest.raises(UserError, match=r"text\.mp4 is not a video, or is damaged"):
         probe(text)
     with pytest.raises(UserError, match="does not exist"):
