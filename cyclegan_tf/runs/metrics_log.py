@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cyclegan_tf.atomic import write_text
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.config.files import with_new_score_names
 
 
@@ -37,24 +36,41 @@ def scores_at(path: Path, step: int, weights: str = "raw") -> dict[str, Any]:
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Read all rows, scores under the names of today; a line cut short by a kill is passed over."""
+    """Read all rows, scores under the names of today; what is no row is passed over."""
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):
-                yield with_new_score_names(json.loads(line))
+        for line in path.read_bytes().splitlines():
+            if (row := _row(line)) is not None:
+                yield row
 
 
-def truncate_metrics(path: Path, step: int) -> None:
-    """Drop rows later than a step, which the resumed run writes again, and a line cut short.
+def keep_rows(path: Path, wanted: Callable[[str, int], bool]) -> None:
+    """Drop rows that a resumed run writes again, and lines that are no rows.
+
+    Args:
+      path: the metrics.jsonl; there may be none.
+      wanted: takes a row's kind and step; whether it stays.
 
     Raises:
       OSError: the file cannot be written.
     """
     if not path.is_file():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError, KeyError):
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-    write_text(path, "".join(kept))
+    before = path.read_bytes()
+    kept = b"".join(
+        line + b"\n"
+        for line in before.splitlines()
+        if (row := _row(line)) is not None and wanted(str(row.get("kind")), row["step"])
+    )
+    if kept != before:
+        with atomic_file(path) as partial:
+            partial.write_bytes(kept)
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line as a row; None where it was cut short by a kill, or is damaged."""
+    try:
+        row = json.loads(line)
+    except Exception:  # a parser's errors are many: of the encoding, of the depth, of the syntax
+        return None
+    is_row = isinstance(row, dict) and type(row.get("step")) is int
+    return with_new_score_names(row) if is_row else None

@@ -20,7 +20,6 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.beginning import clear, foreign_entries, make_and_lock, remove_folders
 from cyclegan_tf.runs.differences import FILE_FIELDS, conflicts
 from cyclegan_tf.runs.lock import FolderLock, HeldElsewhereError
-from cyclegan_tf.runs.metrics_log import truncate_metrics
 from cyclegan_tf.runs.provenance import environment
 
 log = logging.getLogger(__name__)
@@ -85,6 +84,11 @@ class RunDirectory:
     def metrics_path(self) -> Path:
         """One JSON object per line: kind, step, epoch, values."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def finished_path(self) -> Path:
+        """The mark of a finished run; early versions wrote none."""
+        return self.path / "finished.json"
 
     @property
     def origin_path(self) -> Path:
@@ -306,6 +310,24 @@ class RunDirectory:
             field=str(self.path),
         )
 
-    def truncate_metrics(self, step: int) -> None:
-        """Drop rows of metrics.jsonl later than `step`: the resumed run writes them again."""
-        truncate_metrics(self.metrics_path, step)
+    def finished_step(self) -> int | None:
+        """The step after which this run was finished, everything written; None before that."""
+        try:
+            step = json.loads(self.finished_path.read_bytes())["step"]
+        except Exception:  # no mark, or a damaged one, which counts as none
+            return None
+        return step if type(step) is int else None
+
+    def mark_finished(self, step: int | None) -> None:
+        """Writes, or with None removes, the mark that everything is written: the last of all.
+
+        Raises:
+          UserError: the directory cannot be written.
+        """
+        try:
+            if step is None:
+                self.finished_path.unlink(missing_ok=True)
+            else:
+                write_text(self.finished_path, json.dumps({"step": step}) + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from error

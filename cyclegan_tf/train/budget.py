@@ -44,3 +44,32 @@ class Budget:
         by_steps = schedules.virtual_epoch(step, self.steps, self.epochs)
         by_time = int(seconds / self.seconds * self.epochs) if self.seconds else 0
         return max(by_steps, by_time)
+
+    def learning_rate(self, experiment: Experiment, step: int, seconds: float) -> float:
+        """The rate of the step that follows `step`."""
+        config, training = experiment.optimizer, experiment.training
+        factor = schedules.learning_rate_factor(
+            config.schedule,
+            self.schedule_epoch(step, seconds),
+            training.constant_epochs,
+            training.decay_epochs,
+            config.step_epochs,
+        )
+        return config.learning_rate * factor
+
+    def seconds_left(
+        self, step: int, seconds: float, first_step: int, first_seconds: float
+    ) -> float:
+        """Estimates the time to the end.
+
+        Args:
+          step: steps done.
+          seconds: of training.
+          first_step: where this process began.
+          first_seconds: likewise.
+        """
+        if self.seconds and seconds / self.seconds >= step / self.steps:
+            return self.seconds - seconds
+        if not self.progress(step, seconds):
+            return 0.0
+        return (seconds - first_seconds) / max(step - first_step, 1) * (self.steps - step)

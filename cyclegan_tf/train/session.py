@@ -166,7 +166,7 @@ def _init_messages(plan: TrainPlan, record: dict[str, Any] | None, resumed: bool
 
 def _run_to_the_end(trainer: Trainer) -> int:
     run = trainer.run_directory
-    if trainer.finished:
+    if trainer.has_ended:
         _log(
             "done",
             f"this run is finished (step {trainer.step}); a longer one needs another --run_dir",

@@ -6,10 +6,12 @@ middle of an epoch, a rate that follows steps or minutes, and a clean end on a s
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +23,7 @@ from cyclegan_tf.model.cyclegan import CycleGAN, Terms
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import failures, multi_worker, schedules
+from cyclegan_tf.train import failures, multi_worker
 from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.monitoring.monitor import MonitorConfig, TrainingMonitor
 from cyclegan_tf.train.monitoring.progress import ProgressBar
@@ -46,6 +48,7 @@ class Trainer:
       step: steps done.
       seconds: of training so far.
       should_stop: whether the scores have not become better for so long that training ends.
+      has_ended: whether all that follows the last step is written, too.
       monitor: logs and measures on the chief; None on other workers.
 
     Raises:
@@ -70,6 +73,7 @@ class Trainer:
         self.experiment, self.run_directory, self.data, self.model = experiment, run, data, model
         self.budget = Budget.of(experiment, data.order.steps_per_epoch)
         self.step, self.seconds, self.should_stop = 0, 0.0, False
+        self.has_ended = False
         self.progress = ProgressBar(
             self.budget.steps, experiment.data.batch_size, quiet or not self.devices.is_chief
         )
@@ -83,7 +87,7 @@ class Trainer:
         )
         self.monitor = self._make_monitor() if self.devices.is_chief else None
         self._stop = StopSignals()
-        self._saved_at = 0
+        self._saved_at, self._saved_state = 0, ""
         self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
 
     def _make_averages(self) -> ExponentialMovingAverage | None:
@@ -142,8 +146,8 @@ class Trainer:
         if self.monitor is not None:
             self.monitor.load_state_dict(scalars)
             self.should_stop = self.monitor.should_stop
-        self._saved_at = self.step
-        self.run_directory.truncate_metrics(self.step)
+        self._saved_at, self._saved_state = self.step, self._monitored()
+        self.has_ended = self.finished and self.run_directory.finished_step() == self.step
         return [*complaints, f"resumed from {path}, step {self.step}"]
 
     def broadcast_start(self) -> None:
@@ -154,15 +158,20 @@ class Trainer:
             "step": np.array(self.step),
             "seconds": np.array(self.seconds),
             "should_stop": np.array(self.should_stop),
+            "has_ended": np.array(self.has_ended),
         }
         arrays = self.devices.broadcast(state.snapshot(self._variables) | clock)
         state.restore(self._variables, arrays, "the chief's state")
         self.step, self.seconds = int(arrays["step"]), float(arrays["seconds"])
         self.should_stop, self._saved_at = bool(arrays["should_stop"]), self.step
+        self.has_ended = bool(arrays["has_ended"])
 
     def save(self) -> Path:
         """Writes a checkpoint of this moment."""
-        monitored = {} if self.monitor is None else self.monitor.state_dict()
+        monitored: dict[str, Any] = {}
+        if self.monitor is not None:
+            self.monitor.flush()
+            monitored = self.monitor.state_dict()
         path = checkpoints.write(
             self.run_directory.checkpoints,
             self.step,
@@ -171,7 +180,12 @@ class Trainer:
             self.experiment.training.keep_checkpoints,
         )
         self._saved_at, self._saved_clock = self.step, time.monotonic()
+        self._saved_state = self._monitored()
         return path
+
+    def _monitored(self) -> str:
+        """What the scores so far have come to, as text that can be compared."""
+        return "" if self.monitor is None else json.dumps(self.monitor.state_dict())
 
     def _save_if_due(self, epoch_ended: bool) -> None:
         if self.monitor is None or self.step == self._saved_at:
@@ -184,7 +198,6 @@ class Trainer:
         # At the end of a short epoch a checkpoint would cost more than it saves.
         by_epoch = epoch_ended and minutes >= 0.1 * training.checkpoint_every_minutes
         if by_steps or by_time or by_epoch:
-            self.monitor.flush()
             self.save()
 
     # The loop.
@@ -200,28 +213,26 @@ class Trainer:
           UserError: an image cannot be read, or a checkpoint cannot be written.
         """
         if self.monitor is not None:
+            self.run_directory.mark_finished(None)
+            self.monitor.rewind(self.step, self.finished)
             self.monitor.open(self.step)
         self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
         self._seconds_before = self.seconds
         self._step_before = self._logged_at = self.step
         try:
-            with (
-                self._stop,
-                self.devices.reporting_lost_workers(lambda: f"after step {self.step}"),
-            ):
-                self._loop()
-            if self._stop.number is not None and not self.finished:
-                if self.devices.is_chief:
-                    log.info(f"stopped at step {self.step}, saved {self.save()}")
-                return self._stop.exit_status
-            if self.monitor is not None:
-                self._end(self.monitor)
-            self._synchronize()  # workers must not exit before the chief has saved
+            with self._stop:
+                with self.devices.reporting_lost_workers(lambda: f"after step {self.step}"):
+                    if not self.finished:
+                        self._loop()
+                if self.monitor is not None:
+                    self._end(self.monitor)
+                if self.finished:
+                    self._synchronize()  # workers must not exit before the chief has saved
         finally:
             if self.monitor is not None:
                 self.monitor.close()
             self.progress.close()
-        return 0
+        return 0 if self.has_ended else self._stop.exit_status
 
     def _loop(self) -> None:
         data = self.data
@@ -293,18 +304,33 @@ class Trainer:
         self._logged_at, self._logged_clock = self.step, time.monotonic()
 
     def _end(self, monitor: TrainingMonitor) -> None:
-        monitor.write_samples(self.step)
-        monitor.evaluate_test_losses(self.step, self.epoch)
-        self._score()
+        """Does what follows the last step, part by part, until a signal; and always saves."""
+        parts: list[Callable[[], object]] = [
+            lambda: monitor.write_samples(self.step),
+            lambda: monitor.evaluate_test_losses(self.step, self.epoch),
+            self._score,
+            self._save_if_new,
+            monitor.save_generators,
+        ]
+        for part in parts if self.finished else ():
+            if self._stop.number is not None:
+                break
+            part()
+        else:
+            self.has_ended = self.finished
+        if not self.has_ended:
+            self._save_if_new()
+            log.info(f"stopped at step {self.step}, saved in {self.run_directory.checkpoints}")
+            return
+        self.run_directory.mark_finished(self.step)
         if self.should_stop:
-            waited = self.experiment.training.early_stopping_patience
-            log.info(
-                f"stopped at step {self.step}: {waited} scorings in a row were no better than the "
-                f"best"
-            )
-        if self.step != self._saved_at:
+            waited = f"{self.experiment.training.early_stopping_patience} scorings in a row"
+            log.info(f"stopped at step {self.step}: {waited} were no better than the best")
+
+    def _save_if_new(self) -> None:
+        """Writes a checkpoint, unless this moment, its scores included, is saved already."""
+        if (self.step, self._monitored()) != (self._saved_at, self._saved_state):
             self.save()
-        monitor.save_generators()
 
     def _score(self) -> None:
         if self.monitor is not None:
@@ -314,24 +340,11 @@ class Trainer:
 
     def _set_learning_rate(self) -> float:
         """Sets both optimizers' learning rate for the next step."""
-        config, training = self.experiment.optimizer, self.experiment.training
-        factor = schedules.learning_rate_factor(
-            config.schedule,
-            self.budget.schedule_epoch(self.step, self.seconds),
-            training.constant_epochs,
-            training.decay_epochs,
-            config.step_epochs,
-        )
-        rate = config.learning_rate * factor
+        rate = self.budget.learning_rate(self.experiment, self.step, self.seconds)
         for optimizer in (self.model.generator_optimizer, self.model.discriminator_optimizer):
             optimizer.learning_rate = rate
         return rate
 
     def _seconds_left(self) -> float:
-        limit, steps = self.budget.seconds, self.budget.steps
-        if limit and self.seconds / limit >= self.step / steps:
-            return limit - self.seconds
-        if not self.budget.progress(self.step, self.seconds):
-            return 0.0
-        done = self.seconds - self._seconds_before
-        return done / max(self.step - self._step_before, 1) * (steps - self.step)
+        since = self._step_before, self._seconds_before
+        return self.budget.seconds_left(self.step, self.seconds, *since)

@@ -275,11 +275,16 @@ def test_a_beginning_with_anything_else_in_it_is_not_taken_for_ours(tmp_path):
     assert sorted(run.path.iterdir()) == before
 
 
-def test_metrics_later_than_the_checkpoint_are_cut(run):
-    rows = [{"step": step, "kind": "train"} for step in (10, 20, 30)]
-    run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 3')
-    run.truncate_metrics(20)
-    assert [json.loads(line)["step"] for line in run.metrics_path.read_text().splitlines()] == [
-        10,
-        20,
-    ]
+def test_the_mark_of_a_finished_run(run):
+    assert run.finished_step() is None
+    run.mark_finished(7)
+    assert run.finished_step() == 7
+    for damaged in (b"", b"[]", b"{}", b'{"step": "7"}', b"\xff", b"[" * 100_000):
+        run.finished_path.write_bytes(damaged)
+        assert run.finished_step() is None
+    run.mark_finished(None)
+    assert not run.finished_path.exists()
+    run.mark_finished(None)
+    run.finished_path.mkdir()
+    with refused("unwritable", run.path):
+        run.mark_finished(7)

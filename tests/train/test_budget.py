@@ -57,3 +57,17 @@ def test_every_policy_has_a_positive_rate_at_every_step_of_a_budget(kind):
     assert all(
         learning_rate_factor(kind, b.schedule_epoch(step, 0.0), 5, 5) > 0 for step in range(37)
     )
+
+
+def test_the_rate_follows_the_schedule():
+    experiment = Experiment(training=Training(max_steps=40))
+    b = Budget.of(experiment, 10)
+    assert b.learning_rate(experiment, 19, 0.0) == experiment.optimizer.learning_rate
+    assert 0 < b.learning_rate(experiment, 39, 0.0) < 0.06 * experiment.optimizer.learning_rate
+
+
+def test_the_time_that_is_left():
+    by_steps = budget(max_steps=40)
+    assert by_steps.seconds_left(0, 0.0, 0, 0.0) == 0
+    assert by_steps.seconds_left(30, 130.0, 10, 30.0) == 10 * 5  # of this process's 20 steps
+    assert budget(max_steps=40, max_minutes=1).seconds_left(2, 20.0, 0, 0.0) == 40

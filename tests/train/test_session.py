@@ -1,11 +1,21 @@
 """One training from start to exit, in the order that its function lists."""
 
 import dataclasses
+import os
+import shutil
+import signal
 
+import keras
+import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train import command as train
 from cyclegan_tf.train import session
+from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
 
@@ -54,6 +64,99 @@ def test_a_start_that_fails_leaves_no_run(tmp_path):
 def test_a_finished_run_is_not_trained_again(tiny_run_copy, monkeypatch):
     monkeypatch.setattr(session.Trainer, "train", lambda self: pytest.fail("trained"))
     assert session.train(plan_training(["--run_dir", str(tiny_run_copy)])) == 0
+
+
+def outcome(run):
+    """What a run has come to; of files that hold times, their weights."""
+    saved = {path.name: keras.saving.load_model(path).get_weights() for path in run.glob("*.keras")}
+    best, _ = checkpoints.read(checkpoints.best_file(run / "checkpoints"))
+    samples = {path.name: path.read_bytes() for path in (run / "samples").iterdir()}
+    return saved, best, samples
+
+
+def assert_finished_like(run, other):
+    tiny.assert_same_outcome(run, other)
+    (saved, best, samples), (saved_2, best_2, samples_2) = outcome(run), outcome(other)
+    assert (set(saved), set(best), samples) == (set(saved_2), set(best_2), samples_2)
+    for name in saved:
+        for a, b in zip(saved[name], saved_2[name], strict=True):
+            np.testing.assert_array_equal(a, b)
+    for name, array in best.items():
+        np.testing.assert_array_equal(array, best_2[name])
+    state, state_2 = (
+        checkpoints.read_state(checkpoints.list_checkpoints(each / "checkpoints")[0])
+        for each in (run, other)
+    )
+    assert {**state, "seconds": 0} == {**state_2, "seconds": 0}
+    assert RunDirectory(run).finished_step() == RunDirectory(other).finished_step() == 3
+
+
+def as_before_the_end(run):
+    """The state of a last checkpoint that was saved when the last step was done."""
+    (path, *_) = checkpoints.list_checkpoints(run / "checkpoints")
+    arrays, state = checkpoints.read(path)
+    state |= {"best": {"score": None, "step": 0, "stale": 0}, "scored_at": None, "tested_at": None}
+    checkpoints.write(path.parent, 3, arrays, state, keep=None)
+
+
+@pytest.mark.parametrize("killed_in", ["samples", "scores", "generators", "nothing"])
+def test_an_end_that_was_killed_is_repeated(tiny_run, tiny_run_copy, killed_in, capsys):
+    run = RunDirectory(tiny_run_copy)
+    run.finished_path.unlink()
+    lines = run.metrics_path.read_text().splitlines(keepends=True)
+    if killed_in != "nothing":
+        (run.path / "generator_yx.keras").unlink()
+    if killed_in in ("samples", "scores"):
+        as_before_the_end(run.path)
+        (run.path / "generator_xy.keras").unlink()
+    if killed_in == "samples":
+        shutil.rmtree(run.samples)
+        lines = [line for line in lines if '"train"' in line]
+        shutil.rmtree(run.checkpoints / "best")
+    run.metrics_path.write_text("".join(lines))
+    assert train.main(["--run_dir", str(run.path)]) == 0
+    assert_finished_like(run.path, tiny_run)
+    capsys.readouterr()
+    assert train.main(["--run_dir", str(run.path)]) == 0
+    assert "this run is finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("part", ["write_samples", "score"])
+def test_a_signal_in_the_end_saves_and_the_rest_is_done_later(
+    tiny_run, tiny_run_copy, part, monkeypatch, capsys
+):
+    run, plain = RunDirectory(tiny_run_copy), getattr(TrainingMonitor, part)
+    run.finished_path.unlink()
+    as_before_the_end(run.path)
+    for path in run.path.glob("*.keras"):
+        path.unlink()
+
+    def stopped(self, *args):
+        plain(self, *args)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingMonitor, part, stopped)
+        assert train.main(["--run_dir", str(run.path)]) == 143
+    assert "go on with" in capsys.readouterr().out
+    assert (run.finished_step(), list(run.path.glob("*.keras"))) == (None, [])
+    assert train.main(["--run_dir", str(run.path)]) == 0
+    assert_finished_like(run.path, tiny_run)
+
+
+def test_from_the_first_step_again_no_row_and_no_point_is_doubled(tiny_run, tiny_run_copy):
+    """Ended before the first checkpoint."""
+    shutil.rmtree(tiny_run_copy / "checkpoints")
+    (tiny_run_copy / "finished.json").unlink()
+    assert train.main(["--run_dir", str(tiny_run_copy)]) == 0
+    assert_finished_like(tiny_run_copy, tiny_run)
+    for kind in ("train", "test"):
+        points = EventAccumulator(str(tiny_run_copy / "logs" / kind), {"tensors": 0})
+        points.Reload()
+        for tag in points.Tags()["tensors"]:
+            if not tag.startswith("warning/"):
+                steps = [event.step for event in points.Tensors(tag)]
+                assert steps == sorted(set(steps)), tag
 
 
 def test_resume_required_needs_a_checkpoint(tiny_run_copy):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,13 +122,23 @@ class MetricsLogger:
         try:
             yield
         except tf.errors.OpError as error:
-            reason = " ".join(error.message.split())[:200]
-            raise UserError(
-                f"The logs in {self._logs} cannot be written ({reason}); free some space, then "
-                "start the same command again.",
-                code="unwritable",
-                field=str(self._logs),
-            ) from error
+            raise unwritable(self._logs, error) from error
+
+
+def unwritable(folder: Path, error: OSError | tf.errors.OpError) -> UserError:
+    """The error of logs that cannot be written.
+
+    Args:
+      folder: they lie in.
+      error: of the system, or of TensorFlow.
+    """
+    said = error.message if isinstance(error, tf.errors.OpError) else error.strerror or str(error)
+    return UserError(
+        f"The logs in {folder} cannot be written ({' '.join(said.split())[:200]}); free some "
+        "space, then start the same command again.",
+        code="unwritable",
+        field=str(folder),
+    )
 
 
 def _curve(name: str) -> str:

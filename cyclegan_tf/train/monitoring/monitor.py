@@ -20,8 +20,8 @@ from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train.monitoring import diagnostics
-from cyclegan_tf.train.monitoring.logs import MetricsLogger
+from cyclegan_tf.train.monitoring import diagnostics, logs
+from cyclegan_tf.train.monitoring.rewind import SAMPLES, SCORE, TEST, rewind
 from cyclegan_tf.train.monitoring.samples import SampleGrids
 from cyclegan_tf.train.monitoring.validation import BestCheckpoint, ValidationResult, Validator
 from cyclegan_tf.training_data import TrainingData
@@ -97,6 +97,7 @@ class TrainingMonitor:
                 config.patience,
             )
         self._scored_at: int | None = None
+        self._tested_at: int | None = None
 
     def _make_validator(self, averages: ExponentialMovingAverage | None) -> Validator | None:
         config, source = self._config, self._data.source
@@ -133,7 +134,7 @@ class TrainingMonitor:
 
     def open(self, step: int) -> None:
         """Opens the logs, and warns of images that spoil the training or its scores."""
-        self._logger = MetricsLogger(self._run)
+        self._logger = logs.MetricsLogger(self._run)
         data = self._data
         if self._validator is None and self._config.score_images:
             log.info(
@@ -174,6 +175,8 @@ class TrainingMonitor:
         return {
             "guards": self._diagnostics.state_dict(),
             "best": self._best.state_dict() if self._best else None,
+            "scored_at": self._scored_at,
+            "tested_at": self._tested_at,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -182,6 +185,25 @@ class TrainingMonitor:
             self._diagnostics.load_state_dict(state["guards"])
         if state.get("best") and self._best:
             self._best.load_state_dict(state["best"])
+        self._scored_at, self._tested_at = state.get("scored_at"), state.get("tested_at")
+
+    def rewind(self, step: int, is_end: bool) -> None:
+        """Takes back, from the logs, what the training will write again.
+
+        Args:
+          step: of the checkpoint; 0 without one.
+          is_end: only the end of the training is left, of which some may be written already.
+
+        Raises:
+          UserError: the logs cannot be written.
+        """
+        again = {SAMPLES} if is_end else set()
+        again |= {TEST} if is_end and self._tested_at != step else set()
+        again |= {SCORE} if is_end and self._scored_at != step else set()
+        try:
+            rewind(self._run, step, again)
+        except (OSError, tf.errors.OpError) as error:
+            raise logs.unwritable(self._run.path, error) from error
 
     # During the training.
 
@@ -203,10 +225,16 @@ class TrainingMonitor:
             self._logger.log_image(f"samples_{direction}", step, grid)
 
     def evaluate_test_losses(self, step: int, epoch: int) -> None:
-        """Writes the losses of unaugmented test images; the running training means stay."""
+        """Writes the losses of unaugmented test images; the running training means stay.
+
+        Args:
+          step: last step done; a second time at one step does nothing.
+          epoch: it belongs to.
+        """
         source, trackers = self._data.source, self._model.metric_trackers
-        if not len(source.test_x) or not len(source.test_y):
+        if not len(source.test_x) or not len(source.test_y) or self._tested_at == step:
             return
+        self._tested_at = step
         kept = {name: [v.numpy() for v in tracker.variables] for name, tracker in trackers.items()}
         random_state = tf.identity(self._model.penalty_seed.state.value)
         for tracker in trackers.values():
