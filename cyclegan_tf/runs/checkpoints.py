@@ -41,7 +41,9 @@ def write(
     state: Mapping[str, Any],
     keep: int | None,
 ) -> Path:
-    """Writes `step_XXXXXXXXX.npz`, then removes all but the newest `keep`; None keeps all.
+    """Writes `step_XXXXXXXXX.npz`, then removes all but the newest `keep` up to it; None keeps all.
+
+    Later ones are none that a training has read: they take no place, and are left to `set_aside`.
 
     Raises:
       UserError: the disk is full or the folder not writable; earlier checkpoints stay as they were.
@@ -52,16 +54,39 @@ def write(
         with atomic_file(final, durable=True) as partial, partial.open("wb") as file:
             np.savez(file, **arrays, **own)  # type: ignore[arg-type]
     except OSError as error:
-        raise UserError(
-            f"The checkpoint {final} cannot be written ({error.strerror or error}); earlier ones "
-            "are untouched: free some space or fix the folder's permissions, then start the same "
-            "command again.",
-            code="unwritable",
-            field=str(final),
-        ) from error
-    for old in list_checkpoints(folder)[keep:] if keep else []:
+        raise _unwritable(final, error) from error
+    kept = [path for path in list_checkpoints(folder) if step_of(path) <= step]
+    for old in kept[keep:] if keep else []:
         old.unlink(missing_ok=True)
     return final
+
+
+def set_aside(folder: Path, step: int) -> None:
+    """Renames checkpoints later than the newest that reads whole, so that none is taken again.
+
+    Args:
+      folder: of the checkpoints.
+      step: of the newest that reads whole.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    for path in list_checkpoints(folder):
+        if step_of(path) > step:
+            try:
+                path.replace(path.with_name(f"{path.name}.damaged"))
+            except OSError as error:
+                raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"The checkpoint {path} cannot be written ({error.strerror or error}); earlier ones are "
+        "untouched: free some space or fix the folder's permissions, then start the same command "
+        "again.",
+        code="unwritable",
+        field=str(path),
+    )
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

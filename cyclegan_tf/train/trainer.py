@@ -141,6 +141,7 @@ class Trainer:
         if found is None:
             return None
         path, arrays, scalars, complaints = found
+        checkpoints.set_aside(path.parent, checkpoints.step_of(path))
         state.restore(self._variables, arrays, path)
         self.step, self.seconds = scalars["step"], scalars["seconds"]
         if self.monitor is not None:

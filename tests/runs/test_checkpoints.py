@@ -45,6 +45,29 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_taken(tmp_path, keep
     assert newest.name in complaints[0]
 
 
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_damaged_newest_one_takes_no_place(tmp_path, keep):
+    write(tmp_path, 10)
+    (tmp_path / "step_000000099.npz").write_bytes(b"cut short")
+    for step in (13, 16, 19):
+        assert write(tmp_path, step, keep).is_file()
+    steps = [checkpoints.step_of(path) for path in checkpoints.list_checkpoints(tmp_path)]
+    assert steps == [99, 19, 16][: keep + 1]
+    assert checkpoints.load_latest(tmp_path)[2]["step"] == 19
+
+
+def test_damaged_ones_are_set_aside(tmp_path):
+    for step in (10, 20, 30):
+        write(tmp_path, step)
+    checkpoints.set_aside(tmp_path, 10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step_000000010.npz",
+        "step_000000020.npz.damaged",
+        "step_000000030.npz.damaged",
+    ]
+    checkpoints.set_aside(tmp_path / "absent", 0)
+
+
 def test_a_flipped_bit_is_noticed(tmp_path):
     path = write(tmp_path, 5)
     data = bytearray(path.read_bytes())
