@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Literal
 
 Code = Literal[
@@ -49,3 +51,35 @@ class TrainingStoppedError(UserError):
 
     def __init__(self, message: str = "", *, code: Code = "stopped", field: str | None = None):
         super().__init__(message, code=code, field=field)
+
+
+@contextlib.contextmanager
+def reading(path: object, must: str) -> Iterator[None]:
+    """Turns whatever goes wrong with a file's content into one sentence.
+
+    Damaged bytes bring out errors of every kind in a parser (of the encoding, the syntax, the
+    depth, the memory, the type of what was read), so that no list of them is ever complete. Checks
+    of what was read belong into the block, too.
+
+    Args:
+      path: the file, for the message.
+      must: what it must be, or what to do; ends the message.
+
+    Raises:
+      UserError: of anything that is raised in the block; a UserError passes.
+
+    Example:
+      >>> with reading(path, "it must hold the run's experiment"):
+      ...     values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UserError(
+            f"{path} cannot be read ({reason[:200] or type(error).__name__}); {must}.",
+            code="unreadable",
+            field=str(path),
+        ) from error

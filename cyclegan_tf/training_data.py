@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data import sources
+from cyclegan_tf.data import checksums, sources
 from cyclegan_tf.data.cache import ImageCache, open_cache
 from cyclegan_tf.data.pipeline import SamplingOrder
 from cyclegan_tf.data.transforms import ImageTransform
@@ -26,6 +27,7 @@ class TrainingData:
       order: which of them make which batch.
       cache_x: prepared training images of X.
       cache_y: of Y.
+      sums: sizes and checksums of the files, as `data.checksums` gives them.
 
     Example:
       >>> data, notes = open_training_data(Experiment(), Path("cache"))
@@ -37,6 +39,11 @@ class TrainingData:
     order: SamplingOrder
     cache_x: ImageCache
     cache_y: ImageCache
+    sums: checksums.Sums = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Give what a run keeps of its images: names by list, and under "sums" their files."""
+        return {**self.source.record(), **({"sums": dict(self.sums)} if self.sums else {})}
 
 
 def build_transform(experiment: Experiment) -> ImageTransform:
@@ -98,6 +105,7 @@ def open_training_data(
     recorded: dict[str, list[str]] | None = None,
     show_progress: bool = False,
     cache: str | None = None,
+    recorded_sums: checksums.Sums | None = None,
 ) -> tuple[TrainingData, list[str]]:
     """Opens, reads and prepares the experiment's images.
 
@@ -107,6 +115,7 @@ def open_training_data(
       recorded: names by list, as the run began with them; None for a new run.
       show_progress: show a bar while reading.
       cache: in place of the experiment's `data.cache`.
+      recorded_sums: of the images' files, when the run began; None where that is not known.
 
     Returns:
       The data, and notes for the log.
@@ -116,12 +125,8 @@ def open_training_data(
         domain.
     """
     source = open_source(experiment, recorded)
-    notes = list(source.notes)
-    if recorded is not None and recorded != source.record():
-        notes.append(
-            "the images are not those this run began with: the order of what follows differs from "
-            "what an undisturbed run would have seen"
-        )
+    sums = checksums.of_source(source)
+    notes = [*source.notes, *_notes_of_changes(source, sums, recorded, recorded_sums)]
     order = _order(source, experiment)
     transform = build_transform(experiment)
     caches = [
@@ -136,7 +141,29 @@ def open_training_data(
                 f"{kept.upscaled} of {len(kept)} images of {label} are smaller than the crop "
                 f"and were enlarged"
             )
-    return TrainingData(source, transform, order, *caches), notes
+    return TrainingData(source, transform, order, caches[0], caches[1], sums), notes
+
+
+def _notes_of_changes(
+    source: sources.UnpairedDataset,
+    sums: checksums.Sums,
+    recorded: dict[str, list[str]] | None,
+    recorded_sums: checksums.Sums | None,
+) -> list[str]:
+    """What has become of the images since the run began."""
+    notes = []
+    if recorded is not None and recorded != source.record():
+        notes.append(
+            "the images are not those this run began with: the order of what follows differs from "
+            "what an undisturbed run would have seen"
+        )
+    if changed := checksums.changed_images(recorded or {}, recorded_sums or {}, source, sums):
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        notes.append(
+            f"images were replaced since this run began ({', '.join(changed[:3])}{more}): what "
+            "follows differs from what an undisturbed run would have come to"
+        )
+    return notes
 
 
 def _order(source: sources.UnpairedDataset, experiment: Experiment) -> SamplingOrder:

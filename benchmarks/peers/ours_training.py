@@ -139,7 +139,7 @@ def train(entry: Entry, started: float) -> int:
         left = entry.minutes - (time.time() - started) / 60
         rest = dataclasses.replace(experiment.training, max_minutes=max(left, MIN_MINUTES))
         experiment = dataclasses.replace(experiment, training=rest)
-        run.create(experiment, feed.source.record())
+        run.create(experiment, feed.record())
         runner = Runner(entry, started, experiment, run, feed, model)
         if status := runner.train():
             raise SystemExit(status)

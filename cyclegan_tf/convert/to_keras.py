@@ -65,6 +65,7 @@ def keras_2_to_keras(task: Task) -> None:
 def folder_to_run(task: Task) -> None:
     """Converts a folder of four official `.pth` files to a run directory at step 0."""
     from cyclegan_tf.convert import saving
+    from cyclegan_tf.data import checksums
     from cyclegan_tf.runs import state
     from cyclegan_tf.training_data import open_source
 
@@ -80,7 +81,8 @@ def folder_to_run(task: Task) -> None:
     log_notes(note for spec in specs.values() for note in recognize.conversion_notes(spec))
     images = None
     if task.is_given("--data.source", "--data.x_dir"):
-        images = open_source(experiment).record()
+        source = open_source(experiment)
+        images = {**source.record(), "sums": checksums.of_source(source)}
     else:
         log_notes(
             [

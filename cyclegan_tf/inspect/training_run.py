@@ -9,7 +9,7 @@ from typing import Any
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.pipeline import SamplingOrder
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import reading
 from cyclegan_tf.inspect.weight_files import network_rows
 from cyclegan_tf.runs import checkpoints, run_directory
 from cyclegan_tf.runs.differences import differences
@@ -74,7 +74,7 @@ def _training(
         except checkpoints.CorruptCheckpointError as error:
             notes.append(str(error))
             continue
-        step, seconds = scalars["step"], scalars["seconds"]
+        step, seconds = scalars["step"], scalars.get("seconds", 0.0)
         found = {
             "step": step,
             "minutes": round(seconds / 60, 2),
@@ -126,8 +126,8 @@ def _made_with(run: run_directory.RunDirectory) -> dict[str, Any] | None:
     path = run.path / "environment.json"
     if not path.is_file():
         return None
-    try:
-        made_with = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, "it must tell what the run was made with"):
+        made_with = json.loads(path.read_bytes())
         versions = {"python": made_with["python"], **made_with["versions"]}
         return {
             "command": " ".join(made_with["command"]),
@@ -136,9 +136,3 @@ def _made_with(run: run_directory.RunDirectory) -> dict[str, Any] | None:
             "cpus": made_with["cpus"],
             "versions": versions,
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is damaged; it must tell what the run was made with.",
-            code="unreadable",
-            field=str(path),
-        ) from error

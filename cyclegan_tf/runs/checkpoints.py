@@ -6,10 +6,11 @@ is written whole or not at all, and flushed to the disk; zip's checksums say whe
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,12 +111,9 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     Raises:
       CorruptCheckpointError: truncated, altered or not a checkpoint.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+    with _whole(path), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
         return arrays, _state(arrays.pop(_STATE))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CorruptCheckpointError(f"{path} is damaged ({error})") from error
 
 
 def load_latest(
@@ -181,15 +179,51 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
       CorruptCheckpointError: not a checkpoint, or cut short.
     """
+    with _whole(path), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return _state(archive[_STATE])
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Calls whatever goes wrong in reading damage: zip and NumPy have a dozen errors for it."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return _state(archive[_STATE])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CorruptCheckpointError(f"{path} is damaged ({error})") from error
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise CorruptCheckpointError(f"{path} is damaged ({reason})") from error
 
 
 def _state(stored: np.ndarray) -> dict[str, Any]:
-    return with_new_score_names(json.loads(stored.tobytes()))
+    """The scalar state out of an archive.
+
+    Raises:
+      ValueError: what is read from it everywhere is not as it must be.
+    """
+    state = with_new_score_names(json.loads(stored.tobytes()))
+    _require("step", type(state["step"]) is int and state["step"] >= 0)
+    if "score" in state:  # one of the best
+        _require("score", _is_number(state["score"]))
+        _require("higher_is_better", isinstance(state["higher_is_better"], bool))
+        _require("weights", state["weights"] in ("raw", "averaged"))
+        _require("best_by", isinstance(state["best_by"], str))
+    else:
+        _require("seconds", _is_number(state.get("seconds", 0.0)))
+        _require("guards", isinstance(state.get("guards"), dict | None))
+        best = state.get("best")
+        _require(
+            "best",
+            best is None or (isinstance(best, dict) and {"score", "step", "stale"} <= set(best)),
+        )
+    return state
+
+
+def _require(name: str, is_so: bool) -> None:
+    if not is_so:
+        raise ValueError(f"its {name} is none")
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def best_file(folder: Path) -> Path | None:
@@ -200,6 +234,8 @@ def best_file(folder: Path) -> Path | None:
         try:
             state = read_state(path)
         except CorruptCheckpointError:
+            continue
+        if "score" not in state:  # a whole checkpoint, which somebody put here
             continue
         if best is None or is_better(state["score"], best[1]["score"], state["higher_is_better"]):
             best = path, state
@@ -296,6 +332,8 @@ def _chosen(
 
 def _chosen_best(path: Path) -> SelectedCheckpoint:
     arrays, state = read(path)
+    if "score" not in state:
+        raise CorruptCheckpointError(f"{path} is damaged (it has no score)")
     why = f"best {state['best_by']}: {state['score']:.4g}"
     return SelectedCheckpoint(
         path,

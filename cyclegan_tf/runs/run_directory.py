@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import yaml
 from cyclegan_tf.atomic import write_text
 from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.config.files import RENAMED_RECORDS, with_new_names
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, reading
+from cyclegan_tf.runs import image_record
 from cyclegan_tf.runs.beginning import clear, foreign_entries, make_and_lock, remove_folders
 from cyclegan_tf.runs.differences import FILE_FIELDS, conflicts
 from cyclegan_tf.runs.lock import FolderLock, HeldElsewhereError
@@ -111,21 +112,11 @@ class RunDirectory:
                 code="missing",
                 field=str(self.path),
             )
-        try:
+        with reading(self.config_path, "it must hold the run's experiment"):
             values = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(
-                f"{self.config_path} cannot be read: {' '.join(str(error).split())}",
-                code="unreadable",
-                field=str(self.config_path),
-            ) from error
-        if not isinstance(values, dict):
-            raise UserError(
-                f"{self.config_path} is empty or damaged; it must hold the run's experiment.",
-                code="unreadable",
-                field=str(self.config_path),
-            )
-        return with_new_names(values, str(self.config_path))
+            if not isinstance(values, dict) or not values:
+                raise ValueError("it is empty or damaged")
+            return with_new_names(values, str(self.config_path))
 
     def experiment(self) -> Experiment:
         """The experiment this run holds, the files it names where they are now.
@@ -149,12 +140,21 @@ class RunDirectory:
         return _with_files(values, lambda _, path: str(self.path.absolute() / path))
 
     def data_split(self) -> dict[str, list[str]] | None:
-        """Names of the images this run began with, by list; None for a new run."""
-        return (
-            json.loads(self.data_path.read_text(encoding="utf-8"))
-            if self.data_path.is_file()
-            else None
-        )
+        """Names of the images this run began with, by list; None for a new run.
+
+        Raises:
+          UserError: the record is damaged.
+        """
+        record = image_record.read(self.data_path)
+        return None if record is None else {name: record[name] for name in image_record.LISTS}
+
+    def data_sums(self) -> dict[str, list[str]]:
+        """Sizes and checksums of the images' files, by list; empty in runs of early versions.
+
+        Raises:
+          UserError: the record is damaged.
+        """
+        return (image_record.read(self.data_path) or {}).get("sums", {})
 
     def init_record(self) -> dict[str, Any] | None:
         """Where this run's first weights came from, as `create` was given; None for random ones.
@@ -164,15 +164,9 @@ class RunDirectory:
         """
         if not self.origin_path.is_file():
             return None
-        try:
-            record = json.loads(self.origin_path.read_text(encoding="utf-8"))
+        with reading(self.origin_path, "it must hold what the run started from"):
+            record = json.loads(self.origin_path.read_bytes())
             return {RENAMED_RECORDS.get(name, name): value for name, value in record.items()}
-        except (OSError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"{self.origin_path} is damaged: it must hold what the run started from.",
-                code="unreadable",
-                field=str(self.origin_path),
-            ) from error
 
     def check_new(self) -> None:
         """Refuses a place that holds something else than a run; reads only.
@@ -180,7 +174,11 @@ class RunDirectory:
         Raises:
           UserError: it does.
         """
-        if foreign_entries(self.path):
+        try:
+            is_foreign = bool(foreign_entries(self.path))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if is_foreign:
             raise self._foreign()
 
     def _check_ours(self) -> None:
@@ -200,7 +198,7 @@ class RunDirectory:
     def create(
         self,
         experiment: Experiment,
-        images: Mapping[str, Sequence[str]],
+        images: Mapping[str, Any],
         origin: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes what was asked, on what and with which images; the config last, since it makes a
@@ -210,7 +208,7 @@ class RunDirectory:
 
         Args:
           experiment: what was asked.
-          images: names by list.
+          images: names by list, and sums of the files by list under "sums".
           origin: where the first weights come from, ready for JSON; None for random ones.
 
         Raises:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.files import digest
 from cyclegan_tf.runs.differences import FILE_FIELDS, MUTABLE_FIELDS
+from cyclegan_tf.training_data import TrainingData
 
 # Where the images lie may differ from machine to machine; the images themselves are compared.
 _PLACES = ("data.source", "data.x_dir", "data.y_dir")
@@ -87,16 +87,18 @@ def _digest_of_code() -> str:
     return code.hexdigest()[:12]
 
 
-def data_fingerprint(source: UnpairedDataset) -> dict[str, Any]:
-    """Counts the images, with a digest of their names and sizes."""
+def data_fingerprint(data: TrainingData) -> dict[str, Any]:
+    """Counts the images, with a digest of their names, sizes and files."""
 
-    def summary(images: ImageList) -> str:
-        what = [*images.names, *((info.height, info.width) for info in images.infos)]
+    def summary(name: str) -> str:
+        images = getattr(data.source, name)
+        sizes = [(info.height, info.width) for info in images.infos]
+        what = [*images.names, *sizes, *data.sums.get(name, ())]
         return f"{len(images)} ({hashlib.sha256(repr(what).encode()).hexdigest()[:12]})"
 
     return {
-        "the number of X's images": summary(source.train_x),
-        "the number of Y's images": summary(source.train_y),
+        "the number of X's images": summary("train_x"),
+        "the number of Y's images": summary("train_y"),
     }
 
 

@@ -62,7 +62,7 @@ def _train_on(devices: DistributionContext, plan: TrainPlan, arithmetic: Arithme
     trainer = Trainer(resolved.experiment, plan.run, data, model, plan.quiet, devices)
     if devices.is_chief and not plan.run.exists():
         # Only now, with every image read: a start that fails leaves no run behind.
-        plan.run.create(resolved.experiment, data.source.record(), record)
+        plan.run.create(resolved.experiment, data.record(), record)
     _log_setup(trainer, notes, arithmetic.descriptions | resolved.descriptions)
     _restore(trainer, plan, resolved, record)
     return _run_to_the_end(trainer)
@@ -94,9 +94,14 @@ def _open_data(
     show_progress = sys.stderr.isatty() and not plan.quiet and devices.is_chief
     is_shared = devices.workers > 1 and experiment.data.cache == "auto"
     data, notes = training_data.open_training_data(
-        experiment, run.cache, run.data_split(), show_progress, "lazy" if is_shared else None
+        experiment,
+        run.cache,
+        run.data_split(),
+        show_progress,
+        "lazy" if is_shared else None,
+        run.data_sums(),
     )
-    multi_worker.check_consistent(devices, multi_worker.data_fingerprint(data.source))
+    multi_worker.check_consistent(devices, multi_worker.data_fingerprint(data))
     if plan.overridden:
         names = ", ".join(plan.overridden)
         notes = [*notes, f"of --config, {names} give way to the networks of --init_from"]

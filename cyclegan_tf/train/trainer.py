@@ -129,8 +129,6 @@ class Trainer:
         """Whether the budget or patience is used up."""
         return self.budget.progress(self.step, self.seconds) >= 1.0 or self.should_stop
 
-    # Checkpoints.
-
     def resume(self) -> list[str] | None:
         """Loads the newest whole checkpoint.
 
@@ -143,7 +141,7 @@ class Trainer:
         path, arrays, scalars, complaints = found
         checkpoints.set_aside(path.parent, checkpoints.step_of(path))
         state.restore(self._variables, arrays, path)
-        self.step, self.seconds = scalars["step"], scalars["seconds"]
+        self.step, self.seconds = scalars["step"], scalars.get("seconds", 0.0)
         if self.monitor is not None:
             self.monitor.load_state_dict(scalars)
             self.should_stop = self.monitor.should_stop

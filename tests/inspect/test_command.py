@@ -18,7 +18,7 @@ def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
     run.create(
         plan_training([*tiny.WORDS, "--data.source", "x"]).experiment,
-        {"train_x": ["a"], "train_y": ["b"]},
+        {"train_x": ["a"], "train_y": ["b"], "test_x": [], "test_y": []},
     )
     return run.path
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 IMAGES = {"train_x": ["a", "b", "c"], "train_y": ["d"] * 5, "test_x": ["e"], "test_y": ["f"]}
 
@@ -123,7 +123,7 @@ def test_a_run_that_has_only_begun_or_knows_no_images(tmp_path):
 
 def test_damaged_records(run):
     (run.path / "environment.json").write_text("[]")
-    with pytest.raises(UserError, match=r"environment\.json is damaged"):
+    with refused("unreadable", run.path / "environment.json"):
         inspect_run(run.path, 16)
     (run.path / "environment.json").unlink()
     assert inspect_run(run.path, 16)["made_with"] is None

@@ -1,24 +1,30 @@
 """Checkpoints are whole or absent, and damage is noticed."""
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints
+from tests.helpers.errors import refused
+
+
+def state_at(step):
+    return {"step": step, "seconds": 1.5}
 
 
 def write(folder, step, keep=3):
     return checkpoints.write(
-        folder, step, {"a/b": np.full((2, 3), step, np.float32)}, {"step": step}, keep
+        folder, step, {"a/b": np.full((2, 3), step, np.float32)}, state_at(step), keep
     )
 
 
 def test_round_trip(tmp_path):
     path = write(tmp_path, 7)
     arrays, state = checkpoints.read(path)
-    assert state == {"step": 7}
+    assert state == state_at(7)
     assert list(arrays) == ["a/b"]
     np.testing.assert_array_equal(arrays["a/b"], np.full((2, 3), 7, np.float32))
     assert checkpoints.step_of(path) == 7
@@ -77,6 +83,77 @@ def test_a_flipped_bit_is_noticed(tmp_path):
         checkpoints.read(path)
 
 
+def test_every_flipped_bit_of_the_headers_is_damage_or_changes_nothing(tmp_path):
+    """zip has errors of its own for a method, flag or version that it does not know."""
+    write(tmp_path, 5)
+    path = write(tmp_path, 10)
+    whole, arrays = path.read_bytes(), checkpoints.read(path)[0]
+    fallbacks = 0
+    for at in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << at % 8
+        path.write_bytes(damaged)
+        found, values, state, _ = checkpoints.load_latest(tmp_path)
+        fallbacks += found != path
+        if found == path:
+            assert state == state_at(10)
+            np.testing.assert_array_equal(values["a/b"], arrays["a/b"])
+    assert fallbacks > len(whole) / 2
+
+
+def archive(path, stored, **arrays):
+    """A checkpoint of the name, whatever its state."""
+    with path.open("wb") as file:
+        np.savez(file, **{"state.json": np.frombuffer(stored, np.uint8)}, **arrays)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"[]",
+        b"5",
+        b"null",
+        b"{}",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"step": "10", "seconds": 1}',
+        b'{"step": true, "seconds": 1}',
+        b'{"step": -1, "seconds": 1}',
+        b'{"step": 10, "seconds": "1"}',
+        b'{"step": 10, "seconds": NaN}',
+        b'{"step": 10, "seconds": 1, "guards": []}',
+        b'{"step": 10, "seconds": 1, "best": {"score": 1}}',
+        b'{"step": 10, "score": null}',
+        b'{"step": 10, "score": 1, "higher_is_better": 1, "weights": "raw", "best_by": "mae"}',
+    ],
+)
+def test_a_state_that_is_none_is_damage(tmp_path, stored):
+    write(tmp_path, 5)
+    path = tmp_path / "step_000000010.npz"
+    archive(path, stored)
+    for read in (checkpoints.read, checkpoints.read_state):
+        with pytest.raises(checkpoints.CorruptCheckpointError, match="is damaged"):
+            read(path)
+    assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
+
+
+def test_other_files_of_the_name_are_damage(tmp_path):
+    write(tmp_path, 5)
+    path = tmp_path / "step_000000010.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
+    head = np.lib.format.magic(1, 0)
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }\n"
+    huge = head + len(text).to_bytes(2, "little") + text
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.npy", huge)
+    assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
+    path.unlink()
+    path.mkdir()
+    assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
+
+
 def test_only_damaged_ones_left_is_an_error(tmp_path):
     write(tmp_path, 5).write_bytes(b"")
     with pytest.raises(UserError, match=r"All checkpoints in .* are damaged") as caught:
@@ -91,7 +168,7 @@ def test_none_at_all(tmp_path):
 def test_leftovers_of_an_interrupted_write_are_not_taken(tmp_path):
     write(tmp_path, 5)
     (tmp_path / "step_000000010.partial").write_bytes(b"half")
-    assert checkpoints.load_latest(tmp_path)[2] == {"step": 5}
+    assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypatch):
@@ -104,7 +181,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypa
     with pytest.raises(UserError, match=r"No space left on device.*earlier ones are untouched"):
         write(tmp_path, 10)
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000005.npz"]
-    assert checkpoints.load_latest(tmp_path)[2] == {"step": 5}
+    assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
 
 
 def write_best(folder, step, score, higher=False, weights="raw"):
@@ -137,7 +214,7 @@ class TestBest:
     def test_the_newest_checkpoints_do_not_see_it(self, tmp_path):
         write(tmp_path, 5)
         write_best(tmp_path, 10, 1.0)
-        assert checkpoints.load_latest(tmp_path)[2] == {"step": 5}
+        assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
 
     def test_after_a_kill_between_rename_and_removal_the_better_of_two_counts(self, tmp_path):
         worse = write_best(tmp_path, 20, 3.0)
@@ -151,6 +228,15 @@ class TestBest:
         assert [path.name for path in checkpoints.list_checkpoints(tmp_path / "best")] == [
             "step_000000050.npz"
         ]
+
+    def test_a_whole_checkpoint_among_them_is_none(self, tmp_path):
+        write(tmp_path, 5)
+        write(tmp_path / "best", 20)
+        assert checkpoints.select(tmp_path).path.name == "step_000000005.npz"
+        with refused("unreadable", "--checkpoint"):
+            checkpoints.select(tmp_path, "20")
+        better = write_best(tmp_path, 10, 2.0)
+        assert checkpoints.select(tmp_path).path == better
 
     def test_a_full_disk_keeps_the_one_before(self, tmp_path, monkeypatch):
         kept = write_best(tmp_path, 20, 3.0)

@@ -25,17 +25,19 @@ from cyclegan_tf.train import command as train
 from cyclegan_tf.train.plan import TrainPlan
 from tests.helpers.errors import refused
 
+IMAGES = {"train_x": ["a.png"], "train_y": ["b.png"], "test_x": [], "test_y": []}
+
 
 @pytest.fixture
 def run(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    run.create(Experiment(), {"train_x": ["a.png"]})
+    run.create(Experiment(), IMAGES)
     return run
 
 
 def test_begin_writes_what_can_be_read_back(run):
     assert run.experiment() == Experiment()
-    assert run.data_split() == {"train_x": ["a.png"]}
+    assert (run.data_split(), run.data_sums()) == (IMAGES, {})
     environment = json.loads((run.path / "environment.json").read_text())
     assert {"command", "python", "versions", "git_commit"} <= set(environment)
     assert environment["versions"]["tensorflow"].startswith("2.")
@@ -49,7 +51,7 @@ def test_where_the_first_weights_came_from_is_recorded(run, tmp_path):
     new.origin_path.write_text('{"run": "runs/a", "told": ["as early versions wrote it"]}')
     assert new.init_record() == {"run": "runs/a", "messages": ["as early versions wrote it"]}
     new.origin_path.write_text("{")
-    with pytest.raises(UserError, match=r"init\.json is damaged"):
+    with refused("unreadable", new.origin_path):
         new.init_record()
 
 
@@ -151,6 +153,48 @@ def test_a_config_of_another_version_is_an_error(run):
     run.config_path.write_text("")
     with pytest.raises(UserError, match="empty or damaged"):
         run.experiment()
+
+
+NOT_TEXT = [b"", b"\xff\xfe", b"{", b"[]", b"5", b"null", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", NOT_TEXT)
+def test_damaged_records_are_one_sentence(run, content):
+    for path, read in (
+        (run.data_path, run.data_split),
+        (run.data_path, run.data_sums),
+        (run.config_path, run.experiment),
+        (run.origin_path, run.init_record),
+    ):
+        path.write_bytes(content)
+        with refused("unreadable", path) as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"train_x": []},
+        {**IMAGES, "test_x": "a.png"},
+        {**IMAGES, "train_x": [1]},
+        {**IMAGES, "sums": []},
+        {**IMAGES, "sums": {"train_x": [1]}},
+    ],
+)
+def test_records_of_images_that_are_none_are_damage(run, record):
+    run.data_path.write_text(json.dumps(record))
+    with refused("unreadable", run.data_path):
+        run.data_split()
+
+
+def test_the_files_of_the_images_are_recorded(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    assert (run.data_split(), run.data_sums()) == (None, {})
+    run.create(Experiment(), {**IMAGES, "sums": {"train_x": ["20 ab"]}})
+    assert (run.data_split(), run.data_sums()) == (IMAGES, {"train_x": ["20 ab"]})
+    run.data_path.write_text("{}")  # of a run that knows no images
+    assert (run.data_split(), run.data_sums()) == (None, {})
 
 
 def test_a_folder_without_config_is_not_a_run(tmp_path):
@@ -258,7 +302,7 @@ def test_a_beginning_that_was_killed_is_begun_again(tmp_path, last):
         # nothing of the first start may count, but prepared images
         assert sorted(path.name for path in run.path.iterdir()) == [".lock", "cache"]
         assert run.data_split() is None
-        run.create(Experiment(), {"train_x": ["a.png"]})
+        run.create(Experiment(), IMAGES)
     assert run.init_record() is None
     assert run.experiment() == Experiment()
 

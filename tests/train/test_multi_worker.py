@@ -2,12 +2,14 @@
 test_several_devices.py."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cyclegan_tf.config.experiment import Data, Experiment, Generator, Logging, Loss, Training
-from cyclegan_tf.data import sources
+from cyclegan_tf.data import checksums, sources
 from cyclegan_tf.train import multi_worker
 from tests.helpers import tiny
 from tests.helpers.errors import refused
@@ -90,14 +92,21 @@ def test_another_version_makes_another_fingerprint(monkeypatch):
 
 
 def opened(root):
-    return sources.open_folder(root, 3, 3, 10**6)
+    source = sources.open_folder(root, 3, 3, 10**6)
+    return SimpleNamespace(source=source, sums=checksums.of_source(source))
 
 
 def test_other_images_make_another_fingerprint(tmp_path):
     first = multi_worker.data_fingerprint(opened(tiny.folder(tmp_path / "a")))
     assert first == multi_worker.data_fingerprint(opened(tiny.folder(tmp_path / "b")))
-    more = multi_worker.data_fingerprint(opened(tiny.folder(tmp_path / "c", (6, 4, 2, 2))))
+    one_more = tiny.folder(tmp_path / "c") / "trainA"
+    shutil.copy(one_more / "0.png", one_more / "more.png")
+    more = multi_worker.data_fingerprint(opened(tmp_path / "c"))
     assert {name for name in first if first[name] != more[name]} == {"the number of X's images"}
+    other = tiny.folder(tmp_path / "d") / "trainB" / "1.png"
+    other.write_bytes(other.read_bytes() + b"more")
+    replaced = multi_worker.data_fingerprint(opened(tmp_path / "d"))
+    assert [name for name in first if first[name] != replaced[name]] == ["the number of Y's images"]
 
 
 def test_any_workers_signal_and_the_chiefs_clock_and_stop_hold_for_all():

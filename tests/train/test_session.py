@@ -1,6 +1,7 @@
 """One training from start to exit, in the order that its function lists."""
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -157,6 +158,19 @@ def test_from_the_first_step_again_no_row_and_no_point_is_doubled(tiny_run, tiny
             if not tag.startswith("warning/"):
                 steps = [event.step for event in points.Tensors(tag)]
                 assert steps == sorted(set(steps)), tag
+
+
+def test_a_replaced_image_is_noted(tiny_run_copy, capsys):
+    run = RunDirectory(tiny_run_copy)
+    record = json.loads(run.data_path.read_text())
+    record["sums"]["train_x"][2] = f"{record['sums']['train_x'][2].split()[0]} 0123456789abcdef"
+    run.data_path.write_text(json.dumps(record))
+    assert train.main(["--run_dir", str(run.path)]) == 0
+    assert "images were replaced since this run began (trainA/2.png)" in capsys.readouterr().out
+    del record["sums"]  # as early versions wrote it
+    run.data_path.write_text(json.dumps(record))
+    assert train.main(["--run_dir", str(run.path)]) == 0
+    assert "images were replaced" not in capsys.readouterr().out
 
 
 def test_resume_required_needs_a_checkpoint(tiny_run_copy):

@@ -1,0 +1,37 @@
+"""A run's data.json: names of its images by list, and sizes and checksums of their files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cyclegan_tf.errors import reading
+
+LISTS = ("train_x", "train_y", "test_x", "test_y")
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Read a record.
+
+    Args:
+      path: the data.json.
+
+    Returns:
+      Names by list and, unless an early version wrote it, "sums" by list; None where there is no
+      record, or an empty one.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    if not path.is_file():
+        return None
+    must = "it must hold the names of the run's images: bring it back, or give another --run_dir"
+    with reading(path, must):
+        record = json.loads(path.read_bytes())
+        if record == {}:  # of a run that knows no images
+            return None
+        for texts in [*(record[name] for name in LISTS), *record.get("sums", {}).values()]:
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise ValueError("what should be a list of texts is none")
+        return record

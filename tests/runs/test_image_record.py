@@ -1,0 +1,18 @@
+"""data.json; how it is damaged is in test_run_directory.py."""
+
+import json
+
+from cyclegan_tf.runs import image_record
+from tests.helpers.errors import refused
+
+
+def test_names_and_sums(tmp_path):
+    path = tmp_path / "data.json"
+    assert image_record.read(path) is None
+    names = {name: ["a"] for name in image_record.LISTS}
+    for record in (names, names | {"sums": {"train_x": ["20 ab"]}}):
+        path.write_text(json.dumps(record))
+        assert image_record.read(path) == record
+    path.write_text("[]")
+    with refused("unreadable", path, match="it must hold the names of the run's images"):
+        image_record.read(path)

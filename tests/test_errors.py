@@ -1,0 +1,44 @@
+"""The one exception, and what becomes of others when a file is read."""
+
+import json
+
+import pytest
+
+from cyclegan_tf.errors import UserError, reading
+from tests.helpers.errors import refused
+
+
+def deep():
+    json.loads("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("fail", "reason"),
+    [
+        (deep, "recursion"),
+        (lambda: b"\xff".decode(), "utf-8"),
+        (lambda: [][1], "list index"),
+        (lambda: open("gone"), "No such file or directory"),  # noqa: SIM115
+        (lambda: (_ for _ in ()).throw(MemoryError), "MemoryError"),
+        (lambda: json.loads("{\n\n]"), "line 3"),
+    ],
+)
+def test_whatever_a_parser_raises_is_one_sentence(fail, reason):
+    def raised():
+        result = fail()
+        return next(result) if hasattr(result, "__next__") else result
+
+    with (
+        refused("unreadable", "a.json", match="it must hold all.$") as caught,
+        reading("a.json", "it must hold all"),
+    ):
+        raised()
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sentence_passes_and_so_does_the_wish_to_end():
+    with refused("missing", "b"), reading("a.json", "no"):
+        raise UserError("It is not there.", code="missing", field="b")
+    with pytest.raises(KeyboardInterrupt), reading("a.json", "no"):
+        raise KeyboardInterrupt
