@@ -76,15 +76,20 @@ def atomic_file(target: str | os.PathLike, *, durable: bool = False) -> Iterator
             _sync_folder(target.parent)
 
 
-def write_text(target: str | os.PathLike, text: str) -> None:
+def write_text(target: str | os.PathLike, text: str, *, durable: bool = False) -> None:
     """Writes a small UTF-8 file whole or not at all.
 
     Of names of files that are no UTF-8, escapes are written, as JSON has them.
 
+    Args:
+      target: the file to be, replaced if it is there.
+      text: what it holds.
+      durable: see `atomic_file`.
+
     Raises:
       OSError: see `atomic_file`.
     """
-    with atomic_file(target) as partial:
+    with atomic_file(target, durable=durable) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 

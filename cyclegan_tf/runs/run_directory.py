@@ -19,7 +19,9 @@ from cyclegan_tf.config.files import RENAMED_RECORDS, with_new_names
 from cyclegan_tf.errors import UserError, reading
 from cyclegan_tf.runs import image_record
 from cyclegan_tf.runs.beginning import clear, foreign_entries, make_and_lock, remove_folders
+from cyclegan_tf.runs.checkpoints import BEST
 from cyclegan_tf.runs.differences import FILE_FIELDS, conflicts
+from cyclegan_tf.runs.leftovers import remove_leftovers
 from cyclegan_tf.runs.lock import FolderLock, HeldElsewhereError
 from cyclegan_tf.runs.provenance import environment
 
@@ -218,11 +220,11 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.path / "environment.json", json.dumps(environment(), indent=2) + "\n")
-            write_text(self.data_path, json.dumps(images, indent=1) + "\n")
+            write_text(self.data_path, json.dumps(images, indent=1) + "\n", durable=True)
             if origin is not None:
-                write_text(self.origin_path, json.dumps(origin, indent=2) + "\n")
+                write_text(self.origin_path, json.dumps(origin, indent=2) + "\n", durable=True)
             values = _with_files(experiment.as_dict(), self._keep)
-            write_text(self.config_path, yaml.safe_dump(values, sort_keys=False))
+            write_text(self.config_path, yaml.safe_dump(values, sort_keys=False), durable=True)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -273,6 +275,9 @@ class RunDirectory:
         try:
             if not self.exists():
                 clear(self.path, keep_cache=True)  # left by a start that was killed
+            elif lock.is_exclusive:
+                best = self.checkpoints / BEST
+                remove_leftovers([self.path, self.checkpoints, best, self.samples, self.cache])
             yield
         finally:
             has_begun = self.exists()
@@ -326,6 +331,6 @@ class RunDirectory:
             if step is None:
                 self.finished_path.unlink(missing_ok=True)
             else:
-                write_text(self.finished_path, json.dumps({"step": step}) + "\n")
+                write_text(self.finished_path, json.dumps({"step": step}) + "\n", durable=True)
         except OSError as error:
             raise self._unwritable(error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,15 +98,16 @@ class MetricsLogger:
             tf.summary.image(name, image[np.newaxis])
 
     def flush(self) -> None:
-        """Puts what was written on the disk."""
+        """Puts what was written on the disk: a checkpoint's rows must outlive what it does."""
         with self._writing():
+            os.fsync(self._file.fileno())
             for writer in self._writers.values():
                 writer.flush()
 
     def close(self) -> None:
         """Flushes and closes all files."""
-        self._file.close()
         with self._writing():
+            self._file.close()
             for writer in self._writers.values():
                 writer.close()
 
@@ -113,15 +115,16 @@ class MetricsLogger:
         row |= {name: value if math.isfinite(value) else None for name, value in values.items()}
         if speed is not None:
             row["steps_per_second"] = round(speed, 4)
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        with self._writing():
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """TensorFlow has errors of its own for a full disk."""
         try:
             yield
-        except tf.errors.OpError as error:
+        except (OSError, tf.errors.OpError) as error:
             raise unwritable(self._logs, error) from error
 
 
