@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from cyclegan_tf.atomic import is_partial
-from cyclegan_tf.runs.lock import FolderLock, is_own
+from cyclegan_tf.runs.lock import FolderLock, is_of_others, is_own
 
 LOCK, CACHE = ".lock", "cache"
 _FILES = re.compile(r"environment\.json|data\.json|init\.json|network_(xy|yx)\.\w+")
@@ -25,10 +25,21 @@ def foreign_entries(folder: Path) -> list[str]:
     """Names of what no start of ours has left in a folder; empty where a run may begin."""
     if not folder.is_dir():
         return [folder.name] if folder.exists() else []
+    found: list[str] = []
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            found = _foreign_now(folder)
+        if LOCK not in found or is_of_others(folder / LOCK):
+            break  # else another start has made its lock, or taken it away, just now
+    return found
+
+
+def _foreign_now(folder: Path) -> list[str]:
+    entries = list(folder.iterdir())
     is_ours = is_own(folder / LOCK)
     return sorted(
         entry.name
-        for entry in folder.iterdir()
+        for entry in entries
         if not is_partial(entry.name) and not (is_ours and _is_of_a_start(entry))
     )
 
@@ -58,9 +69,9 @@ def make_and_lock(folder: Path) -> tuple[FolderLock, list[Path]]:
     """
     made: list[Path] = []
     for _ in range(_TRIES):
-        made = _make(folder) + made
-        lock = FolderLock(folder / LOCK)
         with contextlib.suppress(FileNotFoundError):
+            made = _make(folder) + made
+            lock = FolderLock(folder / LOCK)
             try:
                 lock.acquire()
             except BaseException:

@@ -148,6 +148,17 @@ def is_own(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and _OWN.match(_text(path)) is not None
 
 
+def is_of_others(path: Path) -> bool:
+    """Whether a file is there, and is no lock that this package made; looks once."""
+    try:
+        with path.open("rb") as file:
+            return _OWN.match(file.read(100).decode("ascii", "replace")) is None
+    except FileNotFoundError:
+        return path.is_symlink()
+    except OSError:
+        return True
+
+
 def _holder(path: Path) -> str:
     match = re.match(r"\d+", _text(path))
     return match[0] if match else "unknown"

@@ -1,5 +1,6 @@
 """Folders that a run may begin in; most of it is in test_run_directory.py."""
 
+from cyclegan_tf.runs import beginning
 from cyclegan_tf.runs.beginning import clear, foreign_entries, make_and_lock, remove_folders
 
 
@@ -23,6 +24,19 @@ def test_links_and_folders_of_known_names_are_foreign(tmp_path):
     assert foreign_entries(folder) == ["cache", "data.json"]
     assert foreign_entries(folder / ".lock") == [".lock"]
     assert foreign_entries(tmp_path / "absent") == []
+
+
+def test_a_lock_made_between_two_looks_is_not_foreign(tmp_path, monkeypatch):
+    """Another start may make its lock, or take it away, at any moment."""
+    plain = beginning.is_own
+
+    def late(path):
+        monkeypatch.setattr(beginning, "is_own", plain)
+        return False  # it was not there when it was read
+
+    make_and_lock(tmp_path)[0].release()
+    monkeypatch.setattr(beginning, "is_own", late)
+    assert foreign_entries(tmp_path) == []
 
 
 def test_of_a_cache_only_its_own_files_go(tmp_path):

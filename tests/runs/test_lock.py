@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from cyclegan_tf.runs import lock
-from cyclegan_tf.runs.lock import FolderLock, HeldElsewhereError, is_own
+from cyclegan_tf.runs.lock import FolderLock, HeldElsewhereError, is_of_others, is_own
 
 
 def test_one_holder_at_a_time_whose_number_is_known(tmp_path):
@@ -24,6 +24,17 @@ def test_one_holder_at_a_time_whose_number_is_known(tmp_path):
     assert not second.created
     second.release(remove=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whose_a_file_is(tmp_path):
+    path = tmp_path / ".lock"
+    assert (is_own(path), is_of_others(path)) == (False, False)
+    for text, own in (("", False), ("1234", False), ("mine", False), ("12 cyclegan_tf\n", True)):
+        path.write_text(text)
+        assert (is_own(path), is_of_others(path)) == (own, not own)
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    assert (is_own(path), is_of_others(path)) == (False, True)
 
 
 def test_the_file_of_an_early_version_is_signed(tmp_path):
