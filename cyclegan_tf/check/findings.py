@@ -183,6 +183,11 @@ def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Fi
             "in CMYK, turned into RGB without the printer's color profile. Convert to RGB if "
             "colors matter",
         ),
+        (
+            lambda _, info: info.more_pages,
+            "of more than one page or frame, of which only the first is taken. Save each page as "
+            "a file to train on all",
+        ),
     ]
     for folder in folders:
         for is_kind, text in kinds:

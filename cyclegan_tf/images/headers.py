@@ -32,6 +32,7 @@ MODE_CHANNELS = {
 """Channels of Pillow's modes; a palette counts as its colors."""
 
 EXIF_ORIENTATION = 274
+_PNG_READ = (b"IHDR", b"eXIf", b"acTL")
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 _PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF")
 _pillow_limit = threading.Lock()
@@ -89,6 +90,7 @@ class ImageInfo:
     has_alpha: bool = False
     decoder: str = "pillow"
     white: int = 255
+    more_pages: bool = False
 
     @property
     def fast(self) -> bool:
@@ -177,7 +179,7 @@ def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
     chunks: dict[bytes, bytes] = {}
     for name, length in png_chunks(stream):
         if name != b"IHDR" or name not in chunks:
-            chunks[name] = stream.read(length) if name in (b"IHDR", b"eXIf") else b""
+            chunks[name] = stream.read(length) if name in _PNG_READ else b""
     width, height, bits, color_type = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
     mode = _PNG_MODES[color_type]
     keyed = b"tRNS" in chunks
@@ -195,6 +197,7 @@ def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
         has_alpha=has_alpha,
         decoder="tensorflow" if simple else "png",
         white=65535 if bits == 16 else 255,
+        more_pages=int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1,
     )
 
 
@@ -263,6 +266,8 @@ def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo
         exif_orientation=orientation,
         has_alpha=keyed or image.mode in ("LA", "PA", "RGBA"),
         decoder="tensorflow" if fast else "pillow",
+        # What a camera puts behind a JPEG are previews, depths and gains.
+        more_pages=not is_jpeg and getattr(image, "is_animated", False),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ _PLAIN = {1: 1, 2: 3}  # TIFF's photometric "black is zero" and RGB -> samples
 _STRIP_BYTES = 2**20
 _JPEG = (6, 7)
 _UNCOMPRESSED = 1
-# A TIFF that is read by strips cannot fill the memory, however many pixels it has.
-_ANY_NUMBER = 2**48
+ANY_NUMBER = 2**48
+"""Limit of pixels for a TIFF that is read by strips, which cannot fill the memory."""
 
 
 class WholeImage:
@@ -149,7 +149,7 @@ def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
     Raises:
       ImageError: as `images.read`.
     """
-    info = image_io.probe(path, _ANY_NUMBER)
+    info = image_io.probe(path, ANY_NUMBER)
     info.require_channels(channels)
     plain = info.exif_orientation == 1 and not info.has_alpha and info.white in (255, 65535)
     if (
@@ -158,14 +158,23 @@ def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
         and plain
         and importlib.util.find_spec("tifffile")
     ):
-        import tifffile
-
-        with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
-            if _can_be_cut(page, channels):
+        with ExitStack() as stack:
+            page = _page_to_cut(stack, path, channels)
+            if page is not None:
                 yield TiffRows(path, page, channels)
                 return
     yield WholeImage(image_io.read(path, channels))
+
+
+def _page_to_cut(stack: ExitStack, path: Path, channels: int) -> Any:
+    """The first page, if it can be read by pieces; None also where tifffile cannot open it."""
+    import tifffile
+
+    try:
+        page: Any = stack.enter_context(tifffile.TiffFile(path)).pages[0]
+        return page if _can_be_cut(page, channels) else None
+    except Exception:  # of a damaged file, which Pillow may read all the same
+        return None
 
 
 def _can_be_cut(page: Any, channels: int) -> bool:

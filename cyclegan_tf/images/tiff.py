@@ -5,6 +5,7 @@ Pillow reads the common kinds; `tifffile`, an optional library, deep color and m
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 from pathlib import Path
@@ -23,6 +24,7 @@ from cyclegan_tf.images.headers import (
     open_with_pillow,
     turned_size,
 )
+from cyclegan_tf.images.pages import has_more_pages
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of a TIFF file."""
@@ -50,6 +52,12 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
       ImageError: its colors or numbers are of an unknown kind, or it is cut off.
       UserError: it takes `tifffile`, which is not installed.
     """
+    more_pages = has_more_pages(stream)
+    stream.seek(0)
+    return dataclasses.replace(_first_page(path, stream, max_pixels), more_pages=more_pages)
+
+
+def _first_page(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
     try:
         pil_image = open_with_pillow(stream, max_pixels)
     except UnidentifiedImageError:

@@ -120,6 +120,7 @@ def _check_numbers(arguments: Namespace) -> None:
 
 def _translate_images(arguments: Namespace) -> int:
     from cyclegan_tf.translate import folder, tasks
+    from cyclegan_tf.translate.remarks import summarize
     from cyclegan_tf.translate.translator import Translator
 
     plan = tasks.plan_tasks(Path(arguments.input), Path(arguments.output))
@@ -135,16 +136,19 @@ def _translate_images(arguments: Namespace) -> int:
         if arguments.tile_px
         else folder.translate_files(translator, todo, arguments.batch_size)
     )
-    failed = 0
+    failed, remarks = 0, list[str]()
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
     with _ended_like_ctrl_c(), contextlib.closing(outcomes):
         for outcome in tqdm(
             outcomes, total=len(todo), unit="image", disable=not _shows_progress(arguments)
         ):
+            remarks += outcome.remarks
             if outcome.error is not None:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
     _log_end(plan, len(todo) - failed, len(todo), arguments.output)
+    for line in summarize(remarks):
+        log.warning(line)
     return 1 if failed else 0
 
 

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import tensorflow as tf
 from cyclegan_tf.atomic import is_of_one_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.translate.remarks import remarks_on
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.translator import Translator
 
@@ -31,7 +32,12 @@ AT_ONCE_IMAGES = 8
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of one task: `error` says why nothing was written, None that the target is there.
+    """Result of one task.
+
+    Attributes:
+      task: what was to be done.
+      error: why nothing was written; None: the target is there.
+      remarks: what of the source is not in the target, see `remarks.remarks_on`.
 
     Example:
       >>> failed = [each for each in translate_files(translator, tasks) if each.error]
@@ -39,6 +45,7 @@ class Outcome:
 
     task: Task
     error: UserError | None
+    remarks: tuple[str, ...] = ()
 
 
 def translate_files(
@@ -90,6 +97,7 @@ class _Item:
 
     task: Task
     content: np.ndarray | UserError | None
+    remarks: tuple[str, ...] = ()
 
 
 def _read_ahead(
@@ -111,7 +119,7 @@ def _read_ahead(
             ahead.append(
                 (
                     task,
-                    pool.submit(_read, task.source, channels),
+                    pool.submit(_read, task, channels),
                     _decoded_bytes(task.source, channels),
                 )
             )
@@ -119,16 +127,17 @@ def _read_ahead(
     fill()
     while ahead:
         task, reading, _ = ahead.popleft()
-        item = _Item(task, None if reading is None else reading.result())
+        item = _Item(task, None) if reading is None else reading.result()
         fill()
         yield item
 
 
-def _read(path: Path, channels: int) -> np.ndarray | UserError:
+def _read(task: Task, channels: int) -> _Item:
     try:
-        return image_io.read(path, channels)
+        image = image_io.read(task.source, channels)
+        return _Item(task, image, remarks_on(image_io.probe(task.source)))
     except UserError as error:
-        return error
+        return _Item(task, error)
 
 
 def _decoded_bytes(path: Path, channels: int) -> int:
@@ -206,7 +215,7 @@ def repeated_target(task: Task) -> UserError:
 def _repeated(task: Task, written: set[Path], channels: int) -> _Item:
     if task.target in written:
         return _Item(task, repeated_target(task))
-    return _Item(task, _read(task.source, channels))
+    return _read(task, channels)
 
 
 def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
@@ -222,7 +231,7 @@ def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
         if not isinstance(error, UserError):
             error = UserError("needs more memory than this device has free", code="memory")
         return [_Item(group[0].task, named(group[0].task, error))]
-    return [_Item(item.task, result) for item, result in zip(group, results, strict=True)]
+    return [replace(item, content=result) for item, result in zip(group, results, strict=True)]
 
 
 class _Writer:
@@ -236,16 +245,17 @@ class _Writer:
         self.written: set[Path] = set()
         self._pool = pool
         self._most = images
-        self._waiting: deque[tuple[Task, Future | UserError, int]] = deque()
+        self._waiting: deque[tuple[_Item, Future | UserError, int]] = deque()
 
     def put(self, items: Sequence[_Item]) -> None:
         """Start writing images; an error among them is only passed on."""
         for item in items:
             if isinstance(item.content, np.ndarray):
                 saving = self._pool.submit(image_io.save, item.task.target, item.content)
-                self._waiting.append((item.task, saving, item.content.nbytes))
+                size = item.content.nbytes
+                self._waiting.append((replace(item, content=None), saving, size))
             elif item.content is not None:
-                self._waiting.append((item.task, item.content, 0))
+                self._waiting.append((item, item.content, 0))
 
     def finished(self, most: int | None = None) -> Iterator[Outcome]:
         """Yield what is done, in order, until at most `most` (by default the bounds) are left.
@@ -255,7 +265,7 @@ class _Writer:
         """
         most = self._most if most is None else most
         while self._waiting:
-            task, saving, _ = self._waiting[0]
+            item, saving, _ = self._waiting[0]
             is_done = isinstance(saving, UserError) or saving.done()
             within = (
                 len(self._waiting) <= most
@@ -264,9 +274,10 @@ class _Writer:
             if within and not is_done:
                 return
             self._waiting.popleft()
-            yield self._outcome(task, saving)
+            yield self._outcome(item, saving)
 
-    def _outcome(self, task: Task, saving: Future | UserError) -> Outcome:
+    def _outcome(self, item: _Item, saving: Future | UserError) -> Outcome:
+        task = item.task
         if isinstance(saving, UserError):
             return Outcome(task, saving)
         try:
@@ -276,4 +287,4 @@ class _Writer:
         except OSError as error:
             return Outcome(task, refused_name(task.target, error))
         self.written.add(task.target)
-        return Outcome(task, None)
+        return Outcome(task, None, item.remarks)

@@ -20,6 +20,7 @@ def good(folder, number, **changes):
         "channels": 3,
         "bits": 8,
         "has_alpha": False,
+        "more_pages": False,
     }
     facts |= {name: changes.pop(name) for name in list(changes) if name in facts}
     path = Path(folder) / f"{number}.png"
@@ -59,6 +60,7 @@ def test_domains_by_name():
         ({"height": 255}, "smaller than the crop"),
         ({"has_alpha": True, "channels": 4, "mode": "RGBA"}, "laid on white"),
         ({"mode": "CMYK", "channels": 4}, "in CMYK"),
+        ({"more_pages": True}, "of more than one page or frame"),
         ({"bits": 16}, "Domain X mixes 1 8-bit and 1 deeper"),
         ({"channels": 1, "mode": "L"}, "Domain X mixes 1 color and 1 gray"),
     ],

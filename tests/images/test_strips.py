@@ -200,3 +200,17 @@ def test_memory_does_not_hold_the_image(tmp_path):
             np.testing.assert_array_equal(
                 image.read(64 * 127 - 5, 64 * 128 - 5), np.roll(block, 5, axis=0)
             )
+
+
+def test_what_tifffile_cannot_open_is_left_to_pillow(tmp_path, monkeypatch):
+    path = tmp_path / "damaged.tif"
+    values = image_files.noise(40, 37)
+    image_io.save(path, values)
+
+    def refuse(_path):
+        raise tifffile.TiffFileError("corrupt tag list")
+
+    monkeypatch.setattr(tifffile, "TiffFile", refuse)
+    with open_rows(path, 3) as image:
+        assert isinstance(image, WholeImage)
+        np.testing.assert_array_equal(image.read(0, 40), values)

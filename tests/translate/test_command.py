@@ -79,6 +79,15 @@ def test_files_left_out_are_counted_at_the_end(run, folder, tmp_path, capsys):
     assert "(4 existed already)" in said
 
 
+@pytest.mark.parametrize("words", [[], ["--tile_px", "16", "--overlap_px", "4"]])
+def test_pages_left_out_are_said_at_the_end(saved, folder, tmp_path, capsys, words):
+    pages = [Image.new("RGB", (20, 20), color) for color in ("red", "blue")]
+    for name in ("s.tif", "t.gif"):
+        pages[0].save(folder / name, save_all=True, append_images=pages[1:])
+    assert translate.main([str(saved), str(folder), str(tmp_path / "out"), *words]) == 0
+    assert "2 files: more than one page or frame" in capsys.readouterr().err
+
+
 def test_direction_and_checkpoint(run, folder, tmp_path, capsys):
     for direction in ("xy", "yx"):
         assert (

@@ -24,10 +24,11 @@ from tqdm import tqdm
 from cyclegan_tf.atomic import scratch_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
+from cyclegan_tf.images.strips import ANY_NUMBER, open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
 from cyclegan_tf.translate.folder import Outcome, named, refused_name, repeated_target
+from cyclegan_tf.translate.remarks import remarks_on
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.tiling.pooled_moments import PooledMoments
 from cyclegan_tf.translate.tiling.stages import (
@@ -258,11 +259,13 @@ def translate_large_files(
     written: set[Path] = set()
     for task in tasks:
         error: UserError | None = None
+        remarks: tuple[str, ...] = ()
         if task.target in written:
             error = repeated_target(task)
         else:
             try:
                 _translate_file(translator, whole, task, show_progress)
+                remarks = remarks_on(image_io.probe(task.source, ANY_NUMBER))
                 written.add(task.target)
             except image_io.ImageError as found:
                 error = found
@@ -270,7 +273,7 @@ def translate_large_files(
                 error = named(task, found)
             except OSError as found:
                 error = refused_name(task.target, found)
-        yield Outcome(task, error)
+        yield Outcome(task, error, remarks)
 
 
 def _translate_file(
