@@ -140,9 +140,9 @@ def test_the_library_has_nothing_new_that_takes_files():
             assert found == [definition.name] or definition.name in harmless, definition.name
 
 
-@pytest.mark.parametrize("data", [b"", b"no protocol buffer"])
+@pytest.mark.parametrize("data", [b"", b"no protocol buffer", b"version https://git-lfs"])
 def test_what_is_no_saved_model_is_refused(data):
-    with refused("unreadable", "m", match=r"saved_model\.pb of m is damaged or not a SavedModel"):
+    with refused("unreadable", "m", match=r"saved_model\.pb of m is (damaged|empty|a Git LFS)"):
         programs.read_saved_model(data, "m")
 
 

@@ -12,7 +12,7 @@ from cyclegan_tf.networks.files import digest, facts, open_network, open_trainab
 from tests.helpers import foreign
 
 
-def refused(opening, path, code, message=""):
+def refused(opening, path, code, message=None):
     with pytest.raises(UserError, match=message) as caught:
         opening(path)
     assert (caught.value.code, caught.value.field) == (code, str(path))
@@ -116,7 +116,7 @@ def test_what_is_no_network_of_images_is_refused(tmp_path):
     (tmp_path / "n.h5").touch()
     refused(open_network, tmp_path / "n.h5", "unsupported", r"python -m cyclegan_tf\.convert")
     (tmp_path / "n.keras").write_text("not a zip")
-    refused(open_network, tmp_path / "n.keras", "unreadable", "cannot be loaded")
+    refused(open_network, tmp_path / "n.keras", "unreadable", "not a .keras file")
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "n.keras")
     refused(open_network, tmp_path / "n.keras", "unsupported", "not a network from images")
 
