@@ -179,7 +179,7 @@ def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Fi
             "is wrong",
         ),
         (
-            lambda _, info: info.mode.startswith("CMYK"),
+            lambda _, info: info.mode.startswith("CMYK") and not info.profile,
             "in CMYK, turned into RGB without the printer's color profile. Convert to RGB if "
             "colors matter",
         ),
@@ -190,6 +190,12 @@ def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Fi
         ),
     ]
     for folder in folders:
+        if foreign := [file for file in folder.files if file.info and file.info.profile]:
+            yield Finding(
+                "note",
+                f"{folder.name}: {_files(len(foreign))} of {len(folder.files)} with a color "
+                f"profile other than sRGB, read into sRGB: {folder.names(foreign)}.",
+            )
         for is_kind, text in kinds:
             found = [file for file in folder.files if file.info and is_kind(file, file.info)]
             if found:

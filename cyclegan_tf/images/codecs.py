@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.foreign.content import what_it_is
-from cyclegan_tf.images import headers, jpeg2000, netpbm, pixel_values, tiff
+from cyclegan_tf.images import headers, jpeg2000, netpbm, pixel_values, profiles, tiff
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.segments import PNG_SIGNATURE
 
@@ -65,8 +65,9 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
 def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode an image file completely, as a viewer shows it.
 
-    Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB
-    (CMYK without its color profile); of an animation or a TIFF the first image is taken. Depth is
+    Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB.
+    Colors of a file with a color profile become those of sRGB, unless the planes are given as they
+    are (see `channels`) or are CMYK of 16 bits. Of an animation or a TIFF the first image is taken. Depth is
     kept: up to 8 bits give uint8, anything deeper uint16, both over the whole range. Floats must
     lie in [0, 1]. A deep TIFF whose MaxSampleValue declares a smaller depth (say 4095) is stretched
     from that; the sBIT chunk of a PNG needs no such care, for a PNG's samples fill their range
@@ -95,7 +96,8 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
     except Exception as error:  # the decoders raise whatever a broken file makes them raise
         raise headers.as_image_error(info.path, error, max_pixels) from error
     if channels in (1, 3):
-        if info.mode.startswith("CMYK"):
+        planes = profiles.to_srgb(planes, info.profile)
+        if info.mode.startswith("CMYK") and planes.shape[-1] == 4:
             planes = pixel_values.rgb_from_inks(planes)
         elif info.has_alpha:
             planes = pixel_values.on_white(planes)

@@ -10,7 +10,7 @@ import os
 import re
 import struct
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import what_it_is
+from cyclegan_tf.images import profiles
 from cyclegan_tf.images.pixel_values import depth_of
 from cyclegan_tf.images.segments import png_chunks
 
@@ -32,7 +33,7 @@ MODE_CHANNELS = {
 """Channels of Pillow's modes; a palette counts as its colors."""
 
 EXIF_ORIENTATION = 274
-_PNG_READ = (b"IHDR", b"eXIf", b"acTL")
+_PNG_READ = (b"IHDR", b"eXIf", b"acTL", b"iCCP")
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 _PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF")
 _pillow_limit = threading.Lock()
@@ -91,6 +92,7 @@ class ImageInfo:
     decoder: str = "pillow"
     white: int = 255
     more_pages: bool = False
+    profile: bytes = field(default=b"", repr=False)
 
     @property
     def fast(self) -> bool:
@@ -185,6 +187,7 @@ def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
     keyed = b"tRNS" in chunks
     has_alpha = keyed or mode in ("LA", "RGBA")
     orientation = _orientation(chunks.get(b"eXIf", b""))
+    profile = profiles.unless_srgb(profiles.of_png(chunks.get(b"iCCP", b"")))
     simple = bits <= 8 and not has_alpha and orientation == 1 and b"acTL" not in chunks
     return ImageInfo(
         path,
@@ -195,8 +198,9 @@ def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
         bits=max(bits, 8),
         exif_orientation=orientation,
         has_alpha=has_alpha,
-        decoder="tensorflow" if simple else "png",
+        decoder="tensorflow" if simple and not profile else "png",
         white=65535 if bits == 16 else 255,
+        profile=profile,
         more_pages=int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1,
     )
 
@@ -256,7 +260,9 @@ def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo
     orientation = _orientation(image.info.get("exif", b""))
     is_jpeg = image.format in ("JPEG", "MPO")
     # A JPEG without its end marker goes the slow way, where the error names the file.
-    fast = is_jpeg and image.mode in ("L", "RGB") and orientation == 1 and _ends_like_jpeg(stream)
+    profile = profiles.unless_srgb(image.info.get("icc_profile"))
+    simple = is_jpeg and image.mode in ("L", "RGB") and orientation == 1 and not profile
+    fast = simple and _ends_like_jpeg(stream)
     return ImageInfo(
         path,
         "JPEG" if is_jpeg else str(image.format),
@@ -266,6 +272,7 @@ def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo
         exif_orientation=orientation,
         has_alpha=keyed or image.mode in ("LA", "PA", "RGBA"),
         decoder="tensorflow" if fast else "pillow",
+        profile=profile,
         # What a camera puts behind a JPEG are previews, depths and gains.
         more_pages=not is_jpeg and getattr(image, "is_animated", False),
     )

@@ -19,6 +19,7 @@ import numpy as np
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.profiles import to_srgb
 
 _PLAIN = {1: 1, 2: 3}  # TIFF's photometric "black is zero" and RGB -> samples
 _STRIP_BYTES = 2**20
@@ -56,14 +57,15 @@ class TiffRows:
       path: for messages.
       page: of tifffile: gray or RGB, uint8 or uint16 over the full range, upright, without alpha.
       channels: 1 or 3, what `read` gives; gray is repeated.
+      profile: color profile other than sRGB's; `read` gives sRGB.
 
     Example:
       >>> with open_rows(Path("large.tif"), 3) as image:
       ...     rows = image.read(0, 64)
     """
 
-    def __init__(self, path: Path, page: Any, channels: int) -> None:
-        self._path, self._page = path, page
+    def __init__(self, path: Path, page: Any, channels: int, profile: bytes = b"") -> None:
+        self._path, self._page, self._profile = path, page, profile
         self.height, self.width, self.channels = page.imagelength, page.imagewidth, channels
         self.dtype = np.dtype(page.dtype)
         self._kept: dict[int, np.ndarray] = {}
@@ -79,6 +81,7 @@ class TiffRows:
             band = self._uncompressed(top, bottom)
         else:
             band = self._decoded(top, bottom)
+        band = to_srgb(band, self._profile)
         return np.repeat(band, 3, axis=-1) if band.shape[-1] < self.channels else band
 
     def _uncompressed(self, top: int, bottom: int) -> np.ndarray:
@@ -161,7 +164,7 @@ def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
         with ExitStack() as stack:
             page = _page_to_cut(stack, path, channels)
             if page is not None:
-                yield TiffRows(path, page, channels)
+                yield TiffRows(path, page, channels, info.profile)
                 return
     yield WholeImage(image_io.read(path, channels))
 

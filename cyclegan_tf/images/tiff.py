@@ -25,6 +25,7 @@ from cyclegan_tf.images.headers import (
     turned_size,
 )
 from cyclegan_tf.images.pages import has_more_pages
+from cyclegan_tf.images.profiles import unless_srgb
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of a TIFF file."""
@@ -35,6 +36,7 @@ _TAGS = {
     "samples": 277,
     "max_sample_value": 281,
     "sample_format": 339,
+    "profile": 34675,
 }
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _UNKNOWN = 0, 1, 2, -1
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
@@ -86,6 +88,7 @@ def _first_page(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
         bits=bits,
         exif_orientation=pil_image.tag_v2.get(EXIF_ORIENTATION, 1),  # type: ignore[attr-defined]
         has_alpha=pil_image.mode in ("LA", "PA", "RGBA"),
+        profile=unless_srgb(pil_image.info.get("icc_profile")),
         white=white if bits == 8 or kind == "f" else _white(tags["max_sample_value"], stored_bits),
     )
 
@@ -174,6 +177,7 @@ def _tifffile_header(path: Path) -> ImageInfo:
             has_alpha=channels in (2, 4) and page.extrasamples[-1:] in ((1,), (2,)),
             decoder="tifffile",
             white=white,
+            profile=unless_srgb(page.tags.valueof(_TAGS["profile"])),
         )
 
 

@@ -21,6 +21,7 @@ def good(folder, number, **changes):
         "bits": 8,
         "has_alpha": False,
         "more_pages": False,
+        "profile": b"",
     }
     facts |= {name: changes.pop(name) for name in list(changes) if name in facts}
     path = Path(folder) / f"{number}.png"
@@ -146,6 +147,12 @@ def test_empty_folders():
     assert [finding.level for finding in found] == ["note", "note"]
     assert found[0].text.startswith("testA has no images")
     assert found[1].text.startswith("There is no testB; ")
+
+
+def test_profiles_are_counted():
+    file = good("X", 1, profile=b"wide")
+    (found,) = look(folder("X", file, good("X", 2)), folder("Y", good("Y", 1), good("Y", 2)))
+    assert (found.level, "1 image of 2 with a color profile" in found.text) == ("note", True)
 
 
 def test_other_files_are_a_warning():

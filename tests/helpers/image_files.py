@@ -97,6 +97,41 @@ def exif(orientation: int) -> Image.Exif:
     return tags
 
 
+def icc_profile(*primaries: tuple[float, float], gamma: float = 2.2) -> bytes:
+    """A display profile of three primaries (x, y) with a white of D65, or of gray without any.
+
+    The primaries' weights are not adapted to D50 exactly: both sides of a test use this profile.
+    """
+
+    def fixed(*values: float) -> bytes:
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    white = np.array([0.9642, 1, 0.8249])
+    curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, round(gamma * 256))
+    tags = {b"wtpt": b"XYZ " + bytes(4) + fixed(*white)}
+    if primaries:
+        columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in primaries]).T
+        columns = columns * np.linalg.solve(columns, white)
+        for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns.T, strict=True):
+            tags[name] = b"XYZ " + bytes(4) + fixed(*column)
+        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    else:
+        tags[b"kTRC"] = curve
+    tags[b"desc"] = b"desc" + bytes(4) + struct.pack(">I", 2) + b"a\0" + bytes(79)
+    tags[b"cprt"] = b"text" + bytes(4) + b"-\0"
+    table, body, start = b"", b"", 132 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4xI", start + len(body), 0x02400000) + b"mntr"
+    head += (b"RGB " if primaries else b"GRAY") + b"XYZ " + bytes(12) + b"acsp" + bytes(28)
+    return head + fixed(*white) + bytes(48) + struct.pack(">I", len(tags)) + table + body
+
+
+# as wide as the space that cameras write beside sRGB
+WIDE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
+
+
 def bomb_png(path: Path) -> Path:
     """A few bytes that say they are 100000 x 100000 pixels."""
     return png(path, (100_000, 100_000), 8, 2, [b""])
