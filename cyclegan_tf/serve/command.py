@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
         lambda version: counted.record_load_time(
             version.model, version.number, version.load_seconds
         ),
-        arguments.trust,
+        trust=arguments.trust,
     )
     worker = engine.Engine(store, limits)
     counted.watch_queue(lambda: worker.waiting, lambda: worker.running)

@@ -7,11 +7,12 @@ import weakref
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve.limits import RequestError
 from cyclegan_tf.serve.models import ModelStore
-from tests.helpers import tiny_serving
+from tests.helpers import foreign, tiny_serving
 
 
 @pytest.fixture
@@ -196,3 +197,20 @@ def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(UserError) as caught:
         ModelStore(tmp_path)
     assert (caught.value.code, caught.value.field) == ("missing", str(tmp_path))
+
+
+def test_programs_are_served_only_if_they_are_trusted(tmp_path):
+    def act(images):
+        tf.io.write_file(str(tmp_path / "written"), "x")
+        return images
+
+    foreign.save_program(tmp_path / "out" / "mine" / "1", act)
+    store = ModelStore(tmp_path / "out")
+    store.poll()
+    (status,) = store.statuses("mine")
+    assert (status.state, status.error_code) == ("END", "UNKNOWN")
+    assert "give --trust" in status.error_message
+    assert not (tmp_path / "written").exists()
+    trusting = ModelStore(tmp_path / "out", trust=True)
+    trusting.poll()
+    assert states(trusting, "mine") == {1: "AVAILABLE"}
