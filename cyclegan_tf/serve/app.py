@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from cyclegan_tf.serve import page, protocol
+from cyclegan_tf.serve.answers import encode_response
 from cyclegan_tf.serve.bodies import Bodies
 from cyclegan_tf.serve.engine import UNAVAILABLE, Engine, infer
 from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, RequestError
@@ -23,6 +24,7 @@ Scope = MutableMapping[str, Any]
 AsgiCallable = Callable[[Scope, Callable, Callable], Awaitable[None]]
 
 _MAX_VERSION_DIGITS = 18
+_METRICS_OF_TF_SERVING = "/monitoring/prometheus/metrics"
 _FAULT = "the server met a fault of its own; see its log"
 _NO_PAGE = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
 _log = logging.getLogger(__name__)
@@ -163,14 +165,14 @@ def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
             with engine.admit(started) as ticket:
 
                 def work(version: ModelVersion) -> tuple[bytes, int]:
-                    asked = protocol.parse_body(body)
+                    asked = protocol.parse_body(bodies.decode(request, body))
                     outputs, images = infer(
                         version,
                         asked.signature_name,
                         lambda signature: protocol.input_arrays(asked, signature.inputs),
                         engine.limits,
                     )
-                    return protocol.encode_response(outputs, asked.rows), images
+                    return encode_response(outputs, asked.rows), images
 
                 content, images = await engine.run(ticket, name, number, work, _gone(request))
                 seconds = time.monotonic() - started
@@ -213,6 +215,7 @@ def _add_operation(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
         return _json(document, 200 if ready else UNAVAILABLE, {"cache-control": "no-store"})
 
     @app.get("/metrics")
+    @app.get(_METRICS_OF_TF_SERVING)
     async def prometheus() -> Response:
         return Response(
             metrics.text(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect
 
 from cyclegan_tf.serve.engine import GIVEN_UP
-from cyclegan_tf.serve.limits import TOO_LARGE, TOO_MANY, Limits, RequestError
+from cyclegan_tf.serve.limits import BAD_REQUEST, TOO_LARGE, TOO_MANY, Limits, RequestError
 
 _TOO_SLOW, _WRONG_ENCODING = 408, 415
+_GZIP = ("gzip", "x-gzip")
 _RETRY_AFTER_S = 1
+_GZIP_WINDOW = 31  # zlib's number for a gzip file with any window
 _WHOLE_BODIES = 8  # so many of the longest may be on their way at once
 
 
@@ -51,7 +54,7 @@ class Bodies:
           seconds: until it must be there.
 
         Raises:
-          RequestError: 413 too long, 415 compressed, 408 too slow, 429 given up, 499 the client
+          RequestError: 413 too long, 415 compressed otherwise than by gzip, 408 too slow, 429 given up, 499 the client
             went away.
         """
         self._check_head(request)
@@ -74,10 +77,33 @@ class Bodies:
             )
         raise RequestError(_TOO_SLOW, "the body did not arrive in time")
 
+    def decode(self, request: Any, data: bytes) -> bytes:
+        """Inflate a body if its head says that it is compressed; this may take a while.
+
+        Raises:
+          RequestError: 400 no whole gzip file, 413 longer than `Limits.max_body_bytes`.
+        """
+        if request.headers.get("content-encoding", "").lower() not in _GZIP:
+            return data
+        parts, length = [], 0
+        while data:
+            inflater = zlib.decompressobj(wbits=_GZIP_WINDOW)
+            try:
+                parts.append(inflater.decompress(data, self._max_bytes + 1 - length))
+            except zlib.error as error:
+                raise RequestError(BAD_REQUEST, f"the body is no gzip file ({error})") from error
+            length += len(parts[-1])
+            if length > self._max_bytes:
+                raise self._too_long()
+            if not inflater.eof:
+                raise RequestError(BAD_REQUEST, "the body is a gzip file that was cut off")
+            data = inflater.unused_data
+        return b"".join(parts)
+
     def _check_head(self, request: Any) -> None:
-        if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        if request.headers.get("content-encoding", "").lower() not in ("", "identity", *_GZIP):
             raise RequestError(
-                _WRONG_ENCODING, "compressed bodies are not read; send JSON as it is"
+                _WRONG_ENCODING, "of compressed bodies, those of gzip are read; send JSON as it is"
             )
         announced = request.headers.get("content-length", "0")
         if announced.isdecimal() and int(announced[:20]) > self._max_bytes:

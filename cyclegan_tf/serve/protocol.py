@@ -19,7 +19,6 @@ from cyclegan_tf.serve.json_parts import MAX_RANK, NumberArray
 from cyclegan_tf.serve.limits import BAD_REQUEST, RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
-BINARY_SUFFIX = "_bytes"
 _SHOWN = 60  # characters of a wrong value in a message
 
 
@@ -220,49 +219,6 @@ def _bytes_of(name: str, item: Any) -> bytes:
 def _shown(item: Any) -> str:
     text = json.dumps(item)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def encode_response(outputs: Mapping[str, np.ndarray], rows: bool) -> bytes:
-    """Encode the answer's body in the form of the request.
-
-    Args:
-      outputs: name -> array; strings as an object array of bytes.
-      rows: row form ("predictions"), else columnar form ("outputs").
-
-    Raises:
-      RequestError: 500; row form of outputs whose numbers of rows differ.
-    """
-    plain = {
-        name: _plain(array.tolist(), name.endswith(BINARY_SUFFIX))
-        for name, array in outputs.items()
-    }
-    if rows and len({array.shape[:1] for array in outputs.values()} - {()}) != 1:
-        raise RequestError(
-            500, "the outputs differ in their number of rows; ask with 'inputs' instead"
-        )
-    if len(plain) == 1:
-        value: Any = next(iter(plain.values()))
-    elif rows:
-        value = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
-    else:
-        value = plain
-    return to_json({"predictions" if rows else "outputs": value})
-
-
-def _plain(value: Any, binary: bool) -> Any:
-    if isinstance(value, list):
-        return (
-            [_plain(item, binary) for item in value]
-            if value and not isinstance(value[0], float)
-            else value
-        )
-    if isinstance(value, bytes):
-        return (
-            {"b64": base64.b64encode(value).decode("ascii")}
-            if binary
-            else value.decode("utf-8", "replace")
-        )
-    return value
 
 
 def to_json(document: Any) -> bytes:

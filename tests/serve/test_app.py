@@ -1,6 +1,7 @@
 """The HTTP application without a network: addresses, refusals, headers, broken bodies."""
 
 import asyncio
+import gzip
 import json
 import random
 
@@ -205,8 +206,12 @@ def test_long_bodies_are_refused_with_and_without_their_length(app):
     assert ask(app, "POST", PREDICT, chunks=[padded[:1000], b"", padded[1000:]]).status == 200
 
 
-def test_compressed_bodies_are_not_read(app):
-    assert "compressed" in refused(app, b"", 415, headers={"content-encoding": "gzip"})
+def test_compressed_bodies(app):
+    assert "gzip" in refused(app, b"", 415, headers={"content-encoding": "br"})
+    good, headers = gzip.compress(body(png(image()))), {"content-encoding": "gzip"}
+    assert ask(app, "POST", PREDICT, good, headers).status == 200
+    assert "cut off" in refused(app, good[:-9], headers=headers)
+    assert "200,000" in refused(app, gzip.compress(bytes(10**7)), 413, headers=headers)
 
 
 def test_a_body_that_does_not_come(out, page_folder):
@@ -256,6 +261,8 @@ def test_metrics_count_what_was_asked(out, page_folder):
     ask(app, "POST", PREDICT, b"")
     ask(app, "POST", "/v1/models/invented:predict", b"")
     answer = ask(app, "GET", "/metrics")
+    same = ask(app, "GET", "/monitoring/prometheus/metrics")
+    assert (same.status, same.headers["content-type"]) == (200, answer.headers["content-type"])
     assert answer.headers["content-type"].startswith("text/plain")
     found = {
         (sample.name, *sorted(sample.labels.items())): sample.value

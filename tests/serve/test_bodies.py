@@ -1,6 +1,7 @@
 """Bodies arrive before a place is taken, and hold no more than so many bytes together."""
 
 import asyncio
+import gzip
 
 import pytest
 from starlette.requests import Request
@@ -90,3 +91,28 @@ def test_slow_bodies_take_no_place(tmp_path):
         return waiting, [answer.status for answer in good]
 
     assert asyncio.run(beside_slow_ones()) == (0, [200] * 5)
+
+
+def gzipped(data, *more):
+    return [b"".join(map(gzip.compress, (data, *more)))], [(b"content-encoding", b"gzip")]
+
+
+def test_gzip_is_inflated():
+    bodies = Bodies(LIMITS)
+    for parts in ([b"a" * 100], [b"a" * 50, b"b" * 50], [b""]):
+        (data,), headers = gzipped(*parts)
+        assert bodies.decode(request(headers=headers), data) == b"".join(parts)
+    assert bodies.decode(request(), b"as it is") == b"as it is"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [(gzip.compress(b"a" * 101), 413), (gzip.compress(bytes(10**8)), 413),
+     (gzip.compress(b"a" * 90) + gzip.compress(b"a" * 90), 413), (b"{}", 400),
+     (gzip.compress(b"a")[:-1], 400), (gzip.compress(b"a") + b"b", 400)],
+    ids=["long", "bomb", "two", "none", "cut off", "more"],
+)  # fmt: skip
+def test_gzip_that_is_refused(data, status):
+    with pytest.raises(RequestError) as caught:
+        Bodies(LIMITS).decode(request(headers=[(b"content-encoding", b"gzip")]), data)
+    assert caught.value.status == status

@@ -151,33 +151,6 @@ def test_an_int_out_of_range_is_refused():
     assert "too large" in refused({"inputs": {"tag": [], "signal": [[2**31]], "flag": []}}, THREE)
 
 
-def test_answers_have_the_form_of_the_request():
-    numbers, files = np.array([[0.5, -1]], np.float32), np.array([b"\xff"], object)
-    assert json.loads(protocol.encode_response({"a": numbers}, True)) == {
-        "predictions": [[0.5, -1.0]]
-    }
-    assert json.loads(protocol.encode_response({"a": numbers}, False)) == {"outputs": [[0.5, -1.0]]}
-    assert json.loads(protocol.encode_response({"a_bytes": files}, True)) == {
-        "predictions": [b64(b"\xff")]
-    }
-    assert json.loads(protocol.encode_response({"a": files}, True)) == {"predictions": ["\ufffd"]}
-    both = {"a": numbers, "b_bytes": files}
-    assert json.loads(protocol.encode_response(both, True)) == {
-        "predictions": [{"a": [0.5, -1.0], "b_bytes": b64(b"\xff")}]
-    }
-    assert json.loads(protocol.encode_response(both, False)) == {
-        "outputs": {"a": [[0.5, -1.0]], "b_bytes": [b64(b"\xff")]}
-    }
-    with pytest.raises(RequestError, match="'inputs' instead"):
-        protocol.encode_response({"a": np.zeros(2), "b": np.zeros(3)}, True)
-
-
-def test_floats_survive_the_way():
-    values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
-    back = json.loads(protocol.encode_response({"a": values}, False))["outputs"]
-    np.testing.assert_array_equal(np.array(back, np.float32), values)
-
-
 def test_status_is_that_of_tf_serving():
     statuses = [VersionStatus(2, "END", "UNKNOWN", "broken"), VersionStatus(10, "AVAILABLE")]
     assert protocol.status_document(statuses) == {
