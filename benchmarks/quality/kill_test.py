@@ -55,6 +55,7 @@ TINY = (
     "--data.load_size_px=18 --data.crop_size_px=16 --generator.architecture=resnet_6blocks "
     "--generator.blocks=1 --generator.filters=2 --discriminator.filters=2 "
     "--discriminator.n_layers=1 --training.pool_size_images=3 --training.precision=float32 "
+    "--training.best_metric=cycle_error --optimizer.learning_rate=5e-4 "
     "--training.ema_half_life_images=4 --training.max_steps=7 --training.checkpoint_every_steps=2 "
     "--logging.log_every_steps=1 --logging.sample_images=1 --logging.sample_every_steps=3 "
     "--logging.test_images=1 --logging.score_every_epochs=1 --logging.test_every_epochs=1"

@@ -44,7 +44,8 @@ def write(
 ) -> Path:
     """Writes `step_XXXXXXXXX.npz`, then removes all but the newest `keep` up to it; None keeps all.
 
-    Later ones are none that a training has read: they take no place, and are left to `set_aside`.
+    Later ones are none that a training has read: they take no place (see
+    `leftovers.tidy_checkpoints`).
 
     Raises:
       UserError: the disk is full or the folder not writable; earlier checkpoints stay as they were.
@@ -55,32 +56,20 @@ def write(
         with atomic_file(final, durable=True) as partial, partial.open("wb") as file:
             np.savez(file, **arrays, **own)  # type: ignore[arg-type]
     except OSError as error:
-        raise _unwritable(final, error) from error
-    kept = [path for path in list_checkpoints(folder) if step_of(path) <= step]
-    for old in kept[keep:] if keep else []:
-        old.unlink(missing_ok=True)
+        raise unwritable(final, error) from error
+    prune(folder, step, keep)
     return final
 
 
-def set_aside(folder: Path, step: int) -> None:
-    """Renames checkpoints later than the newest that reads whole, so that none is taken again.
-
-    Args:
-      folder: of the checkpoints.
-      step: of the newest that reads whole.
-
-    Raises:
-      UserError: the folder cannot be written.
-    """
-    for path in list_checkpoints(folder):
-        if step_of(path) > step:
-            try:
-                path.replace(path.with_name(f"{path.name}.damaged"))
-            except OSError as error:
-                raise _unwritable(path, error) from error
+def prune(folder: Path, step: int, keep: int | None) -> None:
+    """Removes all but the newest `keep` checkpoints up to a step; None keeps all."""
+    kept = [path for path in list_checkpoints(folder) if step_of(path) <= step]
+    for old in kept[keep:] if keep else []:
+        old.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError) -> UserError:
+def unwritable(path: Path, error: OSError) -> UserError:
+    """The error of a checkpoint that the system does not let write."""
     return UserError(
         f"The checkpoint {path} cannot be written ({error.strerror or error}); earlier ones are "
         "untouched: free some space or fix the folder's permissions, then start the same command "

@@ -1,4 +1,4 @@
-"""Half-written files in a run directory, of trainings that were killed."""
+"""What trainings that were killed have left in a run directory: half-written and replaced files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cyclegan_tf.atomic import is_partial
+from cyclegan_tf.runs import checkpoints
 
 # What early versions called them.
 _FORMER = re.compile(
@@ -29,3 +30,38 @@ def remove_leftovers(folders: Iterable[Path]) -> None:
             if is_ours and entry.is_file() and not entry.is_symlink():
                 with contextlib.suppress(OSError):
                     entry.unlink()
+
+
+def tidy_checkpoints(newest: Path, keep: int | None) -> None:
+    """Does what a kill or damage has left undone, before a training goes on from a checkpoint.
+
+    Checkpoints later than the newest that reads whole are renamed, so that none is taken again;
+    those that a new one, or a better one, should have replaced are removed.
+
+    Args:
+      newest: the checkpoint that it goes on from.
+      keep: as for `checkpoints.write`.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    path, folder, step = newest, newest.parent, checkpoints.step_of(newest)
+    try:
+        for path in checkpoints.list_checkpoints(folder):
+            if checkpoints.step_of(path) > step:
+                path.replace(path.with_name(f"{path.name}.damaged"))
+        checkpoints.prune(folder, step, keep)
+        best = checkpoints.best_file(folder)
+        for path in checkpoints.list_checkpoints(folder / checkpoints.BEST):
+            if path != best and _is_whole(path):
+                path.unlink()
+    except OSError as error:
+        raise checkpoints.unwritable(path, error) from error
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        checkpoints.read_state(path)
+    except checkpoints.CorruptCheckpointError:
+        return False
+    return True

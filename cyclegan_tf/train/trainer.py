@@ -22,6 +22,7 @@ from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.model.cyclegan import CycleGAN, Terms
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs.leftovers import tidy_checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import failures, multi_worker
 from cyclegan_tf.train.budget import Budget
@@ -139,8 +140,8 @@ class Trainer:
         if found is None:
             return None
         path, arrays, scalars, complaints = found
-        checkpoints.set_aside(path.parent, checkpoints.step_of(path))
         state.restore(self._variables, arrays, path)
+        tidy_checkpoints(path, self.experiment.training.keep_checkpoints)
         self.step, self.seconds = scalars["step"], scalars.get("seconds", 0.0)
         if self.monitor is not None:
             self.monitor.load_state_dict(scalars)

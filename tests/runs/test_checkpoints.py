@@ -8,6 +8,7 @@ import pytest
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs.leftovers import tidy_checkpoints
 from tests.helpers.errors import refused
 
 
@@ -62,16 +63,25 @@ def test_a_damaged_newest_one_takes_no_place(tmp_path, keep):
     assert checkpoints.load_latest(tmp_path)[2]["step"] == 19
 
 
-def test_damaged_ones_are_set_aside(tmp_path):
-    for step in (10, 20, 30):
-        write(tmp_path, step)
-    checkpoints.set_aside(tmp_path, 10)
+def test_before_a_training_goes_on_what_is_damaged_or_replaced_goes_aside(tmp_path):
+    for step in (5, 10, 20, 30):
+        write(tmp_path, step, keep=None)
+    worse = write_best(tmp_path, 20, 3.0)
+    data = worse.read_bytes()
+    write_best(tmp_path, 10, 2.0)
+    worse.write_bytes(data)  # a kill between rename and removal
+    (tmp_path / "best" / "step_000000015.npz").write_bytes(b"cut short")
+    tidy_checkpoints(tmp_path / "step_000000010.npz", keep=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best",
         "step_000000010.npz",
         "step_000000020.npz.damaged",
         "step_000000030.npz.damaged",
     ]
-    checkpoints.set_aside(tmp_path / "absent", 0)
+    assert sorted(path.name for path in (tmp_path / "best").iterdir()) == [
+        "step_000000010.npz",
+        "step_000000015.npz",
+    ]
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):
