@@ -52,7 +52,8 @@ _REGISTERING = (
     "cyclegan_tf.networks.layers",
     "cyclegan_tf.networks.shared_normalization",
     "cyclegan_tf.train.schedules",
-    "cyclegan_tf.convert.keras2.addons",
+    "cyclegan_tf.networks.addons",
+    "cyclegan_tf.networks.contrib",
 )
 
 __all__ = [

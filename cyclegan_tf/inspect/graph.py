@@ -18,7 +18,7 @@ _AXES = (0, 1)
 _POINTWISE = frozenset(
     "Activation ReLU LeakyReLU PReLU ELU Softmax Dropout SpatialDropout2D GaussianNoise Identity "
     "Rescaling Dense BatchNormalization InstanceNormalization GroupNormalization "
-    "LayerNormalization Add Subtract Multiply Average Maximum Minimum Concatenate Tanh "
+    "ContribInstanceNormalization LayerNormalization Add Subtract Multiply Average Maximum Minimum Concatenate Tanh "
     "Sigmoid Relu LeakyRelu Divide TrueDivide Negative Absolute".split()
 ) | {ColorSkip.__name__}
 

@@ -4,6 +4,8 @@
 >>> generator = build_generator("resnet_9blocks")
 """
 
+# Registered by being imported: files of converted networks hold their layers.
+from cyclegan_tf.networks import addons, contrib  # noqa: F401
 from cyclegan_tf.networks.builders import (
     ARCHITECTURES,
     DISCRIMINATOR_ARCHITECTURES,

@@ -17,14 +17,14 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from cyclegan_tf.convert.keras2.addons import (
+from cyclegan_tf.convert.keras2.open import open_model
+from cyclegan_tf.convert.keras2.saved_model import read_metadata
+from cyclegan_tf.networks import layers
+from cyclegan_tf.networks.addons import (
     CUSTOM_OBJECTS,
     GroupNormalization,
     InstanceNormalization,
 )
-from cyclegan_tf.convert.keras2.open import open_model
-from cyclegan_tf.convert.keras2.saved_model import read_metadata
-from cyclegan_tf.networks import layers
 
 VARIABLE = "CYCLEGAN_TF_ADDONS_FILES"
 if VARIABLE not in os.environ:

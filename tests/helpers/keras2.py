@@ -59,7 +59,13 @@ def relu(x, slope=0.0):
     return np.where(x > 0, x, slope * x)
 
 
-def run_resnet(arrays, x, downs=1, blocks=1, epsilon=1e-3):
+def contrib_norm(x, gamma, beta, epsilon):
+    """keras_contrib's: epsilon beside the deviation."""
+    deviation = x.std(axis=(1, 2), keepdims=True)
+    return (x - x.mean(axis=(1, 2), keepdims=True)) / (deviation + epsilon) * gamma + beta
+
+
+def run_resnet(arrays, x, downs=1, blocks=1, epsilon=1e-3, norm=norm):
     """keras.io's generator on float (N, H, W, C), weights in order."""
     rest = iter([array.astype(np.float64) for _, array in arrays])
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 
-from cyclegan_tf.convert.keras2 import addons
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks import layers
+from cyclegan_tf.networks import addons, layers
+from cyclegan_tf.networks.contrib import ContribInstanceNormalization
 
 # How a class without `get_config` was written before Keras 2.11.
 NO_CONFIG = "layer was saved without config"
@@ -32,6 +32,12 @@ _RENAMED = {
     "BatchNormalizationV2": "BatchNormalization",
 }
 _OF_ALL_LAYERS = {"name", "trainable", "dtype"}
+_CONTRIB = {"axis", "epsilon", "center", "scale"}
+_CONTRIB_RULES = {
+    f"{weight}_{rule}"
+    for weight in ("gamma", "beta")
+    for rule in ("initializer", "regularizer", "constraint")
+}
 # What Keras 2 wrote and today's layers no longer take, with the values that change nothing; None:
 # all of them.
 _GONE: dict[str, tuple[Any, ...] | None] = {
@@ -84,11 +90,9 @@ def is_known(kind: str, config: Mapping[str, Any]) -> bool:
     """Whether `make_layer` has a layer of today for it."""
     if kind in OPERATIONS or kind in _ADDONS or _is_reflection(kind):
         return True
-    return (
-        _is_pix2pix_norm(kind, config)
-        if _bare(kind) == "InstanceNormalization"
-        else _builtin(kind) is not None
-    )
+    if _bare(kind) == "InstanceNormalization":
+        return _is_pix2pix_norm(kind, config) or _is_contrib_norm(kind, config)
+    return _builtin(kind) is not None
 
 
 def make_layer(
@@ -119,6 +123,12 @@ def make_layer(
         return _addons_norm(kind, config, rank)
     if _is_reflection(kind):
         return _reflection(config, kernel_after, notes)
+    if _is_contrib_norm(kind, config):
+        notes.append(
+            "InstanceNormalization with axis, center and scale is read as keras_contrib's: "
+            "(x - mean) / (deviation + epsilon) * gamma + beta"
+        )
+        return ContribInstanceNormalization(**_without_initializers(config))
     if _bare(kind) == "InstanceNormalization":
         notes.append(
             "InstanceNormalization of no package is read as that of TensorFlow's pix2pix tutorial: "
@@ -144,6 +154,15 @@ def _is_reflection(kind: str) -> bool:
 def _is_pix2pix_norm(kind: str, config: Mapping[str, Any]) -> bool:
     """Others of this name, as keras_contrib's, have more settings and another formula."""
     return not kind.startswith("Addons>") and set(config) <= _OF_ALL_LAYERS | {"epsilon", NO_CONFIG}
+
+
+def _is_contrib_norm(kind: str, config: Mapping[str, Any]) -> bool:
+    """keras_contrib registered its layer under no package, so its settings have to tell."""
+    return (
+        _bare(kind) == "InstanceNormalization"
+        and not kind.startswith("Addons>")
+        and _CONTRIB <= set(config) <= _CONTRIB | _CONTRIB_RULES | _OF_ALL_LAYERS
+    )
 
 
 def _builtin(kind: str) -> type[keras.layers.Layer] | None:

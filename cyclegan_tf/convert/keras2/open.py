@@ -18,14 +18,14 @@ from typing import Any
 import h5py
 import keras
 
-from cyclegan_tf.convert.keras2 import addons, saved_model, tutorials, weights
+from cyclegan_tf.convert.keras2 import saved_model, tutorials, weights
 from cyclegan_tf.convert.keras2.graph import parse_model
 from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.weights import Arrays
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign import programs
 from cyclegan_tf.foreign.content import refuse_zip_bomb, what_it_is
-from cyclegan_tf.networks import builders
+from cyclegan_tf.networks import addons, builders
 
 KNOWN_FORMATS = ".h5, .keras, .weights.h5, a SavedModel folder, or a checkpoint (.index)"
 _HDF5 = b"\x89HDF\r\n\x1a\n"

@@ -117,7 +117,7 @@ def _takes_any_size(leaf: LayerSpec) -> bool:
     axis, order = leaf.config.get("axis", -1), leaf.config.get("data_format", "channels_last")
     return (
         leaf.kind.split(">")[-1] in _ANY_SIZE
-        and axis in (-1, 3, [-1], [3])
+        and axis in (None, -1, 3, [-1], [3])  # None: of keras_contrib's, over all channels
         and order == "channels_last"
     )
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import keras
 
-from cyclegan_tf.convert.keras2 import addons
 from cyclegan_tf.convert.keras2.layers import PIX2PIX_EPSILON
 from cyclegan_tf.convert.keras2.weights import Arrays, Stored, assign_in_order
-from cyclegan_tf.networks import layers
+from cyclegan_tf.networks import addons, layers
 
 _DROPPED_UPS = 3
 

@@ -144,7 +144,7 @@ def sized_calls(network: keras.Model, tile: Shape) -> list[SizedCall]:
 
 def _refuse_uncuttable(operation: keras.Operation) -> None:
     name = f"{operation.name} ({type(operation).__name__})"
-    if isinstance(operation, _OVER_ALL_PIXELS):
+    if isinstance(operation, _OVER_ALL_PIXELS) or getattr(operation, "over_all_pixels", False):
         reason = f"its layer {name} looks at all pixels of an image at once"
     elif not isinstance(operation, keras.layers.Layer) or isinstance(operation, keras.Model):
         reason = f"{name} is not a layer on its own"

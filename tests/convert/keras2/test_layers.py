@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.convert.keras2 import addons
 from cyclegan_tf.convert.keras2.layers import (
     NO_CONFIG,
     from_json,
@@ -14,8 +13,15 @@ from cyclegan_tf.convert.keras2.layers import (
     runs_code,
 )
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.networks import layers
+from cyclegan_tf.networks import addons, layers
 from tests.helpers.keras2 import conv_entry, entry, norm_entry
+
+
+def contrib_entry(**config):
+    """A layer as keras_contrib wrote it: as tensorflow-addons, but for the groups."""
+    made = norm_entry("n", "a", 3, "InstanceNormalization", **config)
+    del made["config"]["groups"]
+    return made
 
 
 def images(*shape):
@@ -84,6 +90,9 @@ def test_code_is_seen(kind, config, runs):
         ("InstanceNormalization", {"name": "a", "epsilon": 1e-5}, True),
         ("InstanceNormalization", {"name": "a", NO_CONFIG: True}, True),
         ("InstanceNormalization", {"name": "a", "axis": None, "epsilon": 1e-3}, False),
+        ("InstanceNormalization", norm_entry("n", "a", 4)["config"], False),  # has groups
+        ("InstanceNormalization", contrib_entry()["config"], True),
+        ("Custom>InstanceNormalization", contrib_entry()["config"], True),
         ("Custom>ReflectionPadding2D", {}, True),
         ("TFOpLambda", {}, True),
         ("Addons>SpectralNormalization", {}, False),
@@ -192,6 +201,20 @@ def test_the_pix2pix_tutorials_norm():
     np.testing.assert_allclose(layer(x), unit * [1, 2, 3] + [4, 5, 6], atol=1e-5)
     assert "pix2pix" in notes[0]
     assert made(entry("InstanceNormalization", "n", **{NO_CONFIG: True})).epsilon == 1e-5
+
+
+@pytest.mark.parametrize("axis", [-1, 3, None])
+def test_keras_contribs_norm(axis):
+    notes = []
+    layer = made(contrib_entry(axis=axis, epsilon=0.5, beta_constraint=None), notes=notes)
+    x = images(2, 5, 4, 3)
+    layer.build(x.shape)
+    gamma, beta = ([1, 2, 3], [4, 5, 6]) if axis else ([2], [5])
+    layer.set_weights([np.float32(gamma), np.float32(beta)])
+    axes = (1, 2) if axis else (1, 2, 3)
+    unit = (x - x.mean(axes, keepdims=True)) / (x.std(axes, keepdims=True) + 0.5)
+    np.testing.assert_allclose(layer(x), unit * gamma + beta, atol=1e-5)
+    assert "read as keras_contrib's" in notes[0]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Whole files of Keras 2, each form against the network computed in NumPy, and each mistake."""
 
+import copy
 import json
 import os
 import zipfile
@@ -15,9 +16,11 @@ from cyclegan_tf.convert.keras2.open import open_model
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.model_card import write_model_card
 from cyclegan_tf.networks import layers
+from cyclegan_tf.networks.files import open_trainable
 from tests.helpers.errors import refused
 from tests.helpers.keras2 import (
     by_layer,
+    contrib_norm,
     entry,
     functional,
     image_input,
@@ -111,6 +114,29 @@ def test_each_form_opens_and_computes_the_same(form, tmp_path):
     described = form in ("h5", "keras", "saved_model", "saved_model of a class")
     assert ("made for images of 32x32, it now takes any size" in notes) is described
     assert any("keras.io's CycleGAN tutorial" in note for note in notes) is not described
+
+
+def of_contrib(config):
+    """The same network with keras_contrib's norms."""
+    config = copy.deepcopy(config)
+    for one in config["config"]["layers"]:
+        if one["class_name"] == "Addons>InstanceNormalization":
+            one["class_name"] = "InstanceNormalization"
+            del one["config"]["groups"]
+    return config
+
+
+def test_a_network_with_keras_contribs_norms_computes_the_same(tmp_path):
+    config = of_contrib(resnet_config(ARRAYS, size=32))
+    network, notes = open_model(write_h5(tmp_path / "model.h5", by_layer(ARRAYS), config))
+    x = images()
+    truth = run_resnet(ARRAYS, x, norm=contrib_norm)
+    assert np.abs(truth - run_resnet(ARRAYS, x)).max() > 1e-4  # not what tensorflow-addons computes
+    np.testing.assert_allclose(network(x), truth, atol=1e-5)
+    assert "made for images of 32x32, it now takes any size" in notes
+    network.save(tmp_path / "new.keras")
+    again = open_trainable(tmp_path / "new.keras")
+    np.testing.assert_allclose(again(x, training=True), truth, atol=1e-5)
 
 
 def test_what_is_opened_is_made_of_todays_layers_and_survives_saving(tmp_path):

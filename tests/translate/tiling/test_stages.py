@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks import addons
 from cyclegan_tf.networks.builders import build_generator
+from cyclegan_tf.networks.contrib import ContribInstanceNormalization
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import (
     set_momentum,
@@ -114,6 +116,14 @@ def test_the_work_is_counted_as_by_hand():
         (
             lambda: keras.layers.GroupNormalization(-1, name="n"),
             r"its layer n \(GroupNormalization\) looks at all",
+        ),
+        (
+            lambda: addons.GroupNormalization(2, name="n"),
+            r"its layer n \(GroupNormalization\) looks at all",
+        ),
+        (
+            lambda: ContribInstanceNormalization(name="n"),
+            r"its layer n \(ContribInstanceNormalization\) looks at all",
         ),
         (
             lambda: keras.Sequential([keras.layers.ReLU()], name="part"),

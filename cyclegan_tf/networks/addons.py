@@ -1,7 +1,7 @@
 """Layers of tensorflow-addons 0.23 and of tutorials built on it, equal in numbers, for Keras 3.
 
 Importing this module registers them; `CUSTOM_OBJECTS` names them for `keras.saving.load_model`.
-Networks that `legacy.open_model` opens hold our own layers wherever these compute the same.
+Networks that `convert.keras2.open.open_model` opens hold our own layers wherever these compute the same.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class GroupNormalization(keras.layers.Layer):
       >>> layer(tf.zeros((1, 8, 8, 4))).shape
       TensorShape([1, 8, 8, 4])
     """
+
+    over_all_pixels = True  # so a tile cannot stand for an image
 
     def __init__(
         self,
@@ -255,7 +257,7 @@ class _OldConv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 # For `.h5` files. In `.keras` files Keras does not ask for custom objects in place of its own
-# layers: those of Keras 2.13 to 2.15 with transposed convolutions open with `legacy.open_model`
+# layers: those of Keras 2.13 to 2.15 with transposed convolutions open with `convert.keras2.open.open_model`
 # only.
 CUSTOM_OBJECTS: dict[str, type[keras.layers.Layer]] = {
     "Addons>GroupNormalization": GroupNormalization,

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.convert.keras2.addons import (
+from cyclegan_tf.networks import layers
+from cyclegan_tf.networks.addons import (
     CUSTOM_OBJECTS,
     GroupNormalization,
     InstanceNormalization,
     TutorialReflectionPadding2D,
 )
-from cyclegan_tf.networks import layers
 from tests.helpers.keras2 import by_layer, resnet_arrays, resnet_config, run_resnet, write_h5
 
 
