@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import what_it_is
 from cyclegan_tf.images import profiles
+from cyclegan_tf.images.chatter import silence_libraries
 from cyclegan_tf.images.pixel_values import depth_of
 from cyclegan_tf.images.segments import png_chunks
 
@@ -33,10 +34,12 @@ MODE_CHANNELS = {
 """Channels of Pillow's modes; a palette counts as its colors."""
 
 EXIF_ORIENTATION = 274
+_LARGE_SCREEN_PX, _SCREEN_PER_FRAME = 2**24, 4
 _PNG_READ = (b"IHDR", b"eXIf", b"acTL", b"iCCP")
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 _PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF")
 _pillow_limit = threading.Lock()
+silence_libraries()
 
 
 class ImageError(UserError):
@@ -256,6 +259,7 @@ def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo
     """
     if image.mode not in MODE_CHANNELS:
         raise ImageError(path, f"has pixels of a kind this program does not know ({image.mode})")
+    _refuse_empty_screen(path, image)
     keyed = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
     orientation = _orientation(image.info.get("exif", b""))
     is_jpeg = image.format in ("JPEG", "MPO")
@@ -276,6 +280,20 @@ def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo
         # What a camera puts behind a JPEG are previews, depths and gains.
         more_pages=not is_jpeg and getattr(image, "is_animated", False),
     )
+
+
+def _refuse_empty_screen(path: Path, image: Image.Image) -> None:
+    """Refuse a GIF of a few bytes whose image is a small part of a huge, empty screen."""
+    tiles = getattr(image, "tile", ())
+    if image.format != "GIF" or not tiles or image.width * image.height <= _LARGE_SCREEN_PX:
+        return
+    left, top, right, bottom = tiles[0][1]
+    if image.width * image.height > _SCREEN_PER_FRAME * (right - left) * (bottom - top):
+        raise ImageError(
+            path,
+            f"is a GIF of {image.width} x {image.height} pixels, of which its first frame fills "
+            f"{right - left} x {bottom - top}; crop it to the frame",
+        )
 
 
 def _orientation(exif: bytes) -> int:

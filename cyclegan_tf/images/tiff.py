@@ -32,12 +32,16 @@ MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _TAGS = {
     "bits": 258,
+    "compression": 259,
     "photometric": 262,
     "samples": 277,
     "max_sample_value": 281,
     "sample_format": 339,
     "profile": 34675,
 }
+# None, CCITT, LZW, JPEG, deflate, PackBits, LZMA, Zstandard. Of others Pillow says that the file is
+# damaged.
+_OF_PILLOW = (None, 1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000)
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _UNKNOWN = 0, 1, 2, -1
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
@@ -73,6 +77,7 @@ def _first_page(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
         (stored_bits > 8 and samples > 1)
         or (pil_image.mode != "P" and channels != samples)
         or tags["photometric"] is None
+        or tags["compression"] not in _OF_PILLOW
     ):
         return _tifffile_header(path)
     if not _has_all_pieces(pil_image):

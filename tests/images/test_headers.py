@@ -4,6 +4,7 @@ decoded."""
 import io
 import os
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -238,3 +239,16 @@ def test_open_with_pillow_refuses_other_formats():
     Image.fromarray(image_files.noise()).save(stream, "PPM")
     with pytest.raises(OSError, match="cannot identify"):
         headers.open_with_pillow(stream, 10_000)
+
+
+def test_a_small_gif_of_a_huge_screen_is_refused(tmp_path):
+    path = tmp_path / "bomb.gif"
+    Image.new("P", (40, 30)).save(path)
+    data = bytearray(path.read_bytes())
+    data[6:10] = struct.pack("<HH", 13_000, 13_000)
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match="13000 x 13000 pixels, of which its first frame fills 40"):
+        probe(path)
+    data[6:10] = struct.pack("<HH", 400, 300)
+    path.write_bytes(data)
+    assert (probe(path).width, probe(path).height) == (400, 300)

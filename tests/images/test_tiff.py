@@ -275,3 +275,11 @@ def test_compression_that_takes_another_library(write, tmp_path):
     path.write_bytes(data)
     with pytest.raises(ImageError, match=r'lzw\.tif: .* pip install "cyclegan-tf\[tiff\]"'):
         read(path)
+
+
+def test_a_compression_that_pillow_does_not_know_is_no_damage(write, capfd):
+    pytest.importorskip("imagecodecs")
+    image = image_files.noise(32, 20, 3)
+    path = write(image, photometric="rgb", compression="webp", compressionargs={"level": -1})
+    np.testing.assert_array_equal(read(path), image)
+    assert capfd.readouterr().err == ""
