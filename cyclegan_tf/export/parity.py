@@ -132,16 +132,17 @@ class ParityCheck:
     Args:
       network: float32 (N, H, W, C) in [-1, 1] -> float32 (N, H, W, C'), the training model.
       images: float32 (N, H, W, C) in [-1, 1], all of the size the exports take.
+      kernels: what the exports run on, for the report: files of 8 bits give other images on others.
 
     Example:
-      >>> check = ParityCheck(network, images)
+      >>> check = ParityCheck(network, images, "LiteRT with XNNPACK")
       >>> check.add("float32", LiteRTModel(path), path, operations_of(path), 1.0, 60.0)
       >>> refused = check.report(folder, allow_lossy=False)
     """
 
-    def __init__(self, network: keras.Model, images: np.ndarray) -> None:
+    def __init__(self, network: keras.Model, images: np.ndarray, kernels: str) -> None:
         graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
-        self._images = images
+        self._images, self._kernels = images, kernels
         self._truths = np.concatenate(
             [graph(tf.constant(one[np.newaxis])).numpy() for one in images]
         )
@@ -193,6 +194,7 @@ class ParityCheck:
         report = {
             "reference_ms": self._reference_ms,
             "machine": environment()["platform"],
+            "kernels": self._kernels,
             "variants": rows,
         }
         (folder / "parity.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -63,7 +63,7 @@ def identity():
 
 
 def checked(tmp_path, allow_lossy=False):
-    check = ParityCheck(identity(), images(3))
+    check = ParityCheck(identity(), images(3), "by hand")
     for name, run in {
         "good": lambda batch: batch + np.float32(1e-5),
         "poor": lambda batch: -batch,
@@ -82,6 +82,7 @@ def test_the_report_and_what_is_refused(tmp_path, caplog):
     assert [variant["variant"] for variant in report["variants"]] == ["good", "poor", "nan"]
     assert [variant["fault"] is None for variant in report["variants"]] == [True, False, False]
     assert report["reference_ms"] > 0
+    assert report["kernels"] == "by hand"
     assert "refused: poor: PSNR" in caplog.text
     assert "refused: nan: 1728 output values" in caplog.text
     assert image_io.read(tmp_path / "parity.png").shape[1] > 5 * 12

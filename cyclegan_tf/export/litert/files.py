@@ -11,7 +11,12 @@ from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.export.formats import Variant
 from cyclegan_tf.export.litert.converter import CALIBRATION_IMAGES, MIN_PSNR_DB, Converter
 from cyclegan_tf.export.litert.metadata import ImageTensor, with_metadata
-from cyclegan_tf.export.litert.runtime import LiteRTModel, delegated_share, operations_of
+from cyclegan_tf.export.litert.runtime import (
+    KERNELS,
+    LiteRTModel,
+    delegated_share,
+    operations_of,
+)
 from cyclegan_tf.export.model_card import (
     CARD_NAME,
     card_text,
@@ -56,7 +61,7 @@ def write_litert(
     converter = _converter(trained, size_px)
     images = calibration_images(trained.test_images(), COMPARED_IMAGES, size_px)
     with atomic_directory(folder, replace, CARD_NAME) as partial:
-        check = ParityCheck(trained.network, images)
+        check = ParityCheck(trained.network, images, KERNELS)
         for variant in variants:
             path = partial / f"{variant}.tflite"
             # Converter and runtime report their progress on standard error.

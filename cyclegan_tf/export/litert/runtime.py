@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 THREADS = 2
+KERNELS = "LiteRT on a CPU, XNNPACK where it takes an operation"
+"""What `LiteRTModel` runs on; other kernels round files of 8 bits otherwise."""
 _DELEGATE = "DELEGATE"
 
 

@@ -48,7 +48,9 @@ def test_what_is_written(trained, tmp_path, caplog):
         "float16.tflite", "parity.json", "parity.png", "card.json",
     }  # fmt: skip
     assert "float16" in caplog.text
-    (row,) = json.loads((tmp_path / "z_yx" / "parity.json").read_text())["variants"]
+    report = json.loads((tmp_path / "z_yx" / "parity.json").read_text())
+    assert "XNNPACK" in report["kernels"]
+    (row,) = report["variants"]
     assert row["images"] == parity.COMPARED_IMAGES
     assert row["delegated"] == 1.0
     path = tmp_path / "z_yx" / "float16.tflite"
