@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from cyclegan_tf.serve import page, protocol
+from cyclegan_tf.serve import addresses, page, protocol
 from cyclegan_tf.serve.answers import encode_response
 from cyclegan_tf.serve.bodies import Bodies
 from cyclegan_tf.serve.engine import UNAVAILABLE, Engine, infer
@@ -66,6 +66,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         started, status = time.monotonic(), 500
+        scope = {**scope, "path": addresses.canonical(scope["path"])}
 
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             nonlocal status
@@ -104,7 +105,9 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def no_such_address(request: Request, error: HTTPException) -> Response:
         message = f"Malformed request: {request.method} {request.url.path[:200]}"
-        return _json(protocol.error_document(message), error.status_code, error.headers)
+        of_models = addresses.is_of_models(request.url.path)
+        status = BAD_REQUEST if of_models else error.status_code
+        return _json(protocol.error_document(message), status, error.headers)
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:  # noqa: ARG001
@@ -130,6 +133,8 @@ def _add_models(app: FastAPI, engine: Engine) -> None:
 
     @app.get("/v1/models/{name}")
     async def status(name: str) -> Response:
+        if ":" in name:
+            raise RequestError(BAD_REQUEST, f"Malformed request: GET /v1/models/{name[:200]}")
         return _json(protocol.status_document(store.statuses(name)))
 
     @app.get("/v1/models/{name}/versions/{version}")
@@ -234,6 +239,7 @@ def _add_page(app: FastAPI, engine: Engine, files: Mapping[str, Path]) -> None:
         # Only what was found when the server started: an address is a key here, never a path.
         if name not in files:
             message = f"Malformed request: {request.method} /{address[:200]}"
-            raise RequestError(NOT_FOUND, _NO_PAGE if name == page.INDEX else message)
+            status = BAD_REQUEST if addresses.is_of_models(f"/{address}") else NOT_FOUND
+            raise RequestError(status, _NO_PAGE if name == page.INDEX else message)
         headers = {"content-type": page.content_type(name), "cache-control": "no-cache"}
         return Response(files[name].read_bytes(), headers=headers)

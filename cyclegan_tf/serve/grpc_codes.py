@@ -7,7 +7,14 @@ from typing import Any
 import grpc
 
 from cyclegan_tf.serve.engine import GIVEN_UP, TIMED_OUT, UNAVAILABLE
-from cyclegan_tf.serve.limits import BAD_REQUEST, NOT_FOUND, TOO_LARGE, TOO_MANY, RequestError
+from cyclegan_tf.serve.limits import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    TOO_LARGE,
+    TOO_MANY,
+    RequestError,
+    UnknownSignatureError,
+)
 
 # An image above a limit stays so: RESOURCE_EXHAUSTED, which asks for another try, is for a full
 # queue.
@@ -25,6 +32,8 @@ _CODES = {
 
 def code_of(error: RequestError) -> grpc.StatusCode:
     """The gRPC code of a refused request."""
+    if isinstance(error, UnknownSignatureError):
+        return grpc.StatusCode.FAILED_PRECONDITION
     return _CODES.get(error.status, grpc.StatusCode.INTERNAL)
 
 

@@ -109,6 +109,8 @@ def predict(
         version, name, lambda signature: _arrays(signature, request.inputs, limits), limits
     )
     wanted = list(request.output_filter) or list(outputs)
+    if len(set(wanted)) < len(wanted):
+        _bad("output_filter names an output twice")
     for key in wanted:
         if key not in outputs:
             _bad(

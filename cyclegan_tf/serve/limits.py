@@ -42,6 +42,14 @@ class RequestError(Exception):
         return self.message
 
 
+class UnknownSignatureError(RequestError):
+    """A signature that the model does not have: 400 over REST, FAILED_PRECONDITION over gRPC.
+
+    Example:
+      >>> raise UnknownSignatureError(BAD_REQUEST, "there is no signature of that name")
+    """
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one request, and all of them together, may ask for.

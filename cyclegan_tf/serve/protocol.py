@@ -59,6 +59,8 @@ def parse_body(body: bytes) -> PredictBody:
       RequestError: 400; not JSON, nested too deeply, or without exactly one of "instances" and
         "inputs".
     """
+    if not body:
+        raise _bad("JSON Parse error: The document is empty")
     try:
         rest, arrays = json_parts.split(body)
         document = json.loads(rest.decode("utf-8"), parse_constant=json_parts.refuse_constant)
@@ -139,8 +141,8 @@ def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _columns(value: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(value, dict) and not _is_binary(value):
-        if value.keys() != specs.keys():
-            raise _bad(f"'inputs' must have exactly these keys: {', '.join(sorted(specs))}")
+        if not value.keys() >= specs.keys():  # TF Serving passes over others
+            raise _bad(f"'inputs' must have these keys: {', '.join(sorted(specs))}")
         return {name: value[name] for name in specs}
     if len(specs) > 1:
         raise _bad(f"'inputs' must be an object with {', '.join(sorted(specs))}")

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.programs import read_saved_model, refuse_foreign_programs
-from cyclegan_tf.serve.limits import BAD_REQUEST, RequestError
+from cyclegan_tf.serve.limits import BAD_REQUEST, UnknownSignatureError
 
 EXTRA = "assets.extra"
 _WARMUP_SIDE_PX = 32
@@ -103,10 +103,10 @@ class ModelVersion:
         """The signature of a name.
 
         Raises:
-          RequestError: 400, there is none.
+          UnknownSignatureError: there is none.
         """
         if name not in self.signatures:
-            raise RequestError(
+            raise UnknownSignatureError(
                 BAD_REQUEST,
                 f'Serving signature name: "{name[:100]}" not found in signature def; there are: '
                 f"{', '.join(sorted(self.signatures))}",

@@ -80,13 +80,30 @@ def test_models_and_their_status(app):
     ("tiny_xy/versions/-1", 400),
      ("tiny_xy/versions/" + "9" * 40, 400), ("none/metadata", 404), ("tiny_xy/versions/4/metadata",
      404),
-     ("tiny_xy/labels/stable", 404), ("tiny_xy/metadata/more", 404), ("%00", 404), ("a\ud7ffb",
+     ("tiny_xy/labels/stable", 400), ("tiny_xy/metadata/more", 400), ("%00", 404), ("a\ud7ffb",
      404)],
 )  # fmt: skip
 def test_unknown_addresses_of_models(app, path, status):
     answer = ask(app, "GET", f"/v1/models/{path}")
     assert answer.status == status
     assert list(answer.json()) == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/foo"), ("GET", "/v1/models/a/b"), ("GET", "/v1/models/tiny_xy:predict"),
+     ("POST", "/v1/models/tiny_xy:regress"), ("POST", "/v1/models/tiny_xy/labels/a:predict"),
+     ("GET", "/v1/models/tiny_xy/"), ("HEAD", "/v1/models/tiny_xy"), ("PUT", "/v1/models")],
+)  # fmt: skip
+def test_malformed_addresses_of_models(app, method, path):
+    answer = ask(app, method, path)
+    assert (answer.status, answer.json()) == (400, {"error": f"Malformed request: {method} {path}"})
+
+
+def test_addresses_in_any_case(app):
+    assert ask(app, "GET", "/V1/MODELS/tiny_xy").status == 200
+    assert ask(app, "GET", "/V1/MODELS/TINY_XY").status == 404
+    assert ask(app, "POST", "/V1/models/tiny_xy:PREDICT", body(png(image()))).status == 200
 
 
 def test_metadata(app):
@@ -147,7 +164,7 @@ def test_one_pixel_is_refused_and_a_row_of_two_is_not(app):
     ("path", "status"),
     [("none:predict", 404), ("tiny_xy/versions/4:predict", 404), ("tiny_xy/versions/x:predict",
     400),
-     ("tiny_xy:classify", 405), ("tiny_xy", 405)],
+     ("tiny_xy:classify", 400), ("tiny_xy", 400)],
 )  # fmt: skip
 def test_predicting_with_unknown_addresses(app, path, status):
     refused(app, body(png(image())), status, f"/v1/models/{path}")

@@ -133,7 +133,9 @@ def test_versions_and_outputs_can_be_chosen(engine):
     request.model_spec.version.value = 3
     request.output_filter.append("translated_bytes")
     assert list(predicted(engine, request).outputs) == ["translated_bytes"]
-    request.output_filter.append("none")
+    request.output_filter.append("translated_bytes")
+    assert "twice" in refused(engine, request)
+    request.output_filter[1] = "none"
     assert "output_filter" in refused(engine, request)
     request.model_spec.version.value = 4
     assert "Specific(tiny_xy, 4)" in refused(engine, request, "NOT_FOUND")
@@ -179,7 +181,8 @@ def test_tensors_that_are_wrong(engine, key, value):
 
 
 def test_unknown_signatures_and_missing_inputs(engine):
-    assert "not found in signature def" in refused(engine, request_of(encoded(image()), "none"))
+    unknown = request_of(encoded(image()), "none")
+    assert "not found in signature def" in refused(engine, unknown, "FAILED_PRECONDITION")
     empty = predict_pb2.PredictRequest()
     empty.model_spec.name = "tiny_xy"
     assert "the inputs must be exactly: images" in refused(engine, empty)

@@ -66,6 +66,12 @@ def test_bytes_in_every_form(document):
     assert array.tolist() == [b"\x00one", b"\xfftwo"]
 
 
+def test_further_inputs_are_passed_over_and_an_empty_body_is_named():
+    document = {"inputs": {"image_bytes": ["a"], "more": 1}}
+    assert read(document, ENCODED)["image_bytes"].tolist() == [b"a"]
+    assert refused(b"") == "JSON Parse error: The document is empty"
+
+
 def test_a_scalar_and_a_plain_string():
     assert read({"inputs": b64(b"one")}, ENCODED)["image_bytes"].shape == ()
     assert read({"instances": ["ä\ud800"]}, ENCODED)["image_bytes"].tolist() == ["ä?".encode()]
