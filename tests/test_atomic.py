@@ -19,7 +19,6 @@ from cyclegan_tf.atomic import (
     refuse_existing,
     scratch_directory,
 )
-from cyclegan_tf.errors import UserError
 from tests.helpers.errors import refused
 
 
@@ -52,7 +51,7 @@ def test_a_folder_that_is_there_is_replaced_only_when_asked(tmp_path):
     old = tmp_path / "final"
     old.mkdir()
     (old / "old").write_text("x")
-    with pytest.raises(UserError, match=r"exists already.*--overwrite"), atomic_directory(old):
+    with refused("exists", match=r"exists already.*--overwrite"), atomic_directory(old):
         pass
     assert names(old) == ["old"]
     with atomic_directory(old, replace=True) as partial:
@@ -77,7 +76,7 @@ def test_a_replacement_that_fails_leaves_the_old(tmp_path):
 
 def test_a_file_is_never_replaced(tmp_path):
     (tmp_path / "final").write_text("x")
-    with pytest.raises(UserError, match="exists already"):
+    with refused("exists", match="exists already"):
         refuse_existing(tmp_path / "final", replace=True)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from cyclegan_tf import training_data
 from cyclegan_tf.config.experiment import Data, Experiment, Generator
-from cyclegan_tf.errors import UserError
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,13 @@ class TestOpenSource:
         assert training_data.open_source(e, recorded).record() == recorded
 
     def test_the_demo_has_three_channels(self):
-        with pytest.raises(UserError) as caught:
+        with refused("mismatch", "data.channels_x") as caught:
             training_data.open_source(experiment("demo", channels_x=1, channels_y=1))
         assert (caught.value.code, caught.value.field) == ("mismatch", "data.channels_x")
         assert len(training_data.open_source(experiment("demo")).train_x)
 
     def test_a_missing_folder(self, tmp_path):
-        with pytest.raises(UserError) as caught:
+        with refused("missing", "data.source") as caught:
             training_data.open_source(experiment(tmp_path / "nowhere"))
         assert (caught.value.code, caught.value.field) == ("missing", "data.source")
 
@@ -104,6 +104,6 @@ class TestOpenTrainingData:
         assert notes[0].startswith("the images are not those this run began with")
 
     def test_a_batch_larger_than_the_larger_domain(self, source, tmp_path):
-        with pytest.raises(UserError) as caught:
+        with refused("invalid", "data.batch_size") as caught:
             training_data.open_training_data(experiment(source, batch_size=6), tmp_path)
         assert caught.value.field == "data.batch_size"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.quality import color_change
-from cyclegan_tf.errors import UserError
+from tests.helpers.errors import refused
 from tests.helpers.image_files import noise
 
 
@@ -121,21 +121,21 @@ def test_size_is_the_middle_square_reduced_by_area(tmp_path):
     ],
 )
 def test_mistakes_are_told_and_leave_nothing(photos, tmp_path, words, message):
-    with pytest.raises(UserError, match=message):
+    with refused("invalid", match=message):
         color_change.main([str(photos), str(tmp_path / "set"), *words])
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
 def test_an_existing_folder_and_names_that_meet_are_refused(photos, tmp_path):
-    with pytest.raises(UserError, match="exists"):
+    with refused("invalid", match="exists"):
         color_change.main([str(photos), str(photos)])
     Image.fromarray(noise(12, 16)).save(photos / "5.jpg")
-    with pytest.raises(UserError, match="differ in nothing but the suffix"):
+    with refused("invalid", match="differ in nothing but the suffix"):
         color_change.main([str(photos), str(tmp_path / "set"), "--test", str(photos)])
 
 
 def test_a_damaged_photo_leaves_nothing(photos, tmp_path):
     (photos / "7.png").write_bytes((photos / "7.png").read_bytes()[:60])
-    with pytest.raises(UserError, match=r"7\.png"):
+    with refused("unreadable", match=r"7\.png"):
         color_change.main([str(photos), str(tmp_path / "set")])
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]

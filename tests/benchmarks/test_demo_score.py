@@ -1,15 +1,14 @@
 """The program that scores a run of the demo, with networks that have not trained."""
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from benchmarks.quality import demo_score, split_scores
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Training
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
+from tests.helpers.errors import refused
 
 
 def untrained(path, source):
@@ -45,5 +44,5 @@ def test_scores_are_printed_and_scenes_drawn(tmp_path, monkeypatch, capsys):
 
 
 def test_a_run_on_other_images_is_refused(tiny_run):
-    with pytest.raises(UserError, match="not trained on the demo"):
+    with refused("mismatch", match="not trained on the demo"):
         demo_score.main([str(tiny_run)])

@@ -14,10 +14,10 @@ from benchmarks.peers import ours_training
 from benchmarks.quality import quality_per_minute, race, race_chart
 from benchmarks.quality.race import Clock, Entry
 from cyclegan_tf import assembly
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs import generators
 from cyclegan_tf.train import schedules
+from tests.helpers.errors import refused
 from tests.helpers.image_files import noise
 
 
@@ -246,7 +246,7 @@ def test_contenders_change_places_from_seed_to_seed(entry):
     ],
 )
 def test_mistakes_are_refused(entry, words, message):
-    with pytest.raises(UserError, match=message):
+    with refused(["invalid", "missing", "unknown"], match=message):
         planned(entry, *words)
 
 
@@ -254,12 +254,12 @@ def test_the_demo_is_for_ours_alone():
     words = ["demo", "--config", "modern", "--seeds", "1"]
     found = quality_per_minute.planned(quality_per_minute.parse([*words, "--torch"]))
     assert [(e.contender, e.data) for e in found] == [("ours", "demo"), ("ours, modern", "demo")]
-    with pytest.raises(UserError, match="add --torch"):
+    with refused("unsupported", "--torch", match="add --torch"):
         quality_per_minute.parse(words)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(UserError, match="has no folder trainA"):
+    with refused("missing", match="has no folder trainA"):
         quality_per_minute.parse([str(tmp_path)])
 
 
@@ -268,14 +268,14 @@ def test_what_is_trained_is_not_trained_again_and_never_mixed(entry):
     Clock(entry, time.time(), lambda mark: None).finish(1)
     (Path(entry.target) / "entry.json").write_text(entry.to_json())
     assert quality_per_minute.checked(entry)
-    with pytest.raises(UserError, match="other options"):
+    with refused("mismatch", "--out", match="other options"):
         quality_per_minute.checked(dataclasses.replace(entry, filters=4))
 
 
 def test_a_trainer_that_fails_is_reported(entry, tmp_path, monkeypatch):
     (tmp_path / "trainer.py").write_text("raise SystemExit(4)")
     monkeypatch.setitem(quality_per_minute.TRAINERS, "ours", (str(tmp_path / "trainer.py"),))
-    with pytest.raises(UserError, match="ended with status 4"):
+    with refused("stopped", match="ended with status 4"):
         quality_per_minute.train(entry)
 
 

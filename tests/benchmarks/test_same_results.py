@@ -3,10 +3,9 @@
 import json
 
 import numpy as np
-import pytest
 
 from benchmarks.quality import compare_results, revision_commands, same_results
-from cyclegan_tf.errors import UserError
+from tests.helpers.errors import refused
 
 
 def checkpoint(path, state, **arrays):
@@ -64,7 +63,7 @@ def test_the_same_images_are_drawn_each_time(tmp_path):
 
 
 def test_an_unknown_revision_is_refused(tmp_path):
-    with pytest.raises(UserError) as caught:
+    with refused("unknown") as caught:
         same_results.extract("no-such-revision", tmp_path)
     assert caught.value.code == "unknown"
 

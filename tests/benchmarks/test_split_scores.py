@@ -11,11 +11,11 @@ from benchmarks.quality import animals, split_scores
 from cyclegan_tf import assembly
 from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.split import Split
 from cyclegan_tf.metrics.segmentation import Palette
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
+from tests.helpers.errors import refused
 
 PALETTE = Palette(
     np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.uint8), ("black", "white", "red")
@@ -213,7 +213,7 @@ def test_a_run_without_averages_is_refused(run):
     last = checkpoints.select(run.checkpoints, checkpoints.LAST)
     raw = {name: array for name, array in last.arrays.items() if not name.startswith("average/")}
     checkpoints.write(run.checkpoints, 8, raw, {"step": 8, "seconds": 90.0}, keep=1)
-    with pytest.raises(UserError, match=r"trained without training\.ema_half_life_images"):
+    with refused("missing", match=r"trained without training\.ema_half_life_images"):
         split_scores.of_run(run.path, averaged=True)
 
 
@@ -232,5 +232,5 @@ def test_the_test_split_of_a_folder_must_be_paired(run):
     assert [len(images) for images in evaluator.training.values()] == [2, 2]
     test_y = Path(run.experiment().data.source) / "testB"
     (test_y / "1.png").rename(test_y / "other.png")
-    with pytest.raises(UserError, match="has no pairs"):
+    with refused("missing", "data.source", match="has no pairs"):
         split_scores.SplitEvaluator.of(run.experiment())

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from cyclegan_tf.check import doctor
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from tests.helpers import image_files
+from tests.helpers.errors import refused
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_missing_test_folders_are_a_note_missing_train_folders_an_error(data):
     assert report.status == 0
     assert [finding.level for finding in report.findings] == ["note"]
     for wrong in (data / "testB", data / "nowhere"):
-        with pytest.raises(UserError) as caught:
+        with refused("missing", "SOURCE") as caught:
             doctor.standard_folders(wrong)
         assert (caught.value.code, caught.value.field) == ("missing", "SOURCE")
 
@@ -139,6 +139,6 @@ def test_no_contact_sheet_without_images(tmp_path):
     (tmp_path / "x").mkdir()
     report = doctor.examine_folders({"X": tmp_path / "x", "Y": tmp_path / "x"})
     assert report.status == 2
-    with pytest.raises(UserError) as caught:
+    with refused("missing") as caught:
         doctor.contact_sheet(report)
     assert caught.value.code == "missing"

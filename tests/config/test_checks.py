@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from cyclegan_tf.config.checks import at_least, require, without_affine
+from tests.helpers.errors import refused
 
 
 @dataclass
@@ -37,5 +38,5 @@ def test_what_holds_is_passed_over():
     ],
 )
 def test_what_does_not_hold_is_named(call, message):
-    with pytest.raises(ValueError, match=message):
+    with refused("invalid", match=message, kind=ValueError):
         call()

@@ -3,6 +3,7 @@
 import pytest
 
 from cyclegan_tf.config.data import Data
+from tests.helpers.errors import refused
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from cyclegan_tf.config.data import Data
     ],
 )
 def test_rules_name_field_and_value(fields, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(["invalid", "missing"], match=message, kind=ValueError):
         Data(**fields)
 
 

@@ -13,6 +13,7 @@ from cyclegan_tf.config.experiment import (
     Optimizer,
     Training,
 )
+from tests.helpers.errors import refused
 
 
 def test_defaults_are_the_papers_recipe():
@@ -89,12 +90,17 @@ def test_identity_is_relative_to_the_cycle_of_the_same_image_unless_set_by_itsel
     ],
 )
 def test_rules_name_field_and_value(make, message):
-    with pytest.raises(ValueError, match=message):
+    with refused("invalid", match=message, kind=ValueError):
         make()
 
 
 def test_identity_needs_equal_channels():
-    with pytest.raises(ValueError, match=r"identity.*channels_x is 1.*channels_y is 3"):
+    with refused(
+        "mismatch",
+        "loss.identity",
+        match=r"identity.*channels_x is 1.*channels_y is 3",
+        kind=ValueError,
+    ):
         Experiment(data=Data(channels_x=1))
     Experiment(data=Data(channels_x=1), loss=Loss(identity=0))
 

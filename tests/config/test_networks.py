@@ -39,7 +39,7 @@ def test_files_by_direction():
     ],
 )
 def test_what_does_not_go_with_a_file(fields, message):
-    with pytest.raises(ValueError, match=message):
+    with refused("invalid", match=message, kind=ValueError):
         Generator(**fields)
 
 

@@ -11,8 +11,8 @@ from cyclegan_tf.data import cache as cache_module
 from cyclegan_tf.data.cache import open_cache
 from cyclegan_tf.data.sources import open_folder
 from cyclegan_tf.data.transforms import ImageTransform
-from cyclegan_tf.errors import UserError
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 KINDS = ("memory", "disk", "off")
 
@@ -92,13 +92,13 @@ def test_a_truncated_image_is_named_before_training_starts(folder):
     images = images_of(folder)
     path = folder / "trainA" / "1.png"
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(UserError, match=r"1\.png.*cyclegan_tf.check"):
+    with refused("unreadable", match=r"1\.png.*cyclegan_tf.check"):
         open_cache(images, ImageTransform("none", 24, 16), "memory", folder, "x")
 
 
 def test_a_disk_cache_that_cannot_be_written_is_an_error(folder):
     (folder / "blocked").write_text("a file, not a folder")
-    with pytest.raises(UserError, match=r"disk cache .* cannot be written"):
+    with refused("unwritable", "data.cache", match=r"disk cache .* cannot be written"):
         open_cache(
             images_of(folder), ImageTransform("none", 24, 16), "disk", folder / "blocked", "x"
         )

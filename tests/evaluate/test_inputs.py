@@ -9,13 +9,13 @@ from PIL import Image
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.transforms import ImageTransform
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import inputs
 from cyclegan_tf.evaluate.inputs import DataChoice, open_images, open_split
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.plan import build_parser
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -110,20 +110,22 @@ def test_a_file_alone_takes_its_own_channels_and_images_as_they_are(
 
 
 def test_images_that_are_missing(folder, tmp_path, network):
-    with pytest.raises(UserError, match="lies in no run directory") as caught:
+    with refused("missing", "--data.source", match="lies in no run directory") as caught:
         open_images(tmp_path / "a.keras", DataChoice(), network, "xy")
     assert (caught.value.code, caught.value.field) == ("missing", "--data.source")
-    with pytest.raises(UserError, match=r"--data\.x_dir is given without --data\.y_dir") as caught:
+    with refused("missing", "--data.y_dir") as caught:
         DataChoice(x_dir="a").check()
     assert (caught.value.code, caught.value.field) == ("missing", "--data.y_dir")
     for path in (folder / "testB").iterdir():
         path.unlink()
-    with pytest.raises(
-        UserError, match="images has no test images of Y; add folders testA and testB"
+    with refused(
+        "missing",
+        "--data.source",
+        match="images has no test images of Y; add folders testA and testB",
     ):
         open_images(tmp_path / "a.keras", DataChoice(source=str(folder)), network, "xy")
     choice = DataChoice(x_dir=str(tmp_path / "no"), y_dir=str(folder))
-    with pytest.raises(UserError, match="there is no such folder"):
+    with refused("missing", match="there is no such folder"):
         open_images(tmp_path / "a.keras", choice, network, "xy")
 
 
@@ -136,7 +138,9 @@ def test_the_split_and_its_pairs(folder):
     assert notes == []
     (folder / "testA" / "1.png").rename(folder / "testA" / "7.png")
     source = sources.open_folder(folder, 3, 3, 10**6)
-    with pytest.raises(UserError, match=r"not partners by name \(testA/7.png has no partner\)"):
+    with refused(
+        "mismatch", "--require_pairs", match=r"not partners by name \(testA/7.png has no partner\)"
+    ):
         open_split(source, transform, None, require_pairs=True)
     assert open_split(source, transform, None, require_pairs=False)[0].pairs == ()
 
@@ -147,7 +151,7 @@ def test_partners_of_two_sizes(folder):
     split, notes = open_split(source, ImageTransform("none", 1, 1), None, require_pairs=False)
     assert split.pairs == ()
     assert "different sizes" in notes[0]
-    with pytest.raises(UserError, match="different sizes"):
+    with refused("mismatch", "--require_pairs", match="different sizes"):
         open_split(source, ImageTransform("none", 1, 1), None, require_pairs=True)
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.transforms import ImageTransform
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.inputs import DataChoice
 from cyclegan_tf.evaluate.run import EvaluationJob, evaluate
 from cyclegan_tf.evaluate.split import read_split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics import inception
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,11 @@ def test_label_maps(run, tmp_path):
         (["yx"], choice, "domain Y is drawn in its colors; give --direction xy", "--direction"),
         (["xy"], DataChoice(), "neither domain are drawn in its colors", "--palette"),
     ):
-        with pytest.raises(UserError, match=message) as caught:
+        with refused("mismatch", match=message) as caught:
             scored(directions, chosen)
         assert (caught.value.code, caught.value.field) == ("mismatch", field)
     (data / "testA" / "0.png").rename(data / "testA" / "z.png")
-    with pytest.raises(UserError, match="needs a test split paired by file stem") as caught:
+    with refused("mismatch", "--palette", match="needs a test split paired by file stem") as caught:
         scored(["xy"], choice)
     assert (caught.value.code, caught.value.field) == ("mismatch", "--palette")
 
@@ -118,6 +118,6 @@ def test_pairs_can_be_required(run, images, tmp_path):
     (data / "testB" / "1.png").rename(data / "testB" / "9.png")
     choice = DataChoice(source=str(data))
     assert "psnr" not in evaluate(EvaluationJob(run, ["xy"], choice)).directions[0].scores
-    with pytest.raises(UserError) as caught:
+    with refused("mismatch", "--require_pairs") as caught:
         evaluate(EvaluationJob(run, ["xy"], choice, require_pairs=True))
     assert (caught.value.code, caught.value.field) == ("mismatch", "--require_pairs")

@@ -2,7 +2,6 @@
 
 import pytest
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.exporter import ExportJob, export_generators, static_size
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
@@ -39,7 +38,7 @@ def test_sizes(multiple, crop, wanted, size):
     ("multiple", "wanted", "offered"), [(4, 30, "28 or 32"), (128, 100, "128 or 256"), (4, 4, "16")]
 )
 def test_sizes_that_will_not_do(multiple, wanted, offered):
-    with pytest.raises(UserError, match=f"of {multiple} from 16: take {offered}") as caught:
+    with refused("invalid", "--size_px") as caught:
         static_size(trained(multiple), wanted)
     assert (caught.value.code, caught.value.field) == ("invalid", "--size_px")
 
@@ -50,7 +49,7 @@ EXISTING = [(["litert"], "litert/run_xy"), (["web"], "web"), (["onnx"], "onnx/ru
 @pytest.mark.parametrize(("formats", "there"), EXISTING)
 def test_existing_outputs_are_refused_before_the_network_is_loaded(formats, there, tmp_path):
     (tmp_path / "out" / there).mkdir(parents=True)
-    with pytest.raises(UserError) as caught:
+    with refused("exists") as caught:
         export_generators(ExportJob(tmp_path / "run", tmp_path / "out", formats, ["xy", "yx"]))
     assert (caught.value.code, caught.value.field) == ("exists", str(tmp_path / "out" / there))
 

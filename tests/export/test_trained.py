@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from cyclegan_tf.data.sources import ImageList
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.trained import calibration_images, model_name, open_trained
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs import generators
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 def change_config(run, section, **values):
@@ -62,7 +62,7 @@ def test_a_file_is_the_same_network_in_float32(run):
 
 def test_a_file_does_not_know_its_images(run, tmp_path):
     trained = open_trained(run / "generator_xy.keras", "xy")
-    with pytest.raises(UserError, match="give a folder of them with --images") as caught:
+    with refused("missing", "--images", match="give a folder of them with --images") as caught:
         trained.training_images()
     assert (caught.value.code, caught.value.field) == ("missing", "--images")
     image_io.save(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
@@ -71,14 +71,14 @@ def test_a_file_does_not_know_its_images(run, tmp_path):
     )
     assert open_trained(run, "xy", tmp_path).test_images().names == ("a.png",)
     (tmp_path / "none").mkdir()
-    with pytest.raises(UserError, match=r"--images .* holds no images") as caught:
+    with refused("missing", "--images", match=r"--images .* holds no images") as caught:
         open_trained(run, "xy", tmp_path / "none").test_images()
     assert (caught.value.code, caught.value.field) == ("missing", "--images")
 
 
 def test_a_run_whose_images_are_gone_says_what_to_give(tiny_run_copy, tmp_path):
     change_config(tiny_run_copy, "data", source=str(tmp_path / "gone"))
-    with pytest.raises(UserError, match=r"does not exist\..*--images"):
+    with refused("missing", "data.source", match=r"does not exist\..*--images"):
         open_trained(tiny_run_copy, "xy").training_images()
 
 
@@ -90,7 +90,7 @@ def test_without_a_test_split_training_images_are_compared(tiny_run_copy, tmp_pa
 
 def test_another_checkpoint_may_be_asked_for(run):
     assert open_trained(run, "xy", None, "last").origin.endswith("newest)")
-    with pytest.raises(UserError, match="--checkpoint is '9'"):
+    with refused("missing", "--checkpoint"):
         open_trained(run, "xy", None, "9")
 
 
@@ -126,6 +126,6 @@ def test_names(wanted, target, name, tmp_path):
 
 @pytest.mark.parametrize("wanted", ["a/b", "", "a b", ".hidden", "ä"])
 def test_names_that_urls_stumble_over(wanted, tmp_path):
-    with pytest.raises(UserError) as caught:
+    with refused("invalid", "--name") as caught:
         model_name(wanted, tmp_path, "xy")
     assert (caught.value.code, caught.value.field) == ("invalid", "--name")

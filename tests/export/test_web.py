@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import web
 from cyclegan_tf.export.web import PageModel, write_page
 from tests.browser import hosting
+from tests.helpers.errors import refused
 from tests.helpers.fake_npm import asked
 
 SIDE = 64
@@ -95,7 +95,7 @@ def test_a_second_export_needs_no_npm(npm, tmp_path, monkeypatch):
 
 def test_without_litertjs_nothing_is_written(npm, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError) as caught:
+    with refused("dependency", "npm") as caught:
         write_page(tmp_path / "web", "t", [model(tmp_path)])
     assert caught.value.code == "dependency"
     assert not (tmp_path / "web").exists()
@@ -104,7 +104,7 @@ def test_without_litertjs_nothing_is_written(npm, tmp_path, monkeypatch):
 def test_an_existing_page_is_replaced_only_when_asked(npm, tmp_path):
     write_page(tmp_path / "web", "old", [model(tmp_path)])
     (tmp_path / "web/mine.txt").write_text("mine")
-    with pytest.raises(UserError) as caught:
+    with refused("exists") as caught:
         write_page(tmp_path / "web", "new", [model(tmp_path)])
     assert (caught.value.code, caught.value.field) == ("exists", str(tmp_path / "web"))
     assert json.loads((tmp_path / "web/models.json").read_text())["title"] == "old"
@@ -112,7 +112,7 @@ def test_an_existing_page_is_replaced_only_when_asked(npm, tmp_path):
     assert json.loads((tmp_path / "web/models.json").read_text())["title"] == "new"
     assert not (tmp_path / "web/mine.txt").exists()
     (tmp_path / "web/models.json").unlink()
-    with pytest.raises(UserError, match=r"no models\.json"):
+    with refused("exists", match=r"no models\.json"):
         write_page(tmp_path / "web", "new", [model(tmp_path)], replace=True)
 
 
@@ -143,7 +143,7 @@ def test_a_failure_half_way_leaves_what_was(npm, tmp_path, monkeypatch):
     ],
 )
 def test_models_that_no_browser_could_show_are_refused(npm, tmp_path, fields, code, words):
-    with pytest.raises(UserError, match=words) as caught:
+    with refused(["invalid", "missing", "unsupported"], match=words) as caught:
         write_page(tmp_path / "web", "t", [model(tmp_path, **each) for each in fields])
     assert caught.value.code == code
     assert asked(npm) == []

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import pixel_values
+from tests.helpers.errors import refused
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_depth_of_number_types(dtype, expected):
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int64", "uint64", "complex64", "U3"])
 def test_numbers_without_a_white_are_refused(dtype):
-    with pytest.raises(UserError, match="none is known to be white"):
+    with refused("unsupported", match="none is known to be white"):
         pixel_values.depth_of(np.dtype(dtype))
 
 
@@ -65,7 +65,7 @@ def test_full_range_by_hand(values, white, expected):
     ],
 )
 def test_full_range_clips_nothing(values, white):
-    with pytest.raises(UserError, match=rf"\[0, {white}\] is wanted"):
+    with refused("unsupported", match=rf"\[0, {white}\] is wanted"):
         pixel_values.full_range(values, white)
 
 

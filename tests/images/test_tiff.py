@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import tiff
 from cyclegan_tf.images.codecs import probe, read
 from cyclegan_tf.images.headers import ImageError
 from tests.helpers import image_files
+from tests.helpers.errors import refused
 
 tifffile = pytest.importorskip("tifffile", reason="needs the optional library tifffile")
 
@@ -83,14 +83,14 @@ def test_declared_depth_is_stretched(write, channels):
 
 def test_more_than_the_declared_depth_is_refused(write):
     path = write(np.array([[0, 4096]], np.uint16), extratags=[(281, "H", 1, 4095, True)])
-    with pytest.raises(ImageError, match=r"from 0 to 4096, and \[0, 4095\] is wanted"):
+    with refused("unreadable", match=r"from 0 to 4096, and \[0, 4095\] is wanted", kind=ImageError):
         read(path)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats(write, dtype):
     assert read(write(np.array([[0, 0.25, 1]], dtype)), 1).ravel().tolist() == [0, 16384, 65535]
-    with pytest.raises(ImageError, match=r"from 0 to 255, and \[0, 1\] is wanted"):
+    with refused("unreadable", match=r"from 0 to 255, and \[0, 1\] is wanted", kind=ImageError):
         read(write(np.array([[0, 255]], dtype)))
 
 
@@ -101,7 +101,7 @@ def test_wide_integers(write):
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
 def test_signed_numbers_are_refused(write, dtype):
-    with pytest.raises(ImageError, match=f"{np.dtype(dtype).name} numbers"):
+    with refused("unreadable", match=f"{np.dtype(dtype).name} numbers", kind=ImageError):
         probe(write(np.zeros((3, 4), dtype)))
 
 
@@ -113,7 +113,11 @@ def test_many_channels(write, dtype, channels):
     assert probe(path).channels == channels
     np.testing.assert_array_equal(read(path, channels), image)
     for wrong in (1, 3, channels + 1):
-        with pytest.raises(ImageError, match=rf"has {channels} channels .* and {wrong} are wanted"):
+        with refused(
+            "unreadable",
+            match=rf"has {channels} channels .* and {wrong} are wanted",
+            kind=ImageError,
+        ):
             read(path, wrong)
 
 
@@ -121,7 +125,7 @@ def test_infrared_beside_rgb_is_not_dropped(write):
     image = image_files.noise(5, 4, 4)
     path = write(image, photometric="rgb", extrasamples=["unspecified"])
     np.testing.assert_array_equal(read(path, 4), image)
-    with pytest.raises(ImageError, match="4 channels"):
+    with refused("unreadable", match="4 channels", kind=ImageError):
         read(path)
 
 
@@ -163,14 +167,14 @@ def test_first_page_of_several(write):
 
 def test_unknown_colors_are_refused(write):
     path = write(image_files.noise(5, 4, 3, np.uint16), photometric="cielab")
-    with pytest.raises(ImageError, match="kind this program does not know"):
+    with refused("unreadable", match="kind this program does not know", kind=ImageError):
         read(path)
 
 
 @pytest.mark.parametrize("keep", [0.98, 0.5])
 def test_cut_off(write, tmp_path, keep):
     whole = write(image_files.noise(40, 30, 3, np.uint16), photometric="rgb")
-    with pytest.raises(ImageError, match="cut off"):
+    with refused("unreadable", match="cut off", kind=ImageError):
         read(image_files.cut_off(tmp_path / "cut.tif", whole, keep))
 
 
@@ -183,16 +187,16 @@ def test_size_beyond_the_strips_is_not_black(write, dtype, options):
     data[entry + 8 : entry + 12] = struct.pack("<I", 500)
     assert read(path).shape == (32, 20, 3)
     path.write_bytes(data)
-    with pytest.raises(ImageError, match="fewer strips or tiles"):
+    with refused("unreadable", match="fewer strips or tiles", kind=ImageError):
         probe(path)
 
 
 def test_without_tifffile_the_way_to_get_it_is_named(write, monkeypatch):
     path = write(image_files.noise(5, 4, 3, np.uint16), photometric="rgb")
     monkeypatch.setitem(sys.modules, "tifffile", None)
-    with pytest.raises(ImageError, match=r'pip install "cyclegan-tf\[tiff\]"'):
+    with refused("unreadable", match=r'pip install "cyclegan-tf\[tiff\]"', kind=ImageError):
         probe(path)
-    with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[tiff\]"'):
+    with refused("dependency", match=r'pip install "cyclegan-tf\[tiff\]"'):
         tiff.encode(image_files.noise(5, 4, 5))
 
 

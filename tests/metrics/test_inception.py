@@ -15,9 +15,9 @@ import tensorflow as tf
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras.src.utils import file_utils
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.metrics import inception
 from cyclegan_tf.metrics.inception import InceptionUnavailable, open_inception
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +114,13 @@ def test_a_wrong_file_is_one_sentence(tmp_path, monkeypatch, network):
         save_weights_to_hdf5_group(file, small)
     (tmp_path / "text.h5").write_text("no HDF5")
     for name in ("other.h5", "text.h5"):
-        with pytest.raises(UserError, match="holds no weights of Keras's InceptionV3") as caught:
+        with refused(
+            "mismatch", "--inception", match="holds no weights of Keras's InceptionV3"
+        ) as caught:
             open_inception(tmp_path / name)
         assert not isinstance(caught.value, InceptionUnavailable)
         assert (caught.value.code, caught.value.field) == ("mismatch", "--inception")
-    with pytest.raises(UserError) as caught:
+    with refused("missing", "--inception") as caught:
         open_inception(str(tmp_path / "none.h5"))
     assert (caught.value.code, caught.value.field) == ("missing", "--inception")
 
@@ -132,7 +134,7 @@ def test_without_a_network_it_says_what_to_get_and_where_to_put_it(cache, monkey
         raise failure
 
     monkeypatch.setattr(file_utils, "urlretrieve", nothing)
-    with pytest.raises(InceptionUnavailable) as caught:
+    with refused("missing", "--inception", kind=InceptionUnavailable) as caught:
         open_inception("auto")
     said = str(caught.value)
     for wanted in (
@@ -170,7 +172,7 @@ def test_a_damaged_download_does_not_pass(cache, monkeypatch):
     monkeypatch.setattr(
         file_utils, "urlretrieve", lambda url, path, report: Path(path).write_bytes(b"half")
     )
-    with pytest.raises(InceptionUnavailable) as caught:
+    with refused("missing", "--inception", kind=InceptionUnavailable) as caught:
         open_inception("auto")
     assert (caught.value.code, caught.value.field) == ("missing", "--inception")
 

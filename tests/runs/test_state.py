@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cyclegan_tf import assembly
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import state
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +62,12 @@ def test_nothing_is_assigned_unless_all_fits(model):
     arrays = state.snapshot(named)
     changed = {name: array + 1 for name, array in arrays.items()}
     last = list(changed)[-1]
-    with pytest.raises(
-        UserError, match=f"there.npz does not fit this experiment: it holds no {last}"
+    with refused(
+        "mismatch", "there.npz", match=f"there.npz does not fit this experiment: it holds no {last}"
     ) as missing:
         state.restore(named, {name: a for name, a in changed.items() if name != last}, "there.npz")
     first = next(iter(changed))
-    with pytest.raises(UserError, match=r"has the shape \(3,\) there") as shape:
+    with refused("mismatch", "there.npz", match=r"has the shape \(3,\) there") as shape:
         state.restore(named, changed | {first: np.zeros(3)}, "there.npz")
     for caught in (missing, shape):
         assert (caught.value.code, caught.value.field) == ("mismatch", "there.npz")

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import process
+from tests.helpers.errors import refused
 
 
 def test_port_0_takes_a_free_one():
@@ -15,14 +15,16 @@ def test_port_0_takes_a_free_one():
         port = listening.getsockname()[1]
         assert process.url_of(listening) == f"http://127.0.0.1:{port}"
         socket.create_connection(("127.0.0.1", port), 5).close()
-        with pytest.raises(UserError, match=f"cannot listen on port {port} of 127.0.0.1") as caught:
+        with refused(
+            "in_use", "--port", match=f"cannot listen on port {port} of 127.0.0.1"
+        ) as caught:
             process.listen("127.0.0.1", port)
         assert (caught.value.code, caught.value.field) == ("in_use", "--port")
 
 
 def test_addresses_that_cannot_be():
     for host in ("no such host.invalid", "203.0.113.1"):
-        with pytest.raises(UserError) as caught:
+        with refused("in_use", "--port") as caught:
             process.listen(host, 0)
         assert (caught.value.code, caught.value.field) == ("in_use", "--port")
 

@@ -19,6 +19,7 @@ from cyclegan_tf.translate import folder as folder_module
 from cyclegan_tf.translate.folder import translate_files
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.translator import Translator
+from tests.helpers.errors import refused
 
 
 class Negative(keras.layers.Layer):
@@ -232,7 +233,7 @@ def test_a_full_disk_ends_it_with_one_sentence(translator, tmp_path, monkeypatch
     monkeypatch.setattr(image_io, "save", noting)
     monkeypatch.setattr(Path, "write_bytes", full)
     outcomes = []
-    with pytest.raises(UserError, match=r"written: No space left on device\.$") as caught:
+    with refused("unwritable", match=r"written: No space left on device\.$") as caught:
         outcomes.extend(translate_files(translator, tasks, 1))
     assert (caught.value.code, caught.value.field) == ("unwritable", str(tasks[3].target))
     assert [outcome.task for outcome in outcomes] == tasks[:3]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.builders import build_generator, size_divisor_of
 from cyclegan_tf.translate import translator as translator_module
 from cyclegan_tf.translate.translator import Translator
+from tests.helpers.errors import refused
 
 
 class Identity(keras.layers.Layer):
@@ -154,7 +154,7 @@ def test_a_batch_of_several_padded_sizes_is_refused(sizes):
 def test_nan_is_an_error_and_not_an_image():
     inputs = keras.Input((None, None, 3))
     network = keras.Model(inputs, keras.layers.Rescaling(float("nan"))(inputs))
-    with pytest.raises(UserError, match="NaN") as caught:
+    with refused("unsupported", match="NaN") as caught:
         Translator(network, 4)(random_image(16, 16))
     assert caught.value.code == "unsupported"
 

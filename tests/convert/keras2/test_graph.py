@@ -3,7 +3,7 @@
 import pytest
 
 from cyclegan_tf.convert.keras2.graph import parse_model
-from cyclegan_tf.errors import UserError
+from tests.helpers.errors import refused
 from tests.helpers.keras2 import conv_entry, entry, functional, image_input
 
 
@@ -46,6 +46,6 @@ def test_the_oldest_chains_are_lists():
     "stored", [{}, {"class_name": "Model"}, {"class_name": "Model", "config": 3}]
 )
 def test_a_damaged_description_is_refused(stored):
-    with pytest.raises(UserError) as caught:
+    with refused("unreadable") as caught:
         parse_model(stored)
     assert caught.value.code == "unreadable"

@@ -12,7 +12,7 @@ from cyclegan_tf.convert.pytorch.folder import (
     is_folder_of_networks,
 )
 from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec
-from cyclegan_tf.errors import UserError
+from tests.helpers.errors import refused
 
 GENERATOR = ArchitectureSpec(
     architecture="resnet_9blocks", input_channels=3, output_channels=1, filters=8, blocks=4,
@@ -57,8 +57,8 @@ def test_the_files_of_an_epoch(tmp_path):
         "discriminator_y": "200_net_D_A.pth",
         "discriminator_x": "200_net_D_B.pth",
     }
-    with pytest.raises(
-        UserError, match=r"holds no files of --epoch 5; there are those of 200, latest\."
+    with refused(
+        "missing", "--epoch", match=r"holds no files of --epoch 5; there are those of 200, latest\."
     ):
         find_files(tmp_path, "5")
 
@@ -74,7 +74,7 @@ def test_a_folder_without_discriminators_names_what_can_be_done(tmp_path):
         r"lacks latest_net_D_A\.pth, latest_net_D_B\.pth, .* "
         r"\(such as latest_net_G_A\.pth\) to a \.keras file"
     )
-    with pytest.raises(UserError, match=message):
+    with refused("missing", match=message):
         find_files(tmp_path, "latest")
 
 
@@ -135,12 +135,12 @@ def test_what_weights_do_not_tell_is_left_open():
     ],
 )
 def test_what_does_not_belong_together_is_named(changes, message):
-    with pytest.raises(UserError, match=message):
+    with refused("mismatch", match=message):
         experiment_fields(four(**changes))
 
 
 def test_a_discriminator_in_a_generators_place_is_named():
-    with pytest.raises(UserError, match="G_B should be a generator, but is n_layers, 16 filters"):
+    with refused("mismatch", match="G_B should be a generator, but is n_layers, 16 filters"):
         experiment_fields({**four(), "generator_yx": JUDGE})
-    with pytest.raises(UserError, match="D_B should be a discriminator, but is resnet, 8 filters"):
+    with refused("mismatch", match="D_B should be a discriminator, but is resnet, 8 filters"):
         experiment_fields({**four(), "discriminator_x": GENERATOR})

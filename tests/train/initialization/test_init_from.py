@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from cyclegan_tf.convert import command as convert
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
@@ -16,6 +15,7 @@ from cyclegan_tf.train.initialization.init_from import InitFrom
 from cyclegan_tf.train.plan import plan_training
 from cyclegan_tf.translate import command as translate
 from tests.helpers import foreign, keras2, tiny
+from tests.helpers.errors import refused
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,9 @@ class TestOf:
 
     def test_nothing(self):
         assert InitFrom.from_options(None, None) is None
-        with pytest.raises(UserError, match="--init_checkpoint is given without --init_from"):
+        with refused(
+            "missing", "--init_from", match="--init_checkpoint is given without --init_from"
+        ):
             InitFrom.from_options(None, "best")
 
     def test_a_run(self, tmp_path):
@@ -70,14 +72,17 @@ class TestOf:
         "given", [["a.keras", "runs/b"], ["a.keras", "b.keras", "c.keras"], ["runs/a", "runs/b"]]
     )
     def test_what_does_not_go_together(self, given):
-        with pytest.raises(
-            UserError, match=r"one run directory, or one or two \.keras files .*" + given[1]
+        with refused(
+            "invalid",
+            "--init_from",
+            match=r"one run directory, or one or two \.keras files .*" + given[1],
         ):
             InitFrom.from_options(given, None)
 
     def test_a_checkpoint_is_of_a_run(self):
-        with pytest.raises(
-            UserError,
+        with refused(
+            "mismatch",
+            "--init_checkpoint",
             match=r"--init_checkpoint last is given, but a\.keras is a file of one network",
         ):
             InitFrom.from_options(["a.keras"], "last")
@@ -85,7 +90,7 @@ class TestOf:
     def test_other_files_are_to_be_converted_first(self, tmp_path):
         (tmp_path / "old model.h5").touch()
         command = "python -m cyclegan_tf.convert .*old model.h5' 'old model.keras'"
-        with pytest.raises(UserError, match=command):
+        with refused("unsupported", "--init_from", match=command):
             InitFrom.from_options([str(tmp_path / "old model.h5")], None)
 
     def test_a_published_model_of_pytorch_too(self, tmp_path):
@@ -202,12 +207,14 @@ class TestTakeArchitecture:
     def test_channels_come_with_the_files(self, source, tmp_path):
         foreign.save(tmp_path / "n.keras", channels=(1, 3))
         given = ["--data.source", str(source), "--init_from", str(tmp_path / "n.keras")]
-        with pytest.raises(UserError, match=r"give --loss\.identity 0"):
+        with refused("mismatch", "loss.identity"):
             plan_training(given)
         e = plan_training([*given, "--loss.identity=0"]).experiment
         assert (e.data.channels_x, e.data.channels_y) == (1, 3)
         assert e.generator.init_file_xy == str(tmp_path / "n.keras")
-        with pytest.raises(UserError, match=r"n\.keras is for images of X with 1 channels, but"):
+        with refused(
+            "mismatch", "data.channels_x", match=r"n\.keras is for images of X with 1 channels, but"
+        ):
             train.main([*given, "--data.channels_x=3", "--run_dir", str(tmp_path / "run")])
         assert not (tmp_path / "run").exists()
 
@@ -230,9 +237,7 @@ class TestTakeArchitecture:
         assert (e.generator.filters, e.generator.color_skip, e.loss.cycle_x) == (7, "off", 3.0)
         e = plan_training([*given, str(files / "back.keras")]).experiment
         assert (e.generator.filters, e.generator.init_file_yx) == (None, str(files / "back.keras"))
-        with pytest.raises(
-            UserError, match=r"generator\.filters is 5, but a network out of a file is as it is"
-        ):
+        with refused("invalid", "generator.filters"):
             plan_training([*given, str(files / "back.keras"), "--generator.filters=5"])
 
     def test_what_gives_way_is_named(self, files, source, tmp_path, monkeypatch, capsys):
@@ -263,8 +268,9 @@ class TestTakeArchitecture:
             "--init_from",
             *(str(files / f"{n}.keras") for n in ("there", "back")),
         ]
-        with pytest.raises(
-            UserError,
+        with refused(
+            "invalid",
+            "data.crop_size_px",
             match=r"crop_size_px is 18, but there.keras and back.keras need a multiple of 4",
         ):
             train.main([*given, "--data.crop_size_px=18"])
@@ -288,9 +294,7 @@ class TestCheckSame:
         # and named as fields of the experiment
         named = [f"--generator.init_file_xy={tmp_path / 'a.keras'}"]
         run.check_resumable(plan_training(["--run_dir", str(run.path), *named]).experiment)
-        with pytest.raises(
-            UserError, match=r"holds a different experiment: generator\.init_file_xy is"
-        ):
+        with refused("mismatch", "generator.init_file_xy"):
             run.check_resumable(
                 plan_training(
                     ["--run_dir", str(run.path), named[0].replace("a.keras", "b.keras")]
@@ -306,5 +310,5 @@ class TestCheckSame:
             [str(files / "back.keras"), str(files / "there.keras")],
             ["runs/x"],
         ):
-            with pytest.raises(UserError, match=began):
+            with refused("mismatch", "--init_from", match=began):
                 InitFrom.from_options(other, None).check_resumable(run)

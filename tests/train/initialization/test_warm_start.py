@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cyclegan_tf import assembly
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.initialization.warm_start import initialize
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 def experiment(*words):
@@ -149,7 +149,7 @@ class TestMisfits:
         run = write_run(tmp_path / "run", *there)
         networks = networks_of(*here)
         before = {name: network.get_weights() for name, network in networks.items()}
-        with pytest.raises(UserError, match=message) as caught:
+        with refused("mismatch", "--init_from", match=message) as caught:
             initialize(networks, run.path)
         assert "step_000000020.npz does not fit this experiment, and nothing was taken" in str(
             caught.value
@@ -160,7 +160,7 @@ class TestMisfits:
 
     def test_at_most_three_are_named_and_the_others_counted(self, tmp_path):
         run = write_run(tmp_path / "run")
-        with pytest.raises(UserError, match=r"first/kernel .*; .*; .*; and \d+ more\. Leave out"):
+        with refused("mismatch", "--init_from"):
             initialize(networks_of("--generator.filters=3"), run.path)
 
     @pytest.mark.parametrize(
@@ -206,13 +206,15 @@ class TestMisfits:
 
 
 def test_what_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="is not a run directory"):
+    with refused("missing", match="is not a run directory"):
         initialize({}, tmp_path)
     run = write_run(tmp_path / "run", whole=())
-    with pytest.raises(UserError, match=r"--init_from .* has no checkpoint yet"):
+    with refused("missing", "--init_from", match=r"--init_from .* has no checkpoint yet"):
         initialize(networks_of(), run.path)
     run = write_run(tmp_path / "other")
-    with pytest.raises(
-        UserError, match=r"--init_checkpoint is '11'; take best, last, .*: 10, 20\."
+    with refused(
+        "missing",
+        "--init_checkpoint",
+        match=r"--init_checkpoint is '11'; take best, last, .*: 10, 20\.",
     ):
         initialize(networks_of(), run.path, "11")

@@ -8,7 +8,6 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import WholeImage
 from cyclegan_tf.networks.builders import build_generator, size_divisor
@@ -22,6 +21,7 @@ from cyclegan_tf.translate.tiling.tiled import (
 )
 from cyclegan_tf.translate.translator import Translator
 from tests.helpers import image_files
+from tests.helpers.errors import refused
 
 # With one block a pixel is seen by those up to 21 px away; a tile counts from 15 px inside its rim
 # on.
@@ -136,7 +136,7 @@ def test_stopped_midway_nothing_is_left(plain, tmp_path):
 def test_nan_is_one_sentence(tmp_path):
     made = network()
     made.get_layer("last").bias.assign([float("nan")] * 3)
-    with pytest.raises(UserError, match="holds NaN"):
+    with refused("unsupported", match="holds NaN"):
         in_tiles(TiledTranslator(made, 4, TILE, OVERLAP), uneven(), tmp_path)
 
 
@@ -229,7 +229,7 @@ def test_a_cost_is_described():
     ],
 )
 def test_what_does_not_fit_is_one_sentence(plain, tile, overlap, message):
-    with pytest.raises(UserError, match=message) as caught:
+    with refused("invalid", "--tile_px") as caught:
         TiledTranslator(plain, 4, tile, overlap)
     assert caught.value.field == "--tile_px"
     assert "\n" not in str(caught.value)
