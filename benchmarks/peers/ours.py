@@ -103,7 +103,7 @@ def translated_folder(job: Job) -> Callable[[], dict[str, float]]:
     network = _generator(job)
     network.save(target / "generator.keras")  # for `folder_command`
     translator = Translator(network, size_divisor_of(network))
-    tasks = plan_tasks(Path(job.folder), target)
+    tasks = plan_tasks(Path(job.folder), target).tasks
 
     def run() -> dict[str, float]:
         outcomes = list(translate_files(translator, tasks))

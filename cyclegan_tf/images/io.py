@@ -1,8 +1,8 @@
 """Images in and out: find, read, decode inside tf.data, uint8/uint16 <-> [-1, 1], save.
 
 The only module that knows how pixel values map to [-1, 1]. Below it, and reached through it:
-`codecs` (read, encode), `folders` (find), `tiff`, `headers` (kind, size, depth), `pixel_values` (what the stored
-numbers mean) and `grid` (images side by side).
+`codecs` (read, encode), `folders` (find), `tiff`, `headers` (kind, size, depth), `pixel_values`
+(what the stored numbers mean) and `grid` (images side by side).
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ _AXES = (0, 1)
 _POINTWISE = frozenset(
     "Activation ReLU LeakyReLU PReLU ELU Softmax Dropout SpatialDropout2D GaussianNoise Identity "
     "Rescaling Dense BatchNormalization InstanceNormalization GroupNormalization "
-    "ContribInstanceNormalization LayerNormalization Add Subtract Multiply Average Maximum Minimum Concatenate Tanh "
-    "Sigmoid Relu LeakyRelu Divide TrueDivide Negative Absolute".split()
+    "ContribInstanceNormalization LayerNormalization Add Subtract Multiply Average Maximum Minimum "
+    "Concatenate Tanh Sigmoid Relu LeakyRelu Divide TrueDivide Negative Absolute".split()
 ) | {ColorSkip.__name__}
 
 

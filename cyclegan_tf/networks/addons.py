@@ -1,7 +1,8 @@
 """Layers of tensorflow-addons 0.23 and of tutorials built on it, equal in numbers, for Keras 3.
 
 Importing this module registers them; `CUSTOM_OBJECTS` names them for `keras.saving.load_model`.
-Networks that `convert.keras2.open.open_model` opens hold our own layers wherever these compute the same.
+Networks that `convert.keras2.open.open_model` opens hold our own layers wherever these compute the
+same.
 """
 
 from __future__ import annotations
@@ -257,8 +258,8 @@ class _OldConv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 # For `.h5` files. In `.keras` files Keras does not ask for custom objects in place of its own
-# layers: those of Keras 2.13 to 2.15 with transposed convolutions open with `convert.keras2.open.open_model`
-# only.
+# layers: those of Keras 2.13 to 2.15 with transposed convolutions open with
+# `convert.keras2.open.open_model` only.
 CUSTOM_OBJECTS: dict[str, type[keras.layers.Layer]] = {
     "Addons>GroupNormalization": GroupNormalization,
     "Conv2DTranspose": _OldConv2DTranspose,

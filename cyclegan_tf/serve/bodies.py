@@ -54,8 +54,8 @@ class Bodies:
           seconds: until it must be there.
 
         Raises:
-          RequestError: 413 too long, 415 compressed otherwise than by gzip, 408 too slow, 429 given up, 499 the client
-            went away.
+          RequestError: 413 too long, 415 compressed otherwise than by gzip, 408 too slow,
+            429 given up, 499 the client went away.
         """
         self._check_head(request)
         arriving = _Arriving()

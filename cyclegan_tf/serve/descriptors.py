@@ -1,4 +1,4 @@
-"""How many files and sockets the process may have open, and how many of them are for connections."""
+"""How many files and sockets a process may have open, and how many are for connections."""
 
 from __future__ import annotations
 

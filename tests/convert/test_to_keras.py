@@ -15,7 +15,6 @@ from tests.helpers.errors import refused
 
 torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
 from tests.helpers import official_torch, tiny  # noqa: E402 -- after the skip
-from tests.helpers.errors import refused  # noqa: E402
 
 
 def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):

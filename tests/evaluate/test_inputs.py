@@ -92,7 +92,8 @@ def test_other_images_with_the_runs_preparation(folder, tmp_path, network):
     )
     source, _ = open_images(begun(tmp_path / "run2",
         *(f"--data.{k}_dir={folder / 'trainA'}" for k in "xy"),
-                              recorded={"train_x": [], "train_y": [], "test_x": ["0.png"], "test_y": ["0.png"]}),
+                              recorded={"train_x": [], "train_y": [],
+                              "test_x": ["0.png"], "test_y": ["0.png"]}),
                               DataChoice(source=str(other)), network, "xy")  # fmt: skip
     assert str(other) in source.description
 

@@ -41,6 +41,7 @@ class Blur(nn.Module):
 
     def __init__(self, width, doubles):
         super().__init__()
+        self.filt: torch.Tensor
         side = torch.tensor([1.0, 2.0, 1.0]) / (2 if doubles else 4)
         self.doubles = doubles
         self.register_buffer("filt", torch.outer(side, side).repeat(width, 1, 1, 1))
@@ -79,7 +80,7 @@ class Resnet(nn.Module):
             layers += [Blur(width, doubles=False)] if antialiased else []
         layers += [Block(4 * filters, make_norm, biases, dropout) for _ in range(blocks)]
         for width in (2 * filters, filters):
-            up = nn.ConvTranspose2d(
+            up: nn.Module = nn.ConvTranspose2d(
                 2 * width, width, 3, 2, padding=1, output_padding=1, bias=biases
             )
             if antialiased:

@@ -192,7 +192,7 @@ def _check_channels(specs: Mapping[str, ArchitectureSpec], official: Mapping[str
             raise UserError(
                 f"{official[attribute]} goes from {spec.input_channels} to "
                 f"{spec.output_channels} channels, but {channels[0]} to {channels[1]} are "
-                f"expected beside {official['generator_xy']}, which goes from {x} to {y}: these files are not of one "
-                "training.",
+                f"expected beside {official['generator_xy']}, which goes from {x} to {y}: these "
+                "files are not of one training.",
                 code="mismatch",
             )

@@ -250,7 +250,7 @@ def state_dict(spec: ArchitectureSpec, weights: Mapping[str, np.ndarray]) -> dic
 
 
 def _filter(slot: Slot) -> np.ndarray:
-    """What CUT's filter holds: float32 (C, 1, 3, 3), of sum 1 where it halves, 4 where it doubles."""
+    """CUT's filter, float32 (C, 1, 3, 3): of sum 1 where it halves, 4 where it doubles."""
     side = np.array([1, 2, 1], np.float32) / _FILTERS[slot.kind]
     return np.tile(np.outer(side, side), (slot.outputs, 1, 1, 1))
 

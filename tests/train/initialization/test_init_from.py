@@ -95,7 +95,7 @@ class TestOf:
 
     def test_a_published_model_of_pytorch_too(self, tmp_path):
         (tmp_path / "latest_net_G.pth").touch()
-        with pytest.raises(UserError, match=r"cyclegan_tf\.convert .* \S+\.keras"):
+        with refused("unsupported", "--init_from", match=r"cyclegan_tf\.convert .* \S+\.keras"):
             InitFrom.from_options([str(tmp_path)], None)
 
 
