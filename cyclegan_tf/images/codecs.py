@@ -70,9 +70,9 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
     Colors of a file with a color profile become those of sRGB, unless the planes are given as they
     are (see `channels`) or are CMYK of 16 bits. Of an animation or a TIFF the first image is taken.
     Depth is kept: up to 8 bits give uint8, anything deeper uint16, both over the whole range.
-    Floats must lie in [0, 1]. A deep TIFF whose MaxSampleValue declares a smaller depth (say 4095) is stretched
-    from that; the sBIT chunk of a PNG needs no such care, for a PNG's samples fill their range
-    whatever their origin (PNG specification, sBIT).
+    Floats must lie in [0, 1]. A deep TIFF whose MaxSampleValue declares a smaller depth (say
+    4095) is stretched from that; the sBIT chunk of a PNG needs no such care, for a PNG's samples
+    fill their range whatever their origin (PNG specification, sBIT).
 
     Args:
       path: the file.
