@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from cyclegan_tf.serve import addresses, page, protocol
+from cyclegan_tf.serve import addresses, origins, page, protocol
 from cyclegan_tf.serve.answers import encode_response
 from cyclegan_tf.serve.bodies import Bodies
 from cyclegan_tf.serve.engine import UNAVAILABLE, Engine, infer
@@ -24,19 +24,27 @@ Scope = MutableMapping[str, Any]
 AsgiCallable = Callable[[Scope, Callable, Callable], Awaitable[None]]
 
 _MAX_VERSION_DIGITS = 18
+_FORBIDDEN = 403
 _METRICS_OF_TF_SERVING = "/monitoring/prometheus/metrics"
 _FAULT = "the server met a fault of its own; see its log"
 _NO_PAGE = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
 _log = logging.getLogger(__name__)
 
 
-def build_app(engine: Engine, metrics: Metrics, page_folder: Path = page.FOLDER) -> AsgiCallable:
+def build_app(
+    engine: Engine,
+    metrics: Metrics,
+    page_folder: Path = page.FOLDER,
+    hosts: Collection[str] | None = None,
+) -> AsgiCallable:
     """Build the application.
 
     Args:
       engine: what computes; its store says which models there are.
       metrics: where requests are counted.
       page_folder: files of the page, looked through once, now.
+      hosts: names that `Host` and `Origin` may have beside those of this machine; None for any,
+        where the server listens to others anyway.
 
     Returns:
       An ASGI callable.
@@ -47,19 +55,23 @@ def build_app(engine: Engine, metrics: Metrics, page_folder: Path = page.FOLDER)
     _add_predict(app, engine, metrics)
     _add_operation(app, engine, metrics)
     _add_page(app, engine, page.page_files(page_folder))
-    return Observed(app, metrics)
+    return Observed(app, metrics, hosts)
 
 
 class Observed:
     """Middleware around all: adds the headers of every answer, counts and logs requests.
+
+    Requests that a page of another place may have sent, and those of two lengths, are refused.
 
     Example:
       >>> app = Observed(FastAPI(), Metrics())
       >>> uvicorn.run(app)
     """
 
-    def __init__(self, app: AsgiCallable, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(
+        self, app: AsgiCallable, metrics: Metrics, hosts: Collection[str] | None = None
+    ) -> None:
+        self._app, self._metrics, self._hosts = app, metrics, hosts
 
     async def __call__(self, scope: Scope, receive: Callable, send: Callable) -> None:
         if scope["type"] != "http":
@@ -79,12 +91,23 @@ class Observed:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            app = self._refusal(scope["headers"]) or self._app
+            await app(scope, receive, send_with_headers)
         finally:
             model, version = scope.get("served", ("", ""))
             self._metrics.count_answer("rest", model, version, str(status))
             seconds = time.monotonic() - started
             _log.debug("%s %r %d %.3f s", scope["method"], scope["path"][:200], status, seconds)
+
+    def _refusal(self, headers: list[tuple[bytes, bytes]]) -> AsgiCallable | None:
+        """The answer to a request that goes no further, or None."""
+        if origins.has_two_lengths(headers):
+            # What follows could be another request, or not: the connection is closed.
+            message = "Content-Length and Transfer-Encoding contradict each other"
+            document = protocol.error_document(message)
+            return _json(document, BAD_REQUEST, {"connection": "close"})
+        why = None if self._hosts is None else origins.refusal(headers, self._hosts)
+        return None if why is None else _json(protocol.error_document(why), _FORBIDDEN)
 
 
 def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -53,6 +53,14 @@ def build_parser() -> cli.Parser:
         "--host", type=str, default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all."
     )
     parser.add_argument(
+        "--allowed_hosts",
+        nargs="*",
+        type=str,
+        default=[],
+        help="Names by which a server on a loopback address may be asked, as behind a proxy, "
+        "beside those of this machine.",
+    )
+    parser.add_argument(
         "--port", type=int, default=8501, help="Port; 0 takes a free one and prints it."
     )
     parser.add_argument(
@@ -144,7 +152,7 @@ def _check(arguments: Namespace) -> None:
 
 def _serve(arguments: Namespace, engine: Engine, metrics: Metrics) -> bool:
     """Serve until a signal; return False if requests were cut off."""
-    from cyclegan_tf.serve import app, process
+    from cyclegan_tf.serve import app, origins, process
 
     start_grpc = None
     if arguments.grpc_port:
@@ -160,7 +168,8 @@ def _serve(arguments: Namespace, engine: Engine, metrics: Metrics) -> bool:
         )
     process.log_to_stdout(arguments.verbose)
     listening = process.listen(arguments.host, arguments.port)
-    application = app.build_app(engine, metrics)
+    hosts = arguments.allowed_hosts if origins.is_loopback(arguments.host) else None
+    application = app.build_app(engine, metrics, hosts=hosts)
     return asyncio.run(
         process.serve_until_stopped(
             application, engine, listening, arguments.grace_seconds, start_grpc

@@ -43,6 +43,14 @@ class VersionStatus:
     error_message: str = ""
 
 
+def _without_paths(reason: str, path: Path) -> str:
+    """A reason that tells clients the model and version, not where they lie."""
+    for folder in (path, path.resolve()):
+        reason = reason.replace(str(folder), f"{path.parent.name}/{path.name}")
+        reason = reason.replace(f"{folder.parent}/", "")
+    return reason
+
+
 @dataclass
 class _Model:
     loaded: dict[int, ModelVersion] = field(default_factory=dict)
@@ -242,7 +250,8 @@ class ModelStore:
         except Exception as error:  # a broken model makes TensorFlow raise many kinds
             reason = " ".join(str(error).split())[:500] or type(error).__name__
             model.failed[number] = seen
-            self._set_status(model, VersionStatus(number, END, "UNKNOWN", reason))
+            shown = _without_paths(reason, path)
+            self._set_status(model, VersionStatus(number, END, "UNKNOWN", shown))
             _log.error("%s version %d cannot be served: %s", name, number, reason)
             return False
         model.failed.pop(number, None)

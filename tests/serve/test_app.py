@@ -340,7 +340,22 @@ def test_models_json_is_for_this_server_and_never_kept(app):
 def test_every_answer_has_the_headers(app, path):
     answer = ask(app, "GET", path)
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_two_lengths_are_refused_and_the_connection_closed(app):
+    headers = {"content-length": "1", "transfer-encoding": "chunked"}
+    answer = ask(app, "POST", PREDICT, body(png(image())), headers)
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+
+
+def test_pages_of_other_places_are_refused(out):
+    local = build_app(tiny_serving.loaded(out, LIMITS), Metrics(), hosts=["my.name"])
+    for host, status in {"127.0.0.1:1": 200, "my.name": 200, "evil.com": 403}.items():
+        assert ask(local, "GET", "/health", headers={"host": host}).status == status
+    headers = {"host": "localhost", "origin": "http://evil.com", "content-type": "text/plain"}
+    assert "--allowed_hosts" in refused(local, body(png(image())), 403, headers=headers)
 
 
 def test_a_fault_of_the_server_is_an_answer_too(out, page_folder, monkeypatch, caplog):

@@ -123,6 +123,22 @@ def test_a_broken_version_is_reported_and_the_old_one_stays(out):
     assert store.get("tiny_xy").number == 2
 
 
+def test_a_status_names_no_path_of_the_server(out, caplog):
+    card = out / "saved_model" / "tiny_xy" / "1" / "assets.extra" / "card.json"
+    card.parent.mkdir(exist_ok=True)
+    card.write_text('{"files": {"saved_model.pb": "0"}}')
+    break_version(out, 2)
+    store = ModelStore(out)
+    store.poll()
+    for number in (1, 2):
+        (status,) = store.statuses("tiny_xy", number)
+        assert str(out) not in status.error_message
+    assert store.statuses("tiny_xy", 1)[0].error_message.startswith(
+        "tiny_xy/1/saved_model.pb is not"
+    )
+    assert str(out) in caplog.text  # the log is for who runs the server
+
+
 def test_a_broken_version_is_not_tried_again_and_again(out, caplog):
     break_version(out, 2)
     store = ModelStore(out)
