@@ -41,7 +41,7 @@ def hostile_requests(path: str, good: bytes, seed: int = 0):
     heads = [
         "Host: evil.example", "Content-Length: -1", "Content-Length: 1\r\nContent-Length: 2",
         "Transfer-Encoding: chunked", "Content-Encoding: gzip", "Content-Encoding: br", ": x",
-        "Expect: 100-continue", "Upgrade: websocket\r\nConnection: upgrade", "Content-Length: 9" * 9,
+        "Expect: 100-continue", "Upgrade: websocket\r\nConnection: upgrade", "Content-Length: 99a",
         "Origin: http://evil.example", f"X: {'y' * 30_000}",
     ]  # fmt: skip
     while True:

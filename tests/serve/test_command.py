@@ -128,7 +128,9 @@ def assert_refuses_long_bodies(server):
 
 
 def assert_survives_clients_that_go_away(server):
-    head = b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
+    head = (
+        b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 1000\r\n\r\n{"
+    )
     for _ in range(3):
         for _ in range(15):  # clients that go away in the middle
             with socket.create_connection(("127.0.0.1", server.port)) as gone:
