@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> int:
     }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
-    load = results["load"]
+    load = phase.summary()
     print(f"{arguments.requests} hostile requests, by status (0: closed): {results['statuses']}")
     print(f"load: {load['good']} good answered, {load['good_failed']} failed; "
           f"{load['bad_sent']} hostile, {load['bad_wrong']} not answered with 4xx; "
