@@ -15,6 +15,7 @@ from PIL import Image
 from cyclegan_tf.foreign.content import what_it_is
 from cyclegan_tf.images import chatter, headers, jpeg2000, netpbm, pixel_values, profiles, tiff
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
+from cyclegan_tf.images.placement import NOTHING, Placement, in_png, pillow_options
 from cyclegan_tf.images.segments import PNG_SIGNATURE
 
 
@@ -70,9 +71,9 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
     Colors of a file with a color profile become those of sRGB, unless the planes are given as they
     are (see `channels`) or are CMYK of 16 bits. Of an animation or a TIFF the first image is taken.
     Depth is kept: up to 8 bits give uint8, anything deeper uint16, both over the whole range.
-    Floats must lie in [0, 1]. A deep TIFF whose MaxSampleValue declares a smaller depth (say
-    4095) is stretched from that; the sBIT chunk of a PNG needs no such care, for a PNG's samples
-    fill their range whatever their origin (PNG specification, sBIT).
+    Floats must lie in [0, 1]. A deep TIFF whose MaxSampleValue declares a smaller depth (say 4095)
+    is stretched from that; the sBIT chunk of a PNG needs no such care, for a PNG's samples fill
+    their range whatever their origin (PNG specification, sBIT).
 
     Args:
       path: the file.
@@ -199,37 +200,40 @@ _DECODERS: dict[str, Callable[[ImageInfo, int], np.ndarray]] = {
 }
 
 
-def _encode_png(image: np.ndarray) -> bytes:
-    return tf.io.encode_png(image).numpy()
+def _encode_png(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
+    return in_png(tf.io.encode_png(image).numpy(), placement)
 
 
-def _encode_npy(image: np.ndarray) -> bytes:
+def _encode_npy(image: np.ndarray, _: Placement = NOTHING) -> bytes:
     stream = io.BytesIO()
     np.save(stream, image, allow_pickle=False)
     return stream.getvalue()
 
 
-def _encoder(name: str, **options: int) -> Callable[[np.ndarray], bytes]:
-    def encode(image: np.ndarray) -> bytes:
+def _encoder(name: str, suffix: str, **options: int) -> Callable[..., bytes]:
+    def encode(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
         stream = io.BytesIO()
         Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
-            stream, name, **options
+            stream, name, **options, **pillow_options(placement, suffix)
         )
         return stream.getvalue()
 
     return encode
 
 
-ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
+ENCODERS: dict[str, Callable[..., bytes]] = {
     ".png": _encode_png,
-    ".jpg": _encoder("JPEG", quality=95, subsampling=0),
-    ".jpeg": _encoder("JPEG", quality=95, subsampling=0),
-    ".jfif": _encoder("JPEG", quality=95, subsampling=0),
-    ".jpe": _encoder("JPEG", quality=95, subsampling=0),
-    ".webp": _encoder("WEBP", quality=95),
-    ".bmp": _encoder("BMP"),
+    ".jpg": _encoder("JPEG", ".jpg", quality=95, subsampling=0),
+    ".jpeg": _encoder("JPEG", ".jpeg", quality=95, subsampling=0),
+    ".jfif": _encoder("JPEG", ".jfif", quality=95, subsampling=0),
+    ".jpe": _encoder("JPEG", ".jpe", quality=95, subsampling=0),
+    ".webp": _encoder("WEBP", ".webp", quality=95),
+    ".bmp": _encoder("BMP", ".bmp"),
     ".tif": tiff.encode,
     ".tiff": tiff.encode,
     ".npy": _encode_npy,
 }
-"""By lower-case suffix: uint8 or uint16 (H, W, C) -> the bytes of a file."""
+"""By lower-case suffix: uint8 or uint16 (H, W, C) and perhaps a `Placement` -> a file's bytes.
+
+TIFF and NPY take float32 as well.
+"""

@@ -102,6 +102,11 @@ class ImageInfo:
         """TensorFlow's decoder alone gives the right pixels."""
         return self.decoder == "tensorflow"
 
+    @property
+    def is_float(self) -> bool:
+        """Floats in [0, 1] are stored."""
+        return self.bits == 32 and self.white == 1
+
     def require_channels(self, wanted: int) -> None:
         """Refuse an image that `read` could not give with `wanted` channels.
 

@@ -2,7 +2,7 @@
 
 The only module that knows how pixel values map to [-1, 1]. Below it, and reached through it:
 `codecs` (read, encode), `folders` (find), `tiff`, `headers` (kind, size, depth), `pixel_values`
-(what the stored numbers mean) and `grid` (images side by side).
+(what the stored numbers mean), `placement` (place and scale) and `grid` (images side by side).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cyclegan_tf.images.folders import EXTENSIONS, find_images, list_folder
 from cyclegan_tf.images.grid import make_grid
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.pixel_values import as_dtype
+from cyclegan_tf.images.placement import NOTHING, Placement
 
 __all__ = [
     "EXTENSIONS",
@@ -43,6 +44,9 @@ __all__ = [
 
 SAVED_EXTENSIONS = frozenset(ENCODERS)
 """Suffixes that `save` can write, lower case."""
+
+FLOAT_EXTENSIONS = frozenset({".npy", ".tif", ".tiff"})
+"""Suffixes of files that can hold floats."""
 
 _HALF_RANGE = {"uint8": 127.5, "uint16": 32767.5}
 
@@ -145,7 +149,13 @@ def to_uint8(signed: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(tf.clip_by_value(signed, -1.0, 1.0) * half + half), tf.uint8)
 
 
-def save(path: str | os.PathLike, image: np.ndarray) -> None:
+def save(
+    path: str | os.PathLike,
+    image: np.ndarray,
+    *,
+    as_float: bool = False,
+    placement: Placement = NOTHING,
+) -> None:
     """Write an image in the format of the suffix; the file appears whole or not at all.
 
     PNG holds 1 to 4 channels of 8 or 16 bits (the 2nd of 2 and the 4th are shown as alpha), TIFF
@@ -155,6 +165,9 @@ def save(path: str | os.PathLike, image: np.ndarray) -> None:
     Args:
       path: the file; its folder is made if need be.
       image: uint8 or uint16 (H, W, C).
+      as_float: write floats in [0, 1], where the format holds them (TIFF, NPY).
+      placement: where the pixels lie and how large they are; what the format does not hold is left
+        out.
 
     Raises:
       UserError: a suffix that is not written, or a number of channels that the format does not
@@ -182,7 +195,9 @@ def save(path: str | os.PathLike, image: np.ndarray) -> None:
     if limits == (1, 3):
         image = as_dtype(image, np.uint8)
     try:
-        data = ENCODERS[suffix](np.ascontiguousarray(image))
+        if as_float and suffix in FLOAT_EXTENSIONS:
+            image = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+        data = ENCODERS[suffix](np.ascontiguousarray(image), placement)
     except UserError as error:
         raise ImageError(path, str(error)) from error
     with atomic_file(path) as partial:

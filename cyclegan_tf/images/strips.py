@@ -19,6 +19,7 @@ import numpy as np
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
 from cyclegan_tf.images.profiles import to_srgb
 
 _PLAIN = {1: 1, 2: 3}  # TIFF's photometric "black is zero" and RGB -> samples
@@ -208,7 +209,13 @@ def require_writer(path: Path) -> None:
 
 
 def save_rows(
-    path: Path, rows: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype
+    path: Path,
+    rows: Iterable[np.ndarray],
+    shape: tuple[int, int, int],
+    dtype: np.dtype,
+    *,
+    as_float: bool = False,
+    placement: Placement = NOTHING,
 ) -> None:
     """Write an image that comes in rows, whole or not at all.
 
@@ -219,6 +226,8 @@ def save_rows(
       rows: parts (h, W, C) of `dtype` from the top.
       shape: (H, W, C) of all.
       dtype: uint8 or uint16.
+      as_float: as for `images.save`.
+      placement: as for `images.save`.
 
     Raises:
       UserError: the kind cannot hold the image, or a TIFF needs a library that is missing.
@@ -229,11 +238,14 @@ def save_rows(
         for part in rows:
             whole[top : top + len(part)] = part
             top += len(part)
-        image_io.save(path, whole)
+        image_io.save(path, whole, as_float=as_float, placement=placement)
         return
     import tifffile
 
     height, width, channels = shape
+    if as_float:
+        white = np.float32(np.iinfo(dtype).max)
+        rows, dtype = (part.astype(np.float32) / white for part in rows), np.dtype(np.float32)
     per_strip = max(1, min(height, _STRIP_BYTES // (width * channels * dtype.itemsize)))
     with atomic_file(path) as partial:
         tifffile.imwrite(
@@ -246,6 +258,7 @@ def save_rows(
             planarconfig="contig" if channels > 1 else None,
             compression="adobe_deflate",
             metadata=None,
+            **tifffile_options(placement, channels),
             # Offsets of 32 bits end at 4 GiB.
             bigtiff=int(np.prod(shape)) * dtype.itemsize > 2**31,
         )

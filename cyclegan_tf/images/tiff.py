@@ -25,6 +25,7 @@ from cyclegan_tf.images.headers import (
     turned_size,
 )
 from cyclegan_tf.images.pages import has_more_pages
+from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
 from cyclegan_tf.images.profiles import unless_srgb
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -124,20 +125,26 @@ def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
     return 65535 - planes if white_is_zero else planes
 
 
-def encode(image: np.ndarray) -> bytes:
-    """Encode uint8 or uint16 (H, W, C) as an uncompressed TIFF.
+def encode(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
+    """Encode uint8, uint16 or float32 (H, W, C) as an uncompressed TIFF.
 
     Raises:
       UserError: it takes `tifffile`, which is not installed.
     """
     stream = io.BytesIO()
     channels = image.shape[-1]
-    if channels == 1 or (channels == 3 and image.dtype == np.uint8):
+    is_common = channels == 1 or (channels == 3 and image.dtype == np.uint8)
+    if is_common and placement == NOTHING:
         Image.fromarray(image[..., 0] if channels == 1 else image).save(stream, "TIFF")
         return stream.getvalue()
     photometric = "rgb" if channels == 3 else "minisblack"
     _tifffile().imwrite(
-        stream, image, photometric=photometric, planarconfig="contig", metadata=None
+        stream,
+        image if channels > 1 else image[..., 0],
+        photometric=photometric,
+        planarconfig="contig" if channels > 1 else None,
+        metadata=None,
+        **tifffile_options(placement, channels),
     )
     return stream.getvalue()
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from cyclegan_tf.atomic import is_of_one_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.placement import NOTHING, Placement, read_placement
 from cyclegan_tf.translate.remarks import remarks_on
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.translator import Translator
@@ -98,6 +99,8 @@ class _Item:
     task: Task
     content: np.ndarray | UserError | None
     remarks: tuple[str, ...] = ()
+    as_float: bool = False
+    placement: Placement = NOTHING
 
 
 def _read_ahead(
@@ -135,7 +138,10 @@ def _read_ahead(
 def _read(task: Task, channels: int) -> _Item:
     try:
         image = image_io.read(task.source, channels)
-        return _Item(task, image, remarks_on(image_io.probe(task.source)))
+        info = image_io.probe(task.source)
+        placement = read_placement(info)
+        remarks = remarks_on(info, placement, task.target)
+        return _Item(task, image, remarks, info.is_float, placement)
     except UserError as error:
         return _Item(task, error)
 
@@ -251,7 +257,13 @@ class _Writer:
         """Start writing images; an error among them is only passed on."""
         for item in items:
             if isinstance(item.content, np.ndarray):
-                saving = self._pool.submit(image_io.save, item.task.target, item.content)
+                saving = self._pool.submit(
+                    image_io.save,
+                    item.task.target,
+                    item.content,
+                    as_float=item.as_float,
+                    placement=item.placement,
+                )
                 size = item.content.nbytes
                 self._waiting.append((replace(item, content=None), saving, size))
             elif item.content is not None:

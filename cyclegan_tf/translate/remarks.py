@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from cyclegan_tf.images.headers import ImageInfo
+from cyclegan_tf.images.io import FLOAT_EXTENSIONS
+from cyclegan_tf.images.placement import Placement
 
 
-def remarks_on(info: ImageInfo) -> tuple[str, ...]:
+def remarks_on(info: ImageInfo, placement: Placement, target: Path) -> tuple[str, ...]:
     """Say what of a source is not in its translation.
 
     Args:
       info: header of the source.
+      placement: of the source.
+      target: file of the translation.
     """
+    suffix = target.suffix.lower()
     remarks = []
     if info.more_pages:
         remarks.append("more than one page or frame, of which only the first was taken")
+    if info.bits == 32 and not info.is_float:
+        remarks.append("integers of 32 bits, brought to 16, so that small labels become 0")
+    if info.is_float and suffix not in FLOAT_EXTENSIONS:
+        remarks.append(f"floats, written as integers, since {suffix} files hold no others")
+    if placement.is_lost_in(suffix):
+        remarks.append(f"a place, a scale or camera data that {suffix} files do not hold")
     return tuple(remarks)
 
 

@@ -88,6 +88,24 @@ def test_pages_left_out_are_said_at_the_end(saved, folder, tmp_path, capsys, wor
     assert "2 files: more than one page or frame" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [[], ["--tile_px", "16", "--overlap_px", "4"]])
+def test_place_scale_and_floats_are_kept(saved, tmp_path, words):
+    tifffile = pytest.importorskip("tifffile")
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    values = np.random.default_rng(0).random((24, 40, 3), np.float32)
+    scale = [(33550, 12, 3, (0.5, 0.5, 0.0), True)]
+    tifffile.imwrite(source / "a.tif", values, photometric="rgb", extratags=scale, metadata=None)
+    np.save(source / "b.npy", values)
+    assert translate.main([str(saved), str(source), str(out), *words]) == 0
+    with tifffile.TiffFile(out / "a.tif") as file:
+        assert file.pages[0].tags.valueof(33550) == (0.5, 0.5, 0.0)
+        assert file.pages[0].dtype == np.float32
+    written = np.load(out / "b.npy")
+    assert written.dtype == np.float32
+    assert 0 <= written.min() < written.max() <= 1
+
+
 def test_direction_and_checkpoint(run, folder, tmp_path, capsys):
     for direction in ("xy", "yx"):
         assert (

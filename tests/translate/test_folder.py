@@ -165,10 +165,10 @@ def test_only_so_much_waits_to_be_written(
     tasks = make(tmp_path, [(16, 16)] * 20)
     saved, waiting, save = [], [], image_io.save
 
-    def slow(path, image):
+    def slow(path, image, **kept):
         waiting.append(len(batches) - len(saved))
         time.sleep(0.01)
-        save(path, image)
+        save(path, image, **kept)
         saved.append(path)
 
     monkeypatch.setattr(image_io, "save", slow)
@@ -203,10 +203,10 @@ def test_names_may_be_as_long_as_the_file_system_takes(translator, tmp_path, nam
 def test_a_name_that_the_file_system_refuses_is_skipped(translator, tmp_path, monkeypatch, number):
     tasks, save = make(tmp_path, [(16, 16)] * 3), image_io.save
 
-    def refusing(target, image):
+    def refusing(target, image, **kept):
         if target == tasks[1].target:
             raise OSError(number, os.strerror(number), str(target))
-        save(target, image)
+        save(target, image, **kept)
 
     monkeypatch.setattr(image_io, "save", refusing)
     outcomes = list(translate_files(translator, tasks, 1))
@@ -219,9 +219,9 @@ def test_a_full_disk_ends_it_with_one_sentence(translator, tmp_path, monkeypatch
     write, save, attempts = Path.write_bytes, image_io.save, []
     thread = threading.local()
 
-    def noting(target, image):
+    def noting(target, image, **kept):
         thread.target = target
-        save(target, image)
+        save(target, image, **kept)
 
     def full(path, data):
         attempts.append(path)

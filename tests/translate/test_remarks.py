@@ -2,16 +2,38 @@
 
 from pathlib import Path
 
+import pytest
+
 from cyclegan_tf.images.headers import ImageInfo
+from cyclegan_tf.images.placement import NOTHING, Placement
 from cyclegan_tf.translate.remarks import remarks_on, summarize
 
-INFO = {"path": Path("a.tif"), "format": "TIFF", "width": 4, "height": 5, "mode": "L"}
+
+def remarks(target="a.tif", placement=NOTHING, **facts):
+    info = ImageInfo(Path("a.tif"), "TIFF", 4, 5, "L", 1, **facts)
+    return remarks_on(info, placement, Path(target))
 
 
 def test_pages_are_counted():
-    (remark,) = remarks_on(ImageInfo(**INFO, channels=1, more_pages=True))
-    assert remarks_on(ImageInfo(**INFO, channels=1)) == ()
+    (remark,) = remarks(more_pages=True)
+    assert remarks() == ()
     assert summarize([remark] * 3) == [
         "3 files: more than one page or frame, of which only the first was taken"
     ]
     assert summarize([remark, "else"])[1] == "1 file: else"
+
+
+@pytest.mark.parametrize(
+    ("target", "facts", "said"),
+    [
+        ("a.tif", {"bits": 32, "white": 1}, ""),
+        ("a.png", {"bits": 32, "white": 1}, "floats, written as integers, since .png"),
+        ("a.tif", {"bits": 32, "white": 2**32 - 1}, "integers of 32 bits, brought to 16"),
+        ("a.PNG", {"placement": Placement(exif=b"Exif")}, ""),
+        ("a.BMP", {"placement": Placement(exif=b"Exif")}, "camera data that .bmp files do not"),
+    ],
+)
+def test_what_is_lost_is_one_line(target, facts, said):
+    found = remarks(target, **facts)
+    assert len(found) == bool(said)
+    assert all(said in remark for remark in found)

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,6 +25,7 @@ from tqdm import tqdm
 from cyclegan_tf.atomic import scratch_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.placement import read_placement
 from cyclegan_tf.images.strips import ANY_NUMBER, open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
@@ -264,8 +266,11 @@ def translate_large_files(
             error = repeated_target(task)
         else:
             try:
-                _translate_file(translator, whole, task, show_progress)
-                remarks = remarks_on(image_io.probe(task.source, ANY_NUMBER))
+                info = image_io.probe(task.source, ANY_NUMBER)
+                placement = read_placement(info)
+                kept = {"as_float": info.is_float, "placement": placement}
+                _translate_file(translator, whole, task, show_progress, kept)
+                remarks = remarks_on(info, placement, task.target)
                 written.add(task.target)
             except image_io.ImageError as found:
                 error = found
@@ -281,11 +286,13 @@ def _translate_file(
     whole: Callable[[np.ndarray], np.ndarray],
     task: Task,
     show_progress: bool,
+    kept: dict[str, Any],
 ) -> None:
+    """Translate one file; `kept` is of `save` and `save_rows`."""
     with open_rows(task.source, translator.channels) as image:
         height, width = image.height, image.width
         if translator.tiling(height, width).count == 1:
-            image_io.save(task.target, whole(image.read(0, height)))
+            image_io.save(task.target, whole(image.read(0, height)), **kept)
             return
         folder = task.target.parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -298,7 +305,7 @@ def _translate_file(
             ) as bar,
             contextlib.closing(translator.rows(image, folder, bar.update)) as rows,
         ):
-            save_rows(task.target, rows, shape, image.dtype)
+            save_rows(task.target, rows, shape, image.dtype, **kept)
 
 
 def describe_cost(cost: Cost, width: int, height: int) -> str:
