@@ -15,15 +15,21 @@ import tensorflow as tf
 
 from cyclegan_tf.devices import replicas
 from cyclegan_tf.model import losses
+from cyclegan_tf.model.batches import unpaired_images
 from cyclegan_tf.model.gradients import CachedWeights, call_concatenated
 from cyclegan_tf.model.image_pool import ImagePool
-from cyclegan_tf.model.loss_weights import complete_weights, weighted_sum
-from cyclegan_tf.model.saved_config import deserialized, serialized
+from cyclegan_tf.model.loss_weights import complete_weights, loss_terms, weighted_sum
+from cyclegan_tf.model.optimizers import two_optimizers
+from cyclegan_tf.model.saved_config import (
+    NETWORKS,
+    OPTIMIZERS,
+    OPTIONS,
+    deserialized,
+    give_own_names,
+    serialized,
+)
 
 Terms = dict[str, tf.Tensor]
-
-_NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
-_OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -31,7 +37,7 @@ class CycleGAN(keras.Model):
     """Trains G: X -> Y and F: Y -> X from unpaired images (Zhu et al. 2017, eq. 3).
 
     Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1].
-    `call` translates X to Y. Networks must treat each image of a batch alone (instance
+    `call` translates X to Y, and `export` writes that. Networks must treat each image of a batch alone (instance
     normalization does), since several batches go through a network in one call; one with batch
     normalization is called once per batch.
 
@@ -70,24 +76,28 @@ class CycleGAN(keras.Model):
         self.generator_yx = generator_yx
         self.discriminator_x = discriminator_x
         self.discriminator_y = discriminator_y
+        give_own_names(self)
         self.pool_size_images = pool_size_images
         self.seed = seed
         self.pool_x = ImagePool(pool_size_images, seed=2 * seed, name="pool_x")
         self.pool_y = ImagePool(pool_size_images, seed=2 * seed + 1, name="pool_y")
         self.penalty_seed = keras.random.SeedGenerator(seed, name="penalty_seed")
         self.metric_trackers: dict[str, keras.metrics.Mean] = {}
+        self.built = True  # networks come built; the pools take their shape from the first batch
 
     def compile(
         self,
-        generator_optimizer: keras.optimizers.Optimizer,
-        discriminator_optimizer: keras.optimizers.Optimizer,
+        generator_optimizer: keras.optimizers.Optimizer | str,
+        discriminator_optimizer: keras.optimizers.Optimizer | str,
         *,
         gan_mode: losses.GanMode = "lsgan",
         loss_weights: Mapping[str, float] | None = None,
         gradient_penalty: float = 10.0,
         gradient_checkpointing: bool = False,
         jit_compile: bool = False,
-        **kwargs: Any,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        auto_scale_loss: bool = True,
     ) -> None:
         """Sets optimizers, GAN criterion and loss weights.
 
@@ -101,13 +111,18 @@ class CycleGAN(keras.Model):
           gradient_checkpointing: keep only the residual blocks' outputs of the generators and
             compute what lies between again for the gradient: less memory, more time.
           jit_compile: compile the step with XLA; pays on GPUs.
-          **kwargs: `keras.Model.compile`'s steps_per_execution, run_eagerly, auto_scale_loss.
+          run_eagerly: as in `keras.Model.compile`, whose loss and metrics have no place here.
+          steps_per_execution: likewise, batches per call.
+          auto_scale_loss: likewise, where this model's policy is mixed_float16.
 
         Raises:
-          ValueError: an unknown term, a negative weight, or a discriminator that a weight asks for
-            was not given.
+          ValueError: one optimizer for both, an unknown term, a negative weight, or a discriminator
+            that a weight asks for was not given.
         """
-        super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
+        super().compile(
+            None, jit_compile=jit_compile, run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+        )  # fmt: skip
         self.loss_weights = complete_weights(loss_weights or {})
         for domain in self.adversarial_domains:
             if self._discriminator(domain) is None:
@@ -116,21 +131,23 @@ class CycleGAN(keras.Model):
                     f"{term} has weight {self.loss_weights[term]}, but there is no "
                     f"discriminator_{domain}."
                 )
-        self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizer = discriminator_optimizer
+        self.auto_scale_loss = auto_scale_loss
+        scale_loss = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
+        self.optimizer = two_optimizers(generator_optimizer, discriminator_optimizer, scale_loss)
+        self.generator_optimizer, self.discriminator_optimizer = self.optimizer.optimizers
         self.gan_mode: losses.GanMode = gan_mode
         self.gradient_penalty = gradient_penalty
         self.gradient_checkpointing = gradient_checkpointing
         self.metric_trackers = {name: keras.metrics.Mean(name=name) for name in self.metric_names()}
-        self.built = True  # networks come built; the pools take their shape from the first batch
-        if not generator_optimizer.built:
-            generator_optimizer.build(self.generator_variables)
-        if self.discriminator_variables and not discriminator_optimizer.built:
-            discriminator_optimizer.build(self.discriminator_variables)
+        self.optimizer.build_both(self.generator_variables, self.discriminator_variables)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Translates X to Y: float (N, H, W, C_x) -> float32 (N, H, W, C_y), both in [-1, 1]."""
         return self.generator_xy(inputs, training=training)
+
+    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        """Exports what `call` does, the generator X to Y, as `keras.Model.export`."""
+        return self.generator_xy.export(filepath, *args, **kwargs)
 
     # What the weights switch on.
 
@@ -172,13 +189,14 @@ class CycleGAN(keras.Model):
 
     # The step.
 
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
-        """Updates both generators, then both discriminators.
+    def train_step(self, data: Any) -> Terms:
+        """Updates both generators, then both discriminators, on (real_x, real_y).
 
         Returns:
-          Running means of the unweighted terms, of accuracies and of gradient norms.
+          Running means of the unweighted terms, of accuracies and of gradient norms, and "loss",
+          the weighted sum of all terms of generators and discriminators.
         """
-        real_x, real_y = batch
+        real_x, real_y = unpaired_images(data)
         fakes, terms, norm = self._update_generators(real_x, real_y)
         norms = {"gradient_norm_generators": norm}
         if self.adversarial_domains:
@@ -188,13 +206,12 @@ class CycleGAN(keras.Model):
             norms["gradient_norm_discriminators"] = norm
         return self._track(replicas.all_reduce_mean_scalars(terms | norms))
 
-    def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
+    def test_step(self, data: Any) -> Terms:
         """Computes the same terms without pool, update or dropout, on unaugmented test images."""
-        real_x, real_y = batch
+        real_x, real_y = unpaired_images(data)
         fakes, terms = self._generator_terms(real_x, real_y, training=False)
-        if self.adversarial_domains:
-            for more in self._discriminator_terms(real_x, real_y, fakes, training=False):
-                terms |= more
+        for more in self._discriminator_terms(real_x, real_y, fakes, training=False):
+            terms |= more
         return self._track({name: terms[name] for name in terms if name in self.metric_trackers})
 
     def _update_generators(
@@ -266,7 +283,8 @@ class CycleGAN(keras.Model):
         for domain in self.adversarial_domains:
             discriminator, fake = self._discriminator(domain), fakes[domain]
             real = real_x if domain == "x" else real_y
-            on_real, on_fake = call_concatenated(discriminator, [real, fake], training)
+            pair = [tf.cast(real, fake.dtype), fake]
+            on_real, on_fake = call_concatenated(discriminator, pair, training)
             discriminator_losses[f"discriminator_{domain}"] = losses.discriminator_adversarial(
                 self.gan_mode, on_real, on_fake
             )
@@ -293,21 +311,23 @@ class CycleGAN(keras.Model):
     def _track(self, values: Terms) -> Terms:
         for name, value in values.items():
             self.metric_trackers[name].update_state(value)
-        return {name: self.metric_trackers[name].result() for name in values}
+        means = {name: self.metric_trackers[name].result() for name in values}
+        # a weighted sum of means is the mean of weighted sums: "loss" needs no state of its own
+        return {**means, "loss": self._weighted(loss_terms(means, self.loss_weights))}
 
     # Saving: a subclassed model must say how to make itself again.
 
     def get_config(self) -> dict[str, Any]:
         """All constructor arguments, networks included."""
         own = {"pool_size_images": self.pool_size_images, "seed": self.seed}
-        return {**super().get_config(), **serialized(self, _NETWORKS), **own}
+        return {**super().get_config(), **serialized(self, NETWORKS), **own}
 
     @classmethod
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
     ) -> CycleGAN:
         """Inverse of `get_config`."""
-        return cls(**deserialized(config, _NETWORKS, custom_objects))
+        return cls(**deserialized(config, NETWORKS, custom_objects))
 
     def get_build_config(self) -> dict[str, Any]:
         """Sizes of the pools' images, once known."""
@@ -319,17 +339,12 @@ class CycleGAN(keras.Model):
         for name, shape in config.items():
             getattr(self, name).build(tuple(shape))
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """The arguments of `compile`, optimizers included."""
-        return {
-            **serialized(self, _OPTIMIZERS),
-            "gan_mode": self.gan_mode,
-            "loss_weights": self.loss_weights,
-            "gradient_penalty": self.gradient_penalty,
-            "gradient_checkpointing": self.gradient_checkpointing,
-            "jit_compile": self.jit_compile,
-        }
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile`, optimizers included; None before it."""
+        if not self.compiled:
+            return None
+        return serialized(self, OPTIMIZERS) | {name: getattr(self, name) for name in OPTIONS}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Inverse of `get_compile_config`, for files of earlier versions too."""
-        self.compile(**deserialized(config, _OPTIMIZERS))
+        self.compile(**deserialized(config, OPTIMIZERS))

@@ -75,7 +75,10 @@ class CachedWeights:
             if g is not None
         ]
         means = replicas.all_reduce_mean([g for g, _ in reached])
-        norm = tf.linalg.global_norm(means) / optimizer.scale_loss(tf.ones(()))
+        # the squares of float16 overflow
+        wide = [mean if mean.dtype.size >= 4 else tf.cast(mean, tf.float32) for mean in means]
+        norm = tf.linalg.global_norm(wide)
+        norm /= tf.cast(optimizer.scale_loss(tf.ones(())), norm.dtype)
         given = [(mean, v) for mean, (_, v) in zip(means, reached, strict=True)]
         if isinstance(optimizer, FusedAdam):
             optimizer.apply_means(given)

@@ -77,11 +77,7 @@ class ImagePool(keras.layers.Layer):
         fakes = tf.stop_gradient(tf.convert_to_tensor(fakes))
         if self.size_images == 0:
             return fakes
-        if not fakes.shape[1:].is_compatible_with(self.images.shape[1:]):
-            raise ValueError(
-                f"ImagePool was built for images {tuple(self.images.shape[1:])}, got "
-                f"{tuple(fakes.shape[1:])}."
-            )
+        fakes = self._of_built_size(fakes)
         new = replicas.all_gather(tf.cast(fakes, tf.float32))
         if new.shape[0]:
             pooled = tf.stack([self._exchange(image) for image in tf.unstack(new)])
@@ -89,6 +85,32 @@ class ImagePool(keras.layers.Layer):
             # in turn: an image may meet one that came earlier in the same batch
             pooled = tf.map_fn(self._exchange, new, parallel_iterations=1)
         return tf.stop_gradient(tf.cast(replicas.local_slice(pooled), fakes.dtype))
+
+    def _of_built_size(self, fakes: tf.Tensor) -> tf.Tensor:
+        """Refuses other sizes, where they are unknown to the graph when it runs."""
+        built, given = tuple(self.images.shape[1:]), fakes.shape[1:]
+        sentence = f"ImagePool was built for images {built}"
+        if not given.is_compatible_with(built):
+            raise ValueError(f"{sentence}, got {tuple(given)}.")
+        if given.is_fully_defined():
+            return fakes
+        equal = tf.debugging.assert_equal(
+            tf.shape(fakes)[1:],
+            built,
+            f"{sentence}, got another size: give batches of one size, or pool_size_images=0.",
+        )
+        with tf.control_dependencies([equal] if equal is not None else []):
+            return tf.ensure_shape(tf.identity(fakes), (fakes.shape[0], *built))
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads a saved history: into a pool without images, too, and none empties the pool."""
+        if not store.keys():
+            for variable in self.variables:
+                variable.assign(tf.zeros(variable.shape, variable.dtype))
+            return
+        if self.size_images and not self.built:
+            self.build((None, *store["0"].shape[1:]))
+        super().load_own_variables(store)
 
     def _exchange(self, new: tf.Tensor) -> tf.Tensor:
         """Takes one image (H, W, C), returns the one in its place.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -52,3 +53,9 @@ def weighted_sum(
         return DISCRIMINATOR_LOSS_WEIGHT if name.startswith("discriminator") else weights[name]
 
     return tf.add_n([weight(name) * value for name, value in terms.items()])
+
+
+def loss_terms(values: Mapping[str, tf.Tensor], weights: Mapping[str, float]) -> dict[str, Any]:
+    """Returns those of a step's values that are terms of a loss: no accuracies, no norms."""
+    discriminators = ("discriminator_", "gradient_penalty_")
+    return {k: v for k, v in values.items() if k in weights or k.startswith(discriminators)}

@@ -1,7 +1,8 @@
-"""Adam as one kernel per variable."""
+"""Adam as one kernel per variable, and two optimizers as the one that Keras's callbacks look for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -61,6 +62,95 @@ class FusedAdam(ReplicaAdam):
             epsilon=tf.constant(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
         )
+
+
+class OptimizerPair:
+    """What a model of two optimizers shows as `model.optimizer`.
+
+    Keras's callbacks read `optimizers` where there is such a list (LearningRateScheduler,
+    ReduceLROnPlateau, TensorBoard), and `built`, `iterations` and `variables`. It holds no state:
+    the model saves both optimizers under names of their own.
+
+    Args:
+      generator_optimizer: first of `optimizers`.
+      discriminator_optimizer: the second.
+
+    Example:
+      >>> [float(one.learning_rate) for one in gan.optimizer.optimizers]
+      [0.0002, 0.0002]
+    """
+
+    def __init__(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+    ) -> None:
+        self.optimizers = (generator_optimizer, discriminator_optimizer)
+
+    def build_both(
+        self, generator_variables: Sequence[Any], discriminator_variables: Sequence[Any]
+    ) -> None:
+        """Makes each optimizer's variables where they are not made; no variables need none."""
+        for optimizer, variables in zip(
+            self.optimizers, (generator_variables, discriminator_variables), strict=True
+        ):
+            if variables and not optimizer.built:
+                optimizer.build(variables)
+
+    def get_config(self) -> dict[str, Any]:
+        """Refuses: only `.h5` files ask for it, and they have no place for two optimizers."""
+        raise ValueError(
+            "A CycleGAN is saved as .keras or .weights.h5: an .h5 file has no place for its two "
+            "optimizers and its pools. A generator alone fits: gan.generator_xy.save('g.h5')."
+        )
+
+    @property
+    def built(self) -> bool:
+        """True: `compile` builds both."""
+        return True
+
+    @property
+    def iterations(self) -> keras.Variable:
+        """Steps so far, the same for both."""
+        return self.optimizers[0].iterations
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Variables of both."""
+        return [variable for one in self.optimizers for variable in one.variables]
+
+    @property
+    def learning_rate(self) -> Any:
+        """The generators' rate; set, it is the rate of both."""
+        return self.optimizers[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        for optimizer in self.optimizers:
+            optimizer.learning_rate = value
+
+
+def two_optimizers(generators: Any, discriminators: Any, scale_loss: bool) -> OptimizerPair:
+    """Pairs optimizers, made of names such as "adam" where they are not ready ones.
+
+    Args:
+      generators: optimizer, name or configuration.
+      discriminators: another.
+      scale_loss: whether each is to scale its loss, as float16 needs.
+
+    Raises:
+      ValueError: an unknown name, or one optimizer given twice.
+    """
+    found = [keras.optimizers.get(one) for one in (generators, discriminators)]
+    if found[0] is found[1]:
+        raise ValueError(
+            "generator_optimizer and discriminator_optimizer are one and the same, but each keeps "
+            "moments of its own variables: give two."
+        )
+    scaled = keras.optimizers.LossScaleOptimizer
+    if scale_loss:
+        found = [one if isinstance(one, scaled) else scaled(one) for one in found]
+    return OptimizerPair(*found)
 
 
 def _resource(variable: Any) -> Any:

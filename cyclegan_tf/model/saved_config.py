@@ -7,6 +7,14 @@ from typing import Any
 
 import keras
 
+NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
+OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
+OPTIONS = (
+    "gan_mode", "loss_weights", "gradient_penalty", "gradient_checkpointing", "jit_compile",
+    "run_eagerly", "steps_per_execution", "auto_scale_loss",
+)  # fmt: skip
+"""Other arguments of `CycleGAN.compile`."""
+
 # Arguments of `CycleGAN.compile` as files saved by earlier versions name them.
 _RENAMED = {
     "adversarial": "gan_mode",
@@ -35,3 +43,12 @@ def deserialized(
         if config[name] is not None:
             config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
     return config
+
+
+def give_own_names(model: keras.Model) -> None:
+    """Names networks that share a name after their places; `.h5` files and `summary` need that."""
+    networks = {name: network for name in NETWORKS if (network := getattr(model, name))}
+    given = [network.name for network in networks.values()]
+    for name, network in networks.items():
+        if given.count(network.name) > 1:
+            network.name = name

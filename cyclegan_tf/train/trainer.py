@@ -116,6 +116,7 @@ class Trainer:
 
     def _train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         terms = self.model.train_step(batch)
+        terms.pop("loss", None)  # a sum for Keras's callbacks; rows hold its terms
         if self._averages is not None:
             self._averages.update()
         return terms

@@ -202,3 +202,24 @@ def test_refusals_say_what_was_wrong():
     pool.build((1, 4, 4, 3))
     with pytest.raises(ValueError, match=r"built for images \(4, 4, 3\), got \(4, 5, 3\)"):
         pool(np.zeros((1, 4, 5, 3), np.float32))
+
+
+def test_another_size_that_the_graph_did_not_know_is_one_sentence():
+    pool = ImagePool(3)
+    pool(tf.zeros((1, 8, 8, 3)))
+    shown = tf.function(pool, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    assert shown(tf.ones((2, 8, 8, 3))).shape == (2, 8, 8, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="ImagePool was built for images"):
+        shown(tf.zeros((1, 8, 9, 3)))
+
+
+def test_a_saved_history_is_read_into_a_pool_without_one_and_none_empties_it():
+    pool, store = ImagePool(3, seed=1), {}
+    pool(tf.ones((2, 8, 8, 3)))
+    pool.save_own_variables(store)
+    other = ImagePool(3, seed=1)
+    other.load_own_variables(store)
+    assert (int(other.count.value), other.images.shape) == (2, (3, 8, 8, 3))
+    other.load_own_variables({})
+    assert (int(other.count.value), int(other.draws.value)) == (0, 0)
+    assert not other.images.numpy().any()

@@ -245,7 +245,10 @@ class TrainingMonitor:
         ):
             results = self._test(pair)
         self._logger.log_losses(
-            "test", step, epoch, {name: float(value) for name, value in results.items()}
+            "test",
+            step,
+            epoch,
+            {name: float(results[name]) for name in results if name in trackers},
         )
         for name, values in kept.items():
             for variable, value in zip(trackers[name].variables, values, strict=True):
