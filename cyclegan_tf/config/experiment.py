@@ -31,7 +31,8 @@ class Loss:
           image.
         identity_x: Weight of |F(x) - x| by itself; identity * cycle_x when not given.
         identity_y: Weight of |G(y) - y| by itself; identity * cycle_y when not given.
-        gradient_penalty: Weight of the gradient penalty; used by wgangp only.
+        gradient_penalty: Weight of the gradient penalty that wgangp adds, of the gradient of D's
+          mean over patches; the authors' CycleGAN adds none.
 
     Example:
         >>> Loss(identity=0.5, cycle_x=10, cycle_y=4).identity_weights()

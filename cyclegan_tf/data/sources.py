@@ -295,6 +295,14 @@ def _tfds_builder(name: str, tfds_dir: str | None) -> Any:
     try:
         builder = tfds.builder(name, data_dir=tfds_dir)
         builder.download_and_prepare()
+    except ImportError as error:
+        package = error.name or "a package"
+        raise UserError(
+            f"data.source tfds:{name} cannot be prepared: {package} is not installed, which "
+            f"tensorflow-datasets imports for it ({error}): pip install {error.name or 'it'}.",
+            code="missing",
+            field="data.source",
+        ) from error
     # tfds raises a dozen kinds for a wrong name, no network, a bad checksum
     except Exception as error:
         reason = " ".join(str(error).split())[:300]

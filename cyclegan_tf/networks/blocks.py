@@ -69,6 +69,10 @@ class LayerFactory:
     def common(self, name: str) -> dict[str, Any]:
         return {"dtype": self.policy, "name": name}
 
+    def images(self, name: str) -> dict[str, Any]:
+        """The same for layers that ask where the channels are, whatever Keras's global setting."""
+        return {"data_format": "channels_last", **self.common(name)}
+
     def _seed_of(self, name: str) -> int | None:
         return None if self.seed is None else layer_seed(self.seed, name)
 
@@ -77,7 +81,7 @@ class LayerFactory:
         kernel = keras.initializers.RandomNormal(0.0, 0.02, seed=self._seed_of(name))
         biased = is_end or self.norm_kind == "instance"
         return {
-            **self.common(name),
+            **self.images(name),
             "use_bias": biased,
             "kernel_initializer": kernel,
             "bias_initializer": "zeros",
@@ -102,7 +106,7 @@ class LayerFactory:
           is_end: whether the layer begins or ends a network, and so has a bias under any norm.
         """
         if zero_pad:
-            x = keras.layers.ZeroPadding2D(zero_pad, **self.common(f"{name}_pad"))(x)
+            x = keras.layers.ZeroPadding2D(zero_pad, **self.images(f"{name}_pad"))(x)
         if reflect_pad:
             x = ReflectionPadding2D(reflect_pad, **self.common(f"{name}_pad"))(x)
         if relu:
@@ -121,7 +125,7 @@ class LayerFactory:
         """
         if self.upsampling == "resize":
             x = keras.layers.UpSampling2D(
-                2, interpolation="nearest", **self.common(f"{name}_resize")
+                2, interpolation="nearest", **self.images(f"{name}_resize")
             )(x)
             return self.conv(x, name, filters, 3, reflect_pad=1, is_end=is_end)
         if self.upsampling == "antialiased":
@@ -134,7 +138,7 @@ class LayerFactory:
             filters, kernel, 2, padding="valid", **self._conv_options(name, is_end)
         )(x)
         # padding 1 with output padding 1 crops the FIRST row and column; "same" would crop the last
-        return CropFirst2D(**self.common(f"{name}_crop"))(x)
+        return CropFirst2D(**self.images(f"{name}_crop"))(x)
 
     def halve(self, x: Any, name: str):
         """Halves both sides by the filter [1, 2, 1], edges reflected (Zhang 2019).

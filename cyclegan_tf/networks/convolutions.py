@@ -33,6 +33,10 @@ class Convolution2D(keras.layers.Conv2D):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Convolves; `training` chooses only the route of the gradient."""
+        if inputs.shape[-1] is None and self.data_format == "channels_last":
+            # a graph for images of any size forgets the channels when it doubles sides, and
+            # TFLiteConverter needs them
+            inputs = tf.ensure_shape(inputs, (None, None, None, self.input_spec.axes[-1]))
         if not training or not self._products_pay(inputs):
             return super().call(inputs)
         kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
@@ -108,7 +112,7 @@ class CropFirst2D(keras.layers.Cropping2D):
     """Drops the first row and column, as PyTorch's padding 1 with output padding 1 does.
 
     A `Cropping2D` of fixed size, because the gradient of TensorFlow's slice fills a zeroed image
-    element by element; here it is one padding.
+    element by element; here it is one padding, for channels-last images.
 
     Input: any dtype (N, H, W, C). Output: the same dtype, (N, H - 1, W - 1, C).
 
@@ -122,7 +126,8 @@ class CropFirst2D(keras.layers.Cropping2D):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Crops (N, H, W, C); `training` chooses only the route of the gradient."""
-        return _cropped(inputs) if training else super().call(inputs)
+        fast = training and self.data_format == "channels_last"
+        return _cropped(inputs) if fast else super().call(inputs)
 
 
 @tf.custom_gradient

@@ -190,6 +190,19 @@ def test_tensorflow_datasets_are_read_from_disk(tfds_dir):
     assert {int(source.train_y.read(i)[0, 0, 0]) for i in range(2)} == {10, 11}
 
 
+def test_a_package_that_a_data_set_needs_is_named(monkeypatch):
+    import tensorflow_datasets as tfds
+
+    def builder(*_, **__):
+        raise ModuleNotFoundError(
+            "No module named 'importlib_resources'", name="importlib_resources"
+        )
+
+    monkeypatch.setattr(tfds, "builder", builder)
+    with refused("missing", "data.source", match="importlib_resources is not installed"):
+        open_tfds("cycle_gan/maps", None, 3, 3)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_data_set_that_cannot_be_had_is_one_sentence(tfds_dir):
     with refused("unreadable", "data.source", match="tfds:no_such_set cannot be prepared"):

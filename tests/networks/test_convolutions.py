@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.devices.hardware import choose_precision
+from cyclegan_tf.networks.builders import build_discriminator, build_generator
 from cyclegan_tf.networks.convolutions import Convolution2D, CropFirst2D
 
 WIDE = 64  # from here the matrix products are taken
@@ -320,3 +321,39 @@ def test_the_crop_knows_its_output_shape():
         tf.TensorSpec((None, 4, None, 3))
     )
     assert graph.structured_outputs.shape.as_list() == [None, 3, None, 3]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_crop_knows_where_the_channels_are(training):
+    x = tf.reshape(tf.range(1 * 3 * 7 * 9.0), (1, 3, 7, 9))
+    cropped = CropFirst2D(data_format="channels_first")(x, training=training)
+    np.testing.assert_array_equal(cropped, x[:, :, 1:, 1:])
+
+
+def test_networks_are_channels_last_whatever_keras_says():
+    options = {"filters": 2, "seed": 0}
+    x = tf.random.uniform((1, 128, 128, 3))
+
+    def outputs():
+        yield build_generator("resnet_6blocks", blocks=1, **options)(x)
+        yield build_generator("fast_style", blocks=1, upsampling="resize", **options)(x)
+        yield build_generator("unet_128", **options)(x)
+        yield build_discriminator(n_layers=1, **options)(x)
+
+    expected = list(outputs())
+    keras.config.set_image_data_format("channels_first")
+    try:
+        for one, other in zip(outputs(), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_a_saved_model_of_any_size_keeps_its_channels_for_tflite(tmp_path):
+    network = build_generator("resnet_6blocks", filters=2, blocks=1, upsampling="resize", seed=0)
+    served = tf.Module()
+    served.network = network
+    served.call = tf.function(network, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    tf.saved_model.save(served, str(tmp_path), signatures=served.call)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path))
+    assert converter.convert()
