@@ -33,10 +33,6 @@ class Convolution2D(keras.layers.Conv2D):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Convolves; `training` chooses only the route of the gradient."""
-        if inputs.shape[-1] is None and self.data_format == "channels_last":
-            # a graph for images of any size forgets the channels when it doubles sides, and
-            # TFLiteConverter needs them
-            inputs = tf.ensure_shape(inputs, (None, None, None, self.input_spec.axes[-1]))
         if not training or not self._products_pay(inputs):
             return super().call(inputs)
         kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)

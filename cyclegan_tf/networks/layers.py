@@ -188,6 +188,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         """Pads (N, H, W, C); `training` chooses only the route, not the result."""
         inputs = tf.convert_to_tensor(inputs)
         self.compute_output_shape(inputs.shape.as_list())
+        inputs = _with_channels(inputs)
         fast = training or _wanted_fast.get()
         if fast and self.padding == (1, 1) and inputs.shape[1:3].is_fully_defined():
             return _reflected_once(inputs)
@@ -244,6 +245,18 @@ def _places(n: tf.Tensor, *indices: Sequence[int]) -> tf.Tensor:
     """Every image with every combination of indices: int32 (n * lengths, 1 + len(indices))."""
     axes = [tf.range(n), *(tf.constant(list(some), tf.int32) for some in indices)]
     return tf.reshape(tf.stack(tf.meshgrid(*axes, indexing="ij"), axis=-1), (-1, len(axes)))
+
+
+def _with_channels(images: tf.Tensor) -> tf.Tensor:
+    """Says the channels in a graph for any size: saved and read again, it would have lost them.
+
+    It does where sides are doubled, and TFLiteConverter needs them for the convolution that follows.
+    """
+    channels = images.shape[-1]
+    if None not in images.shape[1:3] or channels is None:
+        return images
+    sizes = tf.unstack(tf.shape(images))[:3]
+    return tf.reshape(images, tf.stack([*sizes, channels]))
 
 
 def _paddings(height: int, width: int) -> list[list[int]]:

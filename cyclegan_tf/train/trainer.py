@@ -115,8 +115,7 @@ class Trainer:
         return TrainingMonitor(self.run_directory, self.data, self.model, self._averages, config)
 
     def _train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
-        terms = self.model.train_step(batch)
-        terms.pop("loss", None)  # a sum for Keras's callbacks; rows hold its terms
+        terms = {k: v for k, v in self.model.train_step(batch).items() if k != "loss"}  # for `fit`
         if self._averages is not None:
             self._averages.update()
         return terms

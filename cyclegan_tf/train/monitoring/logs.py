@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import yaml
+from tensorboard.plugins.hparams import api as hparams
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
@@ -30,7 +32,7 @@ class MetricsLogger:
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        self._logs = run.logs
+        self._logs, self._config_path = run.logs, run.config_path
         self._file = run.metrics_path.open("a", encoding="utf-8")
         self._writers: dict[str, Any] = {}
 
@@ -61,7 +63,7 @@ class MetricsLogger:
         self._row(row, values, speed)
         with self._writing(), self._writer(kind).as_default(step):
             for name, value in values.items():
-                tf.summary.scalar(_curve(name), value)
+                tf.summary.scalar(_curve(name), value, description=_meaning(name))
             if speed is not None:
                 tf.summary.scalar("speed/steps_per_second", speed)
 
@@ -81,6 +83,25 @@ class MetricsLogger:
         ):
             for name, value in values.items():
                 tf.summary.scalar(f"score/{name}", value)
+
+    def log_config(self, step: int) -> None:
+        """Writes the run's experiment to TensorBoard: as text, and as what runs are compared by.
+
+        Args:
+          step: last step done; only a run that begins, at 0, writes it.
+        """
+        if step > 0:
+            return
+        text = self._config_path.read_text(encoding="utf-8")
+        fields = {
+            f"{section}.{name}": value
+            for section, values in yaml.safe_load(text).items()
+            for name, value in values.items()
+            if value is not None
+        }
+        with self._writing(), self._writer("train").as_default(0):
+            tf.summary.text("config", "".join(f"    {line}\n" for line in text.splitlines()))
+            hparams.hparams(fields)
 
     def log_scalar(self, name: str, step: int, value: float) -> None:
         """Writes a number to TensorBoard alone."""
@@ -142,6 +163,24 @@ def unwritable(folder: Path, error: OSError | tf.errors.OpError) -> UserError:
         code="unwritable",
         field=str(folder),
     )
+
+
+_MEANINGS = {
+    "adversarial": "How far the generator is from fooling the discriminator of this domain.",
+    "cycle": "Mean absolute difference of an image and its translation there and back.",
+    "identity": "Mean absolute difference of an image and its translation into its own domain.",
+    "discriminator": "The discriminator's loss on real images and fakes, not halved.",
+    "gradient_penalty": "Mean of (|gradient of D| - 1)^2 between real images and fakes.",
+    "accuracy_real": "Share of real patches that the discriminator takes for real.",
+    "accuracy_fake": "Share of fake patches that it takes for fake.",
+    "gradient_norm": "Norm of the whole gradient, the scale of the loss taken off.",
+    "learning_rate": "Rate of both optimizers.",
+}
+
+
+def _meaning(name: str) -> str | None:
+    """A sentence beside the curve; losses are unweighted."""
+    return next((text for start, text in _MEANINGS.items() if name.startswith(start)), None)
 
 
 def _curve(name: str) -> str:

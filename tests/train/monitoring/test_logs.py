@@ -72,3 +72,24 @@ def test_logs_that_cannot_be_written_are_one_sentence(tmp_path, monkeypatch):
         ):
             logger.log_losses("train", 1, 0, {"cycle_x": 0.5})
     logger.close()
+
+
+def test_the_experiment_and_what_curves_mean_are_in_tensorboard(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    run = RunDirectory(tmp_path)
+    run.config_path.write_text("data:\n  crop_size_px: 64\n  x_dir: null\n")
+    logger = MetricsLogger(run)
+    logger.log_config(0)
+    logger.log_config(1)
+    logger.log_losses("train", 1, 0, {"cycle_x": 0.5})
+    logger.close()
+    curves = EventAccumulator(str(run.logs / "train"))
+    curves.Reload()
+    shown = curves.Tensors("config")[0].tensor_proto.string_val[0].decode()
+    assert "    data:\n      crop_size_px: 64\n" in shown
+    content = curves.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    values = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert {name: value.number_value for name, value in values.items()} == {"data.crop_size_px": 64}
+    assert "there and back" in curves.SummaryMetadata("loss/cycle_x").summary_description
