@@ -37,8 +37,8 @@ class CycleGAN(keras.Model):
     """Trains G: X -> Y and F: Y -> X from unpaired images (Zhu et al. 2017, eq. 3).
 
     Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1].
-    `call` translates X to Y, and `export` writes that. Networks must treat each image of a batch alone (instance
-    normalization does), since several batches go through a network in one call; one with batch
+    `call` translates X to Y, and `export` writes that. Networks must treat each image of a batch
+    alone (instance normalization does), since several batches go through a network in one call; one with batch
     normalization is called once per batch.
 
     Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch.

@@ -1,4 +1,4 @@
-"""Adam as one kernel per variable, and two optimizers as the one that Keras's callbacks look for."""
+"""Adam as one kernel per variable, and two optimizers as the one that Keras's callbacks want."""
 
 from __future__ import annotations
 

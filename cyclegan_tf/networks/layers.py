@@ -250,7 +250,7 @@ def _places(n: tf.Tensor, *indices: Sequence[int]) -> tf.Tensor:
 def _with_channels(images: tf.Tensor) -> tf.Tensor:
     """Says the channels in a graph for any size: saved and read again, it would have lost them.
 
-    It does where sides are doubled, and TFLiteConverter needs them for the convolution that follows.
+    It does where sides are doubled, and TFLiteConverter needs them for the next convolution.
     """
     channels = images.shape[-1]
     if None not in images.shape[1:3] or channels is None:
