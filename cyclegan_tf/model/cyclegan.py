@@ -38,8 +38,8 @@ class CycleGAN(keras.Model):
 
     Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1].
     `call` translates X to Y, and `export` writes that. Networks must treat each image of a batch
-    alone (instance normalization does), since several batches go through a network in one call; one with batch
-    normalization is called once per batch.
+    alone (instance normalization does), since several batches go through a network in one call; one
+    with batch normalization is called once per batch.
 
     Within `tf.distribute.Strategy.run` each replica gives its equal slice of a global batch.
     Gradients and logged terms are then means over the global batch, and the pools see all its
