@@ -19,7 +19,8 @@ def rewind(run: RunDirectory, step: int, again: Collection[str] = ()) -> None:
 
     Args:
       run: locked by the caller.
-      step: of the checkpoint; 0 without one. All that is later goes.
+      step: of the checkpoint; 0 without one. All that is later goes, and without one what a start
+        writes, too.
       again: kinds that go at this very step, too, since the end of the training is repeated.
 
     Raises:
@@ -27,7 +28,7 @@ def rewind(run: RunDirectory, step: int, again: Collection[str] = ()) -> None:
     """
 
     def stays(kind: str, at: int) -> bool:
-        return at < step or (at == step and kind not in again)
+        return at < step or (at == step > 0 and kind not in again)
 
     keep_rows(run.metrics_path, stays)
     for path in sorted(run.logs.glob("*/events.out.tfevents.*")):
