@@ -126,6 +126,8 @@ class _Ear:
         return heard
 
     def _redirect(self) -> None:
+        if not hasattr(os, "pread"):  # on Windows nothing is heard
+            return
         try:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
             self._terminal = os.dup(2)
@@ -162,7 +164,8 @@ class _Ear:
             else:
                 others += line
         if others:
-            os.write(self._terminal, others)
+            with contextlib.suppress(OSError):  # nobody reads them any more
+                os.write(self._terminal, others)
 
 
 _ear = _Ear()

@@ -64,6 +64,12 @@ def test_an_error_goes_through_and_standard_error_is_itself_again(capfd):
     assert capfd.readouterr().err == "after"
 
 
+def test_where_nothing_can_be_heard_decoders_run_all_the_same(capfd, monkeypatch):
+    monkeypatch.delattr(os, "pread")
+    assert chatter.listen(lambda: os.write(2, BAD)) == (len(BAD), [])
+    assert capfd.readouterr().err.encode() == BAD
+
+
 def test_what_means_damage():
     line = "Corrupt JPEG data: {} extraneous bytes before marker 0xd9"
     assert chatter.damage([line.format(2)]) is None
