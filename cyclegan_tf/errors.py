@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 Code = Literal[
@@ -51,6 +52,21 @@ class TrainingStoppedError(UserError):
 
     def __init__(self, message: str = "", *, code: Code = "stopped", field: str | None = None):
         super().__init__(message, code=code, field=field)
+
+
+def cannot_read(path: Path, error: OSError, must: str = "") -> UserError:
+    """The error to raise for a file that the system does not open.
+
+    Args:
+      path: the file.
+      error: of the system.
+      must: what it must be; ends the message.
+    """
+    return UserError(
+        f"{path} cannot be read: {error.strerror or error}{must and f'; {must}'}.",
+        code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
+        field=str(path),
+    )
 
 
 @contextlib.contextmanager

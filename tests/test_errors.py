@@ -1,10 +1,11 @@
 """The one exception, and what becomes of others when a file is read."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from cyclegan_tf.errors import UserError, reading
+from cyclegan_tf.errors import UserError, cannot_read, reading
 from tests.helpers.errors import refused
 
 
@@ -42,3 +43,11 @@ def test_a_sentence_passes_and_so_does_the_wish_to_end():
         raise UserError("It is not there.", code="missing", field="b")
     with pytest.raises(KeyboardInterrupt), reading("a.json", "no"):
         raise KeyboardInterrupt
+
+
+def test_what_the_system_does_not_open_is_missing_or_unreadable():
+    gone = cannot_read(Path("a"), FileNotFoundError(2, "No such file"), "it should be b")
+    assert (str(gone), gone.code) == ("a cannot be read: No such file; it should be b.", "missing")
+    barred = cannot_read(Path("a"), PermissionError(13, "Permission denied"))
+    assert str(barred) == "a cannot be read: Permission denied."
+    assert (barred.code, barred.field) == ("unreadable", "a")

@@ -7,7 +7,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, cannot_read
 
 _LFS = b"version https://git-lfs"
 _PAGES = (b"<!doctype html", b"<html")
@@ -59,11 +59,7 @@ def refuse_foreign_file(path: Path) -> None:
     try:
         found = what_it_is(path)
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror or error}.",
-            code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
-            field=str(path),
-        ) from error
+        raise cannot_read(path, error) from error
     if found:
         raise UserError(f"{path} {found}.", code="unreadable", field=str(path))
 

@@ -50,11 +50,11 @@ def listen(decode: Callable[[], T]) -> tuple[T, list[str]]:
     Raises:
       Exception: what the decoder raises; its lines are dropped.
     """
-    with _ear.among_others() as heard:
+    with _ear.listening() as heard:
         result = decode()
     if not heard:
         return result, []
-    with _ear.alone() as heard:
+    with _ear.listening(alone=True) as heard:
         result = decode()
     return result, heard
 
@@ -80,34 +80,27 @@ class _Ear:
         self._terminal = -1
 
     @contextlib.contextmanager
-    def among_others(self) -> Iterator[list[str]]:
-        """Gives a list, which holds afterwards what anyone wrote meanwhile."""
-        heard: list[str] = []
-        with self._condition:
-            self._condition.wait_for(lambda: not self._exclusive)
-            first = self._enter()
-        try:
-            yield heard
-        finally:
-            with self._condition:
-                heard += self._leave(first)
+    def listening(self, alone: bool = False) -> Iterator[list[str]]:
+        """Gives a list, which holds afterwards what anyone wrote meanwhile.
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[list[str]]:
-        """The same, with nobody else running."""
+        Args:
+          alone: with nobody else running.
+        """
         heard: list[str] = []
         with self._condition:
             self._condition.wait_for(lambda: not self._exclusive)
-            self._exclusive = True
-            self._condition.wait_for(lambda: not self._running)
+            if alone:
+                self._exclusive = True
+                self._condition.wait_for(lambda: not self._running)
             first = self._enter()
         try:
             yield heard
         finally:
             with self._condition:
                 heard += self._leave(first)
-                self._exclusive = False
-                self._condition.notify_all()
+                if alone:
+                    self._exclusive = False
+                    self._condition.notify_all()
 
     def _enter(self) -> int:
         if self._running == 0:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, cannot_read
 from cyclegan_tf.foreign.content import refuse_foreign_file, refuse_zip_bomb
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
@@ -163,11 +163,7 @@ def facts(path: Path) -> Facts:
     try:
         found = path.stat()
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror or error}; it should be a .keras file.",
-            code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
-            field=str(path),
-        ) from error
+        raise cannot_read(path, error, "it should be a .keras file") from error
     return _facts(path, found.st_mtime_ns, found.st_size)
 
 
@@ -194,8 +190,4 @@ def digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror or error}.",
-            code="missing" if isinstance(error, FileNotFoundError) else "unreadable",
-            field=str(path),
-        ) from error
+        raise cannot_read(path, error) from error
