@@ -18,7 +18,8 @@ import tensorflow as tf
 from benchmarks.speed import inputs
 from benchmarks.speed.floor import Macs
 from benchmarks.speed.jobs import Job
-from cyclegan_tf import assembly, training_data
+from cyclegan_tf import assembly
+from cyclegan_tf.assembly import training_data
 from cyclegan_tf.config.experiment import Data, Discriminator, Experiment, Generator, Training
 from cyclegan_tf.data import demo
 from cyclegan_tf.data.pipeline import training_dataset

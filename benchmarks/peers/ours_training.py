@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.race import Clock, Entry
-from cyclegan_tf import assembly, training_data
+from cyclegan_tf import assembly
+from cyclegan_tf.assembly import training_data
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import Experiment, Logging, Training
 from cyclegan_tf.devices import hardware

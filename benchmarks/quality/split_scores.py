@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from benchmarks.quality.animals import animal_masks, on_animals
 from benchmarks.quality.checkerboard import MIN_SIDE_PX, checkerboard
+from cyclegan_tf.assembly.training_data import build_transform, open_source
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import baselines, label_maps, scores
@@ -26,7 +27,6 @@ from cyclegan_tf.metrics import sliced_wasserstein as swd
 from cyclegan_tf.metrics.segmentation import Palette, read_palette
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.training_data import build_transform, open_source
 
 DIRECTIONS = ("xy", "yx")
 AVERAGE = "average/"

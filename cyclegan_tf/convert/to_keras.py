@@ -64,10 +64,10 @@ def keras_2_to_keras(task: Task) -> None:
 
 def folder_to_run(task: Task) -> None:
     """Converts a folder of four official `.pth` files to a run directory at step 0."""
+    from cyclegan_tf.assembly.training_data import open_source
     from cyclegan_tf.convert import saving
     from cyclegan_tf.data import checksums
     from cyclegan_tf.runs import state
-    from cyclegan_tf.training_data import open_source
 
     options = training_options.read(task.source)
     b_to_a = options is not None and options.is_b_to_a

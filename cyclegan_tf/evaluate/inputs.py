@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.assembly.training_data import build_transform, open_source
 from cyclegan_tf.config.experiment import Data, Experiment, Loss
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
@@ -22,7 +23,6 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.training_data import build_transform, open_source
 
 # As float32, inputs, outputs and targets of a direction take 12 bytes per pixel each.
 MAX_PIXELS = 80_000_000

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.assembly.training_data import open_source
 from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.data.transforms import resize_bicubic
 from cyclegan_tf.errors import UserError
@@ -20,7 +21,6 @@ from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.metrics_log import scores_at
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.training_data import open_source
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.files import digest
 from cyclegan_tf.runs.differences import FILE_FIELDS, MUTABLE_FIELDS
-from cyclegan_tf.training_data import TrainingData
 
 # Where the images lie may differ from machine to machine; the images themselves are compared.
 _PLACES = ("data.source", "data.x_dir", "data.y_dir")

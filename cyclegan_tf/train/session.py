@@ -8,7 +8,8 @@ import shlex
 import sys
 from typing import Any
 
-from cyclegan_tf import assembly, training_data
+from cyclegan_tf import assembly
+from cyclegan_tf.assembly import training_data
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.devices.hardware import Arithmetic

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.pipeline import find_unreadable, training_dataset
 from cyclegan_tf.devices.strategy import DistributionContext
@@ -29,7 +30,6 @@ from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.monitoring.monitor import MonitorConfig, TrainingMonitor
 from cyclegan_tf.train.monitoring.progress import ProgressBar
 from cyclegan_tf.train.signals import StopSignals
-from cyclegan_tf.training_data import TrainingData
 
 log = logging.getLogger(__name__)
 

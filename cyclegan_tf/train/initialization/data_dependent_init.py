@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.config.networks import AUTO_VALUES
 from cyclegan_tf.data.cache import ImageCache
@@ -23,7 +24,6 @@ from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.differences import left_out_identity
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.initialization.init_from import InitFrom, weights_source
-from cyclegan_tf.training_data import TrainingData
 
 # Field -> label in the log, and a description of each of its `AUTO_VALUES`.
 _DESCRIPTIONS = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
@@ -24,7 +25,6 @@ from cyclegan_tf.train.monitoring import diagnostics, logs
 from cyclegan_tf.train.monitoring.rewind import SAMPLES, SCORE, TEST, rewind
 from cyclegan_tf.train.monitoring.samples import SampleGrids
 from cyclegan_tf.train.monitoring.validation import BestCheckpoint, ValidationResult, Validator
-from cyclegan_tf.training_data import TrainingData
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf import assembly
+from cyclegan_tf.assembly import models
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.runs import state
@@ -19,9 +19,9 @@ def experiment(*words):
 
 def test_the_papers_model_has_the_papers_sizes_and_optimizers():
     e = plan_training(["--data.source", "x"]).experiment
-    assert assembly.build_generator(e, "xy").count_params() == 11_378_179
-    assert assembly.build_discriminator(e, "x").count_params() == 2_764_737
-    adam = assembly._adam(e, "float32").get_config()
+    assert models.build_generator(e, "xy").count_params() == 11_378_179
+    assert models.build_discriminator(e, "x").count_params() == 2_764_737
+    adam = models._adam(e, "float32").get_config()
     assert [adam[k] for k in ("learning_rate", "beta_1", "beta_2", "epsilon")] == pytest.approx(
         [2e-4, 0.5, 0.999, 1e-8]
     )
@@ -30,11 +30,11 @@ def test_the_papers_model_has_the_papers_sizes_and_optimizers():
 def test_networks_are_not_built_while_their_shape_is_undecided():
     for name in ("long_skips", "upsampling"):
         with pytest.raises(ValueError, match=rf"{name} is 'auto': let resolve_auto_fields decide"):
-            assembly.build_generator(experiment(f"--generator.{name}=auto"), "xy")
+            models.build_generator(experiment(f"--generator.{name}=auto"), "xy")
 
 
 def test_the_seed_decides_the_weights_and_the_four_networks_differ():
-    a, b, c = (assembly.build_model(experiment(f"--training.seed={seed}")) for seed in (1, 1, 2))
+    a, b, c = (models.build_model(experiment(f"--training.seed={seed}")) for seed in (1, 1, 2))
     for name in ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y"):
         first, second, third = (getattr(model, name).get_weights()[0] for model in (a, b, c))
         np.testing.assert_array_equal(first, second)
@@ -46,43 +46,43 @@ def test_weights_of_the_terms_come_from_the_config():
     e = experiment(
         "--loss.cycle_x=4", "--loss.cycle_y=6", "--loss.identity=0.25", "--loss.adversarial_y=2"
     )
-    assert assembly.build_model(e).loss_weights == {
+    assert models.build_model(e).loss_weights == {
         "adversarial_x": 1, "adversarial_y": 2, "cycle_x": 4, "cycle_y": 6, "identity_x": 1,
         "identity_y": 1.5
     }  # fmt: skip
 
 
 def test_a_discriminator_of_weight_zero_is_not_made():
-    model = assembly.build_model(experiment("--loss.adversarial_x=0"))
+    model = models.build_model(experiment("--loss.adversarial_x=0"))
     assert model.discriminator_x is None
     assert model.adversarial_domains == ["y"]
 
 
 def test_each_objective_has_a_fused_adam_of_its_own():
-    model = assembly.build_model(experiment())
+    model = models.build_model(experiment())
     optimizers = [model.generator_optimizer, model.discriminator_optimizer]
     assert [type(optimizer) for optimizer in optimizers] == [FusedAdam, FusedAdam]
     assert optimizers[0] is not optimizers[1]
-    scaled = assembly._adam(experiment(), "mixed_float16")
+    scaled = models._adam(experiment(), "mixed_float16")
     assert type(scaled.inner_optimizer) is FusedAdam
 
 
 @pytest.mark.parametrize("asked", [False, True])
 def test_gradient_checkpointing_is_off_unless_asked_for(asked):
     words = ["--training.gradient_checkpointing=true"] if asked else []
-    assert assembly.build_model(experiment(*words)).gradient_checkpointing is asked
+    assert models.build_model(experiment(*words)).gradient_checkpointing is asked
 
 
 def test_the_norms_come_from_the_config():
     e = experiment("--generator.norm=batch", "--discriminator.norm=batch")
-    model = assembly.build_model(e)
+    model = models.build_model(e)
     for network, layer in (
         (model.generator_yx, "first_norm"),
         (model.discriminator_y, "conv2_norm"),
     ):
         assert isinstance(network.get_layer(layer), keras.layers.BatchNormalization)
     assert not isinstance(
-        assembly.build_discriminator(experiment("--generator.norm=batch"), "x").get_layer(
+        models.build_discriminator(experiment("--generator.norm=batch"), "x").get_layer(
             "conv2_norm"
         ),
         keras.layers.BatchNormalization,
@@ -95,7 +95,7 @@ class TestFrozenEncoder:
     @staticmethod
     def trained(e, policy="float32", steps=3):
         """Values of all variables before and after some steps."""
-        model = assembly.build_model(e, policy)
+        model = models.build_model(e, policy)
         before = state.snapshot(state.variables(model))
         # tracing takes longer than three steps, but recomputing is a matter of graphs
         step = (
@@ -131,7 +131,7 @@ class TestFrozenEncoder:
 
     def test_has_no_moments(self):
         e = experiment("--training.freeze=encoder")
-        model = assembly.build_model(e)
+        model = models.build_model(e)
         frozen = [v.path for v in model.generator_variables if v.path.split("/")[0] in self.ENCODER]
         assert frozen == []
         # iterations and rate, and two moments for each kernel and bias of two blocks' convolutions,
@@ -161,7 +161,7 @@ def test_half_precision_keeps_weights_pools_and_losses_in_float32(precision):
     e = experiment(f"--training.precision={precision}")
     arithmetic = hardware.choose_arithmetic(e.training.precision, e.training.jit)
     assert arithmetic.descriptions["precision"] == f"mixed_{precision} (asked for)"
-    model = assembly.build_model(e, arithmetic.dtype_policy)
+    model = models.build_model(e, arithmetic.dtype_policy)
     assert {str(v.dtype) for v in model.trainable_variables} == {"float32"}
     assert str(model.pool_x.images.dtype) == "float32"
     assert isinstance(model.generator_optimizer, keras.optimizers.LossScaleOptimizer) == (

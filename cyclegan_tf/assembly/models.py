@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from cyclegan_tf.assembly.training_data import build_transform
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
@@ -13,7 +14,6 @@ from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.freezing import freeze_encoder
-from cyclegan_tf.training_data import build_transform
 
 
 def build_generator(

@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from cyclegan_tf import training_data
+from cyclegan_tf.assembly import training_data
 from cyclegan_tf.config.experiment import Data, Experiment, Generator
 from tests.helpers import tiny
 from tests.helpers.errors import refused
