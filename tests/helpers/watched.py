@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from PIL import Image
 
+from cyclegan_tf import assembly
 from cyclegan_tf.assembly import models
 from cyclegan_tf.train import command as train
 
@@ -36,7 +37,8 @@ def pixelwise(monkeypatch, kernel, bias=0.0):
             inputs, keras.ops.clip(paint(inputs), -1, 1), name=f"generator_{direction}"
         )
 
-    monkeypatch.setattr(models, "build_generator", build)
+    for module in (assembly, models):
+        monkeypatch.setattr(module, "build_generator", build)
 
 
 def smooth(rng, low=0, high=256):
