@@ -99,6 +99,17 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
         raise headers.as_image_error(info.path, error, max_pixels) from error
     if info.format == "JPEG" and (wrong := chatter.damage(heard)):
         raise ImageError(info.path, f"is damaged, and parts of it would be wrong ({wrong})")
+    return finished(planes, info, channels)
+
+
+def finished(planes: np.ndarray, info: ImageInfo, channels: int) -> np.ndarray:
+    """Make of decoded planes what `read` gives.
+
+    Args:
+      planes: uint8 or uint16 (H, W, C), as stored.
+      info: says what they mean.
+      channels: as for `read`.
+    """
     if channels in (1, 3):
         planes = profiles.to_srgb(planes, info.profile)
         if info.mode.startswith("CMYK") and planes.shape[-1] == 4:

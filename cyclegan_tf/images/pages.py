@@ -1,4 +1,4 @@
-"""Whether a TIFF holds further images, of which none is read.
+"""Which images a TIFF holds besides its first.
 
 Smaller copies, thumbnails and masks, as maps have them, are none.
 """
@@ -27,11 +27,33 @@ def has_more_pages(stream: BinaryIO) -> bool:
                 count = re.search(rb"\nimages=(\d{1,9})\s", description)
                 if description.startswith(b"ImageJ=") and count and int(count[1]) > 1:
                     return True
-            elif not kind & _SMALLER_OR_MASK and old_kind != _SMALLER:
+            elif _is_full_size(kind, old_kind):
                 return True
     except struct.error:  # cut off; reading the first page decides whether that matters
         pass
     return False
+
+
+def full_size_pages(stream: BinaryIO) -> list[int]:
+    """Number the pages of full size by their places among all directories, from 0.
+
+    Args:
+      stream: as for `has_more_pages`.
+
+    Returns:
+      The first is always 0; nothing where the directories are cut off or too many.
+    """
+    try:
+        kinds = [(kind, old_kind) for kind, old_kind, _ in _directories(stream)]
+    except struct.error:
+        return []
+    if len(kinds) >= _SEARCHED:
+        return []
+    return [number for number, kind in enumerate(kinds) if number == 0 or _is_full_size(*kind)]
+
+
+def _is_full_size(kind: int, old_kind: int) -> bool:
+    return not kind & _SMALLER_OR_MASK and old_kind != _SMALLER
 
 
 def _directories(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib.util
 import struct
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL import Image
@@ -100,29 +100,48 @@ def read_placement(info: ImageInfo) -> Placement:
         return NOTHING
 
 
+def read_page_placements(info: ImageInfo, pages: Sequence[int]) -> list[Placement]:
+    """Read what a TIFF says of each of these pages, which are all that it holds.
+
+    Args:
+      info: header of the file.
+      pages: their numbers, from 0.
+    """
+    try:
+        import tifffile
+
+        with tifffile.TiffFile(info.path) as file:
+            return [_of_page(file.pages[number], info) for number in pages]
+    except Exception:  # as above, or the library is not there
+        return [NOTHING] * len(pages)
+
+
 def _of_tiff(info: ImageInfo) -> Placement:
     import tifffile
 
     with tifffile.TiffFile(info.path) as file:
-        first: Any = file.pages[0]
-        found = first.tags
-        tags = {
-            code: (int(tag.dtype), int(tag.count), tag.value)
-            for code in _GEO
-            if (tag := found.get(code)) is not None
-        }
-        density = None
-        if _X_RESOLUTION in found and _Y_RESOLUTION in found:
-            unit = int(found.valueof(_RESOLUTION_UNIT, _INCH))
-            density = (found.valueof(_X_RESOLUTION), found.valueof(_Y_RESOLUTION), unit)
-        text = str(found.valueof(_DESCRIPTION, ""))
+        placement = _of_page(file.pages[0], info)
+    return replace(placement, description="") if info.more_pages else placement
+
+
+def _of_page(page: Any, info: ImageInfo) -> Placement:
+    found = page.tags
+    tags = {
+        code: (int(tag.dtype), int(tag.count), tag.value)
+        for code in _GEO
+        if (tag := found.get(code)) is not None
+    }
+    density = None
+    if _X_RESOLUTION in found and _Y_RESOLUTION in found:
+        unit = int(found.valueof(_RESOLUTION_UNIT, _INCH))
+        density = (found.valueof(_X_RESOLUTION), found.valueof(_Y_RESOLUTION), unit)
+    text = str(found.valueof(_DESCRIPTION, ""))
     is_described = text.startswith("ImageJ=") or "openmicroscopy.org/Schemas/OME" in text
     if info.exif_orientation != 1:  # the result is upright: places are others
         tags, is_described = {}, False
     if info.exif_orientation >= 5 and density:
         density = (density[1], density[0], density[2])
-    text = text if is_described and not info.more_pages else ""
-    return Placement(tags, density, text, info.channels)
+    return Placement(tags, density, text if is_described else "", info.channels)
 
 
 def _of_pillow(image: Image.Image, info: ImageInfo) -> Placement:

@@ -5,9 +5,12 @@ Pillow reads the common kinds; `tifffile`, an optional library, deep color and m
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import math
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,10 +24,11 @@ from cyclegan_tf.images.headers import (
     MODE_CHANNELS,
     ImageError,
     ImageInfo,
+    as_image_error,
     open_with_pillow,
     turned_size,
 )
-from cyclegan_tf.images.pages import has_more_pages
+from cyclegan_tf.images.pages import full_size_pages, has_more_pages
 from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
 from cyclegan_tf.images.profiles import unless_srgb
 
@@ -69,6 +73,11 @@ def _first_page(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
         pil_image = open_with_pillow(stream, max_pixels)
     except UnidentifiedImageError:
         return _tifffile_header(path)
+    return _of_pillow(path, pil_image) or _tifffile_header(path)
+
+
+def _of_pillow(path: Path, pil_image: Image.Image) -> ImageInfo | None:
+    """Header of the page that Pillow is at; None where it takes `tifffile`."""
     tags = {name: pil_image.tag_v2.get(number) for name, number in _TAGS.items()}  # type: ignore[attr-defined]
     stored_bits, samples = max(tags["bits"] or (1,)), tags["samples"] or 1
     channels = MODE_CHANNELS.get(pil_image.mode.partition(";")[0], 0)
@@ -80,7 +89,7 @@ def _first_page(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
         or tags["photometric"] is None
         or tags["compression"] not in _OF_PILLOW
     ):
-        return _tifffile_header(path)
+        return None
     if not _has_all_pieces(pil_image):
         raise ImageError(path, _CUT_OFF)
     kind = {2: "i", 3: "f"}.get((tags["sample_format"] or (1,))[0], "u")
@@ -106,11 +115,78 @@ def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
       ImageError: its compression takes a library that is not installed.
     """
     if info.decoder == "tifffile":
-        return pixel_values.UPRIGHT[info.exif_orientation](_decode_with_tifffile(info))
+        with _tifffile().TiffFile(info.path) as file:
+            return _planes_of_tifffile(file.pages[0], info)
     with info.path.open("rb") as stream:
-        pil_image = open_with_pillow(stream, max_pixels)
-        white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
-        pil_image.load()  # turns it upright, too
+        return _planes_of_pillow(open_with_pillow(stream, max_pixels), info)
+
+
+def decode_pages(info: ImageInfo, max_pixels: int) -> list[np.ndarray] | None:
+    """Decode all pages of full size as `decode` does the first.
+
+    Args:
+      info: header of the first.
+      max_pixels: for all together.
+
+    Returns:
+      None where they differ in size or kind, or are too many.
+
+    Raises:
+      ImageError: names the page that cannot be decoded.
+    """
+    planes: list[np.ndarray] = []
+    with contextlib.closing(_pages(info, max_pixels)) as pages:
+        for found, decode_page in pages:
+            if found is None or _kind(found) != _kind(info):
+                return None
+            if (len(planes) + 1) * info.width * info.height > max_pixels:
+                return None
+            try:
+                planes.append(decode_page())
+            except Exception as error:  # decoders raise whatever a broken file makes them raise
+                reason = as_image_error(info.path, error).reason
+                raise ImageError(info.path, f"page {len(planes) + 1} {reason}") from error
+    return planes or None
+
+
+def _pages(
+    info: ImageInfo, max_pixels: int
+) -> Generator[tuple[ImageInfo | None, Callable[[], np.ndarray]], None, None]:
+    """Of each page of full size the header, and what decodes it while the iterator is there.
+
+    The header is None where the page takes another library than the first, or is of no known kind.
+    """
+    with contextlib.ExitStack() as files:
+        stream = files.enter_context(info.path.open("rb"))
+        numbers = full_size_pages(stream)
+        stream.seek(0)
+        if info.decoder == "tifffile":
+            file = files.enter_context(_tifffile().TiffFile(info.path))
+        else:
+            pil_image = open_with_pillow(stream, max_pixels)
+        for number in numbers:
+            found, page = None, None
+            with contextlib.suppress(UserError):
+                if info.decoder == "tifffile":
+                    page = file.pages[number]
+                    found = _of_tifffile(info.path, page)
+                else:
+                    page = pil_image
+                    page.seek(number)
+                    found = _of_pillow(info.path, page)
+            decode_page = _PLANES[info.decoder]
+            yield found, partial(decode_page, page, found or info)
+
+
+def _kind(info: ImageInfo) -> tuple[object, ...]:
+    """What pages of one stack share."""
+    size = info.width, info.height, info.exif_orientation
+    return *size, info.mode, info.channels, info.bits, info.is_float, info.has_alpha, info.profile
+
+
+def _planes_of_pillow(pil_image: Image.Image, info: ImageInfo) -> np.ndarray:
+    white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
+    pil_image.load()  # turns it upright, too
     if info.bits == 8:
         mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[
             info.channels
@@ -131,21 +207,37 @@ def encode(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
     Raises:
       UserError: it takes `tifffile`, which is not installed.
     """
+    return encode_pages([image], [placement])
+
+
+def encode_pages(images: Sequence[np.ndarray], placements: Sequence[Placement]) -> bytes:
+    """Encode images of one size as the pages of a TIFF, as `encode` does one.
+
+    Args:
+      images: of one shape and type.
+      placements: one for each.
+    """
     stream = io.BytesIO()
-    channels = image.shape[-1]
-    is_common = channels == 1 or (channels == 3 and image.dtype == np.uint8)
-    if is_common and placement == NOTHING:
-        Image.fromarray(image[..., 0] if channels == 1 else image).save(stream, "TIFF")
+    channels = images[0].shape[-1]
+    pages = [image[..., 0] if channels == 1 else image for image in images]
+    is_common = channels == 1 or (channels == 3 and images[0].dtype == np.uint8)
+    if is_common and all(placement == NOTHING for placement in placements):
+        first, *others = map(Image.fromarray, pages)
+        first.save(stream, "TIFF", save_all=bool(others), append_images=others)
         return stream.getvalue()
-    photometric = "rgb" if channels == 3 else "minisblack"
-    _tifffile().imwrite(
-        stream,
-        image if channels > 1 else image[..., 0],
-        photometric=photometric,
-        planarconfig="contig" if channels > 1 else None,
-        metadata=None,
-        **tifffile_options(placement, channels),
-    )
+    options = {
+        "photometric": "rgb" if channels == 3 else "minisblack",
+        "planarconfig": "contig" if channels > 1 else None,
+        "metadata": None,
+    }
+    with _tifffile().TiffWriter(stream) as writer:
+        if placements[0].description:
+            # ImageJ wants the pixels of a stack it described one behind the other.
+            options |= tifffile_options(placements[0], channels)
+            writer.write(np.stack(pages) if len(pages) > 1 else pages[0], **options)
+        else:
+            for page, placement in zip(pages, placements, strict=True):
+                writer.write(page, **options, **tifffile_options(placement, channels))
     return stream.getvalue()
 
 
@@ -162,35 +254,38 @@ def _tifffile() -> Any:
 
 def _tifffile_header(path: Path) -> ImageInfo:
     with _tifffile().TiffFile(path) as file:
-        page = file.pages[0]
-        kind = {0: "L", 1: "L", 2: "RGB", 5: "CMYK"}.get(_photometric(page))
-        if kind is None or page.dtype is None:
-            raise ImageError(
-                path, "is a TIFF whose colors or numbers are of a kind this program does not know"
-            )
-        channels, declared = page.samplesperpixel, page.tags.valueof(_TAGS["max_sample_value"])
-        if kind == "CMYK" and channels != 4:
-            raise ImageError(path, f"is a TIFF of {channels} printing inks; CMYK has 4")
-        if len(page.dataoffsets) < math.prod(page.chunked):
-            raise ImageError(path, _CUT_OFF)
-        bits, white = pixel_values.depth_of(page.dtype)
-        # Bits that differ between samples, as 5, 6, 5, are stretched to the type by tifffile.
-        if page.dtype.kind == "u" and isinstance(page.bitspersample, int):
-            white = _white(declared, page.bitspersample)
-        orientation = page.tags.valueof(EXIF_ORIENTATION, 1)
-        return ImageInfo(
-            path,
-            "TIFF",
-            *turned_size(page.imagewidth, page.imagelength, orientation),
-            mode=f"{kind} {page.dtype.name}" if channels <= 4 else page.dtype.name,
-            channels=channels,
-            bits=bits,
-            exif_orientation=orientation,
-            has_alpha=channels in (2, 4) and page.extrasamples[-1:] in ((1,), (2,)),
-            decoder="tifffile",
-            white=white,
-            profile=unless_srgb(page.tags.valueof(_TAGS["profile"])),
+        return _of_tifffile(path, file.pages[0])
+
+
+def _of_tifffile(path: Path, page: Any) -> ImageInfo:
+    kind = {0: "L", 1: "L", 2: "RGB", 5: "CMYK"}.get(_photometric(page))
+    if kind is None or page.dtype is None:
+        raise ImageError(
+            path, "is a TIFF whose colors or numbers are of a kind this program does not know"
         )
+    channels, declared = page.samplesperpixel, page.tags.valueof(_TAGS["max_sample_value"])
+    if kind == "CMYK" and channels != 4:
+        raise ImageError(path, f"is a TIFF of {channels} printing inks; CMYK has 4")
+    if len(page.dataoffsets) < math.prod(page.chunked):
+        raise ImageError(path, _CUT_OFF)
+    bits, white = pixel_values.depth_of(page.dtype)
+    # Bits that differ between samples, as 5, 6, 5, are stretched to the type by tifffile.
+    if page.dtype.kind == "u" and isinstance(page.bitspersample, int):
+        white = _white(declared, page.bitspersample)
+    orientation = page.tags.valueof(EXIF_ORIENTATION, 1)
+    return ImageInfo(
+        path,
+        "TIFF",
+        *turned_size(page.imagewidth, page.imagelength, orientation),
+        mode=f"{kind} {page.dtype.name}" if channels <= 4 else page.dtype.name,
+        channels=channels,
+        bits=bits,
+        exif_orientation=orientation,
+        has_alpha=channels in (2, 4) and page.extrasamples[-1:] in ((1,), (2,)),
+        decoder="tifffile",
+        white=white,
+        profile=unless_srgb(page.tags.valueof(_TAGS["profile"])),
+    )
 
 
 def _photometric(page: Any) -> int:
@@ -201,16 +296,14 @@ def _photometric(page: Any) -> int:
     return {1: _BLACK_IS_ZERO, 3: _RGB}.get(colors, _UNKNOWN)
 
 
-def _decode_with_tifffile(info: ImageInfo) -> np.ndarray:
-    with _tifffile().TiffFile(info.path) as file:
-        page = file.pages[0]
-        try:
-            values = page.asarray(maxworkers=1)
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-            reason = 'is a TIFF compressed in a way that needs: pip install "cyclegan-tf[tiff]"'
-            raise ImageError(info.path, reason) from error
+def _planes_of_tifffile(page: Any, info: ImageInfo) -> np.ndarray:
+    try:
+        values = page.asarray(maxworkers=1)
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+        reason = 'is a TIFF compressed in a way that needs: pip install "cyclegan-tf[tiff]"'
+        raise ImageError(info.path, reason) from error
     # `shaped` is (planes, depth, height, width, samples), where planes or samples is 1.
     values = values.reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)
     planes = pixel_values.full_range(values.reshape(*values.shape[:2], -1), info.white)
@@ -218,7 +311,13 @@ def _decode_with_tifffile(info: ImageInfo) -> np.ndarray:
         planes = np.iinfo(planes.dtype).max - planes
     if info.has_alpha and page.extrasamples[-1] == 1:
         planes = pixel_values.straight_alpha(planes)
-    return planes
+    return pixel_values.UPRIGHT[info.exif_orientation](planes)
+
+
+_PLANES: dict[str, Callable[[Any, ImageInfo], np.ndarray]] = {
+    "pillow": _planes_of_pillow,
+    "tifffile": _planes_of_tifffile,
+}
 
 
 def _has_all_pieces(pil_image: Any) -> bool:

@@ -16,6 +16,7 @@ from cyclegan_tf.atomic import is_of_one_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.placement import NOTHING, Placement, read_placement
+from cyclegan_tf.images.stacks import Stack, count_images, read_stack, save_stack
 from cyclegan_tf.translate.remarks import remarks_on
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.translator import Translator
@@ -52,7 +53,7 @@ class Outcome:
 def translate_files(
     translator: Translator, tasks: Sequence[Task], batch_size: int = 0
 ) -> Generator[Outcome, None, None]:
-    """Translate files into files.
+    """Translate files into files; pages and frames of one file one by one.
 
     The network runs in the caller's thread, reading and writing in others. Close the iterator
     (`contextlib.closing`) to stop early: it waits for the files being read or written at that
@@ -85,7 +86,7 @@ def translate_files(
                 # Wait for the earlier image of the same target: whether it was written decides.
                 yield from writer.finished(0)
                 group = [_repeated(group[0].task, writer.written, translator.channels)]
-            writer.put(_translated(translator, group))
+            writer.put(_translated(translator, group, batch_size))
             yield from writer.finished()
         yield from writer.finished(0)
     finally:
@@ -94,10 +95,10 @@ def translate_files(
 
 @dataclass(frozen=True)
 class _Item:
-    """A task with its image as read or translated, or the error; None is not read yet."""
+    """A task with its image or images, read or translated, or the error; None is not read yet."""
 
     task: Task
-    content: np.ndarray | UserError | None
+    content: np.ndarray | Stack | UserError | None
     remarks: tuple[str, ...] = ()
     as_float: bool = False
     placement: Placement = NOTHING
@@ -123,7 +124,7 @@ def _read_ahead(
                 (
                     task,
                     pool.submit(_read, task, channels),
-                    _decoded_bytes(task.source, channels),
+                    _decoded_bytes(task, channels),
                 )
             )
 
@@ -137,27 +138,32 @@ def _read_ahead(
 
 def _read(task: Task, channels: int) -> _Item:
     try:
-        image = image_io.read(task.source, channels)
         info = image_io.probe(task.source)
         placement = read_placement(info)
-        remarks = remarks_on(info, placement, task.target)
-        return _Item(task, image, remarks, info.is_float, placement)
+        content: np.ndarray | Stack | None = None
+        if count_images(info, task.target.suffix.lower()) > 1:
+            content = read_stack(info, channels)
+        remarks = remarks_on(info, placement, task.target, all_pages=content is not None)
+        if content is None:
+            content = image_io.read(task.source, channels)
+        return _Item(task, content, remarks, info.is_float, placement)
     except UserError as error:
         return _Item(task, error)
 
 
-def _decoded_bytes(path: Path, channels: int) -> int:
+def _decoded_bytes(task: Task, channels: int) -> int:
     try:
-        info = image_io.probe(path)
+        info = image_io.probe(task.source)
     except UserError:
         return 0  # reading says the same
-    return info.width * info.height * channels * (2 if info.bits > 8 else 1)
+    count = count_images(info, task.target.suffix.lower())
+    return count * info.width * info.height * channels * (2 if info.bits > 8 else 1)
 
 
 def _grouped(
     items: Iterator[_Item], translator: Translator, batch_size: int
 ) -> Iterator[list[_Item]]:
-    """Group neighbors of one padded size; what is no image stays alone."""
+    """Group neighbors of one padded size; a stack, and what is no image, stays alone."""
     group: list[_Item] = []
     size_of_group, most = None, 1
     for item in items:
@@ -224,8 +230,10 @@ def _repeated(task: Task, written: set[Path], channels: int) -> _Item:
     return _read(task, channels)
 
 
-def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
+def _translated(translator: Translator, group: Sequence[_Item], batch_size: int = 0) -> list[_Item]:
     """Translate a group's images; when they cannot be together, each alone."""
+    if isinstance(group[0].content, Stack):
+        return [_translated_stack(translator, group[0], group[0].content, batch_size)]
     images = [item.content for item in group if isinstance(item.content, np.ndarray)]
     if not images:
         return list(group)
@@ -238,6 +246,25 @@ def _translated(translator: Translator, group: Sequence[_Item]) -> list[_Item]:
             error = UserError("needs more memory than this device has free", code="memory")
         return [_Item(group[0].task, named(group[0].task, error))]
     return [replace(item, content=result) for item, result in zip(group, results, strict=True)]
+
+
+def _translated_stack(translator: Translator, item: _Item, stack: Stack, batch_size: int) -> _Item:
+    at_once = batch_size or _images_at_once(*translator.padded_size(*stack.images[0].shape[:2]))
+    pages = [_Item(item.task, image) for image in stack.images]
+    images = list[np.ndarray]()
+    for first in range(0, len(pages), at_once):
+        for page in _translated(translator, pages[first : first + at_once]):
+            if not isinstance(page.content, np.ndarray):
+                return replace(item, content=page.content)
+            images.append(page.content)
+    return replace(item, content=replace(stack, images=images))
+
+
+def _save(item: _Item, content: np.ndarray | Stack) -> None:
+    if isinstance(content, Stack):
+        save_stack(item.task.target, content, as_float=item.as_float)
+    else:
+        image_io.save(item.task.target, content, as_float=item.as_float, placement=item.placement)
 
 
 class _Writer:
@@ -256,14 +283,8 @@ class _Writer:
     def put(self, items: Sequence[_Item]) -> None:
         """Start writing images; an error among them is only passed on."""
         for item in items:
-            if isinstance(item.content, np.ndarray):
-                saving = self._pool.submit(
-                    image_io.save,
-                    item.task.target,
-                    item.content,
-                    as_float=item.as_float,
-                    placement=item.placement,
-                )
+            if isinstance(item.content, (np.ndarray, Stack)):
+                saving = self._pool.submit(_save, item, item.content)
                 size = item.content.nbytes
                 self._waiting.append((replace(item, content=None), saving, size))
             elif item.content is not None:

@@ -11,17 +11,20 @@ from cyclegan_tf.images.io import FLOAT_EXTENSIONS
 from cyclegan_tf.images.placement import Placement
 
 
-def remarks_on(info: ImageInfo, placement: Placement, target: Path) -> tuple[str, ...]:
+def remarks_on(
+    info: ImageInfo, placement: Placement, target: Path, all_pages: bool = False
+) -> tuple[str, ...]:
     """Say what of a source is not in its translation.
 
     Args:
       info: header of the source.
       placement: of the source.
       target: file of the translation.
+      all_pages: whether it holds every page or frame of the source.
     """
     suffix = target.suffix.lower()
     remarks = []
-    if info.more_pages:
+    if info.more_pages and not all_pages:
         remarks.append("more than one page or frame, of which only the first was taken")
     if info.bits == 32 and not info.is_float:
         remarks.append("integers of 32 bits, brought to 16, so that small labels become 0")

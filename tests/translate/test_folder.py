@@ -12,9 +12,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.stacks import Stack, read_stack, save_stack
 from cyclegan_tf.translate import folder as folder_module
 from cyclegan_tf.translate.folder import translate_files
 from cyclegan_tf.translate.tasks import Task
@@ -103,6 +105,33 @@ def test_on_a_cpu_only_small_images_go_together_unasked(
 ):
     list(translate_files(translator, make(tmp_path, [size] * 11)))
     assert batches == expected
+
+
+@pytest.mark.parametrize("batch_size", [0, 2])
+def test_pages_go_through_one_by_one_into_a_file_of_as_many(
+    translator, batches, tmp_path, batch_size
+):
+    tasks = make(tmp_path, [(16, 16), (16, 16), (16, 16)], ".tif")
+    pages = [image_io.read(task.source) for task in tasks]
+    save_stack(tasks[1].source, Stack([*pages, pages[0], pages[1]]))
+    outcomes = list(translate_files(translator, tasks, batch_size))
+    assert [(each.task, each.error, each.remarks) for each in outcomes] == [
+        (task, None, ()) for task in tasks
+    ]
+    translated = read_stack(image_io.probe(tasks[1].target), 3).images
+    for page, found in zip([*pages, pages[0], pages[1]], translated, strict=True):
+        np.testing.assert_array_equal(found, 255 - page)
+    assert batches == ([1, 5, 1] if batch_size == 0 else [1, 2, 2, 1, 1])
+
+
+def test_pages_of_unlike_sizes_are_remarked_on(translator, tmp_path):
+    (task,) = make(tmp_path, [(16, 16)], ".tif")
+    first, second = Image.new("RGB", (16, 16), "red"), Image.new("RGB", (9, 16))
+    first.save(task.source, save_all=True, append_images=[second])
+    (outcome,) = translate_files(translator, [task])
+    assert outcome.error is None
+    assert "only the first was taken" in outcome.remarks[0]
+    assert_negative(task)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])

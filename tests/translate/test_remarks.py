@@ -9,14 +9,14 @@ from cyclegan_tf.images.placement import NOTHING, Placement
 from cyclegan_tf.translate.remarks import remarks_on, summarize
 
 
-def remarks(target="a.tif", placement=NOTHING, **facts):
+def remarks(target="a.tif", placement=NOTHING, all_pages=False, **facts):
     info = ImageInfo(Path("a.tif"), "TIFF", 4, 5, "L", 1, **facts)
-    return remarks_on(info, placement, Path(target))
+    return remarks_on(info, placement, Path(target), all_pages)
 
 
 def test_pages_are_counted():
     (remark,) = remarks(more_pages=True)
-    assert remarks() == ()
+    assert remarks() == remarks(more_pages=True, all_pages=True) == ()
     assert summarize([remark] * 3) == [
         "3 files: more than one page or frame, of which only the first was taken"
     ]
