@@ -285,13 +285,22 @@ def _write_disk_cache(
 def _decoding_reader(
     images: ImageList, transform: ImageTransform, dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Decode each time; what libjpeg says of damage is heard the first time only, as it costs."""
     with _main_memory():
         paths = tf.constant([str(info.path) for info in images.infos])
         fast = tf.constant([info.fast for info in images.infos])
+    unheard = np.array([info.format == "JPEG" for info in images.infos])
+
+    def is_heard(index: np.ndarray) -> bool:
+        before = not unheard[int(index)]
+        unheard[int(index)] = False
+        return before
 
     def get(index: tf.Tensor) -> tf.Tensor:
+        # By Python an image is refused by name, and by TensorFlow decoded as well as it can be.
+        may_be_fast = fast[index] & tf.numpy_function(is_heard, [index], tf.bool)
         image = image_io.decode_tensor(
-            paths[index], fast[index], images.channels, dtype, images.max_pixels
+            paths[index], may_be_fast, images.channels, dtype, images.max_pixels
         )
         return transform.resize(image)
 

@@ -1,6 +1,7 @@
 """Stores: the same images from memory, from disk and decoded each time."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from cyclegan_tf.data import cache as cache_module
 from cyclegan_tf.data.cache import open_cache
 from cyclegan_tf.data.sources import open_folder
 from cyclegan_tf.data.transforms import ImageTransform
+from cyclegan_tf.images import io as image_io
 from tests.helpers import tiny
 from tests.helpers.errors import refused
 
@@ -94,6 +96,40 @@ def test_a_truncated_image_is_named_before_training_starts(folder):
     path.write_bytes(path.read_bytes()[:300])
     with refused("unreadable", match=r"1\.png.*cyclegan_tf.check"):
         open_cache(images, ImageTransform("none", 24, 16), "memory", folder, "x")
+
+
+@pytest.fixture
+def jpegs(folder):
+    """Three images of X, of which one is a JPEG and another one a JPEG damaged in the middle."""
+    for index in (0, 1):
+        source = folder / "trainA" / f"{index}.png"
+        Image.open(source).save(source.with_suffix(".jpg"), quality=95)
+        source.unlink()
+    damaged = folder / "trainA" / "1.jpg"
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    return images_of(folder)
+
+
+def test_without_a_cache_damage_in_the_middle_of_a_jpeg_is_refused(jpegs, folder):
+    transform = ImageTransform("resize_and_crop", 24, 16)
+    assert all(info.fast for info in jpegs.infos)
+    cache = open_cache(jpegs, transform, "off", folder / "cache", "x")
+    with pytest.raises(tf.errors.OpError, match=r"1\.jpg: is damaged, and parts of it would"):
+        list(tf.data.Dataset.range(3).map(cache.get))
+    cache = open_cache(jpegs, transform, "off", folder / "cache", "x")
+    with refused("unreadable", str(folder / "trainA" / "1.jpg")):
+        cache.get(tf.constant(1, tf.int64))
+
+
+def test_a_jpeg_is_listened_to_once(jpegs, folder, monkeypatch):
+    read, by_python = image_io.read, []
+    monkeypatch.setattr(image_io, "read", lambda *a: by_python.append(Path(a[0]).name) or read(*a))
+    transform = ImageTransform("resize_and_crop", 24, 16)
+    cache = open_cache(jpegs, transform, "off", folder / "cache", "x")
+    twice = list(tf.data.Dataset.from_tensor_slices([0, 2, 0, 2]).map(cache.get))
+    assert by_python == ["0.jpg"]
+    np.testing.assert_array_equal(twice[0], twice[2])
 
 
 def test_a_disk_cache_that_cannot_be_written_is_an_error(folder):
