@@ -16,11 +16,13 @@ import keras
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.networks import summarize_network
-from cyclegan_tf.networks.files import check_archive
+from cyclegan_tf.networks.files import cannot_load, check_archive, classes_by_package
 from cyclegan_tf.runs import state
 
 if TYPE_CHECKING:
     from cyclegan_tf.convert.pytorch.recognize import NormAsked
+
+_HOW_TO_OPEN = "in a program of your own: `import cyclegan_tf`, then `keras.saving.load_model`"
 
 
 def inspect_keras_file(path: Path, size_px: int) -> dict[str, Any]:
@@ -43,16 +45,15 @@ def inspect_keras_file(path: Path, size_px: int) -> dict[str, Any]:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise UserError(
-            f"{path} cannot be loaded: {' '.join(str(error).split())[:300]}",
-            code="unreadable",
-            field=str(path),
-        ) from error
+        raise cannot_load(path, error) from error
     parts = {name: getattr(model, name, None) for name in state.NETWORKS}
     networks = {name: part for name, part in parts.items() if part is not None} or {
         model.name: model
     }
-    return found | {"networks": network_rows(networks, size_px)}
+    rows: dict[str, Any] = {"networks": network_rows(networks, size_px)}
+    if "cyclegan_tf" in classes_by_package(path):
+        rows["notes"] = [_HOW_TO_OPEN]
+    return found | rows
 
 
 def _archive_metadata(path: Path) -> dict[str, Any]:

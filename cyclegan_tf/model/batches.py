@@ -1,11 +1,58 @@
-"""What Keras hands to a step: two batches of images, or a sentence."""
+"""What Keras's habits hand to a CycleGAN: two batches of images, or a sentence."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
+
+ModelClass = TypeVar("ModelClass", bound=type[keras.Model])
+
+_WEIGHTS = (
+    "CycleGAN takes neither sample_weight nor class_weight: its losses compare no image with a "
+    "target. Show images more often in the data set instead."
+)
+_COMPILED = (
+    "CycleGAN compiles with two optimizers, compile(generator_optimizer, discriminator_optimizer), "
+    "and its own losses, without {name}: no image is compared with a target. loss_weights and "
+    "gan_mode decide the losses; score images with `python -m cyclegan_tf.evaluate`."
+)
+_REFUSED = {
+    "compile": (("optimizer", "loss", "metrics", "weighted_metrics"), _COMPILED),
+    **dict.fromkeys(
+        ("fit", "evaluate", "train_on_batch", "test_on_batch"),
+        (("sample_weight", "class_weight"), _WEIGHTS),
+    ),
+}
+
+
+def refuse_keras_arguments(model_class: ModelClass) -> ModelClass:
+    """Lets methods of a model refuse what Keras has and it has not, before Keras looks at it.
+
+    Keras's own errors speak of other things, as the shape of the targets.
+    """
+    for method, (names, sentence) in _REFUSED.items():
+        wrapped = _refusing(getattr(model_class, method), names, sentence)
+        setattr(model_class, method, wrapped)
+    return model_class
+
+
+def _refusing(method: Callable[..., Any], names: tuple[str, ...], sentence: str) -> Any:
+    order = list(inspect.signature(method).parameters)
+
+    @functools.wraps(method)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(order, args, strict=False)) | kwargs
+        for name in names:
+            if given.get(name) is not None:
+                raise ValueError(sentence.format(name=name))
+        return method(*args, **kwargs)
+
+    return checked
 
 
 def unpaired_images(data: Any) -> tuple[tf.Tensor, tf.Tensor]:
@@ -27,10 +74,7 @@ def unpaired_images(data: Any) -> tuple[tf.Tensor, tf.Tensor]:
             "tf.data.Dataset of such pairs."
         )
     if sample_weight is not None:
-        raise ValueError(
-            "CycleGAN takes neither sample_weight nor class_weight: its losses compare no image "
-            "with a target. Show images more often in the data set instead."
-        )
+        raise ValueError(_WEIGHTS)
     return _images(real_x, "real_x"), _images(real_y, "real_y")
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from cyclegan_tf.devices import replicas
 from cyclegan_tf.model import losses
-from cyclegan_tf.model.batches import unpaired_images
+from cyclegan_tf.model.batches import refuse_keras_arguments, unpaired_images
 from cyclegan_tf.model.gradients import CachedWeights, call_concatenated
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.loss_weights import complete_weights, loss_terms, weighted_sum
@@ -33,6 +33,7 @@ Terms = dict[str, tf.Tensor]
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
+@refuse_keras_arguments
 class CycleGAN(keras.Model):
     """Trains G: X -> Y and F: Y -> X from unpaired images (Zhu et al. 2017, eq. 3).
 
@@ -278,8 +279,7 @@ class CycleGAN(keras.Model):
         self, real_x: tf.Tensor, real_y: tf.Tensor, fakes: Terms, training: bool
     ) -> tuple[Terms, Terms]:
         """Losses of the discriminators on fakes by domain, and their accuracies over patches."""
-        discriminator_losses: Terms = {}
-        accuracies: Terms = {}
+        discriminator_losses, accuracies = Terms(), Terms()
         for domain in self.adversarial_domains:
             discriminator, fake = self._discriminator(domain), fakes[domain]
             real = real_x if domain == "x" else real_y

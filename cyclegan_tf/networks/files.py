@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from cyclegan_tf.foreign.content import refuse_foreign_file, refuse_zip_bomb
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
 from cyclegan_tf.networks.color_skip import ColorSkip
+
+_OF_KERAS = ("keras", "builtins", "None")
+_MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,7 @@ def open_network(path: Path) -> keras.Model:
     try:
         network = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise UserError(
-            f"{path} cannot be loaded: {_one_line(error)}",
-            code="unreadable",
-            field=str(path),
-        ) from error
+        raise cannot_load(path, error) from error
     shape = getattr(network, "output_shape", None)
     if (
         not isinstance(shape, tuple)
@@ -78,6 +78,55 @@ def open_network(path: Path) -> keras.Model:
             field=str(path),
         )
     return network
+
+
+def classes_by_package(path: Path) -> dict[str, list[str]]:
+    """Lists what a `.keras` file holds of other packages than Keras, ours included.
+
+    Returns:
+      Name of a package, as it is imported, -> names of classes; empty where the file's description
+      cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            todo = [json.loads(archive.read("config.json"))]
+    except Exception:  # zip's and JSON's
+        return {}
+    found: dict[str, set[str]] = {}
+    while todo:
+        entry = todo.pop()
+        if isinstance(entry, list):
+            todo += entry
+        elif isinstance(entry, dict):
+            todo += entry.values()
+            package, name = str(entry.get("module")).partition(".")[0], entry.get("class_name")
+            if isinstance(name, str) and package not in _OF_KERAS:
+                found.setdefault(package, set()).add(name)
+    return {package: sorted(names) for package, names in found.items()}
+
+
+def cannot_load(path: Path, error: Exception) -> UserError:
+    """Makes the error of a `.keras` file that Keras does not load.
+
+    Args:
+      path: of the file.
+      error: what Keras raised.
+    """
+    foreign = {
+        package: names
+        for package, names in classes_by_package(path).items()
+        if package != "cyclegan_tf"
+    }
+    if foreign:
+        package, names = next(iter(foreign.items()))
+        more = ", ..." if len(names) > _MAX_NAMED else ""
+        reason = (
+            f"it holds {', '.join(names[:_MAX_NAMED])}{more} of the package {package}; only a "
+            f"program that imports {package} can open it."
+        )
+    else:
+        reason = _one_line(error)
+    return UserError(f"{path} cannot be loaded: {reason}", code="unreadable", field=str(path))
 
 
 def check_archive(path: Path) -> None:

@@ -30,6 +30,7 @@ class TestKerasFile:
         assert row["name"] == "generator_xy"
         assert row["parameters"] == sum(int(np.prod(v.shape)) for v in network.trainable_variables)
         assert report["made_with_keras"] == keras.__version__
+        assert "`import cyclegan_tf`" in report["notes"][0]
         assert report["size_bytes"] == (tmp_path / "g.keras").stat().st_size
         assert json.loads(json.dumps(report)) == report
 

@@ -1,10 +1,11 @@
 """What `fit` and `train_on_batch` may hand over."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.model.batches import unpaired_images
+from cyclegan_tf.model.batches import refuse_keras_arguments, unpaired_images
 
 IMAGES = np.zeros((1, 4, 4, 3), np.float32)
 
@@ -24,6 +25,37 @@ def test_one_part_is_refused(data):
 def test_weights_of_samples_are_refused():
     with pytest.raises(ValueError, match="neither sample_weight nor class_weight"):
         unpaired_images((IMAGES, IMAGES, np.ones(1)))
+
+
+class Plain(keras.Model):
+    """Takes what Keras takes."""
+
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+@pytest.mark.parametrize("name", ["sample_weight", "class_weight"])
+def test_weights_are_refused_before_keras_looks_at_them(method, name):
+    model = refuse_keras_arguments(type("Model", (Plain,), {}))()
+    model.compile(run_eagerly=True)
+    with pytest.raises(ValueError, match="neither sample_weight nor class_weight"):
+        getattr(model, method)(IMAGES, IMAGES, **{name: {0: 1.0}})
+
+
+def test_weights_are_refused_by_their_place_too():
+    model = refuse_keras_arguments(type("Model", (Plain,), {}))()
+    with pytest.raises(ValueError, match="neither sample_weight"):
+        model.train_on_batch(IMAGES, IMAGES, np.ones(1))
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"metrics": ["mae"]}, {"loss": "mse"}, {"optimizer": "adam", "loss": "mse"}]
+)
+def test_what_keras_compiles_with_is_refused(arguments):
+    name = next(iter(arguments))
+    with pytest.raises(ValueError, match=f"own losses, without {name}"):
+        refuse_keras_arguments(type("Model", (Plain,), {}))().compile(**arguments)
 
 
 def test_whole_numbers_are_refused():

@@ -130,7 +130,7 @@ def test_optimizers_may_be_names_but_not_one_for_both():
 
 
 def test_there_are_no_other_metrics():
-    with pytest.raises(TypeError, match="metrics"):
+    with pytest.raises(ValueError, match="without metrics"):
         compiled(metrics=["mae"])
 
 

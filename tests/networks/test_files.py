@@ -8,7 +8,13 @@ import pytest
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_generator
-from cyclegan_tf.networks.files import digest, facts, open_network, open_trainable
+from cyclegan_tf.networks.files import (
+    classes_by_package,
+    digest,
+    facts,
+    open_network,
+    open_trainable,
+)
 from tests.helpers import foreign
 
 
@@ -119,6 +125,31 @@ def test_what_is_no_network_of_images_is_refused(tmp_path):
     refused(open_network, tmp_path / "n.keras", "unreadable", "not a .keras file")
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "n.keras")
     refused(open_network, tmp_path / "n.keras", "unsupported", "not a network from images")
+
+
+def test_layers_of_another_package_are_named_with_it(tmp_path):
+    @keras.saving.register_keras_serializable("theirs")
+    class TheirLayer(keras.layers.Layer):
+        __module__ = "their_package.layers"
+
+        def call(self, inputs):
+            return inputs
+
+    inputs = keras.Input((8, 8, 3))
+    keras.Model(inputs, TheirLayer()(inputs)).save(tmp_path / "n.keras")
+    assert classes_by_package(tmp_path / "n.keras") == {"their_package": ["TheirLayer"]}
+    keras.saving.get_custom_objects().pop("theirs>TheirLayer")
+    message = "holds TheirLayer of the package their_package; only a program that imports"
+    refused(open_network, tmp_path / "n.keras", "unreadable", message)
+
+
+def test_classes_of_what_cannot_be_read(tmp_path):
+    (tmp_path / "n.keras").write_text("not a zip")
+    assert classes_by_package(tmp_path / "n.keras") == {}
+    build_generator("resnet_6blocks", filters=2, blocks=1).save(tmp_path / "ours.keras")
+    ours = classes_by_package(tmp_path / "ours.keras")
+    assert list(ours) == ["cyclegan_tf"]
+    assert "InstanceNormalization" in ours["cyclegan_tf"]
 
 
 def test_what_cannot_be_trained_on_is_refused(tmp_path):
