@@ -8,6 +8,7 @@ somebody else's, and nothing is touched.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 
@@ -37,11 +38,13 @@ def foreign_entries(folder: Path) -> list[str]:
 def _foreign_now(folder: Path) -> list[str]:
     entries = list(folder.iterdir())
     is_ours = is_own(folder / LOCK)
-    return sorted(
-        entry.name
+    foreign = [
+        entry
         for entry in entries
         if not is_partial(entry.name) and not (is_ours and _is_of_a_start(entry))
-    )
+    ]
+    # A start that fails takes its files away: of a folder that is gone nobody can say what it was.
+    return sorted(entry.name for entry in foreign if entry.name == LOCK or os.path.lexists(entry))
 
 
 def _is_of_a_start(entry: Path) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from cyclegan_tf.atomic import is_partial
 from cyclegan_tf.runs import checkpoints
+
+log = logging.getLogger(__name__)
 
 # What early versions called them.
 _FORMER = re.compile(
@@ -35,8 +38,8 @@ def remove_leftovers(folders: Iterable[Path]) -> None:
 def tidy_checkpoints(newest: Path, keep: int | None) -> None:
     """Does what a kill or damage has left undone, before a training goes on from a checkpoint.
 
-    Checkpoints later than the newest that reads whole are renamed, so that none is taken again;
-    those that a new one, or a better one, should have replaced are removed.
+    Checkpoints later than the newest that reads whole are renamed, which is logged, so that none is
+    taken again; those that a new one, or a better one, should have replaced are removed.
 
     Args:
       newest: the checkpoint that it goes on from.
@@ -49,7 +52,8 @@ def tidy_checkpoints(newest: Path, keep: int | None) -> None:
     try:
         for path in checkpoints.list_checkpoints(folder):
             if checkpoints.step_of(path) > step:
-                path.replace(path.with_name(f"{path.name}.damaged"))
+                aside = path.replace(path.with_name(f"{path.name}.damaged"))
+                log.warning("%s cannot be read whole: kept as %s", path, aside.name)
         checkpoints.prune(folder, step, keep)
         best = checkpoints.best_file(folder)
         for path in checkpoints.list_checkpoints(folder / checkpoints.BEST):

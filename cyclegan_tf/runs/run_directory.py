@@ -183,10 +183,18 @@ class RunDirectory:
         if is_foreign:
             raise self._foreign()
 
-    def _check_ours(self) -> None:
-        """Refuses a place that is neither a run nor free for one; reads only."""
+    def check_ours(self) -> None:
+        """Refuses a place that is neither a run nor free for one; reads only.
+
+        Raises:
+          UserError: it is somebody else's.
+        """
         if not self.exists():
-            self.check_new()
+            try:
+                self.check_new()
+            except UserError:
+                if not self.exists():  # else another process has begun a run between both looks
+                    raise
         elif self.experiment() and set(SECTIONS) - set(self.config_values()):
             raise self._foreign()  # an experiment file of the same name: runs write all sections
 
@@ -264,10 +272,10 @@ class RunDirectory:
           UserError: this is neither a run nor free for one, another process is training here, or
             the directory cannot be written.
         """
-        self._check_ours()
+        self.check_ours()
         lock, made = self._make_and_lock()
         try:
-            self._check_ours()  # there may have come something meanwhile
+            self.check_ours()  # there may have come something meanwhile
         except BaseException:
             lock.release(remove=lock.created)
             remove_folders(made)

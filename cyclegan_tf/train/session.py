@@ -90,8 +90,7 @@ def _open_data(
 ) -> tuple[training_data.TrainingData, list[str]]:
     """Opens the images, the same on all workers; returns them and notes."""
     experiment, run = plan.experiment, plan.run
-    if not run.exists():
-        run.check_new()
+    run.check_ours()
     show_progress = sys.stderr.isatty() and not plan.quiet and devices.is_chief
     is_shared = devices.workers > 1 and experiment.data.cache == "auto"
     data, notes = training_data.open_training_data(

@@ -39,6 +39,19 @@ def test_a_lock_made_between_two_looks_is_not_foreign(tmp_path, monkeypatch):
     assert foreign_entries(tmp_path) == []
 
 
+def test_what_goes_between_two_looks_is_not_foreign(tmp_path, monkeypatch):
+    """A start that fails takes its folder of prepared images away."""
+    make_and_lock(tmp_path)[0].release()
+    (tmp_path / "cache").mkdir()
+
+    def late(path):
+        (tmp_path / "cache").rmdir()
+        return True
+
+    monkeypatch.setattr(beginning, "is_own", late)
+    assert foreign_entries(tmp_path) == []
+
+
 def test_of_a_cache_only_its_own_files_go(tmp_path):
     for name in ("train_x.bin", "train_y.json", "thesis.txt"):
         (tmp_path / "cache").mkdir(exist_ok=True)

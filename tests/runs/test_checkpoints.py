@@ -63,7 +63,7 @@ def test_a_damaged_newest_one_takes_no_place(tmp_path, keep):
     assert checkpoints.load_latest(tmp_path)[2]["step"] == 19
 
 
-def test_before_a_training_goes_on_what_is_damaged_or_replaced_goes_aside(tmp_path):
+def test_before_a_training_goes_on_what_is_damaged_or_replaced_goes_aside(tmp_path, caplog):
     for step in (5, 10, 20, 30):
         write(tmp_path, step, keep=None)
     worse = write_best(tmp_path, 20, 3.0)
@@ -72,6 +72,10 @@ def test_before_a_training_goes_on_what_is_damaged_or_replaced_goes_aside(tmp_pa
     worse.write_bytes(data)  # a kill between rename and removal
     (tmp_path / "best" / "step_000000015.npz").write_bytes(b"cut short")
     tidy_checkpoints(tmp_path / "step_000000010.npz", keep=1)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / name} cannot be read whole: kept as {name}.damaged"
+        for name in ("step_000000030.npz", "step_000000020.npz")
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "best",
         "step_000000010.npz",

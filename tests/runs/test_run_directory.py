@@ -20,6 +20,7 @@ from cyclegan_tf.config.experiment import (
 )
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import run_directory
+from cyclegan_tf.runs.lock import FolderLock
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train.plan import TrainPlan
@@ -200,6 +201,26 @@ def test_the_files_of_the_images_are_recorded(tmp_path):
 def test_a_folder_without_config_is_not_a_run(tmp_path):
     with pytest.raises(UserError, match="not a run directory"):
         RunDirectory(tmp_path).experiment()
+
+
+def test_a_run_that_another_process_begins_between_two_looks_is_in_use(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    other = FolderLock(run.path / ".lock")
+    look = run_directory.foreign_entries
+
+    def late(folder):
+        monkeypatch.setattr(run_directory, "foreign_entries", look)
+        other.acquire()
+        run.create(Experiment(), IMAGES)
+        run.samples.mkdir()
+        return look(folder)
+
+    monkeypatch.setattr(run_directory, "foreign_entries", late)
+    with refused("in_use", run.path), run.locked():
+        pass
+    other.release()
+    assert run.exists()
 
 
 def test_a_second_process_is_refused_and_a_killed_one_forgotten(run):
