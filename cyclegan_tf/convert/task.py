@@ -52,10 +52,11 @@ class Task:
         target = shlex.quote(str(self.target))
         return " ".join(["python -m cyclegan_tf.translate", target, "INPUT OUTPUT", *options])
 
-    def fine_tune_command(self) -> str:
+    def fine_tune_command(self, *options: str) -> str:
         """The command that trains from what was written."""
         target = shlex.quote(str(self.target))
-        return f"python -m cyclegan_tf.train --init_from {target} --data.source IMAGES"
+        start = f"python -m cyclegan_tf.train --init_from {target} --data.source IMAGES"
+        return " ".join([start, *options])
 
     def log_written(self, *commands: str) -> None:
         """Logs the target, and commands that go on from it."""

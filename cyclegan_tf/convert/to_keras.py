@@ -41,8 +41,33 @@ def torch_to_keras(task: Task) -> None:
     spec, arrays = _read(task, source, task.arguments.architecture)
     log_notes(recognize.conversion_notes(spec))
     saving.save_checked(networks.build_from_state_dict(spec, arrays), task.target)
-    commands = (task.translate_command(), task.fine_tune_command())
+    training = _options_of_one(source) if spec.is_generator else ()
+    commands = (task.translate_command(), task.fine_tune_command(*training))
     task.log_written(*commands * spec.is_generator)
+
+
+def _options_of_one(path: Path) -> list[str]:
+    """What the train_opt.txt beside one generator's file says, as options of a training; logged.
+
+    Those are left out that are so without being said, and those that a network holds itself.
+    """
+    options = training_options.read(path.parent)
+    if options is None:
+        return []
+    usual = Experiment().as_dict()
+    changed = {
+        field: value
+        for field, value in options.fields.items()
+        if not field.startswith("generator.")
+        and usual[field.partition(".")[0]][field.partition(".")[2]] != value
+    }
+    _log_options(options, changed)
+    notes = list(options.notes)
+    if options.is_b_to_a:
+        taken = "trainA" if path.stem.endswith("_G_B") else "trainB"
+        notes.append(f"the direction was BtoA, so {path.name} takes images of {taken}")
+    log_notes([*notes, "a .keras file holds none of these options: a training is given them again"])
+    return [f"--{name} {str(value).lower()}" for name, value in changed.items()]
 
 
 def keras_2_to_keras(task: Task) -> None:
@@ -205,11 +230,17 @@ def _take_options(task: Task, values: Namespace, options: TrainingOptions) -> No
     }
     for name, value in taken.items():
         values[name] = value
-    log_line("options", f"{options.path}: " + ", ".join(f"{n} {v}" for n, v in taken.items()))
+    _log_options(options, taken)
     log_notes(
         [
             *options.notes,
+            *[training_options.OF_B_TO_A] * options.is_b_to_a,
             "the epoch reached, Adam's moments and the pools are in none of the files: training "
             "begins the schedule anew (--training.constant_epochs and decay_epochs shorten it)",
         ]
     )
+
+
+def _log_options(options: TrainingOptions, taken: Mapping[str, Any]) -> None:
+    listed = ", ".join(f"{name} {value}" for name, value in taken.items()) or "nothing unusual"
+    log_line("options", f"{options.path}: {listed}")

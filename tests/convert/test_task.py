@@ -23,8 +23,9 @@ def test_commands_can_be_pasted_into_a_shell():
     assert one.translate_command("--direction xy") == (
         "python -m cyclegan_tf.translate 'my networks/g.keras' INPUT OUTPUT --direction xy"
     )
-    assert one.fine_tune_command() == (
-        "python -m cyclegan_tf.train --init_from 'my networks/g.keras' --data.source IMAGES"
+    assert one.fine_tune_command("--loss.cycle_x 8") == (
+        "python -m cyclegan_tf.train --init_from 'my networks/g.keras' --data.source IMAGES "
+        "--loss.cycle_x 8"
     )
 
 

@@ -9,6 +9,7 @@ from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
+from cyclegan_tf.train import plan
 from cyclegan_tf.translate import command as translate
 from tests.convert.shared import TINY, names_in, noise
 from tests.helpers.errors import refused
@@ -166,6 +167,7 @@ def test_train_opt_txt_beside_the_files_is_read(made, tmp_path, capsys, directio
     assert (loss.gan_mode, loss.gradient_penalty) == ("wgangp", 0.0)
     assert (data.load_size_px, data.crop_size_px) == (36, 32)  # as typed, as written
     assert experiment.training.pool_size_images == 3
+    assert ("G_B is from X to Y here" in report) == (direction == "BtoA")
     forward, back = ("G_A", "G_B") if direction == "AtoB" else ("G_B", "G_A")
     assert (loss.cycle_x, loss.cycle_y) == ((8, 12) if forward == "G_A" else (12, 8))
     arrays, _ = checkpoints.read(checkpoints.list_checkpoints(target / "checkpoints")[0])
@@ -176,6 +178,29 @@ def test_train_opt_txt_beside_the_files_is_read(made, tmp_path, capsys, directio
     ):
         theirs = made[official].state_dict()[name].numpy().transpose(2, 3, 1, 0)
         np.testing.assert_array_equal(arrays[f"{attribute}/kernel"], theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"), [("latest_net_G.pth", "trainB"), ("latest_net_G_B.pth", "trainA")]
+)
+def test_train_opt_txt_beside_one_generator_is_read(made, tmp_path, capsys, name, taken):
+    source = official_torch.save_folder(tmp_path / "official", made)
+    given = tmp_path / "one"
+    given.mkdir()
+    (source / "latest_net_G_A.pth").rename(given / name)
+    (given / "train_opt.txt").write_text(OPTIONS.format(direction="BtoA"))
+    whole = name == "latest_net_G.pth"
+    target = tmp_path / "g.keras"
+    assert command.main([str(given if whole else given / name), str(target)]) == 0
+    report = capsys.readouterr().out
+    assert "train_opt.txt: loss.gan_mode wgangp, " in report
+    assert f"the direction was BtoA, so {name} takes images of {taken}" in report
+    (training,) = (line for line in report.splitlines() if "--init_from" in line)
+    words = training.split("--data.source IMAGES ")[1]
+    experiment = plan.build_parser().parse(words.split())
+    assert (experiment["loss.gan_mode"], experiment["loss.gradient_penalty"]) == ("wgangp", 0.0)
+    assert (experiment["loss.cycle_x"], experiment["loss.cycle_y"]) == (12, 8)
+    assert "--data.batch_size" not in words  # as it is anyway
 
 
 @pytest.mark.slow

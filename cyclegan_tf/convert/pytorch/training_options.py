@@ -67,6 +67,9 @@ _NOT_CARRIED = {
     "max_dataset_size": "inf",
 }
 
+OF_B_TO_A = "the direction was BtoA, where A is trainB: G_B is from X to Y here"
+"""What is said of a whole training in this direction."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -113,7 +116,6 @@ def read(folder: Path) -> TrainingOptions | None:
     is_b_to_a = options.get("direction") == "BtoA"
     if is_b_to_a:
         _swap_domains(fields)
-        notes.append("the direction was BtoA, where A is trainB: G_B is from X to Y here")
     _adapt_loss(options, fields, notes)
     _adapt_schedule(path, options, fields, notes)
     _adapt_pool(fields, notes)
