@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import functools
 import http.client
 import io
 import json
@@ -23,9 +24,11 @@ import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,12 +88,12 @@ def body_of(data: bytes) -> bytes:
     return json.dumps({"signature_name": "image_bytes", "instances": [instance]}).encode()
 
 
-def image(size_px: int) -> bytes:
+def image(size_px: int, seed: int = 0) -> bytes:
     """A PNG of smooth colors with a little noise."""
     import numpy as np
     from PIL import Image
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize(
         (size_px, size_px), Image.Resampling.BICUBIC
     )
@@ -102,33 +105,37 @@ def image(size_px: int) -> bytes:
     return stream.getvalue()
 
 
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG, with its checksum."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG of so many pixels, by what its head says; its pixels are few."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    pixels = zlib.compress(bytes(4 if width == height == 1 else 100_000))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
 def bad_bodies(good: bytes) -> list[bytes]:
     """What a server on the open network gets to see."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        )
-
-    def bomb(width: int, height: int) -> bytes:
-        head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-        return (
-            b"\x89PNG\r\n\x1a\n"
-            + head
-            + chunk(b"IDAT", zlib.compress(bytes(100_000)))
-            + chunk(b"IEND", b"")
-        )
-
     return [
         b"", b"{", b"[" * 100_000, b'{"instances": [NaN]}', b'{"instances": [[[[1, 2], [3]]]]}',
         b'{"signature_name": "image_bytes", "instances": [{"b64": "%%%"}]}',
         json.dumps({"signature_name": "none", "instances": [1]}).encode(),
         body_of(b""), body_of(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
         body_of(good[: len(good) // 2]),
-        body_of(good[:100] + bytes(200) + good[300:]), body_of(bomb(20_000, 20_000)),
-        body_of(bomb(60_000, 60_000)),
+        body_of(good[:100] + bytes(200) + good[300:]), body_of(png_of(20_000, 20_000)),
+        body_of(png_of(60_000, 60_000)),
         json.dumps({"instances": [[[[0, 0, 0]]]] * 1000}).encode(),
     ]  # fmt: skip
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    """Start a process whose output and errors are one stream of text."""
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
 
 
 class Server:
@@ -140,19 +147,22 @@ class Server:
       >>> server.stop()
     """
 
-    def __init__(self, out: Path) -> None:
-        words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), "--port", "0"]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    def __init__(self, out: Path, *options: str) -> None:
+        words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), "--port", "0", *options]
+        self.lines: list[str] = []
+        """What it wrote, to standard error as well."""
+        self.process = start(words)
         assert self.process.stdout is not None
         self._output = self.process.stdout
         for line in self._output:
+            self.lines.append(line)
             if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
                 self.port = int(found[1])
                 break
         else:
-            raise SystemExit("the server did not start; what it said is above")
+            raise SystemExit(f"the server did not start: {''.join(self.lines)}")
         # Unread, its lines would fill the pipe and stop it.
-        self._reader = threading.Thread(target=self._output.read, daemon=True)
+        self._reader = threading.Thread(target=self.lines.extend, args=[self._output], daemon=True)
         self._reader.start()
 
     def connect(self) -> http.client.HTTPConnection:
@@ -203,46 +213,73 @@ def is_good(status: int, answer: bytes, size_px: int) -> bool:
         return False
 
 
+Good = tuple[bytes, Callable[[int, bytes], bool]]
+"""A body, and whether a status and an answer are right for it."""
+Hostile = Callable[[random.Random, http.client.HTTPConnection], "str | None"]
+"""Does something bad, perhaps on the connection given; returns what was wrong with the answer."""
+
+
+def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[int, bytes]:
+    """Status and answer; 0 and the error where the connection failed, which is closed then."""
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()  # opened again by the next request
+        return 0, repr(error).encode()
+
+
+def post_bad(path: str, data: bytes) -> Hostile:
+    """A bad request on the same connection as good ones."""
+    bodies = bad_bodies(data)
+
+    def ask(rng: random.Random, connection: http.client.HTTPConnection) -> str | None:
+        status, answer = post(connection, path, rng.choice(bodies))
+        return None if 400 <= status < 500 else f"{status}: {answer[:200]!r}"
+
+    return ask
+
+
 def run_phase(
-    server: Server, path: str, arguments: argparse.Namespace, data: bytes, bad_share: float
+    server: Server,
+    path: str,
+    arguments: argparse.Namespace,
+    good: Sequence[Good],
+    bad_share: float,
+    hostile: Hostile,
 ) -> Phase:
     """Ask on all connections for the given time.
 
     Args:
       server: which is ready.
       path: of the model's requests.
-      arguments: `connections`, `seconds` and `size_px` of the command line.
-      data: the encoded image of good requests.
-      bad_share: share of requests that are bad.
+      arguments: `connections` and `seconds` of the command line.
+      good: requests, of which any is sent.
+      bad_share: share of requests that are hostile.
+      hostile: what is done then.
     """
     phase, lock = Phase(f"{bad_share:.0%} bad" if bad_share else "good only"), threading.Lock()
-    good, bad = body_of(data), bad_bodies(data)
     started = time.monotonic()
     end = started + arguments.seconds
 
     def ask_on(number: int) -> None:
         rng, connection = random.Random(number), server.connect()
         while time.monotonic() < end:
-            body = rng.choice(bad) if rng.random() < bad_share else good
-            begun = time.monotonic()
-            try:
-                connection.request("POST", path, body, {"Content-Type": "application/json"})
-                response = connection.getresponse()
-                status, answer = response.status, response.read()
-            except (OSError, http.client.HTTPException) as error:
-                status, answer = 0, repr(error).encode()
-                connection.close()
-                connection = server.connect()
-            took = time.monotonic() - begun
-            with lock:
-                shown = f"{status}: {answer[:200]!r}"
-                if body is not good:
+            if rng.random() < bad_share:
+                problem = hostile(rng, connection)
+                with lock:
                     phase.bad_sent += 1
-                    phase.bad_wrong += [] if 400 <= status < 500 else [shown]
-                elif is_good(status, answer, arguments.size_px):
-                    phase.good_s.append(took)
-                else:
-                    phase.good_failed.append(shown)
+                    phase.bad_wrong += [problem] if problem else []
+                continue
+            body, is_right = rng.choice(good)
+            begun = time.monotonic()
+            status, answer = post(connection, path, body)
+            took = time.monotonic() - begun
+            right = is_right(status, answer)
+            with lock:
+                phase.good_s += [took] if right else []
+                phase.good_failed += [] if right else [f"{status}: {answer[:200]!r}"]
         connection.close()
 
     threads = [
@@ -257,23 +294,41 @@ def run_phase(
     return phase
 
 
+def forward_s(model_folder: Path, data: bytes, seconds: float) -> float:
+    """Median seconds of the signature that takes files, asked in this process for so long."""
+    import tensorflow as tf
+
+    call = tf.saved_model.load(str(model_folder)).signatures["image_bytes"]
+    image_bytes, times = tf.constant([data]), list[float]()
+    call(image_bytes=image_bytes), call(image_bytes=image_bytes)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or len(times) < 5:
+        begun = time.monotonic()
+        call(image_bytes=image_bytes)["translated_bytes"].numpy()
+        times.append(time.monotonic() - begun)
+    return statistics.median(times)
+
+
 def bare_forward_s(model_folder: Path, data: bytes) -> float:
-    """Median seconds of the same signature and image in a process without a server."""
-    code = (
-        "import sys, time, statistics, tensorflow as tf\n"
-        "call = tf.saved_model.load(sys.argv[1]).signatures['image_bytes']\n"
-        "data, times, end = tf.constant([sys.stdin.buffer.read()]), [], time.monotonic() + "
-        "float(sys.argv[2])\n"
-        "call(image_bytes=data), call(image_bytes=data)\n"
-        "while time.monotonic() < end or len(times) < 5:\n"
-        "    begun = time.monotonic(); call(image_bytes=data)['translated_bytes'].numpy()\n"
-        "    times.append(time.monotonic() - begun)\n"
-        "print(statistics.median(times))\n"
-    )
+    """The same in a process without a server."""
+    with tempfile.TemporaryDirectory() as folder:
+        image_file = Path(folder, "image")
+        image_file.write_bytes(data)
+        code = (
+            "from pathlib import Path; from benchmarks.deploy.serve_load import forward_s; "
+            f"print(forward_s(Path({str(model_folder)!r}), Path({str(image_file)!r}).read_bytes(), "
+            f"{BARE_SECONDS}))"
+        )
+        return float(output_of(code))
+
+
+def output_of(code: str) -> str:
+    """What a process of Python prints."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    words = [sys.executable, "-c", code, str(model_folder), str(BARE_SECONDS)]
-    done = subprocess.run(words, input=data, capture_output=True, check=True, env=environment)
-    return float(done.stdout)
+    words = [sys.executable, "-c", code]
+    return subprocess.run(
+        words, stdout=subprocess.PIPE, text=True, check=True, env=environment
+    ).stdout
 
 
 def newest_folder(out: Path, model: str) -> Path:
@@ -322,7 +377,11 @@ def main(argv: list[str] | None = None) -> int:
         model = arguments.model or server.wait_until_ready()[0]
         server.wait_until_ready()
         path = f"/v1/models/{model}:predict"
-        phases = [run_phase(server, path, arguments, data, share) for share in (0.0, BAD_SHARE)]
+        good = [(body_of(data), functools.partial(is_good, size_px=arguments.size_px))]
+        bad = post_bad(path, data)
+        phases = [
+            run_phase(server, path, arguments, good, share, bad) for share in (0.0, BAD_SHARE)
+        ]
         exit_status = server.stop()
     finally:
         if server.process.poll() is None:

@@ -17,11 +17,11 @@ from jsonargparse import Namespace
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.serve.limits import Limits
+from cyclegan_tf.serve.models.limits import Limits
 
 if TYPE_CHECKING:
-    from cyclegan_tf.serve.engine import Engine
-    from cyclegan_tf.serve.metrics import Metrics
+    from cyclegan_tf.serve.models.engine import Engine
+    from cyclegan_tf.serve.models.metrics import Metrics
 
 _PACKAGES = {
     "fastapi": "cyclegan-tf[serve]",
@@ -108,10 +108,12 @@ def main(argv: Sequence[str]) -> int:
         import tensorflow as tf
 
         tf.config.list_logical_devices()  # looks for GPUs, and logs what it finds
-        from cyclegan_tf.serve import engine, metrics, models
+        from cyclegan_tf.serve.models.engine import Engine
+        from cyclegan_tf.serve.models.metrics import Metrics
+        from cyclegan_tf.serve.models.store import ModelStore
 
-    counted = metrics.Metrics()
-    store = models.ModelStore(
+    counted = Metrics()
+    store = ModelStore(
         Path(arguments.out),
         arguments.versions,
         arguments.poll_seconds,
@@ -120,7 +122,7 @@ def main(argv: Sequence[str]) -> int:
         ),
         trust=arguments.trust,
     )
-    worker = engine.Engine(store, limits)
+    worker = Engine(store, limits)
     counted.watch_queue(lambda: worker.waiting, lambda: worker.running)
     status = 0 if _serve(arguments, worker, counted) else 1
     worker.stop()
@@ -152,14 +154,15 @@ def _check(arguments: Namespace) -> None:
 
 def _serve(arguments: Namespace, engine: Engine, metrics: Metrics) -> bool:
     """Serve until a signal; return False if requests were cut off."""
-    from cyclegan_tf.serve import app, origins, process
+    from cyclegan_tf.serve import process
+    from cyclegan_tf.serve.http import app, origins
 
     start_grpc = None
     if arguments.grpc_port:
-        from cyclegan_tf.serve import grpc_service
+        from cyclegan_tf.serve.grpc import service
 
         start_grpc = functools.partial(
-            grpc_service.start,
+            service.start,
             engine,
             metrics,
             arguments.host,

@@ -18,8 +18,8 @@ import uvicorn
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import descriptors
-from cyclegan_tf.serve.connections import Connection, Room
-from cyclegan_tf.serve.engine import Engine
+from cyclegan_tf.serve.http.connections import Connection, Room
+from cyclegan_tf.serve.models.engine import Engine
 
 _BACKLOG = 1024
 _LOG_AGAIN_SECONDS = 60.0

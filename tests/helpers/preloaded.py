@@ -36,7 +36,7 @@ class Process:
     """
 
     def __init__(self, module, words, stdout, env=None, cwd=None):
-        self.returncode = None
+        self.returncode = self.stdout = None
         self._status, theirs = os.pipe()
         job = {
             "module": module,
@@ -83,6 +83,16 @@ class Process:
     def kill(self):
         """SIGKILL."""
         self.send_signal(signal.SIGKILL)
+
+
+def popen(command):
+    """`subprocess.Popen` of `python -m MODULE WORDS`, with its errors in `stdout`, as text."""
+    assert command[:2] == [sys.executable, "-m"]
+    ours, theirs = os.pipe()
+    process = Process(command[2], command[3:], theirs)
+    os.close(theirs)
+    process.stdout = os.fdopen(ours, errors="replace")
+    return process
 
 
 def run_code(code, folder, timeout=100):

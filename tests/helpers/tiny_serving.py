@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.serve.engine import Engine
-from cyclegan_tf.serve.limits import Limits
-from cyclegan_tf.serve.models import ModelStore
+from cyclegan_tf.serve.models.engine import Engine
+from cyclegan_tf.serve.models.limits import Limits
+from cyclegan_tf.serve.models.store import ModelStore
 from tests.helpers.preloaded import Process
 
 SECONDS_PER_LEVEL = 0.02

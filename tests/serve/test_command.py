@@ -27,7 +27,7 @@ from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import command as serve
 from cyclegan_tf.serve import process
-from tests.helpers import tiny_serving
+from tests.helpers import preloaded, tiny_serving
 from tests.helpers.tiny_serving import Server, body, image, pixels_of, png, wait_until
 
 KIT = Path(__file__).parents[2] / "export" / "serving"
@@ -439,6 +439,8 @@ def test_the_compose_files_mount_what_they_name():
 @pytest.mark.slow
 def test_the_load_benchmark_runs(out, tmp_path, monkeypatch, capsys):
     result = tmp_path / "load.json"
+    monkeypatch.setattr(serve_load, "start", preloaded.popen)
+    monkeypatch.setattr(serve_load, "output_of", lambda code: preloaded.run_code(code, tmp_path)[1])
     monkeypatch.setattr(serve_load, "BARE_SECONDS", 0.2)
     monkeypatch.setattr(serve_load, "SAMPLE_SECONDS", 0.1)
     words = ["--seconds=1", "--connections=4", "--size_px=16", f"--out={result}"]

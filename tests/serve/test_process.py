@@ -1,4 +1,4 @@
-"""Sockets and logs; signals and the end are tested with real processes in test_serve.py."""
+"""Sockets and logs; signals and the end are tested with real processes in test_command.py."""
 
 import asyncio
 import logging

@@ -1,0 +1,1 @@
+"""What requests meet whatever their protocol: limits, the queue, models and their versions."""

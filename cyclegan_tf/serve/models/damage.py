@@ -1,0 +1,43 @@
+"""JPEGs that TensorFlow decodes in spite of damage, with gray where pixels are missing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.images import chatter, segments
+from cyclegan_tf.serve.models.limits import BAD_REQUEST, RequestError
+
+_RATIO = 8  # the smallest image that libjpeg makes, of the same bytes
+
+
+def check_pixels(arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse JPEGs of which libjpeg says that pixels are wrong.
+
+    Each is decoded once more for that, in small.
+
+    Args:
+      arrays: inputs by name; strings, which are images, as object arrays of bytes.
+
+    Raises:
+      RequestError: 400.
+    """
+    for name, array in arrays.items():
+        if array.dtype != object:
+            continue
+        for index, data in enumerate(array.ravel()):
+            if data.startswith(segments.JPEG_SIGNATURE) and (wrong := _damage(data)):
+                image = f"{name}: image {index + 1} of {array.size}"
+                raise RequestError(BAD_REQUEST, f"{image} is damaged ({wrong})")
+
+
+def _damage(data: bytes) -> str | None:
+    def decode() -> None:
+        # What TensorFlow refuses, the model will refuse.
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.decode_jpeg(data, ratio=_RATIO)
+
+    return chatter.damage(chatter.listen(decode)[1])

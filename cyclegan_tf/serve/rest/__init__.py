@@ -1,0 +1,1 @@
+"""TF Serving's JSON: bodies read, answers written."""
