@@ -15,7 +15,7 @@ from benchmarks.deploy.oracle import Oracle
 
 PATIENCE_SECONDS = 60.0
 LINGER_SECONDS = 0.03
-_HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\n(.*?)\r\n\r\n", re.DOTALL)
+_HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\n((?:[^\r]+\r\n)*)\r\n")
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ class Exchange:
       >>> problems(attack, answers, oracle)
     """
 
-    def __init__(self, port: int, grpc_port: int, quiet_seconds: float = 1.0) -> None:
+    def __init__(self, port: int, grpc_port: int, quiet_seconds: float) -> None:
         """Takes the ports.
 
         Args:

@@ -39,6 +39,7 @@ from benchmarks.deploy.oracle import Oracle
 
 BETWEEN_OPENINGS_SECONDS = 0.5
 ATTACKERS = 8
+QUIET_SECONDS = 1.0  # after which a client of the first phase has nothing more to send
 GOOD_IMAGES = 8
 FLAT = 1.02
 SLOWEST_ANSWER_SECONDS = 10.0  # under load, before a client gives up
@@ -243,7 +244,7 @@ def attack(arguments: argparse.Namespace) -> dict:
     try:
         model = server.wait_until_ready()[0]
         oracle = Oracle(serve_load.newest_folder(arguments.export, model))
-        started, exchange = time.monotonic(), Exchange(server.port, grpc_port)
+        started, exchange = time.monotonic(), Exchange(server.port, grpc_port, QUIET_SECONDS)
         alone = attack_alone(exchange, Attacks(model), arguments.requests)
         alone_seconds = time.monotonic() - started
         exchange.close()

@@ -79,6 +79,7 @@ def test_wrong_answers_are_found(answers, wrong, oracle):
 def test_the_attack_runs(out, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(serve_load, "SAMPLE_SECONDS", 0.1)
     monkeypatch.setattr(serve_load, "start", preloaded.popen)
+    monkeypatch.setattr(hostile, "QUIET_SECONDS", 0.2)
     monkeypatch.setattr(hostile, "FLAT", 2)  # a second is too short to say
     words = ["--requests=120", "--seconds=1", "--connections=4", "--idle=30", "--size_px=16"]
     result = tmp_path / "hostile.json"

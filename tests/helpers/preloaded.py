@@ -143,6 +143,8 @@ def _serve(connection):
         if not message:
             return None
         output, status_fd = fds
+        if json.loads(message)["module"] == "cyclegan_tf.serve":
+            _import_what_serve_needs()
         pid = os.fork()
         if pid == 0:
             connection.close()
@@ -156,6 +158,13 @@ def _serve(connection):
         os.close(output)
         os.write(status_fd, f"{pid}\n".encode())
         running[pid] = status_fd
+
+
+def _import_what_serve_needs():
+    """Once for all servers; only here, since most tests start none."""
+    import fastapi  # noqa: F401
+    import prometheus_client  # noqa: F401
+    import uvicorn.protocols.http.h11_impl  # noqa: F401
 
 
 def _reap(running):

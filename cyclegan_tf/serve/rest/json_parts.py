@@ -59,7 +59,8 @@ class NumberArray:
             wrong = set(map(type, values)) - kinds
             if wrong:
                 raise TypeError(next(value for value in values if type(value) in wrong))
-            flat.append(np.array(values, dtype))
+            with np.errstate(over="ignore"):  # infinity, which `limits.check_inputs` refuses
+                flat.append(np.array(values, dtype))
         return np.concatenate(flat).reshape(_shape(bytes(skeleton)))
 
 

@@ -167,7 +167,8 @@ def _array(name: str, value: Any, dtype: Any) -> np.ndarray:
         item = next(item for item in values if type(item) in wrong)
         raise _bad(f"{name} must hold {dtype.name}, and {_shown(item)} is none")
     try:
-        return np.array(values, dtype.as_numpy_dtype).reshape(shape)
+        with np.errstate(over="ignore"):  # infinity, which `limits.check_inputs` refuses
+            return np.array(values, dtype.as_numpy_dtype).reshape(shape)
     except (OverflowError, ValueError) as error:
         raise _bad(f"{name}: a number is too large for {dtype.name}") from error
 

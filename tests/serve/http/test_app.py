@@ -194,6 +194,7 @@ def test_images_that_are_none(app, data):
         ({"instances": [[[[0, 0, 0]], [[0, 0]]]]}, 400), ({"instances": [[]]}, 400),
         ({"instances": []}, 400),
         ({"instances": [[[[0, 0, 0]]]] * 4}, 413), ({"instances": [[[[0, 0, 0]] * 1001]]}, 413),
+        ({"instances": [[[[1e300, 0, 0]] * 2]]}, 400), ({"instances": [[[[1e300, 0, 0]] * 900]]}, 400),
         ({"instances": [0], "signature_name": "none"}, 400), ({"instances": [{"b64": "!"}]}, 400),
         ({"signature_name": "image_bytes", "instances": [{"b64": "!"}]}, 400),
         ({"signature_name": "image_bytes", "instances": [""]}, 400),
