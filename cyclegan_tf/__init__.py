@@ -4,7 +4,9 @@ The public names are imported when they are first used, so that `import cyclegan
 load TensorFlow:
 
     >>> from cyclegan_tf import CycleGAN, build_discriminator, build_generator
-    >>> from cyclegan_tf import Translator, load_generator
+    >>> import cyclegan_tf
+    >>> model = cyclegan_tf.load("runs/mine")
+    >>> image = model.translate("photo.jpg")
 
 Once Keras is imported, before or after this package, `keras.saving.load_model` knows our layers.
 """
@@ -21,6 +23,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cyclegan_tf.library.opening import load
+    from cyclegan_tf.library.training import train
     from cyclegan_tf.model import CycleGAN
     from cyclegan_tf.model.image_pool import ImagePool
     from cyclegan_tf.networks import build_discriminator, build_generator
@@ -40,6 +44,7 @@ _PUBLIC = {
     "Translator": "cyclegan_tf.translate.translator",
     "build_discriminator": "cyclegan_tf.networks.builders",
     "build_generator": "cyclegan_tf.networks.builders",
+    "load": "cyclegan_tf.library.opening",
     "load_generator": "cyclegan_tf.runs.generators",
 }
 # Every module that registers classes with Keras.
@@ -63,11 +68,15 @@ __all__ = [
     "Translator",
     "build_discriminator",
     "build_generator",
+    "load",
     "load_generator",
+    "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "train":  # a package that can be called
+        return importlib.import_module(f"{__name__}.train")
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_PUBLIC[name]), name)

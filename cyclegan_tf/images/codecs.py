@@ -116,7 +116,7 @@ def finished(planes: np.ndarray, info: ImageInfo, channels: int) -> np.ndarray:
             planes = pixel_values.rgb_from_inks(planes)
         elif info.has_alpha:
             planes = pixel_values.on_white(planes)
-        planes = _with_channels(planes, channels)
+        planes = with_channels(planes, channels)
     return np.ascontiguousarray(planes)
 
 
@@ -158,7 +158,13 @@ def luma(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(gray + 32768, 16), image.dtype)
 
 
-def _with_channels(planes: np.ndarray, channels: int) -> np.ndarray:
+def with_channels(planes: np.ndarray, channels: int) -> np.ndarray:
+    """Bring gray or color to a number of channels: gray is repeated, color becomes luma.
+
+    Args:
+      planes: uint8 or uint16 (H, W, 1 or 3), or of as many channels as wanted.
+      channels: 1 or 3, or that of the planes.
+    """
     if planes.shape[-1] == channels:
         return planes
     if channels == 3:

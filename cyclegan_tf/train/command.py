@@ -31,14 +31,30 @@ def main(argv: Sequence[str]) -> int:
     if PRINT_CONFIG in argv:
         print(yaml.safe_dump(plan.experiment.as_dict(), sort_keys=False), end="")
         return 0
-    cluster = tf_config.of_environment(os.environ)
-    is_chief = cluster is None or cluster.is_chief
-    cli.log_to_terminal(plan.quiet or not is_chief)
+    cli.log_to_terminal(plan.quiet or not _is_chief())
+    return train(plan)
+
+
+def train(plan: TrainPlan) -> int:
+    """Trains as planned, here or as one of several workers.
+
+    Returns:
+      0 at the end; 130 or 143 after Ctrl-C or SIGTERM.
+
+    Raises:
+      UserError: the run is in use, or images, networks or devices do not fit the experiment.
+    """
+    is_chief = _is_chief()
     with _claimed(plan) if is_chief else _private(plan) as plan:
         # TensorFlow takes seconds to import: mistakes in the options are reported before that.
         with suppress_startup_logs():
             from cyclegan_tf.train import session
         return session.train(plan)
+
+
+def _is_chief() -> bool:
+    cluster = tf_config.of_environment(os.environ)
+    return cluster is None or cluster.is_chief
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""The commands as functions: load a model, translate images, train, evaluate, export."""
