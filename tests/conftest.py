@@ -10,17 +10,20 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-import keras
 import pytest
 from filelock import FileLock
 
 # Making TensorFlow's graphs allocates so much that Python looks for cycles all the time: by default
 # that takes a seventh of the tests' time, and more the longer a worker lives.
-gc.freeze()
 gc.set_threshold(100_000, 20, 20)
 
 # Beside TensorFlow, PyTorch must not load it (see cyclegan_tf.convert.pytorch.files.require).
 sys.modules.setdefault("triton", None)
+
+
+def pytest_collection_finish():
+    """What the test modules have imported is never garbage."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
@@ -36,6 +39,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _fixed_seed():
+    import keras  # not above: xdist's controller, which runs no test, would wait for it
+
     keras.utils.set_random_seed(1234)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import cyclegan_tf
 from cyclegan_tf.__main__ import COMMANDS
+from tests.helpers.preloaded import run_code
 
 
 def run(*words):
@@ -43,9 +44,14 @@ for name in ("network", "model"):
 """
 
 
-def test_keras_first_then_the_package(saved):
-    done = run("-c", f"import keras, cyclegan_tf\nfolder = r'{saved}'" + OPEN)
-    assert done.stdout == "Functional\nCycleGAN\n", done.stderr[-2000:]
+def test_keras_first_then_the_package(saved, tmp_path):
+    code = (
+        "import sys\n"
+        "assert 'keras' in sys.modules and 'cyclegan_tf' not in sys.modules\n"
+        f"import keras, cyclegan_tf\nfolder = r'{saved}'"
+    )
+    status, output = run_code(code + OPEN, tmp_path)
+    assert (status, output) == (0, "Functional\nCycleGAN\n")
 
 
 def test_the_package_first_loads_no_tensorflow_and_offers_its_names_lazily(saved):

@@ -48,20 +48,26 @@ class FusedAdam(ReplicaAdam):
             return
         first_moment, second_moment = self.moments_of(variable)
         dtype = target.dtype
-        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
-        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=target.handle,
             m=_resource(first_moment).handle,
             v=_resource(second_moment).handle,
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
-            lr=tf.cast(learning_rate, dtype),
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=tf.constant(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
+            **self.once_per_step(dtype, lambda: self._numbers(learning_rate, dtype)),
         )
+
+    def _numbers(self, learning_rate: Any, dtype: tf.DType) -> dict[str, tf.Tensor]:
+        """What the kernel takes besides the variable's own: scalars, the same for all."""
+        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
+        return {
+            "beta1_power": tf.pow(beta_1, step),
+            "beta2_power": tf.pow(beta_2, step),
+            "lr": tf.cast(learning_rate, dtype),
+            "beta1": beta_1,
+            "beta2": beta_2,
+            "epsilon": tf.constant(self.epsilon, dtype),
+        }
 
 
 class OptimizerPair:

@@ -6,8 +6,9 @@ TensorFlow's part is `devices/tf_internals.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -103,6 +104,7 @@ class ReplicaAdam(keras.optimizers.Adam):
     """
 
     _means_are_given = False
+    _shared: SimpleNamespace | None = None
 
     def apply_means(self, grads_and_vars: Sequence[tuple[Any, keras.Variable]]) -> None:
         """Applies gradients that are equal on all replicas; each updates its own copy."""
@@ -115,11 +117,27 @@ class ReplicaAdam(keras.optimizers.Adam):
     def _backend_update_step(
         self, grads: Any, trainable_variables: Any, learning_rate: Any
     ) -> None:
-        if not self._means_are_given or replicas.num_replicas() == 1:
+        if replicas.num_replicas() == 1:
+            # A namespace, since Keras and TensorFlow would track what a dictionary holds.
+            self._shared = SimpleNamespace(numbers={})
+            try:
+                super()._backend_update_step(grads, trainable_variables, learning_rate)
+            finally:
+                self._shared = None
+            return
+        if not self._means_are_given:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             self.update_step(gradient, variable, learning_rate)
+
+    def once_per_step(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Makes what the updates of all variables share, once where one device makes them all."""
+        if self._shared is None:
+            return make()
+        if key not in self._shared.numbers:
+            self._shared.numbers[key] = make()
+        return self._shared.numbers[key]
 
     def moments_of(self, variable: Any) -> tuple[keras.Variable, keras.Variable]:
         """Returns Adam's first and second moment of one variable."""

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.devices.tf_internals import compiled_by_xla
@@ -121,9 +122,13 @@ class InstanceNormalization(keras.layers.Layer):
     def _fused(self, inputs: tf.Tensor) -> tf.Tensor:
         """Normalizes by the kernel of batch normalization, which for one image is the same."""
         channels = inputs.shape[-1]
-        gamma = tf.ones(channels) if self.gamma is None else tf.cast(self.gamma, tf.float32)
-        beta = tf.zeros(channels) if self.beta is None else tf.cast(self.beta, tf.float32)
-        if inputs.shape[0] in (1, 2):
+        # of NumPy they are one node of a graph, of `tf.ones` three
+        ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+        gamma = ones if self.gamma is None else tf.cast(self.gamma, tf.float32)
+        beta = zeros if self.beta is None else tf.cast(self.beta, tf.float32)
+        if inputs.shape[0] == 1:
+            return self._batch_norm(inputs, gamma, beta)
+        if inputs.shape[0] == 2:
             images = tf.split(inputs, inputs.shape[0])
             return tf.concat([self._batch_norm(image, gamma, beta) for image in images], axis=0)
         # Images become channels. For one or two images the two transpositions cost more than they
@@ -134,7 +139,7 @@ class InstanceNormalization(keras.layers.Layer):
         parted = tf.transpose(tf.reshape(joined, (height, width, n, channels)), (2, 0, 1, 3))
         return tf.ensure_shape(parted, inputs.shape)
 
-    def _batch_norm(self, image: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    def _batch_norm(self, image: tf.Tensor, gamma: Any, beta: Any) -> tf.Tensor:
         normalized, *_ = tf.compat.v1.nn.fused_batch_norm(
             image, gamma, beta, epsilon=self.epsilon, is_training=True
         )
@@ -224,7 +229,7 @@ def _reflected_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
         # The rim's gradient is added where its values came from, in the upstream's own memory: the
         # scatter works in place where nothing else reads its input.
         height, width, channels = padded.shape[1:]
-        n = tf.shape(upstream)[0]
+        n = upstream.shape[0] or tf.shape(upstream)[0]
         rim = tf.concat([upstream[:, :1], upstream[:, -1:]], axis=1)
         upstream = tf.tensor_scatter_nd_add(
             upstream, _places(n, [2, height - 3]), tf.reshape(rim, (-1, width, channels))
@@ -241,8 +246,11 @@ def _reflected_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
     return padded, gradient
 
 
-def _places(n: tf.Tensor, *indices: Sequence[int]) -> tf.Tensor:
+def _places(n: int | tf.Tensor, *indices: Sequence[int]) -> tf.Tensor:
     """Every image with every combination of indices: int32 (n * lengths, 1 + len(indices))."""
+    if isinstance(n, int):  # one node of the graph instead of thirty
+        known = np.meshgrid(np.arange(n), *indices, indexing="ij")
+        return tf.constant(np.stack(known, axis=-1).reshape(-1, len(known)), tf.int32)
     axes = [tf.range(n), *(tf.constant(list(some), tf.int32) for some in indices)]
     return tf.reshape(tf.stack(tf.meshgrid(*axes, indexing="ij"), axis=-1), (-1, len(axes)))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import json
 import os
 import runpy
@@ -198,6 +199,9 @@ if __name__ == "__main__":
     import keras  # noqa: F401
     import tensorflow  # noqa: F401
 
+    # What all share is never garbage; see tests/conftest.py for what looking for it costs.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     todo = _serve(socket.socket(fileno=int(sys.argv[1])))
     if todo is not None:
         _become(todo)
