@@ -122,6 +122,9 @@ def _check_batch(job: Job) -> dict:
     from benchmarks.peers import ours  # which sets TensorFlow's environment
 
     model = ours.build(job)
+    # Early on the discriminators' gradients outweigh all others, so the weights of the terms would
+    # hardly show in a step.
+    compare_numbers("weights of the loss terms", ours.loss_weights(model), _loss_weights(), 0.0)
     weights = {name: getattr(model, name).get_weights() for name in NETWORKS}
     counts = {name: sum(array.size for array in arrays) for name, arrays in weights.items()}
     report: dict = {
@@ -136,9 +139,6 @@ def _check_batch(job: Job) -> dict:
         ("torch nhwc", _torch_step, "nhwc"),
         ("keras", _keras_step, "nhwc"),
     ]
-    # Early on the discriminators' gradients outweigh all others, so the weights of the terms would
-    # hardly show in a step.
-    compare_numbers("weights of the loss terms", ours.loss_weights(model), _loss_weights(), 0.0)
     for name, take_step, layout in others:
         their_counts, their_terms, their_weights = take_step(
             dataclasses.replace(job, layout=layout), weights

@@ -257,13 +257,16 @@ def test_photo_to_labels_has_the_columns_of_table_5():
 def test_real_trainings_are_scored_once(tmp_path, monkeypatch, capsys):
     def train_forked(run, core):
         """With narrow networks; the command itself has tests above."""
-        narrow = ["--generator.filters=2", "--generator.blocks=1", "--discriminator.filters=2"]
+        narrow = (
+            "--generator.filters=2 --generator.blocks=1 --discriminator.filters=2 "
+            "--discriminator.n_layers=1 --data.load_size_px=36 --data.crop_size_px=32"
+        ).split()
         words = ["--run_dir", run.path, *run.words, *narrow]
         with (tmp_path / "log").open("w") as log:
             return Process("cyclegan_tf.train", words, log.fileno(), cwd=ablation.ROOT).wait(120)
 
     monkeypatch.setattr(ablation.Run, "train", train_forked)
-    data = tiny.folder(tmp_path / "images", size=80)
+    data = tiny.folder(tmp_path / "images", size=40)
     words = ["--data", str(data), "--out", str(tmp_path)]
     words += "--set color --only modern --steps 4 --seeds 0".split()
     assert ablation.main(words) == 0

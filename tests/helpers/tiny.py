@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 from PIL import Image
@@ -76,6 +77,16 @@ def interrupted(monkeypatch, words, step):
     with monkeypatch.context() as patched:
         patched.setattr(training.Trainer, "_after_step", after_step)
         return train.main(words)
+
+
+def rewound(run, copy, step):
+    """Copies a run and takes its checkpoints after a step away, as a kill would have left it."""
+    shutil.copytree(run, copy)
+    for path in checkpoints.list_checkpoints(copy / "checkpoints"):
+        if checkpoints.step_of(path) > step:
+            path.unlink()
+    assert checkpoints.step_of(checkpoints.list_checkpoints(copy / "checkpoints")[0]) == step
+    return copy
 
 
 def started(monkeypatch, words):

@@ -101,36 +101,25 @@ def test_the_saved_generators_are_the_checkpoints(finished):
 
 
 def test_stopped_and_resumed_equals_never_stopped(finished, source, tmp_path, monkeypatch, capsys):
-    """At an epoch's end; the test of a truncated checkpoint does it in mid-epoch."""
+    """Twice: at an epoch's end; then in mid-epoch, between two rows of the log, since of the newest
+    checkpoint only a part is left and the one before is taken."""
     run = tmp_path / "run"
-    words = tiny.words(source, run, "--logging.test_every_epochs=1")
+    words = tiny.words(
+        source, run, "--logging.test_every_epochs=1", "--training.checkpoint_every_steps=7"
+    )
     assert tiny.interrupted(monkeypatch, words, 5) == 143
     said = capsys.readouterr().out
     assert f"go on with: python -m cyclegan_tf.train --run_dir {run}" in said
     assert checkpoints.step_of(checkpoints.list_checkpoints(run / "checkpoints")[0]) == 5
-    assert train.main(["--run_dir", str(run), "--resume", "required"]) == 0
-    tiny.assert_same_outcome(finished, run)
-
-
-def test_with_the_newest_checkpoint_truncated_the_one_before_is_taken(
-    finished, source, tmp_path, monkeypatch, capsys
-):
-    """That one lies in mid-epoch, between two rows of the log."""
-    words = tiny.words(
-        source,
-        tmp_path / "run",
-        "--logging.test_every_epochs=1",
-        "--training.checkpoint_every_steps=3",
-    )
-    tiny.interrupted(monkeypatch, words, 5)
-    newest = checkpoints.list_checkpoints(tmp_path / "run" / "checkpoints")[0]
+    assert tiny.interrupted(monkeypatch, ["--run_dir", str(run), "--resume", "required"], 8) == 143
+    assert "step_000000005.npz, step 5" in capsys.readouterr().out
+    newest = checkpoints.list_checkpoints(run / "checkpoints")[0]
     newest.write_bytes(newest.read_bytes()[:1000])
-    capsys.readouterr()
-    assert train.main(["--run_dir", str(tmp_path / "run")]) == 0
+    assert train.main(["--run_dir", str(run), "--resume", "required"]) == 0
     out = capsys.readouterr().out
     assert f"{newest.name} is damaged" in out
-    assert "step_000000003.npz, step 3" in out
-    tiny.assert_same_outcome(finished, tmp_path / "run")
+    assert "step_000000007.npz, step 7" in out
+    tiny.assert_same_outcome(finished, run)
 
 
 def test_a_finished_run_stays_as_it_is(finished, capsys):
@@ -167,14 +156,6 @@ def test_a_minutes_budget_ends_its_decay(train_only, tmp_path, monkeypatch):
     assert rates == sorted(rates, reverse=True)
 
 
-def test_quiet_says_nothing(train_only, tmp_path, capsys):
-    assert (
-        train.main(tiny.words(train_only, tmp_path / "run", "--quiet", "--training.max_steps=1"))
-        == 0
-    )
-    assert capsys.readouterr().out == ""
-
-
 def test_print_config_can_be_given_back(source, tmp_path, capsys):
     assert train.main(tiny.words(source, tmp_path / "r", "--print_config")) == 0
     text = capsys.readouterr().out
@@ -205,19 +186,13 @@ def test_two_plain_folders_of_other_channels(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["none", "scale_width", "scale_width_and_crop", "crop"])
-def test_every_preprocess_mode_trains(tmp_path, mode):
-    source = tiny.folder(tmp_path / "images")
+def test_every_preprocess_mode_trains_and_quiet_says_nothing(tmp_path, mode, capsys):
+    source = tiny.folder(tmp_path / "images", (5, 4, 0, 0))
     Image.effect_noise((40, 24), 80).convert("RGB").save(source / "trainA" / "wide.png")
     more = ["--training.pool_size_images=0"] if mode in ("none", "scale_width") else []
-    words = tiny.words(
-        source,
-        tmp_path / "run",
-        f"--data.preprocess={mode}",
-        "--training.max_steps=3",
-        *more,
-        "--logging.score_every_epochs=0",
-    )
-    assert train.main(words) == 0
+    given = f"--data.preprocess={mode}", "--training.max_steps=3", "--quiet"
+    assert train.main(tiny.words(source, tmp_path / "run", *given, *more)) == 0
+    assert capsys.readouterr().out == ""
 
 
 class TestRefusals:
@@ -429,15 +404,14 @@ class TestInitFrom:
         }  # fmt: skip
 
     def test_dropout_the_penalty_and_a_frozen_encoder_resume_exactly(
-        self, origin, train_only, tmp_path, monkeypatch, capsys
+        self, origin, train_only, tmp_path, capsys
     ):
         more = [f"--init_from={origin}", "--generator.dropout=true", "--loss.gan_mode=wgangp",
                 "--data.batch_size=2", "--training.freeze=encoder", "--training.max_steps=4",
                 "--optimizer.learning_rate=1e-3", "--logging.score_every_epochs=0"]  # fmt: skip
+        more += ["--training.checkpoint_every_steps=2"]
         assert train.main(self.words(train_only, tmp_path / "whole", *more)) == 0
-        assert (
-            tiny.interrupted(monkeypatch, self.words(train_only, tmp_path / "cut", *more), 2) == 143
-        )
+        tiny.rewound(tmp_path / "whole", tmp_path / "cut", 2)
         capsys.readouterr()
         assert train.main(["--run_dir", str(tmp_path / "cut")]) == 0
         assert "init " not in capsys.readouterr().out
@@ -455,7 +429,9 @@ class TestInitFrom:
         words = self.words(
             train_only, tmp_path / "run", f"--init_from={origin}", "--training.max_steps=3"
         )
-        assert tiny.interrupted(monkeypatch, words, 1) == 143
+        begun = state.snapshot(state.variables(tiny.started(monkeypatch, words).model))
+        folder = tmp_path / "run" / "checkpoints"
+        checkpoints.write(folder, 1, begun, {"step": 1, "seconds": 1.0}, None)
         capsys.readouterr()
         tiny.started(monkeypatch, words)
         assert (
@@ -547,15 +523,14 @@ class TestInitFrom:
     def test_a_color_skip_comes_with_the_weights_and_is_not_fitted_again(
         self, train_only, tmp_path, monkeypatch, capsys
     ):
-        more = ["--generator.color_skip=auto", "--training.max_steps=2"]
-        assert train.main(tiny.words(train_only, tmp_path / "origin", *more)) == 0
-        arrays, _, _ = tiny.outcome(tmp_path / "origin")
+        words = tiny.words(train_only, tmp_path / "origin", "--generator.color_skip=auto")
+        arrays = state.snapshot(state.variables(tiny.started(monkeypatch, words).model))
         # a start that no data would give
-        path = checkpoints.list_checkpoints(tmp_path / "origin" / "checkpoints")[0]
         for name in arrays:
             if name.endswith(("kernel_start", "pace")):
                 arrays[name] = np.full_like(arrays[name], 0.25)
-        checkpoints.write(path.parent, 2, arrays, {"step": 2, "seconds": 1.0}, None)
+        folder = tmp_path / "origin" / "checkpoints"
+        checkpoints.write(folder, 2, arrays, {"step": 2, "seconds": 1.0}, None)
         capsys.readouterr()
         words = self.words(
             train_only,

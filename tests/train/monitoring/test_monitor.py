@@ -145,21 +145,17 @@ def interrupted(words, step):
         return train.main(words)
 
 
-@pytest.mark.parametrize(
-    "forget", [False, True], ids=["stopped", "killed after a better score, before a checkpoint"]
-)
-def test_resumed_equals_never_stopped_scores_averages_and_best_included(
-    finished, source, tmp_path, forget
-):
+def test_resumed_equals_never_stopped_scores_averages_and_best_included(finished, source, tmp_path):
+    """Killed after a better score, before a checkpoint; then stopped."""
     run = tmp_path / "run"
     assert (
         interrupted(words(source, run, *LEARNING, "--training.checkpoint_every_steps=3"), 7) == 143
     )
-    if forget:
-        checkpoints.list_checkpoints(run / "checkpoints")[0].unlink()
-        checkpoints.list_checkpoints(run / "checkpoints")[
-            0
-        ].unlink()  # step 3 is left, scored were 2, 4 and 6
+    for path in checkpoints.list_checkpoints(run / "checkpoints")[:2]:
+        path.unlink()  # step 3 is left, scored were 2, 4 and 6
+    assert interrupted(["--run_dir", str(run), "--resume", "required"], 13) == 143
+    kept = checkpoints.list_checkpoints(run / "checkpoints")
+    assert [checkpoints.step_of(path) for path in kept] == [13, 12, 9]
     assert train.main(["--run_dir", str(run), "--resume", "required"]) == 0
     tiny.assert_same_outcome(finished, run)
     (ours,), (theirs,) = ((r / "checkpoints" / "best").iterdir() for r in (finished, run))
