@@ -22,8 +22,13 @@ T = TypeVar("T")
 
 # How lines of libjpeg and of libtiff begin; all others are passed on.
 _OF_DECODERS = re.compile(
-    rb"(Corrupt JPEG data|Premature end of JPEG|Invalid SOS parameters|Inconsistent progression"
-    rb"|Unsupported marker|Warning: unknown JFIF|TIFF\w*: |LZW\w*: |Fax\w*: |ZIP\w*: |PixarLog"
+    rb"(Corrupt JPEG data|Premature end of (JPEG|input)|Inconsistent progression"
+    rb"|Invalid (SOS parameters|component ID|progressive parameters|JPEG file structure)"
+    rb"|Bogus (Huffman|JPEG|input|marker|sampling|DAC|DHT|DQT)|Empty (JPEG image|input file)"
+    rb"|Unsupported (marker|JPEG|color conversion)|Not a JPEG file|JPEG datastream contains no"
+    rb"|(Huffman|Quantization|Arithmetic) table 0x|Sampling factors too|Too many color components"
+    rb"|Sorry, |CCIR601 |Fractional sampling|Maximum supported image|Didn't expect more"
+    rb"|Unknown Adobe color|Warning: unknown JFIF|TIFF\w*: |LZW\w*: |Fax\w*: |ZIP\w*: |PixarLog"
     rb"|JPEG\w*: |_TIFF\w*: |\S*tempfile\.tif: |\S+\.tiff?: (Warning|Error|Using|Cannot|Invalid))"
 )
 # Some cameras fill up to an even number of bytes before the end marker.

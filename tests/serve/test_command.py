@@ -47,6 +47,9 @@ def slow_out(tmp_path_factory):
     return folder
 
 
+TIMEOUT_SECONDS = 3
+
+
 def slow_body(seconds):
     """An image that the slow model takes so long for."""
     return body(png(image(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL))))
@@ -88,21 +91,22 @@ def test_a_missing_package_is_reported_with_what_installs_it(monkeypatch):
 @pytest.mark.slow
 def test_a_day_in_its_life(slow_out, tmp_path, monkeypatch, capfd):
     port = free_port()
-    options = [
-        "--verbose",
-        "--trust",
-        f"--grpc_port={port}",
-        "--max_body_bytes=100000",
-        "--timeout_seconds=4",
-    ]
-    with Server(slow_out, *options) as server, concurrent.futures.ThreadPoolExecutor() as pool:
+    options = ["--verbose", "--trust", f"--grpc_port={port}", "--max_body_bytes=100000"]
+    options += [f"--timeout_seconds={TIMEOUT_SECONDS}", "--max_queue=2"]
+    with (
+        Server(slow_out, *options) as server,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
         assert_answers(server)
         assert_refuses_long_bodies(server)
         assert_survives_clients_that_go_away(server)
         clients = example_clients(server, port)
         assert_clients_translate(clients, tmp_path, monkeypatch)
         assert_clients_report_what_is_wrong(clients, tmp_path, monkeypatch, capfd)
-        assert_health_and_metrics_answer_while_a_request_runs(server, pool)
+        assert_refuses_where_the_queue_is_full(server, pool)
+        assert_ends_what_takes_too_long_over_grpc(server, channel)
+        assert_health_and_metrics_answer_while_a_request_runs(server, pool, channel)
         shown = server.show()
     assert "tiny_xy version 1: ready" in shown
     assert "POST '/v1/models/tiny_xy:predict' 200" in shown
@@ -200,11 +204,33 @@ def assert_clients_report_what_is_wrong(clients, folder, monkeypatch, capfd):
         assert not (folder / "out.png").exists()
 
 
-def assert_health_and_metrics_answer_while_a_request_runs(server, pool):
-    """Ends the server by SIGTERM, which finishes what runs and what waits."""
-    running = pool.submit(server.predict, slow_body(2.5))
+def assert_refuses_where_the_queue_is_full(server, pool):
+    """What runs and what waits is given up when the time is up."""
+    started = time.monotonic()
+    late = [pool.submit(server.predict, slow_body(TIMEOUT_SECONDS + 0.8))]
     wait_until(lambda: in_flight(server, 1))
-    answers = [running, *(pool.submit(server.predict, slow_body(0.2)) for _ in range(2))]
+    late += [pool.submit(server.predict, slow_body(0)) for _ in range(2)]
+    wait_until(lambda: queue_length(server, 2))
+    further = server.predict(slow_body(0))
+    assert (further.status, further.headers["retry-after"]) == (429, "1")
+    for answer in late:
+        assert answer.result().status == 504
+        assert f"longer than {TIMEOUT_SECONDS} s" in answer.result().json()["error"]
+    assert time.monotonic() - started < TIMEOUT_SECONDS + 2.8
+    wait_until(lambda: server.predict(slow_body(0)).status == 200)
+
+
+def assert_ends_what_takes_too_long_over_grpc(server, channel):
+    late = grpc_predict(channel, TIMEOUT_SECONDS + 0.8)
+    assert late.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    wait_until(lambda: in_flight(server, 0))
+
+
+def assert_health_and_metrics_answer_while_a_request_runs(server, pool, channel):
+    """Ends the server by SIGTERM, which finishes what runs and what waits."""
+    running = grpc_predict(channel, 2)
+    wait_until(lambda: in_flight(server, 1))
+    answers = [pool.submit(server.predict, slow_body(0)) for _ in range(2)]
     wait_until(lambda: queue_length(server, 2))
     started = time.monotonic()
     for _ in range(5):
@@ -213,6 +239,7 @@ def assert_health_and_metrics_answer_while_a_request_runs(server, pool):
     assert time.monotonic() - started < 1.5
     assert not running.done()
     assert_finishes(server, signal.SIGTERM, 3, answers)
+    assert len(running.result().outputs["translated_bytes"].string_val) == 1
 
 
 def takes_connections(server):
@@ -241,38 +268,6 @@ def queue_length(server, count):
     return f"cyclegan_tf_queue_length {count}.0".encode() in server.get("/metrics").body
 
 
-@pytest.mark.slow
-def test_a_full_queue_timeouts_and_sigint_over_rest_and_grpc(slow_out):
-    port = free_port()
-    options = ["--trust", "--max_queue=1", "--timeout_seconds=2", f"--grpc_port={port}"]
-    with (
-        Server(slow_out, *options) as server,
-        concurrent.futures.ThreadPoolExecutor() as pool,
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
-    ):
-        started = time.monotonic()
-        long = pool.submit(server.predict, slow_body(5))
-        wait_until(lambda: in_flight(server, 1))
-        waiting = pool.submit(server.predict, slow_body(0))
-        wait_until(lambda: queue_length(server, 1))
-        third = server.predict(slow_body(0))
-        assert (third.status, third.headers["retry-after"]) == (429, "1")
-        for late in (long, waiting):
-            assert late.result().status == 504
-            assert "longer than 2 s" in late.result().json()["error"]
-        assert time.monotonic() - started < 4.8
-        wait_until(lambda: server.predict(slow_body(0)).status == 200)
-        late = grpc_predict(channel, 3)
-        assert late.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        wait_until(lambda: in_flight(server, 0))
-        last = grpc_predict(channel, 1)
-        wait_until(lambda: in_flight(server, 1))
-        behind_it = pool.submit(server.predict, slow_body(0))
-        wait_until(lambda: queue_length(server, 1))
-        assert_finishes(server, signal.SIGINT, 2, [behind_it])
-        assert len(last.result().outputs["translated_bytes"].string_val) == 1
-
-
 def grpc_predict(channel, seconds):
     """A call that the slow model takes so long for."""
     request = predict_pb2.PredictRequest()
@@ -293,7 +288,7 @@ def test_the_grace_ends(slow_out):
         answer = pool.submit(server.predict, slow_body(5))
         wait_until(lambda: in_flight(server, 1))
         started = time.monotonic()
-        assert server.stop() == 1
+        assert server.stop(signal.SIGINT) == 1
         assert time.monotonic() - started < 4
         assert "1 requests were cut off" in server.show()
         assert (answer.result().status, list(answer.result().json())) == (503, ["error"])

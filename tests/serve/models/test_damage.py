@@ -32,6 +32,16 @@ def test_jpegs_with_missing_pixels_are_refused(progressive, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("at", [2, 4], ids=["length", "table"])
+def test_what_libjpeg_says_of_a_broken_head_is_in_the_answer_and_not_in_the_log(at, capfd):
+    wrong = bytearray(jpeg())
+    place = wrong.index(b"\xff\xc4") + at
+    wrong[place : place + 2] = b"\x00\x15" if at == 2 else b"\x00\xff"
+    with pytest.raises(RequestError, match=r"image 1 of 1 is damaged \(Bogus"):
+        damage.check_pixels(strings(bytes(wrong)))
+    assert capfd.readouterr().err == ""
+
+
 def test_whole_files_pass():
     gray = io.BytesIO()
     Image.fromarray(image(9, 9)).convert("L").save(gray, "JPEG")
