@@ -47,7 +47,10 @@ def slow_out(tmp_path_factory):
     return folder
 
 
-TIMEOUT_SECONDS = 3
+TIMEOUT_SECONDS = 4.5
+HALF_A_BODY = (
+    b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 1000\r\n\r\n{"
+)
 
 
 def slow_body(seconds):
@@ -104,8 +107,7 @@ def test_a_day_in_its_life(slow_out, tmp_path, monkeypatch, capfd):
         clients = example_clients(server, port)
         assert_clients_translate(clients, tmp_path, monkeypatch)
         assert_clients_report_what_is_wrong(clients, tmp_path, monkeypatch, capfd)
-        assert_refuses_where_the_queue_is_full(server, pool)
-        assert_ends_what_takes_too_long_over_grpc(server, channel)
+        assert_gives_up_what_takes_too_long(server, pool, channel)
         assert_health_and_metrics_answer_while_a_request_runs(server, pool, channel)
         shown = server.show()
     assert "tiny_xy version 1: ready" in shown
@@ -138,17 +140,11 @@ def assert_refuses_long_bodies(server):
 
 
 def assert_survives_clients_that_go_away(server):
-    head = (
-        b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 1000\r\n\r\n{"
-    )
     for _ in range(3):
         for _ in range(15):  # clients that go away in the middle
             with socket.create_connection(("127.0.0.1", server.port)) as gone:
-                gone.sendall(head)
+                gone.sendall(HALF_A_BODY)
         wait_until(lambda: queue_length(server, 0), 3.5)
-    with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
-        slow.sendall(head)
-        assert b"408" in slow.recv(100)
     with socket.create_connection(("127.0.0.1", server.port), 20) as noise:
         noise.sendall(bytes(range(256)) * 4)
         assert b"400" in noise.recv(100)
@@ -204,26 +200,25 @@ def assert_clients_report_what_is_wrong(clients, folder, monkeypatch, capfd):
         assert not (folder / "out.png").exists()
 
 
-def assert_refuses_where_the_queue_is_full(server, pool):
-    """What runs and what waits is given up when the time is up."""
+def assert_gives_up_what_takes_too_long(server, pool, channel):
+    """What runs, what waits, over REST and gRPC, and a body that does not come; side by side."""
     started = time.monotonic()
-    late = [pool.submit(server.predict, slow_body(TIMEOUT_SECONDS + 0.8))]
-    wait_until(lambda: in_flight(server, 1))
-    late += [pool.submit(server.predict, slow_body(0)) for _ in range(2)]
-    wait_until(lambda: queue_length(server, 2))
-    further = server.predict(slow_body(0))
-    assert (further.status, further.headers["retry-after"]) == (429, "1")
-    for answer in late:
-        assert answer.result().status == 504
-        assert f"longer than {TIMEOUT_SECONDS} s" in answer.result().json()["error"]
+    with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
+        slow.sendall(HALF_A_BODY)
+        late = [pool.submit(server.predict, slow_body(TIMEOUT_SECONDS + 0.8))]
+        wait_until(lambda: in_flight(server, 1))
+        late.append(pool.submit(server.predict, slow_body(0)))
+        over_grpc = grpc_predict(channel, 0)
+        wait_until(lambda: queue_length(server, 2))
+        further = server.predict(slow_body(0))
+        assert (further.status, further.headers["retry-after"]) == (429, "1")
+        for answer in late:
+            assert answer.result().status == 504
+            assert f"longer than {TIMEOUT_SECONDS} s" in answer.result().json()["error"]
+        assert over_grpc.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert b"408" in slow.recv(100)
     assert time.monotonic() - started < TIMEOUT_SECONDS + 2.8
     wait_until(lambda: server.predict(slow_body(0)).status == 200)
-
-
-def assert_ends_what_takes_too_long_over_grpc(server, channel):
-    late = grpc_predict(channel, TIMEOUT_SECONDS + 0.8)
-    assert late.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    wait_until(lambda: in_flight(server, 0))
 
 
 def assert_health_and_metrics_answer_while_a_request_runs(server, pool, channel):
