@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import re
-import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -209,9 +208,9 @@ class Server:
     def predict(self, data, path="/v1/models/tiny_xy:predict", connection=None):
         return self.ask("POST", path, data, {"content-type": "application/json"}, connection)
 
-    def stop(self, sign=signal.SIGTERM, seconds=60):
-        """Ends it by a signal and returns its exit status."""
-        self.process.send_signal(sign)
+    def stop(self, sign="terminate", seconds=60):
+        """Ends it and returns its exit status."""
+        getattr(self.process, sign)()
         status = self.process.wait(seconds)
         self._reader.join(10)
         return status

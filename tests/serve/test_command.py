@@ -47,12 +47,6 @@ def slow_out(tmp_path_factory):
     return folder
 
 
-TIMEOUT_SECONDS = 4.5
-HALF_A_BODY = (
-    b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 1000\r\n\r\n{"
-)
-
-
 def slow_body(seconds):
     """An image that the slow model takes so long for."""
     return body(png(image(red=round(seconds / tiny_serving.SECONDS_PER_LEVEL))))
@@ -94,21 +88,21 @@ def test_a_missing_package_is_reported_with_what_installs_it(monkeypatch):
 @pytest.mark.slow
 def test_a_day_in_its_life(slow_out, tmp_path, monkeypatch, capfd):
     port = free_port()
-    options = ["--verbose", "--trust", f"--grpc_port={port}", "--max_body_bytes=100000"]
-    options += [f"--timeout_seconds={TIMEOUT_SECONDS}", "--max_queue=2"]
-    with (
-        Server(slow_out, *options) as server,
-        concurrent.futures.ThreadPoolExecutor() as pool,
-        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
-    ):
+    options = [
+        "--verbose",
+        "--trust",
+        f"--grpc_port={port}",
+        "--max_body_bytes=100000",
+        "--timeout_seconds=4",
+    ]
+    with Server(slow_out, *options) as server, concurrent.futures.ThreadPoolExecutor() as pool:
         assert_answers(server)
         assert_refuses_long_bodies(server)
         assert_survives_clients_that_go_away(server)
         clients = example_clients(server, port)
         assert_clients_translate(clients, tmp_path, monkeypatch)
         assert_clients_report_what_is_wrong(clients, tmp_path, monkeypatch, capfd)
-        assert_gives_up_what_takes_too_long(server, pool, channel)
-        assert_health_and_metrics_answer_while_a_request_runs(server, pool, channel)
+        assert_health_and_metrics_answer_while_a_request_runs(server, pool)
         shown = server.show()
     assert "tiny_xy version 1: ready" in shown
     assert "POST '/v1/models/tiny_xy:predict' 200" in shown
@@ -140,11 +134,17 @@ def assert_refuses_long_bodies(server):
 
 
 def assert_survives_clients_that_go_away(server):
+    head = (
+        b"POST /v1/models/tiny_xy:predict HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 1000\r\n\r\n{"
+    )
     for _ in range(3):
         for _ in range(15):  # clients that go away in the middle
             with socket.create_connection(("127.0.0.1", server.port)) as gone:
-                gone.sendall(HALF_A_BODY)
+                gone.sendall(head)
         wait_until(lambda: queue_length(server, 0), 3.5)
+    with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
+        slow.sendall(head)
+        assert b"408" in slow.recv(100)
     with socket.create_connection(("127.0.0.1", server.port), 20) as noise:
         noise.sendall(bytes(range(256)) * 4)
         assert b"400" in noise.recv(100)
@@ -200,32 +200,11 @@ def assert_clients_report_what_is_wrong(clients, folder, monkeypatch, capfd):
         assert not (folder / "out.png").exists()
 
 
-def assert_gives_up_what_takes_too_long(server, pool, channel):
-    """What runs, what waits, over REST and gRPC, and a body that does not come; side by side."""
-    started = time.monotonic()
-    with socket.create_connection(("127.0.0.1", server.port), 20) as slow:
-        slow.sendall(HALF_A_BODY)
-        late = [pool.submit(server.predict, slow_body(TIMEOUT_SECONDS + 0.8))]
-        wait_until(lambda: in_flight(server, 1))
-        late.append(pool.submit(server.predict, slow_body(0)))
-        over_grpc = grpc_predict(channel, 0)
-        wait_until(lambda: queue_length(server, 2))
-        further = server.predict(slow_body(0))
-        assert (further.status, further.headers["retry-after"]) == (429, "1")
-        for answer in late:
-            assert answer.result().status == 504
-            assert f"longer than {TIMEOUT_SECONDS} s" in answer.result().json()["error"]
-        assert over_grpc.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert b"408" in slow.recv(100)
-    assert time.monotonic() - started < TIMEOUT_SECONDS + 2.8
-    wait_until(lambda: server.predict(slow_body(0)).status == 200)
-
-
-def assert_health_and_metrics_answer_while_a_request_runs(server, pool, channel):
+def assert_health_and_metrics_answer_while_a_request_runs(server, pool):
     """Ends the server by SIGTERM, which finishes what runs and what waits."""
-    running = grpc_predict(channel, 2)
+    running = pool.submit(server.predict, slow_body(2.5))
     wait_until(lambda: in_flight(server, 1))
-    answers = [pool.submit(server.predict, slow_body(0)) for _ in range(2)]
+    answers = [running, *(pool.submit(server.predict, slow_body(0.2)) for _ in range(2))]
     wait_until(lambda: queue_length(server, 2))
     started = time.monotonic()
     for _ in range(5):
@@ -234,7 +213,6 @@ def assert_health_and_metrics_answer_while_a_request_runs(server, pool, channel)
     assert time.monotonic() - started < 1.5
     assert not running.done()
     assert_finishes(server, signal.SIGTERM, 3, answers)
-    assert len(running.result().outputs["translated_bytes"].string_val) == 1
 
 
 def takes_connections(server):
@@ -263,6 +241,38 @@ def queue_length(server, count):
     return f"cyclegan_tf_queue_length {count}.0".encode() in server.get("/metrics").body
 
 
+@pytest.mark.slow
+def test_a_full_queue_timeouts_and_sigint_over_rest_and_grpc(slow_out):
+    port = free_port()
+    options = ["--trust", "--max_queue=1", "--timeout_seconds=2", f"--grpc_port={port}"]
+    with (
+        Server(slow_out, *options) as server,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        started = time.monotonic()
+        long = pool.submit(server.predict, slow_body(5))
+        wait_until(lambda: in_flight(server, 1))
+        waiting = pool.submit(server.predict, slow_body(0))
+        wait_until(lambda: queue_length(server, 1))
+        third = server.predict(slow_body(0))
+        assert (third.status, third.headers["retry-after"]) == (429, "1")
+        for late in (long, waiting):
+            assert late.result().status == 504
+            assert "longer than 2 s" in late.result().json()["error"]
+        assert time.monotonic() - started < 4.8
+        wait_until(lambda: server.predict(slow_body(0)).status == 200)
+        late = grpc_predict(channel, 3)
+        assert late.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        wait_until(lambda: in_flight(server, 0))
+        last = grpc_predict(channel, 1)
+        wait_until(lambda: in_flight(server, 1))
+        behind_it = pool.submit(server.predict, slow_body(0))
+        wait_until(lambda: queue_length(server, 1))
+        assert_finishes(server, signal.SIGINT, 2, [behind_it])
+        assert len(last.result().outputs["translated_bytes"].string_val) == 1
+
+
 def grpc_predict(channel, seconds):
     """A call that the slow model takes so long for."""
     request = predict_pb2.PredictRequest()
@@ -283,7 +293,7 @@ def test_the_grace_ends(slow_out):
         answer = pool.submit(server.predict, slow_body(5))
         wait_until(lambda: in_flight(server, 1))
         started = time.monotonic()
-        assert server.stop(signal.SIGINT) == 1
+        assert server.stop() == 1
         assert time.monotonic() - started < 4
         assert "1 requests were cut off" in server.show()
         assert (answer.result().status, list(answer.result().json())) == (503, ["error"])
