@@ -1,10 +1,12 @@
-"""Files in the layouts of Keras 2, written with h5py alone, and their networks in NumPy."""
+"""Files in the layouts of Keras 2, written without Keras, and their networks in NumPy."""
 
 import json
 import zipfile
 
 import h5py
 import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 SIDE = 7
 
@@ -399,3 +401,37 @@ def metadata_bytes(nodes):
         fields = bytes([2 << 3, 0]) + field(3, path.encode()) + field(4, b"_tf_keras_network")
         made += field(1, fields + field(5, json.dumps(entry_of_node).encode()))
     return made
+
+
+def snapshot(arrays):
+    """Objects of a checkpoint of a functional network with these weights."""
+    root = tf.train.Checkpoint()
+    for index, (_, held) in enumerate(by_layer(arrays)):
+        layer = tf.train.Checkpoint()
+        for name, array in held:
+            setattr(layer, name.split("/")[-1].split(":")[0], tf.Variable(array))
+        setattr(root, f"layer_with_weights-{index}", layer)
+    return root
+
+
+def saved_model(folder, arrays, config, name=None):
+    """A SavedModel as far as it is read; `name` puts the network into a subclassed model."""
+    network = snapshot(arrays)
+    layers = [one["name"] for one in config["config"]["layers"]]
+    for index, (layer, _) in enumerate(by_layer(arrays)):
+        setattr(
+            network, f"layer-{layers.index(layer)}", getattr(network, f"layer_with_weights-{index}")
+        )
+    (folder / "variables").mkdir(parents=True)
+    program = saved_model_pb2.SavedModel()
+    program.meta_graphs.add().graph_def.node.add(name="never run", op="WriteFile")
+    (folder / "saved_model.pb").write_bytes(program.SerializeToString())
+    nodes = {"root": config}
+    if name is not None:
+        nodes = {"root": {"class_name": "CycleGan", "config": {}}, f"root.{name}": config}
+        root = tf.train.Checkpoint()
+        setattr(root, name, network)
+        network = root
+    network.write(str(folder / "variables" / "variables"))
+    (folder / "keras_metadata.pb").write_bytes(metadata_bytes(nodes))
+    return folder

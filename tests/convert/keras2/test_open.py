@@ -24,11 +24,12 @@ from tests.helpers.keras2 import (
     entry,
     functional,
     image_input,
-    metadata_bytes,
     resnet_arrays,
     resnet_config,
     run_resnet,
     run_unet,
+    saved_model,
+    snapshot,
     unet_arrays,
     write_h5,
     write_keras,
@@ -41,40 +42,6 @@ ARRAYS = resnet_arrays()
 
 def images(height=12, width=16, channels=3):
     return np.random.default_rng(7).uniform(-1, 1, (2, height, width, channels)).astype(np.float32)
-
-
-def snapshot(arrays):
-    """Objects of a checkpoint of a functional network with these weights."""
-    root = tf.train.Checkpoint()
-    for index, (_, held) in enumerate(by_layer(arrays)):
-        layer = tf.train.Checkpoint()
-        for name, array in held:
-            setattr(layer, name.split("/")[-1].split(":")[0], tf.Variable(array))
-        setattr(root, f"layer_with_weights-{index}", layer)
-    return root
-
-
-def saved_model(folder, arrays, config, name=None):
-    """A SavedModel as far as it is read; `name` puts the network into a subclassed model."""
-    network = snapshot(arrays)
-    layers = [one["name"] for one in config["config"]["layers"]]
-    for index, (layer, _) in enumerate(by_layer(arrays)):
-        setattr(
-            network, f"layer-{layers.index(layer)}", getattr(network, f"layer_with_weights-{index}")
-        )
-    (folder / "variables").mkdir(parents=True)
-    program = saved_model_pb2.SavedModel()
-    program.meta_graphs.add().graph_def.node.add(name="never run", op="WriteFile")
-    (folder / "saved_model.pb").write_bytes(program.SerializeToString())
-    nodes = {"root": config}
-    if name is not None:
-        nodes = {"root": {"class_name": "CycleGan", "config": {}}, f"root.{name}": config}
-        root = tf.train.Checkpoint()
-        setattr(root, name, network)
-        network = root
-    network.write(str(folder / "variables" / "variables"))
-    (folder / "keras_metadata.pb").write_bytes(metadata_bytes(nodes))
-    return folder
 
 
 def write(form, folder):
