@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cyclegan_tf.errors import UserError
@@ -18,7 +19,7 @@ def require(condition: bool, name: str, value: object, rule: str) -> None:
 
 
 def at_least(section: str, config: object, minimum: float, *names: str) -> None:
-    """Refuses numbers below a minimum; None is not a number.
+    """Refuses numbers below a minimum, and infinite ones; None is not a number.
 
     Args:
       section: of the experiment, for the message.
@@ -33,6 +34,18 @@ def at_least(section: str, config: object, minimum: float, *names: str) -> None:
         value = getattr(config, name)
         if value is not None:
             require(value >= minimum, f"{section}.{name}", value, f"it must be at least {minimum}")
+            require(value < math.inf, f"{section}.{name}", value, "it must be finite")
+
+
+def at_most(section: str, config: object, maximum: float, *names: str) -> None:
+    """Refuses numbers above a maximum, as `at_least` does below a minimum.
+
+    What no machine holds is refused before memory is taken for it.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is not None:
+            require(value <= maximum, f"{section}.{name}", value, f"it must be at most {maximum}")
 
 
 def without_affine(section: str, config: Any) -> None:

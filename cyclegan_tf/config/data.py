@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cyclegan_tf.config.checks import at_least, require
+from cyclegan_tf.config.checks import at_least, at_most, require
 from cyclegan_tf.errors import UserError
 
 
@@ -68,6 +68,9 @@ class Data:
             "batch_size",
             "max_pixels",
         )
+        at_most("data", self, 65_536, "load_size_px", "crop_size_px", "batch_size")
+        at_most("data", self, 4096, "channels_x", "channels_y")
+        at_most("data", self, 2**40, "max_pixels")
         require(
             0 <= self.test_fraction < 1,
             "data.test_fraction",

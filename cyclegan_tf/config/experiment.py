@@ -11,10 +11,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cyclegan_tf.config.checks import at_least, require
+from cyclegan_tf.config.checks import at_least, at_most, require
 from cyclegan_tf.config.data import Data
 from cyclegan_tf.config.networks import Discriminator, Generator
 from cyclegan_tf.errors import UserError
+
+# Far beyond any training, and still numbers of 64 bits after all multiplications.
+_MAX_EPOCHS, _MAX_STEPS = 10**9, 10**15
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,9 @@ class Training:
             "keep_checkpoints",
             "early_stopping_patience",
         )
+        at_most("training", self, 10**6, "pool_size_images")
+        at_most("training", self, _MAX_EPOCHS, "constant_epochs", "decay_epochs")
+        at_most("training", self, _MAX_STEPS, "max_steps", "seed")
         for name in ("max_minutes", "checkpoint_every_minutes", "ema_half_life_images"):
             value = getattr(self, name)
             if value is not None:

@@ -87,7 +87,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         values = yaml.safe_load(text) or {}
         words = yaml.load(text, yaml.BaseLoader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except Exception as error:  # PyYAML raises what its conversions do, of a date, of a number
         raise UserError(
             f"{path} cannot be read as YAML: {' '.join(str(error).split())}",
             code="unreadable",

@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-from cyclegan_tf.config.checks import at_least, require, without_affine
+from cyclegan_tf.config.checks import at_least, at_most, require, without_affine
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Generator:
 
     def __post_init__(self) -> None:
         at_least("generator", self, 1, "filters", "blocks")
+        at_most("generator", self, 4096, "filters", "blocks")
         without_affine("generator", self)
         for name in ("color_skip", "long_skips"):
             value = getattr(self, name)
@@ -149,6 +150,7 @@ class Discriminator:
 
     def __post_init__(self) -> None:
         at_least("discriminator", self, 1, "filters")
+        at_most("discriminator", self, 4096, "filters")
         without_affine("discriminator", self)
         require(
             1 <= self.n_layers <= 6,

@@ -76,11 +76,20 @@ def save_checked(network: keras.Model, target: Path) -> None:
       target: the file to be; one that is there is replaced.
 
     Raises:
-      UserError: the loaded network gives others.
+      UserError: it cannot be run, or the loaded network gives others.
     """
     with atomic_file(target) as partial:
         network.save(partial)
-        difference = _max_difference(network, keras.saving.load_model(partial, compile=False))
+        loaded = keras.saving.load_model(partial, compile=False)
+        try:
+            difference = _max_difference(network, loaded)
+        except Exception as error:  # whatever a layer raises
+            raise UserError(
+                f"{target} was not written: its network cannot be run on an image "
+                f"({' '.join(str(error).split())[:200]}); the source is damaged.",
+                code="unreadable",
+                field=str(target),
+            ) from error
         if not difference <= _MAX_DIFFERENCE:
             raise UserError(
                 f"{target} was not written: read again, the network gives images that are "

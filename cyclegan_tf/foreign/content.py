@@ -7,7 +7,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from cyclegan_tf.errors import UserError, cannot_read
+from cyclegan_tf.errors import UserError, cannot_read, reading
 
 _LFS = b"version https://git-lfs"
 _PAGES = (b"<!doctype html", b"<html")
@@ -17,6 +17,7 @@ MAX_TEXT_BYTES = 64 * 2**20
 # Deflate reaches 1,032; weights, which are nearly noise, hardly more than 1.
 MAX_EXPANSION = 100
 _HARMLESS_BYTES = 2**20
+_CHUNK_BYTES = 2**20
 
 
 def what_it_is(path: str | os.PathLike) -> str | None:
@@ -89,6 +90,33 @@ def refuse_zip_bomb(path: Path) -> None:
                 code="memory",
                 field=str(path),
             )
+
+
+def refuse_damaged_zip(path: Path) -> None:
+    """Refuses a zip file of which a part is not what its checksum says.
+
+    Readers that jump within a part, as h5py does in a `.keras` file, do not compare it.
+
+    Args:
+      path: of a zip file.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    with reading(path, "it is damaged: fetch or write it again"), zipfile.ZipFile(path) as archive:
+        for part in archive.infolist():
+            read_to_its_end(archive, part)
+
+
+def read_to_its_end(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Reads a part of a zip file to its end, where zipfile compares the checksum.
+
+    Raises:
+      Exception: it differs, or cannot be read; zipfile raises many kinds.
+    """
+    with archive.open(part) as content:
+        while content.read(_CHUNK_BYTES):
+            pass
 
 
 def claims_too_much(claimed_bytes: int, stored_bytes: int) -> bool:

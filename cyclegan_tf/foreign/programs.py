@@ -34,7 +34,7 @@ _BEYOND_THE_MODEL = re.compile(
     r"|TPU\w+|MlirPassthroughOp"
 )
 _OF_SAVING, _OF_RESTORING = {"SaveV2", "MergeV2Checkpoints"}, {"RestoreV2"}
-_MAX_NAMED = 5
+_MAX_NAMED, _MAX_NAME = 5, 80
 
 
 def read_saved_model(data: bytes, source: str) -> saved_model_pb2.SavedModel:
@@ -71,8 +71,19 @@ def refuse_foreign_programs(model: saved_model_pb2.SavedModel, source: str) -> N
       source: where it lies, for messages.
 
     Raises:
-      UserError: it holds operations that touch files, the network or Python.
+      UserError: it refers to what it lacks, or holds operations that touch files, the network or
+        Python.
     """
+    # First: damage hides which operations only restore the variables.
+    lacking = sorted({name for graph in model.meta_graphs for name in _Program(graph).lacking()})
+    if lacking:
+        named = ", ".join(name[:_MAX_NAME] for name in lacking[:_MAX_NAMED])
+        raise UserError(
+            f"{source} is damaged, or needs another library: it refers to {named}, which neither "
+            "it nor this TensorFlow has; copy it again.",
+            code="unreadable",
+            field=source,
+        )
     found = refused_operations(model)
     if found:
         named = ", ".join(found[:_MAX_NAMED]) + ", ..." * (len(found) > _MAX_NAMED)
@@ -101,6 +112,25 @@ class _Program:
             f"function {one.signature.name}": list(one.node_def)
             for one in graph.graph_def.library.function
         } | {f"node {node.name}": [node] for node in graph.graph_def.node}
+
+    def lacking(self) -> Iterator[str]:
+        """Names that the graph uses, and that neither it nor TensorFlow has."""
+        saver = self._graph.saver_def
+        tensors = [saver.save_tensor_name, saver.restore_op_name]
+        tensors += [name for node in self._graph.graph_def.node for name in node.input]
+        for signature in self._graph.signature_def.values():
+            tensors += [
+                one.name for one in (*signature.inputs.values(), *signature.outputs.values())
+            ]
+        for tensor in filter(None, tensors):
+            if _unit_of(tensor) not in self._units:
+                yield tensor
+        names = {name for nodes in self._units.values() for node in nodes
+                 for name in _functions_of(node)}  # fmt: skip
+        for name in filter(None, names | set(self._graph.object_graph_def.concrete_functions)):
+            is_here = f"function {name}" in self._units
+            if not is_here and tf_internals.is_stateful_operation(name) is None:
+                yield name
 
     def refused(self) -> Iterator[str]:
         saver = self._graph.saver_def

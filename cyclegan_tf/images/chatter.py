@@ -27,6 +27,7 @@ _OF_DECODERS = re.compile(
     rb"|Bogus (Huffman|JPEG|input|marker|sampling|DAC|DHT|DQT)|Empty (JPEG image|input file)"
     rb"|Unsupported (marker|JPEG|color conversion)|Not a JPEG file|JPEG datastream contains no"
     rb"|(Huffman|Quantization|Arithmetic) table 0x|Sampling factors too|Too many color components"
+    rb"|Improper call to JPEG|Input file read error|PackBits\w*: "
     rb"|Sorry, |CCIR601 |Fractional sampling|Maximum supported image|Didn't expect more"
     rb"|Unknown Adobe color|Warning: unknown JFIF|TIFF\w*: |LZW\w*: |Fax\w*: |ZIP\w*: |PixarLog"
     rb"|JPEG\w*: |_TIFF\w*: |\S*tempfile\.tif: |\S+\.tiff?: (Warning|Error|Using|Cannot|Invalid))"

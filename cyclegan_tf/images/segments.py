@@ -9,11 +9,16 @@ from __future__ import annotations
 import io
 import itertools
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
+
+# Chunks of the image, and of an animation's other images, which are not read.
+_PIXELS = (b"IDAT", b"fdAT")
+_PORTION_BYTES = 1 << 16
 
 # Markers of JPEG: start of frame, those without a length, start and end of image, start of scan.
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -22,9 +27,11 @@ _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 
 
 def png_chunks(stream: BinaryIO, max_chunks: int | None = None) -> Iterator[tuple[bytes, int]]:
-    """Walk the chunks of a PNG from its start to its end; their data are passed over.
+    """Walk the chunks of a PNG from its start to its end.
 
-    Pillow reads a PNG without its end as if it were whole, which this does not.
+    Pillow reads a PNG without its end as if it were whole, which this does not. Checksums are
+    compared, as libpng drops a damaged chunk of transparency or color without an error; those of
+    the pixels, which it does refuse, are left to it.
 
     Args:
       stream: seekable, at the first byte of the file. At each name it stands at the chunk's data;
@@ -35,7 +42,8 @@ def png_chunks(stream: BinaryIO, max_chunks: int | None = None) -> Iterator[tupl
       Name and length in bytes of each chunk: first IHDR, last IEND.
 
     Raises:
-      ValueError: there is no IHDR at the start or no end, or there are too many chunks.
+      ValueError: there is no IHDR at the start or no end, a checksum differs, or there are too
+        many chunks.
     """
     # libpng takes the size from the first chunk, so a second IHDR further on must not count.
     if stream.read(16) != PNG_SIGNATURE + b"\0\0\0\rIHDR":
@@ -43,8 +51,12 @@ def png_chunks(stream: BinaryIO, max_chunks: int | None = None) -> Iterator[tupl
     name, length, position = b"IHDR", 13, 16
     for _ in itertools.count() if max_chunks is None else range(max_chunks):
         yield name, length
+        stream.seek(position)
+        checksum = None if name in _PIXELS else _checksum(name, stream, length)
         position = stream.seek(position + length)
         head = stream.read(12)  # checksum, then the next chunk's length and name
+        if checksum is not None and len(head) >= 4 and checksum != int.from_bytes(head[:4], "big"):
+            raise ValueError(f"the checksum of its part {name.decode('latin-1')} differs")
         if len(head) < 4:
             break
         if name == b"IEND":
@@ -55,6 +67,13 @@ def png_chunks(stream: BinaryIO, max_chunks: int | None = None) -> Iterator[tupl
     else:
         raise ValueError(f"more than {max_chunks} chunks")
     raise ValueError("the end of the PNG is missing")
+
+
+def _checksum(name: bytes, stream: BinaryIO, length: int) -> int:
+    total = zlib.crc32(name)
+    while length > 0 and (part := stream.read(min(length, _PORTION_BYTES))):
+        total, length = zlib.crc32(part, total), length - len(part)
+    return total
 
 
 def png_size(data: bytes, max_chunks: int) -> tuple[int, int]:

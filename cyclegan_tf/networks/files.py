@@ -13,7 +13,11 @@ from pathlib import Path
 import keras
 
 from cyclegan_tf.errors import UserError, cannot_read
-from cyclegan_tf.foreign.content import refuse_foreign_file, refuse_zip_bomb
+from cyclegan_tf.foreign.content import (
+    refuse_damaged_zip,
+    refuse_foreign_file,
+    refuse_zip_bomb,
+)
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
 from cyclegan_tf.networks.color_skip import ColorSkip
@@ -130,11 +134,11 @@ def cannot_load(path: Path, error: Exception) -> UserError:
 
 
 def check_archive(path: Path) -> None:
-    """Looks at a `.keras` file before it is opened; little of it is read.
+    """Looks at a `.keras` file before it is opened, and compares its checksums.
 
     Raises:
-      UserError: it is missing, is no archive of Keras, or would take far more memory than it has
-        bytes.
+      UserError: it is missing, is no archive of Keras, is damaged, or would take far more memory
+        than it has bytes.
     """
     refuse_foreign_file(path)
     if not zipfile.is_zipfile(path):
@@ -144,6 +148,7 @@ def check_archive(path: Path) -> None:
             field=str(path),
         )
     refuse_zip_bomb(path)
+    refuse_damaged_zip(path)
 
 
 def open_trainable(

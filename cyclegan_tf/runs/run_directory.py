@@ -17,7 +17,7 @@ from cyclegan_tf.atomic import write_text
 from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.config.files import RENAMED_RECORDS, with_new_names
 from cyclegan_tf.errors import UserError, reading
-from cyclegan_tf.runs import image_record
+from cyclegan_tf.runs import image_record, seal
 from cyclegan_tf.runs.beginning import clear, foreign_entries, make_and_lock, remove_folders
 from cyclegan_tf.runs.checkpoints import BEST
 from cyclegan_tf.runs.differences import FILE_FIELDS, conflicts
@@ -114,6 +114,7 @@ class RunDirectory:
                 code="missing",
                 field=str(self.path),
             )
+        seal.check(self.config_path)
         with reading(self.config_path, "it must hold the run's experiment"):
             values = yaml.safe_load(self.config_path.read_text(encoding="utf-8"))
             if not isinstance(values, dict) or not values:
@@ -168,7 +169,11 @@ class RunDirectory:
             return None
         with reading(self.origin_path, "it must hold what the run started from"):
             record = json.loads(self.origin_path.read_bytes())
-            return {RENAMED_RECORDS.get(name, name): value for name, value in record.items()}
+            record = {RENAMED_RECORDS.get(name, name): value for name, value in record.items()}
+            messages = record.get("messages", [])
+            if not isinstance(messages, list) or not all(isinstance(m, str) for m in messages):
+                raise ValueError("its messages are none")
+            return record
 
     def check_new(self) -> None:
         """Refuses a place that holds something else than a run; reads only.
@@ -232,7 +237,8 @@ class RunDirectory:
             if origin is not None:
                 write_text(self.origin_path, json.dumps(origin, indent=2) + "\n", durable=True)
             values = _with_files(experiment.as_dict(), self._keep)
-            write_text(self.config_path, yaml.safe_dump(values, sort_keys=False), durable=True)
+            text = seal.sealed(yaml.safe_dump(values, sort_keys=False))
+            write_text(self.config_path, text, durable=True)
         except OSError as error:
             raise self._unwritable(error) from error
 

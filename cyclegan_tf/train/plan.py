@@ -11,6 +11,7 @@ from cyclegan_tf import cli
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import seal
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.initialization.init_from import InitFrom
 
@@ -128,6 +129,7 @@ def _without_config(options: Mapping[str, Any], fields: Values) -> Values:
     """What the options are laid over where they name no config file."""
     if options.get("run_dir") and RunDirectory(Path(options["run_dir"])).exists():
         run = RunDirectory(Path(options["run_dir"]))
+        seal.check(run.config_path)
         return run.with_absolute_paths(config_files.load_yaml(run.config_path))
     if any(name in (fields.get("data") or {}) for name in _IMAGES):
         return {}

@@ -45,14 +45,14 @@ def find_model(folder: str, trust: bool) -> tuple[str, int]:
     """
     folder = _newest_version(folder)
     model = read_saved_model(_content(f"{folder}/saved_model.pb"), folder)
-    if not trust:
-        refuse_foreign_programs(model, folder)
     card = _content(f"{folder}/{_CARD}") if FileSystems.exists(f"{folder}/{_CARD}") else None
     refuse_changed_files(
         None if card is None else card.decode(errors="replace"),
         lambda name: _digest(f"{folder}/{name}"),
         folder,
     )
+    if not trust:
+        refuse_foreign_programs(model, folder)
     signature = model.meta_graphs[0].signature_def.get(SIGNATURE)
     shape = list(signature.inputs[INPUT].tensor_shape.dim) if signature else []
     if len(shape) != 4:

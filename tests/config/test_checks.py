@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cyclegan_tf.config.checks import at_least, require, without_affine
+from cyclegan_tf.config.checks import at_least, at_most, require, without_affine
 from tests.helpers.errors import refused
 
 
@@ -19,6 +19,8 @@ def test_what_holds_is_passed_over():
     require(True, "a.b", 3, "never told")
     at_least("a", Section(blocks=1), 1, "blocks")
     at_least("a", Section(blocks=None), 1, "blocks")
+    at_most("a", Section(blocks=9), 9, "blocks")
+    at_most("a", Section(blocks=None), 9, "blocks")
     for section in (Section("batch"), Section("instance", True), Section()):
         without_affine("a", section)
 
@@ -30,6 +32,14 @@ def test_what_holds_is_passed_over():
         (
             lambda: at_least("a", Section(blocks=0), 1, "blocks"),
             r"^a\.blocks is 0, but it must be at least 1\.$",
+        ),
+        (
+            lambda: at_least("a", Section(blocks=float("inf")), 1, "blocks"),
+            r"^a\.blocks is inf, but it must be finite\.$",
+        ),
+        (
+            lambda: at_most("a", Section(blocks=2**31), 4096, "blocks"),
+            r"^a\.blocks is 2147483648, but it must be at most 4096\.$",
         ),
         (
             lambda: without_affine("a", Section("batch", True)),

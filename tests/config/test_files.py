@@ -152,3 +152,10 @@ def test_words_that_yaml_reads_as_nothing_are_no_numbers(tmp_path, word):
     (tmp_path / "e.yaml").write_text(yaml.safe_dump({"training": {"max_steps": word}}))
     with refused("invalid", "--training.max_steps"):
         plan_training(["--config", str(tmp_path / "e.yaml")])
+
+
+@pytest.mark.parametrize("text", ["data: !!timestamp x", "data: 2024-99-99"])
+def test_what_is_no_value_of_yaml_is_one_sentence(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text + "\n")
+    with refused("unreadable", tmp_path / "a.yaml"):
+        files.load_yaml(tmp_path / "a.yaml")

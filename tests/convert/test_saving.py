@@ -33,6 +33,15 @@ def test_networks_of_one_size_are_compared_at_it(tmp_path):
     assert (tmp_path / "g.keras").exists()
 
 
+def test_a_network_that_cannot_be_run_is_not_written(tmp_path):
+    """A number in its description that no layer minds before it is called."""
+    huge = keras.layers.Conv2D(2, 3, padding="same", dilation_rate=2**40)
+    network = keras.Sequential([keras.Input((None, None, 3)), huge])
+    with refused("unreadable", tmp_path / "g.keras", match="cannot be run on an image"):
+        saving.save_checked(network, tmp_path / "g.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
 def dense(*shapes):
     """From vectors to whatever these shapes are."""
     inputs = keras.Input((10,))

@@ -6,7 +6,12 @@ import zipfile
 import pytest
 
 from cyclegan_tf.foreign import content
-from cyclegan_tf.foreign.content import refuse_foreign_file, refuse_zip_bomb, what_it_is
+from cyclegan_tf.foreign.content import (
+    refuse_damaged_zip,
+    refuse_foreign_file,
+    refuse_zip_bomb,
+    what_it_is,
+)
 from tests.helpers.errors import refused
 
 POINTER = (
@@ -61,3 +66,17 @@ def test_a_zip_bomb_is_refused_by_what_it_claims(tmp_path, monkeypatch):
         refuse_zip_bomb(path)
     path.write_bytes(b"no zip file")
     refuse_zip_bomb(path)
+
+
+def test_every_part_of_a_zip_file_is_compared_with_its_checksum(tmp_path):
+    path = tmp_path / "a.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"first")
+        archive.writestr("b", b"second")
+    refuse_damaged_zip(path)
+    path.write_bytes(path.read_bytes().replace(b"second", b"secend"))
+    with refused("unreadable", path, match="it is damaged"):
+        refuse_damaged_zip(path)
+    path.write_bytes(b"no archive")
+    with refused("unreadable", path):
+        refuse_damaged_zip(path)

@@ -124,6 +124,36 @@ def test_what_is_unknown_or_reaches_out_is_refused(plain, name):
     assert programs.refused_operations(model) == [name]
 
 
+def _other_operation(graph):
+    graph.graph_def.library.function[0].node_def[0].op = "Constt"
+
+
+def _other_function(graph):
+    graph.graph_def.library.function[0].signature.name += "x"
+
+
+def _other_saver(graph):
+    graph.saver_def.restore_op_name = "nobody"
+
+
+def _other_input(graph):
+    next(node for node in graph.graph_def.node if node.input).input[0] += "x"
+
+
+def _other_output(graph):
+    graph.signature_def["serving_default"].outputs["translated"].name = "nobody:0"
+
+
+@pytest.mark.parametrize(
+    "damage", [_other_operation, _other_function, _other_saver, _other_input, _other_output]
+)
+def test_a_damaged_program_is_not_called_a_dangerous_one(plain, damage):
+    model = read(plain)
+    damage(model.meta_graphs[0])
+    with refused("unreadable", "m", match="is damaged, or needs another library"):
+        programs.refuse_foreign_programs(model, "m")
+
+
 def test_the_library_has_nothing_new_that_takes_files():
     """Of operations that only compute, by TensorFlow's word, some read files all the same."""
     words = ("file", "path", "url", "debug_ops", "proto", "graph_def", "address", "mlir")

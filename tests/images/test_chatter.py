@@ -110,6 +110,17 @@ def test_a_jpeg_damaged_in_the_middle_is_refused_by_name(tmp_path, options, capf
     assert "JPEG" not in capfd.readouterr().err  # TensorFlow says something of GPUs
 
 
+def test_what_libjpeg_says_of_a_file_that_it_refuses_is_not_shown(tmp_path, capfd):
+    path = tmp_path / "a.jpg"
+    whole = bytearray(jpeg(path))
+    table = whole.index(b"\xff\xc4")
+    whole[table + 5 : table + 21] = b"\xff" * 16
+    path.write_bytes(whole)
+    with refused("unreadable", str(path)):
+        read(path)
+    assert "Huffman" not in capfd.readouterr().err
+
+
 def test_libraries_neither_warn_nor_log(tmp_path):
     code = """
 import logging, warnings

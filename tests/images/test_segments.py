@@ -39,6 +39,8 @@ def test_chunks_by_name_and_length_whether_their_data_are_read_or_not():
         (png_of(HEAD, (b"IDAT", b"pixels")), "the end of the PNG is missing"),
         (png_of(HEAD, (b"IEND", b""))[:-1], "the end of the PNG is missing"),
         (png_of(HEAD, *[(b"tEXt", b"")] * 9, (b"IEND", b"")), "more than 5 chunks"),
+        (png_of(HEAD, (b"tRNS", b"ab"), (b"IEND", b"")).replace(b"ab", b"aa"), "of its part tRNS"),
+        (png_of(HEAD, (b"tRNS", b"ab"), (b"IEND", b"")).replace(b"tR", b"uR"), "of its part uRNS"),
     ],
 )
 def test_a_png_that_is_not_whole(data, reason):

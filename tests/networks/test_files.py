@@ -178,6 +178,16 @@ def test_what_is_no_archive_is_refused_before_keras_sees_it(tmp_path, monkeypatc
     refused(open_network, tmp_path / "a.keras", "unreadable")
 
 
+def test_a_flipped_bit_of_a_weight_is_noticed(tmp_path):
+    """h5py jumps within the archive's part, where zipfile compares no checksum."""
+    made = foreign.save(tmp_path / "a.keras")
+    data = bytearray((tmp_path / "a.keras").read_bytes())
+    place = data.index(made.trainable_variables[0].numpy().tobytes())
+    data[place + 2] ^= 1
+    (tmp_path / "a.keras").write_bytes(data)
+    refused(open_network, tmp_path / "a.keras", "unreadable", "it is damaged")
+
+
 def test_an_archive_that_would_fill_the_memory_is_refused_before_keras_sees_it(
     tmp_path, monkeypatch
 ):

@@ -1,5 +1,6 @@
 """Checkpoints are whole or absent, and damage is noticed."""
 
+import io
 import os
 import zipfile
 
@@ -149,6 +150,30 @@ def test_a_state_that_is_none_is_damage(tmp_path, stored):
         with pytest.raises(checkpoints.CorruptCheckpointError, match="is damaged"):
             read(path)
     assert checkpoints.load_latest(tmp_path)[2] == state_at(5)
+
+
+def test_a_header_that_asks_for_less_than_is_stored_is_noticed(tmp_path):
+    """NumPy would read half of the bytes, as numbers of 16 bits, and compare no checksum."""
+    arrays = {"weights": np.arange(64, dtype=np.float32)}
+    path = checkpoints.write(tmp_path, 1, arrays, {"step": 1}, keep=None)
+    data = path.read_bytes()
+    assert data.count(b"'<f4'") == 1
+    path.write_bytes(data.replace(b"'<f4'", b"'<f2'"))
+    with pytest.raises(checkpoints.CorruptCheckpointError, match="is damaged"):
+        checkpoints.read(path)
+
+
+@pytest.mark.parametrize("content", [b"no array", np.lib.format.magic(1, 0), None])
+def test_a_part_that_is_no_array_of_numbers_is_damage(tmp_path, content):
+    path = checkpoints.write(tmp_path, 1, {}, {"step": 1}, keep=None)
+    with zipfile.ZipFile(path, "a") as archive:
+        if content is None:
+            stream = io.BytesIO()
+            np.save(stream, np.array(["words"]))
+            content = stream.getvalue()
+        archive.writestr("weights.npy", content)
+    with pytest.raises(checkpoints.CorruptCheckpointError, match="is damaged"):
+        checkpoints.read(path)
 
 
 def test_other_files_of_the_name_are_damage(tmp_path):

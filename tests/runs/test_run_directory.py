@@ -147,6 +147,16 @@ def test_fields_that_do_not_change_the_result_may_differ(run):
     )
 
 
+def test_a_config_that_lost_a_line_or_has_another_number_is_noticed(run):
+    text = run.config_path.read_text()
+    for damaged in (text[: text.rindex("\n  ") + 1], text.replace("batch_size: ", "batch_size: 1")):
+        run.config_path.write_text(damaged)
+        with refused("mismatch", run.config_path, match="not as the run wrote it"):
+            run.experiment()
+    run.config_path.write_text(text.partition("\n")[2].replace("batch_size: 1", "batch_size: 2"))
+    assert run.experiment().data.batch_size == 2
+
+
 def test_a_config_of_another_version_is_an_error(run):
     run.config_path.write_text("data: {color: blue}\n")
     with pytest.raises(UserError, match="does not fit this version"):
@@ -171,6 +181,13 @@ def test_damaged_records_are_one_sentence(run, content):
         with refused("unreadable", path) as caught:
             read()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("messages", [5, "one", [1], None])
+def test_messages_of_a_start_that_are_none_are_damage(run, messages):
+    run.origin_path.write_text(json.dumps({"messages": messages}))
+    with refused("unreadable", run.origin_path):
+        run.init_record()
 
 
 @pytest.mark.parametrize(

@@ -261,9 +261,10 @@ def _of_keras(kind: str, config: dict[str, Any]) -> keras.layers.Layer:
     try:
         return cls.from_config(config)
     except (TypeError, ValueError, KeyError) as error:
+        # Keras repeats the whole description before it says what is wrong with it
+        reason = " ".join(str(error).split()).rpartition("Exception encountered: ")[2]
         raise UserError(
-            f"the layer {config['name']} ({kind}) cannot be made anew: "
-            f"{' '.join(str(error).split())[:300]}",
+            f"the layer {config['name']} ({kind}) cannot be made anew: {reason[:300].strip()}",
             code="unsupported",
         ) from error
 

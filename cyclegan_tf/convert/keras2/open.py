@@ -24,7 +24,7 @@ from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.weights import Arrays
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign import programs
-from cyclegan_tf.foreign.content import refuse_zip_bomb, what_it_is
+from cyclegan_tf.foreign.content import refuse_damaged_zip, refuse_zip_bomb, what_it_is
 from cyclegan_tf.networks import addons, builders
 
 KNOWN_FORMATS = ".h5, .keras, .weights.h5, a SavedModel folder, or a checkpoint (.index)"
@@ -123,6 +123,7 @@ def _open_hdf5(
 
 def _open_zip(path: Path, notes: list[str]) -> keras.Model:
     refuse_zip_bomb(path)
+    refuse_damaged_zip(path)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if not {"config.json", "metadata.json", "model.weights.h5"} <= set(names):

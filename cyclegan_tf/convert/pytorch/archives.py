@@ -11,9 +11,8 @@ import zipfile
 from pathlib import Path
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.foreign.content import refuse_foreign_file
+from cyclegan_tf.foreign.content import read_to_its_end, refuse_foreign_file
 
-_CHUNK_BYTES = 1 << 20
 # Parts that a program of torch.jit.save has, and torch.save never writes.
 _PROGRAM_PARTS = re.compile(r"[^/]+/(constants\.pkl|code/.+)")
 
@@ -48,7 +47,8 @@ def require_intact(path: Path) -> None:
             parts = archive.infolist()
             _refuse_program(path, parts)
             for part in parts:
-                _check(archive, part)
+                if part.CRC:  # 0 was never computed
+                    read_to_its_end(archive, part)
     except UserError:
         raise
     except Exception as error:  # zip's reader raises its own kinds and those of its decompressors
@@ -73,11 +73,3 @@ def _refuse_program(path: Path, parts: list[zipfile.ZipInfo]) -> None:
             code="unsupported",
             field=str(path),
         )
-
-
-def _check(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    """Reads a part to its end, where zipfile compares the checksum; 0 was never computed."""
-    if part.CRC:
-        with archive.open(part) as content:
-            while content.read(_CHUNK_BYTES):
-                pass

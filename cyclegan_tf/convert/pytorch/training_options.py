@@ -17,6 +17,7 @@ from cyclegan_tf.errors import UserError
 # The second until 2019.
 _FILES = ("train_opt.txt", "opt.txt")
 _LINE = re.compile(r"\s*(\w+): (.*?)\s*(?:\t?\[default: .*\]\s*)?")
+_END = re.compile(r"-+ End -+\s*")
 
 _FORMER = {
     "batchSize": "batch_size",
@@ -132,6 +133,13 @@ def _parsed(path: Path) -> dict[str, str]:
             code="unreadable",
             field=str(path),
         ) from error
+    if not any(map(_END.fullmatch, lines)):
+        raise UserError(
+            f"{path} is cut off or no file of options: its last line, which says End, is missing; "
+            "bring it back, or move it away to convert without it.",
+            code="unreadable",
+            field=str(path),
+        )
     pairs = [match.groups() for line in lines if (match := _LINE.fullmatch(line))]
     return {_FORMER.get(name, name): value for name, value in pairs}
 
@@ -141,8 +149,8 @@ def _value(path: Path, name: str, text: str, convert: Callable[[str], Any]) -> A
         return convert(text)
     except (ValueError, KeyError) as error:
         raise UserError(
-            f"{path} says {name}: {text}, which is none of its values; mend that line, or move the "
-            "file away to convert without it.",
+            f"{path} says {name}: {text[:100]}, which is none of its values; mend that line, or "
+            "move the file away to convert without it.",
             code="unreadable",
             field=str(path),
         ) from error

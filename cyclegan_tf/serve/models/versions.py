@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, reading
 from cyclegan_tf.foreign.programs import read_saved_model, refuse_foreign_programs
 from cyclegan_tf.serve.models.limits import BAD_REQUEST, UnknownSignatureError
 
@@ -177,9 +177,14 @@ def load_version(model: str, number: int, path: Path, trust: bool = False) -> Mo
       trust: run it even if it holds operations that touch files, the network or Python.
 
     Raises:
-      UserError: a file is not as it was exported, there is nothing to call, or it is not trusted.
-      Exception: whatever TensorFlow raises on a SavedModel that it cannot load or run.
+      UserError: a file is damaged or not as it was exported, there is nothing to call, or it is
+        not trusted.
     """
+    with reading(path, "it must be a SavedModel that can be loaded: copy or export it again"):
+        return _loaded(model, number, path, trust)
+
+
+def _loaded(model: str, number: int, path: Path, trust: bool) -> ModelVersion:
     started = time.perf_counter()
     card, size_bytes, sha256 = _checked_files(path)
     message = read_saved_model((path / "saved_model.pb").read_bytes(), str(path))

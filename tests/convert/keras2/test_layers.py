@@ -243,7 +243,7 @@ def test_reflection_padding(config, kernel_after, height, width, noted):
     [
         (entry("ReflectionPadding2D", "p"), "was saved without its padding"),
         (entry("ReflectionPadding2D", "p", padding=[[1, 1], [1, 2]]), "has padding"),
-        (entry("Conv2D", "c", filters=2), "cannot be made anew"),
+        (entry("Conv2D", "c", filters=2), "cannot be made anew: Conv2D.__init__() missing"),
         (entry("Activation", "c", activation="mine"), "cannot be made anew"),
         (entry("Dropout", "c", rate=0.5, color="red"), "was saved with color='red'"),
     ],

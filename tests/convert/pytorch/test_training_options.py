@@ -25,6 +25,14 @@ def test_no_file_is_nothing(tmp_path):
     assert training_options.read(tmp_path) is None
 
 
+@pytest.mark.parametrize("kept", [0, 60, -20])
+def test_a_file_that_lost_its_end_is_refused(tmp_path, kept):
+    path = written(tmp_path, gan_mode="vanilla", lr=0.0001, pool_size=7) / "train_opt.txt"
+    path.write_text(path.read_text()[:kept])
+    with refused("unreadable", path, match="is cut off or no file of options"):
+        training_options.read(tmp_path)
+
+
 def test_what_becomes_a_field(tmp_path):
     options = read(
         tmp_path, gan_mode="vanilla", lambda_A=8.0, lambda_B=12.5, lambda_identity=0.1, lr=0.0001,

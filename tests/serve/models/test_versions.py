@@ -155,6 +155,13 @@ def test_files_are_checked_against_the_card(out, tmp_path):
     assert (caught.value.code, caught.value.field) == ("missing", str(path))
 
 
+def test_a_damaged_variable_is_one_sentence(tmp_path):
+    path = tiny_serving.save(tmp_path)
+    (path / "variables" / "variables.index").write_bytes(b"no index")
+    with refused("unreadable", path):
+        versions.load_version("m", 1, path)
+
+
 def test_recorded_requests_warm_up(tmp_path):
     """A request that cannot run shows that requests are run at all."""
     apis = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
@@ -173,7 +180,7 @@ def test_recorded_requests_warm_up(tmp_path):
     write("image_bytes", tiny_serving.png(tiny_serving.image()))
     versions.load_version("m", 1, path)
     write("image_bytes", b"no image")
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with refused("unreadable", path, match="it must be a SavedModel that can be loaded"):
         versions.load_version("m", 1, path)
 
 
