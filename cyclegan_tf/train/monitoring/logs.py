@@ -17,6 +17,7 @@ from tensorboard.plugins.hparams import api as hparams
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.runs.state import NETWORKS
 
 
 class MetricsLogger:
@@ -84,11 +85,15 @@ class MetricsLogger:
             for name, value in values.items():
                 tf.summary.scalar(f"score/{name}", value)
 
-    def log_config(self, step: int) -> None:
-        """Writes the run's experiment to TensorBoard: as text, and as what runs are compared by.
+    def log_beginning(self, step: int, model: Any) -> None:
+        """Writes what a run is of to TensorBoard: its experiment and its networks' graphs.
+
+        The experiment is there as text, and as what runs are compared by. The graphs are those of
+        layers: the training step's own has tens of thousands of operations.
 
         Args:
           step: last step done; only a run that begins, at 0, writes it.
+          model: has the networks of `runs.state.NETWORKS`, some of which may be None.
         """
         if step > 0:
             return
@@ -102,6 +107,9 @@ class MetricsLogger:
         with self._writing(), self._writer("train").as_default(0):
             tf.summary.text("config", "".join(f"    {line}\n" for line in text.splitlines()))
             hparams.hparams(fields)
+            for name in NETWORKS:
+                if (network := getattr(model, name)) is not None:
+                    tf.summary.write(name, network.to_json(), metadata=_graph_of_layers())
 
     def log_scalar(self, name: str, step: int, value: float) -> None:
         """Writes a number to TensorBoard alone."""
@@ -147,6 +155,13 @@ class MetricsLogger:
             yield
         except (OSError, tf.errors.OpError) as error:
             raise unwritable(self._logs, error) from error
+
+
+def _graph_of_layers() -> Any:
+    """What tells TensorBoard that a text is the description of a Keras model."""
+    metadata = tf.compat.v1.SummaryMetadata()
+    metadata.plugin_data.plugin_name, metadata.plugin_data.content = "graph_keras_model", b"1"
+    return metadata
 
 
 def unwritable(folder: Path, error: OSError | tf.errors.OpError) -> UserError:

@@ -135,7 +135,7 @@ class TrainingMonitor:
     def open(self, step: int) -> None:
         """Opens the logs, and warns of images that spoil the training or its scores."""
         self._logger = logs.MetricsLogger(self._run)
-        self._logger.log_config(step)
+        self._logger.log_beginning(step, self._model)
         data = self._data
         if self._validator is None and self._config.score_images:
             log.info(
