@@ -13,7 +13,7 @@ _LFS = b"version https://git-lfs"
 _PAGES = (b"<!doctype html", b"<html")
 _HEAD_BYTES = 512
 # What stands in a zip file for a reader of text; a network's description takes kilobytes.
-MAX_TEXT_BYTES = 64 * 2**20
+MAX_TEXT_BYTES = 16 * 2**20
 # Deflate reaches 1,032; weights, which are nearly noise, hardly more than 1.
 MAX_EXPANSION = 100
 _HARMLESS_BYTES = 2**20

@@ -16,7 +16,7 @@ import keras
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.inspect.networks import summarize_network
-from cyclegan_tf.networks.files import cannot_load, check_archive, classes_by_package
+from cyclegan_tf.networks.files import check_archive, classes_by_package, load
 from cyclegan_tf.runs import state
 
 if TYPE_CHECKING:
@@ -42,10 +42,7 @@ def inspect_keras_file(path: Path, size_px: int) -> dict[str, Any]:
     found["saved"] = saved.get("date_saved")
     if str(version).startswith("2."):
         return found | inspect_keras_2(path, size_px)
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise cannot_load(path, error) from error
+    model = load(path)
     parts = {name: getattr(model, name, None) for name in state.NETWORKS}
     networks = {name: part for name, part in parts.items() if part is not None} or {
         model.name: model

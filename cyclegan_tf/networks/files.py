@@ -21,6 +21,7 @@ from cyclegan_tf.foreign.content import (
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
 from cyclegan_tf.networks.color_skip import ColorSkip
+from cyclegan_tf.networks.memory import at_most
 
 _OF_KERAS = ("keras", "builtins", "None")
 _MAX_NAMED = 3
@@ -65,11 +66,7 @@ def open_network(path: Path) -> keras.Model:
             code="unsupported",
             field=str(path),
         )
-    check_archive(path)
-    try:
-        network = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
-        raise cannot_load(path, error) from error
+    network = load(path)
     shape = getattr(network, "output_shape", None)
     if (
         not isinstance(shape, tuple)
@@ -82,6 +79,27 @@ def open_network(path: Path) -> keras.Model:
             field=str(path),
         )
     return network
+
+
+def load(path: Path) -> keras.Model:
+    """Lets Keras load a `.keras` file, in no more memory than its weights can fill.
+
+    Raises:
+      UserError: see `check_archive`; or it describes a network larger than its weights, or cannot
+        be loaded.
+    """
+    check_archive(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+        stored = sum(m.file_size for m in members if not m.filename.endswith(".json"))
+        with at_most(stored):
+            return keras.saving.load_model(path, compile=False)
+    except UserError as error:
+        reason = f"{path} cannot be loaded: {error}"
+        raise UserError(reason, code=error.code, field=str(path)) from error
+    except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
+        raise cannot_load(path, error) from error
 
 
 def classes_by_package(path: Path) -> dict[str, list[str]]:

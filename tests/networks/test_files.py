@@ -188,6 +188,20 @@ def test_a_flipped_bit_of_a_weight_is_noticed(tmp_path):
     refused(open_network, tmp_path / "a.keras", "unreadable", "it is damaged")
 
 
+def test_a_description_of_a_network_larger_than_its_weights_is_refused(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    wide = keras.layers.Conv2D(4099, 1)(inputs)
+    keras.Model(inputs, keras.layers.Conv2D(3, 1)(wide)).save(tmp_path / "a.keras")
+    open_network(tmp_path / "a.keras")
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["config.json"] = parts["config.json"].replace(b"4099", b"8000000")
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    refused(open_network, tmp_path / "a.keras", "memory", "larger than the weights")
+
+
 def test_an_archive_that_would_fill_the_memory_is_refused_before_keras_sees_it(
     tmp_path, monkeypatch
 ):

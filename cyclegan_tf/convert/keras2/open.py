@@ -26,6 +26,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign import programs
 from cyclegan_tf.foreign.content import refuse_damaged_zip, refuse_zip_bomb, what_it_is
 from cyclegan_tf.networks import addons, builders
+from cyclegan_tf.networks.memory import at_most
 
 KNOWN_FORMATS = ".h5, .keras, .weights.h5, a SavedModel folder, or a checkpoint (.index)"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -101,7 +102,7 @@ def _open_hdf5(
     config = weights.text_attribute(file, "model_config")
     if config is not None:
         if _is_keras_3(weights.text_attribute(file, "keras_version")):
-            return _open_keras_3(path)
+            return _open_keras_3(path, stored_bytes)
         holder = file.get("model_weights")
         if not isinstance(holder, h5py.Group):
             raise UserError("its weights are missing: the file is damaged.", code="unreadable")
@@ -130,7 +131,7 @@ def _open_zip(path: Path, notes: list[str]) -> keras.Model:
             raise UserError("it is a zip file, but not of Keras.", code="unsupported")
         metadata = _parse_json(archive.read("metadata.json").decode("utf-8"))
         if _is_keras_3(metadata.get("keras_version")):
-            return _open_keras_3(path)
+            return _open_keras_3(path, archive.getinfo("model.weights.h5").file_size)
         part = parse_model(_parse_json(archive.read("config.json").decode("utf-8")))
         stored = archive.read("model.weights.h5")
     with h5py.File(io.BytesIO(stored), "r") as file:
@@ -224,10 +225,15 @@ def _choose_network(names: list[str], direction: str, notes: list[str]) -> str:
     return chosen
 
 
-def _open_keras_3(path: Path) -> keras.Model:
+def _open_keras_3(path: Path, stored_bytes: int) -> keras.Model:
     """Opens what Keras 3 saved, which is its own to read."""
     try:
-        network = keras.saving.load_model(path, custom_objects=addons.CUSTOM_OBJECTS, compile=False)
+        with at_most(stored_bytes):
+            network = keras.saving.load_model(
+                path, custom_objects=addons.CUSTOM_OBJECTS, compile=False
+            )
+    except UserError:
+        raise
     except Exception as error:  # Keras raises whatever zip, JSON or a layer raised
         raise UserError(
             f"Keras {keras.__version__} refuses it ({' '.join(str(error).split())[:300]}).",

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import math
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from cyclegan_tf.convert.keras2 import layers
 from cyclegan_tf.convert.keras2.graph import LayerSpec
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks.memory import at_most
 
-# Of counters and seeds, which are not stored.
-_SMALL_BYTES = 2**20
 # Layers that work on images of any size.
 _ANY_SIZE = {
     "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization",
@@ -65,37 +60,12 @@ def rebuild_network(
             notes.append(f"made for images of {', '.join(sorted(sizes))}, it now takes any size")
         shapes = [(None, None, None, shape[3]) if len(shape) == 4 else shape for shape in shapes]
     inputs = [keras.Input(batch_shape=(None, *shape[1:]), dtype="float32") for shape in shapes]
-    with _at_most(stored_bytes):
+    with at_most(stored_bytes):
         outputs = _Builder(notes).run(model, inputs, "")
     one = len(inputs) == len(outputs) == 1
     return keras.Model(
         *(inputs[0], outputs[0]) if one else (inputs, outputs), name=_usable(model.name)
     )
-
-
-def _at_most(stored_bytes: int | None) -> AbstractContextManager[None]:
-    """Within it, variables take no more memory than what is stored can fill."""
-    if stored_bytes is None:
-        return contextlib.nullcontext()
-    taken = 0
-
-    def limited(make: Any, **options: Any) -> Any:
-        nonlocal taken
-        taken += 4 * _size_of(options["initial_value"])
-        if taken > 2 * stored_bytes + _SMALL_BYTES:  # twice: they may be of 16 bits
-            raise UserError(
-                "its layers are larger than the weights that are stored for them.", code="memory"
-            )
-        return make(**options)
-
-    return tf.variable_creator_scope(limited)
-
-
-def _size_of(initial_value: Any) -> int:
-    """How many numbers a variable is to hold; its values are not computed for that."""
-    with tf.Graph().as_default():
-        value = initial_value() if callable(initial_value) else initial_value
-        return math.prod(value.shape)
 
 
 def _refuse_foreign(model: LayerSpec) -> None:

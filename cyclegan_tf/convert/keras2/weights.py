@@ -208,12 +208,18 @@ def check_sizes(file: h5py.Group) -> int:
     """Bytes of all arrays in a file, by their shapes, before any of them is read.
 
     Raises:
-      UserError: one claims far more than what is stored of it.
+      UserError: one claims far more than what is stored of it, or has several names, under each of
+        which it would be read again.
     """
     total = 0
 
+    def soft_link(name: str, link: Any) -> str | None:
+        return name if isinstance(link, h5py.SoftLink) else None
+
     def add(name: str, found: Any) -> None:
         nonlocal total
+        if h5py.h5o.get_info(found.id).rc > 1:
+            raise _linked(name)
         if isinstance(found, h5py.Dataset):
             claimed = math.prod(found.shape or ()) * found.dtype.itemsize
             if claims_too_much(claimed, found.id.get_storage_size()):
@@ -224,8 +230,18 @@ def check_sizes(file: h5py.Group) -> int:
                 )
             total += claimed
 
+    if linked := file.visititems_links(soft_link):  # until the first
+        raise _linked(linked)
     file.visititems(add)
     return total
+
+
+def _linked(name: str) -> UserError:
+    return UserError(
+        f"its weights {name} have more than one name, as Keras writes none: the file was made to "
+        "fill the memory.",
+        code="memory",
+    )
 
 
 def _values(dataset: h5py.Dataset) -> np.ndarray:

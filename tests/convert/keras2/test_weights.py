@@ -258,3 +258,13 @@ def test_sizes_are_checked_by_shape_before_anything_is_read(tmp_path):
         file.create_dataset("layer/huge", (46_000, 46_000), np.float32, chunks=(64, 64))
         with refused("memory", match=r"layer/huge claim a shape of \(46000, 46000\)"):
             check_sizes(file)
+
+
+@pytest.mark.parametrize("link", [lambda file: file["layer"], lambda _: h5py.SoftLink("/layer")])
+def test_arrays_of_several_names_are_refused(tmp_path, link):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["layer/kernel"] = np.ones((3, 3), np.float32)
+        check_sizes(file)
+        file["copies/again"] = link(file)
+        with refused("memory", match="more than one name"):
+            check_sizes(file)
