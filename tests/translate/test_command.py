@@ -80,12 +80,19 @@ def test_files_left_out_are_counted_at_the_end(run, folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("words", [[], ["--tile_px", "16", "--overlap_px", "4"]])
-def test_pages_left_out_are_said_at_the_end(saved, folder, tmp_path, capsys, words):
-    pages = [Image.new("RGB", (20, 20), color) for color in ("red", "blue")]
+def test_all_pages_are_translated_or_that_is_said_at_the_end(
+    saved, folder, tmp_path, capsys, words
+):
+    pages = [Image.effect_noise((20, 20), 50).convert("RGB") for _ in range(2)]
     for name in ("s.tif", "t.gif"):
         pages[0].save(folder / name, save_all=True, append_images=pages[1:])
     assert translate.main([str(saved), str(folder), str(tmp_path / "out"), *words]) == 0
-    assert "2 files: more than one page or frame" in capsys.readouterr().err
+    left_out = "2 files: more than one page or frame" in capsys.readouterr().err
+    frames = []
+    for name in ("s.tif", "t.png"):
+        with Image.open(tmp_path / "out" / name) as image:
+            frames.append(image.n_frames)
+    assert (left_out, frames) == ((True, [1, 1]) if words else (False, [2, 2]))
 
 
 @pytest.mark.parametrize("words", [[], ["--tile_px", "16", "--overlap_px", "4"]])
