@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import checksums, sources
 from cyclegan_tf.data.cache import ImageCache, open_cache
-from cyclegan_tf.data.pipeline import SamplingOrder
+from cyclegan_tf.data.pipeline import SamplingOrder, find_unreadable, training_dataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import builders as networks
@@ -44,6 +47,37 @@ class TrainingData:
     def record(self) -> dict[str, Any]:
         """Give what a run keeps of its images: names by list, and under "sums" their files."""
         return {**self.source.record(), **({"sums": dict(self.sums)} if self.sums else {})}
+
+    def batches(
+        self, start_step: int, end_step: int, worker: int = 0, workers: int = 1
+    ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Make the batches of some steps, or one worker's slice of each.
+
+        Args:
+          start_step: the first.
+          end_step: after the last.
+          worker: of which the images are.
+          workers: that share each batch.
+
+        Yields:
+          (real_x, real_y), float32 (N, H, W, C) in [-1, 1].
+
+        Raises:
+          UserError: an image cannot be read any more.
+        """
+        batches = iter(
+            training_dataset(
+                self.cache_x, self.cache_y, self.order, self.transform, start_step, end_step,
+                worker, workers,
+            )
+        )  # fmt: skip
+        for step in range(start_step, end_step):
+            try:
+                batch = next(batches)
+            except tf.errors.OpError:
+                find_unreadable(self.order, step, self.source.train_x, self.source.train_y)
+                raise
+            yield batch
 
 
 def build_transform(experiment: Experiment) -> ImageTransform:

@@ -45,7 +45,8 @@ def train(plan: TrainPlan) -> int:
       UserError: the run is in use, or images, networks or devices do not fit the experiment.
     """
     is_chief = _is_chief()
-    with _claimed(plan) if is_chief else _private(plan) as plan:
+    keeps = is_chief and not plan.estimate
+    with _claimed(plan) if keeps else _private(plan) as plan:
         # TensorFlow takes seconds to import: mistakes in the options are reported before that.
         with suppress_startup_logs():
             from cyclegan_tf.train import session
@@ -86,7 +87,7 @@ def _check_run(plan: TrainPlan) -> None:
 
 @contextlib.contextmanager
 def _private(plan: TrainPlan) -> Iterator[TrainPlan]:
-    """For a worker that is not the chief: it keeps nothing, and the chief sends it its state."""
+    """For an estimate, and for a worker that is not the chief, which sends it its state."""
     with tempfile.TemporaryDirectory(prefix="cyclegan_tf_") as folder:
         yield dataclasses.replace(plan, run=RunDirectory(Path(folder) / "run"))
 

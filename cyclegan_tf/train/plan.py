@@ -32,6 +32,7 @@ class TrainPlan:
       init: where the first weights come from; None for random ones.
       resume: "auto", "never" or "required".
       quiet: print problems only.
+      estimate: only say how long it takes.
       overridden: fields of the config file that the networks of --init_from replace.
 
     Example:
@@ -45,6 +46,7 @@ class TrainPlan:
     init: InitFrom | None = None
     resume: str = "auto"
     quiet: bool = False
+    estimate: bool = False
     overridden: tuple[str, ...] = ()
 
 
@@ -84,6 +86,12 @@ def build_parser() -> cli.Parser:
     )
     parser.add_argument("--quiet", action="store_true", help="Print problems only.")
     parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="Say how long the training takes on this machine, by its first steps, and exit; "
+        "nothing is kept.",
+    )
+    parser.add_argument(
         "--print_config",
         action="store_true",
         help="Print the resolved experiment as YAML and exit.",
@@ -117,6 +125,7 @@ def plan_training(argv: Sequence[str]) -> TrainPlan:
         init,
         options.get("resume", "auto"),
         options.get("quiet", False),
+        options.get("estimate", False),
         () if init is None or config is None else _overridden(config, experiment),
     )
 

@@ -61,10 +61,13 @@ def _train_on(devices: DistributionContext, plan: TrainPlan, arithmetic: Arithme
     record = _load_weights(devices, plan, model)
     # moving averages start from the weights
     trainer = Trainer(resolved.experiment, plan.run, data, model, plan.quiet, devices)
-    if devices.is_chief and not plan.run.exists():
+    if devices.is_chief and not plan.run.exists() and not plan.estimate:
         # Only now, with every image read: a start that fails leaves no run behind.
         plan.run.create(resolved.experiment, data.record(), record)
     _log_setup(trainer, notes, arithmetic.descriptions | resolved.descriptions)
+    if plan.estimate:
+        trainer.estimate()
+        return 0
     _restore(trainer, plan, resolved, record)
     return _run_to_the_end(trainer)
 

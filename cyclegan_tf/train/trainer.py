@@ -18,7 +18,6 @@ import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data.pipeline import find_unreadable, training_dataset
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.model.cyclegan import CycleGAN, Terms
 from cyclegan_tf.model.ema import ExponentialMovingAverage
@@ -27,6 +26,7 @@ from cyclegan_tf.runs.leftovers import tidy_checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import failures, multi_worker
 from cyclegan_tf.train.budget import Budget
+from cyclegan_tf.train.forecast import Forecast
 from cyclegan_tf.train.monitoring.monitor import MonitorConfig, TrainingMonitor
 from cyclegan_tf.train.monitoring.progress import ProgressBar
 from cyclegan_tf.train.signals import StopSignals
@@ -87,6 +87,9 @@ class Trainer:
             jit_compile=model.jit_compile,
         )
         self.monitor = self._make_monitor() if self.devices.is_chief else None
+        self._steps_per_epoch = data.order.steps_per_epoch
+        self._forecast = Forecast(self.budget, self._steps_per_epoch)
+        self._only_estimate = False
         self._stop = StopSignals()
         self._saved_at, self._saved_state = 0, ""
         self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
@@ -104,14 +107,7 @@ class Trainer:
         return averages
 
     def _make_monitor(self) -> TrainingMonitor:
-        show, training = self.experiment.logging, self.experiment.training
-        config = MonitorConfig(
-            sample_images=show.sample_images,
-            test_images=show.test_images,
-            score_images=show.score_images if show.score_every_epochs else 0,
-            best_metric=training.best_metric,
-            patience=training.early_stopping_patience,
-        )
+        config = MonitorConfig.of(self.experiment)
         return TrainingMonitor(self.run_directory, self.data, self.model, self._averages, config)
 
     def _train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
@@ -123,7 +119,7 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """Epoch of the next step, from 0."""
-        return self.step // self.data.order.steps_per_epoch
+        return self.step // self._steps_per_epoch
 
     @property
     def finished(self) -> bool:
@@ -216,9 +212,7 @@ class Trainer:
             self.run_directory.mark_finished(None)
             self.monitor.rewind(self.step, self.finished)
             self.monitor.open(self.step)
-        self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
-        self._seconds_before = self.seconds
-        self._step_before = self._logged_at = self.step
+        self._start_clocks()
         try:
             with self._stop:
                 with self.devices.reporting_lost_workers(lambda: f"after step {self.step}"):
@@ -234,36 +228,41 @@ class Trainer:
             self.progress.close()
         return 0 if self.has_ended else self._stop.exit_status
 
+    def estimate(self) -> None:
+        """Logs how long this training would take, by some steps of it; writes nothing."""
+        self.monitor, self._only_estimate = None, True
+        self._start_clocks()
+        with self._stop:
+            self._loop()
+        self.progress.close()
+
+    def _start_clocks(self) -> None:
+        self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
+        self._seconds_before = self.seconds
+        self._step_before = self._logged_at = self.step
+
     def _loop(self) -> None:
-        data = self.data
-        batches = iter(
-            training_dataset(
-                data.cache_x, data.cache_y, data.order, data.transform, self.step,
-                self.budget.steps,
-                self.devices.worker, self.devices.workers,
-            )
-        )  # fmt: skip
+        devices, last = self.devices, self.budget.steps
+        batches = self.data.batches(self.step, last, devices.worker, devices.workers)
         # Among several devices TensorFlow was seen to wait for ever where this goes before the
         # process does.
-        self._batches = batches if self.devices.strategy else None
+        self._batches = batches if devices.strategy else None
         self._synchronize()
         while not self.finished and self._stop.number is None:
             rate = self._set_learning_rate()
-            try:
-                batch = next(batches)
-            except tf.errors.OpError:
-                find_unreadable(data.order, self.step, data.source.train_x, data.source.train_y)
-                raise
+            batch = next(batches)
             try:
                 values = {name: float(value) for name, value in self._train(batch).items()}
             except tf.errors.ResourceExhaustedError as error:
                 raise failures.out_of_memory(self.step + 1, self.experiment) from error
-            written = self.run_directory if self.devices.is_chief else None
+            written = self.run_directory if devices.is_chief else None
             failures.check_finite(self.step + 1, values, batch, written)
             self.step += 1
             self.seconds = self._seconds_before + time.monotonic() - self._started_clock
             self._after_step(values | {"learning_rate": rate})
             self._synchronize()
+            if self._only_estimate and self._forecast.is_made:
+                return
 
     def _synchronize(self) -> None:
         """Agrees with the other workers on signal, clock and early stopping."""
@@ -279,6 +278,8 @@ class Trainer:
             self._score()  # first, since it may end the training
         if self.step % config.log_every_steps == 0 or self.finished:
             self._log_row(last_epoch, values)
+        if self.devices.is_chief and (said := self._forecast.after_step(self.step, self.seconds)):
+            log.info(f"{'forecast':<10}{said}")
         speed = (self.step - self._step_before) / max(self.seconds - self._seconds_before, 1e-9)
         progress = self.budget.progress(self.step, self.seconds)
         self.progress.update(self.step, last_epoch, progress, speed, self._seconds_left())
@@ -288,10 +289,6 @@ class Trainer:
             if epoch_ended and (last_epoch + 1) % config.test_every_epochs == 0:
                 self.monitor.evaluate_test_losses(self.step, last_epoch)
         self._save_if_due(epoch_ended)
-
-    @property
-    def _steps_per_epoch(self) -> int:
-        return self.data.order.steps_per_epoch
 
     def _log_row(self, epoch: int, values: Mapping[str, float]) -> None:
         """Writes the running means, and starts new ones."""

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 
 import keras
@@ -154,6 +155,15 @@ def test_a_minutes_budget_ends_its_decay(train_only, tmp_path, monkeypatch):
     assert rates[: len(rates) // 2 - 1] == pytest.approx([2e-4] * (len(rates) // 2 - 1))
     assert 0 < rates[-1] < 0.1 * 2e-4
     assert rates == sorted(rates, reverse=True)
+
+
+def test_an_estimate_says_how_long_it_takes_and_keeps_nothing(train_only, tmp_path, capsys):
+    words = tiny.words(train_only, tmp_path / "run", "--training.max_steps=9000", "--estimate")
+    assert train.main([*words, "--training.constant_epochs=9000"]) == 0
+    (line,) = (each for each in capsys.readouterr().out.splitlines() if "forecast" in each)
+    # 5 images of X: 4 steps are done
+    assert re.match(r"forecast  about .* \(8,996 steps at [\d.e-]+ s, measured\)", line)
+    assert not (tmp_path / "run").exists()
 
 
 def test_print_config_can_be_given_back(source, tmp_path, capsys):

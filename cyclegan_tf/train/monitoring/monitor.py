@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.atomic import atomic_file
+from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
 from cyclegan_tf.errors import UserError
@@ -52,6 +53,18 @@ class MonitorConfig:
     score_images: int
     best_metric: str
     patience: int | None
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> MonitorConfig:
+        """What an experiment asks for."""
+        show, training = experiment.logging, experiment.training
+        return cls(
+            show.sample_images,
+            show.test_images,
+            show.score_images if show.score_every_epochs else 0,
+            training.best_metric,
+            training.early_stopping_patience,
+        )
 
 
 class TrainingMonitor:
