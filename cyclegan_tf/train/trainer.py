@@ -27,7 +27,8 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import failures, multi_worker
 from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.forecast import Forecast
-from cyclegan_tf.train.monitoring.monitor import MonitorConfig, TrainingMonitor
+from cyclegan_tf.train.monitoring.choices import MonitorConfig
+from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
 from cyclegan_tf.train.monitoring.progress import ProgressBar
 from cyclegan_tf.train.signals import StopSignals
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.atomic import atomic_file
-from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
 from cyclegan_tf.errors import UserError
@@ -23,48 +21,12 @@ from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
+from cyclegan_tf.train.monitoring.choices import MonitorConfig
 from cyclegan_tf.train.monitoring.rewind import SAMPLES, SCORE, TEST, rewind
 from cyclegan_tf.train.monitoring.samples import SampleGrids
 from cyclegan_tf.train.monitoring.validation import BestCheckpoint, ValidationResult, Validator
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class MonitorConfig:
-    """What to measure.
-
-    Attributes:
-      sample_images: of each domain in a grid.
-      test_images: of each domain whose losses are measured.
-      score_images: of each domain that are scored; 0 scores nothing.
-      best_metric: the score that chooses the best checkpoint.
-      patience: scorings without a better one after which to stop; None never stops.
-
-    Example:
-      >>> config = MonitorConfig(
-      ...     sample_images=4, test_images=20, score_images=20, best_metric="swd", patience=None
-      ... )
-      >>> monitor = TrainingMonitor(run, data, model, None, config)
-    """
-
-    sample_images: int
-    test_images: int
-    score_images: int
-    best_metric: str
-    patience: int | None
-
-    @classmethod
-    def of(cls, experiment: Experiment) -> MonitorConfig:
-        """What an experiment asks for."""
-        show, training = experiment.logging, experiment.training
-        return cls(
-            show.sample_images,
-            show.test_images,
-            show.score_images if show.score_every_epochs else 0,
-            training.best_metric,
-            training.early_stopping_patience,
-        )
 
 
 class TrainingMonitor:
