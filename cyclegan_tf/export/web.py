@@ -18,8 +18,8 @@ from cyclegan_tf.export.litertjs import NOTICE, VERSION, litertjs_files
 PAGE = Path(__file__).resolve().parents[1] / "page"
 """The page's own files, which a server with the engine "server" shows as they are."""
 PAGE_FILES = (
-    *("index.html", "style.css", "app.js", "camera.js", "compare.js", "engines.js"),
-    *("images.js", "problems.js", "worker.js"),
+    *("index.html", "style.css", "app.js", "camera.js", "compare.js", "detail.js"),
+    *("engines.js", "images.js", "problems.js", "worker.js"),
 )
 LICENSE = "Apache-2.0.txt"
 MANIFEST = "models.json"

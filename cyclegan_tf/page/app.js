@@ -129,9 +129,12 @@ async function translate() {
   }
 }
 
-function sizes(bitmap, { width, height, lossy, why }) {
+function sizes(bitmap, { width, height, lossy, why, seen }) {
   const given = `${bitmap.width} × ${bitmap.height} px`;
   if (bitmap.width === width && bitmap.height === height) {
+    if (seen && (seen[0] !== width || seen[1] !== height)) {
+      return `${given}, seen by the model at ${seen[0]} × ${seen[1]}.`;
+    }
     return lossy ? `${given}, compressed again: ${why}.` : `${given}.`;
   }
   return `Reduced from ${given} to ${width} × ${height}: ${why}.`;

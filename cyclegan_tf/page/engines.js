@@ -4,9 +4,12 @@
  *   original(model, bitmap)            the canvas to compare with
  *   translate(model, source, original) {before: canvas, after: canvas, png: Blob or null, seconds, by, sent}
  * where source is {file, bitmap}, model an entry of models.json, before the original unless that turned out too large, and
- * sent what was translated: {width, height, lossy, why it is not the image as given}. What goes wrong is a Problem.
+ * sent what was translated: {width, height, lossy, seen: the model's own size, why it is not the image as given}. What goes
+ * wrong is a Problem.
  */
-import { canvasOf, decode, fitted, onCanvas, tensorOf, uploadOf, within } from "./images.js";
+import { reduced } from "./detail.js";
+import { canvasOf, cornerOf, decode, fitted, numbersOf, onCanvas, scaledTo, tensorOf } from "./images.js";
+import { uploadOf, whole, within } from "./images.js";
 import { Problem, damaged, missing, noWebAssembly, notNumbers, problemOf } from "./problems.js";
 
 // What the page shows of a server's images; saved is the whole.
@@ -85,7 +88,7 @@ export class LitertEngine {
   }
 
   original(model, bitmap) {
-    return onCanvas(bitmap, ...fitted(bitmap.width, bitmap.height, model.size_px));
+    return whole(bitmap);
   }
 
   prepare(model) {
@@ -104,16 +107,20 @@ export class LitertEngine {
 
   async translate(model, source, original) {
     await this.prepare(model);
-    const input = tensorOf(original, model.size_px, model.input_channels);
-    const answer = await this.#ask({ kind: "run", name: model.name, input }, [input.buffer], model);
+    const { size_px: side, output_channels: outputs } = model;
     const { width, height } = original;
-    const after = canvasOf(answer.values, model.size_px, model.output_channels, width, height);
+    const image = numbersOf(original, model.input_channels);
+    const seen = reduced(image, ...scaledTo(width, height, side));
+    const input = tensorOf(seen, side);
+    const answer = await this.#ask({ kind: "run", name: model.name, input }, [input.buffer], model);
+    const made = cornerOf(answer.values, side, outputs, seen.width, seen.height);
+    const after = canvasOf(image, seen, made);
     if (answer.gpuFault) {
       console.debug(`WebGPU is not used: ${answer.gpuFault}`);
     }
     const threads = answer.threads === 1 ? "1 thread" : `${answer.threads} threads`;
     const by = answer.on === "webgpu" ? "WebGPU" : `WebAssembly, ${threads}`;
-    const sent = { width, height, lossy: false, why: `this model works at ${model.size_px} px` };
+    const sent = { width, height, lossy: false, seen: [seen.width, seen.height], why: "a page takes no more" };
     return { before: original, after, png: null, seconds: answer.seconds, by, sent };
   }
 

@@ -1,6 +1,9 @@
 /** Images between files, canvases and the model's numbers. */
+import { detailedRows, imageOf } from "./detail.js";
 import { Problem, notAnImage } from "./problems.js";
 
+// What a page translates is held as float32 numbers: 12 bytes for each pixel, twice.
+const MAX_RESULT_PX = 2 ** 23;
 // iOS refuses canvases of more pixels than 4096 x 4096.
 const MAX_SIDE_PX = 4096;
 const JPEG_QUALITY = 0.95;
@@ -16,10 +19,15 @@ export async function decode(file) {
   }
 }
 
-/** Width and height with the longer side at most `side` px, the shape kept; never more than given. */
-export function fitted(width, height, side) {
-  const scale = Math.min(1, side / Math.max(width, height));
+/** Width and height with the longer side of `side` px, the shape kept. */
+export function scaledTo(width, height, side) {
+  const scale = side / Math.max(width, height);
   return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+}
+
+/** The same; never more than given. */
+export function fitted(width, height, side) {
+  return scaledTo(width, height, Math.min(side, Math.max(width, height)));
 }
 
 /**
@@ -76,46 +84,71 @@ export function reflected(index, length) {
   return at < length ? at : period - at;
 }
 
-/** The canvas as float32 (1, side, side, channels) in [-1, 1], extended by mirroring at right and bottom. */
-export function tensorOf(canvas, side, channels) {
-  const { width, height } = canvas;
-  const bytes = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-  const columns = Array.from({ length: side }, (_, x) => 4 * reflected(x, width));
-  const values = new Float32Array(side * side * channels);
-  let at = 0;
-  for (let y = 0; y < side; y += 1) {
-    const row = 4 * width * reflected(y, height);
-    for (const column of columns) {
-      const [r, g, b] = [bytes[row + column], bytes[row + column + 1], bytes[row + column + 2]];
-      if (channels === 1) {
-        // ITU-R BT.601 in integers, as in training.
-        values[at++] = ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) / 127.5 - 1;
-      } else {
-        values[at++] = r / 127.5 - 1;
-        values[at++] = g / 127.5 - 1;
-        values[at++] = b / 127.5 - 1;
-      }
-    }
-  }
-  return values;
+/** The bitmap on a canvas at its own size, smaller only where that would be too much for a page. */
+export function whole(bitmap) {
+  const limits = { pixels: MAX_RESULT_PX, side: Infinity };
+  return onCanvas(bitmap, ...within(bitmap.width, bitmap.height, limits));
 }
 
-/** Float32 (1, side, side, channels) in [-1, 1] as a canvas of width x height, the rest cut off; one channel is gray. */
-export function canvasOf(values, side, channels, width, height) {
-  const [canvas, context] = blank(width, height);
-  const image = context.createImageData(width, height);
+/** A canvas as an image of numbers, see detail.js. */
+export function numbersOf(canvas, channels) {
+  const { width, height } = canvas;
+  return imageOf(canvas.getContext("2d").getImageData(0, 0, width, height).data, width, height, channels);
+}
+
+/** An image as float32 (1, side, side, channels), extended by mirroring at right and bottom. */
+export function tensorOf({ values, width, height, channels }, side) {
+  const tensor = new Float32Array(side * side * channels);
   let at = 0;
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      const from = channels * (y * side + x);
-      for (let c = 0; c < 3; c += 1) {
-        const value = values[from + (channels === 1 ? 0 : c)];
-        image.data[at++] = Math.round(Math.min(1, Math.max(-1, value)) * 127.5 + 127.5);
+  for (let y = 0; y < side; y += 1) {
+    const row = width * reflected(y, height);
+    for (let x = 0; x < side; x += 1) {
+      const from = channels * (row + reflected(x, width));
+      for (let channel = 0; channel < channels; channel += 1) {
+        tensor[at] = values[from + channel];
+        at += 1;
       }
-      image.data[at++] = 255;
     }
   }
-  context.putImageData(image, 0, 0);
+  return tensor;
+}
+
+/** The corner of float32 (1, side, side, channels) as an image of width x height. */
+export function cornerOf(tensor, side, channels, width, height) {
+  const values = new Float32Array(width * height * channels);
+  for (let y = 0; y < height; y += 1) {
+    const from = channels * side * y;
+    values.set(tensor.subarray(from, from + channels * width), channels * width * y);
+  }
+  return { values, width, height, channels };
+}
+
+/**
+ * What a model made, on a canvas at the size of its image and with the image's detail; one channel is gray.
+ * `image` is at full size, `seen` what the model saw, `made` what it made of that.
+ */
+export function canvasOf(image, seen, made) {
+  const { width, height } = image;
+  const [canvas, context] = blank(width, height);
+  const pixels = context.createImageData(width, height);
+  const { channels } = made;
+  const put = (y, row) => {
+    for (let x = 0; x < width; x += 1) {
+      for (let c = 0; c < 3; c += 1) {
+        const value = row[channels * x + (channels === 1 ? 0 : c)];
+        pixels.data[4 * (y * width + x) + c] = Math.round(Math.min(1, Math.max(-1, value)) * 127.5 + 127.5);
+      }
+      pixels.data[4 * (y * width + x) + 3] = 255;
+    }
+  };
+  if (seen === image) {
+    for (let y = 0; y < height; y += 1) {
+      put(y, made.values.subarray(y * width * channels, (y + 1) * width * channels));
+    }
+  } else {
+    detailedRows(image, seen, made, put);
+  }
+  context.putImageData(pixels, 0, 0);
   return canvas;
 }
 

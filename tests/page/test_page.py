@@ -10,7 +10,8 @@ from PIL import Image, ImageOps
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.web import PageModel, write_page
-from cyclegan_tf.images import codecs
+from cyclegan_tf.images import codecs, detail
+from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks import builders as networks
 from tests.browser import hosting
 from tests.browser.checks import assert_failed, assert_quiet, read
@@ -110,20 +111,25 @@ def files(tmp_path_factory):
 
 
 def litert(path, image):
-    """LiteRT's translation in Python, extended and cut as the page does; uint8 (H, W, C)."""
+    """LiteRT's translation in Python, at the scale, extended and cut as the page does it.
+
+    The image's size and detail come from `images.detail`; uint8 (H, W, C).
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
-    height, width = image.shape[:2]
-    extended = np.pad(image, [(0, SIDE - height), (0, SIDE - width), (0, 0)], mode="reflect")
-    values = (extended.astype(np.float32) * (2 / 255) - 1)[None]
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], values)
+    scale = SIDE / max(image.shape[:2])
+    height, width = (round(scale * side) for side in image.shape[:2])
+    signed = image_io.to_signed(image)[None]
+    has_size = (height, width) == image.shape[:2]
+    seen = signed if has_size else detail.reduce(tf.constant(image)[None], height, width).numpy()
+    extended = np.pad(seen, [(0, 0), (0, SIDE - height), (0, SIDE - width), (0, 0)], mode="reflect")
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], extended)
     interpreter.invoke()
-    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[
-        0, :height, :width
-    ]
-    return np.rint((np.clip(output, -1, 1) + 1) * (255 / 2)).astype(np.uint8)
+    output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    made = output[:, :height, :width]
+    return image_io.from_signed(made if has_size else detail.with_detail(signed, seen, made))[0]
 
 
 def assert_near(path, wanted):
@@ -148,15 +154,13 @@ def test_every_way_in_the_slider_both_directions_and_saving(page, models, files,
     for again in ("square_xy_again.png", "square_after_broken.png"):
         assert (read(out / again) == read(out / "square_xy.png")).all()
     assert np.abs(read(out / "square_xy.png").astype(int) - read(out / "square_yx.png")).max() > 50
-    # EXIF 6 turns 300 x 200 to 200 x 300, of which the model takes 43 x 64.
-    assert read(out / "turned_xy.png").shape == (64, 43, 3)
+    # EXIF 6 turns 300 x 200 to 200 x 300, of which the model sees 43 x 64.
+    assert read(out / "turned_xy.png").shape == (300, 200, 3)
     with Image.open(files["turned"]) as pil_image:
-        upright = np.asarray(
-            ImageOps.exif_transpose(pil_image).resize((43, 64), Image.Resampling.BOX)
-        )
+        upright = np.asarray(ImageOps.exif_transpose(pil_image))
     rough = np.abs(read(out / "turned_xy.png").astype(int) - litert(models["m_xy"], upright)).mean()
     assert rough < 8
-    assert "Reduced from 200 × 300 px to 43 × 64" in result["picked"]
+    assert "200 × 300 px, seen by the model at 43 × 64." in result["picked"]
     assert result["dropped"].startswith(WORDS)
     assert "WebAssembly, 1 thread" in result["dropped"]
     assert result["name"] == "square_m_xy.png"
@@ -185,7 +189,7 @@ def test_a_phone(page, files, visit, tmp_path):
     assert result["violations"] == []
     assert result["width"] <= 360
     assert 78 <= result["slider"]["value"] <= 82
-    assert read(tmp_path / "out/photo.png").shape == (43, 64, 3)
+    assert read(tmp_path / "out/photo.png").shape == (1000, 1500, 3)
     assert "broken.png" in result["broken"]
 
 
