@@ -10,8 +10,10 @@ import numpy as np
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks import builders
 from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs import generators as run_generators
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 # Enough for every network there is, and quickly computed.
@@ -68,18 +70,19 @@ def why_not_translated(network: keras.Model) -> str | None:
     return None
 
 
-def save_checked(network: keras.Model, target: Path) -> None:
+def save_checked(network: keras.Model, target: Path, scale: TrainingScale | None = None) -> None:
     """Writes a `.keras` file, only if the network gives the same images when loaded again.
 
     Args:
       network: one input (N, H, W, C), one output.
       target: the file to be; one that is there is replaced.
+      scale: of its training, where that is known.
 
     Raises:
       UserError: it cannot be run, or the loaded network gives others.
     """
     with atomic_file(target) as partial:
-        network.save(partial)
+        run_generators.save_generator(network, partial, scale)
         loaded = keras.saving.load_model(partial, compile=False)
         try:
             difference = _max_difference(network, loaded)
@@ -117,6 +120,7 @@ def write_initial_checkpoint(
     run: RunDirectory,
     generators: Mapping[str, keras.Model],
     variables: Mapping[str, keras.Variable],
+    scale: TrainingScale | None = None,
 ) -> None:
     """Writes what training resumes from and what translating needs: step 0, and two `.keras` files.
 
@@ -124,6 +128,7 @@ def write_initial_checkpoint(
       run: begun already.
       generators: by the names in `state.GENERATORS`.
       variables: all of the training, by the names that `state.variables` gives.
+      scale: of the training, where that is known.
 
     Raises:
       UserError: the folder cannot be written.
@@ -131,4 +136,5 @@ def write_initial_checkpoint(
     scalars = {"step": 0, "seconds": 0.0, "guards": None, "best": None}
     checkpoints.write(run.checkpoints, 0, state.snapshot(variables), scalars, keep=None)
     for attribute in state.GENERATORS:
-        builders.as_float32(generators[attribute]).save(run.path / f"{attribute}.keras")
+        network = builders.as_float32(generators[attribute])
+        run_generators.save_generator(network, run.path / f"{attribute}.keras", scale)

@@ -40,7 +40,9 @@ def torch_to_keras(task: Task) -> None:
         source = folder.find_generator(source, task.arguments.epoch)
     spec, arrays = _read(task, source, task.arguments.architecture)
     log_notes(recognize.conversion_notes(spec))
-    saving.save_checked(networks.build_from_state_dict(spec, arrays), task.target)
+    options = training_options.read(source.parent) if spec.is_generator else None
+    scale = options.training_scale if options else None
+    saving.save_checked(networks.build_from_state_dict(spec, arrays), task.target, scale)
     training = _options_of_one(source) if spec.is_generator else ()
     commands = (task.translate_command(), task.fine_tune_command(*training))
     task.log_written(*commands * spec.is_generator)
@@ -92,7 +94,7 @@ def folder_to_run(task: Task) -> None:
     from cyclegan_tf.assembly.training_data import open_source
     from cyclegan_tf.convert import saving
     from cyclegan_tf.data import checksums
-    from cyclegan_tf.runs import state
+    from cyclegan_tf.runs import generators, state
 
     options = training_options.read(task.source)
     b_to_a = options is not None and options.is_b_to_a
@@ -122,7 +124,8 @@ def folder_to_run(task: Task) -> None:
         run.create(experiment, images or {})
         if images is None:
             run.data_path.unlink()  # an empty record would be one of no images
-        saving.write_initial_checkpoint(run, networks, variables)
+        scale = generators.training_scale(partial)
+        saving.write_initial_checkpoint(run, networks, variables, scale)
     train = f"python -m cyclegan_tf.train --run_dir {shlex.quote(str(task.target))}"
     task.log_written(task.translate_command("--direction xy"), train)
 

@@ -17,6 +17,7 @@ from cyclegan_tf.export.onnx import require_onnx, write_onnx
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.export.trained import TrainedGenerator, model_name, open_trained
 from cyclegan_tf.export.web import MANIFEST, PageModel, write_page
+from cyclegan_tf.images.training_scale import FULL
 from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
 FILE_SIZE_PX = 256
@@ -130,7 +131,12 @@ def _refuse_existing_outputs(job: ExportJob, names: Mapping[str, str]) -> None:
 def _write_saved_model(job: ExportJob, trained: TrainedGenerator, name: str, size_px: int) -> None:
     folder = job.out / "saved_model" / name
     path = write_saved_model(
-        folder, trained.network, trained.size_divisor_px, size_px, model_card(trained, name)
+        folder,
+        trained.network,
+        trained.size_divisor_px,
+        size_px,
+        model_card(trained, name),
+        trained.scale or FULL,
     )
     log.info("  SavedModel: %s", path)
 

@@ -39,6 +39,7 @@ def model_card(trained: TrainedGenerator, name: str, size_px: int | None = None)
         "scores": trained.scores,
         "input": _tensor(size_px, channels[0]),
         "output": _tensor(size_px, channels[1]),
+        "training_scale": trained.scale.as_dict() if trained.scale else None,
         "config": trained.experiment,
     }
 

@@ -14,8 +14,10 @@ from cyclegan_tf.atomic import atomic_directory, next_version
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import exif
 from cyclegan_tf.export.model_card import CARD_NAME, write_model_card
+from cyclegan_tf.images import detail
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import luma
+from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
 WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
@@ -26,6 +28,8 @@ ENCODED = "image_bytes"
 
 TF Serving's REST carries inputs and outputs whose names end in `_bytes` as base64.
 """
+FULL_SIZE = "full_size"
+"""Name of the signature whose network sees every pixel, where others bring images to a scale."""
 
 
 def write_saved_model(
@@ -34,13 +38,16 @@ def write_saved_model(
     size_divisor_px: int,
     warmup_size_px: int,
     card: Mapping[str, Any],
+    scale: TrainingScale = FULL,
 ) -> Path:
     """Write the next version of a model for TF Serving; earlier versions stay as they are.
 
     Signatures: `serving_default` takes `images`, float32 (N, H, W, C) in [-1, 1], and gives
     `translated`, float32 of the same sizes; `image_bytes` takes `image_bytes`, string (N,), JPEG or
     PNG of any sizes, and gives `translated_bytes`, string (N,), PNG of the same sizes. The second
-    is there for networks of 1 or 3 channels in and 1 to 4 out.
+    is there for networks of 1 or 3 channels in and 1 to 4 out. Both bring an image to the scale of
+    training and the result back, as `translate` does; a third, `full_size`, is as the first, but
+    its network sees every pixel.
 
     Args:
       folder: of the model; versions are folders 1, 2, ... in it.
@@ -48,6 +55,7 @@ def write_saved_model(
       size_divisor_px: sides the network takes are multiples of this.
       warmup_size_px: side of the image in the warm-up requests.
       card: what to write about it into assets.extra/card.json.
+      scale: at which the network is to see images.
 
     Returns:
       The version's folder.
@@ -57,13 +65,15 @@ def write_saved_model(
         left then.
     """
     final = folder / str(next_version(folder))
-    served = _Served(network, size_divisor_px)
+    served = _Served(network, size_divisor_px, scale)
     with atomic_directory(final) as partial:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(served, str(partial), signatures=served.signatures(), options=options)
         (partial / WARMUP).parent.mkdir(exist_ok=True)
         _write_warmup(partial / WARMUP, folder.name, served, warmup_size_px)
-        difference = _difference_after_loading(partial, network, size_divisor_px, warmup_size_px)
+        difference = _difference_after_loading(
+            partial, network, size_divisor_px, warmup_size_px, scale
+        )
         if not difference <= _MAX_DIFFERENCE:
             raise UserError(
                 f"The SavedModel gives other images than the network: {difference:g} apart; "
@@ -78,7 +88,7 @@ def write_saved_model(
 
 
 def _difference_after_loading(
-    folder: Path, network: keras.Model, size_divisor_px: int, size_px: int
+    folder: Path, network: keras.Model, size_divisor_px: int, size_px: int, scale: TrainingScale
 ) -> float:
     """Largest difference on one made-up image, of a size that needs padding."""
     shape = (1, size_px + 1, size_px + 2, network.input_shape[-1])
@@ -86,43 +96,43 @@ def _difference_after_loading(
     served = tf.saved_model.load(str(folder)).signatures[
         tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     ]
-    wanted = translate_any_size(network, size_divisor_px, image)
+    wanted = translate_at_scale(network, size_divisor_px, scale, image)
     return float(tf.reduce_max(tf.abs(served(images=image)["translated"] - wanted)))
 
 
 class _Served(tf.Module):
-    """What TensorFlow saves: the weights, and two functions that close over the network."""
+    """What TensorFlow saves: the weights, and functions that close over the network."""
 
-    def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
+    def __init__(self, network: keras.Model, size_divisor_px: int, scale: TrainingScale) -> None:
         super().__init__()
         self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
         # The network itself must not become part of what is saved, or loading would want Keras.
         self.saved_weights = [variable.value for variable in network.variables]
 
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec((None, None, None, self.channels), tf.float32, "images")
-            ],
-            autograph=False,
-        )
-        def translate(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"translated": translate_any_size(network, size_divisor_px, images)}
-
-        self.translate = translate
+        self.translate = self._of_numbers(network, size_divisor_px, scale)
+        self.full_size = self._of_numbers(network, size_divisor_px, FULL) if scale.px else None
         if not self.takes_files:
             return
 
         @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, ENCODED)], autograph=False)
         def translate_encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             def one(data: tf.Tensor) -> tf.Tensor:
-                signed = image_io.to_signed(decode_file(data, self.channels))
-                batch = translate_any_size(network, size_divisor_px, signed[tf.newaxis])
-                return encode_png(batch[0])
+                images = decode_file(data, self.channels)[tf.newaxis]
+                return encode_png(translate_at_scale(network, size_divisor_px, scale, images)[0])
 
             # One by one: their sizes differ, and one already keeps all cores busy.
             return {"translated_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
 
         self.translate_encoded = translate_encoded
+
+    def _of_numbers(self, network: keras.Model, size_divisor_px: int, scale: TrainingScale) -> Any:
+        spec = tf.TensorSpec((None, None, None, self.channels), tf.float32, "images")
+
+        @tf.function(input_signature=[spec], autograph=False)
+        def translate(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"translated": translate_at_scale(network, size_divisor_px, scale, images)}
+
+        return translate
 
     @property
     def takes_files(self) -> bool:
@@ -130,7 +140,41 @@ class _Served(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         signatures = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: self.translate}
+        if self.full_size is not None:
+            signatures[FULL_SIZE] = self.full_size
         return signatures | ({ENCODED: self.translate_encoded} if self.takes_files else {})
+
+
+def translate_at_scale(
+    network: keras.Model, size_divisor_px: int, scale: TrainingScale, images: tf.Tensor
+) -> tf.Tensor:
+    """Apply a network to images at a scale, and bring the results back with the images' detail.
+
+    Inside a graph, the same steps as `Translator`.
+
+    Args:
+      network: float32 (N, H, W, C) -> float32 (N, H, W, C').
+      size_divisor_px: sides the network takes are multiples of this.
+      scale: at which the network is to see images.
+      images: uint8 or uint16, or float32 in [-1, 1], (N, H, W, C); sizes may be unknown when
+        traced.
+
+    Returns:
+      float32 (N, H, W, C').
+    """
+    signed = images if images.dtype.is_floating else image_io.to_signed(images)
+    if scale.px is None:
+        return translate_any_size(network, size_divisor_px, signed)
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    rows, columns = scale.size_in_graph(height, width)
+    has_size = (rows == height) & (columns == width)
+    reduced = tf.cond(has_size, lambda: signed, lambda: detail.reduce(images, rows, columns))
+    translated = translate_any_size(network, size_divisor_px, reduced)
+    return tf.cond(
+        has_size,
+        lambda: translated,
+        lambda: detail.with_detail(signed, reduced, translated),
+    )
 
 
 def translate_any_size(network: keras.Model, size_divisor_px: int, images: tf.Tensor) -> tf.Tensor:

@@ -17,6 +17,7 @@ from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.data.transforms import resize_bicubic
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.metrics_log import scores_at
@@ -36,6 +37,7 @@ class TrainedGenerator:
       experiment: the run's resolved config; empty for a `.keras` file.
       scores: scores and losses on the test split, by name, with their step and whether weights are
         averaged.
+      scale: at which it was trained; None where that is unknown.
       training_images: opens images the network was trained on, or a folder in their place.
       test_images: opens images it was not trained on, where there are some, else the same.
 
@@ -54,6 +56,7 @@ class TrainedGenerator:
     test_images: Callable[[], ImageList]
     experiment: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
+    scale: TrainingScale | None = None
 
 
 def open_trained(
@@ -85,7 +88,11 @@ def open_trained(
         return _folder(images, network.input_shape[-1])
 
     divisor = size_divisor_of(network)
-    return TrainedGenerator(network, direction, origin, divisor, None, of_folder, of_folder)
+    scale = generators.training_scale(target)
+    size_px = scale.px if scale else None
+    return TrainedGenerator(
+        network, direction, origin, divisor, size_px, of_folder, of_folder, scale=scale
+    )
 
 
 def _open_run(
@@ -110,6 +117,7 @@ def _open_run(
         lambda: of_split("test"),
         experiment.as_dict(),
         scores_at(run.metrics_path, chosen.step, chosen.weights),
+        generators.training_scale(run.path),
     )
 
 

@@ -17,7 +17,7 @@ from cyclegan_tf.export.model_card import CARD_NAME, sha256
 
 _CARD_FIELDS = (
     "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores",
-    "cyclegan_tf", "tensorflow",
+    "training_scale", "cyclegan_tf", "tensorflow",
     "git_commit", "largest_difference_from_keras",
 )  # fmt: skip
 _PARITY_FIELDS = (

@@ -16,6 +16,7 @@ from cyclegan_tf.convert.routes import TORCH_SUFFIXES, choose_route
 from cyclegan_tf.convert.task import Task
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.training_scale import FULL
 from cyclegan_tf.library.loaded import Model, Network
 from cyclegan_tf.library.training import Run
 from cyclegan_tf.networks.builders import size_divisor_of
@@ -66,7 +67,8 @@ def load(
 
 def _open_file(path: Path, direction: str) -> Network:
     network, _ = generators.load_generator(path, direction)
-    return Network(network.input_shape[-1], Translator(network, size_divisor_of(network)))
+    scale = generators.training_scale(path) or FULL
+    return Network(network.input_shape[-1], Translator(network, size_divisor_of(network), scale))
 
 
 def _open_converted(path: Path) -> Network:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclegan_tf.errors import TrainingStoppedError
+from cyclegan_tf.images.training_scale import FULL
 from cyclegan_tf.library.loaded import Model, Network
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.train import command
@@ -38,11 +39,13 @@ class Run(Model):
 
     def _open(self, direction: str) -> Network:
         from cyclegan_tf.networks.builders import size_divisor_of
-        from cyclegan_tf.runs.generators import load_generator
+        from cyclegan_tf.runs.generators import load_generator, training_scale
         from cyclegan_tf.translate.translator import Translator
 
         network, _ = load_generator(self.path, direction, checkpoint=self.checkpoint)
-        return Network(network.input_shape[-1], Translator(network, size_divisor_of(network)))
+        scale = training_scale(self.path) or FULL
+        translate = Translator(network, size_divisor_of(network), scale)
+        return Network(network.input_shape[-1], translate)
 
     def evaluate(self, **options: Any) -> Evaluation:
         """Score the run's test split; nothing is written.

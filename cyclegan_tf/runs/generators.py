@@ -9,10 +9,14 @@ import keras
 from cyclegan_tf import assembly
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.builders import as_float32
+from cyclegan_tf.networks.notes import read_notes, save_with_notes
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
+
+_SCALE = "training_scale"
 
 
 def load_generator(
@@ -62,6 +66,35 @@ def load_generator(
         )
     network = network_files.open_network(target)
     return (as_float32(network) if dtype_policy == "float32" else network), str(target)
+
+
+def save_generator(network: keras.Model, path: Path, scale: TrainingScale | None) -> None:
+    """Write a `.keras` file that holds the scale of its training; not atomic.
+
+    Args:
+      network: a generator.
+      path: of the file.
+      scale: None where it is not known.
+    """
+    save_with_notes(network, path, {_SCALE: scale.as_dict()} if scale else {})
+
+
+def training_scale(target: Path) -> TrainingScale | None:
+    """Find at which scale a generator was trained.
+
+    Args:
+      target: a run directory or a `.keras` file.
+
+    Returns:
+      None where a file does not say.
+
+    Raises:
+      UserError: the run's experiment cannot be read.
+    """
+    if target.is_dir():
+        data = RunDirectory(target).experiment().data
+        return TrainingScale.of(data.preprocess, data.load_size_px, data.crop_size_px)
+    return TrainingScale.from_dict(read_notes(target).get(_SCALE))
 
 
 def open_checkpoint(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import keras
 
     from cyclegan_tf.translate.folder import Outcome
+    from cyclegan_tf.translate.sizing import Sizing
     from cyclegan_tf.translate.tasks import Plan, Task
     from cyclegan_tf.translate.translator import Translator
 
@@ -60,6 +61,14 @@ def build_parser() -> cli.Parser:
         "--skip_existing", action="store_true", help="Leave outputs that exist, do the rest."
     )
     parser.add_argument(
+        "--size",
+        type=str,
+        default="auto",
+        help="auto: the network sees images as large as in training, and results are brought back "
+        "to the input's size with the input's detail. full: it sees every pixel. A number: as "
+        "auto, at that many pixels.",
+    )
+    parser.add_argument(
         "--batch_size",
         type=int,
         default=0,
@@ -69,9 +78,9 @@ def build_parser() -> cli.Parser:
         "--tile_px",
         type=int,
         default=0,
-        help="Side in pixels, say 512, of tiles for images too large for the memory: all are "
-        "translated with the statistics of the whole image, so that no seams show. TIFF is then "
-        "read and written by strips. 0: no tiles.",
+        help="With --size full (which it implies): side in pixels, say 512, of tiles, translated "
+        "with the statistics of the whole image, so that no seams show. TIFF is then read and "
+        "written by strips. 0: tiles only for images that do not fit the memory.",
     )
     parser.add_argument(
         "--overlap_px",
@@ -119,7 +128,7 @@ def _check_numbers(arguments: Namespace) -> None:
 
 
 def _translate_images(arguments: Namespace) -> int:
-    from cyclegan_tf.translate import folder, tasks
+    from cyclegan_tf.translate import tasks
     from cyclegan_tf.translate.remarks import summarize
     from cyclegan_tf.translate.translator import Translator
 
@@ -129,13 +138,10 @@ def _translate_images(arguments: Namespace) -> int:
         todo = [task for task in todo if not os.path.exists(task.target)]
     elif not arguments.overwrite:
         tasks.refuse_overwriting(todo)
+    sizing = _sizing(arguments)
     network = _load(arguments)
-    translator = Translator(network, size_divisor_of(network))
-    outcomes = (
-        _in_tiles(arguments, network, translator, todo)
-        if arguments.tile_px
-        else folder.translate_files(translator, todo, arguments.batch_size)
-    )
+    translator = Translator(network, size_divisor_of(network), sizing.scale)
+    outcomes = _outcomes(arguments, sizing, network, translator, todo)
     failed, remarks = 0, list[str]()
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
     with _ended_like_ctrl_c(), contextlib.closing(outcomes):
@@ -143,7 +149,9 @@ def _translate_images(arguments: Namespace) -> int:
             outcomes, total=len(todo), unit="image", disable=not _shows_progress(arguments)
         ):
             remarks += outcome.remarks
-            if outcome.error is not None:
+            if outcome.error is None:
+                remarks += sizing.remarks_on(outcome.task.source)
+            else:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
     _log_end(plan, len(todo) - failed, len(todo), arguments.output)
@@ -172,8 +180,62 @@ def _load(arguments: Namespace) -> keras.Model:
     return network
 
 
+def _sizing(arguments: Namespace) -> Sizing:
+    from cyclegan_tf.translate.sizing import Sizing
+
+    target = Path(arguments.run)
+    trained = generators.training_scale(target) if target.exists() else None
+    implied = arguments.tile_px and arguments.size == "auto"
+    sizing = Sizing.of("full" if implied else arguments.size, trained)
+    if arguments.tile_px and sizing.scale.px is not None:
+        raise UserError(
+            f"--tile_px is for --size full, and --size is {arguments.size}; leave one out.",
+            code="mismatch",
+            field="--tile_px",
+        )
+    if trained is None and arguments.size == "auto":
+        log.info(
+            "%s does not say how large images were in its training: it sees every pixel (--size "
+            "full); --size 256, say, brings them to a scale",
+            arguments.run,
+        )
+    return sizing
+
+
+def _outcomes(
+    arguments: Namespace,
+    sizing: Sizing,
+    network: keras.Model,
+    translator: Translator,
+    todo: Sequence[Task],
+) -> Generator[Outcome, None, None]:
+    from cyclegan_tf.translate import folder
+    from cyclegan_tf.translate.sizing import TILE_PX, refuse_too_large, too_large
+
+    if arguments.tile_px:
+        return _in_tiles(arguments, network, translator, todo, arguments.tile_px)
+    found = too_large(network, (task.source for task in todo)) if sizing.scale.px is None else None
+    if found is None:
+        return folder.translate_files(translator, todo, arguments.batch_size)
+    path, needed = found
+    log.info(
+        "%s needs about %.0f GiB whole: translated as by --tile_px %d",
+        path,
+        needed / 2**30,
+        TILE_PX,
+    )
+    try:
+        return _in_tiles(arguments, network, translator, todo, TILE_PX)
+    except UserError as error:
+        raise refuse_too_large(path, needed, error) from error
+
+
 def _in_tiles(
-    arguments: Namespace, network: keras.Model, translator: Translator, tasks: Sequence[Task]
+    arguments: Namespace,
+    network: keras.Model,
+    translator: Translator,
+    tasks: Sequence[Task],
+    tile_px: int,
 ) -> Generator[Outcome, None, None]:
     from cyclegan_tf.translate.tiling import tiled
 
@@ -184,7 +246,7 @@ def _in_tiles(
             field="--batch_size",
         )
     tiled_translator = tiled.TiledTranslator(
-        network, size_divisor_of(network), arguments.tile_px, arguments.overlap_px
+        network, size_divisor_of(network), tile_px, arguments.overlap_px
     )
     return tiled.translate_large_files(
         tiled_translator, translator, tasks, _shows_progress(arguments)
@@ -203,6 +265,7 @@ def _translate_video(arguments: Namespace) -> int:
             code="exists",
             field=str(target),
         )
+    sizing = _sizing(arguments)
     network = _load(arguments)
     half_life = arguments.temporal_half_life_frames
     frames = video.translate_video(
@@ -211,6 +274,7 @@ def _translate_video(arguments: Namespace) -> int:
         source,
         target,
         half_life_frames=video.HALF_LIFE_FRAMES if half_life is None else half_life,
+        scale=sizing.scale,
         show_progress=_shows_progress(arguments),
     )
     log.info("%d frames translated to %s", frames, target)

@@ -1,4 +1,4 @@
-"""Translates images of any size: pad by reflection, translate, crop."""
+"""Translates images of any size: bring to training's scale, pad by reflection, translate, crop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images import detail
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.networks.layers import fast_routes
 from cyclegan_tf.networks.weights import cast_weights, weights_scope
 
@@ -23,16 +25,23 @@ MIN_SIZE_PX = 16
 GRAPH_PAYS_PX = 2**21
 MAX_GRAPHS = 8
 
+# Rows of a result worked on at once hold about so many pixels, which bounds the memory.
+_STRIP_PX = 2**20
+
 
 class Translator:
     """A generator, ready for images of any size.
 
-    An image is padded to the next size the network takes and no further: each row added moves the
-    means of instance normalization a little, and an image's translation must not depend on what
-    else is translated. One graph takes any size. Sizes that come often get a graph of their own, in
-    which the layers know their sizes and take faster routes; both give the same numbers to float
-    rounding. The first size gets one at once, for some graph must be made anyway; later ones after
-    `GRAPH_PAYS_PX` pixels. At most `MAX_GRAPHS` are kept, those used last, so that neither a
+    The network sees an image at a scale, that of its training, and its result is brought back to
+    the image's size with the image's detail (`images.detail`). At full scale, or for an image of
+    the very size, it is the network's result alone.
+
+    What the network sees is padded to the next size it takes and no further: each row added moves
+    the means of instance normalization a little, and an image's translation must not depend on
+    what else is translated. One graph takes any size. Sizes that come often get a graph of their
+    own, in which the layers know their sizes and take faster routes; both give the same numbers to
+    float rounding. The first size gets one at once, for some graph must be made anyway; later ones
+    after `GRAPH_PAYS_PX` pixels. At most `MAX_GRAPHS` are kept, those used last, so that neither a
     hundred sizes nor a long life cost much time or memory.
 
     Not for several threads at once.
@@ -41,15 +50,19 @@ class Translator:
       network: float (N, H, W, C) in [-1, 1] -> float32 of the same size; it treats each image of a
         batch alone.
       size_divisor_px: sides the network takes are multiples of this.
+      scale: at which the network is to see images.
 
     Example:
       >>> network, _ = load_generator("runs/mine", "xy")
-      >>> translate = Translator(network, size_divisor_of(network))
+      >>> scale = training_scale("runs/mine")
+      >>> translate = Translator(network, size_divisor_of(network), scale)
       >>> translated = translate(image)  # uint8 (H, W, 3) to the same
     """
 
-    def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
-        self.channels = network.input_shape[-1]
+    def __init__(
+        self, network: keras.Model, size_divisor_px: int, scale: TrainingScale = FULL
+    ) -> None:
+        self.channels, self.scale = network.input_shape[-1], scale
         self._network = network
         # Cast once for all images; later changes of the network are not seen.
         self._weights = cast_weights([network])
@@ -85,29 +98,35 @@ class Translator:
         sizes = {self.padded_size(*image.shape[:2]) for image in images}
         if len(sizes) != 1:
             raise ValueError(f"a batch takes images of one padded size, and got {sorted(sizes)}")
-        margins = [[self._margins(length) for length in image.shape[:2]] for image in images]
+        seen = [self._at_scale(image) for image in images]
+        margins = [[self._margins(length) for length in image.shape[:2]] for image in seen]
         padded = [
-            np.pad(p, [*m, (0, 0)], mode="reflect") for p, m in zip(images, margins, strict=True)
+            np.pad(p, [*m, (0, 0)], mode="reflect") for p, m in zip(seen, margins, strict=True)
         ]
         # As tensors, pixel values travel to a GPU as bytes and become floats there.
-        translated = self._run(
-            tf.stack([image_io.to_signed(tf.constant(image)) for image in padded])
-        )
+        translated = self._run(tf.stack([_signed(image) for image in padded]))
         results = []
-        for image, margin, values in zip(images, margins, translated, strict=True):
-            (height, width), (top, left) = image.shape[:2], (margin[0][0], margin[1][0])
+        for image, small, margin, values in zip(images, seen, margins, translated, strict=True):
+            (height, width), (top, left) = small.shape[:2], (margin[0][0], margin[1][0])
             try:
-                cut = image_io.from_signed(
-                    values[top : top + height, left : left + width], 8 * image.itemsize
+                results.append(
+                    _at_full_size(image, small, values[top : top + height, left : left + width])
                 )
             except ValueError as error:  # NaN
                 raise UserError(str(error), code="unsupported") from error
-            results.append(cut)
         return results
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width at which the network sees an image of this size."""
+        height, width = self.scale.size(height, width)
         return height + sum(self._margins(height)), width + sum(self._margins(width))
+
+    def _at_scale(self, image: np.ndarray) -> np.ndarray:
+        """The image itself where it has the size already, else float32 in [-1, 1]."""
+        size = self.scale.size(*image.shape[:2])
+        if size == image.shape[:2]:
+            return image
+        return detail.reduce(tf.constant(image)[tf.newaxis], *size)[0].numpy()
 
     def _margins(self, length: int) -> tuple[int, int]:
         wanted = max(-(-length // self._size_divisor_px) * self._size_divisor_px, MIN_SIZE_PX)
@@ -147,3 +166,35 @@ class Translator:
                 return self._network(batch, training=False)
 
         return run
+
+
+def _signed(image: np.ndarray) -> tf.Tensor:
+    values = tf.constant(image)
+    return values if values.dtype == tf.float32 else image_io.to_signed(values)
+
+
+def _at_full_size(image: np.ndarray, seen: np.ndarray, translated: np.ndarray) -> np.ndarray:
+    """Pixel values of a translation at the size and depth of its image.
+
+    Raises:
+      ValueError: the translation holds NaN.
+    """
+    bits = 8 * image.itemsize
+    if seen is image:
+        return image_io.from_signed(translated, bits)
+    height, width = image.shape[:2]
+    enlarged = detail.enlarge(seen[np.newaxis], translated[np.newaxis], height, width)
+    rows = max(1, _STRIP_PX // width)
+    strips = []
+    for top in range(0, height, rows):
+        strip = tf.constant(image[top : top + rows])
+        values = _detailed(enlarged, strip, tf.constant(top), tf.constant(height))
+        strips.append(image_io.from_signed(values, bits))
+    return np.concatenate(strips)
+
+
+@tf.function(reduce_retracing=True, autograph=False)
+def _detailed(
+    enlarged: detail.Enlarged, strip: tf.Tensor, top: tf.Tensor, height: tf.Tensor
+) -> tf.Tensor:
+    return detail.detailed_rows(enlarged, image_io.to_signed(strip)[tf.newaxis], top, height)[0]

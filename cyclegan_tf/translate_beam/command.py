@@ -60,6 +60,13 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--batch_size", type=int, default=8, help="Images translated in one call at most."
     )
+    parser.add_argument(
+        "--size",
+        choices=["auto", "full"],
+        default="auto",
+        help="auto: the network sees images as large as in training, and results are brought back "
+        "to the input's size with the input's detail. full: it sees every pixel.",
+    )
     parser.add_argument("--overwrite", action="store_true", help="Replace outputs that exist.")
     cli.add_trust_option(parser)
     return parser
@@ -267,6 +274,7 @@ def _run(
 
     from cyclegan_tf.translate_beam import steps
 
+    handler = steps.SavedModelHandler(model, arguments.batch_size, arguments.size == "full")
     pipeline = beam.Pipeline(options=options)
     chosen = (
         pipeline
@@ -284,7 +292,7 @@ def _run(
     )
     written = (
         read.main
-        | "Translate" >> RunInference(steps.SavedModelHandler(model, arguments.batch_size))
+        | "Translate" >> RunInference(handler)
         | "Write" >> beam.ParDo(steps.Write(partial)).with_outputs(steps.FAILURES, main="main")
     )
     _ = (

@@ -18,6 +18,8 @@ from cyclegan_tf.foreign.programs import (
 )
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "images", "translated"
+FULL_SIZE = "full_size"
+"""Signature whose network sees every pixel, of models that bring images to a scale otherwise."""
 _CARD = "assets.extra/card.json"
 _BLOCK_BYTES = 2**20
 

@@ -28,7 +28,7 @@ from cyclegan_tf.atomic import is_of_one_name, partial_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate_beam.files import is_local, target_of, write_whole
-from cyclegan_tf.translate_beam.models import INPUT, OUTPUT, SIGNATURE, load_model
+from cyclegan_tf.translate_beam.models import FULL_SIZE, INPUT, OUTPUT, SIGNATURE, load_model
 
 NAMESPACE = "cyclegan_tf"
 TRANSLATED, SKIPPED, FAILED = "translated", "skipped", "failed"
@@ -151,18 +151,20 @@ class SavedModelHandler(ModelHandler):
     Args:
       folder: of one version of a model, with saved_model.pb.
       batch_size: images in one call at most; large ones are fewer.
+      at_full_size: the network sees every pixel, instead of images at its training's scale.
 
     Example:
       >>> read | RunInference(SavedModelHandler("shipped/saved_model/1", batch_size=8))
     """
 
-    def __init__(self, folder: str, batch_size: int) -> None:
+    def __init__(self, folder: str, batch_size: int, at_full_size: bool = False) -> None:
         super().__init__(
             min_batch_size=batch_size,
             max_batch_size=batch_size,
             element_size_fn=_share(batch_size),
         )
         self._folder = folder
+        self._at_full_size = at_full_size
 
     def load_model(self) -> Any:
         """Load the SavedModel, once per process.
@@ -183,7 +185,8 @@ class SavedModelHandler(ModelHandler):
           inference_args: Beam's, not used.
         """
         del inference_args
-        translate = model.signatures[SIGNATURE]
+        name = FULL_SIZE if self._at_full_size and FULL_SIZE in model.signatures else SIGNATURE
+        translate = model.signatures[name]
         sizes: dict[tuple[int, ...], list[int]] = {}
         for index, example in enumerate(batch):
             sizes.setdefault(example.pixels.shape, []).append(index)

@@ -39,7 +39,7 @@ class TestEverything:
         batch = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
         wanted = network(batch).numpy()
         served = tf.saved_model.load(str(tiny_export / "saved_model" / f"run_{direction}" / "1"))
-        outputs = served.signatures["serving_default"](images=tf.constant(batch))["translated"]
+        outputs = served.signatures["full_size"](images=tf.constant(batch))["translated"]
         np.testing.assert_allclose(outputs, wanted, atol=1e-5)
         made = LiteRTModel(tiny_export / "litert" / f"run_{direction}" / "float32.tflite")(batch)
         np.testing.assert_allclose(made, wanted, atol=1e-5)

@@ -22,9 +22,12 @@ from cyclegan_tf.export.saved_model import (
     write_saved_model,
 )
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.translate.translator import Translator
 from tests.helpers.errors import refused
+
+SCALE = TrainingScale("area", 32)
 
 
 def generator(channels=(3, 3), **options):
@@ -273,6 +276,26 @@ def test_other_numbers_of_channels(channels, files, tmp_path):
             "translated_bytes"
         ][0]
         assert tf.io.decode_png(answer).shape == (9, 8, channels[1])
+
+
+@pytest.fixture(scope="module")
+def scaled(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scaled") / "m_xy"
+    return tf.saved_model.load(str(write_saved_model(folder, network, 4, 32, {}, SCALE))).signatures
+
+
+@pytest.mark.parametrize("size", [(80, 60), (32, 32), (9, 20)])
+def test_at_a_scale_it_gives_what_the_translator_gives(size, network, scaled):
+    source = image(*size)
+    wanted = Translator(network, 4, SCALE)(source).astype(int)
+    numbers = scaled["serving_default"](images=image_io.to_signed(source)[np.newaxis])
+    assert np.abs(image_io.from_signed(numbers["translated"][0]) - wanted).max() <= 1
+    files = scaled["image_bytes"](image_bytes=tf.constant([png(source)]))["translated_bytes"]
+    made = np.asarray(Image.open(io.BytesIO(files.numpy()[0]))).astype(int)
+    assert np.abs(made - wanted).max() <= 1
+    whole = scaled["full_size"](images=image_io.to_signed(source)[np.newaxis])["translated"]
+    at_full = Translator(network, 4)(source).astype(int)
+    assert np.abs(image_io.from_signed(whole[0]) - at_full).max() <= 1
 
 
 def test_no_more_rows_are_added_than_needed(network):

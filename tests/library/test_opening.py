@@ -50,6 +50,10 @@ def test_a_pth_file(tiny_run, tmp_path):
 
     target = str(tmp_path / "net.pth")
     assert convert.main([str(tiny_run), target, "--to", "pytorch", "--quiet"]) == 0
+    # by which the scale of its training is known
+    (tmp_path / "train_opt.txt").write_text(
+        "----- Options -----\nload_size: 18\ncrop_size: 16\n----- End -----\n"
+    )
     wanted = cyclegan_tf.load(tiny_run, checkpoint="last").translate(IMAGE)
     difference = np.abs(cyclegan_tf.load(target).translate(IMAGE).astype(int) - wanted)
     assert difference.max() <= 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf import assembly
+from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.plan import plan_training
@@ -109,3 +110,16 @@ def test_a_generator_of_an_open_checkpoint(run):
     network = generators.generator_of_run(run, chosen, "yx", "float32")
     assert network.name == "generator_yx"
     assert {float(weights.max()) for weights in network.get_weights()} == {10}
+
+
+@pytest.mark.parametrize("scale", [TrainingScale("area", 64), TrainingScale("full"), None])
+def test_a_file_keeps_the_scale_of_its_training(scale, tmp_path):
+    network = assembly.build_generator(experiment(), "xy", "float32")
+    generators.save_generator(network, tmp_path / "g.keras", scale)
+    assert generators.training_scale(tmp_path / "g.keras") == scale
+
+
+def test_a_run_and_its_files_say_the_same(tiny_run):
+    said = TrainingScale("area", 16)
+    assert generators.training_scale(tiny_run) == said
+    assert generators.training_scale(tiny_run / "generator_yx.keras") == said

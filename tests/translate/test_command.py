@@ -12,6 +12,7 @@ from PIL import Image
 
 from cyclegan_tf import cli
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.translate import command as translate
 from cyclegan_tf.translate.translator import Translator
@@ -133,7 +134,7 @@ def test_direction_and_checkpoint(run, folder, tmp_path, capsys):
             in capsys.readouterr().out
         )
     network = keras.saving.load_model(run / "generator_yx.keras")
-    expected = Translator(network, 4)(image_io.read(folder / "a.png"))
+    expected = Translator(network, 4, TrainingScale("area", 16))(image_io.read(folder / "a.png"))
     np.testing.assert_array_equal(image_io.read(tmp_path / "yx.png"), expected)
     assert (image_io.read(tmp_path / "xy.png") != expected).any()
 
@@ -378,7 +379,7 @@ def test_a_video_is_translated_as_a_video(saved, tmp_path, video, capsys):
         translate.main([str(saved), str(source), str(source), "--overwrite"])
     (tmp_path / "out").mkdir()
     assert translate.main([str(saved), str(source), str(tmp_path / "out"), "--quiet"]) == 0
-    plain = {"half_life_frames": 7.0, "show_progress": False}
+    plain = {"half_life_frames": 7.0, "scale": FULL, "show_progress": False}
     assert video.calls == [
         (4, source, target, plain),
         (4, source, target, {**plain, "half_life_frames": 0.0}),

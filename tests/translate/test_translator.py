@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks.builders import build_generator, size_divisor_of
 from cyclegan_tf.translate import translator as translator_module
 from cyclegan_tf.translate.translator import Translator
@@ -173,3 +174,33 @@ def test_the_network_sees_exactly_what_images_makes_of_every_pixel_value(dtype):
     pixels = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(16, -1, 1)
     Translator(keras.Model(inputs, Seeing()(inputs)), 4)(pixels)
     np.testing.assert_array_equal(seen[0][0], image_io.to_signed(pixels))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(200, 130), (64, 64), (20, 35)])
+def test_at_a_scale_the_identity_gives_the_image_back(size, dtype):
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, Identity()(inputs))
+    image = random_image(*size, dtype)
+    found = Translator(network, 4, TrainingScale("area", 64))(image)
+    # A reduced image and its gains hold all detail of what is mapped by the identity.
+    assert largest_difference(found, image) <= 0.08 * np.iinfo(dtype).max
+
+
+def test_the_network_sees_the_scale_and_images_of_one_shape_together():
+    network, shapes = noting()
+    translator = Translator(network, 4, TrainingScale("area", 32))
+    assert translator.padded_size(640, 640) == translator.padded_size(64, 64) == (32, 32)
+    images = [random_image(64, 64), random_image(96, 96, np.uint16)]
+    together = translator.batch(images)
+    assert (2, 32, 32, 3) in shapes
+    for image, found in zip(images, together, strict=True):
+        alone = Translator(network, 4, TrainingScale("area", 32))(image)
+        np.testing.assert_array_equal(found, alone)
+
+
+def test_nan_is_said_at_a_scale_too():
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, inputs * np.nan)
+    with refused("unsupported", match="NaN"):
+        Translator(network, 4, TrainingScale("area", 32))(random_image(64, 64))

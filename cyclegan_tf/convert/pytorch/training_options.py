@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.training_scale import TrainingScale
 
 # The second until 2019.
 _FILES = ("train_opt.txt", "opt.txt")
@@ -92,6 +93,13 @@ class TrainingOptions:
     is_b_to_a: bool
     fields: Mapping[str, Any]
     notes: tuple[str, ...]
+
+    @property
+    def training_scale(self) -> TrainingScale:
+        """The scale of the training; what the file leaves out is as the official code has it."""
+        official = {"preprocess": "resize_and_crop", "load_size_px": 286, "crop_size_px": 256}
+        given = (self.fields.get(f"data.{name}", usual) for name, usual in official.items())
+        return TrainingScale.of(*given)
 
 
 def read(folder: Path) -> TrainingOptions | None:

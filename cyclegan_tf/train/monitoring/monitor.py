@@ -18,7 +18,7 @@ from cyclegan_tf.evaluate.scores import PAIRED
 from cyclegan_tf.evaluate.split import read_split
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
-from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
@@ -295,8 +295,8 @@ class TrainingMonitor:
             if best is not None:
                 state.restore(named, best.arrays, best.path)
             for direction, network in _generators(self._model).items():
-                with atomic_file(self._run.path / f"generator_{direction}.keras") as partial_file:
-                    network.save(partial_file)
+                with atomic_file(self._run.path / f"generator_{direction}.keras") as file:
+                    generators.save_generator(network, file, self._data.transform.training_scale)
         finally:
             state.restore(named, own, "memory")
         origin = "the last step" if best is None else best.origin

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.networks.layers import InstanceNormalization, fast_routes
 from cyclegan_tf.networks.shared_normalization import (
     set_momentum,
@@ -46,18 +47,27 @@ class FrameTranslator:
       size_divisor_px: sides the network takes are multiples of this.
       half_life_frames: after how many frames a frame's share has halved; 0 translates each as an
         image of its own.
+      scale: at which the network is to see frames.
 
     Example:
       >>> translate = FrameTranslator(network, size_divisor_of(network), half_life_frames=8)
       >>> translated = [translate(frame) for frame in frames]
     """
 
-    def __init__(self, network: keras.Model, size_divisor_px: int, half_life_frames: float) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        size_divisor_px: int,
+        half_life_frames: float,
+        scale: TrainingScale = FULL,
+    ) -> None:
         follows = half_life_frames > 0 and any(
             isinstance(layer, InstanceNormalization) for layer in network.layers
         )
         self._network = with_shared_normalization(network) if follows else network
-        self._translate = (_Following if follows else Translator)(self._network, size_divisor_px)
+        self._translate = (_Following if follows else Translator)(
+            self._network, size_divisor_px, scale
+        )
         self._later_rate = 1 - 0.5 ** (1 / half_life_frames) if follows else 1.0
         self._rate: float | None = None
         self._starts_scene = SceneCuts()
@@ -78,10 +88,12 @@ class FrameTranslator:
 class _Following(Translator):
     """A `Translator` whose network's statistics are carried from call to call."""
 
-    def __init__(self, network: keras.Model, size_divisor_px: int) -> None:
+    def __init__(
+        self, network: keras.Model, size_divisor_px: int, scale: TrainingScale = FULL
+    ) -> None:
         self._following = network
         self._read_once = cast_weights([network])
-        super().__init__(network, size_divisor_px)
+        super().__init__(network, size_divisor_px, scale)
 
     def _graph(self, size: tuple[int | None, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
         states = [

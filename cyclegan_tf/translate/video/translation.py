@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.translate.video.frames import HALF_LIFE_FRAMES, FrameTranslator
 from cyclegan_tf.translate.video.probe import VideoInfo, open_container, probe, require
 
@@ -65,6 +66,7 @@ def translate_video(
     target: Path,
     *,
     half_life_frames: float = HALF_LIFE_FRAMES,
+    scale: TrainingScale = FULL,
     show_progress: bool = False,
 ) -> int:
     """Translate a video into a video, which appears whole or not at all, in place of an older one.
@@ -84,6 +86,7 @@ def translate_video(
         broken one is reported at once.
       target: the video to be; its folder is made if need be.
       half_life_frames: as for `FrameTranslator`.
+      scale: as for `FrameTranslator`.
       show_progress: a bar on standard error.
 
     Returns:
@@ -98,7 +101,7 @@ def translate_video(
     video_format = _format_of(target)
     _check(network, half_life_frames)
     video = probe(source)
-    translate = FrameTranslator(network, size_divisor_px, half_life_frames)
+    translate = FrameTranslator(network, size_divisor_px, half_life_frames, scale)
     count = 0
     with contextlib.ExitStack() as stack:
         with _writing(target):

@@ -4,6 +4,7 @@ import pytest
 
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.convert.pytorch import training_options
+from cyclegan_tf.images.training_scale import TrainingScale
 from tests.helpers.errors import refused
 
 
@@ -146,3 +147,9 @@ def test_a_value_of_no_kind_is_refused(tmp_path, options):
     (name,) = options
     with refused("unreadable", tmp_path / "train_opt.txt", match=f"says {name}: "):
         read(tmp_path, **options)
+
+
+def test_the_scale_of_the_training(tmp_path):
+    assert read(tmp_path).training_scale == TrainingScale("area", 256)
+    wide = read(tmp_path, preprocess="scale_width", load_size=400)
+    assert wide.training_scale == TrainingScale("width", 400)

@@ -1,0 +1,36 @@
+"""What a `.keras` file says beyond Keras: a member of the archive that Keras passes over."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+_MEMBER = "cyclegan_tf.json"
+
+
+def save_with_notes(network: keras.Model, path: Path, notes: Mapping[str, Any]) -> None:
+    """Write a `.keras` file that Keras alone reads, with notes of ours; not atomic.
+
+    Args:
+      network: to save.
+      path: of the file.
+      notes: what JSON holds.
+    """
+    network.save(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(_MEMBER, json.dumps(notes))
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """Read the notes of a `.keras` file; empty where it has none or they are damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = json.loads(archive.read(_MEMBER))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return {}
+    return found if isinstance(found, dict) else {}
