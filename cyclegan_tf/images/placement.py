@@ -20,7 +20,7 @@ from cyclegan_tf.images.headers import EXIF_ORIENTATION, ImageInfo, open_with_pi
 _GEO = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _DESCRIPTION = 282, 283, 296, 270
 _INCH = 2
-_EXIF_IFD = 0x8769
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 # Size and rotation, which a translation decides, and where a thumbnail stands.
 _NOT_KEPT = (EXIF_ORIENTATION, 256, 257, 40962, 40963, 513, 514)
 # What programs write that know none.
@@ -46,6 +46,7 @@ class Placement:
       description: of ImageJ or OME, which holds for `channels` channels only.
       channels: of the source, as stored.
       exif: block without size, rotation and thumbnail.
+      has_unread_exif: whether there is one that is not read: a TIFF's.
 
     Example:
       >>> placement = read_placement(info)
@@ -57,6 +58,7 @@ class Placement:
     description: str = ""
     channels: int = 0
     exif: bytes = b""
+    has_unread_exif: bool = False
 
     def is_lost_in(self, suffix: str) -> bool:
         """Whether files of this lower-case suffix cannot hold all of it."""
@@ -64,7 +66,8 @@ class Placement:
         says_scale = self.density not in (None, _NO_DENSITY) and self.dpi not in _OF_SCREENS
         holds_scale = "tags" in held or ("density" in held and self.dpi is not None)
         return bool(
-            ((self.tags or self.description) and "tags" not in held)
+            self.has_unread_exif
+            or ((self.tags or self.description) and "tags" not in held)
             or (self.exif and "exif" not in held)
             or (says_scale and not holds_scale)
         )
@@ -141,7 +144,13 @@ def _of_page(page: Any, info: ImageInfo) -> Placement:
         tags, is_described = {}, False
     if info.exif_orientation >= 5 and density:
         density = (density[1], density[0], density[2])
-    return Placement(tags, density, text if is_described else "", info.channels)
+    return Placement(
+        tags,
+        density,
+        text if is_described else "",
+        info.channels,
+        has_unread_exif=_EXIF_IFD in found or _GPS_IFD in found,
+    )
 
 
 def _of_pillow(image: Image.Image, info: ImageInfo) -> Placement:

@@ -284,7 +284,10 @@ def _of_tifffile(path: Path, page: Any) -> ImageInfo:
         has_alpha=channels in (2, 4) and page.extrasamples[-1:] in ((1,), (2,)),
         decoder="tifffile",
         white=white,
-        profile=unless_srgb(page.tags.valueof(_TAGS["profile"])),
+        # Inks of more than 8 bits are brought to RGB without one.
+        profile=b""
+        if kind == "CMYK" and bits > 8
+        else unless_srgb(page.tags.valueof(_TAGS["profile"])),
     )
 
 

@@ -73,7 +73,7 @@ def partial_folder(output: str) -> Iterator[str]:
         with _writable_scratch(Path(output)) as scratch:
             yield str(scratch)
         return
-    _remove_abandoned(output)
+    remove_abandoned(output)
     folder = f"{output}/{partial_name()}"
     try:
         yield folder
@@ -96,12 +96,17 @@ def _writable_scratch(output: Path) -> AbstractContextManager[Path]:
     return scratch_directory(output)
 
 
-def _remove_abandoned(output: str) -> None:
-    """Remove the folders of jobs that no longer run."""
+def remove_abandoned(output: str) -> None:
+    """Remove the folders and files of jobs that no longer run.
+
+    Args:
+      output: a folder of another file system, without a slash at its end.
+    """
     changes: dict[str, float] = {}
-    for file in FileSystems.match([f"{output}/.partial-*/**"])[0].metadata_list:
-        name = file.path.removeprefix(f"{output}/").split("/")[0]
-        changes[name] = max(changes.get(name, 0), file.last_updated_in_seconds)
+    for pattern in (f"{output}/.partial-*/**", f"{output}/.partial-*"):
+        for file in FileSystems.match([pattern])[0].metadata_list:
+            name = file.path.removeprefix(f"{output}/").split("/")[0]
+            changes[name] = max(changes.get(name, 0), file.last_updated_in_seconds)
     for name, changed in changes.items():
         if is_abandoned(name, functools.partial(float, changed)):
             FileSystems.delete([f"{output}/{name}"])

@@ -27,7 +27,7 @@ from apache_beam.ml.inference.base import ModelHandler
 from cyclegan_tf.atomic import is_of_one_name, partial_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.translate_beam.files import is_local, target_of, write_whole
+from cyclegan_tf.translate_beam.files import is_local, remove_abandoned, target_of, write_whole
 from cyclegan_tf.translate_beam.models import FULL_SIZE, INPUT, OUTPUT, SIGNATURE, load_model
 
 NAMESPACE = "cyclegan_tf"
@@ -324,7 +324,10 @@ class WriteDeadLetters(beam.DoFn):
             for path, reason in found
         ]
         try:
-            partial = f"{os.path.dirname(self._path)}/{partial_name('.jsonl')}"
+            folder = os.path.dirname(self._path)
+            if not is_local(self._path):
+                remove_abandoned(folder)
+            partial = f"{folder}/{partial_name('.jsonl')}"
             write_whole(self._path, "".join(lines).encode(errors="backslashreplace"), partial)
         except OSError as error:
             raise UserError(

@@ -110,6 +110,15 @@ def test_exif_but_for_rotation_size_and_thumbnail(tmp_path, suffix):
     assert not placement.is_lost_in(suffix)
 
 
+def test_exif_of_a_tiff_is_said_to_be_lost(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[33434] = 0.01  # exposure
+    for name, options in (("with", {"exif": exif}), ("without", {})):
+        Image.fromarray(image_files.smooth()).save(tmp_path / f"{name}.tif", **options)
+        placement = read_placement(probe(tmp_path / f"{name}.tif"))
+        assert {placement.is_lost_in(suffix) for suffix in (".tif", ".jpg")} == {name == "with"}
+
+
 def test_what_says_nothing_or_is_broken_gives_nothing(tmp_path):
     save(tmp_path / "a.npy", image_files.noise())
     assert read_placement(probe(tmp_path / "a.npy")) == NOTHING

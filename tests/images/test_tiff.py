@@ -151,6 +151,13 @@ def test_inks(write, dtype):
     assert np.abs(read(path) / scale - [206.57, 198.14, 189.71]).max() <= 0.5
 
 
+@pytest.mark.parametrize(("dtype", "used"), [(np.uint8, b"profile"), (np.uint16, b"")])
+def test_a_profile_of_deep_inks_is_not_said_to_be_used(write, monkeypatch, dtype, used):
+    monkeypatch.setattr(tiff, "unless_srgb", lambda _: b"profile")
+    path = write(image_files.noise(5, 4, 4, dtype), photometric="separated")
+    assert probe(path).profile == used
+
+
 def test_rotation_of_deep_color(write):
     deep = image_files.noise(5, 4, 3, np.uint16)
     path = write(deep, photometric="rgb", extratags=[(274, "H", 1, 6, True)])

@@ -61,23 +61,31 @@ def test_each_job_has_a_folder_of_its_own(tmp_path):
 
 def test_on_other_file_systems_only_what_dead_jobs_left_goes(monkeypatch):
     living, dead = atomic.partial_name(), atomic.partial_name()
-    stored = [".partial-1/theirs", f"{living}/a.png", f"{dead}/deep/b.png", f"{dead}/c.png"]
+    letters = atomic.partial_name(".jsonl")
+    stored = [
+        ".partial-1/theirs",
+        f"{living}/a.png",
+        f"{dead}/deep/b.png",
+        f"{dead}/c.png",
+        letters,
+    ]
     deleted = []
 
     def match(patterns):
-        found = [
-            f"fake://out/{name}" for name in stored if patterns == ["fake://out/.partial-*/**"]
-        ]
+        within = {"fake://out/.partial-*/**": True, "fake://out/.partial-*": False}.get(patterns[0])
+        found = [f"fake://out/{name}" for name in stored if ("/" in name) == within]
         return [MatchResult(patterns[0], [FileMetadata(path, 1, 5.0) for path in found])]
 
     monkeypatch.setattr(files.FileSystems, "get_scheme", lambda path: "fake")
     monkeypatch.setattr(files.FileSystems, "match", match)
     monkeypatch.setattr(files.FileSystems, "exists", lambda path: False)
     monkeypatch.setattr(files.FileSystems, "delete", deleted.extend)
-    monkeypatch.setattr(files, "is_abandoned", lambda name, change: name == dead and change() == 5)
+    monkeypatch.setattr(
+        files, "is_abandoned", lambda name, change: name in (dead, letters) and change() == 5
+    )
     with files.partial_folder("fake://out/") as folder:
         assert folder.startswith("fake://out/.partial-")
-    assert deleted == [f"fake://out/{dead}"]
+    assert deleted == [f"fake://out/{dead}", f"fake://out/{letters}"]
 
 
 def test_a_folder_that_cannot_be_entered_is_an_error(tmp_path, monkeypatch):
