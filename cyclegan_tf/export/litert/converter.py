@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import shutil
 import tempfile
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,17 +57,27 @@ class Converter:
 
         Its signature: `images` float32 (1, S, S, C) -> `translated` float32 (1, S, S, C').
         """
-        with self._saved() as folder, _quiet():
-            converter = tf.lite.TFLiteConverter.from_saved_model(
-                str(folder), signature_keys=["serving_default"]
-            )
-            if variant != "float32":
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if variant == "float16":
-                converter.target_spec.supported_types = [tf.float16]
+        if variant == "float32":
+            return self._float32
+        with _quiet():
+            converter = self._tflite_converter()
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if variant == "int8":
                 return self._int8(converter)
+            if variant == "float16":
+                converter.target_spec.supported_types = [tf.float16]
             return converter.convert()
+
+    @functools.cached_property
+    def _float32(self) -> bytes:
+        """Kept, since "int8" asks it for the operations that there are."""
+        with _quiet():
+            return self._tflite_converter().convert()
+
+    def _tflite_converter(self) -> tf.lite.TFLiteConverter:
+        return tf.lite.TFLiteConverter.from_saved_model(
+            str(self._saved), signature_keys=["serving_default"]
+        )
 
     def _int8(self, converter: tf.lite.TFLiteConverter) -> bytes:
         images = self._calibration()
@@ -75,16 +88,19 @@ class Converter:
 
         converter.representative_dataset = one_by_one
         # The debugger is the way to leave operations in float32 by name.
-        others = sorted(set(operations_of(self.convert("float32"))) - _QUANTIZED)
+        others = sorted(set(operations_of(self._float32)) - _QUANTIZED)
         options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=others)
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter, debug_dataset=one_by_one, debug_options=options
         )
         return bytes(debugger.get_nondebug_quantized_model())
 
-    @contextlib.contextmanager
-    def _saved(self) -> Iterator[Path]:
-        """A SavedModel of the static graph: a Keras closure lost its weights when converted."""
+    @functools.cached_property
+    def _saved(self) -> Path:
+        """A SavedModel of the static graph: a Keras closure lost its weights when converted.
+
+        Traced once for all variants; it goes with this object.
+        """
         module, network = tf.Module(), self._mobile
         module.saved_weights = [variable.value for variable in network.variables]
         spec = tf.TensorSpec(
@@ -95,9 +111,10 @@ class Converter:
             input_signature=[spec],
             autograph=False,
         )
-        with tempfile.TemporaryDirectory() as folder:
-            tf.saved_model.save(module, folder, signatures={"serving_default": module.translate})
-            yield Path(folder)
+        folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        tf.saved_model.save(module, folder, signatures={"serving_default": module.translate})
+        return folder
 
 
 @contextlib.contextmanager
