@@ -56,11 +56,16 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES, name="case")
+@pytest.fixture(params=CASES, name="case", scope="module")
 def _case(request):
+    """A network of PyTorch, ours made of it, images, and what PyTorch makes of them."""
     build, mode, size = CASES[request.param]
     network = official.randomized(build(), seed=3)
-    return (network.train() if mode == "train" else network.eval()), size
+    network = network.train() if mode == "train" else network.eval()
+    given = images(network, size)
+    # training mode moves running statistics, which must not reach the original
+    truth = official.outputs_of(copy.deepcopy(network), given)
+    return network, converted(network), given, truth
 
 
 def images(network, size, count=2):
@@ -74,10 +79,7 @@ def converted(network):
 
 
 def test_outputs_are_those_of_pytorch(case):
-    network, size = case
-    ours, given = converted(network), images(network, size)
-    # training mode moves running statistics, which must not reach the original
-    truth = official.outputs_of(copy.deepcopy(network), given)
+    _, ours, given, truth = case
     found = np.asarray(ours(given, training=False))
     assert found.dtype == np.float32
     # far from constant, and not all where tanh is flat
@@ -87,8 +89,7 @@ def test_outputs_are_those_of_pytorch(case):
 
 
 def test_and_back_pytorch_has_the_same_names_order_and_outputs(case, tmp_path):
-    network, size = case
-    ours, given = converted(network), images(network, size)
+    network, ours, given, truth = case
     spec, arrays = networks.to_state_dict(ours, "ours")
     files.write_state_dict(tmp_path / "n.pth", arrays)
     loaded = torch.load(tmp_path / "n.pth", weights_only=True)
@@ -98,7 +99,6 @@ def test_and_back_pytorch_has_the_same_names_order_and_outputs(case, tmp_path):
     assert [v.dtype for v in loaded.values()] == [v.dtype for v in again.state_dict().values()]
     assert again.load_state_dict(loaded, strict=True) is not None
     again.train(network.training)
-    truth = official.outputs_of(copy.deepcopy(network), given)
     np.testing.assert_allclose(official.outputs_of(again, given), truth, atol=1e-6)
 
 
