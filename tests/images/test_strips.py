@@ -2,9 +2,6 @@
 for."""
 
 import importlib.util
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +10,11 @@ from PIL import Image
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import TiffRows, WholeImage, open_rows, require_writer, save_rows
-from tests.helpers import image_files
+from tests.helpers import image_files, preloaded
 from tests.helpers.errors import refused
 
 tifffile = pytest.importorskip("tifffile", reason="needs the optional library tifffile")
 
-ROOT = Path(__file__).parents[2]
 WINDOWS = [(0, 1), (0, 40), (13, 14), (15, 33), (39, 40)]
 STORED = {
     "strips": {"rowsperstrip": 7},
@@ -168,11 +164,10 @@ def test_without_tifffile_tiffs_are_read_whole_and_writing_one_says_what_is_miss
 
 
 COPY = """
-import sys
 from pathlib import Path
 from benchmarks.machine import most_held_bytes
 from cyclegan_tf.images.strips import open_rows, save_rows
-for source in map(Path, sys.argv[1:]):
+for source in map(Path, {sources}):
     with open_rows(source, 3) as image:
         before = most_held_bytes()
         assert before, "this system does not tell"
@@ -195,9 +190,12 @@ def test_memory_does_not_hold_the_image(tmp_path):
         tifffile.imwrite(
             tmp_path / name, values, photometric="rgb", **{"rowsperstrip": 64, **options}
         )
-    command = [sys.executable, "-c", COPY, str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    assert max(map(int, done.stdout.split())) < 16 * 2**20
+    sources = [str(tmp_path / name) for name in ("a.tif", "b.tif")]
+    status, said = preloaded.run_code(COPY.format(sources=sources), tmp_path)
+    assert status == 0, said
+    grown = [int(line) for line in said.splitlines()]
+    assert len(grown) == 2
+    assert max(grown) < 16 * 2**20
     for name in ("a.tiff", "b.tiff"):
         with open_rows(tmp_path / name, 3) as image:
             np.testing.assert_array_equal(
