@@ -2,8 +2,8 @@
  * `node drive.mjs`: plays scenarios in a real Chromium, each in a profile of its own.
  *
  * A line of standard input is the path of a CONFIG.json; what came of it is written to CONFIG's `result`. Answers
- * with one line: empty, or what went wrong as JSON. The browser stays open for the next one,
- * unless flags of its own were asked for.
+ * with one line: empty, or what went wrong as JSON. A browser stays open for the next one that
+ * wants the same flags, since a start takes seconds.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -15,6 +15,8 @@ const FLAGS = [
   ...["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"],
   ...["--disable-component-update", "--disable-sync"],
 ];
+// The camera is a made-up one, and nobody is asked for it; scenarios without it do not notice.
+const PLAIN = ["--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 const browsers = new Map();
 
 async function browserWith(flags, executablePath) {
@@ -27,7 +29,7 @@ async function browserWith(flags, executablePath) {
 
 /** Plays one scenario; gives what went wrong in words, or nothing. */
 async function play(config) {
-  const browser = await browserWith(config.flags ?? ["--disable-gpu"], config.chromium);
+  const browser = await browserWith(config.flags ?? PLAIN, config.chromium);
   const context = await browser.newContext({
     viewport: config.viewport ?? { width: 1280, height: 800 },
     colorScheme: config.dark ? "dark" : "light",
@@ -54,9 +56,6 @@ async function play(config) {
     return `${error.stack ?? error}\nthe page: ${body}\nthe console: ${JSON.stringify(visit.notes)}`;
   } finally {
     await context.close();
-    if (config.flags) {
-      await browser.close();
-    }
   }
 }
 

@@ -289,13 +289,8 @@ def test_the_bar_shows_how_far_loading_is(page, files, visit):
 
 
 def test_the_camera(page, visit):
-    flags = [
-        "--disable-gpu",
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-    ]
     with hosting.site(page) as (url, _):
-        result = visit("camera", url, camera=True, flags=flags)
+        result = visit("camera", url, camera=True)
     assert_quiet(result, url)
     assert result["violations"] == []
     assert result["stopped"]
