@@ -58,12 +58,10 @@ class Tiny(tf.Module):
         return {"translated_bytes": tf.map_fn(one, image_bytes, fn_output_signature=tf.string)}
 
     def wait(self, level):
-        """Sleeps; a loop until a time would keep a processor busy. `serve` wants --trust for it."""
-        kind: dict = {"output_types": [tf.int32], "output_shapes": [tf.TensorShape([])]}
-        one = tf.raw_ops.TensorDataset(components=[tf.constant(0)], output_shapes=[[]])
-        microseconds = tf.cast(level, tf.int64) * round(SECONDS_PER_LEVEL * 1e6)
-        slow = tf.raw_ops.SleepDataset(input_dataset=one, sleep_microseconds=microseconds, **kind)
-        return tf.raw_ops.DatasetToSingleElement(dataset=slow, **kind)[0]
+        end = tf.timestamp() + SECONDS_PER_LEVEL * tf.cast(level, tf.float64)
+        return tf.while_loop(
+            lambda now: now < end, lambda now: (tf.timestamp(),), (tf.timestamp(),)
+        )[0]
 
 
 def save(out, name="tiny_xy", version=1, level=None, slow=False):

@@ -88,13 +88,7 @@ def test_a_missing_package_is_reported_with_what_installs_it(monkeypatch):
 @pytest.mark.slow
 def test_a_day_in_its_life(slow_out, tmp_path, monkeypatch, capfd):
     port = free_port()
-    options = [
-        "--verbose",
-        "--trust",
-        f"--grpc_port={port}",
-        "--max_body_bytes=100000",
-        "--timeout_seconds=4",
-    ]
+    options = ["--verbose", f"--grpc_port={port}", "--max_body_bytes=100000", "--timeout_seconds=4"]
     with Server(slow_out, *options) as server, concurrent.futures.ThreadPoolExecutor() as pool:
         assert_answers(server)
         assert_refuses_long_bodies(server)
@@ -244,7 +238,7 @@ def queue_length(server, count):
 @pytest.mark.slow
 def test_a_full_queue_timeouts_and_sigint_over_rest_and_grpc(slow_out):
     port = free_port()
-    options = ["--trust", "--max_queue=1", "--timeout_seconds=2", f"--grpc_port={port}"]
+    options = ["--max_queue=1", "--timeout_seconds=2", f"--grpc_port={port}"]
     with (
         Server(slow_out, *options) as server,
         concurrent.futures.ThreadPoolExecutor() as pool,
@@ -287,7 +281,7 @@ def grpc_predict(channel, seconds):
 @pytest.mark.slow
 def test_the_grace_ends(slow_out):
     with (
-        Server(slow_out, "--trust", "--grace_seconds=0.5") as server,
+        Server(slow_out, "--grace_seconds=0.5") as server,
         concurrent.futures.ThreadPoolExecutor() as pool,
     ):
         answer = pool.submit(server.predict, slow_body(5))
