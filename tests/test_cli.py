@@ -20,7 +20,8 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 # Frozen on purpose: a flag that goes away or changes its name breaks people's scripts.
 TRAIN_OPTIONS = """
 --config --run_dir --resume --init_from --init_checkpoint --quiet --estimate --print_config
---data --data.source --data.x_dir --data.y_dir --data.tfds_dir --data.test_fraction --data.preprocess
+--data --data.source --data.x_dir --data.y_dir --data.tfds_dir --data.test_fraction
+--data.preprocess
 --data.load_size_px --data.crop_size_px --data.flip --data.channels_x --data.channels_y
 --data.batch_size --data.cache --data.max_pixels --generator --generator.architecture
 --generator.filters --generator.blocks --generator.upsampling --generator.dropout --generator.norm
