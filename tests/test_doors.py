@@ -19,9 +19,11 @@ from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import generators
 from cyclegan_tf.translate import command as translate
 from cyclegan_tf.translate.translator import Translator
+from tests.helpers import tiny_serving
 
 HEIGHT, WIDTH = 60, 44
 ROUNDING = 1  # of 255
+MODEL = "export/saved_model/m_xy"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def folder(tiny_run, tmp_path_factory):
     shutil.copy(tiny_run / "generator_xy.keras", folder / "xy.keras")
     network, _ = generators.load_generator(tiny_run, "xy", "float32")
     scale = generators.training_scale(tiny_run)
-    write_saved_model(folder / "m_xy", network, size_divisor_of(network), 16, {}, scale)
+    write_saved_model(folder / MODEL, network, size_divisor_of(network), 16, {}, scale)
     return folder
 
 
@@ -73,16 +75,16 @@ def test_a_file_of_the_run(folder, answer):
     np.testing.assert_array_equal(image_io.read(folder / "again.png"), answer)
 
 
-@pytest.mark.parametrize("source", ["run", "xy.keras", "m_xy"])
+@pytest.mark.parametrize("source", ["run", "xy.keras", MODEL])
 def test_the_library(source, folder, tiny_run, given, answer):
     model = cyclegan_tf.load(tiny_run if source == "run" else folder / source)
-    assert_close(model.translate(given, "xy"), answer, ROUNDING if source == "m_xy" else 0)
+    assert_close(model.translate(given, "xy"), answer, ROUNDING if source == MODEL else 0)
 
 
 def version(folder):
     from cyclegan_tf.serve.models.versions import load_version
 
-    return load_version("m_xy", 1, folder / "m_xy" / "1", trust=False)
+    return load_version("m_xy", 1, folder / MODEL / "1", trust=False)
 
 
 def test_a_server_given_numbers_and_files(folder, given, answer):
@@ -92,6 +94,18 @@ def test_a_server_given_numbers_and_files(folder, given, answer):
     data = np.array([(folder / "in.png").read_bytes()], object)
     files = served.signature("image_bytes")({"image_bytes": data})["translated_bytes"]
     assert_close(np.asarray(Image.open(io.BytesIO(files[0]))), answer)
+
+
+def test_a_server_over_rest(folder, answer):
+    """gRPC gives what REST gives: tests/serve/grpc/test_service.py."""
+    from cyclegan_tf.serve.http.app import build_app
+    from cyclegan_tf.serve.models.metrics import Metrics
+
+    app = build_app(tiny_serving.loaded(folder / "export"), Metrics())
+    request = tiny_serving.body((folder / "in.png").read_bytes())
+    said = tiny_serving.ask(app, "POST", "/v1/models/m_xy:predict", request)
+    assert said.status == 200, said.body
+    assert_close(tiny_serving.pixels_of(said.json()["predictions"][0]), answer)
 
 
 def test_every_pixel_is_seen_where_that_is_asked_for(folder, tiny_run, given):
@@ -110,7 +124,7 @@ def test_a_beam_job(at_full_size, folder, given, answer):
     pytest.importorskip("apache_beam")
     from cyclegan_tf.translate_beam.steps import Example, SavedModelHandler
 
-    handler = SavedModelHandler(str(folder / "m_xy" / "1"), 2, at_full_size)
+    handler = SavedModelHandler(str(folder / MODEL / "1"), 2, at_full_size)
     (made,) = handler.run_inference([Example("a", "b", given)], handler.load_model())
     assert made.error is None
     if at_full_size:
