@@ -255,6 +255,7 @@ def _in_tiles(
 
 def _translate_video(arguments: Namespace) -> int:
     from cyclegan_tf.translate.video import translation as video
+    from cyclegan_tf.translate.video.probe import frame_size
 
     source, target = Path(arguments.input), _video_target(arguments)
     if target.exists() and arguments.skip_existing:
@@ -278,6 +279,8 @@ def _translate_video(arguments: Namespace) -> int:
         show_progress=_shows_progress(arguments),
     )
     log.info("%d frames translated to %s", frames, target)
+    for remark in sizing.remarks(*frame_size(source)) if sizing.trained else ():
+        log.warning("frames are %s", remark)
     return 0
 
 

@@ -101,3 +101,15 @@ def test_what_does_not_fit_goes_in_tiles_or_is_refused_before(
     assert "translated as by --tile_px 32" in capsys.readouterr().out
     with refused("memory", match="give --size auto"):
         translate.main([*words, *options, "--overlap_px", "31"])
+
+
+def test_videos_too(tiny_run, tmp_path, capsys):
+    pytest.importorskip("av")
+    from tests.helpers.videos import images, write_video
+
+    source = write_video(tmp_path / "a.mp4", images(2))
+    words = [str(tiny_run), str(source), str(tmp_path / "b.mp4"), "--overwrite"]
+    assert translate.main(words) == 0
+    assert "frames are" not in capsys.readouterr().err
+    assert translate.main([*words, "--size", "full"]) == 0
+    assert "frames are more than 1.5 times larger" in capsys.readouterr().err

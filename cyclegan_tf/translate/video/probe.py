@@ -135,6 +135,17 @@ def probe(path: Path) -> VideoInfo:
         ) from error
 
 
+def frame_size(path: Path) -> tuple[int, int]:
+    """Read height and width of the frames of a video that was found whole, as they are stored.
+
+    Raises:
+      UserError: it holds no video.
+    """
+    with open_container(path) as container:
+        video = _video_stream(container, path)
+        return video.height, video.width
+
+
 def _scan(container: Any, video: Any) -> tuple[Any, int, float, bool]:
     """Read all packets; return the first frame, the frames, the end in s, and any damage."""
     first: Any = None

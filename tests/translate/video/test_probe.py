@@ -8,7 +8,7 @@ import pytest
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video import probe as video_probe
-from cyclegan_tf.translate.video.probe import open_container, probe
+from cyclegan_tf.translate.video.probe import frame_size, open_container, probe
 
 pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
 
@@ -19,6 +19,7 @@ def test_size_rate_and_count(tmp_path):
     video = probe(write_video(tmp_path / "a.mp4", images(7), sounds=["aac"]))
     assert (video.first.width, video.first.height, video.frames, video.rate) == (48, 32, 7, 30)
     assert (video.quarter_turns, video.matrix) == (0, None)
+    assert frame_size(tmp_path / "a.mp4") == (32, 48)
 
 
 @pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2), (-90, 3)])
