@@ -39,7 +39,7 @@ def folder(tiny_run, tmp_path_factory):
     assert translate.main(words) == 0
     shutil.copy(tiny_run / "generator_xy.keras", folder / "xy.keras")
     network, _ = generators.load_generator(tiny_run, "xy", "float32")
-    scale = generators.training_scale(tiny_run)
+    scale = generators.training_scale(tiny_run, "xy")
     write_saved_model(folder / MODEL, network, size_divisor_of(network), 16, {}, scale)
     return folder
 
@@ -60,7 +60,7 @@ def assert_close(found, answer, levels=ROUNDING):
 
 
 def test_it_is_the_training_scale_and_not_full_size(tiny_run, given, answer):
-    assert generators.training_scale(tiny_run) == TrainingScale("area", 16)
+    assert generators.training_scale(tiny_run, "xy") == TrainingScale("area", 16)
     network, _ = generators.load_generator(tiny_run, "xy")
     divisor = size_divisor_of(network)
     np.testing.assert_array_equal(
@@ -137,7 +137,7 @@ def test_a_video_whose_frames_are_alone(tiny_run, given, answer):
     from cyclegan_tf.translate.video.frames import FrameTranslator
 
     network, _ = generators.load_generator(tiny_run, "xy")
-    scale = generators.training_scale(tiny_run)
+    scale = generators.training_scale(tiny_run, "xy")
     frame = FrameTranslator(network, size_divisor_of(network), 0, scale)(given)
     np.testing.assert_array_equal(frame, answer)
 

@@ -45,8 +45,14 @@ class TrainingData:
     sums: checksums.Sums = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """Give what a run keeps of its images: names by list, and under "sums" their files."""
-        return {**self.source.record(), **({"sums": dict(self.sums)} if self.sums else {})}
+        """Give what a run keeps of its images: names by list, "sums" of their files, "aspects".
+
+        The last are width by height of training images by domain, to three digits.
+        """
+        caches = {"x": self.cache_x, "y": self.cache_y}
+        aspects = {domain: round(cache.aspect, 3) for domain, cache in caches.items()}
+        sums = {"sums": dict(self.sums)} if self.sums else {}
+        return {**self.source.record(), **sums, "aspects": aspects}
 
     def batches(
         self, start_step: int, end_step: int, worker: int = 0, workers: int = 1

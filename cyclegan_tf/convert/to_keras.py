@@ -124,7 +124,7 @@ def folder_to_run(task: Task) -> None:
         run.create(experiment, images or {})
         if images is None:
             run.data_path.unlink()  # an empty record would be one of no images
-        scale = generators.training_scale(partial)
+        scale = generators.training_scale(partial, "xy")  # no image is known: one for both
         saving.write_initial_checkpoint(run, networks, variables, scale)
     train = f"python -m cyclegan_tf.train --run_dir {shlex.quote(str(task.target))}"
     task.log_written(task.translate_command("--direction xy"), train)

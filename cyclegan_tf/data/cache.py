@@ -46,6 +46,7 @@ class ImageCache:
       kind: "memory", "disk", "lazy" or "off".
       bytes: size of all resized images.
       upscaled: how many had to be resized up to reach the crop.
+      aspect: width by height before the resizing, the geometric mean.
 
     Example:
       >>> cache = open_cache(dataset.train_x, transform, "auto", Path("cache"), "x")
@@ -57,6 +58,7 @@ class ImageCache:
     kind: str
     bytes: int
     upscaled: int
+    aspect: float = 1.0
 
     def __len__(self) -> int:
         return self.count
@@ -144,7 +146,8 @@ def open_cache(
         )
     else:
         get = _disk_reader(images, transform, dtype, folder, label, show_progress)
-    return ImageCache(get, len(images), kind, total, upscaled)
+    aspect = float(np.exp(np.mean(np.log(sizes[:, 1] / sizes[:, 0]))))
+    return ImageCache(get, len(images), kind, total, upscaled, aspect)
 
 
 def _prepared(

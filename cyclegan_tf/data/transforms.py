@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from cyclegan_tf.images.training_scale import TrainingScale
-
 CROPPING = ("resize_and_crop", "scale_width_and_crop", "crop")
 
 
@@ -72,11 +70,6 @@ class ImageTransform:
     def fixed_size_px(self) -> int | None:
         """The side of every training image, or None where sizes differ."""
         return self.crop_size_px if self.mode in CROPPING else None
-
-    @property
-    def training_scale(self) -> TrainingScale:
-        """The scale of test images, at which images are to be translated."""
-        return TrainingScale.of(self.mode, self.load_size_px, self.crop_size_px)
 
     def resized_size(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Give the size after `resize`: int32 in, int32 out, scalars or vectors."""

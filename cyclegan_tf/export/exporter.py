@@ -163,7 +163,8 @@ def _page_model(
         written.write_bytes(convert_with_metadata(trained, name, size_px, "float16"))
     channels = trained.network.input_shape[-1], trained.network.output_shape[-1]
     label = "A to B" if trained.direction == "xy" else "B to A"
-    return PageModel(name, trained.direction, label, written, size_px, *channels)
+    aspect = trained.scale.aspect if trained.scale else 1.0
+    return PageModel(name, trained.direction, label, written, size_px, *channels, aspect)
 
 
 def _write_page(job: ExportJob, title: str, models: Sequence[PageModel]) -> None:

@@ -88,7 +88,7 @@ def open_trained(
         return _folder(images, network.input_shape[-1])
 
     divisor = size_divisor_of(network)
-    scale = generators.training_scale(target)
+    scale = generators.training_scale(target, direction)
     size_px = scale.px if scale else None
     return TrainedGenerator(
         network, direction, origin, divisor, size_px, of_folder, of_folder, scale=scale
@@ -117,7 +117,7 @@ def _open_run(
         lambda: of_split("test"),
         experiment.as_dict(),
         scores_at(run.metrics_path, chosen.step, chosen.weights),
-        generators.training_scale(run.path),
+        generators.training_scale(run.path, direction),
     )
 
 

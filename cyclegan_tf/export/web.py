@@ -38,6 +38,7 @@ class PageModel:
       size_px: its side.
       input_channels: 1 or 3.
       output_channels: 1 or 3.
+      aspect: width by height of training's images, before they were stretched to squares.
 
     Example:
       >>> path = Path("out/litert/zebra_xy/float16.tflite")
@@ -52,6 +53,7 @@ class PageModel:
     size_px: int
     input_channels: int
     output_channels: int
+    aspect: float = 1.0
 
 
 def write_page(
@@ -153,6 +155,7 @@ def _copy_model(model: PageModel, folder: Path) -> dict[str, Any]:
         "label": model.label,
         "file": name,
         "size_px": model.size_px,
+        "aspect": model.aspect,
         "input_channels": model.input_channels,
         "output_channels": model.output_channels,
         "bytes": len(content),

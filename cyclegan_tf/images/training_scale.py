@@ -18,13 +18,15 @@ class TrainingScale:
     """How large images were when the network was trained on them.
 
     Training stretched each image to a square ("area"), brought it to a width ("width"), or left it
-    as it was ("full"). An image is given the area of that square and keeps its shape: a network
-    trained on squares then sees upright animals in wide photos (docs/architecture.md). It is
-    reduced or enlarged, as training did both.
+    as it was ("full"). An image is given the area of that square, and is stretched as training
+    stretched its images on the mean: one of their shape becomes the square, and a network trained
+    on squares sees wide photos in their own shape (docs/architecture.md). It is reduced or
+    enlarged, as training did both.
 
     Attributes:
       kind: "area", "width" or "full".
       px: side of the square, or width; None where the kind is "full".
+      aspect: width by height of training's images before the stretching; only of the kind "area".
 
     Example:
       >>> TrainingScale("area", 256).size(3000, 4000)
@@ -33,18 +35,22 @@ class TrainingScale:
 
     kind: Literal["area", "width", "full"]
     px: int | None = None
+    aspect: float = 1.0
 
     @classmethod
-    def of(cls, preprocess: str, load_size_px: int, crop_size_px: int) -> TrainingScale:
+    def of(
+        cls, preprocess: str, load_size_px: int, crop_size_px: int, aspect: float = 1.0
+    ) -> TrainingScale:
         """Give the scale of an experiment: that of its test images, see `ImageTransform`.
 
         Args:
           preprocess: of config's `data`.
           load_size_px: the same.
           crop_size_px: the same.
+          aspect: width by height of the images.
         """
         if preprocess == "resize_and_crop":
-            return cls("area", crop_size_px)
+            return cls("area", crop_size_px, aspect)
         if preprocess == "scale_width_and_crop":
             return cls("width", crop_size_px)
         return cls("width", load_size_px) if preprocess == "scale_width" else FULL
@@ -58,11 +64,15 @@ class TrainingScale:
         if kind == "full":
             return FULL
         is_size = isinstance(px, int) and not isinstance(px, bool) and px > 0
-        return cls(kind, px) if kind in ("area", "width") and is_size else None
+        aspect = fields.get("aspect", 1.0)
+        is_shape = isinstance(aspect, int | float) and 0 < aspect < math.inf
+        if kind not in ("area", "width") or not is_size or not is_shape:
+            return None
+        return cls(kind, px, float(aspect))
 
     def as_dict(self) -> dict[str, Any]:
         """Give what files keep."""
-        return {"kind": self.kind, "px": self.px}
+        return {"kind": self.kind, "px": self.px, "aspect": self.aspect}
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Give the height and width at which the network is to see an image of this size."""
@@ -70,8 +80,9 @@ class TrainingScale:
             return height, width
         across = float(self.px)
         if self.kind == "area":
-            across *= math.sqrt(width / height)
-        return max(1, round(across * height / width)), max(1, round(across))
+            across *= math.sqrt(width / height / self.aspect)
+        down = across * height / width * self.aspect
+        return max(1, round(down)), max(1, round(across))
 
     def size_in_graph(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Give the same for int32 scalars of a graph."""
@@ -80,9 +91,9 @@ class TrainingScale:
         shape = tf.cast(width, tf.float64) / tf.cast(height, tf.float64)
         across = tf.constant(self.px, tf.float64)
         if self.kind == "area":
-            across *= tf.sqrt(shape)
-        sides = across * tf.cast(height, tf.float64) / tf.cast(width, tf.float64), across
-        down, right = (tf.maximum(tf.cast(tf.round(side), tf.int32), 1) for side in sides)
+            across *= tf.sqrt(shape / self.aspect)
+        down = across * tf.cast(height, tf.float64) / tf.cast(width, tf.float64) * self.aspect
+        down, right = (tf.maximum(tf.cast(tf.round(side), tf.int32), 1) for side in (down, across))
         return down, right
 
     def factor(self, height: int, width: int) -> float:

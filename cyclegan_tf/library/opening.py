@@ -67,7 +67,7 @@ def load(
 
 def _open_file(path: Path, direction: str) -> Network:
     network, _ = generators.load_generator(path, direction)
-    scale = generators.training_scale(path) or FULL
+    scale = generators.training_scale(path, direction) or FULL
     return Network(network.input_shape[-1], Translator(network, size_divisor_of(network), scale))
 
 

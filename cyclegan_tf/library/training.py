@@ -43,7 +43,7 @@ class Run(Model):
         from cyclegan_tf.translate.translator import Translator
 
         network, _ = load_generator(self.path, direction, checkpoint=self.checkpoint)
-        scale = training_scale(self.path) or FULL
+        scale = training_scale(self.path, direction) or FULL
         translate = Translator(network, size_divisor_of(network), scale)
         return Network(network.input_shape[-1], translate)
 

@@ -107,10 +107,10 @@ export class LitertEngine {
 
   async translate(model, source, original) {
     await this.prepare(model);
-    const { size_px: side, output_channels: outputs } = model;
+    const { size_px: side, output_channels: outputs, aspect } = model;
     const { width, height } = original;
     const image = numbersOf(original, model.input_channels);
-    const seen = reduced(image, ...scaledTo(width, height, side));
+    const seen = reduced(image, ...scaledTo(width, height, side, aspect));
     const input = tensorOf(seen, side);
     const answer = await this.#ask({ kind: "run", name: model.name, input }, [input.buffer], model);
     const made = cornerOf(answer.values, side, outputs, seen.width, seen.height);

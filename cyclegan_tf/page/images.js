@@ -19,10 +19,14 @@ export async function decode(file) {
   }
 }
 
-/** Width and height with the longer side of `side` px, the shape kept. */
-export function scaledTo(width, height, side) {
-  const scale = side / Math.max(width, height);
-  return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+/**
+ * Width and height with the longer side of `side` px. The shape is kept, or changed as training changed its images, which
+ * were `aspect` times as wide as high, to squares.
+ */
+export function scaledTo(width, height, side, aspect = 1) {
+  const high = height * aspect;
+  const scale = side / Math.max(width, high);
+  return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(high * scale))];
 }
 
 /** The same; never more than given. */

@@ -13,7 +13,7 @@ from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.builders import as_float32
 from cyclegan_tf.networks.notes import read_notes, save_with_notes
-from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.runs import checkpoints, image_record, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 _SCALE = "training_scale"
@@ -79,11 +79,12 @@ def save_generator(network: keras.Model, path: Path, scale: TrainingScale | None
     save_with_notes(network, path, {_SCALE: scale.as_dict()} if scale else {})
 
 
-def training_scale(target: Path) -> TrainingScale | None:
+def training_scale(target: Path, direction: str) -> TrainingScale | None:
     """Find at which scale a generator was trained.
 
     Args:
       target: a run directory or a `.keras` file.
+      direction: "xy" or "yx"; a file holds one direction, whichever it is.
 
     Returns:
       None where a file does not say.
@@ -92,8 +93,9 @@ def training_scale(target: Path) -> TrainingScale | None:
       UserError: the run's experiment cannot be read.
     """
     if target.is_dir():
-        data = RunDirectory(target).experiment().data
-        return TrainingScale.of(data.preprocess, data.load_size_px, data.crop_size_px)
+        run = RunDirectory(target)
+        data, aspect = run.experiment().data, image_record.aspect(run.data_path, direction[0])
+        return TrainingScale.of(data.preprocess, data.load_size_px, data.crop_size_px, aspect)
     return TrainingScale.from_dict(read_notes(target).get(_SCALE))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ def read(path: Path) -> dict[str, Any] | None:
       path: the data.json.
 
     Returns:
-      Names by list and, unless an early version wrote it, "sums" by list; None where there is no
+      Names by list and, unless an early version wrote it, "sums" by list and "aspects" by domain;
+      None where there is no
       record, or an empty one.
 
     Raises:
@@ -34,4 +36,23 @@ def read(path: Path) -> dict[str, Any] | None:
         for texts in [*(record[name] for name in LISTS), *record.get("sums", {}).values()]:
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 raise ValueError("what should be a list of texts is none")
+        for aspect in record.get("aspects", {}).values():
+            if not isinstance(aspect, int | float) or not 0 < aspect < math.inf:
+                raise ValueError("what should be a shape is none")
         return record
+
+
+def aspect(path: Path, domain: str) -> float:
+    """Give width by height of a domain's training images.
+
+    Args:
+      path: the data.json.
+      domain: "x" or "y".
+
+    Returns:
+      Their geometric mean; 1 where the record does not say.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    return (read(path) or {}).get("aspects", {}).get(domain, 1.0)

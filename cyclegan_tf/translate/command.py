@@ -184,7 +184,7 @@ def _sizing(arguments: Namespace) -> Sizing:
     from cyclegan_tf.translate.sizing import Sizing
 
     target = Path(arguments.run)
-    trained = generators.training_scale(target) if target.exists() else None
+    trained = generators.training_scale(target, arguments.direction) if target.exists() else None
     implied = arguments.tile_px and arguments.size == "auto"
     sizing = Sizing.of("full" if implied else arguments.size, trained)
     if arguments.tile_px and sizing.scale.px is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -35,7 +35,7 @@ class Sizing:
       scale: at which the network is to see images.
 
     Example:
-      >>> Sizing.of("auto", training_scale(Path("runs/mine"))).scale.size(3000, 4000)
+      >>> Sizing.of("auto", training_scale(Path("runs/mine"), "xy")).scale.size(3000, 4000)
       (222, 296)
     """
 
@@ -62,8 +62,8 @@ class Sizing:
                 f"--size is {wanted!r}; give auto, full, or a number of pixels such as 256.",
                 field="--size",
             )
-        by_width = trained is not None and trained.kind == "width"
-        return cls(trained, TrainingScale("width" if by_width else "area", int(wanted)))
+        like = trained if trained is not None and trained.px else TrainingScale("area", 1)
+        return cls(trained, replace(like, px=int(wanted)))
 
     def remarks(self, height: int, width: int) -> tuple[str, ...]:
         """Say what one would want to know of the scale of an image of this size."""

@@ -54,7 +54,7 @@ class Translator:
 
     Example:
       >>> network, _ = load_generator("runs/mine", "xy")
-      >>> scale = training_scale("runs/mine")
+      >>> scale = training_scale(Path("runs/mine"), "xy")
       >>> translate = Translator(network, size_divisor_of(network), scale)
       >>> translated = translate(image)  # uint8 (H, W, 3) to the same
     """

@@ -158,3 +158,9 @@ def test_lazy_reads_a_image_when_it_is_first_wanted(tmp_path):
         number = tf.constant(index, tf.int64)
         np.testing.assert_array_equal(lazy.get(number), kept.get(number))
     assert read == [2, 0]
+
+
+def test_the_shape_of_the_images_is_noted(folder, tmp_path):
+    transform = ImageTransform("resize_and_crop", 24, 16)
+    cache = open_cache(images_of(folder), transform, "memory", tmp_path / "cache", "x")
+    assert cache.aspect == pytest.approx((40 / 30 * 20 / 50 * 1) ** (1 / 3))

@@ -56,6 +56,7 @@ def test_the_folder_holds_page_models_and_runtime(npm, tmp_path):
         "label": "B to Ä",
         "file": "models/m_yx.tflite",
         "size_px": SIDE,
+        "aspect": 1.0,
         "input_channels": 1,
         "output_channels": 3,
         "bytes": 400,
@@ -152,17 +153,19 @@ def test_models_that_no_browser_could_show_are_refused(npm, tmp_path, fields, co
 def test_images_become_numbers_as_in_training(tmp_path):
     """The page's arithmetic, run by node against NumPy's."""
     hosting.need("node")
-    for name in ("images.js", "problems.js"):
+    for name in ("images.js", "detail.js", "problems.js"):
         shutil.copy(web.PAGE / name, tmp_path / name)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     lengths = [1, 2, 3, 7, SIDE]
     sizes = [(SIDE, SIDE), (1, 1), (4000, 3000), (3, 1000), (65, 64), (50, 60)]
     (tmp_path / "run.js").write_text(
-        "import { fitted, reflected } from './images.js';\n"
+        "import { fitted, reflected, scaledTo } from './images.js';\n"
         f"const rows = {lengths}.map((n) => Array.from({{ length: {SIDE} }}, (_, i) => "
         f"reflected(i, n)));\n"
         f"const sizes = {[list(size) for size in sizes]}.map(([w, h]) => fitted(w, h, {SIDE}));\n"
-        "console.log(JSON.stringify({ rows, sizes }));\n"
+        "const scaled = [[64, 64, 1], [4000, 3000, 4 / 3], [30, 20, 1], [3000, 4000, 4 / 3]].map(\n"
+        f"([w, h, aspect]) => scaledTo(w, h, {SIDE}, aspect));\n"
+        "console.log(JSON.stringify({ rows, sizes, scaled }));\n"
     )
     found = json.loads(
         subprocess.run(["node", tmp_path / "run.js"], capture_output=True, check=True).stdout
@@ -170,3 +173,4 @@ def test_images_become_numbers_as_in_training(tmp_path):
     for length, row in zip(lengths, found["rows"], strict=True):
         assert row == np.pad(np.arange(length), (0, SIDE - length), mode="reflect").tolist()
     assert found["sizes"] == [[64, 64], [1, 1], [64, 48], [1, 64], [64, 63], [50, 60]]
+    assert found["scaled"] == [[64, 64], [64, 64], [64, 43], [36, 64]]

@@ -6,6 +6,7 @@ import tensorflow as tf
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images.training_scale import FULL, TrainingScale
 
+WRONG = {"kind": "area", "px": 64, "aspect": 0}
 SIZES = [(64, 64), (3000, 4000), (4000, 3000), (100, 37), (1, 5000), (5000, 1), (30, 20)]
 
 
@@ -15,6 +16,8 @@ SIZES = [(64, 64), (3000, 4000), (4000, 3000), (100, 37), (1, 5000), (5000, 1), 
         (TrainingScale("area", 256), (4000, 4000), (256, 256)),
         (TrainingScale("area", 256), (3000, 4000), (222, 296)),
         (TrainingScale("area", 64), (16, 16), (64, 64)),
+        (TrainingScale("area", 256, 1.5), (4000, 6000), (256, 256)),
+        (TrainingScale("area", 256, 1.5), (4000, 4000), (314, 209)),
         (TrainingScale("width", 256), (3000, 4000), (192, 256)),
         (FULL, (3000, 4000), (3000, 4000)),
     ],
@@ -24,7 +27,14 @@ def test_the_size_a_network_sees(scale, given, seen):
 
 
 @pytest.mark.parametrize(
-    "scale", [TrainingScale("area", 256), TrainingScale("width", 286), FULL], ids=str
+    "scale",
+    [
+        TrainingScale("area", 256),
+        TrainingScale("area", 256, 1.5),
+        TrainingScale("width", 286),
+        FULL,
+    ],
+    ids=repr,
 )
 def test_a_graph_gives_the_same_sizes(scale):
     for height, width in SIZES:
@@ -50,7 +60,7 @@ def test_the_factor_is_of_one_side():
 
 
 def test_files_keep_it():
-    for scale in (TrainingScale("area", 256), TrainingScale("width", 100), FULL):
+    for scale in (TrainingScale("area", 256, 0.75), TrainingScale("width", 100), FULL):
         assert TrainingScale.from_dict(scale.as_dict()) == scale
-    for broken in (None, {}, [], {"kind": "area"}, {"kind": "area", "px": -1}, {"kind": 3}):
+    for broken in (None, {}, [], {"kind": "area"}, {"kind": "area", "px": -1}, {"kind": 3}, WRONG):
         assert TrainingScale.from_dict(broken) is None

@@ -1,5 +1,6 @@
 """Trained generators out of run directories and `.keras` files."""
 
+import json
 import shutil
 
 import numpy as np
@@ -116,10 +117,23 @@ def test_a_generator_of_an_open_checkpoint(run):
 def test_a_file_keeps_the_scale_of_its_training(scale, tmp_path):
     network = assembly.build_generator(experiment(), "xy", "float32")
     generators.save_generator(network, tmp_path / "g.keras", scale)
-    assert generators.training_scale(tmp_path / "g.keras") == scale
+    assert generators.training_scale(tmp_path / "g.keras", "xy") == scale
 
 
 def test_a_run_and_its_files_say_the_same(tiny_run):
     said = TrainingScale("area", 16)
-    assert generators.training_scale(tiny_run) == said
-    assert generators.training_scale(tiny_run / "generator_yx.keras") == said
+    assert generators.training_scale(tiny_run, "yx") == said
+    assert generators.training_scale(tiny_run / "generator_yx.keras", "yx") == said
+
+
+def test_a_run_knows_the_shape_of_its_images_by_domain(tiny_run_copy):
+    run = RunDirectory(tiny_run_copy)
+    record = json.loads(run.data_path.read_text())
+    assert record["aspects"] == {"x": 1.0, "y": 1.0}
+    run.data_path.write_text(json.dumps({**record, "aspects": {"x": 1.5, "y": 0.75}}))
+    for direction, aspect in (("xy", 1.5), ("yx", 0.75)):
+        scale = generators.training_scale(tiny_run_copy, direction)
+        assert scale == TrainingScale("area", 16, aspect)
+    run.data_path.write_text(json.dumps({**record, "aspects": {"x": "wide"}}))
+    with refused("unreadable", str(run.data_path)):
+        generators.training_scale(tiny_run_copy, "xy")

@@ -296,7 +296,8 @@ class TrainingMonitor:
                 state.restore(named, best.arrays, best.path)
             for direction, network in _generators(self._model).items():
                 with atomic_file(self._run.path / f"generator_{direction}.keras") as file:
-                    generators.save_generator(network, file, self._data.transform.training_scale)
+                    scale = generators.training_scale(self._run.path, direction)
+                    generators.save_generator(network, file, scale)
         finally:
             state.restore(named, own, "memory")
         origin = "the last step" if best is None else best.origin
