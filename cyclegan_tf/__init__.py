@@ -94,6 +94,15 @@ def register_keras_classes() -> None:
         importlib.import_module(module)
 
 
+def _refuse_unknown_command() -> None:
+    """Ends `python -m cyclegan_tf.predict` with the list of the commands."""
+    words = sys.orig_argv
+    name = "".join(words[words.index("-m") + 1 :][:1]) if "-m" in words else ""
+    is_ours = name.startswith(f"{__name__}.") and name.count(".") == 1
+    if is_ours and importlib.util.find_spec(name) is None:
+        importlib.import_module(f"{__name__}.__main__").refuse(name.partition(".")[2])
+
+
 class _RegisterAfterKeras(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Registers our classes as soon as `import keras` is done, in whichever order they come."""
 
@@ -127,6 +136,8 @@ def _is_importing() -> bool:
     return any(getattr(module.__spec__, "_initializing", False) for module in ours)
 
 
+if sys.argv[:1] == ["-m"]:  # Python is looking for the module of `python -m cyclegan_tf.NAME`
+    _refuse_unknown_command()
 if "keras" in sys.modules:
     register_keras_classes()
 else:

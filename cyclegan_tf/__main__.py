@@ -1,6 +1,19 @@
-"""`python -m cyclegan_tf`: lists the commands."""
+"""The way in: `cyclegan-tf COMMAND`, which is `python -m cyclegan_tf.COMMAND`, and the list.
 
+Imports nothing that has to be installed until a command is started, so that a missing package is
+one sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
 import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cyclegan_tf.errors import not_installed
 
 COMMANDS = {
     "train": "trains CycleGAN; without arguments, on the built-in demo",
@@ -13,15 +26,89 @@ COMMANDS = {
     "convert": "opens models of PyTorch and Keras 2, and writes ours for PyTorch",
     "inspect": "says what a run, model file or export is",
 }
+# What others call it -> our commands.
+_MEANT = {
+    **dict.fromkeys(("predict", "infer", "inference", "generate", "run"), ("translate",)),
+    "test": ("translate", "evaluate"),
+    **dict.fromkeys(("eval", "score", "val", "validate", "benchmark"), ("evaluate",)),
+    **dict.fromkeys(("fit", "finetune", "resume", "demo"), ("train",)),
+    **dict.fromkeys(("server", "deploy", "web"), ("serve", "export")),
+    **dict.fromkeys(("info", "show", "summary", "describe"), ("inspect",)),
+    **dict.fromkeys(("checks", "doctor", "lint"), ("check",)),
+    **dict.fromkeys(("import", "load"), ("convert",)),
+}
+# They read files only, and a training may be using the GPU.
+_WITHOUT_GPU = ("check", "inspect")
 
 
-def main() -> None:
-    """Prints one line per command."""
-    print("usage: python -m cyclegan_tf.COMMAND [--help]\n")
-    for name, what in COMMANDS.items():
-        print(f"  {name:<16}{what}")
+def start(command: str, argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs a command and exits with its status.
+
+    Args:
+      command: of `COMMANDS`.
+      argv: its words; None takes those of this process.
+    """
+    if command in _WITHOUT_GPU:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    try:
+        module = importlib.import_module(f"cyclegan_tf.{command}.command")
+        if hasattr(module, "run"):
+            module.run(argv)
+        from cyclegan_tf import cli
+
+        cli.run(module.main, argv)
+    except ModuleNotFoundError as error:
+        package = (error.name or "cyclegan_tf").split(".")[0]
+        if os.environ.get("CYCLEGAN_TF_TRACEBACK") or importlib.util.find_spec(package):
+            raise  # a mistake of ours, or of a package that is there
+        print(f"error: {not_installed(package)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command that is named first, or lists them.
+
+    Args:
+      argv: as typed; None takes the words of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(f"usage: {_program()} COMMAND [--help] [--version]\n\n{_list()}")
+        sys.exit(0)
+    if words[0] in ("--version", "-V", "version"):
+        start_version()
+    name = words[0].replace("-", "_")
+    if name not in COMMANDS:
+        refuse(words[0])
+    start(name, words[1:])
+
+
+def start_version() -> NoReturn:
+    """Prints the versions and exits."""
+    from cyclegan_tf.cli.version import version_text
+
+    print(version_text())
+    sys.exit(0)
+
+
+def refuse(word: str) -> NoReturn:
+    """Says which command is meant by one that there is not, lists all, and exits with status 2."""
+    plain = word.lower().replace("-", "_")
+    meant = _MEANT.get(plain) or difflib.get_close_matches(plain, COMMANDS, n=1)
+    asked = f"; did you mean {' or '.join(meant)}?" if meant else "."
+    print(f"error: there is no command {word!r}{asked}\n\n{_list()}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _program() -> str:
+    return (
+        "cyclegan-tf" if os.path.basename(sys.argv[0]) == "cyclegan-tf" else "python -m cyclegan_tf"
+    )
+
+
+def _list() -> str:
+    return "\n".join(f"  {name:<16}{what}" for name, what in COMMANDS.items())
 
 
 if __name__ == "__main__":
     main()
-    sys.exit(0 if len(sys.argv) == 1 or sys.argv[1] in ("-h", "--help") else 2)

@@ -1,8 +1,10 @@
-"""The one exception that means "the person at the keyboard can fix this"."""
+"""The one exception that means "the person at the keyboard can fix this", and shared sentences."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -52,6 +54,54 @@ class TrainingStoppedError(UserError):
 
     def __init__(self, message: str = "", *, code: Code = "stopped", field: str | None = None):
         super().__init__(message, code=code, field=field)
+
+
+EXTRAS = {
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
+    "tf2onnx": "onnx",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "torch": "torch",
+    "av": "video",
+    "apache_beam": "beam",
+    "tifffile": "tiff",
+    "imagecodecs": "tiff",
+    "matplotlib": "bench",
+}
+"""Name to import -> the extra of pyproject.toml that installs it; others come with no extra."""
+
+
+def install_command(extra: str = "") -> str:
+    """The command that installs this package, with an extra where one is named.
+
+    It is for a clone, since no index has the package; this is the one place that knows it.
+
+    Example:
+      >>> install_command("video")
+      'pip install ".[video]" (in the clone of cyclegan_tf)'
+    """
+    wanted = f'".[{extra}]"' if extra else "."
+    return f"pip install {wanted} (in the clone of cyclegan_tf)"
+
+
+def not_installed(package: str) -> str:
+    """The sentence on a package that is missing: what to do, without the dot.
+
+    Args:
+      package: the name to import.
+    """
+    name = package.split(".")[0]
+    if not (3, 10) <= sys.version_info < (3, 14):
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return f"cyclegan_tf runs on Python 3.10 to 3.13 (TensorFlow decides), and this is {here}"
+    own = Path(__file__).resolve().parents[1] / ".venv"
+    activate = own / ("Scripts" if os.name == "nt" else "bin") / "activate"
+    if name not in EXTRAS and activate.is_file() and Path(sys.prefix).resolve() != own.resolve():
+        command = f"{'' if os.name == 'nt' else '. '}{activate}"
+        return f"the package {name} is not installed for this Python; activate the other: {command}"
+    return f"the package {name} is not installed: {install_command(EXTRAS.get(name, ''))}"
 
 
 def cannot_read(path: Path, error: OSError, must: str = "") -> UserError:

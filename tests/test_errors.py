@@ -1,10 +1,13 @@
 """The one exception, and what becomes of others when a file is read."""
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from cyclegan_tf import errors
 from cyclegan_tf.errors import UserError, cannot_read, reading
 from tests.helpers.errors import refused
 
@@ -51,3 +54,24 @@ def test_what_the_system_does_not_open_is_missing_or_unreadable():
     barred = cannot_read(Path("a"), PermissionError(13, "Permission denied"))
     assert str(barred) == "a cannot be read: Permission denied."
     assert (barred.code, barred.field) == ("unreadable", "a")
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "clone" / "cyclegan_tf" / "errors.py"))
+    wanted = 'the package av is not installed: pip install ".[video]" (in the clone of cyclegan_tf)'
+    assert errors.not_installed("av") == wanted
+    assert errors.not_installed("jsonargparse").endswith(
+        ": pip install . (in the clone of cyclegan_tf)"
+    )
+    activate = tmp_path / "clone" / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.touch()
+    assert errors.not_installed("jsonargparse").endswith(str(activate))
+    assert errors.not_installed("av") == wanted
+
+
+def test_every_package_of_an_extra_is_one_of_the_project():
+    project = (Path(errors.__file__).parents[1] / "pyproject.toml").read_text()
+    for name, extra in errors.EXTRAS.items():
+        (listed,) = re.findall(rf"^{extra} = \[(.*?)^?\]$", project, re.MULTILINE | re.DOTALL)
+        assert name.replace("_", "-") in listed, name

@@ -1,12 +1,14 @@
 """The package as a library: lazy public names, Keras's registry, the list of commands."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 
 import pytest
 
 import cyclegan_tf
+from cyclegan_tf import __main__ as door
 from cyclegan_tf.__main__ import COMMANDS
 from tests.helpers.preloaded import run_code
 
@@ -69,11 +71,13 @@ def test_the_package_first_loads_no_tensorflow_and_offers_its_names_lazily(saved
     assert done.stdout == "Functional\nCycleGAN\ncyclegan_tf.model.cyclegan\n", done.stderr
 
 
-def test_without_arguments_it_lists_the_commands():
-    done = run("-m", "cyclegan_tf")
-    assert done.returncode == 0
-    lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines[2:]] == list(COMMANDS)
+def test_without_arguments_it_lists_the_commands(capsys):
+    for words in ([], ["--help"], ["help"]):
+        with pytest.raises(SystemExit) as caught:
+            door.main(words)
+        assert caught.value.code == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines[2:]] == list(COMMANDS)
 
 
 def test_every_command_of_the_list_can_be_run():
@@ -81,5 +85,68 @@ def test_every_command_of_the_list_can_be_run():
         assert importlib.util.find_spec(f"cyclegan_tf.{name}.__main__"), name
 
 
-def test_a_word_it_does_not_know_is_an_error():
-    assert run("-m", "cyclegan_tf", "trian").returncode == 2
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("trian", "train"),
+        ("predict", "translate"),
+        ("test", "translate or evaluate"),
+        ("eval", "evaluate"),
+        ("Translate-Beam", "translate_beam"),
+    ],
+)
+def test_a_word_it_does_not_know_is_an_error_with_the_one_that_is_meant(capsys, word, meant):
+    with pytest.raises(SystemExit) as caught:
+        door.main([word])
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert f"did you mean {meant}?" in printed
+    assert all(f"  {name}" in printed for name in COMMANDS)
+
+
+def test_a_module_that_there_is_not_is_answered_likewise():
+    done = run("-m", "cyclegan_tf.predict", "runs/mine")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no command 'predict'; did you mean translate?")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_is_a_subcommand_with_its_program_in_the_usage(monkeypatch, capsys, name):
+    # as `python -m cyclegan_tf.NAME`, and as the console script
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    for words, started, shown in (
+        ([name, "--help"], "/usr/bin/cyclegan-tf", f"cyclegan-tf {name}"),
+        ([name, "--help"], "a/cyclegan_tf/__main__.py", f"python -m cyclegan_tf {name}"),
+        (None, f"a/cyclegan_tf/{name}/__main__.py", f"python -m cyclegan_tf.{name}"),
+    ):
+        monkeypatch.setattr(sys, "argv", [started, "--help"])
+        with pytest.raises(SystemExit) as caught:
+            door.start(name) if words is None else door.main(words)
+        assert caught.value.code == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"usage: {shown} ")
+        assert f"\nexample: {shown} " in printed
+
+
+def test_exit_statuses_pass(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as caught:
+        door.main(["check", "no/where"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("error: SOURCE: the folder no/where does not exist")
+
+
+def test_versions_need_no_command(capsys):
+    with pytest.raises(SystemExit) as caught:
+        door.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("cyclegan_tf ")
+
+
+def test_a_missing_package_is_one_sentence(tmp_path):
+    """As it is for who has not activated the environment: Python without any package."""
+    done = run("-S", "-E", "-m", "cyclegan_tf.check", "images")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the package ")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "pip install" in done.stderr or "activate" in done.stderr

@@ -28,6 +28,7 @@ from benchmarks.speed import chart, floor, measure, rates, report
 from benchmarks.speed.jobs import CASES, CONTENDERS, DEFAULT, Case, Job, folder_command, jobs_of
 from benchmarks.speed.measure import WorkerError
 from cyclegan_tf.atomic import write_text
+from cyclegan_tf.errors import install_command
 
 DEFAULT_MINUTES = 30.0
 NEEDS_IMAGES = ("loader", "translated_folder")
@@ -246,7 +247,7 @@ def main(argv: list[str] | None = None) -> int:
         print(report.markdown(json.loads(arguments.table.read_text(encoding="utf-8"))), end="")
         return 0
     if importlib.util.find_spec("torch") is None:
-        print('error: PyTorch is not installed: pip install "cyclegan-tf[bench]"', file=sys.stderr)
+        print(f"error: PyTorch is not installed: {install_command('bench')}", file=sys.stderr)
         return 2
     arguments.out.mkdir(parents=True, exist_ok=True)
     status = 0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from cyclegan_tf import cli
+from cyclegan_tf.data import layout
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
 _KINDS_SHOWN = 3
 _WIDTH = 110
 
+_MOST_USED = ("--data.x_dir", "--data.y_dir", "--data.crop_size_px", "--data.channels_x")
+
 
 def build_parser() -> cli.Parser:
     """Make the parser of the command's options."""
     parser = cli.Parser(
-        prog="python -m cyclegan_tf.check",
+        command="check",
+        most_used=_MOST_USED,
+        example="images",
         description="Reads every image of a data set, and says what would go wrong in training.",
     )
     parser.add_argument(
@@ -66,6 +71,8 @@ def build_parser() -> cli.Parser:
     for name in ("x_dir", "y_dir", "crop_size_px", "channels_y"):
         cli.hidden_alias(parser, f"--{name}", f"--data.{name}")
     cli.hidden_alias(parser, "--channels", "--data.channels_x")
+    for name in ("--data.source", "--source"):
+        cli.hidden_place(parser, name)
     return parser
 
 
@@ -79,15 +86,16 @@ def main(argv: Sequence[str]) -> int:
     options = arguments.data
     _check_options(arguments.source, options)
 
+    if arguments.source:
+        folders = layout.standard_folders(Path(arguments.source), "SOURCE")
+    else:
+        folders = {"X": Path(options.x_dir), "Y": Path(options.y_dir)}
+        layout.check_two_folders(*folders.values())
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf.check import doctor
 
     sheet = _sheet_path(arguments.contact_sheet)
-    if arguments.source:
-        folders = doctor.standard_folders(Path(arguments.source))
-    else:
-        folders = {"X": Path(options.x_dir), "Y": Path(options.y_dir)}
     report = doctor.examine_folders(
         folders,
         options.channels_x,

@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from cyclegan_tf.check.findings import CHECKS, Finding, Folder, ImageReport, domain_of
 from cyclegan_tf.data import screening
-from cyclegan_tf.data.sources import FOLDERS
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.folders import list_folder
@@ -37,29 +36,6 @@ class Report:
         """The exit status. 0: fine, 1: warnings, 2: not usable as it is."""
         levels = {finding.level for finding in self.findings}
         return 2 if "error" in levels else 1 if "warning" in levels else 0
-
-
-def standard_folders(source: Path) -> dict[str, Path]:
-    """Find the folders of a data set in the layout of the paper; those for tests may be missing.
-
-    Returns:
-      name -> folder.
-
-    Raises:
-      UserError: the data set, trainA or trainB is missing.
-    """
-    if not source.is_dir():
-        raise UserError(f"{source}: there is no such folder.", code="missing", field="SOURCE")
-    found = {name: source / name for name in FOLDERS if (source / name).is_dir()}
-    missing = [name for name in FOLDERS if name.startswith("train") and name not in found]
-    if missing:
-        raise UserError(
-            f"{source} has no folder {' and none named '.join(missing)}; put domain X into trainA "
-            "and Y into trainB, or give two plain folders with --data.x_dir and --data.y_dir.",
-            code="missing",
-            field="SOURCE",
-        )
-    return found
 
 
 def examine_folders(

@@ -1,6 +1,5 @@
 """`python -m cyclegan_tf.convert`."""
 
-from cyclegan_tf import cli
-from cyclegan_tf.convert.command import main
+from cyclegan_tf.__main__ import start
 
-cli.run(main)
+start("convert")

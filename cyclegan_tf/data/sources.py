@@ -10,11 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cyclegan_tf.data.layout import FOLDERS, check_two_folders, standard_folders
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.folders import FolderListing, describe_others, list_folder
-
-FOLDERS = ("trainA", "trainB", "testA", "testB")
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,6 @@ def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: i
     )
 
 
-def _list(folder: Path, what: str) -> FolderListing:
-    if not folder.is_dir():
-        raise UserError(f"{what}: the folder {folder} does not exist.", code="missing", field=what)
-    return list_folder(folder)
-
-
 def _left_out(listing: FolderListing, folder: Path) -> tuple[str, ...]:
     """A note on files of kinds that are not read; none if there are none."""
     if not listing.others:
@@ -148,23 +141,13 @@ def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
-    if not root.is_dir():
-        raise UserError(
-            f"data.source: the folder {root} does not exist.", code="missing", field="data.source"
-        )
-    if not any((root / name).is_dir() for name in FOLDERS):
-        raise UserError(
-            f"data.source: {root} has no folders trainA and trainB; make them, or give two plain "
-            "folders with --data.x_dir and --data.y_dir.",
-            code="missing",
-            field="data.source",
-        )
+    standard_folders(root)
     lists: list[ImageList] = []
     left_out: list[str] = []
     for name in FOLDERS:
         folder, channels = root / name, channels_x if name.endswith("A") else channels_y
         if name.startswith("train"):
-            listing = _nonempty(_list(folder, "data.source"), folder, "data.source")
+            listing = _nonempty(list_folder(folder), folder, "data.source")
         else:
             listing = list_folder(folder) if folder.is_dir() else FolderListing((), {})
         left_out += _left_out(listing, folder)
@@ -201,10 +184,11 @@ def open_two_folders(
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
+    check_two_folders(x_dir, y_dir)
     lists: dict[str, ImageList] = {}
     left_out: list[str] = []
     for domain, folder, channels in (("x", x_dir, channels_x), ("y", y_dir, channels_y)):
-        listing = _nonempty(_list(folder, f"data.{domain}_dir"), folder, f"data.{domain}_dir")
+        listing = _nonempty(list_folder(folder), folder, f"data.{domain}_dir")
         left_out += _left_out(listing, folder)
         paths = listing.images
         names = [path.relative_to(folder).as_posix() for path in paths]

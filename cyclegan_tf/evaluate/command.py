@@ -16,18 +16,31 @@ from jsonargparse import Namespace
 
 from cyclegan_tf import cli
 from cyclegan_tf.atomic import atomic_file
+from cyclegan_tf.data.layout import check_source, check_two_folders
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs.targets import check_target
 
 log = logging.getLogger(__name__)
 
-_FORMER = {"--count": "--max_images", "--paired": "--require_pairs"}
+_FORMER = {
+    "--count": "--max_images",
+    "--paired": "--require_pairs",
+    "--source": "--data.source",
+    "--x_dir": "--data.x_dir",
+    "--y_dir": "--data.y_dir",
+}
+
+
+_MOST_USED = ("--direction", "--data.source", "--max_images", "--overwrite")
 
 
 def build_parser() -> cli.Parser:
     """Declare the command's options."""
     parser = cli.Parser(
-        prog="python -m cyclegan_tf.evaluate",
+        command="evaluate",
+        most_used=_MOST_USED,
+        example="runs/mine",
         description="Scores a trained generator on its test split: beside every score stands "
         "that of the unchanged input, of the best constant image and of a real image drawn at "
         "random. Writes a report and the numbers into the run directory.",
@@ -82,6 +95,8 @@ def main(argv: Sequence[str]) -> int:
     cli.log_to_terminal(arguments.quiet)
     _check(arguments)
     target = Path(arguments.run)
+    check_target(target, arguments.checkpoint)
+    _check_images(arguments)
     outputs = _outputs(arguments, target)
     directions = _directions(arguments.direction, target)
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
@@ -135,6 +150,15 @@ def _check(arguments: Namespace) -> None:
         raise UserError(
             "--inception is empty; give auto, or the file of the weights.", field="--inception"
         )
+
+
+def _check_images(arguments: Namespace) -> None:
+    """Look for other images than the run's before TensorFlow is imported."""
+    x_dir, y_dir = arguments["data.x_dir"], arguments["data.y_dir"]
+    if x_dir is not None and y_dir is not None:
+        check_two_folders(x_dir, y_dir)
+    elif arguments["data.source"] is not None:
+        check_source(arguments["data.source"])
 
 
 def _outputs(arguments: Namespace, target: Path) -> dict[str, Path]:

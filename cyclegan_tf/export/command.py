@@ -10,19 +10,26 @@ from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import FORMATS, VARIANTS
+from cyclegan_tf.runs.targets import check_target
 
 FORMER_OPTIONS = {
-    "--allow-lossy": "--allow_lossy",
     "--litertjs": "--litertjs_dir",
     "--pictures": "--images",
     "--size": "--size_px",
 }
 
 
+# What others call a format, lower case -> its name here.
+_FORMATS_ELSEWHERE = {"tflite": "litert", "savedmodel": "saved_model", "saved-model": "saved_model"}
+_MOST_USED = ("--format", "--direction", "--overwrite")
+
+
 def build_parser() -> cli.Parser:
     """Define the command's options."""
     parser = cli.Parser(
-        prog="python -m cyclegan_tf.export",
+        command="export",
+        most_used=_MOST_USED,
+        example="runs/mine shipped --format litert web",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web "
         "(a page that translates in the browser), each with a card and a report of how far its "
         "images are from the training model's (of a SavedModel, a line in the card). The exit "
@@ -48,6 +55,7 @@ def build_parser() -> cli.Parser:
     )
     for old, new in FORMER_OPTIONS.items():
         cli.hidden_alias(parser, old, new)
+    cli.hidden_alias(parser, "--format", "--format", _FORMATS_ELSEWHERE)
     return parser
 
 
@@ -86,12 +94,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse(argv)
     cli.log_to_terminal(arguments.quiet)
     target, out = Path(arguments.run), Path(arguments.out)
-    if not target.exists():
-        raise UserError(
-            f"{target} is neither a run directory nor a .keras file.",
-            code="missing",
-            field=str(target),
-        )
+    check_target(target, arguments.checkpoint)
     if out.exists() and not out.is_dir():
         raise UserError(
             f"{out} is a file; give a folder to write to.", code="exists", field=str(out)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.atomic import atomic_directory
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.export.litert.runtime import THREADS
 from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_card
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ImageFunction, ParityCheck
@@ -40,7 +40,7 @@ def require_onnx() -> None:
     ]
     if missing:
         raise UserError(
-            f'--format onnx needs {" and ".join(missing)}: pip install "cyclegan-tf[onnx]"',
+            f"--format onnx needs {' and '.join(missing)}: {install_command('onnx')}",
             code="dependency",
             field="--format",
         )

@@ -21,6 +21,11 @@ EXTENSIONS = frozenset(
 )
 """Suffixes of the files that can be read, lower case."""
 
+WRITTEN_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".tif", ".tiff", ".npy"),
+)
+"""Suffixes of the files that can be written, lower case; those of `codecs.ENCODERS`."""
+
 # What Windows puts into folders by itself; on other systems such names start with a dot.
 _OF_THE_SYSTEM = frozenset({"thumbs.db", "desktop.ini"})
 _KINDS_NAMED = 8

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.images import pixel_values
 from cyclegan_tf.images.headers import ImageError, ImageInfo
 
@@ -72,7 +72,7 @@ def _imagecodecs() -> Any:
         import imagecodecs
     except ImportError:
         raise UserError(
-            'is JPEG 2000 of more than 8 bits: pip install "cyclegan-tf[tiff]"', code="dependency"
+            f"is JPEG 2000 of more than 8 bits: {install_command('tiff')}", code="dependency"
         ) from None
     return imagecodecs
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cyclegan_tf.atomic import atomic_file
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
 from cyclegan_tf.images.profiles import to_srgb
@@ -201,8 +201,7 @@ def require_writer(path: Path) -> None:
     """
     if path.suffix.lower() in (".tif", ".tiff") and importlib.util.find_spec("tifffile") is None:
         raise UserError(
-            f"{path} is written by strips, which needs one more library: pip install "
-            f'"cyclegan-tf[tiff]"',
+            f"{path} is written by strips, which needs one more library: {install_command('tiff')}",
             code="dependency",
             field=str(path),
         )

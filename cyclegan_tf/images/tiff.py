@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.images import pixel_values
 from cyclegan_tf.images.headers import (
     EXIF_ORIENTATION,
@@ -246,7 +246,7 @@ def _tifffile() -> Any:
         import tifffile
     except ImportError:
         raise UserError(
-            'is a TIFF that needs one more library: pip install "cyclegan-tf[tiff]"',
+            f"is a TIFF that needs one more library: {install_command('tiff')}",
             code="dependency",
         ) from None
     return tifffile
@@ -305,7 +305,7 @@ def _planes_of_tifffile(page: Any, info: ImageInfo) -> np.ndarray:
     except ValueError as error:
         if "imagecodecs" not in str(error):
             raise
-        reason = 'is a TIFF compressed in a way that needs: pip install "cyclegan-tf[tiff]"'
+        reason = f"is a TIFF compressed in a way that needs: {install_command('tiff')}"
         raise ImageError(info.path, reason) from error
     # `shaped` is (planes, depth, height, width, samples), where planes or samples is 1.
     values = values.reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.export.model_card import CARD_NAME, sha256
 
 _CARD_FIELDS = (
@@ -197,7 +197,7 @@ def inspect_onnx(path: Path) -> dict[str, Any]:
       UserError: it is damaged, or the extra is missing.
     """
     if importlib.util.find_spec("onnx") is None:
-        raise UserError('ONNX files need onnx: pip install "cyclegan-tf[onnx]"', code="dependency")
+        raise UserError(f"ONNX files need onnx: {install_command('onnx')}", code="dependency")
     import onnx as library
     from google.protobuf.message import DecodeError
 

@@ -22,7 +22,8 @@ from cyclegan_tf.library.training import Run
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import checkpoints, generators
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.serve.models.versions import find_models, find_versions, load_version
+from cyclegan_tf.serve.models.folders import find_models, find_versions
+from cyclegan_tf.serve.models.versions import load_version
 from cyclegan_tf.translate.translator import Translator
 
 

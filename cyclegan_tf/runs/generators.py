@@ -15,6 +15,7 @@ from cyclegan_tf.networks.builders import as_float32
 from cyclegan_tf.networks.notes import read_notes, save_with_notes
 from cyclegan_tf.runs import checkpoints, image_record, state
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.runs.targets import check_target
 
 _SCALE = "training_scale"
 
@@ -41,29 +42,11 @@ def load_generator(
     Raises:
       UserError: there is no such thing, nothing has been saved yet, or the file is not a generator.
     """
+    check_target(target, checkpoint)
     if target.is_dir():
         run = RunDirectory(target)
         chosen = open_checkpoint(run, checkpoint)
         return generator_of_run(run, chosen, direction, dtype_policy), chosen.origin
-    if not target.exists():
-        raise UserError(
-            f"{target} is neither a run directory nor a .keras file.",
-            code="missing",
-            field=str(target),
-        )
-    if target.suffix != ".keras":
-        raise UserError(
-            f"{target} is not a .keras file; give that, or a run directory.",
-            code="unsupported",
-            field=str(target),
-        )
-    if checkpoint != checkpoints.BEST:
-        raise UserError(
-            f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the "
-            f"option out.",
-            code="invalid",
-            field="--checkpoint",
-        )
     network = network_files.open_network(target)
     return (as_float32(network) if dtype_policy == "float32" else network), str(target)
 

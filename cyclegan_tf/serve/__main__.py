@@ -1,6 +1,5 @@
 """`python -m cyclegan_tf.serve`."""
 
-from cyclegan_tf import cli
-from cyclegan_tf.serve.command import main
+from cyclegan_tf.__main__ import start
 
-cli.run(main)
+start("serve")

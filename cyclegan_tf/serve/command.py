@@ -16,19 +16,16 @@ from jsonargparse import Namespace
 
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, not_installed
+from cyclegan_tf.serve.models import folders
 from cyclegan_tf.serve.models.limits import Limits
 
 if TYPE_CHECKING:
     from cyclegan_tf.serve.models.engine import Engine
     from cyclegan_tf.serve.models.metrics import Metrics
 
-_PACKAGES = {
-    "fastapi": "cyclegan-tf[serve]",
-    "uvicorn": "cyclegan-tf[serve]",
-    "prometheus_client": "cyclegan-tf[serve]",
-}
-_GRPC_PACKAGES = {"grpc": "grpcio", "tensorflow_serving.apis": "tensorflow-serving-api>=2.21,<2.22"}
+_PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
+_GRPC_PACKAGES = ("grpc", "tensorflow_serving.apis")
 _LIMITS_HELP = {
     "max_body_bytes": "Longest body of a request; a longer one gets 413.",
     "max_pixels": "Most pixels (width x height) of an image; a larger one gets 413.",
@@ -40,10 +37,15 @@ _LIMITS_HELP = {
 }
 
 
+_MOST_USED = ("--port", "--host", "--grpc_port")
+
+
 def build_parser() -> cli.Parser:
     """Define the command's options."""
     parser = cli.Parser(
-        prog="python -m cyclegan_tf.serve",
+        command="serve",
+        most_used=_MOST_USED,
+        example="shipped",
         description="Serves the SavedModels of an export: TF Serving's REST API (and gRPC), and a "
         "page at /. New versions are picked up without dropping a request. SIGTERM or Ctrl-C ends "
         "it in order.",
@@ -103,8 +105,9 @@ def main(argv: Sequence[str]) -> int:
     limits = Limits(
         **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)}
     )
+    folders.find_models(Path(arguments.out))  # before TensorFlow, which takes seconds to import
     with suppress_startup_logs():
-        _require(_PACKAGES | (_GRPC_PACKAGES if arguments.grpc_port else {}))
+        _require(_PACKAGES + (_GRPC_PACKAGES if arguments.grpc_port else ()))
         import tensorflow as tf
 
         tf.config.list_logical_devices()  # looks for GPUs, and logs what it finds
@@ -180,18 +183,18 @@ def _serve(arguments: Namespace, engine: Engine, metrics: Metrics) -> bool:
     )
 
 
-def _require(packages: dict[str, str]) -> None:
+def _require(packages: Sequence[str]) -> None:
     """Import optional packages.
 
     Raises:
       UserError: the first that is missing, with the line that installs it.
     """
-    for name, wanted in packages.items():
+    for name in packages:
         try:
             importlib.import_module(name)
         except ImportError as error:
             raise UserError(
-                f"the package {error.name or name} is missing: pip install '{wanted}'",
+                f"{not_installed(error.name or name)}.",
                 code="dependency",
                 field=name,
             ) from error

@@ -1,5 +1,5 @@
 """`python -m cyclegan_tf.train`."""
 
-from cyclegan_tf.train.command import run
+from cyclegan_tf.__main__ import start
 
-run()
+start("train")

@@ -15,6 +15,7 @@ from typing import NoReturn
 import yaml
 
 from cyclegan_tf import cli
+from cyclegan_tf.data import layout
 from cyclegan_tf.devices import tf_config
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
@@ -45,6 +46,7 @@ def train(plan: TrainPlan) -> int:
       UserError: the run is in use, or images, networks or devices do not fit the experiment.
     """
     is_chief = _is_chief()
+    _check_images(plan)
     keeps = is_chief and not plan.estimate
     with _claimed(plan) if keeps else _private(plan) as plan:
         # TensorFlow takes seconds to import: mistakes in the options are reported before that.
@@ -56,6 +58,17 @@ def train(plan: TrainPlan) -> int:
 def _is_chief() -> bool:
     cluster = tf_config.of_environment(os.environ)
     return cluster is None or cluster.is_chief
+
+
+def _check_images(plan: TrainPlan) -> None:
+    """Looks for the folders of images before TensorFlow is imported."""
+    data = plan.experiment.data
+    if data.x_dir is None or data.y_dir is None:
+        layout.check_source(data.source)
+        return
+    layout.check_two_folders(data.x_dir, data.y_dir)
+    if not plan.run.exists():
+        layout.refuse_same_folders(data.x_dir, data.y_dir)
 
 
 @contextlib.contextmanager

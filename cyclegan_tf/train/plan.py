@@ -11,8 +11,10 @@ from cyclegan_tf import cli
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.experiment import SECTIONS, Experiment
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.paths import meant
 from cyclegan_tf.runs import seal
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.runs.targets import is_run
 from cyclegan_tf.train.initialization.init_from import InitFrom
 
 DEFAULT_CONFIG = "demo"
@@ -50,10 +52,27 @@ class TrainPlan:
     overridden: tuple[str, ...] = ()
 
 
+_MOST_USED = (
+    "--data.source",
+    "--data.x_dir",
+    "--data.y_dir",
+    "--run_dir",
+    "--config",
+    "--data.load_size_px",
+    "--data.crop_size_px",
+    "--data.batch_size",
+    "--training.max_minutes",
+    "--training.precision",
+    "--init_from",
+)
+
+
 def build_parser() -> cli.Parser:
     """The command's options: its own, and every field of the experiment."""
     parser = cli.Parser(
-        prog="python -m cyclegan_tf.train",
+        command="train",
+        most_used=_MOST_USED,
+        example="--data.source images --run_dir runs/mine --training.max_minutes 60",
         description="Trains CycleGAN. Without arguments: the built-in demo. An existing --run_dir "
         "is resumed with its own config.",
     )
@@ -131,13 +150,22 @@ def plan_training(argv: Sequence[str]) -> TrainPlan:
 
 
 def _load_config(name: str | None) -> Values | None:
-    return None if name is None else config_files.load_yaml(config_files.find_config(name))
+    if name is None:
+        return None
+    values = config_files.load_yaml(config_files.find_config(name))
+    if not any(values.values()):
+        raise UserError(
+            f"--config {name} is empty; fill it, or give --config {DEFAULT_CONFIG} for the demo.",
+            field="--config",
+        )
+    return values
 
 
 def _without_config(options: Mapping[str, Any], fields: Values) -> Values:
     """What the options are laid over where they name no config file."""
-    if options.get("run_dir") and RunDirectory(Path(options["run_dir"])).exists():
-        run = RunDirectory(Path(options["run_dir"]))
+    run_dir = options.get("run_dir")
+    if run_dir and is_run(Path(run_dir)):
+        run = RunDirectory(Path(run_dir))
         seal.check(run.config_path)
         return run.with_absolute_paths(config_files.load_yaml(run.config_path))
     if any(name in (fields.get("data") or {}) for name in _IMAGES):
@@ -148,6 +176,14 @@ def _without_config(options: Mapping[str, Any], fields: Values) -> Values:
             "--data.x_dir and --data.y_dir), or with a --config.",
             code="missing",
             field="--data.source",
+        )
+    if run_dir:
+        raise UserError(
+            f"{run_dir} holds no run to go on with{meant(Path(run_dir), is_run) or '.'} A new one "
+            f"needs images (--data.source) or a --config; for the demo give --config "
+            f"{DEFAULT_CONFIG}.",
+            code="missing",
+            field="--run_dir",
         )
     return config_files.load_yaml(config_files.find_config(DEFAULT_CONFIG))
 

@@ -19,8 +19,9 @@ from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import describe_others
-from cyclegan_tf.networks.builders import size_divisor_of
-from cyclegan_tf.runs import generators
+from cyclegan_tf.runs.targets import check_target, is_target
+from cyclegan_tf.translate import tasks
+from cyclegan_tf.translate.video.probe import frame_size, is_video
 
 if TYPE_CHECKING:
     import keras
@@ -37,12 +38,15 @@ _FORMER = {
     "--overlap": "--overlap_px",
     "--half_life_frames": "--temporal_half_life_frames",
 }
+_MOST_USED = ("--direction", "--size", "--checkpoint", "--overwrite", "--skip_existing")
 
 
 def build_parser() -> cli.Parser:
     """Declare the command's options."""
     parser = cli.Parser(
-        prog="python -m cyclegan_tf.translate",
+        command="translate",
+        most_used=_MOST_USED,
+        example="runs/mine photos translated",
         description="Translates images of any size: each output has its input's size and name. An "
         "image that cannot be read is named and skipped, and the exit status is then 1. A video "
         "becomes a video, frame by frame.",
@@ -104,11 +108,8 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse(argv)
     cli.log_to_terminal(arguments.quiet)
     _check_numbers(arguments)
-    # TensorFlow takes seconds to import: a mistake in the options is reported before that.
-    with suppress_startup_logs():
-        from cyclegan_tf.translate.video import translation as video
-
-    if video.is_video(Path(arguments.input)):
+    _check_run(arguments)
+    if is_video(Path(arguments.input)):
         return _translate_video(arguments)
     if arguments.temporal_half_life_frames is not None:
         raise UserError(
@@ -127,18 +128,36 @@ def _check_numbers(arguments: Namespace) -> None:
             raise UserError(f"--{name} must be 0 or more, and is {value}.", field=f"--{name}")
 
 
-def _translate_images(arguments: Namespace) -> int:
-    from cyclegan_tf.translate import tasks
-    from cyclegan_tf.translate.remarks import summarize
-    from cyclegan_tf.translate.translator import Translator
+def _check_run(arguments: Namespace) -> None:
+    """Look for the generator before TensorFlow is imported, which takes seconds."""
+    try:
+        check_target(Path(arguments.run), arguments.checkpoint)
+    except UserError as error:
+        for name in (arguments.input, arguments.output):
+            if is_target(Path(name)):
+                raise UserError(
+                    f"{arguments.run} stands where {name} belongs; the order is "
+                    f"{build_parser().usage_line()}",
+                    code=error.code,
+                    field=error.field,
+                ) from error
+        raise
 
-    plan = tasks.plan_tasks(Path(arguments.input), Path(arguments.output))
+
+def _translate_images(arguments: Namespace) -> int:
+    plan = tasks.plan_tasks(
+        Path(arguments.input), Path(arguments.output), _is_folder(arguments.output)
+    )
     todo = plan.tasks
     if arguments.skip_existing:
         todo = [task for task in todo if not os.path.exists(task.target)]
     elif not arguments.overwrite:
         tasks.refuse_overwriting(todo)
     sizing = _sizing(arguments)
+    with suppress_startup_logs():
+        from cyclegan_tf.networks.builders import size_divisor_of
+        from cyclegan_tf.translate.remarks import summarize
+        from cyclegan_tf.translate.translator import Translator
     network = _load(arguments)
     translator = Translator(network, size_divisor_of(network), sizing.scale)
     outcomes = _outcomes(arguments, sizing, network, translator, todo)
@@ -151,6 +170,8 @@ def _translate_images(arguments: Namespace) -> int:
             remarks += outcome.remarks
             if outcome.error is None:
                 remarks += sizing.remarks_on(outcome.task.source)
+            elif not os.path.isdir(arguments.input):
+                raise outcome.error  # one file, one sentence
             else:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
@@ -173,6 +194,8 @@ def _log_end(plan: Plan, done: int, todo: int, output: str) -> None:
 
 
 def _load(arguments: Namespace) -> keras.Model:
+    from cyclegan_tf.runs import generators
+
     network, checkpoint = generators.load_generator(
         Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint
     )
@@ -181,7 +204,9 @@ def _load(arguments: Namespace) -> keras.Model:
 
 
 def _sizing(arguments: Namespace) -> Sizing:
-    from cyclegan_tf.translate.sizing import Sizing
+    with suppress_startup_logs():
+        from cyclegan_tf.runs import generators
+        from cyclegan_tf.translate.sizing import Sizing
 
     target = Path(arguments.run)
     trained = generators.training_scale(target, arguments.direction) if target.exists() else None
@@ -237,6 +262,7 @@ def _in_tiles(
     tasks: Sequence[Task],
     tile_px: int,
 ) -> Generator[Outcome, None, None]:
+    from cyclegan_tf.networks.builders import size_divisor_of
     from cyclegan_tf.translate.tiling import tiled
 
     if arguments.batch_size:
@@ -254,9 +280,6 @@ def _in_tiles(
 
 
 def _translate_video(arguments: Namespace) -> int:
-    from cyclegan_tf.translate.video import translation as video
-    from cyclegan_tf.translate.video.probe import frame_size
-
     source, target = Path(arguments.input), _video_target(arguments)
     if target.exists() and arguments.skip_existing:
         return 0
@@ -267,6 +290,9 @@ def _translate_video(arguments: Namespace) -> int:
             field=str(target),
         )
     sizing = _sizing(arguments)
+    with suppress_startup_logs():
+        from cyclegan_tf.networks.builders import size_divisor_of
+        from cyclegan_tf.translate.video import translation as video
     network = _load(arguments)
     half_life = arguments.temporal_half_life_frames
     frames = video.translate_video(
@@ -285,8 +311,6 @@ def _translate_video(arguments: Namespace) -> int:
 
 
 def _video_target(arguments: Namespace) -> Path:
-    from cyclegan_tf.translate import tasks
-
     source, target = Path(arguments.input), Path(arguments.output)
     for name in ("tile_px", "batch_size"):
         if getattr(arguments, name):
@@ -295,10 +319,15 @@ def _video_target(arguments: Namespace) -> Path:
                 code="mismatch",
                 field=f"--{name}",
             )
-    target = target / source.name if target.is_dir() else target
-    if source.exists():
-        tasks.refuse_same(source, target)
+    tasks.require_input(source)
+    target = target / source.name if _is_folder(arguments.output) else target
+    tasks.refuse_same(source, target)
     return target
+
+
+def _is_folder(output: str) -> bool:
+    """Whether an output is a folder, also one that is to be made."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
 @contextlib.contextmanager

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import refuse_foreign_file
-from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.codecs import ENCODERS
-from cyclegan_tf.images.folders import list_folder
+from cyclegan_tf.foreign.paths import meant
+from cyclegan_tf.images.folders import EXTENSIONS, WRITTEN_SUFFIXES, list_folder
 
-WRITABLE_SUFFIXES = tuple(ENCODERS)
+WRITABLE_SUFFIXES = WRITTEN_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,29 @@ class Plan:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def plan_tasks(source: Path, target: Path) -> Plan:
+def require_input(source: Path) -> None:
+    """Refuse an input that is not there.
+
+    Raises:
+      UserError: names the path that may be meant.
+    """
+    if not source.exists():
+        raise UserError(
+            f"{source} does not exist{meant(source) or '; give an image, a folder or a video.'}",
+            code="missing",
+            field=str(source),
+        )
+
+
+def plan_tasks(source: Path, target: Path, into_folder: bool = False) -> Plan:
     """List what to translate: a file into a file or a folder, a folder into a folder, names kept.
 
     A folder of results within the input is no input.
+
+    Args:
+      source: an image, or a folder.
+      target: likewise.
+      into_folder: the target is a folder, whether it is there or not.
 
     Raises:
       UserError: the input is missing or holds no image, the output's name cannot be written, or it
@@ -55,15 +73,10 @@ def plan_tasks(source: Path, target: Path) -> Plan:
     """
     if source.is_dir():
         return _plan_folder(source, target)
-    if not source.exists():
-        raise UserError(
-            f"{source} does not exist; give an image or a folder of images.",
-            code="missing",
-            field=str(source),
-        )
+    require_input(source)
     if not source.is_file():
         refuse_foreign_file(source)  # a pipe
-    if target.is_dir():
+    if into_folder or target.is_dir():
         return Plan([_checked_task(source, target / writable_name(source.name))])
     if target.suffix.lower() not in WRITABLE_SUFFIXES:
         raise UserError(
@@ -81,13 +94,20 @@ def _plan_folder(source: Path, target: Path) -> Plan:
             code="mismatch",
             field=str(target),
         )
+    if target.suffix.lower() in WRITABLE_SUFFIXES and not target.is_dir():
+        raise UserError(
+            f"{target} is named as an image, but {source} is a folder: name a folder for the "
+            "results.",
+            code="mismatch",
+            field=str(target),
+        )
     if target.is_dir() and target.samefile(source):
         listing = list_folder(source)  # each image is then refused as its own output
     else:
         listing = list_folder(source, leave_out=target)
     if not listing.images:
         raise UserError(
-            f"{source} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}).",
+            f"{source} holds no images ({', '.join(sorted(EXTENSIONS))}).",
             code="missing",
             field=str(source),
         )

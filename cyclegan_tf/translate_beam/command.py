@@ -12,7 +12,7 @@ from typing import Any
 
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,15 @@ _RAISED = re.compile(r".*\b(UserError|ModelError): (.*)", re.DOTALL)
 _STEP = re.compile(r"\s*\[while running .*", re.DOTALL)
 
 
+_MOST_USED = ("--dead_letters", "--batch_size", "--overwrite")
+
+
 def build_parser() -> cli.Parser:
     """Declare the command's own options; all others go to Beam."""
     parser = cli.Parser(
-        prog="python -m cyclegan_tf.translate_beam",
+        command="translate_beam",
+        most_used=_MOST_USED,
+        example="shipped/saved_model/mine_xy 'images/**' out",
         description="Translates all images that patterns match with an exported SavedModel, on "
         "this machine or, by Beam's options (--runner FlinkRunner ...), on many. Outputs that "
         "exist are skipped, so a job that was stopped is simply started again. Images that fail "
@@ -116,7 +121,7 @@ def require() -> None:
     """
     if importlib.util.find_spec("apache_beam") is None:
         raise UserError(
-            'Translating with Apache Beam needs it: pip install "cyclegan-tf[beam]"',
+            f"Translating with Apache Beam needs it: {install_command('beam')}",
             code="dependency",
             field="apache_beam",
         )

@@ -198,7 +198,7 @@ def test_without_torch_one_sentence_and_2(monkeypatch, tmp_path, capsys):
     assert bench.main(["--out", str(tmp_path)]) == 2
     assert (
         capsys.readouterr().err
-        == 'error: PyTorch is not installed: pip install "cyclegan-tf[bench]"\n'
+        == 'error: PyTorch is not installed: pip install ".[bench]" (in the clone of cyclegan_tf)\n'
     )
 
 

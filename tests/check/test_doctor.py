@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from cyclegan_tf.check import doctor
+from cyclegan_tf.data.layout import standard_folders
 from cyclegan_tf.images import io as image_io
 from tests.helpers import image_files
 from tests.helpers.errors import refused
@@ -23,7 +24,7 @@ def data(tmp_path):
 
 
 def examine(data, **options):
-    return doctor.examine_folders(doctor.standard_folders(data), crop_size_px=16, **options)
+    return doctor.examine_folders(standard_folders(data), crop_size_px=16, **options)
 
 
 def texts(report):
@@ -118,7 +119,7 @@ def test_missing_test_folders_are_a_note_missing_train_folders_an_error(data):
     assert [finding.level for finding in report.findings] == ["note"]
     for wrong in (data / "testB", data / "nowhere"):
         with refused("missing", "SOURCE") as caught:
-            doctor.standard_folders(wrong)
+            standard_folders(wrong, "SOURCE")
         assert (caught.value.code, caught.value.field) == ("missing", "SOURCE")
 
 

@@ -10,7 +10,7 @@ from tests.helpers import tiny
 @pytest.fixture(scope="package")
 def made():
     """The four networks by their official names."""
-    pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+    pytest.importorskip("torch", reason='needs pip install ".[torch]"')
     from tests.helpers import official_torch
 
     return official_torch.four_networks()

@@ -11,7 +11,7 @@ from cyclegan_tf.networks.builders import build_generator
 from tests.convert.shared import TINY, names_in
 from tests.helpers.errors import refused
 
-torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
 from tests.convert.shared import TINY, names_in
 
-torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 
 
 def refused(*words):

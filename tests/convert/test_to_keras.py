@@ -14,7 +14,7 @@ from cyclegan_tf.translate import command as translate
 from tests.convert.shared import TINY, names_in, noise
 from tests.helpers.errors import refused
 
-torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 from tests.helpers import official_torch, tiny  # noqa: E402 -- after the skip
 
 

@@ -7,7 +7,7 @@ from cyclegan_tf.convert import command
 from cyclegan_tf.runs import checkpoints
 from tests.convert.shared import names_in, noise
 
-torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 from tests.helpers import official_torch  # noqa: E402 -- after the skip
 
 

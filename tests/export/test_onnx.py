@@ -10,8 +10,8 @@ from cyclegan_tf.export import onnx
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
 
-onnxruntime = pytest.importorskip("onnxruntime", reason='needs pip install "cyclegan-tf[onnx]"')
-pytest.importorskip("tf2onnx", reason='needs pip install "cyclegan-tf[onnx]"')
+onnxruntime = pytest.importorskip("onnxruntime", reason='needs pip install ".[onnx]"')
+pytest.importorskip("tf2onnx", reason='needs pip install ".[onnx]"')
 
 
 @pytest.mark.slow

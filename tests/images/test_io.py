@@ -180,7 +180,7 @@ def test_not_saved(tmp_path, name, image, message):
 
 def test_many_channels_as_tiff_without_the_library(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tifffile", None)
-    with pytest.raises(ImageError, match=r'a\.tif: .*pip install "cyclegan-tf\[tiff\]"'):
+    with pytest.raises(ImageError, match=r'a\.tif: .*pip install "\.\[tiff\]"'):
         image_io.save(tmp_path / "a.tif", image_files.noise(channels=5))
     assert os.listdir(tmp_path) == []
 

@@ -159,7 +159,7 @@ def test_without_tifffile_tiffs_are_read_whole_and_writing_one_says_what_is_miss
         assert isinstance(image, WholeImage)
         np.testing.assert_array_equal(image.read(0, 20), values)
     require_writer(tmp_path / "o.png")
-    with refused("dependency", match=r'pip install "cyclegan-tf\[tiff\]"'):
+    with refused("dependency", match=r'pip install "\.\[tiff\]"'):
         save_rows(tmp_path / "o.tif", parts(values), values.shape, values.dtype)
 
 

@@ -195,5 +195,5 @@ class TestOnnx:
 
     def test_without_the_extra(self, tmp_path, monkeypatch):
         monkeypatch.setattr(exports.importlib.util, "find_spec", lambda name: None)
-        with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[onnx\]"'):
+        with pytest.raises(UserError, match=r'pip install "\.\[onnx\]"'):
             exports.inspect_onnx(tmp_path / "model.onnx")

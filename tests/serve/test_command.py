@@ -74,15 +74,18 @@ def test_mistakes_are_reported_in_a_sentence(words, field, message, tmp_path, mo
         assert caught.value.code == ("missing" if field == "none" else "invalid")
 
 
-def test_a_missing_package_is_reported_with_what_installs_it(monkeypatch):
+def test_a_missing_package_is_reported_with_what_installs_it(monkeypatch, tmp_path):
+    model = tmp_path / "m" / "1" / "saved_model.pb"
+    model.parent.mkdir(parents=True)
+    model.touch()
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    with pytest.raises(UserError, match=r"pip install 'cyclegan-tf\[serve\]'") as caught:
-        serve.main(["."])
+    with pytest.raises(UserError, match=r'pip install "\.\[serve\]"') as caught:
+        serve.main([str(tmp_path)])
     assert (caught.value.code, caught.value.field) == ("dependency", "fastapi")
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    with pytest.raises(UserError, match=r"pip install 'tensorflow-serving-api"):
-        serve.main([".", "--grpc_port=8500"])
+    with pytest.raises(UserError, match=r"tensorflow_serving is not installed: pip install \."):
+        serve.main([str(tmp_path), "--grpc_port=8500"])
 
 
 @pytest.mark.slow

@@ -155,3 +155,32 @@ def test_a_value_of_a_file_is_checked_as_if_typed(tmp_path):
     (tmp_path / "e.yaml").write_text("data: {crop_size_px: many}")
     with refused("invalid", "data.crop_size_px", match=r"data\.crop_size_px got 'many'"):
         plan_training(["--config", str(tmp_path / "e.yaml")])
+
+
+class TestAnUnknownRun:
+    """A mistyped --run_dir must not train the demo over night."""
+
+    @pytest.fixture
+    def runs(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        run = RunDirectory(Path("runs/small"))
+        run.create(plan_training(["--data.source=a"]).experiment, {})
+
+    @pytest.mark.usefixtures("runs")
+    @pytest.mark.parametrize("more", [[], ["--training.max_steps=5"], ["--resume=required"]])
+    def test_it_is_refused_with_the_nearest_and_the_way_to_the_demo(self, more):
+        with refused("missing", "--run_dir") as caught:
+            plan_training(["--run_dir", "runs/smal", *more])
+        assert "did you mean runs/small?" in str(caught.value)
+        assert "--config demo" in str(caught.value)
+
+    @pytest.mark.usefixtures("runs")
+    def test_who_names_images_or_a_config_begins_a_new_one(self):
+        for given in (["--config=demo"], ["--data.source=a"], ["--data.x_dir=a", "--data.y_dir=b"]):
+            assert str(plan_training(["--run_dir=runs/smal", *given]).run.path) == "runs/smal"
+
+    def test_an_empty_config_is_no_config(self, tmp_path):
+        for text in ("", "# nothing\n", "data:\n"):
+            (tmp_path / "e.yaml").write_text(text)
+            with refused("invalid", "--config", match="is empty"):
+                plan_training(["--config", str(tmp_path / "e.yaml")])

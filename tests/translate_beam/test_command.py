@@ -18,9 +18,7 @@ from tests.helpers.errors import refused
 from tests.helpers.preloaded import Process
 
 HAS_BEAM = importlib.util.find_spec("apache_beam") is not None
-needs_beam = pytest.mark.skipif(
-    not HAS_BEAM, reason='needs Apache Beam: pip install "cyclegan-tf[beam]"'
-)
+needs_beam = pytest.mark.skipif(not HAS_BEAM, reason='needs Apache Beam: pip install ".[beam]"')
 
 COUNT, EVERY = 600, 60
 LIMIT_S = 120
@@ -318,5 +316,5 @@ def test_without_beam_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "apache_beam" else found(name)
     )
-    with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[beam\]"'):
+    with pytest.raises(UserError, match=r'pip install "\.\[beam\]"'):
         translate_beam.main(["m", "i", "o"])

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install "cyclegan-tf[beam]"')
+pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install ".[beam]"')
 
 from apache_beam.io.filesystem import FileMetadata, MatchResult
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tests.helpers import foreign
 from tests.helpers.errors import refused
 
-pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install "cyclegan-tf[beam]"')
+pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install ".[beam]"')
 
 from cyclegan_tf.export.model_card import write_model_card
 from cyclegan_tf.translate_beam import models

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.helpers.image_files import noise
 
-pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install "cyclegan-tf[beam]"')
+pytest.importorskip("apache_beam", reason='needs Apache Beam: pip install ".[beam]"')
 
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.translate_beam import steps

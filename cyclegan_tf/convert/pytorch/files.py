@@ -16,7 +16,7 @@ import numpy as np
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.convert.pytorch import archives
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 
 # Where people put a state_dict among other things they save.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -36,7 +36,7 @@ def require_torch() -> None:
     """
     if importlib.util.find_spec("torch") is None:
         raise UserError(
-            'PyTorch checkpoints need torch: pip install "cyclegan-tf[torch]"', code="dependency"
+            f"PyTorch checkpoints need torch: {install_command('torch')}", code="dependency"
         )
     if "tensorflow" in sys.modules:
         sys.modules.setdefault("triton", cast(ModuleType, None))

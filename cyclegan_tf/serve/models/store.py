@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve.models import versions
+from cyclegan_tf.serve.models.folders import find_models, find_versions
 from cyclegan_tf.serve.models.limits import NOT_FOUND, RequestError
 from cyclegan_tf.serve.models.versions import ModelVersion
 
@@ -80,7 +81,7 @@ class ModelStore:
         """Find the models; nothing is loaded yet.
 
         Args:
-          out: see `versions.find_models`.
+          out: see `folders.find_models`.
           keep: "latest" serves each model's newest version that can be loaded, "all" every one.
           poll_seconds: between two looks at the folders.
           on_load: called with each version that has been loaded.
@@ -92,7 +93,7 @@ class ModelStore:
         self._out, self._keep, self._poll_seconds = out, keep, poll_seconds
         self._trust = trust
         self._on_load = on_load or (lambda _: None)
-        self._models = {name: _Model() for name in versions.find_models(out)}
+        self._models = {name: _Model() for name in find_models(out)}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -199,7 +200,7 @@ class ModelStore:
     def poll(self) -> None:
         """Look at the folders once: load and switch to new versions, unload old ones."""
         try:
-            folders = versions.find_models(self._out)
+            folders = find_models(self._out)
             self._missing = None
         except UserError as error:
             folders = {}
@@ -209,7 +210,7 @@ class ModelStore:
         for name, folder in folders.items():
             with self._lock:
                 model = self._models.setdefault(name, _Model())
-            self._poll_model(name, model, versions.find_versions(folder))
+            self._poll_model(name, model, find_versions(folder))
         for name, model in list(self._models.items()):
             self._unload(name, model)
         self._ready = self._ready or all(model.loaded for model in self._models.values())

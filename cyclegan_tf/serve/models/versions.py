@@ -115,52 +115,6 @@ class ModelVersion:
         return self.signatures[name]
 
 
-def find_models(out: Path) -> dict[str, Path]:
-    """Find models: name -> folder, which holds at least one version.
-
-    Args:
-      out: an export folder, its saved_model folder, or any folder of
-        <model>/<version>/saved_model.pb.
-
-    Raises:
-      UserError: there is none.
-    """
-    base = out / "saved_model" if (out / "saved_model").is_dir() else out
-    if not base.is_dir():
-        raise UserError(
-            f"{out}: there is no such folder; give the OUT of `python -m cyclegan_tf.export`.",
-            code="missing",
-            field=str(out),
-        )
-    folders = sorted(
-        path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
-    found = {path.name: path for path in folders if ":" not in path.name and find_versions(path)}
-    if not found:
-        wanted = "<model>/<version>/saved_model.pb, <version> being a number"
-        raise UserError(
-            f"{base} holds nothing to serve: {wanted}, is wanted.", code="missing", field=str(out)
-        )
-    return found
-
-
-def find_versions(folder: Path) -> dict[int, Path]:
-    """Find versions: number -> folder.
-
-    Leading zeros are allowed, as with TF Serving; of two folders with one number the shorter name
-    counts. Other names, such as those of versions being written, are passed over.
-    """
-    names = sorted(
-        (path for path in folder.iterdir() if path.name.isascii() and path.name.isdecimal()),
-        key=lambda path: -len(path.name),
-    )
-    return {
-        int(path.name): path
-        for path in names
-        if len(path.name.lstrip("0")) < 19 and (path / "saved_model.pb").is_file()
-    }
-
-
 def fingerprint(folder: Path) -> tuple:
     """Names, sizes and times of all files, which change when a version does."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())

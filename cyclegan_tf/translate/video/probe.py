@@ -12,13 +12,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cyclegan_tf.errors import UserError
+from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.foreign.content import refuse_foreign_file
 
 # A video that ends so much earlier than it says is taken for cut off; the last packet's own length
 # is often not given.
 _MISSING_SECONDS = 0.5
 _MISSING_FRAMES = 0.02
+
+
+EXTENSIONS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
+"""Suffixes of videos, lower case."""
+
+
+def is_video(path: Path) -> bool:
+    """Return whether a file is a video by its name."""
+    return path.suffix.lower() in EXTENSIONS
 
 
 def require() -> None:
@@ -29,7 +38,7 @@ def require() -> None:
     """
     if importlib.util.find_spec("av") is None:
         raise UserError(
-            'Videos need PyAV: pip install "cyclegan-tf[video]"', code="dependency", field="av"
+            f"Videos need PyAV: {install_command('video')}", code="dependency", field="av"
         )
 
 

@@ -17,12 +17,16 @@ from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.translate.video.frames import HALF_LIFE_FRAMES, FrameTranslator
-from cyclegan_tf.translate.video.probe import VideoInfo, open_container, probe, require
+from cyclegan_tf.translate.video.probe import (
+    EXTENSIONS,
+    VideoInfo,
+    is_video,
+    open_container,
+    probe,
+    require,
+)
 
 __all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_video", "require", "translate_video"]
-
-EXTENSIONS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
-"""Suffixes of videos, lower case."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,6 @@ _FORMATS = {
 # does.
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _UNSPECIFIED, _BT601, _LIMITED_RANGE = 2, 5, 1
-
-
-def is_video(path: Path) -> bool:
-    """Return whether a file is a video by its name."""
-    return path.suffix.lower() in EXTENSIONS
 
 
 def translate_video(

@@ -9,7 +9,7 @@ from cyclegan_tf.convert.pytorch import archives, files
 from cyclegan_tf.errors import UserError
 from tests.helpers.errors import refused
 
-torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 
 
 def weights():

@@ -13,7 +13,7 @@ from cyclegan_tf.convert.pytorch import files
 from cyclegan_tf.errors import UserError
 from tests.helpers.errors import refused
 
-torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 
 
 def weights():
@@ -148,7 +148,7 @@ def test_no_file_and_no_torch_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "torch" else find(name)
     )
-    message = r'PyTorch checkpoints need torch: pip install "cyclegan-tf\[torch\]"'
+    message = r'PyTorch checkpoints need torch: pip install "\.\[torch\]"'
     with pytest.raises(UserError, match=message):
         files.read_state_dict(tmp_path / "n.pth")
     with pytest.raises(UserError, match=message):

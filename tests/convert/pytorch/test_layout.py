@@ -15,7 +15,7 @@ from cyclegan_tf.convert.pytorch.layout import (
     state_dict,
 )
 
-pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 from tests.helpers import official_torch
 
 

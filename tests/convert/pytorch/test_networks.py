@@ -12,7 +12,7 @@ from cyclegan_tf.convert.pytorch.recognize import recognize
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.builders import build_discriminator, build_generator, with_dtype_policy
 
-torch = pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 from tests.helpers import official_torch as official  # noqa: E402 -- after the skip
 
 # build, its mode for the truth, size of an image

@@ -12,7 +12,7 @@ from cyclegan_tf.convert.pytorch.recognize import (
     recognize,
 )
 
-pytest.importorskip("torch", reason='needs pip install "cyclegan-tf[torch]"')
+pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 from tests.helpers import official_torch as official
 from tests.helpers.errors import refused
 

@@ -28,41 +28,6 @@ def touch(path):
     return path
 
 
-def test_models_are_found_from_each_place_that_holds_them(out):
-    wanted = {"tiny_xy": out / "saved_model" / "tiny_xy"}
-    assert versions.find_models(out) == wanted
-    assert versions.find_models(out / "saved_model") == wanted
-
-
-@pytest.mark.parametrize(
-    "inner", ["", "saved_model", "saved_model/a", "saved_model/.a/1", "saved_model/a/.partial-1"]
-)
-def test_nothing_to_serve_is_refused(tmp_path, inner):
-    (tmp_path / inner).mkdir(parents=True, exist_ok=True)
-    if inner.count("/") == 2:
-        touch(tmp_path / inner / "saved_model.pb")
-    with pytest.raises(UserError, match="nothing to serve") as caught:
-        versions.find_models(tmp_path)
-    assert (caught.value.code, caught.value.field) == ("missing", str(tmp_path))
-    with pytest.raises(UserError, match="no such folder"):
-        versions.find_models(tmp_path / "none")
-
-
-def test_only_whole_numbers_with_a_model_are_versions(tmp_path):
-    for name in ("1", "10", "0", "007", "00000123", "1a", "²", "-1", ".2", "9" * 30, "0" * 30):
-        touch(tmp_path / name / "saved_model.pb")
-    (tmp_path / "3").mkdir()
-    touch(tmp_path / "4")
-    assert sorted(versions.find_versions(tmp_path)) == [0, 1, 7, 10, 123]
-    touch(tmp_path / "7" / "saved_model.pb")
-    found = versions.find_versions(tmp_path)
-    assert {number: path.name for number, path in found.items() if number in (0, 7, 123)} == {
-        0: "0",
-        7: "7",
-        123: "00000123",
-    }
-
-
 class Foreign(tf.Module):
     """What TF Serving's own test models are like: any rank, tf.Example, a call that may fail."""
 

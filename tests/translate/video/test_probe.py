@@ -10,7 +10,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.translate.video import probe as video_probe
 from cyclegan_tf.translate.video.probe import frame_size, open_container, probe
 
-pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
+pytest.importorskip("av", reason='videos need PyAV: pip install ".[video]"')
 
 from tests.helpers.videos import images, write_video
 
@@ -101,5 +101,5 @@ def test_without_pyav_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "av" else found(name)
     )
-    with pytest.raises(UserError, match=r'pip install "cyclegan-tf\[video\]"'):
+    with pytest.raises(UserError, match=r'pip install "\.\[video\]"'):
         video_probe.require()

@@ -17,7 +17,7 @@ from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.translate.translator import Translator
 from cyclegan_tf.translate.video import translation as video
 
-pytest.importorskip("av", reason='videos need PyAV: pip install "cyclegan-tf[video]"')
+pytest.importorskip("av", reason='videos need PyAV: pip install ".[video]"')
 
 from tests.helpers.errors import refused
 from tests.helpers.videos import images, read_frames, read_sounds, write_video

@@ -1,134 +1,114 @@
-"""What all command lines share: the experiment's options, one-sentence errors, exit statuses."""
+"""The parser of all command lines: one sentence for a mistake, with the nearest name."""
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import io
-import logging
-import os
+import copy
 import re
+import shlex
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any, NoReturn
+from argparse import Action
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from cyclegan_tf.errors import TrainingStoppedError, UserError
+from cyclegan_tf.cli import guesses
+from cyclegan_tf.cli.version import ShowVersion
+from cyclegan_tf.errors import UserError
 
-BAD_INPUT = 2
-FAILED = 1
 _NULLS = ("null", "Null", "NULL", "~")
 
 
-def log_to_terminal(quiet: bool = False) -> None:
-    """Print what the package logs: information on standard output, problems on standard error.
-
-    Args:
-      quiet: print warnings and errors only.
-    """
-    _print_anything()
-    log = logging.getLogger("cyclegan_tf")
-    if not any(isinstance(handler, _Terminal) for handler in log.handlers):
-        log.addHandler(_Terminal())
-    log.setLevel(logging.WARNING if quiet else logging.INFO)
-    # Libraries that call `logging.info` give the root logger a handler: lines would come twice.
-    log.propagate = False
-
-
-def _print_anything() -> None:
-    """Let names be printed that the terminal's encoding has no characters for, as escapes.
-
-    A name of a file is bytes, which may be of any encoding or of none.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Python asks where a stream is, which one that has become a pipe since cannot say.
-            with contextlib.suppress(OSError):
-                stream.reconfigure(errors="backslashreplace")
-
-
-class _Terminal(logging.Handler):
-    """Write above a progress bar where there is one, to the streams of the moment."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        problem = record.levelno >= logging.WARNING
-        text = f"{record.levelname.lower()}: " * problem + self.format(record)
-        stream = sys.stderr if problem else sys.stdout
-        if "tqdm" in sys.modules:
-            sys.modules["tqdm"].tqdm.write(text, file=stream)
-        else:
-            print(text, file=stream)
-        stream.flush()
-
-
-def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> NoReturn:
-    """Run a command's `main` and exit with its status.
-
-    A `UserError` becomes one sentence and status 2, a `TrainingStoppedError` status 1.
-
-    Set CYCLEGAN_TF_TRACEBACK=1 to see where a sentence came from.
-
-    Args:
-      main: takes the words of the command line, returns the exit status.
-      argv: as typed; None takes those of this process.
-    """
-    _print_anything()
-    try:
-        status = main(sys.argv[1:] if argv is None else argv)
-    except UserError as error:
-        if os.environ.get("CYCLEGAN_TF_TRACEBACK"):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        status = FAILED if isinstance(error, TrainingStoppedError) else BAD_INPUT
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): not worth a traceback, and nothing can be
-        # printed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
-    except OSError as error:
-        # A disk that fills up can do so at any write; what is written whole or not at all stays as
-        # it was.
-        if os.environ.get("CYCLEGAN_TF_TRACEBACK"):
-            raise
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}.", file=sys.stderr)
-        status = BAD_INPUT
-    except KeyboardInterrupt:
-        print("stopped by Ctrl-C", file=sys.stderr)
-        status = 130
-    sys.stdout.flush()
-    sys.exit(status)
+def program(command: str) -> str:
+    """The words that start a command, as this process was started: for usage lines."""
+    started = Path(sys.argv[0] if sys.argv else "")
+    if started.stem == "cyclegan-tf":
+        return f"cyclegan-tf {command}"
+    if started.parts[-2:] == ("cyclegan_tf", "__main__.py"):
+        return f"python -m cyclegan_tf {command}"
+    return f"python -m cyclegan_tf.{command}"
 
 
 class Parser(ArgumentParser):
     """A jsonargparse parser whose errors are one sentence, with the nearest name for a wrong one.
 
+    `--an-option` is `--an_option`, and `--version` is there.
+
+    Args:
+      command: its name, "train"; decides the program's name in the usage line.
+      most_used: options that `--help` shows first.
+      example: words of a command line that it shows.
+
     Example:
-      >>> parser = Parser(prog="python -m cyclegan_tf.example")
+      >>> parser = Parser(command="example")
       >>> parser.add_argument("--tile_px", type=int, default=0, help="Side of the tiles.")
       >>> parser.parse(["--tile_px", "512"]).tile_px
       512
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        command: str = "",
+        most_used: Sequence[str] = (),
+        example: str = "",
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("exit_on_error", False)
+        if command:
+            kwargs.setdefault("prog", program(command))
         super().__init__(*args, **kwargs)
+        self._most_used, self._example = most_used, example
         # former spelling -> today's, and former values, as YAML reads them -> today's
         self.hidden_aliases: dict[str, tuple[str, Mapping[Any, str]]] = {}
         # options, without dashes, that take any words, "null" and "#1" among them
         self.text_options: set[str] = set()
+        self.add_argument("--version", action=ShowVersion)
 
     def option_names(self) -> list[str]:
-        """Return all options, without help and hidden aliases."""
+        """Return all options, without help, version and hidden aliases."""
         names = [
             name
             for action in self._actions
             for name in action.option_strings
             if name.startswith("--")
         ]
-        return [name for name in names if name != "--help"]
+        return [name for name in names if name not in ("--help", "--version")]
+
+    def places(self) -> list[Action]:
+        """Return what is given by place, not by an option."""
+        return [action for action in self._actions if not action.option_strings]
+
+    def usage_line(self) -> str:
+        """Return one line: the program, what it takes by place, that there are options."""
+        return " ".join([self.prog, *map(_place, self.places()), "[options]"])
+
+    def format_help(self, *args: Any) -> str:
+        """Return the text of `--help`: usage, an example, the most used options, the others."""
+        groups, usage = self._action_groups, self.usage
+        example = f"\nexample: {self.prog} {self._example}" if self._example else ""
+        self.usage = (self.usage_line() + example).replace("%", "%%")
+        self._action_groups = self._groups_of_help()
+        try:
+            return super().format_help(*args)
+        finally:
+            self._action_groups, self.usage = groups, usage
+
+    def _groups_of_help(self) -> list[Any]:
+        first = [self._option_string_actions[name] for name in self._most_used]
+        if not first:
+            return list(self._action_groups)
+        places, *others = (copy.copy(group) for group in self._action_groups)
+        most_used = copy.copy(others[0])
+        most_used.title, most_used._group_actions = "most used options", first
+        for group in others:
+            group._group_actions = [
+                action for action in group._group_actions if action not in first
+            ]
+        others[0].title = "other options"
+        return [places, most_used, *others]
 
     def parse(self, argv: Sequence[str], defaults: bool = True) -> Namespace:
         """Parse a command line.
@@ -142,24 +122,37 @@ class Parser(ArgumentParser):
         """
         argv = self._without_aliases(argv)
         options = options_of(argv)
-        known = set(self.option_names()) | {"--help"}
+        known = {*self.option_names(), "--help", "--version"}
         for word in options:
             name = word.split("=", 1)[0]
             if name.startswith("--") and name not in known:
-                raise UserError(
-                    f"unknown option {name}{nearest(name, self.option_names())}",
-                    code="unknown",
-                    field=name,
-                )
+                raise self._unknown(name)
         try:
             parsed = self.parse_args(list(argv), defaults=defaults)
         except (SystemExit, KeyboardInterrupt):
             raise
         except Exception as error:
-            sentence, option = _one_sentence(str(error))
-            raise UserError(sentence, field=option) from error
+            raise self._mistake(str(error)) from error
         self._restore_words(parsed, _typed(options, known))
         return parsed
+
+    def _unknown(self, name: str) -> UserError:
+        places = [str(action.dest) for action in self.places()]
+        end = guesses.unknown_option(name, self.option_names(), places, self.usage_line())
+        return UserError(f"unknown option {name}{end}", code="unknown", field=name)
+
+    def _mistake(self, message: str) -> UserError:
+        """What jsonargparse says, as one sentence."""
+        stray = re.search(r"nrecognized arguments: (.*)", message)
+        if stray:
+            words = shlex.split(stray[1]) if "'" not in stray[1] else stray[1].split()
+            sentence = guesses.stray_words(words, self.option_names(), self.usage_line())
+            return UserError(sentence, code="unknown", field=words[0])
+        missing = re.search(r"argument (--[\w.]+): expected (?:one|at least one) argument", message)
+        if missing:
+            return UserError(guesses.missing_value(missing[1]), code="missing", field=missing[1])
+        sentence, option = _one_sentence(message)
+        return UserError(sentence, field=option)
 
     def check(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Check values from a file, section -> field -> value, as if they had been typed.
@@ -204,17 +197,32 @@ class Parser(ArgumentParser):
     def _without_aliases(self, argv: Sequence[str]) -> list[str]:
         words: list[str] = []
         values: Mapping[Any, str] = {}  # of the option whose value comes next
+        takes_more = False
         before = options_of(argv)
         for word in before:
             option, equals, value = word.partition("=")
-            if option in self.hidden_aliases:
+            option = self._with_underscores(option)
+            if self.hidden_aliases.get(option, ("-",))[0] == "":
+                words += [value] if equals else []
+                values = {}
+            elif option in self.hidden_aliases:
                 option, values = self.hidden_aliases[option]
+                takes_more = getattr(self._option_string_actions.get(option), "nargs", None) == "+"
                 words.append(option + equals + (_renamed_value(value, values) if equals else ""))
                 values = {} if equals else values
+            elif option.startswith("--"):
+                words.append(option + equals + value)
+                values = {}
             else:
                 words.append(_renamed_value(word, values))
-                values = {}
+                values = values if takes_more else {}
         return [*words, *argv[len(before) :]]
+
+    def _with_underscores(self, option: str) -> str:
+        """An option typed with hyphens, as we write it; others as they are."""
+        known = self._option_string_actions.keys() | self.hidden_aliases.keys()
+        written = "--" + option[2:].replace("-", "_")
+        return written if option.startswith("--") and written in known else option
 
 
 def options_of(argv: Sequence[str]) -> Sequence[str]:
@@ -231,6 +239,11 @@ def _typed(argv: Sequence[str], options: Container[str]) -> dict[str, str]:
             following = "".join(argv[place + 1 : place + 2])
             words[option.removeprefix("--")] = value if equals else following
     return words
+
+
+def _place(action: Action) -> str:
+    name = str(action.metavar or action.dest).upper()
+    return {"+": f"{name} ...", "?": f"[{name}]"}.get(str(action.nargs), name)
 
 
 def _as_typed(value: Any) -> Any:
@@ -252,70 +265,17 @@ def hidden_alias(
     parser.hidden_aliases[old] = new, values or {}
 
 
-def add_checkpoint_option(
-    parser: Parser,
-    default: str = "best",
-    text: str = "Of a run directory: best (by the scores of training; else the newest), last, or a "
-    "step.",
-) -> None:
-    """Add `--checkpoint`, which `checkpoints.select` understands."""
-    parser.add_argument("--checkpoint", type=str, default=default, help=text)
-
-
-def add_direction_option(
-    parser: Parser,
-    default: str | None = "xy",
-    both: bool = False,
-    text: str = "xy: from A to B; yx: from B to A.",
-) -> None:
-    """Add `--direction`.
-
-    Args:
-      parser: to add it to.
-      default: "xy", "yx" or "both"; None where it depends on the input.
-      both: whether both at once can be asked for.
-      text: for the help.
-    """
-    choices = ["xy", "yx", *["both"] * both]
-    parser.add_argument("--direction", choices=choices, default=default, help=text)
-
-
-def add_output_options(parser: Parser, text: str = "Replace outputs that exist.") -> None:
-    """Add `--overwrite`, with a text for the help, and `--quiet`."""
-    parser.add_argument("--overwrite", action="store_true", help=text)
-    parser.add_argument("--quiet", action="store_true", help="Print problems only.")
-
-
-def add_trust_option(parser: Parser) -> None:
-    """Add `--trust`, for commands that run SavedModels of others."""
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="Run SavedModels that hold operations which may touch files, the network or Python. A "
-        "SavedModel is a program: say so of those only whose maker you trust.",
-    )
+def hidden_place(parser: Parser, option: str) -> None:
+    """Accept what is given by place behind an option, too, which `--help` does not show."""
+    parser.hidden_aliases[option] = "", {}
 
 
 def _renamed_value(word: str, values: Mapping[Any, str]) -> str:
     try:
-        return values.get(yaml.safe_load(word), word) if values else word
+        read = yaml.safe_load(word) if values else word
+        return values.get(read) or values.get(read.lower() if isinstance(read, str) else "", word)
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):  # no YAML, or a list
         return word
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return "; did you mean ...?" for a mistyped name.
-
-    The whole name is compared, else its last part, so that --crop_size finds its section.
-    """
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
-    if not close:
-        last = {known.rsplit(".", 1)[-1].lstrip("-"): known for known in reversed(names)}
-        found = difflib.get_close_matches(
-            name.rsplit(".", 1)[-1].lstrip("-"), list(last), n=1, cutoff=0.6
-        )
-        close = [last[found[0]]] if found else []
-    return f"; did you mean {close[0]}?" if close else "; see --help."
 
 
 def _one_sentence(message: str) -> tuple[str, str | None]:

@@ -1,0 +1,98 @@
+"""The folders of a data set, looked at before an image is opened and TensorFlow imported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.paths import meant
+
+FOLDERS = ("trainA", "trainB", "testA", "testB")
+"""Of the paper's layout; those for tests may be missing."""
+
+# What is not a folder: tfds:NAME and the like, at least two letters long, as drives are not.
+_SCHEME = re.compile(r"[a-z]{2,}:")
+
+
+def check_source(source: str) -> None:
+    """Refuse a `data.source` that is a folder without the layout; others are not looked at.
+
+    Raises:
+      UserError: says what is missing.
+    """
+    if source != "demo" and not _SCHEME.match(source):
+        standard_folders(Path(source))
+
+
+def standard_folders(root: Path, field: str = "data.source") -> dict[str, Path]:
+    """Find the folders of a data set in the layout of the paper.
+
+    Args:
+      root: the folder that holds them.
+      field: what it was given as, for the message.
+
+    Returns:
+      name -> folder, in the order of `FOLDERS`.
+
+    Raises:
+      UserError: the data set, trainA or trainB is missing.
+    """
+    require_folder(root, field)
+    found = {name: root / name for name in FOLDERS if (root / name).is_dir()}
+    missing = [name for name in FOLDERS[:2] if name not in found]
+    if missing:
+        raise UserError(
+            f"{field}: {root} has no folder {' and none named '.join(missing)}; put domain X into "
+            f"trainA and Y into trainB, or give two plain folders: {_two_folders(root)}.",
+            code="missing",
+            field=field,
+        )
+    return found
+
+
+def _two_folders(root: Path) -> str:
+    """The options for two plain folders, with names where the data set holds just two."""
+    inner = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    x, y = inner if len(inner) == 2 else ("X", "Y")
+    return f"--data.x_dir {x} --data.y_dir {y}"
+
+
+def require_folder(folder: Path, field: str) -> None:
+    """Refuse what is not a folder, with the name that may be meant.
+
+    Raises:
+      UserError: it does not exist, or is a file.
+    """
+    if not folder.is_dir():
+        what = "is a file, and a folder is wanted" if folder.exists() else "does not exist"
+        raise UserError(
+            f"{field}: the folder {folder} {what}{meant(folder, Path.is_dir) or '.'}",
+            code="missing",
+            field=field,
+        )
+
+
+def check_two_folders(x_dir: str | Path, y_dir: str | Path) -> None:
+    """Refuse plain folders that are not there.
+
+    Raises:
+      UserError: names the option.
+    """
+    for domain, folder in (("x", x_dir), ("y", y_dir)):
+        require_folder(Path(folder), f"data.{domain}_dir")
+
+
+def refuse_same_folders(x_dir: str | Path, y_dir: str | Path) -> None:
+    """Refuse one folder for both domains: a training on it learns to change nothing.
+
+    Raises:
+      UserError: both are one folder.
+    """
+    if Path(x_dir).samefile(y_dir):
+        raise UserError(
+            f"data.x_dir and data.y_dir are the same folder, {x_dir}: there is nothing to "
+            "translate between; give the other domain's folder as data.y_dir.",
+            code="mismatch",
+            field="data.y_dir",
+        )

@@ -1,0 +1,91 @@
+"""What may be named as RUN, looked at before TensorFlow is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.paths import meant
+from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs.run_directory import RunDirectory
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a run has begun in a folder."""
+    return RunDirectory(path).exists()
+
+
+def is_target(path: Path) -> bool:
+    """Return whether a path may be a run directory or a `.keras` file."""
+    return is_run(path) or (path.suffix == ".keras" and path.is_file())
+
+
+def check_target(target: Path, checkpoint: str = checkpoints.BEST) -> None:
+    """Refuse what holds no trained generator: neither a run directory nor a `.keras` file.
+
+    Args:
+      target: as named on the command line.
+      checkpoint: as asked for; a file has none to choose from.
+
+    Raises:
+      UserError: says what it is instead, and what to name.
+    """
+    if not target.exists():
+        raise UserError(
+            f"{target} is neither a run directory nor a .keras file: it does not exist"
+            f"{meant(target, is_target) or '.'}",
+            code="missing",
+            field=str(target),
+        )
+    if target.is_dir():
+        _check_folder(target)
+    elif target.suffix != ".keras":
+        raise UserError(
+            f"{target} is not a .keras file; give that, or a run directory.",
+            code="unsupported",
+            field=str(target),
+        )
+    elif checkpoint != checkpoints.BEST:
+        raise UserError(
+            f"--checkpoint is {checkpoint!r}, but {target} is a file of one network; leave the "
+            f"option out.",
+            code="invalid",
+            field="--checkpoint",
+        )
+
+
+def _check_folder(folder: Path) -> None:
+    run = RunDirectory(folder)
+    if not run.exists():
+        raise UserError(
+            f"{folder} is not a run directory: it has no config.yaml{_instead(folder)}.",
+            code="missing",
+            field=str(folder),
+        )
+    folders = (run.checkpoints, run.checkpoints / checkpoints.BEST)
+    if not any(map(checkpoints.list_checkpoints, folders)):
+        raise UserError(
+            f"{run.path} has no checkpoint yet; train it first: python -m cyclegan_tf.train "
+            f"--run_dir {run.path}",
+            code="missing",
+            field=str(run.path),
+        )
+
+
+def _instead(folder: Path) -> str:
+    """What a folder is that is no run, where that is known."""
+    for parent in (folder.parent, folder.parent.parent):
+        if is_run(parent):
+            return (
+                f"; it lies in the run {parent}: give that, and a checkpoint by --checkpoint "
+                "(best is the default)"
+            )
+    if (folder / "trainA").is_dir():
+        return "; it is a data set"
+    if (folder / "saved_model").is_dir():
+        return "; it is an export: give the run that it was made of"
+    try:
+        inner = sorted(path for path in folder.iterdir() if is_run(path))
+    except OSError:
+        inner = []
+    return f"; runs in it are {', '.join(map(str, inner[:5]))}" if inner else ""
