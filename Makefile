@@ -1,8 +1,11 @@
 # `make demo`, `make test`, `make bench`: all set up .venv first, from nothing.
-PYTHON ?= python3
+# TensorFlow has wheels for these.
+PYTHONS := python3.13 python3.12 python3.11 python3.10 python3 python
+PYTHON ?= $(shell for name in $(PYTHONS); do $$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$name; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_FOR_DEMO := $(VENV)/.ready_for_demo
 ADDONS_PYTHON ?= python3.11
 ADDONS := .venv-addons
 ADDONS_FILES := build/addons
@@ -20,16 +23,22 @@ help:
 	@echo "make check   ruff format, ruff, mypy, import contract, fast tests"
 	@echo "make clean   remove what the others made, runs/ excepted"
 
-$(READY): pyproject.toml setup.py
+# What a demo needs; the tests' environment has it, too.
+$(READY_FOR_DEMO): pyproject.toml setup.py
+	@if [ -z "$(PYTHON)" ]; then echo "error: cyclegan_tf needs Python 3.10 to 3.13, and none is here: get Python 3.13 (python.org, or your system's packages), or name one: make PYTHON=/path/to/python3.13 ..." >&2; exit 2; fi
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip  # the one in Python 3.10 takes minutes to choose versions
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable ".[serve]"
+	touch $(READY_FOR_DEMO)
+
+$(READY): $(READY_FOR_DEMO)
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable ".[dev]"
 	touch $(READY)
 
 # What tests need, for `make -j2`: each installation keeps one core busy.
 environments: $(READY) $(if $(HAS_ADDONS_PYTHON),$(ADDONS)/.ready)
 
-demo: $(READY)
+demo: $(READY_FOR_DEMO)
 	$(BIN)/python -m cyclegan_tf.train --run_dir runs/demo --config demo
 	$(BIN)/python -m benchmarks.quality.demo_score runs/demo --image runs/demo/translated.png
 	$(BIN)/python -m cyclegan_tf.evaluate runs/demo --overwrite
@@ -43,6 +52,8 @@ demo: $(READY)
 	@echo "exported, each with its proof: runs/demo_export"
 	@test -d runs/demo_export/web && echo "a page that translates in the browser: $(BIN)/python -m http.server --bind 127.0.0.1 --directory runs/demo_export/web 8000, then open http://localhost:8000" || true
 	@echo "the same page with a server behind it: $(BIN)/python -m cyclegan_tf.serve runs/demo_export, then open http://localhost:8501"
+	@echo
+	@echo "next: \`. $(BIN)/activate\`, then \`cyclegan-tf check images\` and \`cyclegan-tf train --data.source images --run_dir runs/mine\` (images: a folder of yours that holds trainA and trainB)"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -72,23 +72,27 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
       argv: as typed; None takes the words of this process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(f"usage: {_program()} COMMAND [--help] [--version]\n\n{_list()}")
-        sys.exit(0)
-    if words[0] in ("--version", "-V", "version"):
-        start_version()
+    try:
+        _answer(words)
+    except BrokenPipeError:  # of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     name = words[0].replace("-", "_")
     if name not in COMMANDS:
         refuse(words[0])
     start(name, words[1:])
 
 
-def start_version() -> NoReturn:
-    """Prints the versions and exits."""
-    from cyclegan_tf.cli.version import version_text
+def _answer(words: Sequence[str]) -> None:
+    """Ends the program where no command is asked for."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(f"usage: {_program()} COMMAND [--help] [--version]\n\n{_list()}", flush=True)
+        sys.exit(0)
+    if words[0] in ("--version", "-V", "version"):
+        from cyclegan_tf.cli.version import version_text
 
-    print(version_text())
-    sys.exit(0)
+        print(version_text(), flush=True)
+        sys.exit(0)
 
 
 def refuse(word: str) -> NoReturn:

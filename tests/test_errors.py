@@ -73,5 +73,5 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
 def test_every_package_of_an_extra_is_one_of_the_project():
     project = (Path(errors.__file__).parents[1] / "pyproject.toml").read_text()
     for name, extra in errors.EXTRAS.items():
-        (listed,) = re.findall(rf"^{extra} = \[(.*?)^?\]$", project, re.MULTILINE | re.DOTALL)
+        (listed,) = re.findall(rf"^{extra} = \[(.*?)\]\n", project, re.MULTILINE | re.DOTALL)
         assert name.replace("_", "-") in listed, name
