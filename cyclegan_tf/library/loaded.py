@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cyclegan_tf.cli.guesses import DIRECTIONS
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import list_folder
 from cyclegan_tf.library import forms
-
-DIRECTIONS = {"xy": "xy", "yx": "yx", "atob": "xy", "btoa": "yx"}
-"""Spellings of a direction, in lower case, and the direction."""
 
 
 class Network:
