@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 _KINDS_SHOWN = 3
 _WIDTH = 110
 
-_MOST_USED = ("--data.x_dir", "--data.y_dir", "--data.crop_size_px", "--data.channels_x")
+_COMMON = ("--data.x_dir", "--data.y_dir", "--data.crop_size_px", "--data.channels_x")
 
 
 def build_parser() -> cli.Parser:
     """Make the parser of the command's options."""
     parser = cli.Parser(
         command="check",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="images",
         description="Reads every image of a data set, and says what would go wrong in training.",
     )

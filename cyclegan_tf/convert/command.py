@@ -17,14 +17,14 @@ from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import refuse_foreign_file
 
-_MOST_USED = ("--to", "--direction", "--overwrite")
+_COMMON = ("--to", "--direction", "--overwrite")
 
 
 def build_parser() -> cli.Parser:
     """The command's own options, and every field of the experiment that a run will hold."""
     parser = cli.Parser(
         command="convert",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="latest_net_G_A.pth horse2zebra.keras",
         description="A .pth file of the official PyTorch code "
         "(junyanz/pytorch-CycleGAN-and-pix2pix), or a model of Keras 2 (.h5, .keras, SavedModel), "

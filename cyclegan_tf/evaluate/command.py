@@ -32,14 +32,14 @@ _FORMER = {
 }
 
 
-_MOST_USED = ("--direction", "--data.source", "--max_images", "--overwrite")
+_COMMON = ("--direction", "--data.source", "--max_images", "--overwrite")
 
 
 def build_parser() -> cli.Parser:
     """Declare the command's options."""
     parser = cli.Parser(
         command="evaluate",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="runs/mine",
         description="Scores a trained generator on its test split: beside every score stands "
         "that of the unchanged input, of the best constant image and of a real image drawn at "

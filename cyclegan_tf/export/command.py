@@ -21,14 +21,14 @@ FORMER_OPTIONS = {
 
 # What others call a format, lower case -> its name here.
 _FORMATS_ELSEWHERE = {"tflite": "litert", "savedmodel": "saved_model", "saved-model": "saved_model"}
-_MOST_USED = ("--format", "--direction", "--overwrite")
+_COMMON = ("--format", "--direction", "--overwrite")
 
 
 def build_parser() -> cli.Parser:
     """Define the command's options."""
     parser = cli.Parser(
         command="export",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="runs/mine shipped --format litert web",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web "
         "(a page that translates in the browser), each with a card and a report of how far its "

@@ -10,14 +10,14 @@ from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 
-_MOST_USED = ("--size_px", "--json")
+_COMMON = ("--size_px", "--json")
 
 
 def build_parser() -> cli.Parser:
     """The command's options."""
     parser = cli.Parser(
         command="inspect",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="runs/mine",
         description="Describes a run directory, a .keras, .h5, .pth, .tflite or .onnx file or a "
         "SavedModel: architecture, parameters, multiply-accumulates, receptive field, training "

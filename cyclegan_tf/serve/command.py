@@ -37,14 +37,14 @@ _LIMITS_HELP = {
 }
 
 
-_MOST_USED = ("--port", "--host", "--grpc_port")
+_COMMON = ("--port", "--host", "--grpc_port")
 
 
 def build_parser() -> cli.Parser:
     """Define the command's options."""
     parser = cli.Parser(
         command="serve",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="shipped",
         description="Serves the SavedModels of an export: TF Serving's REST API (and gRPC), and a "
         "page at /. New versions are picked up without dropping a request. SIGTERM or Ctrl-C ends "

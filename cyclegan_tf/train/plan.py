@@ -52,7 +52,7 @@ class TrainPlan:
     overridden: tuple[str, ...] = ()
 
 
-_MOST_USED = (
+_COMMON = (
     "--data.source",
     "--data.x_dir",
     "--data.y_dir",
@@ -71,7 +71,7 @@ def build_parser() -> cli.Parser:
     """The command's options: its own, and every field of the experiment."""
     parser = cli.Parser(
         command="train",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="--data.source images --run_dir runs/mine --training.max_minutes 60",
         description="Trains CycleGAN. Without arguments: the built-in demo. An existing --run_dir "
         "is resumed with its own config.",

@@ -38,14 +38,14 @@ _FORMER = {
     "--overlap": "--overlap_px",
     "--half_life_frames": "--temporal_half_life_frames",
 }
-_MOST_USED = ("--direction", "--size", "--checkpoint", "--overwrite", "--skip_existing")
+_COMMON = ("--direction", "--size", "--checkpoint", "--overwrite", "--skip_existing")
 
 
 def build_parser() -> cli.Parser:
     """Declare the command's options."""
     parser = cli.Parser(
         command="translate",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="runs/mine photos translated",
         description="Translates images of any size: each output has its input's size and name. An "
         "image that cannot be read is named and skipped, and the exit status is then 1. A video "

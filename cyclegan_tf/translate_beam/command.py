@@ -25,14 +25,14 @@ _RAISED = re.compile(r".*\b(UserError|ModelError): (.*)", re.DOTALL)
 _STEP = re.compile(r"\s*\[while running .*", re.DOTALL)
 
 
-_MOST_USED = ("--dead_letters", "--batch_size", "--overwrite")
+_COMMON = ("--dead_letters", "--batch_size", "--overwrite")
 
 
 def build_parser() -> cli.Parser:
     """Declare the command's own options; all others go to Beam."""
     parser = cli.Parser(
         command="translate_beam",
-        most_used=_MOST_USED,
+        most_used=_COMMON,
         example="shipped/saved_model/mine_xy 'images/**' out",
         description="Translates all images that patterns match with an exported SavedModel, on "
         "this machine or, by Beam's options (--runner FlinkRunner ...), on many. Outputs that "

@@ -104,7 +104,7 @@ def test_channels(data, capsys):
         (["{data}", "--data.x_dir", "{data}"], "invalid", "SOURCE"),
         (["--data.x_dir", "{data}"], "invalid", "SOURCE"),
         (["{data}/none"], "missing", "SOURCE"),
-        (["--data.x_dir", "{data}/none", "--data.y_dir", "{data}"], "missing", "{data}/none"),
+        (["--data.x_dir", "{data}/none", "--data.y_dir", "{data}"], "missing", "data.x_dir"),
         (["{data}/trainA"], "missing", "SOURCE"),
         (["{data}", "--data.crop_size_px", "0"], "invalid", "--data.crop_size_px"),
         (["{data}", "--contact_sheet", "a.gif"], "unsupported", "--contact_sheet"),

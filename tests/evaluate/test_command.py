@@ -129,7 +129,7 @@ def test_whole_files_or_none(run, monkeypatch, capsys):
             "holds one generator",
         ),
         (("{run}", "--data.x_dir={tmp}"), "missing", "--data.y_dir", "given without --data.y_dir"),
-        (("{run}", "--data.source={tmp}"), None, None, "no folders trainA and trainB"),
+        (("{run}", "--data.source={tmp}"), None, None, "no folder trainA and none named trainB"),
         (("{run}", "--palette=/nowhere.json"), None, None, "/nowhere.json"),
         (("{run}", "--inception=/nowhere.h5"), None, None, "/nowhere.h5"),
         (("{run}", "--directions=xy"), None, None, "did you mean --direction"),

@@ -349,9 +349,6 @@ class Video:
     def __init__(self):
         self.calls = []
 
-    def is_video(self, path):
-        return path.suffix == ".video"
-
     def translate_video(self, network, size_divisor_px, source, target, **options):
         self.calls.append((size_divisor_px, source, target, options))
         target.write_bytes(b"translated")
@@ -362,6 +359,7 @@ class Video:
 def video(monkeypatch):
     baseline = Video()
     monkeypatch.setattr("cyclegan_tf.translate.video.translation", baseline)
+    monkeypatch.setattr(translate, "is_video", lambda path: path.suffix == ".video")
     return baseline
 
 
@@ -418,9 +416,10 @@ def test_options_that_do_not_fit_are_one_sentence(
     saved, folder, tmp_path, video, words, code, field, message
 ):
     name, *options = words
+    shutil.copy(folder / "a.png", tmp_path / name)
     with refused(["invalid", "mismatch"], match=message) as caught:
         translate.main(
-            [str(saved), str(folder / name), str(tmp_path / "o.png"), "--quiet", *options]
+            [str(saved), str(tmp_path / name), str(tmp_path / "o.png"), "--quiet", *options]
         )
     assert "\n" not in str(caught.value)
     assert (caught.value.code, caught.value.field) == (code, field)
