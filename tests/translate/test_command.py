@@ -15,6 +15,7 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.translate import command as translate
+from cyclegan_tf.translate.video import translation
 from cyclegan_tf.translate.translator import Translator
 from tests.helpers.errors import refused
 
@@ -358,7 +359,7 @@ class Video:
 @pytest.fixture
 def video(monkeypatch):
     baseline = Video()
-    monkeypatch.setattr("cyclegan_tf.translate.video.translation", baseline)
+    monkeypatch.setattr(translation.__name__, baseline)
     monkeypatch.setattr(translate, "is_video", lambda path: path.suffix == ".video")
     return baseline
 
