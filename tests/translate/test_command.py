@@ -15,8 +15,8 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.translate import command as translate
-from cyclegan_tf.translate.video import translation
 from cyclegan_tf.translate.translator import Translator
+from cyclegan_tf.translate.video import translation
 from tests.helpers.errors import refused
 
 
