@@ -20,8 +20,9 @@ AUTO = "auto"
 TILE_PX = 512
 """Side of the tiles of an image that does not fit the memory."""
 
-# A layer's input, its padded copy and its output are there at once.
-_TENSORS = 3
+# A layer's input, its padded copy, its output and what the kernel makes of them are there at once:
+# at 1536 px the process grew by 4.1 times the largest tensor in float32, by 4.5 in bfloat16.
+_TENSORS = 4.5
 _SHARE_OF_MEMORY = 0.7
 _SIDE_PX = 256
 

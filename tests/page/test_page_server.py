@@ -170,7 +170,7 @@ def test_sizes_within_limits(tmp_path):
         [8, 8, 1, 1],
         [60, 40, 2400, 60],
     ]
-    for name in ("images.js", "problems.js"):
+    for name in ("images.js", "detail.js", "problems.js"):
         shutil.copy(web.PAGE / name, tmp_path / name)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "cases.json").write_text(json.dumps(named + drawn))
