@@ -13,6 +13,9 @@ HAS_ADDONS_PYTHON = $(shell $(ADDONS_PYTHON) -c 'import sys; print("yes" * (sys.
 # pip would compile all that it installs; a part of that is ever imported, and compiled then.
 PIP_OPTIONS := --quiet --no-compile
 
+# Three on two cores: a fifth of a worker's time is waiting, for servers, processes and deadlines.
+WORKERS := -n 3 --dist worksteal
+
 .PHONY: environments demo test test-addons addons-era bench check format clean help
 
 help:
@@ -56,7 +59,7 @@ demo: $(READY_FOR_DEMO)
 	@echo "next: \`. $(BIN)/activate\`, then \`cyclegan-tf check images\` and \`cyclegan-tf train --data.source images --run_dir runs/mine\` (images: a folder of yours that holds trainA and trainB)"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-addons:
 	@if [ -n "$(HAS_ADDONS_PYTHON)" ]; \
@@ -83,7 +86,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 format: $(READY)
 	$(BIN)/ruff format .
