@@ -16,13 +16,14 @@ PIP_OPTIONS := --quiet --no-compile
 # Three on two cores: a fifth of a worker's time is waiting, for servers, processes and deadlines.
 WORKERS := -n 3 --dist worksteal
 
-.PHONY: environments demo test test-addons addons-era bench check format clean help
+.PHONY: environments docs demo test test-addons addons-era bench check format clean help
 
 help:
 	@echo "make demo    set up, train the built-in demo, export it, show where everything is"
 	@echo "make test    set up, run all tests"
 	@echo "make test-addons   set up the TensorFlow of tensorflow-addons' time as well, hold ours against its files"
 	@echo "make bench   set up with PyTorch, measure against it (about an hour, nothing else running)"
+	@echo "make docs    set up, build the documentation as a site: build/site/index.html"
 	@echo "make check   ruff format, ruff, mypy, import contract, fast tests"
 	@echo "make clean   remove what the others made, runs/ excepted"
 
@@ -80,6 +81,10 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	$(BIN)/python -m benchmarks.speed.bench --out runs/bench
 	$(BIN)/python -m benchmarks.deploy.phone --out runs/bench
+
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --quiet
+	@echo "the documentation: build/site/index.html"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -41,7 +41,7 @@ DIFFERENCES: dict[str, float] = {}
 
 @pytest.fixture(scope="module", autouse=True)
 def table_of_differences(request):
-    """Prints what docs/interop.md reports, after all tests of this file."""
+    """Prints what docs/guides/bring_your_model.md reports, after all tests of this file."""
     yield
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("\nlargest difference of outputs to those of tensorflow-addons' time:")
@@ -163,7 +163,7 @@ def test_weights_alone(name, form):
         network, notes = open_model(path)
         x, y = computed(name)
         note_difference(path, network(x, training=False), y)
-        assert 1e-3 < DIFFERENCES[path.name] < 0.05  # docs/interop.md reports it
+        assert 1e-3 < DIFFERENCES[path.name] < 0.05  # docs/guides/bring_your_model.md reports it
     else:
         _, notes = check_network(path, name)
     (note,) = [text for text in notes if "recognized by its shapes" in text]

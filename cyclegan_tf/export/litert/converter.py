@@ -26,7 +26,7 @@ CALIBRATION_IMAGES = 32
 
 # In 8 bits: where the multiplications are. Statistics of instance normalization lose too much in 8
 # bits, and what lies between two convolutions would be rounded once more at each step
-# (docs/deployment.md has the figures).
+# (docs/results.md has the figures).
 _QUANTIZED = frozenset({"CONV_2D", "TRANSPOSE_CONV"})
 
 

@@ -1,6 +1,6 @@
 """A copy of a network with a fixed size and operations that phones run fast.
 
-docs/deployment.md has what each change gives.
+docs/performance.md has what each change gives.
 
 What a delegate cannot take splits the graph into parts. MIRROR_PAD is such an operation in XNNPACK,
 so reflection padding becomes slices joined together. The two convolutions at the ends have 3

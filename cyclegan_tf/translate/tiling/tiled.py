@@ -4,7 +4,7 @@ Instance normalization makes a tile's brightness depend on what else is in the t
 translated each by itself differ in brightness, and the seams show. Here every normalization takes
 the statistics of the whole image, found by going through all tiles layer by layer (`stages`).
 Statistics of a small copy would be one call, and are as far from the whole image's as those of each
-tile; docs/scaling.md has the figures.
+tile; docs/guides/translate.md has the figures.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from cyclegan_tf.translate.translator import Translator
 HALF_LIFE_FRAMES = 8.0
 """After how many frames a frame's share in the statistics has halved, by default.
 
-Measured with trained generators (docs/scaling.md): while an object crosses a still image, what
-stands still changes with 0.2 (aerial photos to maps) and 0.75 (facades to labels) of the energy of
-frames translated alone, the former in steps of 2.6 pixel values, not 15.6. Longer half-lives win
-less than they lag.
+Measured with trained generators (docs/guides/translate.md): while an object crosses a still image,
+what stands still changes with 0.2 (aerial photos to maps) and 0.75 (facades to labels) of the
+energy of frames translated alone, the former in steps of 2.6 pixel values, not 15.6. Longer
+half-lives win less than they lag.
 """
 
 # Of the reduced frames' pixel values, 0 to 255. Of cuts between any two of 40 facades 99.9 % lie

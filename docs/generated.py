@@ -1,0 +1,60 @@
+"""Fills the marks in the reference pages from the code, when the site is built (mkdocs.yml)."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import os
+import re
+
+import docstring_parser
+
+import cyclegan_tf
+from cyclegan_tf.config.experiment import SECTIONS
+
+COMMANDS = {  # command -> the module of its options
+    name: f"cyclegan_tf.{name}.{'plan' if name == 'train' else 'command'}"
+    for name in "train evaluate translate translate_beam check export serve convert inspect".split()
+}
+
+
+def commands() -> str:
+    """The `--help` of every command."""
+    os.environ["COLUMNS"] = "96"
+    parsers = {n: importlib.import_module(m).build_parser() for n, m in COMMANDS.items()}
+    return "\n\n".join(f"## {n}\n\n```text\n{p.format_help()}\n```" for n, p in parsers.items())
+
+
+def configuration() -> str:
+    """A table for each section of the experiment."""
+    return "\n\n".join(_section(*entry) for entry in SECTIONS.items())
+
+
+def _section(name: str, section: type) -> str:
+    doc = docstring_parser.parse(section.__doc__ or "")
+    about = {entry.arg_name: " ".join((entry.description or "").split()) for entry in doc.params}
+    lines = [f"## {name}", "", doc.short_description or "", ""]
+    lines += ["| option | values | default | meaning |", "|---|---|---|---|"]
+    for entry in dataclasses.fields(section):
+        values = re.sub(r"Literal\[(.*)\]", r"\1", str(entry.type)).replace("|", "or")
+        cells = (f"`--{name}.{entry.name}`", values, f"`{entry.default}`", about[entry.name])
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def python() -> str:
+    """Signature and docstring of every public name."""
+    train = importlib.import_module("cyclegan_tf.library.training").train
+    found = {n: train if n == "train" else getattr(cyclegan_tf, n) for n in cyclegan_tf.__all__}
+    return "\n\n".join(
+        f"## cyclegan_tf.{name}\n\n```python\n{name}{inspect.signature(value)}\n```\n\n"
+        f"```text\n{inspect.getdoc(value)}\n```"
+        for name, value in found.items()
+    )
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """MkDocs calls this for every page."""
+    name = re.search(r"<!-- generated: (\w+) -->", markdown)
+    return markdown.replace(name[0], globals()[name[1]]()) if name else markdown

@@ -1,0 +1,115 @@
+"""The documentation: no dead link, short pages, references that hold every option."""
+
+import dataclasses
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cyclegan_tf.config.experiment import SECTIONS
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS, *sorted((ROOT / "export").rglob("*.md"))]
+LONG = {"architecture.md"}  # a list of decisions, read one by one
+CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+MENTION = re.compile(r"\bdocs/[\w/]+\.(?:md|png)\b")
+
+
+def anchors(page):
+    """Of headings, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", h.lower())).strip("-") for h in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", CODE.sub("", page.read_text("utf-8"))):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+        assert page not in DOCS or ROOT / "docs" in target.resolve().parents, f"not in site: {link}"
+
+
+def test_mentions_in_the_code_exist():
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.split("\n")
+    files = [
+        ROOT / name for name in listed if name.endswith((".py", ".yaml", ".toml", ".md", ".sh"))
+    ]
+    found = {
+        (path.relative_to(ROOT).as_posix(), mention)
+        for path in files
+        if path.is_file()
+        for mention in MENTION.findall(path.read_text("utf-8"))
+    }
+    assert [entry for entry in sorted(found) if not (ROOT / entry[1]).exists()] == []
+
+
+@pytest.mark.parametrize("page", [PAGES[0], *DOCS], ids=lambda page: page.name)
+def test_pages_are_short(page):
+    lines = page.read_text("utf-8").splitlines()
+    assert page.name in LONG or len(lines) <= (110 if page.name == "README.md" else 150)
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
+
+
+def test_four_images_at_most_and_each_is_shown():
+    images = sorted((ROOT / "docs").rglob("*.png"))
+    shown = "".join(page.read_text("utf-8") for page in PAGES)
+    assert len(images) <= 4
+    assert [image.name for image in images if image.name not in shown] == []
+
+
+@pytest.fixture(scope="module")
+def generated():
+    spec = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in DOCS]
+    assert [page for page in pages if page not in navigation] == []
+
+
+def test_configuration_holds_every_field(generated):
+    page = generated.configuration()
+    for name, section in SECTIONS.items():
+        for entry in dataclasses.fields(section):
+            row = next(line for line in page.splitlines() if f"`--{name}.{entry.name}`" in line)
+            cells = re.split(r"(?<!\\)\|", row)
+            assert len(cells) == 6
+            assert cells[4].strip()
+
+
+def test_commands_hold_every_option(generated):
+    page = generated.commands()
+    for command, module in generated.COMMANDS.items():
+        names = importlib.import_module(module).build_parser().option_names()
+        section = page.split(f"## {command}\n", 1)[1].split("\n## ", 1)[0]
+        assert [name for name in names if name not in section] == []
+
+
+def test_python_holds_every_public_name(generated):
+    page = generated.python()
+    assert all(f"## cyclegan_tf.{name}\n" in page for name in generated.cyclegan_tf.__all__)
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path):
+    if importlib.util.find_spec("material") is None or importlib.util.find_spec("mkdocs") is None:
+        pytest.skip('mkdocs-material is not installed: pip install ".[docs]"')
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr[-3000:]
+    assert "--tile_px" in (tmp_path / "reference/cli.html").read_text("utf-8")
+    assert "--data.crop_size_px" in (tmp_path / "reference/configuration.html").read_text("utf-8")
