@@ -6,12 +6,14 @@ Pixels keep their places in a translation, so this is true of the result, too. N
 from __future__ import annotations
 
 import importlib.util
+import io
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from cyclegan_tf.images.headers import EXIF_ORIENTATION, ImageInfo, open_with_pillow
@@ -21,6 +23,8 @@ _GEO = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _DESCRIPTION = 282, 283, 296, 270
 _INCH = 2
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_MOST_DPI = 65_535  # 16 bits, in JPEG
+_MOST_EXIF_BYTES = 65_533  # what a segment of a JPEG holds
 # Size and rotation, which a translation decides, and where a thumbnail stands.
 _NOT_KEPT = (EXIF_ORIENTATION, 256, 257, 40962, 40963, 513, 514)
 # What programs write that know none.
@@ -62,7 +66,7 @@ class Placement:
 
     def is_lost_in(self, suffix: str) -> bool:
         """Whether files of this lower-case suffix cannot hold all of it."""
-        held = _HOLDS.get(suffix, ())
+        held = _held_by(suffix, self)
         says_scale = self.density not in (None, _NO_DENSITY) and self.dpi not in _OF_SCREENS
         holds_scale = "tags" in held or ("density" in held and self.dpi is not None)
         return bool(
@@ -74,15 +78,22 @@ class Placement:
 
     @property
     def dpi(self) -> tuple[float, float] | None:
-        """Pixels per inch, if the unit is known."""
+        """Pixels per inch, if the unit is known and other files than TIFF can hold so many."""
         if self.density is None or self.density[2] == 1:
             return None
         factor = 1 if self.density[2] == _INCH else 2.54
         across, down = (round(number / max(per, 1) * factor, 4) for number, per in self.density[:2])
-        return across, down
+        return (across, down) if max(across, down) <= _MOST_DPI else None
 
 
 NOTHING = Placement()
+
+
+def _held_by(suffix: str, placement: Placement) -> tuple[str, ...]:
+    """What files of a suffix hold of a placement."""
+    held = _HOLDS.get(suffix, ())
+    is_long = len(placement.exif) > _MOST_EXIF_BYTES and suffix not in (".png", ".webp")
+    return tuple(name for name in held if name != "exif" or not is_long)
 
 
 def read_placement(info: ImageInfo) -> Placement:
@@ -128,6 +139,18 @@ def _of_tiff(info: ImageInfo) -> Placement:
 
 
 def _of_page(page: Any, info: ImageInfo) -> Placement:
+    placement = _said_by_page(page, info)
+    if placement.tags or placement.description or placement.density:
+        import tifffile
+
+        # Damaged tags are read as they stand; what cannot be written again, raises here.
+        with tifffile.TiffWriter(io.BytesIO()) as writer:
+            options = tifffile_options(placement, info.channels)
+            writer.write(np.zeros((1, 1), np.uint8), metadata=None, **options)
+    return placement
+
+
+def _said_by_page(page: Any, info: ImageInfo) -> Placement:
     found = page.tags
     tags = {
         code: (int(tag.dtype), int(tag.count), tag.value)
@@ -138,6 +161,8 @@ def _of_page(page: Any, info: ImageInfo) -> Placement:
     if _X_RESOLUTION in found and _Y_RESOLUTION in found:
         unit = int(found.valueof(_RESOLUTION_UNIT, _INCH))
         density = (found.valueof(_X_RESOLUTION), found.valueof(_Y_RESOLUTION), unit)
+    if density and not all(_is_fraction(value) for value in density[:2]):
+        density = None
     text = str(found.valueof(_DESCRIPTION, ""))
     is_described = text.startswith("ImageJ=") or "openmicroscopy.org/Schemas/OME" in text
     if info.exif_orientation != 1:  # the result is upright: places are others
@@ -151,6 +176,10 @@ def _of_page(page: Any, info: ImageInfo) -> Placement:
         info.channels,
         has_unread_exif=_EXIF_IFD in found or _GPS_IFD in found,
     )
+
+
+def _is_fraction(value: Any) -> bool:
+    return isinstance(value, tuple) and [type(number) for number in value] == [int, int]
 
 
 def _of_pillow(image: Image.Image, info: ImageInfo) -> Placement:
@@ -195,7 +224,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 def pillow_options(placement: Placement, suffix: str) -> dict[str, Any]:
     """Options of Pillow's `save` for JPEG, WEBP and BMP."""
-    held = _HOLDS.get(suffix, ())
+    held = _held_by(suffix, placement)
     options: dict[str, Any] = {}
     if placement.dpi and "density" in held:
         options["dpi"] = placement.dpi

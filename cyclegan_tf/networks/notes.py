@@ -10,6 +10,9 @@ from typing import Any
 
 import keras
 
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_zip_bomb
+
 _MEMBER = "cyclegan_tf.json"
 
 
@@ -27,10 +30,22 @@ def save_with_notes(network: keras.Model, path: Path, notes: Mapping[str, Any]) 
 
 
 def read_notes(path: Path) -> dict[str, Any]:
-    """Read the notes of a `.keras` file; empty where it has none or they are damaged."""
+    """Read the notes of a `.keras` file; empty where it has none or they are damaged.
+
+    What is no file, such as a pipe, which opening would wait for, has none: whoever opens the
+    network says so.
+
+    Raises:
+      UserError: the file would take far more memory than it has bytes.
+    """
+    if not path.is_file():
+        return {}
     try:
+        refuse_zip_bomb(path)
         with zipfile.ZipFile(path) as archive:
             found = json.loads(archive.read(_MEMBER))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except UserError:
+        raise
+    except Exception:  # zip's, zlib's and JSON's; the network's own reader says what is wrong
         return {}
     return found if isinstance(found, dict) else {}

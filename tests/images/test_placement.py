@@ -1,5 +1,7 @@
 """Place and scale of a file are in its translation, or are said to be lost."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
@@ -146,3 +148,43 @@ def test_floats_are_written(tmp_path, suffix, channels):
         np.testing.assert_array_equal(read(path, channels), image)
     save(tmp_path / "a.png", image, as_float=True)
     np.testing.assert_array_equal(read(tmp_path / "a.png", channels), image)
+
+
+def test_damaged_tags_lose_no_image(tmp_path):
+    source, image = tmp_path / "a.tif", image_files.noise(4, 4, 3)
+    options = {"photometric": "rgb", "extratags": GEO, "metadata": None}
+    tifffile.imwrite(source, image, resolution=(300, 150), resolutionunit=3, **options)
+    sound, info, rng = source.read_bytes(), probe(source), np.random.default_rng(0)
+    first, count = struct.unpack_from("<I", sound, 4)[0], 0
+    for place in range(first + 2, first + 2 + 12 * struct.unpack_from("<H", sound, first)[0]):
+        damaged = bytearray(sound)
+        damaged[place] ^= int(rng.integers(1, 8))
+        source.write_bytes(damaged)
+        placement = read_placement(info)
+        count += placement != NOTHING
+        for suffix in (".tif", ".jpg", ".png", ".bmp"):
+            placement.is_lost_in(suffix)
+            save(tmp_path / f"b{suffix}", image, placement=placement)
+    assert count
+
+
+def test_a_density_of_many_numbers_is_none(tmp_path):
+    source = tmp_path / "a.tif"
+    tifffile.imwrite(source, image_files.noise(4, 4, 3), photometric="rgb", resolution=(300, 150))
+    content = bytearray(source.read_bytes())
+    content[content.index(struct.pack("<HHI", 282, 5, 1)) + 4] = 2
+    source.write_bytes(content)
+    assert read_placement(probe(source)).density is None
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        Placement(density=((4_000_000_000, 1), (300, 1), 2)),
+        Placement(exif=b"Exif\0\0MM" + bytes(70_000)),
+    ],
+    ids=["density", "exif"],
+)
+def test_what_a_jpeg_cannot_hold_is_said_to_be_lost(tmp_path, placement):
+    save(tmp_path / "a.jpg", image_files.noise(4, 4, 3), placement=placement)
+    assert placement.is_lost_in(".jpg")

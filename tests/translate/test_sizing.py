@@ -1,5 +1,7 @@
 """`--size`: what it asks for, what is said, and what does not fit the memory."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,14 @@ def test_videos_too(tiny_run, tmp_path, capsys):
     assert "frames are" not in capsys.readouterr().err
     assert translate.main([*words, "--size", "full"]) == 0
     assert "frames are more than 1.5 times larger" in capsys.readouterr().err
+
+
+def test_a_header_that_claims_what_no_file_holds_sends_nothing_into_tiles(tmp_path):
+    path = tmp_path / "a.tif"
+    image_io.save(path, np.zeros((4, 4, 3), np.uint8))
+    content = bytearray(path.read_bytes())
+    place = content.index(struct.pack("<H", 257))  # the tag of the height
+    content[place + 2 : place + 12] = struct.pack("<HII", 4, 1, 4_000_000_000)
+    path.write_bytes(content)
+    network = build_generator("resnet_6blocks", filters=2, blocks=1)
+    assert sizing.too_large(network, [path]) is None
