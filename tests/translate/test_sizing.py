@@ -124,5 +124,6 @@ def test_a_header_that_claims_what_no_file_holds_sends_nothing_into_tiles(tmp_pa
     place = content.index(struct.pack("<H", 257))  # the tag of the height
     content[place + 2 : place + 12] = struct.pack("<HII", 4, 1, 4_000_000_000)
     path.write_bytes(content)
+    assert image_io.probe(path, 10**12).height == 4_000_000_000
     network = build_generator("resnet_6blocks", filters=2, blocks=1)
     assert sizing.too_large(network, [path]) is None
