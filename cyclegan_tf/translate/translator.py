@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -165,7 +167,24 @@ class Translator:
             with fast_routes(), weights_scope(*self._weights):
                 return self._network(batch, training=False)
 
-        return run
+        return traced_once(run)
+
+
+def traced_once(run: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Make a function that is traced at its first call.
+
+    Called as it is, TensorFlow would take the functions of many sizes for one that is traced too
+    often, and say so on standard error.
+
+    Args:
+      run: of `tf.function`, with an input signature.
+    """
+
+    @functools.cache
+    def graph() -> Any:
+        return run.get_concrete_function()
+
+    return lambda batch: graph()(batch)
 
 
 def _signed(image: np.ndarray) -> tf.Tensor:

@@ -204,3 +204,12 @@ def test_nan_is_said_at_a_scale_too():
     network = keras.Model(inputs, inputs * np.nan)
     with refused("unsupported", match="NaN"):
         Translator(network, 4, TrainingScale("area", 32))(random_image(64, 64))
+
+
+def test_tensorflow_says_nothing_of_many_sizes(monkeypatch, caplog):
+    monkeypatch.setattr(translator_module, "GRAPH_PAYS_PX", 1)
+    translator = Translator(noting()[0], 4)
+    with caplog.at_level("WARNING"):
+        for width in range(32, 64, 4):
+            translator(random_image(32, width))
+    assert not [record for record in caplog.records if "retracing" in record.getMessage()]

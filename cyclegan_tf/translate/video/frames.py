@@ -16,7 +16,7 @@ from cyclegan_tf.networks.shared_normalization import (
     with_shared_normalization,
 )
 from cyclegan_tf.networks.weights import cast_weights, weights_scope
-from cyclegan_tf.translate.translator import Translator
+from cyclegan_tf.translate.translator import Translator, traced_once
 
 HALF_LIFE_FRAMES = 8.0
 """After how many frames a frame's share in the statistics has halved, by default.
@@ -112,7 +112,7 @@ class _Following(Translator):
                 state.assign(scope.get_current_value(state))
             return translated
 
-        return run
+        return traced_once(run)
 
 
 class SceneCuts:
