@@ -124,7 +124,7 @@ class ImageInfo:
         if not fits:
             reason = f"has {self.channels} channels ({self.mode}), and {wanted} are wanted"
             if self.format == "NPY" and self.height in (1, 3, wanted):
-                reason += "; its channels seem to stand first, but (height, width, channels) it is"
+                reason += "; its channels seem to stand first: give it as (height, width, channels)"
             raise ImageError(self.path, reason)
 
 
