@@ -25,6 +25,8 @@ _INCH = 2
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _MOST_DPI = 65_535  # 16 bits, in JPEG
 _MOST_EXIF_BYTES = 65_533  # what a segment of a JPEG holds
+_MAX_DPI = 65_535  # 16 bits, in JPEG
+_MAX_EXIF_BYTES = 65_533  # what a segment of a JPEG holds
 # Size and rotation, which a translation decides, and where a thumbnail stands.
 _NOT_KEPT = (EXIF_ORIENTATION, 256, 257, 40962, 40963, 513, 514)
 # What programs write that know none.
@@ -83,7 +85,7 @@ class Placement:
             return None
         factor = 1 if self.density[2] == _INCH else 2.54
         across, down = (round(number / max(per, 1) * factor, 4) for number, per in self.density[:2])
-        return (across, down) if max(across, down) <= _MOST_DPI else None
+        return (across, down) if max(across, down) <= _MAX_DPI else None
 
 
 NOTHING = Placement()
@@ -92,7 +94,7 @@ NOTHING = Placement()
 def _held_by(suffix: str, placement: Placement) -> tuple[str, ...]:
     """What files of a suffix hold of a placement."""
     held = _HOLDS.get(suffix, ())
-    is_long = len(placement.exif) > _MOST_EXIF_BYTES and suffix not in (".png", ".webp")
+    is_long = len(placement.exif) > _MAX_EXIF_BYTES and suffix not in (".png", ".webp")
     return tuple(name for name in held if name != "exif" or not is_long)
 
 

@@ -26,7 +26,7 @@ _TENSORS = 4.5
 _SHARE_OF_MEMORY = 0.7
 _SIDE_PX = 256
 # No kind of file holds more, but of a blank image: one that says more is damaged.
-_MOST_PX_PER_BYTE = 10_000
+_MAX_PX_PER_BYTE = 10_000
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def too_large(network: keras.Model, paths: Iterable[Path]) -> tuple[Path, int] |
             info = image_io.probe(path, ANY_NUMBER)
         except UserError:
             continue
-        if info.height * info.width > _MOST_PX_PER_BYTE * path.stat().st_size:
+        if info.height * info.width > _MAX_PX_PER_BYTE * path.stat().st_size:
             continue  # reading says so, of this one alone
         needed = int(for_one * info.height * info.width)
         if needed > free:

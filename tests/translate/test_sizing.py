@@ -123,6 +123,8 @@ def test_a_header_that_claims_what_no_file_holds_sends_nothing_into_tiles(tmp_pa
     content = bytearray(path.read_bytes())
     place = content.index(struct.pack("<H", 257))  # the tag of the height
     content[place + 2 : place + 12] = struct.pack("<HII", 4, 1, 4_000_000_000)
+    rows_per_strip = content.index(struct.pack("<H", 278), place)
+    content[rows_per_strip + 1] = 0xCB  # of none then: all rows in one
     path.write_bytes(content)
     assert image_io.probe(path, 10**12).height == 4_000_000_000
     network = build_generator("resnet_6blocks", filters=2, blocks=1)
