@@ -23,8 +23,6 @@ _GEO = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _DESCRIPTION = 282, 283, 296, 270
 _INCH = 2
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-_MOST_DPI = 65_535  # 16 bits, in JPEG
-_MOST_EXIF_BYTES = 65_533  # what a segment of a JPEG holds
 _MAX_DPI = 65_535  # 16 bits, in JPEG
 _MAX_EXIF_BYTES = 65_533  # what a segment of a JPEG holds
 # Size and rotation, which a translation decides, and where a thumbnail stands.
