@@ -12,7 +12,6 @@ from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.convert.pytorch import files, folder, recognize
 from cyclegan_tf.convert.pytorch.layout import ArchitectureSpec
 from cyclegan_tf.convert.task import Task, log_line, log_notes, log_recognized
-from cyclegan_tf.runs import generators
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def to_pytorch(task: Task) -> None:
 def _networks(task: Task) -> dict[str, tuple[keras.Model, str]]:
     """The networks to convert by our names, and for messages where each comes from."""
     from cyclegan_tf import assembly
-    from cyclegan_tf.runs import state
+    from cyclegan_tf.runs import generators, state
 
     one = f"generator_{task.arguments.direction}"
     if task.source.is_file():

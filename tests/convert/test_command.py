@@ -1,6 +1,8 @@
 """The command: its options, and one sentence for every mistake."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -104,3 +106,13 @@ OPTIONS = "--to --architecture --norm --epoch --direction --checkpoint --overwri
 def test_options_are_frozen():
     ours = [name for name in command.build_parser().option_names() if "." not in name]
     assert sorted(ours) == sorted([*OPTIONS, *(f"--{section}" for section in SECTIONS)])
+
+
+def test_a_mistake_is_said_before_tensorflow_is_loaded():
+    """And what TensorFlow says while it starts is held back by the command."""
+    code = (
+        "import sys\nsys.modules['tensorflow'] = None\nimport cyclegan_tf.convert.command\n"
+        "print('keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

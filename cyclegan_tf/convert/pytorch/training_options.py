@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images.training_scale import TrainingScale
+
+if TYPE_CHECKING:
+    from cyclegan_tf.images.training_scale import TrainingScale
 
 # The second until 2019.
 _FILES = ("train_opt.txt", "opt.txt")
@@ -99,6 +101,8 @@ class TrainingOptions:
         """The scale of the training; what the file leaves out is as the official code has it."""
         official = {"preprocess": "resize_and_crop", "load_size_px": 286, "crop_size_px": 256}
         given = (self.fields.get(f"data.{name}", usual) for name, usual in official.items())
+        from cyclegan_tf.images.training_scale import TrainingScale
+
         return TrainingScale.of(*given)
 
 
