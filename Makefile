@@ -13,8 +13,8 @@ HAS_ADDONS_PYTHON = $(shell $(ADDONS_PYTHON) -c 'import sys; print("yes" * (sys.
 # pip would compile all that it installs; a part of that is ever imported, and compiled then.
 PIP_OPTIONS := --quiet --no-compile
 
-# Three on two cores: a fifth of a worker's time is waiting, for servers, processes and deadlines.
-WORKERS := -n 3 --dist worksteal
+# Three on two cores took as long: each worker makes its own graphs.
+WORKERS := -n 2 --dist worksteal
 
 .PHONY: environments docs demo test test-addons addons-era bench check format clean help
 
