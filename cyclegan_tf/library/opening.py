@@ -16,15 +16,12 @@ from cyclegan_tf.convert.routes import TORCH_SUFFIXES, choose_route
 from cyclegan_tf.convert.task import Task
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.training_scale import FULL
 from cyclegan_tf.library.loaded import Model, Network
-from cyclegan_tf.library.training import Run
-from cyclegan_tf.networks.builders import size_divisor_of
-from cyclegan_tf.runs import checkpoints, generators
+from cyclegan_tf.library.training import Run, open_generator
+from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.serve.models.folders import find_models, find_versions
 from cyclegan_tf.serve.models.versions import load_version
-from cyclegan_tf.translate.translator import Translator
 
 
 def load(
@@ -60,16 +57,10 @@ def load(
         return Run(path, checkpoint)
     if path.suffix == ".keras":
         direction = "yx" if path.stem.endswith("yx") else "xy"
-        return Model(path, {direction: partial(_open_file, path, direction)})
+        return Model(path, {direction: partial(open_generator, path, direction)})
     if path.suffix in TORCH_SUFFIXES:
         return Model(path, {"xy": partial(_open_converted, path)})
     return Model(path, _exported(path, trust))
-
-
-def _open_file(path: Path, direction: str) -> Network:
-    network, _ = generators.load_generator(path, direction)
-    scale = generators.training_scale(path, direction) or FULL
-    return Network(network.input_shape[-1], Translator(network, size_divisor_of(network), scale))
 
 
 def _open_converted(path: Path) -> Network:
@@ -78,7 +69,7 @@ def _open_converted(path: Path) -> Network:
         words = [os.fspath(path), os.fspath(target)]
         task = Task(path, target, convert.build_parser().parse(words), words)
         choose_route(path, target, "keras")(task)
-        return _open_file(target, "xy")
+        return open_generator(target, "xy")
 
 
 def _exported(path: Path, trust: bool) -> dict[str, Callable[[], Network]]:

@@ -20,6 +20,26 @@ if TYPE_CHECKING:
     from cyclegan_tf.export.formats import Format
 
 
+def open_generator(path: Path, direction: str, checkpoint: str = checkpoints.BEST) -> Network:
+    """Open one direction of a run or a `.keras` file, at the scale of its training.
+
+    Args:
+      path: the run directory or file.
+      direction: "xy" or "yx".
+      checkpoint: of a run, "best", "last" or a step.
+
+    Raises:
+      UserError: there is no such generator.
+    """
+    from cyclegan_tf.networks.builders import size_divisor_of
+    from cyclegan_tf.runs.generators import load_generator, training_scale
+    from cyclegan_tf.translate.translator import Translator
+
+    network, _ = load_generator(path, direction, checkpoint=checkpoint)
+    scale = training_scale(path, direction) or FULL
+    return Network(network.input_shape[-1], Translator(network, size_divisor_of(network), scale))
+
+
 class Run(Model):
     """A run directory: its trained model, which can be evaluated and exported.
 
@@ -34,18 +54,10 @@ class Run(Model):
     """
 
     def __init__(self, path: Path, checkpoint: str = checkpoints.BEST) -> None:
-        super().__init__(path, {name: partial(self._open, name) for name in ("xy", "yx")})
+        super().__init__(
+            path, {name: partial(open_generator, path, name, checkpoint) for name in ("xy", "yx")}
+        )
         self.path, self.checkpoint = path, checkpoint
-
-    def _open(self, direction: str) -> Network:
-        from cyclegan_tf.networks.builders import size_divisor_of
-        from cyclegan_tf.runs.generators import load_generator, training_scale
-        from cyclegan_tf.translate.translator import Translator
-
-        network, _ = load_generator(self.path, direction, checkpoint=self.checkpoint)
-        scale = training_scale(self.path, direction) or FULL
-        translate = Translator(network, size_divisor_of(network), scale)
-        return Network(network.input_shape[-1], translate)
 
     def evaluate(self, **options: Any) -> Evaluation:
         """Score the run's test split; nothing is written.
