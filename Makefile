@@ -10,8 +10,10 @@ ADDONS_PYTHON ?= python3.11
 ADDONS := .venv-addons
 ADDONS_FILES := build/addons
 HAS_ADDONS_PYTHON = $(shell $(ADDONS_PYTHON) -c 'import sys; print("yes" * (sys.version_info[:2] == (3, 11)))' 2>/dev/null)
-# pip would compile all that it installs; a part of that is ever imported, and compiled then.
+# pip would compile all that it installs; a part of that is ever imported, and compiled then, and
+# kept: where images of containers forbid that, each start compiles TensorFlow anew (8 s, not 3).
 PIP_OPTIONS := --quiet --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 
 # Three on two cores took as long: each worker makes its own graphs.
 WORKERS := -n 2 --dist worksteal
