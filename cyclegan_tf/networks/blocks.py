@@ -10,7 +10,11 @@ import keras
 
 from cyclegan_tf.networks import keras_internals, landmarks
 from cyclegan_tf.networks.convolutions import Convolution2D, CropFirst2D
-from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.networks.layers import (
+    InstanceNormalization,
+    PoolingOfDoubled2D,
+    ReflectionPadding2D,
+)
 
 Upsampling = Literal["transposed", "resize", "antialiased"]
 Norm = Literal["instance", "batch"]
@@ -157,7 +161,7 @@ class LayerFactory:
         doubling = {"interpolation": "nearest", **self.common(f"{name}_double")}
         x = keras.layers.UpSampling2D(2, **doubling)(x)
         mean = {"padding": "same", **self.common(f"{name}_double_mean")}
-        return keras.layers.AveragePooling2D(2, 1, **mean)(x)
+        return PoolingOfDoubled2D(2, 1, **mean)(x)
 
     def norm(self, x: Any, name: str):
         if self.norm_kind == "batch":

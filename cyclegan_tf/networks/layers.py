@@ -219,6 +219,22 @@ class ReflectionPadding2D(keras.layers.Layer):
         return {**super().get_config(), "padding": self.padding}
 
 
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class PoolingOfDoubled2D(keras.layers.AveragePooling2D):
+    """`keras.layers.AveragePooling2D` whose graph for any size keeps its channels after a doubling.
+
+    Input: float (N, H, W, C). Output: the same dtype, (N, H', W', C).
+
+    Example:
+      >>> x = keras.layers.UpSampling2D(2)(x)
+      >>> x = PoolingOfDoubled2D(2, 1, padding="same")(x)
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Takes the means of (N, H, W, C)."""
+        return _with_channels(super().call(inputs))
+
+
 @tf.custom_gradient
 def _reflected_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """Reflects by one pixel; value and gradient take half the memory traffic of `tf.pad`."""

@@ -10,6 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert import interpreter as litert
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -279,9 +280,14 @@ def test_other_numbers_of_channels(channels, files, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def scaled(network, tmp_path_factory):
+def scaled_version(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scaled") / "m_xy"
-    return tf.saved_model.load(str(write_saved_model(folder, network, 4, 32, {}, SCALE))).signatures
+    return str(write_saved_model(folder, network, 4, 32, {}, SCALE))
+
+
+@pytest.fixture(scope="module")
+def scaled(scaled_version):
+    return tf.saved_model.load(scaled_version).signatures
 
 
 @pytest.mark.parametrize("size", [(80, 60), (32, 32), (9, 20)])
@@ -296,6 +302,23 @@ def test_at_a_scale_it_gives_what_the_translator_gives(size, network, scaled):
     whole = scaled["full_size"](images=image_io.to_signed(source)[np.newaxis])["translated"]
     at_full = Translator(network, 4)(source).astype(int)
     assert np.abs(image_io.from_signed(whole[0]) - at_full).max() <= 1
+
+
+def test_tflite_converter_takes_the_signature_of_full_size(scaled_version, scaled):
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        scaled_version, signature_keys=["full_size"]
+    )
+    model = litert.Interpreter(model_content=converter.convert())
+    number = model.get_input_details()[0]["index"]
+    for size in [(1, 33, 47, 3), (2, 80, 60, 3)]:
+        images = np.random.default_rng(0).uniform(-1, 1, size).astype(np.float32)
+        model.resize_tensor_input(number, size)
+        model.allocate_tensors()
+        model.set_tensor(number, images)
+        model.invoke()
+        made = model.get_tensor(model.get_output_details()[0]["index"])
+        wanted = scaled["full_size"](images=tf.constant(images))["translated"]
+        np.testing.assert_allclose(made, wanted, atol=1e-5)
 
 
 def test_no_more_rows_are_added_than_needed(network):

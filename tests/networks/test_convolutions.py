@@ -349,8 +349,9 @@ def test_networks_are_channels_last_whatever_keras_says():
         keras.config.set_image_data_format("channels_last")
 
 
-def test_a_saved_model_of_any_size_keeps_its_channels_for_tflite(tmp_path):
-    network = build_generator("resnet_6blocks", filters=2, blocks=1, upsampling="resize", seed=0)
+@pytest.mark.parametrize("upsampling", ["resize", "antialiased"])
+def test_a_saved_model_of_any_size_keeps_its_channels_for_tflite(upsampling, tmp_path):
+    network = build_generator("resnet_6blocks", filters=2, blocks=1, upsampling=upsampling, seed=0)
     served = tf.Module()
     served.network = network
     served.call = tf.function(network, input_signature=[tf.TensorSpec((None, None, None, 3))])
