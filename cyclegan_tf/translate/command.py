@@ -158,7 +158,7 @@ def _translate_images(arguments: Namespace) -> int:
         from cyclegan_tf.networks.builders import size_divisor_of
         from cyclegan_tf.translate.remarks import summarize
         from cyclegan_tf.translate.translator import Translator
-    network = _load(arguments)
+    network = _load(arguments, sizing)
     translator = Translator(network, size_divisor_of(network), sizing.scale)
     outcomes = _outcomes(arguments, sizing, network, translator, todo)
     failed, remarks = 0, list[str]()
@@ -193,13 +193,19 @@ def _log_end(plan: Plan, done: int, todo: int, output: str) -> None:
         )
 
 
-def _load(arguments: Namespace) -> keras.Model:
+def _load(arguments: Namespace, sizing: Sizing) -> keras.Model:
     from cyclegan_tf.runs import generators
 
     network, checkpoint = generators.load_generator(
         Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint
     )
     log.info("generator %s of %s", arguments.direction, checkpoint)
+    if sizing.trained is None and arguments.size == "auto":
+        log.info(
+            "%s does not say how large images were in its training: it sees every pixel (--size "
+            "full); --size 256, say, brings them to a scale",
+            arguments.run,
+        )
     return network
 
 
@@ -217,12 +223,6 @@ def _sizing(arguments: Namespace) -> Sizing:
             f"--tile_px is for --size full, and --size is {arguments.size}; leave one out.",
             code="mismatch",
             field="--tile_px",
-        )
-    if trained is None and arguments.size == "auto":
-        log.info(
-            "%s does not say how large images were in its training: it sees every pixel (--size "
-            "full); --size 256, say, brings them to a scale",
-            arguments.run,
         )
     return sizing
 
@@ -293,7 +293,7 @@ def _translate_video(arguments: Namespace) -> int:
     with suppress_startup_logs():
         from cyclegan_tf.networks.builders import size_divisor_of
         from cyclegan_tf.translate.video import translation as video
-    network = _load(arguments)
+    network = _load(arguments, sizing)
     half_life = arguments.temporal_half_life_frames
     frames = video.translate_video(
         network,

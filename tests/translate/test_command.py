@@ -268,20 +268,25 @@ def test_outputs_are_never_overwritten_unasked(saved, folder, tmp_path):
         (("{tmp}/empty", "{folder}/a.png", "{tmp}/o.png"), "not a run directory"),
         (("{folder}/a.png", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
         (("{tmp}/broken.keras", "{folder}/a.png", "{tmp}/o.png"), "not a .keras file"),
+        (("{tmp}/nothing.keras", "{folder}/a.png", "{tmp}/o.png"), "is empty"),
+        (("{tmp}/pipe.keras", "{folder}/a.png", "{tmp}/o.png"), "is a pipe"),
         (
             ("{tmp}/dense.keras", "{folder}/a.png", "{tmp}/o.png"),
             "not a network from images to images",
         ),
     ],
 )
-def test_bad_input_is_one_sentence(saved, folder, tmp_path, words, message):
+def test_bad_input_is_one_sentence(saved, folder, tmp_path, words, message, capsys):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "nothing.keras").touch()
+    os.mkfifo(tmp_path / "pipe.keras")
     (tmp_path / "broken.keras").write_text("no zip")
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
     given = [word.format(saved=saved, folder=folder, tmp=tmp_path) for word in words]
     with refused(["missing", "unreadable", "unsupported"], match=message) as caught:
         translate.main(given)
     assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out == ""  # nothing of a scale, or of a generator that is none
     assert not (tmp_path / "o.png").exists()
 
 
