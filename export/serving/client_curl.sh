@@ -3,6 +3,11 @@
 set -eu
 usage="usage: sh client_curl.sh INPUT OUTPUT.png MODEL [HOST:PORT]"
 input=${1:?$usage} output=${2:?$usage} model=${3:?$usage} address=${4:-127.0.0.1:8501}
+# What fails at the head of a pipe does not end it: an empty image would be sent.
+if [ ! -f "$input" ] || [ ! -r "$input" ]; then
+  echo "error: $input is no file that can be read; give a JPEG or PNG." >&2
+  exit 1
+fi
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 # The image goes through pipes: it would be too long for a command line.

@@ -108,6 +108,23 @@ def test_a_day_in_its_life(slow_out, tmp_path, monkeypatch, capfd):
     assert "Traceback" not in shown
 
 
+@pytest.mark.skipif(shutil.which("sh") is None, reason="a script for sh")
+@pytest.mark.parametrize("name", ["none.png", ""])
+def test_curl_is_not_asked_to_send_what_is_no_file(name, tmp_path):
+    curl = tmp_path / "curl"
+    curl.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    curl.chmod(0o755)
+    given, out = f"{tmp_path}/{name}", tmp_path / "out.png"
+    ended = subprocess.run(
+        ["sh", KIT / "client_curl.sh", given, out, "tiny_xy", "127.0.0.1:1"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, timeout=9,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == f"error: {given} is no file that can be read; give a JPEG or PNG.\n"
+    assert not (tmp_path / "asked").exists()
+    assert not out.exists()
+
+
 def assert_answers(server):
     assert server.get("/health").json()["models"] == {"tiny_xy": 1}
     pixels = image(40, 30, red=0)
