@@ -13,7 +13,7 @@ from cyclegan_tf.export.model_card import write_model_card
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.inspect import exports
 from cyclegan_tf.networks.builders import build_generator
-from tests.helpers import foreign, tiny_tflite
+from tests.helpers import foreign, tiny_onnx, tiny_tflite
 
 CARD = {
     "name": "zebra_xy", "direction": "xy", "checkpoint": "runs/a", "scores": {"swd_xy": 3.0},
@@ -154,26 +154,10 @@ class TestTflite:
 
 
 class TestOnnx:
-    @staticmethod
-    def write(path):
-        onnx = pytest.importorskip("onnx")
-        kernel = onnx.numpy_helper.from_array(np.zeros((2, 3, 3, 3), np.float32), "kernel")
-        value = onnx.helper.make_tensor_value_info
-        graph = onnx.helper.make_graph(
-            [onnx.helper.make_node("Conv", ["images", "kernel"], ["out"])],
-            "graph",
-            [value("images", onnx.TensorProto.FLOAT, ["n", 3, 8, 8])],
-            [value("out", onnx.TensorProto.FLOAT, ["n", 2, 6, 6])],
-            [kernel],
-        )
-        model = onnx.helper.make_model(
-            graph, opset_imports=[onnx.helper.make_opsetid("", 17)], producer_name="me"
-        )
-        path.write_bytes(model.SerializeToString())
-
     def test_tensors_operations_and_weights(self, tmp_path):
+        pytest.importorskip("onnx")
         path = tmp_path / "model.onnx"
-        self.write(path)
+        path.write_bytes(tiny_onnx.convolution())
         report = exports.inspect_onnx(path)
         assert report["opset"] == {"ai.onnx": 17}
         assert report["values_in_initializers"] == 2 * 3 * 3 * 3

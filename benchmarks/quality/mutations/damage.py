@@ -260,14 +260,40 @@ def _in_png(data: bytes, rng: random.Random) -> Damaged:
 
 
 def _in_hdf5(data: bytes, rng: random.Random) -> Damaged:
-    """Changes the description of the network in a file of Keras 2."""
+    """Changes the description of the network in a file of Keras 2, or an array of weights alone."""
     import h5py
 
     stream = io.BytesIO(data)
     with h5py.File(stream, "r+") as file:
+        if "model_config" not in file.attrs:
+            _other_array(file, rng)
+            return _closed(file, stream, "array")
         config = file.attrs["model_config"]
         text = config if isinstance(config, bytes) else str(config).encode()
         # longer ones do not fit into an attribute
         other = other_json(text, rng)[:60_000]
         file.attrs["model_config"] = other.decode("utf-8", "replace")
-    return Damaged("field", stream.getvalue())
+        return _closed(file, stream, "field")
+
+
+def _closed(file: Any, stream: io.BytesIO, how: str) -> Damaged:
+    file.close()
+    return Damaged(how, stream.getvalue())
+
+
+def _other_array(file: Any, rng: random.Random) -> None:
+    """One array is gone, or of another shape, type or values, or it and another change places."""
+    import numpy as np
+
+    arrays: list[str] = []
+    file.visititems(lambda name, found: arrays.append(name) if hasattr(found, "shape") else None)
+    name = rng.choice(arrays)
+    values = np.asarray(file[name])
+    others = (
+        *(values[np.newaxis], values.ravel(), values[..., :0], np.concatenate([values] * 2)),
+        *(values.astype("float64"), values.astype("int8"), values.astype("S4"), values * np.nan),
+        *(np.asarray(file[rng.choice(arrays)]), np.float32(0)),
+    )
+    del file[name]
+    if rng.random() < 0.8:
+        file[name] = rng.choice(others)

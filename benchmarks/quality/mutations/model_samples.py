@@ -30,9 +30,9 @@ def _write(folder: Path) -> None:
     require_torch()  # makes it safe to import beside TensorFlow
     import torch
 
-    from tests.helpers import keras2, official_torch, tiny_tflite
+    from tests.helpers import keras2, official_torch, tiny_onnx, tiny_tflite
 
-    for name in ("keras", "pth", "keras_2", "h5", "weights", "tflite"):
+    for name in ("keras", "pth", "keras_2", "h5", "weights", "numbered", "tflite", "onnx"):
         (folder / name).mkdir()
     network = _network()
     network.save(folder / "keras" / "a.keras")
@@ -41,10 +41,12 @@ def _write(folder: Path) -> None:
     keras2.write_keras(folder / "keras_2" / "a.keras", groups, config)
     keras2.write_h5(folder / "h5" / "a.h5", groups, config)
     keras2.write_weights(folder / "weights" / "a.weights.h5", groups)
+    network.save_weights(folder / "numbered" / "a.weights.h5")
     state = official_torch.randomized(official_torch.Resnet(filters=2, blocks=1)).state_dict()
     torch.save(state, folder / "pth" / "new.pth")
     torch.save(state, folder / "pth" / "old.pth", _use_new_zipfile_serialization=False)
     (folder / "tflite" / "a.tflite").write_bytes(tiny_tflite.convolution(folder / "convolution", 3))
+    (folder / "onnx" / "a.onnx").write_bytes(tiny_onnx.convolution())
     keras2.saved_model(folder / "keras_2_folder", arrays, config)
     _write_saved_models(folder, network)
 
@@ -87,24 +89,26 @@ def _files(folder: Path) -> list[Sample]:
 
         return read
 
-    def like(path: Path) -> Callable[[], Any]:
-        network = open_model(folder / "h5" / "a.h5")[0]
+    def like(path: Path, whole: str) -> Callable[[], Any]:
+        network = open_model(folder / whole)[0]
         return lambda: _of(open_model(path, network)[0])
 
     made = {path.parent.name: path for path in folder.glob("*/a.*")}
     made |= {path.stem: path for path in folder.glob("pth/*")}
     keras_file, keras_2 = made["keras"], made["keras_2"]
-    h5, weights = made["h5"], made["weights"]
+    h5, weights, numbered = made["h5"], made["weights"], made["numbered"]
     rows: list[tuple[str, Any, Callable[[], Any], bool]] = [
         (".keras, translate", keras_file, lambda: _translating(keras_file), True),
         (".keras, inspect", keras_file, inspected(keras_file), True),
         (".keras of Keras 2, convert", keras_2, _converted(keras_2), True),
         (".h5, convert", h5, _converted(h5), False),
         (".h5, inspect", h5, inspected(h5), False),
-        (".weights.h5, convert", weights, like(weights), False),
+        (".weights.h5 by name, convert", weights, like(weights, "h5/a.h5"), False),
+        (".weights.h5 by number, convert", numbered, like(numbered, "keras/a.keras"), False),
         (".pth, convert", made["new"], _converted(made["new"]), True),
         (".pth before 1.6, convert", made["old"], _converted(made["old"]), False),
         (".tflite, inspect", made["tflite"], inspected(made["tflite"]), False),
+        (".onnx, inspect", made["onnx"], inspected(made["onnx"]), False),
     ]
     return [
         Sample(name, path, path.parent, read, EVERYWHERE if is_covered else ())
