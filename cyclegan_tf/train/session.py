@@ -134,7 +134,8 @@ def _log_setup(trainer: Trainer, notes: list[str], choices: dict[str, str]) -> N
     limit = f", at most {minutes:g} minutes" if minutes else ""
     steps_per_epoch = trainer.data.order.steps_per_epoch
     _log("length", f"{trainer.budget.steps} steps, {steps_per_epoch} per epoch{limit}")
-    _log("run", f"{run.path} (watch: tensorboard --logdir {run.logs})")
+    page = run.path / "index.html"
+    _log("run", f"{run.path} (watch: {page}, or tensorboard --logdir {run.logs})")
 
 
 def _restore(

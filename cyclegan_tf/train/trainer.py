@@ -225,6 +225,7 @@ class Trainer:
                     self._synchronize()  # workers must not exit before the chief has saved
         finally:
             if self.monitor is not None:
+                self.monitor.draw_page("finished" if self.has_ended else "stopped", self)
                 self.monitor.close()
             self.progress.close()
         return 0 if self.has_ended else self._stop.exit_status
@@ -245,8 +246,7 @@ class Trainer:
     def _loop(self) -> None:
         devices, last = self.devices, self.budget.steps
         batches = self.data.batches(self.step, last, devices.worker, devices.workers)
-        # Among several devices TensorFlow was seen to wait for ever where this goes before the
-        # process does.
+        # Among several devices TensorFlow was seen to wait for ever where this goes earlier.
         self._batches = batches if devices.strategy else None
         self._synchronize()
         while not self.finished and self._stop.number is None:
@@ -283,7 +283,7 @@ class Trainer:
             log.info(f"{'forecast':<10}{said}")
         speed = (self.step - self._step_before) / max(self.seconds - self._seconds_before, 1e-9)
         progress = self.budget.progress(self.step, self.seconds)
-        self.progress.update(self.step, last_epoch, progress, speed, self._seconds_left())
+        self.progress.update(self.step, last_epoch, progress, speed, self.seconds_left())
         if self.monitor is not None and not self.finished:
             if self.step % config.sample_every_steps == 0:
                 self.monitor.write_samples(self.step)
@@ -296,7 +296,8 @@ class Trainer:
         speed = (self.step - self._logged_at) / max(time.monotonic() - self._logged_clock, 1e-9)
         if self.monitor is not None:
             self.monitor.log_row(self.step, epoch, values, speed)
-            self.progress.log(self.step, epoch, values, speed, self._seconds_left())
+            self.progress.log(self.step, epoch, values, speed, self.seconds_left())
+            self.monitor.draw_page("running", self)
         for tracker in self.model.metric_trackers.values():
             tracker.reset_state()
         self._logged_at, self._logged_clock = self.step, time.monotonic()
@@ -343,6 +344,7 @@ class Trainer:
             optimizer.learning_rate = rate
         return rate
 
-    def _seconds_left(self) -> float:
+    def seconds_left(self) -> float:
+        """Estimates the time to the end."""
         since = self._step_before, self._seconds_before
         return self.budget.seconds_left(self.step, self.seconds, *since)

@@ -50,6 +50,7 @@ def test_a_run_directory_holds_all_that_was_promised(finished):
     assert {
         "config.yaml", "environment.json", "metrics.jsonl", "generator_xy.keras",
         "generator_yx.keras",
+        "index.html",
         "checkpoints/step_000000010.npz", "samples/step_000000010_xy.png",
         "samples/step_000000010_yx.png", "data.json",
     } <= names  # fmt: skip

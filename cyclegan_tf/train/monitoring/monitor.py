@@ -14,7 +14,7 @@ from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate.scores import PAIRED
+from cyclegan_tf.evaluate.scores import HIGHER_IS_BETTER, PAIRED
 from cyclegan_tf.evaluate.split import read_split
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
@@ -23,6 +23,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
 from cyclegan_tf.train.monitoring.rewind import SAMPLES, SCORE, TEST, rewind
+from cyclegan_tf.train.monitoring.run_page import RunPage, Standing, Training
 from cyclegan_tf.train.monitoring.samples import SampleGrids
 from cyclegan_tf.train.monitoring.validation import BestCheckpoint, ValidationResult, Validator
 
@@ -71,6 +72,7 @@ class TrainingMonitor:
                 self._validator.higher_is_better,
                 config.patience,
             )
+        self._page = self._make_page()
         self._scored_at: int | None = None
         self._tested_at: int | None = None
 
@@ -99,6 +101,14 @@ class TrainingMonitor:
                 field=f"training.{field}",
             )
         return None
+
+    def _make_page(self) -> RunPage:
+        metric = self._config.best_metric
+        unchanged: dict[str, float] = {}
+        if metric == "color_swd" and self._validator is not None:
+            domains = self._validator.domains.items()
+            unchanged = {d: known.distance for d, known in domains if known.distance is not None}
+        return RunPage(self._run, metric, HIGHER_IS_BETTER[metric], unchanged)
 
     @property
     def should_stop(self) -> bool:
@@ -182,6 +192,12 @@ class TrainingMonitor:
             raise logs.unwritable(self._run.path, error) from error
 
     # During the training.
+
+    def draw_page(self, state: str, training: Training) -> None:
+        """Writes the run's index.html, where it is due; a failure is a warning."""
+        best = self._best
+        known = None if best is None or best.score is None else (best.step, best.score)
+        self._page.draw(Standing.of(state, training), known)
 
     def log_row(self, step: int, epoch: int, values: Mapping[str, float], speed: float) -> None:
         """Writes one row of running means, and warns of what is wrong with it.
@@ -306,6 +322,7 @@ class TrainingMonitor:
     def _warn(self, step: int, found: Sequence[diagnostics.Diagnosis]) -> None:
         for diagnosis in found:
             log.warning(diagnosis.text)
+            self._page.warn(step, diagnosis.text)
             self._logger.log_text(f"warning/{diagnosis.kind}", step, diagnosis.text)
 
     def _sample_images(self) -> dict[str, list[tf.Tensor]]:
