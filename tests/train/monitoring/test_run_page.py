@@ -39,7 +39,7 @@ def test_it_shows_state_score_best_unchanged_input_samples_and_commands(page):
     for wanted in (
         "a run: running", "color_swd 612.5 (unchanged input 900)", "color_swd 512 at step 300",
         "samples/step_000000400_xy.png", "samples/step_000000400_yx.png", "cycle_x 0.25",
-        "about 60 s left", "cyclegan-tf translate '", "cyclegan-tf evaluate", "cyclegan-tf export",
+        "about 60 s left", "cyclegan-tf translate &#39;", "cyclegan-tf evaluate", "cyclegan-tf export",
     ):  # fmt: skip
         assert wanted in text
     assert "step_000000090" not in text
@@ -55,7 +55,7 @@ def test_it_loads_itself_again_only_while_training_runs_and_needs_no_network(pag
 
 
 def test_a_stopped_run_says_how_to_go_on(page):
-    assert "cyclegan-tf train --run_dir '" in page.render(
+    assert "cyclegan-tf train --run_dir &#39;" in page.render(
         Standing("stopped", 400, 800, 0.5, 60.0, 60.0), None
     )
 
