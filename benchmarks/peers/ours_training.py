@@ -29,6 +29,7 @@ from cyclegan_tf.train.initialization.data_dependent_init import (
     resolve_auto_fields,
 )
 from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
+from cyclegan_tf.train.saving import CheckpointSaver
 from cyclegan_tf.train.trainer import Trainer
 
 NEVER = 10**9
@@ -112,7 +113,7 @@ class Runner(Trainer):
         super()._after_step(values)
         self._started_clock += self.clock.after_step(self.step)
 
-    def _end(self, monitor: TrainingMonitor) -> None:  # noqa: ARG002
+    def _end(self, monitor: TrainingMonitor, saver: CheckpointSaver) -> None:  # noqa: ARG002
         self.clock.finish(self.step)
 
 

@@ -17,6 +17,9 @@ class Forecast:
       budget: of the training.
       steps_per_epoch: of the data.
 
+    Attributes:
+      sentence: what was said; None before.
+
     Example:
       >>> forecast = Forecast(Budget(steps=15000, seconds=None, epochs=200), 75)
       >>> for step in range(1, 5):
@@ -28,7 +31,7 @@ class Forecast:
     def __init__(self, budget: Budget, steps_per_epoch: int) -> None:
         self._budget, self._steps_per_epoch = budget, steps_per_epoch
         self._began: tuple[int, float] | None = None
-        self.is_made = False
+        self.sentence: str | None = None
 
     def after_step(self, step: int, seconds: float) -> str | None:
         """Note a step; return the sentence after `TIMED_STEPS` steps, and never again.
@@ -37,16 +40,16 @@ class Forecast:
           step: steps done.
           seconds: of training so far.
         """
-        if self.is_made:
+        if self.sentence is not None:
             return None
         if self._began is None:
             self._began = step, seconds
         first_step, first_seconds = self._began
         if step - first_step < TIMED_STEPS:
             return None
-        self.is_made = True
         per_step = (seconds - first_seconds) / TIMED_STEPS
-        return describe(self._budget, self._steps_per_epoch, per_step, step, seconds)
+        self.sentence = describe(self._budget, self._steps_per_epoch, per_step, step, seconds)
+        return self.sentence
 
 
 def describe(

@@ -6,12 +6,9 @@ middle of an epoch, a rate that follows steps or minutes, and a clean end on a s
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +16,7 @@ import tensorflow as tf
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices.strategy import DistributionContext
+from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN, Terms
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.runs import checkpoints, state
@@ -30,6 +28,7 @@ from cyclegan_tf.train.forecast import Forecast
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
 from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
 from cyclegan_tf.train.monitoring.progress import ProgressBar
+from cyclegan_tf.train.saving import CheckpointSaver
 from cyclegan_tf.train.signals import StopSignals
 
 log = logging.getLogger(__name__)
@@ -52,6 +51,7 @@ class Trainer:
       should_stop: whether the scores have not become better for so long that training ends.
       has_ended: whether all that follows the last step is written, too.
       monitor: logs and measures on the chief; None on other workers.
+      forecast: what the first steps say of the rest.
 
     Raises:
       UserError: the scores that are asked for cannot be had from this test split.
@@ -88,12 +88,12 @@ class Trainer:
             jit_compile=model.jit_compile,
         )
         self.monitor = self._make_monitor() if self.devices.is_chief else None
+        self._saver = None if self.monitor is None else self._make_saver(self.monitor)
         self._steps_per_epoch = data.order.steps_per_epoch
-        self._forecast = Forecast(self.budget, self._steps_per_epoch)
+        self.forecast = Forecast(self.budget, self._steps_per_epoch)
         self._only_estimate = False
         self._stop = StopSignals()
-        self._saved_at, self._saved_state = 0, ""
-        self._saved_clock = self._started_clock = self._logged_clock = time.monotonic()
+        self._started_clock = self._logged_clock = time.monotonic()
 
     def _make_averages(self) -> ExponentialMovingAverage | None:
         half_life = self.experiment.training.ema_half_life_images
@@ -110,6 +110,10 @@ class Trainer:
     def _make_monitor(self) -> TrainingMonitor:
         config = MonitorConfig.of(self.experiment)
         return TrainingMonitor(self.run_directory, self.data, self.model, self._averages, config)
+
+    def _make_saver(self, monitor: TrainingMonitor) -> CheckpointSaver:
+        folder = self.run_directory.checkpoints
+        return CheckpointSaver(folder, self._variables, monitor, self.experiment.training)
 
     def _train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         terms = {k: v for k, v in self.model.train_step(batch).items() if k != "loss"}  # for `fit`
@@ -143,7 +147,8 @@ class Trainer:
         if self.monitor is not None:
             self.monitor.load_state_dict(scalars)
             self.should_stop = self.monitor.should_stop
-        self._saved_at, self._saved_state = self.step, self._monitored()
+        if self._saver is not None:
+            self._saver.note_loaded(self.step)
         self.has_ended = self.finished and self.run_directory.finished_step() == self.step
         return [*complaints, f"resumed from {path}, step {self.step}"]
 
@@ -160,42 +165,8 @@ class Trainer:
         arrays = self.devices.broadcast(state.snapshot(self._variables) | clock)
         state.restore(self._variables, arrays, "the chief's state")
         self.step, self.seconds = int(arrays["step"]), float(arrays["seconds"])
-        self.should_stop, self._saved_at = bool(arrays["should_stop"]), self.step
+        self.should_stop = bool(arrays["should_stop"])
         self.has_ended = bool(arrays["has_ended"])
-
-    def save(self) -> Path:
-        """Writes a checkpoint of this moment."""
-        monitored: dict[str, Any] = {}
-        if self.monitor is not None:
-            self.monitor.flush()
-            monitored = self.monitor.state_dict()
-        path = checkpoints.write(
-            self.run_directory.checkpoints,
-            self.step,
-            state.snapshot(self._variables),
-            {"step": self.step, "seconds": self.seconds, **monitored},
-            self.experiment.training.keep_checkpoints,
-        )
-        self._saved_at, self._saved_clock = self.step, time.monotonic()
-        self._saved_state = self._monitored()
-        return path
-
-    def _monitored(self) -> str:
-        """What the scores so far have come to, as text that can be compared."""
-        return "" if self.monitor is None else json.dumps(self.monitor.state_dict())
-
-    def _save_if_due(self, epoch_ended: bool) -> None:
-        if self.monitor is None or self.step == self._saved_at:
-            return
-        training = self.experiment.training
-        every = training.checkpoint_every_steps
-        by_steps = every is not None and self.step % every == 0
-        minutes = (time.monotonic() - self._saved_clock) / 60
-        by_time = minutes >= training.checkpoint_every_minutes
-        # At the end of a short epoch a checkpoint would cost more than it saves.
-        by_epoch = epoch_ended and minutes >= 0.1 * training.checkpoint_every_minutes
-        if by_steps or by_time or by_epoch:
-            self.save()
 
     # The loop.
 
@@ -215,17 +186,23 @@ class Trainer:
             self.monitor.open(self.step)
         self._start_clocks()
         try:
+            if self.monitor is not None:
+                self.monitor.page.draw("running", self)
             with self._stop:
                 with self.devices.reporting_lost_workers(lambda: f"after step {self.step}"):
                     if not self.finished:
                         self._loop()
-                if self.monitor is not None:
-                    self._end(self.monitor)
+                if self.monitor is not None and self._saver is not None:
+                    self._end(self.monitor, self._saver)
                 if self.finished:
                     self._synchronize()  # workers must not exit before the chief has saved
+        except UserError as error:
+            if self.monitor is not None:
+                self.monitor.page.problem = str(error)
+            raise
         finally:
             if self.monitor is not None:
-                self.monitor.draw_page("finished" if self.has_ended else "stopped", self)
+                self.monitor.page.draw("finished" if self.has_ended else "stopped", self)
                 self.monitor.close()
             self.progress.close()
         return 0 if self.has_ended else self._stop.exit_status
@@ -239,7 +216,9 @@ class Trainer:
         self.progress.close()
 
     def _start_clocks(self) -> None:
-        self._started_clock = self._logged_clock = self._saved_clock = time.monotonic()
+        self._started_clock = self._logged_clock = time.monotonic()
+        if self._saver is not None:
+            self._saver.start_clock()
         self._seconds_before = self.seconds
         self._step_before = self._logged_at = self.step
 
@@ -262,7 +241,7 @@ class Trainer:
             self.seconds = self._seconds_before + time.monotonic() - self._started_clock
             self._after_step(values | {"learning_rate": rate})
             self._synchronize()
-            if self._only_estimate and self._forecast.is_made:
+            if self._only_estimate and self.forecast.sentence:
                 return
 
     def _synchronize(self) -> None:
@@ -279,8 +258,10 @@ class Trainer:
             self._score()  # first, since it may end the training
         if self.step % config.log_every_steps == 0 or self.finished:
             self._log_row(last_epoch, values)
-        if self.devices.is_chief and (said := self._forecast.after_step(self.step, self.seconds)):
+        if self.devices.is_chief and (said := self.forecast.after_step(self.step, self.seconds)):
             log.info(f"{'forecast':<10}{said}")
+            if self.monitor is not None:
+                self.monitor.page.has_news = True
         speed = (self.step - self._step_before) / max(self.seconds - self._seconds_before, 1e-9)
         progress = self.budget.progress(self.step, self.seconds)
         self.progress.update(self.step, last_epoch, progress, speed, self.seconds_left())
@@ -289,7 +270,9 @@ class Trainer:
                 self.monitor.write_samples(self.step)
             if epoch_ended and (last_epoch + 1) % config.test_every_epochs == 0:
                 self.monitor.evaluate_test_losses(self.step, last_epoch)
-        self._save_if_due(epoch_ended)
+        if self.monitor is not None and self._saver is not None:
+            self._saver.save_if_due(self.step, self.seconds, epoch_ended)
+            self.monitor.page.draw("running", self)
 
     def _log_row(self, epoch: int, values: Mapping[str, float]) -> None:
         """Writes the running means, and starts new ones."""
@@ -297,18 +280,17 @@ class Trainer:
         if self.monitor is not None:
             self.monitor.log_row(self.step, epoch, values, speed)
             self.progress.log(self.step, epoch, values, speed, self.seconds_left())
-            self.monitor.draw_page("running", self)
         for tracker in self.model.metric_trackers.values():
             tracker.reset_state()
         self._logged_at, self._logged_clock = self.step, time.monotonic()
 
-    def _end(self, monitor: TrainingMonitor) -> None:
+    def _end(self, monitor: TrainingMonitor, saver: CheckpointSaver) -> None:
         """Does what follows the last step, part by part, until a signal; and always saves."""
         parts: list[Callable[[], object]] = [
             lambda: monitor.write_samples(self.step),
             lambda: monitor.evaluate_test_losses(self.step, self.epoch),
             self._score,
-            self._save_if_new,
+            lambda: saver.save_if_new(self.step, self.seconds),
             monitor.save_generators,
         ]
         for part in parts if self.finished else ():
@@ -318,18 +300,13 @@ class Trainer:
         else:
             self.has_ended = self.finished
         if not self.has_ended:
-            self._save_if_new()
+            saver.save_if_new(self.step, self.seconds)
             log.info(f"stopped at step {self.step}, saved in {self.run_directory.checkpoints}")
             return
         self.run_directory.mark_finished(self.step)
         if self.should_stop:
             waited = f"{self.experiment.training.early_stopping_patience} scorings in a row"
             log.info(f"stopped at step {self.step}: {waited} were no better than the best")
-
-    def _save_if_new(self) -> None:
-        """Writes a checkpoint, unless this moment, its scores included, is saved already."""
-        if (self.step, self._monitored()) != (self._saved_at, self._saved_state):
-            self.save()
 
     def _score(self) -> None:
         if self.monitor is not None:

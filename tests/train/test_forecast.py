@@ -43,6 +43,7 @@ def test_the_step_that_makes_the_graphs_does_not_count():
     said = [forecast.after_step(step, 20 + 2.6 * step) for step in range(1, 8)]
     assert [text is not None for text in said] == [n == TIMED_STEPS for n in range(7)]
     assert said[TIMED_STEPS].startswith("about 11 hours (14,996 steps at 2.6 s")
+    assert forecast.sentence == said[TIMED_STEPS]
 
 
 @pytest.mark.parametrize(

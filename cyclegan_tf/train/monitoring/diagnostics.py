@@ -160,6 +160,10 @@ class Diagnostics:
         self._active.add(kind)
         return [Diagnosis(kind, text)]
 
+    def is_over(self, kind: str) -> bool:
+        """Tell whether a problem went away; one of the images never does."""
+        return kind.endswith(("_x", "_y", "_xy", "_yx")) and kind not in self._active
+
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training must know, ready for JSON."""
         return {"active": sorted(self._active), "winning": self._winning}

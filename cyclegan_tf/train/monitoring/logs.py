@@ -16,6 +16,7 @@ import yaml
 from tensorboard.plugins.hparams import api as hparams
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import metrics_log
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.runs.state import NETWORKS
 
@@ -34,6 +35,7 @@ class MetricsLogger:
 
     def __init__(self, run: RunDirectory) -> None:
         self._logs, self._config_path = run.logs, run.config_path
+        self._metrics_path = run.metrics_path
         self._file = run.metrics_path.open("a", encoding="utf-8")
         self._writers: dict[str, Any] = {}
 
@@ -116,10 +118,20 @@ class MetricsLogger:
         with self._writing(), self._writer("test").as_default(step):
             tf.summary.scalar(name, value)
 
-    def log_text(self, name: str, step: int, text: str) -> None:
-        """Writes a text to TensorBoard alone."""
+    def log_warning(self, step: int, kind: str, text: str) -> None:
+        """Writes a warning as a row and as a text.
+
+        Args:
+          step: last step done.
+          kind: "collapse_xy".
+          text: what goes wrong, and what to try. The same words make one row, at the first step: a
+            resumed training looks at its images again.
+        """
+        earlier = (row.get("text") for row in metrics_log.rows(self._metrics_path))
+        if text not in earlier:
+            self._row({"kind": "warning", "step": step, "name": kind, "text": text}, {}, None)
         with self._writing(), self._writer("test").as_default(step):
-            tf.summary.text(name, text)
+            tf.summary.text(f"warning/{kind}", text)
 
     def log_image(self, name: str, step: int, image: np.ndarray) -> None:
         """Writes a uint8 (H, W, 3) image to TensorBoard alone."""

@@ -14,7 +14,7 @@ from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate.scores import HIGHER_IS_BETTER, PAIRED
+from cyclegan_tf.evaluate.scores import PAIRED
 from cyclegan_tf.evaluate.split import read_split
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
@@ -23,7 +23,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
 from cyclegan_tf.train.monitoring.rewind import SAMPLES, SCORE, TEST, rewind
-from cyclegan_tf.train.monitoring.run_page import RunPage, Standing, Training
+from cyclegan_tf.train.monitoring.run_page import RunPage
 from cyclegan_tf.train.monitoring.samples import SampleGrids
 from cyclegan_tf.train.monitoring.validation import BestCheckpoint, ValidationResult, Validator
 
@@ -41,6 +41,9 @@ class TrainingMonitor:
       model: compiled.
       averages: of the generators' weights; None where there are none.
       config: what to measure.
+
+    Attributes:
+      page: shows all of it.
 
     Raises:
       UserError: the scores that are asked for cannot be had from this test split.
@@ -72,7 +75,7 @@ class TrainingMonitor:
                 self._validator.higher_is_better,
                 config.patience,
             )
-        self._page = self._make_page()
+        self.page = self._make_page()
         self._scored_at: int | None = None
         self._tested_at: int | None = None
 
@@ -103,12 +106,12 @@ class TrainingMonitor:
         return None
 
     def _make_page(self) -> RunPage:
-        metric = self._config.best_metric
+        metric, is_over = self._config.best_metric, self._diagnostics.is_over
         unchanged: dict[str, float] = {}
         if metric == "color_swd" and self._validator is not None:
             domains = self._validator.domains.items()
             unchanged = {d: known.distance for d, known in domains if known.distance is not None}
-        return RunPage(self._run, metric, HIGHER_IS_BETTER[metric], unchanged)
+        return RunPage(self._run, metric, unchanged, self._best, is_over)
 
     @property
     def should_stop(self) -> bool:
@@ -151,6 +154,7 @@ class TrainingMonitor:
     def flush(self) -> None:
         """Puts what was written on the disk."""
         self._logger.flush()
+        self.page.has_news = True
 
     def close(self) -> None:
         """Closes the logs."""
@@ -193,12 +197,6 @@ class TrainingMonitor:
 
     # During the training.
 
-    def draw_page(self, state: str, training: Training) -> None:
-        """Writes the run's index.html, where it is due; a failure is a warning."""
-        best = self._best
-        known = None if best is None or best.score is None else (best.step, best.score)
-        self._page.draw(Standing.of(state, training), known)
-
     def log_row(self, step: int, epoch: int, values: Mapping[str, float], speed: float) -> None:
         """Writes one row of running means, and warns of what is wrong with it.
 
@@ -209,12 +207,14 @@ class TrainingMonitor:
           speed: steps per second.
         """
         self._logger.log_losses("train", step, epoch, values, speed)
+        self.page.has_news = True
         self._warn(step, self._diagnostics.after_row(step, values))
 
     def write_samples(self, step: int) -> None:
         """Writes grids of fixed test images, as files and to TensorBoard."""
         for direction, grid in self._samples.write(step).items():
             self._logger.log_image(f"samples_{direction}", step, grid)
+        self.page.has_news = True
 
     def evaluate_test_losses(self, step: int, epoch: int) -> None:
         """Writes the losses of unaugmented test images; the running training means stay.
@@ -266,6 +266,7 @@ class TrainingMonitor:
         for result in found:
             self._logger.log_scores(step, epoch, result.weights, result.values())
         self._logger.log_scalar("speed/scoring_seconds", step, seconds)
+        self.page.has_news = True
 
         def snapshot(result: ValidationResult) -> dict[str, np.ndarray]:
             with validator.swapped_in(result.weights):
@@ -322,8 +323,7 @@ class TrainingMonitor:
     def _warn(self, step: int, found: Sequence[diagnostics.Diagnosis]) -> None:
         for diagnosis in found:
             log.warning(diagnosis.text)
-            self._page.warn(step, diagnosis.text)
-            self._logger.log_text(f"warning/{diagnosis.kind}", step, diagnosis.text)
+            self._logger.log_warning(step, diagnosis.kind, diagnosis.text)
 
     def _sample_images(self) -> dict[str, list[tf.Tensor]]:
         source, images = self._data.source, {}

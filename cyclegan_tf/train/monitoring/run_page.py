@@ -1,7 +1,7 @@
 """index.html of a run: one page that grows with the training and opens from the disk.
 
-Rows come from metrics.jsonl, so that a resumed run shows all of them. Sample images are linked, not
-copied. There is no script, and nothing is fetched from a network.
+Curves and warnings come from metrics.jsonl, so that a resumed run shows all of them. Sample images
+are linked, not copied. There is no script, and nothing is fetched from a network.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import logging
 import re
 import shlex
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jinja2
 from markupsafe import Markup
 
 from cyclegan_tf.atomic import write_text
+from cyclegan_tf.evaluate.scores import HIGHER_IS_BETTER
 from cyclegan_tf.runs import metrics_log
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.budget import Budget
-from cyclegan_tf.train.forecast import duration
+from cyclegan_tf.train.forecast import Forecast, duration
 from cyclegan_tf.train.monitoring import curves
+from cyclegan_tf.train.monitoring.validation import BestCheckpoint
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +44,18 @@ _SAMPLE = re.compile(r"step_(\d+)_(xy|yx)\.png")
 class Training(Protocol):
     """What a page shows of a training; a `Trainer` has it.
 
+    Attributes:
+      budget: how long it lasts.
+      forecast: of its first steps.
+      step: steps done.
+      seconds: of training so far.
+
     Example:
-      >>> Standing.of("running", trainer).progress
+      >>> page.draw("running", trainer)
     """
 
     budget: Budget
+    forecast: Forecast
     step: int
     seconds: float
 
@@ -55,121 +63,104 @@ class Training(Protocol):
         """Estimates the time to the end."""
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a training stands.
-
-    Attributes:
-      state: "running", "finished" or "stopped".
-      step: steps done.
-      steps: most that there will be.
-      progress: in [0, 1], by whichever of steps and minutes is nearer its end.
-      seconds: of training so far.
-      seconds_left: estimated.
-
-    Example:
-      >>> Standing("running", 400, 800, 0.5, 60.0, 60.0).state
-      'running'
-    """
-
-    state: str
-    step: int
-    steps: int
-    progress: float
-    seconds: float
-    seconds_left: float
-
-    @classmethod
-    def of(cls, state: str, training: Training) -> Standing:
-        """Where a training stands at this moment."""
-        step, seconds, budget = training.step, training.seconds, training.budget
-        progress = budget.progress(step, seconds)
-        return cls(state, step, budget.steps, progress, seconds, training.seconds_left())
-
-
 class RunPage:
-    """Writes a run's index.html, at most every 10 s and for less than 1 % of the time.
+    """Writes a run's index.html: where there is news, at most every 10 s, for less than 1 % of the
+    time.
 
     Args:
       run: whose page it is.
       best_metric: the score that chooses the best checkpoint.
-      higher_is_better: whether more of it is better.
       unchanged: that score of the unchanged input, by direction; empty where it is not known.
+      best: the best checkpoint; None where nothing is scored.
+      is_over: tells of a kind of warning whether its cause went away.
+
+    Attributes:
+      has_news: whether something was written that the page does not show yet.
+      problem: what ended the training; None where nothing did.
 
     Example:
-      >>> page = RunPage(run, "color_swd", False, {"xy": 900.0, "yx": 850.0})
-      >>> page.draw(Standing("running", 400, 800, 0.5, 60.0, 60.0), best=(300, 512.0))
+      >>> page = RunPage(run, "color_swd", {"xy": 900.0, "yx": 850.0}, best, lambda kind: False)
+      >>> page.draw("running", trainer)
     """
 
     def __init__(
         self,
         run: RunDirectory,
         best_metric: str,
-        higher_is_better: bool,
         unchanged: Mapping[str, float],
+        best: BestCheckpoint | None,
+        is_over: Callable[[str], bool],
     ) -> None:
-        self._run, self._metric, self._higher = run, best_metric, higher_is_better
-        self._unchanged = unchanged
-        self._warnings: dict[str, int] = {}
+        self._run, self._metric, self._unchanged = run, best_metric, unchanged
+        self._best, self._is_over = best, is_over
+        self.has_news, self.problem = True, ""
         self._next = 0.0
         self._has_failed = False
 
-    def warn(self, step: int, text: str) -> None:
-        """Note a warning for the page; one that is there already keeps its first step."""
-        self._warnings.setdefault(text, step)
+    def draw(self, state: str, training: Training) -> None:
+        """Write the page, unless there is no news or the last one is too young.
 
-    def draw(self, standing: Standing, best: tuple[int, float] | None) -> None:
-        """Write the page, unless the last one is too young; an end is always written.
-
-        A page that cannot be written never ends a training: that is said once, as a warning.
+        An end is always written. A page that cannot be written never ends a training: that is said
+        once, as a warning.
 
         Args:
-          standing: of the training.
-          best: step and score of the best checkpoint; None without one.
+          state: "running", "finished" or "stopped".
+          training: as it stands.
         """
         start = time.monotonic()
-        if standing.state == "running" and start < self._next:
+        if state == "running" and (start < self._next or not self.has_news):
             return
         try:
-            write_text(self._run.path / "index.html", self.render(standing, best))
+            write_text(self._run.path / "index.html", self.render(state, training))
         except Exception as error:  # whatever it is, the training is worth more
             if not self._has_failed:
                 log.warning(f"{self._run.path / 'index.html'} cannot be written: {error}")
             self._has_failed = True
         now = time.monotonic()
+        self.has_news = False
         self._next = now + max(_EVERY_SECONDS, _TIMES_ITS_COST * (now - start))
 
-    def render(self, standing: Standing, best: tuple[int, float] | None) -> str:
+    def render(self, state: str, training: Training) -> str:
         """Render the page.
 
         Args:
-          standing: of the training.
-          best: step and score of the best checkpoint; None without one.
+          state: "running", "finished" or "stopped".
+          training: as it stands.
 
         Returns:
           HTML, UTF-8.
         """
         rows = list(metrics_log.rows(self._run.metrics_path))
+        best = self._best if self._best is not None and self._best.score is not None else None
         return (
             _environment()
             .get_template("run.html")
             .render(
                 name=self._run.path.absolute().name,
-                now=standing,
-                percent=f"{100 * standing.progress:.0f}",
-                done=duration(standing.seconds),
-                left=duration(standing.seconds_left),
+                state=state,
+                problem=self.problem,
+                progress=training.budget.progress(training.step, training.seconds),
+                times=_times(state, training),
                 best=best,
                 metric=self._metric,
-                higher=self._higher,
+                higher=HIGHER_IS_BETTER[self._metric],
                 unchanged=self._unchanged,
                 latest=self._latest(rows),
-                charts=self._charts(rows, best),
+                charts=self._charts(rows, None if best is None else best.step),
                 samples=self._samples(),
-                warnings=self._warnings,
-                commands=self._commands(standing),
+                warnings=self._warnings(rows),
+                commands=self._commands(state),
             )
         )
+
+    def _warnings(self, rows: list[dict[str, Any]]) -> list[tuple[str, int, bool]]:
+        """Text, step and whether it is over; what is still so comes first."""
+        found = [
+            (str(row.get("text")), row["step"], self._is_over(str(row.get("name"))))
+            for row in rows
+            if row.get("kind") == "warning"
+        ]
+        return sorted(found, key=lambda warning: warning[2])
 
     def _latest(self, rows: list[dict[str, Any]]) -> dict[str, float]:
         """The newest score by direction, of the raw weights."""
@@ -181,13 +172,13 @@ class RunPage:
         return found
 
     def _charts(
-        self, rows: list[dict[str, Any]], best: tuple[int, float] | None
+        self, rows: list[dict[str, Any]], best_step: int | None
     ) -> list[tuple[str, list[str], Markup]]:
         """Title, names of the curves and drawing of each chart."""
         scores = {d: _points(rows, "score", f"{self._metric}_{d}") for d in ("xy", "yx")}
-        title = f"Score: {self._metric} ({'higher' if self._higher else 'lower'} is better)"
-        marked = None if best is None else best[0]
-        found = [(title, scores, curves.chart(scores, title, self._unchanged, marked))]
+        better = "higher" if HIGHER_IS_BETTER[self._metric] else "lower"
+        title = f"Score: {self._metric} ({better} is better)"
+        found = [(title, scores, curves.chart(scores, title, self._unchanged, best_step))]
         names = sorted({name for row in rows if row.get("kind") == "train" for name in row})
         for title, pattern in _CHARTS.items():
             chosen = {n: _points(rows, "train", n) for n in names if re.fullmatch(pattern, n)}
@@ -209,14 +200,31 @@ class RunPage:
             (direction, *newest[direction]) for direction in ("xy", "yx") if direction in newest
         ]
 
-    def _commands(self, standing: Standing) -> dict[str, str]:
+    def _commands(self, state: str) -> dict[str, str]:
         run = shlex.quote(str(self._run.path))
-        go_on = {"Go on with this run": f"cyclegan-tf train --run_dir {run}"}
-        return (go_on if standing.state == "stopped" else {}) | {
+        go_on = {"Go on, if it was stopped": f"cyclegan-tf train --run_dir {run}"}
+        return (go_on if state != "finished" else {}) | {
             "Translate images": f"cyclegan-tf translate {run} INPUT OUTPUT",
             "Evaluate on the test split": f"cyclegan-tf evaluate {run}",
             "Export for other programs": f"cyclegan-tf export {run} OUTPUT",
         }
+
+
+def _times(state: str, training: Training) -> dict[str, str]:
+    """What is known of time and steps, by its name on the page."""
+    now, budget, left = time.time(), training.budget, training.seconds_left()
+    found = {"Trained": f"{training.step:,} steps in {duration(training.seconds)}"}
+    if state == "running" and left:
+        end = time.strftime("%a %H:%M", time.localtime(now + left))
+        found["To come"] = f"about {duration(left)}, until {end}"
+    limits = [f"{budget.steps:,} steps"]
+    if budget.seconds:
+        limits.append(f"{budget.seconds / 60:g} minutes")
+    found["Ends at"] = ", or at ".join(limits)
+    if state == "running" and training.forecast.sentence:
+        found["Forecast"] = training.forecast.sentence
+    found["Written"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    return found
 
 
 def _points(rows: list[dict[str, Any]], kind: str, name: str) -> list[tuple[int, float]]:

@@ -31,19 +31,21 @@ def test_rows_are_json_even_when_a_value_is_not_finite(tmp_path):
     assert rows[1] == {"kind": "test", "step": 3, "epoch": 0, "cycle_x": 0.25}
 
 
-def test_scores_texts_and_single_numbers(tmp_path):
+def test_scores_warnings_and_single_numbers(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = RunDirectory(tmp_path)
     logger = MetricsLogger(run)
     logger.log_scores(4, 1, "raw", {"swd_xy": 2.0, "psnr_xy": float("inf")})
     logger.log_scores(4, 1, "averaged", {"swd_xy": 1.5})
-    logger.log_text("warning/collapse_xy", 4, "G has collapsed.")
+    logger.log_warning(4, "collapse_xy", "G has collapsed.")
+    logger.log_warning(8, "collapse_xy", "G has collapsed.")
     logger.log_scalar("speed/scoring_seconds", 4, 0.5)
     logger.close()
     assert [json.loads(line) for line in run.metrics_path.read_text().splitlines()] == [
         {"kind": "score", "step": 4, "epoch": 1, "weights": "raw", "swd_xy": 2.0, "psnr_xy": None},
         {"kind": "score", "step": 4, "epoch": 1, "weights": "averaged", "swd_xy": 1.5},
+        {"kind": "warning", "step": 4, "name": "collapse_xy", "text": "G has collapsed."},
     ]
     curves = {}
     for folder in ("test", "averaged"):
@@ -53,7 +55,8 @@ def test_scores_texts_and_single_numbers(tmp_path):
     assert {"score/swd_xy", "warning/collapse_xy", "speed/scoring_seconds"} <= set(
         curves["test"].Tags()["tensors"]
     )
-    (event,) = curves["test"].Tensors("warning/collapse_xy")
+    event, again = curves["test"].Tensors("warning/collapse_xy")
+    assert again.step == 8
     assert (event.step, event.tensor_proto.string_val[0]) == (4, b"G has collapsed.")
 
 

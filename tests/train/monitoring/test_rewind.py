@@ -28,7 +28,7 @@ def written(tmp_path):
         logger.log_scores(step, 0, "raw", {"swd_xy": 1.0})
         logger.log_scores(step, 0, "averaged", {"swd_xy": 1.0})
         logger.log_scalar("speed/scoring_seconds", step, 1.0)
-        logger.log_text("warning/flat", step, "flat")
+        logger.log_warning(step, "flat", f"flat {step}")
         logger.log_image("samples_xy", step, tf.zeros((2, 2, 3), tf.uint8).numpy())
     logger.close()
     return run
@@ -46,7 +46,7 @@ ALL_OF_TEST = (
 def test_what_is_later_goes(tmp_path):
     run = written(tmp_path)
     rewind(run, 2)
-    assert [row["step"] for row in rows(run.metrics_path)] == [1] * 4 + [2] * 4
+    assert [row["step"] for row in rows(run.metrics_path)] == [1] * 5 + [2] * 5
     assert events(run, "train") == [("loss/cycle_x", 1), ("loss/cycle_x", 2)]
     assert events(run, "averaged") == [("score/swd_xy", 1), ("score/swd_xy", 2)]
     assert events(run, "test") == [(tag, step) for step in (1, 2) for tag in ALL_OF_TEST]
@@ -63,7 +63,7 @@ def test_of_the_last_step_goes_what_the_end_writes_again(tmp_path):
     run = written(tmp_path)
     rewind(run, 3, {SAMPLES, TEST})
     last = [row["kind"] for row in rows(run.metrics_path) if row["step"] == 3]
-    assert last == ["train", "score", "score"]
+    assert last == ["train", "score", "score", "warning"]
     assert ("loss/cycle_x", 3) in events(run, "train")
     assert [tag for tag, step in events(run, "test") if step == 3] == list(ALL_OF_TEST[1:4])
     rewind(run, 3, {SCORE})

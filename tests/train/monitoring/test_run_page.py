@@ -2,28 +2,48 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.monitoring import run_page
-from cyclegan_tf.train.monitoring.run_page import RunPage, Standing
+from cyclegan_tf.train.monitoring.run_page import RunPage
 
-RUNNING = Standing("running", 400, 800, 0.5, 60.0, 60.0)
-FINISHED = Standing("finished", 800, 800, 1.0, 120.0, 0.0)
+FORECAST = "about 11 hours (14,996 steps at 2.6 s, measured)"
+
+
+def training(step=400, seconds_left=3600.0):
+    return SimpleNamespace(
+        budget=Budget(800, 540.0, 200),
+        step=step,
+        seconds=60.0,
+        seconds_left=lambda: seconds_left,
+        forecast=SimpleNamespace(sentence=FORECAST),
+    )
+
+
+def rows_of(run, *rows):
+    run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.fixture
 def run(tmp_path):
     run = RunDirectory(tmp_path / "a run")
     run.samples.mkdir(parents=True)
-    rows = [
+    rows_of(
+        run,
         {"kind": "train", "step": 200, "cycle_x": 0.5, "learning_rate": 2e-4},
         {"kind": "train", "step": 400, "cycle_x": 0.25, "learning_rate": None},
         {"kind": "score", "step": 300, "weights": "raw", "color_swd_xy": 612.5},
         {"kind": "score", "step": 300, "weights": "averaged", "color_swd_xy": 1.5},
-    ]
-    run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"kind": "tr')
+        {"kind": "warning", "step": 0, "name": "flat_images", "text": "<b> is flat"},
+        {"kind": "warning", "step": 1200, "name": "collapse_xy", "text": "G has collapsed"},
+        {"kind": "warning", "step": 90, "name": "collapse_yx", "text": "F has collapsed"},
+    )
+    with run.metrics_path.open("a") as file:
+        file.write('{"kind": "tr')  # cut short
     for step, direction in ((90, "xy"), (400, "xy"), (400, "yx")):
         (run.samples / f"step_{step:09d}_{direction}.png").write_bytes(b"")
     return run
@@ -31,80 +51,106 @@ def run(tmp_path):
 
 @pytest.fixture
 def page(run):
-    return RunPage(run, "color_swd", False, {"xy": 900.0})
+    best = SimpleNamespace(step=300, score=512.0)
+    return RunPage(run, "color_swd", {"xy": 900.0}, best, lambda kind: kind == "collapse_yx")
 
 
 def test_it_shows_state_score_best_unchanged_input_samples_and_commands(page):
-    text = page.render(RUNNING, best=(300, 512.0))
+    text = page.render("running", training())
     for wanted in (
         "a run: running", "color_swd 612.5 (unchanged input 900)", "color_swd 512 at step 300",
         "samples/step_000000400_xy.png", "samples/step_000000400_yx.png", "cycle_x 0.25",
-        "about 60 s left", "cyclegan-tf translate &#39;", "cyclegan-tf evaluate", "cyclegan-tf export",
+        "400 steps in 60 s", "about 60 minutes, until ", "800 steps, or at 9 minutes",
+        f"<dd>{FORECAST}</dd>", "cyclegan-tf train --run_dir &#39;", "cyclegan-tf translate &#39;",
+        "cyclegan-tf evaluate", "cyclegan-tf export", "<title>50 %",
     ):  # fmt: skip
         assert wanted in text
     assert "step_000000090" not in text
 
 
 def test_it_loads_itself_again_only_while_training_runs_and_needs_no_network(page):
-    running, finished = page.render(RUNNING, None), page.render(FINISHED, None)
+    running = page.render("running", training())
+    finished = page.render("finished", training(800))
     assert 'http-equiv="refresh"' in running
-    assert 'http-equiv="refresh"' not in finished
+    assert "To come" in running
+    for absent in ('http-equiv="refresh"', "To come", "Forecast", "cyclegan-tf train"):
+        assert absent not in finished
     for text in (running, finished):
         assert "<script" not in text
         assert "//" not in text
 
 
-def test_a_stopped_run_says_how_to_go_on(page):
-    assert "cyclegan-tf train --run_dir &#39;" in page.render(
-        Standing("stopped", 400, 800, 0.5, 60.0, 60.0), None
-    )
+def test_a_stopped_run_says_why_and_how_to_go_on(page):
+    page.problem = "At step 401 the loss cycle_x is not finite."
+    text = page.render("stopped", training())
+    assert page.problem in text
+    assert "cyclegan-tf train --run_dir &#39;" in text
 
 
-def test_warnings_come_once_and_escaped(page):
-    page.warn(10, "<b> collapsed")
-    page.warn(90, "<b> collapsed")
-    text = page.render(RUNNING, None)
-    assert text.count("&lt;b&gt; collapsed") == 1
-    assert "(step 10)" in text
+def test_warnings_are_the_logs_own_escaped_and_what_is_over_comes_last(page):
+    text = page.render("running", training())
+    found = ["&lt;b&gt; is flat", "first at step 1,200", "F has collapsed", "over now; first at"]
+    places = [text.index(part) for part in found]
+    assert places == sorted(places)
+    assert text.count("over now") == 1
 
 
 def test_a_run_without_rows_has_a_page(tmp_path):
-    page = RunPage(RunDirectory(tmp_path), "psnr", True, {})
-    assert "<svg" not in page.render(RUNNING, None)
+    page = RunPage(RunDirectory(tmp_path), "psnr", {}, None, lambda kind: False)
+    text = page.render("running", training(seconds_left=0.0))
+    assert "<svg" not in text
+    assert "To come" not in text
 
 
-def test_it_is_written_at_most_every_ten_seconds_and_always_at_the_end(page, run, monkeypatch):
-    clock = [1000.0]
-    monkeypatch.setattr(run_page.time, "monotonic", lambda: clock[0])
-    target = run.path / "index.html"
-    for seconds, state, is_written in (
-        (0, RUNNING, True), (9, RUNNING, False), (2, RUNNING, True), (1, FINISHED, True),
-    ):  # fmt: skip
-        clock[0] += seconds
-        target.unlink(missing_ok=True)
-        page.draw(state, None)
-        assert target.exists() == is_written
+@pytest.fixture
+def clock(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(run_page.time, "monotonic", lambda: now[0])
+    return now
 
 
-def test_a_page_that_takes_long_is_drawn_seldom(page, run, monkeypatch):
-    clock = [1000.0]
-    monkeypatch.setattr(run_page.time, "monotonic", lambda: clock[0])
+def drawn(page, run, state="running"):
+    """Whether a page is written now, where there is news."""
+    (run.path / "index.html").unlink(missing_ok=True)
+    page.has_news = True
+    page.draw(state, training())
+    return (run.path / "index.html").exists()
 
+
+def test_it_is_written_at_most_every_ten_seconds_and_always_at_the_end(page, run, clock):
+    assert drawn(page, run)
+    clock[0] += 9
+    assert not drawn(page, run)
+    clock[0] += 2
+    assert drawn(page, run)
+    clock[0] += 1
+    assert drawn(page, run, "finished")
+
+
+def test_without_news_it_is_not_written_again(page, run, clock):
+    assert drawn(page, run)
+    before = (run.path / "index.html").stat().st_ino
+    clock[0] += 60
+    page.draw("running", training())
+    assert (run.path / "index.html").stat().st_ino == before
+
+
+def test_a_page_that_takes_long_is_drawn_seldom(page, run, clock, monkeypatch):
     def slow(*_):
         clock[0] += 1.0
         return "page"
 
     monkeypatch.setattr(page, "render", slow)
-    page.draw(RUNNING, None)
-    (run.path / "index.html").unlink()
+    assert drawn(page, run)
     clock[0] += 150
-    page.draw(RUNNING, None)
-    assert not (run.path / "index.html").exists()
+    assert not drawn(page, run)
+    clock[0] += 51
+    assert drawn(page, run)
 
 
 def test_a_page_that_cannot_be_written_is_one_warning(page, run, caplog):
     (run.path / "index.html").mkdir()
     with caplog.at_level(logging.WARNING):
-        page.draw(FINISHED, None)
-        page.draw(FINISHED, None)
+        page.draw("finished", training())
+        page.draw("finished", training())
     assert caplog.text.count("index.html cannot be written") == 1

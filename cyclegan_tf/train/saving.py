@@ -1,0 +1,91 @@
+"""When a training writes its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cyclegan_tf.config.experiment import Training
+from cyclegan_tf.runs import checkpoints, state
+from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
+
+# At the end of a short epoch a checkpoint would cost more than it saves.
+_SHORTEST_EPOCH = 0.1
+
+
+class CheckpointSaver:
+    """Writes the state of a training: by steps, by time, at the end of an epoch.
+
+    Args:
+      folder: of the checkpoints.
+      variables: that a checkpoint holds, by key.
+      monitor: whose state goes into it, and whose logs are flushed before.
+      config: how often, and how many are kept.
+
+    Example:
+      >>> saver = CheckpointSaver(run.checkpoints, state.variables(model), monitor, Training())
+      >>> saver.save_if_due(step=400, seconds=61.5, epoch_ended=True)
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        variables: Mapping[str, Any],
+        monitor: TrainingMonitor,
+        config: Training,
+    ) -> None:
+        self._folder, self._variables = folder, variables
+        self._monitor, self._config = monitor, config
+        self._saved_at, self._saved_state = 0, ""
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """Count the minutes to the next checkpoint from now."""
+        self._clock = time.monotonic()
+
+    def note_loaded(self, step: int) -> None:
+        """Note that this moment is that of a checkpoint."""
+        self._saved_at, self._saved_state = step, self._monitored()
+
+    def save(self, step: int, seconds: float) -> None:
+        """Write a checkpoint of this moment.
+
+        Args:
+          step: steps done.
+          seconds: of training.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        self._monitor.flush()
+        checkpoints.write(
+            self._folder,
+            step,
+            state.snapshot(self._variables),
+            {"step": step, "seconds": seconds, **self._monitor.state_dict()},
+            self._config.keep_checkpoints,
+        )
+        self.note_loaded(step)
+        self.start_clock()
+
+    def save_if_due(self, step: int, seconds: float, epoch_ended: bool) -> None:
+        """Write a checkpoint, if it is time for one; see `save`."""
+        if step == self._saved_at:
+            return
+        every = self._config.checkpoint_every_steps
+        by_steps = every is not None and step % every == 0
+        share = (time.monotonic() - self._clock) / 60 / self._config.checkpoint_every_minutes
+        if by_steps or share >= 1 or (epoch_ended and share >= _SHORTEST_EPOCH):
+            self.save(step, seconds)
+
+    def save_if_new(self, step: int, seconds: float) -> None:
+        """Write a checkpoint, unless this moment, its scores included, is saved; see `save`."""
+        if (step, self._monitored()) != (self._saved_at, self._saved_state):
+            self.save(step, seconds)
+
+    def _monitored(self) -> str:
+        """What the scores so far have come to, as text that can be compared."""
+        return json.dumps(self._monitor.state_dict())
