@@ -53,7 +53,8 @@ demo: $(READY_FOR_DEMO)
 	@echo
 	@echo "test scenes, translated in both directions, beside the truth: runs/demo/translated.png"
 	@echo "how good it is, with the worst, the median and the best images: runs/demo/evaluation.html"
-	@echo "as training went: $$(ls runs/demo/samples/*.png | tail -n 2 | tr '\n' ' ')"
+	@echo "how training went: runs/demo/index.html"
+	@echo "as images: $$(ls runs/demo/samples/*.png | tail -n 2 | tr '\n' ' ')"
 	@echo "curves: $(BIN)/tensorboard --logdir runs/demo/logs"
 	@echo "exported, each with its proof: runs/demo_export"
 	@test -d runs/demo_export/web && echo "a page that translates in the browser: $(BIN)/python -m http.server --bind 127.0.0.1 --directory runs/demo_export/web 8000, then open http://localhost:8000" || true

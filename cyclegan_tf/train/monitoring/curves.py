@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 480, 210, 52, 10, 12, 24
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 380, 180, 50, 8, 10, 24
 _INSIDE, _FLOOR = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM
 _MAX_POINTS = 300
 
@@ -85,7 +85,7 @@ def _y(value: float, low: float, high: float) -> float:
 
 def _axes(low: float, high: float, last: int) -> str:
     texts = [
-        f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+        f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>'
         f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         for value in (low, (low + high) / 2, high)
         for y in (_y(value, low, high),)
@@ -94,6 +94,14 @@ def _axes(low: float, high: float, last: int) -> str:
         f'{"".join(texts)}<text x="{_LEFT}" y="{_HEIGHT - 6}">0</text>'
         f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">step {last:,}</text>'
     )
+
+
+def _number(value: float) -> str:
+    """At most seven characters: "0.0904", "2e-4"."""
+    if value and abs(value) < 1e-3:
+        digits, exponent = f"{value:.1e}".split("e")
+        return f"{digits.removesuffix('.0')}e{int(exponent)}"
+    return f"{value:.3g}"
 
 
 def _level(index: int, y: float) -> str:

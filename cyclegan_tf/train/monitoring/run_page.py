@@ -220,7 +220,8 @@ def _times(state: str, training: Training) -> dict[str, str]:
     limits = [f"{budget.steps:,} steps"]
     if budget.seconds:
         limits.append(f"{budget.seconds / 60:g} minutes")
-    found["Ends at"] = ", or at ".join(limits)
+    if state != "finished":
+        found["Ends at"] = ", or at ".join(limits)
     if state == "running" and training.forecast.sentence:
         found["Forecast"] = training.forecast.sentence
     found["Written"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))

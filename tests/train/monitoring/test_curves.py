@@ -22,11 +22,16 @@ def test_values_that_are_not_finite_are_left_out_and_nothing_gives_no_chart():
 
 def test_all_points_lie_inside_whatever_the_levels():
     drawing = curves.chart({"a": [(5, 1.0), (10, 3.0)]}, "t", {"a": 9.0}, marked_step=40)
-    for name, limit in (("x", 480), ("y", 210)):
+    for name, limit in (("x", 380), ("y", 180)):
         for value in re.findall(rf' {name}[12]?="(-?[\d.]+)"', drawing):
             assert 0 <= float(value) <= limit
     assert 'class="level c0"' in drawing
     assert 'class="best"' in drawing
+
+
+def test_the_axis_has_short_numbers():
+    texts = re.findall(r">([^<>]+)</text>", curves.chart({"a": [(0, 0), (1500, 1.96e-4)]}, "t"))
+    assert texts == ["0", "9.8e-5", "2e-4", "0", "step 1,500"]
 
 
 def test_a_constant_and_a_single_point_are_drawn():

@@ -73,7 +73,7 @@ def test_it_loads_itself_again_only_while_training_runs_and_needs_no_network(pag
     finished = page.render("finished", training(800))
     assert 'http-equiv="refresh"' in running
     assert "To come" in running
-    for absent in ('http-equiv="refresh"', "To come", "Forecast", "cyclegan-tf train"):
+    for absent in ('http-equiv="refresh"', "To come", "Ends at", "Forecast", "cyclegan-tf train"):
         assert absent not in finished
     for text in (running, finished):
         assert "<script" not in text
