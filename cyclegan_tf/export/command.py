@@ -31,9 +31,10 @@ def build_parser() -> cli.Parser:
         most_used=_COMMON,
         example="runs/mine shipped --format litert web",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web "
-        "(a page that translates in the browser), each with a card and a report of how far its "
-        "images are from the training model's (of a SavedModel, a line in the card). The exit "
-        "status is 1 when a file was refused because they are too far.",
+        "(a page that translates in the browser), OUT/html (the same as one file, to be sent to "
+        "others). Models come with a card and a report of how far their images are from the "
+        "training model's (of a SavedModel, a line in the card). The exit status is 1 when a file "
+        "was refused because they are too far.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument("out", type=str, help="The folder to write to.")
@@ -85,7 +86,7 @@ def _add_static_options(parser: cli.Parser) -> None:
         "--litertjs_dir",
         type=str,
         default=None,
-        help="Folder with the npm packages of LiteRT.js, for --format web without npm.",
+        help="Folder with the npm packages of LiteRT.js, for --format web and html without npm.",
     )
 
 

@@ -14,6 +14,7 @@ from cyclegan_tf.export.formats import VARIANTS, Format, Variant
 from cyclegan_tf.export.litert.files import convert_with_metadata, write_litert
 from cyclegan_tf.export.model_card import CARD_NAME, model_card
 from cyclegan_tf.export.onnx import require_onnx, write_onnx
+from cyclegan_tf.export.page_file import refuse_existing_file, write_page_file
 from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.export.trained import TrainedGenerator, model_name, open_trained
 from cyclegan_tf.export.web import MANIFEST, PageModel, write_page
@@ -94,10 +95,10 @@ def export_generators(job: ExportJob) -> int:
             if "saved_model" in job.formats:
                 _write_saved_model(job, trained, name, size_px)
             refused += _write_static(job, trained, name, size_px)
-            if "web" in job.formats:
+            if {"web", "html"} & set(job.formats):
                 page_models.append(_page_model(job, trained, name, size_px, Path(scratch)))
-        if "web" in job.formats:
-            _write_page(job, names[job.directions[0]].rsplit("_", 1)[0], page_models)
+        if page_models:
+            _write_pages(job, _title(names), page_models)
     return refused
 
 
@@ -126,6 +127,8 @@ def _refuse_existing_outputs(job: ExportJob, names: Mapping[str, str]) -> None:
             refuse_existing(job.out / kind / name, job.overwrite, CARD_NAME)
     if "web" in job.formats:
         refuse_existing(job.out / "web", job.overwrite, MANIFEST)
+    if "html" in job.formats:
+        refuse_existing_file(_page_path(job, _title(names)), job.overwrite)
 
 
 def _write_saved_model(job: ExportJob, trained: TrainedGenerator, name: str, size_px: int) -> None:
@@ -167,7 +170,22 @@ def _page_model(
     return PageModel(name, trained.direction, label, written, size_px, *channels, aspect)
 
 
-def _write_page(job: ExportJob, title: str, models: Sequence[PageModel]) -> None:
-    folder = job.out / "web"
-    write_page(folder, title, models, job.litertjs_dir, replace=job.overwrite)
-    log.info("page: %s (see it with: python -m http.server --directory %s)", folder, folder)
+def _title(names: Mapping[str, str]) -> str:
+    """The name of both directions together."""
+    return next(iter(names.values())).rsplit("_", 1)[0]
+
+
+def _page_path(job: ExportJob, title: str) -> Path:
+    return job.out / "html" / f"{title}.html"
+
+
+def _write_pages(job: ExportJob, title: str, models: Sequence[PageModel]) -> None:
+    if "web" in job.formats:
+        folder = job.out / "web"
+        write_page(folder, title, models, job.litertjs_dir, replace=job.overwrite)
+        log.info("page: %s (see it with: python -m http.server --directory %s)", folder, folder)
+    if "html" in job.formats:
+        path = _page_path(job, title)
+        write_page_file(path, title, models, job.litertjs_dir, replace=job.overwrite)
+        megabytes = path.stat().st_size / 1e6
+        log.info("page: %s (%.1f MB; open it with a browser)", path, megabytes)

@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[1] / "page"
 """The page's own files, which a server with the engine "server" shows as they are."""
 PAGE_FILES = (
     *("index.html", "style.css", "app.js", "camera.js", "compare.js", "detail.js"),
-    *("engines.js", "images.js", "problems.js", "worker.js"),
+    *("engines.js", "files.js", "images.js", "problems.js", "worker.js"),
 )
 LICENSE = "Apache-2.0.txt"
 MANIFEST = "models.json"
@@ -80,7 +80,7 @@ def write_page(
       UserError: there is a page already, a model cannot be shown in a browser, or LiteRT.js cannot
         be had.
     """
-    _check_models(models)
+    check_models(models)
     refuse_existing(out, replace, MANIFEST)
     runtime = litertjs_files(litertjs_dir)
     with atomic_directory(out, replace, MANIFEST) as folder:
@@ -91,13 +91,20 @@ def write_page(
         _write(folder / "litert" / "LICENSE.txt", (PAGE / LICENSE).read_bytes())
         _write(folder / "litert" / "NOTICE.txt", NOTICE.encode())
         entries = [_copy_model(model, folder) for model in models]
-        text = json.dumps(_manifest(title, entries, runtime), indent=1, ensure_ascii=False)
+        text = json.dumps(manifest_of(title, entries, runtime), indent=1, ensure_ascii=False)
         _write(folder / MANIFEST, f"{text}\n".encode())
 
 
-def _manifest(
+def manifest_of(
     title: str, models: Sequence[Mapping[str, Any]], runtime: Mapping[str, bytes]
 ) -> dict[str, Any]:
+    """What a page offers, models.json.
+
+    Args:
+      title: the page's heading.
+      models: entries, see `model_entry`.
+      runtime: LiteRT.js by path below `litert/`, whose sizes a page shows.
+    """
     sizes = {
         Path(name).name: len(content) for name, content in runtime.items() if name.endswith(".wasm")
     }
@@ -109,7 +116,12 @@ def _manifest(
     }
 
 
-def _check_models(models: Sequence[PageModel]) -> None:
+def check_models(models: Sequence[PageModel]) -> None:
+    """Check that a browser can show these models, on one page.
+
+    Raises:
+      UserError: one cannot be shown, two have one name, or there is none.
+    """
     if not models:
         raise UserError("a page needs at least one model.", code="missing", field="models")
     names = [model.name for model in models]
@@ -145,15 +157,18 @@ def _check_model(model: PageModel) -> None:
         )
 
 
-def _copy_model(model: PageModel, folder: Path) -> dict[str, Any]:
-    name = f"models/{model.name}.tflite"
-    content = model.path.read_bytes()
-    _write(folder / name, content)
+def model_entry(model: PageModel, content: bytes) -> dict[str, Any]:
+    """A model as models.json lists it.
+
+    Args:
+      model: as it is offered.
+      content: its .tflite file.
+    """
     return {
         "name": model.name,
         "direction": model.direction,
         "label": model.label,
-        "file": name,
+        "file": f"models/{model.name}.tflite",
         "size_px": model.size_px,
         "aspect": model.aspect,
         "input_channels": model.input_channels,
@@ -161,6 +176,13 @@ def _copy_model(model: PageModel, folder: Path) -> dict[str, Any]:
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+
+
+def _copy_model(model: PageModel, folder: Path) -> dict[str, Any]:
+    content = model.path.read_bytes()
+    entry = model_entry(model, content)
+    _write(folder / entry["file"], content)
+    return entry
 
 
 def _write(path: Path, content: bytes) -> None:

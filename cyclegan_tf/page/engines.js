@@ -8,6 +8,7 @@
  * wrong is a Problem.
  */
 import { reduced } from "./detail.js";
+import { fetchWhole, workerFiles } from "./files.js";
 import { canvasOf, cornerOf, decode, fitted, numbersOf, onCanvas, scaledTo, tensorOf } from "./images.js";
 import { uploadOf, whole, within } from "./images.js";
 import { Problem, damaged, missing, noWebAssembly, notNumbers, problemOf } from "./problems.js";
@@ -15,37 +16,9 @@ import { Problem, damaged, missing, noWebAssembly, notNumbers, problemOf } from 
 // What the page shows of a server's images; saved is the whole.
 const SHOWN_SIDE_PX = 2048;
 
-async function fetchWhole(url, shown, onBytes = () => {}) {
-  let response;
-  try {
-    response = await fetch(url);
-  } catch (error) {
-    throw missing(shown, error.message);
-  }
-  if (!response.ok) {
-    throw missing(shown, `HTTP ${response.status}`);
-  }
-  const parts = [];
-  let loaded = 0;
-  try {
-    for (const reader = response.body.getReader(); ; ) {
-      const { done, value } = await reader.read();
-      if (done) {
-        break;
-      }
-      parts.push(value);
-      loaded += value.byteLength;
-      onBytes(loaded);
-    }
-  } catch (error) {
-    throw missing(shown, error.message);
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
 /** models.json, checked as far as the page depends on it. */
 export async function loadManifest() {
-  const bytes = await fetchWhole("models.json", "models.json");
+  const bytes = await fetchWhole("models.json");
   let manifest = {};
   try {
     manifest = JSON.parse(new TextDecoder().decode(bytes));
@@ -85,6 +58,7 @@ export class LitertEngine {
     this.count = 0;
     this.onProgress = () => {};
     this.isRunning = false;
+    this.files = null;
   }
 
   original(model, bitmap) {
@@ -139,15 +113,17 @@ export class LitertEngine {
         tell();
       };
     }
-    const bytes = await fetchWhole(model.file, model.file, (loaded) => {
+    const bytes = await fetchWhole(model.file, (loaded) => {
       parts.model = loaded;
       tell();
     });
     if (!(await isExported(bytes, model))) {
       throw damaged(model.file);
     }
+    this.files ??= await workerFiles();
     const { name, size_px: side, input_channels: channels } = model;
-    await this.#ask({ kind: "load", name, bytes, side, channels, sizes: this.sizes }, [bytes.buffer], model);
+    const wanted = { kind: "load", name, bytes, side, channels, sizes: this.sizes, files: this.files.runtime };
+    await this.#ask(wanted, [bytes.buffer], model);
     this.isRunning = true;
   }
 
@@ -162,7 +138,7 @@ export class LitertEngine {
   }
 
   #started() {
-    const worker = new Worker(new URL("worker.js", import.meta.url), { name: "translator" });
+    const worker = new Worker(this.files.worker, { name: "translator" });
     worker.addEventListener("message", ({ data }) => {
       if (data.progress) {
         this.onProgress(data.progress);

@@ -12,6 +12,8 @@ const CURRENT = "Use a current Firefox, Chrome, Edge or Safari.";
 export const noWebAssembly = () =>
   new Problem("This browser cannot run the translator: it has no WebAssembly or no workers.", CURRENT);
 
+export const tooOld = (lacks) => new Problem(`This browser cannot unpack the translator: it lacks ${lacks}.`, CURRENT);
+
 export const noMemory = () =>
   new Problem(
     "The memory of this browser was not enough to translate.",

@@ -2,15 +2,20 @@
  * Runs LiteRT.js away from the page's own thread, so that the page answers while an image is translated.
  * A classic worker, because LiteRT.js loads its program with importScripts().
  *
- * Takes {id, kind: "load", name, bytes, side, channels, sizes} and {id, kind: "run", name, input}; answers
- * {id, ...result} or {id, fault: {kind, text}}; reports {progress: {loaded, total}} of its own download.
+ * Takes {id, kind: "load", name, bytes, side, channels, sizes, files} and {id, kind: "run", name, input}; answers
+ * {id, ...result} or {id, fault: {kind, text}}; reports {progress: {loaded, total}} of its own download. `files` are
+ * blobs of the runtime's files by their names in the folder litert/, where that does not lie beside this one.
  */
 "use strict";
 
-const FOLDER = new URL("litert/", self.location.href);
 const models = new Map();
 let runtime = null;
 let gpuFault = "";
+
+/** Addresses of blobs are made here: of a page from a disk, a worker may open none that the page has made. */
+function addressOf(file, files) {
+  return files[file] ? URL.createObjectURL(files[file]) : new URL(`litert/${file}`, self.location.href).href;
+}
 
 class Fault extends Error {
   constructor(kind, text) {
@@ -20,8 +25,8 @@ class Fault extends Error {
 }
 
 /** Downloads and compiles at once, telling how far it is; says the type itself, as not every server knows it. */
-async function instantiate(file, total, imports) {
-  const response = await fetch(new URL(`wasm/${file}`, FOLDER)).catch((error) => {
+async function instantiate(address, file, total, imports) {
+  const response = await fetch(address).catch((error) => {
     throw new Fault("missing", `litert/wasm/${file}: ${error.message}`);
   });
   if (!response.ok) {
@@ -39,8 +44,8 @@ async function instantiate(file, total, imports) {
   return WebAssembly.instantiateStreaming(counted, imports);
 }
 
-async function start(sizes) {
-  const litert = await import(new URL("index.js", FOLDER).href).catch((error) => {
+async function start(sizes, files) {
+  const litert = await import(addressOf("index.js", files)).catch((error) => {
     throw new Fault("missing", `litert/index.js: ${error.message}`);
   });
   const relaxed = await litert.supportsFeature("relaxedSimd");
@@ -50,19 +55,23 @@ async function start(sizes) {
   const failed = new Promise((_, reject) => {
     fail = reject;
   });
+  const program = `wasm/${stem}.js`;
+  const wasm = addressOf(`wasm/${stem}.wasm`, files);
+  // LiteRT.js takes what ends in .js as its program, anything else as the folder of its builds.
+  const path = files[program] ? `${addressOf(program, files)}#.js` : addressOf("wasm/", files);
   // Emscripten's settings. Its notes go to the debug log: "error" there is nothing but the program's stderr.
   self.Module = {
-    locateFile: (file) => new URL(`wasm/${file}`, FOLDER).href,
-    mainScriptUrlOrBlob: new URL(`wasm/${stem}.js`, FOLDER).href,
+    locateFile: (file) => addressOf(`wasm/${file}`, files),
+    mainScriptUrlOrBlob: addressOf(program, files),
     print: (text) => console.debug(text),
     printErr: (text) => console.debug(text),
     instantiateWasm: (imports, done) => {
-      instantiate(`${stem}.wasm`, sizes[`${stem}.wasm`] ?? 0, imports).then((made) => done(made.instance, made.module), fail);
+      instantiate(wasm, `${stem}.wasm`, sizes[`${stem}.wasm`] ?? 0, imports).then((made) => done(made.instance, made.module), fail);
       return {};
     },
   };
-  const loading = litert.loadLiteRt(new URL("wasm/", FOLDER).href, { threads }).catch((error) => {
-    throw error.name === "NetworkError" ? new Fault("missing", `litert/wasm/${stem}.js: ${error.message}`) : error;
+  const loading = litert.loadLiteRt(path, { threads }).catch((error) => {
+    throw error.name === "NetworkError" ? new Fault("missing", `litert/${program}: ${error.message}`) : error;
   });
   const instance = await Promise.race([loading, failed]);
   const device = instance.getWebGpuDevice();
@@ -91,8 +100,8 @@ async function compiled(bytes) {
   return { model: await litert.loadAndCompile(bytes, { accelerator: "wasm" }), on: "wasm" };
 }
 
-async function load({ name, bytes, side, channels, sizes }) {
-  runtime ??= await start(sizes);
+async function load({ name, bytes, side, channels, sizes, files }) {
+  runtime ??= await start(sizes, files);
   const entry = await compiled(bytes);
   const shape = [...entry.model.getInputDetails()[0].shape];
   if (shape.join() !== [1, side, side, channels].join()) {

@@ -42,10 +42,10 @@ async function play(config) {
   const page = await context.newPage();
   const visit = new Visit(context, page, config);
   try {
-    if (/^http/.test(config.url)) {
-      const permissions = ["clipboard-read", "clipboard-write", ...(config.camera ? ["camera"] : [])];
-      await context.grantPermissions(permissions, { origin: new URL(config.url).origin });
-    }
+    const permissions = ["clipboard-read", "clipboard-write", ...(config.camera ? ["camera"] : [])];
+    // A file has no origin.
+    const { origin } = new URL(config.url);
+    await context.grantPermissions(permissions, origin === "null" ? {} : { origin });
     const result = await scenarios[config.scenario](visit);
     const hosts = [...new Set(visit.notes.hosts)];
     writeFileSync(config.result, JSON.stringify({ ...result, ...visit.notes, hosts }));

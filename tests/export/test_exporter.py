@@ -43,7 +43,12 @@ def test_sizes_that_will_not_do(multiple, wanted, offered):
     assert (caught.value.code, caught.value.field) == ("invalid", "--size_px")
 
 
-EXISTING = [(["litert"], "litert/run_xy"), (["web"], "web"), (["onnx"], "onnx/run_yx")]
+EXISTING = [
+    (["litert"], "litert/run_xy"),
+    (["web"], "web"),
+    (["html"], "html/run.html"),
+    (["onnx"], "onnx/run_yx"),
+]
 
 
 @pytest.mark.parametrize(("formats", "there"), EXISTING)

@@ -12,6 +12,7 @@ INDEX = (
     b'import { createWasmLib } from "@litertjs/wasm-utils";\nexport {};\n'
     b"//# sourceMappingURL=index.js.map\n"
 )
+WASM_UTILS = b"const createWasmLib = 1;\nexport {\n  createWasmLib\n};\n"
 _NPM = """#!/bin/sh
 echo "$2" >>{shelf}/asked
 case $2 in *core*) f=core;; *) f=wasm-utils;; esac
@@ -36,13 +37,16 @@ def integrity(content):
     return "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
 
 
+def _content(package, name):
+    if name != "dist/index.js":
+        return name.encode()
+    return INDEX if package == "@litertjs/core" else WASM_UTILS
+
+
 def fake_contents():
     """What the two packages hold, as far as the page takes it."""
     return [
-        {
-            f"package/{name}": INDEX if name == "dist/index.js" else name.encode()
-            for name in package.files
-        }
+        {f"package/{name}": _content(package.name, name) for name in package.files}
         for package in litertjs.PACKAGES
     ]
 

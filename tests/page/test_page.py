@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.export.page_file import write_page_file
 from cyclegan_tf.export.web import PageModel, write_page
 from cyclegan_tf.images import codecs, detail
 from cyclegan_tf.images import io as image_io
@@ -374,3 +377,44 @@ def test_a_page_opened_from_a_folder_says_how_to_open_it(page, visit):
     result = visit("folder", (page / "index.html").as_uri())
     assert "python -m http.server" in result["said"]
     assert "http://localhost:8000" in result["said"]
+
+
+@pytest.fixture(scope="module")
+def page_file(models, tmp_path_factory):
+    """The same page as one file, at an address that is none of a server."""
+    path = tmp_path_factory.mktemp("file") / "to a friend.html"
+    offered = [page_model(models[name], name) for name in ("m_xy", "m_yx")]
+    try:
+        write_page_file(path, "Horses and zebras", offered)
+    except UserError as error:
+        if "npm could not fetch" not in str(error):
+            raise
+        pytest.skip(str(error))
+    return path.as_uri()
+
+
+def test_one_file_from_a_disk_does_what_the_page_does(page_file, page, files, visit, tmp_path):
+    result = visit("tour", page_file, files=files)
+    assert (result["errors"], result["hosts"], result["violations"]) == ([], [], [])
+    assert result["title"] == "Horses and zebras"
+    assert "WebAssembly, 1 thread" in result["dropped"]
+    shutil.move(tmp_path / "out", tmp_path / "out_file")
+    with hosting.site(page) as (url, _):
+        visit("tour", url, files=files)
+    for path in (tmp_path / "out").glob("*_*.png"):
+        assert (read(path) == read(tmp_path / "out_file" / path.name)).all(), path.name
+
+
+def test_one_file_on_a_phone(page_file, files, visit):
+    size = {"width": 360, "height": 740}
+    result = visit("phone", page_file, files=files, viewport=size, touch=True, dark=True)
+    assert (result["errors"], result["hosts"], result["violations"]) == ([], [], [])
+    assert result["width"] <= 360
+
+
+def test_one_file_that_was_cut_off_says_so(page_file, visit, tmp_path):
+    path = tmp_path / "cut.html"
+    text = Path(unquote(urlsplit(page_file).path)).read_text(encoding="utf-8")
+    place = text.index('id="file:models/m_xy.tflite"')
+    path.write_text(text[: place + 2000], encoding="utf-8")
+    assert_failed(visit("fails", path.as_uri()), "was cut off or changed on its way")
