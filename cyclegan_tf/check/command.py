@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from cyclegan_tf import cli
+from cyclegan_tf.config import files as config_files
 from cyclegan_tf.data import layout
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 _KINDS_SHOWN = 3
 _WIDTH = 110
 
-_COMMON = ("--data.x_dir", "--data.y_dir", "--data.crop_size_px", "--data.channels_x")
+_COMMON = (
+    "--config",
+    "--data.x_dir",
+    "--data.y_dir",
+    "--data.crop_size_px",
+    "--data.channels_x",
+    "--contact_sheet",
+)
+_OF_THE_CONFIG = ("crop_size_px", "channels_x", "channels_y")
 
 
 def build_parser() -> cli.Parser:
@@ -42,6 +51,11 @@ def build_parser() -> cli.Parser:
         "source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB."
     )
     parser.add_argument(
+        "--config",
+        type=str,
+        help="As training gets it: its images, crop and channels, where no option gives others.",
+    )
+    parser.add_argument(
         "--data.x_dir",
         type=str,
         help="Plain folder of domain X, instead of SOURCE; with --data.y_dir.",
@@ -50,8 +64,8 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--contact_sheet",
         type=str,
-        default="contact_sheet.png",
-        help="Image file to write, some images of each folder; none for none.",
+        default="none",
+        help="Image file to write, with some images of each folder.",
     )
     parser.add_argument(
         "--data.crop_size_px",
@@ -82,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
       UserError: bad options, or a missing folder.
     """
-    arguments = build_parser().parse(argv)
+    arguments = _with_config(build_parser(), argv)
     options = arguments.data
     _check_options(arguments.source, options)
 
@@ -109,6 +123,24 @@ def main(argv: Sequence[str]) -> int:
     return report.status
 
 
+def _with_config(parser: cli.Parser, argv: Sequence[str]) -> Namespace:
+    """Parse; what --config says of images stands below what was typed."""
+    arguments = parser.parse(argv)
+    if arguments.config is None:
+        return arguments
+    values = config_files.load_yaml(config_files.find_config(arguments.config)).get("data") or {}
+    typed = parser.parse(argv, defaults=False).as_dict()
+    given = typed.get("data", {})
+    if not (typed.get("source") or given.get("x_dir") or given.get("y_dir")):
+        arguments.source = None if values.get("x_dir") else values.get("source")
+        given = {"x_dir": values.get("x_dir"), "y_dir": values.get("y_dir"), **given}
+    below = {name: values[name] for name in _OF_THE_CONFIG if name in values}
+    merged = {**below, **{name: value for name, value in given.items() if value is not None}}
+    for name, value in parser.check({"data": merged})["data"].items():
+        arguments.data[name] = value
+    return arguments
+
+
 def _check_options(source: str | None, options: Namespace) -> None:
     for name in ("crop_size_px", "channels_x", "channels_y"):
         value = getattr(options, name)
@@ -116,6 +148,12 @@ def _check_options(source: str | None, options: Namespace) -> None:
             raise UserError(
                 f"--data.{name} got {value}, but takes a number from 1 up.", field=f"--data.{name}"
             )
+    if source and not layout.is_folder(source):
+        raise UserError(
+            f"{source} is no folder, and check looks through folders; give one as SOURCE.",
+            code="unsupported",
+            field="SOURCE",
+        )
     plain = (options.x_dir, options.y_dir)
     if bool(source) == any(plain) or (any(plain) and not all(plain)):
         raise UserError(

@@ -123,7 +123,8 @@ def _examine(path: Path, channels: int) -> ImageReport:
         info = image_io.probe(path)
         image = image_io.read(path, channels)
     except image_io.ImageError as error:
-        return ImageReport(path, error.reason)
+        stored = error.stored if isinstance(error, image_io.ChannelsError) else None
+        return ImageReport(path, error.reason, channels=stored)
     return ImageReport(
         path,
         None,

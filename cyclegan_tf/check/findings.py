@@ -36,6 +36,7 @@ class ImageReport:
       contrast: largest standard deviation of a channel, as a share of white.
       brightest: largest value as a share of white.
       thumbnail: float32 (256, C), see `screening.thumbnail`.
+      channels: with which it could be read, where their number is the problem.
 
     Example:
       >>> ImageReport(Path("a.png"), problem="is empty (0 bytes)")
@@ -48,6 +49,7 @@ class ImageReport:
     contrast: float = 0.0
     brightest: float = 0.0
     thumbnail: np.ndarray | None = None
+    channels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class Folder:
     def domain(self) -> str:
         """Which domain it belongs to, "X" or "Y"."""
         return domain_of(self.name)
+
+    @property
+    def option(self) -> str:
+        """What gives `channels`, here and in training."""
+        return f"--data.channels_{self.domain.lower()}"
 
     @property
     def is_training(self) -> bool:
@@ -158,7 +165,11 @@ def _look_for_unreadable(folders: Sequence[Folder], _: int) -> Iterator[Finding]
             else "translation and evaluation refuse them"
         )
         text = f"{folder.name}: {_files(len(broken), 'file')} cannot be used; {who}. Remove or fix:"
-        yield Finding("error" if folder.is_training else "warning", text + "".join(lines))
+        text += "".join(lines)
+        channels = {file.channels for file in broken} - {None}
+        if len(channels) == 1 and not folder.infos:  # not a stray one
+            text += f"\nOr read them, here and in training, with {folder.option} {channels.pop()}."
+        yield Finding("error" if folder.is_training else "warning", text)
 
 
 def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Finding]:
@@ -216,15 +227,19 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
                 f"Domain {domain} mixes {mixed} images; all are brought to 16 bits. Make sure that "
                 "white means white in both kinds.",
             )
-        colors = Counter(
-            "gray" if info.channels - info.has_alpha == 1 else "color" for info in infos
-        )
+        colors = Counter("gray" if info.is_gray else "color" for info in infos)
         if len(colors) > 1 and own[0].channels == 3:
             mixed = " and ".join(f"{count} {color}" for color, count in colors.items())
             yield Finding(
                 "warning",
                 f"Domain {domain} mixes {mixed} images; a generator may learn to drop color. "
                 f"Leave one kind out.",
+            )
+        if set(colors) == {"gray"} and own[0].channels == 3:
+            yield Finding(
+                "note",
+                f"All images of domain {domain} are gray, and are read as color, three equal "
+                f"channels; {own[0].option} 1 makes its networks gray.",
             )
         deep = [file for folder in own for file in folder.files if file.info and file.info.bits > 8]
         if deep and max(file.brightest for file in deep) < DARK_SHARE:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.paths import meant
@@ -11,6 +13,9 @@ from cyclegan_tf.foreign.paths import meant
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 """Of the paper's layout; those for tests may be missing."""
 
+# Names of the paper's sets, and of many people's: horse2zebra, apple2orange_small.
+_TWO_NAMES = re.compile(r"([A-Za-z]{2,})2([A-Za-z]{2,})(?![A-Za-z0-9])")
+_DEMO = ("summer", "autumn")
 # What is not a folder: tfds:NAME and the like, at least two letters long, as drives are not.
 _SCHEME = re.compile(r"[a-z]{2,}:")
 
@@ -21,8 +26,13 @@ def check_source(source: str) -> None:
     Raises:
       UserError: says what is missing.
     """
-    if source != "demo" and not _SCHEME.match(source):
+    if is_folder(source):
         standard_folders(Path(source))
+
+
+def is_folder(source: str) -> bool:
+    """Return whether a `data.source` names a folder, which may be missing."""
+    return source != "demo" and not _SCHEME.match(source)
 
 
 def standard_folders(root: Path, field: str = "data.source") -> dict[str, Path]:
@@ -41,6 +51,12 @@ def standard_folders(root: Path, field: str = "data.source") -> dict[str, Path]:
     require_folder(root, field)
     found = {name: root / name for name in FOLDERS if (root / name).is_dir()}
     missing = [name for name in FOLDERS[:2] if name not in found]
+    if missing and root.name in FOLDERS and (root.resolve().parent / FOLDERS[0]).is_dir():
+        raise UserError(
+            f"{field}: {root} is a part of the data set {root.parent}: give that.",
+            code="missing",
+            field=field,
+        )
     if missing:
         raise UserError(
             f"{field}: {root} has no folder {' and none named '.join(missing)}; put domain X into "
@@ -96,3 +112,37 @@ def refuse_same_folders(x_dir: str | Path, y_dir: str | Path) -> None:
             code="mismatch",
             field="data.y_dir",
         )
+
+
+def domain_names(data: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Give the names of X and Y, where the images' place has some.
+
+    Args:
+      data: the experiment's `data`: "source", or "x_dir" and "y_dir".
+
+    Returns:
+      The two; None where they are not known.
+
+    Example:
+      >>> domain_names({"source": "tfds:cycle_gan/horse2zebra"})
+      ('horse', 'zebra')
+    """
+    if data.get("x_dir") and data.get("y_dir"):
+        x, y = Path(data["x_dir"]).name, Path(data["y_dir"]).name
+        return (x, y) if x != y else None
+    source = str(data.get("source", ""))
+    if source == "demo":
+        return _DEMO
+    found = _TWO_NAMES.match(Path(source.rpartition(":")[2]).name.replace("_", "-"))
+    return (found[1], found[2]) if found else None
+
+
+def direction_label(data: Mapping[str, Any], direction: str) -> str:
+    """Name a direction for people: "horse to zebra", else "A to B".
+
+    Args:
+      data: as for `domain_names`.
+      direction: "xy" or "yx".
+    """
+    x, y = domain_names(data) or ("A", "B")
+    return f"{x} to {y}" if direction == "xy" else f"{y} to {x}"

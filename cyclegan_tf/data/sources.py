@@ -70,8 +70,20 @@ class UnpairedDataset:
         }
 
 
-def as_user_error(error: image_io.ImageError) -> UserError:
-    """Add what to do about an image of a data set that cannot be used."""
+def as_user_error(error: image_io.ImageError, domain: str = "") -> UserError:
+    """Add what to do about an image of a data set that cannot be used.
+
+    Args:
+      error: on it.
+      domain: "x" or "y", where the number of channels may be what is wrong.
+    """
+    if domain and isinstance(error, image_io.ChannelsError):
+        option = f"--data.channels_{domain}"
+        return UserError(
+            f"{error}; {option} {error.stored} reads such images, or leave this one out.",
+            code="mismatch",
+            field=option.removeprefix("--"),
+        )
     return UserError(
         f"{error}; remove or fix it (python -m cyclegan_tf.check lists all such files).",
         code=error.code,
@@ -79,7 +91,9 @@ def as_user_error(error: image_io.ImageError) -> UserError:
     )
 
 
-def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: int) -> ImageList:
+def _file_images(
+    paths: Sequence[Path], root: Path, domain: str, channels: int, max_pixels: int
+) -> ImageList:
     infos = []
     for path in paths:
         try:
@@ -87,7 +101,7 @@ def _file_images(paths: Sequence[Path], root: Path, channels: int, max_pixels: i
             info.require_channels(channels)
             infos.append(info)
         except image_io.ImageError as error:
-            raise as_user_error(error) from error
+            raise as_user_error(error, domain) from error
     return ImageList(
         names=tuple(path.relative_to(root).as_posix() for path in paths),
         channels=channels,
@@ -120,13 +134,20 @@ def _nonempty(listing: FolderListing, folder: Path, what: str) -> FolderListing:
 
 
 def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
+    notes = []
     alpha = [info for images in lists for info in images.infos if info.has_alpha]
-    if not alpha:
-        return ()
-    return (
-        f"{len(alpha)} images have transparency and are laid on white (first: "
-        f"{alpha[0].path.name})",
-    )
+    if alpha:
+        notes.append(
+            f"{len(alpha)} images have transparency and are laid on white (first: "
+            f"{alpha[0].path.name})"
+        )
+    for domain, images in zip("xy", lists, strict=False):  # train_x, train_y
+        if images.channels == 3 and images.infos and all(info.is_gray for info in images.infos):
+            notes.append(
+                f"all images of {domain.upper()} are gray and are read as color, three equal "
+                f"channels; --data.channels_{domain} 1 makes its networks gray"
+            )
+    return tuple(notes)
 
 
 def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> UnpairedDataset:
@@ -145,13 +166,14 @@ def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -
     lists: list[ImageList] = []
     left_out: list[str] = []
     for name in FOLDERS:
-        folder, channels = root / name, channels_x if name.endswith("A") else channels_y
+        domain, channels = ("x", channels_x) if name.endswith("A") else ("y", channels_y)
+        folder = root / name
         if name.startswith("train"):
             listing = _nonempty(list_folder(folder), folder, "data.source")
         else:
             listing = list_folder(folder) if folder.is_dir() else FolderListing((), {})
         left_out += _left_out(listing, folder)
-        lists.append(_file_images(listing.images, root, channels, max_pixels))
+        lists.append(_file_images(listing.images, root, domain, channels, max_pixels))
     return _source(str(root), lists, left_out)
 
 
@@ -206,7 +228,7 @@ def open_two_folders(
                 for path, name in zip(paths, names, strict=True)
                 if (name in held_out) == wanted
             ]
-            lists[f"{split}_{domain}"] = _file_images(chosen, folder, channels, max_pixels)
+            lists[f"{split}_{domain}"] = _file_images(chosen, folder, domain, channels, max_pixels)
     ordered = [lists[name] for name in ("train_x", "train_y", "test_x", "test_y")]
     return _source(f"{x_dir} and {y_dir}", ordered, left_out)
 

@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf.evaluate import inputs, run
-        from cyclegan_tf.evaluate.report import html, table
+        from cyclegan_tf.evaluate.report import html, summary, table
 
     start = time.monotonic()
     found = run.evaluate(
@@ -124,7 +124,7 @@ def main(argv: Sequence[str]) -> int:
     command = f"python -m cyclegan_tf.evaluate {shlex.join(argv)}"
     found = dataclasses.replace(found, facts={"Command": command, **found.facts})
     for result in found.directions:
-        log.info("\n%s", table.format_table(result))
+        log.info("\n%s", "\n".join([table.format_table(result), *summary.summarize(result)]))
     log.info("")
     for note in found.notes:
         log.info("note: %s", note)

@@ -23,6 +23,7 @@ from cyclegan_tf.evaluate.results import DirectionResult, Evaluation
 from cyclegan_tf.evaluate.scores import Network, Split
 from cyclegan_tf.metrics import inception
 from cyclegan_tf.metrics.segmentation import Palette, read_palette
+from cyclegan_tf.runs.generators import direction_name
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ def evaluate(job: EvaluationJob) -> Evaluation:
     palette = read_palette(job.palette) if job.palette else None
     generators = inputs.open_generators(job.target, job.directions, job.checkpoint)
     for direction in job.directions:
-        log.info("generator %s of %s", direction, generators[direction][1])
+        named = direction_name(job.target, direction)
+        log.info("generator %s of %s", named, generators[direction][1])
     opened = _open(job, generators[job.directions[0]][0], palette)
     log.info(
         "%s; test images %s; %s",
@@ -111,6 +113,7 @@ def evaluate(job: EvaluationJob) -> Evaluation:
     )
     results = _score(job, evaluator, generators, descriptions)
     facts = {
+        "Directions": ", ".join(direction_name(job.target, each) for each in job.directions),
         "Data": opened.source.description,
         "Truth": opened.pairs,
         "Date": time.strftime("%Y-%m-%d %H:%M"),

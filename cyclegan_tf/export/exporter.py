@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclegan_tf.atomic import refuse_existing
+from cyclegan_tf.data.layout import direction_label
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import VARIANTS, Format, Variant
 from cyclegan_tf.export.litert.files import convert_with_metadata, write_litert
@@ -19,6 +20,7 @@ from cyclegan_tf.export.saved_model import write_saved_model
 from cyclegan_tf.export.trained import TrainedGenerator, model_name, open_trained
 from cyclegan_tf.export.web import MANIFEST, PageModel, write_page
 from cyclegan_tf.images.training_scale import FULL
+from cyclegan_tf.runs.generators import direction_name
 from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
 FILE_SIZE_PX = 256
@@ -91,7 +93,8 @@ def export_generators(job: ExportJob) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for direction, trained in generators.items():
             name, size_px = names[direction], sizes[direction]
-            log.info("generator %s of %s, as %s", direction, trained.origin, name)
+            named = direction_name(job.target, direction)
+            log.info("generator %s of %s, as %s", named, trained.origin, name)
             if "saved_model" in job.formats:
                 _write_saved_model(job, trained, name, size_px)
             refused += _write_static(job, trained, name, size_px)
@@ -165,7 +168,7 @@ def _page_model(
         written = scratch / f"{name}.tflite"
         written.write_bytes(convert_with_metadata(trained, name, size_px, "float16"))
     channels = trained.network.input_shape[-1], trained.network.output_shape[-1]
-    label = "A to B" if trained.direction == "xy" else "B to A"
+    label = direction_label(trained.experiment.get("data", {}), trained.direction)
     aspect = trained.scale.aspect if trained.scale else 1.0
     return PageModel(name, trained.direction, label, written, size_px, *channels, aspect)
 

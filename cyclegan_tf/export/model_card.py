@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from cyclegan_tf.data.layout import direction_label
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.runs.provenance import environment
 
@@ -29,6 +30,7 @@ def model_card(trained: TrainedGenerator, name: str, size_px: int | None = None)
     return {
         "name": name,
         "direction": trained.direction,
+        "label": direction_label(trained.experiment.get("data", {}), trained.direction),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "checkpoint": trained.origin,
         "cyclegan_tf": made_with["versions"].get("cyclegan-tf"),

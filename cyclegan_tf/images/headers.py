@@ -59,6 +59,24 @@ class ImageError(UserError):
         return f"{self.path}: {self.reason}"
 
 
+class ChannelsError(ImageError):
+    """An image of another number of channels than is read.
+
+    Args:
+      path: the file.
+      reason: both numbers.
+      stored: the number with which it can be read.
+
+    Example:
+      >>> raise ChannelsError("a.tif", "has 5 channels (uint16), and 3 are wanted", 5)
+    """
+
+    def __init__(self, path: str | os.PathLike, reason: str, stored: int):
+        super().__init__(path, reason)
+        self.args = (path, reason, stored)
+        self.stored = stored
+
+
 @dataclass(frozen=True)
 class ImageInfo:
     """The header of one image file.
@@ -107,6 +125,16 @@ class ImageInfo:
         """Floats in [0, 1] are stored."""
         return self.bits == 32 and self.white == 1
 
+    @property
+    def is_gray(self) -> bool:
+        """One channel, alpha aside."""
+        return self.channels - self.has_alpha == 1
+
+    @property
+    def _is_plain(self) -> bool:
+        """Its channels can be read as they are stored."""
+        return not self.mode.startswith(("CMYK", "P"))
+
     def require_channels(self, wanted: int) -> None:
         """Refuse an image that `read` could not give with `wanted` channels.
 
@@ -114,18 +142,16 @@ class ImageInfo:
         stored one.
 
         Raises:
-          ImageError: names both numbers.
+          ChannelsError: names both numbers.
         """
         colors = 3 if self.mode.startswith("CMYK") else self.channels - self.has_alpha
-        if wanted in (1, 3):
-            fits = colors in (1, 3)
-        else:
-            fits = wanted == self.channels and not self.mode.startswith(("CMYK", "P"))
+        stored = self._is_plain and wanted == self.channels
+        fits = colors in (1, 3) if wanted in (1, 3) else stored
         if not fits:
             reason = f"has {self.channels} channels ({self.mode}), and {wanted} are wanted"
             if self.format == "NPY" and self.height in (1, 3, wanted):
                 reason += "; its channels seem to stand first: give it as (height, width, channels)"
-            raise ImageError(self.path, reason)
+            raise ChannelsError(self.path, reason, self.channels if self._is_plain else 3)
 
 
 def as_image_error(path: Path, error: Exception, max_pixels: int = MAX_PIXELS) -> ImageError:

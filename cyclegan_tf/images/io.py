@@ -19,7 +19,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.codecs import ENCODERS, decode_fast, luma, probe, read
 from cyclegan_tf.images.folders import EXTENSIONS, find_images, list_folder
 from cyclegan_tf.images.grid import make_grid
-from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
+from cyclegan_tf.images.headers import MAX_PIXELS, ChannelsError, ImageError, ImageInfo
 from cyclegan_tf.images.pixel_values import as_dtype
 from cyclegan_tf.images.placement import NOTHING, Placement
 
@@ -27,6 +27,7 @@ __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
     "SAVED_EXTENSIONS",
+    "ChannelsError",
     "ImageError",
     "ImageInfo",
     "as_dtype",

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from cyclegan_tf import assembly
+from cyclegan_tf.data.layout import direction_label, domain_names
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.training_scale import TrainingScale
@@ -49,6 +50,23 @@ def load_generator(
         return generator_of_run(run, chosen, direction, dtype_policy), chosen.origin
     network = network_files.open_network(target)
     return (as_float32(network) if dtype_policy == "float32" else network), str(target)
+
+
+def direction_name(target: Path, direction: str) -> str:
+    """Name a direction for people, with the domains' own names where a run knows them.
+
+    Args:
+      target: a run directory or a file.
+      direction: "xy" or "yx".
+
+    Example:
+      >>> direction_name(Path("runs/mine"), "xy")
+      'xy (horse to zebra)'
+    """
+    if not target.is_dir():
+        return direction
+    data = RunDirectory(target).experiment().as_dict()["data"]
+    return f"{direction} ({direction_label(data, direction)})" if domain_names(data) else direction
 
 
 def save_generator(network: keras.Model, path: Path, scale: TrainingScale | None) -> None:

@@ -199,7 +199,8 @@ def _load(arguments: Namespace, sizing: Sizing) -> keras.Model:
     network, checkpoint = generators.load_generator(
         Path(arguments.run), arguments.direction, checkpoint=arguments.checkpoint
     )
-    log.info("generator %s of %s", arguments.direction, checkpoint)
+    named = generators.direction_name(Path(arguments.run), arguments.direction)
+    log.info("generator %s of %s", named, checkpoint)
     if sizing.trained is None and arguments.size == "auto":
         log.info(
             "%s does not say how large images were in its training: it sees every pixel (--size "

@@ -15,7 +15,7 @@ from tests.helpers.preloaded import Process
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where the contact sheet goes by default
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "data"
     for seed, name in enumerate(("trainA", "trainB", "testA", "testB")):
         image_io.save(folder / name / "0.png", image_files.noise(20, 24, seed=seed))
@@ -23,7 +23,8 @@ def data(tmp_path, monkeypatch):
 
 
 def test_fine(data, capsys):
-    assert check.main([str(data), "--data.crop_size_px", "16"]) == 0
+    words = ["--data.crop_size_px", "16", "--contact_sheet", "sheet.png"]
+    assert check.main([str(data), *words]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].split() == [
@@ -37,14 +38,30 @@ def test_fine(data, capsys):
         "kinds",
     ]
     assert lines[1].split() == ["trainA", "1", "24", "20", "1.2", "1", "PNG", "RGB", "8-bit"]
-    assert lines[-3:] == ["Fine to train on.", "", "contact sheet: contact_sheet.png"]
-    assert image_io.read("contact_sheet.png").shape[-1] == 3
+    assert lines[-3:] == ["Fine to train on.", "", "contact sheet: sheet.png"]
+    assert image_io.read("sheet.png").shape[-1] == 3
     assert err == ""
 
 
-def test_no_contact_sheet(data, tmp_path):
-    assert check.main([str(data), "--data.crop_size_px", "16", "--contact_sheet", "none"]) == 0
-    assert not list(tmp_path.glob("*.png"))
+@pytest.mark.parametrize("more", [[], ["--contact_sheet", "none"]])
+def test_nothing_is_written_unasked(data, tmp_path, more):
+    assert check.main([str(data), "--data.crop_size_px", "16", *more]) == 0
+    assert list(tmp_path.iterdir()) == [data]
+
+
+def test_the_config_of_a_training_is_the_plan_to_check(data, capsys):
+    plan = data.parent / "plan.yaml"
+    plan.write_text(f"data:\n  source: {data}\n  crop_size_px: 16\n")
+    assert check.main(["--config", str(plan)]) == 0
+    assert check.main([str(data), "--config", str(plan)]) == 0
+    assert check.main(["--config", str(plan), "--data.crop_size_px", "21"]) == 1
+    plain = f"x_dir: {data / 'trainA'}, y_dir: {data / 'trainB'}, crop_size_px: 16"
+    plan.write_text(f"data: {{{plain}}}")
+    assert check.main(["--config", str(plan)]) == 0
+    assert "\nX " in capsys.readouterr().out
+    plan.write_text("data: {channels_x: many}")
+    with refused("invalid", "data.channels_x"):
+        check.main([str(data), "--config", str(plan)])
 
 
 def test_warnings(data, capsys):
@@ -108,6 +125,7 @@ def test_channels(data, capsys):
         (["{data}/trainA"], "missing", "SOURCE"),
         (["{data}", "--data.crop_size_px", "0"], "invalid", "--data.crop_size_px"),
         (["{data}", "--contact_sheet", "a.gif"], "unsupported", "--contact_sheet"),
+        (["--config", "maps"], "unsupported", "SOURCE"),
     ],
 )
 def test_mistakes_are_reported_in_a_sentence(data, argv, code, field, capsys):

@@ -75,6 +75,24 @@ def test_one_odd_image_is_found(changes, words):
         assert "1.png" not in found.text
 
 
+def test_a_set_of_gray_images_is_noted_where_color_is_read():
+    gray = [good("X", number, channels=1, mode="L") for number in range(2)]
+    (found,) = look(*both(*gray))
+    assert found.level == "note"
+    assert "--data.channels_x 1" in found.text
+    assert look(*both(*gray, channels=1)) == []
+
+
+@pytest.mark.parametrize("stray", [True, False])
+def test_images_of_another_number_of_channels(stray):
+    broken = [
+        ImageReport(Path(f"X/{number}.tif"), "has 5 channels", channels=5) for number in (1, 2)
+    ]
+    others = [good("X", 3)] * stray
+    (found,) = look(folder("X", *broken, *others), folder("Y", good("Y", 1)))
+    assert ("--data.channels_x 5" in found.text) == (not stray)
+
+
 def test_gray_among_color_is_all_right_where_gray_is_read():
     assert look(*both(good("X", 1), good("X", 2, channels=1, mode="L"), channels=1)) == []
 

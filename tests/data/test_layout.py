@@ -25,7 +25,8 @@ def test_a_data_set_of_the_layout_is_found(root):
     ("name", "said"),
     [
         ("image", r"data\.source: the folder \S+ does not exist; did you mean \S+images\?$"),
-        ("images/testA", "has no folder trainA and none named trainB; .* --data.x_dir X"),
+        ("images/testA", r"is a part of the data set \S+images: give that\.$"),
+        ("plain/pears", "has no folder trainA and none named trainB; .* --data.x_dir X"),
         ("plain", r"--data\.x_dir \S+apples --data\.y_dir \S+pears\.$"),
         ("file", "is a file, and a folder is wanted"),
     ],
@@ -47,3 +48,23 @@ def test_one_folder_for_both_domains_is_refused(root):
     with refused("mismatch", "data.y_dir", match="are the same folder"):
         layout.refuse_same_folders(root / "plain/apples", root / "link")
     layout.refuse_same_folders(root / "plain/apples", root / "plain/pears")
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        ({"source": "tfds:cycle_gan/horse2zebra"}, ("horse", "zebra")),
+        ({"source": "/data/apple2orange_mini"}, ("apple", "orange")),
+        ({"source": "demo"}, ("summer", "autumn")),
+        ({"source": "images", "x_dir": "a/plain", "y_dir": "b/striped"}, ("plain", "striped")),
+        ({"source": "images", "x_dir": "a/train", "y_dir": "b/train"}, None),
+        ({"source": "facades"}, None),
+        ({"source": "run2"}, None),
+        ({}, None),
+    ],
+)
+def test_the_domains_own_names(data, names):
+    assert layout.domain_names(data) == names
+    x, y = names or ("A", "B")
+    assert layout.direction_label(data, "xy") == f"{x} to {y}"
+    assert layout.direction_label(data, "yx") == f"{y} to {x}"

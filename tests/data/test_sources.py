@@ -65,6 +65,23 @@ def test_a_bomb_is_refused(root):
         open_folder(root, 3, 3, LIMIT)
 
 
+def test_another_number_of_channels_names_the_option(root):
+    for path in (root / "trainA").rglob("*.*"):
+        path.unlink()
+    np.save(root / "trainA" / "five.npy", np.zeros((9, 9, 5), np.uint8))
+    with refused("mismatch", "data.channels_x", match="--data.channels_x 5"):
+        open_folder(root, 3, 3, LIMIT)
+    assert open_folder(root, 5, 3, LIMIT).train_x.read(0).shape == (9, 9, 5)
+
+
+def test_gray_sets_are_noted_where_color_is_read(root):
+    Image.new("L", (6, 5)).save(root / "trainB" / "c.bmp")
+    (note,) = open_two_folders(root / "trainA", root / "trainB", 0, 0, 3, 3, LIMIT).notes[1:]
+    assert "--data.channels_y 1" in note
+    (root / "trainA" / "notes.txt").unlink()
+    assert open_two_folders(root / "trainA", root / "trainB", 0, 0, 3, 1, LIMIT).notes == ()
+
+
 def test_files_of_other_kinds_are_noted(root, tmp_path):
     (root / "trainB" / "c.heic").touch()
     notes = open_folder(root, 3, 3, LIMIT).notes

@@ -137,3 +137,11 @@ def test_a_run_knows_the_shape_of_its_images_by_domain(tiny_run_copy):
     run.data_path.write_text(json.dumps({**record, "aspects": {"x": "wide"}}))
     with refused("unreadable", str(run.data_path)):
         generators.training_scale(tiny_run_copy, "xy")
+
+
+def test_a_direction_has_the_domains_names_where_a_run_knows_them(tiny_run, monkeypatch):
+    assert generators.direction_name(tiny_run, "xy") == "xy"
+    assert generators.direction_name(tiny_run / "generator_yx.keras", "yx") == "yx"
+    named = plan_training([*tiny.WORDS, "--data.source", "horse2zebra"]).experiment
+    monkeypatch.setattr(RunDirectory, "experiment", lambda run: named)
+    assert generators.direction_name(tiny_run, "yx") == "yx (zebra to horse)"

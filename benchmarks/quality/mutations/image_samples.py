@@ -58,7 +58,7 @@ def _trained(path: Path) -> Callable[[], list[np.ndarray]]:
     transform = ImageTransform("none", 16, 16, 4, False)
 
     def read() -> list[np.ndarray]:
-        images = sources._file_images([path], path.parent, 3, 10**7)
+        images = sources._file_images([path], path.parent, "x", 3, 10**7)
         cache = open_cache(images, transform, "memory", path.parent, "x")
         return [cache.get(tf.constant(0, tf.int64)).numpy()]
 

@@ -16,12 +16,11 @@ import numpy as np
 from markupsafe import Markup
 
 from cyclegan_tf.evaluate.baselines import resized_like
-from cyclegan_tf.evaluate.report import charts, wording
+from cyclegan_tf.evaluate.report import charts, summary, wording
 from cyclegan_tf.evaluate.results import (
     DirectionResult,
     Evaluation,
     ReportImage,
-    higher_is_better,
     in_order,
 )
 from cyclegan_tf.images import io as image_io
@@ -39,8 +38,6 @@ _WITH_HISTOGRAM = (
     "luminance_correlation",
     "change",
 )
-# Real images are what these ask for: nobody is expected to beat them.
-_OF_SETS = ("swd", "color_swd", "fid", "kid")
 _GROUPS = {
     "worst": ("Worst", "the worst first"),
     "median": ("Median", "around the middle of the order"),
@@ -102,6 +99,7 @@ def _environment() -> jinja2.Environment:
         "SCORES": wording.SCORES,
         "BASELINES": wording.BASELINES,
         "score_rows": _score_rows,
+        "summarize": summary.summarize,
         "group_title": _group_title,
         "histograms": _histograms,
     }
@@ -112,20 +110,10 @@ def _score_rows(found: DirectionResult) -> Iterator[_ScoreRow]:
     for name in found.rows():
         value = found.scores[name]
         cells = [
-            _BaselineCell(scores.get(name), _is_beaten(name, value, scores.get(name), baseline))
+            _BaselineCell(scores.get(name), summary.beats(name, value, scores.get(name), baseline))
             for baseline, scores in found.baselines.items()
         ]
         yield _ScoreRow(name, wording.SCORES[name], value, found.intervals.get(name), cells)
-
-
-def _is_beaten(name: str, value: float | None, other: float | None, baseline: str) -> bool | None:
-    """Return whether a score is better than a baseline's, or None where they are not compared."""
-    is_rival = not (baseline == "random real" and name in _OF_SETS)
-    if not is_rival or value is None or other is None or math.isnan(other):
-        return None
-    if not wording.SCORES[name].better:
-        return None
-    return value > other if higher_is_better(name) else value < other
 
 
 def _group_title(group: str, ranked_by: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from cyclegan_tf.serve.models.versions import DEFAULT_SIGNATURE, ModelVersion
 FOLDER = Path(__file__).resolve().parents[2] / "page"
 INDEX = "index.html"
 LABELS = {"xy": "A to B", "yx": "B to A"}
+_LONGEST_LABEL = 80
 
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -92,10 +93,18 @@ def _entry(version: ModelVersion) -> dict[str, Any]:
     return {
         "name": version.model,
         "direction": direction,
-        "label": LABELS.get(str(direction), version.model),
+        "label": _label(version, direction),
         "version": version.number,
         "input_channels": channels[0] if channels else 3,
         "output_channels": channels[-1] if channels else 3,
         "bytes": version.size_bytes,
         "sha256": version.sha256,
     }
+
+
+def _label(version: ModelVersion, direction: str | None) -> str:
+    """The card's words for the direction, which an export of an earlier version has not."""
+    label = version.card.get("label")
+    if isinstance(label, str) and 0 < len(label) <= _LONGEST_LABEL:
+        return label
+    return LABELS.get(str(direction), version.model)

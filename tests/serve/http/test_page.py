@@ -1,5 +1,7 @@
 """The page's files and its models.json."""
 
+import dataclasses
+
 import pytest
 
 from cyclegan_tf.serve.http import page
@@ -56,6 +58,17 @@ def test_models_json(tmp_path):
     assert len(first["sha256"]) == 64
     assert page.models_document([], Limits())["models"] == []
     assert document["limits"] == {"max_pixels": 99, "max_side": 8192, "max_body_bytes": 32 * 2**20}
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"), [("horse to zebra", "horse to zebra"), ("x" * 99, "A to B"), (5, "A to B")]
+)
+def test_the_card_names_the_direction(tmp_path, label, shown):
+    tiny_serving.save(tmp_path, "horse_xy")
+    (version,) = tiny_serving.loaded(tmp_path).store.newest()
+    named = dataclasses.replace(version, card={"direction": "xy", "label": label})
+    (entry,) = page.models_document([named], Limits())["models"]
+    assert entry["label"] == shown
 
 
 def test_the_policy_keeps_foreign_code_out():
