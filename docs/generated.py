@@ -1,4 +1,4 @@
-"""Fills the marks in the reference pages from the code, when the site is built (mkdocs.yml)."""
+"""Hooks of the site (mkdocs.yml): reference pages out of the code, options in one piece."""
 
 from __future__ import annotations
 
@@ -58,3 +58,12 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     """MkDocs calls this for every page."""
     name = re.search(r"<!-- generated: (\w+) -->", markdown)
     return markdown.replace(name[0], globals()[name[1]]()) if name else markdown
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """MkDocs calls this for every page: options in running text get a class (site.css)."""
+    return re.sub(
+        r"(?<!<pre>)<code>[^<]*</code>",
+        lambda found: re.sub(r"--[\w.]+", r'<span class="option">\g<0></span>', found[0]),
+        html,
+    )

@@ -106,6 +106,13 @@ def test_python_holds_every_public_name(generated):
     assert all(f"## cyclegan_tf.{name}\n" in page for name in generated.cyclegan_tf.__all__)
 
 
+def test_options_stay_in_one_piece(generated):
+    page = '<p>Give <code>--data.flip false</code>.</p><pre><code>--size</code></pre>'
+    made = generated.on_page_content(page)
+    assert '<code><span class="option">--data.flip</span> false</code>' in made
+    assert made.endswith("<pre><code>--size</code></pre>")
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path):
     if importlib.util.find_spec("material") is None or importlib.util.find_spec("mkdocs") is None:
