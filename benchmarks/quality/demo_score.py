@@ -15,17 +15,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from benchmarks.quality.animals import on_animals
-from benchmarks.quality.split_scores import DIRECTIONS, SplitEvaluator
 from cyclegan_tf import cli
+from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate.baselines import baseline_images
-from cyclegan_tf.images import io as image_io
-from cyclegan_tf.runs import generators
-from cyclegan_tf.runs.run_directory import RunDirectory
+
+with suppress_startup_logs():  # `make demo` shows what this prints
+    import keras
+
+    from benchmarks.quality.animals import on_animals
+    from benchmarks.quality.split_scores import DIRECTIONS, SplitEvaluator
+    from cyclegan_tf.evaluate.baselines import baseline_images
+    from cyclegan_tf.images import io as image_io
+    from cyclegan_tf.runs import generators
+    from cyclegan_tf.runs.run_directory import RunDirectory
 
 SHOWN_SCENES = (0, 7, 19, 33)
 BATCH = 10
