@@ -21,9 +21,13 @@ COMMANDS = {  # command -> the module of its options
 
 def commands() -> str:
     """The `--help` of every command."""
-    os.environ["COLUMNS"] = "96"
-    parsers = {n: importlib.import_module(m).build_parser() for n, m in COMMANDS.items()}
-    return "\n\n".join(f"## {n}\n\n```text\n{p.format_help()}\n```" for n, p in parsers.items())
+    os.environ["COLUMNS"] = "80"  # what a page shows
+    sections = []
+    for name, module in COMMANDS.items():
+        parser = importlib.import_module(module).build_parser()
+        parser.prog = f"cyclegan-tf {name}"
+        sections.append(f"## {name}\n\n```text\n{parser.format_help()}\n```")
+    return "\n\n".join(sections)
 
 
 def configuration() -> str:
@@ -35,10 +39,10 @@ def _section(name: str, section: type) -> str:
     doc = docstring_parser.parse(section.__doc__ or "")
     about = {entry.arg_name: " ".join((entry.description or "").split()) for entry in doc.params}
     lines = [f"## {name}", "", doc.short_description or "", ""]
-    lines += ["| option | values | default | meaning |", "|---|---|---|---|"]
+    lines += ["| option | meaning | default | values |", "|---|---|---|---|"]
     for entry in dataclasses.fields(section):
         values = re.sub(r"Literal\[(.*)\]", r"\1", str(entry.type)).replace("|", "or")
-        cells = (f"`--{name}.{entry.name}`", values, f"`{entry.default}`", about[entry.name])
+        cells = (f"`--{name}.{entry.name}`", about[entry.name], f"`{entry.default}`", values)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 

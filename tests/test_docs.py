@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_configuration_holds_every_field(generated):
             row = next(line for line in page.splitlines() if f"`--{name}.{entry.name}`" in line)
             cells = re.split(r"(?<!\\)\|", row)
             assert len(cells) == 6
-            assert cells[4].strip()
+            assert cells[2].strip()
 
 
 def test_commands_hold_every_option(generated):
@@ -107,7 +108,7 @@ def test_python_holds_every_public_name(generated):
 
 
 def test_options_stay_in_one_piece(generated):
-    page = '<p>Give <code>--data.flip false</code>.</p><pre><code>--size</code></pre>'
+    page = "<p>Give <code>--data.flip false</code>.</p><pre><code>--size</code></pre>"
     made = generated.on_page_content(page)
     assert '<code><span class="option">--data.flip</span> false</code>' in made
     assert made.endswith("<pre><code>--size</code></pre>")
@@ -115,7 +116,9 @@ def test_options_stay_in_one_piece(generated):
 
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path):
-    if importlib.util.find_spec("material") is None or importlib.util.find_spec("mkdocs") is None:
+    # CI installs `.[dev]`, which has it: there the site is built, or the test fails.
+    is_there = all(map(importlib.util.find_spec, ("material", "mkdocs")))
+    if not is_there and os.environ.get("CI") != "true":
         pytest.skip('mkdocs-material is not installed: pip install ".[docs]"')
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -46,6 +46,11 @@ def photos(folder, count=2):
     return folder
 
 
+def size_of(path):
+    with Image.open(path) as image:
+        return image.size
+
+
 def test_a_photographer(here, capsys):
     tiny.folder(here / "images")
     photos(here / "photos")
@@ -58,7 +63,7 @@ def test_a_photographer(here, capsys):
     assert (here / "runs/mine/evaluation.html").is_file()
     assert run(steps["translate"]) == 0
     for path in (here / "photos").iterdir():
-        assert Image.open(here / "translated" / path.name).size == Image.open(path).size
+        assert size_of(here / "translated" / path.name) == size_of(path)
     assert run(steps["export"], *QUICK) == 0
     with tiny_serving.Server(*steps["serve"][2:]) as server:
         assert b"<html" in server.get("/").body
@@ -79,7 +84,7 @@ def _same_in_python(here):
     shutil.rmtree(here / "shipped")
     shutil.copy(here / "photos" / "0.jpg", here / "photo.jpg")
     exec(program, {})
-    assert Image.open(here / "translated.png").size == Image.open(here / "photo.jpg").size
+    assert size_of(here / "translated.png") == size_of(here / "photo.jpg")
     assert (here / "shipped" / "saved_model" / "mine_xy" / "1").is_dir()
 
 
@@ -153,4 +158,4 @@ def _ask_by_the_clients(here, server):
             check=False,
         )
         assert asked.returncode == 0, asked.stderr
-        assert Image.open(here / f"{program}.png").size == (60, 40)
+        assert size_of(here / f"{program}.png") == (60, 40)

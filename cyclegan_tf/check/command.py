@@ -136,7 +136,7 @@ def _with_config(parser: cli.Parser, argv: Sequence[str]) -> Namespace:
         given = {"x_dir": values.get("x_dir"), "y_dir": values.get("y_dir"), **given}
     below = {name: values[name] for name in _OF_THE_CONFIG if name in values}
     merged = {**below, **{name: value for name, value in given.items() if value is not None}}
-    for name, value in parser.check({"data": merged})["data"].items():
+    for name, value in parser.check({"data": merged}).get("data", {}).items():
         arguments.data[name] = value
     return arguments
 

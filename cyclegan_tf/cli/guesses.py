@@ -27,6 +27,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("name", "exp_name", "project", "checkpoints_dir", "run"), ("--run_dir",)),
     **dict.fromkeys(("output_dir", "save_dir", "logdir", "log_dir", "output"), ("--run_dir",)),
     **dict.fromkeys(("dataroot", "data_dir", "dataset", "input"), ("--data.source",)),
+    **dict.fromkeys(("data", "images", "image_dir", "folder"), ("--data.source",)),
+    **dict.fromkeys(("crop", "crop_size", "fine_size"), ("--data.crop_size_px",)),
     **dict.fromkeys(("channels", "data.channels", "input_nc", "output_nc"), _CHANNELS),
     **dict.fromkeys(("size", "size_px", "image_size", "img_size", "imgsz"), _SIZES),
     **dict.fromkeys(("fp16", "bf16", "amp", "mixed_precision"), ("--training.precision",)),
@@ -40,6 +42,10 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 _SENTENCES: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("gpu", "gpus", "gpu_id", "gpu_ids", "device", "cuda"), ("", _DEVICES)),
     **dict.fromkeys(("continue", "continue_train", "resume_from"), ("--resume", _AUTOMATIC)),
+    **dict.fromkeys(
+        ("int8", "fp16", "float16", "half", "quantize", "quantization"),
+        ("--variants", "--variants chooses .tflite files: float32, float16, dynamic_int8, int8"),
+    ),
 }
 # Option -> what to say when its value is missing.
 _WITHOUT_VALUE = {"--resume": _AUTOMATIC}
@@ -85,12 +91,15 @@ def unknown_option(name: str, options: Sequence[str], places: Sequence[str], usa
       '; did you mean --optimizer.learning_rate?'
     """
     plain = name.lstrip("-").lower().replace("-", "_")
+    inside = [option for option in options if option.startswith(f"{name}.")]
     meant = _OPTIONS.get(plain, ())
     if meant and set(meant) <= set(options):
         return f"; did you mean {' and '.join(meant)}?"
     needed, sentence = _SENTENCES.get(plain, ("", ""))
     if sentence and (not needed or needed in options):
         return f"; {sentence}."
+    if inside:
+        return f"; its options are {', '.join(inside[:3])}, ...; see --help."
     if places and plain in _PLACES | set(places):
         return f"; it is given by its place: {usage}"
     return nearest(name, options)

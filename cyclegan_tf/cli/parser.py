@@ -6,7 +6,7 @@ import copy
 import re
 import shlex
 import sys
-from argparse import Action
+from argparse import SUPPRESS, Action
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ class Parser(ArgumentParser):
         self.hidden_aliases: dict[str, tuple[str, Mapping[Any, str]]] = {}
         # options, without dashes, that take any words, "null" and "#1" among them
         self.text_options: set[str] = set()
+        # "--data" of --data.source: jsonargparse reads a file there, which is --config's business
+        self.sections: set[str] = set()
         self.add_argument("--version", action=ShowVersion)
 
     def option_names(self) -> list[str]:
@@ -75,7 +77,13 @@ class Parser(ArgumentParser):
             for name in action.option_strings
             if name.startswith("--")
         ]
-        return [name for name in names if name not in ("--help", "--version")]
+        return [name for name in names if name not in ("--help", "--version", *self.sections)]
+
+    def hide_sections(self, names: Sequence[str]) -> None:
+        """Take `--data`, the mere beginning of `--data.source`, out of options and help."""
+        for option in (f"--{name}" for name in names):
+            self.sections.add(option)
+            self._option_string_actions[option].help = SUPPRESS
 
     def places(self) -> list[Action]:
         """Return what is given by place, not by an option."""

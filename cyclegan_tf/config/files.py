@@ -176,6 +176,7 @@ def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 def add_experiment(parser: Parser) -> None:
     """Adds every field of `Experiment` as `--section.field`; former names work, unseen."""
     parser.add_class_arguments(Experiment, as_positional=False)
+    parser.hide_sections(list(SECTIONS))
     parser.text_options |= TEXT_FIELDS
     for old, (new, values) in RENAMED.items():
         hidden_alias(parser, f"--{old}", f"--{new}", values)

@@ -31,6 +31,12 @@ TYPED = [
     ("translate R I O more", "more belongs to no option; python -m cyclegan_tf.translate RUN INP"),
     ("translate R I O -x", "-x belongs to no option"),
     ("evaluate --model R", "by its place: python -m cyclegan_tf.evaluate RUN [options]"),
+    ("train --data images", "mean --data.source?"),
+    ("train --images x", "mean --data.source?"),
+    ("train --training 5", "its options are --training."),
+    ("train --crop 128", "mean --data.crop_size_px?"),
+    ("train --fp16", "mean --training.precision?"),
+    ("export R O --int8", "--variants chooses .tflite files"),
     # right before, and still
     ("train --datasource x", "mean --data.source?"),
     ("train --batch_size 2", "mean --data.batch_size?"),

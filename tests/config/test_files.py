@@ -159,3 +159,12 @@ def test_what_is_no_value_of_yaml_is_one_sentence(tmp_path, text):
     (tmp_path / "a.yaml").write_text(text + "\n")
     with refused("unreadable", tmp_path / "a.yaml"):
         files.load_yaml(tmp_path / "a.yaml")
+
+
+def test_a_section_is_no_option():
+    parser = Parser()
+    files.add_experiment(parser)
+    assert "--data" not in parser.option_names()
+    assert "--data CONFIG" not in parser.format_help()
+    with refused("unknown", "--data"):
+        parser.parse(["--data", "images"])

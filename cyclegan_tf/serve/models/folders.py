@@ -46,6 +46,8 @@ def _instead(out: Path) -> str:
         return (
             f"it is a run; export it first: python -m cyclegan_tf.export {out} OUT, then serve OUT"
         )
+    if (out / "trainA").is_dir():
+        return "it is a data set; train on it, export the run, and serve that"
     if out.name in _STATIC and (out.parent / "saved_model").is_dir():
         return f"it is a part of the export {out.parent}; serve that"
     return "<model>/<version>/saved_model.pb, <version> being a number, is wanted"

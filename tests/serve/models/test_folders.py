@@ -54,8 +54,10 @@ def test_what_is_no_export_is_named(tmp_path):
     touch(tmp_path / "runs" / "demo" / "config.yaml")
     (tmp_path / "shipped" / "web").mkdir(parents=True)
     (tmp_path / "shipped" / "saved_model").mkdir()
+    (tmp_path / "images" / "trainA").mkdir(parents=True)
     for given, said in (
         ("runs/demo", r"it is a run; export it first: python -m cyclegan_tf\.export \S+demo OUT"),
+        ("images", "it is a data set; train on it, export the run"),
         ("shipped/web", r"it is a part of the export \S+shipped; serve that"),
         ("shiped", r"no such folder; .*; did you mean \S+shipped\?"),
     ):
