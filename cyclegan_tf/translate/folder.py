@@ -143,7 +143,7 @@ def _read(task: Task, channels: int) -> _Item:
         content: np.ndarray | Stack | None = None
         if count_images(info, task.target.suffix.lower()) > 1:
             content = read_stack(info, channels)
-        remarks = remarks_on(info, placement, task.target, all_pages=content is not None)
+        remarks = remarks_on(info, placement, task.target, channels, content is not None)
         if content is None:
             content = image_io.read(task.source, channels)
         return _Item(task, content, remarks, info.is_float, placement)

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from cyclegan_tf.images.folders import WRITTEN_SUFFIXES
 from cyclegan_tf.images.headers import ImageInfo
 from cyclegan_tf.images.io import FLOAT_EXTENSIONS
 from cyclegan_tf.images.placement import Placement
 
 
 def remarks_on(
-    info: ImageInfo, placement: Placement, target: Path, all_pages: bool = False
+    info: ImageInfo, placement: Placement, target: Path, channels: int, all_pages: bool = False
 ) -> tuple[str, ...]:
     """Say what of a source is not in its translation.
 
@@ -20,12 +21,17 @@ def remarks_on(
       info: header of the source.
       placement: of the source.
       target: file of the translation.
+      channels: that the network reads.
       all_pages: whether it holds every page or frame of the source.
     """
     suffix = target.suffix.lower()
     remarks = []
     if info.more_pages and not all_pages:
         remarks.append("more than one page or frame, of which only the first was taken")
+    if info.has_alpha and channels in (1, 3):
+        remarks.append("transparency, laid on white")
+    if info.path.suffix.lower() not in WRITTEN_SUFFIXES and info.path.stem == target.stem:
+        remarks.append(f"of a kind that is read only, written as {suffix}")
     if info.bits == 32 and not info.is_float:
         remarks.append("integers of 32 bits, brought to 16, so that small labels become 0")
     if info.is_float and suffix not in FLOAT_EXTENSIONS:

@@ -270,7 +270,7 @@ def translate_large_files(
                 placement = read_placement(info)
                 kept = {"as_float": info.is_float, "placement": placement}
                 _translate_file(translator, whole, task, show_progress, kept)
-                remarks = remarks_on(info, placement, task.target)
+                remarks = remarks_on(info, placement, task.target, translator.channels)
                 written.add(task.target)
             except image_io.ImageError as found:
                 error = found
