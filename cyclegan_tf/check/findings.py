@@ -14,9 +14,6 @@ from cyclegan_tf.data import screening
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.folders import describe_others
 
-DARK_SHARE = 1 / 8
-"""Deep images that all stay below this share of white are taken for shallow data."""
-
 UNEVEN_COUNTS = 3
 """How many times as large one domain may be before a warning."""
 
@@ -173,9 +170,16 @@ def _look_for_unreadable(folders: Sequence[Folder], _: int) -> Iterator[Finding]
 
 
 def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Finding]:
+    # these have little contrast by their scale alone
+    dark = {
+        file.path
+        for folder in folders
+        if _dark_share(folders, folder.domain)
+        for file in folder.files
+    }
     kinds: list[tuple[Callable[[ImageReport, image_io.ImageInfo], bool], str]] = [
         (
-            lambda file, _: file.contrast < screening.FLAT_CONTRAST,
+            lambda file, _: file.contrast < screening.FLAT_CONTRAST and file.path not in dark,
             "flat, one color without detail, which instance normalization turns into noise. Leave "
             "them out",
         ),
@@ -241,15 +245,21 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
                 f"All images of domain {domain} are gray, and are read as color, three equal "
                 f"channels; {own[0].option} 1 makes its networks gray.",
             )
-        deep = [file for folder in own for file in folder.files if file.info and file.info.bits > 8]
-        if deep and max(file.brightest for file in deep) < DARK_SHARE:
-            share = max(file.brightest for file in deep)
+        if share := _dark_share(folders, domain):
             yield Finding(
                 "warning",
                 f"Domain {domain}: no deep image goes above {share:.1%} of white, so all look "
                 "nearly black. If the data has fewer bits (12, say), scale it to 16, or declare "
                 "MaxSampleValue in TIFF.",
             )
+
+
+def _dark_share(folders: Sequence[Folder], domain: str) -> float | None:
+    """The largest share of white in a domain's deep images, where that is little."""
+    own = [folder for folder in folders if folder.domain == domain]
+    deep = [file for folder in own for file in folder.files if file.info and file.info.bits > 8]
+    share = max((file.brightest for file in deep), default=1.0)
+    return share if share < screening.DARK_SHARE else None
 
 
 def _look_for_duplicates(folders: Sequence[Folder], _: int) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -39,6 +40,9 @@ COPY_CONTRAST = 10 / 255
 
 There is more than one tile of a map that shows water.
 """
+
+DARK_SHARE = 1 / 8
+"""Deep images that all stay below this share of white are taken for shallow data: 12 bits in 16."""
 
 MAX_SAMPLED = 1000
 """So many at most, spread over the list, of images that must be decoded for it."""
@@ -135,9 +139,28 @@ def copy_finder(known: Sequence[np.ndarray]) -> Callable[[np.ndarray], int | Non
     return find
 
 
+class Screened(NamedTuple):
+    """What was found in one domain.
+
+    Attributes:
+      flat: names of flat images of both splits; none where all images are dark, since these are
+        flat by their scale alone.
+      leaked: names of test images that are a training image: value for value, or saved again in
+        another format, quality or size.
+      dark: the largest share of white in deep training images, where that is below `DARK_SHARE`.
+
+    Example:
+      >>> Screened(["trainA/sky.png"], [])
+    """
+
+    flat: list[str]
+    leaked: list[str]
+    dark: float | None = None
+
+
 def find_flat_and_leaked(
     train: ImageList, cache: ImageCache, test: ImageList, transform: ImageTransform
-) -> tuple[list[str], list[str]]:
+) -> Screened:
     """Look at all images of one domain, or at an even sample where they are many.
 
     Args:
@@ -146,16 +169,13 @@ def find_flat_and_leaked(
       test: test images, which are resized as training images are, to compare with them.
       transform: how.
 
-    Returns:
-      Names of flat images of both splits, and names of test images that are a training image: value
-      for value, or saved again in another format, quality or size.
-
     Raises:
       UserError: an image cannot be decoded.
     """
-    flat, known, small, dtype = [], set(), [], np.dtype(np.uint8)
+    flat, known, small, dtype, brightest = [], set(), [], np.dtype(np.uint8), 0.0
     for name, image in training_sample(train, cache):
         dtype = image.dtype
+        brightest = max(brightest, float(image.max() / np.iinfo(dtype).max))
         known.add(digest(image))
         small.append(thumbnail(image))
         if is_flat(image):
@@ -167,7 +187,9 @@ def find_flat_and_leaked(
             flat.append(name)
         elif digest(image) in known or find_copy(thumbnail(image)) is not None:
             leaked.append(name)
-    return flat, leaked
+    if dtype != np.uint8 and 0 < brightest < DARK_SHARE:
+        return Screened([], leaked, brightest)
+    return Screened(flat, leaked)
 
 
 def training_sample(images: ImageList, cache: ImageCache) -> Iterator[tuple[str, np.ndarray]]:

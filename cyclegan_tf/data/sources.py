@@ -141,6 +141,12 @@ def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
             f"{len(alpha)} images have transparency and are laid on white (first: "
             f"{alpha[0].path.name})"
         )
+    paged = [info for images in lists for info in images.infos if info.more_pages]
+    if paged:
+        notes.append(
+            f"{len(paged)} files hold more than one page or frame, of which the first is taken "
+            f"(first: {paged[0].path.name}); save each page as a file to train on all"
+        )
     for domain, images in zip("xy", lists, strict=False):  # train_x, train_y
         if images.channels == 3 and images.infos and all(info.is_gray for info in images.infos):
             notes.append(

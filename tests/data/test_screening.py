@@ -37,7 +37,10 @@ def source(tmp_path):
 @pytest.mark.parametrize("kind", ["memory", "disk", "off"])
 def test_flat_and_leaked_images_are_named(source, tmp_path, kind):
     cache = open_cache(source.train_x, TRANSFORM, kind, tmp_path / "cache", "x")
-    flat, leaked = screening.find_flat_and_leaked(source.train_x, cache, source.test_x, TRANSFORM)
+    flat, leaked, dark = screening.find_flat_and_leaked(
+        source.train_x, cache, source.test_x, TRANSFORM
+    )
+    assert dark is None
     assert flat == ["trainA/flat.png", "testA/flat.png"]
     assert leaked == ["testA/other_name.bmp"]
 
@@ -91,7 +94,18 @@ def test_deep_training_images_are_compared_with_shallow_test_images(tmp_path):
     test = ImageList(("t",), 3, lambda _: image(1))
     cache = open_cache(images, TRANSFORM, "memory", tmp_path, "x")
     found = screening.find_flat_and_leaked(images, cache, test, TRANSFORM)
-    assert found == ([], ["t"])
+    assert found == ([], ["t"], None)
+
+
+def test_twelve_bits_in_sixteen_are_dark_and_not_flat(tmp_path):
+    pale = [np.full((20, 20, 3), 900 + seed, np.uint16) + image(seed) % 20 for seed in range(2)]
+    images = ImageList(("a", "b"), 3, pale.__getitem__)
+    cache = open_cache(images, TRANSFORM, "memory", tmp_path, "x")
+    found = screening.find_flat_and_leaked(
+        images, cache, ImageList((), 3, pale.__getitem__), TRANSFORM
+    )
+    assert found.flat == []
+    assert found.dark == pytest.approx(920 / 65535, abs=1e-4)
 
 
 def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):

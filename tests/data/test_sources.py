@@ -82,6 +82,14 @@ def test_gray_sets_are_noted_where_color_is_read(root):
     assert open_two_folders(root / "trainA", root / "trainB", 0, 0, 3, 1, LIMIT).notes == ()
 
 
+def test_pages_that_are_not_taken_are_noted(root):
+    frames = [Image.new("RGB", (6, 5), color) for color in ("red", "blue")]
+    frames[0].save(root / "trainA" / "two.tif", save_all=True, append_images=frames[1:])
+    (_, note) = open_folder(root, 3, 3, LIMIT).notes
+    assert note.startswith("1 files hold more than one page or frame")
+    assert "two.tif" in note
+
+
 def test_files_of_other_kinds_are_noted(root, tmp_path):
     (root / "trainB" / "c.heic").touch()
     notes = open_folder(root, 3, 3, LIMIT).notes

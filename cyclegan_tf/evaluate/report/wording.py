@@ -17,6 +17,7 @@ class Score:
       better: "higher", "lower", or "" where neither is.
       meaning: one sentence; G is the forward generator, F the backward one, x are inputs, y real
         targets.
+      warning: where neither is better, the value that is a bad sign.
 
     Example:
       >>> Score("MAE", "", 3, "lower", "Mean absolute difference to the truth.").digits
@@ -28,6 +29,7 @@ class Score:
     digits: int
     better: str
     meaning: str
+    warning: str = ""
 
 
 SCORES: dict[str, Score] = {
@@ -94,11 +96,19 @@ SCORES: dict[str, Score] = {
         3,
         "",
         "Of G(x) and x over pixels; near -1 the image is a negative.",
+        "-1: a negative",
     ),
     "variety": Score(
-        "Diversity", "", 2, "", "How much outputs differ, over how much y do; near 0 all are alike."
+        "Diversity",
+        "",
+        2,
+        "",
+        "How much outputs differ, over how much y do; near 0 all are alike.",
+        "0: all alike",
     ),
-    "change": Score("Change", "", 3, "", "Mean of |G(x) - x|; near 0 the input is copied."),
+    "change": Score(
+        "Change", "", 3, "", "Mean of |G(x) - x|; near 0 the input is copied.", "0: a copy"
+    ),
 }
 """By name, in the order of tables."""
 
@@ -123,7 +133,8 @@ def label(name: str) -> str:
     """Format a score's name with its unit and direction: "PSNR, dB (higher is better)"."""
     score = SCORES[name]
     unit = f", {score.unit}" if score.unit else ""
-    return f"{score.label}{unit}" + (f" ({score.better} is better)" if score.better else "")
+    hint = f"{score.better} is better" if score.better else score.warning
+    return f"{score.label}{unit} ({hint})"
 
 
 def arrow(direction: str) -> str:

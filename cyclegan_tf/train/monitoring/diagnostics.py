@@ -175,6 +175,21 @@ class Diagnostics:
         self._winning = {domain: list(streak) for domain, streak in state["winning"].items()}
 
 
+def dark_images(shares: Mapping[str, float]) -> list[Diagnosis]:
+    """The warning of deep images that use little of their range; domain -> share of white."""
+    if not shares:
+        return []
+    used = " and ".join(f"those of {domain} {share:.1%}" for domain, share in shares.items())
+    return [
+        Diagnosis(
+            "dark_images",
+            f"images use little of the range of 16 bits ({used}), so the networks see them nearly "
+            "black: 12 bits in 16, say. Stretch them first, all of a domain by the same two "
+            "numbers (docs/guides/scientific_images.md).",
+        )
+    ]
+
+
 def flat_images(names: list[str]) -> list[Diagnosis]:
     """The warning of images of one color among those that are translated."""
     if not names:

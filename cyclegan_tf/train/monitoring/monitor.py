@@ -138,16 +138,17 @@ class TrainingMonitor:
         source, data = self._data.source, self._data
         flat: list[str] = []
         leaked: list[str] = []
-        for train, test, cache in (
-            (source.train_x, source.test_x, data.cache_x),
-            (source.train_y, source.test_y, data.cache_y),
+        dark: dict[str, float] = {}
+        for domain, train, test, cache in (
+            ("X", source.train_x, source.test_x, data.cache_x),
+            ("Y", source.train_y, source.test_y, data.cache_y),
         ):
-            more_flat, more_leaked = screening.find_flat_and_leaked(
-                train, cache, test, data.transform
-            )
-            flat, leaked = flat + more_flat, leaked + more_leaked
+            found = screening.find_flat_and_leaked(train, cache, test, data.transform)
+            flat, leaked = flat + found.flat, leaked + found.leaked
+            dark |= {domain: found.dark} if found.dark else {}
         split = None if self._validator is None else self._validator.split
         scored = set() if split is None else {*split.names_x, *split.names_y}
+        self._warn(step, diagnostics.dark_images(dark))
         self._warn(step, diagnostics.flat_images(flat))
         self._warn(step, diagnostics.leaked_images(leaked, len(scored & set(leaked))))
 

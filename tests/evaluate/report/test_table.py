@@ -29,7 +29,7 @@ def test_what_is_not_known_is_left_out_or_a_dash():
     (line,) = [line for line in text.splitlines() if line.startswith("SWD")]
     assert line.split()[-4:] == ["80.0", "90.0", "-", "10.0"]
     (line,) = [line for line in text.splitlines() if line.startswith("Diversity")]
-    assert line.split() == ["Diversity", "0.50"]
+    assert line.split() == ["Diversity", "(0:", "all", "alike)", "0.50"]
 
 
 def test_intervals_have_their_own_line():

@@ -26,7 +26,7 @@ def test_numbers(name, value, text):
 def test_labels():
     assert wording.label("psnr") == "PSNR, dB (higher is better)"
     assert wording.label("mae") == "MAE (lower is better)"
-    assert wording.label("change") == "Change"
+    assert wording.label("change") == "Change (0: a copy)"
     assert wording.arrow("yx") == "Y → X"
 
 
