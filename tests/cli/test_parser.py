@@ -16,23 +16,23 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 # Frozen on purpose: a flag that goes away or changes its name breaks people's scripts.
 TRAIN_OPTIONS = """
 --config --run_dir --resume --init_from --init_checkpoint --quiet --estimate --print_config
---data --data.source --data.x_dir --data.y_dir --data.tfds_dir --data.test_fraction
+--data.source --data.x_dir --data.y_dir --data.tfds_dir --data.test_fraction
 --data.preprocess
 --data.load_size_px --data.crop_size_px --data.flip --data.channels_x --data.channels_y
---data.batch_size --data.cache --data.max_pixels --generator --generator.architecture
+--data.batch_size --data.cache --data.max_pixels --generator.architecture
 --generator.filters --generator.blocks --generator.upsampling --generator.dropout --generator.norm
 --generator.norm_affine --generator.color_skip --generator.long_skips --generator.init_file_xy
---generator.init_file_yx --discriminator --discriminator.architecture --discriminator.filters
---discriminator.n_layers --discriminator.norm --discriminator.norm_affine --loss --loss.gan_mode
+--generator.init_file_yx --discriminator.architecture --discriminator.filters
+--discriminator.n_layers --discriminator.norm --discriminator.norm_affine --loss.gan_mode
 --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y --loss.identity
---loss.identity_x --loss.identity_y --loss.gradient_penalty --optimizer --optimizer.learning_rate
+--loss.identity_x --loss.identity_y --loss.gradient_penalty --optimizer.learning_rate
 --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon --optimizer.schedule
---optimizer.step_epochs --training --training.constant_epochs --training.decay_epochs
+--optimizer.step_epochs --training.constant_epochs --training.decay_epochs
 --training.max_steps --training.max_minutes --training.precision --training.jit
 --training.gradient_checkpointing --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
 --training.strategy --training.ema_half_life_images --training.best_metric
---training.early_stopping_patience --training.freeze --logging --logging.log_every_steps
+--training.early_stopping_patience --training.freeze --logging.log_every_steps
 --logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
 --logging.test_images --logging.score_every_epochs --logging.score_images
 """.split()

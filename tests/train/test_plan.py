@@ -104,6 +104,18 @@ def test_the_command_line_is_parsed_once_and_init_from_built_once(monkeypatch, t
     assert calls == ["parse", "init"]
 
 
+def test_init_from_a_run_trains_at_its_scale(tiny_run, tmp_path):
+    words = ["--data.source=x", "--init_from", str(tiny_run), "--run_dir", str(tmp_path / "new")]
+    data = plan_training(words).experiment.data
+    assert (data.load_size_px, data.crop_size_px) == (18, 16)
+    data = plan_training([*words, "--data.crop_size_px=12"]).experiment.data
+    assert (data.load_size_px, data.crop_size_px) == (18, 12)
+    config = tmp_path / "sizes.yaml"
+    config.write_text("data: {load_size_px: 40}")
+    data = plan_training([*words, "--config", str(config)]).experiment.data
+    assert (data.load_size_px, data.crop_size_px) == (40, 16)
+
+
 def test_init_from_needs_images():
     with refused("missing", "--data.source") as caught:
         plan_training(["--init_from", "run"])

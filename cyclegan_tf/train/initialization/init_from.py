@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import keras
 
 _DIRECTIONS = ("xy", "yx")
+# The networks know objects of one size only.
+_SCALE = ("load_size_px", "crop_size_px", "preprocess")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class InitFrom:
     def apply_architecture(
         self, values: Mapping[str, Mapping[str, Any] | None], run: RunDirectory
     ) -> dict[str, Any]:
-        """Puts the networks into an experiment's dictionary.
+        """Puts the networks into an experiment's dictionary, and a run's scale where it has none.
 
         Args:
           values: section -> field -> value; stays as it is.
@@ -94,8 +96,9 @@ class InitFrom:
         if source is not None:
             taken = source.experiment().as_dict()
             channels = {name: taken["data"][name] for name in ("channels_x", "channels_y")}
+            scale = {name: taken["data"][name] for name in _SCALE}
             networks = {name: taken[name] for name in ("generator", "discriminator")}
-            return {**values, **networks, "data": {**data, **channels}}
+            return {**values, **networks, "data": {**scale, **data, **channels}}
         files = self.files or {}
         named = {
             f"init_file_{direction}": str(path.absolute()) for direction, path in files.items()
