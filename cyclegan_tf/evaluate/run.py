@@ -112,9 +112,9 @@ def evaluate(job: EvaluationJob) -> Evaluation:
         opened.split, training, job.seed, palette, opened.label_domain, opened.extractor
     )
     results = _score(job, evaluator, generators, descriptions)
-    named = [direction_name(job.target, direction) for direction in job.directions]
+    names = [direction_name(job.target, direction) for direction in job.directions]
     facts = {
-        **({"Directions": ", ".join(named)} if named != list(job.directions) else {}),
+        **({"Directions": ", ".join(names)} if names != list(job.directions) else {}),
         "Data": opened.source.description,
         "Truth": opened.pairs,
         "Date": time.strftime("%Y-%m-%d %H:%M"),
