@@ -90,9 +90,11 @@ def _native_sizes(images: ImageList) -> np.ndarray:
     return np.array([images.read(0).shape[:2]] * len(images), np.int32)
 
 
-def _choose(kind: str, size: int, folder: Path, is_file_list: bool) -> str:
+def _choose(kind: str, size: int, folder: Path, is_file_list: bool, is_drawn: bool) -> str:
+    if is_drawn and kind == "auto":
+        kind = "lazy"
     if kind == "lazy":
-        if not is_file_list:
+        if not is_file_list and not is_drawn:
             return "memory"
         return "lazy" if size <= MEMORY_SHARE * free_memory_bytes() else "off"
     if kind == "auto":
@@ -119,8 +121,8 @@ def open_cache(
       images: the list.
       transform: how each is resized.
       kind: "auto", "memory", "disk", "lazy" or "off"; auto measures sizes against free memory, then
-        free disk; lazy reads an image when it is first wanted and keeps it in memory, as long as
-        all would fit there.
+        free disk, and is lazy with drawn images; lazy reads an image when it is first wanted and
+        keeps it in memory, as long as all would fit there.
       folder: where a disk cache is kept.
       label: names the list in messages and files.
       show_progress: draw a progress bar on standard error.
@@ -135,7 +137,7 @@ def open_cache(
     upscaled = (
         int(np.sum(sizes.min(axis=1) < transform.crop_size_px)) if transform.fixed_size_px else 0
     )
-    kind = _choose(kind, total, folder, bool(images.infos))
+    kind = _choose(kind, total, folder, bool(images.infos), images.is_drawn)
     if kind == "off":
         get = _decoding_reader(images, transform, dtype)
     elif kind == "lazy":
@@ -174,7 +176,8 @@ def _prepare_one(
 def _lazy_reader(
     images: ImageList, transform: ImageTransform, dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Read what is wanted when it is first wanted: one machine of several needs its share only."""
+    """Read what is wanted when it is first wanted: one machine of several needs its share only, and
+    a training on drawn images begins at once."""
     known: dict[int, np.ndarray] = {}
 
     def read(index: np.ndarray) -> np.ndarray:

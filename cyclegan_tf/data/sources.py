@@ -26,6 +26,7 @@ class ImageList:
       read: index -> uint8 or uint16 (H, W, channels).
       infos: what the headers say; empty where the images are not files.
       max_pixels: files that turn out larger are refused.
+      is_drawn: made by a function that never fails, so that none need be read beforehand.
 
     Example:
       >>> images = open_folder(Path("horse2zebra"), 3, 3, 10**8).train_x
@@ -37,6 +38,7 @@ class ImageList:
     read: Callable[[int], np.ndarray]
     infos: tuple[image_io.ImageInfo, ...] = ()
     max_pixels: int = image_io.MAX_PIXELS
+    is_drawn: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -245,13 +247,19 @@ def open_demo(seed: int = 0) -> UnpairedDataset:
 
     def train(domain: Literal["x", "y"]) -> ImageList:
         names = tuple(f"train/{domain}/{index:04d}" for index in range(demo.TRAIN_IMAGES))
-        return ImageList(
-            names, 3, lambda index: demo.train_image(domain, index, demo.SIZE_PX, seed)
-        )
+
+        def draw(index: int) -> np.ndarray:
+            return demo.train_image(domain, index, demo.SIZE_PX, seed)
+
+        return ImageList(names, 3, draw, is_drawn=True)
 
     def test(side: int) -> ImageList:
         names = tuple(f"test/{index:04d}" for index in range(demo.TEST_IMAGES))
-        return ImageList(names, 3, lambda index: demo.test_pair(index, demo.SIZE_PX, seed)[side])
+
+        def draw(index: int) -> np.ndarray:
+            return demo.test_pair(index, demo.SIZE_PX, seed)[side]
+
+        return ImageList(names, 3, draw, is_drawn=True)
 
     lists = [train("x"), train("y"), test(0), test(1)]
     return _source("the built-in demo scenes", lists)

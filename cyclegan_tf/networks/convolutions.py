@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.networks.slices import part
+
 # Narrower layers spend their time in copies, not in products.
 _MIN_CHANNELS = 64
 
@@ -85,9 +87,16 @@ def _filter_gradient(x: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -
     height, width = upstream.shape[1:3]
     x, upstream = _rows_outermost(x), _rows_outermost(upstream)
     flat = tf.reshape(upstream, (-1, filters))
-    moved = [x[:, :, j : j + width] for j in range(columns)]
+    pixels = x.shape[1] or tf.shape(x)[1]  # of one column of the images, laid side by side
+    moved = [
+        tf.reshape(part(x, (0, 0, j, 0), (-1, -1, width, -1)), (-1, channels))
+        for j in range(columns)
+    ]
+    # Nodes of a graph take time to make: these are shared by all columns.
+    starts = [tf.stack([i * pixels * width, 0]) for i in range(rows)]
+    size = tf.stack([height * pixels * width, channels])
     products = [
-        tf.matmul(tf.reshape(moved[j][i : i + height], (-1, channels)), flat, transpose_a=True)
+        tf.matmul(part(moved[j], starts[i], size), flat, transpose_a=True)
         for i in range(rows)
         for j in range(columns)
     ]

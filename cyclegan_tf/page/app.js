@@ -17,6 +17,8 @@ let result = null;
 // Of several images opened and translations asked for, only the last one counts.
 let opened = 0;
 let latest = 0;
+// An image that came before the engine was known.
+let early = null;
 
 function say(text) {
   find("status").textContent = text;
@@ -74,6 +76,7 @@ async function warmUp() {
 async function open(file) {
   const turn = ++opened;
   if (!engine) {
+    early = file;
     return;
   }
   find("problem").hidden = true;
@@ -246,6 +249,10 @@ async function begin() {
     engine = manifest.engine === "server" ? new ServerEngine(manifest.limits) : new LitertEngine(manifest, showProgress);
   } catch (error) {
     showProblem(error);
+    return;
+  }
+  if (early) {
+    await open(early);
     return;
   }
   // Whoever saves data is asked for megabytes only once there is an image.

@@ -6,6 +6,7 @@ middle of an epoch, a rate that follows steps or minutes, and a clean end on a s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.devices.startup import without_garbage_collection
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN, Terms
@@ -231,8 +233,10 @@ class Trainer:
         while not self.finished and self._stop.number is None:
             rate = self._set_learning_rate()
             batch = next(batches)
+            traces = self.step == self._step_before  # the first step of this process
             try:
-                values = {name: float(value) for name, value in self._train(batch).items()}
+                with without_garbage_collection() if traces else contextlib.nullcontext():
+                    values = {name: float(value) for name, value in self._train(batch).items()}
             except tf.errors.ResourceExhaustedError as error:
                 raise failures.out_of_memory(self.step + 1, self.experiment) from error
             written = self.run_directory if devices.is_chief else None

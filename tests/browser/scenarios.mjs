@@ -181,6 +181,23 @@ async function fails(visit) {
   return { said, busy: await page.locator("#compare.busy").count(), saves: await page.locator("#save").isEnabled() };
 }
 
+/** An image that is chosen before the page knows its models. */
+async function early(visit) {
+  const { page, config } = visit;
+  let release;
+  const chosen = new Promise((resolve) => (release = resolve));
+  await page.route("**/models.json", async (route) => {
+    await chosen;
+    await route.continue();
+  });
+  await visit.open();
+  await page.locator("#main").waitFor();
+  await visit.pick(config.files.image);
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 0)));
+  release();
+  return visit.translated();
+}
+
 /** What the bar says while the server is slow. */
 async function loading(visit) {
   const { page } = visit;
@@ -269,4 +286,4 @@ async function folder(visit) {
   return { said: await visit.words("#not-started") };
 }
 
-export const scenarios = { tour, phone, keyboard, simple, glance, recovery, fails, loading, camera, hurry, folder };
+export const scenarios = { tour, phone, keyboard, simple, glance, recovery, fails, early, loading, camera, hurry, folder };

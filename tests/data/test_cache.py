@@ -10,7 +10,7 @@ from PIL import Image
 
 from cyclegan_tf.data import cache as cache_module
 from cyclegan_tf.data.cache import open_cache
-from cyclegan_tf.data.sources import open_folder
+from cyclegan_tf.data.sources import ImageList, open_folder
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 from tests.helpers import tiny
@@ -158,6 +158,22 @@ def test_lazy_reads_a_image_when_it_is_first_wanted(tmp_path):
         number = tf.constant(index, tf.int64)
         np.testing.assert_array_equal(lazy.get(number), kept.get(number))
     assert read == [2, 0]
+
+
+@pytest.mark.parametrize(("is_drawn", "kind"), [(True, "lazy"), (False, "memory")])
+def test_drawn_images_are_drawn_when_first_wanted(tmp_path, is_drawn, kind):
+    drawn = []
+
+    def draw(index):
+        drawn.append(index)
+        return np.full((8, 8, 3), index, np.uint8)
+
+    images = ImageList(("0", "1", "2"), 3, draw, is_drawn=is_drawn)
+    cache = open_cache(images, ImageTransform("none", 8, 8), "auto", tmp_path, "x")
+    drawn_before = set(drawn)
+    assert (cache.kind, int(cache.get(tf.constant(2, tf.int64))[0, 0, 0])) == (kind, 2)
+    # index 0 says the sizes
+    assert drawn_before == ({0} if is_drawn else {0, 1, 2})
 
 
 def test_the_shape_of_the_images_is_noted(folder, tmp_path):

@@ -129,6 +129,8 @@ class TrainingMonitor:
             log.info(
                 "there is no test split, so nothing is scored and no checkpoint is called the best"
             )
+        if data.source.train_x.is_drawn:
+            return  # there is no flat one, and no test image among the training images
         if "lazy" in (data.cache_x.kind, data.cache_y.kind):
             log.info("images are read as they are wanted; cyclegan_tf.check looks at all of them")
         else:

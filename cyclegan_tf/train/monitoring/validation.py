@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,9 +93,11 @@ class Validator:
         self.split, self._generators = split, generators
         self.ranked_directions = tuple(ranked_directions)
         self.best_metric, self._averages = best_metric, averages
-        self.domains = {
-            direction: domain_statistics(split, direction) for direction in ("xy", "yx")
-        }
+
+    @functools.cached_property
+    def domains(self) -> dict[str, DomainStatistics]:
+        """Statistics of the real images by direction; taken with the first score, not before."""
+        return {direction: domain_statistics(self.split, direction) for direction in ("xy", "yx")}
 
     @property
     def higher_is_better(self) -> bool:
