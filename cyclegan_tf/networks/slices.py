@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import tensorflow as tf
+
+# Numbers that a graph holds already.
+_known: MutableMapping[tf.Graph, dict[tuple[int, ...], tf.Tensor]] = WeakKeyDictionary()
 
 
 def part(x: tf.Tensor, begin: Sequence[int] | tf.Tensor, size: Sequence[int] | tf.Tensor) -> Any:
@@ -27,4 +31,14 @@ def part(x: tf.Tensor, begin: Sequence[int] | tf.Tensor, size: Sequence[int] | t
 
 
 def _whole(numbers: Sequence[int] | tf.Tensor) -> Any:
-    return numbers if tf.is_tensor(numbers) else np.array(numbers, np.int32)
+    if tf.is_tensor(numbers):
+        return numbers
+    if tf.executing_eagerly():
+        return np.array(numbers, np.int32)
+    graph = tf.compat.v1.get_default_graph()
+    constants = _known.setdefault(graph, {})
+    key = tuple(numbers)
+    if key not in constants:
+        with tf.control_dependencies(None):  # of use wherever in the graph
+            constants[key] = tf.constant(key, tf.int32)
+    return constants[key]
