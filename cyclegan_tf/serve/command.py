@@ -28,7 +28,9 @@ _PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 _GRPC_PACKAGES = ("grpc", "tensorflow_serving.apis")
 _LIMITS_HELP = {
     "max_body_bytes": "Longest body of a request; a longer one gets 413.",
-    "max_pixels": "Most pixels (width x height) of an image; a larger one gets 413.",
+    "max_pixels": "Most pixels (width x height) that a network sees of an image; more get 413.",
+    "max_image_pixels": "Most pixels of an image that a model brings to the scale of its training; "
+    "by default 48 megapixels, or fewer where less memory is free.",
     "max_side": "Most pixels of an image's longer side.",
     "max_batch": "Most images in one request.",
     "max_queue": "Requests that may wait; further ones get 429.",
@@ -37,6 +39,9 @@ _LIMITS_HELP = {
 }
 
 
+# An image of 48 megapixels and its result took 2.3 GB beside their files: numbers of 4 bytes.
+_BYTES_PER_PX = 64
+_SHARE_OF_MEMORY = 0.7
 _COMMON = ("--port", "--host", "--grpc_port")
 
 
@@ -86,10 +91,12 @@ def build_parser() -> cli.Parser:
     cli.add_trust_option(parser)
     parser.add_argument("--verbose", action="store_true", help="One line per request.")
     for field in dataclasses.fields(Limits):
-        kind = float if field.name == "timeout_seconds" else int
-        parser.add_argument(
-            f"--{field.name}", type=kind, default=field.default, help=_LIMITS_HELP[field.name]
-        )
+        if field.name in _LIMITS_HELP:
+            kind = float if field.name == "timeout_seconds" else int
+            default = None if field.name == "max_image_pixels" else field.default
+            parser.add_argument(
+                f"--{field.name}", type=kind, default=default, help=_LIMITS_HELP[field.name]
+            )
     return parser
 
 
@@ -102,19 +109,21 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = build_parser().parse(argv)
     _check(arguments)
-    limits = Limits(
-        **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Limits)}
-    )
+    given = {name: getattr(arguments, name) for name in _LIMITS_HELP}
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})
     folders.find_models(Path(arguments.out))  # before TensorFlow, which takes seconds to import
     with suppress_startup_logs():
         _require(_PACKAGES + (_GRPC_PACKAGES if arguments.grpc_port else ()))
         import tensorflow as tf
 
         tf.config.list_logical_devices()  # looks for GPUs, and logs what it finds
+        from cyclegan_tf.devices.hardware import free_memory_bytes
         from cyclegan_tf.serve.models.engine import Engine
         from cyclegan_tf.serve.models.metrics import Metrics
         from cyclegan_tf.serve.models.store import ModelStore
 
+    if arguments.max_image_pixels is None:
+        limits = fitting_memory(limits, free_memory_bytes())
     counted = Metrics()
     store = ModelStore(
         Path(arguments.out),
@@ -134,6 +143,18 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         os._exit(status)
     return status
+
+
+def fitting_memory(limits: Limits, free_bytes: int) -> Limits:
+    """The same limits with images no larger than the memory holds, and no smaller than before.
+
+    Args:
+      limits: of images; `max_image_pixels` may become less.
+      free_bytes: memory that is free.
+    """
+    fitting = int(_SHARE_OF_MEMORY * free_bytes) // (_BYTES_PER_PX * limits.workers)
+    pixels = min(limits.max_image_pixels, max(limits.max_pixels, fitting))
+    return dataclasses.replace(limits, max_image_pixels=pixels)
 
 
 def _check(arguments: Namespace) -> None:

@@ -27,6 +27,7 @@ from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import command as serve
 from cyclegan_tf.serve import process
+from cyclegan_tf.serve.models.limits import Limits
 from tests.helpers import preloaded, tiny_serving
 from tests.helpers.tiny_serving import Server, body, image, pixels_of, png, wait_until
 
@@ -472,3 +473,12 @@ def test_the_load_benchmark_runs(out, tmp_path, monkeypatch, capsys):
     assert found["phases"][1]["bad_wrong"] == 0
     assert found["bare_forward_ms"] > 0
     assert "p99" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "workers", "pixels"),
+    [(2**40, 1, 48 * 2**20), (2 * 2**30, 1, 23_488_102), (2 * 2**30, 4, 5_872_025), (0, 1, 2**21)],
+)
+def test_images_are_no_larger_than_the_memory_holds(free_bytes, workers, pixels):
+    limits = serve.fitting_memory(Limits(workers=workers), free_bytes)
+    assert limits.max_image_pixels == pixels

@@ -105,8 +105,9 @@ def predict(
       RequestError: see `engine.infer`; 400 also for wrong names, types and output_filter.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    of_version = version.limits(limits, name)
     outputs, images = infer(
-        version, name, lambda signature: _arrays(signature, request.inputs, limits), limits
+        version, name, lambda signature: _arrays(signature, request.inputs, of_version), limits
     )
     wanted = list(request.output_filter) or list(outputs)
     if len(set(wanted)) < len(wanted):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
@@ -14,7 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from cyclegan_tf.serve.http import addresses, origins, page
-from cyclegan_tf.serve.http.bodies import Bodies
+from cyclegan_tf.serve.http.answering import (
+    FAULT,
+    Answering,
+    Made,
+    json_answer,
+    refusal_answer,
+)
+from cyclegan_tf.serve.http.translate import add_translate
 from cyclegan_tf.serve.models.engine import UNAVAILABLE, Engine, infer
 from cyclegan_tf.serve.models.limits import BAD_REQUEST, NOT_FOUND, RequestError
 from cyclegan_tf.serve.models.metrics import CONTENT_TYPE, Metrics
@@ -29,7 +35,6 @@ _MAX_VERSION_DIGITS = 18
 _FORBIDDEN = 403
 _READING = ["GET", "HEAD"]
 _METRICS_OF_TF_SERVING = "/monitoring/prometheus/metrics"
-_FAULT = "the server met a fault of its own; see its log"
 _NO_PAGE = "The page is not part of this installation (cyclegan_tf/page/index.html is missing)."
 _log = logging.getLogger(__name__)
 
@@ -56,7 +61,9 @@ def build_app(
     files = page.page_files(page_folder)
     _add_errors(app, files)
     _add_models(app, engine)
-    _add_predict(app, engine, metrics)
+    answering = Answering(engine, metrics)
+    _add_predict(app, engine, answering)
+    add_translate(app, engine, answering)
     _add_operation(app, engine, metrics)
     _add_page(app, engine, files)
     return Observed(app, metrics, hosts)
@@ -109,25 +116,15 @@ class Observed:
             # What follows could be another request, or not: the connection is closed.
             message = "Content-Length and Transfer-Encoding contradict each other"
             document = protocol.error_document(message)
-            return _json(document, BAD_REQUEST, {"connection": "close"})
+            return json_answer(document, BAD_REQUEST, {"connection": "close"})
         why = None if self._hosts is None else origins.refusal(headers, self._hosts)
-        return None if why is None else _json(protocol.error_document(why), _FORBIDDEN)
-
-
-def _json(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    content = document if isinstance(document, bytes) else protocol.to_json(document)
-    return Response(content, status, headers=dict(headers or {}), media_type="application/json")
-
-
-def _failed(error: RequestError) -> Response:
-    wait = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    return _json(protocol.error_document(error.message), error.status, wait)
+        return None if why is None else json_answer(protocol.error_document(why), _FORBIDDEN)
 
 
 def _add_errors(app: FastAPI, files: Collection[str]) -> None:
     @app.exception_handler(RequestError)
     async def refused(request: Request, error: RequestError) -> Response:  # noqa: ARG001
-        return _failed(error)
+        return refusal_answer(error)
 
     @app.exception_handler(HTTPException)
     async def no_such_address(request: Request, error: HTTPException) -> Response:
@@ -138,11 +135,11 @@ def _add_errors(app: FastAPI, files: Collection[str]) -> None:
             status, headers = BAD_REQUEST, None
         elif path[1:] not in files and path not in {"/", *_own_addresses(app)}:
             status, headers = NOT_FOUND, None  # whatever the method
-        return _json(protocol.error_document(message), status, headers)
+        return json_answer(protocol.error_document(message), status, headers)
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> Response:  # noqa: ARG001
-        return _json(protocol.error_document(_FAULT), 500)
+        return json_answer(protocol.error_document(FAULT), 500)
 
 
 def _own_addresses(app: FastAPI) -> set[str]:
@@ -164,20 +161,20 @@ def _add_models(app: FastAPI, engine: Engine) -> None:
             {"name": name, **protocol.status_document(store.statuses(name))}
             for name in store.names()
         ]
-        return _json({"models": listed})
+        return json_answer({"models": listed})
 
     @app.get("/v1/models/{name}")
     async def status(name: str) -> Response:
         if ":" in name:
             raise RequestError(BAD_REQUEST, f"Malformed request: GET /v1/models/{name[:200]}")
-        return _json(protocol.status_document(store.statuses(name)))
+        return json_answer(protocol.status_document(store.statuses(name)))
 
     @app.get("/v1/models/{name}/versions/{version}")
     async def version_status(name: str, version: str) -> Response:
-        return _json(protocol.status_document(store.statuses(name, _number(version))))
+        return json_answer(protocol.status_document(store.statuses(name, _number(version))))
 
     def metadata_of(version: ModelVersion) -> Response:
-        return _json(
+        return json_answer(
             protocol.metadata_document(version.model, version.number, version.signature_defs)
         )
 
@@ -190,60 +187,24 @@ def _add_models(app: FastAPI, engine: Engine) -> None:
         return metadata_of(store.get(name, _number(version)))
 
 
-def _add_predict(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
-    bodies = Bodies(engine.limits)
-
-    async def answer(request: Request, name: str, number: int | None) -> Response:
-        # Unknown names are refused before a body is read. A request takes its place in the queue
-        # when its body is there, so that slow ones keep nobody out.
-        started = time.monotonic()
-        known = engine.store.get(name, number)
-        request.scope["served"] = (known.model, str(known.number))
-        try:
-            engine.check_queue()
-            body = await bodies.read(request, engine.limits.timeout_seconds)
-            with engine.admit(started) as ticket:
-
-                def work(version: ModelVersion) -> tuple[bytes, int]:
-                    asked = protocol.parse_body(bodies.decode(request, body))
-                    outputs, images = infer(
-                        version,
-                        asked.signature_name,
-                        lambda signature: protocol.input_arrays(asked, signature.inputs),
-                        engine.limits,
-                    )
-                    return encode_response(outputs, asked.rows), images
-
-                content, images = await engine.run(ticket, name, number, work, _gone(request))
-                seconds = time.monotonic() - started
-        except RequestError as error:
-            return _failed(error)
-        except asyncio.CancelledError:
-            # The grace of a stop has ended; the client gets an answer rather than no more bytes.
-            return _failed(
-                RequestError(UNAVAILABLE, "the server stopped before the answer was ready")
-            )
-        except Exception:  # one request's fault must not end in a closed connection
-            _log.exception("a request to %s failed", name)
-            return _json(protocol.error_document(_FAULT), 500)
-        finished = ticket.version or known
-        request.scope["served"] = (finished.model, str(finished.number))
-        metrics.count_images("rest", finished.model, finished.number, images, seconds)
-        return _json(content)
+def _add_predict(app: FastAPI, engine: Engine, answering: Answering) -> None:
+    def work(version: ModelVersion, body: bytes) -> Made:
+        asked = protocol.parse_body(body)
+        outputs, images = infer(
+            version,
+            asked.signature_name,
+            lambda signature: protocol.input_arrays(asked, signature.inputs),
+            engine.limits,
+        )
+        return Made(encode_response(outputs, asked.rows), images)
 
     @app.post("/v1/models/{name}:predict")
     async def predict(request: Request, name: str) -> Response:
-        return await answer(request, name, None)
+        return await answering(request, name, None, work)
 
     @app.post("/v1/models/{name}/versions/{version}:predict")
     async def predict_version(request: Request, name: str, version: str) -> Response:
-        return await answer(request, name, _number(version))
-
-
-async def _gone(request: Request) -> None:
-    """Ends when the client closes the connection; the body has been read."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        return await answering(request, name, _number(version), work)
 
 
 def _add_operation(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
@@ -252,7 +213,7 @@ def _add_operation(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
         ready = engine.store.ready
         served = {version.model: version.number for version in engine.store.newest()}
         document = {"status": "ok" if ready else "loading or stopping", "models": served}
-        return _json(document, 200 if ready else UNAVAILABLE, {"cache-control": "no-store"})
+        return json_answer(document, 200 if ready else UNAVAILABLE, {"cache-control": "no-store"})
 
     @app.api_route("/metrics", methods=_READING)
     @app.api_route(_METRICS_OF_TF_SERVING, methods=_READING)
@@ -266,7 +227,7 @@ def _add_page(app: FastAPI, engine: Engine, files: Mapping[str, Path]) -> None:
     @app.api_route("/models.json", methods=_READING)
     async def models() -> Response:
         document = page.models_document(engine.store.newest(), engine.limits)
-        return _json(document, headers={"cache-control": "no-store"})
+        return json_answer(document, headers={"cache-control": "no-store"})
 
     @app.api_route("/{address:path}", methods=_READING)
     async def file(request: Request, address: str) -> Response:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.serve.models.limits import Limits
-from cyclegan_tf.serve.models.versions import DEFAULT_SIGNATURE, ModelVersion
+from cyclegan_tf.serve.models.versions import DEFAULT_SIGNATURE, ENCODED_SIGNATURE, ModelVersion
 
 FOLDER = Path(__file__).resolve().parents[2] / "page"
 INDEX = "index.html"
@@ -73,9 +73,12 @@ def models_document(newest: Iterable[ModelVersion], limits: Limits) -> dict[str,
       newest: the version of each model that is served by default.
       limits: what an image may be; sent, so that a page can make a larger one smaller.
     """
-    models = [_entry(version) for version in newest]
+    versions = list(newest)
+    models = [_entry(version) for version in versions]
     stems = {re.sub(r"_(xy|yx)$", "", model["name"]) for model in models}
-    sent = {name: getattr(limits, name) for name in ("max_pixels", "max_side", "max_body_bytes")}
+    sent = {name: getattr(limits, name) for name in ("max_side", "max_body_bytes")}
+    is_scaled = all(version.limits(limits, ENCODED_SIGNATURE).scale for version in versions)
+    sent["max_pixels"] = limits.max_image_pixels if versions and is_scaled else limits.max_pixels
     return {
         "title": ", ".join(sorted(stems)) or "no model",
         "engine": "server",

@@ -252,6 +252,7 @@ def infer(
     """
     signature = version.signature(signature_name)
     arrays = arrays_for(signature)
+    limits = version.limits(limits, signature_name)
     images = check_inputs(signature.inputs, arrays, limits, signature.decodes_images)
     try:
         if signature.decodes_images:

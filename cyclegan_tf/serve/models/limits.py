@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import segments
+
+if TYPE_CHECKING:  # it imports TensorFlow, and options are checked before that
+    from cyclegan_tf.images.training_scale import TrainingScale
 
 BAD_REQUEST, NOT_FOUND, TOO_LARGE, TOO_MANY = 400, 404, 413, 429
 
@@ -56,13 +59,17 @@ class Limits:
 
     Attributes:
       max_body_bytes: bytes of a request's body, or of a gRPC message.
-      max_pixels: width x height of one image; of all images together where they come as numbers,
-        because those are computed at once.
+      max_pixels: width x height of what a network sees of one image; of all images together where
+        they come as numbers, because those are computed at once.
+      max_image_pixels: width x height of an image (together, as above) that a model brings to the
+        scale of its training, so that its network sees less.
       max_side: pixels of the longer side.
       max_batch: images of one request.
       max_queue: requests that may wait while all workers are busy.
       timeout_seconds: from a request's arrival to its answer.
       workers: requests that are computed at the same time; TensorFlow uses all cores for one.
+      scale: at which the model that is asked sees images, an `images.training_scale.TrainingScale`;
+        None where it sees every pixel.
 
     Raises:
       UserError: a value is below its minimum.
@@ -75,14 +82,25 @@ class Limits:
 
     max_body_bytes: int = 32 * 2**20
     max_pixels: int = 2**21
-    max_side: int = 8192
+    max_image_pixels: int = 48 * 2**20
+    max_side: int = 16383  # WebP's
     max_batch: int = 16
     max_queue: int = 32
-    timeout_seconds: float = 60.0
+    timeout_seconds: float = 120.0
     workers: int = 1
+    scale: TrainingScale | None = None
+
+    def seen(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height at which the network sees an image of this size."""
+        if self.scale is None:
+            return width, height
+        rows, columns = self.scale.size(height, width)
+        return columns, rows
 
     def __post_init__(self) -> None:
         for field in fields(self):
+            if field.name == "scale":
+                continue
             value, minimum = getattr(self, field.name), 0 if field.name == "max_queue" else 1
             if field.name == "timeout_seconds":
                 if not 0 < value < 1e6:
@@ -159,12 +177,21 @@ def check_shape(spec: Any, shape: tuple[int, ...], name: str, limits: Limits) ->
         )
     if len(shape) == 4:
         check_size(shape[2], shape[1], f"each image of {name}", limits)
-        if shape[0] * shape[1] * shape[2] > limits.max_pixels:
-            pixels = shape[0] * shape[1] * shape[2]
+        _check_pixels(shape[0], shape[2], shape[1], name, limits)
+
+
+def _check_pixels(count: int, width: int, height: int, name: str, limits: Limits) -> None:
+    """Check images that are computed at once."""
+    columns, rows = limits.seen(width, height)
+    for pixels, limit in (
+        (count * columns * rows, limits.max_pixels),
+        (count * width * height, max(limits.max_pixels, limits.max_image_pixels)),
+    ):
+        if pixels > limit:
             raise RequestError(
                 TOO_LARGE,
-                f"{name} has {pixels:,} pixels in all its images, and the limit is "
-                f"{limits.max_pixels:,}; send fewer at once, or encoded",
+                f"{name} has {pixels:,} pixels in all its images, and the limit is {limit:,}; send "
+                "fewer at once, or encoded",
             )
 
 
@@ -185,10 +212,13 @@ def check_size(width: int, height: int, what: str, limits: Limits) -> None:
         # Instance normalization of equal values leaves rounding noise, which would look like an
         # answer.
         raise RequestError(BAD_REQUEST, f"{size}: there is nothing to translate in a single one")
-    if width * height > limits.max_pixels:
-        raise RequestError(
-            TOO_LARGE, f"{size}, and the limit is {limits.max_pixels:,} in all; make it smaller"
-        )
+    limit = max(limits.max_pixels, limits.max_image_pixels) if limits.scale else limits.max_pixels
+    if width * height > limit:
+        raise RequestError(TOO_LARGE, f"{size}, and the limit is {limit:,} in all; make it smaller")
+    columns, rows = limits.seen(width, height)
+    if columns * rows > limits.max_pixels:
+        seen = f"of which the network would see {columns} x {rows}"
+        raise RequestError(TOO_LARGE, f"{size}, {seen}, and the limit is {limits.max_pixels:,}")
     if max(width, height) > limits.max_side:
         raise RequestError(TOO_LARGE, f"{size}, and no side may be longer than {limits.max_side}")
 

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,13 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import UserError, reading
 from cyclegan_tf.foreign.programs import read_saved_model, refuse_foreign_programs
-from cyclegan_tf.serve.models.limits import BAD_REQUEST, UnknownSignatureError
+from cyclegan_tf.images.training_scale import TrainingScale
+from cyclegan_tf.serve.models.limits import BAD_REQUEST, Limits, UnknownSignatureError
 
 DEFAULT_SIGNATURE = "serving_default"
+ENCODED_SIGNATURE = "image_bytes"
+"""Of an export: takes a JPEG or PNG, gives a PNG."""
+_FULL_SIZE = "full_size"  # the signature of an export whose network sees every pixel
 EXTRA = "assets.extra"
 _WARMUP_SIDE_PX = 32
 _MAX_WARMUP_REQUESTS = 1000  # as many as TF Serving takes
@@ -99,6 +103,16 @@ class ModelVersion:
     sha256: str
     load_seconds: float = 0.0
     leases: int = field(default=0, compare=False)
+
+    def limits(self, limits: Limits, signature_name: str) -> Limits:
+        """The same limits, with the scale at which a signature's network sees images.
+
+        Args:
+          limits: of images.
+          signature_name: whose.
+        """
+        scale = TrainingScale.from_dict(self.card.get("training_scale"))
+        return replace(limits, scale=None if signature_name == _FULL_SIZE else scale)
 
     def signature(self, name: str) -> Signature:
         """The signature of a name.

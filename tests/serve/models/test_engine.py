@@ -204,6 +204,9 @@ def test_tensorflow_errors_have_their_status(error, status):
         def signature(self, name):
             return Broken()
 
+        def limits(self, limits, name):
+            return limits
+
     with pytest.raises(RequestError, match=r"^the model refused: too bad$") as caught:
         infer(OfBroken(), "a", lambda signature: {}, Limits())
     assert caught.value.status == status

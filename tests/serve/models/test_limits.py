@@ -2,6 +2,7 @@
 
 import io
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ import tensorflow as tf
 from PIL import Image
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.serve.models.limits import (
     Limits,
     RequestError,
     check_image,
     check_inputs,
     check_shape,
+    check_size,
 )
 from tests.helpers import image_files, tiny_serving
 
@@ -259,3 +262,40 @@ def test_limits_that_cannot_be(wrong):
         Limits(**wrong)
     assert (caught.value.code, caught.value.field) == ("invalid", f"--{next(iter(wrong))}")
     Limits(max_queue=0)
+
+
+@pytest.mark.parametrize(
+    ("scale", "width", "height", "words"),
+    [
+        (TrainingScale("area", 64), 300, 200, None),
+        (TrainingScale("area", 64), 2, 180, None),
+        (TrainingScale("area", 64), 400, 251, "400 x 251 pixels, and the limit is 100,000"),
+        (TrainingScale("area", 101), 5, 5, "would see 101 x 101, and the limit is 10,000"),
+        # A narrow image would become a long one.
+        (TrainingScale("width", 64), 2, 100, "would see 64 x 3200, and the limit is 10,000"),
+        (FULL, 101, 100, "would see 101 x 100"),
+        (None, 101, 100, "101 x 100 pixels, and the limit is 10,000"),
+    ],
+)
+def test_what_a_network_sees_of_a_large_image_counts(scale, width, height, words):
+    limits = replace(LIMITS, max_side=1000, max_image_pixels=100_000, scale=scale)
+    if words is None:
+        check_size(width, height, "it", limits)
+        return
+    with pytest.raises(RequestError, match=words) as caught:
+        check_size(width, height, "it", limits)
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("count", "side", "status"), [(2, 150, None), (3, 150, 413), (2, 250, 413)]
+)
+def test_what_a_network_sees_of_a_batch_counts(count, side, status):
+    scaled = TrainingScale("area", 64)
+    limits = replace(LIMITS, max_side=1000, max_image_pixels=100_000, scale=scaled)
+    if status is None:
+        check_shape(IMAGES, (count, side, side, 3), "images", limits)
+        return
+    with pytest.raises(RequestError, match="send fewer at once") as caught:
+        check_shape(IMAGES, (count, side, side, 3), "images", limits)
+    assert caught.value.status == status

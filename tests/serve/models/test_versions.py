@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.serve.models import versions
 from cyclegan_tf.serve.models.engine import infer
 from cyclegan_tf.serve.models.limits import Limits, RequestError
@@ -172,3 +173,11 @@ def test_a_program_is_run_only_if_it_is_trusted(tmp_path):
     assert not written.exists()
     versions.load_version("m", 1, folder, trust=True)
     assert written.exists()  # by the call that warms it up
+
+
+@pytest.mark.parametrize("kind", [{"kind": "area", "px": 64, "aspect": 1.0}, None, "damaged"])
+def test_limits_know_the_scale_that_the_card_names(kind):
+    version = versions.ModelVersion("m", 1, {}, {}, {"training_scale": kind}, 0, "")
+    scale = version.limits(Limits(), "image_bytes").scale
+    assert scale == (TrainingScale("area", 64) if isinstance(kind, dict) else None)
+    assert version.limits(Limits(), "full_size").scale is None
