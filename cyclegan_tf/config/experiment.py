@@ -121,6 +121,8 @@ class Training:
         decay_epochs: Epochs over which the rate then falls.
         max_steps: Budget in steps; the learning-rate schedule is fitted into it.
         max_minutes: Budget in minutes of training; the learning-rate schedule is fitted into it.
+        more_minutes: Go on with a finished or stopped run for so long from where it stands; the
+          rate is that of a run planned for the whole time.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
         gradient_checkpointing: Compute the generators' inner activations again for the gradient:
@@ -151,6 +153,7 @@ class Training:
     decay_epochs: int = 100
     max_steps: int | None = None
     max_minutes: float | None = None
+    more_minutes: float | None = None
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
     gradient_checkpointing: bool = False
@@ -179,7 +182,12 @@ class Training:
         at_most("training", self, 10**6, "pool_size_images")
         at_most("training", self, _MAX_EPOCHS, "constant_epochs", "decay_epochs")
         at_most("training", self, _MAX_STEPS, "max_steps", "seed")
-        for name in ("max_minutes", "checkpoint_every_minutes", "ema_half_life_images"):
+        for name in (
+            "max_minutes",
+            "more_minutes",
+            "checkpoint_every_minutes",
+            "ema_half_life_images",
+        ):
             value = getattr(self, name)
             if value is not None:
                 require(value > 0, f"training.{name}", value, "it must be above 0")

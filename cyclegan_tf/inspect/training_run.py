@@ -80,12 +80,17 @@ def _training(
             "minutes": round(seconds / 60, 2),
             "checkpoint": path.relative_to(run.path).as_posix(),
         }
-        return found | _progress(run, experiment, step, seconds), notes
+        end = scalars.get("end_seconds")
+        return found | _progress(run, experiment, step, seconds, end), notes
     return None, [*notes, "there is no checkpoint yet"]
 
 
 def _progress(
-    run: run_directory.RunDirectory, experiment: Experiment, step: int, seconds: float
+    run: run_directory.RunDirectory,
+    experiment: Experiment,
+    step: int,
+    seconds: float,
+    end_seconds: float | None,
 ) -> dict[str, Any]:
     """Where a step lies in epochs and in the budget; empty for a run without a list of images."""
     images = run.data_split()
@@ -95,9 +100,10 @@ def _progress(
     per_epoch = SamplingOrder(
         count_x, count_y, experiment.data.batch_size, experiment.training.seed
     ).steps_per_epoch
-    budget = Budget.of(experiment, per_epoch)
+    budget = Budget.of(experiment, per_epoch, end_seconds)
+    made_longer = end_seconds and {"of_minutes": round(end_seconds / 60, 2)}
     return {
-        "of_steps": budget.steps,
+        **(made_longer or {"of_steps": budget.steps}),
         "epochs_done": round(step / per_epoch, 2),
         "steps_per_epoch": per_epoch,
         "share_of_budget": round(budget.progress(step, seconds), 4),

@@ -108,6 +108,7 @@ def train(
     config: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
+    more_minutes: float | None = None,
     options: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> Run:
@@ -120,6 +121,7 @@ def train(
       config: experiment file, or the name of one that comes along ("modern").
       minutes: at most so long; the learning-rate schedule ends with it.
       steps: at most so many.
+      more_minutes: go on with a run that is finished, or was stopped, for so long.
       options: other fields of the experiment, such as {"data.crop_size_px": 128}.
       quiet: log problems only.
 
@@ -142,6 +144,7 @@ def train(
         "data.source": source,
         "training.max_minutes": minutes,
         "training.max_steps": steps,
+        "training.more_minutes": more_minutes,
         **(options or {}),
     }
     words = [f"--{name}={_as_typed(value)}" for name, value in given.items() if value is not None]

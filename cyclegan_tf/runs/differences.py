@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import filecmp
+from pathlib import Path
 
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.config.networks import AUTO_VALUES
+from cyclegan_tf.errors import UserError
 
 # Fields that may differ when a run goes on: they decide what is written or how fast, never the
 # result (the best checkpoint is one).
@@ -24,6 +26,10 @@ MUTABLE_FIELDS = (
 AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
 # Fields that a run with a color skip has decided to be 0 when it began, where neither was given.
 IDENTITY_FIELDS = ("loss.identity_x", "loss.identity_y")
+# Fields of how long a run lasts.
+LENGTH_FIELDS = tuple(
+    f"training.{name}" for name in ("constant_epochs", "decay_epochs", "max_steps", "max_minutes")
+)
 # Fields that name a file, and what a run calls the copy that it keeps.
 FILE_FIELDS = {"generator.init_file_xy": "network_xy", "generator.init_file_yx": "network_yx"}
 
@@ -63,6 +69,30 @@ def conflicts(begun: Experiment, asked: Experiment) -> list[tuple[str, object, o
         and not (name in IDENTITY_FIELDS and new is None and left_out_identity(begun))
         and not (name in FILE_FIELDS and _same_bytes(old, new))
     ]
+
+
+def check_same(place: Path, begun: Experiment, asked: Experiment) -> None:
+    """Refuses to go on with a run under another experiment.
+
+    Args:
+      place: of the run.
+      begun: the run's experiment.
+      asked: what it would go on with.
+
+    Raises:
+      UserError: names every field that differs, with both values.
+    """
+    found = conflicts(begun, asked)
+    if not found:
+        return
+    fields = "; ".join(f"{name} is {old!r} there, {new!r} asked" for name, old, new in found)
+    longer = "--training.more_minutes N makes it longer. " if found[0][0] in LENGTH_FIELDS else ""
+    raise UserError(
+        f"{place} holds a different experiment: {fields}. {longer}Leave these out to go on with "
+        "it, or give another --run_dir.",
+        code="mismatch",
+        field=found[0][0],
+    )
 
 
 def _same_bytes(one: object, other: object) -> bool:

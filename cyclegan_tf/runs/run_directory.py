@@ -20,7 +20,7 @@ from cyclegan_tf.errors import UserError, reading
 from cyclegan_tf.runs import image_record, seal
 from cyclegan_tf.runs.beginning import clear, foreign_entries, make_and_lock, remove_folders
 from cyclegan_tf.runs.checkpoints import BEST
-from cyclegan_tf.runs.differences import FILE_FIELDS, conflicts
+from cyclegan_tf.runs.differences import FILE_FIELDS, check_same
 from cyclegan_tf.runs.leftovers import remove_leftovers
 from cyclegan_tf.runs.lock import FolderLock, HeldElsewhereError
 from cyclegan_tf.runs.provenance import environment
@@ -254,18 +254,7 @@ class RunDirectory:
         Raises:
           UserError: names every field that differs, with both values.
         """
-        begun = self.experiment()
-        found = conflicts(begun, experiment)
-        if found:
-            fields = "; ".join(
-                f"{name} is {old!r} there, {new!r} asked" for name, old, new in found
-            )
-            raise UserError(
-                f"{self.path} holds a different experiment: {fields}. Leave these out to go on "
-                "with it, or give another --run_dir.",
-                code="mismatch",
-                field=found[0][0],
-            )
+        check_same(self.path, self.experiment(), experiment)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ class Budget:
     """How long training lasts, in whichever of steps and minutes ends first.
 
     Attributes:
-      steps: the last step.
+      steps: the last step; None where only time ends it.
       seconds: time limit, or None.
       epochs: epochs of the learning-rate schedule, fitted into the budget.
 
@@ -23,25 +23,37 @@ class Budget:
       0.5
     """
 
-    steps: int
+    steps: int | None
     seconds: float | None
     epochs: int
 
     @classmethod
-    def of(cls, experiment: Experiment, steps_per_epoch: int) -> Budget:
-        """The budget an experiment asks for."""
+    def of(
+        cls, experiment: Experiment, steps_per_epoch: int, end_seconds: float | None = None
+    ) -> Budget:
+        """The budget an experiment asks for.
+
+        Args:
+          experiment: whose steps, minutes and epochs count.
+          steps_per_epoch: of its data.
+          end_seconds: of a run that goes on for more minutes: the time of training, from its first
+            step, at which it ends instead. The schedule is then that of a run planned for so long.
+        """
         training = experiment.training
         epochs = training.constant_epochs + training.decay_epochs
+        if end_seconds is not None:
+            return cls(None, end_seconds, epochs)
         steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
         return cls(int(steps), training.max_minutes * 60 if training.max_minutes else None, epochs)
 
     def progress(self, step: int, seconds: float) -> float:
         """Progress in [0, 1] through the limit that is nearer."""
-        return min(1.0, max(step / self.steps, seconds / self.seconds if self.seconds else 0.0))
+        by_steps = step / self.steps if self.steps else 0.0
+        return min(1.0, max(by_steps, seconds / self.seconds if self.seconds else 0.0))
 
     def schedule_epoch(self, step: int, seconds: float) -> int:
         """Epoch of the learning-rate schedule: the true one where no budget shortens training."""
-        by_steps = schedules.virtual_epoch(step, self.steps, self.epochs)
+        by_steps = schedules.virtual_epoch(step, self.steps, self.epochs) if self.steps else 0
         by_time = int(seconds / self.seconds * self.epochs) if self.seconds else 0
         return max(by_steps, by_time)
 
@@ -68,8 +80,8 @@ class Budget:
           first_step: where this process began.
           first_seconds: likewise.
         """
-        if self.seconds and seconds / self.seconds >= step / self.steps:
-            return self.seconds - seconds
+        if self.steps is None or (self.seconds and seconds / self.seconds >= step / self.steps):
+            return (self.seconds or seconds) - seconds
         if not self.progress(step, seconds):
             return 0.0
         return (seconds - first_seconds) / max(step - first_step, 1) * (self.steps - step)

@@ -46,6 +46,8 @@ def train(plan: TrainPlan) -> int:
       UserError: the run is in use, or images, networks or devices do not fit the experiment.
     """
     is_chief = _is_chief()
+    if plan.more_minutes and plan.estimate:
+        raise _not_longer(f"it takes {plan.more_minutes:g} minutes; leave out --estimate")
     _check_images(plan)
     keeps = is_chief and not plan.estimate
     with _claimed(plan) if keeps else _private(plan) as plan:
@@ -92,10 +94,20 @@ def _check_run(plan: TrainPlan) -> None:
             code="exists",
             field="--resume",
         )
+    if plan.more_minutes and not exists:
+        raise _not_longer(f"{run.path} holds none; give a new one --training.max_minutes")
     if exists:
         run.check_resumable(plan.experiment)
         if plan.init is not None:
             plan.init.check_resumable(run)
+
+
+def _not_longer(why: str) -> UserError:
+    return UserError(
+        f"training.more_minutes goes on with a run that has begun, and {why}.",
+        code="invalid",
+        field="training.more_minutes",
+    )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cyclegan_tf.train.budget import Budget
 
 # The first step of a process includes the making of its graphs; the mean of these is taken.
@@ -64,7 +66,7 @@ def describe(
       step: steps done.
       seconds: of training so far.
     """
-    steps = budget.steps - step
+    steps = math.inf if budget.steps is None else budget.steps - step
     if budget.seconds is None or steps * per_step < budget.seconds - seconds:
         text = f"about {duration(steps * per_step)} ({steps:,} steps at {per_step:.2g} s, measured)"
         if steps * per_step < _OFFERED_MINUTES * 60:
@@ -91,4 +93,5 @@ def duration(seconds: float) -> str:
 
 
 def _epoch(step: int, steps_per_epoch: int, budget: Budget) -> str:
-    return f"epoch {-(-step // steps_per_epoch)} of {budget.epochs}"
+    epoch = f"epoch {-(-step // steps_per_epoch)}"
+    return epoch if budget.steps is None else f"{epoch} of {budget.epochs}"

@@ -16,6 +16,7 @@ from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks.files import digest
+from cyclegan_tf.runs import state
 from cyclegan_tf.runs.differences import FILE_FIELDS, MUTABLE_FIELDS
 
 # Where the images lie may differ from machine to machine; the images themselves are compared.
@@ -100,6 +101,25 @@ def data_fingerprint(data: TrainingData) -> dict[str, Any]:
         "the number of X's images": summary("train_x"),
         "the number of Y's images": summary("train_y"),
     }
+
+
+def share_start(
+    devices: DistributionContext, variables: Mapping[str, Any], clock: Mapping[str, float]
+) -> dict[str, float]:
+    """Gives this machine the chief's variables.
+
+    Args:
+      devices: of all machines; each calls this at the same moment.
+      variables: by key, of `runs.state`.
+      clock: what else the machines must share, by other keys.
+
+    Returns:
+      The chief's clock.
+    """
+    numbers = {name: np.array(value) for name, value in clock.items()}
+    arrays = devices.broadcast(state.snapshot(variables) | numbers)
+    state.restore(variables, arrays, "the chief's state")
+    return {name: float(arrays[name]) for name in clock}
 
 
 def synchronize(

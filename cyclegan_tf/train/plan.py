@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class TrainPlan:
       resume: "auto", "never" or "required".
       quiet: print problems only.
       estimate: only say how long it takes.
+      more_minutes: how long to go on with the run; None as it was planned.
       overridden: fields of the config file that the networks of --init_from replace.
 
     Example:
@@ -50,6 +52,7 @@ class TrainPlan:
     quiet: bool = False
     estimate: bool = False
     overridden: tuple[str, ...] = ()
+    more_minutes: float | None = None
 
 
 _COMMON = (
@@ -62,6 +65,7 @@ _COMMON = (
     "--data.crop_size_px",
     "--data.batch_size",
     "--training.max_minutes",
+    "--training.more_minutes",
     "--training.precision",
     "--init_from",
 )
@@ -137,7 +141,8 @@ def plan_training(argv: Sequence[str]) -> TrainPlan:
     base = config if config is not None else _without_config(options, fields)
     run = RunDirectory(Path(options.get("run_dir") or Path("runs") / _name(options, base, fields)))
     below = base if init is None else _with_networks(init.apply_architecture(base, run), fields)
-    experiment = Experiment.from_dict(parser.check(_merged(below, fields)))
+    asked = Experiment.from_dict(parser.check(_merged(below, fields)))
+    experiment = _without_more_minutes(asked)
     return TrainPlan(
         experiment,
         run,
@@ -146,7 +151,14 @@ def plan_training(argv: Sequence[str]) -> TrainPlan:
         options.get("quiet", False),
         options.get("estimate", False),
         () if init is None or config is None else _overridden(config, experiment),
+        asked.training.more_minutes,
     )
+
+
+def _without_more_minutes(asked: Experiment) -> Experiment:
+    """Takes off how long to go on: it is of this command, not of the run."""
+    training = dataclasses.replace(asked.training, more_minutes=None)
+    return dataclasses.replace(asked, training=training)
 
 
 def _load_config(name: str | None) -> Values | None:

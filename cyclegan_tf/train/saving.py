@@ -27,7 +27,7 @@ class CheckpointSaver:
 
     Example:
       >>> saver = CheckpointSaver(run.checkpoints, state.variables(model), monitor, Training())
-      >>> saver.save_if_due(step=400, seconds=61.5, epoch_ended=True)
+      >>> saver.save_if_due({"step": 400, "seconds": 61.5}, epoch_ended=True)
     """
 
     def __init__(
@@ -39,23 +39,22 @@ class CheckpointSaver:
     ) -> None:
         self._folder, self._variables = folder, variables
         self._monitor, self._config = monitor, config
-        self._saved_at, self._saved_state = 0, ""
+        self._saved_at, self._saved_state = 0, ""  # step, and all scalars as text
         self.start_clock()
 
     def start_clock(self) -> None:
         """Count the minutes to the next checkpoint from now."""
         self._clock = time.monotonic()
 
-    def note_loaded(self, step: int) -> None:
-        """Note that this moment is that of a checkpoint."""
-        self._saved_at, self._saved_state = step, self._monitored()
+    def note_loaded(self, place: Mapping[str, Any]) -> None:
+        """Note that this moment is that of a checkpoint; see `save`."""
+        self._saved_at, self._saved_state = place["step"], self._scalars(place)
 
-    def save(self, step: int, seconds: float) -> None:
+    def save(self, place: Mapping[str, Any]) -> None:
         """Write a checkpoint of this moment.
 
         Args:
-          step: steps done.
-          seconds: of training.
+          place: where the training stands, "step" and "seconds" among it, ready for JSON.
 
         Raises:
           UserError: it cannot be written.
@@ -63,29 +62,29 @@ class CheckpointSaver:
         self._monitor.flush()
         checkpoints.write(
             self._folder,
-            step,
+            place["step"],
             state.snapshot(self._variables),
-            {"step": step, "seconds": seconds, **self._monitor.state_dict()},
+            {**place, **self._monitor.state_dict()},
             self._config.keep_checkpoints,
         )
-        self.note_loaded(step)
+        self.note_loaded(place)
         self.start_clock()
 
-    def save_if_due(self, step: int, seconds: float, epoch_ended: bool) -> None:
+    def save_if_due(self, place: Mapping[str, Any], epoch_ended: bool) -> None:
         """Write a checkpoint, if it is time for one; see `save`."""
-        if step == self._saved_at:
+        if (step := place["step"]) == self._saved_at:
             return
         every = self._config.checkpoint_every_steps
         by_steps = every is not None and step % every == 0
         share = (time.monotonic() - self._clock) / 60 / self._config.checkpoint_every_minutes
         if by_steps or share >= 1 or (epoch_ended and share >= _SHORTEST_EPOCH):
-            self.save(step, seconds)
+            self.save(place)
 
-    def save_if_new(self, step: int, seconds: float) -> None:
+    def save_if_new(self, place: Mapping[str, Any]) -> None:
         """Write a checkpoint, unless this moment, its scores included, is saved; see `save`."""
-        if (step, self._monitored()) != (self._saved_at, self._saved_state):
-            self.save(step, seconds)
+        if self._scalars(place) != self._saved_state:
+            self.save(place)
 
-    def _monitored(self) -> str:
-        """What the scores so far have come to, as text that can be compared."""
-        return json.dumps(self._monitor.state_dict())
+    def _scalars(self, place: Mapping[str, Any]) -> str:
+        """Where the training stands and what its scores have come to, as text to compare."""
+        return json.dumps({**place, **self._monitor.state_dict()})

@@ -146,19 +146,27 @@ def _restore(
 ) -> None:
     """Resumes from the newest checkpoint, or initializes from the data; then all workers agree."""
     resumed = trainer.resume() if trainer.devices.is_chief else []
-    if resumed is None and plan.resume == "required":
+    needs = "--resume required" if plan.resume == "required" else ""
+    needs = needs or ("training.more_minutes is given" if plan.more_minutes else "")
+    if resumed is None and needs:
         raise UserError(
-            f"--resume required, but {plan.run.path} has no checkpoint.",
+            f"{needs}, but {plan.run.path} has no checkpoint.",
             code="missing",
-            field="--resume",
+            field=needs.split()[0],
         )
     if resumed is None and record is None:
         initialize_from_data(trainer.model, resolved.color_shift)
+    if plan.more_minutes and trainer.devices.is_chief:
+        trainer.go_on(plan.more_minutes)
     trainer.broadcast_start()
     for line in _init_messages(plan, record, resumed is not None):
         _log("init", line)
     for line in resumed or []:
         _log("resume", line)
+    if trainer.end_seconds is not None:
+        left = (trainer.end_seconds - trainer.seconds) / 60
+        end = f"minute {trainer.end_seconds / 60:.4g} of its training"
+        _log("length", f"{left:.3g} more minutes, to {end}, however many steps")
 
 
 def _init_messages(plan: TrainPlan, record: dict[str, Any] | None, resumed: bool) -> list[str]:
@@ -178,7 +186,7 @@ def _run_to_the_end(trainer: Trainer) -> int:
     if trainer.has_ended:
         _log(
             "done",
-            f"this run is finished (step {trainer.step}); a longer one needs another --run_dir",
+            f"this run is finished (step {trainer.step}); --training.more_minutes 30 goes on",
         )
         return 0
     status = trainer.train()

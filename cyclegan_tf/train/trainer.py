@@ -10,8 +10,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import TrainingData
@@ -35,6 +35,8 @@ from cyclegan_tf.train.signals import StopSignals
 
 log = logging.getLogger(__name__)
 
+_NO_LAST_STEP = 10**12  # where only time ends a training
+
 
 class Trainer:
     """One training, from wherever it stands to its end.
@@ -52,8 +54,10 @@ class Trainer:
       seconds: of training so far.
       should_stop: whether the scores have not become better for so long that training ends.
       has_ended: whether all that follows the last step is written, too.
+      budget: how long it lasts.
+      end_seconds: time of training at which a run that was made longer ends; else None.
       monitor: logs and measures on the chief; None on other workers.
-      forecast: what the first steps say of the rest.
+      forecast: what the first steps say of the rest, while it trains.
 
     Raises:
       UserError: the scores that are asked for cannot be had from this test split.
@@ -75,12 +79,11 @@ class Trainer:
     ) -> None:
         self.devices = devices or DistributionContext()
         self.experiment, self.run_directory, self.data, self.model = experiment, run, data, model
-        self.budget = Budget.of(experiment, data.order.steps_per_epoch)
+        self._quiet = quiet or not self.devices.is_chief
+        self._steps_per_epoch = data.order.steps_per_epoch
         self.step, self.seconds, self.should_stop = 0, 0.0, False
-        self.has_ended = False
-        self.progress = ProgressBar(
-            self.budget.steps, experiment.data.batch_size, quiet or not self.devices.is_chief
-        )
+        self.has_ended, self._is_longer = False, False
+        self._end_at(None)
         self._variables = state.variables(model)
         self._averages = self._make_averages()
         self._train = tf.function(
@@ -90,9 +93,10 @@ class Trainer:
             jit_compile=model.jit_compile,
         )
         self.monitor = self._make_monitor() if self.devices.is_chief else None
-        self._saver = None if self.monitor is None else self._make_saver(self.monitor)
-        self._steps_per_epoch = data.order.steps_per_epoch
-        self.forecast = Forecast(self.budget, self._steps_per_epoch)
+        self._saver = None
+        if self.monitor is not None:
+            folder, config = run.checkpoints, experiment.training
+            self._saver = CheckpointSaver(folder, self._variables, self.monitor, config)
         self._only_estimate = False
         self._stop = StopSignals()
         self._started_clock = self._logged_clock = time.monotonic()
@@ -113,15 +117,15 @@ class Trainer:
         config = MonitorConfig.of(self.experiment)
         return TrainingMonitor(self.run_directory, self.data, self.model, self._averages, config)
 
-    def _make_saver(self, monitor: TrainingMonitor) -> CheckpointSaver:
-        folder = self.run_directory.checkpoints
-        return CheckpointSaver(folder, self._variables, monitor, self.experiment.training)
-
     def _train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
         terms = {k: v for k, v in self.model.train_step(batch).items() if k != "loss"}  # for `fit`
         if self._averages is not None:
             self._averages.update()
         return terms
+
+    def _end_at(self, end_seconds: float | None) -> None:
+        self.end_seconds = end_seconds
+        self.budget = Budget.of(self.experiment, self._steps_per_epoch, end_seconds)
 
     @property
     def epoch(self) -> int:
@@ -146,29 +150,39 @@ class Trainer:
         state.restore(self._variables, arrays, path)
         tidy_checkpoints(path, self.experiment.training.keep_checkpoints)
         self.step, self.seconds = scalars["step"], scalars.get("seconds", 0.0)
-        if self.monitor is not None:
+        self._end_at(scalars.get("end_seconds"))
+        if self.monitor is not None and self._saver is not None:
             self.monitor.load_state_dict(scalars)
             self.should_stop = self.monitor.should_stop
-        if self._saver is not None:
-            self._saver.note_loaded(self.step)
+            self._saver.note_loaded(self._place())
         self.has_ended = self.finished and self.run_directory.finished_step() == self.step
         return [*complaints, f"resumed from {path}, step {self.step}"]
+
+    def go_on(self, minutes: float) -> None:
+        """Lets training end so many minutes from where it stands, and nowhere else.
+
+        Patience starts anew. It becomes the run's when `train` begins.
+        """
+        self._end_at(self.seconds + 60 * minutes)
+        self.has_ended, self.should_stop, self._is_longer = False, False, True
+        if self.monitor is not None:
+            self.monitor.forget_patience()
+
+    def _place(self) -> dict[str, Any]:
+        """Where training stands, as a checkpoint holds it."""
+        end = {} if self.end_seconds is None else {"end_seconds": self.end_seconds}
+        return {"step": self.step, "seconds": self.seconds, **end}
 
     def broadcast_start(self) -> None:
         """Gives every machine the chief's state: the others need neither checkpoint nor disk."""
         if self.devices.workers == 1:
             return
-        clock = {
-            "step": np.array(self.step),
-            "seconds": np.array(self.seconds),
-            "should_stop": np.array(self.should_stop),
-            "has_ended": np.array(self.has_ended),
-        }
-        arrays = self.devices.broadcast(state.snapshot(self._variables) | clock)
-        state.restore(self._variables, arrays, "the chief's state")
-        self.step, self.seconds = int(arrays["step"]), float(arrays["seconds"])
-        self.should_stop = bool(arrays["should_stop"])
-        self.has_ended = bool(arrays["has_ended"])
+        names = ("step", "seconds", "should_stop", "has_ended", "end_seconds")
+        clock = {name: float(getattr(self, name) or 0) for name in names}
+        clock = multi_worker.share_start(self.devices, self._variables, clock)
+        self.step, self.seconds = int(clock["step"]), clock["seconds"]
+        self.should_stop, self.has_ended = bool(clock["should_stop"]), bool(clock["has_ended"])
+        self._end_at(clock["end_seconds"] or None)
 
     # The loop.
 
@@ -186,6 +200,8 @@ class Trainer:
             self.run_directory.mark_finished(None)
             self.monitor.rewind(self.step, self.finished)
             self.monitor.open(self.step)
+            if self._is_longer and self._saver is not None:
+                self._saver.save(self._place())  # from now on without the option, too
         self._start_clocks()
         try:
             if self.monitor is not None:
@@ -223,9 +239,12 @@ class Trainer:
             self._saver.start_clock()
         self._seconds_before = self.seconds
         self._step_before = self._logged_at = self.step
+        batch_size = self.experiment.data.batch_size
+        self.progress = ProgressBar(self.budget.steps, batch_size, self._quiet)
+        self.forecast = Forecast(self.budget, self._steps_per_epoch)
 
     def _loop(self) -> None:
-        devices, last = self.devices, self.budget.steps
+        devices, last = self.devices, self.budget.steps or _NO_LAST_STEP
         batches = self.data.batches(self.step, last, devices.worker, devices.workers)
         # Among several devices TensorFlow was seen to wait for ever where this goes earlier.
         self._batches = batches if devices.strategy else None
@@ -275,7 +294,7 @@ class Trainer:
             if epoch_ended and (last_epoch + 1) % config.test_every_epochs == 0:
                 self.monitor.evaluate_test_losses(self.step, last_epoch)
         if self.monitor is not None and self._saver is not None:
-            self._saver.save_if_due(self.step, self.seconds, epoch_ended)
+            self._saver.save_if_due(self._place(), epoch_ended)
             self.monitor.page.draw("running", self)
 
     def _log_row(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -294,7 +313,7 @@ class Trainer:
             lambda: monitor.write_samples(self.step),
             lambda: monitor.evaluate_test_losses(self.step, self.epoch),
             self._score,
-            lambda: saver.save_if_new(self.step, self.seconds),
+            lambda: saver.save_if_new(self._place()),
             monitor.save_generators,
         ]
         for part in parts if self.finished else ():
@@ -304,7 +323,7 @@ class Trainer:
         else:
             self.has_ended = self.finished
         if not self.has_ended:
-            saver.save_if_new(self.step, self.seconds)
+            saver.save_if_new(self._place())
             log.info(f"stopped at step {self.step}, saved in {self.run_directory.checkpoints}")
             return
         self.run_directory.mark_finished(self.step)

@@ -127,3 +127,11 @@ def test_damaged_records(run):
         inspect_run(run.path, 16)
     (run.path / "environment.json").unlink()
     assert inspect_run(run.path, 16)["made_with"] is None
+
+
+def test_a_run_that_was_made_longer_has_minutes_to_its_end(run):
+    state = {"step": 8, "seconds": 120.0, "end_seconds": 480.0}
+    checkpoints.write(run.checkpoints, 8, {}, state, None)
+    training = inspect_run(run.path, 16)["training"]
+    assert (training["of_minutes"], training["share_of_budget"]) == (8.0, 0.25)
+    assert "of_steps" not in training

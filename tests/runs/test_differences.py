@@ -1,7 +1,8 @@
 """In what experiments differ; what keeps a run from going on is in test_run_directory.py."""
 
-from cyclegan_tf.config.experiment import Data, Experiment, Logging
-from cyclegan_tf.runs.differences import conflicts, differences
+from cyclegan_tf.config.experiment import Data, Experiment, Logging, Training
+from cyclegan_tf.runs.differences import check_same, conflicts, differences
+from tests.helpers.errors import refused
 
 
 def test_differences_are_named():
@@ -14,3 +15,9 @@ def test_what_decides_no_result_is_no_conflict():
     other = Experiment(logging=Logging(log_every_steps=7))
     assert [name for name, _, _ in differences(Experiment(), other)] == ["logging.log_every_steps"]
     assert conflicts(Experiment(), other) == []
+
+
+def test_a_longer_run_is_offered_what_makes_it_longer(tmp_path):
+    check_same(tmp_path, Experiment(), Experiment())
+    with refused("mismatch", "training.max_minutes", match=r"--training\.more_minutes N makes it"):
+        check_same(tmp_path, Experiment(), Experiment(training=Training(max_minutes=60)))

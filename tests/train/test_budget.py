@@ -2,7 +2,7 @@
 
 import pytest
 
-from cyclegan_tf.config.experiment import Experiment, Training
+from cyclegan_tf.config.experiment import Experiment, Optimizer, Training
 from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.schedules import learning_rate_factor
 
@@ -71,3 +71,33 @@ def test_the_time_that_is_left():
     assert by_steps.seconds_left(0, 0.0, 0, 0.0) == 0
     assert by_steps.seconds_left(30, 130.0, 10, 30.0) == 10 * 5  # of this process's 20 steps
     assert budget(max_steps=40, max_minutes=1).seconds_left(2, 20.0, 0, 0.0) == 40
+
+
+def longer(seconds, minutes, schedule="linear"):
+    """The budget of a run that goes on, and what it makes of the rate after so many minutes."""
+    b = Budget.of(Experiment(training=Training(max_steps=40)), 10, seconds + 60 * minutes)
+    experiment = Experiment(optimizer=Optimizer(learning_rate=1.0, schedule=schedule))
+    return b, lambda more: b.learning_rate(experiment, 10**6, seconds + 60 * more)
+
+
+def test_more_minutes_end_it_however_many_steps_were_planned():
+    b, _ = longer(3600.0, 30)
+    assert (b.steps, b.seconds) == (None, 5400.0)
+    assert b.progress(10**6, 3600.0) == pytest.approx(2 / 3)
+    assert b.progress(10**6, 5400.0) == 1.0
+    assert b.seconds_left(10**6, 5000.0, 10**6, 3600.0) == 400.0
+
+
+@pytest.mark.parametrize(("minutes", "begins"), [(6, 0.188), (30, 0.663), (60, 0.99), (120, 1.0)])
+def test_the_rate_of_more_minutes_is_that_of_a_run_planned_for_the_whole_time(minutes, begins):
+    _, rate = longer(3600.0, minutes)
+    rates = [rate(minutes * share / 10) for share in range(11)]
+    assert rates[0] == pytest.approx(begins, abs=1e-3)
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rate(minutes - 1e-3) < 0.02
+    assert rates[-1] == 0
+
+
+def test_a_constant_rate_stays_constant_for_more_minutes():
+    _, rate = longer(3600.0, 30, "constant")
+    assert [rate(0), rate(29)] == [1.0, 1.0]

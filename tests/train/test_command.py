@@ -167,6 +167,15 @@ def test_an_estimate_says_how_long_it_takes_and_keeps_nothing(train_only, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_more_minutes_are_for_a_run_that_has_begun(source, finished, tmp_path):
+    more = "--training.more_minutes=5"
+    with refused("invalid", "training.more_minutes", match="holds none; give a new one --training"):
+        train.main(tiny.words(source, tmp_path / "run", more))
+    with refused("invalid", "training.more_minutes"):
+        train.main(["--run_dir", str(finished), more, "--estimate"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_print_config_can_be_given_back(source, tmp_path, capsys):
     assert train.main(tiny.words(source, tmp_path / "r", "--print_config")) == 0
     text = capsys.readouterr().out

@@ -38,6 +38,11 @@ def test_a_resumed_training_counts_what_is_left():
     assert describe(PAPER, 75, 0.01, step=14000).startswith("about 10 s (1,000 steps")
 
 
+def test_a_run_that_goes_on_for_minutes_has_no_last_epoch():
+    text = describe(Budget(None, 120.0, 200), 10, 1.0, step=50, seconds=60.0)
+    assert text.startswith("about 110 steps in 2 minutes (epoch 11; 1 s each, measured)")
+
+
 def test_the_step_that_makes_the_graphs_does_not_count():
     forecast = Forecast(PAPER, 75)
     said = [forecast.after_step(step, 20 + 2.6 * step) for step in range(1, 8)]

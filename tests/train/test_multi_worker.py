@@ -5,6 +5,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
@@ -117,3 +118,14 @@ def test_any_workers_signal_and_the_chiefs_clock_and_stop_hold_for_all():
     assert synchronize(0, of_other, None, 12.5, True) == (15, 12.5, True)
     assert synchronize(1, of_chief, 15, 99.0, False) == (15, 12.5, True)
     assert synchronize(0, [0.0] * 4, None, 1.0, False) == (None, 1.0, False)
+
+
+def test_the_chiefs_variables_and_clock_are_everybodys():
+    class Sent:
+        def broadcast(self, arrays):
+            assert set(arrays) == {"w", "step"}
+            return {"w": np.full(2, 7.0), "step": np.array(5.0)}
+
+    variable = keras.Variable(np.zeros(2))
+    assert multi_worker.share_start(Sent(), {"w": variable}, {"step": 0.0}) == {"step": 5.0}
+    assert variable.numpy().tolist() == [7.0, 7.0]

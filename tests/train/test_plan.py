@@ -196,3 +196,10 @@ class TestAnUnknownRun:
             (tmp_path / "e.yaml").write_text(text)
             with refused("invalid", "--config", match="is empty"):
                 plan_training(["--config", str(tmp_path / "e.yaml")])
+
+
+def test_more_minutes_are_of_the_command_and_not_of_the_run():
+    planned = plan_training(["--data.source=a", "--training.more_minutes=30"])
+    assert planned.more_minutes == 30
+    assert planned.experiment.training.more_minutes is None
+    assert plan_training(["--data.source=a"]).more_minutes is None

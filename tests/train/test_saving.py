@@ -39,6 +39,10 @@ def clock(monkeypatch):
     return now
 
 
+def place(step):
+    return {"step": step, "seconds": 0.5}
+
+
 def saver(tmp_path, monitor=None, **training):
     return CheckpointSaver(tmp_path, {}, monitor or Monitor(), Training(**training))
 
@@ -46,7 +50,7 @@ def saver(tmp_path, monitor=None, **training):
 def test_by_steps_and_never_twice_at_one(tmp_path, written, clock):
     one = saver(tmp_path, checkpoint_every_steps=2, keep_checkpoints=5)
     for step in (1, 2, 2, 3, 4):
-        one.save_if_due(step, 0.5, epoch_ended=False)
+        one.save_if_due(place(step), epoch_ended=False)
     assert written == [(n, {"step": n, "seconds": 0.5, "best": 1.0}, 5) for n in (2, 4)]
 
 
@@ -54,17 +58,17 @@ def test_by_time_and_sooner_at_the_end_of_an_epoch(tmp_path, written, clock):
     one = saver(tmp_path, checkpoint_every_minutes=5.0)
     for seconds, step, epoch_ended in ((29, 1, True), (2, 2, False), (0, 3, True), (301, 4, False)):
         clock[0] += seconds
-        one.save_if_due(step, 0.0, epoch_ended)
+        one.save_if_due(place(step), epoch_ended)
     assert [step for step, _, _ in written] == [3, 4]
 
 
 def test_the_end_is_saved_unless_it_is_with_its_scores(tmp_path, written):
     monitor = Monitor()
     one = saver(tmp_path, monitor)
-    one.note_loaded(7)
-    one.save_if_new(7, 0.0)
+    one.note_loaded(place(7))
+    one.save_if_new(place(7))
     assert (written, monitor.flushed) == ([], 0)
     monitor.best = 0.5
-    one.save_if_new(7, 0.0)
+    one.save_if_new(place(7))
     assert [state["best"] for _, state, _ in written] == [0.5]
     assert monitor.flushed == 1

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
-from cyclegan_tf.train import session
+from cyclegan_tf.train import session, trainer
 from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
@@ -174,3 +175,67 @@ def test_resume_required_needs_a_checkpoint(tiny_run_copy):
     with pytest.raises(UserError) as caught:
         session.train(dataclasses.replace(planned))
     assert (caught.value.code, caught.value.field) == ("missing", "--resume")
+
+
+@pytest.fixture
+def minute_steps(monkeypatch):
+    """A clock by which every step takes a minute."""
+    now, plain = [0.0], trainer.Trainer._set_learning_rate
+
+    def step(self):
+        now[0] += 60
+        return plain(self)
+
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(trainer.Trainer, "_set_learning_rate", step)
+
+
+def test_a_finished_run_goes_on_for_more_minutes_and_a_stop_in_them_changes_nothing(
+    tiny_run_copy, tmp_path, minute_steps, capsys
+):
+    """Of a run of 3 steps, by steps; killed after the sixth, the option is given no more."""
+    words = ["--training.checkpoint_every_steps=1", "--training.keep_checkpoints=9",
+             "--logging.log_every_steps=1"]  # fmt: skip
+    begun = ["--run_dir", str(tiny_run_copy), *words]
+    assert train.main([*begun, "--training.more_minutes=5"]) == 0
+    assert "5 more minutes, to minute" in capsys.readouterr().out
+    run = RunDirectory(tiny_run_copy)
+    assert run.finished_step() == 8
+    rates = [row["learning_rate"] for row in tiny.outcome(run.path)[2] if row["kind"] == "train"]
+    assert len(rates) == 2 + 5  # every two before
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert run.experiment().training.more_minutes is None
+    killed = tiny.rewound(run.path, tmp_path / "killed", 6)
+    (killed / "finished.json").unlink()
+    assert train.main(["--run_dir", str(killed), *words]) == 0
+    tiny.assert_same_outcome(run.path, killed)
+    capsys.readouterr()
+    assert train.main(["--run_dir", str(killed)]) == 0
+    assert "this run is finished (step 8); --training.more_minutes" in capsys.readouterr().out
+
+
+def test_killed_before_the_first_step_of_more_minutes_it_goes_on_all_the_same(
+    tiny_run_copy, monkeypatch
+):
+    def killed(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer.Trainer, "_loop", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train.main(["--run_dir", str(tiny_run_copy), "--training.more_minutes=5"])
+    resumed = tiny.started(monkeypatch, ["--run_dir", str(tiny_run_copy)])
+    assert not resumed.finished
+    assert resumed.budget.seconds == pytest.approx(resumed.seconds + 300)
+
+
+def test_patience_begins_anew_with_more_minutes(tiny_run_copy, monkeypatch):
+    run = RunDirectory(tiny_run_copy)
+    (path, *_) = checkpoints.list_checkpoints(run.checkpoints)
+    arrays, state = checkpoints.read(path)
+    state["best"]["stale"] = 2
+    checkpoints.write(path.parent, 3, arrays, state, keep=None)
+    text = run.config_path.read_text().split("\n", 1)[1]
+    run.config_path.write_text(text.replace("patience: null", "patience: 2"))
+    begun = ["--run_dir", str(run.path)]
+    assert tiny.started(monkeypatch, [*begun, "--training.more_minutes=5"]).finished is False

@@ -107,16 +107,18 @@ class TrainingMonitor:
 
     def _make_page(self) -> RunPage:
         metric, is_over = self._config.best_metric, self._diagnostics.is_over
-        unchanged: dict[str, float] = {}
-        if metric == "color_swd" and self._validator is not None:
-            domains = self._validator.domains.items()
-            unchanged = {d: known.distance for d, known in domains if known.distance is not None}
+        unchanged = self._validator.unchanged_scores if self._validator else dict
         return RunPage(self._run, metric, unchanged, self._best, is_over)
 
     @property
     def should_stop(self) -> bool:
         """Whether so many scorings in a row were no better that training should stop."""
         return self._best is not None and self._best.should_stop
+
+    def forget_patience(self) -> None:
+        """Waits anew for a better score."""
+        if self._best is not None:
+            self._best.wait = 0
 
     # Start, end, resume.
 

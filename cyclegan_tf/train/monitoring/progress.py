@@ -25,7 +25,7 @@ class ProgressBar:
     """A bar on a terminal, a line per log row elsewhere.
 
     Args:
-      limit_steps: the last step.
+      limit_steps: the last step; None where only time ends the training.
       batch_size: images of each domain per step.
       quiet: show no bar.
 
@@ -35,8 +35,8 @@ class ProgressBar:
       >>> bar.update(51, 0, progress=51 / 800, speed=1.5, seconds_left=499.0)
     """
 
-    def __init__(self, limit_steps: int, batch_size: int, quiet: bool) -> None:
-        self._limit_steps, self._batch_size = limit_steps, batch_size
+    def __init__(self, limit_steps: int | None, batch_size: int, quiet: bool) -> None:
+        self._limit, self._batch_size = limit_steps and f"/{limit_steps}", batch_size
         self._terminal = sys.stderr.isatty() and not quiet
         self._bar = tqdm(
             total=1.0,
@@ -82,7 +82,7 @@ class ProgressBar:
 
     def _line(self, step: int, epoch: int, speed: float, seconds_left: float) -> str:
         return (
-            f"step {step}/{self._limit_steps} epoch {epoch + 1} {speed:.2f} steps/s "
+            f"step {step}{self._limit or ''} epoch {epoch + 1} {speed:.2f} steps/s "
             f"{speed * self._batch_size:.2f} images/s ETA {clock(seconds_left)} {self._losses}"
         )
 

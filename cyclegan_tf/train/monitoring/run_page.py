@@ -70,7 +70,7 @@ class RunPage:
     Args:
       run: whose page it is.
       best_metric: the score that chooses the best checkpoint.
-      unchanged: that score of the unchanged input, by direction; empty where it is not known.
+      unchanged: gives that score of the unchanged input by direction, as far as it is known.
       best: the best checkpoint; None where nothing is scored.
       is_over: tells of a kind of warning whether its cause went away.
 
@@ -79,7 +79,7 @@ class RunPage:
       problem: what ended the training; None where nothing did.
 
     Example:
-      >>> page = RunPage(run, "color_swd", {"xy": 900.0, "yx": 850.0}, best, lambda kind: False)
+      >>> page = RunPage(run, "color_swd", validator.unchanged_scores, best, lambda kind: False)
       >>> page.draw("running", trainer)
     """
 
@@ -87,7 +87,7 @@ class RunPage:
         self,
         run: RunDirectory,
         best_metric: str,
-        unchanged: Mapping[str, float],
+        unchanged: Callable[[], Mapping[str, float]],
         best: BestCheckpoint | None,
         is_over: Callable[[str], bool],
     ) -> None:
@@ -144,7 +144,7 @@ class RunPage:
                 best=best,
                 metric=self._metric,
                 higher=HIGHER_IS_BETTER[self._metric],
-                unchanged=self._unchanged,
+                unchanged=self._unchanged(),
                 latest=self._latest(rows),
                 charts=self._charts(rows, None if best is None else best.step),
                 samples=self._samples(),
@@ -178,7 +178,7 @@ class RunPage:
         scores = {d: _points(rows, "score", f"{self._metric}_{d}") for d in ("xy", "yx")}
         better = "higher" if HIGHER_IS_BETTER[self._metric] else "lower"
         title = f"Score: {self._metric} ({better} is better)"
-        found = [(title, scores, curves.chart(scores, title, self._unchanged, best_step))]
+        found = [(title, scores, curves.chart(scores, title, self._unchanged(), best_step))]
         names = sorted({name for row in rows if row.get("kind") == "train" for name in row})
         for title, pattern in _CHARTS.items():
             chosen = {n: _points(rows, "train", n) for n in names if re.fullmatch(pattern, n)}
@@ -202,8 +202,11 @@ class RunPage:
 
     def _commands(self, state: str) -> dict[str, str]:
         run = shlex.quote(str(self._run.path))
-        go_on = {"Go on, if it was stopped": f"cyclegan-tf train --run_dir {run}"}
-        return (go_on if state != "finished" else {}) | {
+        train = f"cyclegan-tf train --run_dir {run}"
+        go_on = {"Go on, if it was stopped": train}
+        if state == "finished":
+            go_on = {"Go on for half an hour": f"{train} --training.more_minutes 30"}
+        return go_on | {
             "Translate images": f"cyclegan-tf translate {run} INPUT OUTPUT",
             "Evaluate on the test split": f"cyclegan-tf evaluate {run}",
             "Export for other programs": f"cyclegan-tf export {run} OUTPUT",
@@ -217,9 +220,9 @@ def _times(state: str, training: Training) -> dict[str, str]:
     if state == "running" and left:
         end = time.strftime("%a %H:%M", time.localtime(now + left))
         found["To come"] = f"about {duration(left)}, until {end}"
-    limits = [f"{budget.steps:,} steps"]
+    limits = [f"{budget.steps:,} steps"] if budget.steps else []
     if budget.seconds:
-        limits.append(f"{budget.seconds / 60:g} minutes")
+        limits.append(f"{budget.seconds / 60:.4g} minutes")
     if state != "finished":
         found["Ends at"] = ", or at ".join(limits)
     if state == "running" and training.forecast.sentence:

@@ -99,6 +99,14 @@ class Validator:
         """Statistics of the real images by direction; taken with the first score, not before."""
         return {direction: domain_statistics(self.split, direction) for direction in ("xy", "yx")}
 
+    def unchanged_scores(self) -> dict[str, float]:
+        """That score of the unchanged input by direction; empty before the first score, or where
+        it is not known."""
+        if self.best_metric != "color_swd" or "domains" not in vars(self):
+            return {}
+        known = {direction: domain.distance for direction, domain in self.domains.items()}
+        return {direction: value for direction, value in known.items() if value is not None}
+
     @property
     def higher_is_better(self) -> bool:
         """Whether a higher score is a better one."""

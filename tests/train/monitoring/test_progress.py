@@ -18,6 +18,12 @@ def test_a_line_shows_speed_rest_and_losses(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_training_that_only_time_ends_has_no_last_step(capsys):
+    cli.log_to_terminal()
+    ProgressBar(None, 4, quiet=False).log(20, 1, {}, 2.0, 40.0)
+    assert capsys.readouterr().out.startswith("step 20 epoch 2 ")
+
+
 def test_clock():
     assert [clock(s) for s in (0, 61.9, 3600, 7322, -3)] == [
         "0:00",

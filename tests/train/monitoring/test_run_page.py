@@ -52,7 +52,9 @@ def run(tmp_path):
 @pytest.fixture
 def page(run):
     best = SimpleNamespace(step=300, score=512.0)
-    return RunPage(run, "color_swd", {"xy": 900.0}, best, lambda kind: kind == "collapse_yx")
+    return RunPage(
+        run, "color_swd", lambda: {"xy": 900.0}, best, lambda kind: kind == "collapse_yx"
+    )
 
 
 def test_it_shows_state_score_best_unchanged_input_samples_and_commands(page):
@@ -73,8 +75,10 @@ def test_it_loads_itself_again_only_while_training_runs_and_needs_no_network(pag
     finished = page.render("finished", training(800))
     assert 'http-equiv="refresh"' in running
     assert "To come" in running
-    for absent in ('http-equiv="refresh"', "To come", "Ends at", "Forecast", "cyclegan-tf train"):
+    for absent in ('http-equiv="refresh"', "To come", "Ends at", "Forecast"):
         assert absent not in finished
+    assert "--training.more_minutes 30" in finished
+    assert "--training.more_minutes" not in running
     for text in (running, finished):
         assert "<script" not in text
         assert "//" not in text
@@ -96,7 +100,7 @@ def test_warnings_are_the_logs_own_escaped_and_what_is_over_comes_last(page):
 
 
 def test_a_run_without_rows_has_a_page(tmp_path):
-    page = RunPage(RunDirectory(tmp_path), "psnr", {}, None, lambda kind: False)
+    page = RunPage(RunDirectory(tmp_path), "psnr", dict, None, lambda kind: False)
     text = page.render("running", training(seconds_left=0.0))
     assert "<svg" not in text
     assert "To come" not in text

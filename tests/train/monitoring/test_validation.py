@@ -127,6 +127,17 @@ def test_what_is_known_of_the_domains(split):
     )
 
 
+def test_the_unchanged_input_is_known_from_the_first_score_on(split):
+    networks = {"xy": tf.identity, "yx": tf.identity}
+    validator = Validator(split, networks, ["xy"], "color_swd")
+    assert validator.unchanged_scores() == {}
+    domains = validator.domains
+    assert validator.unchanged_scores() == {way: domains[way].distance for way in ("xy", "yx")}
+    other = Validator(split, networks, ["xy"], "swd")
+    assert other.domains
+    assert other.unchanged_scores() == {}
+
+
 def scored(total, weights="raw"):
     return ValidationResult(weights, {"xy": {"mae": total, "swd": None}}, total)
 
