@@ -100,7 +100,11 @@ class ImagePool(keras.layers.Layer):
             f"{sentence}, got another size: give batches of one size, or pool_size_images=0.",
         )
         with tf.control_dependencies([equal] if equal is not None else []):
-            return tf.ensure_shape(tf.identity(fakes), (fakes.shape[0], *built))
+            fakes = tf.identity(fakes)
+        # Not tf.ensure_shape: from it TensorFlow concludes that the sizes are equal, drops the
+        # assertion, and fails with a sentence of its own.
+        fakes.set_shape((fakes.shape[0], *built))
+        return fakes
 
     def load_own_variables(self, store: Any) -> None:
         """Reads a saved history: into a pool without images, too, and none empties the pool."""

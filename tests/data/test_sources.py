@@ -215,6 +215,14 @@ def test_tensorflow_datasets_are_read_from_disk(tfds_dir):
     assert {int(source.train_y.read(i)[0, 0, 0]) for i in range(2)} == {10, 11}
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_builder_that_comes_in_a_package_finds_its_files(tmp_path):
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder("cycle_gan/maps", data_dir=str(tmp_path))  # as `open_tfds` asks for it
+    assert any("maps" in str(address) for address in builder.url_infos)  # a file of the package
+
+
 def test_a_package_that_a_data_set_needs_is_named(monkeypatch):
     import tensorflow_datasets as tfds
 

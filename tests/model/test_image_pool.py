@@ -204,11 +204,16 @@ def test_refusals_say_what_was_wrong():
         pool(np.zeros((1, 4, 5, 3), np.float32))
 
 
-def test_another_size_that_the_graph_did_not_know_is_one_sentence():
+@pytest.mark.parametrize("batch", [None, 1])
+def test_another_size_that_the_graph_did_not_know_is_one_sentence(batch):
     pool = ImagePool(3)
     pool(tf.zeros((1, 8, 8, 3)))
-    shown = tf.function(pool, input_signature=[tf.TensorSpec((None, None, None, 3))])
-    assert shown(tf.ones((2, 8, 8, 3))).shape == (2, 8, 8, 3)
+
+    @tf.function(input_signature=[tf.TensorSpec((batch, None, None, 3))])
+    def shown(images):
+        return pool(tf.tanh(images))
+
+    assert shown(tf.ones((1, 8, 8, 3))).shape == (1, 8, 8, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="ImagePool was built for images"):
         shown(tf.zeros((1, 8, 9, 3)))
 

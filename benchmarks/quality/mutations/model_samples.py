@@ -28,6 +28,7 @@ def _write(folder: Path) -> None:
     from cyclegan_tf.convert.pytorch.files import require_torch
 
     require_torch()  # makes it safe to import beside TensorFlow
+    import h5py
     import torch
 
     from tests.helpers import keras2, official_torch, tiny_onnx, tiny_tflite
@@ -41,7 +42,8 @@ def _write(folder: Path) -> None:
     keras2.write_keras(folder / "keras_2" / "a.keras", groups, config)
     keras2.write_h5(folder / "h5" / "a.h5", groups, config)
     keras2.write_weights(folder / "weights" / "a.weights.h5", groups)
-    network.save_weights(folder / "numbered" / "a.weights.h5")
+    with h5py.File(folder / "numbered" / "a.weights.h5", "w") as file:
+        keras2.write_numbered(file, groups)
     state = official_torch.randomized(official_torch.Resnet(filters=2, blocks=1)).state_dict()
     torch.save(state, folder / "pth" / "new.pth")
     torch.save(state, folder / "pth" / "old.pth", _use_new_zipfile_serialization=False)
@@ -89,8 +91,8 @@ def _files(folder: Path) -> list[Sample]:
 
         return read
 
-    def like(path: Path, whole: str) -> Callable[[], Any]:
-        network = open_model(folder / whole)[0]
+    def like(path: Path) -> Callable[[], Any]:
+        network = open_model(folder / "h5" / "a.h5")[0]
         return lambda: _of(open_model(path, network)[0])
 
     made = {path.parent.name: path for path in folder.glob("*/a.*")}
@@ -103,8 +105,8 @@ def _files(folder: Path) -> list[Sample]:
         (".keras of Keras 2, convert", keras_2, _converted(keras_2), True),
         (".h5, convert", h5, _converted(h5), False),
         (".h5, inspect", h5, inspected(h5), False),
-        (".weights.h5 by name, convert", weights, like(weights, "h5/a.h5"), False),
-        (".weights.h5 by number, convert", numbered, like(numbered, "keras/a.keras"), False),
+        (".weights.h5 by name, convert", weights, like(weights), False),
+        (".weights.h5 by number, convert", numbered, like(numbered), False),
         (".pth, convert", made["new"], _converted(made["new"]), True),
         (".pth before 1.6, convert", made["old"], _converted(made["old"]), False),
         (".tflite, inspect", made["tflite"], inspected(made["tflite"]), False),
