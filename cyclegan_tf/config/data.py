@@ -8,6 +8,8 @@ from typing import Literal
 from cyclegan_tf.config.checks import at_least, at_most, require
 from cyclegan_tf.errors import UserError
 
+_LONGEST_NAME = 60
+
 
 @dataclass(frozen=True)
 class Data:
@@ -19,6 +21,9 @@ class Data:
         x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and
           recorded.
         y_dir: Plain folder of domain Y.
+        name_x: What X shows, in a word or two ("apples"), for logs, pages and reports; after the
+          plain folder, or a source like apple2orange, when not given.
+        name_y: What Y shows.
         tfds_dir: Where tensorflow-datasets keeps its files; its own default when not given.
         test_fraction: Share of each plain folder kept for testing.
         preprocess: What is done to a training image before the network sees it.
@@ -42,6 +47,8 @@ class Data:
     source: str = "demo"
     x_dir: str | None = None
     y_dir: str | None = None
+    name_x: str | None = None
+    name_y: str | None = None
     tfds_dir: str | None = None
     test_fraction: float = 0.1
     preprocess: Literal[
@@ -77,6 +84,11 @@ class Data:
             self.test_fraction,
             "it must be in [0, 1)",
         )
+        for name in ("name_x", "name_y"):
+            value = getattr(self, name)
+            is_name = value is None or (value.strip() != "" and value.isprintable())
+            rule = f"it must be a word or two, of at most {_LONGEST_NAME} characters"
+            require(is_name and len(value or "") <= _LONGEST_NAME, f"data.{name}", value, rule)
         if (self.x_dir is None) != (self.y_dir is None):
             given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
             raise UserError(

@@ -16,6 +16,9 @@ FOLDERS = ("trainA", "trainB", "testA", "testB")
 # Names of the paper's sets, and of many people's: horse2zebra, apple2orange_small.
 _TWO_NAMES = re.compile(r"([A-Za-z]{2,})2([A-Za-z]{2,})(?![A-Za-z0-9])")
 _DEMO = ("summer", "autumn")
+# Folders so named say which domain it is, and not what it shows.
+_LETTERS = frozenset("a b x y traina trainb testa testb train test images".split())
+_LONGEST_NAME = 60
 # What is not a folder: tfds:NAME and the like, at least two letters long, as drives are not.
 _SCHEME = re.compile(r"[a-z]{2,}:")
 
@@ -115,34 +118,48 @@ def refuse_same_folders(x_dir: str | Path, y_dir: str | Path) -> None:
 
 
 def domain_names(data: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Give the names of X and Y, where the images' place has some.
+    """Give the names of X and Y: those that were given, else those of the images' place.
 
     Args:
-      data: the experiment's `data`: "source", or "x_dir" and "y_dir".
+      data: the experiment's `data`: "name_x" and "name_y", "source", or "x_dir" and "y_dir".
 
     Returns:
-      The two; None where they are not known.
+      The two; None where they are not known, or both are the same.
 
     Example:
       >>> domain_names({"source": "tfds:cycle_gan/horse2zebra"})
       ('horse', 'zebra')
     """
+    x, y = _names_of_place(data)
+    x, y = data.get("name_x") or x, data.get("name_y") or y
+    return (x, y) if x and y and x != y else None
+
+
+def _names_of_place(data: Mapping[str, Any]) -> tuple[str | None, str | None]:
     if data.get("x_dir") and data.get("y_dir"):
-        x, y = Path(data["x_dir"]).name, Path(data["y_dir"]).name
-        return (x, y) if x != y else None
+        return _name_of_folder(data["x_dir"]), _name_of_folder(data["y_dir"])
     source = str(data.get("source", ""))
     if source == "demo":
         return _DEMO
     found = _TWO_NAMES.match(Path(source.rpartition(":")[2]).name.replace("_", "-"))
-    return (found[1], found[2]) if found else None
+    return (found[1], found[2]) if found else (None, None)
 
 
-def direction_label(data: Mapping[str, Any], direction: str) -> str:
+def _name_of_folder(folder: str) -> str | None:
+    name = Path(folder).name.replace("_", " ").strip()
+    says_what = name.isprintable() and name.lower() not in _LETTERS
+    return name if says_what and len(name) <= _LONGEST_NAME else None
+
+
+def direction_label(
+    data: Mapping[str, Any], direction: str, unknown: tuple[str, str] = ("A", "B")
+) -> str:
     """Name a direction for people: "horse to zebra", else "A to B".
 
     Args:
       data: as for `domain_names`.
       direction: "xy" or "yx".
+      unknown: what domains without names are called.
     """
-    x, y = domain_names(data) or ("A", "B")
+    x, y = domain_names(data) or unknown
     return f"{x} to {y}" if direction == "xy" else f"{y} to {x}"

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import build_transform, open_source
 from cyclegan_tf.config.experiment import Data, Experiment, Loss
+from cyclegan_tf.data import layout
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
@@ -87,6 +88,23 @@ def open_generators(
     """
     wanted = ("xy", "yx") if target.is_dir() else directions
     return {each: generators.load_generator(target, each, "float32", checkpoint) for each in wanted}
+
+
+def direction_label(target: Path, choice: DataChoice, direction: str) -> str | None:
+    """Name a direction by what the domains show, as the run knows or the folders are called.
+
+    Args:
+      target: the run directory or file.
+      choice: images other than the run's.
+      direction: "xy" or "yx".
+
+    Returns:
+      "apples to oranges"; None where that is not known.
+    """
+    is_run = target.is_dir()
+    known = RunDirectory(target).experiment().data if is_run else choice
+    data = dataclasses.asdict(known)
+    return layout.direction_label(data, direction) if layout.domain_names(data) else None
 
 
 def in_graph(network: keras.Model) -> Network:

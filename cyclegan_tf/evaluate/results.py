@@ -52,6 +52,7 @@ class DirectionResult:
       classes: class name -> its share, accuracy and IoU; empty without a palette.
       groups: "worst", "median", "best" (or one of "all") -> images.
       ranked_by: score that orders them.
+      label: "apples to oranges"; None where it is not known what the domains show.
 
     Example:
       >>> result, _ = evaluator("xy", generator_g, generator_f, "runs/mine")
@@ -70,6 +71,7 @@ class DirectionResult:
     groups: dict[str, list[ReportImage]] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    label: str | None = None
 
     def rows(self) -> list[str]:
         """Return the scores that are known of the generator or of a baseline."""
@@ -91,6 +93,7 @@ class DirectionResult:
             for index, name in enumerate(self.input_names)
         ]
         return {
+            "label": self.label,
             "generator": self.checkpoint,
             "counts": self.counts,
             "scores": _all_plain(self.scores),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,7 +149,8 @@ def _score(
     for direction in job.directions:
         with _progress(evaluator.split, direction, networks, job.show_progress) as pair:
             result, features = evaluator(direction, *pair, generators[direction][1])
-        results.append(result)
+        label = inputs.direction_label(job.target, job.data, direction)
+        results.append(dataclasses.replace(result, label=label))
         if features:
             descriptions[f"FID and KID, {direction}"] = features.protocol
     if evaluator.extractor:

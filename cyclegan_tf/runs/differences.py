@@ -20,6 +20,7 @@ MUTABLE_FIELDS = (
     "training.gradient_checkpointing",
     "training.strategy",
     "data.cache",
+    "data.name_",
     "data.tfds_dir",
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import shlex
@@ -11,6 +12,7 @@ from typing import Any
 from cyclegan_tf import assembly
 from cyclegan_tf.assembly import training_data
 from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.data import layout
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.devices.hardware import Arithmetic
 from cyclegan_tf.devices.startup import suppress_startup_logs
@@ -127,6 +129,10 @@ def _log_setup(trainer: Trainer, notes: list[str], choices: dict[str, str]) -> N
     """Logs what is about to be trained."""
     run, minutes = trainer.run_directory, trainer.experiment.training.max_minutes
     _log("data", trainer.data.source.description)
+    images = dataclasses.asdict(trainer.experiment.data)
+    if layout.domain_names(images):
+        both = (f"{name} is {layout.direction_label(images, name)}" for name in ("xy", "yx"))
+        _log("domains", ", ".join(both))
     for note in notes:
         _log("note", note)
     for name, choice in choices.items():

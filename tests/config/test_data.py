@@ -16,6 +16,9 @@ from tests.helpers.errors import refused
         ({"max_pixels": 0}, "data.max_pixels is 0"),
         ({"preprocess": "none", "batch_size": 2}, "data.batch_size is 2"),
         ({"test_fraction": 1.0}, "data.test_fraction is 1.0"),
+        ({"name_x": " "}, "data.name_x is ' ', but it must be a word or two"),
+        ({"name_y": "a\nb"}, "data.name_y is"),
+        ({"name_y": "a" * 61}, "data.name_y is"),
     ],
 )
 def test_rules_name_field_and_value(fields, message):

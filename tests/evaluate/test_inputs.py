@@ -182,3 +182,13 @@ def test_a_begun_run_is_what_training_begins(folder, tmp_path):
     run = begun(tmp_path / "run", f"--data.source={folder}", recorded={"test_x": []})
     assert json.loads((run / "data.json").read_text()) == {"test_x": []}
     assert RunDirectory(run).experiment().data.crop_size_px == 16
+
+
+def test_a_direction_is_called_as_the_run_or_the_folders_are(tmp_path):
+    run = begun(tmp_path / "run", "--data.x_dir=apples", "--data.y_dir=pears")
+    unknown = begun(tmp_path / "unknown", "--data.source=images")
+    cats = DataChoice(x_dir="cats", y_dir="dogs")
+    assert inputs.direction_label(run, cats, "yx") == "pears to apples"
+    assert inputs.direction_label(unknown, DataChoice(), "xy") is None
+    assert inputs.direction_label(tmp_path / "g.keras", cats, "xy") == "cats to dogs"
+    assert inputs.direction_label(tmp_path / "g.keras", DataChoice(), "xy") is None

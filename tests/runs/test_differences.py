@@ -12,8 +12,9 @@ def test_differences_are_named():
 
 
 def test_what_decides_no_result_is_no_conflict():
-    other = Experiment(logging=Logging(log_every_steps=7))
-    assert [name for name, _, _ in differences(Experiment(), other)] == ["logging.log_every_steps"]
+    other = Experiment(data=Data(name_x="apples"), logging=Logging(log_every_steps=7))
+    found = [name for name, _, _ in differences(Experiment(), other)]
+    assert found == ["data.name_x", "logging.log_every_steps"]
     assert conflicts(Experiment(), other) == []
 
 

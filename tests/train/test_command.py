@@ -185,7 +185,7 @@ def test_print_config_can_be_given_back(source, tmp_path, capsys):
     assert capsys.readouterr().out == text
 
 
-def test_two_plain_folders_of_other_channels(tmp_path):
+def test_two_plain_folders_of_other_channels(tmp_path, capsys):
     for name, mode in (("gray", "L"), ("color", "RGB")):
         (tmp_path / name).mkdir()
         for index in range(4):
@@ -196,6 +196,7 @@ def test_two_plain_folders_of_other_channels(tmp_path):
              "--training.max_steps=2",
              "--run_dir", str(tmp_path / "run")]  # fmt: skip
     assert train.main(words) == 0
+    assert "domains   xy is gray to color, yx is color to gray\n" in capsys.readouterr().out
     record = RunDirectory(tmp_path / "run").data_split()
     assert {name: len(names) for name, names in record.items()} == {
         "train_x": 3,

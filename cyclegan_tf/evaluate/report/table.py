@@ -15,7 +15,7 @@ def format_table(found: DirectionResult) -> str:
     their own.
     """
     generator = "G(x)" if found.direction == "xy" else "F(y)"
-    head = [wording.arrow(found.direction), generator, *found.baselines]
+    head = [found.label or wording.arrow(found.direction), generator, *found.baselines]
     rows: list[list[str] | str] = [head]
     for name in found.rows():
         rows.append([wording.label(name), *_cells(found, name)])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cyclegan_tf.config.experiment import Experiment
+from cyclegan_tf.data.layout import direction_label
+
+LABELS = {"xy": "X to Y", "yx": "Y to X"}
+"""Of directions between domains without names."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,7 @@ class MonitorConfig:
       score_images: of each domain that are scored; 0 scores nothing.
       best_metric: the score that chooses the best checkpoint.
       patience: scorings without a better one after which to stop; None never stops.
+      labels: of the directions, "X to Y" or "apples to oranges".
 
     Example:
       >>> config = MonitorConfig(
@@ -30,15 +37,18 @@ class MonitorConfig:
     score_images: int
     best_metric: str
     patience: int | None
+    labels: Mapping[str, str] = field(default_factory=lambda: dict(LABELS))
 
     @classmethod
     def of(cls, experiment: Experiment) -> MonitorConfig:
         """What an experiment asks for."""
         show, training = experiment.logging, experiment.training
+        data = dataclasses.asdict(experiment.data)
         return cls(
             show.sample_images,
             show.test_images,
             show.score_images if show.score_every_epochs else 0,
             training.best_metric,
             training.early_stopping_patience,
+            {name: direction_label(data, name, ("X", "Y")) for name in LABELS},
         )

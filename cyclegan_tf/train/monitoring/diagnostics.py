@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cyclegan_tf.train.monitoring.choices import LABELS
+
 WINNING_ACCURACY = 0.98
 """Share of patches classified rightly, real and fake alike, from which a discriminator has nothing
 left to learn."""
@@ -92,6 +94,7 @@ class Diagnostics:
 
     Args:
       critic: the discriminators are Wasserstein critics, which are meant to win.
+      labels: what the directions are called, "apples to oranges".
 
     Example:
       >>> diagnostics = Diagnostics()
@@ -99,8 +102,8 @@ class Diagnostics:
       ...     log.warning(diagnosis.text)
     """
 
-    def __init__(self, critic: bool = False) -> None:
-        self._critic = critic
+    def __init__(self, critic: bool = False, labels: Mapping[str, str] = LABELS) -> None:
+        self._critic, self._labels = critic, labels
         self._active: set[str] = set()
         self._winning: dict[str, list[int]] = {}
 
@@ -147,7 +150,7 @@ class Diagnostics:
         if images < FIRST_IMAGES:
             return []
         found = []
-        for kind, wrong, text in _looks(direction, scores, domains):
+        for kind, wrong, text in _looks(direction, scores, domains, self._labels[direction]):
             found += self._report(f"{kind}_{direction}", wrong, text)
         return found
 
@@ -230,11 +233,11 @@ def _listed(names: list[str], shown: int = 8) -> str:
 
 
 def _looks(
-    direction: str, scores: Mapping[str, float | None], domains: DomainStatistics
+    direction: str, scores: Mapping[str, float | None], domains: DomainStatistics, label: str
 ) -> Iterator[tuple[str, bool, str]]:
     """Kind, whether it is so, and the description; an unknown score raises no warning."""
     g, x, y = ("G", "X", "Y") if direction == "xy" else ("F", "Y", "X")
-    who = f"{g} ({x} to {y})"
+    who = f"{g} ({label})"
     change, distance = scores.get("change"), scores.get("color_swd")
     copies = (
         None not in (change, distance, domains.distance, domains.within_distance)

@@ -64,7 +64,7 @@ class TrainingMonitor:
     ) -> None:
         self._run, self._data, self._model, self._config = run, data, model, config
         self._test = tf.function(model.test_step, autograph=False, reduce_retracing=True)
-        self._diagnostics = diagnostics.Diagnostics(critic=model.gan_mode == "wgangp")
+        self._diagnostics = diagnostics.Diagnostics(model.gan_mode == "wgangp", config.labels)
         self._samples = SampleGrids(run.samples, self._sample_images(), _generators(model))
         self._validator = self._make_validator(averages)
         self._best: BestCheckpoint | None = None
@@ -108,7 +108,8 @@ class TrainingMonitor:
     def _make_page(self) -> RunPage:
         metric, is_over = self._config.best_metric, self._diagnostics.is_over
         unchanged = self._validator.unchanged_scores if self._validator else dict
-        return RunPage(self._run, metric, unchanged, self._best, is_over)
+        labels = self._config.labels
+        return RunPage(self._run, metric, unchanged, self._best, is_over, labels)
 
     @property
     def should_stop(self) -> bool:

@@ -23,6 +23,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.forecast import Forecast, duration
 from cyclegan_tf.train.monitoring import curves
+from cyclegan_tf.train.monitoring.choices import LABELS
 from cyclegan_tf.train.monitoring.validation import BestCheckpoint
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class RunPage:
       unchanged: gives that score of the unchanged input by direction, as far as it is known.
       best: the best checkpoint; None where nothing is scored.
       is_over: tells of a kind of warning whether its cause went away.
+      labels: what the directions are called, "apples to oranges".
 
     Attributes:
       has_news: whether something was written that the page does not show yet.
@@ -90,9 +92,10 @@ class RunPage:
         unchanged: Callable[[], Mapping[str, float]],
         best: BestCheckpoint | None,
         is_over: Callable[[str], bool],
+        labels: Mapping[str, str] = LABELS,
     ) -> None:
         self._run, self._metric, self._unchanged = run, best_metric, unchanged
-        self._best, self._is_over = best, is_over
+        self._best, self._is_over, self._labels = best, is_over, labels
         self.has_news, self.problem = True, ""
         self._next = 0.0
         self._has_failed = False
@@ -145,6 +148,7 @@ class RunPage:
                 metric=self._metric,
                 higher=HIGHER_IS_BETTER[self._metric],
                 unchanged=self._unchanged(),
+                labels=self._labels,
                 latest=self._latest(rows),
                 charts=self._charts(rows, None if best is None else best.step),
                 samples=self._samples(),
@@ -175,10 +179,13 @@ class RunPage:
         self, rows: list[dict[str, Any]], best_step: int | None
     ) -> list[tuple[str, list[str], Markup]]:
         """Title, names of the curves and drawing of each chart."""
-        scores = {d: _points(rows, "score", f"{self._metric}_{d}") for d in ("xy", "yx")}
+        labels = self._labels.items()
+        scores = {label: _points(rows, "score", f"{self._metric}_{d}") for d, label in labels}
+        unchanged = self._unchanged()
+        levels = {label: unchanged[d] for d, label in labels if d in unchanged}
         better = "higher" if HIGHER_IS_BETTER[self._metric] else "lower"
         title = f"Score: {self._metric} ({better} is better)"
-        found = [(title, scores, curves.chart(scores, title, self._unchanged(), best_step))]
+        found = [(title, scores, curves.chart(scores, title, levels, best_step))]
         names = sorted({name for row in rows if row.get("kind") == "train" for name in row})
         for title, pattern in _CHARTS.items():
             chosen = {n: _points(rows, "train", n) for n in names if re.fullmatch(pattern, n)}

@@ -146,3 +146,11 @@ def test_only_small_images_show_their_pixels():
         "small",
         None,
     ]
+
+
+def test_domains_are_called_by_their_names_and_these_are_escaped():
+    found = tiny.direction(label="<b> to pears"), tiny.direction(direction="yx")
+    text = render_report(tiny.evaluation(*found))
+    assert "<h2>&lt;b&gt; to pears, G(x)</h2>" in text
+    assert '<a href="#xy">&lt;b&gt; to pears</a>' in text
+    assert "<h2>Y → X, F(y)</h2>" in text

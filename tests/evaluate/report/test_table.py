@@ -45,3 +45,7 @@ def test_the_other_direction():
         "X",
         "F(y)",
     ]
+
+
+def test_domains_are_called_by_their_names():
+    assert format_table(tiny.direction(label="apples to pears")).startswith("apples to pears ")

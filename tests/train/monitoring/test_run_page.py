@@ -60,7 +60,8 @@ def page(run):
 def test_it_shows_state_score_best_unchanged_input_samples_and_commands(page):
     text = page.render("running", training())
     for wanted in (
-        "a run: running", "color_swd 612.5 (unchanged input 900)", "color_swd 512 at step 300",
+        "a run: running", "Score, X to Y", "color_swd 612.5 (unchanged input 900)",
+        "color_swd 512 at step 300",
         "samples/step_000000400_xy.png", "samples/step_000000400_yx.png", "cycle_x 0.25",
         "400 steps in 60 s", "about 60 minutes, until ", "800 steps, or at 9 minutes",
         f"<dd>{FORECAST}</dd>", "cyclegan-tf train --run_dir &#39;", "cyclegan-tf translate &#39;",
@@ -158,3 +159,12 @@ def test_a_page_that_cannot_be_written_is_one_warning(page, run, caplog):
         page.draw("finished", training())
         page.draw("finished", training())
     assert caplog.text.count("index.html cannot be written") == 1
+
+
+def test_directions_are_called_by_their_domains(run):
+    labels = {"xy": "apples to pears", "yx": "pears to apples"}
+    page = RunPage(run, "color_swd", lambda: {"xy": 900.0}, None, lambda kind: False, labels)
+    text = page.render("running", training())
+    for wanted in ("Score, apples to pears</dt>", "<h3>pears to apples <small>", "</i>apples to"):
+        assert wanted in text
+    assert "X to Y" not in text
