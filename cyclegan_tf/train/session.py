@@ -68,6 +68,7 @@ def _train_on(devices: DistributionContext, plan: TrainPlan, arithmetic: Arithme
         plan.run.create(resolved.experiment, data.record(), record)
     _log_setup(trainer, notes, arithmetic.descriptions | resolved.descriptions)
     if plan.estimate:
+        _log("length", _length(trainer))
         trainer.estimate()
         return 0
     _restore(trainer, plan, resolved, record)
@@ -127,7 +128,7 @@ def _load_weights(
 
 def _log_setup(trainer: Trainer, notes: list[str], choices: dict[str, str]) -> None:
     """Logs what is about to be trained."""
-    run, minutes = trainer.run_directory, trainer.experiment.training.max_minutes
+    run = trainer.run_directory
     _log("data", trainer.data.source.description)
     images = dataclasses.asdict(trainer.experiment.data)
     if layout.domain_names(images):
@@ -137,11 +138,17 @@ def _log_setup(trainer: Trainer, notes: list[str], choices: dict[str, str]) -> N
         _log("note", note)
     for name, choice in choices.items():
         _log(name, choice)
-    limit = f", at most {minutes:g} minutes" if minutes else ""
-    steps_per_epoch = trainer.data.order.steps_per_epoch
-    _log("length", f"{trainer.budget.steps} steps, {steps_per_epoch} per epoch{limit}")
     page = run.path / "index.html"
     _log("run", f"{run.path} (watch: {page}, or tensorboard --logdir {run.logs})")
+
+
+def _length(trainer: Trainer) -> str:
+    if trainer.end_seconds is not None:
+        left, end = (trainer.end_seconds - trainer.seconds) / 60, trainer.end_seconds / 60
+        return f"{left:.3g} more minutes, to minute {end:.4g} of this run, however many steps"
+    minutes = trainer.experiment.training.max_minutes
+    limit = f", at most {minutes:g} minutes" if minutes else ""
+    return f"{trainer.budget.steps} steps, {trainer.data.order.steps_per_epoch} per epoch{limit}"
 
 
 def _restore(
@@ -169,10 +176,8 @@ def _restore(
         _log("init", line)
     for line in resumed or []:
         _log("resume", line)
-    if trainer.end_seconds is not None:
-        left = (trainer.end_seconds - trainer.seconds) / 60
-        end = f"minute {trainer.end_seconds / 60:.4g} of its training"
-        _log("length", f"{left:.3g} more minutes, to {end}, however many steps")
+    if not trainer.has_ended:
+        _log("length", _length(trainer))
 
 
 def _init_messages(plan: TrainPlan, record: dict[str, Any] | None, resumed: bool) -> list[str]:

@@ -229,7 +229,7 @@ def _times(state: str, training: Training) -> dict[str, str]:
         found["To come"] = f"about {duration(left)}, until {end}"
     limits = [f"{budget.steps:,} steps"] if budget.steps else []
     if budget.seconds:
-        limits.append(f"{budget.seconds / 60:.4g} minutes")
+        limits.append(f"{round(budget.seconds / 60, 1):g} minutes")
     if state != "finished":
         found["Ends at"] = ", or at ".join(limits)
     if state == "running" and training.forecast.sentence:
