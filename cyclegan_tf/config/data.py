@@ -8,7 +8,7 @@ from typing import Literal
 from cyclegan_tf.config.checks import at_least, at_most, require
 from cyclegan_tf.errors import UserError
 
-_LONGEST_NAME = 60
+_LONGEST_NAME = 36  # a card's label is two of them
 
 
 @dataclass(frozen=True)

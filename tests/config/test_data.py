@@ -18,7 +18,7 @@ from tests.helpers.errors import refused
         ({"test_fraction": 1.0}, "data.test_fraction is 1.0"),
         ({"name_x": " "}, "data.name_x is ' ', but it must be a word or two"),
         ({"name_y": "a\nb"}, "data.name_y is"),
-        ({"name_y": "a" * 61}, "data.name_y is"),
+        ({"name_y": "a" * 37}, "data.name_y is"),
     ],
 )
 def test_rules_name_field_and_value(fields, message):
