@@ -69,6 +69,7 @@ EXTRAS = {
     "tifffile": "tiff",
     "imagecodecs": "tiff",
     "matplotlib": "bench",
+    "huggingface_hub": "hub",
 }
 """Name to import -> the extra of pyproject.toml that installs it; others come with no extra."""
 

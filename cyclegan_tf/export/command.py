@@ -6,10 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jsonargparse import Namespace
+
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import FORMATS, VARIANTS
+from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE, check_license, require_hub
 from cyclegan_tf.runs.targets import check_target
 
 FORMER_OPTIONS = {
@@ -32,9 +35,9 @@ def build_parser() -> cli.Parser:
         example="runs/mine shipped --format litert web",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web "
         "(a page that translates in the browser), OUT/html (the same as one file, to be sent to "
-        "others). Models come with a card and a report of how far their images are from the "
-        "training model's (of a SavedModel, a line in the card). The exit status is 1 when a file "
-        "was refused because they are too far.",
+        "others), OUT/hub (for the Hugging Face Hub). Models come with a card and a report of how "
+        "far their images are from the training model's (of a SavedModel, a line in the card). "
+        "The exit status is 1 when a file was refused because they are too far.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument("out", type=str, help="The folder to write to.")
@@ -51,6 +54,7 @@ def build_parser() -> cli.Parser:
         "--name", type=str, default=None, help="Name of the model; by default that of the run."
     )
     _add_static_options(parser)
+    _add_hub_options(parser)
     cli.add_output_options(
         parser, "Replace exports that exist (a SavedModel gets a new version anyway)."
     )
@@ -90,10 +94,36 @@ def _add_static_options(parser: cli.Parser) -> None:
     )
 
 
+def _add_hub_options(parser: cli.Parser) -> None:
+    parser.add_argument(
+        "--license",
+        type=str,
+        default=UNKNOWN_LICENSE,
+        help="For --format hub: your model's license as the Hub names it, such as mit or "
+        "apache-2.0; the card says that none is named otherwise.",
+    )
+    parser.add_argument(
+        "--push",
+        type=str,
+        default=None,
+        help="Upload --format hub to this repository (OWNER/NAME; a new one is private).",
+    )
+
+
+def _check_hub_options(arguments: Namespace) -> None:
+    check_license(arguments.license)
+    if "hub" not in arguments.format and (arguments.push or arguments.license != UNKNOWN_LICENSE):
+        field = "--push" if arguments.push else "--license"
+        raise UserError(f"{field} is for --format hub; add that.", code="invalid", field=field)
+    if arguments.push:
+        require_hub(arguments.push)
+
+
 def main(argv: Sequence[str]) -> int:
     """Export; return 0, or 1 when a file was refused."""
     arguments = build_parser().parse(argv)
     cli.log_to_terminal(arguments.quiet)
+    _check_hub_options(arguments)
     target, out = Path(arguments.run), Path(arguments.out)
     check_target(target, arguments.checkpoint)
     if out.exists() and not out.is_dir():
@@ -117,6 +147,8 @@ def main(argv: Sequence[str]) -> int:
         litertjs_dir=Path(arguments.litertjs_dir) if arguments.litertjs_dir else None,
         overwrite=arguments.overwrite,
         checkpoint=arguments.checkpoint,
+        license=arguments.license,
+        push=arguments.push,
     )
     refused = export_generators(job)
     if refused:

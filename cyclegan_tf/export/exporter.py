@@ -12,6 +12,8 @@ from cyclegan_tf.atomic import refuse_existing
 from cyclegan_tf.data.layout import direction_label
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import VARIANTS, Format, Variant
+from cyclegan_tf.export.hub.folder import HubModel, write_hub
+from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE, push, require_hub
 from cyclegan_tf.export.litert.files import convert_with_metadata, write_litert
 from cyclegan_tf.export.model_card import CARD_NAME, model_card
 from cyclegan_tf.export.onnx import require_onnx, write_onnx
@@ -46,6 +48,8 @@ class ExportJob:
       litertjs_dir: folder with LiteRT.js in place of npm.
       overwrite: replace what is there.
       checkpoint: of a run, "best", "last" or a step.
+      license: of the model, for the Hugging Face Hub.
+      push: OWNER/NAME there, to upload to; None does not.
 
     Example:
       >>> job = ExportJob(Path("runs/zebra"), Path("out"), ["litert"], ["xy", "yx"])
@@ -65,6 +69,8 @@ class ExportJob:
     litertjs_dir: Path | None = None
     overwrite: bool = False
     checkpoint: str = "best"
+    license: str = UNKNOWN_LICENSE
+    push: str | None = None
 
 
 def export_generators(job: ExportJob) -> int:
@@ -81,6 +87,8 @@ def export_generators(job: ExportJob) -> int:
     _refuse_existing_outputs(job, names)
     if "onnx" in job.formats:
         require_onnx()
+    if job.push:
+        require_hub(job.push)
     generators = {
         direction: open_trained(job.target, direction, job.images, job.checkpoint)
         for direction in job.directions
@@ -102,6 +110,8 @@ def export_generators(job: ExportJob) -> int:
                 page_models.append(_page_model(job, trained, name, size_px, Path(scratch)))
         if page_models:
             _write_pages(job, _title(names), page_models)
+    if "hub" in job.formats:
+        refused += _write_hub(job, generators, names, sizes)
     return refused
 
 
@@ -130,6 +140,8 @@ def _refuse_existing_outputs(job: ExportJob, names: Mapping[str, str]) -> None:
             refuse_existing(job.out / kind / name, job.overwrite, CARD_NAME)
     if "web" in job.formats:
         refuse_existing(job.out / "web", job.overwrite, MANIFEST)
+    if "hub" in job.formats:
+        refuse_existing(job.out / "hub" / _title(names), job.overwrite, CARD_NAME)
     if "html" in job.formats:
         refuse_existing_file(_page_path(job, _title(names)), job.overwrite)
 
@@ -168,7 +180,7 @@ def _page_model(
         written = scratch / f"{name}.tflite"
         written.write_bytes(convert_with_metadata(trained, name, size_px, "float16"))
     channels = trained.network.input_shape[-1], trained.network.output_shape[-1]
-    label = direction_label(trained.experiment.get("data", {}), trained.direction)
+    label = _label(trained)
     aspect = trained.scale.aspect if trained.scale else 1.0
     return PageModel(name, trained.direction, label, written, size_px, *channels, aspect)
 
@@ -192,3 +204,27 @@ def _write_pages(job: ExportJob, title: str, models: Sequence[PageModel]) -> Non
         write_page_file(path, title, models, job.litertjs_dir, replace=job.overwrite)
         megabytes = path.stat().st_size / 1e6
         log.info("page: %s (%.1f MB; open it with a browser)", path, megabytes)
+
+
+def _label(trained: TrainedGenerator) -> str:
+    return direction_label(trained.experiment.get("data", {}), trained.direction)
+
+
+def _write_hub(
+    job: ExportJob,
+    generators: Mapping[str, TrainedGenerator],
+    names: Mapping[str, str],
+    sizes: Mapping[str, int],
+) -> int:
+    """Write the folder of the Hub, and upload it; returns how many files were refused."""
+    title = _title(names)
+    folder = job.out / "hub" / title
+    models = [
+        HubModel(names[direction], _label(trained), trained, sizes[direction])
+        for direction, trained in generators.items()
+    ]
+    common = {"allow_lossy": job.allow_lossy, "replace_old": job.overwrite}
+    refused = write_hub(folder, job.target, title, models, job.license, **common)
+    if job.push and not refused:
+        log.info("hub: uploaded to %s, which is private if it is new", push(folder, job.push))
+    return refused

@@ -29,16 +29,22 @@ MIN_PSNR_DB = 60.0
 log = logging.getLogger(__name__)
 
 
+def has_onnx() -> bool:
+    """Whether the optional packages are there."""
+    return not _missing()
+
+
+def _missing() -> list[str]:
+    return [name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+
+
 def require_onnx() -> None:
     """Check that the optional packages are there.
 
     Raises:
       UserError: one is not.
     """
-    missing = [
-        name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None
-    ]
-    if missing:
+    if missing := _missing():
         raise UserError(
             f"--format onnx needs {' and '.join(missing)}: {install_command('onnx')}",
             code="dependency",

@@ -13,8 +13,9 @@ from cyclegan_tf.export import exporter
 from cyclegan_tf.export.formats import VARIANTS
 from cyclegan_tf.export.litert.converter import MIN_PSNR_DB
 from cyclegan_tf.export.litert.runtime import LiteRTModel
-from cyclegan_tf.export.trained import calibration_images, open_trained
+from cyclegan_tf.export.trained import TrainedGenerator, calibration_images, open_trained
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.runs import generators
 from tests.helpers.errors import refused
 
@@ -196,3 +197,37 @@ class TestMistakes:
 def test_images_are_compared_at_the_size_asked_for(tiny_run):
     images = open_trained(tiny_run, "xy").test_images()
     assert calibration_images(images, 8, 32).shape == (2, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "field"),
+    [
+        (["--license", "mit"], "invalid", "--license"),
+        (["--push", "me/zebra"], "invalid", "--push"),
+        (["--format", "hub", "--push", "zebra"], "invalid", "--push"),
+        (["--format", "hub", "--license", "My Own"], "invalid", "--license"),
+    ],
+)
+def test_options_of_the_hub(tiny_run, tmp_path, words, code, field):
+    with refused(code, field):
+        export.main([str(tiny_run), str(tmp_path / "out"), *words])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_the_hub_is_uploaded_when_it_is_whole(tiny_run, tmp_path, monkeypatch):
+    pushed = []
+    monkeypatch.setattr(exporter, "require_hub", lambda name: None)
+    monkeypatch.setattr(exporter, "open_trained", lambda *_: trained_stub())
+    monkeypatch.setattr(exporter, "write_hub", lambda *given, **_: refusals.pop(0))
+    monkeypatch.setattr(exporter, "push", lambda *given: pushed.append(given))
+    refusals = [1, 0]
+    job = exporter.ExportJob(tiny_run, tmp_path, ["hub"], ["xy"], push="me/zebra")
+    assert exporter.export_generators(job) == 1
+    assert pushed == []
+    assert exporter.export_generators(job) == 0
+    assert pushed == [(tmp_path / "hub" / "run", "me/zebra")]
+
+
+def trained_stub():
+    network = build_generator("fast_style", filters=2, blocks=1)
+    return TrainedGenerator(network, "xy", "", 4, 64, lambda: None, lambda: None)

@@ -47,6 +47,7 @@ EXISTING = [
     (["litert"], "litert/run_xy"),
     (["web"], "web"),
     (["html"], "html/run.html"),
+    (["hub"], "hub/run"),
     (["onnx"], "onnx/run_yx"),
 ]
 

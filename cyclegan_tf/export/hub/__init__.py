@@ -1,0 +1,1 @@
+"""A folder for the Hugging Face Hub: the files, the model card, the upload."""

@@ -1,0 +1,89 @@
+"""The Hub's model card: front matter that parses, no license out of nowhere, an app that runs."""
+
+import ast
+import json
+
+import pytest
+import yaml
+
+from cyclegan_tf.export.hub.card import Direction, app_text, card_text, evaluated, file_of, finite
+
+ORIGIN = "runs/mine/checkpoints/best/step_000000057.npz (step 57, raw weights)"
+FILES = {
+    "m_xy.keras": "the network",
+    "m_xy.tflite": "for phones",
+    "samples.png": "images",
+}
+BOTH = [
+    Direction("m_xy", 'horse "A" to zebra', {"psnr": 21.456789, "swd": 91.5}),
+    Direction("m_yx", "zebra to horse", {}),
+]
+
+
+def parts(text):
+    _, front, body = text.split("---\n", 2)
+    return yaml.safe_load(front), body
+
+
+def test_front_matter_says_what_the_hub_asks():
+    front, body = parts(card_text("m", BOTH, FILES, 256, "mit"))
+    assert front["license"] == "mit"
+    assert (front["library_name"], front["pipeline_tag"]) == ("keras", "image-to-image")
+    assert {"cyclegan", "keras", "tflite"} <= set(front["tags"])
+    assert "onnx" not in front["tags"]
+    assert front["metrics"] == ["psnr", "swd"]
+    (index,) = front["model-index"]
+    (result,) = index["results"]
+    assert result["metrics"][0] == {
+        "type": "psnr",
+        "name": 'PSNR (dB), horse "A" to zebra',
+        "value": 21.456789,
+    }
+    assert {"type", "name"} <= set(result["dataset"])
+    assert '| horse "A" to zebra | PSNR (dB) | 21.46 |' in body
+    assert "There is no ONNX file" in body
+    assert "`m_xy.tflite` | for phones" in body
+
+
+def test_no_license_is_made_up_and_no_score():
+    front, body = parts(card_text("m", BOTH[1:], {**FILES, "m_xy.onnx": ""}, 64, "unknown"))
+    assert front["license"] == "unknown"
+    assert "has named no license: ask" in body
+    assert "None were measured" in body
+    assert "There is no ONNX file" not in body
+    assert not {"metrics", "model-index"} & set(front)
+
+
+def test_the_app_is_short_python_that_names_the_files():
+    text = app_text('a "quoted" name', BOTH)
+    tree = ast.parse(text)
+    assert len(tree.body) <= 12
+    files = next(n for n in tree.body if isinstance(n, ast.Assign))
+    assert ast.literal_eval(files.value) == {
+        'horse "A" to zebra': "m_xy.tflite",
+        "zebra to horse": "m_yx.tflite",
+    }
+
+
+def test_scores_are_those_of_this_checkpoint(tmp_path):
+    report = {"directions": {"xy": {"generator": ORIGIN, "scores": {"psnr": 9.5, "fid": None}}}}
+    path = tmp_path / "evaluation.json"
+    assert evaluated(tmp_path, "xy", ORIGIN) == {}
+    path.write_text(json.dumps(report))
+    assert evaluated(tmp_path, "xy", f"/elsewhere/{ORIGIN}") == {"psnr": 9.5}
+    assert evaluated(tmp_path, "xy", ORIGIN.replace("57", "58")) == {}
+    assert evaluated(tmp_path, "yx", ORIGIN) == {}
+    for damaged in ("", "[]", '{"directions": {"xy": 3}}'):
+        path.write_text(damaged)
+        assert evaluated(tmp_path, "xy", ORIGIN) == {}
+
+
+def test_only_numbers_are_scores():
+    given = {"psnr": 20, "ssim": float("nan"), "mae": "x", "step": 3, "swd": 1.5}
+    assert finite(given) == {"psnr": 20.0, "swd": 1.5}
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "/home/me/secret/step_000000057.npz (a/b)", "m.keras"])
+def test_folders_are_left_out(origin):
+    assert file_of(origin).startswith(("step_", "m.keras"))
+    assert "secret" not in file_of(origin)
