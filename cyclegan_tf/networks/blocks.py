@@ -150,17 +150,17 @@ class LayerFactory:
         Two means of two are that filter, and known to every exporter.
         """
         x = ReflectionPadding2D(1, **self.common(f"{name}_blur_pad"))(x)
-        x = keras.layers.AveragePooling2D(2, 1, **self.common(f"{name}_blur_mean"))(x)
-        return keras.layers.AveragePooling2D(2, 2, **self.common(f"{name}_blur"))(x)
+        x = keras.layers.AveragePooling2D(2, 1, **self.images(f"{name}_blur_mean"))(x)
+        return keras.layers.AveragePooling2D(2, 2, **self.images(f"{name}_blur"))(x)
 
     def _double(self, x: Any, name: str):
         """Doubles both sides by the same filter, edges repeated.
 
         "same" leaves what lies beyond the edge out of the mean.
         """
-        doubling = {"interpolation": "nearest", **self.common(f"{name}_double")}
+        doubling = {"interpolation": "nearest", **self.images(f"{name}_double")}
         x = keras.layers.UpSampling2D(2, **doubling)(x)
-        mean = {"padding": "same", **self.common(f"{name}_double_mean")}
+        mean = {"padding": "same", **self.images(f"{name}_double_mean")}
         return PoolingOfDoubled2D(2, 1, **mean)(x)
 
     def norm(self, x: Any, name: str):

@@ -337,6 +337,7 @@ def test_networks_are_channels_last_whatever_keras_says():
     def outputs():
         yield build_generator("resnet_6blocks", blocks=1, **options)(x)
         yield build_generator("fast_style", blocks=1, upsampling="resize", **options)(x)
+        yield build_generator("fast_style", blocks=1, upsampling="antialiased", **options)(x)
         yield build_generator("unet_128", **options)(x)
         yield build_discriminator(n_layers=1, **options)(x)
 
