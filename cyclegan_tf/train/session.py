@@ -32,6 +32,9 @@ from cyclegan_tf.train.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
+FEW_STEPS = 20
+"""A budget in minutes that ends before so many steps has bought nothing."""
+
 
 def train(plan: TrainPlan) -> int:
     """Trains as planned.
@@ -207,7 +210,19 @@ def _run_to_the_end(trainer: Trainer) -> int:
         sys.stdout.flush()
     else:
         _log("done", f"step {trainer.step}; images in {run.samples}, generators in {run.path}")
+        _warn_of_few_steps(trainer)
     return status
+
+
+def _warn_of_few_steps(trainer: Trainer) -> None:
+    minutes = trainer.experiment.training.max_minutes
+    if minutes and trainer.step < FEW_STEPS and trainer.step != trainer.budget.steps:
+        steps = "1 step was" if trainer.step == 1 else f"{trainer.step} steps were"
+        log.warning(
+            f"only {steps} made in {minutes:g} minutes, most of which went into getting ready: "
+            "these generators have learned nothing. Give more --training.max_minutes, or a "
+            "smaller --data.crop_size_px or --generator.filters."
+        )
 
 
 def _log(name: str, text: str) -> None:

@@ -239,3 +239,27 @@ def test_patience_begins_anew_with_more_minutes(tiny_run_copy, monkeypatch):
     run.config_path.write_text(text.replace("patience: null", "patience: 2"))
     begun = ["--run_dir", str(run.path)]
     assert tiny.started(monkeypatch, [*begun, "--training.more_minutes=5"]).finished is False
+
+
+@pytest.mark.parametrize(
+    ("step", "minutes", "said"), [(1, 0.2, "only 1 step was"), (20, 0.2, ""), (3, None, "")]
+)
+def test_minutes_that_bought_nothing_are_a_warning(step, minutes, said, caplog):
+    training = SimpleNamespace(max_minutes=minutes)
+    trainer = SimpleNamespace(
+        step=step,
+        budget=SimpleNamespace(steps=1000),
+        experiment=SimpleNamespace(training=training),
+    )
+    session._warn_of_few_steps(trainer)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * bool(said)
+    assert said in caplog.text
+
+
+def test_a_planned_number_of_steps_is_enough(caplog):
+    training = SimpleNamespace(max_minutes=60.0)
+    trainer = SimpleNamespace(
+        step=3, budget=SimpleNamespace(steps=3), experiment=SimpleNamespace(training=training)
+    )
+    session._warn_of_few_steps(trainer)
+    assert caplog.text == ""

@@ -267,6 +267,8 @@ class TrainingMonitor:
         validator, best = self._validator, self._best
         if validator is None or best is None or self._scored_at == step:
             return
+        if self._scored_at is None:
+            log.info("scoring   the test images; the first time takes longest")
         self._scored_at = step
         found, seconds = validator.score()
         for result in found:

@@ -81,9 +81,11 @@ class ProgressBar:
             log.info(self._line(step, epoch, speed, seconds_left))
 
     def _line(self, step: int, epoch: int, speed: float, seconds_left: float) -> str:
+        # of one image each, steps and images are one number
+        images = f" {speed * self._batch_size:.2f} images/s" if self._batch_size > 1 else ""
         return (
-            f"step {step}{self._limit or ''} epoch {epoch + 1} {speed:.2f} steps/s "
-            f"{speed * self._batch_size:.2f} images/s ETA {clock(seconds_left)} {self._losses}"
+            f"step {step}{self._limit or ''} epoch {epoch + 1} {speed:.2f} steps/s"
+            f"{images} ETA {clock(seconds_left)} {self._losses}"
         )
 
     def close(self) -> None:

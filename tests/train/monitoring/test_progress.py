@@ -12,6 +12,8 @@ def test_a_line_shows_speed_rest_and_losses(capsys):
         capsys.readouterr().out
         == "step 20/100 epoch 2 2.00 steps/s 8.00 images/s ETA 0:40 cycle_x 0.123\n"
     )
+    ProgressBar(100, 1, quiet=False).log(20, 1, {"cycle_x": 0.1234}, 2.0, 40.0)
+    assert "images/s" not in capsys.readouterr().out  # which are steps, one at a time
     cli.log_to_terminal(quiet=True)
     quiet = ProgressBar(100, 4, quiet=True)
     quiet.log(20, 1, {"cycle_x": 0.1}, 2.0, 40.0)
