@@ -17,7 +17,7 @@ from cyclegan_tf.images import io as image_io
 from tests.helpers import documented, fake_npm, image_files, tiny, tiny_serving
 
 TOY = [*tiny.WORDS, "--training.max_steps=2"]
-QUICK = ["--variants", "float16"]
+QUICK = ["--variants", "float16", "--direction", "xy"]
 GUIDES = "docs/guides"
 
 
@@ -78,7 +78,10 @@ def _same_in_python(here):
     """The README's program, on the run that the commands made."""
     (program,) = documented.programs("README.md", "Quickstart")
     toy = dict(word.removeprefix("--").split("=") for word in TOY)
-    for call, more in (("minutes=60", f", options={toy}"), ('"shipped"', ', variants=["float16"]')):
+    for call, more in (
+        ("minutes=60", f", options={toy}"),
+        ('"shipped"', ', variants=["float16"], directions=["xy"]'),
+    ):
         assert program.count(call) == 1
         program = program.replace(call, call + more)
     shutil.rmtree(here / "shipped")
@@ -129,7 +132,7 @@ def test_an_application_engineer(here, tiny_run, monkeypatch):
     with monkeypatch.context() as patched:
         fake_npm.install(here, patched)
         assert run(all_formats, *QUICK, "--overwrite", "--quiet") == 0
-    for path in ("saved_model/RUN_xy/2", "litert/RUN_yx/parity.png", "onnx/RUN_xy/model.onnx"):
+    for path in ("saved_model/RUN_xy/2", "litert/RUN_xy/parity.png", "onnx/RUN_xy/model.onnx"):
         assert (here / "OUT" / path).exists(), path
     assert (here / "OUT/web/index.html").is_file()
     photos(here / "photos")

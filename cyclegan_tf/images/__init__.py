@@ -24,12 +24,12 @@ if TYPE_CHECKING:
         from_signed,
         list_folder,
         make_grid,
-        probe,
         read,
         save,
         to_signed,
         to_uint8,
     )
+    from cyclegan_tf.images.probing import probe
 
 __all__ = [
     "EXTENSIONS",
@@ -50,13 +50,16 @@ __all__ = [
     "to_uint8",
 ]
 
-_WITHOUT_TENSORFLOW = {"MAX_PIXELS", "ImageError", "ImageInfo"}
+_WITHOUT_TENSORFLOW = {
+    "probe": "probing",
+    **dict.fromkeys(("MAX_PIXELS", "ImageError", "ImageInfo"), "headers"),
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    source = "headers" if name in _WITHOUT_TENSORFLOW else "io"
+    source = _WITHOUT_TENSORFLOW.get(name, "io")
     value = getattr(importlib.import_module(f"{__name__}.{source}"), name)
     globals()[name] = value
     return value

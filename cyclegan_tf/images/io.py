@@ -16,12 +16,13 @@ import tensorflow as tf
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images.codecs import ENCODERS, decode_fast, luma, probe, read
+from cyclegan_tf.images.codecs import ENCODERS, decode_fast, luma, read
 from cyclegan_tf.images.folders import EXTENSIONS, find_images, list_folder
 from cyclegan_tf.images.grid import make_grid
 from cyclegan_tf.images.headers import MAX_PIXELS, ChannelsError, ImageError, ImageInfo
 from cyclegan_tf.images.pixel_values import as_dtype
 from cyclegan_tf.images.placement import NOTHING, Placement
+from cyclegan_tf.images.probing import probe
 
 __all__ = [
     "EXTENSIONS",

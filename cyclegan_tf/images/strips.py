@@ -20,14 +20,13 @@ from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
+from cyclegan_tf.images.probing import ANY_NUMBER
 from cyclegan_tf.images.profiles import to_srgb
 
 _PLAIN = {1: 1, 2: 3}  # TIFF's photometric "black is zero" and RGB -> samples
 _STRIP_BYTES = 2**20
 _JPEG = (6, 7)
 _UNCOMPRESSED = 1
-ANY_NUMBER = 2**48
-"""Limit of pixels for a TIFF that is read by strips, which cannot fill the memory."""
 
 
 class WholeImage:

@@ -19,6 +19,7 @@ from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import describe_others
+from cyclegan_tf.images.probing import ANY_NUMBER, probe
 from cyclegan_tf.runs.targets import check_target, is_target
 from cyclegan_tf.translate import tasks
 from cyclegan_tf.translate.video.probe import frame_size, is_video
@@ -153,6 +154,8 @@ def _translate_images(arguments: Namespace) -> int:
         todo = [task for task in todo if not os.path.exists(task.target)]
     elif not arguments.overwrite:
         tasks.refuse_overwriting(todo)
+    if not os.path.isdir(arguments.input):
+        probe(arguments.input, ANY_NUMBER)  # before TensorFlow, which takes seconds to import
     sizing = _sizing(arguments)
     with suppress_startup_logs():
         from cyclegan_tf.networks.builders import size_divisor_of

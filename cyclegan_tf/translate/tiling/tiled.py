@@ -26,7 +26,8 @@ from cyclegan_tf.atomic import scratch_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.placement import read_placement
-from cyclegan_tf.images.strips import ANY_NUMBER, open_rows, require_writer, save_rows
+from cyclegan_tf.images.probing import ANY_NUMBER
+from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
 from cyclegan_tf.translate.folder import Outcome, named, refused_name, repeated_target
