@@ -114,8 +114,7 @@ def main(argv: Sequence[str]) -> int:
         return _translate_video(arguments)
     if arguments.temporal_half_life_frames is not None:
         raise UserError(
-            f"--temporal_half_life_frames is for videos, and {arguments.input} is none; leave the "
-            "option out.",
+            f"--temporal_half_life_frames is for videos, and {arguments.input} is none.",
             code="mismatch",
             field="--temporal_half_life_frames",
         )
