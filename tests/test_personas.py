@@ -7,6 +7,7 @@ scientist the page on scientific images, an application engineer the pages on sh
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from PIL import Image
 
 from cyclegan_tf import __main__ as door
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.serve.models import folders
 from tests.helpers import documented, fake_npm, image_files, tiny, tiny_serving
+
+pytestmark = pytest.mark.slow
 
 TOY = [*tiny.WORDS, "--training.max_steps=2"]
 QUICK = ["--variants", "float16", "--direction", "xy"]
@@ -64,10 +68,9 @@ def test_a_photographer(here, capsys):
     assert run(steps["translate"]) == 0
     for path in (here / "photos").iterdir():
         assert size_of(here / "translated" / path.name) == size_of(path)
-    assert run(steps["export"], *QUICK) == 0
-    with tiny_serving.Server(*steps["serve"][2:]) as server:
-        assert b"<html" in server.get("/").body
-        assert server.stop() == 0
+    assert run(steps["export"], *QUICK, "--format", "saved_model") == 0
+    # the application engineer starts the server
+    assert set(folders.find_models(Path(*steps["serve"][2:]))) == {"mine_xy"}
     (goes_on,) = documented.commands("docs/get_started/your_own_folders.md", "4. Stop and go on")
     assert run(goes_on) == 0
     _same_in_python(here)
@@ -80,7 +83,7 @@ def _same_in_python(here):
     toy = dict(word.removeprefix("--").split("=") for word in TOY)
     for call, more in (
         ("minutes=60", f", options={toy}"),
-        ('"shipped"', ', variants=["float16"], directions=["xy"]'),
+        ('"shipped"', ', formats=["saved_model"], directions=["xy"]'),
     ):
         assert program.count(call) == 1
         program = program.replace(call, call + more)
@@ -139,6 +142,7 @@ def test_an_application_engineer(here, tiny_run, monkeypatch):
     assert (here / "OUT/html/RUN.html").is_file()
     photos(here / "photos")
     with tiny_serving.Server(*serve[2:]) as server:
+        assert b"<html" in server.get("/").body
         _ask_by_the_clients(here, server)
         assert server.stop() == 0
 
