@@ -141,9 +141,7 @@ class TrainingMonitor:
 
     def _screen(self, step: int) -> None:
         source, data = self._data.source, self._data
-        flat: list[str] = []
-        leaked: list[str] = []
-        dark: dict[str, float] = {}
+        flat, leaked, dark = list[str](), list[str](), dict[str, float]()
         for domain, train, test, cache in (
             ("X", source.train_x, source.test_x, data.cache_x),
             ("Y", source.train_y, source.test_y, data.cache_y),
