@@ -166,8 +166,11 @@ def _write_static(job: ExportJob, trained: TrainedGenerator, name: str, size_px:
     if "litert" in job.formats:
         folder = job.out / "litert" / name
         refused += write_litert(folder, trained, name, size_px, variants=job.variants, **common)
+        log.info("  LiteRT: %s", folder)
     if "onnx" in job.formats:
-        refused += write_onnx(job.out / "onnx" / name, trained, name, size_px, **common)
+        folder = job.out / "onnx" / name
+        refused += write_onnx(folder, trained, name, size_px, **common)
+        log.info("  ONNX: %s", folder)
     return refused
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -19,14 +18,13 @@ from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_car
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ImageFunction, ParityCheck
 from cyclegan_tf.export.saved_model import translate_any_size
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
+from cyclegan_tf.export.triton import write_repository
 
 OPSET = 17
 """Read by ONNX Runtime 1.14 and all later ones."""
 KERNELS = "ONNX Runtime on a CPU"
 MIN_PSNR_DB = 60.0
 """Below this an export is refused."""
-
-log = logging.getLogger(__name__)
 
 
 def has_onnx() -> bool:
@@ -63,6 +61,8 @@ def write_onnx(
 ) -> int:
     """Write model.onnx (any N, H and W), parity.json, parity.png and card.json into a new folder.
 
+    With config.pbtxt and 1/model.onnx, it is a model of a Triton repository, the folder above it.
+
     Args:
       folder: to be made, whole or not at all.
       trained: what to export.
@@ -82,10 +82,13 @@ def write_onnx(
         path = partial / "model.onnx"
         operations = _convert(trained, path)
         check = ParityCheck(trained.network, images, KERNELS)
-        check.add("onnx", _runner(path), path, operations, None, MIN_PSNR_DB)
+        session = _session(path)
+        check.add("onnx", _runner(session), path, operations, None, MIN_PSNR_DB)
         refused = check.report(partial, allow_lossy)
+        if path.is_file():
+            shapes = [{each.name: each.shape for each in part} for part in _tensors(session)]
+            write_repository(partial, path, name, *shapes)
         write_model_card(partial, model_card(trained, name))
-    log.info("  ONNX: %s", folder)
     return refused
 
 
@@ -106,12 +109,20 @@ def _convert(trained: TrainedGenerator, path: Path) -> Counter[str]:
     return Counter(node.op_type for node in model.graph.node)
 
 
-def _runner(path: Path) -> ImageFunction:
+def _session(path: Path) -> Any:
     import onnxruntime
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _tensors(session: Any) -> tuple[Any, Any]:
+    """Inputs and outputs."""
+    return session.get_inputs(), session.get_outputs()
+
+
+def _runner(session: Any) -> ImageFunction:
     (given,) = session.get_inputs()
 
     def run(images: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,8 +24,6 @@ from cyclegan_tf.export.model_card import (
 )
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ParityCheck
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
-
-log = logging.getLogger(__name__)
 
 
 def write_litert(
@@ -72,7 +69,6 @@ def write_litert(
             check.add(variant, model, path, operations, delegated, MIN_PSNR_DB[variant])
         refused = check.report(partial, allow_lossy)
         write_model_card(partial, model_card(trained, name, size_px))
-    log.info("  LiteRT: %s", folder)
     return refused
 
 
