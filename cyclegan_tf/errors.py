@@ -70,6 +70,9 @@ EXTRAS = {
     "imagecodecs": "tiff",
     "matplotlib": "bench",
     "huggingface_hub": "hub",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+    "trackio": "trackio",
 }
 """Name to import -> the extra of pyproject.toml that installs it; others come with no extra."""
 

@@ -18,6 +18,8 @@ from cyclegan_tf.errors import UserError
 
 # Far beyond any training, and still numbers of 64 bits after all multiplications.
 _MAX_EPOCHS, _MAX_STEPS = 10**9, 10**15
+TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
+"""Where curves and images can go."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,9 @@ class Logging:
     """What is written down on the way.
 
     Attributes:
-        log_every_steps: Steps averaged into one row of metrics.jsonl and one point in TensorBoard.
+        to: Where curves, images, the config and warnings go: tensorboard, wandb, mlflow, trackio,
+          or several, separated by commas. metrics.jsonl and samples/ are always written.
+        log_every_steps: Steps averaged into one row of metrics.jsonl and one point of a curve.
         sample_every_steps: Steps between image grids of fixed test images.
         sample_images: Images of each domain in a grid.
         test_every_epochs: Epochs between measurements of the losses on the test split.
@@ -218,6 +222,7 @@ class Logging:
         20
     """
 
+    to: str = "tensorboard"
     log_every_steps: int = 50
     sample_every_steps: int = 500
     sample_images: int = 4
@@ -227,10 +232,21 @@ class Logging:
     score_images: int = 20
 
     def __post_init__(self) -> None:
-        names = [entry.name for entry in dataclasses.fields(self)]
-        names.remove("score_every_epochs")
+        others = ("to", "score_every_epochs")
+        names = [entry.name for entry in dataclasses.fields(self) if entry.name not in others]
         at_least("logging", self, 1, *names)
         at_least("logging", self, 0, "score_every_epochs")
+        require(
+            set(self.trackers) <= set(TRACKERS),
+            "logging.to",
+            self.to,
+            f"it must be one or several of {', '.join(TRACKERS)}, separated by commas",
+        )
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """The names in `to`, each once."""
+        return tuple(dict.fromkeys(name.strip() for name in self.to.split(",")))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ MUTABLE_FIELDS = (
     "logging.log_",
     "logging.sample_",
     "logging.test_",
+    "logging.to",
     "training.checkpoint_",
     "training.keep_checkpoints",
     "training.gradient_checkpointing",

@@ -20,6 +20,7 @@ from cyclegan_tf.devices import tf_config
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train.monitoring.trackers.installed import check_installed
 from cyclegan_tf.train.plan import TrainPlan, plan_training
 
 PRINT_CONFIG = "--print_config"
@@ -50,6 +51,8 @@ def train(plan: TrainPlan) -> int:
         raise _not_longer(f"it takes {plan.more_minutes:g} minutes; leave out --estimate")
     _check_images(plan)
     keeps = is_chief and not plan.estimate
+    if keeps:
+        check_installed(plan.experiment.logging.trackers)
     with _claimed(plan) if keeps else _private(plan) as plan:
         # TensorFlow takes seconds to import: mistakes in the options are reported before that.
         with suppress_startup_logs():

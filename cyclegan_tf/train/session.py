@@ -141,8 +141,9 @@ def _log_setup(trainer: Trainer, notes: list[str], choices: dict[str, str]) -> N
         _log("note", note)
     for name, choice in choices.items():
         _log(name, choice)
-    page = run.path / "index.html"
-    _log("run", f"{run.path} (watch: {page}, or tensorboard --logdir {run.logs})")
+    is_shown = "tensorboard" in trainer.experiment.logging.trackers
+    board = f", or tensorboard --logdir {run.logs}" if is_shown else ""
+    _log("run", f"{run.path} (watch: {run.path / 'index.html'}{board})")
 
 
 def _length(trainer: Trainer) -> str:

@@ -45,7 +45,7 @@ SCORES: dict[str, Score] = {
         "dB",
         2,
         "higher",
-        "The same of the squared error over all pixels of all images.",
+        "PSNR of the squared error over all pixels of all images.",
     ),
     "ssim": Score(
         "SSIM",
@@ -84,7 +84,7 @@ SCORES: dict[str, Score] = {
         "× 1000",
         1,
         "lower",
-        "The same with both normalized by y, so that a cast of color counts.",
+        "SWD with both sets normalized by y, so that a cast of color counts.",
     ),
     "cycle_error": Score(
         "Cycle error", "", 3, "lower", "Mean of |F(G(x)) - x|; black to white is 2."

@@ -24,6 +24,7 @@ class MonitorConfig:
       best_metric: the score that chooses the best checkpoint.
       patience: scorings without a better one after which to stop; None never stops.
       labels: of the directions, "X to Y" or "apples to oranges".
+      trackers: where curves, images and warnings go, see `config.experiment.TRACKERS`.
 
     Example:
       >>> config = MonitorConfig(
@@ -38,6 +39,7 @@ class MonitorConfig:
     best_metric: str
     patience: int | None
     labels: Mapping[str, str] = field(default_factory=lambda: dict(LABELS))
+    trackers: tuple[str, ...] = ("tensorboard",)
 
     @classmethod
     def of(cls, experiment: Experiment) -> MonitorConfig:
@@ -51,4 +53,5 @@ class MonitorConfig:
             training.best_metric,
             training.early_stopping_patience,
             {name: direction_label(data, name, ("X", "Y")) for name in LABELS},
+            show.trackers,
         )

@@ -22,6 +22,7 @@ from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
+from cyclegan_tf.train.monitoring.disk import unwritable
 from cyclegan_tf.train.monitoring.rewind import SAMPLES, SCORE, TEST, rewind
 from cyclegan_tf.train.monitoring.run_page import RunPage
 from cyclegan_tf.train.monitoring.samples import SampleGrids
@@ -125,7 +126,7 @@ class TrainingMonitor:
 
     def open(self, step: int) -> None:
         """Opens the logs, and warns of images that spoil the training or its scores."""
-        self._logger = logs.MetricsLogger(self._run)
+        self._logger = logs.MetricsLogger(self._run, self._config.trackers)
         self._logger.log_beginning(step, self._model)
         data = self._data
         if self._validator is None and self._config.score_images:
@@ -197,7 +198,7 @@ class TrainingMonitor:
         try:
             rewind(self._run, step, again)
         except (OSError, tf.errors.OpError) as error:
-            raise logs.unwritable(self._run.path, error) from error
+            raise unwritable(self._run.path, error) from error
 
     # During the training.
 
@@ -215,7 +216,7 @@ class TrainingMonitor:
         self._warn(step, self._diagnostics.after_row(step, values))
 
     def write_samples(self, step: int) -> None:
-        """Writes grids of fixed test images, as files and to TensorBoard."""
+        """Writes grids of fixed test images, as files and to the trackers."""
         for direction, grid in self._samples.write(step).items():
             self._logger.log_image(f"samples_{direction}", step, grid)
         self.page.has_news = True

@@ -31,7 +31,7 @@ def rewind(run: RunDirectory, step: int, again: Collection[str] = ()) -> None:
         return at < step or (at == step > 0 and kind not in again)
 
     keep_rows(run.metrics_path, stays)
-    for path in sorted(run.logs.glob("*/events.out.tfevents.*")):
+    for path in sorted(run.logs.glob("**/events.out.tfevents.*")):
         _keep_events(path, stays)
 
 

@@ -1,0 +1,1 @@
+"""Where numbers, images and warnings go beside metrics.jsonl: TensorBoard and online trackers."""

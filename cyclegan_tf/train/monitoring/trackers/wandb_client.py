@@ -1,0 +1,80 @@
+"""A run of Weights & Biases (extra `wandb`)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from cyclegan_tf.train.monitoring.trackers.tracker import PROJECT, Beginning
+
+log = logging.getLogger(__name__)
+
+
+class WandbClient:
+    """One run, online or, with `WANDB_MODE=offline`, in files.
+
+    `WANDB_PROJECT`, `WANDB_ENTITY`, `WANDB_DIR` and all other variables of wandb count.
+
+    Args:
+      beginning: what to open the run with.
+
+    Attributes:
+      id: wandb's name for the run.
+      address: its page, or the command that uploads it.
+
+    Raises:
+      Exception: of wandb: no key, no network, no such project.
+
+    Example:
+      >>> client = WandbClient(beginning)
+      >>> client.scalars(50, {"train/loss/cycle_x": 0.31})
+      >>> client.close(finished=True)
+    """
+
+    def __init__(self, beginning: Beginning) -> None:
+        # Reports of crashes go to the makers of wandb, whom nobody asked for.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb
+
+        self._wandb = wandb
+        folder = os.environ.get("WANDB_DIR")
+        if folder is None:
+            beginning.folder.mkdir(parents=True, exist_ok=True)
+            folder = str(beginning.folder)
+        self._run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT") or PROJECT,
+            name=os.environ.get("WANDB_NAME") or beginning.name,
+            id=beginning.known_id,
+            resume="allow" if beginning.known_id else None,
+            dir=folder,
+            config=dict(beginning.config),
+            allow_val_change=True,
+            save_code=False,
+            # the terminal's lines stay here: progress bars would fill a log of their own
+            settings=wandb.Settings(console="off", silent=not log.isEnabledFor(logging.INFO)),
+        )
+        # A resumed training goes on at an earlier step than wandb's own counter allows.
+        self._run.define_metric("step", hidden=True)
+        self._run.define_metric("*", step_metric="step")
+        self.id = str(self._run.id)
+        self.address = self._run.url or f"wandb sync --append {self._run.settings.sync_dir}"
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Send numbers by name."""
+        self._run.log({"step": step, **values})
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
+        """Send a uint8 (H, W, 3) image."""
+        self._run.log({"step": step, name: self._wandb.Image(image)})
+
+    def text(self, step: int, name: str, text: str) -> None:
+        """Send a warning, as an alert and into the summary."""
+        self._run.summary[name] = f"step {step}: {text}"
+        self._run.alert(name, text, level=self._wandb.AlertLevel.WARN, wait_duration=0)
+
+    def close(self, finished: bool) -> None:
+        """Wait until all is sent; a run that was stopped counts as failed until it goes on."""
+        self._run.finish(exit_code=0 if finished else 1)
