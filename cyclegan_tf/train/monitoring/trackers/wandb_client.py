@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -60,7 +61,10 @@ class WandbClient:
         self._run.define_metric("step", hidden=True)
         self._run.define_metric("*", step_metric="step")
         self.id = str(self._run.id)
-        self.address = self._run.url or f"wandb sync --append {self._run.settings.sync_dir}"
+        if self._run.offline:
+            self.address = f"offline; upload it with: wandb sync {Path(self._run.dir).parent}"
+        else:
+            self.address = str(self._run.url)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Send numbers by name."""

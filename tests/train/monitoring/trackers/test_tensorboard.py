@@ -24,11 +24,15 @@ def read(folder):
 def server(logs):
     """TensorBoard's HTTP interface in this process: a path, and a body to post, to JSON."""
     from tensorboard import default, program
+    from tensorboard.backend.application import TensorBoardWSGIApp
+    from tensorboard.backend.event_processing.data_ingester import LocalDataIngester
     from werkzeug.test import Client
 
     board = program.TensorBoard(default.get_plugins())
-    board.configure(logdir=str(logs), reload_interval=0, load_fast="false")
-    client = Client(board._make_data_provider_and_app())
+    board.configure(logdir=str(logs), reload_interval=0, reload_task="blocking")
+    found = LocalDataIngester(board.flags)
+    found.start()
+    client = Client(TensorBoardWSGIApp(board.flags, board.plugin_loaders, found.data_provider))
     return lambda path, body=None: json.loads(
         (client.get(path) if body is None else client.post(path, json=body)).get_data()
     )
@@ -69,13 +73,13 @@ def test_every_tag_of_a_training_has_a_description(tiny_run):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_runs_are_compared_by_their_fields_and_scores(tiny_run):
-    ask = server(tiny_run / "logs")
+    ask = server(tiny_run.parent)
     found = ask("/data/plugin/hparams/experiment", {"experimentName": ""})
     assert "generator.filters" in {field["name"] for field in found["hparamInfos"]}
     metrics = {(m["name"]["group"], m["name"]["tag"]) for m in found["metricInfos"]}
     assert {("train", "loss/cycle_x"), ("test", "score/color_swd_xy")} <= metrics
     texts = ask("/data/plugin/text/tags")
-    assert "config" in texts["train"]
+    assert "config" in texts["run/logs/train"]
 
 
 def test_images_and_texts(tmp_path):
