@@ -39,6 +39,8 @@ class MlflowClient:
     def __init__(self, beginning: Beginning) -> None:
         # Statistics of use go to the makers of MLflow, whom nobody asked for.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # Its own seven tries of a server that is away take four minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         import mlflow
 
         self._entities = mlflow.entities

@@ -49,6 +49,8 @@ class TrackioClient:
                 resume="allow",
                 embed=False,
             )
+        # Else it is finished once more when Python ends, with a line of its own.
+        trackio.context_vars.current_run.set(None)
         self.address = f"trackio show --project {project} (run {self.id})"
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:

@@ -54,8 +54,10 @@ class WandbClient:
             config=dict(beginning.config),
             allow_val_change=True,
             save_code=False,
-            # the terminal's lines stay here: progress bars would fill a log of their own
-            settings=wandb.Settings(console="off", silent=not log.isEnabledFor(logging.INFO)),
+            # The terminal's lines stay here: progress bars would fill a log of their own.
+            settings=wandb.Settings(
+                console="off", quiet=True, silent=not log.isEnabledFor(logging.INFO)
+            ),
         )
         # A resumed training goes on at an earlier step than wandb's own counter allows.
         self._run.define_metric("step", hidden=True)
