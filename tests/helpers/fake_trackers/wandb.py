@@ -18,6 +18,8 @@ class Image:
 
 
 class Run:
+    offline = False
+
     def __init__(self, run_id, given):
         self.id, self.given, self.url = run_id, given, f"https://wandb.test/{run_id}"
         self.history, self.summary, self.alerts, self.exits = [], {}, [], []

@@ -18,7 +18,7 @@ from cyclegan_tf.train.monitoring.trackers.tracker import Client
 
 log = logging.getLogger(__name__)
 
-_MOST_WAITING = 500
+_MAX_WAITING = 500
 """Entries that wait for a slow network; more would fill the memory, image grids above all."""
 
 _CLOSING_SECONDS = 30.0
@@ -106,7 +106,7 @@ class Delivery:
         return step > self._queued.get(name, -1)
 
     def _put(self, marks: Mapping[str, int], call: Callable[[], None]) -> None:
-        if self._entries.qsize() >= _MOST_WAITING:
+        if self._entries.qsize() >= _MAX_WAITING:
             self._warn("it takes entries more slowly than they come")
             return
         self._queued |= marks

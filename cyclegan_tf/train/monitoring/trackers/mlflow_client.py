@@ -11,7 +11,7 @@ import numpy as np
 
 from cyclegan_tf.train.monitoring.trackers.tracker import PROJECT, Beginning
 
-_MOST_PARAMETERS = 100
+_MAX_PARAMETERS = 100
 """That MLflow takes in one call."""
 
 
@@ -70,8 +70,8 @@ class MlflowClient:
         experiment = found.experiment_id if found else self._client.create_experiment(name)
         run_id = str(self._client.create_run(experiment, run_name=beginning.name).info.run_id)
         fields = [self._entities.Param(k, str(v)) for k, v in beginning.config.items()]
-        for start in range(0, len(fields), _MOST_PARAMETERS):
-            self._client.log_batch(run_id, params=fields[start : start + _MOST_PARAMETERS])
+        for start in range(0, len(fields), _MAX_PARAMETERS):
+            self._client.log_batch(run_id, params=fields[start : start + _MAX_PARAMETERS])
         self._client.log_text(run_id, beginning.text, "config.yaml")
         return run_id
 

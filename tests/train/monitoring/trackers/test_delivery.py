@@ -97,7 +97,7 @@ def test_what_fails_is_one_warning_and_what_follows_is_still_tried(tmp_path, cap
 
 
 def test_a_silent_server_is_not_waited_for(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(delivery, "_MOST_WAITING", 2)
+    monkeypatch.setattr(delivery, "_MAX_WAITING", 2)
     never = threading.Event()
     client = Client(wait=never)
     sent = opened(tmp_path, client, closing_seconds=0.05)
