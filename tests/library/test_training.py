@@ -34,6 +34,13 @@ def test_a_signal_is_an_exception(images, options, tmp_path, monkeypatch):
             cyclegan_tf.train(images, tmp_path / "run", options=options)
 
 
+def test_more_minutes_are_those_of_the_command(tiny_run, monkeypatch):
+    plans = []
+    monkeypatch.setattr("cyclegan_tf.train.command.train", lambda plan: plans.append(plan) or 0)
+    cyclegan_tf.train(run_dir=tiny_run, more_minutes=5)
+    assert plans[0].more_minutes == 5
+
+
 def test_a_wrong_option_is_named(images, tmp_path):
     with refused("unknown", "--data.crop_size"):
         cyclegan_tf.train(images, tmp_path / "run", options={"data.crop_size": 16})
