@@ -2,6 +2,7 @@
 
 import pytest
 
+from cyclegan_tf.export import exporter
 from cyclegan_tf.export.exporter import ExportJob, export_generators, static_size
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator
@@ -70,3 +71,18 @@ def test_what_is_no_export_is_never_replaced(formats, there, tmp_path):
     with refused("exists", folder):
         export_generators(job)
     assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+
+
+def test_the_page_as_a_folder_and_as_one_file(npm, tmp_path, monkeypatch, caplog):
+    network = build_generator("fast_style", filters=2, blocks=1)
+    opened = TrainedGenerator(network, "xy", "", 4, 64, lambda: None, lambda: None)
+    monkeypatch.setattr(exporter, "open_trained", lambda *_: opened)
+    monkeypatch.setattr(exporter, "convert_with_metadata", lambda *_: b"model")
+    with caplog.at_level("INFO", "cyclegan_tf"):
+        assert (
+            export_generators(ExportJob(tmp_path / "run", tmp_path, ["web", "html"], ["xy"])) == 0
+        )
+    assert (tmp_path / "web" / "models" / "run_xy.tflite").read_bytes() == b"model"
+    page = (tmp_path / "html" / "run.html").read_text(encoding="utf-8")
+    assert 'id="file:models/run_xy.tflite"' in page
+    assert f"{tmp_path / 'html' / 'run.html'} (0.1 MB; open it with a browser)" in caplog.text

@@ -9,14 +9,15 @@ import tensorflow as tf
 from fastapi import FastAPI, Request, Response
 
 from cyclegan_tf.images.codecs import ENCODERS
-from cyclegan_tf.serve.http.answering import Answering, Made
+from cyclegan_tf.serve.http.answering import Answering, Made, json_answer
 from cyclegan_tf.serve.http.forms import image_in
 from cyclegan_tf.serve.models.engine import Engine, infer
 from cyclegan_tf.serve.models.limits import BAD_REQUEST, RequestError
 from cyclegan_tf.serve.models.versions import ENCODED_SIGNATURE, ModelVersion
+from cyclegan_tf.serve.rest import protocol
 
 ADDRESS = "/translate"
-_NOT_ACCEPTABLE = 406
+_NOT_ALLOWED, _NOT_ACCEPTABLE = 405, 406
 _DIRECTIONS = {"xy": "xy", "yx": "yx", "AtoB": "xy", "BtoA": "yx"}
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 """What is written, the first unless another is wanted -> its file's suffix."""
@@ -43,6 +44,12 @@ def add_translate(app: FastAPI, engine: Engine, answering: Answering) -> None:
             return Made(_as_type(png, media_type), 1, media_type)
 
         return await answering(request, name, None, work)
+
+    @app.api_route(ADDRESS, methods=["GET", "HEAD"])
+    async def asked_otherwise() -> Response:
+        # Else the page's address, which takes any name, would answer that there is none.
+        how = f"{ADDRESS} takes an image by POST: curl --data-binary @photo.jpg ADDRESS -o out.png"
+        return json_answer(protocol.error_document(how), _NOT_ALLOWED, {"allow": "POST"})
 
 
 def chosen_model(names: Sequence[str], wanted: str | None, direction: str | None) -> str:

@@ -113,13 +113,13 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch):
     """The real package, and a server that it takes for the Hub."""
+    pytest.importorskip("huggingface_hub", reason='needs pip install ".[hub]"')
+    from huggingface_hub import constants
+
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.asked, server.files, server.repository = [], {}, {}
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
-    pytest.importorskip("huggingface_hub", reason='needs pip install ".[hub]"')
-    from huggingface_hub import constants
-
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

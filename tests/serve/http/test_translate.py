@@ -79,6 +79,13 @@ def test_refusals(app, data, headers, status, words):
     assert words in answer.json()["error"]
 
 
+def test_other_methods_say_how(app):
+    for method in ("GET", "PUT"):
+        answer = ask(app, method, "/translate")
+        assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert "by POST" in ask(app, "GET", "/translate").json()["error"]
+
+
 def test_it_waits_in_the_queue_of_all(tmp_path):
     tiny_serving.save(tmp_path)
     engine = tiny_serving.loaded(tmp_path, Limits(max_queue=0))
