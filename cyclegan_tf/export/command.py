@@ -1,4 +1,4 @@
-"""`python -m cyclegan_tf.export RUN OUT`: generators as SavedModel, .tflite, ONNX and web page."""
+"""`python -m cyclegan_tf.export RUN OUT`: generators as files for other programs."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def build_parser() -> cli.Parser:
         command="export",
         most_used=_COMMON,
         example="runs/mine shipped --format litert web",
-        description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/web "
-        "(a page that translates in the browser), OUT/html (the same as one file, to be sent to "
-        "others), OUT/hub (for the Hugging Face Hub). Models come with a card and a report of how "
-        "far their images are from the training model's (of a SavedModel, a line in the card). "
-        "The exit status is 1 when a file was refused because they are too far.",
+        description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/keras "
+        "(for Keras alone), OUT/web (a page that translates in the browser), OUT/html (the same as "
+        "one file, to be sent to others), OUT/hub (for the Hugging Face Hub). Models come with a "
+        "card and a report of how far their images are from the training model's (of a SavedModel, "
+        "a line in the card). The exit status is 1 when a file was refused because they are too "
+        "far.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument("out", type=str, help="The folder to write to.")
@@ -85,6 +86,12 @@ def _add_static_options(parser: cli.Parser) -> None:
         "--allow_lossy",
         action="store_true",
         help="Keep files whose images are too far off.",
+    )
+    parser.add_argument(
+        "--our_layers",
+        action="store_true",
+        help="For --format keras: keep the layers of cyclegan_tf, fastest in training, in place of "
+        "Keras's own; opening the file then takes `import cyclegan_tf`.",
     )
     parser.add_argument(
         "--litertjs_dir",
@@ -149,6 +156,7 @@ def main(argv: Sequence[str]) -> int:
         checkpoint=arguments.checkpoint,
         license=arguments.license,
         push=arguments.push,
+        our_layers=arguments.our_layers,
     )
     refused = export_generators(job)
     if refused:

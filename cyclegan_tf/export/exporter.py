@@ -14,6 +14,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.formats import VARIANTS, Format, Variant
 from cyclegan_tf.export.hub.folder import HubModel, write_hub
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE, push, require_hub
+from cyclegan_tf.export.keras_file import network_to_write, write_keras
 from cyclegan_tf.export.litert.files import convert_with_metadata, write_litert
 from cyclegan_tf.export.model_card import CARD_NAME, model_card
 from cyclegan_tf.export.onnx import require_onnx, write_onnx
@@ -50,6 +51,7 @@ class ExportJob:
       checkpoint: of a run, "best", "last" or a step.
       license: of the model, for the Hugging Face Hub.
       push: OWNER/NAME there, to upload to; None does not.
+      our_layers: keep cyclegan_tf's layers in `.keras` files.
 
     Example:
       >>> job = ExportJob(Path("runs/zebra"), Path("out"), ["litert"], ["xy", "yx"])
@@ -71,6 +73,7 @@ class ExportJob:
     checkpoint: str = "best"
     license: str = UNKNOWN_LICENSE
     push: str | None = None
+    our_layers: bool = False
 
 
 def export_generators(job: ExportJob) -> int:
@@ -97,6 +100,9 @@ def export_generators(job: ExportJob) -> int:
     if set(job.formats) - {"saved_model"}:
         for trained in generators.values():
             trained.training_images()  # fails now where there are none
+    if "keras" in job.formats:
+        for trained in generators.values():
+            network_to_write(trained, job.our_layers)  # fails now where a layer has no counterpart
     refused, page_models = 0, []
     with tempfile.TemporaryDirectory() as scratch:
         for direction, trained in generators.items():
@@ -136,7 +142,7 @@ def static_size(trained: TrainedGenerator, wanted: int | None) -> int:
 
 def _refuse_existing_outputs(job: ExportJob, names: Mapping[str, str]) -> None:
     for name in names.values():
-        for kind in {"litert", "onnx"} & set(job.formats):
+        for kind in {"litert", "onnx", "keras"} & set(job.formats):
             refuse_existing(job.out / kind / name, job.overwrite, CARD_NAME)
     if "web" in job.formats:
         refuse_existing(job.out / "web", job.overwrite, MANIFEST)
@@ -171,6 +177,10 @@ def _write_static(job: ExportJob, trained: TrainedGenerator, name: str, size_px:
         folder = job.out / "onnx" / name
         refused += write_onnx(folder, trained, name, size_px, **common)
         log.info("  ONNX: %s", folder)
+    if "keras" in job.formats:
+        folder = job.out / "keras" / name
+        refused += write_keras(folder, trained, name, size_px, our_layers=job.our_layers, **common)
+        log.info("  Keras: %s", folder)
     return refused
 
 

@@ -7,11 +7,9 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import zlib
@@ -21,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.cache import cache_folder
 
 VERSION = "2.5.3"
 """The one version this program knows."""
@@ -116,20 +115,6 @@ def litertjs_files(folder: Path | None = None) -> dict[str, bytes]:
     return files
 
 
-def cache_folder() -> Path:
-    """The folder of the two tarballs, below XDG_CACHE_HOME or the platform's usual folder."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():
-        base = given
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path.home() / ".cache"
-    return base / "cyclegan_tf" / "litertjs"
-
-
 def _without_map(script: bytes) -> bytes:
     return re.sub(rb"(?m)^//# sourceMappingURL=.*\n?", b"", script)
 
@@ -163,7 +148,7 @@ def _version_in(path: Path) -> str | None:
 
 
 def _from_cache_or_npm(package: NpmPackage) -> dict[str, bytes]:
-    kept = cache_folder() / package.tarball
+    kept = cache_folder("litertjs") / package.tarball
     with contextlib.suppress(OSError, UserError):  # a damaged one is fetched anew
         return _unpacked(package, _verified(package, kept.read_bytes(), str(kept)))
     content = _verified(package, _packed_by_npm(package), f"{package.tarball} from npm")

@@ -79,11 +79,9 @@ class Parity:
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields for JSON: infinity, which JSON lacks, becomes null."""
-        return {
-            key: None if value in (np.inf, -np.inf) else value
-            for key, value in asdict(self).items()
-        }
+        """The fields for JSON, and `max_abs` in steps of 8 bits; infinity, not in JSON, is null."""
+        fields = {**asdict(self), "max_levels": image_io.in_levels(self.max_abs)}
+        return {key: None if value in (np.inf, -np.inf) else value for key, value in fields.items()}
 
 
 def compare(

@@ -151,6 +151,11 @@ def to_uint8(signed: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(tf.clip_by_value(signed, -1.0, 1.0) * half + half), tf.uint8)
 
 
+def in_levels(difference: float) -> float:
+    """A difference of values in [-1, 1], in steps of 8 bits."""
+    return difference * _HALF_RANGE["uint8"]
+
+
 def save(
     path: str | os.PathLike,
     image: np.ndarray,

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.color_skip import ColorSkip
 from cyclegan_tf.networks.graph import INPUT, LayerCall, NotAGraphError, layer_calls
 
@@ -173,6 +174,8 @@ def _before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
     if isinstance(layer, keras.layers.ZeroPadding2D) or name.endswith("ReflectionPadding2D"):
         before = _first(layer.padding, axis)
         return low - before, high - before
+    if reflected := keras_internals.reflection_of(layer):
+        return low - reflected[axis], high - reflected[axis]
     if isinstance(layer, keras.layers.Cropping2D):
         before = _first(layer.cropping, axis)
         return low + before, high + before

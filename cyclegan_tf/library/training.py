@@ -86,7 +86,7 @@ class Run(Model):
 
         Args:
           out: the folder to write to.
-          formats: of "saved_model", "litert", "onnx", "web".
+          formats: of "saved_model", "litert", "onnx", "keras", "web".
           **options: fields of `cyclegan_tf.export.exporter.ExportJob`, such as `overwrite`.
 
         Returns:
@@ -115,8 +115,8 @@ def train(
     """Train CycleGAN, or go on with a training; the same as `python -m cyclegan_tf.train`.
 
     Args:
-      source: a folder with trainA, trainB and, perhaps, testA, testB; `tfds:NAME`; or `demo`. None
-        for a run that exists, or a config that names one.
+      source: a folder with trainA, trainB and, perhaps, testA, testB; `tfds:NAME`; `hf:USER/SET`;
+        or `demo`. None for a run that exists, or a config that names one.
       run_dir: directory of the run; one that exists is resumed.
       config: experiment file, or the name of one that comes along ("modern").
       minutes: at most so long; the learning-rate schedule ends with it.

@@ -167,6 +167,20 @@ class ColorSkip(keras.layers.Layer):
         """Whether it has been initialized."""
         return self.built and float(self.pace.value) > 0
 
+    def effective_weights(self) -> list[np.ndarray]:
+        """What it multiplies and adds now: kernel, float32 (1, 1, 2 C, channels), and bias."""
+        pace, kernel, kernel_moved, bias, bias_moved = (
+            np.asarray(keras.ops.convert_to_numpy(variable))
+            for variable in (
+                self.pace,
+                self.kernel_start,
+                self.kernel_moved,
+                self.bias_start,
+                self.bias_moved,
+            )
+        )
+        return [kernel + pace * kernel_moved, bias + pace * bias_moved]
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps float (N, H, W, C) to float32 (N, H, W, channels)."""
         pace = tf.convert_to_tensor(self.pace)

@@ -21,6 +21,7 @@ from cyclegan_tf.foreign.content import (
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
 from cyclegan_tf.networks.color_skip import ColorSkip
+from cyclegan_tf.networks.keras_only import with_own_layers
 from cyclegan_tf.networks.memory import at_most
 
 _OF_KERAS = ("keras", "builtins", "None")
@@ -51,7 +52,7 @@ class Facts:
 
 
 def open_network(path: Path) -> keras.Model:
-    """Opens the network of images in a `.keras` file.
+    """Opens the network of images in a `.keras` file, of our layers where Keras's are the same.
 
     Raises:
       UserError: there is no such file, it cannot be loaded, or holds something else.
@@ -78,7 +79,7 @@ def open_network(path: Path) -> keras.Model:
             code="unsupported",
             field=str(path),
         )
-    return network
+    return with_own_layers(network)
 
 
 def load(path: Path) -> keras.Model:

@@ -26,6 +26,31 @@ def layer_behind(tensor: keras.KerasTensor) -> Any:
     return tensor._keras_history.operation
 
 
+def reflection_padding(padding: tuple[int, int], name: str) -> keras.Operation:
+    """Makes the operation behind `keras.ops.pad` that reflects images (N, H, W, C), with a name.
+
+    Args:
+      padding: (h, w), rows above and below, columns left and right.
+      name: that files and summaries show; Keras gives it none but a number.
+    """
+    sides = ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0))
+    images = keras.KerasTensor((None, None, None, 1))
+    operation = layer_behind(keras.ops.pad(images, sides, mode="reflect"))
+    operation.name = name
+    return operation
+
+
+def reflection_of(operation: Any) -> tuple[int, int] | None:
+    """Returns (h, w) of an operation as `reflection_padding` makes it; None of any other."""
+    if type(operation).__name__ != "Pad" or getattr(operation, "mode", None) != "reflect":
+        return None
+    sides = [tuple(side) for side in operation.pad_width]
+    if len(sides) != 4 or sides[0] != (0, 0) or sides[3] != (0, 0):
+        return None
+    (top, bottom), (left, right) = sides[1:3]
+    return (top, left) if (top, left) == (bottom, right) else None
+
+
 def all_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """Returns the layers of a model and of all models within it, these included."""
     return list(network._flatten_layers(include_self=False))

@@ -50,6 +50,7 @@ EXISTING = [
     (["html"], "html/run.html"),
     (["hub"], "hub/run"),
     (["onnx"], "onnx/run_yx"),
+    (["keras"], "keras/run_xy"),
 ]
 
 

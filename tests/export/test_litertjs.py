@@ -5,7 +5,8 @@ import tarfile
 import pytest
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.litertjs import PACKAGES, cache_folder, litertjs_files
+from cyclegan_tf.export.litertjs import PACKAGES, litertjs_files
+from cyclegan_tf.foreign.cache import cache_folder
 from tests.helpers.fake_npm import INDEX, asked, fake_contents, give, integrity, tarball
 
 CORE = PACKAGES[0]
@@ -20,7 +21,7 @@ def refused(folder=None):
 
 def test_a_damaged_cache_is_fetched_anew(npm, tmp_path):
     litertjs_files()
-    kept = cache_folder() / CORE.tarball
+    kept = cache_folder("litertjs") / CORE.tarball
     assert kept.is_relative_to(tmp_path / "cache")
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-1])
@@ -69,7 +70,7 @@ def test_another_content_than_pinned_is_refused(npm, monkeypatch):
     code, message = refused()
     assert code == "mismatch"
     assert "is not @litertjs/core 2.5.3: its checksum differs" in message
-    assert not (cache_folder() / CORE.tarball).exists()
+    assert not (cache_folder("litertjs") / CORE.tarball).exists()
     assert refused(npm)[0] == "mismatch"
 
 
@@ -115,4 +116,7 @@ def test_what_the_cache_holds_is_the_pinned_content(npm):
     from cyclegan_tf.export import litertjs
 
     for package in litertjs.PACKAGES:
-        assert integrity((cache_folder() / package.tarball).read_bytes()) == package.integrity
+        assert (
+            integrity((cache_folder("litertjs") / package.tarball).read_bytes())
+            == package.integrity
+        )

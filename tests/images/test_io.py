@@ -214,3 +214,8 @@ assert "tensorflow" not in sys.modules
     assert set(images.__all__) <= set(dir(images))
     with pytest.raises(AttributeError, match="no attribute 'none'"):
         images.none  # noqa: B018
+
+
+def test_a_difference_in_steps_of_8_bits():
+    signed = image_io.to_signed(np.array([[[7], [9]]], np.uint8))
+    assert image_io.in_levels(float(np.ptp(signed))) == pytest.approx(2)

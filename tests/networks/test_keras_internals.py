@@ -36,6 +36,22 @@ def test_the_layer_behind_a_tensor():
     assert keras_internals.layer_behind(network.get_layer("sum").input[0]) is inner
 
 
+def test_a_reflection_has_a_name_and_is_recognized_in_a_file(tmp_path):
+    inputs = keras.Input((None, None, 2))
+    outputs = keras_internals.reflection_padding((1, 2), "rim")(inputs)
+    for reach in (((1, 1), (1, 2), (0, 0), (0, 0)), ((0, 0), (1, 2), (1, 1), (0, 0))):
+        outputs = keras.ops.pad(outputs, reach, mode="reflect")  # no reflections of images alike
+    outputs = keras.ops.pad(outputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    keras.Model(inputs, outputs).save(tmp_path / "n.keras")
+    network = keras.saving.load_model(tmp_path / "n.keras")
+    found = {one.name: keras_internals.reflection_of(one) for one in network.operations}
+    assert [entry for entry in found.items() if entry[1]] == [("rim", (1, 2))]
+    image = np.arange(24, dtype=np.float32).reshape(1, 3, 4, 2)
+    rim = next(one for one in network.operations if one.name == "rim")(image)
+    wanted = np.pad(image, ((0, 0), (1, 1), (2, 2), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(rim, wanted)
+
+
 def test_all_layers_are_found_in_models_within_models():
     network, inner = small()
     found = keras_internals.all_layers(network)
