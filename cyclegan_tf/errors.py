@@ -66,6 +66,8 @@ EXTRAS = {
     "torch": "torch",
     "av": "video",
     "apache_beam": "beam",
+    "huggingface_hub": "hf",
+    "pyarrow": "hf",
     "tifffile": "tiff",
     "imagecodecs": "tiff",
     "matplotlib": "bench",

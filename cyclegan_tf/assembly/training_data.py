@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data import checksums, sources
+from cyclegan_tf.data import checksums, hub, sources
 from cyclegan_tf.data.cache import ImageCache, open_cache
 from cyclegan_tf.data.pipeline import SamplingOrder, find_unreadable, training_dataset
 from cyclegan_tf.data.transforms import ImageTransform
@@ -136,7 +137,26 @@ def open_source(
         return sources.open_demo()
     if data.source.startswith("tfds:"):
         return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *channels)
+    if data.source.startswith(hub.SCHEME):
+        return _open_hub(experiment, channels, recorded)
     return sources.open_folder(Path(data.source), *channels, data.max_pixels)
+
+
+def _open_hub(
+    experiment: Experiment, channels: tuple[int, int], recorded: dict[str, list[str]] | None
+) -> sources.UnpairedDataset:
+    """A set of the Hugging Face Hub: with its own test split, or split as two plain folders are."""
+    data = experiment.data
+    folder = hub.open_hub(data.source.removeprefix(hub.SCHEME), data.hf_x, data.hf_y)
+    if any((folder / name).is_dir() for name in ("testA", "testB")):
+        found = sources.open_folder(folder, *channels, data.max_pixels)
+    else:
+        found = sources.open_two_folders(
+            folder / "trainA", folder / "trainB", data.test_fraction, experiment.training.seed,
+            *channels, data.max_pixels, recorded,
+        )  # fmt: skip
+    description = found.description.replace(str(folder), data.source)
+    return dataclasses.replace(found, description=description)
 
 
 def open_training_data(

@@ -16,8 +16,8 @@ class Data:
     """Where the images come from and how they are prepared.
 
     Attributes:
-        source: "demo", a folder holding trainA, trainB, testA, testB, or "tfds:NAME"
-          (tfds:cycle_gan/maps).
+        source: "demo", a folder holding trainA, trainB, testA, testB, "tfds:NAME"
+          (tfds:cycle_gan/maps), or "hf:USER/SET" of the Hugging Face Hub (hf:huggan/horse2zebra).
         x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and
           recorded.
         y_dir: Plain folder of domain Y.
@@ -25,7 +25,11 @@ class Data:
           plain folder, or a source like apple2orange, when not given.
         name_y: What Y shows.
         tfds_dir: Where tensorflow-datasets keeps its files; its own default when not given.
-        test_fraction: Share of each plain folder kept for testing.
+        hf_x: Which images of an hf: set are domain X: a column, a label or a split; found where
+          the set has just two.
+        hf_y: The same for Y.
+        test_fraction: Share of each plain folder kept for testing, and of an hf: set that has no
+          test split.
         preprocess: What is done to a training image before the network sees it.
         load_size_px: Side (or width) that images are resized to, bicubic and antialiased, before
           the crop.
@@ -50,6 +54,8 @@ class Data:
     name_x: str | None = None
     name_y: str | None = None
     tfds_dir: str | None = None
+    hf_x: str | None = None
+    hf_y: str | None = None
     test_fraction: float = 0.1
     preprocess: Literal[
         "resize_and_crop", "scale_width_and_crop", "crop", "scale_width", "none"
@@ -89,13 +95,14 @@ class Data:
             is_name = value is None or (value.strip() != "" and value.isprintable())
             rule = f"it must be a word or two, of at most {_LONGEST_NAME} characters"
             require(is_name and len(value or "") <= _LONGEST_NAME, f"data.{name}", value, rule)
-        if (self.x_dir is None) != (self.y_dir is None):
-            given, missing = ("x_dir", "y_dir") if self.y_dir is None else ("y_dir", "x_dir")
-            raise UserError(
-                f"data.{given} is given without data.{missing}; two plain folders need both.",
-                code="missing",
-                field=f"data.{missing}",
-            )
+        self._check_pair("x_dir", "y_dir", "two plain folders need both")
+        self._check_pair("hf_x", "hf_y", "a set needs both or neither")
+        require(
+            self.hf_x is None or self.source.startswith("hf:"),
+            "data.hf_x",
+            self.hf_x,
+            "it is for data.source hf:USER/SET",
+        )
         if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
             require(
                 self.crop_size_px <= self.load_size_px,
@@ -111,4 +118,16 @@ class Data:
                 self.batch_size,
                 f"data.preprocess {self.preprocess} keeps different sizes, which only batch size "
                 f"1 can hold",
+            )
+
+    def _check_pair(self, x: str, y: str, rule: str) -> None:
+        """Refuse one of two fields that go together."""
+        values = {x: getattr(self, x), y: getattr(self, y)}
+        given = [name for name, value in values.items() if value is not None]
+        if len(given) == 1:
+            (missing,) = values.keys() - given
+            raise UserError(
+                f"data.{given[0]} is given without data.{missing}; {rule}.",
+                code="missing",
+                field=f"data.{missing}",
             )

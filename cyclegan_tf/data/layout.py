@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cyclegan_tf.data import hub
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.paths import meant
 
@@ -24,11 +25,13 @@ _SCHEME = re.compile(r"[a-z]{2,}:")
 
 
 def check_source(source: str) -> None:
-    """Refuse a `data.source` that is a folder without the layout; others are not looked at.
+    """Refuse a `data.source` that is a folder without the layout; sets by name are not fetched.
 
     Raises:
-      UserError: says what is missing.
+      UserError: says what is missing, of a folder or of the packages that a set by name takes.
     """
+    if source.startswith(hub.SCHEME):
+        hub.require_packages(source.removeprefix(hub.SCHEME))
     if is_folder(source):
         standard_folders(Path(source))
 

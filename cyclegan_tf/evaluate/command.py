@@ -47,7 +47,9 @@ def build_parser() -> cli.Parser:
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument(
-        "--data.source", type=str, help="Other images than the run's: a folder, tfds:NAME or demo."
+        "--data.source",
+        type=str,
+        help="Other images than the run's: a folder, tfds:NAME, hf:USER/SET or demo.",
     )
     parser.add_argument(
         "--data.x_dir", type=str, help="Plain folder of domain X, all of it scored; with y_dir."

@@ -37,7 +37,7 @@ class DataChoice:
     """Images other than the run's own; all None for the run's.
 
     Attributes:
-      source: a folder with trainA, ..., "tfds:NAME" or "demo".
+      source: a folder with trainA, ..., "tfds:NAME", "hf:USER/SET" or "demo".
       x_dir: plain folder of X, all of it test images.
       y_dir: plain folder of Y.
 

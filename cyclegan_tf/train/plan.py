@@ -207,7 +207,10 @@ def _name(options: Mapping[str, Any], base: Values, fields: Values) -> str:
     data = {**(base.get("data") or {}), **(fields.get("data") or {})}
     if data.get("x_dir"):
         return f"{Path(data['x_dir']).name}2{Path(data.get('y_dir') or '').name}"
-    return Path(str(data.get("source", "demo")).removeprefix("tfds:")).name or "run"
+    source = str(data.get("source", "demo"))
+    for scheme in ("tfds:", "hf:"):
+        source = source.removeprefix(scheme)
+    return Path(source.partition("@")[0]).name or "run"
 
 
 def _with_networks(base: Values, fields: Values) -> Values:

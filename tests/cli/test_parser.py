@@ -16,8 +16,8 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 # Frozen on purpose: a flag that goes away or changes its name breaks people's scripts.
 TRAIN_OPTIONS = """
 --config --run_dir --resume --init_from --init_checkpoint --quiet --estimate --print_config
---data.source --data.x_dir --data.y_dir --data.tfds_dir --data.test_fraction
---data.preprocess
+--data.source --data.x_dir --data.y_dir --data.name_x --data.name_y --data.tfds_dir --data.hf_x
+--data.hf_y --data.test_fraction --data.preprocess
 --data.load_size_px --data.crop_size_px --data.flip --data.channels_x --data.channels_y
 --data.batch_size --data.cache --data.max_pixels --generator.architecture
 --generator.filters --generator.blocks --generator.upsampling --generator.dropout --generator.norm
@@ -28,7 +28,8 @@ TRAIN_OPTIONS = """
 --loss.identity_x --loss.identity_y --loss.gradient_penalty --optimizer.learning_rate
 --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon --optimizer.schedule
 --optimizer.step_epochs --training.constant_epochs --training.decay_epochs
---training.max_steps --training.max_minutes --training.precision --training.jit
+--training.max_steps --training.max_minutes --training.more_minutes
+--training.precision --training.jit
 --training.gradient_checkpointing --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
 --training.strategy --training.ema_half_life_images --training.best_metric

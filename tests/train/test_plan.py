@@ -77,6 +77,7 @@ def test_images_alone_start_from_the_papers_defaults():
     [
         (["--data.source=a/horses"], "horses"),
         (["--data.source=tfds:cycle_gan/maps"], "maps"),
+        (["--data.source=hf:huggan/horse2zebra@main"], "horse2zebra"),
         (["--data.x_dir=a/day", "--data.y_dir=b/night"], "day2night"),
         (["--config=maps"], "maps"),
         (["--config=maps", "--run_dir=other/place"], "place"),
