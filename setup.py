@@ -1,5 +1,8 @@
-"""Kept for tools that still look for it; everything is said in pyproject.toml."""
+"""The list of packages, which pyproject.toml cannot say; everything else is said there."""
 
-from setuptools import setup
+from setuptools import find_namespace_packages, setup
 
-setup()
+# The configs lie beside the package in a checkout and inside it where it is installed.
+CONFIGS = ["cyclegan_tf.configs", "cyclegan_tf.configs.ablation"]
+
+setup(packages=[*find_namespace_packages(include=["cyclegan_tf*"]), *CONFIGS])

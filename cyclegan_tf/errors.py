@@ -66,7 +66,6 @@ EXTRAS = {
     "torch": "torch",
     "av": "video",
     "apache_beam": "beam",
-    "huggingface_hub": "hf",
     "pyarrow": "hf",
     "tifffile": "tiff",
     "imagecodecs": "tiff",

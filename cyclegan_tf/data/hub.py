@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.atomic import atomic_directory
-from cyclegan_tf.errors import UserError, not_installed
+from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.foreign.cache import cache_folder
 from cyclegan_tf.foreign.paths import meant
 
@@ -75,7 +75,8 @@ def require_packages(source: str) -> None:
     """
     for package in ("pyarrow",) if source.startswith(_FOLDER) else ("pyarrow", "huggingface_hub"):
         if importlib.util.find_spec(package) is None:
-            raise _error(source, f"cannot be read: {not_installed(package)}.", "dependency")
+            reason = f"needs the package {package}: {install_command('hf')}."
+            raise _error(source, reason, "dependency")
 
 
 def _files(source: str) -> list[tuple[str, Path]]:

@@ -71,7 +71,7 @@ def test_nothing_is_left_of_a_set_that_cannot_be_used(tmp_path, cache):
 
 def test_a_missing_package_is_named_before_anything_is_fetched(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with refused("dependency", "data.source", match=r"pyarrow is not installed: pip.*\[hf\]"):
+    with refused("dependency", "data.source", match=r"needs the package pyarrow: pip.*\[hf\]"):
         hub.require_packages("user/set")
 
 
