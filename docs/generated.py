@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import json
 import os
 import re
+from pathlib import Path
 
 import docstring_parser
 
@@ -56,6 +58,17 @@ def python() -> str:
         f"```text\n{inspect.getdoc(value)}\n```"
         for name, value in found.items()
     )
+
+
+def notebook() -> str:
+    """The cells of the notebook, one heading lower."""
+    path = Path(__file__).parent / "get_started" / "notebook.ipynb"
+    shown = []
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        is_code = cell["cell_type"] == "code"
+        shown.append(f"```python\n{text}\n```" if is_code else re.sub("^#", "##", text))
+    return "\n\n".join(shown)
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:

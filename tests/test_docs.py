@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from cyclegan_tf.config.experiment import SECTIONS
+from tests.helpers import tiny
+from tests.helpers.preloaded import run_code
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -125,3 +128,32 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert built.returncode == 0, built.stderr[-3000:]
     assert "--tile_px" in (tmp_path / "reference/cli.html").read_text("utf-8")
     assert "--data.crop_size_px" in (tmp_path / "reference/configuration.html").read_text("utf-8")
+
+
+def notebook_cells():
+    path = ROOT / "docs" / "get_started" / "notebook.ipynb"
+    return json.loads(path.read_text("utf-8"))["cells"]
+
+
+def test_the_notebook_holds_no_results(generated):
+    code = [cell for cell in notebook_cells() if cell["cell_type"] == "code"]
+    assert [cell for cell in code if cell["outputs"] or cell["execution_count"]] == []
+    assert all("".join(cell["source"]) in generated.notebook() for cell in notebook_cells()[1:])
+
+
+def toy():
+    """The notebook's parameters for a training of two steps."""
+    options = dict(word.removeprefix("--").split("=") for word in tiny.WORDS)
+    return f"MINUTES, STEPS, OPTIONS = None, 2, { {**options, 'logging.sample_every_steps': '1'} }"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_top_to_bottom(tmp_path):
+    cells = [cell for cell in notebook_cells() if cell["cell_type"] == "code"]
+    assert "parameters" in cells[0]["metadata"]["tags"]
+    parts = ["".join(cell["source"]) for cell in cells]
+    code = "\n".join([parts[0], toy(), *parts[1:]])
+    status, output = run_code(f"import os; os.chdir({str(tmp_path)!r})\n{code}", tmp_path)
+    assert status == 0, output
+    assert " files refused\n" in output
+    assert (tmp_path / "shipped/keras/scenes_xy/generator_xy.keras").is_file()
