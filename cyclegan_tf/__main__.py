@@ -58,11 +58,16 @@ def start(command: str, argv: Sequence[str] | None = None) -> NoReturn:
 
         cli.run(module.main, argv)
     except ModuleNotFoundError as error:
-        package = (error.name or "cyclegan_tf").split(".")[0]
-        if os.environ.get("CYCLEGAN_TF_TRACEBACK") or importlib.util.find_spec(package):
-            raise  # a mistake of ours, or of a package that is there
-        print(f"error: {not_installed(package)}", file=sys.stderr)
-        sys.exit(2)
+        _end_without(error)
+
+
+def _end_without(error: ModuleNotFoundError) -> NoReturn:
+    """Says what to install, or which environment to activate, and exits with status 2."""
+    package = (error.name or "cyclegan_tf").split(".")[0]
+    if os.environ.get("CYCLEGAN_TF_TRACEBACK") or importlib.util.find_spec(package):
+        raise error  # a mistake of ours, or of a package that is there
+    print(f"error: {not_installed(package)}", file=sys.stderr)
+    sys.exit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -89,8 +94,10 @@ def _answer(words: Sequence[str]) -> None:
         print(f"usage: {_program()} COMMAND [--help] [--version]\n\n{_list()}", flush=True)
         sys.exit(0)
     if words[0] in ("--version", "-V", "version"):
-        from cyclegan_tf.cli.version import version_text
-
+        try:
+            from cyclegan_tf.cli.version import version_text
+        except ModuleNotFoundError as error:
+            _end_without(error)
         print(version_text(), flush=True)
         sys.exit(0)
 

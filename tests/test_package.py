@@ -142,9 +142,10 @@ def test_versions_need_no_command(capsys):
     assert capsys.readouterr().out.startswith("cyclegan_tf ")
 
 
-def test_a_missing_package_is_one_sentence(tmp_path):
+@pytest.mark.parametrize("words", [["cyclegan_tf.check", "images"], ["cyclegan_tf", "--version"]])
+def test_a_missing_package_is_one_sentence(words):
     """As it is for who has not activated the environment: Python without any package."""
-    done = run("-S", "-E", "-m", "cyclegan_tf.check", "images")
+    done = run("-S", "-E", "-m", *words)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the package ")
     assert "Traceback" not in done.stderr

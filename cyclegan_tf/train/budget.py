@@ -46,6 +46,11 @@ class Budget:
         steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
         return cls(int(steps), training.max_minutes * 60 if training.max_minutes else None, epochs)
 
+    @property
+    def shown_steps(self) -> int | None:
+        """The last step, for people; None beside a limit of time, which mostly ends first."""
+        return None if self.seconds else self.steps
+
     def progress(self, step: int, seconds: float) -> float:
         """Progress in [0, 1] through the limit that is nearer."""
         by_steps = step / self.steps if self.steps else 0.0

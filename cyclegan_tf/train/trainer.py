@@ -240,7 +240,7 @@ class Trainer:
         self._seconds_before = self.seconds
         self._step_before = self._logged_at = self.step
         batch_size = self.experiment.data.batch_size
-        self.progress = ProgressBar(self.budget.steps, batch_size, self._quiet)
+        self.progress = ProgressBar(self.budget.shown_steps, batch_size, self._quiet)
         self.forecast = Forecast(self.budget, self._steps_per_epoch)
 
     def _loop(self) -> None:

@@ -101,3 +101,8 @@ def test_the_rate_of_more_minutes_is_that_of_a_run_planned_for_the_whole_time(mi
 def test_a_constant_rate_stays_constant_for_more_minutes():
     _, rate = longer(3600.0, 30, "constant")
     assert [rate(0), rate(29)] == [1.0, 1.0]
+
+
+def test_a_count_of_steps_is_shown_where_it_will_be_reached():
+    assert Budget(15000, None, 200).shown_steps == 15000
+    assert Budget(15000, 120.0, 200).shown_steps is None
