@@ -75,7 +75,6 @@ def card_text(
     title: str,
     directions: Sequence[Direction],
     files: Mapping[str, str],
-    size_px: int,
     license_id: str,
 ) -> str:
     """Write README.md: front matter for the Hub, text for a reader.
@@ -84,10 +83,8 @@ def card_text(
       title: of the model.
       directions: one or both.
       files: what each file is, by its name.
-      size_px: side of the images that the .tflite files take.
       license_id: of the Hub's list; "unknown" where nobody has named one.
     """
-    keras_file = next(name for name in files if name.endswith(".keras"))
     return _template("README.md.j2").render(
         title=title,
         front=yaml.safe_dump(_front(title, directions, files, license_id), sort_keys=False),
@@ -95,8 +92,7 @@ def card_text(
         files=files.items(),
         has_onnx=any(name.endswith(".onnx") for name in files),
         samples=next(name for name in files if name.endswith(".png")),
-        size_px=size_px,
-        keras_file=keras_file,
+        keras_file=f"{directions[0].name}.keras",
         scores=[
             (each.label, _named(name), f"{value:.{SCORES[name].digits}f}")
             for each in directions

@@ -21,13 +21,13 @@ from cyclegan_tf.export.hub.card import (
     finite,
 )
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE
+from cyclegan_tf.export.keras_file import write_keras
 from cyclegan_tf.export.litert.files import write_litert
 from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_card
 from cyclegan_tf.export.onnx import has_onnx, write_onnx
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 from cyclegan_tf.images import grid
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.runs.generators import save_generator
 
 SAMPLES = 4
 _STRIP = "samples.png"
@@ -102,17 +102,29 @@ def write_hub(
             files |= described
             refused += missing
         image_io.save(folder / _STRIP, _samples(models))
-        files[_STRIP] = "images of the test split, and what the networks make of them"
-        files["app.py"] = "a Gradio app on the .tflite files"
-        directions = [_direction(run, model) for model in models]
-        card = card_text(title, directions, files, models[0].size_px, license_id)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        (folder / "app.py").write_text(app_text(title, directions), encoding="utf-8")
-        (folder / "requirements.txt").write_text(_REQUIREMENTS, encoding="utf-8")
+        _write_texts(folder, [_direction(run, model) for model in models], files, title, license_id)
         cards = [_card(model) for model in models]
         write_model_card(folder, {"name": title, "license": license_id, "models": cards})
     log.info("hub: %s", out)
     return refused
+
+
+def _write_texts(
+    folder: Path,
+    directions: Sequence[Direction],
+    files: dict[str, str],
+    title: str,
+    license_id: str,
+) -> None:
+    files = {
+        **files,
+        _STRIP: "images of the test split, and what the networks make of them",
+        "app.py": "a Gradio app on the .tflite files",
+    }
+    card = card_text(title, directions, files, license_id)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / "app.py").write_text(app_text(title, directions), encoding="utf-8")
+    (folder / "requirements.txt").write_text(_REQUIREMENTS, encoding="utf-8")
 
 
 def _check_channels(model: HubModel) -> None:
@@ -139,8 +151,7 @@ def _card(model: HubModel) -> dict[str, object]:
 def _write_model(folder: Path, model: HubModel, allow_lossy: bool) -> tuple[dict[str, str], int]:
     """The files of one direction: what each is, by name, and how many were refused."""
     trained, name = _anonymous(model.trained), model.name
-    save_generator(trained.network, folder / f"{name}.keras", trained.scale)
-    files = {f"{name}.keras": f"{model.label}: the Keras network, to translate and to fine-tune"}
+    files: dict[str, str] = {}
     refused = 0
 
     def take(kind: str, made: Path, what: str) -> None:
@@ -150,6 +161,9 @@ def _write_model(folder: Path, model: HubModel, allow_lossy: bool) -> tuple[dict
 
     with scratch_directory(folder.parent) as scratch:
         size, lossy = model.size_px, {"allow_lossy": allow_lossy}
+        missing, what = _write_keras(scratch / "keras", trained, name, size, lossy)
+        refused += missing
+        take("keras", scratch / "keras" / f"generator_{trained.direction}.keras", what)
         tflite = scratch / "tflite"
         refused += write_litert(tflite, trained, name, size, variants=["float16"], **lossy)
         take("tflite", tflite / "float16.tflite", f"LiteRT, {size} x {size} px, float16 weights")
@@ -157,6 +171,18 @@ def _write_model(folder: Path, model: HubModel, allow_lossy: bool) -> tuple[dict
             refused += write_onnx(scratch / "onnx", trained, name, size, **lossy)
             take("onnx", scratch / "onnx" / "model.onnx", "ONNX, any number and size of images")
     return files, refused
+
+
+def _write_keras(
+    folder: Path, trained: TrainedGenerator, name: str, size_px: int, options: dict[str, bool]
+) -> tuple[int, str]:
+    """A file of Keras's own layers, if it can be one: whether it was refused, and what it is."""
+    what = "the Keras network, to translate and to fine-tune"
+    try:
+        return write_keras(folder, trained, name, size_px, **options), f"{what}, by Keras alone"
+    except UserError:  # a layer has no counterpart there
+        refused = write_keras(folder, trained, name, size_px, our_layers=True, **options)
+        return refused, f"{what}, after `import cyclegan_tf`"
 
 
 def _direction(run: Path, model: HubModel) -> Direction:

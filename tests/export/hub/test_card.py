@@ -26,7 +26,7 @@ def parts(text):
 
 
 def test_front_matter_says_what_the_hub_asks():
-    front, body = parts(card_text("m", BOTH, FILES, 256, "mit"))
+    front, body = parts(card_text("m", BOTH, FILES, "mit"))
     assert front["license"] == "mit"
     assert (front["library_name"], front["pipeline_tag"]) == ("keras", "image-to-image")
     assert {"cyclegan", "keras", "tflite"} <= set(front["tags"])
@@ -46,7 +46,7 @@ def test_front_matter_says_what_the_hub_asks():
 
 
 def test_no_license_is_made_up_and_no_score():
-    front, body = parts(card_text("m", BOTH[1:], {**FILES, "m_xy.onnx": ""}, 64, "unknown"))
+    front, body = parts(card_text("m", BOTH[1:], {**FILES, "m_xy.onnx": ""}, "unknown"))
     assert front["license"] == "unknown"
     assert "has named no license: ask" in body
     assert "None were measured" in body
