@@ -60,7 +60,8 @@ def write_keras(
         loaded = keras.saving.load_model(path, compile=False)
         operations = Counter(type(one).__name__ for one in loaded.operations)
         check = ParityCheck(trained.network, images, KERNELS)
-        check.add("keras", _runner(loaded), path, operations, None, MIN_PSNR_DB)
+        variant = "our_layers" if our_layers else "keras_alone"
+        check.add(variant, _runner(loaded), path, operations, None, MIN_PSNR_DB)
         refused = check.report(partial, allow_lossy)
         card = model_card(trained, name)
         write_model_card(partial, {**card, "layers": "cyclegan_tf" if our_layers else "keras"})

@@ -6,7 +6,7 @@ import pytest
 
 from cyclegan_tf.assembly import training_data
 from cyclegan_tf.config.experiment import Data, Experiment, Generator
-from tests.helpers import tiny
+from tests.helpers import parquet_sets, tiny
 from tests.helpers.errors import refused
 
 
@@ -107,3 +107,20 @@ class TestOpenTrainingData:
         with refused("invalid", "data.batch_size") as caught:
             training_data.open_training_data(experiment(source, batch_size=6), tmp_path)
         assert caught.value.field == "data.batch_size"
+
+
+def test_a_set_of_the_hub_has_its_own_test_split_or_is_split_as_plain_folders(
+    tmp_path, monkeypatch
+):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    parquet_sets.write(tmp_path / "set/data/train-00000-of-00001.parquet", parquet_sets.pairs(10))
+    asked = Experiment(data=Data(source=f"hf:{tmp_path / 'set'}", test_fraction=0.2))
+    source = training_data.open_source(asked)
+    assert [len(one) for one in (source.train_x, source.test_x)] == [8, 2]
+    assert source.description.startswith(f"hf:{tmp_path / 'set'}/trainA and ")
+    assert training_data.open_source(asked, source.record()).record() == source.record()
+    parquet_sets.write(tmp_path / "set/data/test-00000-of-00001.parquet", parquet_sets.pairs(3))
+    source = training_data.open_source(asked)
+    assert [len(one) for one in (source.train_x, source.test_x)] == [10, 3]
+    assert source.test_y.read(0)[0, 0, 0] == 100

@@ -12,6 +12,8 @@ from tests.helpers.errors import refused
         ({"crop_size_px": 300}, "data.crop_size_px is 300.*load_size_px 286"),
         ({"x_dir": "a"}, "data.x_dir is given without data.y_dir"),
         ({"y_dir": "b"}, "data.y_dir is given without data.x_dir"),
+        ({"hf_x": "a", "source": "hf:a/b"}, "data.hf_x is given without data.hf_y"),
+        ({"hf_x": "a", "hf_y": "b"}, "data.hf_x is .*it is for data.source hf:USER/SET"),
         ({"batch_size": 0}, "data.batch_size is 0"),
         ({"max_pixels": 0}, "data.max_pixels is 0"),
         ({"preprocess": "none", "batch_size": 2}, "data.batch_size is 2"),
