@@ -61,7 +61,14 @@ class Delivery:
         self._thread.start()
 
     def begin(self, step: int, networks: Mapping[str, Any]) -> None:
-        """Do nothing: a client has the config from its start."""
+        """Send again, after a kill, what was sent after the checkpoint and may be lost.
+
+        Some of it may then be there twice, alike. Config and networks: a client has the config
+        from its start.
+        """
+        del networks
+        if self._client.may_lose and not self._record.was_closed:
+            self._queued = {name: at for name, at in self._queued.items() if at <= step}
 
     def scalars(self, group: str, step: int, values: Mapping[str, float]) -> None:
         """Send one point of several curves, named GROUP/TAG; what is not finite is left out.
@@ -95,12 +102,17 @@ class Delivery:
 
     def close(self, finished: bool) -> None:
         """Wait until all is sent, but not for ever."""
-        self._entries.put(({}, partial(self._client.close, finished)))
+        self._entries.put(({}, partial(self._close, finished)))
         self._entries.put(None)
         self._thread.join(self._closing_seconds)
         if self._thread.is_alive():
             self._is_abandoned = True
             self._warn(f"it has not taken everything within {self._closing_seconds:g} seconds")
+
+    def _close(self, finished: bool) -> None:
+        self._client.close(finished)
+        if not self._is_abandoned:
+            self._record.close()
 
     def _is_new(self, name: str, step: int) -> bool:
         return step > self._queued.get(name, -1)

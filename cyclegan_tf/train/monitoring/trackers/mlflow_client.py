@@ -36,6 +36,8 @@ class MlflowClient:
       >>> client.close(finished=True)
     """
 
+    may_lose = False  # each call is answered
+
     def __init__(self, beginning: Beginning) -> None:
         # Statistics of use go to the makers of MLflow, whom nobody asked for.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

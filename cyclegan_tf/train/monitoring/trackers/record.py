@@ -21,6 +21,7 @@ class TrackerRecord:
     Attributes:
       id: the tracker's name for the run; None where there is none.
       sent: the last step by name of curve, image or text.
+      was_closed: whether the process that wrote the file has ended the run in order.
 
     Example:
       >>> record = TrackerRecord(run.path / "trackers" / "wandb.json")
@@ -32,11 +33,13 @@ class TrackerRecord:
         self._path = path
         self.id: str | None = None
         self.sent: dict[str, int] = {}
+        self.was_closed = True
         if not path.is_file():
             return
         try:
             kept = json.loads(path.read_bytes())
             self.id, self.sent = str(kept["id"]), {str(k): int(v) for k, v in kept["sent"].items()}
+            self.was_closed = bool(kept["closed"])
         except Exception as error:  # a parser's errors are many; a new run loses nothing
             log.warning(f"{path} cannot be read ({error}): a new run is begun there")
 
@@ -51,5 +54,10 @@ class TrackerRecord:
         self.sent |= marks
         self._write()
 
-    def _write(self) -> None:
-        write_text(self._path, json.dumps({"id": self.id, "sent": self.sent}) + "\n")
+    def close(self) -> None:
+        """Keep that all that was sent has arrived."""
+        self._write(closed=True)
+
+    def _write(self, closed: bool = False) -> None:
+        kept = {"id": self.id, "sent": self.sent, "closed": closed}
+        write_text(self._path, json.dumps(kept) + "\n")

@@ -49,10 +49,12 @@ class Client(Protocol):
     Attributes:
       id: the tracker's name for the run, by which it is found again.
       address: where a person finds it.
+      may_lose: whether a kill loses what it was given last.
     """
 
     id: str
     address: str
+    may_lose: bool
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Send finite numbers by name."""

@@ -34,6 +34,8 @@ class TrackioClient:
       >>> client.close(finished=True)
     """
 
+    may_lose = True  # it writes twice a second
+
     def __init__(self, beginning: Beginning) -> None:
         import trackio
 

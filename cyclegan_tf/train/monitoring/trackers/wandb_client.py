@@ -35,6 +35,8 @@ class WandbClient:
       >>> client.close(finished=True)
     """
 
+    may_lose = True  # its own process writes in blocks
+
     def __init__(self, beginning: Beginning) -> None:
         # Reports of crashes go to the makers of wandb, whom nobody asked for.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")

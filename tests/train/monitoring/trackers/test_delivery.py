@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pytest
 
 from cyclegan_tf.train.monitoring.trackers import delivery
 from cyclegan_tf.train.monitoring.trackers.delivery import Delivery
@@ -12,7 +13,7 @@ IMAGE = np.zeros((2, 2, 3), np.uint8)
 
 
 class Client:
-    id, address = "one", "here"
+    id, address, may_lose = "one", "here", False
 
     def __init__(self, error=None, wait=None):
         self.got, self.error, self.wait = [], error, wait
@@ -78,6 +79,24 @@ def test_a_resumed_training_sends_nothing_twice(tmp_path):
         (6, "warning/flat_images", "Two are flat."),
         ("closed", True),
     ]
+
+
+@pytest.mark.parametrize("may_lose", [False, True])
+def test_after_a_kill_what_may_be_lost_is_sent_again(tmp_path, may_lose):
+    killed = opened(tmp_path, Client())
+    for step in (2, 4):
+        killed.scalars("train", step, {"loss/cycle_x": 0.5})
+    while TrackerRecord(tmp_path / "wandb.json").sent.get("train/loss/cycle_x") != 4:
+        pass
+    client = Client()
+    client.may_lose = may_lose
+    second = opened(tmp_path, client)
+    second.begin(3, {})  # of the checkpoint
+    second.scalars("train", 4, {"loss/cycle_x": 0.5})
+    second.close(finished=True)
+    again = [(4, {"train/loss/cycle_x": 0.5})] if may_lose else []
+    assert client.got == [*again, ("closed", True)]
+    assert TrackerRecord(tmp_path / "wandb.json").was_closed
 
 
 def test_what_fails_is_one_warning_and_what_follows_is_still_tried(tmp_path, caplog):
