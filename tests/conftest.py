@@ -64,8 +64,14 @@ def _uses_tf_random(file):
 
 @pytest.fixture(autouse=True)
 def _logging_as_imported():
-    """A command logs to the terminal and nowhere else; `caplog` of the next test wants it back."""
+    """A command logs to the terminal and nowhere else; `caplog` of the next test wants it back, and
+    that of this one, where what all share was made by a command just now."""
+    _log_as_imported()
     yield
+    _log_as_imported()
+
+
+def _log_as_imported():
     log = logging.getLogger("cyclegan_tf")
     log.handlers, log.propagate = [], True
     log.setLevel(logging.NOTSET)
