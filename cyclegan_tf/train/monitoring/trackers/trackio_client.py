@@ -34,7 +34,7 @@ class TrackioClient:
       >>> client.close(finished=True)
     """
 
-    may_lose = True  # it writes twice a second
+    may_lose = False  # it writes twice a second
 
     def __init__(self, beginning: Beginning) -> None:
         import trackio

@@ -57,8 +57,12 @@ class WandbClient:
             allow_val_change=True,
             save_code=False,
             # The terminal's lines stay here: progress bars would fill a log of their own.
+            # Its file is written each second, not each 15: a kill loses what is not.
             settings=wandb.Settings(
-                console="off", quiet=True, silent=not log.isEnabledFor(logging.INFO)
+                console="off",
+                quiet=True,
+                silent=not log.isEnabledFor(logging.INFO),
+                x_transaction_log_flush_interval=1.0,
             ),
         )
         # A resumed training goes on at an earlier step than wandb's own counter allows.
