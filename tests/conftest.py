@@ -75,6 +75,10 @@ def _log_as_imported():
     log = logging.getLogger("cyclegan_tf")
     log.handlers, log.propagate = [], True
     log.setLevel(logging.NOTSET)
+    # import-linter's own configuration of logging disables what was there before it.
+    for name, each in logging.root.manager.loggerDict.items():
+        if name.startswith("cyclegan_tf") and isinstance(each, logging.Logger):
+            each.disabled = False
 
 
 @pytest.fixture

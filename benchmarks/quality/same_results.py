@@ -56,13 +56,16 @@ NETWORKS = (
     "--generator.filters 8 --generator.blocks 3 --discriminator.filters 8 "
     "--training.precision float32 --training.jit off --training.max_minutes null"
 ).split()
+SCENES = (
+    "--data.source demo --data.load_size_px 72 --data.crop_size_px 64 "
+    "--generator.architecture resnet_6blocks"
+).split()
+# The paper's recipe, as the demo trained by it once: each revision has a demo.yaml of its own.
 DEMO = (
-    "--config demo --training.ema 50 --logging.log_every_steps 5 --logging.sample_every_steps 20"
+    "--generator.upsampling resize --training.ema 50 --logging.score_every_epochs 1 "
+    "--logging.log_every_steps 5 --logging.sample_every_steps 20"
 ).split()
-MODERN = (
-    "--config modern --data.source demo --data.load_size_px 72 --data.crop_size_px 64 "
-    "--generator.architecture resnet_6blocks --logging.log_every_steps 1"
-).split()
+MODERN = "--config modern --logging.log_every_steps 1".split()
 TILES = ("--tile", "32", "--overlap", "8")
 
 
@@ -78,6 +81,11 @@ class Revision:
     name: str
     tree: Path
     out: Path
+
+    def as_they_are(self) -> list[str]:
+        """The option that shows images to the network in their own size; once there was none."""
+        knows = (self.tree / "cyclegan_tf/translate/sizing.py").is_file()
+        return ["--size", "full"] if knows else []
 
     def run(self, commands: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Run commands of this revision in one process.
@@ -110,8 +118,16 @@ def trained(out: Path, steps: int) -> list[tuple[str, list[str]]]:
     """Two trainings: the demo's recipe with moving averages, and the modern one for a few steps."""
     common = [*NETWORKS, "--training.seed", SEED]
     length = ["--training.max_steps", str(steps), "--training.checkpoint_every_steps"]
-    demo = ["--run_dir", str(out / "demo"), *DEMO, *common, *length, str(steps // 2)]
-    modern = ["--run_dir", str(out / "modern"), *MODERN, *common, "--training.max_steps", "5"]
+    demo = ["--run_dir", str(out / "demo"), *SCENES, *DEMO, *common, *length, str(steps // 2)]
+    modern = [
+        "--run_dir",
+        str(out / "modern"),
+        *MODERN,
+        *SCENES,
+        *common,
+        "--training.max_steps",
+        "5",
+    ]
     return [("train", demo), ("train", modern)]
 
 
@@ -122,17 +138,19 @@ def resumed(out: Path, run: Path, steps: int) -> list[tuple[str, list[str]]]:
     return [("train", ["--run_dir", str(copy)])]
 
 
-def translated(out: Path, run: Path, images: Path) -> list[tuple[str, list[str]]]:
+def translated(
+    out: Path, run: Path, images: Path, options: Sequence[str] = ()
+) -> list[tuple[str, list[str]]]:
     """Both directions, from a run and from a file, whole and in tiles."""
-    given, quiet = str(images), "--quiet"
+    given, always = str(images), ["--quiet", *options]
     file = str(run / "generator_xy.keras")
     own = str(out / "demo")
     return [
-        ("translate", [str(run), given, str(out / "base_xy"), quiet]),
-        ("translate", [str(run), given, str(out / "base_yx"), "--direction", "yx", quiet]),
-        ("translate", [own, given, str(out / "own_xy"), "--checkpoint", "last", quiet]),
-        ("translate", [file, given, str(out / "file_xy"), quiet]),
-        ("translate", [str(run), given, str(out / "tiles_xy"), *TILES, quiet]),
+        ("translate", [str(run), given, str(out / "base_xy"), *always]),
+        ("translate", [str(run), given, str(out / "base_yx"), "--direction", "yx", *always]),
+        ("translate", [own, given, str(out / "own_xy"), "--checkpoint", "last", *always]),
+        ("translate", [file, given, str(out / "file_xy"), *always]),
+        ("translate", [str(run), given, str(out / "tiles_xy"), *TILES, *always]),
     ]
 
 
@@ -229,7 +247,7 @@ def run_all(revision: Revision, base: Revision, parts: Sequence[str], steps: int
     run, images = base.out / "demo", base.out.parent / "images"
     commands: dict[str, Callable[[], list[tuple[str, list[str]]]]] = {
         "resume": lambda: resumed(revision.out, run, steps),
-        "translate": lambda: translated(revision.out, run, images),
+        "translate": lambda: translated(revision.out, run, images, revision.as_they_are()),
         "export": lambda: exported(revision.out, run, images),
         "evaluate": lambda: evaluated(revision.out, run),
     }

@@ -195,7 +195,7 @@ async function early(visit) {
   await visit.pick(config.files.image);
   await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 0)));
   release();
-  return visit.translated();
+  return { said: await visit.translated() };
 }
 
 /** What the bar says while the server is slow. */

@@ -34,7 +34,7 @@ TRAIN_OPTIONS = """
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
 --training.strategy --training.ema_half_life_images --training.best_metric
 --training.early_stopping_patience --training.freeze --logging.log_every_steps
---logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
+--logging.to --logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
 --logging.test_images --logging.score_every_epochs --logging.score_images
 """.split()
 
