@@ -6,93 +6,29 @@ random: where such a one is answered with 200, the answer must be the model's ow
 
 from __future__ import annotations
 
-import functools
 import gzip
-import io
 import json
 import random
-import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from benchmarks.deploy import serve_load
-
-NONE = 0
-"""The status of a request that gets no answer: its connection is closed."""
-REFUSED = frozenset({400, 403, 404, 405, 408, 413, 415, 417})
-REFUSED_OR_CLOSED = REFUSED | {NONE}
-ANY = REFUSED_OR_CLOSED | {200}
-REFUSED_BY_GRPC = frozenset(
-    {
-        "INVALID_ARGUMENT",
-        "NOT_FOUND",
-        "UNIMPLEMENTED",
-        "FAILED_PRECONDITION",
-        "RESOURCE_EXHAUSTED",
-        "INTERNAL",
-    }
+from benchmarks.deploy.attack import (
+    ANY,
+    NONE,
+    REFUSED,
+    REFUSED_BY_GRPC,
+    REFUSED_OR_CLOSED,
+    Attack,
+    Want,
 )
-
-
-@dataclass(frozen=True)
-class Want:
-    """What may come.
-
-    Attributes:
-      statuses: of HTTP, or names of gRPC's codes.
-      body: the request that a 200 answers, as JSON or as a PredictRequest.
-
-    Example:
-      >>> Want(REFUSED)
-    """
-
-    statuses: frozenset
-    body: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Attack:
-    """Bytes for a connection of their own.
-
-    Attributes:
-      kind: such as "gzip".
-      parts: sent one after the other.
-      wants: one for each answer.
-      pause: seconds between parts.
-      method: of gRPC, for a call by `grpc`'s own channel; None for raw bytes.
-      to_grpc: whether raw bytes go to gRPC's port.
-      leaves: whether the client goes away without waiting for an answer.
-
-    Example:
-      >>> Attack("gzip", (b"POST / HTTP/1.1\\r\\n\\r\\n",), (Want(REFUSED),))
-    """
-
-    kind: str
-    parts: tuple[bytes, ...]
-    wants: tuple[Want, ...]
-    pause: float = 0.0
-    method: str | None = None
-    to_grpc: bool = False
-    leaves: bool = False
-
-
-@functools.cache
-def encoded(kind: str, size_px: int = 24, **options: object) -> bytes:
-    """An image file of smooth colors."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    with Image.open(io.BytesIO(serve_load.image(size_px))) as image:
-        image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-@functools.cache
-def compressed_zeros(kind: str) -> bytes:
-    """64 MiB of zeros, small."""
-    data = bytes(64 * 2**20)
-    return gzip.compress(data, mtime=0) if kind == "gzip" else zlib.compress(data)
+from benchmarks.deploy.request_bodies import (
+    body_of,
+    chunk,
+    compressed_zeros,
+    encoded,
+    jpeg_of,
+    png_of,
+)
 
 
 class Attacks:
@@ -107,7 +43,7 @@ class Attacks:
         self._model, self._path = model, f"/v1/models/{model}:predict"
         self._rng = random.Random(seed)
         self._png, self._jpeg = encoded("PNG"), encoded("JPEG", quality=90)
-        self._good = serve_load.body_of(self._png)
+        self._good = body_of(self._png)
         self.kinds: dict[str, Callable[[], Attack]] = {
             "request line": self._request_line,
             "head": self._head,
@@ -249,22 +185,22 @@ class Attacks:
         rng, png, jpeg = self._rng, self._png, self._jpeg
         if rng.random() < 0.4:
             data = self._changed(rng.choice([png, jpeg]))
-            return self._posted("image", serve_load.body_of(data), ANY)
+            return self._posted("image", body_of(data), ANY)
         cut = len(jpeg) // 2
         data = rng.choice([
             b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"\x00" * 100, png[:-1],
             png[: len(png) // 2], png[:40], jpeg[:cut], jpeg[:cut] + b"\xff\xd9", jpeg[:2],
              encoded("GIF"), encoded("BMP"),
-            encoded("TIFF"), encoded("WEBP"), serve_load.png_of(20_000, 20_000),
-            serve_load.png_of(60_000, 60_000),
-            serve_load.png_of(2**31 - 1, 1), serve_load.png_of(0, 5), serve_load.png_of(1, 1),
+            encoded("TIFF"), encoded("WEBP"), png_of(20_000, 20_000),
+            png_of(60_000, 60_000),
+            png_of(2**31 - 1, 1), png_of(0, 5), png_of(1, 1),
             jpeg_of(jpeg, 65_000, 65_000),
             jpeg_of(jpeg, 0, 0), jpeg_of(jpeg, 240, 240), jpeg + b"\xff\xda" * 200,
-            png[:33] + serve_load.chunk(b"zTXt",
+            png[:33] + chunk(b"zTXt",
             b"a\x00\x00" + compressed_zeros("zlib")) * 2 + png[33:60],
-            png[:33] + serve_load.chunk(b"tEXt", b"a\x00b") * 70_000 + png[33:],
+            png[:33] + chunk(b"tEXt", b"a\x00b") * 70_000 + png[33:],
         ])  # fmt: skip
-        return self._posted("image", serve_load.body_of(data), REFUSED)
+        return self._posted("image", body_of(data), REFUSED)
 
     def _gzip(self) -> Attack:
         good = gzip.compress(self._good, mtime=0)
@@ -321,7 +257,7 @@ class Attacks:
         return Attack("chunks", (sent,), (Want(may_be, body),))
 
     def _pipelined(self) -> Attack:
-        other = serve_load.body_of(encoded("PNG", self._rng.choice([16, 20, 28])))
+        other = body_of(encoded("PNG", self._rng.choice([16, 20, 28])))
         bodies = [self._good, other]
         first = Want(frozenset({200}), self._good)
         good = [self._post(body, close=False) for body in bodies]
@@ -394,9 +330,3 @@ class Attacks:
             preface + b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x04\xff\xff\xff\xff" * 3,
         ])  # fmt: skip
         return Attack("gRPC bytes", (data,), (Want(frozenset({NONE})),), to_grpc=True)
-
-
-def jpeg_of(jpeg: bytes, width: int, height: int) -> bytes:
-    """A JPEG whose head says another size."""
-    at = jpeg.index(b"\xff\xc0") + 5
-    return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]

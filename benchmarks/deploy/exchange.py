@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.deploy.attacks import NONE, Attack
+from benchmarks.deploy.attack import NONE, Attack
 from benchmarks.deploy.oracle import Oracle
 
 PATIENCE_SECONDS = 60.0

@@ -34,9 +34,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from benchmarks.deploy import serve_load
-from benchmarks.deploy.attacks import Attack, Attacks
+from benchmarks.deploy.attack import Attack
+from benchmarks.deploy.attacks import Attacks
 from benchmarks.deploy.exchange import Answer, Exchange, problems
 from benchmarks.deploy.oracle import Oracle
+from benchmarks.deploy.request_bodies import body_of, image
+from benchmarks.deploy.server import Server, newest_folder
 
 BETWEEN_OPENINGS_SECONDS = 0.5
 ATTACKERS = 8
@@ -162,7 +165,7 @@ def is_right(oracle: Oracle, body: bytes, status: int, answer: bytes) -> bool:
 
 
 def attack_beside_load(
-    server: serve_load.Server,
+    server: Server,
     exchange: Exchange,
     model: str,
     arguments: argparse.Namespace,
@@ -173,11 +176,11 @@ def attack_beside_load(
     lock, attacks = threading.Lock(), iter(Attacks(model, seed=1))
     good: list[serve_load.Good] = []
     for number in range(GOOD_IMAGES):
-        data = serve_load.image(arguments.size_px, seed=number)
-        body = serve_load.body_of(data)
+        data = image(arguments.size_px, seed=number)
+        body = body_of(data)
         oracle.file(data)  # computed before the load begins
         good.append((body, functools.partial(is_right, oracle, body)))
-    same_connection = serve_load.post_bad(path, serve_load.image(arguments.size_px))
+    same_connection = serve_load.post_bad(path, image(arguments.size_px))
 
     def hostile(rng: random.Random, connection: http.client.HTTPConnection) -> str | None:
         if rng.random() < 0.5:
@@ -193,9 +196,7 @@ def attack_beside_load(
     return phase, report
 
 
-def results_of(
-    server: serve_load.Server, alone: Report, beside: Report, phase: serve_load.Phase
-) -> dict:
+def results_of(server: Server, alone: Report, beside: Report, phase: serve_load.Phase) -> dict:
     """Everything that was found, for the JSON file."""
     load = phase.summary()
     tracebacks = sum("Traceback (most recent call last)" in line for line in server.lines)
@@ -243,10 +244,10 @@ def attack(arguments: argparse.Namespace) -> dict:
     """Both phases, against a server that is started and stopped here."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         grpc_port = free.getsockname()[1]
-    server = serve_load.Server(arguments.export, f"--grpc_port={grpc_port}")
+    server = Server(arguments.export, f"--grpc_port={grpc_port}")
     try:
         model = server.wait_until_ready()[0]
-        oracle = Oracle(serve_load.newest_folder(arguments.export, model))
+        oracle = Oracle(newest_folder(arguments.export, model))
         started, exchange = time.monotonic(), Exchange(server.port, grpc_port, QUIET_SECONDS)
         alone = attack_alone(exchange, Attacks(model), arguments.requests)
         alone_seconds = time.monotonic() - started

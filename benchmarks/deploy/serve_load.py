@@ -14,12 +14,9 @@ import argparse
 import base64
 import functools
 import http.client
-import io
 import json
 import os
 import random
-import re
-import signal
 import statistics
 import struct
 import subprocess
@@ -27,10 +24,12 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.deploy.request_bodies import bad_bodies, body_of, image
+from benchmarks.deploy.server import Server, newest_folder
 
 BAD_SHARE = 0.1
 BARE_SECONDS = 10.0
@@ -80,128 +79,6 @@ class Phase:
             "rss_last_mb": round(statistics.median(last) / 1e6, 1) if last else None,
             "rss_mb": [[round(at, 1), round(size / 1e6, 1)] for at, size in self.rss],
         }
-
-
-def body_of(data: bytes) -> bytes:
-    """A request for one encoded image."""
-    instance = {"b64": base64.b64encode(data).decode()}
-    return json.dumps({"signature_name": "image_bytes", "instances": [instance]}).encode()
-
-
-def image(size_px: int, seed: int = 0) -> bytes:
-    """A PNG of smooth colors with a little noise."""
-    import numpy as np
-    from PIL import Image
-
-    rng = np.random.default_rng(seed)
-    small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize(
-        (size_px, size_px), Image.Resampling.BICUBIC
-    )
-    pixels = np.clip(
-        np.asarray(small, np.int16) + rng.integers(-6, 7, (size_px, size_px, 3)), 0, 255
-    )
-    stream = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    """A chunk of a PNG, with its checksum."""
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def png_of(width: int, height: int) -> bytes:
-    """A PNG of so many pixels, by what its head says; its pixels are few."""
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    pixels = zlib.compress(bytes(4 if width == height == 1 else 100_000))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-
-
-def bad_bodies(good: bytes) -> list[bytes]:
-    """What a server on the open network gets to see."""
-    return [
-        b"", b"{", b"[" * 100_000, b'{"instances": [NaN]}', b'{"instances": [[[[1, 2], [3]]]]}',
-        b'{"signature_name": "image_bytes", "instances": [{"b64": "%%%"}]}',
-        json.dumps({"signature_name": "none", "instances": [1]}).encode(),
-        body_of(b""), body_of(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
-        body_of(good[: len(good) // 2]),
-        body_of(good[:100] + bytes(200) + good[300:]), body_of(png_of(20_000, 20_000)),
-        body_of(png_of(60_000, 60_000)),
-        json.dumps({"instances": [[[[0, 0, 0]]]] * 1000}).encode(),
-    ]  # fmt: skip
-
-
-def start(words: list[str]) -> subprocess.Popen[str]:
-    """Start a process whose output and errors are one stream of text."""
-    return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
-
-
-class Server:
-    """The server's process.
-
-    Example:
-      >>> server = Server(Path("shipped"))
-      >>> models = server.wait_until_ready()
-      >>> server.stop()
-    """
-
-    def __init__(self, out: Path, *options: str) -> None:
-        words = [sys.executable, "-m", "cyclegan_tf.serve", str(out), "--port", "0", *options]
-        self.lines: list[str] = []
-        """What it wrote, to standard error as well."""
-        self.process = start(words)
-        assert self.process.stdout is not None
-        self._output = self.process.stdout
-        for line in self._output:
-            self.lines.append(line)
-            if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                break
-        else:
-            raise SystemExit(f"the server did not start: {''.join(self.lines)}")
-        # Unread, its lines would fill the pipe and stop it.
-        self._reader = threading.Thread(target=self.lines.extend, args=[self._output], daemon=True)
-        self._reader.start()
-
-    def connect(self) -> http.client.HTTPConnection:
-        """A new connection."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-
-    def get(self, path: str) -> tuple[int, dict]:
-        """Status and JSON of an address."""
-        connection = self.connect()
-        connection.request("GET", path)
-        response = connection.getresponse()
-        answer = response.status, json.load(response)
-        connection.close()
-        return answer
-
-    def wait_until_ready(self) -> list[str]:
-        """Names of the models, once all are loaded."""
-        for _ in range(1200):
-            status, answer = self.get("/health")
-            if status == 200:
-                return list(answer["models"])
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        self.process.kill()
-        raise SystemExit("the server did not become ready")
-
-    def resident_bytes(self) -> int:
-        """Its memory, from /proc."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return 1024 * int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])  # type: ignore[index]
-
-    def stop(self) -> int:
-        """Its exit status after SIGTERM."""
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(60)
-        self._reader.join()
-        self._output.close()
-        return status
 
 
 def is_good(status: int, answer: bytes, size_px: int) -> bool:
@@ -329,15 +206,6 @@ def output_of(code: str) -> str:
     return subprocess.run(
         words, stdout=subprocess.PIPE, text=True, check=True, env=environment
     ).stdout
-
-
-def newest_folder(out: Path, model: str) -> Path:
-    """The folder of the version that the server serves."""
-    base = out / "saved_model" if (out / "saved_model").is_dir() else out
-    return max(
-        (path for path in (base / model).iterdir() if path.name.isdecimal()),
-        key=lambda path: int(path.name),
-    )
 
 
 def table(results: dict) -> str:

@@ -6,9 +6,12 @@ import json
 import pytest
 
 from benchmarks.deploy import hostile, serve_load
-from benchmarks.deploy.attacks import NONE, REFUSED, Attack, Attacks, Want
+from benchmarks.deploy import server as server_module
+from benchmarks.deploy.attack import NONE, REFUSED, Attack, Want
+from benchmarks.deploy.attacks import Attacks
 from benchmarks.deploy.exchange import Answer, answers_in, problems
 from benchmarks.deploy.oracle import Oracle, RefusedError
+from benchmarks.deploy.server import newest_folder
 from tests.helpers import preloaded, tiny_serving
 
 
@@ -39,7 +42,7 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def oracle(out):
-    return Oracle(serve_load.newest_folder(out, "tiny_xy"))
+    return Oracle(newest_folder(out, "tiny_xy"))
 
 
 def test_an_answer_must_be_the_models_own(oracle):
@@ -78,7 +81,7 @@ def test_wrong_answers_are_found(answers, wrong, oracle):
 @pytest.mark.slow
 def test_the_attack_runs(out, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(serve_load, "SAMPLE_SECONDS", 0.1)
-    monkeypatch.setattr(serve_load, "start", preloaded.popen)
+    monkeypatch.setattr(server_module, "start", preloaded.popen)
     monkeypatch.setattr(hostile, "QUIET_SECONDS", 0.2)
     monkeypatch.setattr(hostile, "FLAT", 2)  # a second is too short to say
     words = ["--requests=60", "--seconds=1", "--connections=4", "--idle=30", "--size_px=16"]

@@ -23,6 +23,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from benchmarks.deploy import serve_load
+from benchmarks.deploy import server as server_module
 from cyclegan_tf import cli
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.serve import command as serve
@@ -460,7 +461,7 @@ def test_the_compose_files_mount_what_they_name():
 @pytest.mark.slow
 def test_the_load_benchmark_runs(out, tmp_path, monkeypatch, capsys):
     result = tmp_path / "load.json"
-    monkeypatch.setattr(serve_load, "start", preloaded.popen)
+    monkeypatch.setattr(server_module, "start", preloaded.popen)
     monkeypatch.setattr(serve_load, "output_of", lambda code: preloaded.run_code(code, tmp_path)[1])
     monkeypatch.setattr(serve_load, "BARE_SECONDS", 0.2)
     monkeypatch.setattr(serve_load, "SAMPLE_SECONDS", 0.1)
