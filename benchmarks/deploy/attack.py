@@ -28,6 +28,7 @@ class Want:
     Attributes:
       statuses: of HTTP, or names of gRPC's codes.
       body: the request that a 200 answers, as JSON or as a PredictRequest.
+      file: the image that a 200 answers by a PNG.
 
     Example:
       >>> Want(REFUSED)
@@ -35,6 +36,7 @@ class Want:
 
     statuses: frozenset
     body: bytes | None = None
+    file: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from benchmarks.deploy.request_bodies import (
     jpeg_of,
     png_of,
 )
+from benchmarks.deploy.translate_attacks import translate_attack
 
 
 class Attacks:
@@ -55,6 +56,7 @@ class Attacks:
             "chunks": self._chunks,
             "pipelined": self._pipelined,
             "slow": self._slow,
+            "translate": self._translate,
             "gRPC call": self._grpc_call,
             "gRPC bytes": self._grpc_bytes,
         }
@@ -287,6 +289,9 @@ class Attacks:
         return Attack("slow", parts[: self._rng.randint(1, len(parts) - 1)],
         (Want(REFUSED_OR_CLOSED),),
                       pause=0.02, leaves=True)  # fmt: skip
+
+    def _translate(self) -> Attack:
+        return translate_attack(self._rng, self._model, self._changed)
 
     # ---- gRPC ----
 

@@ -141,6 +141,8 @@ def problems(attack: Attack, answers: list[Answer], oracle: Oracle) -> list[str]
             found.append(f"{answer.status}: {answer.body[:200]!r}")
         elif answer.status == 200 and want.body is not None:
             found.append(oracle.problem(want.body, answer.body))
+        elif answer.status == 200 and want.file is not None:
+            found.append(oracle.problem_of_file(want.file, answer.body))
         elif answer.status == "OK" and want.body is not None:
             found.append(oracle.problem_of_grpc(want.body, answer.body))
         elif isinstance(answer.status, int) and answer.status >= 400:

@@ -91,6 +91,14 @@ class Oracle:
             same = [base64.b64decode(row["b64"]) for row in found] == wanted
         return None if same else f"another answer than the model's own: {answer[:100]!r}"
 
+    def problem_of_file(self, data: bytes, answer: bytes) -> str | None:
+        """The same for an image file and the PNG that `/translate` made of it."""
+        try:
+            wanted = self.file(data)
+        except RefusedError as error:
+            return f"answered with 200, and should not have been: {error}"
+        return None if answer == wanted else "another answer than the model's own"
+
     def problem_of_grpc(self, request: bytes, answer: bytes) -> str | None:
         """The same for the bytes of a PredictRequest and its PredictResponse."""
         from tensorflow_serving.apis import predict_pb2

@@ -17,11 +17,11 @@ from tests.helpers import preloaded, tiny_serving
 
 def test_attacks_depend_on_their_seed_alone_and_are_of_all_kinds():
     def first(seed):
-        return list(itertools.islice(Attacks("m", seed), 24))
+        return list(itertools.islice(Attacks("m", seed), 26))
 
     assert first(1) == first(1)
     assert first(1) != first(2)
-    assert len({attack.kind for attack in first(1)}) == 12
+    assert len({attack.kind for attack in first(1)}) == 13
     assert all(attack.parts and attack.wants for attack in first(1))
 
 
@@ -64,6 +64,9 @@ def test_an_answer_must_be_the_models_own(oracle):
     assert oracle.problem(numbers, negated.replace(b"25]]", b"250001]]"))
     with pytest.raises(RefusedError):
         oracle.answer(b"{")
+    assert oracle.problem_of_file(data, oracle.file(data)) is None
+    assert "another answer" in oracle.problem_of_file(data, data)
+    assert "should not have been" in oracle.problem_of_file(data[:-20], data)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +87,13 @@ def test_the_attack_runs(out, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(server_module, "start", preloaded.popen)
     monkeypatch.setattr(hostile, "QUIET_SECONDS", 0.2)
     monkeypatch.setattr(hostile, "FLAT", 2)  # a second is too short to say
-    words = ["--requests=60", "--seconds=1", "--connections=4", "--idle=30", "--size_px=16"]
+    words = ["--requests=65", "--seconds=1", "--connections=4", "--idle=30", "--size_px=16"]
     result = tmp_path / "hostile.json"
     status = hostile.main([str(out), *words, f"--out={result}"])
     found = json.loads(result.read_text())
     assert status == 0, (capsys.readouterr().out, found["problems"])
-    assert len(found["statuses"]) == 12
-    assert sum(sum(counts.values()) for counts in found["statuses"].values()) >= 60
+    assert len(found["statuses"]) == 13
+    assert sum(sum(counts.values()) for counts in found["statuses"].values()) >= 65
     assert (found["wrong"], found["tracebacks"], found["load"]["good_failed"]) == (0, 0, 0)
     assert found["lines_of_others"] == []
     assert found["load"]["bad_sent"] > 0
