@@ -65,6 +65,14 @@ def listen(decode: Callable[[], T]) -> tuple[T, list[str]]:
     return result, heard
 
 
+def unheard() -> contextlib.AbstractContextManager:
+    """Drop, within a `with` block, the lines of decoders whose images were looked through before.
+
+    Callers of `listen` wait for its end where they have heard something themselves.
+    """
+    return _ear.listening()
+
+
 def damage(lines: list[str]) -> str | None:
     """Of what libjpeg wrote, what means that pixels are wrong."""
     for line in lines:

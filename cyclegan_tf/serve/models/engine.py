@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.images import chatter
 from cyclegan_tf.serve.models.damage import check_pixels
 from cyclegan_tf.serve.models.limits import (
     BAD_REQUEST,
@@ -255,9 +256,9 @@ def infer(
     limits = version.limits(limits, signature_name)
     images = check_inputs(signature.inputs, arrays, limits, signature.decodes_images)
     try:
-        if signature.decodes_images:
-            check_pixels(arrays)
-        return signature(arrays), images
+        is_noisy = signature.decodes_images and check_pixels(arrays)
+        with chatter.unheard() if is_noisy else contextlib.nullcontext():
+            return signature(arrays), images
     except tf.errors.OpError as error:
         status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
         raise RequestError(status, _in_short(error)) from error

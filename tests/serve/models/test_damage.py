@@ -46,8 +46,14 @@ def test_whole_files_pass():
     gray = io.BytesIO()
     Image.fromarray(image(9, 9)).convert("L").save(gray, "JPEG")
     for data in (jpeg(), jpeg(progressive=True), gray.getvalue(), jpeg() + bytes(9), png(image())):
-        damage.check_pixels(strings(data))
-    damage.check_pixels({"images": np.zeros((1, 2, 2, 3), np.float32)})
+        assert not damage.check_pixels(strings(data))
+    assert not damage.check_pixels({"images": np.zeros((1, 2, 2, 3), np.float32)})
+
+
+def test_a_filled_up_file_is_whole_and_noisy(capfd):
+    whole = jpeg()
+    assert damage.check_pixels(strings(whole[:-2] + bytes(7) + whole[-2:]))
+    assert capfd.readouterr().err == ""
 
 
 def test_what_tensorflow_refuses_is_left_to_the_model():

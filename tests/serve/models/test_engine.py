@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import io
 import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from cyclegan_tf.serve.models.engine import infer
 from cyclegan_tf.serve.models.limits import Limits, RequestError
@@ -158,6 +160,24 @@ def test_a_cancelled_request_counts_as_cut_off(out):
 
     asyncio.run(cancelled())
     assert engine.cut_off == 1
+
+
+def test_a_noisy_jpeg_is_answered_and_leaves_the_log_alone(out, capfd):
+    version = engine_of(out).store.get("tiny_xy")
+    stream = io.BytesIO()
+    Image.fromarray(tiny_serving.image()).save(stream, "JPEG")
+    whole = stream.getvalue()
+    found = [
+        infer(
+            version,
+            "image_bytes",
+            lambda _, data=data: {"image_bytes": np.array([data], object)},
+            Limits(),
+        )[0]["translated_bytes"][0]
+        for data in (whole, whole[:-2] + bytes(7) + whole[-2:])
+    ]
+    assert found[0] == found[1]
+    assert "JPEG" not in capfd.readouterr().err
 
 
 def test_signatures_are_called_with_checked_inputs(out):
