@@ -3,7 +3,7 @@
     python -m benchmarks.deploy.hostile OUT [--requests 2000] [--seconds 60] [--connections 16]
         [--idle 1000] [--size_px 256]
 
-First hostile requests of twelve kinds by turns, each on a connection of its own (see
+First hostile requests of thirteen kinds by turns, each on a connection of its own (see
 `benchmarks/deploy/attacks.py`). Then a load of which one request in ten is hostile, beside idle
 connections that are opened again whenever the server closes them. Every answer of status 200 is
 compared bit for bit with the model's own, computed here without a server; the server's log is

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from fastapi import FastAPI, Request, Response
 
+from cyclegan_tf.cli.guesses import DIRECTIONS
 from cyclegan_tf.images.codecs import ENCODERS
 from cyclegan_tf.serve.http.answering import Answering, Made, json_answer
 from cyclegan_tf.serve.http.forms import image_in
@@ -18,7 +19,6 @@ from cyclegan_tf.serve.rest import protocol
 
 ADDRESS = "/translate"
 _NOT_ALLOWED, _NOT_ACCEPTABLE = 405, 406
-_DIRECTIONS = {"xy": "xy", "yx": "yx", "AtoB": "xy", "BtoA": "yx"}
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 """What is written, the first unless another is wanted -> its file's suffix."""
 
@@ -58,16 +58,18 @@ def chosen_model(names: Sequence[str], wanted: str | None, direction: str | None
     Args:
       names: of all models.
       wanted: the name asked for, if any.
-      direction: "xy" or "yx" ("AtoB", "BtoA"), if any; else the only model there is, or "xy".
+      direction: "xy", "yx" or another of their names, if any; else the only model there is, or
+        "xy".
 
     Raises:
       RequestError: 400, there is not just one such model.
     """
     if wanted:
         return wanted
-    if direction is not None and direction not in _DIRECTIONS:
+    meant = DIRECTIONS.get("xy" if direction is None else direction.lower())
+    if meant not in ("xy", "yx"):
         raise RequestError(BAD_REQUEST, "direction must be xy or yx (AtoB or BtoA)")
-    ending = f"_{_DIRECTIONS[direction or 'xy']}"
+    ending = f"_{meant}"
     found = [name for name in names if name.endswith(ending)]
     if direction is None and len(names) == 1:
         found = list(names)

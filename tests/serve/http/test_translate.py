@@ -105,6 +105,7 @@ PAIR = ["zebra_xy", "zebra_yx"]
         (PAIR, None, None, "zebra_xy"),
         (PAIR, None, "yx", "zebra_yx"),
         (PAIR, None, "BtoA", "zebra_yx"),
+        (PAIR, None, "a2b", "zebra_xy"),
         ([*PAIR, "map_xy"], "map_xy", None, "map_xy"),
     ],
 )
@@ -119,6 +120,7 @@ def test_the_model_that_is_meant(names, wanted, direction, name):
         (["any"], "yx", "0 models are meant"),
         ([], None, "none is served"),
         (PAIR, "z", "direction must be xy or yx"),
+        (PAIR, "both", "direction must be xy or yx"),
     ],
 )
 def test_a_model_that_is_not_clear(names, direction, words):
