@@ -6,13 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_card
-from cyclegan_tf.export.parity import COMPARED_IMAGES, ImageFunction, ParityCheck
+from cyclegan_tf.export.parity import COMPARED_IMAGES, ParityCheck, function_of
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 from cyclegan_tf.networks.keras_only import keras_only
 from cyclegan_tf.runs.generators import save_generator
@@ -61,7 +59,7 @@ def write_keras(
         operations = Counter(type(one).__name__ for one in loaded.operations)
         check = ParityCheck(trained.network, images, KERNELS)
         variant = "our_layers" if our_layers else "keras_alone"
-        check.add(variant, _runner(loaded), path, operations, None, MIN_PSNR_DB)
+        check.add(variant, function_of(loaded), path, operations, None, MIN_PSNR_DB)
         refused = check.report(partial, allow_lossy)
         card = model_card(trained, name)
         write_model_card(partial, {**card, "layers": "cyclegan_tf" if our_layers else "keras"})
@@ -84,8 +82,3 @@ def network_to_write(trained: TrainedGenerator, our_layers: bool) -> keras.Model
             code=error.code,
             field="--format",
         ) from error
-
-
-def _runner(network: keras.Model) -> ImageFunction:
-    graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
-    return lambda images: np.concatenate([graph(tf.constant(one[np.newaxis])) for one in images])

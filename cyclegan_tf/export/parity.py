@@ -124,6 +124,12 @@ def compare(
     )
 
 
+def function_of(network: keras.Model) -> ImageFunction:
+    """Make a function of a model of Keras: compiled once, an image at a time, as exports run."""
+    graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
+    return lambda images: np.concatenate([graph(tf.constant(one[np.newaxis])) for one in images])
+
+
 class ParityCheck:
     """Runs exports on some images and compares each with the training model.
 
@@ -139,13 +145,10 @@ class ParityCheck:
     """
 
     def __init__(self, network: keras.Model, images: np.ndarray, kernels: str) -> None:
-        graph = tf.function(lambda batch: network(batch, training=False), autograph=False)
+        run = function_of(network)
         self._images, self._kernels = images, kernels
-        self._truths = np.concatenate(
-            [graph(tf.constant(one[np.newaxis])).numpy() for one in images]
-        )
-        first = tf.constant(images[:1])
-        self._reference_ms = median_latency_ms(lambda _: graph(first).numpy(), images[:1])
+        self._truths = run(images)
+        self._reference_ms = median_latency_ms(run, images[:1])
         self._rows: list[Parity] = []
         self._outputs: dict[str, np.ndarray] = {}
         self._files: dict[str, tuple[Path, float]] = {}
