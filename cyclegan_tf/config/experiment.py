@@ -209,7 +209,8 @@ class Logging:
         to: Where curves, images, the config and warnings go: tensorboard, wandb, mlflow, trackio,
           or several, separated by commas. metrics.jsonl and samples/ are always written.
         log_every_steps: Steps averaged into one row of metrics.jsonl and one point of a curve.
-        sample_every_steps: Steps between image grids of fixed test images.
+        sample_every_steps: Steps between image grids of fixed test images; steps 20 and 100 are
+          drawn, too.
         sample_images: Images of each domain in a grid.
         test_every_epochs: Epochs between measurements of the losses on the test split.
         test_images: Images of each domain in that measurement.

@@ -243,7 +243,7 @@ async function begin() {
   listenForDrops();
   listenForButtons();
   try {
-    manifest = await loadManifest();
+    manifest = await loadManifest(() => say("The server is loading its models."));
     introduce();
     offerDirections();
     engine = manifest.engine === "server" ? new ServerEngine(manifest.limits) : new LitertEngine(manifest, showProgress);

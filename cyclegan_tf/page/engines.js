@@ -16,8 +16,24 @@ import { Problem, damaged, missing, noWebAssembly, notNumbers, problemOf } from 
 // What the page shows of a server's images; saved is the whole.
 const SHOWN_SIDE_PX = 2048;
 
+const ASK_AGAIN_MS = 500;
+
+/** models.json with all models; `wait` is called while a server still loads some. */
+export async function loadManifest(wait) {
+  let manifest = await readManifest();
+  while (manifest.loading === true) {
+    wait();
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    manifest = await readManifest();
+  }
+  if (!manifest.models.length) {
+    throw new Problem("There is no model here.", "Export one, then reload the page.");
+  }
+  return manifest;
+}
+
 /** models.json, checked as far as the page depends on it. */
-export async function loadManifest() {
+async function readManifest() {
   const bytes = await fetchWhole("models.json");
   let manifest = {};
   try {
@@ -27,9 +43,6 @@ export async function loadManifest() {
   }
   if (!["litert", "server"].includes(manifest.engine) || !Array.isArray(manifest.models)) {
     throw new Problem("The file models.json is damaged.", "Export the page again and copy the whole folder.");
-  }
-  if (!manifest.models.length) {
-    throw new Problem("There is no model here.", "Export one, then reload the page.");
   }
   return manifest;
 }

@@ -27,6 +27,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import failures, multi_worker
 from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.forecast import Forecast
+from cyclegan_tf.train.monitoring import samples
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
 from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
 from cyclegan_tf.train.monitoring.progress import ProgressBar
@@ -97,8 +98,7 @@ class Trainer:
         if self.monitor is not None:
             folder, config = run.checkpoints, experiment.training
             self._saver = CheckpointSaver(folder, self._variables, self.monitor, config)
-        self._only_estimate = False
-        self._stop = StopSignals()
+        self._only_estimate, self._stop = False, StopSignals()
         self._started_clock = self._logged_clock = time.monotonic()
 
     def _make_averages(self) -> ExponentialMovingAverage | None:
@@ -286,10 +286,10 @@ class Trainer:
             if self.monitor is not None:
                 self.monitor.page.has_news = True
         speed = (self.step - self._step_before) / max(self.seconds - self._seconds_before, 1e-9)
-        progress = self.budget.progress(self.step, self.seconds)
-        self.progress.update(self.step, last_epoch, progress, speed, self.seconds_left())
+        done = self.budget.progress(self.step, self.seconds)
+        self.progress.update(self.step, last_epoch, done, speed, self.seconds_left())
         if self.monitor is not None and not self.finished:
-            if self.step % config.sample_every_steps == 0:
+            if samples.is_due(self.step, config.sample_every_steps):
                 self.monitor.write_samples(self.step)
             if epoch_ended and (last_epoch + 1) % config.test_every_epochs == 0:
                 self.monitor.evaluate_test_losses(self.step, last_epoch)

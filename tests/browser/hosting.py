@@ -48,6 +48,8 @@ class Handler(SimpleHTTPRequestHandler):
     def do_GET(self):
         if self.path in self.site["missing"]:
             self.send_error(404)
+        elif self.path in self.site["documents"]:
+            self.send(200, json.dumps(next(self.site["documents"][self.path])).encode())
         else:
             super().do_GET()
 
@@ -61,7 +63,9 @@ class Handler(SimpleHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.site["posts"].append((self.path, body))
         status, answer = self.site["answer"](body)
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send(status, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+
+    def send(self, status, content):
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -81,12 +85,21 @@ def negative(body):
 
 @contextlib.contextmanager
 def site(
-    folder: Path, headers: Mapping[str, str] | None = None, missing=(), slow_s=0.0, answer=negative
+    folder: Path,
+    headers: Mapping[str, str] | None = None,
+    missing=(),
+    slow_s=0.0,
+    answer=negative,
+    documents: Mapping[str, Iterator] | None = None,
 ) -> Iterator:
-    """Serves a folder on 127.0.0.1; gives its address and the list of what was posted."""
+    """Serves a folder on 127.0.0.1; gives its address and the list of what was posted.
+
+    `documents` holds what addresses give in turn, in place of a file.
+    """
     posts: list = []
     about = {"folder": folder, "headers": headers or {}, "missing": missing}
     about |= {"slow_s": slow_s, "answer": answer, "posts": posts}
+    about |= {"documents": documents or {}}
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, site=about))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -124,6 +124,15 @@ def test_an_image_chosen_before_the_page_is_ready_is_translated(served, square, 
     assert result["said"].startswith("Translated")
 
 
+def test_the_page_waits_for_a_server_that_is_loading(served, square, visit):
+    ready = json.loads((served / "models.json").read_text())
+    documents = iter([{**ready, "models": [], "loading": True}, ready])
+    with hosting.site(served, documents={"/models.json": documents}) as (url, _):
+        result = visit("early", url, files={"image": square})
+    assert_quiet(result, url)
+    assert result["said"].startswith("Translated")
+
+
 def test_a_server_with_many_models_names_them(served, visit):
     manifest = json.loads((served / "models.json").read_text())
     manifest["models"].append({**manifest["models"][0], "name": "other_xy"})

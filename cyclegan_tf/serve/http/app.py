@@ -226,7 +226,7 @@ def _add_operation(app: FastAPI, engine: Engine, metrics: Metrics) -> None:
 def _add_page(app: FastAPI, engine: Engine, files: Mapping[str, Path]) -> None:
     @app.api_route("/models.json", methods=_READING)
     async def models() -> Response:
-        document = page.models_document(engine.store.newest(), engine.limits)
+        document = page.models_document(engine.store.newest(), engine.limits, engine.store.loading)
         return json_answer(document, headers={"cache-control": "no-store"})
 
     @app.api_route("/{address:path}", methods=_READING)

@@ -66,12 +66,15 @@ def content_type(name: str) -> str:
     return _TYPES.get(Path(name).suffix.lower(), "application/octet-stream")
 
 
-def models_document(newest: Iterable[ModelVersion], limits: Limits) -> dict[str, Any]:
+def models_document(
+    newest: Iterable[ModelVersion], limits: Limits, loading: bool = False
+) -> dict[str, Any]:
     """Build models.json for a page whose engine is this server.
 
     Args:
       newest: the version of each model that is served by default.
       limits: what an image may be; sent, so that a page can make a larger one smaller.
+      loading: whether more models are to come; a page then asks again.
     """
     versions = list(newest)
     models = [_entry(version) for version in versions]
@@ -83,6 +86,7 @@ def models_document(newest: Iterable[ModelVersion], limits: Limits) -> dict[str,
         "title": ", ".join(sorted(stems)) or "no model",
         "engine": "server",
         "models": models,
+        "loading": loading,
         "limits": sent,
     }
 

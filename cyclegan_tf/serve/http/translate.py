@@ -12,7 +12,7 @@ from cyclegan_tf.cli.guesses import DIRECTIONS
 from cyclegan_tf.images.codecs import ENCODERS
 from cyclegan_tf.serve.http.answering import Answering, Made, json_answer
 from cyclegan_tf.serve.http.forms import image_in
-from cyclegan_tf.serve.models.engine import Engine, infer
+from cyclegan_tf.serve.models.engine import UNAVAILABLE, Engine, infer
 from cyclegan_tf.serve.models.limits import BAD_REQUEST, RequestError
 from cyclegan_tf.serve.models.versions import ENCODED_SIGNATURE, ModelVersion
 from cyclegan_tf.serve.rest import protocol
@@ -36,6 +36,7 @@ def add_translate(app: FastAPI, engine: Engine, answering: Answering) -> None:
     async def translate(request: Request) -> Response:
         asked = request.query_params
         name = chosen_model(engine.store.names(), asked.get("model"), asked.get("direction"))
+        _refuse_while_loading(engine, name)
         media_type = wanted_type(request.headers.get("accept", ""))
         content_type = request.headers.get("content-type", "")
 
@@ -50,6 +51,14 @@ def add_translate(app: FastAPI, engine: Engine, answering: Answering) -> None:
         # Else the page's address, which takes any name, would answer that there is none.
         how = f"{ADDRESS} takes an image by POST: curl --data-binary @photo.jpg ADDRESS -o out.png"
         return json_answer(protocol.error_document(how), _NOT_ALLOWED, {"allow": "POST"})
+
+
+def _refuse_while_loading(engine: Engine, name: str) -> None:
+    """Unlike an unknown model, one that is still being loaded is worth asking for again."""
+    store = engine.store
+    is_known = name in store.names()
+    if is_known and store.loading and name not in {v.model for v in store.newest()}:
+        raise RequestError(UNAVAILABLE, f"{name} is being loaded; ask again in a moment")
 
 
 def chosen_model(names: Sequence[str], wanted: str | None, direction: str | None) -> str:

@@ -97,7 +97,7 @@ class ModelStore:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
-        self._ready = False
+        self._ready, self._has_looked = False, False
         self._missing: str | None = None
         # A daemon: a version that is being loaded must not hold up the end of the program.
         self._thread = threading.Thread(target=self._watch, name="model watcher", daemon=True)
@@ -118,6 +118,11 @@ class ModelStore:
     def ready(self) -> bool:
         """Whether each model has been loaded once; new models do not change it back."""
         return self._ready and not self._stopping
+
+    @property
+    def loading(self) -> bool:
+        """Whether some models have not been tried yet: the first look at the folders goes on."""
+        return not self._has_looked
 
     def names(self) -> list[str]:
         """All models, loaded or not."""
@@ -214,6 +219,7 @@ class ModelStore:
         for name, model in list(self._models.items()):
             self._unload(name, model)
         self._ready = self._ready or all(model.loaded for model in self._models.values())
+        self._has_looked = True
 
     def _poll_model(self, name: str, model: _Model, on_disk: dict[int, Path]) -> None:
         newest_first = sorted(on_disk, reverse=True)

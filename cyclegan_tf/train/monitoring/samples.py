@@ -11,6 +11,14 @@ import tensorflow as tf
 
 from cyclegan_tf.images import io as image_io
 
+EARLY_STEPS = (20, 100)
+"""Drawn in any case: on a CPU the first of the usual steps may be half an hour away."""
+
+
+def is_due(step: int, every_steps: int) -> bool:
+    """Whether grids are drawn after this step, from 1."""
+    return step % every_steps == 0 or step in EARLY_STEPS
+
 
 class SampleGrids:
     """Grids of fixed test images: x | G(x) | F(G(x)) | F(x), and the same from Y.

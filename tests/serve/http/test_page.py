@@ -57,6 +57,7 @@ def test_models_json(tmp_path):
     assert first["bytes"] > 1000
     assert len(first["sha256"]) == 64
     assert page.models_document([], Limits())["models"] == []
+    assert document["loading"] is False
     assert document["limits"] == {"max_pixels": 99, "max_side": 16383, "max_body_bytes": 32 * 2**20}
 
 

@@ -9,8 +9,10 @@ from PIL import Image
 
 from cyclegan_tf.serve.http.app import build_app
 from cyclegan_tf.serve.http.translate import chosen_model, wanted_type
+from cyclegan_tf.serve.models.engine import Engine
 from cyclegan_tf.serve.models.limits import Limits, RequestError
 from cyclegan_tf.serve.models.metrics import Metrics
+from cyclegan_tf.serve.models.store import ModelStore
 from tests.helpers import tiny_serving
 from tests.helpers.tiny_serving import ask, image, png
 
@@ -42,6 +44,15 @@ def test_a_body_becomes_an_image(app):
         kind, found = pixels_of(answer)
         assert kind == "PNG"
         np.testing.assert_array_equal(found, 255 - tf.io.decode_image(data).numpy())
+
+
+def test_a_model_that_is_being_loaded_is_worth_asking_for_again(tmp_path):
+    tiny_serving.save(tmp_path)
+    app = build_app(Engine(ModelStore(tmp_path), LIMITS), Metrics())
+    answer = ask(app, "POST", "/translate", png(image()))
+    assert (answer.status, "tiny_xy is being loaded" in answer.json()["error"]) == (503, True)
+    assert ask(app, "GET", "/models.json").json()["loading"] is True
+    assert ask(app, "POST", "/translate?model=other", png(image())).status == 404
 
 
 def test_a_form_becomes_an_image(app):

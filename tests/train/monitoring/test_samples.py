@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.train.monitoring.samples import SampleGrids
+from cyclegan_tf.train.monitoring.samples import SampleGrids, is_due
 
 
 class Shift(keras.Model):
@@ -18,6 +18,10 @@ class Shift(keras.Model):
 
     def call(self, inputs, training=False):
         return tf.repeat(inputs[..., :1], self.channels, axis=-1) + self.by
+
+
+def test_the_first_grids_come_early():
+    assert [step for step in range(1, 1001) if is_due(step, 400)] == [20, 100, 400, 800]
 
 
 @pytest.mark.parametrize(("channels", "columns"), [((3, 3), 4), ((1, 3), 3)])
