@@ -73,10 +73,10 @@ def build_discriminator(
       domain: "x" or "y".
       dtype_policy: a Keras policy.
     """
-    config, data = experiment.discriminator, experiment.data
+    config = experiment.discriminator
     return networks.build_discriminator(
         config.architecture,
-        input_channels=data.channels_x if domain == "x" else data.channels_y,
+        input_channels=discriminator_channels(experiment, domain),
         filters=config.filters,
         n_layers=config.n_layers,
         norm=config.norm,
@@ -85,6 +85,14 @@ def build_discriminator(
         dtype_policy=dtype_policy,
         name=f"discriminator_{domain}",
     )
+
+
+def discriminator_channels(experiment: Experiment, domain: str) -> int:
+    """Counts the channels that the discriminator of domain "x" or "y" sees."""
+    x, y = experiment.data.channels_x, experiment.data.channels_y
+    if experiment.discriminator.conditional:
+        return x + y
+    return x if domain == "x" else y
 
 
 def _network_seed(experiment: Experiment, number: int) -> int:
@@ -118,6 +126,7 @@ def build_model(
     check_sizes(experiment)
     loss, data = experiment.loss, experiment.data
     identity_x, identity_y = loss.identity_weights()
+    paired_x, paired_y = loss.paired_weights(data.has_pairs)
     generator_xy, generator_yx = (
         build_generator(experiment, direction, dtype_policy) for direction in ("xy", "yx")
     )
@@ -128,6 +137,7 @@ def build_model(
         generator_yx,
         build_discriminator(experiment, "x", dtype_policy) if loss.adversarial_x else None,
         build_discriminator(experiment, "y", dtype_policy) if loss.adversarial_y else None,
+        conditional=experiment.discriminator.conditional,
         pool_size_images=experiment.training.pool_size_images,
         seed=experiment.training.seed,
     )
@@ -142,13 +152,17 @@ def build_model(
             "cycle_y": loss.cycle_y,
             "identity_x": identity_x,
             "identity_y": identity_y,
+            "self_x": loss.self_x,
+            "self_y": loss.self_y,
+            "paired_x": paired_x,
+            "paired_y": paired_y,
         },
         gradient_penalty=loss.gradient_penalty,
         gradient_checkpointing=experiment.training.gradient_checkpointing,
         jit_compile=jit_compile,
     )
     for domain in model.adversarial_domains:
-        channels = data.channels_x if domain == "x" else data.channels_y
+        channels = discriminator_channels(experiment, domain)
         pool = model.pool_x if domain == "x" else model.pool_y
         pool.build((data.batch_size, data.crop_size_px, data.crop_size_px, channels))
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ from typing import Any
 import tensorflow as tf
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data import checksums, hub, sources
+from cyclegan_tf.data import checksums, hub, pairs, sources
 from cyclegan_tf.data.cache import ImageCache, open_cache
 from cyclegan_tf.data.pipeline import SamplingOrder, find_unreadable, training_dataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
+
+_PAIRS_SHARE = 0.5
+"""As often as not: with a few pairs, what they say is heard, and all images are still seen."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class TrainingData:
         caches = {"x": self.cache_x, "y": self.cache_y}
         aspects = {domain: round(cache.aspect, 3) for domain, cache in caches.items()}
         sums = {"sums": dict(self.sums)} if self.sums else {}
-        return {**self.source.record(), **sums, "aspects": aspects}
+        names = pairs.names_of(self.order.pairs, self.source)
+        partners = {"pairs": names} if names else {}
+        return {**self.source.record(), **sums, "aspects": aspects, **partners}
 
     def batches(
         self, start_step: int, end_step: int, worker: int = 0, workers: int = 1
-    ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    ) -> Iterator[tuple[tf.Tensor, ...]]:
         """Make the batches of some steps, or one worker's slice of each.
 
         Args:
@@ -67,7 +72,8 @@ class TrainingData:
           workers: that share each batch.
 
         Yields:
-          (real_x, real_y), float32 (N, H, W, C) in [-1, 1].
+          (real_x, real_y), float32 (N, H, W, C) in [-1, 1]; where there are partners, is_paired,
+          float32 (N,), as a third.
 
         Raises:
           UserError: an image cannot be read any more.
@@ -166,6 +172,7 @@ def open_training_data(
     show_progress: bool = False,
     cache: str | None = None,
     recorded_sums: checksums.Sums | None = None,
+    recorded_pairs: Sequence[Sequence[str]] | None = None,
 ) -> tuple[TrainingData, list[str]]:
     """Opens, reads and prepares the experiment's images.
 
@@ -176,6 +183,7 @@ def open_training_data(
       show_progress: show a bar while reading.
       cache: in place of the experiment's `data.cache`.
       recorded_sums: of the images' files, when the run began; None where that is not known.
+      recorded_pairs: names of the partners that the run began with; None for a new run.
 
     Returns:
       The data, and notes for the log.
@@ -187,8 +195,10 @@ def open_training_data(
     source = open_source(experiment, recorded)
     sums = checksums.of_source(source)
     notes = [*source.notes, *_notes_of_changes(source, sums, recorded, recorded_sums)]
-    order = _order(source, experiment)
     transform = build_transform(experiment)
+    order = _order(source, experiment, recorded_pairs)
+    pairs.check_sizes(order.pairs, source, transform)
+    notes += _notes_of_pairs(order)
     caches = [
         open_cache(
             images, transform, cache or experiment.data.cache, cache_dir, label, show_progress
@@ -226,13 +236,22 @@ def _notes_of_changes(
     return notes
 
 
-def _order(source: sources.UnpairedDataset, experiment: Experiment) -> SamplingOrder:
-    order = SamplingOrder(
-        len(source.train_x),
-        len(source.train_y),
-        experiment.data.batch_size,
-        experiment.training.seed,
-    )
+def _order(
+    source: sources.UnpairedDataset,
+    experiment: Experiment,
+    recorded_pairs: Sequence[Sequence[str]] | None,
+) -> SamplingOrder:
+    data = experiment.data
+    found: pairs.Pairs = ()
+    if data.has_pairs:
+        known = pairs.recorded_pairs(recorded_pairs or (), source)
+        found = known or pairs.choose_pairs(source, data.pairs, experiment.training.seed)
+    counts = len(source.train_x), len(source.train_y)
+    share = data.pairs_share
+    if share is None:
+        only_pairs = len(found) == max(counts) or experiment.discriminator.conditional
+        share = 1.0 if only_pairs else _PAIRS_SHARE
+    order = SamplingOrder(*counts, data.batch_size, experiment.training.seed, found, share)
     if not order.steps_per_epoch:
         raise UserError(
             f"data.batch_size is {order.batch_size}, but the larger domain has only "
@@ -240,3 +259,13 @@ def _order(source: sources.UnpairedDataset, experiment: Experiment) -> SamplingO
             field="data.batch_size",
         )
     return order
+
+
+def _notes_of_pairs(order: SamplingOrder) -> list[str]:
+    if not order.pairs:
+        return []
+    share = f"{order.pairs_share:.1%}".replace(".0%", "%")
+    return [
+        f"{len(order.pairs)} pairs of the {order.count_x} images of X and {order.count_y} of Y; "
+        f"{share} of the images are shown with their partner"
+    ]

@@ -41,6 +41,11 @@ class Data:
         cache: Where prepared images wait between epochs; auto chooses by measured size and free
           memory.
         max_pixels: Images with more pixels are refused as decompression bombs.
+        pairs: Which images of trainA and trainB are partners, shown together with one crop and one
+          flip: none; auto, those of the same name up to the suffix; a number, so many of those; or
+          a CSV file of two columns, names of X and of Y.
+        pairs_share: Share of the images that are shown with their partner; when not given, 0.5, and
+          1 where all have one or the discriminators are conditional.
 
     Example:
         >>> data = Data(source="photos", load_size_px=143, crop_size_px=128)
@@ -68,6 +73,8 @@ class Data:
     batch_size: int = 1
     cache: Literal["auto", "memory", "disk", "off"] = "auto"
     max_pixels: int = 178_956_970
+    pairs: str = "none"
+    pairs_share: float | None = None
 
     def __post_init__(self) -> None:
         at_least(
@@ -103,6 +110,7 @@ class Data:
             self.hf_x,
             "it is for data.source hf:USER/SET",
         )
+        self._check_pairs()
         if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
             require(
                 self.crop_size_px <= self.load_size_px,
@@ -119,6 +127,22 @@ class Data:
                 f"data.preprocess {self.preprocess} keeps different sizes, which only batch size "
                 f"1 can hold",
             )
+
+    def _check_pairs(self) -> None:
+        is_number = self.pairs.isascii() and self.pairs.isdecimal() and int(self.pairs) > 0
+        is_known = self.pairs in ("none", "auto") or self.pairs.lower().endswith(".csv")
+        rule = "it must be none, auto, a number of pairs from 1 up, or a .csv file of their names"
+        require(is_known or is_number, "data.pairs", self.pairs, rule)
+        share = self.pairs_share
+        if share is not None:
+            require(0.001 <= share <= 1, "data.pairs_share", share, "it must be in [0.001, 1]")
+            rule = "there are no pairs to show: give data.pairs"
+            require(self.has_pairs, "data.pairs_share", share, rule)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether partners are shown together."""
+        return self.pairs != "none"
 
     def _check_pair(self, x: str, y: str, rule: str) -> None:
         """Refuse one of two fields that go together."""

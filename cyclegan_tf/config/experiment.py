@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from cyclegan_tf.config.checks import at_least, at_most, require
 from cyclegan_tf.config.data import Data
+from cyclegan_tf.config.loss import Loss, check_pairs
 from cyclegan_tf.config.networks import Discriminator, Generator
 from cyclegan_tf.errors import UserError
 
@@ -20,58 +21,6 @@ from cyclegan_tf.errors import UserError
 _MAX_EPOCHS, _MAX_STEPS = 10**9, 10**15
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 """Where curves and images can go."""
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Which terms train the networks, and their weights; a weight of 0 means the term is not built.
-
-    Attributes:
-        gan_mode: Criterion of generators and discriminators.
-        adversarial_x: Weight of F fooling D_X; 0 removes D_X.
-        adversarial_y: Weight of G fooling D_Y; 0 removes D_Y.
-        cycle_x: Weight of |F(G(x)) - x|, the forward cycle.
-        cycle_y: Weight of |G(F(y)) - y|, the backward cycle.
-        identity: Weight of |G(y) - y| and |F(x) - x|, relative to the cycle weight of the same
-          image.
-        identity_x: Weight of |F(x) - x| by itself; identity * cycle_x when not given.
-        identity_y: Weight of |G(y) - y| by itself; identity * cycle_y when not given.
-        gradient_penalty: Weight of the gradient penalty that wgangp adds, of the gradient of D's
-          mean over patches; the authors' CycleGAN adds none.
-
-    Example:
-        >>> Loss(identity=0.5, cycle_x=10, cycle_y=4).identity_weights()
-        (5.0, 2.0)
-    """
-
-    gan_mode: Literal["lsgan", "vanilla", "wgangp"] = "lsgan"
-    adversarial_x: float = 1.0
-    adversarial_y: float = 1.0
-    cycle_x: float = 10.0
-    cycle_y: float = 10.0
-    identity: float = 0.5
-    identity_x: float | None = None
-    identity_y: float | None = None
-    gradient_penalty: float = 10.0
-
-    def __post_init__(self) -> None:
-        for entry in dataclasses.fields(self):
-            if entry.name != "gan_mode":
-                at_least("loss", self, 0, entry.name)
-        terms = (
-            self.adversarial_x,
-            self.adversarial_y,
-            self.cycle_x,
-            self.cycle_y,
-            *self.identity_weights(),
-        )
-        require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
-
-    def identity_weights(self) -> tuple[float, float]:
-        """Absolute weights of |F(x) - x| and |G(y) - y|."""
-        x = self.identity * self.cycle_x if self.identity_x is None else self.identity_x
-        y = self.identity * self.cycle_y if self.identity_y is None else self.identity_y
-        return x, y
 
 
 @dataclass(frozen=True)
@@ -292,6 +241,7 @@ class Experiment:
             self.training.early_stopping_patience,
             "logging.score_every_epochs is 0, and without scores there is nothing to wait for",
         )
+        check_pairs(self.data, self.discriminator, self.loss)
         identity_x, identity_y = self.loss.identity_weights()
         if self.data.channels_x != self.data.channels_y and (identity_x or identity_y):
             raise UserError(

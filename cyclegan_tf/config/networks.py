@@ -136,6 +136,8 @@ class Discriminator:
           checkpoints.
         norm_affine: Learn a scale and shift in every instance normalization; batch normalization
           always does.
+        conditional: Show D the input beside the translation, as pix2pix does, so that it sees
+          whether they fit; only with data.pairs.
 
     Example:
         >>> Discriminator(n_layers=2).filters
@@ -147,6 +149,7 @@ class Discriminator:
     n_layers: int = 3
     norm: Literal["instance", "batch"] = "instance"
     norm_affine: bool = False
+    conditional: bool = False
 
     def __post_init__(self) -> None:
         at_least("discriminator", self, 1, "filters")

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from cyclegan_tf.data.cache import ImageCache, read_checked
+from cyclegan_tf.data.pairs import Pairs
 from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 
 DOMAINS = {"x": 0, "y": 1}
-_ORDER, _AUGMENTATION = 0, 1
+_ORDER, _AUGMENTATION, _ORDER_OF_PAIRS, _AUGMENTATION_OF_PAIRS = range(4)
+_SHARES = 1000
+"""Shares of pairs are counted in so many parts, as whole numbers: exact at any step."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,17 @@ class SamplingOrder:
     The smaller domain is re-drawn in rounds: all its images in a new random order, then all again,
     so that pairs never repeat.
 
+    Where there are partners (`pairs`), a share of the positions shows them, evenly spread, and the
+    others show what an order without partners begins with. Pairs come in rounds, too.
+
     Attributes:
       count_x: training images of X.
       count_y: training images of Y.
       batch_size: images of each domain per step.
       seed: decides everything.
+      pairs: partners, as indices into X and Y.
+      pairs_share: of the positions that show partners, in (0, 1], to a thousandth; read where there
+        are some.
 
     Example:
       >>> order = SamplingOrder(count_x=939, count_y=1177, batch_size=1, seed=0)
@@ -44,6 +53,8 @@ class SamplingOrder:
     count_y: int
     batch_size: int
     seed: int
+    pairs: Pairs = ()
+    pairs_share: float = 1.0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -71,6 +82,38 @@ class SamplingOrder:
         seed = tf.random.experimental.stateless_fold_in(base, around)
         return tf.random.experimental.index_shuffle(place, seed, tf.constant(count - 1, tf.int64))
 
+    def images(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Give the indices of both images at a position, and whether they are partners.
+
+        Args:
+          position: as for `image`.
+
+        Returns:
+          int64, int64 and bool scalars.
+        """
+        if not self.pairs:
+            x, y = self.image("x", position), self.image("y", position)
+            return x, y, tf.constant(False)
+        before = self.pairs_before(position)
+        is_paired = self.pairs_before(position + 1) > before
+        pair = self._pair(before)
+        x, y = self.image("x", position - before), self.image("y", position - before)
+        return tf.where(is_paired, pair[0], x), tf.where(is_paired, pair[1], y), is_paired
+
+    def pairs_before(self, position: tf.Tensor) -> tf.Tensor:
+        """Count the positions before one, int64, that show partners."""
+        return position * max(1, round(_SHARES * self.pairs_share)) // _SHARES
+
+    def _pair(self, number: tf.Tensor) -> tf.Tensor:
+        """int64 (2,), the indices of the partners that are shown as the `number`-th."""
+        count = len(self.pairs)
+        base = _base_seed(self.seed, _ORDER_OF_PAIRS, "x")
+        seed = tf.random.experimental.stateless_fold_in(base, number // count)
+        last = tf.constant(count - 1, tf.int64)
+        place = tf.random.experimental.index_shuffle(number % count, seed, last)
+        with tf.device("CPU:0"):
+            return tf.constant(self.pairs, tf.int64)[place]
+
 
 def _base_seed(seed: int, purpose: int, domain: str) -> tf.Tensor:
     """int32 (2,), different for each seed, purpose and domain."""
@@ -89,7 +132,9 @@ def training_dataset(
 ) -> tf.data.Dataset:
     """Make batches (real_x, real_y) of float32 (N, H, W, C) in [-1, 1].
 
-    X and Y are cropped and mirrored independently, after the cache.
+    X and Y are cropped and mirrored independently, after the cache. Where the order has partners,
+    the batches are (real_x, real_y, is_paired), the last float32 (N,), 1 for partners and 0 for
+    others; partners are cropped and mirrored as one.
 
     Args:
       cache_x: images of X.
@@ -106,16 +151,25 @@ def training_dataset(
     def position(count: tf.Tensor) -> tf.Tensor:
         return count // size * order.batch_size + shard * size + count % size
 
-    def image(domain: str, cache: ImageCache, position: tf.Tensor) -> tf.Tensor:
-        base = _base_seed(order.seed, _AUGMENTATION, domain)
-        seed = tf.random.experimental.stateless_fold_in(base, position)
-        return image_io.to_signed(transform.augment(cache.get(order.image(domain, position)), seed))
+    def prepared(cache: ImageCache, index: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return image_io.to_signed(transform.augment(cache.get(index), seed))
+
+    def seed(purpose: int, domain: str, position: tf.Tensor) -> tf.Tensor:
+        base = _base_seed(order.seed, purpose, domain)
+        return tf.random.experimental.stateless_fold_in(base, position)
 
     # all is in operations already, and converting takes two seconds
     @tf.autograph.experimental.do_not_convert
-    def pair(count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def pair(count: tf.Tensor) -> tuple[tf.Tensor, ...]:
         place = position(count)
-        return image("x", cache_x, place), image("y", cache_y, place)
+        x, y, is_paired = order.images(place)
+        seed_x, seed_y = (seed(_AUGMENTATION, domain, place) for domain in DOMAINS)
+        if not order.pairs:
+            return prepared(cache_x, x, seed_x), prepared(cache_y, y, seed_y)
+        both = seed(_AUGMENTATION_OF_PAIRS, "x", place)
+        real_x = prepared(cache_x, x, tf.where(is_paired, both, seed_x))
+        real_y = prepared(cache_y, y, tf.where(is_paired, both, seed_y))
+        return real_x, real_y, tf.cast(is_paired, tf.float32)
 
     counts = tf.data.Dataset.range(start_step * size, end_step * size)
     pairs = counts.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -146,8 +200,9 @@ def find_unreadable(
     """
     for place in range(order.batch_size):
         position = tf.constant(step * order.batch_size + place, tf.int64)
-        for domain, images in (("x", images_x), ("y", images_y)):
-            read_checked(images, int(order.image(domain, position)))
+        x, y, _ = order.images(position)
+        read_checked(images_x, int(x))
+        read_checked(images_y, int(y))
 
 
 def evaluation_reader(images: ImageList, transform: ImageTransform) -> Callable[[int], tf.Tensor]:
@@ -165,7 +220,11 @@ def evaluation_reader(images: ImageList, transform: ImageTransform) -> Callable[
 
 
 def evaluation_pairs(
-    images_x: ImageList, images_y: ImageList, transform: ImageTransform, count: int
+    images_x: ImageList,
+    images_y: ImageList,
+    transform: ImageTransform,
+    count: int,
+    partners: Pairs | None = None,
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
     """Read the first `count` test images of each domain, one by one; the shorter list repeats.
 
@@ -174,6 +233,7 @@ def evaluation_pairs(
       images_y: test images of Y.
       transform: their sizes.
       count: pairs at most.
+      partners: the first of these instead, by index.
 
     Yields:
       (real_x, real_y), each float32 (1, H, W, C) in [-1, 1].
@@ -182,5 +242,8 @@ def evaluation_pairs(
         evaluation_reader(images_x, transform),
         evaluation_reader(images_y, transform),
     )
-    for index in range(min(count, max(len(images_x), len(images_y)))):
-        yield read_x(index % len(images_x)), read_y(index % len(images_y))
+    if partners is None:
+        most = max(len(images_x), len(images_y))
+        partners = tuple((i % len(images_x), i % len(images_y)) for i in range(most))
+    for x, y in partners[:count]:
+        yield read_x(x), read_y(y)

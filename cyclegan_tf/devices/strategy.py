@@ -26,7 +26,7 @@ _LOST = (
     tf.errors.InternalError,
 )
 
-Batch = tuple[tf.Tensor, tf.Tensor]
+Batch = tuple[tf.Tensor, ...]
 
 
 def choose_strategy(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
+from cyclegan_tf.data.pairs import stem
 from cyclegan_tf.data.pipeline import evaluation_reader
-from cyclegan_tf.data.sources import FOLDERS, ImageList, UnpairedDataset
+from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.evaluate.scores import Split
 
@@ -29,7 +29,7 @@ def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple
       (index into names_x, index into names_y), in the order of names_x. Empty unless every name of
       the shorter list has a partner, and where a side has one stem twice.
     """
-    stems_x, stems_y = [_stem(name) for name in names_x], [_stem(name) for name in names_y]
+    stems_x, stems_y = [stem(name) for name in names_x], [stem(name) for name in names_y]
     if None in stems_x or None in stems_y or not stems_x or not stems_y:
         return ()
     place = {stem: index for index, stem in enumerate(stems_y)}
@@ -37,16 +37,6 @@ def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple
         return ()
     pairs = tuple((index, place[stem]) for index, stem in enumerate(stems_x) if stem in place)
     return pairs if len(pairs) == min(len(stems_x), len(stems_y)) else ()
-
-
-def _stem(name: str) -> str | None:
-    """Strip the split's folder and the suffix; None for numbers of tensorflow-datasets."""
-    path = PurePosixPath(name)
-    if path.parts[0] in FOLDERS:
-        if not path.suffix:
-            return None
-        path = PurePosixPath(*path.parts[1:])
-    return str(path.with_suffix(""))
 
 
 def read_split(

@@ -55,27 +55,29 @@ def _refusing(method: Callable[..., Any], names: tuple[str, ...], sentence: str)
     return checked
 
 
-def unpaired_images(data: Any) -> tuple[tf.Tensor, tf.Tensor]:
+def training_images(data: Any, uses_pairs: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """Takes the images of both domains out of what `fit` or `train_on_batch` hands over.
 
     Args:
-      data: (real_x, real_y) or (real_x, real_y, None), each float (N, H, W, C) in [-1, 1].
+      data: (real_x, real_y) or (real_x, real_y, None), each float (N, H, W, C) in [-1, 1]; with
+        pairs, is_paired, float (N,), may be the third.
+      uses_pairs: whether it matters which images are partners.
 
     Returns:
-      real_x and real_y as they are.
+      real_x and real_y as they are, and is_paired; None where all are partners, or nobody asks.
 
     Raises:
       ValueError: one domain only, weights of samples, or images of whole numbers.
     """
-    real_x, real_y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    real_x, real_y, third = keras.utils.unpack_x_y_sample_weight(data)
     if real_y is None or isinstance(real_x, tuple | list | dict):
         raise ValueError(
             "CycleGAN takes batches (real_x, real_y), but got one part only: give fit(X, Y), or a "
             "tf.data.Dataset of such pairs."
         )
-    if sample_weight is not None:
+    if third is not None and not uses_pairs:
         raise ValueError(_WEIGHTS)
-    return _images(real_x, "real_x"), _images(real_y, "real_y")
+    return _images(real_x, "real_x"), _images(real_y, "real_y"), third
 
 
 def _images(images: Any, name: str) -> tf.Tensor:

@@ -15,29 +15,26 @@ import tensorflow as tf
 
 from cyclegan_tf.devices import replicas
 from cyclegan_tf.model import losses
-from cyclegan_tf.model.batches import refuse_keras_arguments, unpaired_images
+from cyclegan_tf.model.batches import refuse_keras_arguments, training_images
 from cyclegan_tf.model.gradients import CachedWeights, call_concatenated
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.loss_weights import complete_weights, loss_terms, weighted_sum
 from cyclegan_tf.model.optimizers import two_optimizers
-from cyclegan_tf.model.saved_config import (
-    NETWORKS,
-    OPTIMIZERS,
-    OPTIONS,
-    deserialized,
-    give_own_names,
-    serialized,
-)
+from cyclegan_tf.model.pairs import beside_input, paired_l1
+from cyclegan_tf.model.saved_config import RestorableModel, give_own_names
 
 Terms = dict[str, tf.Tensor]
+Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 @refuse_keras_arguments
-class CycleGAN(keras.Model):
+class CycleGAN(RestorableModel, keras.Model):
     """Trains G: X -> Y and F: Y -> X from unpaired images (Zhu et al. 2017, eq. 3).
 
-    Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1].
+    Data for `fit` and `evaluate`: batches `(real_x, real_y)` of float32 (N, H, W, C) in [-1, 1];
+    with a paired term or conditional discriminators they are partners, or a third float32 (N,) says
+    which are, by 1 and 0.
     `call` translates X to Y, and `export` writes that. Networks must treat each image of a batch
     alone (instance normalization does), since several batches go through a network in one call; one
     with batch normalization is called once per batch.
@@ -52,6 +49,7 @@ class CycleGAN(keras.Model):
       discriminator_x: D_X, float (N, H, W, C_x) -> float32 logits (N, H', W', 1); may be None where
         adversarial_x has weight 0.
       discriminator_y: D_Y, likewise.
+      conditional: whether discriminators see concat(input, output) of partners, C_x + C_y channels.
       pool_size_images: earlier fakes kept for each discriminator; 0 takes only the newest.
       seed: decides the draws of the pools and of the gradient penalty.
 
@@ -68,6 +66,7 @@ class CycleGAN(keras.Model):
         discriminator_x: keras.Model | None = None,
         discriminator_y: keras.Model | None = None,
         *,
+        conditional: bool = False,
         pool_size_images: int = 50,
         seed: int = 0,
         **kwargs: Any,
@@ -78,6 +77,7 @@ class CycleGAN(keras.Model):
         self.discriminator_x = discriminator_x
         self.discriminator_y = discriminator_y
         give_own_names(self)
+        self.conditional = conditional
         self.pool_size_images = pool_size_images
         self.seed = seed
         self.pool_x = ImagePool(pool_size_images, seed=2 * seed, name="pool_x")
@@ -164,6 +164,11 @@ class CycleGAN(keras.Model):
         return [domain for domain in "xy" if self.loss_weights[f"adversarial_{domain}"]]
 
     @property
+    def uses_pairs(self) -> bool:
+        """Whether it matters which images are partners."""
+        return self.conditional or any(self.loss_weights.get(f"paired_{d}") for d in "xy")
+
+    @property
     def generator_variables(self) -> list[keras.Variable]:
         """Trainable variables of both generators."""
         return self.generator_xy.trainable_variables + self.generator_yx.trainable_variables
@@ -197,59 +202,55 @@ class CycleGAN(keras.Model):
           Running means of the unweighted terms, of accuracies and of gradient norms, and "loss",
           the weighted sum of all terms of generators and discriminators.
         """
-        real_x, real_y = unpaired_images(data)
-        fakes, terms, norm = self._update_generators(real_x, real_y)
+        batch = training_images(data, self.uses_pairs)
+        fakes, terms, norm = self._update_generators(batch)
         norms = {"gradient_norm_generators": norm}
         if self.adversarial_domains:
             pooled_fakes = {d: self._pool(d)(fakes[d]) for d in self.adversarial_domains}
-            discriminator_terms, norm = self._update_discriminators(real_x, real_y, pooled_fakes)
+            discriminator_terms, norm = self._update_discriminators(batch, pooled_fakes)
             terms |= discriminator_terms
             norms["gradient_norm_discriminators"] = norm
         return self._track(replicas.all_reduce_mean_scalars(terms | norms))
 
     def test_step(self, data: Any) -> Terms:
         """Computes the same terms without pool, update or dropout, on unaugmented test images."""
-        real_x, real_y = unpaired_images(data)
-        fakes, terms = self._generator_terms(real_x, real_y, training=False)
-        for more in self._discriminator_terms(real_x, real_y, fakes, training=False):
+        batch = training_images(data, self.uses_pairs)
+        fakes, terms = self._generator_terms(batch, training=False)
+        for more in self._discriminator_terms(batch, fakes, training=False):
             terms |= more
         return self._track({name: terms[name] for name in terms if name in self.metric_trackers})
 
-    def _update_generators(
-        self, real_x: tf.Tensor, real_y: tf.Tensor
-    ) -> tuple[Terms, Terms, tf.Tensor]:
-        """One step of both generators: fakes by domain, their terms, and the gradient's norm."""
+    def _update_generators(self, batch: Batch) -> tuple[Terms, Terms, tf.Tensor]:
+        """One step of both generators: what discriminators are to see of the fakes, by domain, the
+        terms, and the gradient's norm."""
         # the discriminators' calls assign, too: moving statistics of batch normalization
         states = [v for network in self._discriminators() for v in network.non_trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             weights = CachedWeights([self.generator_xy, self.generator_yx], tape, states)
             with weights.scope():
-                fakes, terms = self._generator_terms(real_x, real_y, training=True)
+                fakes, terms = self._generator_terms(batch, training=True)
             loss = self.generator_optimizer.scale_loss(self._weighted(terms))
         return fakes, terms, weights.minimize(loss, tape, self.generator_optimizer)
 
-    def _update_discriminators(
-        self, real_x: tf.Tensor, real_y: tf.Tensor, pooled_fakes: Terms
-    ) -> tuple[Terms, tf.Tensor]:
+    def _update_discriminators(self, batch: Batch, pooled_fakes: Terms) -> tuple[Terms, tf.Tensor]:
         """One step of the discriminators on fakes by domain: their terms, the gradient's norm."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             weights = CachedWeights(self._discriminators(), tape, [self.penalty_seed.state])
             with weights.scope():
                 discriminator_losses, accuracies = self._discriminator_terms(
-                    real_x, real_y, pooled_fakes, training=True
+                    batch, pooled_fakes, training=True
                 )
             loss = self.discriminator_optimizer.scale_loss(self._weighted(discriminator_losses))
         norm = weights.minimize(loss, tape, self.discriminator_optimizer)
         return discriminator_losses | accuracies, norm
 
-    def _generator_terms(
-        self, real_x: tf.Tensor, real_y: tf.Tensor, training: bool
-    ) -> tuple[Terms, Terms]:
-        """Fakes by domain, and every generator term of weight above 0, unweighted."""
+    def _generator_terms(self, batch: Batch, training: bool) -> tuple[Terms, Terms]:
+        """What discriminators see of the fakes, and every term of weight above 0, unweighted."""
         on = {name for name, weight in self.loss_weights.items() if weight}
         checkpointing = training and self.gradient_checkpointing
-        for_fake_y = real_x if on & {"adversarial_y", "cycle_x"} else None
-        for_fake_x = real_y if on & {"adversarial_x", "cycle_y"} else None
+        real_x, real_y, is_paired = batch
+        for_fake_y = real_x if on & {"adversarial_y", "cycle_x", "self_x", "paired_y"} else None
+        for_fake_x = real_y if on & {"adversarial_x", "cycle_y", "self_y", "paired_x"} else None
         same_x = real_x if "identity_x" in on else None
         same_y = real_y if "identity_y" in on else None
         fake_y, identity_y = call_concatenated(
@@ -259,9 +260,9 @@ class CycleGAN(keras.Model):
             self.generator_yx, [for_fake_x, same_x], training, checkpointing
         )
         terms: Terms = {}
-        fakes = {"x": fake_x, "y": fake_y}
+        shown = {"x": self._shown(real_y, fake_x), "y": self._shown(real_x, fake_y)}
         for domain in self.adversarial_domains:
-            logits = self._discriminator(domain)(fakes[domain], training=training)
+            logits = self._discriminator(domain)(shown[domain], training=training)
             terms[f"adversarial_{domain}"] = losses.generator_adversarial(self.gan_mode, logits)
         if "cycle_x" in on:
             (cycled_x,) = call_concatenated(self.generator_yx, [fake_y], training, checkpointing)
@@ -273,16 +274,31 @@ class CycleGAN(keras.Model):
             terms["identity_x"] = losses.l1(identity_x, real_x)
         if "identity_y" in on:
             terms["identity_y"] = losses.l1(identity_y, real_y)
-        return fakes, terms
+        if "self_x" in on:
+            terms["self_x"] = losses.l1(fake_y, real_x)
+        if "self_y" in on:
+            terms["self_y"] = losses.l1(fake_x, real_y)
+        if "paired_x" in on:
+            terms["paired_x"] = paired_l1(fake_x, real_x, is_paired)
+        if "paired_y" in on:
+            terms["paired_y"] = paired_l1(fake_y, real_y, is_paired)
+        return shown, terms
+
+    def _shown(self, condition: tf.Tensor, image: tf.Tensor | None) -> tf.Tensor | None:
+        """What a discriminator sees of an image: all of it, and its input where conditional."""
+        if image is None or not self.conditional:
+            return image
+        return beside_input(condition, image)
 
     def _discriminator_terms(
-        self, real_x: tf.Tensor, real_y: tf.Tensor, fakes: Terms, training: bool
+        self, batch: Batch, fakes: Terms, training: bool
     ) -> tuple[Terms, Terms]:
         """Losses of the discriminators on fakes by domain, and their accuracies over patches."""
         discriminator_losses, accuracies = Terms(), Terms()
+        real_x, real_y, _ = batch
+        reals = {"x": self._shown(real_y, real_x), "y": self._shown(real_x, real_y)}
         for domain in self.adversarial_domains:
-            discriminator, fake = self._discriminator(domain), fakes[domain]
-            real = real_x if domain == "x" else real_y
+            discriminator, fake, real = self._discriminator(domain), fakes[domain], reals[domain]
             pair = [tf.cast(real, fake.dtype), fake]
             on_real, on_fake = call_concatenated(discriminator, pair, training)
             discriminator_losses[f"discriminator_{domain}"] = losses.discriminator_adversarial(
@@ -314,37 +330,3 @@ class CycleGAN(keras.Model):
         means = {name: self.metric_trackers[name].result() for name in values}
         # a weighted sum of means is the mean of weighted sums: "loss" needs no state of its own
         return {**means, "loss": self._weighted(loss_terms(means, self.loss_weights))}
-
-    # Saving: a subclassed model must say how to make itself again.
-
-    def get_config(self) -> dict[str, Any]:
-        """All constructor arguments, networks included."""
-        own = {"pool_size_images": self.pool_size_images, "seed": self.seed}
-        return {**super().get_config(), **serialized(self, NETWORKS), **own}
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
-    ) -> CycleGAN:
-        """Inverse of `get_config`."""
-        return cls(**deserialized(config, NETWORKS, custom_objects))
-
-    def get_build_config(self) -> dict[str, Any]:
-        """Sizes of the pools' images, once known."""
-        pools = {"pool_x": self.pool_x, "pool_y": self.pool_y}
-        return {name: list(pool.images.shape) for name, pool in pools.items() if pool.weights}
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        """Makes the pools' variables before the saved ones are read into them."""
-        for name, shape in config.items():
-            getattr(self, name).build(tuple(shape))
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """The arguments of `compile`, optimizers included; None before it."""
-        if not self.compiled:
-            return None
-        return serialized(self, OPTIMIZERS) | {name: getattr(self, name) for name in OPTIONS}
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Inverse of `get_compile_config`, for files of earlier versions too."""
-        self.compile(**deserialized(config, OPTIMIZERS))

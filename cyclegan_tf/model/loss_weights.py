@@ -16,6 +16,8 @@ PAPER_LOSS_WEIGHTS = {
     "identity_x": 5.0,
     "identity_y": 5.0,
 }
+# Those of SimGAN (Shrivastava et al. 2017, eq. 3) and pix2pix (Isola et al. 2017, eq. 4).
+OTHER_TERMS = ("self_x", "self_y", "paired_x", "paired_y")
 # Discriminators learn at half the generators' pace (sec. 4, "we divide the objective by 2").
 DISCRIMINATOR_LOSS_WEIGHT = 0.5
 
@@ -26,9 +28,9 @@ def complete_weights(given: Mapping[str, float]) -> dict[str, float]:
     Raises:
       ValueError: an unknown term or a negative weight.
     """
-    unknown = sorted(set(given) - set(PAPER_LOSS_WEIGHTS))
+    known = sorted((*PAPER_LOSS_WEIGHTS, *OTHER_TERMS))
+    unknown = sorted(set(given) - set(known))
     if unknown:
-        known = sorted(PAPER_LOSS_WEIGHTS)
         raise ValueError(f"Unknown loss terms {unknown}; known are {known}.")
     weights = {**PAPER_LOSS_WEIGHTS, **given}
     if min(weights.values()) < 0:

@@ -52,3 +52,46 @@ def give_own_names(model: keras.Model) -> None:
     for name, network in networks.items():
         if given.count(network.name) > 1:
             network.name = name
+
+
+class RestorableModel(keras.Model):
+    """How a model of networks and pools is saved and made again; `CycleGAN` is one.
+
+    Keras asks a subclassed model for what a functional one knows of itself.
+
+    Example:
+      >>> issubclass(CycleGAN, RestorableModel)
+      True
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """All constructor arguments, networks included."""
+        own = {name: getattr(self, name) for name in ("pool_size_images", "seed", "conditional")}
+        return {**super().get_config(), **serialized(self, NETWORKS), **own}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
+        """Inverse of `get_config`."""
+        return cls(**deserialized(config, NETWORKS, custom_objects))
+
+    def get_build_config(self) -> dict[str, Any]:
+        """Sizes of the pools' images, once known."""
+        pools = {"pool_x": self.pool_x, "pool_y": self.pool_y}
+        return {name: list(pool.images.shape) for name, pool in pools.items() if pool.weights}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Makes the pools' variables before the saved ones are read into them."""
+        for name, shape in config.items():
+            getattr(self, name).build(tuple(shape))
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile`, optimizers included; None before it."""
+        if not self.compiled:
+            return None
+        return serialized(self, OPTIMIZERS) | {name: getattr(self, name) for name in OPTIONS}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Inverse of `get_compile_config`, for files of earlier versions too."""
+        self.compile(**deserialized(config, OPTIMIZERS))

@@ -20,7 +20,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
     Returns:
       Names by list and, unless an early version wrote it, "sums" by list and "aspects" by domain;
-      None where there is no
+      of a run with partners their names, [of X, of Y] each, as "pairs". None where there is no
       record, or an empty one.
 
     Raises:
@@ -33,7 +33,10 @@ def read(path: Path) -> dict[str, Any] | None:
         record = json.loads(path.read_bytes())
         if record == {}:  # of a run that knows no images
             return None
-        for texts in [*(record[name] for name in LISTS), *record.get("sums", {}).values()]:
+        pairs = record.get("pairs", [])
+        if not isinstance(pairs, list) or any(len(pair) != 2 for pair in pairs):
+            raise ValueError("what should be a list of pairs is none")
+        for texts in [*(record[n] for n in LISTS), *record.get("sums", {}).values(), *pairs]:
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 raise ValueError("what should be a list of texts is none")
         for aspect in record.get("aspects", {}).values():

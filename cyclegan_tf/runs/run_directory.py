@@ -159,6 +159,10 @@ class RunDirectory:
         """
         return (image_record.read(self.data_path) or {}).get("sums", {})
 
+    def data_pairs(self) -> list[list[str]] | None:
+        """Names of the partners this run began with; None for a new run or one without."""
+        return (image_record.read(self.data_path) or {}).get("pairs")
+
     def init_record(self) -> dict[str, Any] | None:
         """Where this run's first weights came from, as `create` was given; None for random ones.
 

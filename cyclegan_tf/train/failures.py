@@ -29,7 +29,7 @@ def check_finite(
       step: the one that gave the values.
       values: losses by name; norms of gradients may overflow under float16, whose loss scale takes
         care of that.
-      batch: its images of X and of Y, float32 (N, H, W, C) in [-1, 1].
+      batch: its images of X and of Y, float32 (N, H, W, C) in [-1, 1]; more is not looked at.
       run: where to draw the batch; None on workers that write nothing.
 
     Raises:
@@ -64,14 +64,14 @@ def save_offending_batch(
     Args:
       run: where to write.
       step: the one that went wrong.
-      batch: its images of X and of Y, float32 (N, H, W, C) in [-1, 1].
+      batch: its images of X and of Y, float32 (N, H, W, C) in [-1, 1]; more is not looked at.
       reason: goes into a text file beside the image.
 
     Returns:
       The image.
     """
     rows = []
-    for real_x, real_y in zip(*(tensor.numpy() for tensor in batch), strict=True):
+    for real_x, real_y in zip(*(tensor.numpy() for tensor in batch[:2]), strict=True):
         rows.append([image_io.from_signed(np.nan_to_num(image)) for image in (real_x, real_y)])
     path = run.path / f"not_finite_step_{step:09d}.png"
     image_io.save(path, image_io.make_grid(rows, column_titles=["x", "y"]))

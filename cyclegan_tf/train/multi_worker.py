@@ -97,9 +97,12 @@ def data_fingerprint(data: TrainingData) -> dict[str, Any]:
         what = [*images.names, *sizes, *data.sums.get(name, ())]
         return f"{len(images)} ({hashlib.sha256(repr(what).encode()).hexdigest()[:12]})"
 
+    pairs = data.order.pairs
+    digest_of_pairs = hashlib.sha256(repr(pairs).encode()).hexdigest()[:12]
     return {
         "the number of X's images": summary("train_x"),
         "the number of Y's images": summary("train_y"),
+        "the number of pairs": f"{len(pairs)} ({digest_of_pairs})",
     }
 
 

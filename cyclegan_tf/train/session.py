@@ -109,6 +109,7 @@ def _open_data(
         show_progress,
         "lazy" if is_shared else None,
         run.data_sums(),
+        run.data_pairs(),
     )
     multi_worker.check_consistent(devices, multi_worker.data_fingerprint(data))
     if plan.overridden:

@@ -117,7 +117,7 @@ class Trainer:
         config = MonitorConfig.of(self.experiment)
         return TrainingMonitor(self.run_directory, self.data, self.model, self._averages, config)
 
-    def _train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Terms:
+    def _train_step(self, batch: tuple[tf.Tensor, ...]) -> Terms:
         terms = {k: v for k, v in self.model.train_step(batch).items() if k != "loss"}  # for `fit`
         if self._averages is not None:
             self._averages.update()

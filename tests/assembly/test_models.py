@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from cyclegan_tf.assembly import models
 from cyclegan_tf.devices import hardware
+from cyclegan_tf.model.loss_weights import OTHER_TERMS
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.runs import state
 from cyclegan_tf.train.plan import plan_training
@@ -48,7 +49,7 @@ def test_weights_of_the_terms_come_from_the_config():
     )
     assert models.build_model(e).loss_weights == {
         "adversarial_x": 1, "adversarial_y": 2, "cycle_x": 4, "cycle_y": 6, "identity_x": 1,
-        "identity_y": 1.5
+        "identity_y": 1.5, **dict.fromkeys(OTHER_TERMS, 0),
     }  # fmt: skip
 
 

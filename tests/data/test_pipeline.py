@@ -192,3 +192,98 @@ def test_a_machine_decodes_the_images_of_its_slices_only_and_each_once(tmp_path)
         )
         np.testing.assert_array_equal(again[0][0], batches[0][0])
         assert sorted(read) == sorted(own)
+
+
+class TestPairs:
+    """Images whose pixels are their own index, row and column."""
+
+    def coordinates(self, count, channels, size):
+        index, row, column = np.meshgrid(
+            np.arange(count), np.arange(size), np.arange(size), indexing="ij"
+        )
+        planes = [index, row, column] if channels == 3 else [(row * size + column) % 251]
+        arrays = np.stack(planes, axis=-1).astype(np.uint8)
+        return ImageList(tuple(str(i) for i in range(count)), channels, arrays.__getitem__)
+
+    def batches(self, folder, counts, pairs, share=0.5, batch_size=1, channels=3, size=20, crop=8,
+                seed=0, start=0, end=None, shards=1):  # fmt: skip
+        transform = ImageTransform("crop", size, crop)
+        caches = [
+            open_cache(self.coordinates(n, channels, size), transform, "memory", folder, label)
+            for n, label in zip(counts, "xy", strict=True)
+        ]
+        order = SamplingOrder(*counts, batch_size, seed, pairs, share)
+        end = end or 3 * order.steps_per_epoch
+        found = [
+            list(training_dataset(*caches, order, transform, start, end, shard, shards)
+                 .as_numpy_iterator())
+            for shard in range(shards)
+        ]  # fmt: skip
+        return order, (found[0] if shards == 1 else found)
+
+    @pytest.mark.parametrize(
+        ("channels", "size", "crop"), [(3, 20, 8), (1, 15, 4), (3, 12, 12), (1, 9, 8)]
+    )
+    def test_partners_have_one_crop_and_one_flip(self, tmp_path, channels, size, crop):
+        pairs = ((0, 2), (1, 0), (3, 1))
+        _, found = self.batches(tmp_path, (5, 4), pairs, 1.0, 1, channels, size, crop, end=24)
+        first = 1 if channels == 3 else 0
+        for x, y, is_paired in found:
+            assert is_paired == [1]
+            np.testing.assert_array_equal(x[..., first:], y[..., first:])
+        assert len({x[..., first:].tobytes() for x, _, _ in found}) > (1 if size > crop else 0)
+
+    def test_rounds_of_pairs_among_the_unpaired(self, tmp_path):
+        pairs = ((0, 2), (1, 0), (3, 1))
+        order, found = self.batches(tmp_path, (5, 4), pairs, end=36)
+        shown = [(int(p[0]), *(round((b[0, 0, 0, 0] + 1) * 127.5) for b in (x, y)))
+                 for x, y, p in found]  # fmt: skip
+        assert [p for p, _, _ in shown] == [0, 1] * 18
+        paired = [(x, y) for p, x, y in shown if p]
+        assert all(sorted(paired[i : i + 3]) == sorted(pairs) for i in range(0, 18, 3))
+        unpaired = [(x, y) for p, x, y in shown if not p]
+        plain = dataclasses.replace(order, pairs=())
+        for position, (x, y) in enumerate(unpaired):
+            place = tf.constant(position, tf.int64)
+            assert (x, y) == (int(plain.image("x", place)), int(plain.image("y", place)))
+
+    @pytest.mark.parametrize(("share", "parts"), [(0.001, 1), (0.25, 250), (1 / 3, 333), (1, 1000)])
+    @pytest.mark.parametrize("start", [0, 10**15])
+    def test_the_share_is_spread_evenly_and_exactly(self, share, parts, start):
+        order = SamplingOrder(10, 10, 1, 0, ((1, 1),), share)
+        before = order.pairs_before(start + np.arange(2001))
+        steps = np.diff(before)
+        assert set(steps) <= {0, 1}
+        assert before[1000] - before[0] == before[2000] - before[1000] == parts
+        assert np.diff(np.flatnonzero(steps)).max(initial=1) <= np.ceil(1000 / parts)
+
+    def test_a_resumed_run_sees_what_it_would_have_seen(self, tmp_path):
+        pairs = ((0, 2), (1, 0))
+        _, whole = self.batches(tmp_path, (5, 4), pairs, 0.4, batch_size=2, end=9)
+        _, rest = self.batches(tmp_path, (5, 4), pairs, 0.4, batch_size=2, start=4, end=9)
+        for a, b in zip(whole[4:], rest, strict=True):
+            for one, other in zip(a, b, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+    def test_slices_of_all_machines_are_the_batches_of_one(self, tmp_path):
+        pairs = ((0, 2), (1, 0))
+        _, whole = self.batches(tmp_path, (5, 6), pairs, 0.4, batch_size=6, end=4)
+        _, sliced = self.batches(tmp_path, (5, 6), pairs, 0.4, batch_size=6, end=4, shards=3)
+        for step, batch in enumerate(whole):
+            for part in range(3):
+                joined = np.concatenate([batches[step][part] for batches in sliced])
+                np.testing.assert_array_equal(batch[part], joined)
+
+    def test_an_unreadable_partner_is_named(self):
+        def read(index):
+            raise ImageError("three.jpg", "truncated")
+
+        order = SamplingOrder(5, 5, 1, 0, ((3, 3),))
+        with refused("unreadable", "three.jpg"):
+            find_unreadable(order, 0, ImageList(tuple("01234"), 3, read), numbered(5))
+
+
+def test_partners_are_read_in_their_order():
+    transform = ImageTransform("crop", 12, 8)
+    found = list(evaluation_pairs(numbered(3), numbered(3), transform, 1, ((2, 1), (0, 0))))
+    assert [round((float(i[0, 0, 0, 0]) + 1) * 127.5) for pair in found for i in pair] == [2, 1]

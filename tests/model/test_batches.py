@@ -5,26 +5,32 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.model.batches import refuse_keras_arguments, unpaired_images
+from cyclegan_tf.model.batches import refuse_keras_arguments, training_images
 
 IMAGES = np.zeros((1, 4, 4, 3), np.float32)
 
 
 @pytest.mark.parametrize("data", [(IMAGES, IMAGES + 1), (IMAGES, IMAGES + 1, None)])
 def test_images_of_both_domains(data):
-    real_x, real_y = unpaired_images(data)
+    real_x, real_y, is_paired = training_images(data, uses_pairs=False)
+    assert is_paired is None
     assert (float(tf.reduce_max(real_x)), float(tf.reduce_max(real_y))) == (0, 1)
 
 
 @pytest.mark.parametrize("data", [IMAGES, (IMAGES,), ((IMAGES, IMAGES),)])
 def test_one_part_is_refused(data):
     with pytest.raises(ValueError, match="but got one part only"):
-        unpaired_images(data)
+        training_images(data, uses_pairs=False)
+
+
+def test_with_pairs_the_third_says_which_are_partners():
+    assert training_images((IMAGES, IMAGES, np.ones(1)), uses_pairs=True)[2] == [1]
+    assert training_images((IMAGES, IMAGES), uses_pairs=True)[2] is None
 
 
 def test_weights_of_samples_are_refused():
     with pytest.raises(ValueError, match="neither sample_weight nor class_weight"):
-        unpaired_images((IMAGES, IMAGES, np.ones(1)))
+        training_images((IMAGES, IMAGES, np.ones(1)), uses_pairs=False)
 
 
 class Plain(keras.Model):
@@ -60,4 +66,4 @@ def test_what_keras_compiles_with_is_refused(arguments):
 
 def test_whole_numbers_are_refused():
     with pytest.raises(ValueError, match="real_y is uint8"):
-        unpaired_images((IMAGES, IMAGES.astype(np.uint8)))
+        training_images((IMAGES, IMAGES.astype(np.uint8)), uses_pairs=False)

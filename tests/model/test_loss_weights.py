@@ -24,3 +24,7 @@ def test_each_term_has_its_weight():
 
     assert total(adversarial_x=2.0, cycle_y=3.0, identity_x=1.0) == 2 + 30 + 5
     assert total(discriminator_x=2.0, gradient_penalty_x=3.0) == 1 + 0.5 * 4 * 3
+
+
+def test_terms_that_the_paper_has_not_are_known_where_they_are_given():
+    assert complete_weights({"self_x": 0.1, "paired_y": 2})["paired_y"] == 2

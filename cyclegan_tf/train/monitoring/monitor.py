@@ -12,7 +12,7 @@ import tensorflow as tf
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data import screening
-from cyclegan_tf.data.pipeline import evaluation_pairs, evaluation_reader
+from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import PAIRED
 from cyclegan_tf.evaluate.split import read_split
@@ -23,6 +23,7 @@ from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
 from cyclegan_tf.train.monitoring.disk import unwritable
+from cyclegan_tf.train.monitoring.held_out import held_out_losses
 from cyclegan_tf.train.monitoring.rewind import SAMPLES, SCORE, TEST, rewind
 from cyclegan_tf.train.monitoring.run_page import RunPage
 from cyclegan_tf.train.monitoring.samples import SampleGrids
@@ -228,29 +229,13 @@ class TrainingMonitor:
           step: last step done; a second time at one step does nothing.
           epoch: it belongs to.
         """
-        source, trackers = self._data.source, self._model.metric_trackers
+        source = self._data.source
         if not len(source.test_x) or not len(source.test_y) or self._tested_at == step:
             return
         self._tested_at = step
-        kept = {name: [v.numpy() for v in tracker.variables] for name, tracker in trackers.items()}
-        random_state = tf.identity(self._model.penalty_seed.state.value)
-        for tracker in trackers.values():
-            tracker.reset_state()
-        results: dict[str, tf.Tensor] = {}
-        for pair in evaluation_pairs(
-            source.test_x, source.test_y, self._data.transform, self._config.test_images
-        ):
-            results = self._test(pair)
-        self._logger.log_losses(
-            "test",
-            step,
-            epoch,
-            {name: float(results[name]) for name in results if name in trackers},
-        )
-        for name, values in kept.items():
-            for variable, value in zip(trackers[name].variables, values, strict=True):
-                variable.assign(value)
-        self._model.penalty_seed.state.assign(random_state)
+        found = held_out_losses(self._model, self._test, self._data, self._config.test_images)
+        if found:
+            self._logger.log_losses("test", step, epoch, found)
 
     def score(self, step: int, epoch: int, images_seen: int) -> None:
         """Scores raw and averaged weights, and keeps the better ones if they are the best so far.

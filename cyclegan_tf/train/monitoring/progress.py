@@ -16,6 +16,8 @@ DISPLAYED_LOSSES = (
     "adversarial_x",
     "cycle_x",
     "cycle_y",
+    "paired_x",
+    "paired_y",
     "discriminator_y",
     "discriminator_x",
 )

@@ -10,6 +10,8 @@ _LOSSES = {
     "adversarial": "How far the generator is from fooling the discriminator of this domain.",
     "cycle": "Mean absolute difference of an image and its translation there and back.",
     "identity": "Mean absolute difference of an image and its translation into its own domain.",
+    "paired": "Mean absolute difference of a translation from the true image, over partners.",
+    "self": "Mean absolute difference of an image and its translation.",
     "discriminator": "The discriminator's loss on real images and fakes, not halved.",
     "gradient_penalty": "Mean of (|gradient of D| - 1)^2 between real images and fakes.",
     "accuracy_real": "Share of real patches that the discriminator takes for real.",

@@ -1,0 +1,119 @@
+"""What an experiment says of its losses; a part of `config`.
+
+Domains as there: G: X -> Y, F: Y -> X; D_X, D_Y discriminate real from generated images of X and Y.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from cyclegan_tf.config.checks import at_least, require
+from cyclegan_tf.config.data import Data
+from cyclegan_tf.config.networks import Discriminator
+
+_PAIRED = 10.0
+"""Weight of the paired term where none is given: that of a cycle."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Which terms train the networks, and their weights; a weight of 0 means the term is not built.
+
+    Attributes:
+        gan_mode: Criterion of generators and discriminators.
+        adversarial_x: Weight of F fooling D_X; 0 removes D_X.
+        adversarial_y: Weight of G fooling D_Y; 0 removes D_Y.
+        cycle_x: Weight of |F(G(x)) - x|, the forward cycle.
+        cycle_y: Weight of |G(F(y)) - y|, the backward cycle.
+        identity: Weight of |G(y) - y| and |F(x) - x|, relative to the cycle weight of the same
+          image.
+        identity_x: Weight of |F(x) - x| by itself; identity * cycle_x when not given.
+        identity_y: Weight of |G(y) - y| by itself; identity * cycle_y when not given.
+        self_x: Weight of |G(x) - x|, which keeps a translation near its input, as SimGAN's does.
+        self_y: Weight of |F(y) - y|.
+        paired: Weight of |G(x) - y| and |F(y) - x| where x and y are partners; 10 with data.pairs
+          when not given. A generator that no other term trains gets none, so that one may rest.
+        gradient_penalty: Weight of the gradient penalty that wgangp adds, of the gradient of D's
+          mean over patches; the authors' CycleGAN adds none.
+
+    Example:
+        >>> Loss(identity=0.5, cycle_x=10, cycle_y=4).identity_weights()
+        (5.0, 2.0)
+    """
+
+    gan_mode: Literal["lsgan", "vanilla", "wgangp"] = "lsgan"
+    adversarial_x: float = 1.0
+    adversarial_y: float = 1.0
+    cycle_x: float = 10.0
+    cycle_y: float = 10.0
+    identity: float = 0.5
+    identity_x: float | None = None
+    identity_y: float | None = None
+    self_x: float = 0.0
+    self_y: float = 0.0
+    paired: float | None = None
+    gradient_penalty: float = 10.0
+
+    def __post_init__(self) -> None:
+        for entry in dataclasses.fields(self):
+            if entry.name != "gan_mode":
+                at_least("loss", self, 0, entry.name)
+        terms = (
+            self.adversarial_x,
+            self.adversarial_y,
+            self.cycle_x,
+            self.cycle_y,
+            *self.identity_weights(),
+            self.self_x,
+            self.self_y,
+            self.paired,
+        )
+        require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
+
+    def identity_weights(self) -> tuple[float, float]:
+        """Absolute weights of |F(x) - x| and |G(y) - y|."""
+        x = self.identity * self.cycle_x if self.identity_x is None else self.identity_x
+        y = self.identity * self.cycle_y if self.identity_y is None else self.identity_y
+        return x, y
+
+    def paired_weights(self, has_pairs: bool) -> tuple[float, float]:
+        """Weights of |F(y) - x| and |G(x) - y|.
+
+        Args:
+          has_pairs: whether partners are shown together.
+        """
+        weight = _PAIRED if self.paired is None else self.paired
+        cycles, (identity_x, identity_y) = self.cycle_x + self.cycle_y, self.identity_weights()
+        f = self.adversarial_x + cycles + identity_x + self.self_y
+        g = self.adversarial_y + cycles + identity_y + self.self_x
+        if not has_pairs:
+            return 0.0, 0.0
+        return (weight if f or not g else 0.0), (weight if g or not f else 0.0)
+
+
+def check_pairs(data: Data, discriminator: Discriminator, loss: Loss) -> None:
+    """Refuse terms that cannot be had from these images, and pairs that nothing uses.
+
+    Raises:
+      UserError: names the field.
+    """
+    if not data.has_pairs:
+        rule = "data.pairs is none: give data.pairs auto, a number or a .csv file"
+        require(not loss.paired, "loss.paired", loss.paired, rule)
+        name = "discriminator.conditional"
+        require(not discriminator.conditional, name, discriminator.conditional, rule)
+    rule = "nothing uses the pairs: give loss.paired a weight, or discriminator.conditional true"
+    used = discriminator.conditional or any(loss.paired_weights(data.has_pairs))
+    require(used or not data.has_pairs, "data.pairs", data.pairs, rule)
+    rule = "a conditional discriminator sees pairs only: leave data.pairs_share out"
+    all_paired = data.pairs_share in (None, 1) or not discriminator.conditional
+    require(all_paired, "data.pairs_share", data.pairs_share, rule)
+    for name, weight in (("self_x", loss.self_x), ("self_y", loss.self_y)):
+        same = data.channels_x == data.channels_y
+        rule = (
+            f"data.channels_x is {data.channels_x} and data.channels_y {data.channels_y}: an image "
+            "cannot be compared with its translation"
+        )
+        require(same or not weight, f"loss.{name}", weight, rule)
