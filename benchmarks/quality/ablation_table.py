@@ -68,21 +68,21 @@ def markdown(set_name: str, lines: Sequence[dict], order: Sequence[str]) -> str:
     parts = []
     for direction, (title, columns) in COLUMNS[set_name].items():
         rows = [
-            _row(_title(of_name), of_name, direction, columns)
+            row(_title(of_name), of_name, direction, columns)
             for name in order
             if (of_name := [line for line in lines if line.get("name") == name])
         ]
         for line in lines:
             if line["run"] == f"{set_name}/{BASELINES}":
                 rows += [
-                    _cells(name, [line[direction][name]], columns)
+                    cells(name, [line[direction][name]], columns)
                     for name in BASELINE_NAMES
                     if name in line[direction]
                 ]
         heads = ["Loss", *(head for _, head, _ in columns), "seeds", "steps", "min"]
         parts.append(
             f"### {title}\n\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
-            + "".join(f"{row}\n" for row in rows)
+            + "".join(f"{line}\n" for line in rows)
         )
     return "\n".join(parts)
 
@@ -91,20 +91,22 @@ def _title(lines: Sequence[dict]) -> str:
     return lines[0]["title"]
 
 
-def _row(title: str, lines: Sequence[dict], direction: str, columns: Columns) -> str:
+def row(title: str, lines: Sequence[dict], direction: str, columns: Columns) -> str:
+    """One variant: mean and spread over its lines, then seeds, steps and minutes."""
     seeds = " ".join(str(line["seed"]) for line in sorted(lines, key=lambda line: line["seed"]))
     steps = "/".join(str(n) for n in sorted({line["steps"] for line in lines}))
     minutes = statistics.fmean(line["minutes"] for line in lines)
-    return _cells(
+    return cells(
         title, [line[direction] for line in lines], columns, (seeds, steps, f"{minutes:.1f}")
     )
 
 
-def _cells(
+def cells(
     title: str, found: Sequence[dict], columns: Columns, last: Sequence[str] = ("", "", "")
 ) -> str:
-    cells = [_cell([scores.get(name) for scores in found], form) for name, _, form in columns]
-    return f"| {' | '.join([title, *cells, *last])} |"
+    """A row of Markdown: scores of `columns` over dictionaries of them, "-" where none has one."""
+    shown = [_cell([scores.get(name) for scores in found], form) for name, _, form in columns]
+    return f"| {' | '.join([title, *shown, *last])} |"
 
 
 def _cell(values: Sequence[float | None], form: str) -> str:
