@@ -66,11 +66,12 @@ def test_from_training_to_tables_and_strip(tmp_path, in_process, capsys):
 
 
 def test_a_failed_training_is_said_and_stops_nothing(tmp_path, monkeypatch, capsys):
-    data = tiny.folder(tmp_path / "images", counts=(2, 2, 2, 2), size=SIDE)
     monkeypatch.setattr(compare.Run, "train", lambda run: 3)
-    assert compare.main([str(data), "--only", "cogan", "--out", str(tmp_path)]) == 1
-    assert "images/cogan-0 ended with status 3" in capsys.readouterr().out
-    assert "Missing: CoGAN (not trained)" in (tmp_path / "images.md").read_text()
+    words = ["demo", "--only", "cogan", "bigan", "--out", str(tmp_path)]
+    compare.train_missing(compare.planned(compare.parse(words)))
+    printed = capsys.readouterr().out
+    assert "demo/cogan-0 ended with status 3" in printed
+    assert "demo/bigan-0 ended with status 3" in printed
 
 
 def test_a_training_is_a_process_with_one_thread(tmp_path, monkeypatch):
