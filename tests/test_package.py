@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import cyclegan_tf
 from cyclegan_tf import __main__ as door
@@ -13,9 +15,9 @@ from cyclegan_tf.__main__ import COMMANDS
 from tests.helpers.preloaded import run_code
 
 
-def run(*words):
+def run(*words, cwd=None):
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *words], capture_output=True, text=True, timeout=120, check=False, cwd=cwd
     )
 
 
@@ -108,6 +110,66 @@ def test_a_module_that_there_is_not_is_answered_likewise():
     done = run("-m", "cyclegan_tf.predict", "runs/mine")
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is no command 'predict'; did you mean translate?")
+
+
+MISTAKES = """
+train --data.source nowhere
+train --init_from notes.keras --data.source images
+train --init_from RUN --init_checkpoint 99 --data.source images
+train --data.source hf:./nowhere
+evaluate nowhere
+evaluate RUN --checkpoint 99
+evaluate RUN --palette notes.txt --overwrite
+evaluate RUN --inception notes.h6 --overwrite
+translate nowhere a.png o.png
+translate RUN nowhere.png o.png
+translate RUN cut.jpg o.png
+translate RUN gray_alpha.npy o.png
+translate RUN notes.txt o.png
+translate RUN clip.mp4 o.mp4
+translate RUN a.png o.png --checkpoint 99
+translate RUN a.png o.png --size banana
+translate_beam nowhere a.png out
+translate_beam model nowhere*.png out
+check nowhere
+check images --contact_sheet sheet.xyz
+export RUN notes.txt
+export RUN out --checkpoint 99
+export RUN out --images nowhere
+serve RUN
+convert notes.pth o.keras
+convert notes.h5 o.keras
+convert RUN o.pth --to pytorch --checkpoint 99
+inspect notes.txt
+inspect notes.pth
+inspect .
+"""
+
+
+def test_mistakes_in_paths_names_and_files_are_answered_without_tensorflow(tiny_run, tmp_path):
+    for name in ("notes.txt", "notes.keras", "notes.pth", "notes.h5", "clip.mp4"):
+        (tmp_path / name).write_text("milk, bread")
+    for name in ("images/trainA", "images/trainB", "model/1"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "model/1/saved_model.pb").touch()
+    Image.effect_noise((90, 80), 50).save(tmp_path / "a.png")
+    Image.effect_noise((90, 80), 50).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-900])
+    np.save(tmp_path / "gray_alpha.npy", np.zeros((9, 9, 2), np.uint8))
+    code = (
+        "import importlib, sys\nfrom cyclegan_tf.errors import UserError\n"
+        "for line in sys.argv[1].strip().splitlines():\n"
+        "    command, *words = line.split()\n"
+        "    main = importlib.import_module(f'cyclegan_tf.{command}.command').main\n"
+        "    try:\n        main(words)\n"
+        "    except UserError as error:\n        print(error)\n"
+        "    else:\n        sys.exit(f'{line}: no mistake')\n"
+        "    if 'tensorflow' in sys.modules:\n        sys.exit(f'{line}: TensorFlow')\n"
+    )
+    mistakes = MISTAKES.replace("RUN", str(tiny_run))
+    answered = run("-c", code, mistakes, cwd=tmp_path)
+    assert answered.returncode == 0, answered.stderr
+    assert len(answered.stdout.splitlines()) == len(MISTAKES.split("\n")) - 2
 
 
 @pytest.mark.parametrize("name", COMMANDS)

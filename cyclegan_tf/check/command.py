@@ -20,6 +20,7 @@ from cyclegan_tf.config import files as config_files
 from cyclegan_tf.data import layout
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.folders import WRITTEN_SUFFIXES
 
 if TYPE_CHECKING:
     from cyclegan_tf.check.doctor import Report
@@ -105,11 +106,11 @@ def main(argv: Sequence[str]) -> int:
     else:
         folders = {"X": Path(options.x_dir), "Y": Path(options.y_dir)}
         layout.check_two_folders(*folders.values())
+    sheet = _sheet_path(arguments.contact_sheet)
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf.check import doctor
 
-    sheet = _sheet_path(arguments.contact_sheet)
     report = doctor.examine_folders(
         folders,
         options.channels_x,
@@ -165,15 +166,12 @@ def _check_options(source: str | None, options: Namespace) -> None:
 
 def _sheet_path(name: str) -> Path | None:
     """The contact sheet's file, or None for "none"."""
-    from cyclegan_tf import images
-
     sheet = Path(name)
     if name == "none":
         return None
-    if sheet.suffix.lower() not in images.SAVED_EXTENSIONS:
+    if sheet.suffix.lower() not in WRITTEN_SUFFIXES:
         raise UserError(
-            f"--contact_sheet {sheet} must end in one of "
-            f"{', '.join(sorted(images.SAVED_EXTENSIONS))}.",
+            f"--contact_sheet {sheet} must end in one of {', '.join(sorted(WRITTEN_SUFFIXES))}.",
             code="unsupported",
             field="--contact_sheet",
         )

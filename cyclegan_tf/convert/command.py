@@ -15,7 +15,9 @@ from cyclegan_tf.convert.routes import choose_route, hold_target, refuse_target
 from cyclegan_tf.convert.task import Task
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.foreign.content import refuse_foreign_file
+from cyclegan_tf.foreign.content import require_beginning
+from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.runs.run_directory import RunDirectory
 
 _COMMON = ("--to", "--direction", "--overwrite")
 
@@ -82,9 +84,12 @@ def main(argv: Sequence[str]) -> int:
     if not task.source.exists():
         raise UserError(f"{task.source} does not exist.", code="missing", field=arguments.source)
     if not task.source.is_dir():
-        refuse_foreign_file(task.source)
+        require_beginning(task.source)
     route = choose_route(task.source, task.target, arguments.to)
     refuse_target(task.source, task.target, arguments.overwrite)
+    run = RunDirectory(task.source)
+    if run.exists() and arguments.checkpoint not in (checkpoints.BEST, checkpoints.LAST):
+        checkpoints.require_step(run.checkpoints, arguments.checkpoint)
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf import assembly  # noqa: F401 -- the routes find it loaded

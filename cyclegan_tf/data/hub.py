@@ -45,7 +45,7 @@ def open_hub(source: str, x: str | None, y: str | None) -> Path:
       UserError: a package is missing, there is no such set, it cannot be fetched, it holds no
         images, or leaves open which are X.
     """
-    require_packages(source)
+    check_source(source)
     from cyclegan_tf.data import parquet
 
     files = _files(source)
@@ -67,12 +67,30 @@ def open_hub(source: str, x: str | None, y: str | None) -> Path:
     return folder
 
 
-def require_packages(source: str) -> None:
-    """Looks for the packages of the extra; needs no TensorFlow.
+def check_source(source: str) -> None:
+    """Looks for the packages of the extra, and for a set that is a folder; needs no TensorFlow.
+
+    Args:
+      source: as `open_hub` takes it.
 
     Raises:
-      UserError: one is missing.
+      UserError: a package or the folder is missing, or this is no name of a set.
     """
+    _require_packages(source)
+    if source.startswith(_FOLDER):
+        _folder(source)
+    elif _NAME.fullmatch(source) is None:
+        raise _error(source, "is no name of a set; give hf:USER/SET.", "invalid")
+
+
+def _folder(source: str) -> Path:
+    root = Path(source).expanduser()
+    if not root.is_dir():
+        raise _error(source, f"is no folder{meant(root, Path.is_dir) or '.'}", "missing")
+    return root
+
+
+def _require_packages(source: str) -> None:
     for package in ("pyarrow",) if source.startswith(_FOLDER) else ("pyarrow", "huggingface_hub"):
         if importlib.util.find_spec(package) is None:
             reason = f"needs the package {package}: {install_command('hf')}."
@@ -82,14 +100,9 @@ def require_packages(source: str) -> None:
 def _files(source: str) -> list[tuple[str, Path]]:
     """The Parquet files of a set with their names in it, in the order of these."""
     if source.startswith(_FOLDER):
-        root = Path(source).expanduser()
-        if not root.is_dir():
-            reason = f"is no folder{meant(root, Path.is_dir) or '.'}"
-            raise _error(source, reason, "missing")
-        return _in_part(source, _parquet_below(root), None)
-    match = _NAME.fullmatch(source)
-    if match is None:
-        raise _error(source, "is no name of a set; give hf:USER/SET.", "invalid")
+        return _in_part(source, _parquet_below(_folder(source)), None)
+    match = re.fullmatch(_NAME, source)
+    assert match is not None  # by `check_source`
     revisions = [match["revision"]] if match["revision"] else [None, _CONVERTED]
     for revision in revisions:
         found = _parquet_below(_fetched(source, match["set"], match["part"], revision))

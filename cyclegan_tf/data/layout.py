@@ -31,7 +31,7 @@ def check_source(source: str) -> None:
       UserError: says what is missing, of a folder or of the packages that a set by name takes.
     """
     if source.startswith(hub.SCHEME):
-        hub.require_packages(source.removeprefix(hub.SCHEME))
+        hub.check_source(source.removeprefix(hub.SCHEME))
     if is_folder(source):
         standard_folders(Path(source))
 

@@ -19,6 +19,8 @@ from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data.layout import check_source, check_two_folders
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.paths import meant
+from cyclegan_tf.metrics.segmentation import read_palette
 from cyclegan_tf.runs.targets import check_target
 
 log = logging.getLogger(__name__)
@@ -152,6 +154,15 @@ def _check(arguments: Namespace) -> None:
         raise UserError(
             "--inception is empty; give auto, or the file of the weights.", field="--inception"
         )
+    if arguments.inception not in ("auto", "off") and not Path(arguments.inception).is_file():
+        raise UserError(
+            f"--inception {arguments.inception}: there is no such file of weights"
+            f"{meant(Path(arguments.inception)) or '; auto downloads them.'}",
+            code="missing",
+            field="--inception",
+        )
+    if arguments.palette is not None:
+        read_palette(arguments.palette)
 
 
 def _check_images(arguments: Namespace) -> None:

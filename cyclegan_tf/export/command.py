@@ -9,8 +9,10 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from cyclegan_tf import cli
+from cyclegan_tf.data.layout import require_folder
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.export import outputs
 from cyclegan_tf.export.formats import FORMATS, VARIANTS
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE, check_license, require_hub
 from cyclegan_tf.runs.targets import check_target
@@ -137,6 +139,12 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(
             f"{out} is a file; give a folder to write to.", code="exists", field=str(out)
         )
+    directions = _directions(target, arguments.direction)
+    names = {each: outputs.model_name(arguments.name, target, each) for each in directions}
+    outputs.refuse_existing_outputs(out, arguments.format, names, arguments.overwrite)
+    for option in ("images", "litertjs_dir"):
+        if (folder := arguments[option]) is not None:
+            require_folder(Path(folder), f"--{option}")
     # TensorFlow takes seconds to import: mistakes in the options are reported before that.
     with suppress_startup_logs():
         from cyclegan_tf.export.exporter import ExportJob, export_generators
@@ -145,7 +153,7 @@ def main(argv: Sequence[str]) -> int:
         target=target,
         out=out,
         formats=tuple(dict.fromkeys(arguments.format)),
-        directions=_directions(target, arguments.direction),
+        directions=directions,
         name=arguments.name,
         size_px=arguments.size_px,
         variants=tuple(dict.fromkeys(arguments.variants)),

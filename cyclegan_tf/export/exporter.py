@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclegan_tf.atomic import refuse_existing
 from cyclegan_tf.data.layout import direction_label
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.export import outputs
 from cyclegan_tf.export.formats import VARIANTS, Format, Variant
 from cyclegan_tf.export.hub.folder import HubModel, write_hub
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE, push, require_hub
 from cyclegan_tf.export.keras_file import network_to_write, write_keras
 from cyclegan_tf.export.litert.files import convert_with_metadata, write_litert
-from cyclegan_tf.export.model_card import CARD_NAME, model_card
+from cyclegan_tf.export.model_card import model_card
 from cyclegan_tf.export.onnx import require_onnx, write_onnx
-from cyclegan_tf.export.page_file import refuse_existing_file, write_page_file
+from cyclegan_tf.export.page_file import write_page_file
 from cyclegan_tf.export.saved_model import write_saved_model
-from cyclegan_tf.export.trained import TrainedGenerator, model_name, open_trained
-from cyclegan_tf.export.web import MANIFEST, PageModel, write_page
+from cyclegan_tf.export.trained import TrainedGenerator, open_trained
+from cyclegan_tf.export.web import PageModel, write_page
 from cyclegan_tf.images.training_scale import FULL
 from cyclegan_tf.runs.generators import direction_name
 from cyclegan_tf.translate.translator import MIN_SIZE_PX
@@ -86,8 +86,11 @@ def export_generators(job: ExportJob) -> int:
       UserError: nothing can be exported from the target, an output exists, a size or a package does
         not do.
     """
-    names = {direction: model_name(job.name, job.target, direction) for direction in job.directions}
-    _refuse_existing_outputs(job, names)
+    names = {
+        direction: outputs.model_name(job.name, job.target, direction)
+        for direction in job.directions
+    }
+    outputs.refuse_existing_outputs(job.out, job.formats, names, job.overwrite)
     if "onnx" in job.formats:
         require_onnx()
     if job.push:
@@ -115,7 +118,7 @@ def export_generators(job: ExportJob) -> int:
             if {"web", "html"} & set(job.formats):
                 page_models.append(_page_model(job, trained, name, size_px, Path(scratch)))
         if page_models:
-            _write_pages(job, _title(names), page_models)
+            _write_pages(job, outputs.title_of(names), page_models)
     if "hub" in job.formats:
         refused += _write_hub(job, generators, names, sizes)
     return refused
@@ -138,18 +141,6 @@ def static_size(trained: TrainedGenerator, wanted: int | None) -> int:
             field="--size_px",
         )
     return size
-
-
-def _refuse_existing_outputs(job: ExportJob, names: Mapping[str, str]) -> None:
-    for name in names.values():
-        for kind in {"litert", "onnx", "keras"} & set(job.formats):
-            refuse_existing(job.out / kind / name, job.overwrite, CARD_NAME)
-    if "web" in job.formats:
-        refuse_existing(job.out / "web", job.overwrite, MANIFEST)
-    if "hub" in job.formats:
-        refuse_existing(job.out / "hub" / _title(names), job.overwrite, CARD_NAME)
-    if "html" in job.formats:
-        refuse_existing_file(_page_path(job, _title(names)), job.overwrite)
 
 
 def _write_saved_model(job: ExportJob, trained: TrainedGenerator, name: str, size_px: int) -> None:
@@ -198,22 +189,13 @@ def _page_model(
     return PageModel(name, trained.direction, label, written, size_px, *channels, aspect)
 
 
-def _title(names: Mapping[str, str]) -> str:
-    """The name of both directions together."""
-    return next(iter(names.values())).rsplit("_", 1)[0]
-
-
-def _page_path(job: ExportJob, title: str) -> Path:
-    return job.out / "html" / f"{title}.html"
-
-
 def _write_pages(job: ExportJob, title: str, models: Sequence[PageModel]) -> None:
     if "web" in job.formats:
         folder = job.out / "web"
         write_page(folder, title, models, job.litertjs_dir, replace=job.overwrite)
         log.info("page: %s (see it with: python -m http.server --directory %s)", folder, folder)
     if "html" in job.formats:
-        path = _page_path(job, title)
+        path = outputs.page_path(job.out, title)
         write_page_file(path, title, models, job.litertjs_dir, replace=job.overwrite)
         megabytes = path.stat().st_size / 1e6
         log.info("page: %s (%.1f MB; open it with a browser)", path, megabytes)
@@ -230,7 +212,7 @@ def _write_hub(
     sizes: Mapping[str, int],
 ) -> int:
     """Write the folder of the Hub, and upload it; returns how many files were refused."""
-    title = _title(names)
+    title = outputs.title_of(names)
     folder = job.out / "hub" / title
     models = [
         HubModel(names[direction], _label(trained), trained, sizes[direction])

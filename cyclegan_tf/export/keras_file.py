@@ -9,7 +9,8 @@ import keras
 
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_card
+from cyclegan_tf.export.model_card import model_card, write_model_card
+from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ParityCheck, function_of
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 from cyclegan_tf.networks.keras_only import keras_only

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.data.layout import direction_label
+from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.runs.provenance import environment
 
-CARD_NAME = "card.json"
 VALUE_RANGE = "-1 (level 0) to 1 (level 255): value = 2 * level / 255 - 1"
 
 

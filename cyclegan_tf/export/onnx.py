@@ -14,7 +14,8 @@ import tensorflow as tf
 from cyclegan_tf.atomic import atomic_directory
 from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.export.litert.runtime import THREADS
-from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_card
+from cyclegan_tf.export.model_card import model_card, write_model_card
+from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ImageFunction, ParityCheck
 from cyclegan_tf.export.saved_model import translate_any_size
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images

@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cyclegan_tf.atomic import atomic_file, refuse_existing
+from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.javascript import bundle
 from cyclegan_tf.export.litertjs import NOTICE, litertjs_files
+from cyclegan_tf.export.outputs import MANIFEST, refuse_existing_file
 from cyclegan_tf.export.web import (
     LICENSE,
-    MANIFEST,
     PAGE,
     PAGE_FILES,
     PageModel,
@@ -100,16 +100,6 @@ def write_page_file(
         )
     with atomic_file(out) as partial:
         partial.write_bytes(page)
-
-
-def refuse_existing_file(out: Path, replace: bool) -> None:
-    """Refuse to write where something is, but for a file that may be replaced.
-
-    Raises:
-      UserError: it is there.
-    """
-    if not (replace and out.is_file()):
-        refuse_existing(out)
 
 
 def _one_module(runtime: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -13,7 +13,8 @@ import tensorflow as tf
 from cyclegan_tf.atomic import atomic_directory, next_version
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import exif
-from cyclegan_tf.export.model_card import CARD_NAME, write_model_card
+from cyclegan_tf.export.model_card import write_model_card
+from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.images import detail
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import luma

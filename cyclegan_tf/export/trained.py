@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,28 +171,3 @@ def _square(image: np.ndarray, size_px: int) -> np.ndarray:
     scaled = resize_bicubic(tf.constant(image), tf.constant(height), tf.constant(width)).numpy()
     top, left = (height - size_px) // 2, (width - size_px) // 2
     return scaled[top : top + size_px, left : left + size_px]
-
-
-def model_name(wanted: str | None, target: Path, direction: str) -> str:
-    """Name an export <name>_<direction>, of letters, digits, dots, dashes and underscores.
-
-    Args:
-      wanted: the name asked for; None takes that of the run or file.
-      target: run directory or file.
-      direction: "xy" or "yx".
-
-    Raises:
-      UserError: the name asked for has other characters, which URLs and TF Serving's configuration
-        stumble over.
-    """
-    if wanted is None:
-        stem = target.resolve().stem if target.suffix == ".keras" else target.resolve().name
-        wanted = re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).strip("._-") or "model"
-        wanted = wanted.removesuffix(f"_{direction}")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", wanted):
-        raise UserError(
-            f"--name is {wanted!r}; take letters, digits, dots, dashes and underscores only.",
-            code="invalid",
-            field="--name",
-        )
-    return f"{wanted}_{direction}"

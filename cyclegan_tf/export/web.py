@@ -14,6 +14,7 @@ from typing import Any
 from cyclegan_tf.atomic import atomic_directory, refuse_existing
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export.litertjs import NOTICE, VERSION, litertjs_files
+from cyclegan_tf.export.outputs import MANIFEST
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
 """The page's own files, which a server with the engine "server" shows as they are."""
@@ -22,8 +23,6 @@ PAGE_FILES = (
     *("engines.js", "files.js", "images.js", "problems.js", "worker.js"),
 )
 LICENSE = "Apache-2.0.txt"
-MANIFEST = "models.json"
-"""Lists a page's models, and is by what a page is known."""
 
 
 @dataclass(frozen=True)

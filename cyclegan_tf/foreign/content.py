@@ -12,6 +12,14 @@ from cyclegan_tf.errors import UserError, cannot_read, reading
 _LFS = b"version https://git-lfs"
 _PAGES = (b"<!doctype html", b"<html")
 _HEAD_BYTES = 512
+_ZIP, _HDF5, _PICKLE = b"PK", b"\x89HDF", b"\x80"
+_TAR_AT = 257
+_TORCH, _KERAS = "a PyTorch checkpoint", "a file of Keras (HDF5 or .keras)"
+# Suffix -> what such a file is called, and its first bytes.
+_WEIGHTS: dict[str, tuple[str, tuple[bytes, ...]]] = {
+    **dict.fromkeys((".pth", ".pt"), (_TORCH, (_ZIP, _PICKLE))),
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), (_KERAS, (_HDF5, _ZIP))),
+}
 # What stands in a zip file for a reader of text; a network's description takes kilobytes.
 MAX_TEXT_BYTES = 16 * 2**20
 # Deflate reaches 1,032; weights, which are nearly noise, hardly more than 1.
@@ -63,6 +71,42 @@ def refuse_foreign_file(path: Path) -> None:
         raise cannot_read(path, error) from error
     if found:
         raise UserError(f"{path} {found}.", code="unreadable", field=str(path))
+
+
+def require_keras_archive(path: Path) -> None:
+    """Refuses a file that cannot be a `.keras` file by its content.
+
+    Raises:
+      UserError: see `refuse_foreign_file`; or it is no zip archive.
+    """
+    refuse_foreign_file(path)
+    if not zipfile.is_zipfile(path):
+        raise UserError(
+            f"{path} is damaged, cut off or not a .keras file, which is a zip archive.",
+            code="unreadable",
+            field=str(path),
+        )
+
+
+def require_beginning(path: Path) -> None:
+    """Refuses a file of weights that does not begin as files of its suffix do.
+
+    Its own reader, which takes seconds to import, says what else is wrong.
+
+    Raises:
+      UserError: see `refuse_foreign_file`; or it is another kind of file.
+    """
+    refuse_foreign_file(path)
+    kind, beginnings = _WEIGHTS.get(path.suffix.lower(), ("", (b"",)))
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    is_old_torch = head[_TAR_AT:].startswith(b"ustar") and kind == _TORCH
+    if not head.startswith(beginnings) and not is_old_torch:
+        raise UserError(
+            f"{path} is damaged or not {kind}; fetch it again, or give the file that was saved.",
+            code="unreadable",
+            field=str(path),
+        )
 
 
 def refuse_zip_bomb(path: Path) -> None:

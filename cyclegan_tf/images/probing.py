@@ -57,3 +57,26 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageInfo:
     if info.width * info.height > max_pixels:
         raise headers.too_large(path, f"{info.width} x {info.height}", max_pixels)
     return info
+
+
+def refuse_cut_off(info: ImageInfo) -> None:
+    """Refuse a file whose end is missing where its header does not show that: Pillow's kinds.
+
+    Headers of PNG, TIFF and NumPy files say how long these are, and a JPEG that `probe` calls fast
+    has its end. Of other JPEGs all is read, and an eighth of the size decoded.
+
+    Args:
+      info: what `probe` said of it.
+
+    Raises:
+      ImageError: it is cut off, or damaged in another way that Pillow notices.
+    """
+    if info.decoder != "pillow" or info.format == "TIFF":
+        return
+    try:
+        with info.path.open("rb") as stream:
+            image = headers.open_with_pillow(stream, MAX_PIXELS, info.format == "TGA")
+            image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
+            image.load()
+    except Exception as error:  # the decoders raise whatever a broken file makes them raise
+        raise headers.as_image_error(info.path, error) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.inspect import readable
 
 _COMMON = ("--size_px", "--json")
 
@@ -50,12 +51,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(
             f"--size_px must be 1 or more, and is {arguments.size_px}.", field="--size_px"
         )
-    if not Path(arguments.target).exists():
-        raise UserError(
-            f"{arguments.target} does not exist; give a run directory or a file of a network.",
-            code="missing",
-            field=arguments.target,
-        )
+    readable.refuse_others(Path(arguments.target))
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         import tensorflow as tf

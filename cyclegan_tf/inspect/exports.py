@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.errors import UserError, install_command
-from cyclegan_tf.export.model_card import CARD_NAME, sha256
+from cyclegan_tf.export.model_card import sha256
+from cyclegan_tf.export.outputs import CARD_NAME
+from cyclegan_tf.inspect.readable import newest_version
 
 _CARD_FIELDS = (
     "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores",
@@ -72,18 +74,6 @@ def inspect_saved_model(folder: Path) -> dict[str, Any]:
         reason = "operations that may touch files, the network or Python"
         found["notes"] = [f"run with --trust only, as it holds {reason}: {', '.join(refused)}"]
     return found | _provenance(folder, folder / "assets.extra" / CARD_NAME)
-
-
-def newest_version(folder: Path) -> Path:
-    """The folder itself where it holds a SavedModel, else its version of the highest number."""
-    if (folder / "saved_model.pb").is_file():
-        return folder
-    versions = [
-        entry
-        for entry in folder.iterdir()
-        if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()
-    ]
-    return max(versions, key=lambda entry: int(entry.name), default=folder)
 
 
 def _values(folder: Path) -> int | None:

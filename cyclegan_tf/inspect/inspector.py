@@ -6,18 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cyclegan_tf.convert.pytorch.folder import is_folder_of_networks
 from cyclegan_tf.convert.pytorch.recognize import NormAsked
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.foreign.content import refuse_foreign_file
-from cyclegan_tf.inspect import exports, weight_files
+from cyclegan_tf.inspect import exports, readable, weight_files
 from cyclegan_tf.inspect.training_run import inspect_run
 from cyclegan_tf.runs.run_directory import RunDirectory
-
-READABLE_FORMATS = (
-    "a run directory, a .keras, .h5, .pth, .tflite or .onnx file, a SavedModel, or a folder of "
-    "PyTorch checkpoints"
-)
 
 _FILES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     ".keras": weight_files.inspect_keras_file,
@@ -32,7 +25,6 @@ _FILES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     ".tflite": lambda path, _: exports.inspect_tflite(path),
     ".onnx": lambda path, _: exports.inspect_onnx(path),
 }
-_MAX_NAMED = 3
 
 
 def inspect_path(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str, Any]:
@@ -46,10 +38,7 @@ def inspect_path(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str
     Raises:
       UserError: there is nothing, or nothing that can be read; says what can.
     """
-    if not path.exists():
-        raise UserError(
-            f"{path} does not exist; give {READABLE_FORMATS}.", code="missing", field=str(path)
-        )
+    readable.refuse_others(path)
     inspect = _folder if path.is_dir() else _file
     try:
         return {"path": str(path), **inspect(path, size_px, norm)}
@@ -65,14 +54,7 @@ def inspect_path(path: Path, size_px: int, norm: NormAsked = "auto") -> dict[str
 
 
 def _file(path: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
-    refuse_foreign_file(path)
-    reader = _FILES.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(
-            f"{path} cannot be inspected; give {READABLE_FORMATS}.",
-            code="unsupported",
-            field=str(path),
-        )
+    reader = _FILES[path.suffix.lower()]
     return (
         weight_files.inspect_torch_file(path, size_px, norm)
         if reader is weight_files.inspect_torch_file
@@ -83,49 +65,18 @@ def _file(path: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
 def _folder(folder: Path, size_px: int, norm: NormAsked) -> dict[str, Any]:
     if RunDirectory(folder).exists():
         return inspect_run(folder, size_px)
-    if (exports.newest_version(folder) / "saved_model.pb").is_file():
+    if (readable.newest_version(folder) / "saved_model.pb").is_file():
         return _saved_model(folder, size_px)
-    if is_folder_of_networks(folder):
-        return weight_files.inspect_torch_folder(folder, size_px, norm)
-    within = _within(folder)
-    hint = f"; there are {', '.join(within)} in it" if within else f"; give {READABLE_FORMATS}"
-    raise UserError(
-        f"{folder} is a folder that cannot be inspected as a whole{hint}.",
-        code="unsupported",
-        field=str(folder),
-    )
+    return weight_files.inspect_torch_folder(folder, size_px, norm)
 
 
 def _saved_model(folder: Path, size_px: int) -> dict[str, Any]:
     """Describes a SavedModel and, of one that Keras 2 saved, the network in it."""
     found = exports.inspect_saved_model(folder)
-    if not (exports.newest_version(folder) / "keras_metadata.pb").is_file():
+    if not (readable.newest_version(folder) / "keras_metadata.pb").is_file():
         return found
     try:
-        network = weight_files.inspect_keras_2(exports.newest_version(folder), size_px)
+        network = weight_files.inspect_keras_2(readable.newest_version(folder), size_px)
     except UserError as error:
         network = {"notes": [f"saved by Keras 2, but its network stays unknown: {error}"]}
     return found | network | {"notes": [*found.get("notes", []), *network["notes"]]}
-
-
-def _within(folder: Path) -> list[str]:
-    """Some things in a folder that can be inspected by themselves."""
-    # what export writes lies one deeper
-    near = [
-        *sorted(folder.glob("*")),
-        *sorted(folder.glob("*/*")),
-        *sorted(folder.glob("*/*/*.tflite")),
-    ]
-    found = [
-        path
-        for path in near
-        if (_is_whole(path) if path.is_dir() else path.suffix.lower() in _FILES)
-    ]
-    return [path.relative_to(folder).as_posix() for path in found[:_MAX_NAMED]]
-
-
-def _is_whole(folder: Path) -> bool:
-    return (
-        RunDirectory(folder).exists()
-        or (exports.newest_version(folder) / "saved_model.pb").is_file()
-    )

@@ -15,8 +15,8 @@ import keras
 from cyclegan_tf.errors import UserError, cannot_read
 from cyclegan_tf.foreign.content import (
     refuse_damaged_zip,
-    refuse_foreign_file,
     refuse_zip_bomb,
+    require_keras_archive,
 )
 from cyclegan_tf.networks import keras_internals
 from cyclegan_tf.networks.builders import size_divisor_of, with_dtype_policy
@@ -159,13 +159,7 @@ def check_archive(path: Path) -> None:
       UserError: it is missing, is no archive of Keras, is damaged, or would take far more memory
         than it has bytes.
     """
-    refuse_foreign_file(path)
-    if not zipfile.is_zipfile(path):
-        raise UserError(
-            f"{path} is damaged, cut off or not a .keras file, which is a zip archive.",
-            code="unreadable",
-            field=str(path),
-        )
+    require_keras_archive(path)
     refuse_zip_bomb(path)
     refuse_damaged_zip(path)
 

@@ -288,10 +288,8 @@ def select(folder: Path, wanted: str = BEST) -> SelectedCheckpoint | None:
                 return _chosen_best(best)
             except CorruptCheckpointError as error:
                 complaints.append(f"{error}; the newest is taken")
-        elif list_checkpoints(folder / BEST):
-            complaints.append(
-                f"{list_checkpoints(folder / BEST)[0]} is damaged; the newest is taken"
-            )
+        elif damaged := list_checkpoints(folder / BEST):
+            complaints.append(f"{damaged[0]} is damaged; the newest is taken")
         found = load_latest(folder)
         if found is None:
             return None
@@ -304,27 +302,34 @@ def select(folder: Path, wanted: str = BEST) -> SelectedCheckpoint | None:
     return _chosen_step(folder, wanted)
 
 
+def require_step(folder: Path, wanted: str) -> Path:
+    """The checkpoint of one step, by the names of the files alone.
+
+    Raises:
+      UserError: there is none, or `wanted` is no number.
+    """
+    named = [*list_checkpoints(folder / BEST), *list_checkpoints(folder)]
+    found = {step_of(path): path for path in named}
+    if wanted.isdecimal() and int(wanted) in found:
+        return found[int(wanted)]
+    raise UserError(
+        f"--checkpoint is {wanted!r}; take best, last, or one of the steps there are in {folder}: "
+        f"{', '.join(map(str, sorted(found))) or 'none'}.",
+        code="missing" if wanted.isdecimal() else "unknown",
+        field="--checkpoint",
+    )
+
+
 def _chosen_step(folder: Path, wanted: str) -> SelectedCheckpoint:
-    plain = {str(step_of(path)): path for path in list_checkpoints(folder)}
-    best = {str(step_of(path)): path for path in list_checkpoints(folder / BEST)}
-    if not wanted.isdecimal() or str(int(wanted)) not in plain | best:
-        steps = ", ".join(sorted(plain | best, key=int)) or "none"
-        raise UserError(
-            f"--checkpoint is {wanted!r}; take best, last, or one of the steps there are in "
-            f"{folder}: {steps}.",
-            code="missing" if wanted.isdecimal() else "unknown",
-            field="--checkpoint",
-        )
-    wanted = str(int(wanted))
+    path = require_step(folder, wanted)
     try:
-        if wanted not in plain:
-            return _chosen_best(best[wanted])
-        arrays, state = read(plain[wanted])
+        if path.parent.name == BEST:
+            return _chosen_best(path)
+        return _chosen(path, *read(path), "as asked", [])
     except CorruptCheckpointError as error:
         raise UserError(
             f"{error}; give another --checkpoint.", code="unreadable", field="--checkpoint"
         ) from error
-    return _chosen(plain[wanted], arrays, state, "as asked", [])
 
 
 def _chosen(
@@ -339,10 +344,5 @@ def _chosen_best(path: Path) -> SelectedCheckpoint:
     if "score" not in state:
         raise CorruptCheckpointError(f"{path} is damaged (it has no score)")
     why = f"best {state['best_by']}: {state['score']:.4g}"
-    return SelectedCheckpoint(
-        path,
-        arrays,
-        state["step"],
-        state["weights"],
-        f"{path} (step {state['step']}, {state['weights']} weights, {why})",
-    )
+    origin = f"{path} (step {state['step']}, {state['weights']} weights, {why})"
+    return SelectedCheckpoint(path, arrays, state["step"], state["weights"], origin)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import refuse_zip_bomb, require_keras_archive
 from cyclegan_tf.foreign.paths import meant
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
@@ -38,7 +41,7 @@ def check_target(target: Path, checkpoint: str = checkpoints.BEST) -> None:
             field=str(target),
         )
     if target.is_dir():
-        _check_folder(target)
+        _check_folder(target, checkpoint)
     elif target.suffix != ".keras":
         raise UserError(
             f"{target} is not a .keras file; give that, or a run directory.",
@@ -52,9 +55,45 @@ def check_target(target: Path, checkpoint: str = checkpoints.BEST) -> None:
             code="invalid",
             field="--checkpoint",
         )
+    else:
+        require_keras_archive(target)
 
 
-def _check_folder(folder: Path) -> None:
+def input_channels(target: Path, direction: str) -> int | None:
+    """Find how many channels the images have that a generator takes, by what describes it.
+
+    Args:
+      target: a run directory or a `.keras` file.
+      direction: "xy" or "yx"; a file holds one direction, whichever it is.
+
+    Returns:
+      None where a file does not say.
+
+    Raises:
+      UserError: the run's experiment cannot be read, or the file is a zip bomb.
+    """
+    if target.is_dir():
+        data = RunDirectory(target).experiment().data
+        return data.channels_x if direction == "xy" else data.channels_y
+    if not target.is_file():
+        return None  # a pipe, which opening would wait for
+    try:
+        refuse_zip_bomb(target)
+        with zipfile.ZipFile(target) as archive:
+            layers = json.loads(archive.read("config.json"))["config"]["layers"]
+        (shape,) = (
+            layer["config"]["batch_shape"]
+            for layer in layers
+            if layer["class_name"] == "InputLayer"
+        )
+        return shape[-1] if len(shape) == 4 else None
+    except UserError:
+        raise
+    except Exception:  # zip's, JSON's and whatever a strange description makes; Keras says it
+        return None
+
+
+def _check_folder(folder: Path, checkpoint: str) -> None:
     run = RunDirectory(folder)
     if not run.exists():
         raise UserError(
@@ -70,6 +109,8 @@ def _check_folder(folder: Path) -> None:
             code="missing",
             field=str(run.path),
         )
+    if checkpoint not in (checkpoints.BEST, checkpoints.LAST):
+        checkpoints.require_step(run.checkpoints, checkpoint)
 
 
 def _instead(folder: Path) -> str:

@@ -19,10 +19,14 @@ from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import describe_others
-from cyclegan_tf.images.probing import ANY_NUMBER, probe
-from cyclegan_tf.runs.targets import check_target, is_target
-from cyclegan_tf.translate import tasks
-from cyclegan_tf.translate.video.probe import frame_size, is_video
+from cyclegan_tf.translate import beforehand, tasks
+from cyclegan_tf.translate.video.probe import (
+    frame_size,
+    is_video,
+    probe,
+    require,
+    require_written,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -108,8 +112,10 @@ def main(argv: Sequence[str]) -> int:
     """Translate; return 0, or 1 when some images could not be."""
     arguments = build_parser().parse(argv)
     cli.log_to_terminal(arguments.quiet)
-    _check_numbers(arguments)
-    _check_run(arguments)
+    beforehand.check_options(arguments.as_dict())
+    places = (arguments.input, arguments.output)
+    usage = build_parser().usage_line()
+    beforehand.check_run(arguments.run, arguments.checkpoint, places, usage)
     if is_video(Path(arguments.input)):
         return _translate_video(arguments)
     if arguments.temporal_half_life_frames is not None:
@@ -119,29 +125,6 @@ def main(argv: Sequence[str]) -> int:
             field="--temporal_half_life_frames",
         )
     return _translate_images(arguments)
-
-
-def _check_numbers(arguments: Namespace) -> None:
-    for name in ("batch_size", "tile_px", "overlap_px", "temporal_half_life_frames"):
-        value = getattr(arguments, name)
-        if value is not None and value < 0:
-            raise UserError(f"--{name} must be 0 or more, and is {value}.", field=f"--{name}")
-
-
-def _check_run(arguments: Namespace) -> None:
-    """Look for the generator before TensorFlow is imported, which takes seconds."""
-    try:
-        check_target(Path(arguments.run), arguments.checkpoint)
-    except UserError as error:
-        for name in (arguments.input, arguments.output):
-            if is_target(Path(name)):
-                raise UserError(
-                    f"{arguments.run} stands where {name} belongs; the order is "
-                    f"{build_parser().usage_line()}",
-                    code=error.code,
-                    field=error.field,
-                ) from error
-        raise
 
 
 def _translate_images(arguments: Namespace) -> int:
@@ -154,7 +137,14 @@ def _translate_images(arguments: Namespace) -> int:
     elif not arguments.overwrite:
         tasks.refuse_overwriting(todo)
     if not os.path.isdir(arguments.input):
-        probe(arguments.input, ANY_NUMBER)  # before TensorFlow, which takes seconds to import
+        beforehand.check_image(
+            Path(arguments.input),
+            Path(arguments.run),
+            arguments.direction,
+            bool(arguments.tile_px)
+            or arguments.size == beforehand.FULL
+            or not os.path.isdir(arguments.run),
+        )
     sizing = _sizing(arguments)
     with suppress_startup_logs():
         from cyclegan_tf.networks.builders import size_divisor_of
@@ -203,7 +193,7 @@ def _load(arguments: Namespace, sizing: Sizing) -> keras.Model:
     )
     named = generators.direction_name(Path(arguments.run), arguments.direction)
     log.info("generator %s of %s", named, checkpoint)
-    if sizing.trained is None and arguments.size == "auto":
+    if sizing.trained is None and arguments.size == beforehand.AUTO:
         log.info(
             "%s does not say how large images were in its training: it sees every pixel (--size "
             "full); --size 256, say, brings them to a scale",
@@ -219,7 +209,7 @@ def _sizing(arguments: Namespace) -> Sizing:
 
     target = Path(arguments.run)
     trained = generators.training_scale(target, arguments.direction) if target.exists() else None
-    implied = arguments.tile_px and arguments.size == "auto"
+    implied = arguments.tile_px and arguments.size == beforehand.AUTO
     sizing = Sizing.of("full" if implied else arguments.size, trained)
     if arguments.tile_px and sizing.scale.px is not None:
         raise UserError(
@@ -292,6 +282,9 @@ def _translate_video(arguments: Namespace) -> int:
             code="exists",
             field=str(target),
         )
+    require_written(target)
+    require()
+    found = probe(source)
     sizing = _sizing(arguments)
     with suppress_startup_logs():
         from cyclegan_tf.networks.builders import size_divisor_of
@@ -301,7 +294,7 @@ def _translate_video(arguments: Namespace) -> int:
     frames = video.translate_video(
         network,
         size_divisor_of(network),
-        source,
+        found,
         target,
         half_life_frames=video.HALF_LIFE_FRAMES if half_life is None else half_life,
         scale=sizing.scale,

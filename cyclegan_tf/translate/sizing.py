@@ -15,8 +15,8 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import ANY_NUMBER
 from cyclegan_tf.images.training_scale import FULL, NOTICEABLE, TrainingScale
 from cyclegan_tf.networks.graph import INPUT, NotAGraphError, layer_calls
+from cyclegan_tf.translate import beforehand
 
-AUTO = "auto"
 TILE_PX = 512
 """Side of the tiles of an image that does not fit the memory."""
 
@@ -56,15 +56,11 @@ class Sizing:
         Raises:
           UserError: it is none of these.
         """
-        if wanted == AUTO:
+        if wanted == beforehand.AUTO:
             return cls(trained, trained or FULL)
-        if wanted == "full":
+        if wanted == beforehand.FULL:
             return cls(trained, FULL)
-        if not wanted.isascii() or not wanted.isdecimal() or int(wanted) < 1:
-            raise UserError(
-                f"--size is {wanted!r}; give auto, full, or a number of pixels such as 256.",
-                field="--size",
-            )
+        beforehand.check_size(wanted)
         like = trained if trained is not None and trained.px else TrainingScale("area", 1)
         return cls(trained, replace(like, px=int(wanted)))
 

@@ -13,6 +13,7 @@ from typing import Any
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError, install_command
+from cyclegan_tf.translate_beam import local
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ def main(argv: Sequence[str]) -> int:
             f"--batch_size must be 1 or more, and is {arguments.batch_size}.", field="--batch_size"
         )
     require()
+    local.check_local(arguments.model, arguments.input)
     # What Beam logs is about its own insides, or comes out of the job as an exception as well.
     logging.getLogger().setLevel(logging.CRITICAL)
     with suppress_startup_logs():
@@ -255,12 +257,7 @@ def _check_patterns(patterns: Sequence[str]) -> None:
         files.refuse_unreadable_folders(pattern)
         (found,) = FileSystems.match([pattern], limits=[1])
         if not found.metadata_list:
-            raise UserError(
-                f"INPUT {pattern} matches no file; put the pattern in quotes, and check its "
-                "folder.",
-                code="missing",
-                field="INPUT",
-            )
+            raise local.no_match(pattern)
 
 
 def _run(

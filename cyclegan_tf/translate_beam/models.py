@@ -16,6 +16,7 @@ from cyclegan_tf.foreign.programs import (
     refuse_changed_files,
     refuse_foreign_programs,
 )
+from cyclegan_tf.translate_beam.local import no_model
 
 SIGNATURE, INPUT, OUTPUT = "serving_default", "images", "translated"
 FULL_SIZE = "full_size"
@@ -73,12 +74,7 @@ def _newest_version(folder: str) -> str:
     versions = {os.path.basename(os.path.dirname(file.path)) for file in found.metadata_list}
     numbers = [int(version) for version in versions if version.isdecimal()]
     if not numbers:
-        raise UserError(
-            f"{folder} holds no SavedModel; give the folder that `python -m cyclegan_tf.export "
-            "--format saved_model` wrote, which holds saved_model.pb or versions that do.",
-            code="missing",
-            field=folder,
-        )
+        raise no_model(folder)
     return f"{folder}/{max(numbers)}"
 
 

@@ -72,7 +72,18 @@ def test_nothing_is_left_of_a_set_that_cannot_be_used(tmp_path, cache):
 def test_a_missing_package_is_named_before_anything_is_fetched(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with refused("dependency", "data.source", match=r"needs the package pyarrow: pip.*\[hf\]"):
-        hub.require_packages("user/set")
+        hub.check_source("user/set")
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "said"),
+    [("./nowhere", "missing", "is no folder"), ("a/b/c/d@@e", "invalid", "is no name of a set")],
+)
+def test_what_cannot_be_a_set(source, code, said):
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("huggingface_hub")
+    with refused(code, "data.source", match=said):
+        hub.check_source(source)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -127,6 +127,7 @@ def test_defaults(tiny_run, tmp_path, monkeypatch):
 
 def test_former_spellings_of_options(tiny_run, tmp_path, monkeypatch, capsys):
     images = tmp_path / "images"
+    images.mkdir()
     old = ["--allow-lossy", "--size=32", "--pictures", str(images), "--litertjs", str(tmp_path)]
     job = job_of(monkeypatch, str(tiny_run), str(tmp_path), *old)
     assert (job.allow_lossy, job.size_px, job.images, job.litertjs_dir) == (
@@ -155,7 +156,7 @@ class TestMistakes:
             (["--name", "a/b"], "--name is 'a/b'"),
             (["--sizes", "32"], "did you mean --size_px"),
             (["--variants", "int4"], "variants"),
-            (["--images", "nowhere"], "there is no such folder"),
+            (["--images", "nowhere"], "--images: the folder nowhere does not exist"),
             (
                 ["--checkpoint", "7"],
                 r"--checkpoint is '7'; take best, last, or one of the steps .*: 3\.",

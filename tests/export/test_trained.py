@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cyclegan_tf.data.sources import ImageList
-from cyclegan_tf.export.trained import calibration_images, model_name, open_trained
+from cyclegan_tf.export.trained import calibration_images, open_trained
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs import generators
 from tests.helpers import tiny
@@ -108,24 +108,3 @@ def test_calibration_images_keep_shapes_and_spread_over_the_list(tmp_path):
     assert batch[0, :, 3:13].min() > 0.99
     assert [image_io.from_signed(image)[8, 8, 0] for image in batch[1:]] == [3, 6]
     assert len(calibration_images(images, 50, 16)) == 7
-
-
-@pytest.mark.parametrize(
-    ("wanted", "target", "name"),
-    [
-        (None, "runs/zebra", "zebra_xy"),
-        (None, "runs/my zebras!", "my_zebras_xy"),
-        (None, "runs/generator_xy.keras", "generator_xy"),
-        (None, "runs/a.b", "a.b_xy"),
-        ("other", "runs/zebra", "other_xy"),
-    ],
-)
-def test_names(wanted, target, name, tmp_path):
-    assert model_name(wanted, tmp_path / target, "xy") == name
-
-
-@pytest.mark.parametrize("wanted", ["a/b", "", "a b", ".hidden", "ä"])
-def test_names_that_urls_stumble_over(wanted, tmp_path):
-    with refused("invalid", "--name") as caught:
-        model_name(wanted, tmp_path, "xy")
-    assert (caught.value.code, caught.value.field) == ("invalid", "--name")

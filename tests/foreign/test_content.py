@@ -10,6 +10,8 @@ from cyclegan_tf.foreign.content import (
     refuse_damaged_zip,
     refuse_foreign_file,
     refuse_zip_bomb,
+    require_beginning,
+    require_keras_archive,
     what_it_is,
 )
 from tests.helpers.errors import refused
@@ -80,3 +82,27 @@ def test_every_part_of_a_zip_file_is_compared_with_its_checksum(tmp_path):
     path.write_bytes(b"no archive")
     with refused("unreadable", path):
         refuse_damaged_zip(path)
+
+
+def test_files_of_weights_by_their_beginning(tmp_path):
+    old_torch = b"storages".ljust(257, b"\0") + b"ustar"
+    for name, data in {
+        "a.pth": old_torch,
+        "b.pt": b"\x80\x02}",
+        "c.h5": b"\x89HDF\r\n\x1a\n",
+        "d.keras": b"PK\x03\x04",
+        "e.onnx": b"whatever",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        require_beginning(tmp_path / name)
+    for name in ("a.pth", "c.h5", "d.keras"):
+        (tmp_path / name).write_bytes(b"milk, bread")
+        with refused("unreadable", tmp_path / name, match="is damaged or not"):
+            require_beginning(tmp_path / name)
+
+
+def test_a_keras_file_is_a_zip_archive(tmp_path):
+    path = tmp_path / "a.keras"
+    path.write_bytes(b"PK, but no archive")
+    with refused("unreadable", path, match="which is a zip archive"):
+        require_keras_archive(path)

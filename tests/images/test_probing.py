@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
-from cyclegan_tf.images.probing import probe
+from cyclegan_tf.images.probing import probe, refuse_cut_off
 from tests.helpers import image_files
 from tests.helpers.errors import refused
 
@@ -34,6 +35,19 @@ def test_the_limit_of_pixels(tmp_path):
     with refused("unreadable", path):
         probe(path)
     assert probe(path, 2**48).width == 100_000
+
+
+def test_a_file_whose_end_is_missing(tmp_path):
+    gallery = image_files.gallery(tmp_path)
+    for path in gallery.values():
+        refuse_cut_off(probe(path))
+    for name in ("JPEG", "WEBP", "GIF", "BMP"):
+        whole = tmp_path / f"whole.{name.lower()}"
+        Image.effect_noise((90, 80), 50).save(whole)
+        cut = tmp_path / f"cut.{name.lower()}"
+        cut.write_bytes(whole.read_bytes()[:-900])
+        with refused("unreadable", cut, match="damaged or cut off"):
+            refuse_cut_off(probe(cut))
 
 
 def test_no_tensorflow_is_imported():

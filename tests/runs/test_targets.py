@@ -1,8 +1,10 @@
 """What may be named as RUN, before it is opened."""
 
+import zipfile
+
 import pytest
 
-from cyclegan_tf.runs.targets import check_target
+from cyclegan_tf.runs.targets import check_target, input_channels
 from tests.helpers.errors import refused
 
 
@@ -23,6 +25,8 @@ def root(tmp_path):
         "g.pth",
     ):
         put(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "g.keras", "w"):
+        pass
     return tmp_path
 
 
@@ -48,6 +52,25 @@ def test_runs_and_files_pass(root):
 def test_other_things_are_named(root, name, code, said):
     with refused(code, root / name, match=said):
         check_target(root / name)
+
+
+def test_a_step_that_there_is_not(root):
+    with refused("missing", "--checkpoint", match="one of the steps there are in .*: 7"):
+        check_target(root / "runs/mine", "8")
+
+
+def test_what_is_no_archive(root):
+    (root / "g.keras").write_text("milk, bread")
+    with refused("unreadable", root / "g.keras"):
+        check_target(root / "g.keras")
+
+
+def test_channels_of_a_run_and_of_a_file(tiny_run, tmp_path):
+    assert input_channels(tiny_run, "yx") == 3
+    assert input_channels(tiny_run / "generator_xy.keras", "xy") == 3
+    (tmp_path / "g.keras").write_text("milk, bread")
+    assert input_channels(tmp_path / "g.keras", "xy") is None
+    assert input_channels(tmp_path / "none.keras", "xy") is None
 
 
 def test_a_file_has_no_checkpoints(root):

@@ -366,6 +366,9 @@ def video(monkeypatch):
     baseline = Video()
     monkeypatch.setattr(translation.__name__, baseline)
     monkeypatch.setattr(translate, "is_video", lambda path: path.suffix == ".video")
+    monkeypatch.setattr(translate, "probe", lambda path: path)
+    for name in ("require", "require_written"):
+        monkeypatch.setattr(translate, name, lambda *_: None)
     return baseline
 
 

@@ -23,8 +23,9 @@ from cyclegan_tf.export.hub.card import (
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE
 from cyclegan_tf.export.keras_file import write_keras
 from cyclegan_tf.export.litert.files import write_litert
-from cyclegan_tf.export.model_card import CARD_NAME, model_card, write_model_card
+from cyclegan_tf.export.model_card import model_card, write_model_card
 from cyclegan_tf.export.onnx import has_onnx, write_onnx
+from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 from cyclegan_tf.images import grid
 from cyclegan_tf.images import io as image_io

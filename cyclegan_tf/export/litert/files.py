@@ -17,11 +17,11 @@ from cyclegan_tf.export.litert.runtime import (
     operations_of,
 )
 from cyclegan_tf.export.model_card import (
-    CARD_NAME,
     card_text,
     model_card,
     write_model_card,
 )
+from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ParityCheck
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 

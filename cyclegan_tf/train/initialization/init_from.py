@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cyclegan_tf.convert.pytorch.folder import is_folder_of_networks, is_folder_of_one_generator
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.content import require_keras_archive
 from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 
@@ -60,7 +62,7 @@ class InitFrom:
         paths = [Path(name) for name in names]
         files = [path for path in paths if path.suffix == ".keras" and not path.is_dir()]
         if not files and len(paths) == 1:
-            return cls(_source_run(paths[0]), checkpoint)
+            return cls(_source_run(paths[0], checkpoint), checkpoint)
         if len(files) < len(paths) or len(paths) > 2:
             raise UserError(
                 "--init_from takes one run directory, or one or two .keras files (of X to Y, and "
@@ -74,6 +76,8 @@ class InitFrom:
                 code="mismatch",
                 field="--init_checkpoint",
             )
+        for file in files:
+            require_keras_archive(file)
         return cls(files=dict(zip(_DIRECTIONS, files, strict=False)))
 
     def apply_architecture(
@@ -205,7 +209,7 @@ def _record_of_files(
     }
 
 
-def _source_run(path: Path) -> Path:
+def _source_run(path: Path, checkpoint: str | None) -> Path:
     if is_folder_of_networks(path) and not RunDirectory(path).exists():
         raise UserError(
             f"--init_from {path} is a folder of PyTorch checkpoints; make a run directory of it "
@@ -221,7 +225,21 @@ def _source_run(path: Path) -> Path:
             code="unsupported",
             field="--init_from",
         )
+    run = RunDirectory(path)
+    if run.exists() and checkpoint not in (None, checkpoints.BEST, checkpoints.LAST):
+        with asked_as_init():
+            checkpoints.require_step(run.checkpoints, str(checkpoint))
     return path
+
+
+@contextlib.contextmanager
+def asked_as_init() -> Iterator[None]:
+    """Names the option by which a checkpoint is asked for here, in errors of `checkpoints`."""
+    try:
+        yield
+    except UserError as error:
+        message = str(error).replace("--checkpoint", "--init_checkpoint")
+        raise UserError(message, code=error.code, field="--init_checkpoint") from error
 
 
 def _digests(files: Mapping[str, Path]) -> dict[str, str]:

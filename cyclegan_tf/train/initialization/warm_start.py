@@ -12,6 +12,7 @@ import numpy as np
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.train.initialization.init_from import asked_as_init
 
 _OPTION = "--init_from"
 # Where dropout stands in its own random numbers: no weight.
@@ -77,11 +78,8 @@ def initialize(
 
 
 def _choose(run: RunDirectory, checkpoint: str) -> checkpoints.SelectedCheckpoint:
-    try:
+    with asked_as_init():
         chosen = checkpoints.select(run.checkpoints, checkpoint)
-    except UserError as error:
-        message = str(error).replace("--checkpoint", "--init_checkpoint")
-        raise UserError(message, code=error.code, field="--init_checkpoint") from error
     if chosen is None:
         raise UserError(
             f"{_OPTION} {run.path} has no checkpoint yet: train it first, or take another run.",

@@ -25,6 +25,25 @@ EXTENSIONS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
 """Suffixes of videos, lower case."""
 
 
+WRITTEN_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+"""Suffixes of the videos that can be written, lower case."""
+
+
+def require_written(path: Path) -> None:
+    """Refuse a name under which no video is written.
+
+    Raises:
+      UserError: names the endings.
+    """
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise UserError(
+            f"{path}: videos are written as {', '.join(WRITTEN_SUFFIXES)}; give the output one of "
+            "these endings.",
+            code="unsupported",
+            field=str(path),
+        )
+
+
 def is_video(path: Path) -> bool:
     """Return whether a file is a video by its name."""
     return path.suffix.lower() in EXTENSIONS

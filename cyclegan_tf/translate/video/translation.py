@@ -24,6 +24,7 @@ from cyclegan_tf.translate.video.probe import (
     open_container,
     probe,
     require,
+    require_written,
 )
 
 __all__ = ["EXTENSIONS", "HALF_LIFE_FRAMES", "is_video", "require", "translate_video"]
@@ -61,7 +62,7 @@ _UNSPECIFIED, _BT601, _LIMITED_RANGE = 2, 5, 1
 def translate_video(
     network: keras.Model,
     size_divisor_px: int,
-    source: Path,
+    source: Path | VideoInfo,
     target: Path,
     *,
     half_life_frames: float = HALF_LIFE_FRAMES,
@@ -81,8 +82,8 @@ def translate_video(
     Args:
       network: float (1, H, W, 3) in [-1, 1] -> float32 of the same size.
       size_divisor_px: sides the network takes are multiples of this.
-      source: the video; read once completely before the first frame is translated, so that a
-        broken one is reported at once.
+      source: the video, or what `probe` said of it; read once completely before the first frame is
+        translated, so that a broken one is reported at once.
       target: the video to be; its folder is made if need be.
       half_life_frames: as for `FrameTranslator`.
       scale: as for `FrameTranslator`.
@@ -99,7 +100,7 @@ def translate_video(
     require()
     video_format = _format_of(target)
     _check(network, half_life_frames)
-    video = probe(source)
+    video = source if isinstance(source, VideoInfo) else probe(source)
     translate = FrameTranslator(network, size_divisor_px, half_life_frames, scale)
     count = 0
     with contextlib.ExitStack() as stack:
@@ -129,15 +130,8 @@ def _check(network: keras.Model, half_life_frames: float) -> None:
 
 
 def _format_of(target: Path) -> _Format:
-    video_format = _FORMATS.get(target.suffix.lower())
-    if video_format is None:
-        raise UserError(
-            f"{target}: videos are written as {', '.join(_FORMATS)}; give the output one of these "
-            f"endings.",
-            code="unsupported",
-            field=str(target),
-        )
-    return video_format
+    require_written(target)
+    return _FORMATS[target.suffix.lower()]
 
 
 def _written(

@@ -1,0 +1,58 @@
+"""Mistakes of a command line that need no network to be found."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan_tf.translate.beforehand import check_image, check_options, check_run, check_size
+from tests.helpers import image_files
+from tests.helpers.errors import refused
+
+OPTIONS = {"batch_size": 0, "tile_px": 0, "overlap_px": 64, "temporal_half_life_frames": None}
+
+
+def test_options():
+    check_options({**OPTIONS, "size": "full"})
+    with refused("invalid", "--tile_px"):
+        check_options({**OPTIONS, "size": "auto", "tile_px": -1})
+
+
+@pytest.mark.parametrize("size", ["0", "-4", "banana", "", "٣"])
+def test_a_size_that_is_none(size):
+    with refused("invalid", "--size"):
+        check_size(size)
+
+
+def test_the_order_is_said_where_the_run_stands_elsewhere(tiny_run, tmp_path):
+    others = (str(tiny_run), str(tmp_path / "o.png"))
+    check_run(others[0], "best", (), "RUN INPUT OUTPUT")
+    with refused("missing", match="stands where .* belongs; the order is RUN INPUT OUTPUT"):
+        check_run(str(tmp_path / "a.png"), "best", others, "RUN INPUT OUTPUT")
+
+
+@pytest.fixture
+def target(tmp_path):
+    """A file of a network that takes five channels."""
+    path = tmp_path / "five.keras"
+    images = keras.Input((None, None, 5))
+    keras.Model(images, keras.layers.Conv2D(3, 1)(images)).save(path)
+    return path
+
+
+def test_channels_that_do_not_fit(target, tiny_run, tmp_path):
+    np.save(tmp_path / "five.npy", np.zeros((9, 9, 5), np.uint8))
+    Image.fromarray(image_files.smooth(9, 9)).save(tmp_path / "rgb.png")
+    check_image(tmp_path / "five.npy", target, "xy", in_tiles=False)
+    check_image(tmp_path / "rgb.png", tiny_run, "xy", in_tiles=False)
+    with refused("unreadable", match="has 3 channels .* 5 are wanted"):
+        check_image(tmp_path / "rgb.png", target, "xy", in_tiles=False)
+    with refused("unreadable", match="has 5 channels .* 3 are wanted"):
+        check_image(tmp_path / "five.npy", tiny_run, "yx", in_tiles=False)
+
+
+def test_what_is_too_large_to_be_decoded_whole(tiny_run, tmp_path):
+    path = image_files.bomb_png(tmp_path / "bomb.png")
+    for in_tiles in (False, True):  # strips are for TIFF
+        with refused("unreadable", path, match="the limit is"):
+            check_image(path, tiny_run, "xy", in_tiles)
