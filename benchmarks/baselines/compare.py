@@ -108,7 +108,7 @@ class Run:
 
 
 def planned(given: argparse.Namespace, names: Sequence[str] | None = None) -> list[Run]:
-    """All runs, seed by seed, of the methods that this version has.
+    """All runs, seed by seed.
 
     Args:
       given: of the command line.
@@ -120,7 +120,6 @@ def planned(given: argparse.Namespace, names: Sequence[str] | None = None) -> li
         Run(METHODS[name], seed, folder / f"{name}-{seed}", data, given.minutes)
         for seed in given.seeds
         for name in names or given.only
-        if not METHODS[name].missing
     ]
 
 

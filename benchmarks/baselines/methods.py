@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -13,7 +12,6 @@ import numpy as np
 
 from benchmarks.baselines import train
 from benchmarks.quality.ablation import length_of
-from cyclegan_tf.config.experiment import SECTIONS
 
 Translators = dict[str, Callable[[list[np.ndarray]], list[np.ndarray]]]
 """Direction "xy" or "yx" -> translation of float32 (H, W, C) images in [-1, 1]."""
@@ -32,24 +30,19 @@ class Method:
     """One column of the figure, one line of the tables.
 
     Example:
-      >>> [method.title for method in METHODS.values() if not method.missing]
+      >>> METHODS["cogan"].command("demo", Path("runs/cogan"), seed=0, minutes=3)[2:4]
 
     Attributes:
       name: of runs.
       title: in tables and above columns.
       words: options of our own training; None for a method of `train.METHODS`.
-      needs: options of the experiment without which it cannot be trained.
+      is_paired: whether it trains on pairs, which of the demo are another source.
     """
 
     name: str
     title: str
     words: str | None = None
-    needs: tuple[str, ...] = ()
-
-    @property
-    def missing(self) -> list[str]:
-        """Those of `needs` that this version does not have."""
-        return [field for field in self.needs if not _is_option(field)]
+    is_paired: bool = False
 
     def command(self, data: str, target: Path, seed: int, minutes: float) -> list[str]:
         """What trains it: a Python program with its arguments.
@@ -65,15 +58,9 @@ class Method:
             words = ["-m", "benchmarks.baselines.train", *given.split(), data]
             return [sys.executable, *words, "--out", str(target)]
         given = f"{_OURS} {self.words} --training.max_minutes {minutes:g} --training.seed {seed}"
-        words = [
-            "-m",
-            "benchmarks.baselines.our_training",
-            *given.split(),
-            "--quiet",
-            "--data.source",
-            data,
-        ]
-        return [sys.executable, *words, "--run_dir", str(target)]
+        words = ["-m", "benchmarks.baselines.our_training", *given.split(), "--quiet"]
+        source = "demo:paired" if self.is_paired and data == "demo" else data
+        return [sys.executable, *words, "--data.source", source, "--run_dir", str(target)]
 
     def finished(self, target: Path) -> bool:
         """Whether a training came to its end: its last act is to write this file."""
@@ -105,28 +92,18 @@ def _one_by_one(network: Callable) -> Callable[[list[np.ndarray]], list[np.ndarr
     return lambda images: [np.asarray(network(image[np.newaxis]))[0] for image in images]
 
 
-def _is_option(field: str) -> bool:
-    section, _, name = field.partition(".")
-    return name in {entry.name for entry in dataclasses.fields(SECTIONS[section])}
-
-
 METHODS = {
     method.name: method
     for method in (
         Method("bigan", "BiGAN/ALI"),
         Method("cogan", "CoGAN"),
-        Method(
-            "simgan",
-            "SimGAN",
-            f"{_NO_CYCLE} --loss.self_x 10 --loss.self_y 10",
-            ("loss.self_x", "loss.self_y"),
-        ),
+        Method("simgan", "SimGAN", f"{_NO_CYCLE} --loss.self_x 10 --loss.self_y 10"),
         Method("cyclegan", "CycleGAN", ""),
         Method(
             "pix2pix",
             "pix2pix",
             f"{_NO_CYCLE} --data.pairs auto --loss.paired 100 --discriminator.conditional true",
-            ("data.pairs", "loss.paired", "discriminator.conditional"),
+            is_paired=True,
         ),
     )
 }

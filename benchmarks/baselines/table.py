@@ -37,7 +37,9 @@ def markdown(set_name: str, lines: Sequence[dict], methods: Mapping[str, Method]
     lines = [line for line in lines if line["run"].startswith(f"{set_name}/")]
     by_method = {name: [a for a in lines if a.get("name") == name] for name in methods}
     parts = [_table(set_name, direction, lines, by_method) for direction in ("xy", "yx")]
-    return "\n".join([*parts, *_missing(by_method, methods)])
+    missing = [m.title for name, m in methods.items() if not by_method[name]]
+    said = [f"Not trained: {', '.join(missing)}.\n"] if missing else []
+    return "\n".join([*parts, *said])
 
 
 def _table(
@@ -60,13 +62,3 @@ def _table(
     title = f"### {set_name}, {direction[0].upper()} to {direction[1].upper()}"
     ruler = "---|" * len(heads)
     return f"{title}\n\n| {' | '.join(heads)} |\n|{ruler}\n" + "".join(f"{r}\n" for r in rows)
-
-
-def _missing(by_method: Mapping[str, list[dict]], methods: Mapping[str, Method]) -> list[str]:
-    said = []
-    for name, found in by_method.items():
-        if not found:
-            lacks = methods[name].missing
-            why = f"this version has no {', '.join(lacks)}" if lacks else "not trained"
-            said.append(f"Missing: {methods[name].title} ({why}).\n")
-    return said

@@ -56,7 +56,7 @@ def test_from_training_to_tables_and_strip(tmp_path, in_process, capsys):
         assert "pixel_accuracy" not in line["yx"]
     table = (tmp_path / "images.md").read_text()
     assert table in capsys.readouterr().out
-    assert "Missing: CycleGAN (not trained)" in table
+    assert "Not trained: SimGAN, CycleGAN, pix2pix." in table
     strip = np.asarray(Image.open(tmp_path / "images.png"))
     # input, two methods, truth; two scenes of each direction
     assert strip.shape[0] > 4 * 2 * SIDE

@@ -9,7 +9,7 @@ from cyclegan_tf.config import files as config_files
 from cyclegan_tf.train.plan import plan_training
 
 OWN = [name for name, method in methods.METHODS.items() if method.words is None]
-OURS = [n for n, m in methods.METHODS.items() if m.words is not None and not m.missing]
+OURS = [n for n, m in methods.METHODS.items() if m.words is not None]
 
 
 def words_of(name, tmp_path):
@@ -40,17 +40,11 @@ def test_our_training_takes_the_others(name, tmp_path):
     ).experiment
     assert experiment.training.max_minutes == 2.5
     assert experiment.training.seed == 7
-    assert experiment.data.source == "demo"
+    assert experiment.data.source == ("demo:paired" if name == "pix2pix" else "demo")
     assert experiment.data.crop_size_px == 64
     assert (experiment.loss.cycle_x > 0) == (name == "cyclegan")
-    for field in methods.METHODS[name].needs:
-        section, field_name = field.split(".")
-        assert getattr(getattr(experiment, section), field_name)
-
-
-def test_what_this_version_does_not_have_is_said():
-    method = methods.Method("a", "A", "", ("loss.cycle_x", "loss.of_the_future", "data.source"))
-    assert method.missing == ["loss.of_the_future"]
+    assert bool(experiment.loss.self_x and experiment.loss.self_y) == (name == "simgan")
+    assert experiment.data.has_pairs == experiment.discriminator.conditional == (name == "pix2pix")
 
 
 def test_a_training_is_finished_by_its_last_file(tmp_path):
