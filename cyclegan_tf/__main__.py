@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "trains CycleGAN; without arguments, on the built-in demo",
     "evaluate": "scores a trained generator beside baselines, with a report",
     "translate": "translates an image, a folder or a video",
+    "stylize": "gives an image the style of others (neural style transfer)",
     "translate_beam": "translates millions of images with Apache Beam",
     "check": "looks through a data set and says what would harm a training",
     "export": "writes SavedModel, .tflite, ONNX and a web page, each verified",
@@ -36,6 +37,7 @@ _MEANT = {
     **dict.fromkeys(("info", "show", "summary", "describe"), ("inspect",)),
     **dict.fromkeys(("checks", "doctor", "lint"), ("check",)),
     **dict.fromkeys(("import", "load"), ("convert",)),
+    **dict.fromkeys(("style", "style_transfer", "neural_style", "gatys"), ("stylize",)),
 }
 # They read files only, and a training may be using the GPU.
 _WITHOUT_GPU = ("check", "inspect")

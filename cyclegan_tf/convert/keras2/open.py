@@ -23,7 +23,7 @@ from cyclegan_tf.convert.keras2.graph import parse_model
 from cyclegan_tf.convert.keras2.rebuild import rebuild_network
 from cyclegan_tf.convert.keras2.weights import Arrays
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.foreign import programs
+from cyclegan_tf.foreign import hdf5, programs
 from cyclegan_tf.foreign.content import refuse_damaged_zip, refuse_zip_bomb, what_it_is
 from cyclegan_tf.networks import addons, builders
 from cyclegan_tf.networks.memory import at_most
@@ -98,7 +98,7 @@ def _open(path: Path, like: keras.Model | None, direction: str, notes: list[str]
 def _open_hdf5(
     path: Path, file: h5py.File, like: keras.Model | None, direction: str, notes: list[str]
 ) -> keras.Model:
-    stored_bytes = weights.check_sizes(file)
+    stored_bytes = hdf5.check_sizes(file)
     config = weights.text_attribute(file, "model_config")
     if config is not None:
         if _is_keras_3(weights.text_attribute(file, "keras_version")):
@@ -135,7 +135,7 @@ def _open_zip(path: Path, notes: list[str]) -> keras.Model:
         part = parse_model(_parse_json(archive.read("config.json").decode("utf-8")))
         stored = archive.read("model.weights.h5")
     with h5py.File(io.BytesIO(stored), "r") as file:
-        network = rebuild_network(part, notes, weights.check_sizes(file))
+        network = rebuild_network(part, notes, hdf5.check_sizes(file))
         weights.assign_numbered(part, network, file)
     return network
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import h5py
 import keras
@@ -15,7 +13,7 @@ import numpy as np
 
 from cyclegan_tf.convert.keras2.graph import LayerSpec
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.foreign.content import claims_too_much
+from cyclegan_tf.foreign import hdf5
 
 
 @dataclass(frozen=True)
@@ -176,80 +174,20 @@ def read_groups(holder: h5py.Group) -> dict[str, Arrays]:
       UserError: a name leads nowhere, or out of the file.
     """
     return {
-        name: _read_layer(_inner(holder, name, h5py.Group))
+        name: _read_layer(hdf5.inner(holder, name, h5py.Group))
         for name in text_list_attribute(holder, "layer_names")
     }
 
 
 def _read_layer(group: h5py.Group) -> Arrays:
     return [
-        Stored(_short(name), _values(_inner(group, name, h5py.Dataset)))
+        Stored(_short(name), hdf5.values(hdf5.inner(group, name, h5py.Dataset)))
         for name in text_list_attribute(group, "weight_names")
     ]
 
 
 def _short(name: str) -> str:
     return name.split("/")[-1].split(":")[0]
-
-
-def _inner(holder: h5py.Group, name: str, kind: type) -> Any:
-    found: Any = holder.get(name)
-    if found is None or not issubclass(type(found), kind):
-        raise UserError(f"its weights {name} are missing: the file is damaged.", code="unreadable")
-    if found.file.filename != holder.file.filename:
-        raise UserError(
-            f"its weights {name} lie in another file, {found.file.filename}: refused.",
-            code="unsupported",
-        )
-    return found
-
-
-def check_sizes(file: h5py.Group) -> int:
-    """Bytes of all arrays in a file, by their shapes, before any of them is read.
-
-    Raises:
-      UserError: one claims far more than what is stored of it, or has several names, under each of
-        which it would be read again.
-    """
-    total = 0
-
-    def soft_link(name: str, link: Any) -> str | None:
-        return name if isinstance(link, h5py.SoftLink) else None
-
-    def add(name: str, found: Any) -> None:
-        nonlocal total
-        if h5py.h5o.get_info(found.id).rc > 1:
-            raise _linked(name)
-        if isinstance(found, h5py.Dataset):
-            claimed = math.prod(found.shape or ()) * found.dtype.itemsize
-            if claims_too_much(claimed, found.id.get_storage_size()):
-                raise UserError(
-                    f"its weights {name} claim a shape of {found.shape}, of which next to nothing "
-                    "is stored: the file is damaged, or was made to fill the memory.",
-                    code="memory",
-                )
-            total += claimed
-
-    if linked := file.visititems_links(soft_link):  # until the first
-        raise _linked(linked)
-    file.visititems(add)
-    return total
-
-
-def _linked(name: str) -> UserError:
-    return UserError(
-        f"its weights {name} have more than one name, as Keras writes none: the file was made to "
-        "fill the memory.",
-        code="memory",
-    )
-
-
-def _values(dataset: h5py.Dataset) -> np.ndarray:
-    if dataset.external or dataset.is_virtual:
-        raise UserError(
-            f"its weights {dataset.name} lie in other files: refused.", code="unsupported"
-        )
-    return np.asarray(dataset[()], np.float32)
 
 
 def assign_numbered(model: LayerSpec, network: keras.Model, file: h5py.File) -> None:
@@ -320,11 +258,11 @@ def _assign_model(model: LayerSpec, group: h5py.Group, assignment: Assignment) -
 def _by_class(holder: h5py.Group) -> dict[str, list[h5py.Group]]:
     """Groups that hold arrays, by lower-case class without underscores, in numbered order."""
     container = next(
-        (_inner(holder, key, h5py.Group) for key in _CONTAINERS if key in holder), None
+        (hdf5.inner(holder, key, h5py.Group) for key in _CONTAINERS if key in holder), None
     )
     numbered = []
     for name in container or ():
-        inner = _inner(container, name, h5py.Group)
+        inner = hdf5.inner(container, name, h5py.Group)
         if _holds_arrays(inner):
             words = name.split("_")
             number = int(words.pop()) if words[-1].isdecimal() else 0
@@ -342,7 +280,8 @@ def _holds_arrays(group: h5py.Group) -> bool:
 
 
 def _vars(group: h5py.Group) -> Arrays:
-    holder = _inner(group, "vars", h5py.Group)
+    holder = hdf5.inner(group, "vars", h5py.Group)
     return [
-        Stored("", _values(_inner(holder, name, h5py.Dataset))) for name in sorted(holder, key=int)
+        Stored("", hdf5.values(hdf5.inner(holder, name, h5py.Dataset)))
+        for name in sorted(holder, key=int)
     ]

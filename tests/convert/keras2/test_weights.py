@@ -8,9 +8,8 @@ import pytest
 from cyclegan_tf.convert.keras2 import weights
 from cyclegan_tf.convert.keras2.graph import parse_model
 from cyclegan_tf.convert.keras2.rebuild import rebuild_network
-from cyclegan_tf.convert.keras2.weights import Assignment, Stored, check_sizes
+from cyclegan_tf.convert.keras2.weights import Assignment, Stored
 from cyclegan_tf.errors import UserError
-from tests.helpers.errors import refused
 from tests.helpers.keras2 import (
     by_layer,
     functional,
@@ -247,24 +246,3 @@ def test_the_likely_order_of_a_numbered_file(file, arrays, groups):
     found = weights.arrays_in_likely_order(file)
     for array, (_, truth) in zip(found, arrays, strict=True):
         np.testing.assert_array_equal(array.values, truth)
-
-
-def test_sizes_are_checked_by_shape_before_anything_is_read(tmp_path):
-    random = np.random.default_rng(0).normal(size=2**18)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["layer/kernel"] = np.ones((3, 3), np.float32)
-        file.create_dataset("layer/packed", data=random, compression="gzip")
-        assert check_sizes(file) == 36 + 2**21
-        file.create_dataset("layer/huge", (46_000, 46_000), np.float32, chunks=(64, 64))
-        with refused("memory", match=r"layer/huge claim a shape of \(46000, 46000\)"):
-            check_sizes(file)
-
-
-@pytest.mark.parametrize("link", [lambda file: file["layer"], lambda _: h5py.SoftLink("/layer")])
-def test_arrays_of_several_names_are_refused(tmp_path, link):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["layer/kernel"] = np.ones((3, 3), np.float32)
-        check_sizes(file)
-        file["copies/again"] = link(file)
-        with refused("memory", match="more than one name"):
-            check_sizes(file)

@@ -1,0 +1,1 @@
+"""Networks of others whose activations describe images: `loading.load`."""
