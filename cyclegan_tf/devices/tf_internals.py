@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry
-from tensorflow.python.ops import control_flow_util
+from tensorflow.python.ops import control_flow_util, resource_variable_ops
 
 HEARTBEAT_SECONDS = 15
 """Seconds of silence after which a worker is given up."""
@@ -37,6 +37,23 @@ def per_replica_variables(strategy: tf.distribute.Strategy) -> Iterator[None]:
         return make(**kwargs)
 
     with strategy.scope(), tf.variable_creator_scope(own_copies):
+        yield
+
+
+@contextmanager
+def variables_of_no_function() -> Iterator[None]:
+    """Make variables as outside of every `tf.function`, which would be traced twice with them.
+
+    A strategy makes its variables as it does without this.
+    """
+    if tf.distribute.has_strategy():
+        yield
+        return
+
+    def at_once(_: Any, **kwargs: Any) -> Any:
+        return resource_variable_ops.default_variable_creator_v2(**kwargs)
+
+    with tf.init_scope(), tf.variable_creator_scope(at_once):
         yield
 
 

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.devices import replicas
+from cyclegan_tf.devices.tf_internals import variables_of_no_function
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -61,16 +62,17 @@ class ImagePool(keras.layers.Layer):
                 f"ImagePool keeps images of one known size, got shape {tuple(input_shape)}; give "
                 "batches a fixed height, width and channels, or use size_images=0."
             )
-        self.images = self.add_weight(
-            shape=(self.size_images, *image), dtype="float32", initializer="zeros",
-            trainable=False, autocast=False, name="images",
-        )  # fmt: skip
-        self.count = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="count"
-        )
-        self.draws = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="draws"
-        )
+        with variables_of_no_function():
+            self.images = self.add_weight(
+                shape=(self.size_images, *image), dtype="float32", initializer="zeros",
+                trainable=False, autocast=False, name="images",
+            )  # fmt: skip
+            self.count = self.add_weight(
+                shape=(), dtype="int64", initializer="zeros", trainable=False, name="count"
+            )
+            self.draws = self.add_weight(
+                shape=(), dtype="int64", initializer="zeros", trainable=False, name="draws"
+            )
 
     def call(self, fakes: tf.Tensor) -> tf.Tensor:
         """Takes the newest fakes, float (N, H, W, C); returns as many new or earlier ones."""

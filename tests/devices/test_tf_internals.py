@@ -29,6 +29,22 @@ def test_keras_variables_made_in_scope_are_mirrored_and_assigned_to_by_each_repl
     assert len(tf_internals.local_copies(keras.Variable([1.0]))) == 1
 
 
+def test_variables_made_within_a_function_may_be_of_none():
+    traces, made = [], []
+
+    @tf.function
+    def call(x):
+        traces.append(x)
+        if not made:
+            with tf_internals.variables_of_no_function():
+                made.append(keras.Variable([2.0]))
+        return made[0].value * x
+
+    assert [float(tf.function(lambda x: call(x))(3.0)[0]) for _ in range(2)] == [6.0, 6.0]
+    assert len(traces) == 1
+    assert type(made[0].value) is type(tf.Variable(1.0))
+
+
 def test_keras_still_updates_by_the_method_that_is_overridden():
     method = keras.optimizers.Adam._backend_update_step
     assert list(inspect.signature(method).parameters) == [

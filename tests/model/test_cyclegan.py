@@ -447,7 +447,10 @@ def test_terms_are_logged_unweighted():
 def test_discriminators_get_earlier_fakes_too():
     """With the generators' rate large, a pool makes the discriminators' loss differ from the one
     without."""
-    with_pool, without = model(pool_size_images=2, generator_rate=0.5), model(generator_rate=0.5)
+    gan_alone = only(adversarial_x=1.0, adversarial_y=1.0)
+    with_pool, without = (
+        model(pool_size_images=size, generator_rate=0.5, loss_weights=gan_alone) for size in (2, 0)
+    )
     logs = [(step(with_pool, batch(seed=i)), step(without, batch(seed=i))) for i in range(6)]
     first, later = logs[0], logs[2:]
     assert first[0]["discriminator_y"] == pytest.approx(first[1]["discriminator_y"], rel=1e-5)
@@ -535,11 +538,14 @@ def test_test_step_changes_nothing_and_reports_the_same_terms():
         assert logs[name] == pytest.approx(value, rel=1e-4, abs=1e-5)
 
 
-def test_five_lines_of_fit_train_and_the_model_is_saved_and_loaded(tmp_path):
+def test_five_lines_of_fit_train_and_the_model_is_saved_and_loaded(tmp_path, monkeypatch):
+    traces = []
+    monkeypatch.setattr(CycleGAN, "_update_generators", spied(CycleGAN._update_generators, traces))
     data = tf.data.Dataset.from_tensor_slices(batch(4)).batch(1)
     gan = CycleGAN(*networks())
     gan.compile(keras.optimizers.Adam(2e-4, 0.5), keras.optimizers.Adam(2e-4, 0.5))
     history = gan.fit(data, epochs=2, verbose=0, validation_data=data, shuffle=False)
+    assert len(traces) == 1, "the wait before the first step is twice as long"
     assert set(history.history) >= {"cycle_x", "discriminator_y", "val_cycle_x"}
     assert history.history["cycle_x"][1] < history.history["cycle_x"][0]
     gan.save(tmp_path / "gan.keras")
