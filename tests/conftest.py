@@ -19,9 +19,9 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 import pytest
 from filelock import FileLock
 
-# Making TensorFlow's graphs allocates so much that Python looks for cycles all the time: by default
-# that takes a seventh of the tests' time, and more the longer a worker lives.
-gc.set_threshold(100_000, 20, 20)
+from tests.helpers import quicker
+
+quicker.install()
 
 # Beside TensorFlow, PyTorch must not load it (see cyclegan_tf.convert.pytorch.files.require).
 sys.modules.setdefault("triton", None)
@@ -76,9 +76,18 @@ def _log_as_imported():
     log.handlers, log.propagate = [], True
     log.setLevel(logging.NOTSET)
     # import-linter's own configuration of logging disables what was there before it.
-    for name, each in logging.root.manager.loggerDict.items():
-        if name.startswith("cyclegan_tf") and isinstance(each, logging.Logger):
-            each.disabled = False
+    for each in _our_loggers(len(logging.root.manager.loggerDict)):
+        each.disabled = False
+
+
+@functools.cache
+def _our_loggers(known):
+    """Those of this package, while so many are known: there are thousands of others."""
+    return [
+        each
+        for name, each in logging.root.manager.loggerDict.items()
+        if name.startswith("cyclegan_tf") and isinstance(each, logging.Logger)
+    ]
 
 
 @pytest.fixture
@@ -105,7 +114,8 @@ def tiny_run(tmp_path_factory):
         shared = shared.parent
     with FileLock(shared / "tiny_run.lock"):
         if not (shared / "tiny" / "run").is_dir():
-            tiny.train_shared(shared / "tiny")
+            with quicker.graph_optimizer(True):
+                tiny.train_shared(shared / "tiny")
     return shared / "tiny" / "run"
 
 
@@ -113,3 +123,22 @@ def tiny_run(tmp_path_factory):
 def tiny_run_copy(tiny_run, tmp_path):
     """A copy of `tiny_run` of the test's own."""
     return Path(shutil.copytree(tiny_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def step_by_step():
+    """Trainings of a few steps, without graphs."""
+    with quicker.step_by_step():
+        yield
+
+
+@pytest.fixture(scope="module")
+def plain_graphs():
+    """Graphs that TensorFlow runs as they are traced: optimizing them takes longer than some ten
+    steps.
+
+    For modules whose trainings are compared with each other only; tests/test_end_to_end.py, those
+    of several devices and all that start a process train by optimized graphs.
+    """
+    with quicker.graph_optimizer(False):
+        yield

@@ -16,7 +16,7 @@ from PIL import Image
 from cyclegan_tf import __main__ as door
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.serve.models import folders
-from tests.helpers import documented, fake_npm, image_files, tiny, tiny_serving
+from tests.helpers import documented, fake_npm, image_files, quicker, tiny, tiny_serving
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,8 @@ def test_a_photographer(here, capsys):
     steps = by_name(quickstart)
     assert list(steps) == ["check", "train", "evaluate", "translate", "export", "serve"]
     assert run(steps["check"]) == 1  # images of 20 px are worth a warning
-    assert run(steps["train"], *TOY) == 0
+    with quicker.step_by_step():
+        assert run(steps["train"], *TOY) == 0
     assert run(steps["evaluate"]) == 0
     assert (here / "runs/mine/evaluation.html").is_file()
     assert run(steps["translate"]) == 0
@@ -89,7 +90,8 @@ def _same_in_python(here):
         program = program.replace(call, call + more)
     shutil.rmtree(here / "shipped")
     shutil.copy(here / "photos" / "0.jpg", here / "photo.jpg")
-    exec(program, {})
+    with quicker.step_by_step():
+        exec(program, {})
     assert size_of(here / "translated.png") == size_of(here / "photo.jpg")
     assert (here / "shipped" / "saved_model" / "mine_xy" / "1").is_dir()
 
@@ -100,7 +102,8 @@ def test_a_scientist(here):
     _stretched_by(documented.programs(page, "Range"), here / "images", tifffile)
     check, train = documented.commands(page, "Channels")
     assert run(check) == 1  # of 20 px
-    assert run(train, *TOY) == 0
+    with quicker.step_by_step():
+        assert run(train, *TOY) == 0
     (translate,) = documented.commands(page, "Large images")
     shutil.copy(here / "images" / "testA" / "0.tif", here / "mosaic.tif")
     assert run(translate, "--tile_px=16", "--overlap_px=4") == 0

@@ -302,7 +302,7 @@ def test_our_input_pipeline_counts_both_domains(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("one_thread", "step_by_step")
 def test_tiny_networks_agree():
     found = agreement.check(
         Job("agreement", **TINY), batches=[1]
@@ -324,7 +324,7 @@ def test_a_wrong_weight_of_a_loss_is_noticed(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("one_thread", "step_by_step")
 def test_wrong_gradients_behind_right_losses_are_noticed(monkeypatch):
     import torch
 

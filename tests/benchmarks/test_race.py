@@ -162,6 +162,7 @@ def test_both_are_as_large(entry):
     ]
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_ours_trains_and_keeps_raw_and_averaged_generators(entry, tmp_path):
     (tmp_path / "ema.yaml").write_text("training: {ema: 500}\n")
     started = time.time()

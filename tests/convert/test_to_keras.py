@@ -203,6 +203,7 @@ def test_train_opt_txt_beside_one_generator_is_read(made, tmp_path, capsys, name
     assert "--data.batch_size" not in words  # as it is anyway
 
 
+@pytest.mark.usefixtures("step_by_step")
 @pytest.mark.slow
 def test_the_run_goes_on_training(given, tmp_path, capsys):
     images, target = tiny.folder(tmp_path / "images", (2, 2, 0, 0)), tmp_path / "run"
@@ -228,6 +229,7 @@ def test_the_run_goes_on_training(given, tmp_path, capsys):
     assert 0 < moved < 1e-2  # from where the weights were
 
 
+@pytest.mark.usefixtures("step_by_step")
 @pytest.mark.slow
 def test_a_run_of_batch_normalization_goes_on_training(tmp_path):
     images = tiny.folder(tmp_path / "images", (2, 2, 0, 0))

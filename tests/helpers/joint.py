@@ -78,6 +78,10 @@ def words(source, run, *more):
 def main():
     import tensorflow as tf
 
+    from cyclegan_tf.devices import tf_internals
+
+    if heartbeat := os.environ.get("JOINT_HEARTBEAT_SECONDS"):
+        tf_internals.HEARTBEAT_SECONDS = int(heartbeat)
     faulthandler.dump_traceback_later(150)  # a test that waits in vain shall say where
     devices = int(sys.argv[1])
     # two processes share two cores

@@ -22,6 +22,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.helpers import quicker
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -196,12 +198,11 @@ def _become(job):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    quicker.install()
     import keras  # noqa: F401
     import tensorflow  # noqa: F401
 
-    # What all share is never garbage; see tests/conftest.py for what looking for it costs.
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.freeze()  # what all share is never garbage
     todo = _serve(socket.socket(fileno=int(sys.argv[1])))
     if todo is not None:
         _become(todo)

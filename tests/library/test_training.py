@@ -19,6 +19,7 @@ def images(tmp_path):
     return tiny.folder(tmp_path / "images", (5, 4, 0, 0))
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_it_trains_what_the_command_trains_and_goes_on(images, options, tmp_path):
     run = cyclegan_tf.train(images, tmp_path / "run", steps=2, options=options, quiet=True)
     assert tiny.train.main(tiny.words(images, tmp_path / "b", "--training.max_steps=2")) == 0

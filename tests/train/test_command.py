@@ -20,8 +20,10 @@ from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train.plan import plan_training
-from tests.helpers import tiny
+from tests.helpers import quicker, tiny
 from tests.helpers.errors import refused
+
+pytestmark = pytest.mark.usefixtures("plain_graphs")
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +160,7 @@ def test_a_minutes_budget_ends_its_decay(train_only, tmp_path, monkeypatch):
     assert rates == sorted(rates, reverse=True)
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_an_estimate_says_how_long_it_takes_and_keeps_nothing(train_only, tmp_path, capsys):
     words = tiny.words(train_only, tmp_path / "run", "--training.max_steps=9000", "--estimate")
     assert train.main([*words, "--training.constant_epochs=9000"]) == 0
@@ -185,6 +188,7 @@ def test_print_config_can_be_given_back(source, tmp_path, capsys):
     assert capsys.readouterr().out == text
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_two_plain_folders_of_other_channels(tmp_path, capsys):
     for name, mode in (("gray", "L"), ("color", "RGB")):
         (tmp_path / name).mkdir()
@@ -304,6 +308,7 @@ class TestRefusals:
         assert not (tmp_path / "run").exists() or cache == "off"
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_loss_that_is_not_finite_stops_at_that_step(train_only, tmp_path):
     run = tmp_path / "run"
     with refused(
@@ -325,6 +330,7 @@ def test_a_loss_that_is_not_finite_stops_at_that_step(train_only, tmp_path):
     assert "is not finite" in image.with_suffix(".txt").read_text()
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_full_disk_keeps_the_checkpoint_before(train_only, tmp_path, monkeypatch):
     plain, folder = os.fsync, tmp_path / "run" / "checkpoints"
 
@@ -366,7 +372,8 @@ def origin(train_only, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "origin"
     more = ["--generator.filters=3", "--generator.norm_affine=true", "--discriminator.filters=3",
             "--training.max_steps=3", "--training.seed=5"]  # fmt: skip
-    assert train.main(tiny.words(train_only, run, *more)) == 0
+    with quicker.step_by_step():
+        assert train.main(tiny.words(train_only, run, *more)) == 0
     return run
 
 

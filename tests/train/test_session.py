@@ -190,6 +190,7 @@ def minute_steps(monkeypatch):
     monkeypatch.setattr(trainer.Trainer, "_set_learning_rate", step)
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_finished_run_goes_on_for_more_minutes_and_a_stop_in_them_changes_nothing(
     tiny_run_copy, tmp_path, minute_steps, capsys
 ):

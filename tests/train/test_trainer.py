@@ -1,10 +1,14 @@
 """The loop on one device; whole trainings are in test_command.py, several devices in
 test_several_devices.py."""
 
+import pytest
+
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train.trainer import Trainer
 from tests.helpers import tiny
+
+pytestmark = pytest.mark.usefixtures("plain_graphs")
 
 
 def test_a_strategy_of_one_replica_changes_no_bit(tmp_path, capsys):
@@ -30,6 +34,7 @@ class SecondWorker(DistributionContext):
     is_chief = False
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_worker_that_is_not_the_chief_trains_and_writes_nothing(tiny_run, tmp_path, monkeypatch):
     chief = tiny.started(
         monkeypatch,

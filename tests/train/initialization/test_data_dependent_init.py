@@ -194,6 +194,7 @@ class TestWhatAutoBecomes:
         for name, array in arrays_of_paper.items():
             np.testing.assert_array_equal(arrays[name], array, err_msg=name)
 
+    @pytest.mark.usefixtures("step_by_step")
     def test_a_resumed_run_keeps_what_was_decided(self, tmp_path, monkeypatch, capsys):
         source, run = folder(tmp_path / "images", similar), tmp_path / "run"
         more = "--generator.color_skip=auto", "--training.max_steps=2"

@@ -17,6 +17,8 @@ from cyclegan_tf.translate import command as translate
 from tests.helpers import foreign, keras2, tiny
 from tests.helpers.errors import refused
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):

@@ -9,6 +9,8 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.train.monitoring.diagnostics import FIRST_IMAGES, Diagnostics, DomainStatistics
 from tests.helpers import watched
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 HEALTHY = {"change": 0.2, "color_swd": 100.0, "luminance_correlation": 0.7, "variety": 0.9}
 DOMAINS = DomainStatistics(0.3, 0.4, 300.0, 50.0, 0.1, 0.0)
 

@@ -13,6 +13,8 @@ from cyclegan_tf.train import trainer as training
 from tests.helpers import tiny, watched
 from tests.helpers.errors import refused
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 LEARNING = (
     "--optimizer.learning_rate=2e-2 --training.ema_half_life_images=60 "
     "--logging.score_every_epochs=1 --logging.log_every_steps=3 --training.max_steps=16"
@@ -183,6 +185,7 @@ def test_scoring_and_averaging_do_not_disturb_the_training(finished, source, tmp
     assert description.endswith("(step 16, raw weights, newest; no scores have chosen a best one)")
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_patience_ends_a_training_that_gets_no_better(source, tmp_path, capsys):
     # at this rate nothing moves: the first scoring stays the best
     more = [
@@ -209,6 +212,7 @@ class TestScoresThatCannotBeHad:
             train.main(words(source, tmp_path / "run", "--training.best_metric=psnr"))
         assert not (tmp_path / "run").exists()
 
+    @pytest.mark.usefixtures("step_by_step")
     def test_no_test_split(self, tmp_path, capsys):
         source = watched.folder(tmp_path / "images", watched.smooth, watched.smooth, (8, 8, 0, 0))
         with refused(
@@ -227,6 +231,7 @@ class TestScoresThatCannotBeHad:
         assert "those of the last step" in out
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_paired_split_is_scored_against_its_truth(tmp_path):
     source = tiny.folder(tmp_path / "images", (8, 8, 3, 3))
     assert (
@@ -243,6 +248,7 @@ def test_a_paired_split_is_scored_against_its_truth(tmp_path):
     )
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_only_generators_that_a_discriminator_trains_choose_the_best(source, tmp_path):
     more = [
         "--loss.adversarial_x=0",

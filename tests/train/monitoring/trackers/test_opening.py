@@ -24,6 +24,7 @@ def wandb(monkeypatch):
     del sys.modules["wandb"]
 
 
+@pytest.mark.usefixtures("step_by_step")
 def test_a_stopped_and_resumed_training_is_one_run_without_repetition(
     tmp_path, monkeypatch, wandb, capsys
 ):
