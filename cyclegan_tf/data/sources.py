@@ -253,15 +253,15 @@ def open_demo(seed: int = 0) -> UnpairedDataset:
 
         return ImageList(names, 3, draw, is_drawn=True)
 
-    def test(side: int) -> ImageList:
+    def test(domain: Literal["x", "y"]) -> ImageList:
         names = tuple(f"test/{index:04d}" for index in range(demo.TEST_IMAGES))
 
         def draw(index: int) -> np.ndarray:
-            return demo.test_pair(index, demo.SIZE_PX, seed)[side]
+            return demo.test_image(domain, index, demo.SIZE_PX, seed)
 
         return ImageList(names, 3, draw, is_drawn=True)
 
-    lists = [train("x"), train("y"), test(0), test(1)]
+    lists = [train("x"), train("y"), test("x"), test("y")]
     return _source("the built-in demo scenes", lists)
 
 

@@ -63,6 +63,7 @@ def test_a_test_pair_is_one_scene_in_both_worlds():
     assert np.array_equal(y, scenes.render(truth, "y", SIZE_PX))
     assert np.array_equal(mask, scenes.object_mask(truth, SIZE_PX))
     assert mask.any()
+    assert np.array_equal(demo.test_image("y", 2, SIZE_PX), y)
 
 
 def test_seeds_change_everything():

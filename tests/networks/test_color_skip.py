@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.images import io as image_io
 from cyclegan_tf.model.recompute import rematerialized_call
 from cyclegan_tf.networks.builders import as_float32, build_generator
 from cyclegan_tf.networks.color_skip import (
@@ -42,6 +43,16 @@ def test_moments_are_those_of_all_pixels_together():
     found = moments(iter(several))
     np.testing.assert_allclose(found.mean, pixels.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(pixels.T, bias=True), atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_moments_of_pixel_values_are_those_of_what_they_mean_bit_for_bit(dtype):
+    rng = np.random.default_rng(5)
+    pixels = [rng.integers(0, np.iinfo(dtype).max + 1, (31, 17, 3)).astype(dtype) for _ in "ab"]
+    values = image_io.to_signed(np.arange(np.iinfo(dtype).max + 1).astype(dtype))
+    one, other = moments(map(image_io.to_signed, pixels)), moments(pixels, values)
+    np.testing.assert_array_equal(one.mean, other.mean)
+    np.testing.assert_array_equal(one.covariance, other.covariance)
 
 
 def test_moments_of_nothing_are_refused():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -225,7 +227,7 @@ def _broadcast(devices: DistributionContext, decision: _Decision) -> _Decision:
 
 def color_shift(data: TrainingData) -> ColorShift | None:
     """Measures the training images' colors; None where the domains have different channels."""
-    of_x, of_y = (color_skip.moments(_some_images(cache)) for cache in (data.cache_x, data.cache_y))
+    of_x, of_y = map(_moments, (data.cache_x, data.cache_y))
     if len(of_x.mean) != len(of_y.mean):
         return None
     maps = {
@@ -262,7 +264,15 @@ def _scale_last_layer(generator: keras.Model) -> None:
     kernel.assign(_LAST_LAYER_FACTOR * kernel)
 
 
-def _some_images(cache: ImageCache) -> Iterator[np.ndarray]:
-    """Evenly spread over the cache, float32 in [-1, 1]."""
-    for index in np.unique(np.linspace(0, len(cache) - 1, _COLOR_IMAGES).astype(np.int64)):
-        yield image_io.to_signed(cache.get(tf.constant(index))).numpy()
+def _moments(cache: ImageCache) -> color_skip.Moments:
+    chosen = np.unique(np.linspace(0, len(cache) - 1, _COLOR_IMAGES).astype(np.int64))
+
+    def read(index: np.int64) -> np.ndarray:
+        return cache.get(tf.constant(index)).numpy()
+
+    # What will stay in memory is read by several threads; the sums keep the order of the images.
+    with ThreadPoolExecutor(os.cpu_count() if cache.kind == "lazy" else 1) as pool:
+        images = pool.map(read, chosen) if cache.kind == "lazy" else map(read, chosen)
+        first = next(images)
+        values = image_io.to_signed(np.arange(np.iinfo(first.dtype).max + 1).astype(first.dtype))
+        return color_skip.moments(itertools.chain([first], images), values)
