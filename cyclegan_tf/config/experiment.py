@@ -71,7 +71,8 @@ class Training:
           once.
         decay_epochs: Epochs over which the rate then falls.
         max_steps: Budget in steps; the learning-rate schedule is fitted into it.
-        max_minutes: Budget in minutes of training; the learning-rate schedule is fitted into it.
+        max_minutes: Budget in minutes, counted from the start of the first step, whose graphs are
+            made within it; the learning-rate schedule is fitted into it.
         more_minutes: Go on with a finished or stopped run for so long from where it stands; the
           rate is that of a run planned for the whole time.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
