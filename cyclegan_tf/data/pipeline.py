@@ -7,6 +7,7 @@ shuffling is a permutation that can be asked for one position at a time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from cyclegan_tf.images import io as image_io
 
 DOMAINS = {"x": 0, "y": 1}
 _ORDER, _AUGMENTATION, _ORDER_OF_PAIRS, _AUGMENTATION_OF_PAIRS = range(4)
+_IMAGES_AHEAD = 16
+"""Of each domain, made before the step asks; but two batches at least."""
 _SHARES = 1000
 """Shares of pairs are counted in so many parts, as whole numbers: exact at any step."""
 
@@ -172,16 +175,25 @@ def training_dataset(
         return real_x, real_y, tf.cast(is_paired, tf.float32)
 
     counts = tf.data.Dataset.range(start_step * size, end_step * size)
-    pairs = counts.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _prefetched(pairs.batch(size, drop_remainder=True))
+    pairs = counts.map(pair, num_parallel_calls=os.cpu_count(), deterministic=True)
+    batches = pairs.batch(size, drop_remainder=True).with_options(_options())
+    return _prefetched(batches, size)
 
 
-def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _options() -> tf.data.Options:
+    """No autotuning: its thread sleeps ever longer, up to a minute, and the end waits for it."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
+def _prefetched(batches: tf.data.Dataset, size: int) -> tf.data.Dataset:
     """Batches made ahead, and copied ahead where there is one GPU to copy to."""
+    batches = batches.prefetch(max(2, _IMAGES_AHEAD // size))
     gpus = tf.config.list_logical_devices("GPU")
     if len(gpus) == 1:
         return batches.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return batches
 
 
 def find_unreadable(

@@ -74,6 +74,15 @@ def test_pairs_are_never_fixed(make):
     assert sum(len(partner) for partner in partners) > 10
 
 
+def test_the_end_waits_for_no_autotuning(tmp_path):
+    # its thread sleeps up to a minute, and whoever gives the iterator back waits for it
+    transform = ImageTransform("crop", 12, 8)
+    cache = open_cache(numbered(3), transform, "memory", tmp_path, "x")
+    for size in (1, 2):
+        dataset = training_dataset(cache, cache, SamplingOrder(3, 3, size, 0), transform, 0, 1)
+        assert dataset.options().autotune.enabled is False
+
+
 def test_two_epochs_of_one_image_differ(make):
     batches = make(1, 1, end=20)
     assert len({batch[0].tobytes() for batch in batches}) > 8
