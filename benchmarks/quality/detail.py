@@ -159,17 +159,29 @@ def results(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the name of each way and its uint8 (H, W, 3)."""
     yield "the input", image
-    reduced = detail.reduce(tf.constant(image)[tf.newaxis], px, px)
-    translated = network(image_io.from_signed(reduced)[0])
-    signed = image_io.to_signed(tf.constant(image))[tf.newaxis]
-    for name, way in WAYS.items():
-        brought = way(signed, reduced, tf.constant(translated)[tf.newaxis])
-        yield name, image_io.from_signed(brought)[0]
+    yield from brought_back(image, *at_scale(image, network, px))
     if full:
         yield "full", image_io.from_signed(network(image))
 
 
-def _trained(run: Path, direction: str) -> Network:
+def at_scale(image: np.ndarray, network: Network, px: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The image reduced to a square, and its translation, float32 (1, px, px, 3) both."""
+    reduced = detail.reduce(tf.constant(image)[tf.newaxis], px, px)
+    translated = network(image_io.from_signed(reduced)[0])
+    return reduced, tf.constant(translated)[tf.newaxis]
+
+
+def brought_back(
+    image: np.ndarray, reduced: tf.Tensor, translated: tf.Tensor
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name of each way and its uint8 (H, W, 3), from what `at_scale` gives."""
+    signed = image_io.to_signed(tf.constant(image))[tf.newaxis]
+    for name, way in WAYS.items():
+        yield name, image_io.from_signed(way(signed, reduced, translated))[0]
+
+
+def trained(run: Path, direction: str) -> Network:
+    """The generator of a run, at the scale that it is given."""
     network, _ = load_generator(run, direction, "float32")
     translate = Translator(network, size_divisor_of(network))
     return lambda image: image_io.to_signed(translate(image))
@@ -188,12 +200,12 @@ def _columns(
         photos = [read(path, None) for path in paths]
         squares = [photo[: min(photo.shape[:2]), : min(photo.shape[:2])] for photo in photos]
         cases = [(photo, change(photo)) for photo in squares]
-        network = _trained(given.run, "xy") if given.run else _ideal
+        network = trained(given.run, "xy") if given.run else _ideal
         for px in given.px:
             yield f"{squares[0].shape[0] / px:.0f}x", cases, network, px
         return
     for direction in ("xy", "yx"):
-        network = _trained(given.run, direction)
+        network = trained(given.run, direction)
         for factor in FACTORS:
             rngs = [np.random.default_rng(_SEED + index) for index in range(given.count)]
             scenes = [draw_scene_parameters(rng) for rng in rngs]
