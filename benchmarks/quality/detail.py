@@ -84,7 +84,7 @@ def with_gains(
 
 def guided(image: tf.Tensor, reduced: tf.Tensor, translated: tf.Tensor) -> tf.Tensor:
     """Fast guided filter: the local map itself, without what it leaves of the translation."""
-    gains = detail.local_gains(reduced, translated, 2, 1e-3)
+    gains = detail.local_gains(reduced, translated, 2, 1e-3, weighted=False)
     inputs, outputs = reduced.shape[-1], translated.shape[-1]
     by_channel = tf.reshape(gains, (*reduced.shape[:3], inputs, outputs))
     explained = tf.reduce_sum(reduced[..., tf.newaxis] * by_channel, -2)
@@ -94,21 +94,10 @@ def guided(image: tf.Tensor, reduced: tf.Tensor, translated: tf.Tensor) -> tf.Te
     return mapped + enlarged(offset, image, "bilinear")
 
 
-def gains_by_fit(image: tf.Tensor, reduced: tf.Tensor, translated: tf.Tensor) -> tf.Tensor:
-    """As ours, the gains weighted with the share of variance that the fit explains."""
-    gains = detail.local_gains(reduced, translated)
-    inputs, outputs = reduced.shape[-1], translated.shape[-1]
-    matrices = tf.reshape(gains, (*reduced.shape[:3], inputs, outputs))
-    residual = translated - tf.reduce_sum(reduced[..., tf.newaxis] * matrices, -2)
-    share = 1 - _variance(residual) / (_variance(translated) + 1e-4)
-    weighted = matrices * tf.clip_by_value(share, 0, 1)[..., tf.newaxis, :]
-    return with_gains(image, reduced, translated, tf.reshape(weighted, gains.shape))
-
-
-def _variance(values: tf.Tensor) -> tf.Tensor:
-    around = tf.nn.avg_pool2d(tf.concat([values, values**2], -1), 5, 1, "SAME")
-    mean, square = tf.split(around, 2, -1)
-    return square - mean**2
+def unweighted(image: tf.Tensor, reduced: tf.Tensor, translated: tf.Tensor) -> tf.Tensor:
+    """As ours, without less detail where the map explains little of the translation."""
+    gains = detail.local_gains(reduced, translated, weighted=False)
+    return with_gains(image, reduced, translated, gains)
 
 
 def _ours(radius_px: int, ridge: float) -> Way:
@@ -124,7 +113,7 @@ WAYS: dict[str, Way] = {
     "Laplacian": laplacian,
     "Laplacian of luminance": laplacian_of_luminance,
     "guided filter": guided,
-    "gains, weighted by fit": gains_by_fit,
+    "gains, unweighted": unweighted,
     "gains, radius 1": _ours(1, detail.RIDGE),
     "gains, radius 4": _ours(4, detail.RIDGE),
     "gains, ridge 0.01": _ours(detail.RADIUS_PX, 0.01),

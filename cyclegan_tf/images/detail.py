@@ -4,9 +4,10 @@ The enlarged translation holds what the network made, but no finer detail. What 
 its own enlarged reduction lacks is that detail; a linear map of colors, fitted between reduced
 input and translation around each pixel, says how it looks in the translation: result = enlarged
 translation + (input - enlarged reduced input) * gains. Where the translation follows the input's
-colors, the gains are the change of color. Where it paints what the input does not have, the fit
-finds little, and no edges of the input show through. docs/architecture.md says what else was
-measured. TensorFlow operations only, so that an exported graph holds the same steps.
+colors, the gains are the change of color. Where it paints what the input does not have (labels of a
+photo), the map explains little of the translation; the gains are weighted by how much, and no edges
+of the input show through. docs/architecture.md says what else was measured. TensorFlow operations
+only, so that an exported graph holds the same steps. `page/detail.js` holds them once more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ RADIUS_PX = 2
 
 RIDGE = 1e-3
 """Variance, in [-1, 1], below which a fit follows the whole image's and not the square's."""
+
+MIN_SHARE, FULL_SHARE = 0.5, 0.9
+"""Of a square's variance in the translation: a map that explains the first share or less brings no
+detail back, one that explains the second or more brings all, and between them it rises evenly."""
+
+# Variance, in [-1, 1], of a translation that is one flat color.
+_FLAT = 1e-6
 
 # Rows worked on at once hold about so many pixels, which bounds the memory.
 _STRIP_PX = 2**18
@@ -151,18 +159,23 @@ def detailed_rows(
 
 
 def local_gains(
-    reduced: tf.Tensor, translated: tf.Tensor, radius_px: int = RADIUS_PX, ridge: float = RIDGE
+    reduced: tf.Tensor,
+    translated: tf.Tensor,
+    radius_px: int = RADIUS_PX,
+    ridge: float = RIDGE,
+    weighted: bool = True,
 ) -> tf.Tensor:
     """Fit around each pixel how the translation's colors follow the input's.
 
     A ridge regression over a square around each pixel, drawn to that of the whole image: in a
-    square without structure the whole image's map holds.
+    square without structure the whole image's map holds, and what it explains of the whole image.
 
     Args:
       reduced: float32 (N, h, w, C).
       translated: float32 (N, h, w, C').
       radius_px: of the squares.
       ridge: weight of the whole image's map, as a variance of values in [-1, 1].
+      weighted: lessen the gains where the map explains little of the translation.
 
     Returns:
       float32 (N, h, w, C * C'): for each input channel the gain of every output channel.
@@ -170,16 +183,39 @@ def local_gains(
     inputs, outputs = reduced.shape[-1], translated.shape[-1]
     both = tf.concat([reduced, translated], -1)
     products = reduced[..., :, tf.newaxis] * both[..., tf.newaxis, :]
-    moments = tf.concat([both, _flat(products)], -1)
-    unit = ridge * tf.eye(inputs)
-    covariance = _covariance(tf.reduce_mean(moments, (1, 2), keepdims=True), inputs)
-    of_all = tf.linalg.solve(covariance[..., :inputs] + unit, covariance[..., inputs:])
-    covariance = _covariance(_mean_around(moments, radius_px), inputs)
-    of_squares = tf.linalg.solve(
-        covariance[..., :inputs] + unit, covariance[..., inputs:] + ridge * of_all
-    )
-    gains = tf.reshape(of_squares, (*_sizes(reduced), inputs * outputs))
+    moments = tf.concat([both, _flat(products), translated**2], -1)
+    of_all = _fitted(tf.reduce_mean(moments, (1, 2), keepdims=True), inputs, outputs, ridge)
+    around = _mean_around(moments, radius_px)
+    of_squares = _fitted(around, inputs, outputs, ridge, of_all.gains)
+    gains = of_squares.gains
+    if weighted:
+        unexplained = of_all.left / (of_all.variance + _FLAT)
+        share = 1 - (of_squares.left + ridge * unexplained) / (of_squares.variance + ridge)
+        weight = tf.clip_by_value((share - MIN_SHARE) / (FULL_SHARE - MIN_SHARE), 0.0, 1.0)
+        gains *= weight[..., tf.newaxis, tf.newaxis]
+    gains = tf.reshape(gains, (*_sizes(reduced), inputs * outputs))
     return _mean_around(gains, radius_px)
+
+
+class _Fit(NamedTuple):
+    """A regression: gains (..., C, C'); variance (...) of the translation, and what is left."""
+
+    gains: tf.Tensor
+    left: tf.Tensor
+    variance: tf.Tensor
+
+
+def _fitted(
+    moments: tf.Tensor, inputs: int, outputs: int, ridge: float, goal: tf.Tensor | float = 0.0
+) -> _Fit:
+    """Ridge regression drawn to `goal`, from means of colors, products, and squared outputs."""
+    covariance = _covariance(moments[..., :-outputs], inputs)
+    own, shared = covariance[..., :inputs], covariance[..., inputs:]
+    gains = tf.linalg.solve(own + ridge * tf.eye(inputs), shared + ridge * goal)
+    squares = moments[..., -outputs:] - moments[..., inputs : inputs + outputs] ** 2
+    variance = tf.reduce_sum(squares, -1)
+    explained = tf.reduce_sum(gains * (2 * shared - own @ gains), (-2, -1))
+    return _Fit(gains, variance - explained, variance)
 
 
 def _covariance(moments: tf.Tensor, inputs: int) -> tf.Tensor:

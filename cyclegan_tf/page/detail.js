@@ -6,6 +6,8 @@
 // As in detail.py.
 const RADIUS_PX = 2;
 const RIDGE = 1e-3;
+const [MIN_SHARE, FULL_SHARE] = [0.5, 0.9];
+const FLAT = 1e-6;
 
 const cubic = {
   radius: 2,
@@ -143,44 +145,71 @@ function meansAround({ values, width, height, channels }) {
   return { values: result, width, height, channels };
 }
 
-/** The ridge regression of one pixel, from means and products; `goal` is what it is drawn to. */
+/**
+ * The ridge regression of one pixel, from means, products and squares; `goal` is what it is drawn to. Beside the gains
+ * it gives the translation's variance, and what of it is left.
+ */
 function fitted(moments, at, inputs, all, goal) {
   const mean = (channel) => moments[at + channel];
   const covariance = (i, j) => moments[at + all + i * all + j] - mean(i) * mean(j);
   const rows = Array.from({ length: inputs }, (_, i) => i);
   const outputs = Array.from({ length: all - inputs }, (_, j) => j);
-  return solved(
+  const gains = solved(
     rows.map((i) => rows.map((j) => covariance(i, j) + (i === j ? RIDGE : 0))),
     rows.map((i) => outputs.map((j) => covariance(i, inputs + j) + (goal ? RIDGE * goal[i][j] : 0))),
   );
+  let [variance, explained] = [0, 0];
+  for (const j of outputs) {
+    variance += moments[at + all + inputs * all + j] - mean(inputs + j) ** 2;
+    for (const i of rows) {
+      const own = rows.reduce((sum, k) => sum + covariance(i, k) * gains[k][j], 0);
+      explained += gains[i][j] * (2 * covariance(i, inputs + j) - own);
+    }
+  }
+  return { gains, variance, left: variance - explained };
 }
 
-/** How the translation's colors follow the input's around each pixel: C * C' channels. */
-function localGains(seen, made) {
+/** The color of each pixel in both images, and what the regression needs of it. */
+function momentsOf(seen, made) {
   const { width, height, channels: inputs } = seen;
-  const all = inputs + made.channels;
-  const channels = all + inputs * all;
+  const outputs = made.channels;
+  const all = inputs + outputs;
+  const channels = all + inputs * all + outputs;
   const values = new Float32Array(width * height * channels);
-  const mean = new Float64Array(channels);
   for (let pixel = 0; pixel < width * height; pixel += 1) {
     const from = pixel * channels;
     for (let j = 0; j < all; j += 1) {
-      values[from + j] = j < inputs ? seen.values[pixel * inputs + j] : made.values[pixel * made.channels + j - inputs];
+      values[from + j] = j < inputs ? seen.values[pixel * inputs + j] : made.values[pixel * outputs + j - inputs];
     }
     for (let i = 0; i < inputs; i += 1) {
       for (let j = 0; j < all; j += 1) {
         values[from + all + i * all + j] = values[from + i] * values[from + j];
       }
     }
-    for (let channel = 0; channel < channels; channel += 1) {
-      mean[channel] += values[from + channel] / (width * height);
+    for (let j = 0; j < outputs; j += 1) {
+      values[from + all + inputs * all + j] = values[from + inputs + j] ** 2;
     }
   }
-  const goal = fitted(mean, 0, inputs, all, null);
-  const around = meansAround({ values, width, height, channels });
+  return { values, width, height, channels };
+}
+
+/** How the translation's colors follow the input's around each pixel: C * C' channels. */
+function localGains(seen, made) {
+  const { width, height, channels: inputs } = seen;
+  const all = inputs + made.channels;
+  const moments = momentsOf(seen, made);
+  const { channels } = moments;
+  const mean = new Float64Array(channels);
+  moments.values.forEach((value, at) => (mean[at % channels] += value / (width * height)));
+  const ofAll = fitted(mean, 0, inputs, all, null);
+  const unexplained = ofAll.left / (ofAll.variance + FLAT);
+  const around = meansAround(moments);
   const gains = new Float32Array(width * height * inputs * made.channels);
   for (let pixel = 0; pixel < width * height; pixel += 1) {
-    gains.set(fitted(around.values, pixel * channels, inputs, all, goal).flat(), pixel * inputs * made.channels);
+    const here = fitted(around.values, pixel * channels, inputs, all, ofAll.gains);
+    const share = 1 - (here.left + RIDGE * unexplained) / (here.variance + RIDGE);
+    const weight = Math.min(1, Math.max(0, (share - MIN_SHARE) / (FULL_SHARE - MIN_SHARE)));
+    gains.set(here.gains.flat().map((gain) => gain * weight), pixel * inputs * made.channels);
   }
   return meansAround({ values: gains, width, height, channels: inputs * made.channels });
 }
