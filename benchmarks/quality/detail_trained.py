@@ -116,7 +116,7 @@ def train(data: Path, run: Path, px: int, minutes: float) -> None:
 
 def squares(folder: Path, px: int, side: int, count: int) -> dict[str, np.ndarray]:
     """Stem -> middle square of each image: uint8, its side a multiple of `px`, at most `side`."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     length = side // px * px
     for path in image_io.find_images(folder):
         image = read(path, None)
