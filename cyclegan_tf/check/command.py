@@ -17,7 +17,7 @@ from jsonargparse import Namespace
 
 from cyclegan_tf import cli
 from cyclegan_tf.config import files as config_files
-from cyclegan_tf.data import layout
+from cyclegan_tf.data import hub, layout
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import WRITTEN_SUFFIXES
@@ -37,7 +37,7 @@ _COMMON = (
     "--data.channels_x",
     "--contact_sheet",
 )
-_OF_THE_CONFIG = ("crop_size_px", "channels_x", "channels_y")
+_OF_THE_CONFIG = ("crop_size_px", "channels_x", "channels_y", "hf_x", "hf_y")
 
 
 def build_parser() -> cli.Parser:
@@ -49,7 +49,10 @@ def build_parser() -> cli.Parser:
         description="Reads every image of a data set, and says what would go wrong in training.",
     )
     parser.add_argument(
-        "source", nargs="?", help="Folder that holds trainA, trainB and perhaps testA, testB."
+        "source",
+        nargs="?",
+        help="Folder that holds trainA, trainB and perhaps testA, testB; or a set of the Hub, "
+        "hf:USER/SET, as training gets it.",
     )
     parser.add_argument(
         "--config",
@@ -62,6 +65,12 @@ def build_parser() -> cli.Parser:
         help="Plain folder of domain X, instead of SOURCE; with --data.y_dir.",
     )
     parser.add_argument("--data.y_dir", type=str, help="Plain folder of domain Y.")
+    for domain in "xy":
+        parser.add_argument(
+            f"--data.hf_{domain}",
+            type=str,
+            help=f"Of an hf: set, what is domain {domain.upper()}: a column, a label or a split.",
+        )
     parser.add_argument(
         "--contact_sheet",
         type=str,
@@ -102,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
     _check_options(arguments.source, options)
 
     if arguments.source:
-        folders = layout.standard_folders(Path(arguments.source), "SOURCE")
+        folders = layout.standard_folders(_opened(arguments.source, options), "SOURCE")
     else:
         folders = {"X": Path(options.x_dir), "Y": Path(options.y_dir)}
         layout.check_two_folders(*folders.values())
@@ -135,11 +144,18 @@ def _with_config(parser: cli.Parser, argv: Sequence[str]) -> Namespace:
     if not (typed.get("source") or given.get("x_dir") or given.get("y_dir")):
         arguments.source = None if values.get("x_dir") else values.get("source")
         given = {"x_dir": values.get("x_dir"), "y_dir": values.get("y_dir"), **given}
-    below = {name: values[name] for name in _OF_THE_CONFIG if name in values}
+    below = {name: values[name] for name in _OF_THE_CONFIG if values.get(name) is not None}
     merged = {**below, **{name: value for name, value in given.items() if value is not None}}
     for name, value in parser.check({"data": merged}).get("data", {}).items():
         arguments.data[name] = value
     return arguments
+
+
+def _opened(source: str, options: Namespace) -> Path:
+    """The folder of a data set; one of the Hub is fetched and unpacked, as for a training."""
+    if not source.startswith(hub.SCHEME):
+        return Path(source)
+    return hub.open_hub(source.removeprefix(hub.SCHEME), options.hf_x, options.hf_y)
 
 
 def _check_options(source: str | None, options: Namespace) -> None:
@@ -149,11 +165,19 @@ def _check_options(source: str | None, options: Namespace) -> None:
             raise UserError(
                 f"--data.{name} got {value}, but takes a number from 1 up.", field=f"--data.{name}"
             )
-    if source and not layout.is_folder(source):
+    is_hub = bool(source and source.startswith(hub.SCHEME))
+    if source and not is_hub and not layout.is_folder(source):
         raise UserError(
-            f"{source} is no folder, and check looks through folders; give one as SOURCE.",
+            f"{source} is no folder, and check looks through folders and hf: sets; give one as "
+            "SOURCE.",
             code="unsupported",
             field="SOURCE",
+        )
+    if (options.hf_x or options.hf_y) and not is_hub:
+        raise UserError(
+            "--data.hf_x and --data.hf_y are for a set of the Hub, hf:USER/SET.",
+            code="mismatch",
+            field="--data.hf_x",
         )
     plain = (options.x_dir, options.y_dir)
     if bool(source) == any(plain) or (any(plain) and not all(plain)):

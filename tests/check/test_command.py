@@ -1,14 +1,16 @@
 """`python -m cyclegan_tf.check`: the report, the exit status, and errors in one sentence."""
 
+import io
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cyclegan_tf.check import command as check
 from cyclegan_tf.images import io as image_io
-from tests.helpers import image_files
+from tests.helpers import image_files, parquet_sets
 from tests.helpers.errors import refused
 from tests.helpers.preloaded import Process
 
@@ -140,6 +142,30 @@ def test_mistakes_are_reported_in_a_sentence(data, argv, code, field, capsys):
 def test_options_that_the_parser_refuses(data, words):
     with refused(["invalid", "unknown"], match=words[0]):
         check.main([str(data), *words])
+
+
+def test_a_set_of_the_hub(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyarrow", reason='needs pip install ".[hf]"')
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    columns = {name: [noisy(seed), noisy(seed + 1)] for name, seed in (("p", 0), ("q", 2))}
+    parquet_sets.write(tmp_path / "set/data/train-00000-of-00001.parquet", columns)
+    words = [f"hf:{tmp_path / 'set'}", "--data.crop_size_px=16"]
+    check.main(words)
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[1:3]] == [
+        ["trainA", "2"],
+        ["trainB", "2"],
+    ]
+    with refused("mismatch", "data.hf_x", match="has no 'z'"):
+        check.main([*words, "--data.hf_x=z", "--data.hf_y=q"])
+    with refused("mismatch", "--data.hf_x", match="for a set of the Hub"):
+        check.main([str(tmp_path), "--data.hf_x=p", "--data.hf_y=q"])
+
+
+def noisy(seed):
+    """An image as a cell of a Parquet file holds it."""
+    file = io.BytesIO()
+    Image.fromarray(image_files.noise(20, 24, seed=seed)).save(file, "PNG")
+    return {"bytes": file.getvalue(), "path": None}
 
 
 def test_contact_sheet_that_cannot_be_written(data, tmp_path):
