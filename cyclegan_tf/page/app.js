@@ -2,7 +2,7 @@
 import { Camera } from "./camera.js";
 import { Compare } from "./compare.js";
 import { LitertEngine, ServerEngine, loadManifest } from "./engines.js";
-import { decode, pngOf } from "./images.js";
+import { besideEachOther, decode, pngOf } from "./images.js";
 import { Problem, problemOf } from "./problems.js";
 
 const find = (id) => document.getElementById(id);
@@ -73,17 +73,18 @@ async function warmUp() {
   }
 }
 
-async function open(file) {
+/** Translates a file, the first of so many. */
+async function open(file, count = 1) {
   const turn = ++opened;
   if (!engine) {
-    early = file;
+    early = [file, count];
     return;
   }
   find("problem").hidden = true;
   try {
     const bitmap = await decode(file);
     if (turn === opened) {
-      source = { file, bitmap, name: file.name || "image" };
+      source = { file, bitmap, name: file.name || "image", count };
       await translate();
     }
   } catch (error) {
@@ -93,11 +94,16 @@ async function open(file) {
   }
 }
 
+function allowSaving(isAllowed) {
+  find("save").disabled = !isAllowed;
+  find("save-both").disabled = !isAllowed;
+}
+
 async function translate() {
   const job = ++latest;
-  const { bitmap, name } = source;
+  const { bitmap, name, count } = source;
   result = null;
-  find("save").disabled = true;
+  allowSaving(false);
   find("problem").hidden = true;
   find("welcome").hidden = true;
   find("stage").classList.remove("empty");
@@ -111,13 +117,14 @@ async function translate() {
     if (job !== latest) {
       return;
     }
-    const words = `Translated in ${made.seconds.toFixed(2)} s by ${made.by}. ${sizes(bitmap, made.sent)}`;
+    const others = count > 1 ? ` The first of ${count} images: one at a time here.` : "";
+    const words = `Translated in ${made.seconds.toFixed(2)} s by ${made.by}. ${sizes(bitmap, made.sent)}${others}`;
     result = { ...made, words, name: `${name.replace(/\.[^.]*$/, "")}_${model.name}.png` };
     if (made.before !== original) {
       compare.preview(made.before, name);
     }
     compare.reveal(made.after, name);
-    find("save").disabled = false;
+    allowSaving(true);
     say(words);
   } catch (error) {
     if (job === latest) {
@@ -143,14 +150,24 @@ function sizes(bitmap, { width, height, lossy, why, seen }) {
   return `Reduced from ${given} to ${width} × ${height}: ${why}.`;
 }
 
-async function save() {
-  const address = URL.createObjectURL(result.png ?? (await pngOf(result.after)));
+function saveAs(name, blob) {
+  const address = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = address;
-  link.download = result.name;
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
-  say(`Saved as ${result.name}. ${result.words}`);
+  say(`Saved as ${name}. ${result.words}`);
+}
+
+async function save() {
+  saveAs(result.name, result.png ?? (await pngOf(result.after)));
+}
+
+/** Before and after in one image, to show others. */
+async function saveBoth() {
+  const both = besideEachOther(result.before, result.after);
+  saveAs(result.name.replace(/\.png$/, "_both.png"), await pngOf(both));
 }
 
 /** The first image among what was dropped or pasted. */
@@ -158,7 +175,7 @@ function openFrom(transfer, how) {
   const files = [...(transfer?.files ?? [])];
   const file = files.find((each) => each.type.startsWith("image/")) ?? files[0];
   if (file) {
-    open(file);
+    open(file, files.length);
   } else if (how === "dropped") {
     showProblem(new Problem("What was dropped is not a file.", "Save the image first, then drop the file."));
   }
@@ -197,6 +214,7 @@ function listenForButtons() {
     camera.open().catch(showProblem);
   });
   find("save").addEventListener("click", () => save().catch(showProblem));
+  find("save-both").addEventListener("click", () => saveBoth().catch(showProblem));
 }
 
 function offerDirections() {
@@ -252,7 +270,7 @@ async function begin() {
     return;
   }
   if (early) {
-    await open(early);
+    await open(...early);
     return;
   }
   // Whoever saves data is asked for megabytes only once there is an image.

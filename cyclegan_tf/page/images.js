@@ -168,6 +168,18 @@ export function pngOf(canvas) {
   return packed(canvas, "png");
 }
 
+/** Two canvases beside each other, both as high as the higher one. */
+export function besideEachOther(left, right) {
+  const height = Math.max(left.height, right.height);
+  const widths = [left, right].map((each) => Math.round((each.width * height) / each.height));
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: widths[0] + widths[1], height });
+  const context = canvas.getContext("2d");
+  context.drawImage(left, 0, 0, widths[0], height);
+  context.drawImage(right, widths[0], 0, widths[1], height);
+  return canvas;
+}
+
 async function kindOf(file) {
   const head = new Uint8Array(await file.slice(0, 4).arrayBuffer());
   const starts = (...magic) => magic.every((byte, index) => head[index] === byte);

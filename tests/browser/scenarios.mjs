@@ -12,6 +12,7 @@ async function tour(visit) {
   await visit.drop(square);
   result.dropped = await visit.translated();
   result.name = await visit.save("square_xy.png");
+  result.both = await visit.save("square_both.png", "#save-both");
   await visit.shot("1280-translated.png");
   result.violations.push(...(await visit.violations()));
   result.labels = await page.locator("canvas").evaluateAll((each) => each.map((canvas) => canvas.getAttribute("aria-label")));
@@ -40,8 +41,8 @@ async function tour(visit) {
   await visit.shot("1280-problem.png");
   result.violations.push(...(await visit.violations()));
 
-  await visit.drop(square);
-  await visit.translated();
+  await visit.drop(square, other);
+  result.several = await visit.translated();
   result.problemGone = await page.locator("#problem").isHidden();
   await visit.save("square_after_broken.png");
   return result;

@@ -28,12 +28,12 @@ export class Visit {
     await this.page.locator("#status", { hasText: /^Ready/ }).waitFor();
   }
 
-  /** Drags a file from the desktop onto the page: trusted events, as a hand would cause them. */
-  async drop(file) {
+  /** Drags files from the desktop onto the page: trusted events, as a hand would cause them. */
+  async drop(...files) {
     await this.forget();
     const box = await this.page.locator("#stage").boundingBox();
     const session = await this.context.newCDPSession(this.page);
-    const data = { items: [], files: [file], dragOperationsMask: 1 };
+    const data = { items: [], files, dragOperationsMask: 1 };
     for (const type of ["dragEnter", "dragOver", "drop"]) {
       await session.send("Input.dispatchDragEvent", { type, x: box.x + box.width / 2, y: box.y + box.height / 2, data });
     }
@@ -71,8 +71,8 @@ export class Visit {
   }
 
   /** Saves by the page's button; gives the name the browser was given. */
-  async save(name) {
-    const [download] = await Promise.all([this.page.waitForEvent("download"), this.page.click("#save")]);
+  async save(name, button = "#save") {
+    const [download] = await Promise.all([this.page.waitForEvent("download"), this.page.click(button)]);
     await download.saveAs(join(this.config.out, name));
     return download.suggestedFilename();
   }

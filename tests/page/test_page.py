@@ -167,6 +167,11 @@ def test_every_way_in_the_slider_both_directions_and_saving(page, models, files,
     assert result["dropped"].startswith(WORDS)
     assert "WebAssembly, 1 thread" in result["dropped"]
     assert result["name"] == "square_m_xy.png"
+    assert result["both"] == "square_m_xy_both.png"
+    both = np.hstack([square, read(out / "square_xy.png")])
+    assert (read(out / "square_both.png") == both).all()
+    assert "The first of 2 images" in result["several"]
+    assert "images: one at a time" not in result["dropped"]
     assert result["labels"] == ["Before: square.png", "After: square.png, translated"]
     assert "broken.png cannot be read as an image" in result["broken"]
     assert result["problemGone"]
