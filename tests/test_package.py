@@ -129,6 +129,14 @@ translate RUN notes.txt o.png
 translate RUN clip.mp4 o.mp4
 translate RUN a.png o.png --checkpoint 99
 translate RUN a.png o.png --size banana
+stylize nowhere.png a.png o.png
+stylize a.png nowhere.png o.png
+stylize a.png model o.png
+stylize a.png cut.jpg o.png
+stylize cut.jpg a.png o.png
+stylize gray_alpha.npy a.png o.png
+stylize a.png cut.jpg a.png o.xyz
+stylize a.png a.png o.png --weights notes.h5
 translate_beam nowhere a.png out
 translate_beam model nowhere*.png out
 check nowhere

@@ -116,13 +116,13 @@ def draw(
     settings = Settings(
         style_weight=options.style_weight, steps=options.steps, optimizer=options.optimizer
     )
+    model = cyclegan_tf.load(options.run)
+    _compute(figure, COLUMNS[4], lambda image: np.asarray(model.translate(image, direction)))
     for column, styles in zip(COLUMNS[1:4], ([first], [second], drawn), strict=True):
         transfer = StyleTransfer(network, styles, settings)
         shown = _reduced(image_io.read(styles[0]), options.size)
         figure.styles[column] = shown if len(styles) == 1 else None
         _compute(figure, column, transfer)
-    model = cyclegan_tf.load(options.run)
-    _compute(figure, COLUMNS[4], lambda image: np.asarray(model.translate(image, direction)))
     return figure
 
 

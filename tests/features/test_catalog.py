@@ -1,11 +1,11 @@
 """Where weights come from, before TensorFlow is imported."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
 from cyclegan_tf.features import catalog
+from tests.helpers import tiny_vgg
 from tests.helpers.errors import refused
 
 
@@ -35,11 +35,11 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     catalog.check_weights("vgg19")  # Keras downloads it, or says why not
 
 
-def test_a_file_of_weights_is_there_and_has_content(tmp_path):
-    (tmp_path / "vgg.h5").write_bytes(b"some")
-    catalog.check_weights("vgg19", tmp_path / "vgg.h5")
-    with refused("missing", "--weights", match="did you mean .*vgg.h5"):
-        catalog.check_weights("vgg19", tmp_path / "vg.h5")
+def test_a_file_of_weights_is_there_and_holds_a_vgg(tmp_path):
+    tiny_vgg.save(tmp_path / "vgg.npz")
+    catalog.check_weights("vgg19", tmp_path / "vgg.npz")
+    with refused("missing", "--weights", match="did you mean .*vgg.npz"):
+        catalog.check_weights("vgg19", tmp_path / "vg.npz")
     (tmp_path / "empty.h5").touch()
     with refused("unreadable", tmp_path / "empty.h5"):
-        catalog.check_weights("vgg16_hed", Path(tmp_path / "empty.h5"))
+        catalog.check_weights("vgg16_hed", tmp_path / "empty.h5")
