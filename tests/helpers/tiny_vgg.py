@@ -17,6 +17,21 @@ def convolutions(seed=0, widths=WIDTHS):
     return made
 
 
+def share_objectives(monkeypatch, made):
+    """Lets transfers of equal weights share their graphs, whose making takes most of the time.
+
+    Args:
+      monkeypatch: of the test.
+      made: a dictionary that lives as long as the tests which use one network.
+    """
+    from cyclegan_tf.stylize import losses, transfer
+
+    def shared(network, *weights):
+        return made.setdefault(weights, losses.Objective(network, *weights))
+
+    monkeypatch.setattr(transfer, "Objective", shared)
+
+
 def save(path, seed=0):
     """Writes them as `np.savez(path, *model.get_weights())` does; returns the path."""
     np.savez(path, *(array for pair in convolutions(seed) for array in pair))

@@ -19,6 +19,14 @@ def weights(tmp_path_factory):
     return tiny_vgg.save(tmp_path_factory.mktemp("weights") / "vgg.npz")
 
 
+OBJECTIVES: dict = {}
+
+
+@pytest.fixture(autouse=True)
+def _one_graph(monkeypatch):
+    tiny_vgg.share_objectives(monkeypatch, OBJECTIVES)
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch, weights):
     """A content image, a style image and a folder of two; the current folder."""

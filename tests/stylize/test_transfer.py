@@ -17,6 +17,14 @@ def network():
     return build_vgg(tiny_vgg.convolutions(), LAYERS, (104, 117, 123), "average")
 
 
+OBJECTIVES: dict = {}
+
+
+@pytest.fixture(autouse=True)
+def _one_graph(monkeypatch):
+    tiny_vgg.share_objectives(monkeypatch, OBJECTIVES)
+
+
 @pytest.fixture
 def styles(tmp_path):
     """Two images of different sizes."""
