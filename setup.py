@@ -3,6 +3,6 @@
 from setuptools import find_namespace_packages, setup
 
 # The configs lie beside the package in a checkout and inside it where it is installed.
-CONFIGS = ["cyclegan_tf.configs", "cyclegan_tf.configs.ablation"]
+CONFIGS = ["cyclegan_tf.configs", "cyclegan_tf.configs.ablation", "cyclegan_tf.configs.pix2pix"]
 
 setup(packages=[*find_namespace_packages(include=["cyclegan_tf*"]), *CONFIGS])

@@ -14,6 +14,7 @@ import tensorflow as tf
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import checksums, hub, pairs, sources
 from cyclegan_tf.data.cache import ImageCache, open_cache
+from cyclegan_tf.data.layout import DEMOS
 from cyclegan_tf.data.pipeline import SamplingOrder, find_unreadable, training_dataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
@@ -132,7 +133,7 @@ def open_source(
             Path(data.x_dir), Path(data.y_dir), data.test_fraction, experiment.training.seed,
             *channels, data.max_pixels, recorded,
         )  # fmt: skip
-    if data.source == "demo":
+    if data.source in DEMOS:
         if channels != (3, 3):
             raise UserError(
                 f"The demo's images have 3 channels, but data.channels_x, channels_y are "
@@ -140,7 +141,7 @@ def open_source(
                 code="mismatch",
                 field="data.channels_x",
             )
-        return sources.open_demo()
+        return sources.open_demo(is_paired=data.source != "demo")
     if data.source.startswith("tfds:"):
         return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *channels)
     if data.source.startswith(hub.SCHEME):

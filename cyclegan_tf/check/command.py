@@ -17,6 +17,7 @@ from jsonargparse import Namespace
 
 from cyclegan_tf import cli
 from cyclegan_tf.config import files as config_files
+from cyclegan_tf.config.data import Data
 from cyclegan_tf.data import hub, layout
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
@@ -35,9 +36,10 @@ _COMMON = (
     "--data.y_dir",
     "--data.crop_size_px",
     "--data.channels_x",
+    "--data.pairs",
     "--contact_sheet",
 )
-_OF_THE_CONFIG = ("crop_size_px", "channels_x", "channels_y", "hf_x", "hf_y")
+_OF_THE_CONFIG = ("crop_size_px", "channels_x", "channels_y", "hf_x", "hf_y", "pairs")
 
 
 def build_parser() -> cli.Parser:
@@ -92,6 +94,13 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--data.channels_y", type=int, help="The same for domain Y, where it differs."
     )
+    parser.add_argument(
+        "--data.pairs",
+        type=str,
+        default="none",
+        help="As training gets it, auto, a number or a CSV file: count partners, and compare them.",
+    )
+    parser.text_options.add("data.pairs")
     for name in ("x_dir", "y_dir", "crop_size_px", "channels_y"):
         cli.hidden_alias(parser, f"--{name}", f"--data.{name}")
     cli.hidden_alias(parser, "--channels", "--data.channels_x")
@@ -126,6 +135,7 @@ def main(argv: Sequence[str]) -> int:
         options.channels_y or options.channels_x,
         options.crop_size_px,
         sys.stderr.isatty(),
+        options.pairs,
     )
     print(render(report))
     if sheet and any(folder.infos for folder in report.folders):
@@ -165,6 +175,7 @@ def _check_options(source: str | None, options: Namespace) -> None:
             raise UserError(
                 f"--data.{name} got {value}, but takes a number from 1 up.", field=f"--data.{name}"
             )
+    Data(pairs=options.pairs)
     is_hub = bool(source and source.startswith(hub.SCHEME))
     if source and not is_hub and not layout.is_folder(source):
         raise UserError(

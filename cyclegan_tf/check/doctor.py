@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cyclegan_tf.check.findings import CHECKS, Finding, Folder, ImageReport, domain_of
+from cyclegan_tf.check.pairing import look_at_pairs
 from cyclegan_tf.data import screening
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
@@ -44,6 +45,7 @@ def examine_folders(
     channels_y: int = 3,
     crop_size_px: int = 256,
     show_progress: bool = False,
+    pairs: str = "none",
 ) -> Report:
     """Decode every image and look for what harms training.
 
@@ -53,9 +55,10 @@ def examine_folders(
       channels_y: channels that images of Y are read with.
       crop_size_px: side of the crops that training will cut.
       show_progress: draw a progress bar on standard error.
+      pairs: which images are partners, as `data.pairs` of a training.
 
     Raises:
-      UserError: a folder is missing.
+      UserError: a folder is missing, or the partners are.
     """
     listings = {name: list_folder(folder) for name, folder in folders.items()}
     paths = {name: listing.images for name, listing in listings.items()}
@@ -73,6 +76,7 @@ def examine_folders(
         for name, folder in folders.items()
     )
     findings = [finding for look in CHECKS for finding in look(examined, crop_size_px)]
+    findings += look_at_pairs(examined, pairs, show_progress)
     order = ("error", "warning", "note")
     return Report(examined, tuple(sorted(findings, key=lambda finding: order.index(finding.level))))
 

@@ -97,7 +97,7 @@ class Folder:
 
     def names(self, files: Sequence[ImageReport]) -> str:
         """List some file names for a sentence."""
-        return _some([file.path.relative_to(self.path).as_posix() for file in files])
+        return some([file.path.relative_to(self.path).as_posix() for file in files])
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def _look_for_duplicates(folders: Sequence[Folder], _: int) -> Iterator[Finding]
         groups[harm].append(" = ".join(folder.place(file) for folder, file in found))
     for harm, same in groups.items():
         verb = "is" if len(same) == 1 else "are"
-        yield Finding("warning", f"{_files(len(same))} {verb} {harm}: {_some(same)}.")
+        yield Finding("warning", f"{_files(len(same))} {verb} {harm}: {some(same)}.")
 
 
 def _look_for_copies(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
@@ -309,11 +309,12 @@ def _look_for_copies(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 f"{_files(len(copies))} of {folder.name} {verb} saved again in another format, "
-                f"quality or size, which flatters the scores. Leave out of one: {_some(copies)}.",
+                f"quality or size, which flatters the scores. Leave out of one: {some(copies)}.",
             )
 
 
-def _some(texts: Sequence[str]) -> str:
+def some(texts: Sequence[str]) -> str:
+    """List the first of some texts for a sentence, and count the rest."""
     more = [f"{len(texts) - _NAMES_SHOWN} more"] if len(texts) > _NAMES_SHOWN else []
     return ", ".join([*texts[:_NAMES_SHOWN], *more])
 

@@ -16,8 +16,9 @@ class Data:
     """Where the images come from and how they are prepared.
 
     Attributes:
-        source: "demo", a folder holding trainA, trainB, testA, testB, "tfds:NAME"
-          (tfds:cycle_gan/maps), or "hf:USER/SET" of the Hugging Face Hub (hf:huggan/horse2zebra).
+        source: "demo" ("demo:paired": of the same scenes), a folder holding trainA, trainB, testA,
+          testB, "tfds:NAME" (tfds:cycle_gan/maps), or "hf:USER/SET" of the Hugging Face Hub
+          (hf:huggan/horse2zebra).
         x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and
           recorded.
         y_dir: Plain folder of domain Y.

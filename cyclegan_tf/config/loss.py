@@ -85,12 +85,22 @@ class Loss:
           has_pairs: whether partners are shown together.
         """
         weight = _PAIRED if self.paired is None else self.paired
-        cycles, (identity_x, identity_y) = self.cycle_x + self.cycle_y, self.identity_weights()
-        f = self.adversarial_x + cycles + identity_x + self.self_y
-        g = self.adversarial_y + cycles + identity_y + self.self_x
+        f, g = self._plays("yx"), self._plays("xy")
         if not has_pairs:
             return 0.0, 0.0
         return (weight if f or not g else 0.0), (weight if g or not f else 0.0)
+
+    def _plays(self, direction: str) -> bool:
+        """Whether a term that needs no partners reaches a generator."""
+        of_both = self.cycle_x + self.cycle_y
+        if direction == "yx":
+            return self.adversarial_x + self.identity_weights()[0] + self.self_y + of_both > 0
+        return self.adversarial_y + self.identity_weights()[1] + self.self_x + of_both > 0
+
+    def trains(self, direction: str, has_pairs: bool) -> bool:
+        """Whether any term reaches the generator of "xy" or "yx"; pix2pix has but one."""
+        paired_x, paired_y = self.paired_weights(has_pairs)
+        return self._plays(direction) or (paired_y if direction == "xy" else paired_x) > 0
 
 
 def check_pairs(data: Data, discriminator: Discriminator, loss: Loss) -> None:

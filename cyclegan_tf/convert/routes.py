@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cyclegan_tf.atomic import refuse_existing
+from cyclegan_tf.convert.pix2pix import pix2pix_to_run
 from cyclegan_tf.convert.pytorch import files, folder
 from cyclegan_tf.convert.task import Task
 from cyclegan_tf.convert.to_keras import folder_to_run, keras_2_to_keras, torch_to_keras
@@ -49,6 +50,9 @@ def choose_route(source: Path, target: Path, to: str) -> Callable[[Task], None]:
                 field=str(target),
             )
         return folder_to_run
+    if folder.is_folder_of_one_direction(source) and target.suffix not in (".keras", ".pth"):
+        files.require_torch()
+        return pix2pix_to_run
     is_torch = source.suffix in TORCH_SUFFIXES or folder.is_folder_of_one_generator(source)
     if is_torch:
         files.require_torch()

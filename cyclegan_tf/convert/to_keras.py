@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import keras
 
     Arrays = Mapping[str, np.ndarray]
+    Found = tuple[ArchitectureSpec, Arrays]
 
 
 def torch_to_keras(task: Task) -> None:
@@ -38,7 +39,7 @@ def torch_to_keras(task: Task) -> None:
     source = task.source
     if source.is_dir():
         source = folder.find_generator(source, task.arguments.epoch)
-    spec, arrays = _read(task, source, task.arguments.architecture)
+    spec, arrays = read_network(task, source, task.arguments.architecture)
     log_notes(recognize.conversion_notes(spec))
     options = training_options.read(source.parent) if spec.is_generator else None
     scale = options.training_scale if options else None
@@ -91,21 +92,34 @@ def keras_2_to_keras(task: Task) -> None:
 
 def folder_to_run(task: Task) -> None:
     """Converts a folder of four official `.pth` files to a run directory at step 0."""
-    from cyclegan_tf.assembly.training_data import open_source
-    from cyclegan_tf.convert import saving
-    from cyclegan_tf.data import checksums
-    from cyclegan_tf.runs import generators, state
+    from cyclegan_tf.runs import state
 
     options = training_options.read(task.source)
     b_to_a = options is not None and options.is_b_to_a
     names = folder.OFFICIAL_NAMES_B_TO_A if b_to_a else folder.OFFICIAL_NAMES
-    found: dict[str, tuple[ArchitectureSpec, Arrays]] = {}
+    found: dict[str, Found] = {}
     for attribute, path in folder.find_files(task.source, task.arguments.epoch, names).items():
         architecture = task.arguments.architecture if attribute in state.GENERATORS else "auto"
-        found[attribute] = _read(task, path, architecture)
+        found[attribute] = read_network(task, path, architecture)
     specs = {attribute: spec for attribute, (spec, _) in found.items()}
-    experiment = _experiment(task, folder.experiment_fields(specs, names), options)
+    experiment = experiment_of(task, folder.experiment_fields(specs, names), options)
     log_notes(note for spec in specs.values() for note in recognize.conversion_notes(spec))
+    write_run(task, experiment, found)
+
+
+def write_run(task: Task, experiment: Experiment, found: Mapping[str, Found]) -> None:
+    """Writes a run directory at step 0.
+
+    Args:
+      task: says where, and whose images the run will train on.
+      experiment: of the run.
+      found: spec and arrays by our names; networks that are missing start as they are made.
+    """
+    from cyclegan_tf.assembly.training_data import open_source
+    from cyclegan_tf.convert import saving
+    from cyclegan_tf.data import checksums
+    from cyclegan_tf.runs import generators
+
     images = None
     if task.is_given("--data.source", "--data.x_dir"):
         source = open_source(experiment)
@@ -127,11 +141,12 @@ def folder_to_run(task: Task) -> None:
         scale = generators.training_scale(partial, "xy")  # no image is known: one for both
         saving.write_initial_checkpoint(run, networks, variables, scale)
     train = f"python -m cyclegan_tf.train --run_dir {shlex.quote(str(task.target))}"
-    task.log_written(task.translate_command("--direction xy"), train)
+    ways = [way for way in ("xy", "yx") if f"generator_{way}" in found]
+    task.log_written(task.translate_command(f"--direction {ways[0]}"), train)
 
 
 def _initial_state(
-    experiment: Experiment, found: Mapping[str, tuple[ArchitectureSpec, Arrays]]
+    experiment: Experiment, found: Mapping[str, Found]
 ) -> tuple[dict[str, keras.Model], dict[str, keras.Variable]]:
     """The generators, and every variable of a training that has not begun, with weights found."""
     from cyclegan_tf import assembly
@@ -156,7 +171,7 @@ def _initial_state(
     return pair, variables
 
 
-def _read(task: Task, path: Path, architecture: str) -> tuple[ArchitectureSpec, Arrays]:
+def read_network(task: Task, path: Path, architecture: str) -> tuple[ArchitectureSpec, Arrays]:
     """A .pth file's architecture and arrays, logged."""
     arrays = files.read_state_dict(path)
     spec = recognize.recognize(arrays, path, task.arguments.norm)
@@ -186,7 +201,7 @@ def _check_finite(arrays: Arrays, path: Path) -> None:
         )
 
 
-def _experiment(
+def experiment_of(
     task: Task, decided: Mapping[str, Mapping[str, Any]], options: TrainingOptions | None
 ) -> Experiment:
     """The experiment as typed, else as train_opt.txt says, and what the weights decide over it."""

@@ -1,8 +1,8 @@
 """The built-in demo data set: X shows plain animals in summer, Y striped ones in autumn.
 
-The training halves show different scenes (unpaired). The test split shows each scene in both
-worlds, so that translations can be scored against the truth. Images are rendered on demand; nothing
-is stored or downloaded.
+The training halves show different scenes (unpaired), or on request the same. The test split shows
+each scene in both worlds, so that translations can be scored against the truth. Images are rendered
+on demand; nothing is stored or downloaded.
 """
 
 from typing import Literal, TypeAlias
@@ -22,7 +22,11 @@ _STREAMS: dict[Stream, int] = {"x": 0, "y": 1, "test": 2}
 
 
 def train_image(
-    domain: Literal["x", "y"], index: int, size_px: int, seed: int = 0
+    domain: Literal["x", "y"],
+    index: int,
+    size_px: int,
+    seed: int = 0,
+    scenes: Literal["x", "y"] | None = None,
 ) -> NDArray[np.uint8]:
     """A training image; the scenes of X and of Y have nothing in common.
 
@@ -31,6 +35,7 @@ def train_image(
       index: which image; the data set's own are 0 to TRAIN_IMAGES - 1, further ones are as good.
       size_px: edge length S.
       seed: another seed is another data set.
+      scenes: whose scenes are shown; the domain's own when not given.
     Returns:
       uint8 (S, S, 3), sRGB, in [0, 255].
     Raises:
@@ -38,7 +43,7 @@ def train_image(
     """
     if domain not in ("x", "y"):
         raise ValueError(f'domain must be "x" or "y", got {domain!r}.')
-    return render(_scene(domain, index, seed), domain, size_px)
+    return render(_scene(scenes or domain, index, seed), domain, size_px)
 
 
 def test_pair(  # not a test of pytest's

@@ -14,6 +14,9 @@ from cyclegan_tf.foreign.paths import meant
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 """Of the paper's layout; those for tests may be missing."""
 
+DEMOS = ("demo", "demo:paired")
+"""The built-in scenes; of the second, both domains' training images show the same."""
+
 # Names of the paper's sets, and of many people's: horse2zebra, apple2orange_small.
 _TWO_NAMES = re.compile(r"([A-Za-z]{2,})2([A-Za-z]{2,})(?![A-Za-z0-9])")
 _DEMO = ("summer", "autumn")
@@ -38,7 +41,7 @@ def check_source(source: str) -> None:
 
 def is_folder(source: str) -> bool:
     """Return whether a `data.source` names a folder, which may be missing."""
-    return source != "demo" and not _SCHEME.match(source)
+    return source not in DEMOS and not _SCHEME.match(source)
 
 
 def standard_folders(root: Path, field: str = "data.source") -> dict[str, Path]:
@@ -142,7 +145,7 @@ def _names_of_place(data: Mapping[str, Any]) -> tuple[str | None, str | None]:
     if data.get("x_dir") and data.get("y_dir"):
         return _name_of_folder(data["x_dir"]), _name_of_folder(data["y_dir"])
     source = str(data.get("source", ""))
-    if source == "demo":
+    if source in DEMOS:
         return _DEMO
     found = _TWO_NAMES.match(Path(source.rpartition(":")[2]).name.replace("_", "-"))
     return (found[1], found[2]) if found else (None, None)

@@ -38,6 +38,22 @@ def stem(name: str) -> str | None:
     return str(path.with_suffix(""))
 
 
+def partner_stems(
+    names_x: Sequence[str], names_y: Sequence[str]
+) -> tuple[list[str | None], list[str | None]]:
+    """Give stems that are equal for partners.
+
+    Where X and Y share no stem, "_A" at the end of X's and "_B" at the end of Y's are left out:
+    halves of one image are often called 1_A.jpg and 1_B.jpg.
+    """
+    x, y = [stem(name) for name in names_x], [stem(name) for name in names_y]
+    if set(x) & set(y) - {None}:
+        return x, y
+    return [each and each.removesuffix("_A") for each in x], [
+        each and each.removesuffix("_B") for each in y
+    ]
+
+
 def choose_pairs(source: UnpairedDataset, wanted: str, seed: int) -> Pairs:
     """Find the partners among the training images.
 
@@ -75,7 +91,7 @@ def choose_pairs(source: UnpairedDataset, wanted: str, seed: int) -> Pairs:
 
 
 def _of_stems(names_x: Sequence[str], names_y: Sequence[str]) -> Pairs:
-    stems = {"X": [stem(name) for name in names_x], "Y": [stem(name) for name in names_y]}
+    stems = dict(zip("XY", partner_stems(names_x, names_y), strict=True))
     shared = set(stems["X"]) & set(stems["Y"]) - {None}
     if not shared:
         raise UserError(
@@ -86,9 +102,9 @@ def _of_stems(names_x: Sequence[str], names_y: Sequence[str]) -> Pairs:
             field=FIELD,
         )
     for domain, names in (("X", names_x), ("Y", names_y)):
-        times = Counter(stems[domain])
-        twice = [name for name, each in zip(names, stems[domain], strict=True) if times[each] > 1]
-        if doubled := [name for name in twice if stem(name) in shared]:
+        times = Counter(each for each in stems[domain] if each in shared)
+        doubled = [name for name, each in zip(names, stems[domain], strict=True) if times[each] > 1]
+        if doubled:
             raise UserError(
                 f"data.pairs: {doubled[0]} and {doubled[1]} of {domain} have one name up to the "
                 "suffix, so which is the partner is not clear; keep one, or list the pairs in a "

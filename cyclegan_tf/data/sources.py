@@ -241,15 +241,22 @@ def open_two_folders(
     return _source(f"{x_dir} and {y_dir}", ordered, left_out)
 
 
-def open_demo(seed: int = 0) -> UnpairedDataset:
-    """Open the built-in scenes, drawn when read: train unpaired, the test split paired."""
+def open_demo(seed: int = 0, is_paired: bool = False) -> UnpairedDataset:
+    """Open the built-in scenes, drawn when read: train unpaired, the test split paired.
+
+    Args:
+      seed: another seed is another data set.
+      is_paired: whether the training images of both domains show the same scenes, too.
+    """
     from cyclegan_tf.data import demo
 
     def train(domain: Literal["x", "y"]) -> ImageList:
-        names = tuple(f"train/{domain}/{index:04d}" for index in range(demo.TRAIN_IMAGES))
+        folder = "train" if is_paired else f"train/{domain}"
+        names = tuple(f"{folder}/{index:04d}" for index in range(demo.TRAIN_IMAGES))
 
         def draw(index: int) -> np.ndarray:
-            return demo.train_image(domain, index, demo.SIZE_PX, seed)
+            scenes: Literal["x", "y"] = "x" if is_paired else domain
+            return demo.train_image(domain, index, demo.SIZE_PX, seed, scenes)
 
         return ImageList(names, 3, draw, is_drawn=True)
 
@@ -262,7 +269,7 @@ def open_demo(seed: int = 0) -> UnpairedDataset:
         return ImageList(names, 3, draw, is_drawn=True)
 
     lists = [train("x"), train("y"), test("x"), test("y")]
-    return _source("the built-in demo scenes", lists)
+    return _source(f"the built-in demo scenes{', paired' if is_paired else ''}", lists)
 
 
 def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int) -> UnpairedDataset:

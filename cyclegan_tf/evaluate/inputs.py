@@ -22,7 +22,7 @@ from cyclegan_tf.evaluate.scores import Network, Split
 from cyclegan_tf.evaluate.split import pairs_by_stem, read_images, read_split
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.builders import size_divisor_of
-from cyclegan_tf.runs import generators
+from cyclegan_tf.runs import generators, image_record
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 # As float32, inputs, outputs and targets of a direction take 12 bytes per pixel each.
@@ -105,6 +105,19 @@ def direction_label(target: Path, choice: DataChoice, direction: str) -> str | N
     known = RunDirectory(target).experiment().data if is_run else choice
     data = dataclasses.asdict(known)
     return layout.direction_label(data, direction) if layout.domain_names(data) else None
+
+
+def training_pairs(target: Path) -> str:
+    """Say how many pairs a run, or the run in which a `.keras` file lies, is trained on.
+
+    Args:
+      target: the run directory or file.
+
+    Returns:
+      "25 pairs of the 400 images of X and 400 of Y"; "" where there are none.
+    """
+    run = RunDirectory(target if target.is_dir() else target.resolve().parent)
+    return image_record.pairs_in_words(run.data_path) if run.exists() else ""
 
 
 def in_graph(network: keras.Model) -> Network:

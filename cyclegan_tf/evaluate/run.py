@@ -114,8 +114,10 @@ def evaluate(job: EvaluationJob) -> Evaluation:
     )
     results = _score(job, evaluator, generators, descriptions)
     names = [direction_name(job.target, direction) for direction in job.directions]
+    pairs = inputs.training_pairs(job.target)
     facts = {
         **({"Directions": ", ".join(names)} if names != list(job.directions) else {}),
+        **({"Trained with": pairs} if pairs else {}),
         "Data": opened.source.description,
         "Truth": opened.pairs,
         "Date": time.strftime("%Y-%m-%d %H:%M"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cyclegan_tf.data.pairs import stem
+from cyclegan_tf.data.pairs import partner_stems
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
@@ -18,8 +18,9 @@ __all__ = ["Split", "pairs_by_stem", "read_images", "read_split"]
 def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Pair images whose names differ only in the folder (testA, testB) and the suffix.
 
-    "testA/5.jpg" and "testB/5.png" are partners. Images of tensorflow-datasets ("testA/00005") have
-    numbers for names, given in the order of storage, which is shuffled: they are never partners.
+    "testA/5.jpg" and "testB/5.png" are partners, and so are "testA/5_A.jpg" and "testB/5_B.jpg".
+    Images of tensorflow-datasets ("testA/00005") have numbers for names, given in the order of
+    storage, which is shuffled: they are never partners.
 
     Args:
       names_x: as in `data.sources.ImageList`.
@@ -29,7 +30,7 @@ def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple
       (index into names_x, index into names_y), in the order of names_x. Empty unless every name of
       the shorter list has a partner, and where a side has one stem twice.
     """
-    stems_x, stems_y = [stem(name) for name in names_x], [stem(name) for name in names_y]
+    stems_x, stems_y = partner_stems(names_x, names_y)
     if None in stems_x or None in stems_y or not stems_x or not stems_y:
         return ()
     place = {stem: index for index, stem in enumerate(stems_y)}

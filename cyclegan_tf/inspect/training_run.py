@@ -45,7 +45,8 @@ def inspect_run(folder: Path, size_px: int) -> dict[str, Any]:
         "best": best,
         "scores": scores,
         "experiment": _describe_experiment(experiment),
-        "images": {name: len(names) for name, names in (run.data_split() or {}).items()},
+        "images": {name: len(names) for name, names in (run.data_split() or {}).items()}
+        | ({"pairs": len(pairs)} if (pairs := run.data_pairs()) else {}),
         "started_from": run.init_record(),
         "made_with": _made_with(run),
         "notes": notes,

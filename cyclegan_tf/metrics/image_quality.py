@@ -153,19 +153,19 @@ def diversity(images: Sequence[np.ndarray]) -> float:
     return max(0.0, float(np.mean(sums) / (count * (count - 1) / 2)))
 
 
-def reduced(image: np.ndarray) -> np.ndarray:
-    """Computes area means of (H, W, C) on a grid of 16 x 16."""
-    rows, columns = (_shares(side) for side in image.shape[:2])
+def reduced(image: np.ndarray, side_px: int = _THUMBNAIL_SIDE_PX) -> np.ndarray:
+    """Computes area means of (H, W, C) on a grid of 16 x 16, or of another side."""
+    rows, columns = (_shares(side, side_px) for side in image.shape[:2])
     return np.einsum("ih,hwc,jw->ijc", rows, image.astype(np.float64), columns, optimize=True)
 
 
 @functools.lru_cache(maxsize=8)  # images of a data set have few sizes
-def _shares(side: int) -> np.ndarray:
-    """(16, side): how much of each of 16 equal parts of a line is covered by each of its pixels."""
-    edges = np.arange(_THUMBNAIL_SIDE_PX + 1) * side / _THUMBNAIL_SIDE_PX
+def _shares(side: int, parts: int) -> np.ndarray:
+    """(parts, side): how much of each of equal parts of a line is covered by each of its pixels."""
+    edges = np.arange(parts + 1) * side / parts
     pixels = np.arange(side)
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return np.clip(covered, 0, None) * _THUMBNAIL_SIDE_PX / side
+    return np.clip(covered, 0, None) * parts / side
 
 
 def _blurred(planes: np.ndarray) -> np.ndarray:

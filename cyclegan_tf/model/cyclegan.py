@@ -18,7 +18,13 @@ from cyclegan_tf.model import losses
 from cyclegan_tf.model.batches import refuse_keras_arguments, training_images
 from cyclegan_tf.model.gradients import CachedWeights, call_concatenated
 from cyclegan_tf.model.image_pool import ImagePool
-from cyclegan_tf.model.loss_weights import complete_weights, loss_terms, weighted_sum
+from cyclegan_tf.model.loss_weights import (
+    OTHER_TERMS,
+    complete_weights,
+    idle_generators,
+    loss_terms,
+    weighted_sum,
+)
 from cyclegan_tf.model.optimizers import two_optimizers
 from cyclegan_tf.model.pairs import beside_input, paired_l1
 from cyclegan_tf.model.saved_config import RestorableModel, give_own_names
@@ -170,8 +176,15 @@ class CycleGAN(RestorableModel, keras.Model):
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
-        """Trainable variables of both generators."""
-        return self.generator_xy.trainable_variables + self.generator_yx.trainable_variables
+        """Trainable variables of both generators.
+
+        With terms that the paper has not, of those that some term reaches: pix2pix has one. Without
+        them of both, since checkpoints of earlier versions hold moments of both.
+        """
+        has_others = self.conditional or any(self.loss_weights.get(term) for term in OTHER_TERMS)
+        idle = idle_generators(self.loss_weights) if has_others else ()
+        networks = {"xy": self.generator_xy, "yx": self.generator_yx}
+        return [v for way in networks if way not in idle for v in networks[way].trainable_variables]
 
     @property
     def discriminator_variables(self) -> list[keras.Variable]:

@@ -38,6 +38,16 @@ def complete_weights(given: Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
+def idle_generators(weights: Mapping[str, float]) -> set[str]:
+    """Returns the directions, "xy" and "yx", whose generator no term reaches."""
+    both = ("cycle_x", "cycle_y")
+    reaching = {
+        "xy": ("adversarial_y", "identity_y", "self_x", "paired_y", *both),
+        "yx": ("adversarial_x", "identity_x", "self_y", "paired_x", *both),
+    }
+    return {way for way, terms in reaching.items() if not any(weights.get(t) for t in terms)}
+
+
 def weighted_sum(
     terms: Mapping[str, tf.Tensor], weights: Mapping[str, float], gradient_penalty: float
 ) -> tf.Tensor:

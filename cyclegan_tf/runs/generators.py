@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import keras
@@ -17,6 +18,8 @@ from cyclegan_tf.networks.notes import read_notes, save_with_notes
 from cyclegan_tf.runs import checkpoints, image_record, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.runs.targets import check_target
+
+log = logging.getLogger(__name__)
 
 _SCALE = "training_scale"
 
@@ -138,6 +141,11 @@ def generator_of_run(
       UserError: the checkpoint does not fit the experiment.
     """
     experiment = run.experiment()
+    if not experiment.loss.trains(direction, experiment.data.has_pairs):
+        log.warning(
+            f"no term of this run's loss reaches the generator of {direction}, which is as it was "
+            f"made: the run trains {direction[::-1]} only"
+        )
     policy = dtype_policy or hardware.choose_precision(experiment.training.precision)[0]
     network = assembly.build_generator(experiment, direction, policy)
     state.restore(

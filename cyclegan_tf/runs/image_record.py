@@ -59,3 +59,22 @@ def aspect(path: Path, domain: str) -> float:
       UserError: it is damaged.
     """
     return (read(path) or {}).get("aspects", {}).get(domain, 1.0)
+
+
+def pairs_in_words(path: Path) -> str:
+    """Say how many of the training images are shown with a partner.
+
+    Args:
+      path: the data.json.
+
+    Returns:
+      "25 pairs of the 400 images of X and 400 of Y"; "" for a run without pairs.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    record = read(path) or {}
+    if not (pairs := record.get("pairs")):
+        return ""
+    x, y = len(record["train_x"]), len(record["train_y"])
+    return f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of the {x} images of X and {y} of Y"

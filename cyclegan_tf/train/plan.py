@@ -210,7 +210,7 @@ def _name(options: Mapping[str, Any], base: Values, fields: Values) -> str:
     source = str(data.get("source", "demo"))
     for scheme in ("tfds:", "hf:"):
         source = source.removeprefix(scheme)
-    return Path(source.partition("@")[0]).name or "run"
+    return Path(source.partition("@")[0]).name.replace(":", "_") or "run"
 
 
 def _with_networks(base: Values, fields: Values) -> Values:

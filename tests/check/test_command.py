@@ -199,3 +199,17 @@ def test_as_a_program(data):
     assert status == 2, said
     assert "bad.png: is not an image" in said
     assert "Traceback" not in said
+
+
+def test_pairs_are_counted_as_the_config_or_the_option_says(data, tmp_path, capsys):
+    words = [str(data), "--data.crop_size_px", "16"]
+    count = len(list((data / "trainA").iterdir()))
+    for more, number in (["--data.pairs", "auto"], count), (["--data.pairs", "1"], 1):
+        check.main([*words, *more])
+        assert f"note: {number} pair{'s' if number > 1 else ''} of the" in capsys.readouterr().out
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("data: {pairs: 1}")
+    check.main([*words, "--config", str(plan)])
+    assert "note: 1 pair of the" in capsys.readouterr().out
+    with refused("invalid", "data.pairs"):
+        check.main([*words, "--data.pairs", "many"])

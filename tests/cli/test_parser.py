@@ -19,11 +19,13 @@ TRAIN_OPTIONS = """
 --data.source --data.x_dir --data.y_dir --data.name_x --data.name_y --data.tfds_dir --data.hf_x
 --data.hf_y --data.test_fraction --data.preprocess
 --data.load_size_px --data.crop_size_px --data.flip --data.channels_x --data.channels_y
---data.batch_size --data.cache --data.max_pixels --generator.architecture
+--data.batch_size --data.cache --data.max_pixels --data.pairs --data.pairs_share
+--generator.architecture
 --generator.filters --generator.blocks --generator.upsampling --generator.dropout --generator.norm
 --generator.norm_affine --generator.color_skip --generator.long_skips --generator.init_file_xy
 --generator.init_file_yx --discriminator.architecture --discriminator.filters
---discriminator.n_layers --discriminator.norm --discriminator.norm_affine --loss.gan_mode
+--discriminator.n_layers --discriminator.norm --discriminator.norm_affine
+--discriminator.conditional --loss.gan_mode --loss.self_x --loss.self_y --loss.paired
 --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y --loss.identity
 --loss.identity_x --loss.identity_y --loss.gradient_penalty --optimizer.learning_rate
 --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon --optimizer.schedule

@@ -80,3 +80,12 @@ def test_self_terms_alone_are_a_loss():
     assert Loss(**off, self_x=1).self_x == 1
     with refused("invalid", "loss"):
         Loss(**off)
+
+
+def test_a_generator_that_no_term_reaches():
+    one_way = Loss(adversarial_x=0, cycle_x=0, cycle_y=0)
+    assert [one_way.trains(way, has_pairs=True) for way in ("xy", "yx")] == [True, False]
+    nothing_else = {"adversarial_x": 0, "adversarial_y": 0, "cycle_x": 0, "cycle_y": 0}
+    alone = Loss(**nothing_else, paired=1)
+    assert [alone.trains("yx", has_pairs) for has_pairs in (True, False)] == [True, False]
+    assert Loss().trains("xy", has_pairs=False)

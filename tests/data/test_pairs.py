@@ -141,3 +141,21 @@ def test_partners_of_different_sizes_are_refused_where_it_matters(tmp_path):
     pairs.check_sizes(both[:1], found, ImageTransform("scale_width_and_crop", 20, 12))
     with refused("mismatch", "data.pairs", match=r"b\.png.*\(20x15 and 20x22 px\).*1 of 2 pairs"):
         pairs.check_sizes(both, found, ImageTransform("scale_width_and_crop", 20, 12))
+
+
+def test_halves_of_one_image_are_partners_where_no_name_is_shared():
+    halves = source(["trainA/1_A.jpg", "trainA/2_A.jpg"], ["trainB/2_B.jpg", "trainB/3_B.jpg"])
+    assert pairs.choose_pairs(halves, "auto", 0) == ((1, 0),)
+    plain = source(["trainA/1_A.jpg", "trainA/4.jpg"], ["trainB/1_B.jpg", "trainB/4.jpg"])
+    assert pairs.choose_pairs(plain, "auto", 0) == ((1, 1),)
+
+
+def test_the_demo_with_pairs_shows_the_same_scenes():
+    demo = sources.open_demo(is_paired=True)
+    assert pairs.choose_pairs(demo, "auto", 0) == tuple((i, i) for i in range(400))
+    x, y = demo.train_x.read(3), demo.train_y.read(3)
+    plain = sources.open_demo()
+    np.testing.assert_array_equal(x, plain.train_x.read(3))
+    assert (y != plain.train_y.read(3)).any()
+    # the sky's and the ground's borders lie where they lay
+    assert np.corrcoef(x.mean(2).ravel(), y.mean(2).ravel())[0, 1] > 0.3

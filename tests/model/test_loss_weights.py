@@ -3,7 +3,12 @@
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.model.loss_weights import PAPER_LOSS_WEIGHTS, complete_weights, weighted_sum
+from cyclegan_tf.model.loss_weights import (
+    PAPER_LOSS_WEIGHTS,
+    complete_weights,
+    idle_generators,
+    weighted_sum,
+)
 
 
 def test_given_weights_lie_over_the_papers():
@@ -28,3 +33,11 @@ def test_each_term_has_its_weight():
 
 def test_terms_that_the_paper_has_not_are_known_where_they_are_given():
     assert complete_weights({"self_x": 0.1, "paired_y": 2})["paired_y"] == 2
+
+
+def test_generators_that_no_term_reaches():
+    off = dict.fromkeys(PAPER_LOSS_WEIGHTS, 0.0)
+    assert idle_generators(PAPER_LOSS_WEIGHTS) == set()
+    assert idle_generators(off | {"adversarial_y": 1.0, "paired_y": 100.0}) == {"yx"}
+    assert idle_generators(off | {"self_y": 1.0}) == {"xy"}
+    assert idle_generators(off | {"cycle_x": 1.0}) == set()

@@ -141,3 +141,10 @@ class TestConditional:
         assert again.loss_weights["paired_y"] == 10
         np.testing.assert_array_equal(again.pool_y.images, gan.pool_y.images)
         assert {k: float(v) for k, v in again.train_step((x, y)).items()}.keys() >= {"paired_y"}
+
+
+def test_moments_are_kept_of_generators_that_train():
+    one_way = linear({"adversarial_y": 0.0, "paired_y": 1.0})
+    assert one_way.generator_variables == one_way.generator_xy.trainable_variables
+    both = linear({"cycle_x": 1.0})
+    assert len(both.generator_variables) == 2

@@ -16,3 +16,17 @@ def test_names_and_sums(tmp_path):
     path.write_text("[]")
     with refused("unreadable", path, match="it must hold the names of the run's images"):
         image_record.read(path)
+
+
+def test_pairs(tmp_path):
+    path = tmp_path / "data.json"
+    assert image_record.pairs_in_words(path) == ""
+    names = {name: ["a", "b", "c"] for name in image_record.LISTS}
+    path.write_text(json.dumps(names))
+    assert image_record.pairs_in_words(path) == ""
+    path.write_text(json.dumps(names | {"pairs": [["a", "b"], ["b", "c"]]}))
+    assert image_record.pairs_in_words(path) == "2 pairs of the 3 images of X and 3 of Y"
+    for damaged in ({"a": "b"}, [["a"]], [["a", 3]]):
+        path.write_text(json.dumps(names | {"pairs": damaged}))
+        with refused("unreadable", path):
+            image_record.read(path)

@@ -5,6 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from cyclegan_tf.evaluate import inputs
+from cyclegan_tf.inspect.training_run import inspect_run
+from cyclegan_tf.runs import generators
 from cyclegan_tf.train import command as train
 from tests.helpers import tiny
 from tests.helpers.errors import refused
@@ -32,6 +35,10 @@ def test_the_run_knows_its_pairs_and_logs_their_term(paired, source):
     rows = [row for row in tiny.outcome(paired)[2] if row["kind"] == "train"]
     # every second image is shown with its partner
     assert [row["paired_y"] > 0 for row in rows] == [False, True] * 3
+    assert "3 pairs of the 6 images of X and 5 of Y" in (paired / "index.html").read_text()
+    assert "Difference from the truth, of pairs" in (paired / "index.html").read_text()
+    assert inputs.training_pairs(paired / "generator_xy.keras").startswith("3 pairs of the")
+    assert inspect_run(paired, 16)["images"]["pairs"] == 3
     tests = [row for row in tiny.outcome(paired)[2] if row["kind"] == "test"]
     assert tests[-1]["paired_x"] > 0
 
@@ -53,7 +60,7 @@ def test_another_value_does_not_go_on(paired, source):
             train.main(["--run_dir", str(paired), *words])
 
 
-def test_pix2pix_shows_all_pairs_to_conditional_discriminators(source, tmp_path):
+def test_pix2pix_shows_all_pairs_to_conditional_discriminators(source, tmp_path, capsys):
     run = tmp_path / "run"
     words = tiny.words(
         source, run, "--data.pairs=auto", "--discriminator.conditional=true", "--loss.cycle_x=0",
@@ -67,3 +74,6 @@ def test_pix2pix_shows_all_pairs_to_conditional_discriminators(source, tmp_path)
     (pool,) = [array for name, array in arrays.items() if "pool_y" in name and array.ndim == 4]
     assert pool.shape == (3, 16, 16, 6)
     assert np.any(pool)
+    capsys.readouterr()
+    generators.load_generator(run, "yx")
+    assert "no term of this run's loss reaches the generator of yx" in capsys.readouterr().err

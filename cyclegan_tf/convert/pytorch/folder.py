@@ -38,6 +38,7 @@ _GENERATORS = ("generator_xy", "generator_yx")
 _FILE = re.compile(r"(.+)_net_(?:G_A|G_B|D_A|D_B)\.pth")
 # Published models and those of one direction (pix2pix, CUT) have but one generator.
 _LONE_GENERATOR = re.compile(r"(.+)_net_G\.pth")
+_LONE_DISCRIMINATOR = re.compile(r"(.+)_net_D\.pth")
 
 
 def file_name(attribute: str, epoch: str, names: Mapping[str, str] = OFFICIAL_NAMES) -> str:
@@ -57,6 +58,25 @@ def is_folder_of_one_generator(folder: Path) -> bool:
         and not is_folder_of_networks(folder)
         and bool(_epochs(folder, _LONE_GENERATOR))
     )
+
+
+def is_folder_of_one_direction(folder: Path) -> bool:
+    """Whether it holds latest_net_G.pth and latest_net_D.pth or the like, as pix2pix saves them."""
+    return is_folder_of_one_generator(folder) and bool(_epochs(folder, _LONE_DISCRIMINATOR))
+
+
+def find_one_direction(folder: Path, epoch: str) -> dict[str, Path]:
+    """Finds the generator "G" and the discriminator "D" of an epoch of pix2pix.
+
+    Raises:
+      UserError: one is not there; names the epochs of which both are.
+    """
+    found = {name: folder / f"{epoch}_net_{name}.pth" for name in "GD"}
+    if not all(path.is_file() for path in found.values()):
+        generators = set(_epochs(folder, _LONE_GENERATOR))
+        whole = sorted(generators & set(_epochs(folder, _LONE_DISCRIMINATOR)))
+        raise _missing_epoch(folder, epoch, whole)
+    return found
 
 
 def find_generator(folder: Path, epoch: str) -> Path:

@@ -123,7 +123,8 @@ def conversion_notes(spec: ArchitectureSpec) -> list[str]:
     if spec.norm == "batch":
         found.append(
             "batch normalization uses its running statistics, as PyTorch does after eval(); the "
-            "official test.py does so only with --eval, and else normalizes by the image at hand"
+            "official test.py does so only with --eval, and else normalizes by the image at hand, "
+            "which --norm instance does here"
         )
     elif spec.statistics:
         found.append(

@@ -47,6 +47,7 @@ _PLAIN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "lambda_A": ("loss.cycle_x", float),
     "lambda_B": ("loss.cycle_y", float),
     "lambda_identity": ("loss.identity", float),
+    "lambda_L1": ("loss.paired", float),
     "lr": ("optimizer.learning_rate", float),
     "beta1": ("optimizer.beta_1", float),
     "n_epochs": ("training.constant_epochs", int),
@@ -70,6 +71,9 @@ _NOT_CARRIED = {
     "serial_batches": "False",
     "max_dataset_size": "inf",
 }
+
+# The same of pix2pix, which shows pairs.
+_PIX2PIX = {"dataset_mode": "aligned", "model": "pix2pix"}
 
 OF_B_TO_A = "the direction was BtoA, where A is trainB: G_B is from X to Y here"
 """What is said of a whole training in this direction."""
@@ -121,9 +125,14 @@ def read(folder: Path) -> TrainingOptions | None:
         for name, (field, convert) in _PLAIN.items()
         if name in options
     }
+    is_pix2pix = options.get("model") == _PIX2PIX["model"]
+    if is_pix2pix:
+        fields["data.pairs"] = "auto"
+    else:
+        fields.pop("loss.paired", None)  # what CUT and the like may say of it is another term's
     notes = [
         f"{name} {options[name]} of {path.name} has no counterpart here and is left out"
-        for name, usual in _NOT_CARRIED.items()
+        for name, usual in (_NOT_CARRIED | (_PIX2PIX if is_pix2pix else {})).items()
         if options.get(name, usual) != usual
     ]
     is_b_to_a = options.get("direction") == "BtoA"

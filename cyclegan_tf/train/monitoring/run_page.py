@@ -6,6 +6,7 @@ are linked, not copied. There is no script, and nothing is fetched from a networ
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import shlex
@@ -18,7 +19,7 @@ from markupsafe import Markup
 
 from cyclegan_tf.atomic import write_text
 from cyclegan_tf.evaluate.scores import HIGHER_IS_BETTER
-from cyclegan_tf.runs import metrics_log
+from cyclegan_tf.runs import image_record, metrics_log
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.budget import Budget
 from cyclegan_tf.train.forecast import Forecast, duration
@@ -36,6 +37,8 @@ _CHARTS = {
     "Adversarial loss of the generators": r"adversarial_[xy]",
     "Discriminator loss": r"discriminator_[xy]",
     "Identity loss": r"identity_[xy]",
+    "Difference from the truth, of pairs": r"paired_[xy]",
+    "Difference from the input": r"self_[xy]",
     "Learning rate": r"learning_rate",
     "Steps per second": r"steps_per_second",
 }
@@ -143,7 +146,7 @@ class RunPage:
                 state=state,
                 problem=self.problem,
                 progress=training.budget.progress(training.step, training.seconds),
-                times=_times(state, training),
+                times=_times(state, training) | self._pairs,
                 best=best,
                 metric=self._metric,
                 higher=HIGHER_IS_BETTER[self._metric],
@@ -156,6 +159,12 @@ class RunPage:
                 commands=self._commands(state),
             )
         )
+
+    @functools.cached_property
+    def _pairs(self) -> dict[str, str]:
+        """How many pairs a training has that has some; their number never changes."""
+        words = image_record.pairs_in_words(self._run.data_path)
+        return {"Pairs": words} if words else {}
 
     def _warnings(self, rows: list[dict[str, Any]]) -> list[tuple[str, int, bool]]:
         """Text, step and whether it is over; what is still so comes first."""
