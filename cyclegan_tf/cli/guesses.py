@@ -34,6 +34,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("fp16", "bf16", "amp", "mixed_precision"), ("--training.precision",)),
     **dict.fromkeys(("lambda_a", "lambda_b"), ("--loss.cycle_x", "--loss.cycle_y")),
     "lambda_identity": ("--loss.identity",),
+    "lambda_l1": ("--loss.paired",),
     "netg": ("--generator.architecture",),
     "netd": ("--discriminator.architecture",),
     "ngf": ("--generator.filters",),

@@ -18,6 +18,7 @@ from cyclegan_tf.evaluate.scores import PAIRED
 from cyclegan_tf.evaluate.split import read_split
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
+from cyclegan_tf.model.loss_weights import idle_generators
 from cyclegan_tf.runs import checkpoints, generators, state
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
@@ -266,7 +267,10 @@ class TrainingMonitor:
 
         is_best = best.update(step, validator.best_of(found), snapshot)
         log.info(self._score_line(step, found, best, is_best, seconds))
+        idle = idle_generators(self._model.loss_weights)
         for direction, domains in validator.domains.items():
+            if direction in idle:
+                continue  # what no term trains is no cause for warnings
             scores = found[0].by_direction[direction]
             self._warn(
                 step, self._diagnostics.after_scores(direction, scores, domains, images_seen)
