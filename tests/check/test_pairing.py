@@ -60,7 +60,8 @@ def test_misaligned_files_are_named(tmp_path):
 def test_strangers_of_one_name(tmp_path):
     warning = look(folders(tmp_path, strangers=12))[1]
     assert "Edges of partners agree no better than those of strangers" in warning
-    assert look(folders(tmp_path / "few", strangers=9, count=9))[1:] == []
+    of_few = look(folders(tmp_path / "few", strangers=9, count=9))
+    assert not any("strangers" in text for text in of_few)
 
 
 @pytest.mark.parametrize("most", [1, 5])
