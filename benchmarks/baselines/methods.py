@@ -97,7 +97,7 @@ METHODS = {
     for method in (
         Method("bigan", "BiGAN/ALI"),
         Method("cogan", "CoGAN"),
-        Method("simgan", "SimGAN", f"{_NO_CYCLE} --loss.self_x 10 --loss.self_y 10"),
+        Method("simgan", "SimGAN", f"{_NO_CYCLE} --loss.self_x 1 --loss.self_y 1"),
         Method("cyclegan", "CycleGAN", ""),
         Method(
             "pix2pix",
