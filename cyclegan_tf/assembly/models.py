@@ -14,6 +14,7 @@ from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.freezing import freeze_encoder
+from cyclegan_tf.networks.semantic import open_frozen
 
 
 def build_generator(
@@ -127,6 +128,7 @@ def build_model(
     loss, data = experiment.loss, experiment.data
     identity_x, identity_y = loss.identity_weights()
     paired_x, paired_y = loss.paired_weights(data.has_pairs)
+    semantic_x, semantic_y = loss.semantic_weights()
     generator_xy, generator_yx = (
         build_generator(experiment, direction, dtype_policy) for direction in ("xy", "yx")
     )
@@ -137,6 +139,7 @@ def build_model(
         generator_yx,
         build_discriminator(experiment, "x", dtype_policy) if loss.adversarial_x else None,
         build_discriminator(experiment, "y", dtype_policy) if loss.adversarial_y else None,
+        semantic=_semantic(experiment),
         conditional=experiment.discriminator.conditional,
         pool_size_images=experiment.training.pool_size_images,
         seed=experiment.training.seed,
@@ -156,6 +159,8 @@ def build_model(
             "self_y": loss.self_y,
             "paired_x": paired_x,
             "paired_y": paired_y,
+            "semantic_x": semantic_x,
+            "semantic_y": semantic_y,
         },
         gradient_penalty=loss.gradient_penalty,
         gradient_checkpointing=experiment.training.gradient_checkpointing,
@@ -166,6 +171,17 @@ def build_model(
         pool = model.pool_x if domain == "x" else model.pool_y
         pool.build((data.batch_size, data.crop_size_px, data.crop_size_px, channels))
     return model
+
+
+def _semantic(experiment: Experiment) -> keras.Model | None:
+    """Opens the network whose word on an image must hold for its translation."""
+    loss = experiment.loss
+    if not any(loss.semantic_weights()):
+        return None
+    low, _, high = loss.semantic_range.partition(" to ")
+    return open_frozen(
+        Path(str(loss.semantic)), experiment.data.channels_x, (float(low), float(high))
+    )
 
 
 def _freeze(experiment: Experiment, generators: dict[str, keras.Model]) -> None:

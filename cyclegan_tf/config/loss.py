@@ -35,6 +35,11 @@ class Loss:
         self_y: Weight of |F(y) - y|.
         paired: Weight of |G(x) - y| and |F(y) - x| where x and y are partners; 10 with data.pairs
           when not given. A generator that no other term trains gets none, so that one may rest.
+        semantic: .keras file of a classifier or segmenter: what it says of x must hold for G(x),
+          and of y for F(y). A run keeps a copy of its own.
+        semantic_weight: Weight of that: cross-entropy where the file's outputs are shares
+          (softmax), else their mean squared difference.
+        semantic_range: Range of the values that it takes.
         gradient_penalty: Weight of the gradient penalty that wgangp adds, of the gradient of D's
           mean over patches; the authors' CycleGAN adds none.
 
@@ -54,11 +59,14 @@ class Loss:
     self_x: float = 0.0
     self_y: float = 0.0
     paired: float | None = None
+    semantic: str | None = None
+    semantic_weight: float = 1.0
+    semantic_range: Literal["-1 to 1", "0 to 1", "0 to 255"] = "-1 to 1"
     gradient_penalty: float = 10.0
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
-            if entry.name != "gan_mode":
+            if entry.name not in ("gan_mode", "semantic", "semantic_range"):
                 at_least("loss", self, 0, entry.name)
         terms = (
             self.adversarial_x,
@@ -70,6 +78,12 @@ class Loss:
             self.self_y,
             self.paired,
         )
+        rule = (
+            "it must be a .keras file: gradients do not pass through other kinds, so give the "
+            "model as Keras saved it"
+        )
+        is_keras = self.semantic is None or self.semantic.endswith(".keras")
+        require(is_keras, "loss.semantic", self.semantic, rule)
         require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
 
     def identity_weights(self) -> tuple[float, float]:
@@ -97,6 +111,11 @@ class Loss:
             return self.adversarial_x + self.identity_weights()[0] + self.self_y + of_both > 0
         return self.adversarial_y + self.identity_weights()[1] + self.self_x + of_both > 0
 
+    def semantic_weights(self) -> tuple[float, float]:
+        """Weights of what is said of x and G(x), and of y and F(y); of generators that play."""
+        weight = self.semantic_weight if self.semantic else 0.0
+        return weight * self._plays("xy"), weight * self._plays("yx")
+
     def trains(self, direction: str, has_pairs: bool) -> bool:
         """Whether any term reaches the generator of "xy" or "yx"; pix2pix has but one."""
         paired_x, paired_y = self.paired_weights(has_pairs)
@@ -120,7 +139,9 @@ def check_pairs(data: Data, discriminator: Discriminator, loss: Loss) -> None:
     rule = "a conditional discriminator sees pairs only: leave data.pairs_share out"
     all_paired = data.pairs_share in (None, 1) or not discriminator.conditional
     require(all_paired, "data.pairs_share", data.pairs_share, rule)
-    for name, weight in (("self_x", loss.self_x), ("self_y", loss.self_y)):
+    semantic = loss.semantic_weight if loss.semantic else 0.0
+    terms = (("self_x", loss.self_x), ("self_y", loss.self_y), ("semantic", semantic))
+    for name, weight in terms:
         same = data.channels_x == data.channels_y
         rule = (
             f"data.channels_x is {data.channels_x} and data.channels_y {data.channels_y}: an image "

@@ -26,7 +26,8 @@ from cyclegan_tf.model.loss_weights import (
     weighted_sum,
 )
 from cyclegan_tf.model.optimizers import two_optimizers
-from cyclegan_tf.model.pairs import beside_input, paired_l1
+from cyclegan_tf.model.other_terms import TERMS_OF_F, TERMS_OF_G, other_terms
+from cyclegan_tf.model.pairs import beside_input
 from cyclegan_tf.model.saved_config import RestorableModel, give_own_names
 
 Terms = dict[str, tf.Tensor]
@@ -55,6 +56,7 @@ class CycleGAN(RestorableModel, keras.Model):
       discriminator_x: D_X, float (N, H, W, C_x) -> float32 logits (N, H', W', 1); may be None where
         adversarial_x has weight 0.
       discriminator_y: D_Y, likewise.
+      semantic: frozen, of images in [-1, 1]; its outputs are to be the same before and after.
       conditional: whether discriminators see concat(input, output) of partners, C_x + C_y channels.
       pool_size_images: earlier fakes kept for each discriminator; 0 takes only the newest.
       seed: decides the draws of the pools and of the gradient penalty.
@@ -72,6 +74,7 @@ class CycleGAN(RestorableModel, keras.Model):
         discriminator_x: keras.Model | None = None,
         discriminator_y: keras.Model | None = None,
         *,
+        semantic: keras.Model | None = None,
         conditional: bool = False,
         pool_size_images: int = 50,
         seed: int = 0,
@@ -82,6 +85,7 @@ class CycleGAN(RestorableModel, keras.Model):
         self.generator_yx = generator_yx
         self.discriminator_x = discriminator_x
         self.discriminator_y = discriminator_y
+        self.semantic = semantic
         give_own_names(self)
         self.conditional = conditional
         self.pool_size_images = pool_size_images
@@ -261,9 +265,9 @@ class CycleGAN(RestorableModel, keras.Model):
         """What discriminators see of the fakes, and every term of weight above 0, unweighted."""
         on = {name for name, weight in self.loss_weights.items() if weight}
         checkpointing = training and self.gradient_checkpointing
-        real_x, real_y, is_paired = batch
-        for_fake_y = real_x if on & {"adversarial_y", "cycle_x", "self_x", "paired_y"} else None
-        for_fake_x = real_y if on & {"adversarial_x", "cycle_y", "self_y", "paired_x"} else None
+        real_x, real_y, _ = batch
+        for_fake_y = real_x if on & {"adversarial_y", "cycle_x", *TERMS_OF_G} else None
+        for_fake_x = real_y if on & {"adversarial_x", "cycle_y", *TERMS_OF_F} else None
         same_x = real_x if "identity_x" in on else None
         same_y = real_y if "identity_y" in on else None
         fake_y, identity_y = call_concatenated(
@@ -287,14 +291,7 @@ class CycleGAN(RestorableModel, keras.Model):
             terms["identity_x"] = losses.l1(identity_x, real_x)
         if "identity_y" in on:
             terms["identity_y"] = losses.l1(identity_y, real_y)
-        if "self_x" in on:
-            terms["self_x"] = losses.l1(fake_y, real_x)
-        if "self_y" in on:
-            terms["self_y"] = losses.l1(fake_x, real_y)
-        if "paired_x" in on:
-            terms["paired_x"] = paired_l1(fake_x, real_x, is_paired)
-        if "paired_y" in on:
-            terms["paired_y"] = paired_l1(fake_y, real_y, is_paired)
+        terms |= other_terms(on, batch, {"x": fake_x, "y": fake_y}, self.semantic)
         return shown, terms
 
     def _shown(self, condition: tf.Tensor, image: tf.Tensor | None) -> tf.Tensor | None:

@@ -16,8 +16,9 @@ PAPER_LOSS_WEIGHTS = {
     "identity_x": 5.0,
     "identity_y": 5.0,
 }
-# Those of SimGAN (Shrivastava et al. 2017, eq. 3) and pix2pix (Isola et al. 2017, eq. 4).
-OTHER_TERMS = ("self_x", "self_y", "paired_x", "paired_y")
+# Those of SimGAN (Shrivastava et al. 2017, eq. 3) and pix2pix (Isola et al. 2017, eq. 4), and
+# what a frozen network says (as in CyCADA, Hoffman et al. 2018, eq. 3).
+OTHER_TERMS = ("self_x", "self_y", "paired_x", "paired_y", "semantic_x", "semantic_y")
 # Discriminators learn at half the generators' pace (sec. 4, "we divide the objective by 2").
 DISCRIMINATOR_LOSS_WEIGHT = 0.5
 
@@ -42,8 +43,8 @@ def idle_generators(weights: Mapping[str, float]) -> set[str]:
     """Returns the directions, "xy" and "yx", whose generator no term reaches."""
     both = ("cycle_x", "cycle_y")
     reaching = {
-        "xy": ("adversarial_y", "identity_y", "self_x", "paired_y", *both),
-        "yx": ("adversarial_x", "identity_x", "self_y", "paired_x", *both),
+        "xy": ("adversarial_y", "identity_y", "self_x", "paired_y", "semantic_x", *both),
+        "yx": ("adversarial_x", "identity_x", "self_y", "paired_x", "semantic_y", *both),
     }
     return {way for way, terms in reaching.items() if not any(weights.get(t) for t in terms)}
 

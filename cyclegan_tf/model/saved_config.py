@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+SEMANTIC = "semantic"
 NETWORKS = ("generator_xy", "generator_yx", "discriminator_x", "discriminator_y")
 OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
 OPTIONS = (
@@ -67,14 +68,15 @@ class RestorableModel(keras.Model):
     def get_config(self) -> dict[str, Any]:
         """All constructor arguments, networks included."""
         own = {name: getattr(self, name) for name in ("pool_size_images", "seed", "conditional")}
-        return {**super().get_config(), **serialized(self, NETWORKS), **own}
+        return {**super().get_config(), **serialized(self, (*NETWORKS, SEMANTIC)), **own}
 
     @classmethod
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
     ) -> Any:
         """Inverse of `get_config`."""
-        return cls(**deserialized(config, NETWORKS, custom_objects))
+        config = {SEMANTIC: None, **config}  # earlier versions wrote none
+        return cls(**deserialized(config, (*NETWORKS, SEMANTIC), custom_objects))
 
     def get_build_config(self) -> dict[str, Any]:
         """Sizes of the pools' images, once known."""

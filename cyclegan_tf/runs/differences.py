@@ -33,7 +33,11 @@ LENGTH_FIELDS = tuple(
     f"training.{name}" for name in ("constant_epochs", "decay_epochs", "max_steps", "max_minutes")
 )
 # Fields that name a file, and what a run calls the copy that it keeps.
-FILE_FIELDS = {"generator.init_file_xy": "network_xy", "generator.init_file_yx": "network_yx"}
+FILE_FIELDS = {
+    "generator.init_file_xy": "network_xy",
+    "generator.init_file_yx": "network_yx",
+    "loss.semantic": "semantic",
+}
 
 
 def differences(old: Experiment, new: Experiment) -> list[tuple[str, object, object]]:

@@ -26,6 +26,7 @@ TRAIN_OPTIONS = """
 --generator.init_file_yx --discriminator.architecture --discriminator.filters
 --discriminator.n_layers --discriminator.norm --discriminator.norm_affine
 --discriminator.conditional --loss.gan_mode --loss.self_x --loss.self_y --loss.paired
+--loss.semantic --loss.semantic_weight --loss.semantic_range
 --loss.adversarial_x --loss.adversarial_y --loss.cycle_x --loss.cycle_y --loss.identity
 --loss.identity_x --loss.identity_y --loss.gradient_penalty --optimizer.learning_rate
 --optimizer.beta_1 --optimizer.beta_2 --optimizer.epsilon --optimizer.schedule

@@ -89,3 +89,13 @@ def test_a_generator_that_no_term_reaches():
     alone = Loss(**nothing_else, paired=1)
     assert [alone.trains("yx", has_pairs) for has_pairs in (True, False)] == [True, False]
     assert Loss().trains("xy", has_pairs=False)
+
+
+def test_semantic_files():
+    loss = Loss(semantic="c.keras", semantic_weight=2, adversarial_x=0, cycle_x=0, cycle_y=0)
+    assert loss.semantic_weights() == (2, 0)
+    assert Loss().semantic_weights() == (0, 0)
+    with refused("invalid", "loss.semantic", match="gradients do not pass"):
+        Loss(semantic="c.onnx")
+    with refused("invalid", "loss.semantic"):
+        experiment({"channels_x": 1}, {"semantic": "c.keras", "identity": 0})

@@ -11,6 +11,7 @@ _LOSSES = {
     "cycle": "Mean absolute difference of an image and its translation there and back.",
     "identity": "Mean absolute difference of an image and its translation into its own domain.",
     "paired": "Mean absolute difference of a translation from the true image, over partners.",
+    "semantic": "Difference of what loss.semantic's network says of an image and its translation.",
     "self": "Mean absolute difference of an image and its translation.",
     "discriminator": "The discriminator's loss on real images and fakes, not halved.",
     "gradient_penalty": "Mean of (|gradient of D| - 1)^2 between real images and fakes.",

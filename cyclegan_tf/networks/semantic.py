@@ -1,0 +1,56 @@
+"""A user's own classifier or segmenter, opened to be asked and not to be trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.networks import files
+
+FIELD = "loss.semantic"
+
+
+def open_frozen(path: Path, channels: int, value_range: tuple[float, float]) -> keras.Model:
+    """Opens a `.keras` file as a network of our images.
+
+    Args:
+      path: of a network with one input (N, H, W, C) and one output.
+      channels: of the images that it will see.
+      value_range: black and white as it takes them.
+
+    Returns:
+      float (N, H, W, C) in [-1, 1], of any size where the network takes any or else resized to its
+      own, -> the network's output. Nothing of it is trainable.
+
+    Raises:
+      UserError: there is no such file, it cannot be loaded, or takes other images.
+    """
+    if not path.is_file():
+        raise UserError(f"{FIELD} {path} does not exist.", code="missing", field=FIELD)
+    network = files.load(path)
+    shape = getattr(network, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or len(getattr(network, "outputs", ())) != 1:
+        raise UserError(
+            f"{FIELD} {path} is not a network of one image input (N, H, W, C) and one output.",
+            code="unsupported",
+            field=FIELD,
+        )
+    if shape[-1] != channels:
+        raise UserError(
+            f"{FIELD} {path} takes images of {shape[-1]} channels, but those of this training have "
+            f"{channels}.",
+            code="mismatch",
+            field=FIELD,
+        )
+    network.trainable = False
+    low, high = value_range
+    x = inputs = keras.Input((None, None, channels), name="image")
+    if None not in shape[1:3]:
+        x = keras.layers.Resizing(*shape[1:3], dtype="float32", name="resized")(x)
+    scale = (high - low) / 2
+    x = keras.layers.Rescaling(scale, low + scale, dtype="float32", name="rescaled")(x)
+    whole = keras.Model(inputs, network(x, training=False), name="semantic")
+    whole.trainable = False
+    return whole
