@@ -17,6 +17,8 @@ from tests.helpers.errors import refused
 torch = pytest.importorskip("torch", reason='needs pip install ".[torch]"')
 from tests.helpers import official_torch, tiny  # noqa: E402 -- after the skip
 
+HDF5_BEGINNING = b"\x89HDF\r\n\x1a\n"
+
 
 def test_a_file_becomes_a_keras_file(made, given, tmp_path, capsys):
     target = tmp_path / "new" / "g.keras"
@@ -335,7 +337,7 @@ def test_keras_files_go_to_the_reader_of_older_ones(tmp_path, monkeypatch, capsy
         return network, ["its padding was its own"]
 
     monkeypatch.setattr("cyclegan_tf.convert.keras2.open.open_model", open_model)
-    (tmp_path / "old.h5").write_bytes(b"old")
+    (tmp_path / "old.h5").write_bytes(HDF5_BEGINNING)
     assert (
         command.main([str(tmp_path / "old.h5"), str(tmp_path / "new.keras"), "--direction=yx"]) == 0
     )
@@ -358,7 +360,7 @@ def test_only_what_translates_is_recommended_for_it(tmp_path, monkeypatch, capsy
         "cyclegan_tf.convert.keras2.open.open_model", lambda *_, **__: (network, [])
     )
     source, target = tmp_path / "old.h5", tmp_path / "new.keras"
-    source.write_bytes(b"old")
+    source.write_bytes(HDF5_BEGINNING)
     if last == "noise":
         with refused("unsupported", source):
             command.main([str(source), str(target)])

@@ -92,9 +92,10 @@ def test_another_version_makes_another_fingerprint(monkeypatch):
     }
 
 
-def opened(root):
+def opened(root, pairs=()):
     source = sources.open_folder(root, 3, 3, 10**6)
-    return SimpleNamespace(source=source, sums=checksums.of_source(source))
+    order = SimpleNamespace(pairs=pairs)
+    return SimpleNamespace(source=source, sums=checksums.of_source(source), order=order)
 
 
 def test_other_images_make_another_fingerprint(tmp_path):
@@ -108,6 +109,8 @@ def test_other_images_make_another_fingerprint(tmp_path):
     other.write_bytes(other.read_bytes() + b"more")
     replaced = multi_worker.data_fingerprint(opened(tmp_path / "d"))
     assert [name for name in first if first[name] != replaced[name]] == ["the number of Y's images"]
+    paired = multi_worker.data_fingerprint(opened(tmp_path / "a", ((0, 1),)))
+    assert [name for name in first if first[name] != paired[name]] == ["the number of pairs"]
 
 
 def test_any_workers_signal_and_the_chiefs_clock_and_stop_hold_for_all():
