@@ -171,7 +171,9 @@ def test_ours_trains_and_keeps_raw_and_averaged_generators(entry, tmp_path):
     )
     kept = entry.kept()
     assert [line["minute"] for line in kept] == entry.marks
-    assert kept[-1]["step"] == steps >= 1
+    # race's clock and the trainer read the time one after the other: one more step may fit between
+    assert kept[-1]["step"] in (steps - 1, steps)
+    assert kept[-1]["step"] >= 1
     for mark, name in itertools.product(entry.marks, ("xy", "yx", "xy_averaged", "yx_averaged")):
         assert entry.generator(mark, name, ".keras").is_file()
     raw, averaged = (
