@@ -12,7 +12,7 @@ batches of 32 the images after 3 minutes are blurs).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ class _Layers:
     """Makes layers of one policy, each with an initializer of its own."""
 
     def __init__(self, seed: int, dtype_policy: Any) -> None:
-        self._seeds, self.dtype = _counted(1000 * seed), dtype_policy
+        self._seeds, self.dtype = itertools.count(1000 * seed), dtype_policy
 
     def normal(self) -> keras.initializers.Initializer:
         return keras.initializers.RandomNormal(0.0, 0.02, seed=next(self._seeds))
@@ -218,9 +218,3 @@ def _united(networks: dict[str, keras.Model]) -> list[keras.Variable]:
 
 def _adam() -> FusedAdam:
     return FusedAdam(learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
-
-
-def _counted(start: int) -> Iterator[int]:
-    while True:
-        yield start
-        start += 1

@@ -107,4 +107,4 @@ METHODS = {
         ),
     )
 }
-"""By name, in the order of the paper's figure 5."""
+"""By name, in the order of the paper's figure 5, without its feature loss + GAN."""

@@ -266,7 +266,8 @@ def _notes_of_pairs(order: SamplingOrder) -> list[str]:
     if not order.pairs:
         return []
     share = f"{order.pairs_share:.1%}".replace(".0%", "%")
+    plural = "" if len(order.pairs) == 1 else "s"
     return [
-        f"{len(order.pairs)} pairs of the {order.count_x} images of X and {order.count_y} of Y; "
-        f"{share} of the images are shown with their partner"
+        f"{len(order.pairs)} pair{plural} of the {order.count_x} images of X and "
+        f"{order.count_y} of Y; {share} of the images are shown with their partner"
     ]

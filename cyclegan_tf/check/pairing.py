@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from cyclegan_tf.check.alignment import Alignment, compare, edges
 from cyclegan_tf.check.findings import Finding, Folder, ImageReport, some
+from cyclegan_tf.data.layout import FOLDERS
 from cyclegan_tf.data.pairs import choose_pairs
 from cyclegan_tf.data.sources import ImageList, UnpairedDataset
 from cyclegan_tf.images import io as image_io
@@ -42,7 +43,7 @@ def look_at_pairs(
     if wanted == "none" or x is None or y is None:
         return
     (folder_x, files_x), (folder_y, files_y) = x, y
-    pairs = choose_pairs(_source(x, y), wanted, seed=0)
+    pairs = choose_pairs(_source(x, y, folders), wanted, seed=0)
     plural = "" if len(pairs) == 1 else "s"
     yield Finding(
         "note",
@@ -77,17 +78,30 @@ def _readable(folders: Sequence[Folder], domain: str) -> tuple[Folder, list[Imag
 
 
 def _source(
-    x: tuple[Folder, list[ImageReport]], y: tuple[Folder, list[ImageReport]]
+    x: tuple[Folder, list[ImageReport]],
+    y: tuple[Folder, list[ImageReport]],
+    folders: Sequence[Folder],
 ) -> UnpairedDataset:
-    """The names alone, as training has them."""
-    lists = []
+    """The names alone, as training has them; what is unreadable is passed over like test images."""
+    lists: list[ImageList] = []
+    others: list[ImageList] = []
     for folder, files in (x, y):
-        names = [file.path.relative_to(folder.path).as_posix() for file in files]
-        if folder.name.startswith("train"):
-            names = [f"{folder.name}/{name}" for name in names]
-        lists.append(ImageList(tuple(names), folder.channels, lambda _: np.empty(0)))
-    nothing = ImageList((), 3, lambda _: np.empty(0))
-    return UnpairedDataset(lists[0], lists[1], nothing, nothing, "")
+        rest = [
+            _name(each, file)
+            for each in folders
+            if each.domain == folder.domain
+            for file in each.files
+            if each is not folder or not file.info
+        ]
+        for into, names in ((lists, [_name(folder, file) for file in files]), (others, rest)):
+            into.append(ImageList(tuple(names), folder.channels, lambda _: np.empty(0)))
+    return UnpairedDataset(lists[0], lists[1], others[0], others[1], "")
+
+
+def _name(folder: Folder, file: ImageReport) -> str:
+    if folder.name in FOLDERS:
+        return folder.place(file)
+    return file.path.relative_to(folder.path).as_posix()
 
 
 def _misaligned(found: Sequence[Alignment], names: Sequence[str]) -> Iterator[Finding]:

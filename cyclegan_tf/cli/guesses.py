@@ -63,8 +63,8 @@ DIRECTIONS: Mapping[str, str] = {
 """Lower-case name of a direction, here and elsewhere -> its name here."""
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return "; did you mean ...?" for a mistyped name.
+def nearest(name: str, names: Sequence[str], otherwise: str = "; see --help.") -> str:
+    """Return "; did you mean ...?" for a mistyped name, or something else where none is near.
 
     The whole name is compared, else its last part, so that --crop_size finds its section.
     """
@@ -75,7 +75,7 @@ def nearest(name: str, names: Sequence[str]) -> str:
             name.rsplit(".", 1)[-1].lstrip("-"), list(last), n=1, cutoff=0.6
         )
         close = [last[found[0]]] if found else []
-    return f"; did you mean {close[0]}?" if close else "; see --help."
+    return f"; did you mean {close[0]}?" if close else otherwise
 
 
 def unknown_option(name: str, options: Sequence[str], places: Sequence[str], usage: str) -> str:

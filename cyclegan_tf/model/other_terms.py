@@ -11,10 +11,6 @@ import tensorflow as tf
 from cyclegan_tf.model import losses
 from cyclegan_tf.model.pairs import paired_l1
 
-TERMS_OF_G = ("self_x", "paired_y", "semantic_x")
-TERMS_OF_F = ("self_y", "paired_x", "semantic_y")
-"""Which of them compare a translation by G, and by F."""
-
 _MIN_SHARE = 1e-7
 
 

@@ -127,7 +127,8 @@ def main(argv: Sequence[str]) -> int:
     _check_numbers(arguments)
     content, out = Path(arguments.content), Path(arguments.out)
     _require(content, "content")
-    todo = tasks.plan_tasks(content, out, tasks.is_folder(arguments.out)).tasks
+    plan = tasks.plan_tasks(content, out, tasks.is_folder(arguments.out))
+    todo = plan.tasks
     styles = find_styles(arguments.style)
     for task in todo:
         for style in styles:
@@ -143,6 +144,7 @@ def main(argv: Sequence[str]) -> int:
     _check_packages(arguments)
     transfer = _open(arguments, _drawn(styles, arguments))
     failed = sum(not _stylize(transfer, task, arguments, content.is_dir()) for task in todo)
+    tasks.warn_of_left_out(plan)
     return 1 if failed else 0
 
 
@@ -247,13 +249,13 @@ def _stylize(
 
     try:
         content = image_io.read(task.source, channels=3)
+        sizes = transfer.sizes(*content.shape[:2])
+        _refuse_too_large(task.source, *sizes[-1])
     except UserError as error:
         if not is_folder:
             raise  # one file, one sentence
         tqdm.write(f"skipped: {error}", file=sys.stderr)
         return False
-    sizes = transfer.sizes(*content.shape[:2])
-    _refuse_too_large(task.source, *sizes[-1])
     named = ", ".join(f"{width} x {height}" for height, width in sizes)
     log.info("content   %s at %s px, %d steps each", task.source, named, arguments.steps)
     with tqdm(

@@ -98,13 +98,15 @@ class StyleTransfer:
           UserError: no style image can be read, or the image does not fit the memory.
           TrainingStoppedError: the loss is no longer a number.
         """
-        height, width = content.shape[:2]
+        sizes = self.sizes(*content.shape[:2])
         signed = tf.constant(image_io.to_signed(content)[np.newaxis])
         try:
-            result = self._coarse_to_fine(signed, self.sizes(height, width), on_step)
+            result = self._coarse_to_fine(signed, sizes, on_step)
         except tf.errors.ResourceExhaustedError as error:
+            height, width = sizes[-1]
             raise UserError(
-                f"an image of {width} x {height} px does not fit the memory; give a --size.",
+                f"an image of {width} x {height} px does not fit the memory; give a smaller "
+                "--size.",
                 code="memory",
                 field="--size",
             ) from error

@@ -9,6 +9,7 @@ from typing import Any
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.headers import MAX_PIXELS
 from cyclegan_tf.images.probing import ANY_NUMBER, probe, refuse_cut_off
+from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.runs.targets import check_target, input_channels, is_target
 
 AUTO, FULL = "auto", "full"
@@ -71,6 +72,19 @@ def check_run(target: str, checkpoint: str, others: tuple[str, ...], usage: str)
                     field=error.field,
                 ) from error
         raise
+
+
+def may_see_every_pixel(target: Path) -> bool:
+    """Whether an image at the scale of training may be one at full size.
+
+    So it is where training cut crops out of images as they are; and a file may hold no scale.
+
+    Args:
+      target: the run directory or file.
+    """
+    if not target.is_dir():
+        return True
+    return RunDirectory(target).experiment().data.preprocess in ("crop", "none")
 
 
 def check_image(path: Path, target: Path, direction: str, in_tiles: bool) -> None:

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images.folders import describe_others
 from cyclegan_tf.translate import beforehand, tasks
 from cyclegan_tf.translate.video.probe import (
     frame_size,
@@ -143,7 +142,7 @@ def _translate_images(arguments: Namespace) -> int:
             arguments.direction,
             bool(arguments.tile_px)
             or arguments.size == beforehand.FULL
-            or not os.path.isdir(arguments.run),
+            or beforehand.may_see_every_pixel(Path(arguments.run)),
         )
     sizing = _sizing(arguments)
     with suppress_startup_logs():
@@ -177,12 +176,7 @@ def _log_end(plan: Plan, done: int, todo: int, output: str) -> None:
     existing = len(plan.tasks) - todo
     also = f" ({existing} existed already)" if existing else ""
     log.info("%d of %d images translated to %s%s", done, todo, output, also)
-    if plan.left_out:
-        log.warning(
-            "left out: %d files of kinds that are not read (%s)",
-            sum(plan.left_out.values()),
-            describe_others(plan.left_out),
-        )
+    tasks.warn_of_left_out(plan)
 
 
 def _load(arguments: Namespace, sizing: Sizing) -> keras.Model:

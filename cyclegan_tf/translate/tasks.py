@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,9 @@ from pathlib import Path
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import refuse_foreign_file
 from cyclegan_tf.foreign.paths import meant
-from cyclegan_tf.images.folders import EXTENSIONS, WRITTEN_SUFFIXES, list_folder
+from cyclegan_tf.images.folders import EXTENSIONS, WRITTEN_SUFFIXES, describe_others, list_folder
+
+log = logging.getLogger(__name__)
 
 WRITABLE_SUFFIXES = WRITTEN_SUFFIXES
 
@@ -175,3 +178,10 @@ def refuse_overwriting(tasks: Sequence[Task]) -> None:
 def _checked_task(source: Path, target: Path) -> Task:
     refuse_same(source, target)
     return Task(source, target)
+
+
+def warn_of_left_out(plan: Plan) -> None:
+    """Log which kinds of files were not read."""
+    if plan.left_out:
+        count, kinds = sum(plan.left_out.values()), describe_others(plan.left_out)
+        log.warning("left out: %d files of kinds that are not read (%s)", count, kinds)

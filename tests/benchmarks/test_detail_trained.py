@@ -47,6 +47,15 @@ def test_a_known_truth_is_found_again():
     assert figure["gains (taken)"][0] > figure["enlarged"][0]
 
 
+def test_figures_are_of_this_image_and_its_partner():
+    images = {"a": noise(40, 40, seed=1), "b": noise(40, 40, seed=2)}
+    partners = {stem: detail.change(image) for stem, image in images.items()}
+    scores = detail_trained.measure(images, partners, detail._ideal, 20)
+    assert scores["PSNR, SSIM, partner"]["full"][1] == pytest.approx(1)
+    assert scores["PSNR, SSIM, partner"]["the input"][1] < 0.99
+    assert scores["kept, detail"]["the input"][1] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("stem", ["0", "other"])
 def test_the_table_says_what_was_measured(stem, tmp_path, monkeypatch, capsys):
     for split, name in (("testA", "0"), ("testB", stem)):

@@ -43,6 +43,10 @@ def test_partners_are_counted(tmp_path):
     listed = tmp_path / "list.csv"
     listed.write_text("trainA/0.bmp,0.png\n")
     assert look(found, str(listed)) == [sentence.format("1 pair")]
+    # training passes over what is held out, and check has said what is damaged
+    listed.write_text("trainA/0.bmp,0.png\nbad.png,1.png\ntestA/0.bmp,testB/0.png\n")
+    test = folders(tmp_path, names=("testA", "testB"), count=1)
+    assert look([*found, *test], str(listed)) == [sentence.format("1 pair")]
     with refused("missing", "data.pairs"):
         look(found, "13")
     assert look(found[:1]) == []

@@ -105,6 +105,8 @@ class TestList:
         sentence = r"line 2: eins\.png of Y has a partner in line 1 already"
         with refused("invalid", "data.pairs", match=sentence):
             self.choose(tmp_path, "one.jpg,eins.png\ntwo.jpg,eins.png\n")
+        with refused("invalid", "data.pairs"):
+            self.choose(tmp_path, "one.jpg,eins.png\ntwo.jpg,trainB/eins.png\n")
 
     def test_lines_that_are_no_pair(self, tmp_path):
         with refused("unreadable", "data.pairs", match=r"line 2: 'two\.jpg' is not two names"):

@@ -130,10 +130,21 @@ def test_a_weight_beyond_all_numbers_ends_with_status_1(here, weights, capsys):
     assert capsys.readouterr().err.startswith("error: the loss became")
 
 
-def test_an_image_too_large_for_the_memory_names_a_size_that_fits(here, weights, monkeypatch):
+def test_an_image_too_large_for_the_memory_names_a_size_that_fits(
+    here, weights, monkeypatch, capsys
+):
     from cyclegan_tf.devices import hardware
 
     monkeypatch.setattr(hardware, "free_memory_bytes", lambda: 900_000)
     with refused("memory", "--size", match=r"give --size 18 or less"):
         run(weights, "photo.jpg", "monet.png", "o.png")
     assert run(weights, "photo.jpg", "monet.png", "o.png", "--size", "18") == 0
+    image_io.save("photos/small.png", np.zeros((12, 12, 3), np.uint8))
+    image_io.save("photos/large.png", np.zeros((30, 30, 3), np.uint8))
+    (here / "photos" / "phone.heic").write_bytes(b"")
+    assert run(weights, "photos", "monet.png", "out/") == 1
+    said = capsys.readouterr()
+    assert "skipped: " in said.err
+    assert "1 files of kinds that are not read (1 .heic)" in said.out + said.err
+    assert (here / "out" / "small.png").is_file()
+    assert not (here / "out" / "large.png").exists()

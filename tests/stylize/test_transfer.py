@@ -104,11 +104,13 @@ def test_style_images_that_cannot_be_read_are_left_out(network, styles, caplog):
 
 
 def test_an_image_that_does_not_fit_the_memory_is_one_sentence(network, styles, monkeypatch):
-    transfer = StyleTransfer(network, styles, Settings(steps=1))
+    transfer = StyleTransfer(network, styles, Settings(steps=1, size_px=44))
 
     def full(*images):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
     monkeypatch.setattr(transfer._objective, "activations", full)
-    with refused("memory", "--size"):
+    height, width = transfer.sizes(*CONTENT.shape[:2])[-1]
+    assert max(height, width) == 44
+    with refused("memory", "--size", match=f"{width} x {height} px does not fit"):
         transfer(CONTENT)

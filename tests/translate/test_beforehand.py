@@ -1,10 +1,17 @@
 """Mistakes of a command line that need no network to be found."""
 
+from types import SimpleNamespace
+from typing import get_args, get_type_hints
+
 import keras
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
+from cyclegan_tf.config.data import Data
+from cyclegan_tf.images.training_scale import FULL, TrainingScale
+from cyclegan_tf.translate import beforehand
 from cyclegan_tf.translate.beforehand import check_image, check_options, check_run, check_size
 from tests.helpers import image_files
 from tests.helpers.errors import refused
@@ -49,6 +56,23 @@ def test_channels_that_do_not_fit(target, tiny_run, tmp_path):
         check_image(tmp_path / "rgb.png", target, "xy", in_tiles=False)
     with refused("unreadable", match="has 5 channels .* 3 are wanted"):
         check_image(tmp_path / "five.npy", tiny_run, "yx", in_tiles=False)
+
+
+@pytest.mark.parametrize("preprocess", get_args(get_type_hints(Data)["preprocess"]))
+def test_where_training_saw_full_size_a_tiff_may_be_of_any(tmp_path, monkeypatch, preprocess):
+    experiment = SimpleNamespace(data=Data(preprocess=preprocess))
+    monkeypatch.setattr(beforehand.RunDirectory, "experiment", lambda _: experiment)
+    wanted = TrainingScale.of(preprocess, 20, 16) == FULL
+    assert beforehand.may_see_every_pixel(tmp_path) is wanted
+    assert beforehand.may_see_every_pixel(tmp_path / "g.keras")
+
+
+def test_strips_of_a_tiff_may_be_more_than_is_decoded_whole(tiny_run, tmp_path):
+    path = tmp_path / "large.tif"
+    tifffile.memmap(path, shape=(14_000, 14_000, 3), dtype=np.uint8)  # a hole on the disk
+    check_image(path, tiny_run, "xy", in_tiles=True)
+    with refused("unreadable", path):
+        check_image(path, tiny_run, "xy", in_tiles=False)
 
 
 def test_what_is_too_large_to_be_decoded_whole(tiny_run, tmp_path):

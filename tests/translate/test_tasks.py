@@ -40,6 +40,13 @@ def test_results_of_before_are_no_input_and_others_are_counted(tmp_path):
     assert planned.left_out == {".heic": 1}
 
 
+def test_what_is_left_out_is_said(caplog):
+    tasks.warn_of_left_out(tasks.Plan([]))
+    assert not caplog.records
+    tasks.warn_of_left_out(tasks.Plan([], {".heic": 5, ".txt": 1}))
+    assert "left out: 6 files of kinds that are not read (5 .heic" in caplog.text
+
+
 def test_an_output_that_is_its_own_input_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
     image = tmp_path / "in" / "a.png"

@@ -199,6 +199,7 @@ class ModelStore:
                 _log.exception(
                     "looking for new versions failed; trying again in %g s", self._poll_seconds
                 )
+                self._has_looked = True
             self._wake.wait(self._poll_seconds)
             self._wake.clear()
 

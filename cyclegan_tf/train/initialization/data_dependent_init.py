@@ -271,8 +271,8 @@ def _moments(cache: ImageCache) -> color_skip.Moments:
         return cache.get(tf.constant(index)).numpy()
 
     # What will stay in memory is read by several threads; the sums keep the order of the images.
-    with ThreadPoolExecutor(os.cpu_count() if cache.kind == "lazy" else 1) as pool:
-        images = pool.map(read, chosen) if cache.kind == "lazy" else map(read, chosen)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        images = (pool.map if cache.kind == "lazy" else map)(read, chosen)
         first = next(images)
         values = image_io.to_signed(np.arange(np.iinfo(first.dtype).max + 1).astype(first.dtype))
         return color_skip.moments(itertools.chain([first], images), values)

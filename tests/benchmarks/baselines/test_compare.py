@@ -65,6 +65,29 @@ def test_from_training_to_tables_and_strip(tmp_path, in_process, capsys):
     assert len(in_process) == 2  # nothing twice
 
 
+def test_a_strip_is_input_methods_truth(tmp_path, in_process, monkeypatch):
+    data = tiny.folder(tmp_path / "images", counts=(4, 4, 2, 2), size=SIDE)
+    words = [str(data), "--only", "cogan", "bigan", "--out", str(tmp_path)]
+    runs = compare.planned(compare.parse(words))
+    for value, run in enumerate(runs, 1):
+        run.path.parent.mkdir(parents=True, exist_ok=True)
+        made = np.full((2, SIDE, SIDE, 3), value, np.uint8)
+        np.savez_compressed(run.outputs, xy=made, yx=made + 10)
+    drawn = {}
+    monkeypatch.setattr(
+        compare.image_io, "make_grid", lambda rows, **titles: drawn.update(titles, rows=rows)
+    )
+    evaluator = compare.open_evaluator(str(data))
+    compare.draw_strip(runs, evaluator)
+    assert drawn["column_titles"] == ["input", "BiGAN/ALI", "CoGAN", "truth"]
+    levels = [[int(image.max()) for image in row[1:3]] for row in drawn["rows"]]
+    assert levels == [[2, 1], [2, 1], [12, 11], [12, 11]]  # bigan stands first, xy above yx
+    real = compare.image_io.from_signed(evaluator.split.inputs("xy")[0])
+    np.testing.assert_array_equal(drawn["rows"][0][0][::2, ::2], real)
+    truth = compare.image_io.from_signed(evaluator.split.truths("yx")[0])
+    np.testing.assert_array_equal(drawn["rows"][2][3][::2, ::2], truth)
+
+
 def test_a_failed_training_is_said_and_stops_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(compare.Run, "train", lambda run: 3)
     words = ["demo", "--only", "cogan", "bigan", "--out", str(tmp_path)]

@@ -209,6 +209,17 @@ def test_folders_are_watched(out):
     assert store.stop()
 
 
+def test_a_failed_first_look_is_not_loading_for_ever(out, monkeypatch):
+    def fail(_):
+        raise PermissionError("no")
+
+    monkeypatch.setattr("cyclegan_tf.serve.models.store.find_versions", fail)
+    store = ModelStore(out, poll_seconds=60)
+    store.start()
+    tiny_serving.wait_until(lambda: not store.loading)
+    store.stop()
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(UserError) as caught:
         ModelStore(tmp_path)
