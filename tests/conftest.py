@@ -75,6 +75,8 @@ def _log_as_imported():
     log = logging.getLogger("cyclegan_tf")
     log.handlers, log.propagate = [], True
     log.setLevel(logging.NOTSET)
+    # translate_beam raises it to CRITICAL.
+    logging.root.setLevel(logging.WARNING)
     # import-linter's own configuration of logging disables what was there before it.
     for each in _our_loggers(len(logging.root.manager.loggerDict)):
         each.disabled = False
