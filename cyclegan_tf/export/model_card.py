@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -12,6 +11,7 @@ from typing import Any
 from cyclegan_tf.data.layout import direction_label
 from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.trained import TrainedGenerator
+from cyclegan_tf.foreign.content import sha256
 from cyclegan_tf.runs.provenance import environment
 
 VALUE_RANGE = "-1 (level 0) to 1 (level 255): value = 2 * level / 255 - 1"
@@ -76,12 +76,3 @@ def write_model_card(folder: Path, card: Mapping[str, Any], where: str = CARD_NA
     sums = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(card_text({**card, "files": sums}), encoding="utf-8")
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

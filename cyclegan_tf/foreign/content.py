@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import zipfile
@@ -166,3 +167,12 @@ def read_to_its_end(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
 def claims_too_much(claimed_bytes: int, stored_bytes: int) -> bool:
     """Whether content is far larger than what a file holds of it."""
     return claimed_bytes > max(_HARMLESS_BYTES, MAX_EXPANSION * stored_bytes)
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, in hexadecimal; read piece by piece."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,9 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
 
 
 def list_folder(
-    folder: str | os.PathLike, leave_out: str | os.PathLike | None = None
+    folder: str | os.PathLike,
+    leave_out: str | os.PathLike | None = None,
+    suffixes: Collection[str] = EXTENSIONS,
 ) -> FolderListing:
     """List all files below a folder.
 
@@ -67,6 +69,7 @@ def list_folder(
     Args:
       folder: to look through.
       leave_out: a folder within it, or elsewhere, that is not looked into.
+      suffixes: of the files that count as images, lower case.
 
     Raises:
       UserError: there is no such folder, or one within cannot be entered.
@@ -89,7 +92,7 @@ def list_folder(
             if name.startswith(".") or name.lower() in _OF_THE_SYSTEM:
                 continue
             path = Path(parent, name)
-            if path.suffix.lower() in EXTENSIONS:
+            if path.suffix.lower() in suffixes:
                 found.append(path)
             else:
                 others[path.suffix.lower() or "without suffix"] += 1

@@ -18,7 +18,8 @@ from tqdm import tqdm
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.translate import beforehand, tasks
+from cyclegan_tf.translate import beforehand, labels, tasks
+from cyclegan_tf.translate.options import build_parser
 from cyclegan_tf.translate.video.probe import (
     frame_size,
     is_video,
@@ -36,75 +37,6 @@ if TYPE_CHECKING:
     from cyclegan_tf.translate.translator import Translator
 
 log = logging.getLogger(__name__)
-
-_FORMER = {
-    "--tile": "--tile_px",
-    "--overlap": "--overlap_px",
-    "--half_life_frames": "--temporal_half_life_frames",
-}
-_COMMON = ("--direction", "--size", "--checkpoint", "--overwrite", "--skip_existing")
-
-
-def build_parser() -> cli.Parser:
-    """Declare the command's options."""
-    parser = cli.Parser(
-        command="translate",
-        most_used=_COMMON,
-        example="runs/mine photos translated",
-        description="Translates images of any size: each output has its input's size and name. An "
-        "image that cannot be read is named and skipped, and the exit status is then 1. A video "
-        "becomes a video, frame by frame.",
-    )
-    parser.add_argument("run", type=str, help="A run directory or a .keras file.")
-    parser.add_argument(
-        "input", type=str, help="An image, a folder (with all folders in it), or a video."
-    )
-    parser.add_argument(
-        "output", type=str, help="An image (PNG, JPEG, ... by its name), a folder, or a video."
-    )
-    cli.add_direction_option(parser)
-    cli.add_checkpoint_option(parser)
-    cli.add_output_options(parser)
-    parser.add_argument(
-        "--skip_existing", action="store_true", help="Leave outputs that exist, do the rest."
-    )
-    parser.add_argument(
-        "--size",
-        type=str,
-        default="auto",
-        help="auto: the network sees images as large as in training, and results are brought back "
-        "to the input's size with the input's detail. full: it sees every pixel. A number: as "
-        "auto, at that many pixels.",
-    )
-    parser.add_argument(
-        "--batch_size",
-        type=int,
-        default=0,
-        help="Images of one size translated at once; 0 chooses by their size and the device.",
-    )
-    parser.add_argument(
-        "--tile_px",
-        type=int,
-        default=0,
-        help="With --size full (which it implies): side in pixels, say 512, of tiles, translated "
-        "with the statistics of the whole image, so that no seams show. TIFF is then read and "
-        "written by strips. 0: tiles only for images that do not fit the memory.",
-    )
-    parser.add_argument(
-        "--overlap_px",
-        type=int,
-        default=64,
-        help="Of neighboring tiles at least, in pixels; blended.",
-    )
-    parser.add_argument(
-        "--temporal_half_life_frames",
-        type=float,
-        help="Of videos: after how many frames the statistics of a frame count half, against "
-        "flicker; 0 takes each frame by itself.",
-    )
-    for former, option in _FORMER.items():
-        cli.hidden_alias(parser, former, option)
-    return parser
 
 
 def main(argv: Sequence[str]) -> int:
@@ -130,11 +62,13 @@ def _translate_images(arguments: Namespace) -> int:
     plan = tasks.plan_tasks(
         Path(arguments.input), Path(arguments.output), tasks.is_folder(arguments.output)
     )
-    todo = plan.tasks
+    todo, carrying = plan.tasks, _carrying(arguments, plan)
     if arguments.skip_existing:
         todo = [task for task in todo if not os.path.exists(task.target)]
     elif not arguments.overwrite:
         tasks.refuse_overwriting(todo)
+        if carrying:
+            carrying.refuse_overwriting()
     if not os.path.isdir(arguments.input):
         beforehand.check_image(
             Path(arguments.input),
@@ -149,17 +83,22 @@ def _translate_images(arguments: Namespace) -> int:
         from cyclegan_tf.networks.builders import size_divisor_of
         from cyclegan_tf.translate.remarks import summarize
         from cyclegan_tf.translate.translator import Translator
-    network = _load(arguments, sizing)
+    network, origin = _load(arguments, sizing)
     translator = Translator(network, size_divisor_of(network), sizing.scale)
     outcomes = _outcomes(arguments, sizing, network, translator, todo)
-    failed, remarks = 0, list[str]()
+    failed, remarks, made = 0, list[str](), list[Path]()
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
-    with _ended_like_ctrl_c(), contextlib.closing(outcomes):
+    with (
+        _ended_like_ctrl_c(),
+        _carried(arguments, carrying, plan, origin, made),
+        contextlib.closing(outcomes),
+    ):
         for outcome in tqdm(
             outcomes, total=len(todo), unit="image", disable=not _shows_progress(arguments)
         ):
             remarks += outcome.remarks
             if outcome.error is None:
+                made.append(outcome.task.target)
                 remarks += sizing.remarks_on(outcome.task.source)
             elif not os.path.isdir(arguments.input):
                 raise outcome.error  # one file, one sentence
@@ -172,6 +111,34 @@ def _translate_images(arguments: Namespace) -> int:
     return 1 if failed else 0
 
 
+def _carrying(arguments: Namespace, plan: Plan) -> labels.Carrying | None:
+    if not arguments.labels:
+        return None
+    folder, source = Path(arguments.labels), Path(arguments.input)
+    return labels.plan_labels(folder, source, Path(arguments.output), plan.tasks)
+
+
+@contextlib.contextmanager
+def _carried(
+    arguments: Namespace,
+    carrying: labels.Carrying | None,
+    plan: Plan,
+    origin: str,
+    made: list[Path],
+) -> Iterator[None]:
+    """Carry labels when all is done, and those of what is done when it is stopped."""
+    from cyclegan_tf.runs.evaluations import known_scores
+
+    try:
+        yield
+    finally:
+        if carrying:
+            run, direction = Path(arguments.run), arguments.direction
+            scores = known_scores(run, direction, origin)
+            facts = {"run": str(run), "checkpoint": origin, "direction": direction}
+            carrying.finish(plan.tasks, {**facts, "scores": scores}, made)
+
+
 def _log_end(plan: Plan, done: int, todo: int, output: str) -> None:
     existing = len(plan.tasks) - todo
     also = f" ({existing} existed already)" if existing else ""
@@ -179,7 +146,7 @@ def _log_end(plan: Plan, done: int, todo: int, output: str) -> None:
     tasks.warn_of_left_out(plan)
 
 
-def _load(arguments: Namespace, sizing: Sizing) -> keras.Model:
+def _load(arguments: Namespace, sizing: Sizing) -> tuple[keras.Model, str]:
     from cyclegan_tf.runs import generators
 
     network, checkpoint = generators.load_generator(
@@ -193,7 +160,7 @@ def _load(arguments: Namespace, sizing: Sizing) -> keras.Model:
             "full); --size 256, say, brings them to a scale",
             arguments.run,
         )
-    return network
+    return network, checkpoint
 
 
 def _sizing(arguments: Namespace) -> Sizing:
@@ -283,7 +250,7 @@ def _translate_video(arguments: Namespace) -> int:
     with suppress_startup_logs():
         from cyclegan_tf.networks.builders import size_divisor_of
         from cyclegan_tf.translate.video import translation as video
-    network = _load(arguments, sizing)
+    network, _ = _load(arguments, sizing)
     half_life = arguments.temporal_half_life_frames
     frames = video.translate_video(
         network,
@@ -302,7 +269,7 @@ def _translate_video(arguments: Namespace) -> int:
 
 def _video_target(arguments: Namespace) -> Path:
     source, target = Path(arguments.input), Path(arguments.output)
-    for name in ("tile_px", "batch_size"):
+    for name in ("tile_px", "batch_size", "labels"):
         if getattr(arguments, name):
             raise UserError(
                 f"--{name} is for images, and {source} is a video; leave the option out.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import jinja2
 import yaml
 
 from cyclegan_tf.evaluate.report.wording import SCORES
+from cyclegan_tf.runs import evaluations
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,7 @@ def evaluated(run: Path, direction: str, origin: str) -> dict[str, float]:
     Returns:
       By name; empty where there is no evaluation, or one of another checkpoint.
     """
-    try:
-        report = json.loads((run / "evaluation.json").read_bytes())["directions"][direction]
-        if file_of(str(report["generator"])) != file_of(origin):
-            return {}
-        return finite(report["scores"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    return finite(evaluations.evaluated(run, direction, origin))
 
 
 def finite(scores: Mapping[str, Any]) -> dict[str, float]:
@@ -64,11 +58,6 @@ def finite(scores: Mapping[str, Any]) -> dict[str, float]:
         for name, value in scores.items()
         if name in SCORES and isinstance(value, int | float) and math.isfinite(value)
     }
-
-
-def file_of(origin: str) -> str:
-    """The description of a checkpoint without the folders it lies in, which say who made it."""
-    return re.sub(r"^.*/(?=[^/]*\.(?:npz|keras)\b)", "", origin)
 
 
 def card_text(

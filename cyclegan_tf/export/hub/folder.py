@@ -17,7 +17,6 @@ from cyclegan_tf.export.hub.card import (
     app_text,
     card_text,
     evaluated,
-    file_of,
     finite,
 )
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE
@@ -29,6 +28,7 @@ from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 from cyclegan_tf.images import grid
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.runs.evaluations import file_of
 
 SAMPLES = 4
 _STRIP = "samples.png"
