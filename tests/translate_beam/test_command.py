@@ -159,7 +159,7 @@ def test_any_size_depth_and_format_as_the_translator_gives_them(tmp_path, model,
 
 
 @needs_beam
-def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
+def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys, monkeypatch):
     from apache_beam.io.filesystem import FileMetadata
     from apache_beam.io.localfilesystem import LocalFileSystem
 
@@ -175,6 +175,7 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
         mkdirs = lambda self, path: super().mkdirs(strip(path))  # noqa: E731
         exists = lambda self, path: super().exists(strip(path))  # noqa: E731
         delete = lambda self, paths: super().delete([strip(p) for p in paths])  # noqa: E731
+        create = lambda self, path, *a, **k: super().create(strip(path), *a, **k)  # noqa: E731
 
         def _path_open(self, path, *arguments, **options):
             return super()._path_open(strip(path), *arguments, **options)
@@ -190,6 +191,8 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
 
     image_io.save(tmp_path / "in" / "x" / "a.png", noise(16, 16))
     (tmp_path / "in" / "b.png").write_bytes(b"bad")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     words = ["--model", str(model), "--input", "fake://in/**", "--output", "fake://out"]
     for overwrite in ([], ["--overwrite"]):  # with the former spellings
         assert translate_beam.main([*words, *overwrite]) == 1
@@ -198,6 +201,7 @@ def test_other_file_systems_are_reached_through_beams(tmp_path, model, capsys):
     assert [path.relative_to(tmp_path).as_posix() for path in files] == [
         "in/b.png", "in/x/a.png", "out/dead_letters.jsonl", "out/x/a.png",
     ]  # fmt: skip
+    assert not list((tmp_path / "here").iterdir())  # nothing of it is taken for a local path
     (letter,) = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
     letter = json.loads(letter)
     assert letter["path"] == "fake://in/b.png"
