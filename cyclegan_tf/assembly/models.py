@@ -14,7 +14,7 @@ from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.freezing import freeze_encoder
-from cyclegan_tf.networks.semantic import open_frozen
+from cyclegan_tf.networks.semantic import open_frozen, read_range
 
 
 def build_generator(
@@ -178,9 +178,8 @@ def _semantic(experiment: Experiment) -> keras.Model | None:
     loss = experiment.loss
     if not any(loss.semantic_weights()):
         return None
-    low, _, high = loss.semantic_range.partition(" to ")
     return open_frozen(
-        Path(str(loss.semantic)), experiment.data.channels_x, (float(low), float(high))
+        Path(str(loss.semantic)), experiment.data.channels_x, read_range(loss.semantic_range)
     )
 
 

@@ -13,6 +13,9 @@ from cyclegan_tf.config.checks import at_least, require
 from cyclegan_tf.config.data import Data
 from cyclegan_tf.config.networks import Discriminator
 
+RANGES = ("-1 to 1", "0 to 1", "0 to 255")
+"""Black and white as others' networks take them."""
+
 _PAIRED = 10.0
 """Weight of the paired term where none is given: that of a cycle."""
 

@@ -100,7 +100,15 @@ class ImageTransform:
     def transform_test(self, image: tf.Tensor) -> tf.Tensor:
         """Resize a test image and trim it around the center to whole multiples, nothing random."""
         shape = tf.shape(image)
-        image = resize_bicubic(image, *self.test_size(shape[0], shape[1]))
+        return self._trimmed(resize_bicubic(image, *self.test_size(shape[0], shape[1])))
+
+    def transform_test_labels(self, labels: tf.Tensor) -> tf.Tensor:
+        """Do the same to a map of classes, int (H, W, 1), each pixel that of the nearest."""
+        shape = tf.shape(labels)
+        size = tf.stack(self.test_size(shape[0], shape[1]))
+        return self._trimmed(tf.image.resize(labels, size, method="nearest"))
+
+    def _trimmed(self, image: tf.Tensor) -> tf.Tensor:
         size = tf.shape(image)[:2]
         kept = size // self.size_divisor_px * self.size_divisor_px
         top_left = (size - kept) // 2

@@ -16,7 +16,8 @@ from jsonargparse import Namespace
 
 from cyclegan_tf import cli
 from cyclegan_tf.atomic import atomic_file
-from cyclegan_tf.data.layout import check_source, check_two_folders
+from cyclegan_tf.config.loss import RANGES
+from cyclegan_tf.data.layout import check_source, check_two_folders, require_folder
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.paths import meant
@@ -72,6 +73,25 @@ def build_parser() -> cli.Parser:
         "--palette", type=str, help="JSON file with the colors of label maps: scores labels too."
     )
     parser.add_argument(
+        "--segmenter",
+        type=str,
+        help="Your own segmentation network, .keras or .onnx: whether it finds the --labels in the "
+        "translations as in the images.",
+    )
+    parser.add_argument(
+        "--segmenter_range",
+        type=str,
+        choices=RANGES,
+        default=RANGES[0],
+        help="Black and white as the segmenter takes them.",
+    )
+    parser.add_argument(
+        "--labels",
+        type=str,
+        help="Folder of label maps (class numbers, 255 does not count; or colors of the --palette) "
+        "with the names of the test images.",
+    )
+    parser.add_argument(
         "--inception",
         type=str,
         default="off",
@@ -122,6 +142,9 @@ def main(argv: Sequence[str]) -> int:
             palette=arguments.palette,
             inception=arguments.inception,
             seed=arguments.seed,
+            segmenter=arguments.segmenter,
+            segmenter_range=arguments.segmenter_range,
+            labels=arguments.labels,
             show_progress=sys.stderr.isatty() and not arguments.quiet,
         )
     )
@@ -163,6 +186,32 @@ def _check(arguments: Namespace) -> None:
         )
     if arguments.palette is not None:
         read_palette(arguments.palette)
+    _check_segmenter(arguments.segmenter, arguments.labels)
+
+
+def _check_segmenter(segmenter: str | None, labels: str | None) -> None:
+    if (segmenter is None) != (labels is None):
+        given, missing = ("--segmenter", "--labels")[:: 1 if segmenter else -1]
+        raise UserError(
+            f"{given} is given without {missing}; a segmenter needs labels to find.",
+            code="missing",
+            field=missing,
+        )
+    if segmenter is None or labels is None:
+        return
+    if not segmenter.endswith((".keras", ".onnx")):
+        raise UserError(
+            f"--segmenter {segmenter} must be a .keras or an .onnx file.",
+            code="unsupported",
+            field="--segmenter",
+        )
+    if not Path(segmenter).is_file():
+        raise UserError(
+            f"--segmenter {segmenter} does not exist{meant(Path(segmenter)) or '.'}",
+            code="missing",
+            field="--segmenter",
+        )
+    require_folder(Path(labels), "--labels")
 
 
 def _check_images(arguments: Namespace) -> None:

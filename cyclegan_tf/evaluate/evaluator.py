@@ -8,6 +8,7 @@ import numpy as np
 
 from cyclegan_tf.evaluate import baselines, results, scores
 from cyclegan_tf.evaluate.features import Extractor, FeatureScores, feature_scores
+from cyclegan_tf.evaluate.found_labels import Found, LabelFinder
 from cyclegan_tf.evaluate.label_maps import LabelScores, most_frequent, score_labels
 from cyclegan_tf.evaluate.results import DirectionResult, ReportImage
 from cyclegan_tf.evaluate.scores import Measured, Network, Split
@@ -28,6 +29,7 @@ class Evaluator:
       palette: of label maps, or None.
       label_domain: the domain that is drawn in the palette's colors.
       extractor: of features for FID and KID, or None.
+      finder: the user's own segmenter and labels, or None.
 
     Example:
       >>> evaluator = Evaluator(split, training={"y": real_images})
@@ -41,6 +43,7 @@ class Evaluator:
     palette: Palette | None = None
     label_domain: str | None = None
     extractor: Extractor | None = None
+    finder: LabelFinder | None = None
 
     def __call__(
         self, direction: str, forward: Network, backward: Network | None, checkpoint: str
@@ -73,6 +76,12 @@ class Evaluator:
             means |= of_features.scores
             for name, values in of_features.baselines.items():
                 baseline_scores[name] |= values
+        of_finder = self._found(measured)
+        if of_finder:
+            means |= of_finder.scores
+            single["segmenter_iou"] = of_finder.per_image
+            if of_finder.before:
+                baseline_scores["unchanged input"] |= of_finder.before
         ranked_by = results.ranking_score(single)
         return DirectionResult(
             direction=direction,
@@ -89,7 +98,14 @@ class Evaluator:
             groups=self._groups(measured, single, ranked_by, backward),
             intervals=of_features.intervals if of_features else {},
             classes=classes,
+            segmenter_classes=of_finder.classes if of_finder else {},
         ), of_features
+
+    def _found(self, measured: Measured) -> Found | None:
+        if self.finder is None:
+            return None
+        inputs = self.split.inputs(measured.direction)
+        return self.finder.find(measured.direction, inputs, measured.outputs)
 
     def _labels(
         self,

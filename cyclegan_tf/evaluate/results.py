@@ -50,6 +50,8 @@ class DirectionResult:
       per_image: score -> one value per input.
       input_names: one per input.
       classes: class name -> its share, accuracy and IoU; empty without a palette.
+      segmenter_classes: class of the user's segmenter -> its "share" of the labels, and its IoU in
+        the inputs ("before") and in their translations ("after"); empty without one.
       groups: "worst", "median", "best" (or one of "all") -> images.
       ranked_by: score that orders them.
       label: "apples to oranges"; None where it is not known what the domains show.
@@ -72,6 +74,7 @@ class DirectionResult:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
     label: str | None = None
+    segmenter_classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def rows(self) -> list[str]:
         """Return the scores that are known of the generator or of a baseline."""
@@ -101,6 +104,9 @@ class DirectionResult:
             "bootstrap_intervals_95": {name: list(ends) for name, ends in self.intervals.items()},
             "swd_levels_px": {str(side): value for side, value in self.swd_levels.items()},
             "classes": {name: _all_plain(scores) for name, scores in self.classes.items()},
+            "segmenter_classes": {
+                name: _all_plain(scores) for name, scores in self.segmenter_classes.items()
+            },
             "images": rows,
         }
 

@@ -16,14 +16,17 @@ from tqdm import tqdm
 from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate import inputs, label_maps
+from cyclegan_tf.evaluate import found_labels, inputs, label_maps
 from cyclegan_tf.evaluate.evaluator import Evaluator
 from cyclegan_tf.evaluate.features import Extractor
+from cyclegan_tf.evaluate.found_labels import LabelFinder
 from cyclegan_tf.evaluate.report import protocol
 from cyclegan_tf.evaluate.results import DirectionResult, Evaluation
 from cyclegan_tf.evaluate.scores import Network, Split
+from cyclegan_tf.evaluate.segmenter import open_segmenter
 from cyclegan_tf.metrics import inception
 from cyclegan_tf.metrics.segmentation import Palette, read_palette
+from cyclegan_tf.networks.semantic import read_range
 from cyclegan_tf.runs.generators import direction_name
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,9 @@ class EvaluationJob:
       palette: JSON file with the colors of label maps.
       inception: "auto", the file of the weights, or "off" for no FID and KID.
       seed: of all that is drawn.
+      segmenter: `.keras` or `.onnx` file of a segmentation network.
+      segmenter_range: black and white as it takes them, "0 to 1".
+      labels: folder of label maps that it is to find.
       show_progress: draw a bar on standard error.
 
     Example:
@@ -59,6 +65,9 @@ class EvaluationJob:
     palette: str | None = None
     inception: str = "off"
     seed: int = 0
+    segmenter: str | None = None
+    segmenter_range: str = "-1 to 1"
+    labels: str | None = None
     show_progress: bool = False
 
 
@@ -72,6 +81,7 @@ class _Opened:
     palette: Palette | None
     label_domain: str | None
     extractor: Extractor | None
+    finder: LabelFinder | None
     notes: list[str]
 
     @property
@@ -107,11 +117,16 @@ def evaluate(job: EvaluationJob) -> Evaluation:
         max(len(opened.split.x), len(opened.split.y)),
     )
     descriptions = protocol.protocol(
-        opened.transform, job.seed, {k: len(v) for k, v in training.items()}, job.palette
+        opened.transform,
+        job.seed,
+        {k: len(v) for k, v in training.items()},
+        job.palette,
+        job.segmenter,
     )
     evaluator = Evaluator(
-        opened.split, training, job.seed, palette, opened.label_domain, opened.extractor
-    )
+        opened.split, training, job.seed, palette, opened.label_domain, opened.extractor,
+        opened.finder,
+    )  # fmt: skip
     results = _score(job, evaluator, generators, descriptions)
     names = [direction_name(job.target, direction) for direction in job.directions]
     pairs = inputs.training_pairs(job.target)
@@ -131,10 +146,35 @@ def _open(job: EvaluationJob, network: Any, palette: Palette | None) -> _Opened:
     source, transform = inputs.open_images(job.target, job.data, network, job.directions[0])
     split, notes = inputs.open_split(source, transform, job.max_images, job.require_pairs)
     label_domain = label_maps.label_domain(split, palette) if palette else None
-    if job.palette:
+    if job.palette and not job.segmenter:  # for which it may be
         _check_labels(job.palette, split, label_domain, job.directions)
     extractor = _open_extractor(job.inception, notes)
-    return _Opened(source, transform, split, palette, label_domain, extractor, notes)
+    finder = _open_finder(job, split, transform, palette, network.output_shape[-1])
+    return _Opened(source, transform, split, palette, label_domain, extractor, finder, notes)
+
+
+def _open_finder(
+    job: EvaluationJob,
+    split: Split,
+    transform: ImageTransform,
+    palette: Palette | None,
+    channels: int,
+) -> LabelFinder | None:
+    """The user's segmenter and the labels of the test images, where both are given."""
+    if job.segmenter is None or job.labels is None:
+        return None
+    value_range = read_range(job.segmenter_range)
+    segmenter = open_segmenter(Path(job.segmenter), channels, value_range)
+    # A folder without testA and testB is of the images translated; of both where they are partners.
+    shared = ("x", "y") if split.pairs else (job.directions[0][0],)
+    labels = found_labels.read_labels(
+        Path(job.labels), split, transform, palette, segmenter.classes, shared
+    )
+    for domain, some in labels.items():
+        log.info("labels of %d of %d test images of %s", len(some), len(getattr(split, domain)),
+                 domain.upper())  # fmt: skip
+    names = found_labels.class_names(segmenter.classes, palette)
+    return LabelFinder(segmenter, labels, names, channels)
 
 
 def _score(

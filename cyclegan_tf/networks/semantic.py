@@ -12,13 +12,16 @@ from cyclegan_tf.networks import files
 FIELD = "loss.semantic"
 
 
-def open_frozen(path: Path, channels: int, value_range: tuple[float, float]) -> keras.Model:
+def open_frozen(
+    path: Path, channels: int, value_range: tuple[float, float], field: str = FIELD
+) -> keras.Model:
     """Opens a `.keras` file as a network of our images.
 
     Args:
       path: of a network with one input (N, H, W, C) and one output.
       channels: of the images that it will see.
       value_range: black and white as it takes them.
+      field: what it was given as, for messages.
 
     Returns:
       float (N, H, W, C) in [-1, 1], of any size where the network takes any or else resized to its
@@ -28,21 +31,20 @@ def open_frozen(path: Path, channels: int, value_range: tuple[float, float]) -> 
       UserError: there is no such file, it cannot be loaded, or takes other images.
     """
     if not path.is_file():
-        raise UserError(f"{FIELD} {path} does not exist.", code="missing", field=FIELD)
+        raise UserError(f"{field} {path} does not exist.", code="missing", field=field)
     network = files.load(path)
     shape = getattr(network, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or len(getattr(network, "outputs", ())) != 1:
         raise UserError(
-            f"{FIELD} {path} is not a network of one image input (N, H, W, C) and one output.",
+            f"{field} {path} is not a network of one image input (N, H, W, C) and one output.",
             code="unsupported",
-            field=FIELD,
+            field=field,
         )
     if shape[-1] != channels:
         raise UserError(
-            f"{FIELD} {path} takes images of {shape[-1]} channels, but those of this training have "
-            f"{channels}.",
+            f"{field} {path} takes images of {shape[-1]} channels, but the images have {channels}.",
             code="mismatch",
-            field=FIELD,
+            field=field,
         )
     network.trainable = False
     low, high = value_range
@@ -54,3 +56,9 @@ def open_frozen(path: Path, channels: int, value_range: tuple[float, float]) -> 
     whole = keras.Model(inputs, network(x, training=False), name="semantic")
     whole.trainable = False
     return whole
+
+
+def read_range(text: str) -> tuple[float, float]:
+    """Read a range as the options have it: "0 to 255" becomes (0.0, 255.0)."""
+    low, _, high = text.partition(" to ")
+    return float(low), float(high)

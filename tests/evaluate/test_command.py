@@ -8,7 +8,7 @@ import pytest
 
 from cyclegan_tf import cli
 from cyclegan_tf.evaluate import command as evaluate
-from tests.helpers import tiny
+from tests.helpers import tiny, tiny_segmenters
 from tests.helpers.errors import refused
 
 
@@ -145,3 +145,32 @@ def test_bad_input_is_one_sentence(tiny_run, tmp_path, words, code, field, messa
         assert (caught.value.code, caught.value.field) == (code, field)
     assert list(tmp_path.iterdir()) == []
     assert not list(tiny_run.glob("evaluation.*"))
+
+
+def test_ones_own_segmenter(run, tiny_run, tmp_path, capsys):
+    from cyclegan_tf.images import io as image_io
+
+    segmenter = tiny_segmenters.in_keras(tmp_path / "s.keras")
+    for path in image_io.find_images(tiny_run.parent / "images" / "testA"):
+        bright = image_io.read(path).mean(-1) > 127.5
+        image_io.save(tmp_path / "labels" / path.name, bright[..., None].astype("uint8"))
+    words = ["--segmenter", str(segmenter), "--labels", str(tmp_path / "labels")]
+    more = ["--segmenter_range", "0 to 255", "--direction", "xy", "--json", str(tmp_path / "n")]
+    assert evaluate.main([str(run), *words, *more, "--html", str(tmp_path / "h")]) == 0
+    assert "labels of 2 of 2 test images of X" in capsys.readouterr().out
+    found = numbers(tmp_path / "n")["directions"]["xy"]
+    before = found["baselines"]["unchanged input"]["segmenter_iou"]
+    assert before > 0.7 > found["scores"]["segmenter_iou"] >= 0  # resizing moves some pixels
+    assert list(found["segmenter_classes"]) == ["0", "1"]
+    assert "class by class" in (tmp_path / "h").read_text()
+
+
+def test_a_segmenter_and_its_labels_go_together(run, tmp_path):
+    with refused("missing", "--labels", match="--segmenter is given without --labels"):
+        evaluate.main([str(run), "--segmenter", "s.onnx"])
+    with refused("missing", "--segmenter"):
+        evaluate.main([str(run), "--labels", str(tmp_path)])
+    with refused("unsupported", "--segmenter"):
+        evaluate.main([str(run), "--labels", str(tmp_path), "--segmenter", "s.pt"])
+    with refused("missing", "--segmenter"):
+        evaluate.main([str(run), "--labels", str(tmp_path), "--segmenter", "s.onnx"])

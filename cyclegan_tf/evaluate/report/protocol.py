@@ -26,7 +26,11 @@ def sizes(transform: ImageTransform) -> str:
 
 
 def protocol(
-    transform: ImageTransform, seed: int, training: dict[str, int], palette: str | None
+    transform: ImageTransform,
+    seed: int,
+    training: dict[str, int],
+    palette: str | None,
+    segmenter: str | None = None,
 ) -> dict[str, str]:
     """Describe everything that decides the scores, as label -> text.
 
@@ -35,6 +39,7 @@ def protocol(
       seed: of all that is drawn.
       training: domain, "x" or "y", -> how many training images the baselines were made from.
       palette: the palette's file, or None.
+      segmenter: the segmenter's file, or None.
     """
     counts = ", ".join(f"{count} of {domain.upper()}" for domain, count in training.items())
     found = {
@@ -60,5 +65,11 @@ def protocol(
             f"{palette}, then pixel accuracy, class accuracy and class IoU over all pixels of all "
             "images together (Long et al. 2015, sec. 5), classes that the truth does not hold "
             "left out."
+        )
+    if segmenter:
+        found["Segmenter's IoU"] = (
+            f"Of {segmenter}, on the inputs and on their translations, against the inputs' labels "
+            "(resized to the nearest pixel): class IoU over all pixels of all images together; "
+            "255 does not count, classes that no label holds are left out."
         )
     return found

@@ -66,6 +66,14 @@ SCORES: dict[str, Score] = {
     "class_iou": Score(
         "Class IoU", "", 3, "higher", "Intersection over union of each class, mean over classes."
     ),
+    "segmenter_iou": Score(
+        "Segmenter's IoU",
+        "",
+        3,
+        "higher",
+        "Class IoU of what your own segmenter finds in G(x), against the labels of x; beside it, "
+        "of what it finds in x.",
+    ),
     "fid": Score(
         "FID", "", 1, "lower", "Fréchet distance of Inception features of G(x) to those of y."
     ),
