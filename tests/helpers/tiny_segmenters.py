@@ -36,13 +36,14 @@ def in_onnx(path: Path, first: bool = True, whole: bool = False) -> Path:
     if not first:
         nodes.insert(0, helper.make_node("Transpose", ["in"], ["turned"], perm=(0, 3, 1, 2)))
         nodes.append(helper.make_node("Transpose", ["scores"], ["last"], perm=(0, 2, 3, 1)))
-    output, kind, shape = "scores", kinds.FLOAT, ["n", 2, "h", "w"]
+    shape: list[str | int | None] = ["n", 2, "h", "w"]
+    output, kind = "scores", kinds.FLOAT
     if not first:
         output, shape = "last", ["n", "h", "w", 2]
     if whole:
         nodes.append(helper.make_node("ArgMax", ["scores"], ["classes"], axis=1, keepdims=0))
         output, kind, shape = "classes", kinds.INT64, ["n", "h", "w"]
-    given = ["n", 3, "h", "w"] if first else ["n", "h", "w", 3]
+    given: list[str | int | None] = ["n", 3, "h", "w"] if first else ["n", "h", "w", 3]
     value = helper.make_tensor_value_info
     weights = [onnx.numpy_helper.from_array(values, name) for name, values in tensors.items()]
     graph = helper.make_graph(
