@@ -45,7 +45,7 @@ def build_generator(
             f"generator.{field} is 'auto': let resolve_auto_fields decide before networks are "
             "built."
         )
-    channels = {"x": data.channels_x, "y": data.channels_y}
+    channels = {domain: data.channels(domain) for domain in "xy"}
     return networks.build_generator(
         config.architecture,
         input_channels=channels[direction[0]],
@@ -90,7 +90,7 @@ def build_discriminator(
 
 def discriminator_channels(experiment: Experiment, domain: str) -> int:
     """Counts the channels that the discriminator of domain "x" or "y" sees."""
-    x, y = experiment.data.channels_x, experiment.data.channels_y
+    x, y = map(experiment.data.channels, "xy")
     if experiment.discriminator.conditional:
         return x + y
     return x if domain == "x" else y
@@ -179,7 +179,7 @@ def _semantic(experiment: Experiment) -> keras.Model | None:
     if not any(loss.semantic_weights()):
         return None
     return open_frozen(
-        Path(str(loss.semantic)), experiment.data.channels_x, read_range(loss.semantic_range)
+        Path(str(loss.semantic)), experiment.data.channels("x"), read_range(loss.semantic_range)
     )
 
 
@@ -204,8 +204,9 @@ def check_sizes(experiment: Experiment) -> None:
     for direction, path in generator.network_files.items():
         facts = network_files.facts(Path(path))
         has = {direction[0]: facts.input_channels, direction[1]: facts.output_channels}
-        for domain, asked in (("x", data.channels_x), ("y", data.channels_y)):
-            if has[domain] != asked:
+        for domain, given in (("x", data.channels_x), ("y", data.channels_y)):
+            asked = data.channels(domain)
+            if has[domain] != asked and given != "auto":
                 raise UserError(
                     f"generator.init_file_{direction} {path} is for images of {domain.upper()} "
                     f"with {has[domain]} channels, but data.channels_{domain} is {asked}.",

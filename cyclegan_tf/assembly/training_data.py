@@ -12,12 +12,14 @@ from typing import Any
 import tensorflow as tf
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data import checksums, hub, pairs, sources
+from cyclegan_tf.data import checksums, hub, pairs, sources, value_ranges
 from cyclegan_tf.data.cache import ImageCache, open_cache
+from cyclegan_tf.data.image_lists import Channels
 from cyclegan_tf.data.layout import DEMOS
 from cyclegan_tf.data.pipeline import SamplingOrder, find_unreadable, training_dataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.ranges import ValueRange
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
 
@@ -52,14 +54,32 @@ class TrainingData:
     def record(self) -> dict[str, Any]:
         """Give what a run keeps of its images: names by list, "sums" of their files, "aspects".
 
-        The last are width by height of training images by domain, to three digits.
+        The last are width by height of training images by domain, to three digits. Where a domain
+        has a range, "ranges" and "types" of numbers by domain are there, too.
         """
         caches = {"x": self.cache_x, "y": self.cache_y}
         aspects = {domain: round(cache.aspect, 3) for domain, cache in caches.items()}
         sums = {"sums": dict(self.sums)} if self.sums else {}
         names = pairs.names_of(self.order.pairs, self.source)
         partners = {"pairs": names} if names else {}
-        return {**self.source.record(), **sums, "aspects": aspects, **partners}
+        ranges = value_ranges.record(self.source.train_x, self.source.train_y)
+        return {**self.source.record(), **sums, "aspects": aspects, **partners, **ranges}
+
+    def decided(self, experiment: Experiment) -> Experiment:
+        """Put what the images have decided in place of "auto": channels and ranges.
+
+        Args:
+          experiment: whose images these are.
+
+        Raises:
+          UserError: its losses compare images of different channels.
+        """
+        fields: dict[str, Any] = {}
+        for domain, images in (("x", self.source.train_x), ("y", self.source.train_y)):
+            fields[f"channels_{domain}"] = images.channels
+            if (known := images.value_range) is not None:
+                fields[f"range_{domain}"] = (known.low, known.high)
+        return dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, **fields))
 
     def batches(
         self, start_step: int, end_step: int, worker: int = 0, workers: int = 1
@@ -116,41 +136,78 @@ def build_transform(experiment: Experiment) -> ImageTransform:
 def open_source(
     experiment: Experiment, recorded: dict[str, list[str]] | None = None
 ) -> sources.UnpairedDataset:
-    """Lists the experiment's images.
+    """Lists the experiment's images, which are read through the ranges of its domains.
 
     Args:
       experiment: says where they are.
       recorded: names by list, as a run of two plain folders split them when it began.
 
     Raises:
-      UserError: a folder is missing or empty, a file is not an image, or the data set cannot be
-        had.
+      UserError: a folder is missing or empty, a file is not an image, the data set cannot be had,
+        or its numbers need a range.
     """
+    found = _found(experiment, recorded)
+    lists: dict[str, Any] = {}
+    for domain in "xy":
+        wanted = experiment.data.range_x if domain == "x" else experiment.data.range_y
+        train, test = (getattr(found, f"{split}_{domain}") for split in ("train", "test"))
+        if wanted == "full":
+            value_ranges.require_white(train, domain)
+            value_ranges.require_white(test, domain)
+            continue
+        if wanted == "auto":
+            percentiles = experiment.data.range_percentiles
+            known = value_ranges.find_range(train, percentiles, domain)
+        else:
+            known = ValueRange(*wanted, value_ranges.number_type(train or test))
+        for split, images in (("train", train), ("test", test)):
+            lists[f"{split}_{domain}"] = value_ranges.with_range(images, known)
+    return dataclasses.replace(found, **lists)
+
+
+def _found(
+    experiment: Experiment, recorded: dict[str, list[str]] | None
+) -> sources.UnpairedDataset:
+    """The images, each read over the full range of its type."""
     data = experiment.data
-    channels = data.channels_x, data.channels_y
+    channels = _channels(experiment, "x"), _channels(experiment, "y")
+    decided = data.channels("x"), data.channels("y")
     if data.x_dir is not None and data.y_dir is not None:
         return sources.open_two_folders(
             Path(data.x_dir), Path(data.y_dir), data.test_fraction, experiment.training.seed,
             *channels, data.max_pixels, recorded,
         )  # fmt: skip
     if data.source in DEMOS:
-        if channels != (3, 3):
+        if decided != (3, 3):
             raise UserError(
                 f"The demo's images have 3 channels, but data.channels_x, channels_y are "
-                f"{channels}.",
+                f"{decided}.",
                 code="mismatch",
                 field="data.channels_x",
             )
         return sources.open_demo(is_paired=data.source != "demo")
     if data.source.startswith("tfds:"):
-        return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *channels)
+        return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *decided)
     if data.source.startswith(hub.SCHEME):
         return _open_hub(experiment, channels, recorded)
     return sources.open_folder(Path(data.source), *channels, data.max_pixels)
 
 
+def _channels(experiment: Experiment, domain: str) -> Channels:
+    """What the experiment or a network's file says; "auto" where the images' headers decide."""
+    data = experiment.data
+    given = data.channels_x if domain == "x" else data.channels_y
+    for direction, path in experiment.generator.network_files.items():
+        if given == "auto":
+            facts = network_files.facts(Path(path))
+            given = facts.input_channels if direction[0] == domain else facts.output_channels
+    return given
+
+
 def _open_hub(
-    experiment: Experiment, channels: tuple[int, int], recorded: dict[str, list[str]] | None
+    experiment: Experiment,
+    channels: tuple[Channels, Channels],
+    recorded: dict[str, list[str]] | None,
 ) -> sources.UnpairedDataset:
     """A set of the Hugging Face Hub: with its own test split, or split as two plain folders are."""
     data = experiment.data
@@ -212,6 +269,7 @@ def open_training_data(
                 f"{kept.upscaled} of {len(kept)} images of {label} are smaller than the crop "
                 f"and were enlarged"
             )
+    notes += value_ranges.notes(source.train_x, source.train_y)
     return TrainingData(source, transform, order, caches[0], caches[1], sums), notes
 
 

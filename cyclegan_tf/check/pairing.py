@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from cyclegan_tf.check.alignment import Alignment, compare, edges
 from cyclegan_tf.check.findings import Finding, Folder, ImageReport, some
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.layout import FOLDERS
 from cyclegan_tf.data.pairs import choose_pairs
-from cyclegan_tf.data.sources import ImageList, UnpairedDataset
+from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.images import io as image_io
 
 MAX_COMPARED = 300

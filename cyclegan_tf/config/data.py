@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ from cyclegan_tf.config.checks import at_least, at_most, require
 from cyclegan_tf.errors import UserError
 
 _LONGEST_NAME = 36  # a card's label is two of them
+_CHANNELS, _MAX_CHANNELS = 3, 4096
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,14 @@ class Data:
           the crop.
         crop_size_px: Side of the random crop the networks are trained on.
         flip: Mirror left and right at random.
-        channels_x: Channels of domain X: 1 gray, 3 color, any number for TIFF and NPY.
+        channels_x: Channels of domain X: 1 gray, 3 color, any number for TIFF and NPY; auto takes
+          what all its images have, and 3 where they differ.
         channels_y: Channels of domain Y.
+        range_x: Which numbers of X's files become black and white: full, those of their type;
+          auto, two percentiles of the training images, measured once; or [low, high], in the files'
+          own numbers.
+        range_y: The same of Y.
+        range_percentiles: The two percentiles of auto.
         batch_size: Images of each domain per step, on all devices together.
         cache: Where prepared images wait between epochs; auto chooses by measured size and free
           memory.
@@ -69,8 +77,11 @@ class Data:
     load_size_px: int = 286
     crop_size_px: int = 256
     flip: bool = True
-    channels_x: int = 3
-    channels_y: int = 3
+    channels_x: int | Literal["auto"] = "auto"
+    channels_y: int | Literal["auto"] = "auto"
+    range_x: Literal["full", "auto"] | tuple[float, float] = "full"
+    range_y: Literal["full", "auto"] | tuple[float, float] = "full"
+    range_percentiles: tuple[float, float] = (0.1, 99.9)
     batch_size: int = 1
     cache: Literal["auto", "memory", "disk", "off"] = "auto"
     max_pixels: int = 178_956_970
@@ -78,19 +89,11 @@ class Data:
     pairs_share: float | None = None
 
     def __post_init__(self) -> None:
-        at_least(
-            "data",
-            self,
-            1,
-            "load_size_px",
-            "crop_size_px",
-            "channels_x",
-            "channels_y",
-            "batch_size",
-            "max_pixels",
-        )
+        for name in ("range_x", "range_y", "range_percentiles"):
+            if isinstance(ends := getattr(self, name), list):  # out of a file
+                object.__setattr__(self, name, tuple(ends))
+        at_least("data", self, 1, "load_size_px", "crop_size_px", "batch_size", "max_pixels")
         at_most("data", self, 65_536, "load_size_px", "crop_size_px", "batch_size")
-        at_most("data", self, 4096, "channels_x", "channels_y")
         at_most("data", self, 2**40, "max_pixels")
         require(
             0 <= self.test_fraction < 1,
@@ -112,6 +115,7 @@ class Data:
             "it is for data.source hf:USER/SET",
         )
         self._check_pairs()
+        self._check_numbers()
         if self.preprocess in ("resize_and_crop", "scale_width_and_crop"):
             require(
                 self.crop_size_px <= self.load_size_px,
@@ -140,6 +144,31 @@ class Data:
             rule = "there are no pairs to show: give data.pairs"
             require(self.has_pairs, "data.pairs_share", share, rule)
 
+    def _check_numbers(self) -> None:
+        for domain in "xy":
+            count = getattr(self, f"channels_{domain}")
+            is_count = count == "auto" or 1 <= count <= _MAX_CHANNELS
+            rule = f"it must be auto, or from 1 to {_MAX_CHANNELS}"
+            require(is_count, f"data.channels_{domain}", count, rule)
+            wanted = getattr(self, f"range_{domain}")
+            is_range = wanted in ("full", "auto") or _is_interval(wanted)
+            rule = "it must be full, auto, or [low, high] with low below high"
+            require(is_range, f"data.range_{domain}", wanted, rule)
+        ends = self.range_percentiles
+        is_share = _is_interval(ends) and ends[0] >= 0 and ends[1] <= 100
+        rule = "it must be two numbers in [0, 100], the lower first"
+        require(is_share, "data.range_percentiles", ends, rule)
+
+    def channels(self, domain: str) -> int:
+        """Give the channels of "x" or "y"; 3 as long as no images have decided "auto"."""
+        count = self.channels_x if domain == "x" else self.channels_y
+        return _CHANNELS if count == "auto" else count
+
+    @property
+    def may_have_same_channels(self) -> bool:
+        """Whether both domains have as many channels, or images are still to decide it."""
+        return self.channels_x == self.channels_y or "auto" in (self.channels_x, self.channels_y)
+
     @property
     def has_pairs(self) -> bool:
         """Whether partners are shown together."""
@@ -156,3 +185,13 @@ class Data:
                 code="missing",
                 field=f"data.{missing}",
             )
+
+
+def _is_interval(ends: object) -> bool:
+    """Whether this is a list of two finite numbers, the lower first."""
+    return (
+        isinstance(ends, tuple)
+        and len(ends) == 2
+        and all(isinstance(end, int | float) for end in ends)
+        and -math.inf < ends[0] < ends[1] < math.inf
+    )

@@ -244,7 +244,7 @@ class Experiment:
         )
         check_pairs(self.data, self.discriminator, self.loss)
         identity_x, identity_y = self.loss.identity_weights()
-        if self.data.channels_x != self.data.channels_y and (identity_x or identity_y):
+        if not self.data.may_have_same_channels and (identity_x or identity_y):
             raise UserError(
                 f"The identity loss is on, but data.channels_x is {self.data.channels_x} and "
                 f"data.channels_y is {self.data.channels_y}: an image of one domain cannot be "

@@ -145,7 +145,7 @@ def check_pairs(data: Data, discriminator: Discriminator, loss: Loss) -> None:
     semantic = loss.semantic_weight if loss.semantic else 0.0
     terms = (("self_x", loss.self_x), ("self_y", loss.self_y), ("semantic", semantic))
     for name, weight in terms:
-        same = data.channels_x == data.channels_y
+        same = data.may_have_same_channels
         rule = (
             f"data.channels_x is {data.channels_x} and data.channels_y {data.channels_y}: an image "
             "cannot be compared with its translation"

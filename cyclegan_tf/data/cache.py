@@ -23,7 +23,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from cyclegan_tf.atomic import atomic_file, write_text
-from cyclegan_tf.data.sources import ImageList, as_user_error
+from cyclegan_tf.data.image_lists import ImageList, as_user_error
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.devices.hardware import free_memory_bytes
 from cyclegan_tf.errors import UserError
@@ -67,7 +67,9 @@ class ImageCache:
 
 
 def stored_dtype(images: ImageList) -> tf.DType:
-    """Choose uint16 where any image has more than 8 bits, else uint8."""
+    """Choose uint16 where any image has more than 8 bits, or a range, else uint8."""
+    if images.value_range is not None:
+        return tf.uint16
     if images.infos:
         return tf.uint16 if any(info.bits > 8 for info in images.infos) else tf.uint8
     return tf.uint16 if images.read(0).dtype == np.uint16 else tf.uint8
@@ -140,7 +142,9 @@ def open_cache(
         int(np.sum(sizes.min(axis=1) < transform.crop_size_px)) if transform.fixed_size_px else 0
     )
     kind = _choose(kind, total, folder, bool(images.infos), images.is_drawn)
-    if kind == "off":
+    if kind == "off" and images.value_range is not None:
+        get = _ranged_reader(images, transform)
+    elif kind == "off":
         get = _decoding_reader(images, transform, dtype)
     elif kind == "lazy":
         get = _lazy_reader(images, transform, dtype)
@@ -246,8 +250,9 @@ def _disk_reader(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """One flat file, mapped into memory; reused while names, file times and transform stay."""
     stamps = [(info.path.stat().st_mtime_ns, info.path.stat().st_size) for info in images.infos]
+    of_range = () if images.value_range is None else (images.value_range,)
     key = hashlib.sha256(
-        repr((images.names, stamps, transform, dtype.name, images.channels)).encode()
+        repr((images.names, stamps, transform, dtype.name, images.channels, *of_range)).encode()
     ).hexdigest()
     data_path, index_path = folder / f"{label}.bin", folder / f"{label}.json"
     try:
@@ -302,6 +307,21 @@ def _write_disk_cache(
     # Written last: a cache without its index is made again.
     write_text(index_path, json.dumps(index))
     return index
+
+
+def _ranged_reader(
+    images: ImageList, transform: ImageTransform
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Decode each time, by Python: TensorFlow knows no numbers but levels."""
+
+    def read(index: np.ndarray) -> np.ndarray:
+        return images.read(int(index))
+
+    def get(index: tf.Tensor) -> tf.Tensor:
+        image = tf.numpy_function(read, [index], tf.uint16)
+        return transform.resize(tf.ensure_shape(image, (None, None, images.channels)))
+
+    return get
 
 
 def _decoding_reader(

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.cli import nearest
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.layout import FOLDERS
-from cyclegan_tf.data.sources import ImageList, UnpairedDataset
+from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 

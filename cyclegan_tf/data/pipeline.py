@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from cyclegan_tf.data.cache import ImageCache, read_checked
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.pairs import Pairs
-from cyclegan_tf.data.sources import ImageList
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.data.cache import ImageCache, read_checked
-from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.metrics.image_quality import reduced

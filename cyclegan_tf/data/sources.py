@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from cyclegan_tf.data.image_lists import Channels, Files, ImageList, open_lists
 from cyclegan_tf.data.layout import FOLDERS, check_two_folders, standard_folders
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.folders import FolderListing, describe_others, list_folder
-
-
-@dataclass(frozen=True)
-class ImageList:
-    """A list of images, decoded on demand.
-
-    Attributes:
-      names: one per image, for messages and records.
-      channels: channels that `read` returns.
-      read: index -> uint8 or uint16 (H, W, channels).
-      infos: what the headers say; empty where the images are not files.
-      max_pixels: files that turn out larger are refused.
-      is_drawn: made by a function that never fails, so that none need be read beforehand.
-
-    Example:
-      >>> images = open_folder(Path("horse2zebra"), 3, 3, 10**8).train_x
-      >>> images.names[0], images.read(0).shape
-    """
-
-    names: tuple[str, ...]
-    channels: int
-    read: Callable[[int], np.ndarray]
-    infos: tuple[image_io.ImageInfo, ...] = ()
-    max_pixels: int = image_io.MAX_PIXELS
-    is_drawn: bool = False
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 @dataclass(frozen=True)
@@ -70,47 +43,6 @@ class UnpairedDataset:
             name: list(getattr(self, name).names)
             for name in ("train_x", "train_y", "test_x", "test_y")
         }
-
-
-def as_user_error(error: image_io.ImageError, domain: str = "") -> UserError:
-    """Add what to do about an image of a data set that cannot be used.
-
-    Args:
-      error: on it.
-      domain: "x" or "y", where the number of channels may be what is wrong.
-    """
-    if domain and isinstance(error, image_io.ChannelsError):
-        option = f"--data.channels_{domain}"
-        return UserError(
-            f"{error}; {option} {error.stored} reads such images, or leave this one out.",
-            code="mismatch",
-            field=option.removeprefix("--"),
-        )
-    return UserError(
-        f"{error}; remove or fix it (python -m cyclegan_tf.check lists all such files).",
-        code=error.code,
-        field=error.field,
-    )
-
-
-def _file_images(
-    paths: Sequence[Path], root: Path, domain: str, channels: int, max_pixels: int
-) -> ImageList:
-    infos = []
-    for path in paths:
-        try:
-            info = image_io.probe(path, max_pixels=max_pixels)
-            info.require_channels(channels)
-            infos.append(info)
-        except image_io.ImageError as error:
-            raise as_user_error(error, domain) from error
-    return ImageList(
-        names=tuple(path.relative_to(root).as_posix() for path in paths),
-        channels=channels,
-        read=lambda index: image_io.read(paths[index], channels, max_pixels),
-        infos=tuple(infos),
-        max_pixels=max_pixels,
-    )
 
 
 def _left_out(listing: FolderListing, folder: Path) -> tuple[str, ...]:
@@ -158,31 +90,34 @@ def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def open_folder(root: Path, channels_x: int, channels_y: int, max_pixels: int) -> UnpairedDataset:
+def open_folder(
+    root: Path, channels_x: Channels, channels_y: Channels, max_pixels: int
+) -> UnpairedDataset:
     """Open a data set in the paper's layout: trainA, trainB and perhaps testA, testB.
 
     Args:
       root: the folder that holds them.
-      channels_x: channels that images of X are read with.
-      channels_y: channels that images of Y are read with.
+      channels_x: channels that images of X are read with; "auto" is decided by the headers.
+      channels_y: likewise of Y.
       max_pixels: larger images are refused.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
     standard_folders(root)
-    lists: list[ImageList] = []
+    files: list[Files] = []
     left_out: list[str] = []
     for name in FOLDERS:
-        domain, channels = ("x", channels_x) if name.endswith("A") else ("y", channels_y)
+        domain = "x" if name.endswith("A") else "y"
         folder = root / name
         if name.startswith("train"):
             listing = _nonempty(list_folder(folder), folder, "data.source")
         else:
             listing = list_folder(folder) if folder.is_dir() else FolderListing((), {})
         left_out += _left_out(listing, folder)
-        lists.append(_file_images(listing.images, root, domain, channels, max_pixels))
-    return _source(str(root), lists, left_out)
+        files.append(Files.probed(listing.images, root, domain, max_pixels))
+    lists, notes = open_lists(files, channels_x, channels_y)
+    return _source(str(root), lists, [*left_out, *notes])
 
 
 def open_two_folders(
@@ -190,8 +125,8 @@ def open_two_folders(
     y_dir: Path,
     test_fraction: float,
     seed: int,
-    channels_x: int,
-    channels_y: int,
+    channels_x: Channels,
+    channels_y: Channels,
     max_pixels: int,
     recorded: dict[str, list[str]] | None = None,
 ) -> UnpairedDataset:
@@ -205,8 +140,8 @@ def open_two_folders(
       y_dir: images of Y.
       test_fraction: share of each folder that is held out.
       seed: of the split.
-      channels_x: channels that images of X are read with.
-      channels_y: channels that images of Y are read with.
+      channels_x: channels that images of X are read with; "auto" is decided by the headers.
+      channels_y: likewise of Y.
       max_pixels: larger images are refused.
       recorded: a `UnpairedDataset.record`; keeps the split that a run began with, new images going
         to training.
@@ -215,9 +150,9 @@ def open_two_folders(
       UserError: a folder is missing or empty, or a file is not an image.
     """
     check_two_folders(x_dir, y_dir)
-    lists: dict[str, ImageList] = {}
+    files: dict[str, Files] = {}
     left_out: list[str] = []
-    for domain, folder, channels in (("x", x_dir, channels_x), ("y", y_dir, channels_y)):
+    for domain, folder in (("x", x_dir), ("y", y_dir)):
         listing = _nonempty(list_folder(folder), folder, f"data.{domain}_dir")
         left_out += _left_out(listing, folder)
         paths = listing.images
@@ -236,9 +171,10 @@ def open_two_folders(
                 for path, name in zip(paths, names, strict=True)
                 if (name in held_out) == wanted
             ]
-            lists[f"{split}_{domain}"] = _file_images(chosen, folder, domain, channels, max_pixels)
-    ordered = [lists[name] for name in ("train_x", "train_y", "test_x", "test_y")]
-    return _source(f"{x_dir} and {y_dir}", ordered, left_out)
+            files[f"{split}_{domain}"] = Files.probed(chosen, folder, domain, max_pixels)
+    ordered = [files[name] for name in ("train_x", "train_y", "test_x", "test_y")]
+    lists, notes = open_lists(ordered, channels_x, channels_y)
+    return _source(f"{x_dir} and {y_dir}", lists, [*left_out, *notes])
 
 
 def open_demo(seed: int = 0, is_paired: bool = False) -> UnpairedDataset:

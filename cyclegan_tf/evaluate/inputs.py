@@ -14,8 +14,9 @@ import tensorflow as tf
 from cyclegan_tf.assembly.training_data import build_transform, open_source
 from cyclegan_tf.config.experiment import Data, Experiment, Loss
 from cyclegan_tf.data import layout
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.pipeline import evaluation_reader
-from cyclegan_tf.data.sources import ImageList, UnpairedDataset
+from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Network, Split

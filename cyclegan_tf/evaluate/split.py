@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.pairs import partner_stems
 from cyclegan_tf.data.pipeline import evaluation_reader
-from cyclegan_tf.data.sources import ImageList, UnpairedDataset
+from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.evaluate.scores import Split
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import open_source
-from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.transforms import resize_bicubic
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io

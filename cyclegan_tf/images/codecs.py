@@ -43,7 +43,7 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
     info = probe(path, max_pixels)
     info.require_channels(channels)
     try:
-        planes, heard = chatter.listen(lambda: _decoded(info, max_pixels))
+        planes, heard = chatter.listen(lambda: decode(info, max_pixels))
     except tf.errors.OpError as error:
         raise ImageError(
             info.path, "is damaged or cut off (its pixels cannot be decoded)"
@@ -73,7 +73,17 @@ def finished(planes: np.ndarray, info: ImageInfo, channels: int) -> np.ndarray:
     return np.ascontiguousarray(planes)
 
 
-def _decoded(info: ImageInfo, max_pixels: int) -> np.ndarray:
+def decode(info: ImageInfo, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode the planes of a file as stored, for `finished` to make of what they mean.
+
+    Args:
+      info: header of the file.
+      max_pixels: refuse more.
+
+    Returns:
+      uint8 or uint16 (H, W, C) over the whole range, upright; numbers as they are where the header
+      has been given `pixel_values.AS_STORED` as its white.
+    """
     if info.format == "JPEG" and not info.fast:
         # Pillow keeps to itself what libjpeg says of damage, and TensorFlow does not. At an eighth
         # of the size all of the file is read in a fraction of the time.
@@ -205,5 +215,5 @@ ENCODERS: dict[str, Callable[..., bytes]] = {
 }
 """By lower-case suffix: uint8 or uint16 (H, W, C) and perhaps a `Placement` -> a file's bytes.
 
-TIFF and NPY take float32 as well.
+TIFF and NPY take numbers of all types.
 """

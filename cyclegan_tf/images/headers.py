@@ -94,7 +94,8 @@ class ImageInfo:
       has_alpha: there may be transparent parts; `read` lays them on white.
       decoder: "tensorflow", "png", "pillow", "tifffile", "npy", "netpbm" or "jpeg2000".
       white: the stored number that means white: 255, 65535, less where a TIFF has fewer bits or
-        declares its depth, 1 for floats.
+        declares its depth, 1 for floats; 0 (`pixel_values.NO_WHITE`) where none is known to be it.
+      dtype: type of the stored numbers, as NumPy names it.
 
     Example:
       >>> info = images.probe("photo.jpg")
@@ -114,6 +115,7 @@ class ImageInfo:
     white: int = 255
     more_pages: bool = False
     profile: bytes = field(default=b"", repr=False)
+    dtype: str = "uint8"
 
     @property
     def fast(self) -> bool:
@@ -126,9 +128,14 @@ class ImageInfo:
         return self.bits == 32 and self.white == 1
 
     @property
+    def colors(self) -> int:
+        """Channels as they are displayed, alpha aside."""
+        return 3 if self.mode.startswith("CMYK") else self.channels - self.has_alpha
+
+    @property
     def is_gray(self) -> bool:
         """One channel, alpha aside."""
-        return self.channels - self.has_alpha == 1
+        return self.colors == 1
 
     @property
     def _is_plain(self) -> bool:
@@ -144,9 +151,8 @@ class ImageInfo:
         Raises:
           ChannelsError: names both numbers.
         """
-        colors = 3 if self.mode.startswith("CMYK") else self.channels - self.has_alpha
         stored = self._is_plain and wanted == self.channels
-        fits = colors in (1, 3) if wanted in (1, 3) else stored
+        fits = self.colors in (1, 3) if wanted in (1, 3) else stored
         if not fits:
             reason = f"has {self.channels} channels ({self.mode}), and {wanted} are wanted"
             if self.format == "NPY" and self.height in (1, 3, wanted):
@@ -234,6 +240,7 @@ def png_header(path: Path, stream: BinaryIO) -> ImageInfo:
         has_alpha=has_alpha,
         decoder="tensorflow" if simple and not profile else "png",
         white=65535 if bits == 16 else 255,
+        dtype="uint16" if bits == 16 else "uint8",
         profile=profile,
         more_pages=int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1,
     )
@@ -257,6 +264,7 @@ def npy_header(path: Path) -> ImageInfo:
         bits=bits,
         decoder="npy",
         white=white,
+        dtype=array.dtype.name if array.dtype.kind != "b" else "uint8",
     )
 
 

@@ -47,7 +47,8 @@ def header(path: Path, stream: BinaryIO) -> ImageInfo:
             f"{' with a sign' if signed else ''}; 1 or 3 of one depth without a sign are wanted",
         )
     _imagecodecs()
-    bits, _ = pixel_values.depth_of(np.dtype(np.uint16 if depths[0] <= 16 else np.uint32))
+    dtype = np.dtype(np.uint16 if depths[0] <= 16 else np.uint32)
+    bits, _ = pixel_values.depth_of(dtype)
     return ImageInfo(
         path,
         "JPEG2000",
@@ -58,6 +59,7 @@ def header(path: Path, stream: BinaryIO) -> ImageInfo:
         bits=bits,
         decoder="jpeg2000",
         white=2 ** depths[0] - 1,
+        dtype=dtype.name,
     )
 
 

@@ -49,6 +49,7 @@ def header(path: Path, stream: BinaryIO) -> ImageInfo:
         bits=8 * np.dtype(dtype).itemsize,
         decoder="netpbm",
         white=white,
+        dtype=np.dtype(dtype).name,
     )
 
 

@@ -25,13 +25,21 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 """EXIF orientation -> what turns (H, W, C) upright. From 5 on, width and height change places."""
 
 
+AS_STORED = -1
+"""In place of the number that means white: numbers are to stay as they are."""
+
+NO_WHITE = 0
+"""In place of the number that means white: none is known to be it."""
+
+
 def depth_of(dtype: np.dtype) -> tuple[int, int]:
     """Give the bits (8, 16 or 32) of a number type, and the number that means white.
 
-    Floats count as 32 bits, white 1.
+    Floats count as 32 bits, white 1. Of integers with a sign, and of 64 bits, no number is known
+    to be white, which `NO_WHITE` says: a range (`images.ranges`) gives them a meaning.
 
     Raises:
-      UserError: no number of this type is known to be white.
+      UserError: these are no real numbers.
     """
     if dtype.kind == "f":
         return 32, 1
@@ -39,11 +47,27 @@ def depth_of(dtype: np.dtype) -> tuple[int, int]:
         return 8, 1
     if dtype.kind == "u" and dtype.itemsize <= 4:
         return 8 * dtype.itemsize, 2 ** (8 * dtype.itemsize) - 1
-    raise UserError(
-        f"holds {dtype.name} numbers, of which none is known to be white; store uint8, uint16, "
-        "uint32, or floats in [0, 1]",
-        code="unsupported",
-    )
+    if dtype.kind in "iu":
+        return min(32, max(16, 8 * dtype.itemsize)), NO_WHITE
+    raise UserError(f"holds {dtype.name} values; integers or floats are wanted", code="unsupported")
+
+
+def require_white(dtype: str, white: int) -> None:
+    """Refuse numbers of which none is known to be white.
+
+    Args:
+      dtype: their type.
+      white: as `depth_of` gives it.
+
+    Raises:
+      UserError: `white` is `NO_WHITE`.
+    """
+    if white == NO_WHITE:
+        raise UserError(
+            f"holds {dtype} numbers, of which none is known to be white; store uint8, uint16, "
+            "uint32, or floats in [0, 1], or train with a range of them (data.range_x, range_y)",
+            code="unsupported",
+        )
 
 
 def full_range(values: np.ndarray, white: int) -> np.ndarray:
@@ -53,19 +77,24 @@ def full_range(values: np.ndarray, white: int) -> np.ndarray:
 
     Args:
       values: bool, uint8, uint16, uint32 or float, any byte order, any shape.
-      white: the number that means white; 15, say, for 4 bits in a byte.
+      white: the number that means white; 15, say, for 4 bits in a byte. With `AS_STORED` values of
+        any type stay as they are, in this machine's byte order.
 
     Raises:
       UserError: a number lies outside [0, white], or is not a number.
     """
     if values.dtype.kind == "b":
         return values.astype(np.uint8) * np.uint8(255)
+    if white == AS_STORED:
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    require_white(values.dtype.name, white)
     if values.dtype == np.uint8 and white == 255:
         return values
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= white):  # NaN compares false, so it is caught here too
         raise UserError(
-            f"holds numbers from {low:g} to {high:g}, and [0, {white}] is wanted",
+            f"holds numbers from {low:g} to {high:g}, and [0, {white}] is wanted; data.range_x and "
+            "range_y give others a range",
             code="unsupported",
         )
     if values.dtype.kind == "f":

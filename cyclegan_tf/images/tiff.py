@@ -47,6 +47,8 @@ _TAGS = {
 # None, CCITT, LZW, JPEG, deflate, PackBits, LZMA, Zstandard. Of others Pillow says that the file is
 # damaged.
 _OF_PILLOW = (None, 1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000)
+_OF_PILLOW_WITH = {1: (np.uint8, np.uint16, np.float32), 3: (np.uint8,)}
+_SIGNED, _FLOAT = 2, 3
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _UNKNOWN = 0, 1, 2, -1
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
@@ -65,15 +67,10 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
     """
     more_pages = has_more_pages(stream)
     stream.seek(0)
-    return dataclasses.replace(_first_page(path, stream, max_pixels), more_pages=more_pages)
-
-
-def _first_page(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
-    try:
-        pil_image = open_with_pillow(stream, max_pixels)
-    except UnidentifiedImageError:
-        return _tifffile_header(path)
-    return _of_pillow(path, pil_image) or _tifffile_header(path)
+    found = None
+    with contextlib.suppress(UnidentifiedImageError):
+        found = _of_pillow(path, open_with_pillow(stream, max_pixels))
+    return dataclasses.replace(found or _tifffile_header(path), more_pages=more_pages)
 
 
 def _of_pillow(path: Path, pil_image: Image.Image) -> ImageInfo | None:
@@ -82,18 +79,20 @@ def _of_pillow(path: Path, pil_image: Image.Image) -> ImageInfo | None:
     stored_bits, samples = max(tags["bits"] or (1,)), tags["samples"] or 1
     channels = MODE_CHANNELS.get(pil_image.mode.partition(";")[0], 0)
     # Pillow cuts 16-bit color down to 8 bits, and drops planes it has no name for, without a word;
-    # what does not say what its numbers mean it takes for a negative.
+    # what does not say what its numbers mean it takes for a negative; signs it may lose.
+    sample_format = (tags["sample_format"] or (1,))[0]
     if (
         (stored_bits > 8 and samples > 1)
         or (pil_image.mode != "P" and channels != samples)
         or tags["photometric"] is None
+        or sample_format == _SIGNED
         or tags["compression"] not in _OF_PILLOW
     ):
         return None
     if not _has_all_pieces(pil_image):
         raise ImageError(path, _CUT_OFF)
-    kind = {2: "i", 3: "f"}.get((tags["sample_format"] or (1,))[0], "u")
-    bits, white = pixel_values.depth_of(np.dtype(f"{kind}{-(-stored_bits // 8)}"))
+    dtype = np.dtype(f"{'f' if sample_format == _FLOAT else 'u'}{-(-stored_bits // 8)}")
+    bits, white = pixel_values.depth_of(dtype)
     return ImageInfo(
         path,
         "TIFF",
@@ -104,7 +103,10 @@ def _of_pillow(path: Path, pil_image: Image.Image) -> ImageInfo | None:
         exif_orientation=pil_image.tag_v2.get(EXIF_ORIENTATION, 1),  # type: ignore[attr-defined]
         has_alpha=pil_image.mode in ("LA", "PA", "RGBA"),
         profile=unless_srgb(pil_image.info.get("icc_profile")),
-        white=white if bits == 8 or kind == "f" else _white(tags["max_sample_value"], stored_bits),
+        white=white
+        if bits == 8 or dtype.kind == "f"
+        else _white(tags["max_sample_value"], stored_bits),
+        dtype=dtype.name,
     )
 
 
@@ -198,11 +200,11 @@ def _planes_of_pillow(pil_image: Image.Image, info: ImageInfo) -> np.ndarray:
         values = values.view(np.uint32)  # signed ones have been refused
     planes = pixel_values.full_range(values, info.white)
     # Pillow turns "white is zero" round for 8 bits only.
-    return 65535 - planes if white_is_zero else planes
+    return 65535 - planes if white_is_zero and info.white > 0 else planes
 
 
 def encode(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
-    """Encode uint8, uint16 or float32 (H, W, C) as an uncompressed TIFF.
+    """Encode numbers (H, W, C) of any type as an uncompressed TIFF.
 
     Raises:
       UserError: it takes `tifffile`, which is not installed.
@@ -220,7 +222,7 @@ def encode_pages(images: Sequence[np.ndarray], placements: Sequence[Placement]) 
     stream = io.BytesIO()
     channels = images[0].shape[-1]
     pages = [image[..., 0] if channels == 1 else image for image in images]
-    is_common = channels == 1 or (channels == 3 and images[0].dtype == np.uint8)
+    is_common = images[0].dtype in _OF_PILLOW_WITH.get(channels, ())
     if is_common and all(placement == NOTHING for placement in placements):
         first, *others = map(Image.fromarray, pages)
         first.save(stream, "TIFF", save_all=bool(others), append_images=others)
@@ -284,6 +286,7 @@ def _of_tifffile(path: Path, page: Any) -> ImageInfo:
         has_alpha=channels in (2, 4) and page.extrasamples[-1:] in ((1,), (2,)),
         decoder="tifffile",
         white=white,
+        dtype=page.dtype.name if page.dtype.kind != "b" else "uint8",
         # Inks of more than 8 bits are brought to RGB without one.
         profile=b""
         if kind == "CMYK" and bits > 8
@@ -310,9 +313,10 @@ def _planes_of_tifffile(page: Any, info: ImageInfo) -> np.ndarray:
     # `shaped` is (planes, depth, height, width, samples), where planes or samples is 1.
     values = values.reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)
     planes = pixel_values.full_range(values.reshape(*values.shape[:2], -1), info.white)
-    if _photometric(page) == _WHITE_IS_ZERO:
+    as_stored = info.white == pixel_values.AS_STORED
+    if _photometric(page) == _WHITE_IS_ZERO and not as_stored:
         planes = np.iinfo(planes.dtype).max - planes
-    if info.has_alpha and page.extrasamples[-1] == 1:
+    if info.has_alpha and page.extrasamples[-1] == 1 and not as_stored:
         planes = pixel_values.straight_alpha(planes)
     return pixel_values.UPRIGHT[info.exif_orientation](planes)
 

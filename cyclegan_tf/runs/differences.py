@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import filecmp
 from pathlib import Path
 
@@ -25,7 +26,11 @@ MUTABLE_FIELDS = (
     "data.tfds_dir",
 )
 # Fields whose "auto" is decided when a run begins; its config holds the decision.
-AUTO_FIELDS = tuple(f"generator.{name}" for name in AUTO_VALUES)
+DATA_AUTO_FIELDS = tuple(f"{name}_{domain}" for name in ("channels", "range") for domain in "xy")
+AUTO_FIELDS = (
+    *(f"generator.{name}" for name in AUTO_VALUES),
+    *(f"data.{name}" for name in DATA_AUTO_FIELDS),
+)
 # Fields that a run with a color skip has decided to be 0 when it began, where neither was given.
 IDENTITY_FIELDS = ("loss.identity_x", "loss.identity_y")
 # Fields of how long a run lasts.
@@ -75,6 +80,21 @@ def conflicts(begun: Experiment, asked: Experiment) -> list[tuple[str, object, o
         and not (name in IDENTITY_FIELDS and new is None and left_out_identity(begun))
         and not (name in FILE_FIELDS and _same_bytes(old, new))
     ]
+
+
+def with_decisions(begun: Experiment, asked: Experiment) -> Experiment:
+    """Puts what a run's images decided when it began in place of "auto".
+
+    Args:
+      begun: the run's experiment.
+      asked: what it goes on with.
+    """
+    decided = {
+        name: getattr(begun.data, name)
+        for name in DATA_AUTO_FIELDS
+        if getattr(asked.data, name) == "auto"
+    }
+    return dataclasses.replace(asked, data=dataclasses.replace(asked.data, **decided))
 
 
 def check_same(place: Path, begun: Experiment, asked: Experiment) -> None:

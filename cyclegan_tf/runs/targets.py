@@ -74,7 +74,7 @@ def input_channels(target: Path, direction: str) -> int | None:
     """
     if target.is_dir():
         data = RunDirectory(target).experiment().data
-        return data.channels_x if direction == "xy" else data.channels_y
+        return data.channels(direction[0])
     if not target.is_file():
         return None  # a pipe, which opening would wait for
     try:

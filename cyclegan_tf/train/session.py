@@ -20,6 +20,7 @@ from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs import state
+from cyclegan_tf.runs.differences import with_decisions
 from cyclegan_tf.train import multi_worker
 from cyclegan_tf.train.initialization.data_dependent_init import (
     ResolvedExperiment,
@@ -48,6 +49,9 @@ def train(plan: TrainPlan) -> int:
     Raises:
       UserError: images, networks or devices do not fit the experiment, or each other.
     """
+    if plan.run.exists():
+        experiment = with_decisions(plan.run.experiment(), plan.experiment)
+        plan = dataclasses.replace(plan, experiment=experiment)
     with suppress_startup_logs():
         assembly.check_sizes(plan.experiment)
         training = plan.experiment.training
@@ -60,7 +64,8 @@ def train(plan: TrainPlan) -> int:
 def _train_on(devices: DistributionContext, plan: TrainPlan, arithmetic: Arithmetic) -> int:
     arithmetic = _check_devices(devices, plan.experiment, arithmetic)
     data, notes = _open_data(devices, plan)
-    resolved = resolve_auto_fields(plan.experiment, data, plan.run, devices, plan.init)
+    experiment = data.decided(plan.experiment)
+    resolved = resolve_auto_fields(experiment, data, plan.run, devices, plan.init)
     with devices.scope():
         model = assembly.build_model(resolved.experiment, arithmetic.dtype_policy, arithmetic.jit)
     record = _load_weights(devices, plan, model)

@@ -101,8 +101,9 @@ def test_identity_needs_equal_channels():
         match=r"identity.*channels_x is 1.*channels_y is 3",
         kind=ValueError,
     ):
-        Experiment(data=Data(channels_x=1))
-    Experiment(data=Data(channels_x=1), loss=Loss(identity=0))
+        Experiment(data=Data(channels_x=1, channels_y=3))
+    Experiment(data=Data(channels_x=1, channels_y=3), loss=Loss(identity=0))
+    Experiment(data=Data(channels_x=1))  # Y's images are still to decide
 
 
 def test_dictionary_and_yaml_round_trip():

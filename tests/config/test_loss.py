@@ -98,4 +98,5 @@ def test_semantic_files():
     with refused("invalid", "loss.semantic", match="gradients do not pass"):
         Loss(semantic="c.onnx")
     with refused("invalid", "loss.semantic"):
-        experiment({"channels_x": 1}, {"semantic": "c.keras", "identity": 0})
+        numbers = {"channels_x": 1, "channels_y": 3}
+        experiment(numbers, {"semantic": "c.keras", "identity": 0})

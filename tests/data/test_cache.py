@@ -10,7 +10,8 @@ from PIL import Image
 
 from cyclegan_tf.data import cache as cache_module
 from cyclegan_tf.data.cache import open_cache
-from cyclegan_tf.data.sources import ImageList, open_folder
+from cyclegan_tf.data.image_lists import ImageList
+from cyclegan_tf.data.sources import open_folder
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images import io as image_io
 from tests.helpers import tiny

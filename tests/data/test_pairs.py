@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cyclegan_tf.data import pairs, sources
+from cyclegan_tf.data import image_lists, pairs, sources
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images.headers import ImageInfo
 from tests.helpers.errors import refused
 
 
 def images(names):
-    return sources.ImageList(tuple(names), 3, lambda index: np.zeros((4, 4, 3), np.uint8))
+    return image_lists.ImageList(tuple(names), 3, lambda index: np.zeros((4, 4, 3), np.uint8))
 
 
 def source(train_x, train_y, test_x=(), test_y=()):

@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf.data.cache import open_cache
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.pipeline import (
     SamplingOrder,
     evaluation_pairs,
     find_unreadable,
     training_dataset,
 )
-from cyclegan_tf.data.sources import ImageList, open_folder
+from cyclegan_tf.data.sources import open_folder
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.images.io import ImageError
 from tests.helpers import tiny

@@ -7,7 +7,8 @@ from PIL import Image
 
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.cache import open_cache
-from cyclegan_tf.data.sources import ImageList, open_folder
+from cyclegan_tf.data.image_lists import ImageList
+from cyclegan_tf.data.sources import open_folder
 from cyclegan_tf.data.transforms import ImageTransform
 
 TRANSFORM = ImageTransform("resize_and_crop", 20, 16)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.export import onnx
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.networks.builders import build_generator

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.export.trained import calibration_images, open_trained
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.runs import generators

@@ -22,10 +22,24 @@ def test_depth_of_number_types(dtype, expected):
     assert pixel_values.depth_of(np.dtype(dtype)) == expected
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int64", "uint64", "complex64", "U3"])
-def test_numbers_without_a_white_are_refused(dtype):
+@pytest.mark.parametrize(
+    ("dtype", "bits"), [("int8", 16), ("int16", 16), ("int64", 32), ("uint64", 32)]
+)
+def test_numbers_without_a_white_are_refused(dtype, bits):
+    assert pixel_values.depth_of(np.dtype(dtype)) == (bits, pixel_values.NO_WHITE)
     with refused("unsupported", match="none is known to be white"):
+        pixel_values.full_range(np.zeros(1, dtype), pixel_values.NO_WHITE)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "U3"])
+def test_what_is_no_number_is_refused(dtype):
+    with refused("unsupported", match="integers or floats"):
         pixel_values.depth_of(np.dtype(dtype))
+
+
+def test_numbers_stay_as_stored_in_this_machines_byte_order():
+    found = pixel_values.full_range(np.array([-7, 900], ">i2"), pixel_values.AS_STORED)
+    assert (found.tolist(), found.dtype) == ([-7, 900], np.dtype("=i2"))
 
 
 @pytest.mark.parametrize(

@@ -51,14 +51,14 @@ def _trained(path: Path) -> Callable[[], list[np.ndarray]]:
     """As a training reads it: listed, decoded within tf.data, kept in memory."""
     import tensorflow as tf
 
-    from cyclegan_tf.data import sources
     from cyclegan_tf.data.cache import open_cache
+    from cyclegan_tf.data.image_lists import Files
     from cyclegan_tf.data.transforms import ImageTransform
 
     transform = ImageTransform("none", 16, 16, 4, False)
 
     def read() -> list[np.ndarray]:
-        images = sources._file_images([path], path.parent, "x", 3, 10**7)
+        images = Files.probed([path], path.parent, "x", 10**7).images(3)
         cache = open_cache(images, transform, "memory", path.parent, "x")
         return [cache.get(tf.constant(0, tf.int64)).numpy()]
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.export.hub import folder as hub
 from cyclegan_tf.export.hub.folder import HubModel, write_hub
 from cyclegan_tf.export.trained import TrainedGenerator, open_trained

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.export import parity
 from cyclegan_tf.export.litert import files
 from cyclegan_tf.export.litert.runtime import LiteRTModel

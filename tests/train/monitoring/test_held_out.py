@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf.data.sources import ImageList
+from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.train.monitoring.held_out import held_out_losses
 

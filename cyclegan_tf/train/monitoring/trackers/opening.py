@@ -37,7 +37,8 @@ def open_trackers(names: Sequence[str], run: RunDirectory) -> list[Tracker]:
     """
     text = run.config_path.read_text(encoding="utf-8") if run.exists() else ""
     config = {
-        f"{section}.{name}": value
+        # TensorBoard compares runs by words and numbers, not by lists.
+        f"{section}.{name}": str(value) if isinstance(value, list) else value
         for section, values in (yaml.safe_load(text) or {}).items()
         for name, value in values.items()
         if value is not None
