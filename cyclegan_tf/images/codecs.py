@@ -13,7 +13,7 @@ from PIL import Image
 
 from cyclegan_tf.images import chatter, headers, jpeg2000, netpbm, pixel_values, profiles, tiff
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
-from cyclegan_tf.images.placement import NOTHING, Placement, in_png, pillow_options
+from cyclegan_tf.images.placement import NOTHING, Placement, in_jpeg, in_png, pillow_options
 from cyclegan_tf.images.probing import probe
 
 
@@ -192,11 +192,11 @@ def _encode_npy(image: np.ndarray, _: Placement = NOTHING) -> bytes:
 
 def _encoder(name: str, suffix: str, **options: int) -> Callable[..., bytes]:
     def encode(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
-        stream = io.BytesIO()
-        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
-            stream, name, **options, **pillow_options(placement, suffix)
+        stream, channels = io.BytesIO(), image.shape[-1]
+        Image.fromarray(image[..., 0] if channels == 1 else image).save(
+            stream, name, **options, **pillow_options(placement, suffix, channels)
         )
-        return stream.getvalue()
+        return in_jpeg(stream.getvalue(), placement) if name == "JPEG" else stream.getvalue()
 
     return encode
 

@@ -1,12 +1,14 @@
-"""Place and scale: what a file says of where its pixels lie and how large they are.
+"""What a file says beside its numbers: place, scale, camera, color profile.
 
 Pixels keep their places in a translation, so this is true of the result, too. Needs no TensorFlow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
+import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,27 +18,29 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf.images.headers import EXIF_ORIENTATION, ImageInfo, open_with_pillow
+from cyclegan_tf.images import camera_data, profiles
+from cyclegan_tf.images.headers import ImageInfo, open_with_pillow
 
 # GeoTIFF's pixel scale, tie points, transformation and keys; GDAL's metadata and value of no data.
 _GEO = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _DESCRIPTION = 282, 283, 296, 270
-_INCH = 2
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-_MAX_DPI = 65_535  # 16 bits, in JPEG
+_PROFILE = 34675
+_NO_UNIT, _INCH, _CM = 1, 2, 3
+_PNG_COLORS = {0: 1, 4: 1, 2: 3, 6: 3}  # by the kind of color in a PNG's header
+_JPEG = (".jpg", ".jpeg", ".jfif", ".jpe")
+_MAX_IN_JPEG = 65_535  # of 16 bits
+_MAX_PER_METER = 2**31 - 1  # in PNG and BMP
 _MAX_EXIF_BYTES = 65_533  # what a segment of a JPEG holds
-# Size and rotation, which a translation decides, and where a thumbnail stands.
-_NOT_KEPT = (EXIF_ORIENTATION, 256, 257, 40962, 40963, 513, 514)
 # What programs write that know none.
 _NO_DENSITY, _OF_SCREENS = ((1, 1), (1, 1), 1), ((72, 72), (96, 96))
-_HOLDS: dict[str, tuple[str, ...]] = {
-    ".png": ("density", "exif"),
-    **dict.fromkeys((".jpg", ".jpeg", ".jfif", ".jpe"), ("density", "exif")),
-    ".webp": ("exif",),
+HOLDS: dict[str, tuple[str, ...]] = {
+    ".png": ("density", "exif", "profile"),
+    **dict.fromkeys(_JPEG, ("density", "exif", "profile")),
+    ".webp": ("exif", "profile"),
     ".bmp": ("density",),
-    ".tif": ("density", "tags"),
-    ".tiff": ("density", "tags"),
+    **dict.fromkeys((".tif", ".tiff"), ("density", "exif", "profile", "tags")),
 }
+"""What files of a suffix hold: pixels per unit, EXIF, a color profile, a place on Earth."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Placement:
       description: of ImageJ or OME, which holds for `channels` channels only.
       channels: of the source, as stored.
       exif: block without size, rotation and thumbnail.
-      has_unread_exif: whether there is one that is not read: a TIFF's.
+      profile: ICC, of the numbers as they are written.
 
     Example:
       >>> placement = read_placement(info)
@@ -62,28 +66,35 @@ class Placement:
     description: str = ""
     channels: int = 0
     exif: bytes = b""
-    has_unread_exif: bool = False
+    profile: bytes = b""
 
-    def is_lost_in(self, suffix: str) -> bool:
-        """Whether files of this lower-case suffix cannot hold all of it."""
+    def lost_in(self, suffix: str) -> tuple[str, ...]:
+        """Name what files of this lower-case suffix cannot hold."""
         held = _held_by(suffix, self)
         says_scale = self.density not in (None, _NO_DENSITY) and self.dpi not in _OF_SCREENS
-        holds_scale = "tags" in held or ("density" in held and self.dpi is not None)
-        return bool(
-            self.has_unread_exif
-            or ((self.tags or self.description) and "tags" not in held)
-            or (self.exif and "exif" not in held)
-            or (says_scale and not holds_scale)
-        )
+        lost = {
+            "a place on Earth": self.tags and "tags" not in held,
+            "a description": self.description and "tags" not in held,
+            "a scale": says_scale and "density" not in held,
+            "camera data": self.exif and "exif" not in held,
+            "a color profile": profiles.unless_srgb(self.profile) and "profile" not in held,
+        }
+        return tuple(name for name, is_lost in lost.items() if is_lost)
 
     @property
     def dpi(self) -> tuple[float, float] | None:
-        """Pixels per inch, if the unit is known and other files than TIFF can hold so many."""
-        if self.density is None or self.density[2] == 1:
+        """Pixels per inch, if the unit is known."""
+        per_meter = self.per_meter
+        return per_meter and (round(per_meter[0] * 0.0254, 4), round(per_meter[1] * 0.0254, 4))
+
+    @property
+    def per_meter(self) -> tuple[float, float] | None:
+        """Pixels per meter, if the unit is known."""
+        if self.density is None or self.density[2] == _NO_UNIT:
             return None
-        factor = 1 if self.density[2] == _INCH else 2.54
-        across, down = (round(number / max(per, 1) * factor, 4) for number, per in self.density[:2])
-        return (across, down) if max(across, down) <= _MAX_DPI else None
+        factor = 1 / 0.0254 if self.density[2] == _INCH else 100
+        across, down = (number / max(per, 1) * factor for number, per in self.density[:2])
+        return across, down
 
 
 NOTHING = Placement()
@@ -91,13 +102,22 @@ NOTHING = Placement()
 
 def _held_by(suffix: str, placement: Placement) -> tuple[str, ...]:
     """What files of a suffix hold of a placement."""
-    held = _HOLDS.get(suffix, ())
-    is_long = len(placement.exif) > _MAX_EXIF_BYTES and suffix not in (".png", ".webp")
-    return tuple(name for name in held if name != "exif" or not is_long)
+    held = set(HOLDS.get(suffix, ()))
+    if len(placement.exif) > _MAX_EXIF_BYTES and suffix in _JPEG:
+        held.discard("exif")
+    per_meter = placement.per_meter or (math.inf,)
+    is_fine = max(per_meter) <= _MAX_PER_METER
+    if suffix in _JPEG:
+        is_fine = _of_jfif(placement) is not None
+    if not is_fine and "tags" not in held:
+        held.discard("density")
+    return tuple(held)
 
 
 def read_placement(info: ImageInfo) -> Placement:
     """Read what a file says; nothing where that is damaged.
+
+    A profile is that of sRGB where the file has any: `images.read` gives such numbers.
 
     Args:
       info: header of the file.
@@ -125,7 +145,8 @@ def read_page_placements(info: ImageInfo, pages: Sequence[int]) -> list[Placemen
         import tifffile
 
         with tifffile.TiffFile(info.path) as file:
-            return [_of_page(file.pages[number], info) for number in pages]
+            found = [_of_page(file.pages[number], info) for number in pages]
+        return [replace(found[0], exif=_exif_of_tiff(info)), *found[1:]]
     except Exception:  # as above, or the library is not there
         return [NOTHING] * len(pages)
 
@@ -135,7 +156,14 @@ def _of_tiff(info: ImageInfo) -> Placement:
 
     with tifffile.TiffFile(info.path) as file:
         placement = _of_page(file.pages[0], info)
+    placement = replace(placement, exif=_exif_of_tiff(info))
     return replace(placement, description="") if info.more_pages else placement
+
+
+def _exif_of_tiff(info: ImageInfo) -> bytes:
+    with contextlib.suppress(Exception):  # a broken block is no reason to lose the place
+        return camera_data.of_tiff(info.path)
+    return b""
 
 
 def _of_page(page: Any, info: ImageInfo) -> Placement:
@@ -174,7 +202,7 @@ def _said_by_page(page: Any, info: ImageInfo) -> Placement:
         density,
         text if is_described else "",
         info.channels,
-        has_unread_exif=_EXIF_IFD in found or _GPS_IFD in found,
+        profile=profiles.srgb() if found.valueof(_PROFILE) else b"",
     )
 
 
@@ -183,34 +211,43 @@ def _is_fraction(value: Any) -> bool:
 
 
 def _of_pillow(image: Image.Image, info: ImageInfo) -> Placement:
-    density, dpi = None, image.info.get("dpi")
-    if dpi and min(dpi) > 0:
-        across, down = ((round(float(value) * 10000), 10000) for value in dpi)
-        density = (across, down, _INCH)
-        if info.exif_orientation >= 5:
-            density = (down, across, _INCH)
-    block = image.info.get("exif", b"")
-    return Placement(density=density, channels=info.channels, exif=_cleaned(block))
+    density = _density(image)
+    if density and info.exif_orientation >= 5:
+        density = (density[1], density[0], density[2])
+    return Placement(
+        density=density,
+        channels=info.channels,
+        exif=camera_data.cleaned(image.info.get("exif", b"")),
+        profile=profiles.srgb() if image.info.get("icc_profile") else b"",
+    )
 
 
-def _cleaned(block: bytes) -> bytes:
-    """An EXIF block without what is not true of a translation."""
-    if not block:
-        return b""
-    exif = Image.Exif()
-    exif.load(block)
-    inner = exif.get_ifd(_EXIF_IFD)
-    for tag in _NOT_KEPT:
-        exif.pop(tag, None)
-        inner.pop(tag, None)
-    return exif.tobytes() if len(exif) else b""
+def _density(image: Image.Image) -> tuple[tuple[int, int], tuple[int, int], int] | None:
+    """Of a file that Pillow opens, in the file's own unit where Pillow says it."""
+    said = image.info
+    unit = {0: _NO_UNIT, 1: _INCH, 2: _CM}.get(said.get("jfif_unit", -1))
+    by_exif = unit == _NO_UNIT and "dpi" in said
+    if unit and not by_exif and min(said["jfif_density"]) > 0:
+        across, down = said["jfif_density"]
+        return (across, 1), (down, 1), unit
+    dpi = said.get("dpi")
+    if not dpi or min(dpi) <= 0:
+        return None
+    if image.format == "PNG":  # in whole pixels per meter
+        across, down = ((round(float(value) / 0.0254), 100) for value in dpi)
+        return across, down, _CM
+    across, down = ((round(float(value) * 10000), 10000) for value in dpi)
+    return across, down, _INCH
 
 
 def in_png(data: bytes, placement: Placement) -> bytes:
-    """Put density and EXIF into an encoded PNG."""
-    chunks = b""
-    if placement.dpi:
-        per_meter = (round(value / 0.0254) for value in placement.dpi)
+    """Put density, EXIF and color profile into an encoded PNG."""
+    chunks, held = b"", _held_by(".png", placement)
+    colors = _PNG_COLORS[data[25]]
+    if placement.profile and profiles.channels_of(placement.profile) == colors:
+        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(placement.profile))
+    if placement.per_meter and "density" in held:
+        per_meter = (round(value) for value in placement.per_meter)
         chunks += _chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
     if placement.exif:
         chunks += _chunk(b"eXIf", placement.exif.removeprefix(b"Exif\0\0"))
@@ -218,32 +255,62 @@ def in_png(data: bytes, placement: Placement) -> bytes:
     return data[:after_header] + chunks + data[after_header:]
 
 
+def in_jpeg(data: bytes, placement: Placement) -> bytes:
+    """Put the density into an encoded JPEG, in its own unit where that is possible."""
+    density = _of_jfif(placement)
+    if density is None or data[2:4] != b"\xff\xe0":
+        return data
+    unit = 11  # after the marker, its length, "JFIF", a zero and the version
+    return data[: 2 + unit] + struct.pack(">BHH", *density) + data[2 + unit + 5 :]
+
+
+def _of_jfif(placement: Placement) -> tuple[int, int, int] | None:
+    """The unit (0 none, 1 inch, 2 cm) and pixels per unit that a JPEG can hold."""
+    if placement.density is None:
+        return None
+    across, down, unit = placement.density
+    found = (unit - 1, across[0], down[0])
+    if across[1] != 1 or down[1] != 1:
+        if placement.dpi is None:
+            return None
+        found = (_INCH - 1, round(placement.dpi[0]), round(placement.dpi[1]))
+    return found if min(found[1:]) > 0 and max(found[1:]) <= _MAX_IN_JPEG else None
+
+
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def pillow_options(placement: Placement, suffix: str) -> dict[str, Any]:
-    """Options of Pillow's `save` for JPEG, WEBP and BMP."""
+def pillow_options(placement: Placement, suffix: str, channels: int) -> dict[str, Any]:
+    """Options of Pillow's `save` for a result of so many channels."""
     held = _held_by(suffix, placement)
     options: dict[str, Any] = {}
-    if placement.dpi and "density" in held:
+    if placement.dpi and "density" in held and suffix not in _JPEG:  # see `in_jpeg`
         options["dpi"] = placement.dpi
     if placement.exif and "exif" in held:
         options["exif"] = placement.exif
+    if profile := _profile_for(placement, channels) if "profile" in held else b"":
+        options["icc_profile"] = profile
     return options
 
 
 def tifffile_options(placement: Placement, channels: int) -> dict[str, Any]:
     """Options of tifffile's `imwrite` for a result of so many channels."""
-    options: dict[str, Any] = {
-        "extratags": [
-            (code, kind, count, value, True)
-            for code, (kind, count, value) in placement.tags.items()
-        ]
-    }
+    options = camera_data.tiff_options(placement.exif)
+    options["extratags"] += [
+        (code, kind, count, value, True) for code, (kind, count, value) in placement.tags.items()
+    ]
     if placement.density:
         across, down, unit = placement.density
         options |= {"resolution": (across, down), "resolutionunit": unit}
     if placement.description and channels == placement.channels:
         options["description"] = placement.description
+    if profile := _profile_for(placement, channels):
+        options["iccprofile"] = profile
     return options
+
+
+def _profile_for(placement: Placement, channels: int) -> bytes:
+    """The profile, if it is for so many colors."""
+    profile = placement.profile
+    return profile if profile and profiles.channels_of(profile) == channels else b""

@@ -41,6 +41,14 @@ def unless_srgb(profile: bytes | None) -> bytes:
     return profile if difference > _SAME else b""
 
 
+@functools.cache
+def srgb() -> bytes:
+    """The profile of sRGB, the same bytes each time."""
+    made = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    made[24:36] = bytes.fromhex("07d000010001000000000000")  # the date, of 1 January 2000
+    return bytes(made)
+
+
 def of_png(chunk: bytes) -> bytes:
     """The profile in a PNG's iCCP chunk, or nothing: a name, a zero, a method, compressed bytes."""
     try:
@@ -49,6 +57,7 @@ def of_png(chunk: bytes) -> bytes:
         return b""
 
 
+@functools.lru_cache(maxsize=64)
 def channels_of(profile: bytes) -> int:
     """Colors that a profile of `unless_srgb` is for: 1, 3, or the 4 inks."""
     return _SPACES[ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip()]

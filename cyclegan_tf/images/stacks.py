@@ -174,7 +174,7 @@ def _encode_frames(path: Path, stack: Stack, _: bool) -> bytes:
         Image.fromarray(frame[..., 0] if channels == 1 else frame)
         for frame in (as_dtype(image, np.uint8) for image in stack.images)
     )
-    options = pillow_options(stack.placements[0], suffix) if stack.placements else {}
+    options = pillow_options(stack.placements[0], suffix, channels) if stack.placements else {}
     stream = io.BytesIO()
     first.save(
         stream,

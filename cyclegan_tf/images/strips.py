@@ -19,6 +19,7 @@ import numpy as np
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.camera_data import finish_tiff
 from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
 from cyclegan_tf.images.probing import ANY_NUMBER
 from cyclegan_tf.images.profiles import to_srgb
@@ -260,6 +261,8 @@ def save_rows(
             # Offsets of 32 bits end at 4 GiB.
             bigtiff=int(np.prod(shape)) * dtype.itemsize > 2**31,
         )
+        with partial.open("r+b") as stream:
+            finish_tiff(stream, placement.exif)
 
 
 def _strips(rows: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:

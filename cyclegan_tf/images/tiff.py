@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.images import pixel_values
+from cyclegan_tf.images.camera_data import finish_tiff
 from cyclegan_tf.images.headers import (
     EXIF_ORIENTATION,
     MODE_CHANNELS,
@@ -240,6 +241,7 @@ def encode_pages(images: Sequence[np.ndarray], placements: Sequence[Placement]) 
         else:
             for page, placement in zip(pages, placements, strict=True):
                 writer.write(page, **options, **tifffile_options(placement, channels))
+    finish_tiff(stream, placements[0].exif)
     return stream.getvalue()
 
 

@@ -36,8 +36,8 @@ def remarks_on(
         remarks.append("integers of 32 bits, brought to 16, so that small labels become 0")
     if info.is_float and suffix not in FLOAT_EXTENSIONS:
         remarks.append(f"floats, written as integers, since {suffix} files hold no others")
-    if placement.is_lost_in(suffix):
-        remarks.append(f"a place, a scale or camera data that {suffix} files do not hold")
+    if lost := placement.lost_in(suffix):
+        remarks.append(f"{' and '.join(lost)}, which {suffix} files do not hold")
     return tuple(remarks)
 
 

@@ -43,7 +43,11 @@ def test_pages_are_counted():
         ("a.png", {"bits": 32, "white": 1}, "floats, written as integers, since .png"),
         ("a.tif", {"bits": 32, "white": 2**32 - 1}, "integers of 32 bits, brought to 16"),
         ("a.PNG", {"placement": Placement(exif=b"Exif")}, ""),
-        ("a.BMP", {"placement": Placement(exif=b"Exif")}, "camera data that .bmp files do not"),
+        (
+            "a.BMP",
+            {"placement": Placement(exif=b"Exif")},
+            "camera data, which .bmp files do not hold",
+        ),
     ],
 )
 def test_what_is_lost_is_one_line(target, facts, said):
