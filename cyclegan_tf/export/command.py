@@ -37,7 +37,8 @@ def build_parser() -> cli.Parser:
         example="runs/mine shipped --format litert web",
         description="Writes OUT/saved_model (TF Serving), OUT/litert (phones), OUT/onnx, OUT/keras "
         "(for Keras alone), OUT/web (a page that translates in the browser), OUT/html (the same as "
-        "one file, to be sent to others), OUT/hub (for the Hugging Face Hub). Models come with a "
+        "one file, to be sent to others), OUT/hub (for the Hugging Face Hub), OUT/bioimageio (for "
+        "the BioImage Model Zoo). Models come with a "
         "card and a report of how far their images are from the training model's (of a SavedModel, "
         "a line in the card). The exit status is 1 when a file was refused because they are too "
         "far.",
@@ -108,8 +109,8 @@ def _add_hub_options(parser: cli.Parser) -> None:
         "--license",
         type=str,
         default=UNKNOWN_LICENSE,
-        help="For --format hub: your model's license as the Hub names it, such as mit or "
-        "apache-2.0; the card says that none is named otherwise.",
+        help="For --format hub and bioimageio: your model's license as the Hub names it, such as "
+        "mit or apache-2.0; the card says that none is named otherwise.",
     )
     parser.add_argument(
         "--push",
@@ -121,9 +122,15 @@ def _add_hub_options(parser: cli.Parser) -> None:
 
 def _check_hub_options(arguments: Namespace) -> None:
     check_license(arguments.license)
-    if "hub" not in arguments.format and (arguments.push or arguments.license != UNKNOWN_LICENSE):
-        field = "--push" if arguments.push else "--license"
-        raise UserError(f"{field} is for --format hub; add that.", code="invalid", field=field)
+    shared = {"hub", "bioimageio"} & set(arguments.format)
+    if arguments.push and "hub" not in shared:
+        raise UserError("--push is for --format hub; add that.", code="invalid", field="--push")
+    if arguments.license != UNKNOWN_LICENSE and not shared:
+        raise UserError(
+            "--license is for --format hub and bioimageio; add one of them.",
+            code="invalid",
+            field="--license",
+        )
     if arguments.push:
         require_hub(arguments.push)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from cyclegan_tf.data.layout import direction_label
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.export import outputs
+from cyclegan_tf.export.bioimageio import write_bioimageio
 from cyclegan_tf.export.formats import VARIANTS, Format, Variant
 from cyclegan_tf.export.hub.folder import HubModel, write_hub
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE, push, require_hub
@@ -103,7 +104,7 @@ def export_generators(job: ExportJob) -> int:
     if set(job.formats) - {"saved_model"}:
         for trained in generators.values():
             trained.training_images()  # fails now where there are none
-    if "keras" in job.formats:
+    if {"keras", "bioimageio"} & set(job.formats):
         for trained in generators.values():
             network_to_write(trained, job.our_layers)  # fails now where a layer has no counterpart
     refused, page_models = 0, []
@@ -172,6 +173,13 @@ def _write_static(job: ExportJob, trained: TrainedGenerator, name: str, size_px:
         folder = job.out / "keras" / name
         refused += write_keras(folder, trained, name, size_px, our_layers=job.our_layers, **common)
         log.info("  Keras: %s", folder)
+    if "bioimageio" in job.formats:
+        folder, options = job.out / "bioimageio" / name, {"allow_lossy": job.allow_lossy}
+        label = _label(trained)
+        refused += write_bioimageio(
+            folder, trained, name, label, size_px, job.license, **options, replace_old=job.overwrite
+        )
+        log.info("  BioImage.IO: %s", folder)
     return refused
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Format = Literal["saved_model", "litert", "web", "html", "onnx", "keras", "hub"]
+Format = Literal["saved_model", "litert", "web", "html", "onnx", "keras", "hub", "bioimageio"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 Variant = Literal["float32", "float16", "dynamic_int8", "int8"]

@@ -69,7 +69,7 @@ def refuse_existing_outputs(
       UserError: an output is there and not to be replaced, or something else is.
     """
     for name in names.values():
-        for kind in {"litert", "onnx", "keras"} & set(formats):
+        for kind in {"litert", "onnx", "keras", "bioimageio"} & set(formats):
             refuse_existing(out / kind / name, overwrite, CARD_NAME)
     if "web" in formats:
         refuse_existing(out / "web", overwrite, MANIFEST)

@@ -12,7 +12,7 @@ from cyclegan_tf.export.litert.converter import MIN_PSNR_DB
 def test_every_variant_has_a_bound_and_they_fall():
     bounds = [MIN_PSNR_DB[variant] for variant in VARIANTS]
     assert bounds == sorted(bounds, reverse=True)
-    assert len(FORMATS) == len(set(FORMATS)) == 7
+    assert len(FORMATS) == len(set(FORMATS)) == 8
 
 
 @pytest.mark.slow
