@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +108,8 @@ class Runner(Trainer):
                     averaged = self.entry.generator(mark, name + AVERAGED, ".keras")
                     getattr(self.model, f"generator_{name}").save(averaged)
 
-    def _after_step(self, values: Mapping[str, float]) -> None:
-        super()._after_step(values)
+    def _after_step(self, rate: float) -> None:
+        super()._after_step(rate)
         self._started_clock += self.clock.after_step(self.step)
 
     def _end(self, monitor: TrainingMonitor, saver: CheckpointSaver) -> None:  # noqa: ARG002

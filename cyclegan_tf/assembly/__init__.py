@@ -5,6 +5,7 @@
 """
 
 from cyclegan_tf.assembly.models import (
+    build_averages,
     build_discriminator,
     build_generator,
     build_model,
@@ -13,6 +14,7 @@ from cyclegan_tf.assembly.models import (
 )
 
 __all__ = [
+    "build_averages",
     "build_discriminator",
     "build_generator",
     "build_model",

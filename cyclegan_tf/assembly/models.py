@@ -10,6 +10,7 @@ from cyclegan_tf.assembly.training_data import build_transform
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.model.cyclegan import CycleGAN
+from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.model.optimizers import FusedAdam
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
@@ -253,3 +254,12 @@ def normalization_kinds(experiment: Experiment) -> set[str]:
         | {network_files.facts(Path(path)).norm for path in files.values()}
         | {experiment.discriminator.norm}
     )
+
+
+def build_averages(model: CycleGAN, experiment: Experiment) -> ExponentialMovingAverage | None:
+    """Makes the moving averages of both generators' weights as they are now; None if not wanted."""
+    half_life = experiment.training.ema_half_life_images
+    if half_life is None:
+        return None
+    generators = {name: getattr(model, name) for name in ("generator_xy", "generator_yx")}
+    return ExponentialMovingAverage(generators, half_life, experiment.data.batch_size)

@@ -19,6 +19,8 @@ from cyclegan_tf.errors import UserError
 
 # Far beyond any training, and still numbers of 64 bits after all multiplications.
 _MAX_EPOCHS, _MAX_STEPS = 10**9, 10**15
+_MAX_STEPS_PER_CALL = 100
+"""Their batches lie in the device's memory at once, and a signal waits for them."""
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 """Where curves and images can go."""
 
@@ -77,6 +79,8 @@ class Training:
           rate is that of a run planned for the whole time.
         precision: Arithmetic of the networks; weights, statistics and losses stay float32.
         jit: Compile the step with XLA; auto does so on GPUs only.
+        steps_per_call: Steps that one call of the graph makes at most; more than 1 spare a GPU
+          waits between short steps. Changes no number.
         gradient_checkpointing: Compute the generators' inner activations again for the gradient:
           less memory, a third more time.
         strategy: Devices that train together; auto takes all GPUs, or the machines that TF_CONFIG
@@ -108,6 +112,7 @@ class Training:
     more_minutes: float | None = None
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
+    steps_per_call: int = 1
     gradient_checkpointing: bool = False
     strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = "auto"
     seed: int = 0
@@ -127,11 +132,13 @@ class Training:
             self,
             1,
             "max_steps",
+            "steps_per_call",
             "checkpoint_every_steps",
             "keep_checkpoints",
             "early_stopping_patience",
         )
         at_most("training", self, 10**6, "pool_size_images")
+        at_most("training", self, _MAX_STEPS_PER_CALL, "steps_per_call")
         at_most("training", self, _MAX_EPOCHS, "constant_epochs", "decay_epochs")
         at_most("training", self, _MAX_STEPS, "max_steps", "seed")
         for name in (

@@ -192,7 +192,7 @@ def _prefetched(batches: tf.data.Dataset, size: int) -> tf.data.Dataset:
     batches = batches.prefetch(max(2, _IMAGES_AHEAD // size))
     gpus = tf.config.list_logical_devices("GPU")
     if len(gpus) == 1:
-        return batches.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
+        return batches.apply(tf.data.experimental.prefetch_to_device(gpus[0].name, 2))
     return batches
 
 

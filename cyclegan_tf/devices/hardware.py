@@ -79,9 +79,19 @@ def choose_jit(wanted: str) -> tuple[bool, str]:
     """Whether to compile the step with XLA for a `training.jit`, and the reason."""
     if wanted != "auto":
         return wanted == "on", "asked for"
-    if tf.config.list_physical_devices("GPU"):
+    if has_gpu():
         return True, "XLA fuses the small operations on a GPU"
     return False, "XLA is no gain on a CPU"
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def has_accelerator() -> bool:
+    """Whether steps run on another device than the processor, which then need not wait for them."""
+    return has_gpu() or bool(tf.config.list_logical_devices("TPU"))
 
 
 def free_memory_bytes() -> int:

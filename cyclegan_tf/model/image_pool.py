@@ -127,7 +127,8 @@ class ImagePool(keras.layers.Layer):
         """
         count, size = tf.convert_to_tensor(self.count), self.size_images
         full = count >= size
-        coin, place = tf.unstack(self._random_pair())
+        pair = self._random_pair()
+        coin, place = pair[0], pair[1]  # not unstacked, for which a GPU would be waited for
         take_old = full & (coin < 0)
         slot = tf.where(full, tf.math.floormod(place, size), count)
         handle = self.images.value.handle

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.devices import hardware
 from cyclegan_tf.networks.slices import part
 
 # Narrower layers spend their time in copies, not in products.
@@ -50,7 +51,7 @@ class Convolution2D(keras.layers.Conv2D):
             and self.kernel_size == (3, 3)
             and inputs.shape[1:].is_fully_defined()
             and min(inputs.shape[-1], self.filters) >= _MIN_CHANNELS
-            and not tf.config.list_physical_devices("GPU")
+            and not hardware.has_gpu()
         )
 
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.devices import hardware
 from cyclegan_tf.devices.tf_internals import compiled_by_xla
 from cyclegan_tf.networks.slices import part
 
@@ -195,7 +196,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         inputs = tf.convert_to_tensor(inputs)
         self.compute_output_shape(inputs.shape.as_list())
         inputs = _with_channels(inputs)
-        fast = training or _wanted_fast.get()
+        fast = (training or _wanted_fast.get()) and not hardware.has_gpu()
         if fast and self.padding == (1, 1) and inputs.shape[1:3].is_fully_defined():
             return _reflected_once(inputs)
         return tf.pad(inputs, _paddings(*self.padding), "REFLECT")
@@ -238,7 +239,10 @@ class PoolingOfDoubled2D(keras.layers.AveragePooling2D):
 
 @tf.custom_gradient
 def _reflected_once(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Reflects by one pixel; value and gradient take half the memory traffic of `tf.pad`."""
+    """Reflects by one pixel; value and gradient take half the memory traffic of `tf.pad`.
+
+    Not on a GPU: it has no scatter of half precision, and its own kernel of this gradient.
+    """
     height, width = x.shape[1:3]
     rows = tf.concat([_row(x, 1), x, _row(x, height - 2)], axis=1)
     padded = tf.concat([_column(rows, 1), rows, _column(rows, width - 2)], axis=2)

@@ -20,6 +20,7 @@ MUTABLE_FIELDS = (
     "training.checkpoint_",
     "training.keep_checkpoints",
     "training.gradient_checkpointing",
+    "training.steps_per_call",
     "training.strategy",
     "data.cache",
     "data.name_",

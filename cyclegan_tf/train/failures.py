@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -17,34 +17,23 @@ from cyclegan_tf.runs import checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 
-def check_finite(
-    step: int,
-    values: Mapping[str, float],
-    batch: Sequence[tf.Tensor],
-    run: RunDirectory | None,
-) -> None:
-    """Stops a training whose losses are not finite.
+def stop_not_finite(
+    step: int, names: Sequence[str], batch: Sequence[tf.Tensor], run: RunDirectory | None
+) -> NoReturn:
+    """Stops a training that has lost a loss.
 
     Args:
-      step: the one that gave the values.
-      values: losses by name; norms of gradients may overflow under float16, whose loss scale takes
-        care of that.
+      step: the first at which any was not finite.
+      names: of the losses that were not finite then, at least one.
       batch: its images of X and of Y, float32 (N, H, W, C) in [-1, 1]; more is not looked at.
       run: where to draw the batch; None on workers that write nothing.
 
     Raises:
-      TrainingStoppedError: a loss is not finite.
+      TrainingStoppedError: always.
     """
-    bad = [
-        name
-        for name, value in values.items()
-        if not math.isfinite(value) and not name.startswith("gradient_norm")
-    ]
-    if not bad:
-        return
-    reason = f"At step {step} the loss {bad[0]} is not finite (all such: {', '.join(bad)})."
+    reason = f"At step {step} the loss {names[0]} is not finite (all such: {', '.join(names)})."
     if run is None:
-        raise TrainingStoppedError(f"{reason} See the chief's output.", field=bad[0])
+        raise TrainingStoppedError(f"{reason} See the chief's output.", field=names[0])
     image = save_offending_batch(run, step, batch, reason)
     good = checkpoints.list_checkpoints(run.checkpoints)
     last = f"the last good checkpoint is {good[0]}" if good else "there is no checkpoint yet"
@@ -52,7 +41,7 @@ def check_finite(
         f"{reason} The batch is drawn in {image}; {last}. Flat images, a rate too high "
         "(--optimizer.learning_rate) or float16 (--training.precision float32) are usual "
         "causes.",
-        field=bad[0],
+        field=names[0],
     )
 
 

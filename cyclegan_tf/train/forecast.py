@@ -49,7 +49,7 @@ class Forecast:
         first_step, first_seconds = self._began
         if step - first_step < TIMED_STEPS:
             return None
-        per_step = (seconds - first_seconds) / TIMED_STEPS
+        per_step = (seconds - first_seconds) / (step - first_step)
         self.sentence = describe(self._budget, self._steps_per_epoch, per_step, step, seconds)
         return self.sentence
 

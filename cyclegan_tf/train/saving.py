@@ -27,7 +27,8 @@ class CheckpointSaver:
 
     Example:
       >>> saver = CheckpointSaver(run.checkpoints, state.variables(model), monitor, Training())
-      >>> saver.save_if_due({"step": 400, "seconds": 61.5}, epoch_ended=True)
+      >>> if saver.is_due(400, epoch_ended=True):
+      ...     saver.save({"step": 400, "seconds": 61.5})
     """
 
     def __init__(
@@ -70,15 +71,19 @@ class CheckpointSaver:
         self.note_loaded(place)
         self.start_clock()
 
-    def save_if_due(self, place: Mapping[str, Any], epoch_ended: bool) -> None:
-        """Write a checkpoint, if it is time for one; see `save`."""
-        if (step := place["step"]) == self._saved_at:
-            return
+    def is_due(self, step: int, epoch_ended: bool) -> bool:
+        """Whether it is time for a checkpoint.
+
+        Args:
+          step: steps done.
+          epoch_ended: whether the last of them was the last of its epoch.
+        """
+        if step == self._saved_at:
+            return False
         every = self._config.checkpoint_every_steps
         by_steps = every is not None and step % every == 0
         share = (time.monotonic() - self._clock) / 60 / self._config.checkpoint_every_minutes
-        if by_steps or share >= 1 or (epoch_ended and share >= _SHORTEST_EPOCH):
-            self.save(place)
+        return by_steps or share >= 1 or (epoch_ended and share >= _SHORTEST_EPOCH)
 
     def save_if_new(self, place: Mapping[str, Any]) -> None:
         """Write a checkpoint, unless this moment, its scores included, is saved; see `save`."""

@@ -6,26 +6,26 @@ middle of an epoch, a rate that follows steps or minutes, and a clean end on a s
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from cyclegan_tf import assembly
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.devices.startup import without_garbage_collection
+from cyclegan_tf.devices import hardware
 from cyclegan_tf.devices.strategy import DistributionContext
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.model.cyclegan import CycleGAN, Terms
-from cyclegan_tf.model.ema import ExponentialMovingAverage
+from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.runs import checkpoints, state
 from cyclegan_tf.runs.leftovers import tidy_checkpoints
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.train import failures, multi_worker
+from cyclegan_tf.train import calls, failures, multi_worker
 from cyclegan_tf.train.budget import Budget
+from cyclegan_tf.train.device_steps import DeviceSteps
 from cyclegan_tf.train.forecast import Forecast
 from cyclegan_tf.train.monitoring import samples
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
@@ -86,42 +86,20 @@ class Trainer:
         self.has_ended, self._is_longer = False, False
         self._end_at(None)
         self._variables = state.variables(model)
-        self._averages = self._make_averages()
-        self._train = tf.function(
-            self.devices.step(self._train_step),
-            autograph=False,
-            reduce_retracing=True,
-            jit_compile=model.jit_compile,
-        )
-        self.monitor = self._make_monitor() if self.devices.is_chief else None
-        self._saver = None
-        if self.monitor is not None:
-            folder, config = run.checkpoints, experiment.training
-            self._saver = CheckpointSaver(folder, self._variables, self.monitor, config)
-        self._only_estimate, self._stop = False, StopSignals()
-        self._started_clock = self._logged_clock = time.monotonic()
-
-    def _make_averages(self) -> ExponentialMovingAverage | None:
-        half_life = self.experiment.training.ema_half_life_images
-        if half_life is None:
-            return None
-        generators = {name: getattr(self.model, name) for name in state.GENERATORS}
         with self.devices.scope():
-            averages = ExponentialMovingAverage(
-                generators, half_life, self.experiment.data.batch_size
-            )
-        self._variables |= averages.variables()
-        return averages
-
-    def _make_monitor(self) -> TrainingMonitor:
-        config = MonitorConfig.of(self.experiment)
-        return TrainingMonitor(self.run_directory, self.data, self.model, self._averages, config)
-
-    def _train_step(self, batch: tuple[tf.Tensor, ...]) -> Terms:
-        terms = {k: v for k, v in self.model.train_step(batch).items() if k != "loss"}  # for `fit`
+            self._averages = assembly.build_averages(model, experiment)
         if self._averages is not None:
-            self._averages.update()
-        return terms
+            self._variables |= self._averages.variables()
+        training = experiment.training
+        self._steps = DeviceSteps(model, self._averages, self.devices, training.steps_per_call)
+        self.monitor: TrainingMonitor | None = None
+        self._saver: CheckpointSaver | None = None
+        if self.devices.is_chief:
+            config = MonitorConfig.of(experiment)
+            self.monitor = TrainingMonitor(run, data, model, self._averages, config)
+            files = run.checkpoints
+            self._saver = CheckpointSaver(files, self._variables, self.monitor, training)
+        self._only_estimate, self._stop = False, StopSignals()
 
     def _end_at(self, end_seconds: float | None) -> None:
         self.end_seconds = end_seconds
@@ -239,33 +217,47 @@ class Trainer:
             self._saver.start_clock()
         self._seconds_before = self.seconds
         self._step_before = self._logged_at = self.step
-        batch_size = self.experiment.data.batch_size
-        self.progress = ProgressBar(self.budget.shown_steps, batch_size, self._quiet)
+        self._rate: float | None = None
+        size = self.experiment.data.batch_size
+        self.progress = ProgressBar(self.budget.shown_steps, size, self._quiet)
         self.forecast = Forecast(self.budget, self._steps_per_epoch)
 
     def _loop(self) -> None:
         devices, last = self.devices, self.budget.steps or _NO_LAST_STEP
-        batches = self.data.batches(self.step, last, devices.worker, devices.workers)
+        batches = self._batches_up_to(last)
         # Among several devices TensorFlow was seen to wait for ever where this goes earlier.
         self._batches = batches if devices.strategy else None
         self._synchronize()
+        events = calls.Events(self.experiment, self._steps_per_epoch, last)
+        # On a CPU nothing is waited for, and workers must stop at one step.
+        always = devices.workers > 1 or not hardware.has_accelerator()
         while not self.finished and self._stop.number is None:
             rate = self._set_learning_rate()
-            batch = next(batches)
-            traces = self.step == self._step_before  # the first step of this process
+            most = self._steps.steps_per_call if self.forecast.sentence else 1
+            count = events.steps_in_call(self.step, most, self._learning_rate)
             try:
-                with without_garbage_collection() if traces else contextlib.nullcontext():
-                    values = {name: float(value) for name, value in self._train(batch).items()}
+                self._steps.run(batches, count)
             except tf.errors.ResourceExhaustedError as error:
                 raise failures.out_of_memory(self.step + 1, self.experiment) from error
-            written = self.run_directory if devices.is_chief else None
-            failures.check_finite(self.step + 1, values, batch, written)
-            self.step += 1
+            self.step += count
+            if always or self.forecast.sentence is None or events.follow(self.step):
+                self._look()
             self.seconds = self._seconds_before + time.monotonic() - self._started_clock
-            self._after_step(values | {"learning_rate": rate})
+            self._after_step(rate)
             self._synchronize()
             if self._only_estimate and self.forecast.sentence:
                 return
+
+    def _batches_up_to(self, last: int) -> Iterator[tuple[tf.Tensor, ...]]:
+        return self.data.batches(self.step, last, self.devices.worker, self.devices.workers)
+
+    def _look(self) -> None:
+        """Stops a training that has lost a loss; comes before anything is written."""
+        if found := self._steps.first_not_finite():
+            self.step -= found.steps_ago + 1  # the last good one
+            batch = next(self._batches_up_to(self.step + 1))
+            run = self.run_directory if self.devices.is_chief else None
+            failures.stop_not_finite(self.step + 1, found.names, batch, run)
 
     def _synchronize(self) -> None:
         """Agrees with the other workers on signal, clock and early stopping."""
@@ -273,14 +265,14 @@ class Trainer:
             self.devices, self._stop.number, self.seconds, self.should_stop
         )
 
-    def _after_step(self, values: Mapping[str, float]) -> None:
+    def _after_step(self, rate: float) -> None:
         config, last_epoch = self.experiment.logging, (self.step - 1) // self._steps_per_epoch
         epoch_ended = self.step % self._steps_per_epoch == 0
         score_every = config.score_every_epochs
         if epoch_ended and score_every and (last_epoch + 1) % score_every == 0:
             self._score()  # first, since it may end the training
         if self.step % config.log_every_steps == 0 or self.finished:
-            self._log_row(last_epoch, values)
+            self._log_row(last_epoch, rate)
         if self.devices.is_chief and (said := self.forecast.after_step(self.step, self.seconds)):
             log.info(f"{'forecast':<10}{said}")
             if self.monitor is not None:
@@ -294,11 +286,15 @@ class Trainer:
             if epoch_ended and (last_epoch + 1) % config.test_every_epochs == 0:
                 self.monitor.evaluate_test_losses(self.step, last_epoch)
         if self.monitor is not None and self._saver is not None:
-            self._saver.save_if_due(self._place(), epoch_ended)
+            if self._saver.is_due(self.step, epoch_ended):
+                self._look()
+                self._saver.save(self._place())
             self.monitor.page.draw("running", self)
 
-    def _log_row(self, epoch: int, values: Mapping[str, float]) -> None:
+    def _log_row(self, epoch: int, rate: float) -> None:
         """Writes the running means, and starts new ones."""
+        self._look()
+        values = self._steps.values() | {"learning_rate": rate}
         speed = (self.step - self._logged_at) / max(time.monotonic() - self._logged_clock, 1e-9)
         if self.monitor is not None:
             self.monitor.log_row(self.step, epoch, values, speed)
@@ -309,6 +305,7 @@ class Trainer:
 
     def _end(self, monitor: TrainingMonitor, saver: CheckpointSaver) -> None:
         """Does what follows the last step, part by part, until a signal; and always saves."""
+        self._look()
         parts: list[Callable[[], object]] = [
             lambda: monitor.write_samples(self.step),
             lambda: monitor.evaluate_test_losses(self.step, self.epoch),
@@ -338,11 +335,14 @@ class Trainer:
             self.should_stop = self.monitor.should_stop
 
     def _set_learning_rate(self) -> float:
-        """Sets both optimizers' learning rate for the next step."""
-        rate = self.budget.learning_rate(self.experiment, self.step, self.seconds)
-        for optimizer in (self.model.generator_optimizer, self.model.discriminator_optimizer):
-            optimizer.learning_rate = rate
+        """Sets both optimizers' learning rate for the next step, where it is another."""
+        rate = self._learning_rate(self.step)
+        if rate != self._rate:
+            self._rate = self.model.optimizer.learning_rate = rate
         return rate
+
+    def _learning_rate(self, step: int) -> float:
+        return self.budget.learning_rate(self.experiment, step, self.seconds)
 
     def seconds_left(self) -> float:
         """Estimates the time to the end."""

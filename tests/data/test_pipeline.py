@@ -48,6 +48,22 @@ def indices(batches, side):
     return [round((value + 1) * 127.5) for batch in batches for value in batch[side][:, 0, 0, 0]]
 
 
+def test_batches_are_copied_ahead_to_the_one_gpu(make, monkeypatch):
+    plain, copied_to = make(5, 3), []
+    copy = tf.data.experimental.prefetch_to_device
+    monkeypatch.setattr(
+        tf.data.experimental,
+        "prefetch_to_device",
+        lambda name, size: (copied_to.append((name, size)), copy(name, size))[1],
+    )
+    processor = tf.config.list_logical_devices("CPU")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: processor[:1])
+    for batch, other in zip(plain, make(5, 3), strict=True):
+        for side in (0, 1):
+            np.testing.assert_array_equal(batch[side], other[side])
+    assert copied_to == [(processor[0].name, 2)]
+
+
 def test_batches_are_float32_in_minus_one_to_one(make):
     real_x, real_y = make(5, 3)[0]
     for real in (real_x, real_y):

@@ -69,8 +69,8 @@ def interrupted(monkeypatch, words, step):
 
     plain = training.Trainer._after_step
 
-    def after_step(self, values):
-        plain(self, values)
+    def after_step(self, rate):
+        plain(self, rate)
         if self.step == step:
             os.kill(os.getpid(), 15)
 

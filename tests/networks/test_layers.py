@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.devices import hardware
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D, fast_routes
 
 EPSILON = 1e-5
@@ -306,6 +307,16 @@ def test_fast_padding_folds_the_rim_back_exactly(images, sides):
     np.testing.assert_array_equal(fast, plain)
     types = {op.type for op in graph.get_concrete_function().graph.get_operations()}
     assert "MirrorPadGrad" not in types, "the slow route was taken"
+
+
+def test_a_gpu_pads_by_its_own_kernel(monkeypatch):
+    """It has no scatter of half precision: each padding would go through the processor."""
+    upstream = tf.constant(noise(2, 5, 6, 2), tf.float32)
+    monkeypatch.setattr(hardware, "has_gpu", lambda: True)
+    found, graph = padding_gradients(upstream, True, (2, 3, 4, 2))
+    np.testing.assert_allclose(found, folded(upstream), rtol=1e-6)
+    types = {op.type for op in graph.get_concrete_function().graph.get_operations()}
+    assert "MirrorPadGrad" in types
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ def saver(tmp_path, monitor=None, **training):
 def test_by_steps_and_never_twice_at_one(tmp_path, written, clock):
     one = saver(tmp_path, checkpoint_every_steps=2, keep_checkpoints=5)
     for step in (1, 2, 2, 3, 4):
-        one.save_if_due(place(step), epoch_ended=False)
+        if one.is_due(step, epoch_ended=False):
+            one.save(place(step))
     assert written == [(n, {"step": n, "seconds": 0.5, "best": 1.0}, 5) for n in (2, 4)]
 
 
@@ -58,7 +59,8 @@ def test_by_time_and_sooner_at_the_end_of_an_epoch(tmp_path, written, clock):
     one = saver(tmp_path, checkpoint_every_minutes=5.0)
     for seconds, step, epoch_ended in ((29, 1, True), (2, 2, False), (0, 3, True), (301, 4, False)):
         clock[0] += seconds
-        one.save_if_due(place(step), epoch_ended)
+        if one.is_due(step, epoch_ended):
+            one.save(place(step))
     assert [step for step, _, _ in written] == [3, 4]
 
 

@@ -137,8 +137,8 @@ def interrupted(words, step):
     """Ends a training after a step as SIGTERM does."""
     plain = training.Trainer._after_step
 
-    def after_step(self, values):
-        plain(self, values)
+    def after_step(self, rate):
+        plain(self, rate)
         if self.step == step:
             os.kill(os.getpid(), 15)
 
