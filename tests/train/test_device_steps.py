@@ -80,7 +80,7 @@ def test_what_a_gpu_would_be_waited_for_is_found():
         return tf.tensor_scatter_nd_add(tf.cast(x, tf.bfloat16), [[0]], [tf.cast(most, "bfloat16")])
 
     graph = waits.get_concrete_function(tf.TensorSpec((3,))).graph
-    assert {kind for kind, _ in transfers.fetches(graph)} == {"If", "TensorScatterAdd"}
+    assert {kind for kind, _ in transfers.fetches(graph)} == {"StatelessIf", "TensorScatterAdd"}
 
 
 @pytest.fixture
