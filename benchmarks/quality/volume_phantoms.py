@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -108,14 +109,18 @@ def score(truth: Path, translated: Path) -> tuple[float, float, float]:
     """
     errors, jumps, squares = [], [], []
     for path in sorted(truth.glob("*.nii.gz")):
-        wanted = np.asarray(nibabel.load(path).dataobj, np.float64)
-        found = np.asarray(nibabel.load(translated / path.name).dataobj, np.float64)
+        wanted, found = _numbers(path), _numbers(translated / path.name)
         head = wanted > 0
         errors.append(np.abs(found - wanted)[head].mean())
         squares.append(np.square(found - wanted)[head].mean())
         both = head[..., 1:] & head[..., :-1]
         jumps.append(np.abs(np.diff(found - wanted))[both].mean())
     return float(np.mean(errors)), float(np.mean(jumps)), float(np.sqrt(np.mean(squares)))
+
+
+def _numbers(path: Path) -> np.ndarray:
+    image: Any = nibabel.load(path)
+    return np.asarray(image.dataobj, np.float64)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.ranges import ValueRange
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
+from cyclegan_tf.volumes.slices import Cutting
 
 _PAIRS_SHARE = 0.5
 """As often as not: with a few pairs, what they say is heard, and all images are still seen."""
@@ -172,10 +173,11 @@ def _found(
     data = experiment.data
     channels = _channels(experiment, "x"), _channels(experiment, "y")
     decided = data.channels("x"), data.channels("y")
+    cutting = Cutting(str(data.axis), data.neighbors)
     if data.x_dir is not None and data.y_dir is not None:
         return sources.open_two_folders(
             Path(data.x_dir), Path(data.y_dir), data.test_fraction, experiment.training.seed,
-            *channels, data.max_pixels, recorded,
+            *channels, data.max_pixels, recorded, cutting,
         )  # fmt: skip
     if data.source in DEMOS:
         if decided != (3, 3):
@@ -190,7 +192,7 @@ def _found(
         return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *decided)
     if data.source.startswith(hub.SCHEME):
         return _open_hub(experiment, channels, recorded)
-    return sources.open_folder(Path(data.source), *channels, data.max_pixels)
+    return sources.open_folder(Path(data.source), *channels, data.max_pixels, cutting)
 
 
 def _channels(experiment: Experiment, domain: str) -> Channels:

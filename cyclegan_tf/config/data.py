@@ -46,6 +46,10 @@ class Data:
           own numbers.
         range_y: The same of Y.
         range_percentiles: The two percentiles of auto.
+        axis: Of volumes (NIfTI, DICOM, MetaImage, NRRD): along which axis slices become images, by
+          name, or by its number as stored.
+        neighbors: Of volumes: slices on each side that are shown with each as further channels; the
+          middle one is the translation.
         batch_size: Images of each domain per step, on all devices together.
         cache: Where prepared images wait between epochs; auto chooses by measured size and free
           memory.
@@ -82,6 +86,8 @@ class Data:
     range_x: Literal["full", "auto"] | tuple[float, float] = "full"
     range_y: Literal["full", "auto"] | tuple[float, float] = "full"
     range_percentiles: tuple[float, float] = (0.1, 99.9)
+    axis: Literal["axial", "coronal", "sagittal", 0, 1, 2] = "axial"
+    neighbors: int = 0
     batch_size: int = 1
     cache: Literal["auto", "memory", "disk", "off"] = "auto"
     max_pixels: int = 178_956_970
@@ -93,6 +99,8 @@ class Data:
             if isinstance(ends := getattr(self, name), list):  # out of a file
                 object.__setattr__(self, name, tuple(ends))
         at_least("data", self, 1, "load_size_px", "crop_size_px", "batch_size", "max_pixels")
+        at_least("data", self, 0, "neighbors")
+        at_most("data", self, 16, "neighbors")
         at_most("data", self, 65_536, "load_size_px", "crop_size_px", "batch_size")
         at_most("data", self, 2**40, "max_pixels")
         require(

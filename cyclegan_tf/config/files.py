@@ -27,6 +27,7 @@ RENAMED: dict[str, tuple[str, Mapping[Any, str]]] = {
         "generator.color_skip",
         {False: "off", True: "auto", "always": "on"},
     ),
+    "data.neighbours": ("data.neighbors", {}),
     "generator.network_xy": ("generator.init_file_xy", {}),
     "generator.network_yx": ("generator.init_file_yx", {}),
     "loss.adversarial": ("loss.gan_mode", {}),

@@ -142,7 +142,8 @@ def open_cache(
         int(np.sum(sizes.min(axis=1) < transform.crop_size_px)) if transform.fixed_size_px else 0
     )
     kind = _choose(kind, total, folder, bool(images.infos), images.is_drawn)
-    if kind == "off" and images.value_range is not None:
+    is_file = images.value_range is None and images.numbers is None
+    if kind == "off" and not is_file:
         get = _ranged_reader(images, transform)
     elif kind == "off":
         get = _decoding_reader(images, transform, dtype)
@@ -312,7 +313,7 @@ def _write_disk_cache(
 def _ranged_reader(
     images: ImageList, transform: ImageTransform
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Decode each time, by Python: TensorFlow knows no numbers but levels."""
+    """Decode each time, by Python: TensorFlow knows no numbers but levels, and no volumes."""
 
     def read(index: np.ndarray) -> np.ndarray:
         return images.read(int(index))

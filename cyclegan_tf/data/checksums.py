@@ -31,11 +31,14 @@ def of_source(source: UnpairedDataset) -> dict[str, list[str]]:
         for name in LISTS
         if (infos := getattr(source, name).infos)
     }
-    sizes = {name: [_size(path) for path in files] for name, files in paths.items()}
-    if sum(map(sum, sizes.values())) > MAX_BYTES:
-        return {name: [str(size) for size in of_list] for name, of_list in sizes.items()}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return {name: list(pool.map(_sum, files)) for name, files in paths.items()}
+    files = list(dict.fromkeys(path for of_list in paths.values() for path in of_list))
+    sizes = {path: _size(path) for path in files}
+    if sum(sizes.values()) > MAX_BYTES:
+        found = {path: str(size) for path, size in sizes.items()}
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = dict(zip(files, pool.map(_sum, files), strict=True))
+    return {name: [found[path] for path in of_list] for name, of_list in paths.items()}
 
 
 def changed_images(
@@ -66,9 +69,14 @@ def _agree(one: str, other: str) -> bool:
     return all(a == b for a, b in zip(one.split(), other.split(), strict=False))
 
 
+def _parts(path: Path) -> list[Path]:
+    """The file, or those of a folder: a DICOM series is one volume."""
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return sum(part.stat().st_size for part in _parts(path))
     except OSError:  # decoding will say so
         return 0
 
@@ -76,9 +84,12 @@ def _size(path: Path) -> int:
 def _sum(path: Path) -> str:
     total = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                total.update(chunk)
-            return f"{file.tell()} {total.hexdigest()[:16]}"
+        size = 0
+        for part in _parts(path):
+            with part.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    total.update(chunk)
+                size += file.tell()
+        return f"{size} {total.hexdigest()[:16]}"
     except OSError:  # decoding will say so
         return str(_size(path))

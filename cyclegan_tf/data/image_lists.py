@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class ImageList:
       value_range: whose levels `read` gives, as uint16; None: the full range of the files' type.
       clipped: what of the numbers read so far lay outside the range.
       is_drawn: made by a function that never fails, so that none need be read beforehand.
+      numbers: index -> (H, W, channels) in the unit of its file, where the images are slices of
+        volumes; None: as `images.numbers` reads files.
 
     Example:
       >>> images = open_folder(Path("horse2zebra"), 3, 3, 10**8).train_x
@@ -44,12 +46,13 @@ class ImageList:
     value_range: ValueRange | None = None
     clipped: Clipped | None = None
     is_drawn: bool = False
+    numbers: Callable[[int], np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
 
-def as_user_error(error: image_io.ImageError, domain: str = "") -> UserError:
+def as_user_error(error: UserError, domain: str = "") -> UserError:
     """Add what to do about an image of a data set that cannot be used.
 
     Args:
@@ -68,6 +71,29 @@ def as_user_error(error: image_io.ImageError, domain: str = "") -> UserError:
         code=error.code,
         field=error.field,
     )
+
+
+class OneDomain(Protocol):
+    """Image files of one domain and split, or slices of volumes, whose channels are not decided.
+
+    Attributes:
+      domain: "x" or "y".
+      infos: headers of the images.
+    """
+
+    @property
+    def domain(self) -> str: ...
+
+    @property
+    def infos(self) -> tuple[image_io.ImageInfo, ...]: ...
+
+    def images(self, channels: int) -> ImageList:
+        """Give the list of the images, read with so many channels."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Give facts to log once."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -122,6 +148,10 @@ class Files:
             max_pixels=self.max_pixels,
         )
 
+    def notes(self) -> list[str]:
+        """Give facts to log once: none."""
+        return []
+
 
 def decided_channels(
     wanted: Mapping[str, Channels], infos: Mapping[str, Sequence[image_io.ImageInfo]]
@@ -146,7 +176,7 @@ def decided_channels(
 
 
 def open_lists(
-    files: Sequence[Files], channels_x: Channels, channels_y: Channels
+    files: Sequence[OneDomain], channels_x: Channels, channels_y: Channels
 ) -> tuple[list[ImageList], list[str]]:
     """Give the lists of some files, in their order, and notes on the channels that were found.
 
@@ -170,6 +200,7 @@ def open_lists(
         for domain in "xy"
         if wanted[domain] == "auto" and found[domain] != _COLOR
     ]
+    notes += [note for each in files for note in each.notes()]
     return [each.images(found[each.domain]) for each in files], notes
 
 

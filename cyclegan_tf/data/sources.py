@@ -10,11 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cyclegan_tf.data.image_lists import Channels, Files, ImageList, open_lists
+from cyclegan_tf.data.image_lists import Channels, Files, ImageList, OneDomain, open_lists
 from cyclegan_tf.data.layout import FOLDERS, check_two_folders, standard_folders
+from cyclegan_tf.data.volume_lists import VolumeFiles, list_domain, volume_of
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.folders import FolderListing, describe_others, list_folder
+from cyclegan_tf.images.folders import FolderListing, describe_others
+from cyclegan_tf.volumes.opening import stem_of
+from cyclegan_tf.volumes.slices import AXIAL, Cutting
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,14 @@ def _left_out(listing: FolderListing, folder: Path) -> tuple[str, ...]:
     )
 
 
-def _nonempty(listing: FolderListing, folder: Path, what: str) -> FolderListing:
+def _require_some(listing: FolderListing, folder: Path, what: str) -> None:
     if not listing.images:
         raise UserError(
-            f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}); a domain needs "
-            "some.",
+            f"{folder} holds no images ({', '.join(sorted(image_io.EXTENSIONS))}) and no volumes; "
+            "a domain needs some.",
             code="missing",
             field=what,
         )
-    return listing
 
 
 def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
@@ -91,7 +93,11 @@ def _notes(lists: Sequence[ImageList]) -> tuple[str, ...]:
 
 
 def open_folder(
-    root: Path, channels_x: Channels, channels_y: Channels, max_pixels: int
+    root: Path,
+    channels_x: Channels,
+    channels_y: Channels,
+    max_pixels: int,
+    cutting: Cutting = AXIAL,
 ) -> UnpairedDataset:
     """Open a data set in the paper's layout: trainA, trainB and perhaps testA, testB.
 
@@ -100,22 +106,26 @@ def open_folder(
       channels_x: channels that images of X are read with; "auto" is decided by the headers.
       channels_y: likewise of Y.
       max_pixels: larger images are refused.
+      cutting: how volumes are cut into images.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
     standard_folders(root)
-    files: list[Files] = []
+    files: list[OneDomain] = []
     left_out: list[str] = []
     for name in FOLDERS:
         domain = "x" if name.endswith("A") else "y"
         folder = root / name
+        is_there = folder.is_dir() or name.startswith("train")
+        listing, is_volumes = list_domain(folder) if is_there else (FolderListing((), {}), False)
         if name.startswith("train"):
-            listing = _nonempty(list_folder(folder), folder, "data.source")
-        else:
-            listing = list_folder(folder) if folder.is_dir() else FolderListing((), {})
+            _require_some(listing, folder, "data.source")
         left_out += _left_out(listing, folder)
-        files.append(Files.probed(listing.images, root, domain, max_pixels))
+        if is_volumes:
+            files.append(VolumeFiles.opened(listing.images, root, domain, cutting))
+        else:
+            files.append(Files.probed(listing.images, root, domain, max_pixels))
     lists, notes = open_lists(files, channels_x, channels_y)
     return _source(str(root), lists, [*left_out, *notes])
 
@@ -129,11 +139,12 @@ def open_two_folders(
     channels_y: Channels,
     max_pixels: int,
     recorded: dict[str, list[str]] | None = None,
+    cutting: Cutting = AXIAL,
 ) -> UnpairedDataset:
     """Open two plain folders, each split into train and test.
 
     An image's side is decided by a hash of its name and the seed, so that adding images moves no
-    other one.
+    other one. All slices of a volume are on one side.
 
     Args:
       x_dir: images of X.
@@ -145,36 +156,47 @@ def open_two_folders(
       max_pixels: larger images are refused.
       recorded: a `UnpairedDataset.record`; keeps the split that a run began with, new images going
         to training.
+      cutting: how volumes are cut into images.
 
     Raises:
       UserError: a folder is missing or empty, or a file is not an image.
     """
     check_two_folders(x_dir, y_dir)
-    files: dict[str, Files] = {}
+    files: dict[str, OneDomain] = {}
     left_out: list[str] = []
     for domain, folder in (("x", x_dir), ("y", y_dir)):
-        listing = _nonempty(list_folder(folder), folder, f"data.{domain}_dir")
+        listing, is_volumes = list_domain(folder)
+        _require_some(listing, folder, f"data.{domain}_dir")
         left_out += _left_out(listing, folder)
-        paths = listing.images
-        names = [path.relative_to(folder).as_posix() for path in paths]
+        names = [path.relative_to(folder).as_posix() for path in listing.images]
+        if is_volumes:
+            names = [stem_of(name) for name in names]
         if recorded:
-            held_out = set(recorded[f"test_{domain}"])
+            known = recorded[f"test_{domain}"]
+            held_out = {volume_of(name) for name in known} if is_volumes else set(known)
         else:
-            count = min(round(test_fraction * len(names)), len(names) - 1)
-            by_hash = sorted(
-                names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()
-            )
-            held_out = set(by_hash[:count])
+            held_out = _chosen_by_hash(names, test_fraction, seed)
         for split, wanted in (("train", False), ("test", True)):
             chosen = [
                 path
-                for path, name in zip(paths, names, strict=True)
+                for path, name in zip(listing.images, names, strict=True)
                 if (name in held_out) == wanted
             ]
-            files[f"{split}_{domain}"] = Files.probed(chosen, folder, domain, max_pixels)
+            files[f"{split}_{domain}"] = (
+                VolumeFiles.opened(chosen, folder, domain, cutting)
+                if is_volumes
+                else Files.probed(chosen, folder, domain, max_pixels)
+            )
     ordered = [files[name] for name in ("train_x", "train_y", "test_x", "test_y")]
     lists, notes = open_lists(ordered, channels_x, channels_y)
     return _source(f"{x_dir} and {y_dir}", lists, [*left_out, *notes])
+
+
+def _chosen_by_hash(names: Sequence[str], share: float, seed: int) -> set[str]:
+    """A share of some names, never all."""
+    count = min(round(share * len(names)), len(names) - 1)
+    by_hash = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+    return set(by_hash[:count])
 
 
 def open_demo(seed: int = 0, is_paired: bool = False) -> UnpairedDataset:

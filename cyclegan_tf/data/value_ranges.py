@@ -148,6 +148,8 @@ def _reader(images: ImageList) -> Callable[[int], np.ndarray]:
 
     def read(index: int) -> np.ndarray:
         try:
+            if images.numbers is not None:
+                return images.numbers(index)
             if not images.infos:
                 return images.read(index)
             return numbers.read(images.infos[index].path, images.channels, images.max_pixels)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from cyclegan_tf.volumes.geometry import Cut, cut_along
+from cyclegan_tf.errors import UserError
+from cyclegan_tf.volumes.geometry import AXES, Cut, cut_along
+from cyclegan_tf.volumes.opening import VolumeError
 from cyclegan_tf.volumes.volume import Volume
 
 # A slice is empty where fewer pixels than this share rise above the background: air around a body,
@@ -20,6 +24,53 @@ _SAMPLED_VOXELS = 2**20
 
 
 @dataclass(frozen=True)
+class Cutting:
+    """How a network was trained to see volumes.
+
+    Attributes:
+      axis: that the slices are along, one of `geometry.AXES`.
+      neighbors: how many slices on each side are shown with each. Both domains carry them, so that
+        G, F and the cycle take and give 2 x neighbors + 1 channels, and the middle one is the
+        translation.
+
+    Example:
+      >>> Cutting("axial", neighbors=1).channels
+      3
+    """
+
+    axis: str = "axial"
+    neighbors: int = 0
+
+    @property
+    def channels(self) -> int:
+        """A slice and its neighbors."""
+        return 2 * self.neighbors + 1
+
+    @property
+    def suffix(self) -> str:
+        """What ends the names of slices: "axial" or "axis2"."""
+        return f"axis{self.axis}" if self.axis.isdecimal() else self.axis
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what files keep."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> Cutting | None:
+        """Read what `as_dict` gave; None where that is something else."""
+        if not isinstance(fields, Mapping) or fields.get("axis") not in AXES:
+            return None
+        neighbors = fields.get("neighbors")
+        if not isinstance(neighbors, int) or isinstance(neighbors, bool) or neighbors < 0:
+            return None
+        return cls(fields["axis"], neighbors)
+
+
+AXIAL = Cutting()
+"""As networks see volumes that were not trained on any."""
+
+
+@dataclass(frozen=True)
 class Slices:
     """A volume cut along an axis.
 
@@ -27,9 +78,6 @@ class Slices:
       volume: that is cut.
       axis: one of `geometry.AXES`.
       neighbors: how many slices on each side are given with each.
-
-    Raises:
-      UserError: when used, if the volume does not say how it lies, and the axis is a name.
 
     Example:
       >>> slices = Slices(open_volume(Path("ct.nii.gz")), "axial", neighbors=1)
@@ -55,6 +103,18 @@ class Slices:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of a slice."""
         return self.stored.shape[1], self.stored.shape[2]
+
+    def checked(self) -> Slices:
+        """Return this, once it is known that it can be cut.
+
+        Raises:
+          VolumeError: the volume does not say how it lies, and the axis is a name.
+        """
+        try:
+            self.cut  # noqa: B018
+        except UserError as error:
+            raise VolumeError(self.volume.path, str(error), error) from error
+        return self
 
     @property
     def channels(self) -> int:

@@ -13,6 +13,7 @@ from cyclegan_tf.train.plan import plan_training
 from tests.helpers.errors import refused
 
 FORMER = [
+    ("data.neighbours", 1, "data.neighbors", 1),
     ("generator.colour_skip", True, "generator.color_skip", "auto"),
     ("generator.colour_skip", False, "generator.color_skip", "off"),
     ("generator.colour_skip", "always", "generator.color_skip", "on"),
@@ -85,7 +86,7 @@ def test_former_names_are_not_shown():
     files.add_experiment(parser)
     shown = parser.format_help()
     hidden = [old for old, (new, _) in files.RENAMED.items() if old != new]
-    assert len(hidden) == 11
+    assert len(hidden) == 12
     assert not [old for old in hidden if f"--{old} " in shown]
 
 

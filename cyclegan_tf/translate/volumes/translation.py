@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-
-from cyclegan_tf.errors import UserError
-from cyclegan_tf.images.ranges import RangePair, ValueRange
+from cyclegan_tf.images.ranges import RangePair
 from cyclegan_tf.translate.translator import Translator
-from cyclegan_tf.volumes.opening import open_volume, save_volume
-from cyclegan_tf.volumes.scratch import scratch_array
 from cyclegan_tf.volumes.slices import Slices
 from cyclegan_tf.volumes.volume import Volume
 
