@@ -137,9 +137,9 @@ class VolumeFiles:
         """Say what was left out."""
         if not self.empty:
             return []
-        volumes, all_slices = len({info.path for info in self.infos}), self.empty + len(self.names)
+        volumes, slices = len({info.path for info in self.infos}), self.empty + len(self.names)
         return [
-            f"{self.empty} of the {all_slices} {self.cutting.axis} slices of {volumes} volumes of "
+            f"{self.empty} of the {slices} slices ({self.cutting.suffix}) of {volumes} volumes of "
             f"{self.domain.upper()} are empty (background) and left out"
         ]
 

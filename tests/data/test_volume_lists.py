@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cyclegan_tf.data import checksums, sources, value_ranges, volume_lists
+from cyclegan_tf.data import checksums, screening, sources, value_ranges, volume_lists
 from cyclegan_tf.data.cache import open_cache
 from cyclegan_tf.data.pairs import choose_pairs
 from cyclegan_tf.data.transforms import ImageTransform
@@ -36,7 +36,7 @@ def test_each_slice_that_is_not_empty_is_an_image(folder):
     assert found.train_x.channels == 1
     ((rows, columns),) = {(info.height, info.width) for info in found.train_x.infos}
     assert (rows, columns) == (20, 24)
-    assert sum("8 of the 32 axial slices of 2 volumes of X" in note for note in found.notes) == 1
+    assert sum("8 of the 32 slices (axial) of 2 volumes of X" in note for note in found.notes) == 1
 
 
 def test_slices_are_read_in_the_unit_of_the_volume_and_through_a_range(folder):
@@ -157,3 +157,19 @@ def test_what_cannot_be_used_is_named(tmp_path):
     with refused("unsupported", tmp_path / "b.mha", match="0, 1 or 2"):
         VolumeFiles.opened([tmp_path / "b.mha"], tmp_path, "x", AXIAL)
     assert len(VolumeFiles.opened([tmp_path / "b.mha"], tmp_path, "x", Cutting("0")).names) == 2
+
+
+def test_slices_that_are_alike_are_no_copies_and_equal_ones_are(tmp_path):
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("trainA/a", "trainB/a", "testA/b", "testB/a")):
+        values = volumes.ball().astype(np.int16) + (number == 2) * rng.integers(0, 2, (24, 20, 16))
+        volumes.write_nifti(tmp_path / f"{name}.nii", values.astype(np.int16))
+    transform = ImageTransform("none", 24, 24, flip=False)
+    found = sources.open_folder(tmp_path, "auto", "auto", 10**8, AXIAL)
+    for domain, count in (("x", 0), ("y", 12)):
+        lists = [getattr(found, f"{split}_{domain}") for split in ("train", "test")]
+        known = ValueRange(-1000, 1000, "int16")
+        train, test = (value_ranges.with_range(images, known) for images in lists)
+        cache = open_cache(train, transform, "memory", tmp_path, domain)
+        screened = screening.find_flat_and_leaked(train, cache, test, transform)
+        assert len(screened.leaked) == count

@@ -1,1 +1,0 @@
-"""Translates volumes slice by slice, along one axis or three."""
