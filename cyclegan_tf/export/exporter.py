@@ -153,6 +153,7 @@ def _write_saved_model(job: ExportJob, trained: TrainedGenerator, name: str, siz
         size_px,
         model_card(trained, name),
         trained.scale or FULL,
+        trained.ranges,
     )
     log.info("  SavedModel: %s", path)
 

@@ -12,6 +12,7 @@ from cyclegan_tf.data.layout import direction_label
 from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.trained import TrainedGenerator
 from cyclegan_tf.foreign.content import sha256
+from cyclegan_tf.images.ranges import ValueRange
 from cyclegan_tf.runs.provenance import environment
 
 VALUE_RANGE = "-1 (level 0) to 1 (level 255): value = 2 * level / 255 - 1"
@@ -39,17 +40,28 @@ def model_card(trained: TrainedGenerator, name: str, size_px: int | None = None)
         "parameters": trained.network.count_params(),
         "data_source": _data_source(trained.experiment),
         "scores": trained.scores,
-        "input": _tensor(size_px, channels[0]),
-        "output": _tensor(size_px, channels[1]),
+        "input": _tensor(size_px, channels[0], trained.ranges.source),
+        "output": _tensor(size_px, channels[1], trained.ranges.target),
         "training_scale": trained.scale.as_dict() if trained.scale else None,
+        "value_ranges": trained.ranges.as_dict(),
         "config": trained.experiment,
     }
 
 
-def _tensor(size_px: int | None, channels: int) -> dict[str, Any]:
+def _tensor(size_px: int | None, channels: int, known: ValueRange | None) -> dict[str, Any]:
     side: Any = size_px or "any"
     shape = [1 if size_px else "N", side, side, channels]
-    return {"dtype": "float32", "shape": shape, "range": VALUE_RANGE}
+    return {"dtype": "float32", "shape": shape, "range": range_in_words(known)}
+
+
+def range_in_words(known: ValueRange | None) -> str:
+    """Say what -1 and 1 stand for: levels, or numbers of a range."""
+    if known is None:
+        return VALUE_RANGE
+    return (
+        f"-1 ({known.low:g} in {known.dtype} files) to 1 ({known.high:g}): "
+        f"number = {known.low:g} + (value + 1) / 2 * {known.high - known.low:g}"
+    )
 
 
 def _data_source(experiment: Mapping[str, Any]) -> str | None:

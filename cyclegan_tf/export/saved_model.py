@@ -18,6 +18,7 @@ from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.images import detail
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.codecs import luma
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair, ValueRange
 from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.translate.translator import MIN_SIZE_PX
 
@@ -29,6 +30,8 @@ ENCODED = "image_bytes"
 
 TF Serving's REST carries inputs and outputs whose names end in `_bytes` as base64.
 """
+NUMBERS = "image_numbers"
+"""Name of the signature that takes and gives the numbers of files of a range."""
 FULL_SIZE = "full_size"
 """Name of the signature whose network sees every pixel, where others bring images to a scale."""
 
@@ -40,6 +43,7 @@ def write_saved_model(
     warmup_size_px: int,
     card: Mapping[str, Any],
     scale: TrainingScale = FULL,
+    ranges: RangePair = FULL_RANGES,
 ) -> Path:
     """Write the next version of a model for TF Serving; earlier versions stay as they are.
 
@@ -48,7 +52,9 @@ def write_saved_model(
     PNG of any sizes, and gives `translated_bytes`, string (N,), PNG of the same sizes. The second
     is there for networks of 1 or 3 channels in and 1 to 4 out. Both bring an image to the scale of
     training and the result back, as `translate` does; a third, `full_size`, is as the first, but
-    its network sees every pixel.
+    its network sees every pixel. Where a domain has a range, `image_numbers` takes `numbers`,
+    float32 (N, H, W, C) in the units of the input's files, clipped to their range, and gives
+    `translated_numbers`, float32 in the units of the target's; whole numbers where these are.
 
     Args:
       folder: of the model; versions are folders 1, 2, ... in it.
@@ -57,6 +63,7 @@ def write_saved_model(
       warmup_size_px: side of the image in the warm-up requests.
       card: what to write about it into assets.extra/card.json.
       scale: at which the network is to see images.
+      ranges: what its numbers mean in files.
 
     Returns:
       The version's folder.
@@ -66,7 +73,7 @@ def write_saved_model(
         left then.
     """
     final = folder / str(next_version(folder))
-    served = _Served(network, size_divisor_px, scale)
+    served = _Served(network, size_divisor_px, scale, ranges)
     with atomic_directory(final) as partial:
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(served, str(partial), signatures=served.signatures(), options=options)
@@ -104,7 +111,9 @@ def _difference_after_loading(
 class _Served(tf.Module):
     """What TensorFlow saves: the weights, and functions that close over the network."""
 
-    def __init__(self, network: keras.Model, size_divisor_px: int, scale: TrainingScale) -> None:
+    def __init__(
+        self, network: keras.Model, size_divisor_px: int, scale: TrainingScale, ranges: RangePair
+    ) -> None:
         super().__init__()
         self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
         # The network itself must not become part of what is saved, or loading would want Keras.
@@ -112,6 +121,7 @@ class _Served(tf.Module):
 
         self.translate = self._of_numbers(network, size_divisor_px, scale)
         self.full_size = self._of_numbers(network, size_divisor_px, FULL) if scale.px else None
+        self.numbers = self._of_files_numbers(network, size_divisor_px, scale, ranges)
         if not self.takes_files:
             return
 
@@ -135,6 +145,22 @@ class _Served(tf.Module):
 
         return translate
 
+    def _of_files_numbers(
+        self, network: keras.Model, size_divisor_px: int, scale: TrainingScale, ranges: RangePair
+    ) -> Any:
+        source, target = ranges.source or ValueRange.of_type("uint8"), ranges.target
+        if target is None:
+            return None
+        spec = tf.TensorSpec((None, None, None, self.channels), tf.float32, "numbers")
+
+        @tf.function(input_signature=[spec], autograph=False)
+        def translate(numbers: tf.Tensor) -> dict[str, tf.Tensor]:
+            signed = signed_in_graph(numbers, source)
+            made = translate_at_scale(network, size_divisor_px, scale, signed)
+            return {"translated_numbers": numbers_in_graph(made, target)}
+
+        return translate
+
     @property
     def takes_files(self) -> bool:
         return self.channels in (1, 3) and self.output_channels <= 4
@@ -143,7 +169,25 @@ class _Served(tf.Module):
         signatures = {tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: self.translate}
         if self.full_size is not None:
             signatures[FULL_SIZE] = self.full_size
+        if self.numbers is not None:
+            signatures[NUMBERS] = self.numbers
         return signatures | ({ENCODED: self.translate_encoded} if self.takes_files else {})
+
+
+def signed_in_graph(numbers: tf.Tensor, known: ValueRange) -> tf.Tensor:
+    """Map numbers to [-1, 1] as `ValueRange.to_signed` does; NaN is not looked for."""
+    shares = (tf.cast(numbers, tf.float64) - known.low) / (known.high - known.low)
+    return tf.cast(2 * tf.clip_by_value(shares, 0.0, 1.0) - 1, tf.float32)
+
+
+def numbers_in_graph(signed: tf.Tensor, known: ValueRange) -> tf.Tensor:
+    """Map [-1, 1] to numbers as `ValueRange.from_signed` does, as float32."""
+    shares = (tf.clip_by_value(tf.cast(signed, tf.float64), -1.0, 1.0) + 1) / 2
+    numbers = known.low + shares * (known.high - known.low)
+    if np.dtype(known.dtype).kind != "f":
+        kind = np.iinfo(known.dtype)
+        numbers = tf.round(tf.clip_by_value(numbers, float(kind.min), float(kind.max)))
+    return tf.cast(numbers, tf.float32)
 
 
 def translate_at_scale(

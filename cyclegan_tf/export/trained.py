@@ -14,11 +14,14 @@ import tensorflow as tf
 from cyclegan_tf.assembly.training_data import open_source
 from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.transforms import resize_bicubic
+from cyclegan_tf.data.value_ranges import with_range
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images import numbers
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair, ValueRange
 from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks.builders import size_divisor_of
-from cyclegan_tf.runs import checkpoints, generators
+from cyclegan_tf.runs import checkpoints, generators, targets
 from cyclegan_tf.runs.metrics_log import scores_at
 from cyclegan_tf.runs.run_directory import RunDirectory
 
@@ -37,6 +40,7 @@ class TrainedGenerator:
       scores: scores and losses on the test split, by name, with their step and whether weights are
         averaged.
       scale: at which it was trained; None where that is unknown.
+      ranges: what its numbers mean in the files of its domains.
       training_images: opens images the network was trained on, or a folder in their place.
       test_images: opens images it was not trained on, where there are some, else the same.
 
@@ -56,6 +60,7 @@ class TrainedGenerator:
     experiment: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     scale: TrainingScale | None = None
+    ranges: RangePair = FULL_RANGES
 
 
 def open_trained(
@@ -84,14 +89,16 @@ def open_trained(
                 code="missing",
                 field="--images",
             )
-        return _folder(images, network.input_shape[-1])
+        return _folder(images, network.input_shape[-1], known.source)
 
+    known = targets.ranges(target, direction)
     divisor = size_divisor_of(network)
     scale = generators.training_scale(target, direction)
     size_px = scale.px if scale else None
     return TrainedGenerator(
-        network, direction, origin, divisor, size_px, of_folder, of_folder, scale=scale
-    )
+        network, direction, origin, divisor, size_px, of_folder, of_folder, scale=scale,
+        ranges=known,
+    )  # fmt: skip
 
 
 def _open_run(
@@ -100,10 +107,11 @@ def _open_run(
     chosen = generators.open_checkpoint(run, checkpoint)
     network = generators.generator_of_run(run, chosen, direction, "float32")
     experiment = run.experiment()
+    known = targets.ranges(run.path, direction)
 
     def of_split(split: str) -> ImageList:
         if images is not None:
-            return _folder(images, network.input_shape[-1])
+            return _folder(images, network.input_shape[-1], known.source)
         return _run_images(run, split, direction[0])
 
     return TrainedGenerator(
@@ -117,6 +125,7 @@ def _open_run(
         experiment.as_dict(),
         scores_at(run.metrics_path, chosen.step, chosen.weights),
         generators.training_scale(run.path, direction),
+        known,
     )
 
 
@@ -135,7 +144,7 @@ def _run_images(run: RunDirectory, split: str, domain: str) -> ImageList:
     return found if len(found) else getattr(source, f"train_{domain}")
 
 
-def _folder(folder: Path, channels: int) -> ImageList:
+def _folder(folder: Path, channels: int, value_range: ValueRange | None) -> ImageList:
     paths = image_io.find_images(folder)
     if not paths:
         raise UserError(
@@ -144,7 +153,10 @@ def _folder(folder: Path, channels: int) -> ImageList:
             field="--images",
         )
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
-    return ImageList(names, channels, lambda index: image_io.read(paths[index], channels))
+    if value_range is None:
+        return ImageList(names, channels, lambda index: image_io.read(paths[index], channels))
+    found = ImageList(names, channels, lambda index: numbers.read(paths[index], channels))
+    return with_range(found, value_range)
 
 
 def calibration_images(images: ImageList, count: int, size_px: int) -> np.ndarray:

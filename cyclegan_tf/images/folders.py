@@ -26,9 +26,31 @@ WRITTEN_SUFFIXES = (
 )
 """Suffixes of the files that can be written, lower case; those of `codecs.ENCODERS`."""
 
+_HELD = {".png": ("uint8", "uint16"), ".tif": None, ".tiff": None, ".npy": None}
 # What Windows puts into folders by itself; on other systems such names start with a dot.
 _OF_THE_SYSTEM = frozenset({"thumbs.db", "desktop.ini"})
 _KINDS_NAMED = 8
+
+
+def holds(suffix: str, dtype: str) -> bool:
+    """Whether files of a lower-case suffix hold numbers of a type, as NumPy names it."""
+    types = _HELD.get(suffix, ("uint8",))
+    return types is None or dtype in types
+
+
+def require_held(path: Path, dtype: str) -> None:
+    """Refuse a file name whose kind does not hold numbers of a type.
+
+    Raises:
+      UserError: says which do.
+    """
+    if not holds(path.suffix.lower(), dtype):
+        raise UserError(
+            f"{path}: {path.suffix} files do not hold {dtype} numbers, which the translation is "
+            "in; use .tif or .npy",
+            code="unsupported",
+            field=str(path),
+        )
 
 
 @dataclass(frozen=True)

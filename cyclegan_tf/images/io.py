@@ -123,21 +123,23 @@ def from_signed(array: Any, bits: int = 8) -> np.ndarray:
 
     Args:
       array: float, any shape; NumPy array or eager tensor.
-      bits: 8 or 16.
+      bits: 8 or 16; 32 for floats, which stay in [-1, 1].
 
     Returns:
-      uint8 or uint16 of the same shape.
+      uint8, uint16 or float32 of the same shape.
 
     Raises:
       ValueError: `array` holds NaN, or `bits` is another number.
     """
-    if bits not in (8, 16):
-        raise ValueError(f"bits must be 8 or 16, and is {bits!r}")
+    if bits not in (8, 16, 32):
+        raise ValueError(f"bits must be 8, 16 or 32, and is {bits!r}")
     values = np.asarray(array, np.float32)
     if np.isnan(values).any():
         raise ValueError(
             "the image holds NaN (not a number): the network that made it has diverged."
         )
+    if bits == 32:
+        return np.clip(values, -1, 1)
     half = np.float32(_half_range(f"uint{bits}"))
     return np.rint(np.clip(values, -1, 1) * half + half).astype(f"uint{bits}")
 

@@ -13,6 +13,7 @@ from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import chatter, codecs, headers
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.folders import require_held
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.pixel_values import AS_STORED
 from cyclegan_tf.images.placement import NOTHING, Placement
@@ -20,9 +21,6 @@ from cyclegan_tf.images.probing import probe
 
 # Luma of ITU-R BT.601.
 _WEIGHTS = np.array([0.299, 0.587, 0.114])
-
-_HELD = {".png": ("uint8", "uint16"), ".tif": None, ".tiff": None, ".npy": None}
-"""Types of numbers by suffix, None for all; others hold uint8."""
 
 
 def read(path: str | os.PathLike, channels: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -87,12 +85,6 @@ def _luma(planes: np.ndarray) -> np.ndarray:
     return gray[..., np.newaxis].astype(planes.dtype)
 
 
-def holds(suffix: str, dtype: str) -> bool:
-    """Whether files of a lower-case suffix hold numbers of a type."""
-    types = _HELD.get(suffix, ("uint8",))
-    return types is None or dtype in types
-
-
 def save(path: str | os.PathLike, numbers: np.ndarray, placement: Placement = NOTHING) -> None:
     """Write numbers as they are, whole or not at all.
 
@@ -117,18 +109,3 @@ def save(path: str | os.PathLike, numbers: np.ndarray, placement: Placement = NO
         raise ImageError(path, str(error)) from error
     with atomic_file(path) as partial:
         partial.write_bytes(data)
-
-
-def require_held(path: Path, dtype: str) -> None:
-    """Refuse a file name whose kind does not hold numbers of a type.
-
-    Raises:
-      UserError: says which do.
-    """
-    if not holds(path.suffix.lower(), dtype):
-        raise UserError(
-            f"{path}: {path.suffix} files do not hold {dtype} numbers, which the translation is "
-            "in; use .tif or .npy",
-            code="unsupported",
-            field=str(path),
-        )

@@ -171,6 +171,11 @@ FULL_RANGES = RangePair()
 class Clipped:
     """How many numbers have been read so far, and how many of them lay outside a range.
 
+    Attributes:
+      read: numbers in all.
+      outside: numbers outside.
+      images: that hold such numbers.
+
     Example:
       >>> clipped = Clipped()
       >>> clipped.add(read=1000, outside=2)
@@ -180,13 +185,15 @@ class Clipped:
 
     read: int = 0
     outside: int = 0
+    images: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, read: int, outside: int) -> None:
-        """Count the numbers of one more image."""
+    def add(self, read: int, outside: int, images: int = 1) -> None:
+        """Count the numbers of one more image, or of a part of one that is counted already."""
         with self._lock:
             self.read += read
             self.outside += outside
+            self.images += images * (outside > 0)
 
     @property
     def share(self) -> float:

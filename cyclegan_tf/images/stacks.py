@@ -16,7 +16,7 @@ from PIL import Image
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images import chatter, codecs, headers, pixel_values, tiff
+from cyclegan_tf.images import chatter, codecs, headers, numbers, pixel_values, tiff
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.pages import full_size_pages
 from cyclegan_tf.images.pixel_values import as_dtype
@@ -39,7 +39,7 @@ class Stack:
     """Several images of one size.
 
     Attributes:
-      images: uint8 or uint16 (H, W, C), all of one shape and type.
+      images: (H, W, C), all of one shape and type: uint8 or uint16, or numbers of a range.
       durations_ms: of the frames of an animation; of pages none.
       loops: how often an animation is shown; 0 for ever.
       placements: one for each image.
@@ -78,13 +78,16 @@ def count_images(info: ImageInfo, suffix: str, max_pixels: int = MAX_PIXELS) -> 
     return count if 1 < count <= min(_MOST, max_pixels // (info.width * info.height)) else 1
 
 
-def read_stack(info: ImageInfo, channels: int, max_pixels: int = MAX_PIXELS) -> Stack | None:
+def read_stack(
+    info: ImageInfo, channels: int, max_pixels: int = MAX_PIXELS, *, as_stored: bool = False
+) -> Stack | None:
     """Decode all pages or frames as `read` does the first.
 
     Args:
       info: header of a file of which `count_images` says more than 1.
       channels: as for `read`.
       max_pixels: of one image.
+      as_stored: give the numbers of deep pages as they are, as `images.numbers.read` does.
 
     Returns:
       None where the pages differ in size or kind.
@@ -96,15 +99,18 @@ def read_stack(info: ImageInfo, channels: int, max_pixels: int = MAX_PIXELS) -> 
     try:
         if info.format != "TIFF":
             return _read_frames(info, channels, max_pixels)
-        decoded, _ = chatter.listen(lambda: tiff.decode_pages(info, max_pixels))
+        as_stored = as_stored and not numbers.is_8_bit(info)
+        stored = replace(info, white=pixel_values.AS_STORED) if as_stored else info
+        decoded, _ = chatter.listen(lambda: tiff.decode_pages(stored, max_pixels))
     except Exception as error:  # the decoders raise whatever a broken file makes them raise
         raise headers.as_image_error(info.path, error, max_pixels) from error
     if decoded is None:
         return None
     with info.path.open("rb") as stream:
-        numbers = full_size_pages(stream)
-    images = [codecs.finished(planes, info, channels) for planes in decoded]
-    return Stack(images, placements=read_page_placements(info, numbers))
+        pages = full_size_pages(stream)
+    finished = numbers.finished if as_stored else codecs.finished
+    images = [finished(planes, info, channels) for planes in decoded]
+    return Stack(images, placements=read_page_placements(info, pages))
 
 
 def save_stack(path: Path, stack: Stack, *, as_float: bool = False) -> None:

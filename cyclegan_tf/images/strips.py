@@ -19,6 +19,7 @@ import numpy as np
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError, install_command
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images import numbers
 from cyclegan_tf.images.camera_data import finish_tiff
 from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
 from cyclegan_tf.images.probing import ANY_NUMBER
@@ -34,7 +35,7 @@ class WholeImage:
     """A decoded image as rows.
 
     Args:
-      values: uint8 or uint16 (H, W, C).
+      values: (H, W, C).
 
     Example:
       >>> image = WholeImage(images.read("photo.png"))
@@ -144,18 +145,27 @@ class TiffRows:
 
 
 @contextmanager
-def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
+def open_rows(
+    path: Path, channels: int, *, as_stored: bool = False
+) -> Iterator[WholeImage | TiffRows]:
     """Open an image file as rows: uint8 or uint16, upright, with so many channels.
 
     By strips or tiles, and of any size: gray and RGB TIFFs of 8 and 16 bits, whatever their
     compression, if `tifffile` is there. All others are decoded whole, up to `images.MAX_PIXELS`.
+
+    Args:
+      path: the file.
+      channels: as for `images.read`.
+      as_stored: give the numbers of deep files as they are, of any type (`images.numbers.read`).
 
     Raises:
       ImageError: as `images.read`.
     """
     info = image_io.probe(path, ANY_NUMBER)
     info.require_channels(channels)
-    plain = info.exif_orientation == 1 and not info.has_alpha and info.white in (255, 65535)
+    as_stored = as_stored and not numbers.is_8_bit(info)
+    is_known = as_stored or info.white in (255, 65535)
+    plain = info.exif_orientation == 1 and not info.has_alpha and is_known
     if (
         info.format == "TIFF"
         and channels in (1, 3)
@@ -163,31 +173,31 @@ def open_rows(path: Path, channels: int) -> Iterator[WholeImage | TiffRows]:
         and importlib.util.find_spec("tifffile")
     ):
         with ExitStack() as stack:
-            page = _page_to_cut(stack, path, channels)
+            page = _page_to_cut(stack, path, channels, as_stored)
             if page is not None:
-                yield TiffRows(path, page, channels, info.profile)
+                yield TiffRows(path, page, channels, b"" if as_stored else info.profile)
                 return
-    yield WholeImage(image_io.read(path, channels))
+    yield WholeImage((numbers.read if as_stored else image_io.read)(path, channels))
 
 
-def _page_to_cut(stack: ExitStack, path: Path, channels: int) -> Any:
+def _page_to_cut(stack: ExitStack, path: Path, channels: int, as_stored: bool) -> Any:
     """The first page, if it can be read by pieces; None also where tifffile cannot open it."""
     import tifffile
 
     try:
         page: Any = stack.enter_context(tifffile.TiffFile(path)).pages[0]
-        return page if _can_be_cut(page, channels) else None
+        return page if _can_be_cut(page, channels, as_stored) else None
     except Exception:  # of a damaged file, which Pillow may read all the same
         return None
 
 
-def _can_be_cut(page: Any, channels: int) -> bool:
+def _can_be_cut(page: Any, channels: int, as_stored: bool) -> bool:
     samples = _PLAIN.get(page.photometric)
     return (
         samples == page.samplesperpixel
         and samples in (1, channels)
         and (samples == 1 or page.planarconfig == 1)
-        and page.dtype in (np.uint8, np.uint16)
+        and (as_stored or page.dtype in (np.uint8, np.uint16))
         and page.bitspersample == 8 * page.dtype.itemsize
         and len(page.dataoffsets) == int(np.prod(page.chunked))
     )
@@ -224,7 +234,7 @@ def save_rows(
       path: its suffix says the kind.
       rows: parts (h, W, C) of `dtype` from the top.
       shape: (H, W, C) of all.
-      dtype: uint8 or uint16.
+      dtype: uint8 or uint16; of numbers any, see `images.numbers.save`.
       as_float: as for `images.save`.
       placement: as for `images.save`.
 
@@ -237,7 +247,10 @@ def save_rows(
         for part in rows:
             whole[top : top + len(part)] = part
             top += len(part)
-        image_io.save(path, whole, as_float=as_float, placement=placement)
+        if dtype in (np.uint8, np.uint16):
+            image_io.save(path, whole, as_float=as_float, placement=placement)
+        else:
+            numbers.save(path, whole, placement)
         return
     import tifffile
 

@@ -177,8 +177,8 @@ def _pages(
                     page = pil_image
                     page.seek(number)
                     found = _of_pillow(info.path, page)
-            decode_page = _PLANES[info.decoder]
-            yield found, partial(decode_page, page, found or info)
+            meant = info if info.white == pixel_values.AS_STORED else found or info
+            yield found, partial(_PLANES[info.decoder], page, meant)
 
 
 def _kind(info: ImageInfo) -> tuple[object, ...]:

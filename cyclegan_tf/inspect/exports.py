@@ -19,7 +19,7 @@ from cyclegan_tf.inspect.readable import newest_version
 
 _CARD_FIELDS = (
     "name", "direction", "created", "checkpoint", "data_source", "parameters", "scores",
-    "training_scale", "cyclegan_tf", "tensorflow",
+    "training_scale", "value_ranges", "cyclegan_tf", "tensorflow",
     "git_commit", "largest_difference_from_keras",
 )  # fmt: skip
 _PARITY_FIELDS = (

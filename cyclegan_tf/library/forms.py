@@ -12,8 +12,10 @@ from PIL import Image, ImageOps
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images import numbers
 from cyclegan_tf.images.codecs import with_channels
 from cyclegan_tf.images.pixel_values import on_white
+from cyclegan_tf.images.ranges import ValueRange
 
 _GRAY_MODES = ("1", "L", "I;16", "I;16L", "I;16B")
 
@@ -50,6 +52,33 @@ def pixels_of(image: Any, channels: int) -> np.ndarray:
     return np.ascontiguousarray(with_channels(planes, channels))
 
 
+def signed_of(image: Any, channels: int, source: ValueRange | None) -> np.ndarray:
+    """Read one image of any form through a range.
+
+    Args:
+      image: the path of a file, or an array (H, W) or (H, W, C) of numbers of the range; without
+        a range what `pixels_of` takes.
+      channels: as for `pixels_of`; of an array, those that it has.
+      source: the range of its numbers.
+
+    Returns:
+      float32 (H, W, channels) in [-1, 1].
+
+    Raises:
+      UserError: a file that cannot be read, another shape, or NaN.
+    """
+    if source is None:
+        return image_io.to_signed(pixels_of(image, channels))
+    found = numbers.read(Path(image), channels) if is_path(image) else _planes(image)
+    if found.shape[-1] != channels:
+        raise UserError(
+            f"an image has {found.shape[-1]} channels, and this model takes {channels}.",
+            code="mismatch",
+            field="images",
+        )
+    return source.to_signed(found)
+
+
 def like(image: Any) -> Callable[[np.ndarray], Any]:
     """Choose the form of a result by the form of its input.
 
@@ -79,7 +108,7 @@ def _of_pillow(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def _of_array(image: Any) -> np.ndarray:
+def _planes(image: Any) -> np.ndarray:
     values = np.asarray(image)
     if values.ndim == 2:
         values = values[..., None]
@@ -89,6 +118,11 @@ def _of_array(image: Any) -> np.ndarray:
             "several images as a list or as (N, H, W, C).",
             field="images",
         )
+    return values
+
+
+def _of_array(image: Any) -> np.ndarray:
+    values = _planes(image)
     if values.dtype in (np.uint8, np.uint16):
         return values
     if values.dtype.kind != "f":

@@ -12,6 +12,7 @@ import numpy as np
 from cyclegan_tf.cli.guesses import DIRECTIONS
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import list_folder
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair
 from cyclegan_tf.library import forms
 
 
@@ -20,7 +21,9 @@ class Network:
 
     Args:
       channels: of the images it takes.
-      translate: uint8 or uint16 (H, W, channels) -> the same size and depth.
+      translate: uint8 or uint16 (H, W, channels) -> the same size and depth; with ranges float32
+        in [-1, 1] to the same.
+      ranges: what the numbers of its images mean.
 
     Example:
       >>> network = Network(3, translator)
@@ -28,9 +31,15 @@ class Network:
       (64, 64, 3)
     """
 
-    def __init__(self, channels: int, translate: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(
+        self,
+        channels: int,
+        translate: Callable[[np.ndarray], np.ndarray],
+        ranges: RangePair = FULL_RANGES,
+    ) -> None:
         self.channels = channels
         self.translate = translate
+        self.ranges = ranges
 
 
 class Model:
@@ -70,7 +79,7 @@ class Model:
           In the form of the input: a Pillow image for a file or a Pillow image (an array where
           Pillow has no such image: 16-bit color, 2, 4 or more channels), an array of the same type
           for an array, a list for a sequence, and for a folder a dictionary from each image's path
-          within it.
+          within it. Of a model trained with ranges always arrays, in the target's numbers and type.
 
         Raises:
           UserError: an image cannot be read or is of another kind, the folder holds none, or the
@@ -107,4 +116,7 @@ class Model:
 
 
 def _translated(network: Network, image: Any) -> Any:
+    if (target := network.ranges.target) is not None:
+        signed = forms.signed_of(image, network.channels, network.ranges.source)
+        return target.from_signed(network.translate(signed))
     return forms.like(image)(network.translate(forms.pixels_of(image, network.channels)))

@@ -16,6 +16,7 @@ from cyclegan_tf.convert.routes import TORCH_SUFFIXES, choose_route
 from cyclegan_tf.convert.task import Task
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.ranges import RangePair
 from cyclegan_tf.library.loaded import Model, Network
 from cyclegan_tf.library.training import Run, open_generator
 from cyclegan_tf.runs import checkpoints
@@ -92,14 +93,14 @@ def _exported(path: Path, trust: bool) -> dict[str, Callable[[], Network]]:
 
 
 def _open_saved_model(name: str, number: int, folder: Path, trust: bool) -> Network:
-    signature = load_version(name, number, folder, trust).signature(
-        tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-    )
+    version = load_version(name, number, folder, trust)
+    signature = version.signature(tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY)
+    ranges = RangePair.from_dict(version.card.get("value_ranges"))
 
     def translate(image: np.ndarray) -> np.ndarray:
-        batch = image_io.to_signed(image[np.newaxis])
+        batch = image if image.dtype == np.float32 else image_io.to_signed(image)
         return image_io.from_signed(
-            signature({"images": batch})["translated"][0], 8 * image.itemsize
+            signature({"images": batch[np.newaxis]})["translated"][0], 8 * image.itemsize
         )
 
-    return Network(signature.inputs["images"].shape[-1], translate)
+    return Network(signature.inputs["images"].shape[-1], translate, ranges)

@@ -32,12 +32,14 @@ def open_generator(path: Path, direction: str, checkpoint: str = checkpoints.BES
       UserError: there is no such generator.
     """
     from cyclegan_tf.networks.builders import size_divisor_of
+    from cyclegan_tf.runs import targets
     from cyclegan_tf.runs.generators import load_generator, training_scale
     from cyclegan_tf.translate.translator import Translator
 
     network, _ = load_generator(path, direction, checkpoint=checkpoint)
     scale = training_scale(path, direction) or FULL
-    return Network(network.input_shape[-1], Translator(network, size_divisor_of(network), scale))
+    translator = Translator(network, size_divisor_of(network), scale)
+    return Network(network.input_shape[-1], translator, targets.ranges(path, direction))
 
 
 class Run(Model):

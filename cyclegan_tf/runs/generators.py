@@ -11,13 +11,14 @@ from cyclegan_tf import assembly
 from cyclegan_tf.data.layout import direction_label, domain_names
 from cyclegan_tf.devices import hardware
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.foreign.keras_notes import read_notes, save_with_notes
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair
 from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.builders import as_float32
-from cyclegan_tf.networks.notes import read_notes, save_with_notes
 from cyclegan_tf.runs import checkpoints, image_record, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.runs.targets import check_target
+from cyclegan_tf.runs.targets import RANGES_NOTE, check_target
 
 log = logging.getLogger(__name__)
 
@@ -72,15 +73,22 @@ def direction_name(target: Path, direction: str) -> str:
     return f"{direction} ({direction_label(data, direction)})" if domain_names(data) else direction
 
 
-def save_generator(network: keras.Model, path: Path, scale: TrainingScale | None) -> None:
-    """Write a `.keras` file that holds the scale of its training; not atomic.
+def save_generator(
+    network: keras.Model,
+    path: Path,
+    scale: TrainingScale | None,
+    ranges: RangePair = FULL_RANGES,
+) -> None:
+    """Write a `.keras` file that holds the scale of its training, and its ranges; not atomic.
 
     Args:
       network: a generator.
       path: of the file.
       scale: None where it is not known.
+      ranges: what its numbers mean.
     """
-    save_with_notes(network, path, {_SCALE: scale.as_dict()} if scale else {})
+    notes = {_SCALE: scale and scale.as_dict(), RANGES_NOTE: ranges.as_dict()}
+    save_with_notes(network, path, {name: value for name, value in notes.items() if value})
 
 
 def training_scale(target: Path, direction: str) -> TrainingScale | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan_tf.errors import reading
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair, ValueRange, is_number_type
 
 LISTS = ("train_x", "train_y", "test_x", "test_y")
 
@@ -20,8 +21,8 @@ def read(path: Path) -> dict[str, Any] | None:
 
     Returns:
       Names by list and, unless an early version wrote it, "sums" by list and "aspects" by domain;
-      of a run with partners their names, [of X, of Y] each, as "pairs". None where there is no
-      record, or an empty one.
+      of a run with partners their names, [of X, of Y] each, as "pairs"; of one with ranges
+      "ranges" and "types" by domain. None where there is no record, or an empty one.
 
     Raises:
       UserError: it is damaged.
@@ -42,6 +43,11 @@ def read(path: Path) -> dict[str, Any] | None:
         for aspect in record.get("aspects", {}).values():
             if not isinstance(aspect, int | float) or not 0 < aspect < math.inf:
                 raise ValueError("what should be a shape is none")
+        for kind in record.get("types", {}).values():
+            if not is_number_type(kind):
+                raise ValueError("what should be a type of numbers is none")
+        if record.get("ranges", {}).keys() != record.get("types", {}).keys():
+            raise ValueError("ranges of numbers are there without their types")
         return record
 
 
@@ -59,6 +65,27 @@ def aspect(path: Path, domain: str) -> float:
       UserError: it is damaged.
     """
     return (read(path) or {}).get("aspects", {}).get(domain, 1.0)
+
+
+def ranges(path: Path, direction: str) -> RangePair:
+    """Give what the numbers of a run's generator mean on both sides.
+
+    Args:
+      path: the data.json.
+      direction: "xy" or "yx".
+
+    Returns:
+      Full ranges where neither domain has another.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    record = read(path) or {}
+    known = {name: ValueRange.from_dict(each) for name, each in record.get("ranges", {}).items()}
+    if not any(known.values()):
+        return FULL_RANGES
+    source, target = (known.get(domain) for domain in direction)
+    return RangePair(source, target or ValueRange.of_type(record["types"][direction[1]]))
 
 
 def pairs_in_words(path: Path) -> str:

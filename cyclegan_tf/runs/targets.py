@@ -8,9 +8,14 @@ from pathlib import Path
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import refuse_zip_bomb, require_keras_archive
+from cyclegan_tf.foreign.keras_notes import read_notes
 from cyclegan_tf.foreign.paths import meant
-from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.images.ranges import RangePair
+from cyclegan_tf.runs import checkpoints, image_record
 from cyclegan_tf.runs.run_directory import RunDirectory
+
+RANGES_NOTE = "value_ranges"
+"""Name of the ranges among the notes of a `.keras` file."""
 
 
 def is_run(path: Path) -> bool:
@@ -91,6 +96,24 @@ def input_channels(target: Path, direction: str) -> int | None:
         raise
     except Exception:  # zip's, JSON's and whatever a strange description makes; Keras says it
         return None
+
+
+def ranges(target: Path, direction: str) -> RangePair:
+    """Find what the numbers mean that a generator takes and gives.
+
+    Args:
+      target: a run directory or a `.keras` file.
+      direction: "xy" or "yx"; a file holds one direction, whichever it is.
+
+    Returns:
+      Full ranges where nothing says otherwise.
+
+    Raises:
+      UserError: the run's record is damaged, or the file is a zip bomb.
+    """
+    if target.is_dir():
+        return image_record.ranges(RunDirectory(target).data_path, direction)
+    return RangePair.from_dict(read_notes(target).get(RANGES_NOTE))
 
 
 def _check_folder(folder: Path, checkpoint: str) -> None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.runs import targets
 from cyclegan_tf.translate import beforehand, labels, tasks
 from cyclegan_tf.translate.options import build_parser
 from cyclegan_tf.translate.video.probe import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import keras
 
     from cyclegan_tf.translate.folder import Outcome
+    from cyclegan_tf.translate.ranged import Meaning
     from cyclegan_tf.translate.sizing import Sizing
     from cyclegan_tf.translate.tasks import Plan, Task
     from cyclegan_tf.translate.translator import Translator
@@ -59,9 +61,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _translate_images(arguments: Namespace) -> int:
+    ranges = targets.ranges(Path(arguments.run), arguments.direction)
     plan = tasks.plan_tasks(
-        Path(arguments.input), Path(arguments.output), tasks.is_folder(arguments.output)
-    )
+        Path(arguments.input), Path(arguments.output), tasks.is_folder(arguments.output),
+        ranges.target.dtype if ranges.target else None,
+    )  # fmt: skip
     todo, carrying = plan.tasks, _carrying(arguments, plan)
     if arguments.skip_existing:
         todo = [task for task in todo if not os.path.exists(task.target)]
@@ -81,11 +85,13 @@ def _translate_images(arguments: Namespace) -> int:
     sizing = _sizing(arguments)
     with suppress_startup_logs():
         from cyclegan_tf.networks.builders import size_divisor_of
+        from cyclegan_tf.translate.ranged import Meaning
         from cyclegan_tf.translate.remarks import summarize
         from cyclegan_tf.translate.translator import Translator
     network, origin = _load(arguments, sizing)
-    translator = Translator(network, size_divisor_of(network), sizing.scale)
-    outcomes = _outcomes(arguments, sizing, network, translator, todo)
+    translator = Translator(network, size_divisor_of(network), sizing.scale, ranges)
+    meaning = Meaning(ranges)
+    outcomes = _outcomes(arguments, sizing, network, translator, todo, meaning)
     failed, remarks, made = 0, list[str](), list[Path]()
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
     with (
@@ -106,7 +112,7 @@ def _translate_images(arguments: Namespace) -> int:
                 failed += 1
                 tqdm.write(f"skipped: {outcome.error}", file=sys.stderr)
     _log_end(plan, len(todo) - failed, len(todo), arguments.output)
-    for line in summarize(remarks):
+    for line in filter(None, [*summarize(remarks), meaning.line()]):
         log.warning(line)
     return 1 if failed else 0
 
@@ -187,15 +193,16 @@ def _outcomes(
     network: keras.Model,
     translator: Translator,
     todo: Sequence[Task],
+    meaning: Meaning,
 ) -> Generator[Outcome, None, None]:
     from cyclegan_tf.translate import folder
     from cyclegan_tf.translate.sizing import TILE_PX, refuse_too_large, too_large
 
     if arguments.tile_px:
-        return _in_tiles(arguments, network, translator, todo, arguments.tile_px)
+        return _in_tiles(arguments, network, translator, todo, arguments.tile_px, meaning)
     found = too_large(network, (task.source for task in todo)) if sizing.scale.px is None else None
     if found is None:
-        return folder.translate_files(translator, todo, arguments.batch_size)
+        return folder.translate_files(translator, todo, arguments.batch_size, meaning)
     path, needed = found
     log.info(
         "%s needs about %.0f GiB whole: translated as by --tile_px %d",
@@ -204,7 +211,7 @@ def _outcomes(
         TILE_PX,
     )
     try:
-        return _in_tiles(arguments, network, translator, todo, TILE_PX)
+        return _in_tiles(arguments, network, translator, todo, TILE_PX, meaning)
     except UserError as error:
         raise refuse_too_large(path, needed, error) from error
 
@@ -215,6 +222,7 @@ def _in_tiles(
     translator: Translator,
     tasks: Sequence[Task],
     tile_px: int,
+    meaning: Meaning,
 ) -> Generator[Outcome, None, None]:
     from cyclegan_tf.networks.builders import size_divisor_of
     from cyclegan_tf.translate.tiling import tiled
@@ -229,7 +237,7 @@ def _in_tiles(
         network, size_divisor_of(network), tile_px, arguments.overlap_px
     )
     return tiled.translate_large_files(
-        tiled_translator, translator, tasks, _shows_progress(arguments)
+        tiled_translator, translator, tasks, _shows_progress(arguments), meaning
     )
 
 

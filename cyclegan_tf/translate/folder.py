@@ -16,7 +16,8 @@ from cyclegan_tf.atomic import is_of_one_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.placement import NOTHING, Placement, read_placement
-from cyclegan_tf.images.stacks import Stack, count_images, read_stack, save_stack
+from cyclegan_tf.images.stacks import Stack, count_images
+from cyclegan_tf.translate.ranged import Meaning
 from cyclegan_tf.translate.remarks import remarks_on
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.translator import Translator
@@ -51,7 +52,10 @@ class Outcome:
 
 
 def translate_files(
-    translator: Translator, tasks: Sequence[Task], batch_size: int = 0
+    translator: Translator,
+    tasks: Sequence[Task],
+    batch_size: int = 0,
+    meaning: Meaning | None = None,
 ) -> Generator[Outcome, None, None]:
     """Translate files into files; pages and frames of one file one by one.
 
@@ -65,6 +69,7 @@ def translate_files(
       tasks: what to do; folders of targets are made if need be.
       batch_size: how many neighbors of one padded size the network sees at once; 0 chooses by size
         and device.
+      meaning: of the files' numbers; by default that of the translator.
 
     Yields:
       One outcome per task, in their order. What is skipped, not fatal: a file that cannot be used,
@@ -79,13 +84,15 @@ def translate_files(
     # all others.
     pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "images")
     try:
-        writer = _Writer(pool, waiting_images)
-        found = _read_ahead(pool, tasks, translator.channels, waiting_images)
+        meaning = meaning or Meaning(translator.ranges)
+        writer = _Writer(pool, waiting_images, meaning)
+        files = _Files(translator.channels, meaning)
+        found = _read_ahead(pool, tasks, files, waiting_images)
         for group in _grouped(found, translator, batch_size):
             if group[0].content is None:
                 # Wait for the earlier image of the same target: whether it was written decides.
                 yield from writer.finished(0)
-                group = [_repeated(group[0].task, writer.written, translator.channels)]
+                group = [_repeated(group[0].task, writer.written, files)]
             writer.put(_translated(translator, group, batch_size))
             yield from writer.finished()
         yield from writer.finished(0)
@@ -105,7 +112,7 @@ class _Item:
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, tasks: Sequence[Task], channels: int, images: int
+    pool: ThreadPoolExecutor, tasks: Sequence[Task], files: _Files, images: int
 ) -> Iterator[_Item]:
     """Yield every task in order with its image; repeated targets are not read."""
     todo, targets = iter(tasks), set[Path]()
@@ -120,13 +127,7 @@ def _read_ahead(
                 ahead.append((task, None, 0))
                 continue
             targets.add(task.target)
-            ahead.append(
-                (
-                    task,
-                    pool.submit(_read, task, channels),
-                    _decoded_bytes(task, channels),
-                )
-            )
+            ahead.append((task, pool.submit(files.read, task), files.decoded_bytes(task)))
 
     fill()
     while ahead:
@@ -136,28 +137,38 @@ def _read_ahead(
         yield item
 
 
-def _read(task: Task, channels: int) -> _Item:
-    try:
-        info = image_io.probe(task.source)
-        placement = read_placement(info)
-        content: np.ndarray | Stack | None = None
-        if count_images(info, task.target.suffix.lower()) > 1:
-            content = read_stack(info, channels)
-        remarks = remarks_on(info, placement, task.target, channels, content is not None)
-        if content is None:
-            content = image_io.read(task.source, channels)
-        return _Item(task, content, remarks, info.is_float, placement)
-    except UserError as error:
-        return _Item(task, error)
+@dataclass(frozen=True)
+class _Files:
+    """How files are read."""
 
+    channels: int
+    meaning: Meaning
 
-def _decoded_bytes(task: Task, channels: int) -> int:
-    try:
-        info = image_io.probe(task.source)
-    except UserError:
-        return 0  # reading says the same
-    count = count_images(info, task.target.suffix.lower())
-    return count * info.width * info.height * channels * (2 if info.bits > 8 else 1)
+    def read(self, task: Task) -> _Item:
+        try:
+            info = image_io.probe(task.source)
+            placement = read_placement(info)
+            content: np.ndarray | Stack | None = None
+            if count_images(info, task.target.suffix.lower()) > 1:
+                content = self.meaning.read_stack(info, self.channels)
+            remarks = remarks_on(
+                info, placement, task.target, self.channels,
+                all_pages=content is not None, has_ranges=not self.meaning.is_full,
+            )  # fmt: skip
+            if content is None:
+                content = self.meaning.read(task.source, self.channels)
+            return _Item(task, content, remarks, info.is_float, placement)
+        except UserError as error:
+            return _Item(task, error)
+
+    def decoded_bytes(self, task: Task) -> int:
+        try:
+            info = image_io.probe(task.source)
+        except UserError:
+            return 0  # reading says the same
+        count = count_images(info, task.target.suffix.lower())
+        depth = (2 if info.bits > 8 else 1) if self.meaning.is_full else 4
+        return count * info.width * info.height * self.channels * depth
 
 
 def _grouped(
@@ -224,10 +235,10 @@ def repeated_target(task: Task) -> UserError:
     )
 
 
-def _repeated(task: Task, written: set[Path], channels: int) -> _Item:
+def _repeated(task: Task, written: set[Path], files: _Files) -> _Item:
     if task.target in written:
         return _Item(task, repeated_target(task))
-    return _read(task, channels)
+    return files.read(task)
 
 
 def _translated(translator: Translator, group: Sequence[_Item], batch_size: int = 0) -> list[_Item]:
@@ -260,13 +271,6 @@ def _translated_stack(translator: Translator, item: _Item, stack: Stack, batch_s
     return replace(item, content=replace(stack, images=images))
 
 
-def _save(item: _Item, content: np.ndarray | Stack) -> None:
-    if isinstance(content, Stack):
-        save_stack(item.task.target, content, as_float=item.as_float)
-    else:
-        image_io.save(item.task.target, content, as_float=item.as_float, placement=item.placement)
-
-
 class _Writer:
     """Writes images in the pool's threads and yields outcomes in the order of the tasks.
 
@@ -274,8 +278,9 @@ class _Writer:
       written: targets that are there, of the outcomes yielded so far.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, images: int) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, images: int, meaning: Meaning) -> None:
         self.written: set[Path] = set()
+        self._meaning = meaning
         self._pool = pool
         self._most = images
         self._waiting: deque[tuple[_Item, Future | UserError, int]] = deque()
@@ -284,7 +289,10 @@ class _Writer:
         """Start writing images; an error among them is only passed on."""
         for item in items:
             if isinstance(item.content, (np.ndarray, Stack)):
-                saving = self._pool.submit(_save, item, item.content)
+                saving = self._pool.submit(
+                    self._meaning.save, item.task.target, item.content,
+                    as_float=item.as_float, placement=item.placement,
+                )  # fmt: skip
                 size = item.content.nbytes
                 self._waiting.append((replace(item, content=None), saving, size))
             elif item.content is not None:

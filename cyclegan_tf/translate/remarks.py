@@ -13,7 +13,12 @@ from cyclegan_tf.images.placement import Placement
 
 
 def remarks_on(
-    info: ImageInfo, placement: Placement, target: Path, channels: int, all_pages: bool = False
+    info: ImageInfo,
+    placement: Placement,
+    target: Path,
+    channels: int,
+    all_pages: bool = False,
+    has_ranges: bool = False,
 ) -> tuple[str, ...]:
     """Say what of a source is not in its translation.
 
@@ -23,18 +28,20 @@ def remarks_on(
       target: file of the translation.
       channels: that the network reads.
       all_pages: whether it holds every page or frame of the source.
+      has_ranges: whether the result's numbers are those of the target domain.
     """
     suffix = target.suffix.lower()
     remarks = []
     if info.more_pages and not all_pages:
         remarks.append("more than one page or frame, of which only the first was taken")
     if info.has_alpha and channels in (1, 3):
-        remarks.append("transparency, laid on white")
+        is_white = not has_ranges or info.bits == 8
+        remarks.append("transparency, laid on white" if is_white else "transparency, left out")
     if info.path.suffix.lower() not in WRITTEN_SUFFIXES and info.path.stem == target.stem:
         remarks.append(f"of a kind that is read only, written as {suffix}")
-    if info.bits == 32 and not info.is_float:
+    if info.bits == 32 and not info.is_float and not has_ranges:
         remarks.append("integers of 32 bits, brought to 16, so that small labels become 0")
-    if info.is_float and suffix not in FLOAT_EXTENSIONS:
+    if info.is_float and suffix not in FLOAT_EXTENSIONS and not has_ranges:
         remarks.append(f"floats, written as integers, since {suffix} files hold no others")
     if lost := placement.lost_in(suffix):
         remarks.append(f"{' and '.join(lost)}, which {suffix} files do not hold")

@@ -11,7 +11,14 @@ from pathlib import Path
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import refuse_foreign_file
 from cyclegan_tf.foreign.paths import meant
-from cyclegan_tf.images.folders import EXTENSIONS, WRITTEN_SUFFIXES, describe_others, list_folder
+from cyclegan_tf.images.folders import (
+    EXTENSIONS,
+    WRITTEN_SUFFIXES,
+    describe_others,
+    holds,
+    list_folder,
+    require_held,
+)
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +67,9 @@ def require_input(source: Path) -> None:
         )
 
 
-def plan_tasks(source: Path, target: Path, into_folder: bool = False) -> Plan:
+def plan_tasks(
+    source: Path, target: Path, into_folder: bool = False, dtype: str | None = None
+) -> Plan:
     """List what to translate: a file into a file or a folder, a folder into a folder, names kept.
 
     A folder of results within the input is no input.
@@ -69,28 +78,31 @@ def plan_tasks(source: Path, target: Path, into_folder: bool = False) -> Plan:
       source: an image, or a folder.
       target: likewise.
       into_folder: the target is a folder, whether it is there or not.
+      dtype: type of the numbers that targets are to hold; None for levels, which all do.
 
     Raises:
       UserError: the input is missing or holds no image, the output's name cannot be written, or it
         is the input.
     """
     if source.is_dir():
-        return _plan_folder(source, target)
+        return _plan_folder(source, target, dtype)
     require_input(source)
     if not source.is_file():
         refuse_foreign_file(source)  # a pipe
     if into_folder or target.is_dir():
-        return Plan([_checked_task(source, target / writable_name(source.name))])
+        return Plan([_checked_task(source, target / writable_name(source.name, dtype))])
     if target.suffix.lower() not in WRITABLE_SUFFIXES:
         raise UserError(
             f"{target} must end in one of {', '.join(WRITABLE_SUFFIXES)}.",
             code="unsupported",
             field=str(target),
         )
+    if dtype is not None:
+        require_held(target, dtype)
     return Plan([_checked_task(source, target)])
 
 
-def _plan_folder(source: Path, target: Path) -> Plan:
+def _plan_folder(source: Path, target: Path, dtype: str | None) -> Plan:
     if target.is_file():
         raise UserError(
             f"{target} is a file, but a folder of images needs a folder to go to.",
@@ -114,21 +126,21 @@ def _plan_folder(source: Path, target: Path) -> Plan:
             code="missing",
             field=str(source),
         )
-    names = _target_names([str(path.relative_to(source)) for path in listing.images])
+    names = _target_names([str(path.relative_to(source)) for path in listing.images], dtype)
     tasks = [
         _checked_task(path, target / name) for path, name in zip(listing.images, names, strict=True)
     ]
     return Plan(tasks, listing.others)
 
 
-def _target_names(names: Sequence[str]) -> list[str]:
+def _target_names(names: Sequence[str], dtype: str | None = None) -> list[str]:
     """Names of the outputs, all different: `a.gif` beside `a.png` becomes `a.gif.png`."""
-    taken = {name for name in names if writable_name(name) == name}
+    taken = {name for name in names if writable_name(name, dtype) == name}
     targets = []
     for name in names:
-        target = writable_name(name)
+        target = writable_name(name, dtype)
         if target != name and target in taken:
-            target = f"{name}.png"
+            target = name + os.path.splitext(target)[1]
         taken.add(target)
         targets.append(target)
     return targets
@@ -153,10 +165,18 @@ def refuse_same(source: Path, target: Path) -> None:
         )
 
 
-def writable_name(name: str) -> str:
-    """Return the same file name, or .png where the format can be read but not written."""
+def writable_name(name: str, dtype: str | None = None) -> str:
+    """Return the same file name, or one of a kind that is written and holds the numbers.
+
+    Args:
+      name: of the source.
+      dtype: of the numbers; None for levels. What .png does not hold becomes .tif.
+    """
     stem, suffix = os.path.splitext(name)
-    return name if suffix.lower() in WRITABLE_SUFFIXES else f"{stem}.png"
+    is_held = dtype is None or holds(suffix.lower(), dtype)
+    if suffix.lower() in WRITABLE_SUFFIXES and is_held:
+        return name
+    return f"{stem}.png" if dtype is None or holds(".png", dtype) else f"{stem}.tif"
 
 
 def refuse_overwriting(tasks: Sequence[Task]) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import detail
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair
 from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.networks.layers import fast_routes
 from cyclegan_tf.networks.weights import cast_weights, weights_scope
@@ -53,6 +54,7 @@ class Translator:
         batch alone.
       size_divisor_px: sides the network takes are multiples of this.
       scale: at which the network is to see images.
+      ranges: what the numbers of its images mean, for who reads and writes them.
 
     Example:
       >>> network, _ = load_generator("runs/mine", "xy")
@@ -62,9 +64,13 @@ class Translator:
     """
 
     def __init__(
-        self, network: keras.Model, size_divisor_px: int, scale: TrainingScale = FULL
+        self,
+        network: keras.Model,
+        size_divisor_px: int,
+        scale: TrainingScale = FULL,
+        ranges: RangePair = FULL_RANGES,
     ) -> None:
-        self.channels, self.scale = network.input_shape[-1], scale
+        self.channels, self.scale, self.ranges = network.input_shape[-1], scale, ranges
         self._network = network
         # Cast once for all images; later changes of the network are not seen.
         self._weights = cast_weights([network])
@@ -78,6 +84,8 @@ class Translator:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Translate uint8 or uint16 (H, W, C) to the same size and depth, with the output channels.
 
+        Floats in [-1, 1], float32, give such floats.
+
         Raises:
           UserError: the network gave NaN.
         """
@@ -87,8 +95,8 @@ class Translator:
         """Translate images in one call of the network, each as if it were alone.
 
         Args:
-          images: uint8 or uint16 (H, W, C) each, of one `padded_size`; H, W and the depth may
-            differ.
+          images: uint8 or uint16 (H, W, C) each, or float32 in [-1, 1], of one `padded_size`; H, W
+            and the depth may differ.
 
         Returns:
           For each the same size and depth, with the generator's output channels.
@@ -106,7 +114,7 @@ class Translator:
             np.pad(p, [*m, (0, 0)], mode="reflect") for p, m in zip(seen, margins, strict=True)
         ]
         # As tensors, pixel values travel to a GPU as bytes and become floats there.
-        translated = self._run(tf.stack([_signed(image) for image in padded]))
+        translated = self._run(tf.stack([signed(image) for image in padded]))
         results = []
         for image, small, margin, values in zip(images, seen, margins, translated, strict=True):
             (height, width), (top, left) = small.shape[:2], (margin[0][0], margin[1][0])
@@ -187,7 +195,8 @@ def traced_once(run: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda batch: graph()(batch)
 
 
-def _signed(image: np.ndarray) -> tf.Tensor:
+def signed(image: np.ndarray) -> tf.Tensor:
+    """Give an image as the network sees it: levels as float32 in [-1, 1], and such as they are."""
     values = tf.constant(image)
     return values if values.dtype == tf.float32 else image_io.to_signed(values)
 
@@ -216,4 +225,5 @@ def _at_full_size(image: np.ndarray, seen: np.ndarray, translated: np.ndarray) -
 def _detailed(
     enlarged: detail.Enlarged, strip: tf.Tensor, top: tf.Tensor, height: tf.Tensor
 ) -> tf.Tensor:
-    return detail.detailed_rows(enlarged, image_io.to_signed(strip)[tf.newaxis], top, height)[0]
+    signed = strip if strip.dtype == tf.float32 else image_io.to_signed(strip)
+    return detail.detailed_rows(enlarged, signed[tf.newaxis], top, height)[0]

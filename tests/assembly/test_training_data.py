@@ -2,10 +2,12 @@
 
 import types
 
+import numpy as np
 import pytest
 
 from cyclegan_tf.assembly import training_data
 from cyclegan_tf.config.experiment import Data, Experiment, Generator
+from cyclegan_tf.images.ranges import ValueRange
 from tests.helpers import parquet_sets, tiny
 from tests.helpers.errors import refused
 
@@ -64,6 +66,26 @@ class TestOpenSource:
         recorded = training_data.open_source(e).record()
         recorded["test_x"] = [recorded["train_x"].pop()]
         assert training_data.open_source(e, recorded).record() == recorded
+
+    def test_images_are_read_through_the_ranges_of_their_domains(self, tmp_path):
+        scans = tiny.scans(tmp_path)
+        with refused("unsupported", "data.range_x"):
+            training_data.open_source(experiment(scans))
+        e = experiment(scans, range_x="auto", range_y=(0.5, 1.5), range_percentiles=(0, 100))
+        data, notes = training_data.open_training_data(e, tmp_path / "cache")
+        known = data.source.test_x.value_range
+        assert (known.dtype, known.low < -900, known.high > 300) == ("int16", True, True)
+        assert data.source.train_y.value_range == ValueRange(0.5, 1.5, "float32")
+        assert any(note.startswith("X is trained on") and "; 0.00%" in note for note in notes)
+        decided = data.decided(e)
+        assert decided.data.channels_x == decided.data.channels_y == 1
+        assert decided.data.range_x == (known.low, known.high)
+        again, _ = training_data.open_training_data(decided, tmp_path / "cache")
+        assert again.record() == data.record()
+        assert data.record()["types"] == {"x": "int16", "y": "float32"}
+        real_x, real_y = next(data.batches(0, 1))
+        assert real_x.shape == real_y.shape == (1, 16, 16, 1)
+        assert np.abs(real_y).max() == 1  # clipped
 
     def test_the_demo_has_three_channels(self):
         with refused("mismatch", "data.channels_x") as caught:

@@ -23,6 +23,7 @@ from cyclegan_tf.export.saved_model import (
     write_saved_model,
 )
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.ranges import RangePair, ValueRange
 from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.translate.translator import Translator
@@ -330,3 +331,29 @@ def test_no_more_rows_are_added_than_needed(network):
 
     translate_any_size(spy, 4, tf.zeros((1, 18, 40, 3)))
     assert seen == [(1, 20, 40, 3)]
+
+
+def test_numbers_of_files_in_and_out(tmp_path, network):
+    ranges = RangePair(ValueRange(-1000, 3000, "int16"), ValueRange(0, 4095, "uint16"))
+    folder = write_saved_model(tmp_path / "m_xy", network, 4, 32, {}, SCALE, ranges)
+    served = tf.saved_model.load(str(folder)).signatures["image_numbers"]
+    numbers = np.random.default_rng(0).uniform(-1500, 3500, (1, 40, 36, 3)).astype(np.int16)
+    made = served(numbers=tf.constant(numbers, tf.float32))["translated_numbers"].numpy()
+    signed = Translator(network, 4, SCALE)(ranges.source.to_signed(numbers[0]))
+    wanted = ranges.target.from_signed(signed)
+    assert (made == np.rint(made)).all()
+    assert np.abs(made[0] - wanted).max() <= 1
+    assert made.std() > 50
+
+
+def test_without_ranges_there_is_no_signature_of_numbers(loaded):
+    assert "image_numbers" not in loaded.signatures
+
+
+def test_numbers_in_a_graph_are_those_of_ranges():
+    for known in (ValueRange(-1000, 3000, "int16"), ValueRange(-0.5, 1.5, "float32")):
+        numbers = np.linspace(known.low - 1, known.high + 1, 999).astype(known.dtype)
+        signed = saved_model.signed_in_graph(tf.constant(numbers), known).numpy()
+        np.testing.assert_array_equal(signed, known.to_signed(numbers))
+        back = saved_model.numbers_in_graph(tf.constant(signed), known).numpy()
+        np.testing.assert_array_equal(back, known.from_signed(signed).astype(np.float32))

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 from cyclegan_tf.runs import checkpoints
@@ -29,6 +30,20 @@ def folder(root, counts=(5, 4, 2, 2), size=20):
         for index in range(count):
             small = Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8))
             small.resize((size, size), Image.Resampling.BICUBIC).save(root / name / f"{index}.png")
+    return root
+
+
+def scans(root, size=20):
+    """trainA, trainB, testA, testB with smooth gray numbers: int16 from -1000 to 400 or so in A,
+    and float32 from 0 to 2 in B."""
+    rng = np.random.default_rng(11)
+    for name, count in zip(("trainA", "trainB", "testA", "testB"), (5, 4, 2, 2), strict=True):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            small = Image.fromarray(rng.uniform(0, 1, (5, 5)).astype(np.float32))
+            shares = np.asarray(small.resize((size, size), Image.Resampling.BILINEAR))
+            numbers = np.rint(1400 * shares - 1000).astype(np.int16) if "A" in name else 2 * shares
+            tifffile.imwrite(root / name / f"{index}.tif", numbers)
     return root
 
 

@@ -121,7 +121,7 @@ def test_what_has_no_scale_is_refused():
             image_io.to_signed(image)
     with pytest.raises(ValueError, match="NaN"):
         image_io.from_signed(np.array([0, np.nan]))
-    with pytest.raises(ValueError, match="8 or 16"):
+    with pytest.raises(ValueError, match="8, 16 or 32"):
         image_io.from_signed(np.zeros(3), bits=12)
 
 

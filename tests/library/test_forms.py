@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan_tf.images.ranges import ValueRange
 from cyclegan_tf.library import forms
 from tests.helpers.errors import refused
 
@@ -74,3 +75,14 @@ def test_what_pillow_has_no_image_for_comes_as_an_array():
 def test_other_things_are_refused(image, code, words):
     with refused(code, "images", match=words):
         forms.pixels_of(image, 3)
+
+
+def test_numbers_through_a_range(tmp_path):
+    scan = np.array([[-1000, 1000, 5000]], np.int16)
+    np.save(tmp_path / "a.npy", scan)
+    for image in (scan, tmp_path / "a.npy"):
+        found = forms.signed_of(image, 1, ValueRange(-1000, 3000, "int16"))
+        assert found.tolist() == [[[-1], [0], [1]]]
+    with refused("mismatch", "images"):
+        forms.signed_of(scan, 3, ValueRange(-1000, 3000, "int16"))
+    np.testing.assert_allclose(forms.signed_of(RGB, 3, None), RGB / 127.5 - 1, atol=1e-6)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan_tf.images.ranges import RangePair, ValueRange
 from cyclegan_tf.library.loaded import Model, Network
 from tests.helpers.errors import refused
 
@@ -75,3 +76,12 @@ def test_a_network_is_opened_once_and_when_it_is_used():
 def test_an_empty_folder_is_refused(model, tmp_path):
     with refused("missing", str(tmp_path)):
         model.translate(tmp_path)
+
+
+def test_a_model_with_ranges_gives_numbers_of_the_target():
+    pair = RangePair(ValueRange(-1000, 3000, "int16"), ValueRange(0, 4095, "uint16"))
+    model = Model(Path("ct2mr"), {"xy": lambda: Network(1, np.negative, pair)})
+    scan = np.array([[-1000, 1000, 3000]], np.int16)
+    for made in (model.translate(scan), *model.translate([scan])):
+        assert made.dtype == np.uint16
+        assert made.ravel().tolist() == [4095, 2048, 0]  # 2047.5 goes to the even neighbor

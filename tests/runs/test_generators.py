@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from cyclegan_tf import assembly
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair, ValueRange
 from cyclegan_tf.images.training_scale import TrainingScale
-from cyclegan_tf.runs import checkpoints, generators, state
+from cyclegan_tf.runs import checkpoints, generators, state, targets
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
@@ -118,6 +119,16 @@ def test_a_file_keeps_the_scale_of_its_training(scale, tmp_path):
     network = assembly.build_generator(experiment(), "xy", "float32")
     generators.save_generator(network, tmp_path / "g.keras", scale)
     assert generators.training_scale(tmp_path / "g.keras", "xy") == scale
+
+
+def test_a_file_keeps_the_ranges_of_its_training(tmp_path):
+    network = assembly.build_generator(experiment(), "xy", "float32")
+    generators.save_generator(network, tmp_path / "plain.keras", None)
+    assert targets.ranges(tmp_path / "plain.keras", "xy") == FULL_RANGES
+    pair = RangePair(None, ValueRange(-1000, 3000, "int16"))
+    generators.save_generator(network, tmp_path / "g.keras", TrainingScale("full"), pair)
+    assert targets.ranges(tmp_path / "g.keras", "xy") == pair
+    assert generators.training_scale(tmp_path / "g.keras", "xy") == TrainingScale("full")
 
 
 def test_a_run_and_its_files_say_the_same(tiny_run):

@@ -2,6 +2,7 @@
 
 import json
 
+from cyclegan_tf.images.ranges import FULL_RANGES, RangePair, ValueRange
 from cyclegan_tf.runs import image_record
 from tests.helpers.errors import refused
 
@@ -30,3 +31,18 @@ def test_pairs(tmp_path):
         path.write_text(json.dumps(names | {"pairs": damaged}))
         with refused("unreadable", path):
             image_record.read(path)
+
+
+def test_ranges_of_both_directions(tmp_path):
+    path = tmp_path / "data.json"
+    assert image_record.ranges(path, "xy") == FULL_RANGES
+    scan = ValueRange(-1000, 3000, "int16")
+    names = {name: ["a"] for name in image_record.LISTS}
+    kept = {"ranges": {"x": scan.as_dict(), "y": None}, "types": {"x": "int16", "y": "uint8"}}
+    path.write_text(json.dumps(names | kept))
+    assert image_record.ranges(path, "xy") == RangePair(scan, ValueRange(0, 255, "uint8"))
+    assert image_record.ranges(path, "yx") == RangePair(None, scan)
+    for damaged in ({"types": {"x": "int16", "y": "no type"}}, {"types": {}}):
+        path.write_text(json.dumps(names | kept | damaged))
+        with refused("unreadable", path):
+            image_record.ranges(path, "xy")

@@ -10,16 +10,19 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tifffile
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.runs import checkpoints
+from cyclegan_tf.images.ranges import RangePair, ValueRange
+from cyclegan_tf.runs import checkpoints, targets
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train import command as train
 from cyclegan_tf.train import session, trainer
 from cyclegan_tf.train.monitoring.monitor import TrainingMonitor
 from cyclegan_tf.train.plan import plan_training
 from tests.helpers import tiny
+from tests.helpers.errors import refused
 
 
 def test_the_order_of_events(tiny_run, tmp_path, monkeypatch, capsys):
@@ -66,6 +69,31 @@ def test_a_start_that_fails_leaves_no_run(tmp_path):
 def test_a_finished_run_is_not_trained_again(tiny_run_copy, monkeypatch):
     monkeypatch.setattr(session.Trainer, "train", lambda self: pytest.fail("trained"))
     assert session.train(plan_training(["--run_dir", str(tiny_run_copy)])) == 0
+
+
+def test_ranges_are_measured_once_and_go_with_the_run(tmp_path, monkeypatch, step_by_step):
+    source = tiny.scans(tmp_path / "images")
+    ranges = ("--data.range_x=auto", "--data.range_y=[0, 2]", "--training.checkpoint_every_steps=1")
+    words = tiny.words(source, tmp_path / "run", "--training.max_steps=2", *ranges, "--quiet")
+    assert train.main(words) == 0
+    run = RunDirectory(tmp_path / "run")
+    data = run.experiment().data
+    assert (data.channels_x, data.channels_y, data.range_y) == (1, 1, (0, 2))
+    low, high = data.range_x
+    assert -1000 <= low < high <= 400
+    pair = RangePair(ValueRange(low, high, "int16"), ValueRange(0, 2, "float32"))
+    for path in (run.path, run.path / "generator_xy.keras"):
+        assert targets.ranges(path, "xy") == pair
+    assert targets.ranges(run.path, "yx") == RangePair(pair.target, pair.source)
+
+    cut = tiny.rewound(run.path, tmp_path / "cut", 1)
+    brighter = np.full((20, 20), 9000, np.int16)  # would give another range
+    tifffile.imwrite(source / "trainA/0.tif", brighter)
+    trainer = tiny.started(monkeypatch, [f"--run_dir={cut}", "--data.range_x=auto"])
+    assert trainer.experiment.data.range_x == (low, high)
+    assert trainer.data.source.train_x.value_range == pair.source
+    with refused("mismatch", "data.range_y"):
+        train.main([f"--run_dir={cut}", "--data.range_y=[0, 3]"])
 
 
 def outcome(run):

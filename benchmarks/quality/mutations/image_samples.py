@@ -35,11 +35,15 @@ def prepare(folder: Path) -> list[Sample]:
 def _translated(path: Path) -> Callable[[], np.ndarray]:
     """As `translate` reads it, with what it notes of it."""
     from cyclegan_tf.errors import UserError
+    from cyclegan_tf.images.ranges import FULL_RANGES
     from cyclegan_tf.translate import folder
+    from cyclegan_tf.translate.ranged import Meaning
     from cyclegan_tf.translate.tasks import Task
 
+    files = folder._Files(3, Meaning(FULL_RANGES))
+
     def read() -> Any:
-        item = folder._read(Task(path, path.with_suffix(".out.png")), 3)
+        item = files.read(Task(path, path.with_suffix(".out.png")))
         if isinstance(item.content, UserError):
             raise item.content
         return item.content

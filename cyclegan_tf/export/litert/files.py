@@ -19,11 +19,13 @@ from cyclegan_tf.export.litert.runtime import (
 from cyclegan_tf.export.model_card import (
     card_text,
     model_card,
+    range_in_words,
     write_model_card,
 )
 from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.parity import COMPARED_IMAGES, ParityCheck
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
+from cyclegan_tf.images.ranges import ValueRange
 
 
 def write_litert(
@@ -96,10 +98,26 @@ def convert_with_metadata(
         name,
         f"CycleGAN generator {trained.direction} ({variant}), {trained.origin}. One image of "
         f"{size_px} x {size_px} px, float32 from -1 (black) to 1 (white), in and out.",
-        ImageTensor("images", f"image of domain {from_domain}", size_px, channels[0], True),
-        ImageTensor("translated", f"as if of domain {to_domain}", size_px, channels[1], False),
+        ImageTensor(
+            "images",
+            f"image of domain {from_domain}{_said(trained.ranges.source)}",
+            size_px,
+            channels[0],
+            True,
+        ),
+        ImageTensor(
+            "translated",
+            f"as if of domain {to_domain}{_said(trained.ranges.target)}",
+            size_px,
+            channels[1],
+            False,
+        ),
         {CARD_NAME: card_text(model_card(trained, name, size_px))},
     )
+
+
+def _said(known: ValueRange | None) -> str:
+    return f"; {range_in_words(known)}" if known else ""
 
 
 def _converter(trained: TrainedGenerator, size_px: int) -> Converter:

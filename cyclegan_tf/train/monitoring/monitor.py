@@ -19,7 +19,7 @@ from cyclegan_tf.evaluate.split import read_split
 from cyclegan_tf.model.cyclegan import CycleGAN
 from cyclegan_tf.model.ema import ExponentialMovingAverage
 from cyclegan_tf.model.loss_weights import idle_generators
-from cyclegan_tf.runs import checkpoints, generators, state
+from cyclegan_tf.runs import checkpoints, generators, state, targets
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring import diagnostics, logs
 from cyclegan_tf.train.monitoring.choices import MonitorConfig
@@ -310,7 +310,8 @@ class TrainingMonitor:
             for direction, network in _generators(self._model).items():
                 with atomic_file(self._run.path / f"generator_{direction}.keras") as file:
                     scale = generators.training_scale(self._run.path, direction)
-                    generators.save_generator(network, file, scale)
+                    ranges = targets.ranges(self._run.path, direction)
+                    generators.save_generator(network, file, scale, ranges)
         finally:
             state.restore(named, own, "memory")
         origin = "the last step" if best is None else best.origin

@@ -27,10 +27,12 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.placement import read_placement
 from cyclegan_tf.images.probing import ANY_NUMBER
+from cyclegan_tf.images.ranges import FULL_RANGES
 from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
 from cyclegan_tf.translate.folder import Outcome, named, refused_name, repeated_target
+from cyclegan_tf.translate.ranged import Meaning, SignedRows, typed_rows
 from cyclegan_tf.translate.remarks import remarks_on
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.tiling.pooled_moments import PooledMoments
@@ -42,7 +44,7 @@ from cyclegan_tf.translate.tiling.stages import (
     sized_calls,
 )
 from cyclegan_tf.translate.tiling.tiles import Place, Rows, TileReader, Tiling, blended_rows
-from cyclegan_tf.translate.translator import MIN_SIZE_PX
+from cyclegan_tf.translate.translator import MIN_SIZE_PX, signed
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +141,7 @@ class TiledTranslator:
         """Translate an image.
 
         Args:
-          image: uint8 or uint16 rows.
+          image: uint8 or uint16 rows, or float32 in [-1, 1].
           folder: an existing one, where tensors of tiles may wait in files; they are gone
             afterwards.
           advance: called after each tile of each round.
@@ -221,7 +223,7 @@ class _Work:
     def _run(self, index: int, place: Place) -> tf.Tensor:
         stage, tile = self.plan.stages[index], (place.row, place.column)
         taken = [
-            _signed(self.read(place)) if number == INPUT else self.kept.get(tile, number)
+            signed(self.read(place))[tf.newaxis] if number == INPUT else self.kept.get(tile, number)
             for number in stage.inputs
         ]
         result, *keeps = self.plan.graphs[index](*taken)
@@ -238,6 +240,7 @@ def translate_large_files(
     whole: Callable[[np.ndarray], np.ndarray],
     tasks: Sequence[Task],
     show_progress: bool,
+    meaning: Meaning | None = None,
 ) -> Generator[Outcome, None, None]:
     """Translate files one after the other, those larger than a tile in tiles.
 
@@ -249,6 +252,7 @@ def translate_large_files(
       whole: for all others, such as `translator.Translator`.
       tasks: what to do; folders of targets are made if need be.
       show_progress: whether to draw a bar for each large image.
+      meaning: of the files' numbers; levels by default.
 
     Yields:
       One outcome per task, in their order; as `folder.translate_files`.
@@ -257,6 +261,7 @@ def translate_large_files(
       UserError: a target could not be written for want of space or of permission, or a library is
         missing.
     """
+    meaning = meaning or Meaning(FULL_RANGES)
     for task in tasks:
         require_writer(task.target)
     written: set[Path] = set()
@@ -269,9 +274,12 @@ def translate_large_files(
             try:
                 info = image_io.probe(task.source, ANY_NUMBER)
                 placement = read_placement(info)
-                kept = {"as_float": info.is_float, "placement": placement}
-                _translate_file(translator, whole, task, show_progress, kept)
-                remarks = remarks_on(info, placement, task.target, translator.channels)
+                kept = {"as_float": info.is_float and meaning.is_full, "placement": placement}
+                _translate_file(translator, whole, task, show_progress, kept, meaning)
+                remarks = remarks_on(
+                    info, placement, task.target, translator.channels,
+                    has_ranges=not meaning.is_full,
+                )  # fmt: skip
                 written.add(task.target)
             except image_io.ImageError as found:
                 error = found
@@ -288,12 +296,15 @@ def _translate_file(
     task: Task,
     show_progress: bool,
     kept: dict[str, Any],
+    meaning: Meaning,
 ) -> None:
     """Translate one file; `kept` is of `save` and `save_rows`."""
-    with open_rows(task.source, translator.channels) as image:
+    source, target = meaning.pair.source, meaning.pair.target
+    with open_rows(task.source, translator.channels, as_stored=source is not None) as opened:
+        image = SignedRows(opened, meaning, task.source)
         height, width = image.height, image.width
         if translator.tiling(height, width).count == 1:
-            image_io.save(task.target, whole(image.read(0, height)), **kept)
+            meaning.save(task.target, whole(image.read(0, height)), **kept)
             return
         folder = task.target.parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -306,7 +317,8 @@ def _translate_file(
             ) as bar,
             contextlib.closing(translator.rows(image, folder, bar.update)) as rows,
         ):
-            save_rows(task.target, rows, shape, image.dtype, **kept)
+            dtype = np.dtype(target.dtype) if target else image.dtype
+            save_rows(task.target, typed_rows(rows, target), shape, dtype, **kept)
 
 
 def describe_cost(cost: Cost, width: int, height: int) -> str:
@@ -323,10 +335,6 @@ def describe_cost(cost: Cost, width: int, height: int) -> str:
         kept = f"{cost.kept_bytes / 2**30:.1f} GiB wait beside the output meanwhile"
         text += f"; {kept}" if cost.kept_bytes else " (less with more free space beside the output)"
     return text
-
-
-def _signed(image: np.ndarray) -> tf.Tensor:
-    return image_io.to_signed(tf.constant(image))[tf.newaxis]
 
 
 def _scaled(core: tuple[slice, slice], outer: tuple[int, int], inner: Sequence[int]) -> list[slice]:

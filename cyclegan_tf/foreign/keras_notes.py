@@ -1,4 +1,7 @@
-"""What a `.keras` file says beyond Keras: a member of the archive that Keras passes over."""
+"""What a `.keras` file says beyond Keras: a member of the archive that Keras passes over.
+
+Needs no TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import refuse_zip_bomb
+
+if TYPE_CHECKING:
+    import keras
 
 _MEMBER = "cyclegan_tf.json"
 

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
+from cyclegan_tf.foreign.keras_notes import read_notes, save_with_notes
 from cyclegan_tf.networks.builders import build_generator
-from cyclegan_tf.networks.notes import read_notes, save_with_notes
 from tests.helpers.errors import refused
 
 
