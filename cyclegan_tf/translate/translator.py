@@ -221,9 +221,21 @@ def _at_full_size(image: np.ndarray, seen: np.ndarray, translated: np.ndarray) -
     return np.concatenate(strips)
 
 
-@tf.function(reduce_retracing=True, autograph=False)
 def _detailed(
     enlarged: detail.Enlarged, strip: tf.Tensor, top: tf.Tensor, height: tf.Tensor
 ) -> tf.Tensor:
-    signed = strip if strip.dtype == tf.float32 else image_io.to_signed(strip)
-    return detail.detailed_rows(enlarged, signed[tf.newaxis], top, height)[0]
+    # One graph for each number of channels: a common one would know none.
+    graph = _detailed_with(enlarged.colors.shape[-1], strip.shape[-1])
+    return graph(enlarged, strip, top, height)
+
+
+@functools.cache
+def _detailed_with(_colors: int, _channels: int) -> Callable[..., tf.Tensor]:
+    @tf.function(reduce_retracing=True, autograph=False)
+    def detailed(
+        enlarged: detail.Enlarged, strip: tf.Tensor, top: tf.Tensor, height: tf.Tensor
+    ) -> tf.Tensor:
+        signed = strip if strip.dtype == tf.float32 else image_io.to_signed(strip)
+        return detail.detailed_rows(enlarged, signed[tf.newaxis], top, height)[0]
+
+    return detailed
