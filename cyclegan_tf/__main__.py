@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": "serves exported models by TF Serving's protocol, with a page",
     "convert": "opens models of PyTorch and Keras 2, and writes ours for PyTorch",
     "inspect": "says what a run, model file or export is",
+    "doctor": "says what this machine offers a training, and tries a few steps",
 }
 # What others call it -> our commands.
 _MEANT = {
@@ -35,7 +36,8 @@ _MEANT = {
     **dict.fromkeys(("fit", "finetune", "resume", "demo"), ("train",)),
     **dict.fromkeys(("server", "deploy", "web"), ("serve", "export")),
     **dict.fromkeys(("info", "show", "summary", "describe"), ("inspect",)),
-    **dict.fromkeys(("checks", "doctor", "lint"), ("check",)),
+    **dict.fromkeys(("checks", "lint"), ("check",)),
+    **dict.fromkeys(("diagnose", "env", "gpu", "system"), ("doctor",)),
     **dict.fromkeys(("import", "load"), ("convert",)),
     **dict.fromkeys(("style", "style_transfer", "neural_style", "gatys"), ("stylize",)),
 }

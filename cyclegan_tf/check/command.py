@@ -24,7 +24,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import WRITTEN_SUFFIXES
 
 if TYPE_CHECKING:
-    from cyclegan_tf.check.doctor import Report
+    from cyclegan_tf.check.examination import Report
     from cyclegan_tf.check.findings import Folder
 
 _KINDS_SHOWN = 3
@@ -127,9 +127,9 @@ def main(argv: Sequence[str]) -> int:
     sheet = _sheet_path(arguments.contact_sheet)
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
-        from cyclegan_tf.check import doctor
+        from cyclegan_tf.check import examination
 
-    report = doctor.examine_folders(
+    report = examination.examine_folders(
         folders,
         options.channels_x,
         options.channels_y or options.channels_x,
@@ -215,10 +215,10 @@ def _sheet_path(name: str) -> Path | None:
 
 def _write_sheet(sheet: Path, report: Report) -> None:
     from cyclegan_tf import images
-    from cyclegan_tf.check import doctor
+    from cyclegan_tf.check import examination
 
     try:
-        images.save(sheet, doctor.contact_sheet(report))
+        images.save(sheet, examination.contact_sheet(report))
     except OSError as error:
         raise UserError(
             f"--contact_sheet {sheet} cannot be written: {error.strerror or error}.",

@@ -1,4 +1,4 @@
-"""The checks: what harms training, found in what the data doctor knows of each image."""
+"""The checks: what harms training, found in what the examination knows of each image."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ def choose_arithmetic(precision: str, jit: str) -> Arithmetic:
     return Arithmetic(policy, compiled, descriptions)
 
 
-def _cpu_flags() -> set[str]:
+def cpu_flags() -> set[str]:
+    """What the first processor can do, in the words of /proc/cpuinfo; empty on other systems."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("flags"):
@@ -64,7 +65,7 @@ def choose_precision(wanted: str) -> tuple[str, str]:
         if capability and capability >= (8, 0):
             return "mixed_bfloat16", "the GPU has bfloat16 tensor cores"
         return "float32", "the GPU has no bfloat16 tensor cores"
-    flags = _cpu_flags()
+    flags = cpu_flags()
     if "amx_bf16" in flags:
         return "mixed_bfloat16", "the CPU has bfloat16 matrix units (AMX)"
     if "avx512_bf16" in flags:

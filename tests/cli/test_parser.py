@@ -33,6 +33,7 @@ TRAIN_OPTIONS = """
 --optimizer.step_epochs --training.constant_epochs --training.decay_epochs
 --training.max_steps --training.max_minutes --training.more_minutes
 --training.precision --training.jit
+--training.steps_per_call
 --training.gradient_checkpointing --training.seed --training.pool_size_images
 --training.checkpoint_every_steps --training.checkpoint_every_minutes --training.keep_checkpoints
 --training.strategy --training.ema_half_life_images --training.best_metric

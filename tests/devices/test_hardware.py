@@ -30,7 +30,7 @@ def gpu(monkeypatch, capability):
 )
 def test_auto_precision(monkeypatch, capability, flags, policy, reason):
     gpu(monkeypatch, capability)
-    monkeypatch.setattr(hardware, "_cpu_flags", lambda: flags)
+    monkeypatch.setattr(hardware, "cpu_flags", lambda: flags)
     chosen, why = hardware.choose_precision("auto")
     assert chosen == policy
     assert reason in why
@@ -41,7 +41,7 @@ def test_flags_are_whole_words_of_the_first_processor(monkeypatch):
         "processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\nprocessor\t: 1\nflags\t\t: fpu amx_bf16\n"
     )
     monkeypatch.setattr(hardware.Path, "read_text", lambda self, encoding=None: text)
-    assert hardware._cpu_flags() == {"fpu", "avx2", "avx512_bf16"}
+    assert hardware.cpu_flags() == {"fpu", "avx2", "avx512_bf16"}
 
 
 def test_a_system_without_cpuinfo_has_no_flags(monkeypatch):
@@ -49,7 +49,7 @@ def test_a_system_without_cpuinfo_has_no_flags(monkeypatch):
         raise FileNotFoundError(self)
 
     monkeypatch.setattr(hardware.Path, "read_text", missing)
-    assert hardware._cpu_flags() == set()
+    assert hardware.cpu_flags() == set()
 
 
 def test_what_is_asked_for_is_taken():

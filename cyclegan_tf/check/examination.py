@@ -1,4 +1,4 @@
-"""The data doctor: what in a data set would go wrong in training, and what to do about it."""
+"""The examination: what in a data set would go wrong in training, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The doctor on real files: what is read, compared, counted and drawn."""
+"""The examination on real files: what is read, compared, counted and drawn."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf.check import doctor
+from cyclegan_tf.check import examination
 from cyclegan_tf.data.layout import standard_folders
 from cyclegan_tf.images import io as image_io
 from tests.helpers import image_files
@@ -24,7 +24,7 @@ def data(tmp_path):
 
 
 def examine(data, **options):
-    return doctor.examine_folders(standard_folders(data), crop_size_px=16, **options)
+    return examination.examine_folders(standard_folders(data), crop_size_px=16, **options)
 
 
 def texts(report):
@@ -125,21 +125,23 @@ def test_missing_test_folders_are_a_note_missing_train_folders_an_error(data):
 
 def test_contact_sheet_shows_every_folder_and_the_same_each_time(data):
     report = examine(data)
-    sheet = doctor.contact_sheet(report, images_per_row=3, cell_px=32)
+    sheet = examination.contact_sheet(report, images_per_row=3, cell_px=32)
     assert sheet.dtype == np.uint8
     height, width, _ = sheet.shape
     assert height == 4 + 4 * (32 + 4)
     rows = [sheet[4 + 36 * row : 36 + 36 * row, width - 3 * 36 :] for row in range(4)]
     drawn = [[(row[:, c * 36 : c * 36 + 32] < 250).mean() > 0.5 for c in range(3)] for row in rows]
     assert drawn == [[True] * 3] * 2 + [[True, True, False]] * 2
-    np.testing.assert_array_equal(sheet, doctor.contact_sheet(report, images_per_row=3, cell_px=32))
-    assert (sheet != doctor.contact_sheet(report, images_per_row=3, cell_px=32, seed=1)).any()
+    np.testing.assert_array_equal(
+        sheet, examination.contact_sheet(report, images_per_row=3, cell_px=32)
+    )
+    assert (sheet != examination.contact_sheet(report, images_per_row=3, cell_px=32, seed=1)).any()
 
 
 def test_no_contact_sheet_without_images(tmp_path):
     (tmp_path / "x").mkdir()
-    report = doctor.examine_folders({"X": tmp_path / "x", "Y": tmp_path / "x"})
+    report = examination.examine_folders({"X": tmp_path / "x", "Y": tmp_path / "x"})
     assert report.status == 2
     with refused("missing") as caught:
-        doctor.contact_sheet(report)
+        examination.contact_sheet(report)
     assert caught.value.code == "missing"

@@ -1,0 +1,1 @@
+"""Says what this machine offers a training, and whether it is used."""
