@@ -149,13 +149,19 @@ class Training:
         norm = FixedInstanceNorm if job.layout == "nhwc" and not job.compiled else nn.InstanceNorm2d
         self.networks = [generator(job.filters, job.blocks, norm) for _ in range(2)]
         self.networks += [discriminator(job.filters, norm) for _ in range(2)]
+        for network in self.networks:
+            network.to(job.device)
         self.g, self.f, self.d_x, self.d_y = (_ready(network, job) for network in self.networks)
         self.pools = {"x": Pool(), "y": Pool()}
         self.adam_generators = _adam(self.networks[:2])
         self.adam_discriminators = _adam(self.networks[2:])
 
     def step(self, real_x: torch.Tensor, real_y: torch.Tensor) -> dict[str, float]:
-        """Update the generators, then the discriminators; return every unweighted term."""
+        """Update all networks; return every unweighted term."""
+        return {name: value.item() for name, value in self.update(real_x, real_y).items()}
+
+    def update(self, real_x: torch.Tensor, real_y: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Update the generators, then the discriminators; return the terms, not waited for."""
         for parameter in _parameters(self.networks[2:]):
             parameter.requires_grad_(False)
         with _autocast(self.job):
@@ -195,7 +201,7 @@ class Training:
             (0.5 * loss).backward()
             terms[f"discriminator_{domain}"] = loss
         self.adam_discriminators.step()
-        return {name: value.item() for name, value in terms.items()}
+        return terms
 
 
 def _adam(networks: list[nn.Sequential]) -> torch.optim.Adam:
@@ -212,7 +218,7 @@ def _least_squares(logits: torch.Tensor, target: float) -> torch.Tensor:
 
 
 def _autocast(job: Job) -> contextlib.AbstractContextManager:
-    return torch.autocast("cpu", torch.bfloat16, enabled=job.precision == "bfloat16")
+    return torch.autocast(job.device, torch.bfloat16, enabled=job.precision == "bfloat16")
 
 
 def _layout(job: Job) -> torch.memory_format:

@@ -34,6 +34,7 @@ class Job:
       cache: our `data.cache`, for the input pipeline.
       folder: of images to read.
       target: file or folder to write.
+      device: PyTorch's name of where to train; "cpu" or "cuda".
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Job:
     cache: str = "off"
     folder: str = ""
     target: str = ""
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
