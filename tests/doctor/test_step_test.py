@@ -30,10 +30,11 @@ def test_real_steps_are_timed_and_compared(monkeypatch):
     networks["generator"] |= {"blocks": 1, "filters": 2}
     networks["discriminator"] |= {"filters": 2, "n_layers": 1}
     monkeypatch.setattr(step_test, "_NETWORKS", networks)
+    monkeypatch.setattr(step_test, "COMPARED_STEPS", 2)
     wanted = [Way("CPU", "float32", False), Way("CPU", "mixed_bfloat16", False)]
     monkeypatch.setattr(step_test, "ways", lambda: wanted)
     said = []
-    rows = step_test.run(0.5, said.append)
+    rows = step_test.run(0.1, said.append)
     assert said == rows
     assert [row["precision"] for row in rows] == ["float32", "mixed_bfloat16"]
     assert rows[0]["apart"] is None
