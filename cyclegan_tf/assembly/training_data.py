@@ -15,7 +15,7 @@ from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data import checksums, hub, pairs, sources, value_ranges
 from cyclegan_tf.data.cache import ImageCache, open_cache
 from cyclegan_tf.data.image_lists import Channels
-from cyclegan_tf.data.layout import DEMOS
+from cyclegan_tf.data.layout import DEMOS, pairs_in_words
 from cyclegan_tf.data.pipeline import SamplingOrder, find_unreadable, training_dataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
@@ -326,8 +326,5 @@ def _notes_of_pairs(order: SamplingOrder) -> list[str]:
     if not order.pairs:
         return []
     share = f"{order.pairs_share:.1%}".replace(".0%", "%")
-    plural = "" if len(order.pairs) == 1 else "s"
-    return [
-        f"{len(order.pairs)} pair{plural} of the {order.count_x} images of X and "
-        f"{order.count_y} of Y; {share} of the images are shown with their partner"
-    ]
+    said = pairs_in_words(len(order.pairs), order.count_x, order.count_y)
+    return [f"{said}; {share} of the images are shown with their partner"]

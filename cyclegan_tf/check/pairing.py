@@ -13,7 +13,7 @@ from tqdm import tqdm
 from cyclegan_tf.check.alignment import Alignment, compare, edges
 from cyclegan_tf.check.findings import Finding, Folder, ImageReport, some
 from cyclegan_tf.data.image_lists import ImageList
-from cyclegan_tf.data.layout import FOLDERS
+from cyclegan_tf.data.layout import FOLDERS, pairs_in_words
 from cyclegan_tf.data.pairs import choose_pairs
 from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.images import io as image_io
@@ -45,12 +45,9 @@ def look_at_pairs(
         return
     (folder_x, files_x), (folder_y, files_y) = x, y
     pairs = choose_pairs(_source(x, y, folders), wanted, seed=0)
-    plural = "" if len(pairs) == 1 else "s"
-    yield Finding(
-        "note",
-        f"{len(pairs)} pair{plural} of the {len(files_x)} images of {folder_x.name} and "
-        f"{len(files_y)} of {folder_y.name}.",
-    )
+    folder_names = folder_x.name, folder_y.name
+    counted = pairs_in_words(len(pairs), len(files_x), len(files_y), folder_names)
+    yield Finding("note", f"{counted}.")
     kept = min(len(pairs), MAX_COMPARED)
     compared = [pairs[index * len(pairs) // kept] for index in range(kept)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:

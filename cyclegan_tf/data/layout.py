@@ -27,6 +27,26 @@ _LONGEST_NAME = 36  # a card's label is two of them
 _SCHEME = re.compile(r"[a-z]{2,}:")
 
 
+def pairs_in_words(
+    pairs: int, images_x: int, images_y: int, names: tuple[str, str] = ("X", "Y")
+) -> str:
+    """Say how many of the training images have a partner.
+
+    Args:
+      pairs: how many.
+      images_x: of X in all.
+      images_y: of Y in all.
+      names: of the two.
+
+    Returns:
+      "25 pairs of the 400 images of X and 300 of Y".
+    """
+    plural = "" if pairs == 1 else "s"
+    return (
+        f"{pairs} pair{plural} of the {images_x} images of {names[0]} and {images_y} of {names[1]}"
+    )
+
+
 def check_source(source: str) -> None:
     """Refuse a `data.source` that is a folder without the layout; sets by name are not fetched.
 

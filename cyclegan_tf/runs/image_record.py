@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from cyclegan_tf.data import layout
 from cyclegan_tf.errors import reading
 from cyclegan_tf.images.ranges import FULL_RANGES, RangePair, ValueRange, is_number_type
 
@@ -103,5 +104,4 @@ def pairs_in_words(path: Path) -> str:
     record = read(path) or {}
     if not (pairs := record.get("pairs")):
         return ""
-    x, y = len(record["train_x"]), len(record["train_y"])
-    return f"{len(pairs)} pair{'s' * (len(pairs) > 1)} of the {x} images of X and {y} of Y"
+    return layout.pairs_in_words(len(pairs), len(record["train_x"]), len(record["train_y"]))

@@ -21,6 +21,12 @@ def test_a_data_set_of_the_layout_is_found(root):
         layout.check_source(named)
 
 
+def test_pairs_in_words():
+    assert layout.pairs_in_words(25, 400, 300) == "25 pairs of the 400 images of X and 300 of Y"
+    said = layout.pairs_in_words(1, 2, 3, ("trainA", "trainB"))
+    assert said == "1 pair of the 2 images of trainA and 3 of trainB"
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
