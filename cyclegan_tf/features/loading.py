@@ -15,14 +15,18 @@ from cyclegan_tf.foreign.downloads import short_timeout
 
 
 def load(
-    name: str, layers: Sequence[str], weights: Path | None = None, pooling: str = "max"
+    name: str,
+    layers: Sequence[str],
+    weights: Path | Sequence[Convolution] | None = None,
+    pooling: str = "max",
 ) -> keras.Model:
     """Load a network that gives named activations, computing in float32; its weights are frozen.
 
     Args:
       name: of `catalog.NETWORKS`.
       layers: names of the activations, as conv4_2; all are after the ReLU.
-      weights: a file of the user's own, of a VGG16 or VGG19, in place of the network's.
+      weights: a file of the user's own, of a VGG16 or VGG19, in place of the network's; or what
+        was read of it.
       pooling: "max" or "average".
 
     Returns:
@@ -37,8 +41,10 @@ def load(
       >>> network(images)["conv4_2"].shape
     """
     known = NETWORKS[name]
-    if weights is not None:
-        convolutions = read_convolutions(weights)
+    if isinstance(weights, Path):
+        convolutions: Sequence[Convolution] = read_convolutions(weights)
+    elif weights is not None:
+        convolutions = weights
     elif known.application is None:
         convolutions = read_convolutions(hed_weights())
     else:

@@ -26,6 +26,7 @@ from cyclegan_tf.images.probing import probe, refuse_cut_off
 from cyclegan_tf.translate import tasks
 
 if TYPE_CHECKING:
+    from cyclegan_tf.features.weights import Convolution
     from cyclegan_tf.stylize.transfer import StyleTransfer
 
 log = logging.getLogger(__name__)
@@ -141,8 +142,8 @@ def main(argv: Sequence[str]) -> int:
         info = probe(path)
         info.require_channels(3)
         refuse_cut_off(info)
-    _check_packages(arguments)
-    transfer = _open(arguments, _drawn(styles, arguments))
+    weights = _check_packages(arguments)
+    transfer = _open(arguments, _drawn(styles, arguments), weights)
     failed = sum(not _stylize(transfer, task, arguments, content.is_dir()) for task in todo)
     tasks.warn_of_left_out(plan)
     return 1 if failed else 0
@@ -194,13 +195,14 @@ def _check_numbers(arguments: Namespace) -> None:
             )
 
 
-def _check_packages(arguments: Namespace) -> None:
-    weights = arguments.weights
-    catalog.check_weights(arguments.features, None if weights is None else Path(weights))
+def _check_packages(arguments: Namespace) -> list[Convolution] | None:
+    own = None if arguments.weights is None else Path(arguments.weights)
+    weights = catalog.check_weights(arguments.features, own)
     if arguments.optimizer == "lbfgs" and importlib.util.find_spec("scipy") is None:
         raise UserError(
             f"--optimizer lbfgs: {not_installed('scipy')}.", code="dependency", field="--optimizer"
         )
+    return weights
 
 
 def _drawn(styles: Sequence[Path], arguments: Namespace) -> Sequence[Path]:
@@ -210,18 +212,18 @@ def _drawn(styles: Sequence[Path], arguments: Namespace) -> Sequence[Path]:
     return sorted(random.Random(arguments.seed).sample(styles, count))
 
 
-def _open(arguments: Namespace, styles: Sequence[Path]) -> StyleTransfer:
+def _open(
+    arguments: Namespace, styles: Sequence[Path], weights: list[Convolution] | None
+) -> StyleTransfer:
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf.features.loading import load
         from cyclegan_tf.stylize.losses import LAYERS
         from cyclegan_tf.stylize.transfer import Settings, StyleTransfer
 
-    weights = arguments.weights
-    network = load(
-        arguments.features, LAYERS, None if weights is None else Path(weights), pooling="average"
-    )
-    log.info("features  %s", weights or catalog.NETWORKS[arguments.features].description)
+    network = load(arguments.features, LAYERS, weights, pooling="average")
+    named = arguments.weights or catalog.NETWORKS[arguments.features].description
+    log.info("features  %s", named)
     log.info("style     %s", styles[0] if len(styles) == 1 else f"mean of {len(styles)} images")
     settings = Settings(
         content_weight=arguments.content_weight,

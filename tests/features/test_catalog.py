@@ -25,7 +25,7 @@ def test_the_packages_weights_are_found_without_running_it(package):
         catalog.hed_weights()
     weights.write_bytes(b"some")
     assert catalog.hed_weights() == weights
-    catalog.check_weights("vgg16_hed")
+    assert catalog.check_weights("vgg16_hed") is None
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
@@ -37,7 +37,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 
 def test_a_file_of_weights_is_there_and_holds_a_vgg(tmp_path):
     tiny_vgg.save(tmp_path / "vgg.npz")
-    catalog.check_weights("vgg19", tmp_path / "vgg.npz")
+    assert len(catalog.check_weights("vgg19", tmp_path / "vgg.npz")) == 13
     with refused("missing", "--weights", match="did you mean .*vgg.npz"):
         catalog.check_weights("vgg19", tmp_path / "vg.npz")
     (tmp_path / "empty.h5").touch()
