@@ -18,20 +18,25 @@ def source(tmp_path_factory):
     return tiny.folder(tmp_path_factory.mktemp("images"), (6, 5, 2, 2))
 
 
+STEPS = ("--training.max_steps=6", "--logging.log_every_steps=1", "--quiet")
+PAIRS = [[f"trainA/{number}.png", f"trainB/{number}.png"] for number in (0, 1, 4)]
+
+
 @pytest.fixture(scope="module")
 def paired(source, tmp_path_factory):
-    run = tmp_path_factory.mktemp("runs") / "paired"
-    assert train.main(tiny.words(source, run, "--data.pairs=3", *STEPS)) == 0
-    return run
+    """A run of three pairs from a list, which is gone; saved in its middle."""
+    root = tmp_path_factory.mktemp("runs")
+    listed = root / "list.csv"
+    listed.write_text("\n".join(",".join(pair) for pair in PAIRS))
+    saved = ("--training.checkpoint_every_steps=3", "--data.cache=disk")
+    words = tiny.words(source, root / "paired", f"--data.pairs={listed}", *saved, *STEPS)
+    assert train.main(words) == 0
+    listed.unlink()
+    return root / "paired"
 
 
-STEPS = ("--training.max_steps=6", "--logging.log_every_steps=1", "--quiet")
-
-
-def test_the_run_knows_its_pairs_and_logs_their_term(paired, source):
-    record = json.loads((paired / "data.json").read_text())
-    assert len(record["pairs"]) == 3
-    assert all(x.replace("trainA", "trainB") == y for x, y in record["pairs"])
+def test_the_run_knows_its_pairs_and_logs_their_term(paired):
+    assert json.loads((paired / "data.json").read_text())["pairs"] == PAIRS
     rows = [row for row in tiny.outcome(paired)[2] if row["kind"] == "train"]
     # every second image is shown with its partner
     assert [row["paired_y"] > 0 for row in rows] == [False, True] * 3
@@ -43,15 +48,19 @@ def test_the_run_knows_its_pairs_and_logs_their_term(paired, source):
     assert tests[-1]["paired_x"] > 0
 
 
-def test_stopped_and_resumed_equals_never_stopped(paired, source, tmp_path, monkeypatch):
-    run, listed = tmp_path / "run", tmp_path / "list.csv"
-    pairs = json.loads((paired / "data.json").read_text())["pairs"]
-    listed.write_text("\n".join(",".join(pair) for pair in pairs))
-    words = tiny.words(source, run, f"--data.pairs={listed}", "--data.cache=disk", *STEPS)
-    assert tiny.interrupted(monkeypatch, words, 3) == 143
-    listed.unlink()  # the run has its own record of them
+def test_stopped_and_resumed_equals_never_stopped(paired, tmp_path):
+    run = tiny.rewound(paired, tmp_path / "run", 3)
+    (run / "finished.json").unlink()
+    # the list is gone: the run has its own record of the pairs
     assert train.main(["--run_dir", str(run), "--data.cache=off", "--quiet"]) == 0
     tiny.assert_same_outcome(paired, run)
+
+
+def test_a_number_of_pairs_is_chosen_and_kept(source, tmp_path, monkeypatch):
+    tiny.started(monkeypatch, tiny.words(source, tmp_path / "run", "--data.pairs=3", *STEPS))
+    found = json.loads((tmp_path / "run" / "data.json").read_text())["pairs"]
+    assert len(found) == 3
+    assert all(x.replace("trainA", "trainB") == y for x, y in found)
 
 
 def test_another_value_does_not_go_on(paired, source):

@@ -15,6 +15,7 @@ from cyclegan_tf import atomic
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.translate.translator import Translator
+from cyclegan_tf.translate.video import probe
 from cyclegan_tf.translate.video import translation as video
 
 pytest.importorskip("av", reason='videos need PyAV: pip install ".[video]"')
@@ -45,6 +46,10 @@ def lossless(monkeypatch):
         for suffix, each in video._FORMATS.items()
     }
     monkeypatch.setattr(video, "_FORMATS", formats)
+
+
+def test_every_suffix_that_is_offered_has_a_format():
+    assert tuple(video._FORMATS) == probe.WRITTEN_SUFFIXES
 
 
 def translate(source, target, network=None, **options):
