@@ -38,8 +38,8 @@ class Loss:
         self_y: Weight of |F(y) - y|.
         paired: Weight of |G(x) - y| and |F(y) - x| where x and y are partners; 10 with data.pairs
           when not given. A generator that no other term trains gets none, so that one may rest.
-        semantic: .keras file of a classifier or segmenter: what it says of x must hold for G(x),
-          and of y for F(y). A run keeps a copy of its own.
+        semantic: .keras or .onnx file of a classifier or segmenter: what it says of x must hold for
+          G(x), and of y for F(y). A run keeps a copy of its own.
         semantic_weight: Weight of that: cross-entropy where the file's outputs are shares
           (softmax), else their mean squared difference.
         semantic_range: Range of the values that it takes.
@@ -81,12 +81,9 @@ class Loss:
             self.self_y,
             self.paired,
         )
-        rule = (
-            "it must be a .keras file: gradients do not pass through other kinds, so give the "
-            "model as Keras saved it"
-        )
-        is_keras = self.semantic is None or self.semantic.endswith(".keras")
-        require(is_keras, "loss.semantic", self.semantic, rule)
+        is_known = self.semantic is None or self.semantic.lower().endswith((".keras", ".onnx"))
+        rule = "it must be a .keras or an .onnx file"
+        require(is_known, "loss.semantic", self.semantic, rule)
         require(any(terms), "loss", "all zero", "at least one term must have a weight above 0")
 
     def identity_weights(self) -> tuple[float, float]:

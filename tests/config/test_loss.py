@@ -95,8 +95,9 @@ def test_semantic_files():
     loss = Loss(semantic="c.keras", semantic_weight=2, adversarial_x=0, cycle_x=0, cycle_y=0)
     assert loss.semantic_weights() == (2, 0)
     assert Loss().semantic_weights() == (0, 0)
-    with refused("invalid", "loss.semantic", match="gradients do not pass"):
-        Loss(semantic="c.onnx")
+    assert Loss(semantic="c.ONNX").semantic_weights() == (1, 1)
+    with refused("invalid", "loss.semantic", match=r"\.keras or an \.onnx file"):
+        Loss(semantic="c.pt")
     with refused("invalid", "loss.semantic"):
         numbers = {"channels_x": 1, "channels_y": 3}
         experiment(numbers, {"semantic": "c.keras", "identity": 0})

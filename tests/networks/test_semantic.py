@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from cyclegan_tf.model.other_terms import gives_shares, semantic_difference
 from cyclegan_tf.networks.semantic import open_frozen
+from tests.helpers import tiny_onnx, tiny_segmenters
 from tests.helpers.errors import refused
 
 
@@ -39,3 +42,24 @@ def test_other_files_are_refused(tmp_path):
     vectors.save(tmp_path / "vectors.keras")
     with refused("unsupported", "loss.semantic"):
         open_frozen(tmp_path / "vectors.keras", 3, (-1, 1))
+
+
+def test_an_onnx_file_says_and_its_gradient_reaches_the_image(tmp_path):
+    pytest.importorskip("onnx")
+    network = open_frozen(tiny_segmenters.in_onnx(tmp_path / "s.onnx"), 3, (0, 1))
+    images = np.zeros((1, 6, 5, 3), np.float32)
+    assert network(images).shape == (1, 6, 5, 2)
+    assert not gives_shares(network)  # scores
+    translation = tf.Variable(images + 0.1)
+    with tf.GradientTape() as tape:
+        difference = semantic_difference(network, images, translation)
+    # bright is the sum of three channels in [0, 1]: 0.15 more, of two classes
+    np.testing.assert_allclose(difference, 0.15**2 / 2, rtol=1e-4)
+    assert np.all(tape.gradient(difference, translation).numpy() > 0)
+    softmax = tiny_onnx.chain([("Softmax", (), {"axis": 1})], ("n", 3, 4, 4))
+    (tmp_path / "c.onnx").write_bytes(softmax)
+    shares = open_frozen(tmp_path / "c.onnx", 3, (0, 1))
+    assert gives_shares(shares)
+    assert shares(images).shape == (1, 4, 4, 3)  # resized to what it takes
+    with refused("mismatch", "loss.semantic", match="takes images of 3 channels"):
+        open_frozen(tmp_path / "c.onnx", 1, (0, 1))
