@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "trains CycleGAN; without arguments, on the built-in demo",
     "evaluate": "scores a trained generator beside baselines, with a report",
     "translate": "translates an image, a folder or a video",
+    "distill": "teaches a small generator, for phones, what a trained one does",
     "stylize": "gives an image the style of others (neural style transfer)",
     "translate_beam": "translates millions of images with Apache Beam",
     "check": "looks through a data set and says what would harm a training",
@@ -39,6 +40,7 @@ _MEANT = {
     **dict.fromkeys(("checks", "lint"), ("check",)),
     **dict.fromkeys(("diagnose", "env", "gpu", "system"), ("doctor",)),
     **dict.fromkeys(("import", "load"), ("convert",)),
+    **dict.fromkeys(("compress", "student", "prune", "shrink", "distillation"), ("distill",)),
     **dict.fromkeys(("style", "style_transfer", "neural_style", "gatys"), ("stylize",)),
 }
 # They read files only, and a training may be using the GPU.

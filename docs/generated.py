@@ -18,7 +18,8 @@ from cyclegan_tf.config.experiment import SECTIONS
 COMMANDS = {  # command -> the module of its options
     name: f"cyclegan_tf.{name}.{'plan' if name == 'train' else 'command'}"
     for name in (
-        "train evaluate translate stylize translate_beam check export serve convert inspect doctor"
+        "train evaluate translate distill stylize translate_beam check export serve convert "
+        "inspect doctor"
     ).split()
 }
 

@@ -129,6 +129,9 @@ translate RUN notes.txt o.png
 translate RUN clip.mp4 o.mp4
 translate RUN a.png o.png --checkpoint 99
 translate RUN a.png o.png --size banana
+distill nowhere o
+distill RUN o --images nowhere
+distill RUN o --checkpoint 99
 stylize nowhere.png a.png o.png
 stylize a.png nowhere.png o.png
 stylize a.png model o.png

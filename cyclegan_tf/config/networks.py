@@ -19,9 +19,9 @@ class Generator:
 
     Attributes:
         architecture: Layout of the network; resnet_9blocks is the paper's for 256 px,
-          resnet_6blocks for 128 px.
-        filters: Width of the first layer; the architecture's own (64, fast_style 32) when not
-          given.
+          resnet_6blocks for 128 px; mobile has depthwise-separable convolutions, for phones.
+        filters: Width of the first layer; the architecture's own (64, fast_style 32, mobile 16)
+          when not given.
         blocks: Number of residual blocks; the architecture's own when not given.
         upsampling: Transposed convolution as in the paper, nearest resize + convolution (no
             checkerboards), or antialiased down and up as in CUT; auto: resize if the domains'
@@ -45,7 +45,7 @@ class Generator:
     """
 
     architecture: Literal[
-        "resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"
+        "resnet_9blocks", "resnet_6blocks", "fast_style", "mobile", "unet_256", "unet_128"
     ] = "resnet_9blocks"
     filters: int | None = None
     blocks: int | None = None
@@ -76,6 +76,10 @@ class Generator:
                 f"{rule} to skip",
             )
             rule = f"it is for residual generators, not for {self.architecture}"
+            no_blur = self.upsampling != "antialiased"
+            require(no_blur, "generator.upsampling", self.upsampling, rule)
+        if self.architecture == "mobile":
+            rule = "mobile always doubles by nearest neighbors"
             no_blur = self.upsampling != "antialiased"
             require(no_blur, "generator.upsampling", self.upsampling, rule)
         self._check_network_files()

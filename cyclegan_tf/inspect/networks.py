@@ -101,6 +101,8 @@ def _resnet(names: dict[str, Any]) -> str:
     parts = [f"residual generator, {blocks} blocks", f"{names['first'].filters} filters"]
     if kernel != 7:
         parts.append(f"{kernel}x{kernel} ends")
+    if "down2_depth" in names:
+        parts.append("depthwise-separable")
     return ", ".join([*parts, *_options(names)])
 
 

@@ -80,6 +80,10 @@ class LayerFactory:
     def _seed_of(self, name: str) -> int | None:
         return None if self.seed is None else layer_seed(self.seed, name)
 
+    def kernel_initializer(self, name: str) -> keras.initializers.Initializer:
+        """He et al. 2015, of this layer's own seed: keeps the variance where no norm follows."""
+        return keras.initializers.HeNormal(seed=self._seed_of(name))
+
     def _conv_options(self, name: str, is_end: bool) -> dict[str, Any]:
         # one initializer object for several layers would give them all the same numbers
         kernel = keras.initializers.RandomNormal(0.0, 0.02, seed=self._seed_of(name))

@@ -25,9 +25,10 @@ from cyclegan_tf.networks.blocks import (
     with_stable_state_names,
 )
 from cyclegan_tf.networks.color_skip import ColorSkip
+from cyclegan_tf.networks.mobile import mobile
 
 GeneratorArchitecture = Literal[
-    "resnet_9blocks", "resnet_6blocks", "fast_style", "unet_256", "unet_128"
+    "resnet_9blocks", "resnet_6blocks", "fast_style", "mobile", "unet_256", "unet_128"
 ]
 DiscriminatorArchitecture = Literal["patch", "pixel"]
 ARCHITECTURES: tuple[GeneratorArchitecture, ...] = get_args(GeneratorArchitecture)
@@ -37,6 +38,8 @@ DISCRIMINATOR_ARCHITECTURES: tuple[DiscriminatorArchitecture, ...] = get_args(
 
 # name -> (filters, residual blocks, side of the first and last kernel)
 _RESNETS = {"resnet_9blocks": (64, 9, 7), "resnet_6blocks": (64, 6, 7), "fast_style": (32, 4, 9)}
+# name -> (filters, residual blocks)
+_MOBILE = {"mobile": (16, 6)}
 # name -> how often it halves
 _UNETS = {"unet_256": 8, "unet_128": 7}
 _MAX_LAYERS = 6
@@ -63,20 +66,22 @@ def build_generator(
 
     H and W must be multiples of `size_divisor(architecture)`. The residual networks are c7s1-64,
     d128, d256, blocks of R256, u128, u64, c7s1-3; "fast_style" is the same chain at half the width
-    with 9x9 ends and 4 blocks; the U-Nets are those of Isola et al. 2017, appendix 6.1.1. Output is
-    float32 under every policy.
+    with 9x9 ends and 4 blocks; "mobile" is a narrow one of depthwise-separable convolutions, whose
+    kernels start from N(0, 2 / inputs); the U-Nets are those of Isola et al. 2017, appendix 6.1.1.
+    Output is float32 under every policy.
 
     Args:
       architecture: one of `ARCHITECTURES`.
       input_channels: channels of the images that come in.
       output_channels: channels of the images that go out.
-      filters: channels after the first convolution; None is 64, and 32 for "fast_style".
-      blocks: residual blocks; None is the number in the name, and 4 for "fast_style". Not for
-        U-Nets.
+      filters: channels after the first convolution; None is 64, 32 for "fast_style", 16
+        for "mobile".
+      blocks: residual blocks; None is the number in the name, 4 for "fast_style", 6 for "mobile".
+        Not for U-Nets.
       upsampling: "transposed" convolutions as in the paper; "resize": nearest-neighbor doubling
         and a 3x3 convolution, against checkerboards (Odena et al. 2016); "antialiased": halving and
         doubling through the filter [1, 2, 1] beside 3x3 convolutions, as in CUT (Park et al. 2020).
-        Not "antialiased" for U-Nets.
+        Not "antialiased" for U-Nets. "mobile" always doubles by nearest neighbors.
       dropout: 0.5 inside the residual blocks, or on the U-Net's inner ascending layers; only in
         training.
       norm: "instance", or "batch" with moving statistics, where all but the last convolution lose
@@ -119,6 +124,17 @@ def build_generator(
         filters = 64 if filters is None else filters
         require_range("filters", filters, 1)
         x = unet(layers, x, output_channels, filters, _UNETS[architecture], dropout)
+    elif architecture in _MOBILE:
+        if upsampling == "antialiased":
+            raise ValueError(
+                f"upsampling 'antialiased' is for residual generators, not for {architecture}."
+            )
+        default_filters, default_blocks = _MOBILE[architecture]
+        filters = default_filters if filters is None else filters
+        blocks = default_blocks if blocks is None else blocks
+        require_range("filters", filters, 1)
+        require_range("blocks", blocks, 1)
+        x = mobile(layers, x, output_channels, filters, blocks, dropout, long_skips)
     else:
         default_filters, default_blocks, end_kernel = _RESNETS[architecture]
         filters = default_filters if filters is None else filters
@@ -205,7 +221,8 @@ def size_divisor_of(network: keras.Model) -> int:
     halving = (
         layer
         for layer in network.layers
-        if isinstance(layer, keras.layers.Conv2D) or hasattr(layer, "pool_size")
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
+        or hasattr(layer, "pool_size")
     )
     return math.prod(layer.strides[0] for layer in halving)
 

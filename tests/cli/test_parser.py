@@ -198,7 +198,7 @@ def test_words_after_two_dashes_are_names(monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    "check convert evaluate export inspect serve stylize translate translate_beam".split(),
+    "check convert distill evaluate export inspect serve stylize translate translate_beam".split(),
 )
 def test_names_of_every_command_may_begin_with_a_dash(command):
     parser = importlib.import_module(f"cyclegan_tf.{command}.command").build_parser()

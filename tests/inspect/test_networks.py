@@ -28,6 +28,11 @@ from cyclegan_tf.networks.builders import build_discriminator, build_generator
             "residual generator, 4 blocks, 3 filters, 9x9 ends, instance norm, anti-aliased",
         ),
         (
+            lambda: build_generator("mobile", filters=3, long_skips=True),
+            "residual generator, 6 blocks, 3 filters, 3x3 ends, depthwise-separable, instance "
+            "norm, enlarging by resize and convolution, long skips",
+        ),
+        (
             lambda: build_generator("unet_128", filters=1, norm_affine=True),
             "U-Net, 7 halvings, 1 filters, instance norm with factor and offset",
         ),

@@ -677,6 +677,10 @@ def test_saved_networks_answer_the_same(kind, tmp_path):
         ),
         (lambda: build_generator("fast_style", filters=0), "filters must be at least 1, got 0"),
         (lambda: build_generator("fast_style", blocks=0), "blocks must be at least 1, got 0"),
+        (
+            lambda: build_generator("mobile", upsampling="antialiased"),
+            "'antialiased' is for residual generators, not for mobile",
+        ),
         (lambda: build_generator("unet_128", blocks=3), "unet_128 was given blocks=3"),
         (lambda: build_generator("unet_128", long_skips=True), "unet_128 has skips of its own"),
         (
@@ -704,7 +708,7 @@ def test_impossible_networks_are_refused(call, message):
 
 def test_sizes_by_name():
     assert {name: size_divisor(name) for name in ARCHITECTURES} == {
-        "resnet_9blocks": 4, "resnet_6blocks": 4, "fast_style": 4, "unet_256": 256, "unet_128": 128,
+        "resnet_9blocks": 4, "resnet_6blocks": 4, "fast_style": 4, "mobile": 4, "unet_256": 256, "unet_128": 128,
     }  # fmt: skip
     assert minimum_size_px() == 24
     assert (

@@ -48,7 +48,7 @@ def initialize(
     run.experiment()
     chosen = _choose(run, checkpoint)
     _check_generators(networks, chosen)
-    nearest = _with_discriminators(run, chosen)
+    nearest = with_discriminators(run, chosen)
     messages = [f"generators of {chosen.origin}"]
     taken: dict[str, dict[str, Any] | None] = {}
     for name, network in networks.items():
@@ -107,11 +107,18 @@ def _check_generators(
         )
 
 
-def _with_discriminators(
+def with_discriminators(
     run: RunDirectory, chosen: checkpoints.SelectedCheckpoint
 ) -> checkpoints.SelectedCheckpoint | None:
-    """The whole checkpoint nearest in step, of two as near the later; None where none can be
-    read."""
+    """Finds the whole checkpoint nearest in step, of two as near the later.
+
+    Args:
+      run: that trained them.
+      chosen: the checkpoint of its generators; taken itself where it holds discriminators.
+
+    Returns:
+      None where none can be read.
+    """
     if any(name.startswith(("discriminator_x/", "discriminator_y/")) for name in chosen.arrays):
         return chosen
     whole = checkpoints.list_checkpoints(run.checkpoints)

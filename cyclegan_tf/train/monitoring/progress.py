@@ -20,6 +20,10 @@ DISPLAYED_LOSSES = (
     "paired_y",
     "discriminator_y",
     "discriminator_x",
+    "l1",  # of `distill`, as the next ones
+    "ssim",
+    "features",
+    "statistics",
 )
 
 

@@ -1,0 +1,5 @@
+"""`python -m cyclegan_tf.distill`."""
+
+from cyclegan_tf.__main__ import start
+
+start("distill")
