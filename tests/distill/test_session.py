@@ -77,5 +77,5 @@ def test_macs_in_words():
     teacher = build_generator("resnet_6blocks", filters=8, blocks=1, seed=0)
     student = build_generator("mobile", filters=1, blocks=1, seed=0)
     words = describe_macs(teacher, student, 16)
-    assert words.startswith(f"{student.count_params()} parameters; 0 of 2 million multiply-")
+    assert words.startswith(f"{student.count_params()} parameters; 0 of 1 million multiply-")
     assert "at 16 px, 1/" in words

@@ -708,7 +708,8 @@ def test_impossible_networks_are_refused(call, message):
 
 def test_sizes_by_name():
     assert {name: size_divisor(name) for name in ARCHITECTURES} == {
-        "resnet_9blocks": 4, "resnet_6blocks": 4, "fast_style": 4, "mobile": 4, "unet_256": 256, "unet_128": 128,
+        "resnet_9blocks": 4, "resnet_6blocks": 4, "fast_style": 4, "mobile": 4,
+        "unet_256": 256, "unet_128": 128,
     }  # fmt: skip
     assert minimum_size_px() == 24
     assert (
