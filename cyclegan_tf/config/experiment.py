@@ -92,8 +92,8 @@ class Training:
         keep_checkpoints: How many of the newest checkpoints are kept.
         ema_half_life_images: Half-life, in training images, of a moving average of the generators'
           weights, scored beside them; off when not given.
-        best_metric: Score that checkpoints/best follows; psnr, ssim and mae need a test split in
-          pairs of the same names.
+        best_metric: Score that checkpoints/best follows; psnr, ssim, mae and lpips_vgg_hed need a
+          test split in pairs of the same names, and the last three the extra features.
         early_stopping_patience: Stop after so many scorings in a row without a better one; off when
           not given.
         freeze: "encoder" keeps what lies before the residual blocks, or a U-Net's descending half,
@@ -121,7 +121,17 @@ class Training:
     checkpoint_every_minutes: float = 5.0
     keep_checkpoints: int = 3
     ema_half_life_images: float | None = None
-    best_metric: Literal["color_swd", "swd", "psnr", "ssim", "mae", "cycle_error"] = "color_swd"
+    best_metric: Literal[
+        "color_swd",
+        "swd",
+        "psnr",
+        "ssim",
+        "mae",
+        "cycle_error",
+        "kid_lite0",
+        "fd_lite0",
+        "lpips_vgg_hed",
+    ] = "color_swd"
     early_stopping_patience: int | None = None
     freeze: Literal["none", "encoder"] = "none"
 
@@ -174,6 +184,8 @@ class Logging:
         score_every_epochs: Epochs between scorings on the test split, which choose
           checkpoints/best; 0 never scores.
         score_images: Images of each domain that are scored, always the same ones.
+        score_features: Networks of packages (extra features) that score, too: lite0 for KID-Lite0
+          and FD-Lite0, vgg16_hed for LPIPS-VGG-HED, or all.
 
     Example:
         >>> Experiment(logging=Logging(score_every_epochs=1)).logging.score_images
@@ -188,9 +200,10 @@ class Logging:
     test_images: int = 20
     score_every_epochs: int = 5
     score_images: int = 20
+    score_features: Literal["off", "lite0", "vgg16_hed", "all"] = "off"
 
     def __post_init__(self) -> None:
-        others = ("to", "score_every_epochs")
+        others = ("to", "score_every_epochs", "score_features")
         names = [entry.name for entry in dataclasses.fields(self) if entry.name not in others]
         at_least("logging", self, 1, *names)
         at_least("logging", self, 0, "score_every_epochs")

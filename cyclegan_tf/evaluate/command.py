@@ -20,6 +20,7 @@ from cyclegan_tf.config.loss import RANGES
 from cyclegan_tf.data.layout import check_source, check_two_folders, require_folder
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.features.catalog import OFFLINE, check_offline
 from cyclegan_tf.foreign.paths import meant
 from cyclegan_tf.metrics.segmentation import read_palette
 from cyclegan_tf.runs.targets import check_target
@@ -98,6 +99,13 @@ def build_parser() -> cli.Parser:
         help="FID and KID: auto (Keras' download and cache), the path of a weight file, or off.",
     )
     parser.add_argument(
+        "--features",
+        choices=OFFLINE,
+        default=OFFLINE[0],
+        help="Networks that packages bring (extra features): lite0 for KID-Lite0, FD-Lite0 and the "
+        "nearest training image, vgg16_hed for LPIPS-VGG-HED, or all.",
+    )
+    parser.add_argument(
         "--max_images", type=int, help="At most so many test images of each domain, evenly spread."
     )
     parser.add_argument(
@@ -141,6 +149,7 @@ def main(argv: Sequence[str]) -> int:
             require_pairs=arguments.require_pairs,
             palette=arguments.palette,
             inception=arguments.inception,
+            features=arguments.features,
             seed=arguments.seed,
             segmenter=arguments.segmenter,
             segmenter_range=arguments.segmenter_range,
@@ -184,6 +193,7 @@ def _check(arguments: Namespace) -> None:
             code="missing",
             field="--inception",
         )
+    check_offline(arguments.features, f"--features {arguments.features}")
     if arguments.palette is not None:
         read_palette(arguments.palette)
     _check_segmenter(arguments.segmenter, arguments.labels)

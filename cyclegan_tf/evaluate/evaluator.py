@@ -10,6 +10,7 @@ from cyclegan_tf.evaluate import baselines, results, scores
 from cyclegan_tf.evaluate.features import Extractor, FeatureScores, feature_scores
 from cyclegan_tf.evaluate.found_labels import Found, LabelFinder
 from cyclegan_tf.evaluate.label_maps import LabelScores, most_frequent, score_labels
+from cyclegan_tf.evaluate.offline import OfflineFeatures, OfflineScores
 from cyclegan_tf.evaluate.results import DirectionResult, ReportImage
 from cyclegan_tf.evaluate.scores import Measured, Network, Split
 from cyclegan_tf.metrics.segmentation import Palette
@@ -29,6 +30,7 @@ class Evaluator:
       palette: of label maps, or None.
       label_domain: the domain that is drawn in the palette's colors.
       extractor: of features for FID and KID, or None.
+      offline: networks of packages, or None.
       finder: the user's own segmenter and labels, or None.
 
     Example:
@@ -44,6 +46,7 @@ class Evaluator:
     label_domain: str | None = None
     extractor: Extractor | None = None
     finder: LabelFinder | None = None
+    offline: OfflineFeatures | None = None
 
     def __call__(
         self, direction: str, forward: Network, backward: Network | None, checkpoint: str
@@ -82,6 +85,9 @@ class Evaluator:
             single["segmenter_iou"] = of_finder.per_image
             if of_finder.before:
                 baseline_scores["unchanged input"] |= of_finder.before
+        offline = self._offline(measured, baseline_images, baseline_scores)
+        means |= offline.scores
+        single |= offline.per_image
         ranked_by = results.ranking_score(single)
         return DirectionResult(
             direction=direction,
@@ -96,10 +102,39 @@ class Evaluator:
             input_names=split.input_names(direction),
             ranked_by=ranked_by,
             groups=self._groups(measured, single, ranked_by, backward),
-            intervals=of_features.intervals if of_features else {},
+            intervals=(of_features.intervals if of_features else {}) | offline.intervals,
             classes=classes,
             segmenter_classes=of_finder.classes if of_finder else {},
+            neighbors=offline.neighbors,
+            protocol=offline.protocol,
         ), of_features
+
+    def _offline(
+        self,
+        measured: Measured,
+        baseline_images: dict[str, list[np.ndarray]],
+        baseline_scores: dict[str, dict[str, float | None]],
+    ) -> OfflineScores:
+        """Score by the networks of packages; add the baselines' scores to `baseline_scores`."""
+        if self.offline is None:
+            return OfflineScores()
+        direction = measured.direction
+        kept = self._rivals(baseline_images, direction)
+        found = self.offline.scores(measured.outputs, kept, self.split, direction, self.seed)
+        for name, values in found.baselines.items():
+            baseline_scores[name] |= values
+        return found
+
+    def _rivals(
+        self, baseline_images: dict[str, list[np.ndarray]], direction: str
+    ) -> dict[str, list[np.ndarray]]:
+        """Baselines without those that would compare the test images with themselves."""
+        itself = not self.training.get(direction[1])
+        return {
+            name: images
+            for name, images in baseline_images.items()
+            if not (itself and name == "random real")
+        }
 
     def _found(self, measured: Measured) -> Found | None:
         if self.finder is None:
@@ -142,12 +177,7 @@ class Evaluator:
             or min(len(targets), len(measured.outputs)) < 2
         ):
             return None
-        itself = not self.training.get(direction[1])
-        kept = {
-            name: images
-            for name, images in baseline_images.items()
-            if not (itself and name == "random real")
-        }
+        kept = self._rivals(baseline_images, direction)
         return feature_scores(self.extractor, targets, measured.outputs, kept, self.seed)
 
     def _groups(

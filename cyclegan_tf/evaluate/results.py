@@ -54,6 +54,8 @@ class DirectionResult:
         the inputs ("before") and in their translations ("after"); empty without one.
       groups: "worst", "median", "best" (or one of "all") -> images.
       ranked_by: score that orders them.
+      neighbors: name of the training image nearest to each output; empty where none was looked for.
+      protocol: label -> text, of scores whose protocol depends on the direction.
       label: "apples to oranges"; None where it is not known what the domains show.
 
     Example:
@@ -75,6 +77,8 @@ class DirectionResult:
     classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
     label: str | None = None
     segmenter_classes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    neighbors: tuple[str, ...] = ()
+    protocol: dict[str, str] = field(default_factory=dict)
 
     def rows(self) -> list[str]:
         """Return the scores that are known of the generator or of a baseline."""
@@ -92,6 +96,7 @@ class DirectionResult:
             {
                 "input": name,
                 **{score: _plain(values[index]) for score, values in self.per_image.items()},
+                **({"nearest_training_image": self.neighbors[index]} if self.neighbors else {}),
             }
             for index, name in enumerate(self.input_names)
         ]

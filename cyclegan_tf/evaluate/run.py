@@ -16,15 +16,16 @@ from tqdm import tqdm
 from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.evaluate import found_labels, inputs, label_maps
+from cyclegan_tf.evaluate import found_labels, inputs, label_maps, offline
 from cyclegan_tf.evaluate.evaluator import Evaluator
 from cyclegan_tf.evaluate.features import Extractor
 from cyclegan_tf.evaluate.found_labels import LabelFinder
+from cyclegan_tf.evaluate.offline import OfflineFeatures
 from cyclegan_tf.evaluate.report import protocol
 from cyclegan_tf.evaluate.results import DirectionResult, Evaluation
 from cyclegan_tf.evaluate.scores import Network, Split
 from cyclegan_tf.evaluate.segmenter import open_segmenter
-from cyclegan_tf.metrics import inception
+from cyclegan_tf.features import inception
 from cyclegan_tf.metrics.segmentation import Palette, read_palette
 from cyclegan_tf.networks.semantic import read_range
 from cyclegan_tf.runs.generators import direction_name
@@ -45,6 +46,7 @@ class EvaluationJob:
       require_pairs: refuse a test split that is not paired by file stem.
       palette: JSON file with the colors of label maps.
       inception: "auto", the file of the weights, or "off" for no FID and KID.
+      features: networks of packages, of `features.catalog.OFFLINE`.
       seed: of all that is drawn.
       segmenter: `.keras` or `.onnx` file of a segmentation network.
       segmenter_range: black and white as it takes them, "0 to 1".
@@ -64,6 +66,7 @@ class EvaluationJob:
     require_pairs: bool = False
     palette: str | None = None
     inception: str = "off"
+    features: str = "off"
     seed: int = 0
     segmenter: str | None = None
     segmenter_range: str = "-1 to 1"
@@ -82,6 +85,7 @@ class _Opened:
     label_domain: str | None
     extractor: Extractor | None
     finder: LabelFinder | None
+    offline: OfflineFeatures | None
     notes: list[str]
 
     @property
@@ -125,7 +129,7 @@ def evaluate(job: EvaluationJob) -> Evaluation:
     )
     evaluator = Evaluator(
         opened.split, training, job.seed, palette, opened.label_domain, opened.extractor,
-        opened.finder,
+        opened.finder, opened.offline,
     )  # fmt: skip
     results = _score(job, evaluator, generators, descriptions)
     names = [direction_name(job.target, direction) for direction in job.directions]
@@ -150,7 +154,34 @@ def _open(job: EvaluationJob, network: Any, palette: Palette | None) -> _Opened:
         _check_labels(job.palette, split, label_domain, job.directions)
     extractor = _open_extractor(job.inception, notes)
     finder = _open_finder(job, split, transform, palette, network.output_shape[-1])
-    return _Opened(source, transform, split, palette, label_domain, extractor, finder, notes)
+    offline = _open_offline(job, source, transform, notes)
+    return _Opened(
+        source, transform, split, palette, label_domain, extractor, finder, offline, notes
+    )
+
+
+def _open_offline(
+    job: EvaluationJob, source: UnpairedDataset, transform: ImageTransform, notes: list[str]
+) -> OfflineFeatures | None:
+    """Open the networks of packages, and describe the training images that may be copied."""
+    if job.features == "off":
+        notes.append(
+            "KID-Lite0, FD-Lite0, the nearest training image and LPIPS-VGG-HED are left out; "
+            "--features all adds them (extra features, no download at run time)"
+        )
+        return None
+    opened = offline.open_offline(job.features, f"--features {job.features}")
+    if opened.cached is None:
+        return opened
+    lists = {"x": source.train_x, "y": source.train_y}
+    neighbors = {
+        domain: offline.describe_training(opened.cached, images, transform)
+        for domain, images in lists.items()
+        if len(images)
+        and images.channels in offline.CHANNELS
+        and any(direction[1] == domain for direction in job.directions)
+    }
+    return dataclasses.replace(opened, neighbors=neighbors)
 
 
 def _open_finder(
@@ -193,6 +224,7 @@ def _score(
             result, features = evaluator(direction, *pair, generators[direction][1])
         label = inputs.direction_label(job.target, job.data, direction)
         results.append(dataclasses.replace(result, label=label))
+        descriptions |= result.protocol
         if features:
             descriptions[f"FID and KID, {direction}"] = features.protocol
     if evaluator.extractor:

@@ -48,13 +48,16 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "psnr_pooled": True,
     "ssim": True,
     "mae": False,
+    "kid_lite0": False,
+    "fd_lite0": False,
+    "lpips_vgg_hed": False,
 }
 """Whether more is better, of each score that ranks generators.
 
 The others describe: more is neither better nor worse.
 """
 
-PAIRED = ("psnr", "psnr_pooled", "ssim", "mae")
+PAIRED = ("psnr", "psnr_pooled", "ssim", "mae", "lpips_vgg_hed")
 """Scores that need the true translation of every image."""
 
 _SSIM_MIN_PX = 11

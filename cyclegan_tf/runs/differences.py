@@ -16,6 +16,7 @@ MUTABLE_FIELDS = (
     "logging.log_",
     "logging.sample_",
     "logging.test_",
+    "logging.score_features",
     "logging.to",
     "training.checkpoint_",
     "training.keep_checkpoints",

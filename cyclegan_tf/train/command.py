@@ -19,6 +19,7 @@ from cyclegan_tf.data import layout
 from cyclegan_tf.devices import tf_config
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.features.catalog import check_offline, offline_for
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.monitoring.trackers.installed import check_installed
 from cyclegan_tf.train.plan import TrainPlan, plan_training
@@ -53,6 +54,7 @@ def train(plan: TrainPlan) -> int:
     keeps = is_chief and not plan.estimate
     if keeps:
         check_installed(plan.experiment.logging.trackers)
+    _check_features(plan)
     with _claimed(plan) if keeps else _private(plan) as plan:
         # TensorFlow takes seconds to import: mistakes in the options are reported before that.
         with suppress_startup_logs():
@@ -74,6 +76,15 @@ def _check_images(plan: TrainPlan) -> None:
     layout.check_two_folders(data.x_dir, data.y_dir)
     if not plan.run.exists():
         layout.refuse_same_folders(data.x_dir, data.y_dir)
+
+
+def _check_features(plan: TrainPlan) -> None:
+    """Looks for the packages of networks that score."""
+    show, metric = plan.experiment.logging, plan.experiment.training.best_metric
+    if show.score_every_epochs:
+        asked = f"logging.score_features {show.score_features}"
+        check_offline(show.score_features, asked)
+        check_offline(offline_for("off", metric), f"training.best_metric {metric}")
 
 
 @contextlib.contextmanager

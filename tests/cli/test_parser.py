@@ -40,6 +40,7 @@ TRAIN_OPTIONS = """
 --training.early_stopping_patience --training.freeze --logging.log_every_steps
 --logging.to --logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
 --logging.test_images --logging.score_every_epochs --logging.score_images
+--logging.score_features
 """.split()
 
 

@@ -12,11 +12,13 @@ import pytest
 
 from cyclegan_tf.data import sources
 from cyclegan_tf.data.transforms import ImageTransform
+from cyclegan_tf.evaluate import offline
 from cyclegan_tf.evaluate.inputs import DataChoice
+from cyclegan_tf.evaluate.offline import OfflineFeatures
 from cyclegan_tf.evaluate.run import EvaluationJob, evaluate
 from cyclegan_tf.evaluate.split import read_split
+from cyclegan_tf.features import inception
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.metrics import inception
 from tests.helpers import tiny
 from tests.helpers.errors import refused
 
@@ -38,7 +40,8 @@ def test_scores_are_those_of_the_saved_generator(run, images, caplog):
     assert [result.direction for result in found.directions] == ["xy", "yx"]
     assert [list(result.groups) for result in found.directions] == [["all"], ["all"]]
     assert "2 pairs of the same file stem" in caplog.text
-    assert any("--inception auto" in note for note in found.notes)
+    for option in ("--inception auto", "--features all"):
+        assert any(option in note for note in found.notes)
     # The same numbers from the saved generator, without any of the command's code.
     network = keras.saving.load_model(run / "generator_xy.keras")
     split = read_split(
@@ -99,6 +102,25 @@ def test_fid_and_kid_with_weights(run, monkeypatch):
     assert "fid" in result.intervals
     assert "299 x 299" in found.protocol["Inception"]
     assert "2 translations against those of 2 real" in found.protocol["FID and KID, xy"]
+
+
+def test_networks_of_packages(run, monkeypatch):
+    means = SimpleNamespace(
+        features=lambda images: np.stack([image.mean((0, 1)) + 1 for image in images])
+    )
+    monkeypatch.setattr(
+        offline,
+        "open_offline",
+        lambda choice, asked: OfflineFeatures(means, means, lambda pairs: [0.5 for _ in pairs]),
+    )
+    found = evaluate(EvaluationJob(run, ["xy"], features="all"))
+    result = found.directions[0].as_json()
+    assert {"kid_lite0", "fd_lite0", "nearest_lite0"} <= set(result["scores"])
+    assert result["scores"]["lpips_vgg_hed"] == result["baselines"]["constant"]["lpips_vgg_hed"]
+    assert result["baselines"]["random real"]["nearest_lite0"] == pytest.approx(0, abs=1e-9)
+    assert all(row["nearest_training_image"].startswith("trainB") for row in result["images"])
+    assert {"Lite0", "LPIPS-VGG-HED", "Nearest training image"} <= set(found.protocol)
+    assert not any("--features" in note for note in found.notes)
 
 
 def test_without_the_network_of_fid_the_rest_is_scored(run, monkeypatch):

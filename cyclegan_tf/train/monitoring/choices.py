@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cyclegan_tf.config.experiment import Experiment
 from cyclegan_tf.data.layout import direction_label
+from cyclegan_tf.features.catalog import offline_for
 
 LABELS = {"xy": "X to Y", "yx": "Y to X"}
 """Of directions between domains without names."""
@@ -24,6 +25,7 @@ class MonitorConfig:
       best_metric: the score that chooses the best checkpoint.
       patience: scorings without a better one after which to stop; None never stops.
       labels: of the directions, "X to Y" or "apples to oranges".
+      features: networks of packages that score, of `features.catalog.OFFLINE`.
       trackers: where curves, images and warnings go, see `config.experiment.TRACKERS`.
 
     Example:
@@ -40,6 +42,7 @@ class MonitorConfig:
     patience: int | None
     labels: Mapping[str, str] = field(default_factory=lambda: dict(LABELS))
     trackers: tuple[str, ...] = ("tensorboard",)
+    features: str = "off"
 
     @classmethod
     def of(cls, experiment: Experiment) -> MonitorConfig:
@@ -54,4 +57,5 @@ class MonitorConfig:
             training.early_stopping_patience,
             {name: direction_label(data, name, ("X", "Y")) for name in LABELS},
             show.trackers,
+            offline_for(show.score_features, training.best_metric),
         )

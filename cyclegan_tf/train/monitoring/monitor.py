@@ -14,6 +14,7 @@ from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.data import screening
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.evaluate.offline import open_scoring
 from cyclegan_tf.evaluate.scores import PAIRED
 from cyclegan_tf.evaluate.split import read_split
 from cyclegan_tf.model.cyclegan import CycleGAN
@@ -95,6 +96,7 @@ class TrainingMonitor:
                 adversarial or ("xy", "yx"),
                 config.best_metric,
                 averages,
+                open_scoring(config.features),
             )
         field, value = "early_stopping_patience", str(config.patience)
         if config.patience is None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate import scores
+from cyclegan_tf.evaluate.offline import OfflineFeatures
 from cyclegan_tf.evaluate.split import Split
 from cyclegan_tf.metrics import image_quality
 from cyclegan_tf.model.ema import ExponentialMovingAverage
@@ -63,6 +64,7 @@ class Validator:
         discriminator trains, else both.
       best_metric: the score that does so.
       averages: scored beside the raw weights; None where there are none.
+      features: networks of packages that score, too; None where there are none.
 
     Raises:
       UserError: the score needs pairs, and the split has none.
@@ -80,6 +82,7 @@ class Validator:
         ranked_directions: Sequence[str],
         best_metric: str,
         averages: ExponentialMovingAverage | None = None,
+        features: OfflineFeatures | None = None,
     ) -> None:
         if best_metric in scores.PAIRED and not split.pairs:
             raise UserError(
@@ -93,6 +96,7 @@ class Validator:
         self.split, self._generators = split, generators
         self.ranked_directions = tuple(ranked_directions)
         self.best_metric, self._averages = best_metric, averages
+        self._features = features
 
     @functools.cached_property
     def domains(self) -> dict[str, DomainStatistics]:
@@ -137,7 +141,10 @@ class Validator:
         means = {}
         for direction in ("xy", "yx"):
             forward, backward = self._generators[direction], self._generators[direction[::-1]]
-            means[direction] = scores.measure(forward, backward, self.split, direction).means
+            measured = scores.measure(forward, backward, self.split, direction)
+            means[direction] = measured.means
+            if self._features is not None:
+                means[direction] |= self._features.brief(measured.outputs, self.split, direction)
         ranked = [means[direction].get(self.best_metric) for direction in self.ranked_directions]
         known = [value for value in ranked if value is not None]
         total = float(np.mean(known)) if known and len(known) == len(ranked) else None

@@ -20,6 +20,11 @@ def test_without_scorings_no_image_is_scored():
     assert MonitorConfig.of(experiment).score_images == 0
 
 
+def test_a_best_metric_brings_its_network():
+    experiment = Experiment.from_dict({"training": {"best_metric": "kid_lite0"}})
+    assert MonitorConfig.of(experiment).features == "lite0"
+
+
 def test_directions_have_the_names_of_their_domains():
     assert MonitorConfig.of(Experiment()).labels["yx"] == "autumn to summer"
     unknown = Experiment.from_dict({"data": {"source": "images"}})

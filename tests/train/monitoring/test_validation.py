@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cyclegan_tf.evaluate.offline import OfflineFeatures
 from cyclegan_tf.evaluate.scores import Split
 from cyclegan_tf.metrics import image_quality
 from cyclegan_tf.runs import checkpoints
@@ -72,6 +73,24 @@ def test_raw_and_averaged_weights_are_scored_and_the_better_is_chosen(split):
     assert validator.best_of(validator.score()[0]).weights == "raw"
     dial.averaged_gain = dial.gain
     assert validator.best_of(validator.score()[0]).weights == "raw"
+
+
+class Means:
+    """One number of each image instead of Lite0's 1280."""
+
+    def features(self, images):
+        return np.stack([image.mean((0, 1)) for image in images])
+
+
+def test_networks_of_packages_score_and_choose(split):
+    dial = Dial()
+    features = OfflineFeatures(Means(), Means())
+    validator = Validator(split, {"xy": dial, "yx": dial}, ["xy"], "kid_lite0", dial, features)
+    found, _ = validator.score()
+    raw, averaged = (result.values()["kid_lite0_xy"] for result in found)
+    assert averaged < raw == found[0].total
+    assert validator.best_of(found).weights == "averaged"
+    assert "fd_lite0_yx" in found[0].values()
 
 
 def test_ranked_directions_are_averaged_and_higher_may_be_better(split):

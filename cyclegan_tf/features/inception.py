@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.features.extractor import Extractor
 from cyclegan_tf.foreign.downloads import short_timeout
 
 WEIGHTS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -19,7 +18,6 @@ WEIGHTS_URL = (
     f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{WEIGHTS_FILE}"
 )
 WEIGHTS_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
-FEATURES = 2048
 
 PROTOCOL = (
     "Inception v3 of Keras applications with its ImageNet weights, 2048 features after global "
@@ -36,11 +34,11 @@ class InceptionUnavailable(UserError):  # noqa: N818
     """There are no Inception weights here and none could be downloaded."""
 
 
-class Inception:
-    """Inception v3 as a feature extractor.
+class Inception(Extractor):
+    """Inception v3 as a feature extractor, under `PROTOCOL`.
 
     Args:
-      network: float (N, 299, 299, 3) in [-1, 1] -> (N, 2048).
+      network: float32 (N, 299, 299, 3) in [-1, 1] -> (N, 2048).
       weights_file: the file that the weights were read from; an attribute.
 
     Example:
@@ -49,31 +47,8 @@ class Inception:
     """
 
     def __init__(self, network: keras.Model, weights_file: Path) -> None:
+        super().__init__(network, _SIDE_PX)
         self.weights_file = weights_file
-        self._network = tf.function(
-            lambda batch: network(batch, training=False),
-            input_signature=[tf.TensorSpec((None, _SIDE_PX, _SIDE_PX, 3), tf.float32)],
-        )
-
-    def features(self, images: Sequence[np.ndarray], batch: int = 16) -> np.ndarray:
-        """Computes features under `PROTOCOL`.
-
-        Args:
-          images: each (H, W, 1) or (H, W, 3), uint8 or float in [-1, 1] (what lies outside is
-            clipped); sizes may differ. One channel is taken three times.
-          batch: images at a time.
-
-        Returns:
-          float32 (N, 2048).
-
-        Raises:
-          ValueError: another shape or type.
-        """
-        parts = [np.zeros((0, FEATURES), np.float32)]
-        for start in range(0, len(images), batch):
-            prepared = tf.stack([_prepared(image) for image in images[start : start + batch]])
-            parts.append(self._network(prepared).numpy())
-        return np.concatenate(parts)
 
 
 def open_inception(choice: str | os.PathLike = "auto") -> Inception:
@@ -144,18 +119,3 @@ def _float32() -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _prepared(image: np.ndarray) -> tf.Tensor:
-    """One image as the network takes it: float32 (299, 299, 3) in [-1, 1]."""
-    if image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise ValueError(f"Inception takes images (H, W, 1) or (H, W, 3), got {image.shape}.")
-    top = np.iinfo(np.uint8).max
-    if np.issubdtype(image.dtype, np.floating):
-        pixels = np.rint((np.clip(image.astype(np.float32), -1, 1) + 1) * (top / 2))
-    elif image.dtype == np.uint8:
-        pixels = image.astype(np.float32)
-    else:
-        raise ValueError(f"Inception takes uint8 or float in [-1, 1], got {image.dtype}.")
-    signed = np.broadcast_to(pixels * (2 / top) - 1, (*image.shape[:2], 3)).astype(np.float32)
-    return tf.image.resize(signed, (_SIDE_PX, _SIDE_PX), method="bilinear", antialias=False)

@@ -15,8 +15,8 @@ import tensorflow as tf
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras.src.utils import file_utils
 
-from cyclegan_tf.metrics import inception
-from cyclegan_tf.metrics.inception import InceptionUnavailable, open_inception
+from cyclegan_tf.features import inception
+from cyclegan_tf.features.inception import InceptionUnavailable, open_inception
 from tests.helpers.errors import refused
 
 
@@ -101,7 +101,7 @@ def test_gray_is_taken_three_times_and_no_images_give_no_features(extractor):
     [np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.uint16)],
 )
 def test_images_that_inception_does_not_take(extractor, image):
-    with pytest.raises(ValueError, match="Inception takes"):
+    with pytest.raises(ValueError, match="feature networks take"):
         extractor.features([image])
 
 
