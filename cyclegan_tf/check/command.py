@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import Namespace
 
@@ -25,7 +25,7 @@ from cyclegan_tf.images.folders import WRITTEN_SUFFIXES
 
 if TYPE_CHECKING:
     from cyclegan_tf.check.examination import Report
-    from cyclegan_tf.check.findings import Folder
+    from cyclegan_tf.check.folders import Folder
 
 _KINDS_SHOWN = 3
 _WIDTH = 110
@@ -39,7 +39,9 @@ _COMMON = (
     "--data.pairs",
     "--contact_sheet",
 )
-_OF_THE_CONFIG = ("crop_size_px", "channels_x", "channels_y", "hf_x", "hf_y", "pairs")
+_OF_THE_CONFIG = (
+    *("crop_size_px", "channels_x", "channels_y", "range_x", "range_y", "hf_x", "hf_y", "pairs"),
+)
 
 
 def build_parser() -> cli.Parser:
@@ -87,13 +89,22 @@ def build_parser() -> cli.Parser:
     )
     parser.add_argument(
         "--data.channels_x",
-        type=int,
-        default=3,
+        type=int | Literal["auto"],
+        default="auto",
         help="Channels that training will read images with.",
     )
     parser.add_argument(
-        "--data.channels_y", type=int, help="The same for domain Y, where it differs."
+        "--data.channels_y",
+        type=int | Literal["auto"] | None,
+        help="The same for domain Y, where it differs.",
     )
+    for domain in "xy":
+        parser.add_argument(
+            f"--data.range_{domain}",
+            type=Literal["full", "auto"] | tuple[float, float],
+            default="full",
+            help=f"Which numbers of {domain.upper()} training takes for black and white.",
+        )
     parser.add_argument(
         "--data.pairs",
         type=str,
@@ -136,6 +147,7 @@ def main(argv: Sequence[str]) -> int:
         options.crop_size_px,
         sys.stderr.isatty(),
         options.pairs,
+        {"X": options.range_x, "Y": options.range_y},
     )
     print(render(report))
     if sheet and any(folder.infos for folder in report.folders):
@@ -171,11 +183,11 @@ def _opened(source: str, options: Namespace) -> Path:
 def _check_options(source: str | None, options: Namespace) -> None:
     for name in ("crop_size_px", "channels_x", "channels_y"):
         value = getattr(options, name)
-        if value is not None and value < 1:
+        if value not in (None, "auto") and value < 1:
             raise UserError(
                 f"--data.{name} got {value}, but takes a number from 1 up.", field=f"--data.{name}"
             )
-    Data(pairs=options.pairs)
+    Data(pairs=options.pairs, range_x=options.range_x, range_y=options.range_y)
     is_hub = bool(source and source.startswith(hub.SCHEME))
     if source and not is_hub and not layout.is_folder(source):
         raise UserError(

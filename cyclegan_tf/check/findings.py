@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-import numpy as np
-
+from cyclegan_tf.check.folders import Finding, Folder, ImageReport, some
 from cyclegan_tf.data import screening
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.folders import describe_others
@@ -17,108 +14,7 @@ from cyclegan_tf.images.folders import describe_others
 UNEVEN_COUNTS = 3
 """How many times as large one domain may be before a warning."""
 
-_NAMES_SHOWN = 8
 _FILES_LISTED = 100
-
-
-@dataclass(frozen=True)
-class ImageReport:
-    """What was found in one file.
-
-    Attributes:
-      path: the file.
-      problem: why it cannot be read; None if it can, and only then the rest is known.
-      info: its header.
-      digest: equal for images that are equal after decoding.
-      contrast: largest standard deviation of a channel, as a share of white.
-      brightest: largest value as a share of white.
-      thumbnail: float32 (256, C), see `screening.thumbnail`.
-      channels: with which it could be read, where their number is the problem.
-
-    Example:
-      >>> ImageReport(Path("a.png"), problem="is empty (0 bytes)")
-    """
-
-    path: Path
-    problem: str | None = None
-    info: image_io.ImageInfo | None = None
-    digest: bytes = b""
-    contrast: float = 0.0
-    brightest: float = 0.0
-    thumbnail: np.ndarray | None = None
-    channels: int | None = None
-
-
-@dataclass(frozen=True)
-class Folder:
-    """One folder of images.
-
-    Attributes:
-      name: "trainA", "trainB", "testA", "testB", or "X", "Y" for plain folders.
-      path: where it is.
-      channels: what each image was read with.
-      files: all image files.
-      ignored: suffix -> number of other files.
-
-    Example:
-      >>> folder = Folder("trainA", Path("trainA"), 3, (ImageReport(Path("trainA/a.png")),), {})
-      >>> folder.domain, folder.is_training
-    """
-
-    name: str
-    path: Path
-    channels: int
-    files: tuple[ImageReport, ...]
-    ignored: Mapping[str, int]
-
-    @property
-    def domain(self) -> str:
-        """Which domain it belongs to, "X" or "Y"."""
-        return domain_of(self.name)
-
-    @property
-    def option(self) -> str:
-        """What gives `channels`, here and in training."""
-        return f"--data.channels_{self.domain.lower()}"
-
-    @property
-    def is_training(self) -> bool:
-        """Whether training reads this folder."""
-        return not self.name.startswith("test")
-
-    @property
-    def infos(self) -> list[image_io.ImageInfo]:
-        """Headers of the readable images."""
-        return [file.info for file in self.files if file.info]
-
-    def place(self, file: ImageReport) -> str:
-        """Name a file together with its folder."""
-        return f"{self.name}/{file.path.relative_to(self.path).as_posix()}"
-
-    def names(self, files: Sequence[ImageReport]) -> str:
-        """List some file names for a sentence."""
-        return some([file.path.relative_to(self.path).as_posix() for file in files])
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing to know about a data set.
-
-    Attributes:
-      level: "note" needs nothing done, "warning" is worth a look, "error" stops training.
-      text: what was found, and what to do.
-
-    Example:
-      >>> Finding("warning", "trainA: 1 of 5 images is flat: blue.png.")
-    """
-
-    level: Literal["note", "warning", "error"]
-    text: str
-
-
-def domain_of(name: str) -> str:
-    """Give the domain, "X" or "Y", of a folder by its name."""
-    return "X" if name in ("trainA", "testA", "X") else "Y"
 
 
 def _files(count: int, what: str = "image") -> str:
@@ -163,6 +59,9 @@ def _look_for_unreadable(folders: Sequence[Folder], _: int) -> Iterator[Finding]
         )
         text = f"{folder.name}: {_files(len(broken), 'file')} cannot be used; {who}. Remove or fix:"
         text += "".join(lines)
+        if all(file.needs_range for file in broken):
+            option = f"--data.range_{folder.domain.lower()}"
+            text += f"\nOr take {option} auto, here and in training: the range that they have."
         channels = {file.channels for file in broken} - {None}
         if len(channels) == 1 and not folder.infos:  # not a stray one
             text += f"\nOr read them, here and in training, with {folder.option} {channels.pop()}."
@@ -170,16 +69,15 @@ def _look_for_unreadable(folders: Sequence[Folder], _: int) -> Iterator[Finding]
 
 
 def _look_for_kinds(folders: Sequence[Folder], crop_size_px: int) -> Iterator[Finding]:
-    # these have little contrast by their scale alone
-    dark = {
-        file.path
+    # images that use little of their range have little contrast by that alone
+    used = {
+        file.path: _narrow_share(folders, folder.domain) or 1.0
         for folder in folders
-        if _dark_share(folders, folder.domain)
         for file in folder.files
     }
     kinds: list[tuple[Callable[[ImageReport, image_io.ImageInfo], bool], str]] = [
         (
-            lambda file, _: file.contrast < screening.FLAT_CONTRAST and file.path not in dark,
+            lambda file, _: file.contrast < screening.FLAT_CONTRAST * used[file.path],
             "flat, one color without detail, which instance normalization turns into noise. Leave "
             "them out",
         ),
@@ -245,21 +143,23 @@ def _look_for_mixtures(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
                 f"All images of domain {domain} are gray, and are read as color, three equal "
                 f"channels; {own[0].option} 1 makes its networks gray.",
             )
-        if share := _dark_share(folders, domain):
+        if share := _narrow_share(folders, domain):
             yield Finding(
                 "warning",
-                f"Domain {domain}: no deep image goes above {share:.1%} of white, so all look "
-                "nearly black. If the data has fewer bits (12, say), scale it to 16, or declare "
-                "MaxSampleValue in TIFF.",
+                f"Domain {domain} uses {share:.1%} of its range: take --data.range_"
+                f"{domain.lower()} auto, here and in training, which spreads the numbers that "
+                "there are. The networks would see nearly one shade.",
             )
 
 
-def _dark_share(folders: Sequence[Folder], domain: str) -> float | None:
-    """The largest share of white in a domain's deep images, where that is little."""
+def _narrow_share(folders: Sequence[Folder], domain: str) -> float | None:
+    """The share of their range that a domain's deep images use, where that is little."""
     own = [folder for folder in folders if folder.domain == domain]
     deep = [file for folder in own for file in folder.files if file.info and file.info.bits > 8]
-    share = max((file.brightest for file in deep), default=1.0)
-    return share if share < screening.DARK_SHARE else None
+    if not deep:
+        return None
+    share = max(file.brightest for file in deep) - min(file.darkest for file in deep)
+    return share if 0 < share < screening.NARROW_SHARE else None
 
 
 def _look_for_duplicates(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
@@ -311,12 +211,6 @@ def _look_for_copies(folders: Sequence[Folder], _: int) -> Iterator[Finding]:
                 f"{_files(len(copies))} of {folder.name} {verb} saved again in another format, "
                 f"quality or size, which flatters the scores. Leave out of one: {some(copies)}.",
             )
-
-
-def some(texts: Sequence[str]) -> str:
-    """List the first of some texts for a sentence, and count the rest."""
-    more = [f"{len(texts) - _NAMES_SHOWN} more"] if len(texts) > _NAMES_SHOWN else []
-    return ", ".join([*texts[:_NAMES_SHOWN], *more])
 
 
 def _look_at_counts(folders: Sequence[Folder], _: int) -> Iterator[Finding]:

@@ -11,12 +11,11 @@ import numpy as np
 from tqdm import tqdm
 
 from cyclegan_tf.check.alignment import Alignment, compare, edges
-from cyclegan_tf.check.findings import Finding, Folder, ImageReport, some
+from cyclegan_tf.check.folders import Finding, Folder, ImageReport, some
 from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.layout import FOLDERS, pairs_in_words
 from cyclegan_tf.data.pairs import choose_pairs
 from cyclegan_tf.data.sources import UnpairedDataset
-from cyclegan_tf.images import io as image_io
 
 MAX_COMPARED = 300
 """So many pairs at most, spread over all, are compared: seconds' work."""
@@ -53,8 +52,8 @@ def look_at_pairs(
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         both = pool.map(
             lambda pair: (
-                edges(image_io.read(files_x[pair[0]].path, folder_x.channels)),
-                edges(image_io.read(files_y[pair[1]].path, folder_y.channels)),
+                edges(folder_x.read(files_x[pair[0]].path)),
+                edges(folder_y.read(files_y[pair[1]].path)),
             ),
             compared,
         )

@@ -41,8 +41,9 @@ COPY_CONTRAST = 10 / 255
 There is more than one tile of a map that shows water.
 """
 
-DARK_SHARE = 1 / 8
-"""Deep images that all stay below this share of white are taken for shallow data: 12 bits in 16."""
+NARROW_SHARE = 1 / 8
+"""Deep images that all use less than this share of their range are taken for shallow data, as 12
+bits in 16. They are dark, or pale, or gray, but need not be flat."""
 
 MAX_SAMPLED = 1000
 """So many at most, spread over the list, of images that must be decoded for it."""
@@ -69,13 +70,19 @@ def contrast(image: np.ndarray) -> float:
     return float(deviations.max() / np.iinfo(image.dtype).max)
 
 
-def is_flat(image: np.ndarray) -> bool:
-    """Tell whether every channel of a uint8 or uint16 (H, W, C) is nearly one value."""
+def is_flat(image: np.ndarray, used: float = 1.0) -> bool:
+    """Tell whether every channel of a uint8 or uint16 (H, W, C) is nearly one value.
+
+    Args:
+      image: of levels.
+      used: the share of the range that all images use: what is constant stands out from what is
+        only dark.
+    """
     # On a coarse grid most images are seen not to be; only the others are looked at in full.
     coarse = image[::_GRID_STEP, ::_GRID_STEP].std(axis=(0, 1), dtype=np.float64).max()
     if coarse > 4 * FLAT_CONTRAST * np.iinfo(image.dtype).max:
         return False
-    return contrast(image) < FLAT_CONTRAST
+    return contrast(image) < FLAT_CONTRAST * used
 
 
 def digest(image: np.ndarray) -> bytes:
@@ -143,11 +150,12 @@ class Screened(NamedTuple):
     """What was found in one domain.
 
     Attributes:
-      flat: names of flat images of both splits; none where all images are dark, since these are
-        flat by their scale alone.
+      flat: names of flat images of both splits; where all images use little of their range,
+        measured by what they use.
       leaked: names of test images that are a training image: value for value, or saved again in
         another format, quality or size (of slices of volumes only value for value).
-      dark: the largest share of white in deep training images, where that is below `DARK_SHARE`.
+      used: the share of their range that deep training images use, where that is below
+        `NARROW_SHARE`.
 
     Example:
       >>> Screened(["trainA/sky.png"], [])
@@ -155,7 +163,7 @@ class Screened(NamedTuple):
 
     flat: list[str]
     leaked: list[str]
-    dark: float | None = None
+    used: float | None = None
 
 
 def find_flat_and_leaked(
@@ -172,25 +180,26 @@ def find_flat_and_leaked(
     Raises:
       UserError: an image cannot be decoded.
     """
-    flat, known, small, dtype, brightest = [], set(), [], np.dtype(np.uint8), 0.0
+    known, small, dtype = set[bytes](), list[np.ndarray](), np.dtype(np.uint8)
+    contrasts, lowest, highest = dict[str, float](), 1.0, 0.0
     for name, image in training_sample(train, cache):
-        dtype = image.dtype
-        brightest = max(brightest, float(image.max() / np.iinfo(dtype).max))
+        dtype, white = image.dtype, np.iinfo(image.dtype).max
+        lowest, highest = min(lowest, image.min() / white), max(highest, image.max() / white)
         known.add(digest(image))
         small.append(thumbnail(image))
         if is_flat(image):
-            flat.append(name)
+            contrasts[name] = contrast(image)
     # Near the end of one volume a slice looks like another's: only equal ones are copies.
     find_copy = copy_finder([] if train.numbers else small)
-    leaked = []
+    is_narrow = dtype != np.uint8 and 0 < highest - lowest < NARROW_SHARE
+    used = float(highest - lowest) if is_narrow else 1.0
+    flat, leaked = [name for name, found in contrasts.items() if found < FLAT_CONTRAST * used], []
     for name, image in test_sample(test, transform, dtype):
-        if is_flat(image):
+        if is_flat(image, used):
             flat.append(name)
         elif digest(image) in known or find_copy(thumbnail(image)) is not None:
             leaked.append(name)
-    if dtype != np.uint8 and 0 < brightest < DARK_SHARE:
-        return Screened([], leaked, brightest)
-    return Screened(flat, leaked)
+    return Screened(flat, leaked, used if is_narrow else None)
 
 
 def training_sample(images: ImageList, cache: ImageCache) -> Iterator[tuple[str, np.ndarray]]:

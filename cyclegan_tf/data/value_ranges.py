@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,22 @@ def with_range(images: ImageList, value_range: ValueRange) -> ImageList:
     return dataclasses.replace(images, read=read, value_range=value_range, clipped=clipped)
 
 
+def read_levels(path: Path, channels: int, value_range: ValueRange | None) -> np.ndarray:
+    """Read a file as levels: of a range uint16, of the full range uint8 or uint16.
+
+    Raises:
+      ImageError: as `images.read`; or a number is NaN.
+    """
+    if value_range is None:
+        return image_io.read(path, channels)
+    try:
+        return value_range.levels(numbers.read(path, channels))
+    except image_io.ImageError:
+        raise
+    except UserError as error:
+        raise image_io.ImageError(path, str(error)) from error
+
+
 def require_white(images: ImageList, domain: str) -> None:
     """Refuse files of numbers that need a range, by their headers.
 
@@ -128,6 +145,16 @@ def record(train_x: ImageList, train_y: ImageList) -> dict[str, Any]:
         for domain, images in domains.items()
     }
     return {"ranges": ranges, "types": {name: number_type(each) for name, each in domains.items()}}
+
+
+def of_gray(train_x: ImageList, train_y: ImageList) -> dict[str, ValueRange]:
+    """Give the ranges of the domains of one channel, by "X" and "Y"; none where it is full."""
+    domains = {"X": train_x, "Y": train_y}
+    return {
+        name: images.value_range
+        for name, images in domains.items()
+        if images.value_range is not None and images.channels == 1
+    }
 
 
 def notes(train_x: ImageList, train_y: ImageList) -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,8 +23,9 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Network, Split
 from cyclegan_tf.evaluate.split import pairs_by_stem, read_images, read_split
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.ranges import RangePair, ValueRange
 from cyclegan_tf.networks.builders import size_divisor_of
-from cyclegan_tf.runs import generators, image_record
+from cyclegan_tf.runs import generators, image_record, targets
 from cyclegan_tf.runs.run_directory import RunDirectory
 
 # As float32, inputs, outputs and targets of a direction take 12 bytes per pixel each.
@@ -158,7 +160,7 @@ def open_images(
                 code="missing",
                 field="--data.source",
             )
-        experiment = _experiment_of_file(network, direction)
+        experiment = _experiment_of_file(network, direction, targets.ranges(target, direction))
         transform = dataclasses.replace(
             build_transform(experiment),
             mode="none",
@@ -190,15 +192,18 @@ def _require_test_images(source: UnpairedDataset) -> None:
         )
 
 
-def _experiment_of_file(network: keras.Model, direction: str) -> Experiment:
+def _experiment_of_file(network: keras.Model, direction: str, ranges: RangePair) -> Experiment:
     """Describe images for a generator that lies in no run directory."""
     channels = dict(
         zip(direction, (network.input_shape[-1], network.output_shape[-1]), strict=True)
     )
+    known: dict[str, Any] = {}
+    for domain, each in zip(direction, (ranges.source, ranges.target), strict=True):
+        if each is not None and each != ValueRange.of_type(each.dtype):
+            known[f"range_{domain}"] = (each.low, each.high)
+    data = Data(channels_x=channels["x"], channels_y=channels["y"], **known)
     # Nothing is trained here; domains of different channels have no identity loss.
-    return Experiment(
-        data=Data(channels_x=channels["x"], channels_y=channels["y"]), loss=Loss(identity=0)
-    )
+    return Experiment(data=data, loss=Loss(identity=0))
 
 
 def _all_for_testing(choice: DataChoice) -> dict[str, list[str]] | None:

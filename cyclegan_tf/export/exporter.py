@@ -195,7 +195,8 @@ def _page_model(
     channels = trained.network.input_shape[-1], trained.network.output_shape[-1]
     label = _label(trained)
     aspect = trained.scale.aspect if trained.scale else 1.0
-    return PageModel(name, trained.direction, label, written, size_px, *channels, aspect)
+    words = trained.ranges.in_words()
+    return PageModel(name, trained.direction, label, written, size_px, *channels, aspect, words)
 
 
 def _write_pages(job: ExportJob, title: str, models: Sequence[PageModel]) -> None:

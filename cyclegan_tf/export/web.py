@@ -38,6 +38,7 @@ class PageModel:
       input_channels: 1 or 3.
       output_channels: 1 or 3.
       aspect: width by height of training's images, before they were stretched to squares.
+      range: what black and white are in the files of both domains; "" of photographs.
 
     Example:
       >>> path = Path("out/litert/zebra_xy/float16.tflite")
@@ -53,6 +54,7 @@ class PageModel:
     input_channels: int
     output_channels: int
     aspect: float = 1.0
+    range: str = ""
 
 
 def write_page(
@@ -167,6 +169,7 @@ def model_entry(model: PageModel, content: bytes) -> dict[str, Any]:
         "name": model.name,
         "direction": model.direction,
         "label": model.label,
+        **({"range": model.range} if model.range else {}),
         "file": f"models/{model.name}.tflite",
         "size_px": model.size_px,
         "aspect": model.aspect,

@@ -1,14 +1,17 @@
-"""Images side by side in one image."""
+"""Images side by side in one image, and what their shades stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cyclegan_tf.images.pixel_values import as_dtype
+from cyclegan_tf.images.ranges import ValueRange
+
+_MIN_BAR_PX = 64
 
 
 def make_grid(
@@ -57,6 +60,38 @@ def make_grid(
         column_titles or (), _starts(left, widths, gap_px), widths, strict=False
     ):
         draw.text((x, gap_px), _cut(title, width, font), "black", font)
+    return np.asarray(canvas)
+
+
+def with_bars(grid: np.ndarray, ranges: Mapping[str, ValueRange], gap_px: int = 4) -> np.ndarray:
+    """Draw below a grid, for each of some ranges, a bar from black to white with its numbers.
+
+    Args:
+      grid: uint8 (H, W, 3).
+      ranges: by the name of what they are of; none leaves the grid as it is.
+      gap_px: white around bars and words.
+
+    Returns:
+      uint8 (H + bars, W or more, 3).
+    """
+    if not ranges:
+        return grid
+    font = ImageFont.load_default(size=12)
+    line_px = int(sum(font.getmetrics()))  # type: ignore[union-attr]
+    words = [(f"{name}  {known.low:g}", f"{known.high:g}") for name, known in ranges.items()]
+    left, right = (int(max(font.getlength(pair[end]) for pair in words)) + 1 for end in (0, 1))
+    width = max(grid.shape[1], left + right + 4 * gap_px + _MIN_BAR_PX)
+    height = grid.shape[0] + len(words) * (line_px + gap_px) + gap_px
+    canvas = Image.new("RGB", (width, height), "white")
+    canvas.paste(Image.fromarray(grid), (0, 0))
+    draw = ImageDraw.Draw(canvas)
+    bar_px = width - left - right - 4 * gap_px
+    bar = np.linspace(0, 255, bar_px).astype(np.uint8)[np.newaxis].repeat(line_px, 0)
+    for number, (low, high) in enumerate(words):
+        y = grid.shape[0] + gap_px + number * (line_px + gap_px)
+        draw.text((gap_px, y), low, "black", font)
+        canvas.paste(Image.fromarray(bar).convert("RGB"), (left + 2 * gap_px, y))
+        draw.text((left + bar_px + 3 * gap_px, y), high, "black", font)
     return np.asarray(canvas)
 
 

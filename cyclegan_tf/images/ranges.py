@@ -158,6 +158,12 @@ class RangePair:
         source, target = (ValueRange.from_dict(fields.get(name)) for name in ("source", "target"))
         return cls(source, target) if target else FULL_RANGES
 
+    def in_words(self) -> str:
+        """Say what black and white are on both sides; "" of full ranges."""
+        if self.target is None:
+            return ""
+        return f"black to white: {self.source or 'levels'} in, {self.target} out"
+
     def as_dict(self) -> dict[str, Any] | None:
         """Give what files keep; None of full ranges."""
         return None if self.target is None else asdict(self)

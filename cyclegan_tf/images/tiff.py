@@ -49,8 +49,7 @@ _TAGS = {
 # damaged.
 _OF_PILLOW = (None, 1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000)
 _OF_PILLOW_WITH = {1: (np.uint8, np.uint16, np.float32), 3: (np.uint8,)}
-_SIGNED, _FLOAT = 2, 3
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _UNKNOWN = 0, 1, 2, -1
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _UNKNOWN, _SIGNED, _FLOAT = 0, 1, 2, -1, 2, 3
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
 
@@ -71,7 +70,10 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
     found = None
     with contextlib.suppress(UnidentifiedImageError):
         found = _of_pillow(path, open_with_pillow(stream, max_pixels))
-    return dataclasses.replace(found or _tifffile_header(path), more_pages=more_pages)
+    if found is None:
+        with _tifffile().TiffFile(path) as file:
+            found = _of_tifffile(path, file.pages[0])
+    return dataclasses.replace(found, more_pages=more_pages)
 
 
 def _of_pillow(path: Path, pil_image: Image.Image) -> ImageInfo | None:
@@ -254,11 +256,6 @@ def _tifffile() -> Any:
             code="dependency",
         ) from None
     return tifffile
-
-
-def _tifffile_header(path: Path) -> ImageInfo:
-    with _tifffile().TiffFile(path) as file:
-        return _of_tifffile(path, file.pages[0])
 
 
 def _of_tifffile(path: Path, page: Any) -> ImageInfo:

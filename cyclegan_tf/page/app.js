@@ -220,7 +220,7 @@ function listenForButtons() {
 function offerDirections() {
   model = manifest.models[0];
   if (manifest.models.length === 1) {
-    find("subtitle").textContent = model.label;
+    find("subtitle").textContent = model.range ? `${model.label} (${model.range})` : model.label;
     find("subtitle").hidden = false;
     return;
   }
@@ -237,6 +237,7 @@ function offerDirections() {
     });
     const text = document.createElement("span");
     text.textContent = areUnique ? each.label : `${each.label} (${each.name})`;
+    text.title = each.range ?? "";
     label.append(radio, text);
     return label;
   });

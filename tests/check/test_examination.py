@@ -7,7 +7,8 @@ from PIL import Image
 from cyclegan_tf.check import examination
 from cyclegan_tf.data.layout import standard_folders
 from cyclegan_tf.images import io as image_io
-from tests.helpers import image_files
+from cyclegan_tf.images.ranges import ValueRange
+from tests.helpers import image_files, tiny
 from tests.helpers.errors import refused
 
 
@@ -145,3 +146,32 @@ def test_no_contact_sheet_without_images(tmp_path):
     with refused("missing") as caught:
         examination.contact_sheet(report)
     assert caught.value.code == "missing"
+
+
+def test_scans_need_a_range_and_are_looked_at_through_it(tmp_path):
+    scans = tiny.scans(tmp_path)
+    report = examine(scans, channels_x="auto", channels_y="auto")
+    assert report.status == 2
+    assert all("Or take --data.range_" in text for text in texts(report) if "error" in text)
+    ranges = {"X": "auto", "Y": (0, 2)}
+    report = examine(scans, channels_x="auto", channels_y="auto", ranges=ranges)
+    assert texts(report) == []
+    scan, other = report.folders[0], report.folders[1]
+    assert (scan.channels, scan.value_range.dtype) == (1, "int16")
+    assert other.value_range == ValueRange(0, 2, "float32")
+    assert scan.files[0].contrast > 0.1
+    assert doctor.contact_sheet(report).shape[-1] in (1, 3)
+
+
+def test_twelve_bits_in_sixteen_are_dark_and_one_constant_image_is_flat(data):
+    for number in range(4):
+        counts = image_files.noise(20, 24, 3, np.uint16, seed=number) // 16
+        image_io.save(data / "trainA" / f"{number}.png", counts)
+    for path in (data / "testA").iterdir():
+        path.unlink()
+    (found,) = (text for text in texts(examine(data)) if text.startswith("warning"))
+    assert "Domain X uses 6.2% of its range: take --data.range_x auto" in found
+    image_io.save(data / "trainA" / "0.png", np.full((20, 24, 3), 900, np.uint16))
+    warnings = [text for text in texts(examine(data)) if text.startswith("warning")]
+    assert any("1 of 4 images is flat" in text for text in warnings)
+    assert examine(data, ranges={"X": "auto"}).findings[0].text.startswith("trainA: 1 of 4 images")

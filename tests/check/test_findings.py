@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.check import findings
-from cyclegan_tf.check.findings import Folder, ImageReport
+from cyclegan_tf.check.folders import Folder, ImageReport
 from cyclegan_tf.images.io import ImageInfo
 
 
@@ -46,11 +46,6 @@ def both(*x_files, channels=3):
 
 def test_nothing_wrong_nothing_found():
     assert look(*both(good("X", 1), good("X", 2))) == []
-
-
-def test_domains_by_name():
-    assert [findings.domain_of(name) for name in ("trainA", "testA", "X")] == ["X"] * 3
-    assert [findings.domain_of(name) for name in ("trainB", "testB", "Y")] == ["Y"] * 3
 
 
 @pytest.mark.parametrize(
@@ -100,7 +95,11 @@ def test_gray_among_color_is_all_right_where_gray_is_read():
 def test_shallow_data_in_deep_files():
     dark = [good("X", number, bits=16, brightest=4095 / 65535) for number in (1, 2)]
     (found,) = look(*both(*dark, good("X", 3, bits=16, brightest=0.01, contrast=0.001)))
-    assert "no deep image goes above 6.2% of white" in found.text
+    assert found.text.startswith("Domain X uses 6.2% of its range: take --data.range_x auto")
+    constant = good("X", 4, bits=16, brightest=0.01, contrast=0.0001)
+    assert "1 of 3 images is flat" in look(*both(*dark, constant))[0].text
+    pale = [good("X", n, bits=16, darkest=0.5, brightest=0.55) for n in (1, 2)]
+    assert "uses 5.0% of its range" in look(*both(*pale))[0].text
     assert look(*both(*dark, good("X", 3, bits=16, brightest=0.9))) == []
 
 

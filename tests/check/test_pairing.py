@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.check import pairing
-from cyclegan_tf.check.findings import Folder, ImageReport
+from cyclegan_tf.check.folders import Folder, ImageReport
 from cyclegan_tf.images import io as image_io
 from tests.check.test_alignment import other_look, scene
 from tests.helpers.errors import refused

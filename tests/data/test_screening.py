@@ -106,7 +106,19 @@ def test_twelve_bits_in_sixteen_are_dark_and_not_flat(tmp_path):
         images, cache, ImageList((), 3, pale.__getitem__), TRANSFORM
     )
     assert found.flat == []
-    assert found.dark == pytest.approx(919 / 65535, abs=1e-4)
+    assert found.used == pytest.approx(19 / 65535, abs=1e-5)
+
+
+def test_a_constant_image_among_dark_ones_is_flat(tmp_path):
+    dark = [image(seed).astype(np.uint16) % 400 for seed in range(2)]
+    dark.append(np.full_like(dark[0], 7))
+    images = ImageList(("a", "b", "constant"), 3, dark.__getitem__)
+    cache = open_cache(images, TRANSFORM, "memory", tmp_path, "x")
+    found = screening.find_flat_and_leaked(
+        images, cache, ImageList((), 3, dark.__getitem__), TRANSFORM
+    )
+    assert found.flat == ["constant"]
+    assert found.used < 0.01
 
 
 def test_no_more_than_a_sample_is_decoded(tmp_path, source, monkeypatch):

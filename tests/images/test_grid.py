@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.images.grid import make_grid
+from cyclegan_tf.images.grid import make_grid, with_bars
+from cyclegan_tf.images.ranges import ValueRange
 
 
 def plain(height, width, *values, dtype=np.uint8):
@@ -74,3 +75,17 @@ def test_empty_grid_is_refused():
     for rows in ([], [[], []]):
         with pytest.raises(ValueError, match="at least one image"):
             make_grid(rows)
+
+
+def test_bars_show_what_black_and_white_stand_for():
+    grid = np.full((10, 300, 3), 7, np.uint8)
+    assert with_bars(grid, {}) is grid
+    ranges = {"X": ValueRange(-1000, 3000, "int16"), "Y": ValueRange(0, 2, "float32")}
+    found = with_bars(grid, ranges)
+    np.testing.assert_array_equal(found[:10], grid)
+    assert found.shape[0] > 10 + 2 * 12
+    middle = found[10 + 4 + 6].astype(int)  # through the first bar
+    bar = middle[60:250, 0]
+    assert (np.diff(bar) >= 0).all()
+    assert bar[0] < 40 < 200 < bar[-1]
+    assert with_bars(grid[:, :20], ranges).shape[1] > 64

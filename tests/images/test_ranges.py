@@ -78,6 +78,8 @@ def test_files_keep_a_range_and_a_damaged_one_is_none():
     assert kept == {"source": None, "target": {"low": -1000, "high": 3000, "dtype": "int16"}}
     assert RangePair.from_dict(kept) == pair
     assert FULL_RANGES.as_dict() is None
+    assert FULL_RANGES.in_words() == ""
+    assert pair.in_words() == "black to white: levels in, -1000 to 3000 (int16) out"
     assert RangePair.from_dict(None) == FULL_RANGES
     for damaged in (
         None,

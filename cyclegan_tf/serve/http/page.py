@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from cyclegan_tf.images.ranges import RangePair
 from cyclegan_tf.serve.models.limits import Limits
 from cyclegan_tf.serve.models.versions import DEFAULT_SIGNATURE, ENCODED_SIGNATURE, ModelVersion
 
@@ -101,12 +102,19 @@ def _entry(version: ModelVersion) -> dict[str, Any]:
         "name": version.model,
         "direction": direction,
         "label": _label(version, direction),
+        **_range(version),
         "version": version.number,
         "input_channels": channels[0] if channels else 3,
         "output_channels": channels[-1] if channels else 3,
         "bytes": version.size_bytes,
         "sha256": version.sha256,
     }
+
+
+def _range(version: ModelVersion) -> dict[str, str]:
+    """What black and white stand for, of a model trained on numbers."""
+    words = RangePair.from_dict(version.card.get("value_ranges")).in_words()
+    return {"range": words} if words else {}
 
 
 def _label(version: ModelVersion, direction: str | None) -> str:

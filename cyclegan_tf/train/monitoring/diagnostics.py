@@ -179,16 +179,17 @@ class Diagnostics:
 
 
 def dark_images(shares: Mapping[str, float]) -> list[Diagnosis]:
-    """The warning of deep images that use little of their range; domain -> share of white."""
+    """The warning of deep images that use little of their range; domain -> share of it."""
     if not shares:
         return []
     used = " and ".join(f"those of {domain} {share:.1%}" for domain, share in shares.items())
     return [
         Diagnosis(
             "dark_images",
-            f"images use little of the range of 16 bits ({used}), so the networks see them nearly "
-            "black: 12 bits in 16, say. Stretch them first, all of a domain by the same two "
-            "numbers (docs/guides/scientific_images.md).",
+            f"images use little of the range of their type ({used}), so the networks see nearly "
+            "one shade: 12 bits in 16, say. Train anew with "
+            f"{' and '.join(f'--data.range_{domain.lower()} auto' for domain in shares)}, which "
+            "spreads the numbers that there are (docs/guides/scientific.md).",
         )
     ]
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cyclegan_tf.assembly.training_data import TrainingData
 from cyclegan_tf.atomic import atomic_file
-from cyclegan_tf.data import screening
+from cyclegan_tf.data import screening, value_ranges
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.offline import open_scoring
@@ -69,7 +69,9 @@ class TrainingMonitor:
         self._run, self._data, self._model, self._config = run, data, model, config
         self._test = tf.function(model.test_step, autograph=False, reduce_retracing=True)
         self._diagnostics = diagnostics.Diagnostics(model.gan_mode == "wgangp", config.labels)
-        self._samples = SampleGrids(run.samples, self._sample_images(), _generators(model))
+        ranges = value_ranges.of_gray(data.source.train_x, data.source.train_y)
+        images = self._sample_images()
+        self._samples = SampleGrids(run.samples, images, _generators(model), ranges)
         self._validator = self._make_validator(averages)
         self._best: BestCheckpoint | None = None
         if self._validator is not None:
@@ -153,7 +155,7 @@ class TrainingMonitor:
         ):
             found = screening.find_flat_and_leaked(train, cache, test, data.transform)
             flat, leaked = flat + found.flat, leaked + found.leaked
-            dark |= {domain: found.dark} if found.dark else {}
+            dark |= {domain: found.used} if found.used else {}
         split = None if self._validator is None else self._validator.split
         scored = set() if split is None else {*split.names_x, *split.names_y}
         self._warn(step, diagnostics.dark_images(dark))

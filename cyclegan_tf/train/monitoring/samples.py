@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.images import grid
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.ranges import ValueRange
 
 EARLY_STEPS = (20, 100)
 """Drawn in any case: on a CPU the first of the usual steps may be half an hour away."""
@@ -27,6 +29,7 @@ class SampleGrids:
       folder: where PNG files go.
       images: by domain, float32 (1, H, W, C) in [-1, 1] each.
       generators: by direction, "xy" and "yx".
+      ranges: of gray domains that have one, by name: drawn below as bars from black to white.
 
     Attributes:
       translate: the generators as graphs, by direction, with the weights of the moment and nothing
@@ -42,7 +45,9 @@ class SampleGrids:
         folder: Path,
         images: Mapping[str, Sequence[tf.Tensor]],
         generators: Mapping[str, keras.Model],
+        ranges: Mapping[str, ValueRange] | None = None,
     ) -> None:
+        self._ranges = ranges or {}
         self._folder = folder
         self._images = images
         self.translate = {
@@ -81,4 +86,4 @@ class SampleGrids:
             rows.append([image_io.from_signed(image[0].numpy()) for image in row])
         if rows and len(rows[0]) == 4:
             titles.append(f"{f}({name})")
-        return image_io.make_grid(rows, column_titles=titles)
+        return grid.with_bars(image_io.make_grid(rows, column_titles=titles), self._ranges)
