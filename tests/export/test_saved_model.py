@@ -335,11 +335,11 @@ def test_no_more_rows_are_added_than_needed(network):
 
 def test_numbers_of_files_in_and_out(tmp_path, network):
     ranges = RangePair(ValueRange(-1000, 3000, "int16"), ValueRange(0, 4095, "uint16"))
-    folder = write_saved_model(tmp_path / "m_xy", network, 4, 32, {}, SCALE, ranges)
+    folder = write_saved_model(tmp_path / "m_xy", network, 4, 32, {}, ranges=ranges)
     served = tf.saved_model.load(str(folder)).signatures["image_numbers"]
     numbers = np.random.default_rng(0).uniform(-1500, 3500, (1, 40, 36, 3)).astype(np.int16)
     made = served(numbers=tf.constant(numbers, tf.float32))["translated_numbers"].numpy()
-    signed = Translator(network, 4, SCALE)(ranges.source.to_signed(numbers[0]))
+    signed = Translator(network, 4)(ranges.source.to_signed(numbers[0]))
     wanted = ranges.target.from_signed(signed)
     assert (made == np.rint(made)).all()
     assert np.abs(made[0] - wanted).max() <= 1
