@@ -73,9 +73,9 @@ def test_of_many_pairs_some_are_compared(tmp_path, monkeypatch, most):
     monkeypatch.setattr(pairing, "MAX_COMPARED", most)
     seen = []
     monkeypatch.setattr(
-        pairing.image_io,
+        Folder,
         "read",
-        lambda path, _: seen.append(Path(path)) or np.zeros((8, 8, 3), np.uint8),
+        lambda _, path: seen.append(Path(path)) or np.zeros((8, 8, 3), np.uint8),
     )
     look(folders(tmp_path))
     assert len(seen) == 2 * most
