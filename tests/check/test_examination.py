@@ -160,7 +160,7 @@ def test_scans_need_a_range_and_are_looked_at_through_it(tmp_path):
     assert (scan.channels, scan.value_range.dtype) == (1, "int16")
     assert other.value_range == ValueRange(0, 2, "float32")
     assert scan.files[0].contrast > 0.1
-    assert doctor.contact_sheet(report).shape[-1] in (1, 3)
+    assert examination.contact_sheet(report).shape[-1] in (1, 3)
 
 
 def test_twelve_bits_in_sixteen_are_dark_and_one_constant_image_is_flat(data):
