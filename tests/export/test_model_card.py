@@ -3,8 +3,9 @@
 import json
 import subprocess
 
-from cyclegan_tf.export.model_card import card_text, model_card, write_model_card
+from cyclegan_tf.export.model_card import VALUE_RANGE, card_text, model_card, write_model_card
 from cyclegan_tf.export.trained import TrainedGenerator
+from cyclegan_tf.images.ranges import RangePair, ValueRange
 from cyclegan_tf.networks.builders import build_generator
 
 
@@ -38,6 +39,17 @@ def test_any_size_and_two_folders():
     assert card["input"]["shape"] == ["N", "any", "any", 1]
     assert card["data_source"] == "cats and dogs"
     assert model_card(trained(), "a_xy")["data_source"] is None
+
+
+def test_ranges_are_in_the_card():
+    ranges = RangePair(None, ValueRange(-1000, 3000, "int16"))
+    card = json.loads(card_text(model_card(trained(ranges=ranges), "a_xy")))
+    assert RangePair.from_dict(card["value_ranges"]) == ranges
+    assert card["input"]["range"] == VALUE_RANGE
+    assert card["output"]["range"] == (
+        "-1 (-1000 in int16 files) to 1 (3000): number = -1000 + (value + 1) / 2 * 4000"
+    )
+    assert model_card(trained(), "a_xy")["value_ranges"] is None
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path):

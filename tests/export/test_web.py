@@ -150,6 +150,12 @@ def test_models_that_no_browser_could_show_are_refused(npm, tmp_path, fields, co
     assert asked(npm) == []
 
 
+def test_a_model_of_numbers_says_what_black_and_white_are(tmp_path):
+    assert "range" not in web.model_entry(model(tmp_path), b"")
+    scans = model(tmp_path, range="black to white: 0 to 1 (float32) in, levels out")
+    assert web.model_entry(scans, b"")["range"] == scans.range
+
+
 def test_images_become_numbers_as_in_training(tmp_path):
     """The page's arithmetic, run by node against NumPy's."""
     hosting.need("node")

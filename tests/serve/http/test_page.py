@@ -70,6 +70,11 @@ def test_the_card_names_the_direction(tmp_path, label, shown):
     named = dataclasses.replace(version, card={"direction": "xy", "label": label})
     (entry,) = page.models_document([named], Limits())["models"]
     assert entry["label"] == shown
+    assert "range" not in entry
+    ranges = {"source": None, "target": {"low": 0, "high": 4095, "dtype": "uint16"}}
+    scans = dataclasses.replace(named, card={"value_ranges": ranges})
+    (entry,) = page.models_document([scans], Limits())["models"]
+    assert entry["range"] == "black to white: levels in, 0 to 4095 (uint16) out"
 
 
 def test_the_policy_keeps_foreign_code_out():
