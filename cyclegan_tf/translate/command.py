@@ -225,7 +225,7 @@ def _in_tiles(
     meaning: Meaning,
 ) -> Generator[Outcome, None, None]:
     from cyclegan_tf.networks.builders import size_divisor_of
-    from cyclegan_tf.translate.tiling import tiled
+    from cyclegan_tf.translate.tiling import local, statistics, tiled
 
     if arguments.batch_size:
         raise UserError(
@@ -233,11 +233,13 @@ def _in_tiles(
             code="mismatch",
             field="--batch_size",
         )
-    tiled_translator = tiled.TiledTranslator(
-        network, size_divisor_of(network), tile_px, arguments.overlap_px
+    shape = network, size_divisor_of(network), tile_px, arguments.overlap_px
+    patch_px = statistics.patch_px(
+        Path(arguments.run), arguments.direction, arguments.statistics, arguments.patch_px
     )
+    tiler = local.LocalTranslator(*shape, patch_px) if patch_px else tiled.TiledTranslator(*shape)
     return tiled.translate_large_files(
-        tiled_translator, translator, tasks, _shows_progress(arguments), meaning
+        tiler, translator, tasks, _shows_progress(arguments), meaning
     )
 
 

@@ -64,6 +64,21 @@ def build_parser() -> cli.Parser:
         help="Of neighboring tiles at least, in pixels; blended.",
     )
     parser.add_argument(
+        "--statistics",
+        type=str,
+        choices=("auto", "whole", "local"),
+        default="auto",
+        help="What tiles are normalized by. whole: the statistics of the whole image. local: those "
+        "around each place, as a crop of training has them; one pass. auto: local where training "
+        "cut crops out of images as they are, else whole.",
+    )
+    parser.add_argument(
+        "--patch_px",
+        type=int,
+        default=0,
+        help="Side of the patches of --statistics local; 0: of the crops of the training.",
+    )
+    parser.add_argument(
         "--labels",
         type=str,
         help="Folder of label files (png, txt, json, xml) of the images' folders and stems: copied "

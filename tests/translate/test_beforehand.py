@@ -16,7 +16,10 @@ from cyclegan_tf.translate.beforehand import check_image, check_options, check_r
 from tests.helpers import image_files
 from tests.helpers.errors import refused
 
-OPTIONS = {"batch_size": 0, "tile_px": 0, "overlap_px": 64, "temporal_half_life_frames": None}
+OPTIONS = {
+    **{"batch_size": 0, "tile_px": 0, "overlap_px": 64, "patch_px": 0},
+    "temporal_half_life_frames": None,
+}
 
 
 def test_options():

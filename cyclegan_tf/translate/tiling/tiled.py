@@ -43,33 +43,14 @@ from cyclegan_tf.translate.tiling.stages import (
     relative_cost,
     sized_calls,
 )
+from cyclegan_tf.translate.tiling.tilers import Cost, Tiler, describe_cost, tiling_of
 from cyclegan_tf.translate.tiling.tiles import Place, Rows, TileReader, Tiling, blended_rows
-from cyclegan_tf.translate.translator import MIN_SIZE_PX, signed
+from cyclegan_tf.translate.translator import signed
 
 log = logging.getLogger(__name__)
 
 # Of the space that is free where the output goes; the output itself needs some.
 _SHARE_OF_DISK = 0.7
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Work and disk space that an image needs.
-
-    Attributes:
-      tiles: how many.
-      rounds: how often all tiles are gone through.
-      relative_cost: the work of all rounds, as a multiple of one call of the network for each tile.
-      kept_bytes: of files that wait beside the output meanwhile.
-
-    Example:
-      >>> translator.cost(9000, 12000, Path("out")).tiles
-    """
-
-    tiles: int
-    rounds: int
-    relative_cost: float
-    kept_bytes: int
 
 
 class TiledTranslator:
@@ -113,16 +94,7 @@ class TiledTranslator:
         Raises:
           UserError: it cannot be.
         """
-        try:
-            return Tiling.of(
-                height, width, self._tile_px, self._overlap_px, self._size_divisor_px, MIN_SIZE_PX
-            )
-        except ValueError as error:
-            raise UserError(
-                f"--tile_px {self._tile_px} with --overlap_px {self._overlap_px} does not do: "
-                f"{error}",
-                field="--tile_px",
-            ) from error
+        return tiling_of(height, width, self._tile_px, self._overlap_px, self._size_divisor_px)
 
     def cost(self, height: int, width: int, folder: Path) -> Cost:
         """Return what an image of this size needs.
@@ -236,7 +208,7 @@ class _Work:
 
 
 def translate_large_files(
-    translator: TiledTranslator,
+    translator: Tiler,
     whole: Callable[[np.ndarray], np.ndarray],
     tasks: Sequence[Task],
     show_progress: bool,
@@ -291,7 +263,7 @@ def translate_large_files(
 
 
 def _translate_file(
-    translator: TiledTranslator,
+    translator: Tiler,
     whole: Callable[[np.ndarray], np.ndarray],
     task: Task,
     show_progress: bool,
@@ -319,22 +291,6 @@ def _translate_file(
         ):
             dtype = np.dtype(target.dtype) if target else image.dtype
             save_rows(task.target, typed_rows(rows, target), shape, dtype, **kept)
-
-
-def describe_cost(cost: Cost, width: int, height: int) -> str:
-    """Describe what an image needs.
-
-    Args:
-      cost: of `TiledTranslator.cost`.
-      width: of the image, in pixels.
-      height: of the image, in pixels.
-    """
-    text = f"{width} x {height} in {cost.tiles} tiles"
-    if cost.rounds > 1:
-        text += f", {cost.rounds} rounds that take {cost.relative_cost:.1f} times the work of one"
-        kept = f"{cost.kept_bytes / 2**30:.1f} GiB wait beside the output meanwhile"
-        text += f"; {kept}" if cost.kept_bytes else " (less with more free space beside the output)"
-    return text
 
 
 def _scaled(core: tuple[slice, slice], outer: tuple[int, int], inner: Sequence[int]) -> list[slice]:
