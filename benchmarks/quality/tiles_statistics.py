@@ -80,7 +80,9 @@ def ways(network: tf.keras.Model, tile_px: int, overlap_px: int, crop_px: int) -
         return run
 
     def own(image: np.ndarray) -> np.ndarray:
-        tiling = Tiling.of(*image.shape[:2], tile_px, overlap_px, divisor, MIN_SIZE_PX)
+        tiling = Tiling.of(
+            image.shape[0], image.shape[1], tile_px, overlap_px, divisor, MIN_SIZE_PX
+        )
         read = TileReader(WholeImage(image), tiling)
 
         def tile(place: object) -> np.ndarray:
@@ -134,7 +136,9 @@ def figures(
         middle = slice(px // 4, px - px // 4)
         errors = [psnr(a[middle, middle], b[middle, middle])
                   for a, b in zip(mine, alone, strict=True)]  # fmt: skip
-        tiling = Tiling.of(*image.shape[:2], tile_px, overlap_px, divisor, MIN_SIZE_PX)
+        tiling = Tiling.of(
+            image.shape[0], image.shape[1], tile_px, overlap_px, divisor, MIN_SIZE_PX
+        )
         deviation, wanted = (np.mean([part.std() for part in some]) for some in (mine, alone))
         distance = color_distance(real, mine)
         found.append([float(np.mean(errors)), seams(result, tiling), float(deviation / wanted),

@@ -12,14 +12,15 @@ from typing import Any
 import tensorflow as tf
 
 from cyclegan_tf.config.experiment import Experiment
-from cyclegan_tf.data import checksums, hub, pairs, sources, value_ranges
+from cyclegan_tf.data import checksums, hub, pairs, slide_lists, sources, value_ranges
 from cyclegan_tf.data.cache import ImageCache, open_cache
 from cyclegan_tf.data.image_lists import Channels
-from cyclegan_tf.data.layout import DEMOS, pairs_in_words
+from cyclegan_tf.data.layout import DEMOS, SLIDES, pairs_in_words
 from cyclegan_tf.data.pipeline import SamplingOrder, find_unreadable, training_dataset
 from cyclegan_tf.data.transforms import ImageTransform
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.ranges import ValueRange
+from cyclegan_tf.images.slides import Scale
 from cyclegan_tf.networks import builders as networks
 from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.volumes.slices import Cutting
@@ -188,6 +189,17 @@ def _found(
                 field="data.channels_x",
             )
         return sources.open_demo(is_paired=data.source != "demo")
+    if data.source.startswith(SLIDES):
+        if decided != (3, 3):
+            rule = "slides are read as RGB, with 3 channels in both domains"
+            raise UserError(
+                f"data.channels_x, channels_y are {decided}, but {rule}.",
+                code="mismatch",
+                field="data.channels_x",
+            )
+        root = Path(data.source.removeprefix(SLIDES))
+        lists = slide_lists.open_slides(root, Scale(data.level, data.mpp), data.load_size_px)
+        return sources.of_lists(f"tiles of {data.load_size_px} px of the slides in {root}", lists)
     if data.source.startswith("tfds:"):
         return sources.open_tfds(data.source.removeprefix("tfds:"), data.tfds_dir, *decided)
     if data.source.startswith(hub.SCHEME):

@@ -19,7 +19,8 @@ class Data:
 
     Attributes:
         source: "demo" ("demo:paired": of the same scenes), a folder holding trainA, trainB, testA,
-          testB, "tfds:NAME" (tfds:cycle_gan/maps), or "hf:USER/SET" of the Hugging Face Hub
+          testB, "tfds:NAME" (tfds:cycle_gan/maps), "slide:FOLDER" of whole slides in that
+          layout, or "hf:USER/SET" of the Hugging Face Hub
           (hf:huggan/horse2zebra).
         x_dir: Plain folder of domain X; with y_dir it replaces source, and a test split is made and
           recorded.
@@ -54,6 +55,9 @@ class Data:
         cache: Where prepared images wait between epochs; auto chooses by measured size and free
           memory.
         max_pixels: Images with more pixels are refused as decompression bombs.
+        level: Of the pyramid of slides (slide:FOLDER, whose tiles are load_size_px large); 0 is the
+          finest.
+        mpp: Microns per pixel at which slides are read, in place of a level; 0 takes the level.
         pairs: Which images of trainA and trainB are partners, shown together with one crop and one
           flip: none; auto, those of the same name up to the suffix; a number, so many of those; or
           a CSV file of two columns, names of X and of Y.
@@ -91,6 +95,8 @@ class Data:
     batch_size: int = 1
     cache: Literal["auto", "memory", "disk", "off"] = "auto"
     max_pixels: int = 178_956_970
+    level: int = 0
+    mpp: float = 0.0
     pairs: str = "none"
     pairs_share: float | None = None
 
@@ -99,7 +105,7 @@ class Data:
             if isinstance(ends := getattr(self, name), list):  # out of a file
                 object.__setattr__(self, name, tuple(ends))
         at_least("data", self, 1, "load_size_px", "crop_size_px", "batch_size", "max_pixels")
-        at_least("data", self, 0, "neighbors")
+        at_least("data", self, 0, "neighbors", "level", "mpp")
         at_most("data", self, 16, "neighbors")
         at_most("data", self, 65_536, "load_size_px", "crop_size_px", "batch_size")
         at_most("data", self, 2**40, "max_pixels")

@@ -106,7 +106,7 @@ def _choose(kind: str, size: int, folder: Path, is_file_list: bool, is_drawn: bo
             return "memory"
         folder.mkdir(parents=True, exist_ok=True)
         kind = "disk" if shutil.disk_usage(folder).free > 2 * size else "off"
-    if kind == "off" and not is_file_list:
+    if kind == "off" and not is_file_list and not is_drawn:
         return "memory"
     return kind
 
@@ -142,9 +142,9 @@ def open_cache(
         int(np.sum(sizes.min(axis=1) < transform.crop_size_px)) if transform.fixed_size_px else 0
     )
     kind = _choose(kind, total, folder, bool(images.infos), images.is_drawn)
-    is_file = images.value_range is None and images.numbers is None
+    is_file = images.value_range is None and images.numbers is None and bool(images.infos)
     if kind == "off" and not is_file:
-        get = _ranged_reader(images, transform)
+        get = _ranged_reader(images, transform, tf.uint16 if images.infos else dtype)
     elif kind == "off":
         get = _decoding_reader(images, transform, dtype)
     elif kind == "lazy":
@@ -311,15 +311,15 @@ def _write_disk_cache(
 
 
 def _ranged_reader(
-    images: ImageList, transform: ImageTransform
+    images: ImageList, transform: ImageTransform, dtype: tf.DType
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Decode each time, by Python: TensorFlow knows no numbers but levels, and no volumes."""
+    """Decode each time, by Python: TensorFlow knows no numbers, no volumes and no slides."""
 
     def read(index: np.ndarray) -> np.ndarray:
         return images.read(int(index))
 
     def get(index: tf.Tensor) -> tf.Tensor:
-        image = tf.numpy_function(read, [index], tf.uint16)
+        image = tf.numpy_function(read, [index], dtype)
         return transform.resize(tf.ensure_shape(image, (None, None, images.channels)))
 
     return get

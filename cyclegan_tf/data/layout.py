@@ -14,6 +14,9 @@ from cyclegan_tf.foreign.paths import meant
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 """Of the paper's layout; those for tests may be missing."""
 
+SLIDES = "slide:"
+"""Before a folder whose images are whole slides, of which tiles are cut."""
+
 DEMOS = ("demo", "demo:paired")
 """The built-in scenes; of the second, both domains' training images show the same."""
 
@@ -55,8 +58,8 @@ def check_source(source: str) -> None:
     """
     if source.startswith(hub.SCHEME):
         hub.check_source(source.removeprefix(hub.SCHEME))
-    if is_folder(source):
-        standard_folders(Path(source))
+    if is_folder(source) or source.startswith(SLIDES):
+        standard_folders(Path(source.removeprefix(SLIDES)))
 
 
 def is_folder(source: str) -> bool:

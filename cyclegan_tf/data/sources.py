@@ -127,7 +127,7 @@ def open_folder(
         else:
             files.append(Files.probed(listing.images, root, domain, max_pixels))
     lists, notes = open_lists(files, channels_x, channels_y)
-    return _source(str(root), lists, [*left_out, *notes])
+    return of_lists(str(root), lists, [*left_out, *notes])
 
 
 def open_two_folders(
@@ -189,7 +189,7 @@ def open_two_folders(
             )
     ordered = [files[name] for name in ("train_x", "train_y", "test_x", "test_y")]
     lists, notes = open_lists(ordered, channels_x, channels_y)
-    return _source(f"{x_dir} and {y_dir}", lists, [*left_out, *notes])
+    return of_lists(f"{x_dir} and {y_dir}", lists, [*left_out, *notes])
 
 
 def _chosen_by_hash(names: Sequence[str], share: float, seed: int) -> set[str]:
@@ -227,7 +227,7 @@ def open_demo(seed: int = 0, is_paired: bool = False) -> UnpairedDataset:
         return ImageList(names, 3, draw, is_drawn=True)
 
     lists = [train("x"), train("y"), test("x"), test("y")]
-    return _source(f"the built-in demo scenes{', paired' if is_paired else ''}", lists)
+    return of_lists(f"the built-in demo scenes{', paired' if is_paired else ''}", lists)
 
 
 def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int) -> UnpairedDataset:
@@ -271,7 +271,7 @@ def open_tfds(name: str, tfds_dir: str | None, channels_x: int, channels_y: int)
             )
         names = tuple(f"{split}/{index:05d}" for index in range(len(stored)))
         lists.append(ImageList(names, channels, stored.__getitem__))
-    return _source(f"tensorflow-datasets {name}", lists)
+    return of_lists(f"tensorflow-datasets {name}", lists)
 
 
 def _tfds_builder(name: str, tfds_dir: str | None) -> Any:
@@ -300,8 +300,14 @@ def _tfds_builder(name: str, tfds_dir: str | None) -> Any:
     return builder
 
 
-def _source(what: str, lists: Sequence[ImageList], notes: Sequence[str] = ()) -> UnpairedDataset:
-    """From the four lists in the order of `FOLDERS`."""
+def of_lists(what: str, lists: Sequence[ImageList], notes: Sequence[str] = ()) -> UnpairedDataset:
+    """Make a data set of four lists in the order of `FOLDERS`.
+
+    Args:
+      what: describes it, without counts.
+      lists: of images.
+      notes: facts to log once.
+    """
     train_x, train_y, test_x, test_y = lists
     x, y = (f"{len(a)} train, {len(b)} test" for a, b in ((train_x, test_x), (train_y, test_y)))
     description = f"{what}: X {x}; Y {y}"

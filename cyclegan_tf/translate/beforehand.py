@@ -15,7 +15,15 @@ from cyclegan_tf.runs.targets import check_target, input_channels, is_target
 AUTO, FULL = "auto", "full"
 """Words that `--size` takes beside a number."""
 
-_NUMBERS = ("batch_size", "tile_px", "overlap_px", "patch_px", "temporal_half_life_frames")
+_NUMBERS = (
+    "batch_size",
+    "tile_px",
+    "overlap_px",
+    "patch_px",
+    "level",
+    "mpp",
+    "temporal_half_life_frames",
+)
 
 
 def check_options(options: Mapping[str, Any]) -> None:

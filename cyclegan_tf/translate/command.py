@@ -18,6 +18,7 @@ from tqdm import tqdm
 from cyclegan_tf import cli
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
+from cyclegan_tf.images.slides import is_slide_input
 from cyclegan_tf.runs import targets
 from cyclegan_tf.translate import beforehand, labels, tasks
 from cyclegan_tf.translate.options import build_parser
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cyclegan_tf.translate.ranged import Meaning
     from cyclegan_tf.translate.sizing import Sizing
     from cyclegan_tf.translate.tasks import Plan, Task
+    from cyclegan_tf.translate.tiling.tilers import Tiler
     from cyclegan_tf.translate.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ def main(argv: Sequence[str]) -> int:
     beforehand.check_run(arguments.run, arguments.checkpoint, places, usage)
     if is_video(Path(arguments.input)):
         return _translate_video(arguments)
+    if is_slide_input(Path(arguments.input), bool(arguments.level or arguments.mpp)):
+        return _translate_slides(arguments)
     if arguments.temporal_half_life_frames is not None:
         raise UserError(
             f"--temporal_half_life_frames is for videos, and {arguments.input} is none.",
@@ -58,6 +62,32 @@ def main(argv: Sequence[str]) -> int:
             field="--temporal_half_life_frames",
         )
     return _translate_images(arguments)
+
+
+def _translate_slides(arguments: Namespace) -> int:
+    output = Path(arguments.output)
+    with suppress_startup_logs():
+        from cyclegan_tf.images.slides import Scale
+        from cyclegan_tf.translate import slides
+        from cyclegan_tf.translate.sizing import TILE_PX
+    asked = bool(arguments.level or arguments.mpp)
+    todo = slides.slide_tasks(
+        Path(arguments.input), output, asked, tasks.is_folder(arguments.output)
+    )
+    if arguments.skip_existing:
+        todo = [task for task in todo if not os.path.exists(task.target)]
+    elif not arguments.overwrite:
+        tasks.refuse_overwriting(todo)
+    network, _ = _load(arguments, _sizing(arguments))
+    tiler = _tiler(arguments, network, arguments.tile_px or TILE_PX)
+    scale = Scale(arguments.level, arguments.mpp)
+    done = slides.translate_slides(
+        tiler, todo, scale, arguments.background, _shows_progress(arguments)
+    )
+    with _ended_like_ctrl_c(), contextlib.closing(done):
+        for task in done:
+            log.info("%s translated to %s", task.source, task.target)
+    return 0
 
 
 def _translate_images(arguments: Namespace) -> int:
@@ -224,8 +254,7 @@ def _in_tiles(
     tile_px: int,
     meaning: Meaning,
 ) -> Generator[Outcome, None, None]:
-    from cyclegan_tf.networks.builders import size_divisor_of
-    from cyclegan_tf.translate.tiling import local, statistics, tiled
+    from cyclegan_tf.translate.tiling import tiled
 
     if arguments.batch_size:
         raise UserError(
@@ -233,14 +262,21 @@ def _in_tiles(
             code="mismatch",
             field="--batch_size",
         )
+    tiler = _tiler(arguments, network, tile_px)
+    return tiled.translate_large_files(
+        tiler, translator, tasks, _shows_progress(arguments), meaning
+    )
+
+
+def _tiler(arguments: Namespace, network: keras.Model, tile_px: int) -> Tiler:
+    from cyclegan_tf.networks.builders import size_divisor_of
+    from cyclegan_tf.translate.tiling import local, statistics, tiled
+
     shape = network, size_divisor_of(network), tile_px, arguments.overlap_px
     patch_px = statistics.patch_px(
         Path(arguments.run), arguments.direction, arguments.statistics, arguments.patch_px
     )
-    tiler = local.LocalTranslator(*shape, patch_px) if patch_px else tiled.TiledTranslator(*shape)
-    return tiled.translate_large_files(
-        tiler, translator, tasks, _shows_progress(arguments), meaning
-    )
+    return local.LocalTranslator(*shape, patch_px) if patch_px else tiled.TiledTranslator(*shape)
 
 
 def _translate_video(arguments: Namespace) -> int:

@@ -79,6 +79,23 @@ def build_parser() -> cli.Parser:
         help="Side of the patches of --statistics local; 0: of the crops of the training.",
     )
     parser.add_argument(
+        "--level",
+        type=int,
+        default=0,
+        help="Of a slide's pyramid (.svs, .ndpi, OME-TIFF); 0: finest.",
+    )
+    parser.add_argument(
+        "--mpp", type=float, default=0.0, help="Microns per pixel at which a slide is read."
+    )
+    parser.add_argument(
+        "--background",
+        type=str,
+        choices=("keep", "white"),
+        default="keep",
+        help="What stands where a slide has no tissue, which is not translated: the input, or "
+        "white.",
+    )
+    parser.add_argument(
         "--labels",
         type=str,
         help="Folder of label files (png, txt, json, xml) of the images' folders and stems: copied "

@@ -18,6 +18,7 @@ from tests.helpers.errors import refused
 
 OPTIONS = {
     **{"batch_size": 0, "tile_px": 0, "overlap_px": 64, "patch_px": 0},
+    **{"level": 0, "mpp": 0.0},
     "temporal_half_life_frames": None,
 }
 

@@ -2,7 +2,7 @@
 
 A network that was trained on crops has only ever normalized by the statistics of a crop. Here the
 image is covered by patches of that size. Each is shown to the network as in training, and the mean
-and deviation at every normalization are noted; a tile is then normalized, pixel by pixel, by what
+and variance at every normalization are noted; a tile is then normalized, pixel by pixel, by what
 is interpolated between the centers of the patches around it (the idea of dense normalization, Ho et
 al. 2024). No tensor waits in a file: rows of patches are measured when the first tile needs them
 and forgotten after the last.
@@ -27,7 +27,7 @@ from cyclegan_tf.translate.tiling.tiles import Axis, Place, Rows, TileReader, Ti
 from cyclegan_tf.translate.translator import MIN_SIZE_PX, signed
 
 Statistics = list[tuple[np.ndarray, np.ndarray]]
-"""Mean and deviation, float32 (C,), at each normalization of a network, in order."""
+"""Mean and variance, float32 (C,), at each normalization of a network, in order."""
 
 
 class LocalTranslator:
@@ -94,15 +94,39 @@ class LocalTranslator:
         image: Rows,
         folder: Path,  # noqa: ARG002
         advance: Callable[[], object] = lambda: None,
+        is_wanted: Callable[[int, int, int, int], bool] | None = None,
     ) -> Generator[np.ndarray, None, None]:
-        """Translate an image; as `tiled.TiledTranslator.rows`, without files in `folder`."""
+        """Translate an image; as `tiled.TiledTranslator.rows`, without files in `folder`.
+
+        `is_wanted` takes first row, first column, height and width of a part of the image; where it
+        says no, tiles are left gray.
+        """
         tiling = self.tiling(image.height, image.width)
         patches = self.patches(image.height, image.width)
         measure, normalize = self._measuring(patches), self._normalizing(tiling)
-        field = StatisticsField(patches, TileReader(image, patches), measure)
         read = TileReader(image, tiling)
 
+        def wanted(of: Tiling, place: Place, around_px: int = 0) -> bool:
+            if is_wanted is None:
+                return True
+            top = of.rows.starts[place.row] - of.rows.before_px - around_px
+            left = of.columns.starts[place.column] - of.columns.before_px - around_px
+            height, width = (side + 2 * around_px for side in of.tile_shape)
+            return is_wanted(top, left, height, width)
+
+        # As far as a tile reaches to the center of a patch.
+        far = max(tiling.tile_shape) + 2 * max(patches.tile_shape)
+        field = StatisticsField(
+            patches,
+            TileReader(image, patches),
+            measure,
+            lambda place: wanted(patches, place, far),
+        )
+
         def tile(place: Place) -> np.ndarray:
+            if not wanted(tiling, place):
+                advance()
+                return np.zeros((*tiling.tile_shape, self.output_channels), np.float32)
             starts = tiling.rows.starts[place.row], tiling.columns.starts[place.column]
             values = normalize(_batch(read(place)), *field.around(starts, tiling.tile_shape))
             advance()
@@ -110,7 +134,7 @@ class LocalTranslator:
 
         for values in blended_rows(tiling, tile):
             try:
-                yield image_io.from_batch(values, 8 * image.dtype.itemsize)
+                yield image_io.from_signed(values, 8 * image.dtype.itemsize)
             except ValueError as error:  # NaN
                 raise UserError(str(error), code="unsupported") from error
 
@@ -127,14 +151,14 @@ class LocalTranslator:
 
             def plain(layer: InstanceNormalization, x: tf.Tensor) -> tf.Tensor:
                 mean, variance = tf.nn.moments(tf.cast(x, tf.float32), axes=(0, 1, 2))
-                found.append((mean, tf.sqrt(variance + layer.epsilon)))
+                found.append((mean, variance))
                 return layer(x)
 
             _run(calls, image, plain)
             return found
 
         def measure(patch: np.ndarray) -> Statistics:
-            return [(mean.numpy(), std.numpy()) for mean, std in run(_batch(patch))]
+            return [(mean.numpy(), variance.numpy()) for mean, variance in run(_batch(patch))]
 
         return measure
 
@@ -146,15 +170,15 @@ class LocalTranslator:
         def run(
             image: tf.Tensor,
             means: list[tf.Tensor],
-            deviations: list[tf.Tensor],
+            variances: list[tf.Tensor],
             down: tf.Tensor,
             across: tf.Tensor,
         ) -> tf.Tensor:
-            known = iter(zip(means, deviations, strict=True))
+            known = iter(zip(means, variances, strict=True))
 
             def interpolated(layer: InstanceNormalization, x: tf.Tensor) -> tf.Tensor:
-                mean, deviation = (_spread(grid, x, down, across) for grid in next(known))
-                y = (tf.cast(x, tf.float32) - mean) / deviation
+                mean, variance = _interpolated(*next(known), x, down, across)
+                y = (tf.cast(x, tf.float32) - mean) * tf.math.rsqrt(variance + layer.epsilon)
                 y = y if layer.gamma is None else y * tf.cast(layer.gamma, tf.float32)
                 y = y if layer.beta is None else y + tf.cast(layer.beta, tf.float32)
                 return tf.cast(y, x.dtype)
@@ -171,10 +195,11 @@ class StatisticsField:
       patches: where they lie.
       read: gives a patch.
       measure: gives its statistics.
+      is_needed: whether a patch is to be measured; tiles that need another are not asked for.
 
     Example:
       >>> field = StatisticsField(patches, TileReader(image, patches), measure)
-      >>> means, deviations, down, across = field.around((0, 0), (512, 512))
+      >>> means, variances, down, across = field.around((0, 0), (512, 512))
     """
 
     def __init__(
@@ -182,9 +207,11 @@ class StatisticsField:
         patches: Tiling,
         read: Callable[[Place], np.ndarray],
         measure: Callable[[np.ndarray], Statistics],
+        is_needed: Callable[[Place], bool] = lambda _: True,
     ) -> None:
         self._patches, self._read, self._measure = patches, read, measure
-        self._rows: dict[int, list[Statistics]] = {}
+        self._is_needed = is_needed
+        self._rows: dict[int, dict[int, Statistics]] = {}
         across = len(patches.columns.starts)
         places = patches.places()
         self._places = [places[i : i + across] for i in range(0, len(places), across)]
@@ -199,7 +226,7 @@ class StatisticsField:
           shape: its height and width.
 
         Returns:
-          Means and deviations, a float32 (R, S, C) of each for every normalization, of R x S
+          Means and variances, a float32 (R, S, C) of each for every normalization, of R x S
           patches; the place of every row of the tile among the R, float32 (height,), and of every
           column among the S.
         """
@@ -215,8 +242,9 @@ class StatisticsField:
         self._rows = {row: found for row, found in self._rows.items() if row >= rows[0]}
         for row in rows:
             if row not in self._rows:
-                self._rows[row] = [self._measure(self._read(one)) for one in self._places[row]]
-        count = len(self._rows[rows[0]][0])
+                needed = [one for one in self._places[row] if self._is_needed(one)]
+                self._rows[row] = {one.column: self._measure(self._read(one)) for one in needed}
+        count = len(self._rows[rows[0]][columns[0]])
 
         def grid(index: int, which: int) -> tf.Tensor:
             return tf.constant([[self._rows[r][c][index][which] for c in columns] for r in rows])
@@ -229,6 +257,22 @@ def _places_between(axis: Axis, start: int, length: int) -> np.ndarray:
     """float64 (length,): for each pixel, between the centers of which patches it lies."""
     centers = np.array(axis.starts) + axis.tile_px / 2
     return np.interp(start + np.arange(length) + 0.5, centers, np.arange(len(centers)))
+
+
+def _interpolated(
+    means: tf.Tensor, variances: tf.Tensor, like: tf.Tensor, down: tf.Tensor, across: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance of a patch around each pixel.
+
+    Moments are interpolated, not deviations: half of one patch and half of its neighbor vary by
+    what is between their means, too. They are taken about the mean of all, so that no digits are
+    lost.
+    """
+    about = tf.reduce_mean(means, axis=(0, 1))
+    off = means - about
+    mean = _spread(off, like, down, across)
+    second = _spread(variances + tf.square(off), like, down, across)
+    return mean + about, tf.maximum(second - tf.square(mean), 0.0)
 
 
 def _spread(grid: tf.Tensor, like: tf.Tensor, down: tf.Tensor, across: tf.Tensor) -> tf.Tensor:

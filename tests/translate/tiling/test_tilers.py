@@ -9,6 +9,6 @@ def test_one_round_needs_few_words():
 
 
 def test_an_overlap_that_leaves_nothing_is_refused():
-    assert tiling_of(100, 100, 64, 16, 4).count == 9
+    assert tiling_of(100, 100, 64, 16, 4).count == 4
     with refused("invalid", "--tile_px", match="--overlap_px 40 does not do"):
         tiling_of(100, 100, 64, 40, 4)
