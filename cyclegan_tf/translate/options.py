@@ -66,8 +66,8 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--statistics",
         type=str,
-        choices=("auto", "whole", "local"),
-        default="auto",
+        choices=("whole", "local", "auto"),
+        default="whole",
         help="What tiles are normalized by. whole: the statistics of the whole image. local: those "
         "around each place, as a crop of training has them; one pass. auto: local where training "
         "cut crops out of images as they are, else whole.",
