@@ -154,12 +154,11 @@ def _resize(values: Values, given: Attributes) -> tf.Tensor:
         )
     )  # fmt: skip
     is_floor = given.get("nearest_mode", b"round_prefer_floor") == b"floor"
+    how = {"align_corners": places == "align_corners", "half_pixel_centers": "half" in places}
     if kind == "linear" and places in ("half_pixel", "pytorch_half_pixel", "align_corners"):
-        corners = places == "align_corners"
-        resize, how = tf.compat.v1.image.resize_bilinear, {"half_pixel_centers": not corners}
-        how["align_corners"] = corners
+        resize = tf.raw_ops.ResizeBilinear
     elif (kind, places, is_floor) == ("nearest", "asymmetric", True):
-        resize, how = tf.compat.v1.image.resize_nearest_neighbor, {}
+        resize = tf.raw_ops.ResizeNearestNeighbor
     else:
         raise UnsupportedError(f"Resize by {kind} and {places}")
     if len(values) > 3 and values[3] is not None:
@@ -167,7 +166,7 @@ def _resize(values: Values, given: Attributes) -> tf.Tensor:
     else:
         scales = fixed(values[2])[2:]
         size = tf.cast(tf.floor(tf.cast(tf.shape(values[0])[2:], tf.float32) * scales), tf.int32)
-    return _first(resize(_turned(values[0]), size, **how))
+    return _first(resize(images=_turned(values[0]), size=size, **how))
 
 
 def _reduce(function: Callable) -> Callable[[Values, Attributes], tf.Tensor]:
