@@ -87,6 +87,8 @@ def _panel(axes: Any, lines: Sequence[Mapping[str, Any]], scores: Sequence[str])
             axes.set_xticks(places, [title.removesuffix(" pairs") for title in found])
             if (flat := constant(lines, direction, score)) is not None:
                 axes.axhline(flat, color=color, linestyle=":", linewidth=1)
+    if any(constant(lines, direction, scores[0]) is not None for direction in DIRECTIONS):
+        axes.plot([], [], ":", color=MUTED, linewidth=1, label="constant image")
     axes.set_ylabel(TITLES[scores[0]] if len(scores) == 1 else "", color=MUTED)
     axes.legend(frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
