@@ -6,8 +6,10 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from cyclegan_tf.errors import TrainingStoppedError, UserError
@@ -94,3 +96,16 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
         status = 130
     sys.stdout.flush()
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, which batch systems send, remove what is not finished; the status is 143."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set this
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

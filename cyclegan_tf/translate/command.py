@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from cyclegan_tf import cli
+from cyclegan_tf.cli.terminal import ended_like_ctrl_c
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.slides import is_slide_input
@@ -29,6 +28,7 @@ from cyclegan_tf.translate.video.probe import (
     require,
     require_written,
 )
+from cyclegan_tf.translate.volumes import planning
 
 if TYPE_CHECKING:
     import keras
@@ -51,6 +51,10 @@ def main(argv: Sequence[str]) -> int:
     places = (arguments.input, arguments.output)
     usage = build_parser().usage_line()
     beforehand.check_run(arguments.run, arguments.checkpoint, places, usage)
+    of_volumes = planning.takes_volumes(Path(arguments.input))
+    planning.check_options(arguments.as_dict(), of_volumes)
+    if of_volumes:
+        return _translate_volumes(arguments)
     if is_video(Path(arguments.input)):
         return _translate_video(arguments)
     if is_slide_input(Path(arguments.input), bool(arguments.level or arguments.mpp)):
@@ -84,7 +88,7 @@ def _translate_slides(arguments: Namespace) -> int:
     done = slides.translate_slides(
         tiler, todo, scale, arguments.background, _shows_progress(arguments)
     )
-    with _ended_like_ctrl_c(), contextlib.closing(done):
+    with ended_like_ctrl_c(), contextlib.closing(done):
         for task in done:
             log.info("%s translated to %s", task.source, task.target)
     return 0
@@ -96,13 +100,10 @@ def _translate_images(arguments: Namespace) -> int:
         Path(arguments.input), Path(arguments.output), tasks.is_folder(arguments.output),
         ranges.target.dtype if ranges.target else None,
     )  # fmt: skip
-    todo, carrying = plan.tasks, _carrying(arguments, plan)
-    if arguments.skip_existing:
-        todo = [task for task in todo if not os.path.exists(task.target)]
-    elif not arguments.overwrite:
-        tasks.refuse_overwriting(todo)
-        if carrying:
-            carrying.refuse_overwriting()
+    carrying = _carrying(arguments, plan)
+    todo = tasks.remaining(plan.tasks, arguments.skip_existing, arguments.overwrite)
+    if carrying and not (arguments.skip_existing or arguments.overwrite):
+        carrying.refuse_overwriting()
     if not os.path.isdir(arguments.input):
         beforehand.check_image(
             Path(arguments.input),
@@ -125,7 +126,7 @@ def _translate_images(arguments: Namespace) -> int:
     failed, remarks, made = 0, list[str](), list[Path]()
     # Closed also by Ctrl-C: files being written are then whole before the program ends.
     with (
-        _ended_like_ctrl_c(),
+        ended_like_ctrl_c(),
         _carried(arguments, carrying, plan, origin, made),
         contextlib.closing(outcomes),
     ):
@@ -175,10 +176,10 @@ def _carried(
             carrying.finish(plan.tasks, {**facts, "scores": scores}, made)
 
 
-def _log_end(plan: Plan, done: int, todo: int, output: str) -> None:
+def _log_end(plan: Plan, done: int, todo: int, output: str, what: str = "images") -> None:
     existing = len(plan.tasks) - todo
     also = f" ({existing} existed already)" if existing else ""
-    log.info("%d of %d images translated to %s%s", done, todo, output, also)
+    log.info("%d of %d %s translated to %s%s", done, todo, what, output, also)
     tasks.warn_of_left_out(plan)
 
 
@@ -279,6 +280,23 @@ def _tiler(arguments: Namespace, network: keras.Model, tile_px: int) -> Tiler:
     return local.LocalTranslator(*shape, patch_px) if patch_px else tiled.TiledTranslator(*shape)
 
 
+def _translate_volumes(arguments: Namespace) -> int:
+    plan, todo = planning.planned(arguments)
+    sizing = _sizing(arguments)
+    with suppress_startup_logs():
+        from cyclegan_tf.translate.volumes import commanding
+    network, _ = _load(arguments, sizing)
+    with ended_like_ctrl_c():
+        failed = commanding.translate_volumes(
+            commanding.translator_of(arguments, network, sizing), todo, sizing,
+            skips=len(plan.tasks) > 1,
+            replace=arguments.overwrite,
+            show_progress=_shows_progress(arguments),
+        )  # fmt: skip
+    _log_end(plan, len(todo) - failed, len(todo), arguments.output, "volumes")
+    return 1 if failed else 0
+
+
 def _translate_video(arguments: Namespace) -> int:
     source, target = Path(arguments.input), _video_target(arguments)
     if target.exists() and arguments.skip_existing:
@@ -326,19 +344,6 @@ def _video_target(arguments: Namespace) -> Path:
     target = target / source.name if tasks.is_folder(arguments.output) else target
     tasks.refuse_same(source, target)
     return target
-
-
-@contextlib.contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM, which batch systems send, remove what is not finished; the status is 143."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set this
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _shows_progress(arguments: Namespace) -> bool:

@@ -20,14 +20,19 @@ def build_parser() -> cli.Parser:
         example="runs/mine photos translated",
         description="Translates images of any size: each output has its input's size and name. An "
         "image that cannot be read is named and skipped, and the exit status is then 1. A video "
-        "becomes a video, frame by frame.",
+        "becomes a video, frame by frame; a volume (NIfTI, DICOM series, .mha, .nrrd) a volume, "
+        "slice by slice.",
     )
     parser.add_argument("run", type=str, help="A run directory or a .keras file.")
     parser.add_argument(
-        "input", type=str, help="An image, a folder (with all folders in it), or a video."
+        "input",
+        type=str,
+        help="An image, a folder (with all folders in it), a video, or a volume.",
     )
     parser.add_argument(
-        "output", type=str, help="An image (PNG, JPEG, ... by its name), a folder, or a video."
+        "output",
+        type=str,
+        help="An image (PNG, JPEG, ... by its name), a folder, a video, or a volume.",
     )
     cli.add_direction_option(parser)
     cli.add_checkpoint_option(parser)
@@ -107,6 +112,18 @@ def build_parser() -> cli.Parser:
         help="Of videos: after how many frames the statistics of a frame count half, against "
         "flicker; 0 takes each frame by itself.",
     )
+    parser.add_argument(
+        "--axis",
+        type=str,
+        help="Of volumes: along which the slices are (axial, coronal, sagittal, or 0, 1, 2 as "
+        "stored); by default as in training.",
+    )
+    parser.add_argument(
+        "--directions",
+        type=int,
+        help="Of volumes: 3 averages translations along axial, coronal and sagittal slices.",
+    )
+    parser.text_options.add("axis")
     for former, option in _FORMER.items():
         cli.hidden_alias(parser, former, option)
     return parser

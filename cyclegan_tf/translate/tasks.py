@@ -195,6 +195,24 @@ def refuse_overwriting(tasks: Sequence[Task]) -> None:
         )
 
 
+def remaining(tasks: Sequence[Task], skip_existing: bool, overwrite: bool) -> Sequence[Task]:
+    """Give what is to be done, by what is there already.
+
+    Args:
+      tasks: all.
+      skip_existing: leave out those whose output exists.
+      overwrite: do them anew.
+
+    Raises:
+      UserError: an output exists, and neither is asked for.
+    """
+    if skip_existing:
+        return [task for task in tasks if not os.path.exists(task.target)]
+    if not overwrite:
+        refuse_overwriting(tasks)
+    return tasks
+
+
 def _checked_task(source: Path, target: Path) -> Task:
     refuse_same(source, target)
     return Task(source, target)

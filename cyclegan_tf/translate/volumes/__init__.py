@@ -1,0 +1,1 @@
+"""Translates volumes slice by slice, along one axis or three."""
