@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING, Literal
@@ -16,17 +16,25 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import Namespace
 
 from cyclegan_tf import cli
+from cyclegan_tf.check import volumes
 from cyclegan_tf.config import files as config_files
 from cyclegan_tf.config.data import Data
 from cyclegan_tf.data import hub, layout
 from cyclegan_tf.devices.startup import suppress_startup_logs
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import WRITTEN_SUFFIXES
+from cyclegan_tf.volumes.geometry import AXES
+from cyclegan_tf.volumes.slices import Cutting
 
 if TYPE_CHECKING:
     from cyclegan_tf.check.examination import Report
     from cyclegan_tf.check.folders import Folder
 
+_CONCLUSION = (
+    "Fine to train on.",
+    "Can be trained on; see the warnings.",
+    "Training would refuse this; see the errors.",
+)
 _KINDS_SHOWN = 3
 _WIDTH = 110
 
@@ -41,6 +49,7 @@ _COMMON = (
 )
 _OF_THE_CONFIG = (
     *("crop_size_px", "channels_x", "channels_y", "range_x", "range_y", "hf_x", "hf_y", "pairs"),
+    "axis",
 )
 
 
@@ -111,7 +120,13 @@ def build_parser() -> cli.Parser:
         default="none",
         help="As training gets it, auto, a number or a CSV file: count partners, and compare them.",
     )
-    parser.text_options.add("data.pairs")
+    parser.add_argument(
+        "--data.axis",
+        type=str,
+        default="axial",
+        help="Of volumes: along which training cuts slices.",
+    )
+    parser.text_options |= {"data.pairs", "data.axis"}
     for name in ("x_dir", "y_dir", "crop_size_px", "channels_y"):
         cli.hidden_alias(parser, f"--{name}", f"--data.{name}")
     cli.hidden_alias(parser, "--channels", "--data.channels_x")
@@ -136,6 +151,11 @@ def main(argv: Sequence[str]) -> int:
         folders = {"X": Path(options.x_dir), "Y": Path(options.y_dir)}
         layout.check_two_folders(*folders.values())
     sheet = _sheet_path(arguments.contact_sheet)
+    of_volumes = volumes.volume_folders(folders)
+    status = _look_at_volumes(of_volumes, options) if of_volumes else 0
+    folders = {name: folder for name, folder in folders.items() if name not in of_volumes}
+    if not folders:
+        return status
     # TensorFlow takes seconds to import: a mistake in the options is reported before that.
     with suppress_startup_logs():
         from cyclegan_tf.check import examination
@@ -152,7 +172,14 @@ def main(argv: Sequence[str]) -> int:
     print(render(report))
     if sheet and any(folder.infos for folder in report.folders):
         _write_sheet(sheet, report)
-    return report.status
+    return max(status, report.status)
+
+
+def _look_at_volumes(folders: Mapping[str, Path], options: Namespace) -> int:
+    found = volumes.examine(folders, Cutting(str(options.axis)), sys.stderr.isatty())
+    text, status = volumes.render(found, {"x": options.range_x, "y": options.range_y})
+    print(f"{text}\n\n{_CONCLUSION[status]}")
+    return status
 
 
 def _with_config(parser: cli.Parser, argv: Sequence[str]) -> Namespace:
@@ -188,6 +215,10 @@ def _check_options(source: str | None, options: Namespace) -> None:
                 f"--data.{name} got {value}, but takes a number from 1 up.", field=f"--data.{name}"
             )
     Data(pairs=options.pairs, range_x=options.range_x, range_y=options.range_y)
+    if str(options.axis) not in AXES:
+        raise UserError(
+            f"--data.axis is {options.axis!r}; give one of {', '.join(AXES)}.", field="--data.axis"
+        )
     is_hub = bool(source and source.startswith(hub.SCHEME))
     if source and not is_hub and not layout.is_folder(source):
         raise UserError(
@@ -256,12 +287,7 @@ def render(report: Report) -> str:
             *textwrap.wrap(first, _WIDTH, subsequent_indent="    ", break_on_hyphens=False),
             *rest,
         ]
-    conclusion = (
-        "Fine to train on.",
-        "Can be trained on; see the warnings.",
-        "Training would refuse this; see the errors.",
-    )
-    return "\n".join([*lines, "", conclusion[report.status]])
+    return "\n".join([*lines, "", _CONCLUSION[report.status]])
 
 
 def _row(folder: Folder) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def write_keras(
     images = calibration_images(trained.test_images(), COMPARED_IMAGES, size_px)
     with atomic_directory(folder, replace, CARD_NAME) as partial:
         path = partial / f"generator_{trained.direction}.keras"
-        save_generator(network, path, trained.scale, trained.ranges)
+        save_generator(network, path, trained.scale, trained.ranges, trained.cutting)
         loaded = keras.saving.load_model(path, compile=False)
         operations = Counter(type(one).__name__ for one in loaded.operations)
         check = ParityCheck(trained.network, images, KERNELS)

@@ -24,6 +24,7 @@ from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import checkpoints, generators, targets
 from cyclegan_tf.runs.metrics_log import scores_at
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.volumes.slices import AXIAL, Cutting
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class TrainedGenerator:
         averaged.
       scale: at which it was trained; None where that is unknown.
       ranges: what its numbers mean in the files of its domains.
+      cutting: how it sees volumes.
       training_images: opens images the network was trained on, or a folder in their place.
       test_images: opens images it was not trained on, where there are some, else the same.
 
@@ -61,6 +63,7 @@ class TrainedGenerator:
     scores: dict[str, float] = field(default_factory=dict)
     scale: TrainingScale | None = None
     ranges: RangePair = FULL_RANGES
+    cutting: Cutting = AXIAL
 
 
 def open_trained(
@@ -97,7 +100,7 @@ def open_trained(
     size_px = scale.px if scale else None
     return TrainedGenerator(
         network, direction, origin, divisor, size_px, of_folder, of_folder, scale=scale,
-        ranges=known,
+        ranges=known, cutting=targets.cutting(target),
     )  # fmt: skip
 
 
@@ -126,6 +129,7 @@ def _open_run(
         scores_at(run.metrics_path, chosen.step, chosen.weights),
         generators.training_scale(run.path, direction),
         known,
+        targets.cutting(run.path),
     )
 
 

@@ -18,7 +18,8 @@ from cyclegan_tf.networks import files as network_files
 from cyclegan_tf.networks.builders import as_float32
 from cyclegan_tf.runs import checkpoints, image_record, state
 from cyclegan_tf.runs.run_directory import RunDirectory
-from cyclegan_tf.runs.targets import RANGES_NOTE, check_target
+from cyclegan_tf.runs.targets import CUTTING_NOTE, RANGES_NOTE, check_target
+from cyclegan_tf.volumes.slices import AXIAL, Cutting
 
 log = logging.getLogger(__name__)
 
@@ -78,16 +79,22 @@ def save_generator(
     path: Path,
     scale: TrainingScale | None,
     ranges: RangePair = FULL_RANGES,
+    cutting: Cutting = AXIAL,
 ) -> None:
-    """Write a `.keras` file that holds the scale of its training, and its ranges; not atomic.
+    """Write a `.keras` file that holds scale, ranges and cutting of its training; not atomic.
 
     Args:
       network: a generator.
       path: of the file.
       scale: None where it is not known.
       ranges: what its numbers mean.
+      cutting: how it sees volumes.
     """
-    notes = {_SCALE: scale and scale.as_dict(), RANGES_NOTE: ranges.as_dict()}
+    notes = {
+        _SCALE: scale and scale.as_dict(),
+        RANGES_NOTE: ranges.as_dict(),
+        CUTTING_NOTE: None if cutting == AXIAL else cutting.as_dict(),
+    }
     save_with_notes(network, path, {name: value for name, value in notes.items() if value})
 
 

@@ -13,9 +13,13 @@ from cyclegan_tf.foreign.paths import meant
 from cyclegan_tf.images.ranges import RangePair
 from cyclegan_tf.runs import checkpoints, image_record
 from cyclegan_tf.runs.run_directory import RunDirectory
+from cyclegan_tf.volumes.slices import AXIAL, Cutting
 
 RANGES_NOTE = "value_ranges"
 """Name of the ranges among the notes of a `.keras` file."""
+
+CUTTING_NOTE = "cutting"
+"""Of a `.keras` file: what it says of volumes."""
 
 
 def is_run(path: Path) -> bool:
@@ -114,6 +118,24 @@ def ranges(target: Path, direction: str) -> RangePair:
     if target.is_dir():
         return image_record.ranges(RunDirectory(target).data_path, direction)
     return RangePair.from_dict(read_notes(target).get(RANGES_NOTE))
+
+
+def cutting(target: Path) -> Cutting:
+    """Find how a generator sees volumes: along which axis, with how many neighbors.
+
+    Args:
+      target: a run directory or a `.keras` file.
+
+    Returns:
+      `AXIAL` where nothing says otherwise.
+
+    Raises:
+      UserError: the run's experiment cannot be read, or the file is a zip bomb.
+    """
+    if target.is_dir():
+        data = RunDirectory(target).experiment().data
+        return Cutting(str(data.axis), data.neighbors)
+    return Cutting.from_dict(read_notes(target).get(CUTTING_NOTE)) or AXIAL
 
 
 def _check_folder(folder: Path, checkpoint: str) -> None:

@@ -12,6 +12,7 @@ from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.runs import checkpoints, generators, state, targets
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.train.plan import plan_training
+from cyclegan_tf.volumes.slices import AXIAL, Cutting
 from tests.helpers import tiny
 from tests.helpers.errors import refused
 
@@ -121,13 +122,16 @@ def test_a_file_keeps_the_scale_of_its_training(scale, tmp_path):
     assert generators.training_scale(tmp_path / "g.keras", "xy") == scale
 
 
-def test_a_file_keeps_the_ranges_of_its_training(tmp_path):
+def test_a_file_keeps_the_ranges_and_the_cutting_of_its_training(tmp_path):
     network = assembly.build_generator(experiment(), "xy", "float32")
     generators.save_generator(network, tmp_path / "plain.keras", None)
     assert targets.ranges(tmp_path / "plain.keras", "xy") == FULL_RANGES
+    assert targets.cutting(tmp_path / "plain.keras") == AXIAL
     pair = RangePair(None, ValueRange(-1000, 3000, "int16"))
-    generators.save_generator(network, tmp_path / "g.keras", TrainingScale("full"), pair)
+    cutting = Cutting("sagittal", 1)
+    generators.save_generator(network, tmp_path / "g.keras", TrainingScale("full"), pair, cutting)
     assert targets.ranges(tmp_path / "g.keras", "xy") == pair
+    assert targets.cutting(tmp_path / "g.keras") == cutting
     assert generators.training_scale(tmp_path / "g.keras", "xy") == TrainingScale("full")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cyclegan_tf.volumes.geometry import Geometry
-from cyclegan_tf.volumes.slices import Slices
+from cyclegan_tf.volumes.slices import AXIAL, Cutting, Slices
 from cyclegan_tf.volumes.volume import Volume
 from tests.helpers import volumes
 
@@ -44,3 +44,11 @@ def test_a_volume_without_background_has_no_empty_slices_and_one_of_one_number_h
     assert Slices(volume(values), "0").filled() == [0, 1, 2, 3, 4]
     assert Slices(volume(np.full((5, 4, 3), 7)), "0").filled() == []
     assert Slices(volume(np.full((5, 4, 3), np.nan)), "0").filled() == []
+
+
+def test_how_volumes_are_cut_goes_into_files_and_back():
+    cutting = Cutting("0", 2)
+    assert (cutting.channels, cutting.suffix, AXIAL.suffix) == (5, "axis0", "axial")
+    assert Cutting.from_dict(cutting.as_dict()) == cutting
+    for damaged in (None, {}, {"axis": "0"}, {"axis": "0", "neighbors": -1}, {"axis": "lateral"}):
+        assert Cutting.from_dict(damaged) is None

@@ -315,7 +315,8 @@ class TrainingMonitor:
                 with atomic_file(self._run.path / f"generator_{direction}.keras") as file:
                     scale = generators.training_scale(self._run.path, direction)
                     ranges = targets.ranges(self._run.path, direction)
-                    generators.save_generator(network, file, scale, ranges)
+                    cutting = targets.cutting(self._run.path)
+                    generators.save_generator(network, file, scale, ranges, cutting)
         finally:
             state.restore(named, own, "memory")
         origin = "the last step" if best is None else best.origin

@@ -12,6 +12,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.folders import list_folder
 from cyclegan_tf.translate.tasks import Plan, Task, is_folder, refuse_same, remaining
 from cyclegan_tf.volumes import opening
+from cyclegan_tf.volumes.dicom import SUFFIX as SLICE_SUFFIX
 from cyclegan_tf.volumes.geometry import AXES, NAMED_AXES
 
 DIRECTIONS = (1, 3)
@@ -22,7 +23,17 @@ _OF_VOLUMES = ("axis", "directions")
 
 
 def takes_volumes(source: Path) -> bool:
-    """Return whether an input is a volume, or a folder of volumes and no images."""
+    """Return whether an input is a volume, or a folder of volumes and no images.
+
+    Raises:
+      UserError: it is one file of a DICOM series.
+    """
+    if source.suffix.lower() == SLICE_SUFFIX and source.is_file():
+        raise UserError(
+            f"{source} is one slice of a DICOM series: give its folder, {source.parent}.",
+            code="unsupported",
+            field=str(source),
+        )
     if opening.is_volume(source):
         return True
     return source.is_dir() and not list_folder(source).images and opening.holds_volumes(source)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cyclegan_tf.errors import Code, UserError
 from cyclegan_tf.images import pixel_values
 from cyclegan_tf.images.ranges import Clipped, RangePair, ValueRange
-from cyclegan_tf.translate.translator import Translator
 from cyclegan_tf.volumes.opening import VolumeError, open_volume, save_volume
 from cyclegan_tf.volumes.scratch import scratch_array
 from cyclegan_tf.volumes.slices import Slices
 from cyclegan_tf.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from cyclegan_tf.translate.translator import Translator
 
 _COLOR = 3
 
@@ -75,7 +78,9 @@ class VolumeTranslator:
         """Count the slices of a volume along all axes."""
         return sum(len(Slices(volume, axis)) for axis in self.axes)
 
-    def steps(self, volume: Volume, target: Path, replace: bool = False) -> Iterator[int]:
+    def steps(
+        self, volume: Volume, target: Path, replace: bool = False
+    ) -> Generator[int, None, None]:
         """Translate a volume; closing the iterator earlier writes nothing.
 
         Args:

@@ -1,12 +1,15 @@
 """Volumes of a command line: what is skipped, what is said."""
 
+import numpy as np
 import pytest
 
 from cyclegan_tf.images.ranges import RangePair, ValueRange
 from cyclegan_tf.images.training_scale import TrainingScale
+from cyclegan_tf.translate import command
 from cyclegan_tf.translate.sizing import Sizing
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.volumes import commanding
+from cyclegan_tf.volumes.opening import open_volume
 from tests.helpers import volumes
 from tests.helpers.errors import refused
 from tests.translate.volumes.test_translation import Network
@@ -53,3 +56,24 @@ def test_what_cannot_be_written_stops(tasks, tmp_path):
 def test_progress_counts_slices(tasks, capsys):
     assert run(tasks[1:], show_progress=True) == 0
     assert "16/16" in capsys.readouterr().err
+
+
+def test_the_command_translates_volumes(tiny_run, tmp_path, capsys):
+    values = np.clip(volumes.ball((20, 18, 4), inside=90, outside=10), 0, 255).astype(np.uint8)
+    volumes.write_nifti(tmp_path / "in" / "a.nii.gz", values)
+    volumes.write_nifti(tmp_path / "in" / "b.nii", values)
+    words = [str(tiny_run), str(tmp_path / "in"), str(tmp_path / "out")]
+    assert command.main(words) == 0
+    assert "2 of 2 volumes translated" in capsys.readouterr().err
+    for name in ("a.nii.gz", "b.nii"):
+        found = open_volume(tmp_path / "out" / name)
+        assert (found.voxels.shape, found.voxels.dtype) == (values.shape, np.uint8)
+        assert not np.array_equal(found.voxels, values)
+        assert np.array_equal(found.geometry.affine, volumes.AFFINE)
+    with refused("exists"):
+        command.main(words)
+    (tmp_path / "out" / "b.nii").unlink()
+    assert command.main([*words, "--skip_existing", "--directions", "3"]) == 0
+    assert "1 of 1 volumes translated" in capsys.readouterr().err
+    with refused("mismatch", "--tile_px"):
+        command.main([*words, "--tile_px", "64"])

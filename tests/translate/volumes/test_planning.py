@@ -29,6 +29,8 @@ def test_what_holds_volumes(folder):
         assert planning.takes_volumes(path)
     assert not planning.takes_volumes(folder / "notes.txt")
     assert not planning.takes_volumes(folder / "missing")
+    with refused("unsupported", folder / "series" / "IM001.dcm", match="give its folder"):
+        planning.takes_volumes(folder / "series" / "IM001.dcm")
     (folder / "photo.png").write_bytes(b"")
     assert not planning.takes_volumes(folder)
 
