@@ -41,6 +41,17 @@ def list_domain(folder: Path) -> tuple[FolderListing, bool]:
     return listing, False
 
 
+def names_to_hold_out(folder: Path) -> list[str]:
+    """Give names by which all images, or all volumes, of a folder are held out for testing.
+
+    Raises:
+      UserError: as `list_folder`.
+    """
+    listing, is_volumes = list_domain(folder)
+    names = [path.relative_to(folder).as_posix() for path in listing.images]
+    return [f"{opening.stem_of(name)}/" for name in names] if is_volumes else names
+
+
 def volume_of(name: str) -> str:
     """Give the volume's part of a slice's name, without a suffix."""
     return name.rpartition("/")[0]

@@ -19,10 +19,10 @@ from cyclegan_tf.data.image_lists import ImageList
 from cyclegan_tf.data.pipeline import evaluation_reader
 from cyclegan_tf.data.sources import UnpairedDataset
 from cyclegan_tf.data.transforms import ImageTransform
+from cyclegan_tf.data.volume_lists import names_to_hold_out
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.evaluate.scores import Network, Split
 from cyclegan_tf.evaluate.split import pairs_by_stem, read_images, read_split
-from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.ranges import RangePair, ValueRange
 from cyclegan_tf.networks.builders import size_divisor_of
 from cyclegan_tf.runs import generators, image_record, targets
@@ -212,9 +212,7 @@ def _all_for_testing(choice: DataChoice) -> dict[str, list[str]] | None:
         return None
     found = {}
     for domain, folder in (("x", Path(choice.x_dir)), ("y", Path(choice.y_dir))):
-        found[f"test_{domain}"] = [
-            path.relative_to(folder).as_posix() for path in image_io.find_images(folder)
-        ]
+        found[f"test_{domain}"] = names_to_hold_out(folder)
     return found
 
 

@@ -102,6 +102,10 @@ def test_a_volume_is_for_training_or_for_testing_as_a_whole(tmp_path):
     volumes.write_nifti(tmp_path / "x" / "9.nii", volumes.ball())
     again = sources.open_two_folders(*arguments, found.record(), AXIAL)
     assert again.test_x.names == found.test_x.names
+    held_out = {
+        f"test_{domain}": volume_lists.names_to_hold_out(tmp_path / domain) for domain in "xy"
+    }
+    assert not sources.open_two_folders(*arguments, held_out, AXIAL).train_x.names
 
 
 def test_slices_of_one_name_and_number_are_partners(folder):
