@@ -2,22 +2,26 @@
 
 python -m benchmarks.quality.volume_phantoms write runs/phantoms
 python -m benchmarks.quality.volume_phantoms score runs/phantoms/truth runs/phantoms/translated
+    python -m benchmarks.quality.volume_phantoms draw runs/volumes.png runs/phantoms/testA mr mr3
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from PIL import Image
 
 SIDE, TRAIN, TEST = 64, 6, 3
 SPACING_MM = 3.0
 # Hounsfield units and MR signal of air, fat, bone, gray matter, white matter and fluid.
 CT_HU = np.array([-1000, -110, 800, 60, 130, 0], np.float32)
 MR_SIGNAL = np.array([0, 1400, 120, 700, 1000, 300], np.float32)
+_ENLARGED = 3
 NOISE = {"ct": 25.0, "mr": 20.0}
 
 
@@ -118,19 +122,43 @@ def score(truth: Path, translated: Path) -> tuple[float, float, float]:
     return float(np.mean(errors)), float(np.mean(jumps)), float(np.sqrt(np.mean(squares)))
 
 
+def draw(target: Path, folders: Sequence[Path], name: str = "person0.nii.gz") -> None:
+    """Draw the middle axial and coronal slice of one person, a column for each folder.
+
+    Args:
+      target: the image file.
+      folders: of the CT first, then of MR.
+      name: of the volume.
+    """
+    rows: list[list[np.ndarray]] = [[], []]
+    for folder in folders:
+        values = _numbers(folder / name)
+        low, high = (-300, 500) if values.min() < -100 else (0, 1500)
+        gray = np.clip((values - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+        middle = SIDE // 2
+        rows[0].append(gray[::-1, ::-1, middle].T)
+        rows[1].append(gray[::-1, middle, ::-1].T)
+    sheet = np.vstack([np.hstack(row) for row in rows])
+    size = (sheet.shape[1] * _ENLARGED, sheet.shape[0] * _ENLARGED)
+    Image.fromarray(sheet).resize(size, Image.Resampling.NEAREST).save(target, optimize=True)
+
+
 def _numbers(path: Path) -> np.ndarray:
     image: Any = nibabel.load(path)
     return np.asarray(image.dataobj, np.float64)
 
 
 def main() -> None:
-    """Write phantoms, or score translations of them."""
+    """Write phantoms, score translations of them, or draw them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verb", choices=("write", "score"))
+    parser.add_argument("verb", choices=("write", "score", "draw"))
     parser.add_argument("folders", type=Path, nargs="+")
     arguments = parser.parse_args()
     if arguments.verb == "write":
         write(arguments.folders[0])
+        return
+    if arguments.verb == "draw":
+        draw(arguments.folders[0], arguments.folders[1:])
         return
     truth, *translated = arguments.folders
     for folder in translated:
