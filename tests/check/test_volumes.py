@@ -29,7 +29,7 @@ def test_counts_sizes_spacing_and_numbers(folder, capsys):
     assert status == 0
     high = made.ball().max()
     assert f"trainA 2 2 NIfTI 24 x 20 x 16 2 x 1.5 x 3 int16 -1000 to {high} 32 8" in text
-    assert f"trainB 2 1 DICOM, 1 NIfTI 24 x 20 x 16 2 x 1.5 x 3 int16 -1000 to {high}" in text
+    assert f"trainB 2 1 NIfTI, 1 DICOM 24 x 20 x 16 2 x 1.5 x 3 int16 -1000 to {high}" in text
     assert "range_x" not in text
 
 
