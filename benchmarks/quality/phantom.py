@@ -170,7 +170,7 @@ def main() -> None:
     """Train what is missing, measure all, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     data, errors = arguments.out / "images", dict[str, list[float]]()
