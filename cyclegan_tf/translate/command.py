@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         return _translate_volumes(arguments)
     if is_video(Path(arguments.input)):
         return _translate_video(arguments)
-    if is_slide_input(Path(arguments.input), bool(arguments.level or arguments.mpp)):
+    if is_slide_input(Path(arguments.input), _asks_for_scale(arguments)):
         return _translate_slides(arguments)
     if arguments.temporal_half_life_frames is not None:
         raise UserError(
@@ -68,13 +68,17 @@ def main(argv: Sequence[str]) -> int:
     return _translate_images(arguments)
 
 
+def _asks_for_scale(arguments: Namespace) -> bool:
+    return arguments.level is not None or bool(arguments.mpp)
+
+
 def _translate_slides(arguments: Namespace) -> int:
     output = Path(arguments.output)
     with suppress_startup_logs():
         from cyclegan_tf.images.slides import Scale
         from cyclegan_tf.translate import slides
         from cyclegan_tf.translate.sizing import TILE_PX
-    asked = bool(arguments.level or arguments.mpp)
+    asked = _asks_for_scale(arguments)
     todo = slides.slide_tasks(
         Path(arguments.input), output, asked, tasks.is_folder(arguments.output)
     )
@@ -84,7 +88,7 @@ def _translate_slides(arguments: Namespace) -> int:
         tasks.refuse_overwriting(todo)
     network, _ = _load(arguments, _sizing(arguments))
     tiler = _tiler(arguments, network, arguments.tile_px or TILE_PX)
-    scale = Scale(arguments.level, arguments.mpp)
+    scale = Scale(arguments.level or 0, arguments.mpp)
     done = slides.translate_slides(
         tiler, todo, scale, arguments.background, _shows_progress(arguments)
     )

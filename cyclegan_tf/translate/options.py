@@ -86,7 +86,6 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--level",
         type=int,
-        default=0,
         help="Of a slide's pyramid (.svs, .ndpi, OME-TIFF); 0: finest.",
     )
     parser.add_argument(

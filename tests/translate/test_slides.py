@@ -37,7 +37,7 @@ def read(path):
 
 def test_tissue_is_translated_and_the_rest_kept(saved, slide, tmp_path):
     path, image = slide
-    words = [str(saved), str(path), str(tmp_path / "out.ome.tif"), "--mpp", "0.5", "--quiet"]
+    words = [str(saved), str(path), str(tmp_path / "out.ome.tif"), "--level", "0", "--quiet"]
     tiles = ["--tile_px", "64", "--overlap_px", "24", "--statistics", "local", "--patch_px", "64"]
     assert translate.main([*words, *tiles]) == 0
     (finest, half), description = read(tmp_path / "out.ome.tif")
