@@ -15,7 +15,8 @@ from tests.helpers.errors import refused
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return tiny.folder(tmp_path_factory.mktemp("images"), (6, 5, 2, 2))
+    """Without a test split: its losses and samples take graphs of their own."""
+    return tiny.folder(tmp_path_factory.mktemp("images"), (6, 5, 0, 0))
 
 
 STEPS = ("--training.max_steps=6", "--logging.log_every_steps=1", "--quiet")
@@ -28,8 +29,8 @@ def paired(source, tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     listed = root / "list.csv"
     listed.write_text("\n".join(",".join(pair) for pair in PAIRS))
-    saved = ("--training.checkpoint_every_steps=3", "--data.cache=disk")
-    words = tiny.words(source, root / "paired", f"--data.pairs={listed}", *saved, *STEPS)
+    options = ("--training.checkpoint_every_steps=3", "--data.cache=disk", "--loss.identity=0")
+    words = tiny.words(source, root / "paired", f"--data.pairs={listed}", *options, *STEPS)
     assert train.main(words) == 0
     listed.unlink()
     return root / "paired"
@@ -44,8 +45,6 @@ def test_the_run_knows_its_pairs_and_logs_their_term(paired):
     assert "Difference from the truth, of pairs" in (paired / "index.html").read_text()
     assert inputs.training_pairs(paired / "generator_xy.keras").startswith("3 pairs of the")
     assert inspect_run(paired, 16)["images"]["pairs"] == 3
-    tests = [row for row in tiny.outcome(paired)[2] if row["kind"] == "test"]
-    assert tests[-1]["paired_x"] > 0
 
 
 def test_stopped_and_resumed_equals_never_stopped(paired, tmp_path):
@@ -69,8 +68,8 @@ def test_another_value_does_not_go_on(paired, source):
             train.main(["--run_dir", str(paired), *words])
 
 
-def test_pix2pix_shows_all_pairs_to_conditional_discriminators(source, tmp_path, capsys):
-    run = tmp_path / "run"
+def test_pix2pix_shows_all_pairs_to_conditional_discriminators(tmp_path, capsys):
+    source, run = tiny.folder(tmp_path / "images", (3, 3, 1, 1)), tmp_path / "run"
     words = tiny.words(
         source, run, "--data.pairs=auto", "--discriminator.conditional=true", "--loss.cycle_x=0",
         "--loss.cycle_y=0", "--loss.adversarial_x=0", "--loss.paired=100", *STEPS,
@@ -79,7 +78,10 @@ def test_pix2pix_shows_all_pairs_to_conditional_discriminators(source, tmp_path,
     arrays, _, rows = tiny.outcome(run)
     assert {"paired_y", "discriminator_y"} <= set(rows[0])
     assert not {"paired_x", "discriminator_x", "cycle_x"} & set(rows[0])
-    assert all(row["paired_y"] > 0 for row in rows if row["kind"] == "train")
+    for kind in ("train", "test"):
+        terms = [row["paired_y"] for row in rows if row["kind"] == kind]
+        assert terms
+        assert min(terms) > 0
     (pool,) = [array for name, array in arrays.items() if "pool_y" in name and array.ndim == 4]
     assert pool.shape == (3, 16, 16, 6)
     assert np.any(pool)
