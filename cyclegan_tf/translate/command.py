@@ -82,10 +82,7 @@ def _translate_slides(arguments: Namespace) -> int:
     todo = slides.slide_tasks(
         Path(arguments.input), output, asked, tasks.is_folder(arguments.output)
     )
-    if arguments.skip_existing:
-        todo = [task for task in todo if not os.path.exists(task.target)]
-    elif not arguments.overwrite:
-        tasks.refuse_overwriting(todo)
+    todo = tasks.remaining(todo, arguments.skip_existing, arguments.overwrite)
     network, _ = _load(arguments, _sizing(arguments))
     tiler = _tiler(arguments, network, arguments.tile_px or TILE_PX)
     scale = Scale(arguments.level or 0, arguments.mpp)
