@@ -11,6 +11,7 @@ from cyclegan_tf.images.headers import MAX_PIXELS
 from cyclegan_tf.images.probing import ANY_NUMBER, probe, refuse_cut_off
 from cyclegan_tf.runs.run_directory import RunDirectory
 from cyclegan_tf.runs.targets import check_target, input_channels, is_target
+from cyclegan_tf.translate import tasks
 
 AUTO, FULL = "auto", "full"
 """Words that `--size` takes beside a number."""
@@ -115,3 +116,29 @@ def check_image(path: Path, target: Path, direction: str, in_tiles: bool) -> Non
     if channels is not None:
         info.require_channels(channels)
     refuse_cut_off(info)
+
+
+def video_target(source: Path, output: str, of_images: Mapping[str, object]) -> Path:
+    """Give the file that a video becomes.
+
+    Args:
+      source: the video.
+      output: as it was given, a file or a folder.
+      of_images: options that a video knows nothing of, by name without dashes; one that is given is
+        refused.
+
+    Raises:
+      UserError: there is no such video, it would replace itself, or an option is of images.
+    """
+    for name, value in of_images.items():
+        if value:
+            raise UserError(
+                f"--{name} is for images, and {source} is a video; leave the option out.",
+                code="mismatch",
+                field=f"--{name}",
+            )
+    tasks.require_input(source)
+    target = Path(output)
+    target = target / source.name if tasks.is_folder(output) else target
+    tasks.refuse_same(source, target)
+    return target

@@ -299,7 +299,9 @@ def _translate_volumes(arguments: Namespace) -> int:
 
 
 def _translate_video(arguments: Namespace) -> int:
-    source, target = Path(arguments.input), _video_target(arguments)
+    source = Path(arguments.input)
+    of_images = {name: getattr(arguments, name) for name in ("tile_px", "batch_size", "labels")}
+    target = beforehand.video_target(source, arguments.output, of_images)
     if target.exists() and arguments.skip_existing:
         return 0
     if target.exists() and not arguments.overwrite:
@@ -330,21 +332,6 @@ def _translate_video(arguments: Namespace) -> int:
     for remark in sizing.remarks(*frame_size(source)) if sizing.trained else ():
         log.warning("frames are %s", remark)
     return 0
-
-
-def _video_target(arguments: Namespace) -> Path:
-    source, target = Path(arguments.input), Path(arguments.output)
-    for name in ("tile_px", "batch_size", "labels"):
-        if getattr(arguments, name):
-            raise UserError(
-                f"--{name} is for images, and {source} is a video; leave the option out.",
-                code="mismatch",
-                field=f"--{name}",
-            )
-    tasks.require_input(source)
-    target = target / source.name if tasks.is_folder(arguments.output) else target
-    tasks.refuse_same(source, target)
-    return target
 
 
 def _shows_progress(arguments: Namespace) -> bool:
