@@ -79,10 +79,10 @@ def _translate_slides(arguments: Namespace) -> int:
         from cyclegan_tf.translate import slides
         from cyclegan_tf.translate.sizing import TILE_PX
     asked = _asks_for_scale(arguments)
-    todo = slides.slide_tasks(
+    found = slides.slide_tasks(
         Path(arguments.input), output, asked, tasks.is_folder(arguments.output)
     )
-    todo = tasks.remaining(todo, arguments.skip_existing, arguments.overwrite)
+    todo = tasks.remaining(found, arguments.skip_existing, arguments.overwrite)
     network, _ = _load(arguments, _sizing(arguments))
     tiler = _tiler(arguments, network, arguments.tile_px or TILE_PX)
     scale = Scale(arguments.level or 0, arguments.mpp)
