@@ -26,7 +26,7 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser(
         command="doctor",
         most_used=_COMMON,
-        example="",
+        example="--seconds 60",
         description="Says which processor, GPU, driver and libraries are here, which precision and "
         "compiler a training would take and why, and tries a few steps of a small training on "
         "each device: whether it gives the processor's numbers, and how fast.",

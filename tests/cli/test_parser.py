@@ -41,6 +41,8 @@ TRAIN_OPTIONS = """
 --logging.to --logging.sample_every_steps --logging.sample_images --logging.test_every_epochs
 --logging.test_images --logging.score_every_epochs --logging.score_images
 --logging.score_features
+--data.axis --data.level --data.mpp --data.neighbors
+--data.range_percentiles --data.range_x --data.range_y
 """.split()
 
 
