@@ -6,18 +6,53 @@ import contextlib
 import io
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.images import chatter, headers, jpeg2000, netpbm, pixel_values, profiles, tiff
+from cyclegan_tf.images import (
+    chatter,
+    headers,
+    jpeg2000,
+    netpbm,
+    pixel_values,
+    profiles,
+    tiff,
+    tiff_output,
+)
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
-from cyclegan_tf.images.placement import NOTHING, Placement, in_jpeg, in_png, pillow_options
+from cyclegan_tf.images.placement import NOTHING, Placement
+from cyclegan_tf.images.placement_output import in_jpeg, in_png, pillow_options
 from cyclegan_tf.images.probing import probe
 
 
-def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+@dataclass(frozen=True)
+class Kept:
+    """What of a file is left as it is where `read` would bring it to what a viewer shows.
+
+    Attributes:
+      profile: numbers of another color space stay those of that space.
+      alpha: colors under transparent parts stay as they are, but white where nothing shows.
+
+    Example:
+      >>> colors = read("logo.png", kept=Kept(alpha=True))
+    """
+
+    profile: bool = False
+    alpha: bool = False
+
+
+AS_SHOWN = Kept()
+
+
+def read(
+    path: str | os.PathLike,
+    channels: int = 3,
+    max_pixels: int = MAX_PIXELS,
+    kept: Kept = AS_SHOWN,
+) -> np.ndarray:
     """Decode an image file completely, as a viewer shows it.
 
     Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB.
@@ -33,6 +68,7 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
       channels: 3 (gray is repeated), 1 (color becomes luma, ITU-R BT.601), or another number, which
         must be that of the planes stored; they are then given as they are, alpha included.
       max_pixels: refuse images of more than width x height pixels.
+      kept: what is not brought to sRGB, or laid on white.
 
     Returns:
       uint8 or uint16 (H, W, channels).
@@ -52,25 +88,51 @@ def read(path: str | os.PathLike, channels: int = 3, max_pixels: int = MAX_PIXEL
         raise headers.as_image_error(info.path, error, max_pixels) from error
     if info.format == "JPEG" and (wrong := chatter.damage(heard)):
         raise ImageError(info.path, f"is damaged, and parts of it would be wrong ({wrong})")
-    return finished(planes, info, channels)
+    return finished(planes, info, channels, kept)
 
 
-def finished(planes: np.ndarray, info: ImageInfo, channels: int) -> np.ndarray:
+def finished(
+    planes: np.ndarray, info: ImageInfo, channels: int, kept: Kept = AS_SHOWN
+) -> np.ndarray:
     """Make of decoded planes what `read` gives.
 
     Args:
       planes: uint8 or uint16 (H, W, C), as stored.
       info: says what they mean.
       channels: as for `read`.
+      kept: as for `read`.
     """
     if channels in (1, 3):
-        planes = profiles.to_srgb(planes, info.profile)
+        if kept.alpha and info.has_alpha:
+            planes = pixel_values.uncovered(planes)
+        if not (kept.profile and keeps_profile(info, channels)):
+            planes = profiles.to_srgb(planes, info.profile)
         if info.mode.startswith("CMYK") and planes.shape[-1] == 4:
             planes = pixel_values.rgb_from_inks(planes)
         elif info.has_alpha:
             planes = pixel_values.on_white(planes)
         planes = with_channels(planes, channels)
     return np.ascontiguousarray(planes)
+
+
+def keeps_profile(info: ImageInfo, channels: int) -> bool:
+    """Whether `read` of so many channels can leave the numbers of a color profile as they are."""
+    return info.colors == channels and not info.mode.startswith("CMYK")
+
+
+def read_alpha(info: ImageInfo, max_pixels: int = MAX_PIXELS) -> np.ndarray | None:
+    """Decode what of a file is transparent: uint8 or uint16 (H, W, 1); None where it has no alpha.
+
+    Raises:
+      ImageError: as `read`.
+    """
+    if not info.has_alpha:
+        return None
+    try:
+        planes, _ = chatter.listen(lambda: decode(info, max_pixels))
+    except Exception as error:  # the decoders raise whatever a broken file makes them raise
+        raise headers.as_image_error(info.path, error, max_pixels) from error
+    return planes[..., -1:]
 
 
 def decode(info: ImageInfo, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -181,20 +243,24 @@ _DECODERS: dict[str, Callable[[ImageInfo, int], np.ndarray]] = {
 
 
 def _encode_png(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
-    return in_png(tf.io.encode_png(image).numpy(), placement)
+    placement = placement.fitting(image.dtype, ".png")
+    return in_png(tf.io.encode_png(placement.put_into(image)).numpy(), placement)
 
 
-def _encode_npy(image: np.ndarray, _: Placement = NOTHING) -> bytes:
+def _encode_npy(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
     stream = io.BytesIO()
-    np.save(stream, image, allow_pickle=False)
+    placement = placement.fitting(image.dtype, ".npy")
+    np.save(stream, placement.put_into(image), allow_pickle=False)
     return stream.getvalue()
 
 
 def _encoder(name: str, suffix: str, **options: int) -> Callable[..., bytes]:
     def encode(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
-        stream, channels = io.BytesIO(), image.shape[-1]
-        Image.fromarray(image[..., 0] if channels == 1 else image).save(
-            stream, name, **options, **pillow_options(placement, suffix, channels)
+        stream, placement = io.BytesIO(), placement.fitting(image.dtype, suffix)
+        kept = pillow_options(placement, suffix, image.shape[-1])
+        image = placement.put_into(image)
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+            stream, name, **options, **kept
         )
         return in_jpeg(stream.getvalue(), placement) if name == "JPEG" else stream.getvalue()
 
@@ -209,8 +275,8 @@ ENCODERS: dict[str, Callable[..., bytes]] = {
     ".jpe": _encoder("JPEG", ".jpe", quality=95, subsampling=0),
     ".webp": _encoder("WEBP", ".webp", quality=95),
     ".bmp": _encoder("BMP", ".bmp"),
-    ".tif": tiff.encode,
-    ".tiff": tiff.encode,
+    ".tif": tiff_output.encode,
+    ".tiff": tiff_output.encode,
     ".npy": _encode_npy,
 }
 """By lower-case suffix: uint8 or uint16 (H, W, C) and perhaps a `Placement` -> a file's bytes.

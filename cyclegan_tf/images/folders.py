@@ -17,6 +17,7 @@ EXTENSIONS = frozenset(
     {
         *(".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
         *(".npy", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".jp2", ".avif"),
+        *(".heic", ".heif", ".jxl"),
     }
 )
 """Suffixes of the files that can be read, lower case."""

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.foreign.content import what_it_is
-from cyclegan_tf.images import profiles
+from cyclegan_tf.images import plugins, profiles
 from cyclegan_tf.images.chatter import silence_libraries
 from cyclegan_tf.images.pixel_values import depth_of
 from cyclegan_tf.images.segments import png_chunks
@@ -83,8 +83,8 @@ class ImageInfo:
 
     Attributes:
       path: the file.
-      format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "PNM" or "NPY", by
-        content, whatever the suffix says; "TGA" by the suffix.
+      format: "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "JPEG2000", "AVIF", "HEIF", "JXL", "PNM"
+        or "NPY", by content, whatever the suffix says; "TGA" by the suffix.
       width: columns of what `read` returns, so after rotation by EXIF.
       height: rows, likewise.
       mode: the format's word for its pixels: "RGB", "P", "CMYK", "uint16".
@@ -202,13 +202,7 @@ def too_large(path: Path, size: str, max_pixels: int) -> ImageError:
 
 
 def turned_size(width: int, height: int, orientation: int) -> tuple[int, int]:
-    """Width and height after rotation by EXIF.
-
-    Args:
-      width: as stored.
-      height: as stored.
-      orientation: by EXIF, 1 to 8.
-    """
+    """Width and height after rotation by EXIF, of those stored; `orientation` is 1 to 8."""
     return (height, width) if orientation >= 5 else (width, height)
 
 
@@ -276,11 +270,12 @@ def open_with_pillow(stream: BinaryIO, max_pixels: int, tga: bool = False) -> Im
       max_pixels: refuse more.
       tga: it may be Targa, and nothing else.
     """
+    formats = ("TGA",) if tga else plugins.formats(stream) or _PILLOW_FORMATS
     # Pillow's limit is a global of the process; ours holds for this file only.
     with _pillow_limit:
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
         try:
-            return Image.open(stream, formats=("TGA",) if tga else _PILLOW_FORMATS)
+            return Image.open(stream, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = kept
 
@@ -300,7 +295,8 @@ def pillow_header(path: Path, image: Image.Image, stream: BinaryIO) -> ImageInfo
         raise ImageError(path, f"has pixels of a kind this program does not know ({image.mode})")
     _refuse_empty_screen(path, image)
     keyed = "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
-    orientation = _orientation(image.info.get("exif", b""))
+    is_jxl = image.format == "JXL"  # upright when decoded, whatever its EXIF says
+    orientation = 1 if is_jxl else _orientation(image.info.get("exif", b""))
     is_jpeg = image.format in ("JPEG", "MPO")
     # A JPEG without its end marker goes the slow way, where the error names the file.
     profile = profiles.unless_srgb(image.info.get("icc_profile"))

@@ -23,7 +23,12 @@ from cyclegan_tf.images.probing import probe
 _WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 
-def read(path: str | os.PathLike, channels: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read(
+    path: str | os.PathLike,
+    channels: int,
+    max_pixels: int = MAX_PIXELS,
+    kept: codecs.Kept = codecs.AS_SHOWN,
+) -> np.ndarray:
     """Decode an image file to its own numbers, upright.
 
     Files of 8 bits give what `images.read` does. Of deeper ones neither colors nor depth are
@@ -34,6 +39,7 @@ def read(path: str | os.PathLike, channels: int, max_pixels: int = MAX_PIXELS) -
       path: the file.
       channels: as for `images.read`; color becomes luma, in the file's own type.
       max_pixels: as for `images.read`.
+      kept: of files of 8 bits, as for `images.read`.
 
     Returns:
       (H, W, channels) of the file's type.
@@ -43,7 +49,7 @@ def read(path: str | os.PathLike, channels: int, max_pixels: int = MAX_PIXELS) -
     """
     info = probe(path, max_pixels)
     if is_8_bit(info):
-        return codecs.read(path, channels, max_pixels)
+        return codecs.read(path, channels, max_pixels, kept)
     info.require_channels(channels)
     stored = dataclasses.replace(info, white=AS_STORED, decoder=_decoder(info))
     try:

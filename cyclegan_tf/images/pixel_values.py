@@ -140,6 +140,21 @@ def on_white(planes: np.ndarray) -> np.ndarray:
     return ((colors * alpha + white * (white - alpha) + white // 2) // white).astype(planes.dtype)
 
 
+def uncovered(planes: np.ndarray) -> np.ndarray:
+    """Give the colors under alpha as if nothing were transparent, white where nothing shows.
+
+    Args:
+      planes: uint8 or uint16 (H, W, C + 1), the last plane being alpha.
+
+    Returns:
+      the same type and shape, alpha being full.
+    """
+    white = np.iinfo(planes.dtype).max
+    planes = np.where(planes[..., -1:] > 0, planes, planes.dtype.type(white))
+    planes[..., -1] = white
+    return planes
+
+
 def straight_alpha(planes: np.ndarray) -> np.ndarray:
     """Undo the multiplication of colors by alpha ("associated alpha").
 

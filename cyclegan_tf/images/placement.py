@@ -9,8 +9,6 @@ import contextlib
 import importlib.util
 import io
 import math
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,29 +16,34 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf.images import camera_data, profiles
+from cyclegan_tf.images import camera_data, nodata, profiles
 from cyclegan_tf.images.headers import ImageInfo, open_with_pillow
+from cyclegan_tf.images.nodata import TAG as NODATA
+from cyclegan_tf.images.nodata import Missing
+from cyclegan_tf.images.pixel_values import UPRIGHT, as_dtype
 
 # GeoTIFF's pixel scale, tie points, transformation and keys; GDAL's metadata and value of no data.
-_GEO = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+_GEO = (33550, 33922, 34264, 34735, 34736, 34737, 42112, NODATA)
+_ANYWHERE = (42112, NODATA)  # those that stay true when an image is turned
+_TYPES_OF_ALPHA = (np.uint8, np.uint16, np.float32)
+_ASCII = 2
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _DESCRIPTION = 282, 283, 296, 270
 _PROFILE = 34675
 _NO_UNIT, _INCH, _CM = 1, 2, 3
-_PNG_COLORS = {0: 1, 4: 1, 2: 3, 6: 3}  # by the kind of color in a PNG's header
-_JPEG = (".jpg", ".jpeg", ".jfif", ".jpe")
-_MAX_IN_JPEG = 65_535  # of 16 bits
+JPEG = (".jpg", ".jpeg", ".jfif", ".jpe")
+_MAX_INJPEG = 65_535  # of 16 bits
 _MAX_PER_METER = 2**31 - 1  # in PNG and BMP
 _MAX_EXIF_BYTES = 65_533  # what a segment of a JPEG holds
 # What programs write that know none.
 _NO_DENSITY, _OF_SCREENS = ((1, 1), (1, 1), 1), ((72, 72), (96, 96))
 HOLDS: dict[str, tuple[str, ...]] = {
-    ".png": ("density", "exif", "profile"),
-    **dict.fromkeys(_JPEG, ("density", "exif", "profile")),
-    ".webp": ("exif", "profile"),
+    ".png": ("alpha", "density", "exif", "profile"),
+    **dict.fromkeys(JPEG, ("density", "exif", "profile")),
+    ".webp": ("alpha", "exif", "profile"),
     ".bmp": ("density",),
-    **dict.fromkeys((".tif", ".tiff"), ("density", "exif", "profile", "tags")),
+    **dict.fromkeys((".tif", ".tiff"), ("alpha", "density", "exif", "profile", "tags")),
 }
-"""What files of a suffix hold: pixels per unit, EXIF, a color profile, a place on Earth."""
+"""What files of a suffix hold: alpha, pixels per unit, EXIF, a color profile, a place on Earth."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Placement:
       channels: of the source, as stored.
       exif: block without size, rotation and thumbnail.
       profile: ICC, of the numbers as they are written.
+      alpha: uint8 or uint16 (H, W, 1), to stand behind the colors.
+      missing: pixels without data.
 
     Example:
       >>> placement = read_placement(info)
@@ -67,10 +72,41 @@ class Placement:
     channels: int = 0
     exif: bytes = b""
     profile: bytes = b""
+    alpha: np.ndarray | None = field(default=None, compare=False, repr=False)
+    missing: Missing | None = field(default=None, compare=False, repr=False)
+
+    def fitting(self, dtype: np.dtype, suffix: str) -> Placement:
+        """What files of a lower-case suffix hold of it with numbers of a type."""
+        alpha, tags = self.alpha, dict(self.tags)
+        if "alpha" not in HOLDS.get(suffix, ()) or dtype not in _TYPES_OF_ALPHA:
+            alpha = None
+        if self.missing is not None and NODATA in tags:
+            number = self.missing.of_type(dtype)
+            if number != self.missing.number == self.missing.number:  # and none is NaN
+                tags[NODATA] = (_ASCII, 0, str(number))
+        return replace(self, alpha=alpha, tags=tags)
+
+    def put_into(self, part: np.ndarray, top: int = 0) -> np.ndarray:
+        """Put into rows of a result what belongs there: no data, and alpha behind the colors.
+
+        Args:
+          part: (h, W, C), of a type that this is `fitting`.
+          top: the first of its rows.
+        """
+        if self.missing is not None:
+            part = self.missing.put_into(part, top)
+        if self.alpha is None:
+            return part
+        alpha = self.alpha[top : top + len(part)]
+        if part.dtype == np.float32:
+            alpha = alpha.astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
+        else:
+            alpha = as_dtype(alpha, part.dtype)
+        return np.concatenate([part, alpha], axis=-1)
 
     def lost_in(self, suffix: str) -> tuple[str, ...]:
         """Name what files of this lower-case suffix cannot hold."""
-        held = _held_by(suffix, self)
+        held = held_by(suffix, self)
         says_scale = self.density not in (None, _NO_DENSITY) and self.dpi not in _OF_SCREENS
         lost = {
             "a place on Earth": self.tags and "tags" not in held,
@@ -100,31 +136,33 @@ class Placement:
 NOTHING = Placement()
 
 
-def _held_by(suffix: str, placement: Placement) -> tuple[str, ...]:
-    """What files of a suffix hold of a placement."""
+def held_by(suffix: str, placement: Placement) -> tuple[str, ...]:
+    """What files of a lower-case suffix hold of a placement, in the words of `HOLDS`."""
     held = set(HOLDS.get(suffix, ()))
-    if len(placement.exif) > _MAX_EXIF_BYTES and suffix in _JPEG:
+    if len(placement.exif) > _MAX_EXIF_BYTES and suffix in JPEG:
         held.discard("exif")
     per_meter = placement.per_meter or (math.inf,)
     is_fine = max(per_meter) <= _MAX_PER_METER
-    if suffix in _JPEG:
-        is_fine = _of_jfif(placement) is not None
+    if suffix in JPEG:
+        is_fine = jfif_density(placement) is not None
     if not is_fine and "tags" not in held:
         held.discard("density")
     return tuple(held)
 
 
-def read_placement(info: ImageInfo) -> Placement:
+def read_placement(info: ImageInfo, *, pixels: bool = True) -> Placement:
     """Read what a file says; nothing where that is damaged.
 
-    A profile is that of sRGB where the file has any: `images.read` gives such numbers.
+    A profile is that of sRGB where the file has any: `images.read` gives such numbers. Alpha is not
+    read.
 
     Args:
       info: header of the file.
+      pixels: also which pixels have no data.
     """
     try:
         if info.format == "TIFF":
-            return _of_tiff(info) if importlib.util.find_spec("tifffile") else NOTHING
+            return _of_tiff(info, pixels) if importlib.util.find_spec("tifffile") else NOTHING
         if info.format in ("NPY", "PNM"):
             return NOTHING
         with info.path.open("rb") as stream:
@@ -151,11 +189,11 @@ def read_page_placements(info: ImageInfo, pages: Sequence[int]) -> list[Placemen
         return [NOTHING] * len(pages)
 
 
-def _of_tiff(info: ImageInfo) -> Placement:
+def _of_tiff(info: ImageInfo, pixels: bool) -> Placement:
     import tifffile
 
     with tifffile.TiffFile(info.path) as file:
-        placement = _of_page(file.pages[0], info)
+        placement = _of_page(file.pages[0], info, pixels)
     placement = replace(placement, exif=_exif_of_tiff(info))
     return replace(placement, description="") if info.more_pages else placement
 
@@ -166,10 +204,14 @@ def _exif_of_tiff(info: ImageInfo) -> bytes:
     return b""
 
 
-def _of_page(page: Any, info: ImageInfo) -> Placement:
+def _of_page(page: Any, info: ImageInfo, pixels: bool = True) -> Placement:
     placement = _said_by_page(page, info)
+    if pixels and NODATA in placement.tags:
+        placement = replace(placement, missing=_missing(page, info))
     if placement.tags or placement.description or placement.density:
         import tifffile
+
+        from cyclegan_tf.images.placement_output import tifffile_options
 
         # Damaged tags are read as they stand; what cannot be written again, raises here.
         with tifffile.TiffWriter(io.BytesIO()) as writer:
@@ -194,7 +236,8 @@ def _said_by_page(page: Any, info: ImageInfo) -> Placement:
     text = str(found.valueof(_DESCRIPTION, ""))
     is_described = text.startswith("ImageJ=") or "openmicroscopy.org/Schemas/OME" in text
     if info.exif_orientation != 1:  # the result is upright: places are others
-        tags, is_described = {}, False
+        tags = {code: tag for code, tag in tags.items() if code in _ANYWHERE}
+        is_described = False
     if info.exif_orientation >= 5 and density:
         density = (density[1], density[0], density[2])
     return Placement(
@@ -204,6 +247,18 @@ def _said_by_page(page: Any, info: ImageInfo) -> Placement:
         info.channels,
         profile=profiles.srgb() if found.valueof(_PROFILE) else b"",
     )
+
+
+def _missing(page: Any, info: ImageInfo) -> Missing | None:
+    """Which pixels of a page have no data, upright; None where all have."""
+    number = nodata.parse(page.tags.valueof(NODATA))
+    stored = None if number is None else nodata.as_type(number, page.dtype)
+    if number is None or stored is None:
+        return None
+    values = page.asarray(maxworkers=1).reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)
+    values = values.reshape(*values.shape[:2], -1)[..., : info.colors]
+    where = UPRIGHT[info.exif_orientation](nodata.find(values, stored))
+    return Missing(number, lambda top, bottom: where[top:bottom]) if where.any() else None
 
 
 def _is_fraction(value: Any) -> bool:
@@ -240,32 +295,8 @@ def _density(image: Image.Image) -> tuple[tuple[int, int], tuple[int, int], int]
     return across, down, _INCH
 
 
-def in_png(data: bytes, placement: Placement) -> bytes:
-    """Put density, EXIF and color profile into an encoded PNG."""
-    chunks, held = b"", _held_by(".png", placement)
-    colors = _PNG_COLORS[data[25]]
-    if placement.profile and profiles.channels_of(placement.profile) == colors:
-        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(placement.profile))
-    if placement.per_meter and "density" in held:
-        per_meter = (round(value) for value in placement.per_meter)
-        chunks += _chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
-    if placement.exif:
-        chunks += _chunk(b"eXIf", placement.exif.removeprefix(b"Exif\0\0"))
-    after_header = 8 + 12 + 13
-    return data[:after_header] + chunks + data[after_header:]
-
-
-def in_jpeg(data: bytes, placement: Placement) -> bytes:
-    """Put the density into an encoded JPEG, in its own unit where that is possible."""
-    density = _of_jfif(placement)
-    if density is None or data[2:4] != b"\xff\xe0":
-        return data
-    unit = 11  # after the marker, its length, "JFIF", a zero and the version
-    return data[: 2 + unit] + struct.pack(">BHH", *density) + data[2 + unit + 5 :]
-
-
-def _of_jfif(placement: Placement) -> tuple[int, int, int] | None:
-    """The unit (0 none, 1 inch, 2 cm) and pixels per unit that a JPEG can hold."""
+def jfif_density(placement: Placement) -> tuple[int, int, int] | None:
+    """The unit (0 none, 1 inch, 2 cm) and pixels per unit across and down that a JPEG can hold."""
     if placement.density is None:
         return None
     across, down, unit = placement.density
@@ -274,43 +305,4 @@ def _of_jfif(placement: Placement) -> tuple[int, int, int] | None:
         if placement.dpi is None:
             return None
         found = (_INCH - 1, round(placement.dpi[0]), round(placement.dpi[1]))
-    return found if min(found[1:]) > 0 and max(found[1:]) <= _MAX_IN_JPEG else None
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def pillow_options(placement: Placement, suffix: str, channels: int) -> dict[str, Any]:
-    """Options of Pillow's `save` for a result of so many channels."""
-    held = _held_by(suffix, placement)
-    options: dict[str, Any] = {}
-    if placement.dpi and "density" in held and suffix not in _JPEG:  # see `in_jpeg`
-        options["dpi"] = placement.dpi
-    if placement.exif and "exif" in held:
-        options["exif"] = placement.exif
-    if profile := _profile_for(placement, channels) if "profile" in held else b"":
-        options["icc_profile"] = profile
-    return options
-
-
-def tifffile_options(placement: Placement, channels: int) -> dict[str, Any]:
-    """Options of tifffile's `imwrite` for a result of so many channels."""
-    options = camera_data.tiff_options(placement.exif)
-    options["extratags"] += [
-        (code, kind, count, value, True) for code, (kind, count, value) in placement.tags.items()
-    ]
-    if placement.density:
-        across, down, unit = placement.density
-        options |= {"resolution": (across, down), "resolutionunit": unit}
-    if placement.description and channels == placement.channels:
-        options["description"] = placement.description
-    if profile := _profile_for(placement, channels):
-        options["iccprofile"] = profile
-    return options
-
-
-def _profile_for(placement: Placement, channels: int) -> bytes:
-    """The profile, if it is for so many colors."""
-    profile = placement.profile
-    return profile if profile and profiles.channels_of(profile) == channels else b""
+    return found if min(found[1:]) > 0 and max(found[1:]) <= _MAX_INJPEG else None

@@ -16,17 +16,17 @@ from PIL import Image
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError
-from cyclegan_tf.images import chatter, codecs, headers, numbers, pixel_values, tiff
+from cyclegan_tf.images import chatter, codecs, headers, numbers, pixel_values, tiff, tiff_output
 from cyclegan_tf.images.headers import MAX_PIXELS, ImageError, ImageInfo
 from cyclegan_tf.images.pages import full_size_pages
 from cyclegan_tf.images.pixel_values import as_dtype
 from cyclegan_tf.images.placement import (
     NOTHING,
     Placement,
-    pillow_options,
     read_page_placements,
     read_placement,
 )
+from cyclegan_tf.images.placement_output import pillow_options
 
 _TIFF = (".tif", ".tiff")
 _ANIMATIONS = {".png": "PNG", ".webp": "WEBP"}
@@ -79,7 +79,12 @@ def count_images(info: ImageInfo, suffix: str, max_pixels: int = MAX_PIXELS) -> 
 
 
 def read_stack(
-    info: ImageInfo, channels: int, max_pixels: int = MAX_PIXELS, *, as_stored: bool = False
+    info: ImageInfo,
+    channels: int,
+    max_pixels: int = MAX_PIXELS,
+    kept: codecs.Kept = codecs.AS_SHOWN,
+    *,
+    as_stored: bool = False,
 ) -> Stack | None:
     """Decode all pages or frames as `read` does the first.
 
@@ -87,6 +92,7 @@ def read_stack(
       info: header of a file of which `count_images` says more than 1.
       channels: as for `read`.
       max_pixels: of one image.
+      kept: as for `read`.
       as_stored: give the numbers of deep pages as they are, as `images.numbers.read` does.
 
     Returns:
@@ -98,7 +104,7 @@ def read_stack(
     info.require_channels(channels)
     try:
         if info.format != "TIFF":
-            return _read_frames(info, channels, max_pixels)
+            return _read_frames(info, channels, max_pixels, kept)
         as_stored = as_stored and not numbers.is_8_bit(info)
         stored = replace(info, white=pixel_values.AS_STORED) if as_stored else info
         decoded, _ = chatter.listen(lambda: tiff.decode_pages(stored, max_pixels))
@@ -108,9 +114,17 @@ def read_stack(
         return None
     with info.path.open("rb") as stream:
         pages = full_size_pages(stream)
-    finished = numbers.finished if as_stored else codecs.finished
-    images = [finished(planes, info, channels) for planes in decoded]
-    return Stack(images, placements=read_page_placements(info, pages))
+    images = [
+        numbers.finished(planes, info, channels)
+        if as_stored
+        else codecs.finished(planes, info, channels, kept)
+        for planes in decoded
+    ]
+    placements = read_page_placements(info, pages)
+    if kept.alpha and info.has_alpha and channels in (1, 3):
+        pairs = zip(placements, decoded, strict=True)
+        placements = [replace(each, alpha=planes[..., -1:]) for each, planes in pairs]
+    return Stack(images, placements=placements)
 
 
 def save_stack(path: Path, stack: Stack, *, as_float: bool = False) -> None:
@@ -145,20 +159,27 @@ def _count_frames(info: ImageInfo, max_pixels: int) -> int:
         return image.n_frames if is_plain else 1
 
 
-def _read_frames(info: ImageInfo, channels: int, max_pixels: int) -> Stack | None:
+def _read_frames(
+    info: ImageInfo, channels: int, max_pixels: int, kept: codecs.Kept
+) -> Stack | None:
     if channels not in (1, 3):
         return None
     composed = replace(info, mode="RGBA", channels=4, has_alpha=True)
     turn, images, durations = pixel_values.UPRIGHT[info.exif_orientation], [], []
+    said, placements = read_placement(info), []
     with info.path.open("rb") as stream:
         image: Any = headers.open_with_pillow(stream, max_pixels)
         loops = image.info.get("loop", 1 if info.format == "GIF" else 0)
         for number in range(image.n_frames):
             image.seek(number)
+            turned = headers.turned_size(image.width, image.height, info.exif_orientation)
+            if turned != (info.width, info.height):
+                return None
             planes = turn(np.asarray(image.convert("RGBA")))
-            images.append(codecs.finished(planes, composed, channels))
+            images.append(codecs.finished(planes, composed, channels, kept))
+            placements.append(replace(said, alpha=planes[..., -1:] if kept.alpha else None))
             durations.append(round(image.info.get("duration", _FRAME_MS)))
-    return Stack(images, durations, loops, [read_placement(info)] * len(images))
+    return Stack(images, durations, loops, placements)
 
 
 def _encode_pages(path: Path, stack: Stack, as_float: bool) -> bytes:
@@ -167,7 +188,7 @@ def _encode_pages(path: Path, stack: Stack, as_float: bool) -> bytes:
         white = np.float32(np.iinfo(images[0].dtype).max)
         images = [image.astype(np.float32) / white for image in images]
     try:
-        return tiff.encode_pages(images, stack.placements or [NOTHING] * len(images))
+        return tiff_output.encode_pages(images, stack.placements or [NOTHING] * len(images))
     except UserError as error:
         raise ImageError(path, str(error)) from error
 
@@ -176,11 +197,15 @@ def _encode_frames(path: Path, stack: Stack, _: bool) -> bytes:
     suffix, channels = path.suffix.lower(), stack.images[0].shape[-1]
     if channels not in (1, 3):
         raise ImageError(path, f"animations hold 1 or 3 channels, not {channels}; use .tif")
+    said = stack.placements or [NOTHING] * len(stack.images)
+    said = [placement.fitting(np.dtype(np.uint8), suffix) for placement in said]
+    frames = [
+        each.put_into(as_dtype(image, np.uint8))
+        for each, image in zip(said, stack.images, strict=True)
+    ]
     first, *others = (
-        Image.fromarray(frame[..., 0] if channels == 1 else frame)
-        for frame in (as_dtype(image, np.uint8) for image in stack.images)
+        Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames
     )
-    options = pillow_options(stack.placements[0], suffix, channels) if stack.placements else {}
     stream = io.BytesIO()
     first.save(
         stream,
@@ -190,6 +215,6 @@ def _encode_frames(path: Path, stack: Stack, _: bool) -> bytes:
         duration=list(stack.durations_ms),
         loop=stack.loops,
         **({"quality": 95} if suffix == ".webp" else {}),
-        **options,
+        **pillow_options(said[0], suffix, channels),
     )
     return stream.getvalue()

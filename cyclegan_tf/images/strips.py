@@ -7,6 +7,7 @@ network needs for it.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,10 +19,13 @@ import numpy as np
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError, install_command
+from cyclegan_tf.images import codecs, nodata
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images import numbers
 from cyclegan_tf.images.camera_data import finish_tiff
-from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
+from cyclegan_tf.images.nodata import Missing
+from cyclegan_tf.images.placement import NOTHING, Placement, read_placement
+from cyclegan_tf.images.placement_output import tifffile_options
 from cyclegan_tf.images.probing import ANY_NUMBER
 from cyclegan_tf.images.profiles import to_srgb
 
@@ -36,14 +40,15 @@ class WholeImage:
 
     Args:
       values: (H, W, C).
+      missing: its pixels without data.
 
     Example:
       >>> image = WholeImage(images.read("photo.png"))
       >>> rows = image.read(0, 64)
     """
 
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values
+    def __init__(self, values: np.ndarray, missing: Missing | None = None) -> None:
+        self._values, self.missing = values, missing
         self.height, self.width, self.channels = values.shape
         self.dtype = values.dtype
 
@@ -71,6 +76,11 @@ class TiffRows:
         self.height, self.width, self.channels = page.imagelength, page.imagewidth, channels
         self.dtype = np.dtype(page.dtype)
         self._kept: dict[int, np.ndarray] = {}
+        number = nodata.parse(page.tags.valueof(nodata.TAG))
+        self._nodata = None if number is None else nodata.as_type(number, self.dtype)
+        self.missing = None
+        if self._nodata is not None:
+            self.missing = Missing(float(self._nodata), self._missing_rows)
 
     def read(self, top: int, bottom: int) -> np.ndarray:
         """(bottom - top, width, channels).
@@ -78,13 +88,33 @@ class TiffRows:
         Raises:
           ImageError: a piece is damaged.
         """
-        page = self._page
-        if page.compression == _UNCOMPRESSED and not page.is_tiled and page.predictor == 1:
-            band = self._uncompressed(top, bottom)
-        else:
-            band = self._decoded(top, bottom)
+        band = self._stored(top, bottom)
+        if self._nodata is not None:
+            where = nodata.find(band, self._nodata)
+            if where.any():
+                band[where] = self._mean
         band = to_srgb(band, self._profile)
         return np.repeat(band, 3, axis=-1) if band.shape[-1] < self.channels else band
+
+    def _stored(self, top: int, bottom: int) -> np.ndarray:
+        page = self._page
+        if page.compression == _UNCOMPRESSED and not page.is_tiled and page.predictor == 1:
+            return self._uncompressed(top, bottom)
+        return self._decoded(top, bottom)
+
+    def _missing_rows(self, top: int, bottom: int) -> np.ndarray:
+        return nodata.find(self._stored(top, bottom), self._nodata)
+
+    @functools.cached_property
+    def _mean(self) -> np.ndarray:
+        """Of the pixels with data, which takes going through the file once."""
+        step = max(1, _STRIP_BYTES // (self.width * self.dtype.itemsize))
+        sums, count = np.zeros(self._page.samplesperpixel), 0
+        for top in range(0, self.height, step):
+            band = self._stored(top, min(self.height, top + step))
+            rest = band[~nodata.find(band, self._nodata)]
+            sums, count = sums + rest.sum(axis=0, dtype=np.float64), count + len(rest)
+        return nodata.mean_of(sums, count, self.dtype)
 
     def _uncompressed(self, top: int, bottom: int) -> np.ndarray:
         page, file = self._page, self._page.parent.filehandle
@@ -146,7 +176,11 @@ class TiffRows:
 
 @contextmanager
 def open_rows(
-    path: Path, channels: int, *, as_stored: bool = False
+    path: Path,
+    channels: int,
+    kept: codecs.Kept = codecs.AS_SHOWN,
+    *,
+    as_stored: bool = False,
 ) -> Iterator[WholeImage | TiffRows]:
     """Open an image file as rows: uint8 or uint16, upright, with so many channels.
 
@@ -156,6 +190,7 @@ def open_rows(
     Args:
       path: the file.
       channels: as for `images.read`.
+      kept: as for `images.read`.
       as_stored: give the numbers of deep files as they are, of any type (`images.numbers.read`).
 
     Raises:
@@ -175,9 +210,12 @@ def open_rows(
         with ExitStack() as stack:
             page = _page_to_cut(stack, path, channels, as_stored)
             if page is not None:
-                yield TiffRows(path, page, channels, b"" if as_stored else info.profile)
+                as_is = as_stored or (kept.profile and codecs.keeps_profile(info, channels))
+                yield TiffRows(path, page, channels, b"" if as_is else info.profile)
                 return
-    yield WholeImage((numbers.read if as_stored else image_io.read)(path, channels))
+    missing = read_placement(info).missing if info.format == "TIFF" else None
+    read = numbers.read if as_stored else image_io.read
+    yield WholeImage(read(path, channels, kept=kept), missing)
 
 
 def _page_to_cut(stack: ExitStack, path: Path, channels: int, as_stored: bool) -> Any:
@@ -258,32 +296,35 @@ def save_rows(
     if as_float:
         white = np.float32(np.iinfo(dtype).max)
         rows, dtype = (part.astype(np.float32) / white for part in rows), np.dtype(np.float32)
-    per_strip = max(1, min(height, _STRIP_BYTES // (width * channels * dtype.itemsize)))
+    placement = placement.fitting(dtype, ".tif")
+    samples = channels + (placement.alpha is not None)
+    per_strip = max(1, min(height, _STRIP_BYTES // (width * samples * dtype.itemsize)))
     with atomic_file(path) as partial:
         tifffile.imwrite(
             partial,
-            (zlib.compress(strip.tobytes(), 1) for strip in _strips(rows, per_strip)),
-            shape=shape if channels > 1 else shape[:2],
+            (zlib.compress(strip.tobytes(), 1) for strip in _strips(rows, per_strip, placement)),
+            shape=(height, width, samples) if samples > 1 else shape[:2],
             dtype=dtype,
             rowsperstrip=per_strip,
             photometric="rgb" if channels == 3 else "minisblack",
-            planarconfig="contig" if channels > 1 else None,
+            planarconfig="contig" if samples > 1 else None,
             compression="adobe_deflate",
             metadata=None,
             **tifffile_options(placement, channels),
             # Offsets of 32 bits end at 4 GiB.
-            bigtiff=int(np.prod(shape)) * dtype.itemsize > 2**31,
+            bigtiff=height * width * samples * dtype.itemsize > 2**31,
         )
         with partial.open("r+b") as stream:
             finish_tiff(stream, placement.exif)
 
 
-def _strips(rows: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
-    """The same rows in parts of `count`, the last maybe shorter."""
+def _strips(rows: Iterable[np.ndarray], count: int, placement: Placement) -> Iterator[np.ndarray]:
+    """The same rows in parts of `count`, the last maybe shorter, with what belongs into them."""
     waiting: list[np.ndarray] = []
-    have = 0
+    have = begun = 0
     for part in rows:
-        waiting.append(part)
+        waiting.append(placement.put_into(part, begun))
+        begun += len(part)
         have += len(part)
         if have >= count:
             joined = np.concatenate(waiting)

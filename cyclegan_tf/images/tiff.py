@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,8 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cyclegan_tf.errors import UserError, install_command
-from cyclegan_tf.images import pixel_values
-from cyclegan_tf.images.camera_data import finish_tiff
+from cyclegan_tf.images import nodata, pixel_values
 from cyclegan_tf.images.headers import (
     EXIF_ORIENTATION,
     MODE_CHANNELS,
@@ -30,7 +28,6 @@ from cyclegan_tf.images.headers import (
     turned_size,
 )
 from cyclegan_tf.images.pages import full_size_pages, has_more_pages
-from cyclegan_tf.images.placement import NOTHING, Placement, tifffile_options
 from cyclegan_tf.images.profiles import unless_srgb
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -48,8 +45,8 @@ _TAGS = {
 # None, CCITT, LZW, JPEG, deflate, PackBits, LZMA, Zstandard. Of others Pillow says that the file is
 # damaged.
 _OF_PILLOW = (None, 1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000)
-_OF_PILLOW_WITH = {1: (np.uint8, np.uint16, np.float32), 3: (np.uint8,)}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _UNKNOWN, _SIGNED, _FLOAT = 0, 1, 2, -1, 2, 3
+_AS_IS = ("L", "LA", "RGB", "RGBA")  # of Pillow's modes, those whose numbers are the file's
 _CUT_OFF = "is damaged or cut off (the TIFF lists fewer strips or tiles than its size needs)"
 
 
@@ -120,7 +117,7 @@ def decode(info: ImageInfo, max_pixels: int) -> np.ndarray:
       ImageError: its compression takes a library that is not installed.
     """
     if info.decoder == "tifffile":
-        with _tifffile().TiffFile(info.path) as file:
+        with library().TiffFile(info.path) as file:
             return _planes_of_tifffile(file.pages[0], info)
     with info.path.open("rb") as stream:
         return _planes_of_pillow(open_with_pillow(stream, max_pixels), info)
@@ -166,7 +163,7 @@ def _pages(
         numbers = full_size_pages(stream)
         stream.seek(0)
         if info.decoder == "tifffile":
-            file = files.enter_context(_tifffile().TiffFile(info.path))
+            file = files.enter_context(library().TiffFile(info.path))
         else:
             pil_image = open_with_pillow(stream, max_pixels)
         for number in numbers:
@@ -191,63 +188,29 @@ def _kind(info: ImageInfo) -> tuple[object, ...]:
 
 def _planes_of_pillow(pil_image: Image.Image, info: ImageInfo) -> np.ndarray:
     white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
+    missing = pil_image.tag_v2.get(nodata.TAG)  # type: ignore[attr-defined]
     pil_image.load()  # turns it upright, too
     if info.bits == 8:
         mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[
             info.channels
         ]
         values = np.asarray(pil_image.convert(mode))
-        return values if values.ndim == 3 else values[..., None]
+        values = values if values.ndim == 3 else values[..., None]
+        return nodata.filled(values, missing, info.colors) if info.mode in _AS_IS else values
     values = np.asarray(pil_image)[..., None]
     if values.dtype == np.int32:
         values = values.view(np.uint32)  # signed ones have been refused
-    planes = pixel_values.full_range(values, info.white)
+    planes = pixel_values.full_range(nodata.filled(values, missing, 1), info.white)
     # Pillow turns "white is zero" round for 8 bits only.
     return 65535 - planes if white_is_zero and info.white > 0 else planes
 
 
-def encode(image: np.ndarray, placement: Placement = NOTHING) -> bytes:
-    """Encode numbers (H, W, C) of any type as an uncompressed TIFF.
+def library() -> Any:
+    """Import `tifffile`.
 
     Raises:
-      UserError: it takes `tifffile`, which is not installed.
+      UserError: it is not installed.
     """
-    return encode_pages([image], [placement])
-
-
-def encode_pages(images: Sequence[np.ndarray], placements: Sequence[Placement]) -> bytes:
-    """Encode images of one size as the pages of a TIFF, as `encode` does one.
-
-    Args:
-      images: of one shape and type.
-      placements: one for each.
-    """
-    stream = io.BytesIO()
-    channels = images[0].shape[-1]
-    pages = [image[..., 0] if channels == 1 else image for image in images]
-    is_common = images[0].dtype in _OF_PILLOW_WITH.get(channels, ())
-    if is_common and all(placement == NOTHING for placement in placements):
-        first, *others = map(Image.fromarray, pages)
-        first.save(stream, "TIFF", save_all=bool(others), append_images=others)
-        return stream.getvalue()
-    options = {
-        "photometric": "rgb" if channels == 3 else "minisblack",
-        "planarconfig": "contig" if channels > 1 else None,
-        "metadata": None,
-    }
-    with _tifffile().TiffWriter(stream) as writer:
-        if placements[0].description:
-            # ImageJ wants the pixels of a stack it described one behind the other.
-            options |= tifffile_options(placements[0], channels)
-            writer.write(np.stack(pages) if len(pages) > 1 else pages[0], **options)
-        else:
-            for page, placement in zip(pages, placements, strict=True):
-                writer.write(page, **options, **tifffile_options(placement, channels))
-    finish_tiff(stream, placements[0].exif)
-    return stream.getvalue()
-
-
-def _tifffile() -> Any:
     try:
         import tifffile
     except ImportError:
@@ -311,7 +274,9 @@ def _planes_of_tifffile(page: Any, info: ImageInfo) -> np.ndarray:
         raise ImageError(info.path, reason) from error
     # `shaped` is (planes, depth, height, width, samples), where planes or samples is 1.
     values = values.reshape(page.shaped)[:, 0].transpose(1, 2, 0, 3)
-    planes = pixel_values.full_range(values.reshape(*values.shape[:2], -1), info.white)
+    values = values.reshape(*values.shape[:2], -1)
+    values = nodata.filled(values, page.tags.valueof(nodata.TAG), info.colors)
+    planes = pixel_values.full_range(values, info.white)
     as_stored = info.white == pixel_values.AS_STORED
     if _photometric(page) == _WHITE_IS_ZERO and not as_stored:
         planes = np.iinfo(planes.dtype).max - planes

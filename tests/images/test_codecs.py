@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.images.codecs import ENCODERS, luma, read
+from cyclegan_tf.images.codecs import ENCODERS, Kept, luma, probe, read, read_alpha
 from cyclegan_tf.images.headers import ImageError
 from cyclegan_tf.images.io import save
+from cyclegan_tf.images.placement import Placement
 from tests.helpers import image_files
 from tests.helpers.errors import refused
 
@@ -311,3 +312,35 @@ def test_damage_in_the_middle_of_a_png(tmp_path, gallery):
 def test_limit_holds_when_reading(gallery):
     with refused("unreadable", match="limit is 10", kind=ImageError):
         read(gallery["color.png"], max_pixels=10)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_there_and_back(tmp_path, suffix, channels):
+    alpha = image_files.noise(16, 16, 1)
+    alpha[:3] = 0
+    planes = np.concatenate([image_files.noise(16, 16, 3), alpha], axis=-1)
+    Image.fromarray(planes).save(
+        tmp_path / f"a{suffix}", **({"lossless": True} if suffix == ".webp" else {})
+    )
+    info = probe(tmp_path / f"a{suffix}")
+    image, found = read(info.path, 3, kept=Kept(alpha=True)), read_alpha(info)
+    np.testing.assert_array_equal(
+        image[3:][alpha[3:, :, 0] > 0], planes[3:, ..., :3][alpha[3:, :, 0] > 0]
+    )
+    assert (image[:3] == 255).all()
+    np.testing.assert_array_equal(found, alpha)
+    target = tmp_path / f"b{suffix}"
+    save(target, image_files.noise(16, 16, channels), placement=Placement(alpha=found))
+    np.testing.assert_array_equal(read_alpha(probe(target)), alpha)
+    save(tmp_path / "b.jpg", image, placement=Placement(alpha=found))
+    assert read_alpha(probe(tmp_path / "b.jpg")) is None
+
+
+def test_numbers_of_a_profile_stay_on_request(tmp_path):
+    wide = image_files.icc_profile(*image_files.WIDE)
+    image = image_files.noise()
+    Image.fromarray(image).save(tmp_path / "a.png", icc_profile=wide)
+    np.testing.assert_array_equal(read(tmp_path / "a.png", kept=Kept(profile=True)), image)
+    gray = read(tmp_path / "a.png", 1, kept=Kept(profile=True))  # the profile is for three colors
+    np.testing.assert_array_equal(gray, read(tmp_path / "a.png", 1))

@@ -77,7 +77,8 @@ def test_a_turned_image_lies_elsewhere(tmp_path):
         metadata=None,
     )
     placement = read_placement(probe(tmp_path / "a.tif"))
-    assert (placement.tags, placement.density[:2]) == ({}, ((150, 1), (300, 1)))
+    assert set(placement.tags) == {42113}  # true wherever it lies
+    assert placement.density[:2] == ((150, 1), (300, 1))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])

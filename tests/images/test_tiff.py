@@ -203,29 +203,6 @@ def test_without_tifffile_the_way_to_get_it_is_named(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "tifffile", None)
     with refused("unreadable", match=r'pip install "\.\[tiff\]"', kind=ImageError):
         probe(path)
-    with refused("dependency", match=r'pip install "\.\[tiff\]"'):
-        tiff.encode(image_files.noise(5, 4, 5))
-
-
-def test_without_tifffile_common_files_work(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tifffile", None)
-    for image in (
-        image_files.noise(5, 4, 3),
-        image_files.noise(5, 4, 1),
-        image_files.noise(5, 4, 1, np.uint16),
-    ):
-        path = tmp_path / "common.tif"
-        path.write_bytes(tiff.encode(image))
-        np.testing.assert_array_equal(read(path, image.shape[-1]), image)
-
-
-@pytest.mark.parametrize("channels", [2, 3, 4, 6])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_encoded_and_read_again(tmp_path, channels, dtype):
-    image = image_files.noise(5, 4, channels, dtype)
-    path = tmp_path / "again.tif"
-    path.write_bytes(tiff.encode(image))
-    np.testing.assert_array_equal(read(path, channels), image)
 
 
 def test_packed_12_bits(tmp_path):
