@@ -15,6 +15,7 @@ from cyclegan_tf.data.image_lists import ImageList, as_user_error
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images import numbers, pixel_values
+from cyclegan_tf.images.placement import read_placement
 from cyclegan_tf.images.ranges import Clipped, ValueRange, common_type, measured_range
 
 MAX_MEASURED_IMAGES = 1000
@@ -49,7 +50,7 @@ def find_range(images: ImageList, percentiles: tuple[float, float], domain: str)
     read = _reader(images)
 
     def sample(index: int) -> np.ndarray:
-        found = read(index).ravel()
+        found = _with_data(images, index, read(index)).ravel()
         if found.size <= most:
             return found
         # Chosen by chance: every n-th might be of one column, or of one channel.
@@ -184,3 +185,11 @@ def _reader(images: ImageList) -> Callable[[int], np.ndarray]:
             raise as_user_error(error) from error
 
     return read
+
+
+def _with_data(images: ImageList, index: int, found: np.ndarray) -> np.ndarray:
+    """The pixels of an image that have data: all, where its file does not say otherwise."""
+    if not images.infos or images.infos[index].format != "TIFF":
+        return found
+    missing = read_placement(images.infos[index]).missing
+    return found if missing is None else found[~missing.rows(0, len(found))]

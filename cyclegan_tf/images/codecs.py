@@ -57,7 +57,7 @@ def read(
 
     Rotation by EXIF is applied, transparent parts are laid on white, palettes and CMYK become RGB.
     Colors of a file with a color profile become those of sRGB, unless the planes are given as they
-    are (see `channels`) or are CMYK of 16 bits. Of an animation or a TIFF the first image is taken.
+    are (see `channels`). Of an animation or a TIFF the first image is taken.
     Depth is kept: up to 8 bits give uint8, anything deeper uint16, both over the whole range.
     Floats must lie in [0, 1]. A deep TIFF whose MaxSampleValue declares a smaller depth (say 4095)
     is stretched from that; the sBIT chunk of a PNG needs no such care, for a PNG's samples fill

@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,9 +24,13 @@ from cyclegan_tf.images.nodata import Missing
 from cyclegan_tf.images.pixel_values import UPRIGHT, as_dtype
 
 # GeoTIFF's pixel scale, tie points, transformation and keys; GDAL's metadata and value of no data.
-_GEO = (33550, 33922, 34264, 34735, 34736, 34737, 42112, NODATA)
-_ANYWHERE = (42112, NODATA)  # those that stay true when an image is turned
-_TYPES_OF_ALPHA = (np.uint8, np.uint16, np.float32)
+_GDAL = 42112
+_GEO = (33550, 33922, 34264, 34735, 34736, 34737, _GDAL, NODATA)
+# What GDAL has measured of the input's numbers.
+_OF_NUMBERS = re.compile(r'\s*<Item name="STATISTICS_[^>]*>[^<]*</Item>')
+_ANYWHERE = (_GDAL, NODATA)  # those that stay true when an image is turned
+TYPES_OF_ALPHA = ("uint8", "uint16", "float32")
+"""Types of numbers that alpha can stand beside, as NumPy names them."""
 _ASCII = 2
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _DESCRIPTION = 282, 283, 296, 270
 _PROFILE = 34675
@@ -78,11 +83,11 @@ class Placement:
     def fitting(self, dtype: np.dtype, suffix: str) -> Placement:
         """What files of a lower-case suffix hold of it with numbers of a type."""
         alpha, tags = self.alpha, dict(self.tags)
-        if "alpha" not in HOLDS.get(suffix, ()) or dtype not in _TYPES_OF_ALPHA:
+        if "alpha" not in HOLDS.get(suffix, ()) or dtype.name not in TYPES_OF_ALPHA:
             alpha = None
         if self.missing is not None and NODATA in tags:
             number = self.missing.of_type(dtype)
-            if number != self.missing.number == self.missing.number:  # and none is NaN
+            if not np.array_equal(number, self.missing.number, equal_nan=True):
                 tags[NODATA] = (_ASCII, 0, str(number))
         return replace(self, alpha=alpha, tags=tags)
 
@@ -227,6 +232,9 @@ def _said_by_page(page: Any, info: ImageInfo) -> Placement:
         for code in _GEO
         if (tag := found.get(code)) is not None
     }
+    if _GDAL in tags:
+        kind, _, items = tags[_GDAL]
+        tags[_GDAL] = (kind, 0, _OF_NUMBERS.sub("", str(items)))
     density = None
     if _X_RESOLUTION in found and _Y_RESOLUTION in found:
         unit = int(found.valueof(_RESOLUTION_UNIT, _INCH))

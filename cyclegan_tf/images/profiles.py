@@ -12,9 +12,11 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms
 
+from cyclegan_tf.images.pixel_values import rgb_from_inks
+
 _SPACES = {"RGB": 3, "GRAY": 1, "CMYK": 4}
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
-_STEPS = 33  # of the table for 16 bits, on each axis
+_STEPS = {1: 256, 3: 33, 4: 17}  # of the table for 16 bits, on each axis, by colors
 _CHUNK_PX = 2**18
 _SAME = 2  # of 255; profiles named sRGB differ by rounding
 _LARGEST_BYTES = 2**24
@@ -67,16 +69,16 @@ def to_srgb(planes: np.ndarray, profile: bytes) -> np.ndarray:
     """Turn colors into sRGB.
 
     Args:
-      planes: uint8 or uint16 (H, W, C), of 1 or 3 colors; or inks, uint8 (H, W, 4). What follows
-        the colors, as alpha, is kept.
+      planes: uint8 or uint16 (H, W, C), of 1 or 3 colors or 4 inks. What follows the colors, as
+        alpha, is kept.
       profile: of `unless_srgb`; one that is for another number of colors changes nothing.
 
     Returns:
       The same type and shape; inks become (H, W, 3).
     """
     count = channels_of(profile) if profile else 0
-    if count == 4 and planes.shape[-1] == 4 and planes.dtype == np.uint8:
-        return _by_littlecms(planes, profile)
+    if count == 4 and planes.shape[-1] == 4:
+        return (_by_littlecms if planes.dtype == np.uint8 else _by_table)(planes, profile)
     if count not in (1, 3) or planes.shape[-1] not in (count, count + 1):
         return planes
     colors, rest = planes[..., :count], planes[..., count:]
@@ -100,33 +102,38 @@ def _by_littlecms(colors: np.ndarray, profile: bytes) -> np.ndarray:
 
 
 def _by_table(colors: np.ndarray, profile: bytes) -> np.ndarray:
-    """Convert 1 or 3 colors of any depth: a table of what changes, read between its entries."""
+    """Convert colors of any depth: a table of what changes, read between its entries."""
     count, white = colors.shape[-1], np.iinfo(colors.dtype).max
-    steps = 256 if count == 1 else _STEPS
+    steps = _STEPS[count]
     change = _change_table(profile, count, steps)
-    result = np.empty_like(colors)
+    result = np.empty((*colors.shape[:2], change.shape[-1]), colors.dtype)
     rows = max(1, _CHUNK_PX // colors.shape[1])
     for top in range(0, len(colors), rows):
         part = colors[top : top + rows]
         place = part.astype(np.float32) * ((steps - 1) / white)
         low = np.minimum(place.astype(np.int32), steps - 2)
-        share, added = place - low, np.zeros(part.shape, np.float32)
+        share, added = place - low, np.zeros((*part.shape[:2], change.shape[-1]), np.float32)
         for corner in np.ndindex(*[2] * count):
             weight = np.where(corner, share, 1 - share).prod(axis=-1, keepdims=True)
             added += weight * change[tuple(np.moveaxis(low + np.array(corner), -1, 0))]
-        changed = np.rint(part + added * white)
+        changed = np.rint(_without_profile(part) + added * white)
         result[top : top + rows] = np.clip(changed, 0, white).astype(colors.dtype)
     return result
 
 
+def _without_profile(colors: np.ndarray) -> np.ndarray:
+    """What the colors would be without a profile: those of sRGB; of inks, the light they leave."""
+    return rgb_from_inks(colors) if colors.shape[-1] == 4 else colors
+
+
 @functools.lru_cache(maxsize=8)
 def _change_table(profile: bytes, count: int, steps: int) -> np.ndarray:
-    """What is added to each color, as a share of white: float32 (steps, ..., count)."""
+    """What is added to each color, as a share of white: float32 (steps, ..., 1 or 3)."""
     exact = np.linspace(0, 1, steps)
     grid = np.stack(np.meshgrid(*[exact] * count, indexing="ij"), -1)
     stored = np.rint(grid * 255).astype(np.uint8).reshape(1, -1, count)
-    change = _by_littlecms(stored, profile).astype(np.float32) - stored
-    return (change / 255).reshape(grid.shape)
+    change = _by_littlecms(stored, profile).astype(np.float32) - _without_profile(stored)
+    return (change / 255).reshape(*grid.shape[:-1], -1)
 
 
 def _colors(steps: int, count: int) -> np.ndarray:

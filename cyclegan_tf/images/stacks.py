@@ -28,7 +28,7 @@ from cyclegan_tf.images.placement import (
 )
 from cyclegan_tf.images.placement_output import pillow_options
 
-_TIFF = (".tif", ".tiff")
+_TIFF = (".tif", ".tiff")  # pages have no times, which animations want
 _ANIMATIONS = {".png": "PNG", ".webp": "WEBP"}
 _MOST = 10_000
 _FRAME_MS = 100  # of a frame that does not say how long it is shown
@@ -68,14 +68,31 @@ def count_images(info: ImageInfo, suffix: str, max_pixels: int = MAX_PIXELS) -> 
       suffix: lower case, of the file that they would go into.
       max_pixels: of all together; of more, only the first is taken.
     """
-    holders = _TIFF if info.format == "TIFF" else (*_TIFF, *_ANIMATIONS)
-    if not info.more_pages or suffix not in holders:
+    if not info.more_pages or suffix not in holders_of_several(info):
         return 1
     try:
         count = _count_pages(info) if info.format == "TIFF" else _count_frames(info, max_pixels)
     except Exception:  # the readers raise whatever a broken file makes them raise
         return 1
     return count if 1 < count <= min(_MOST, max_pixels // (info.width * info.height)) else 1
+
+
+def holders_of_several(info: ImageInfo) -> tuple[str, ...]:
+    """Suffixes of the files that can hold the pages or frames of this one."""
+    return _TIFF if info.format == "TIFF" else (*_TIFF, *_ANIMATIONS)
+
+
+def require_one(info: ImageInfo) -> None:
+    """Refuse a file of several images where one result is to be.
+
+    Raises:
+      ImageError: says what to do.
+    """
+    if info.more_pages:
+        raise ImageError(
+            info.path,
+            "has several pages or frames, and one is wanted here; save that as a file",
+        )
 
 
 def read_stack(

@@ -19,9 +19,8 @@ import numpy as np
 
 from cyclegan_tf.atomic import atomic_file
 from cyclegan_tf.errors import UserError, install_command
-from cyclegan_tf.images import codecs, nodata
+from cyclegan_tf.images import codecs, nodata, numbers
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images import numbers
 from cyclegan_tf.images.camera_data import finish_tiff
 from cyclegan_tf.images.nodata import Missing
 from cyclegan_tf.images.placement import NOTHING, Placement, read_placement

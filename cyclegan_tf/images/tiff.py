@@ -68,7 +68,7 @@ def header(path: Path, stream: BinaryIO, max_pixels: int) -> ImageInfo:
     with contextlib.suppress(UnidentifiedImageError):
         found = _of_pillow(path, open_with_pillow(stream, max_pixels))
     if found is None:
-        with _tifffile().TiffFile(path) as file:
+        with library().TiffFile(path) as file:
             found = _of_tifffile(path, file.pages[0])
     return dataclasses.replace(found, more_pages=more_pages)
 
@@ -188,7 +188,8 @@ def _kind(info: ImageInfo) -> tuple[object, ...]:
 
 def _planes_of_pillow(pil_image: Image.Image, info: ImageInfo) -> np.ndarray:
     white_is_zero = pil_image.tag_v2.get(_TAGS["photometric"]) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
-    missing = pil_image.tag_v2.get(nodata.TAG)  # type: ignore[attr-defined]
+    # turned round, other numbers would be meant
+    missing = None if white_is_zero else pil_image.tag_v2.get(nodata.TAG)  # type: ignore[attr-defined]
     pil_image.load()  # turns it upright, too
     if info.bits == 8:
         mode = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if info.mode == "CMYK" else "RGBA"}[
@@ -249,10 +250,7 @@ def _of_tifffile(path: Path, page: Any) -> ImageInfo:
         decoder="tifffile",
         white=white,
         dtype=page.dtype.name if page.dtype.kind != "b" else "uint8",
-        # Inks of more than 8 bits are brought to RGB without one.
-        profile=b""
-        if kind == "CMYK" and bits > 8
-        else unless_srgb(page.tags.valueof(_TAGS["profile"])),
+        profile=unless_srgb(page.tags.valueof(_TAGS["profile"])),
     )
 
 

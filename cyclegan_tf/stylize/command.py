@@ -248,8 +248,10 @@ def _stylize(
 ) -> bool:
     """Transfer style to one image; say whether it could be read."""
     from cyclegan_tf.images import io as image_io
+    from cyclegan_tf.images.stacks import require_one
 
     try:
+        require_one(image_io.probe(task.source))
         content = image_io.read(task.source, channels=3)
         sizes = transfer.sizes(*content.shape[:2])
         _refuse_too_large(task.source, *sizes[-1])

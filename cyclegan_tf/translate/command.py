@@ -20,7 +20,7 @@ from cyclegan_tf.errors import UserError
 from cyclegan_tf.images.slides import is_slide_input
 from cyclegan_tf.runs import targets
 from cyclegan_tf.translate import beforehand, labels, tasks
-from cyclegan_tf.translate.options import build_parser
+from cyclegan_tf.translate.options import build_parser, kept_of
 from cyclegan_tf.translate.video.probe import (
     frame_size,
     is_video,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from cyclegan_tf.translate.ranged import Meaning
     from cyclegan_tf.translate.sizing import Sizing
     from cyclegan_tf.translate.tasks import Plan, Task
-    from cyclegan_tf.translate.tiling.tilers import Tiler
     from cyclegan_tf.translate.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -78,13 +77,14 @@ def _translate_slides(arguments: Namespace) -> int:
         from cyclegan_tf.images.slides import Scale
         from cyclegan_tf.translate import slides
         from cyclegan_tf.translate.sizing import TILE_PX
+        from cyclegan_tf.translate.tiling import large_files
     asked = _asks_for_scale(arguments)
     found = slides.slide_tasks(
         Path(arguments.input), output, asked, tasks.is_folder(arguments.output)
     )
     todo = tasks.remaining(found, arguments.skip_existing, arguments.overwrite)
     network, _ = _load(arguments, _sizing(arguments))
-    tiler = _tiler(arguments, network, arguments.tile_px or TILE_PX)
+    tiler = large_files.tiler_of(arguments, network, arguments.tile_px or TILE_PX)
     scale = Scale(arguments.level or 0, arguments.mpp)
     done = slides.translate_slides(
         tiler, todo, scale, arguments.background, _shows_progress(arguments)
@@ -234,7 +234,8 @@ def _outcomes(
         return _in_tiles(arguments, network, translator, todo, arguments.tile_px, meaning)
     found = too_large(network, (task.source for task in todo)) if sizing.scale.px is None else None
     if found is None:
-        return folder.translate_files(translator, todo, arguments.batch_size, meaning)
+        batch_size, kept = arguments.batch_size, kept_of(arguments)
+        return folder.translate_files(translator, todo, batch_size, meaning, kept)
     path, needed = found
     log.info(
         "%s needs about %.0f GiB whole: translated as by --tile_px %d",
@@ -256,7 +257,7 @@ def _in_tiles(
     tile_px: int,
     meaning: Meaning,
 ) -> Generator[Outcome, None, None]:
-    from cyclegan_tf.translate.tiling import tiled
+    from cyclegan_tf.translate.tiling import large_files
 
     if arguments.batch_size:
         raise UserError(
@@ -264,21 +265,10 @@ def _in_tiles(
             code="mismatch",
             field="--batch_size",
         )
-    tiler = _tiler(arguments, network, tile_px)
-    return tiled.translate_large_files(
-        tiler, translator, tasks, _shows_progress(arguments), meaning
-    )
-
-
-def _tiler(arguments: Namespace, network: keras.Model, tile_px: int) -> Tiler:
-    from cyclegan_tf.networks.builders import size_divisor_of
-    from cyclegan_tf.translate.tiling import local, statistics, tiled
-
-    shape = network, size_divisor_of(network), tile_px, arguments.overlap_px
-    patch_px = statistics.patch_px(
-        Path(arguments.run), arguments.direction, arguments.statistics, arguments.patch_px
-    )
-    return local.LocalTranslator(*shape, patch_px) if patch_px else tiled.TiledTranslator(*shape)
+    tiler = large_files.tiler_of(arguments, network, tile_px)
+    shows = _shows_progress(arguments)
+    kept = kept_of(arguments)
+    return large_files.translate_large_files(tiler, translator, tasks, shows, meaning, kept)
 
 
 def _translate_volumes(arguments: Namespace) -> int:

@@ -15,10 +15,12 @@ import tensorflow as tf
 from cyclegan_tf.atomic import is_of_one_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.placement import NOTHING, Placement, read_placement
+from cyclegan_tf.images.codecs import AS_SHOWN, Kept
+from cyclegan_tf.images.placement import NOTHING, Placement
 from cyclegan_tf.images.stacks import Stack, count_images
+from cyclegan_tf.translate.beside import Beside, refuse_pages
+from cyclegan_tf.translate.masked import Masking
 from cyclegan_tf.translate.ranged import Meaning
-from cyclegan_tf.translate.remarks import remarks_on
 from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.translator import Translator
 
@@ -56,6 +58,7 @@ def translate_files(
     tasks: Sequence[Task],
     batch_size: int = 0,
     meaning: Meaning | None = None,
+    kept: Kept = AS_SHOWN,
 ) -> Generator[Outcome, None, None]:
     """Translate files into files; pages and frames of one file one by one.
 
@@ -70,6 +73,7 @@ def translate_files(
       batch_size: how many neighbors of one padded size the network sees at once; 0 chooses by size
         and device.
       meaning: of the files' numbers; by default that of the translator.
+      kept: what of the sources is to stay as it is.
 
     Yields:
       One outcome per task, in their order. What is skipped, not fatal: a file that cannot be used,
@@ -84,16 +88,17 @@ def translate_files(
     # all others.
     pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 1)), "images")
     try:
-        meaning = meaning or Meaning(translator.ranges)
+        meaning, translate = meaning or Meaning(translator.ranges), Masking(translator)
         writer = _Writer(pool, waiting_images, meaning)
-        files = _Files(translator.channels, meaning)
+        beside = Beside(translator.channels, translator.output_channels, kept, meaning.pair)
+        files = _Files(beside, meaning)
         found = _read_ahead(pool, tasks, files, waiting_images)
         for group in _grouped(found, translator, batch_size):
             if group[0].content is None:
                 # Wait for the earlier image of the same target: whether it was written decides.
                 yield from writer.finished(0)
                 group = [_repeated(group[0].task, writer.written, files)]
-            writer.put(_translated(translator, group, batch_size))
+            writer.put(_translated(translate, group, batch_size))
             yield from writer.finished()
         yield from writer.finished(0)
     finally:
@@ -141,22 +146,21 @@ def _read_ahead(
 class _Files:
     """How files are read."""
 
-    channels: int
+    beside: Beside
     meaning: Meaning
 
     def read(self, task: Task) -> _Item:
         try:
-            info = image_io.probe(task.source)
-            placement = read_placement(info)
+            info, channels = image_io.probe(task.source), self.beside.channels
+            placement, kept = self.beside.of(info, task.target)
             content: np.ndarray | Stack | None = None
             if count_images(info, task.target.suffix.lower()) > 1:
-                content = self.meaning.read_stack(info, self.channels)
-            remarks = remarks_on(
-                info, placement, task.target, self.channels,
-                all_pages=content is not None, has_ranges=not self.meaning.is_full,
-            )  # fmt: skip
+                content = self.meaning.read_stack(info, channels, kept)
+            elif not info.more_pages:
+                content = self.meaning.read(task.source, channels, kept)
             if content is None:
-                content = self.meaning.read(task.source, self.channels)
+                raise refuse_pages(info, task.target)
+            remarks = self.beside.remarks_on(info, kept, placement, task.target)
             return _Item(task, content, remarks, info.is_float, placement)
         except UserError as error:
             return _Item(task, error)
@@ -168,19 +172,22 @@ class _Files:
             return 0  # reading says the same
         count = count_images(info, task.target.suffix.lower())
         depth = (2 if info.bits > 8 else 1) if self.meaning.is_full else 4
-        return count * info.width * info.height * self.channels * depth
+        return count * info.width * info.height * self.beside.channels * depth
 
 
 def _grouped(
     items: Iterator[_Item], translator: Translator, batch_size: int
 ) -> Iterator[list[_Item]]:
-    """Group neighbors of one padded size; a stack, and what is no image, stays alone."""
+    """Group neighbors of one padded size.
+
+    A stack, what is no image, and an image with pixels without data stay alone.
+    """
     group: list[_Item] = []
     size_of_group, most = None, 1
     for item in items:
         size = (
             translator.padded_size(*item.content.shape[:2])
-            if isinstance(item.content, np.ndarray)
+            if isinstance(item.content, np.ndarray) and item.placement.missing is None
             else None
         )
         if group and size != size_of_group:
@@ -241,30 +248,36 @@ def _repeated(task: Task, written: set[Path], files: _Files) -> _Item:
     return files.read(task)
 
 
-def _translated(translator: Translator, group: Sequence[_Item], batch_size: int = 0) -> list[_Item]:
+def _translated(translate: Masking, group: Sequence[_Item], batch_size: int = 0) -> list[_Item]:
     """Translate a group's images; when they cannot be together, each alone."""
     if isinstance(group[0].content, Stack):
-        return [_translated_stack(translator, group[0], group[0].content, batch_size)]
+        return [_translated_stack(translate, group[0], group[0].content, batch_size)]
     images = [item.content for item in group if isinstance(item.content, np.ndarray)]
     if not images:
         return list(group)
     try:
-        results: list[np.ndarray] = translator.batch(images)
+        results = translate.batch(images, group[0].placement.missing)
     except (UserError, tf.errors.ResourceExhaustedError) as error:
         if len(group) > 1:
-            return [done for item in group for done in _translated(translator, [item])]
+            return [done for item in group for done in _translated(translate, [item])]
         if not isinstance(error, UserError):
             error = UserError("needs more memory than this device has free", code="memory")
         return [_Item(group[0].task, named(group[0].task, error))]
     return [replace(item, content=result) for item, result in zip(group, results, strict=True)]
 
 
-def _translated_stack(translator: Translator, item: _Item, stack: Stack, batch_size: int) -> _Item:
-    at_once = batch_size or _images_at_once(*translator.padded_size(*stack.images[0].shape[:2]))
-    pages = [_Item(item.task, image) for image in stack.images]
+def _translated_stack(translate: Masking, item: _Item, stack: Stack, batch_size: int) -> _Item:
+    size = translate.plain.padded_size(*stack.images[0].shape[:2])
+    said = stack.placements or [NOTHING] * len(stack.images)
+    holes = any(placement.missing for placement in said)
+    at_once = 1 if holes else batch_size or _images_at_once(*size)
+    pages = [
+        _Item(item.task, image, placement=placement)
+        for image, placement in zip(stack.images, said, strict=True)
+    ]
     images = list[np.ndarray]()
     for first in range(0, len(pages), at_once):
-        for page in _translated(translator, pages[first : first + at_once]):
+        for page in _translated(translate, pages[first : first + at_once]):
             if not isinstance(page.content, np.ndarray):
                 return replace(item, content=page.content)
             images.append(page.content)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
+
 from cyclegan_tf import cli
+
+if TYPE_CHECKING:
+    from cyclegan_tf.images.codecs import Kept
 
 _FORMER = {
     "--tile": "--tile_px",
@@ -100,6 +107,17 @@ def build_parser() -> cli.Parser:
         "white.",
     )
     parser.add_argument(
+        "--keep_profile",
+        action="store_true",
+        help="Leave colors the numbers they have, and write their color profile into the output, "
+        "instead of bringing both to sRGB.",
+    )
+    parser.add_argument(
+        "--keep_alpha",
+        action="store_true",
+        help="Carry transparency over (PNG, WebP, TIFF) instead of laying images on white.",
+    )
+    parser.add_argument(
         "--labels",
         type=str,
         help="Folder of label files (png, txt, json, xml) of the images' folders and stems: copied "
@@ -126,3 +144,10 @@ def build_parser() -> cli.Parser:
     for former, option in _FORMER.items():
         cli.hidden_alias(parser, former, option)
     return parser
+
+
+def kept_of(arguments: Namespace) -> Kept:
+    """Say what of a file is asked to stay as it is."""
+    from cyclegan_tf.images.codecs import Kept
+
+    return Kept(arguments.keep_profile, arguments.keep_alpha)

@@ -16,6 +16,7 @@ import numpy as np
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images import numbers
+from cyclegan_tf.images.codecs import AS_SHOWN, Kept
 from cyclegan_tf.images.folders import require_held
 from cyclegan_tf.images.headers import ImageError, ImageInfo
 from cyclegan_tf.images.placement import NOTHING, Placement
@@ -46,24 +47,29 @@ class Meaning:
         """Whether images are levels of 8 or 16 bits."""
         return self.pair.target is None
 
-    def read(self, path: Path, channels: int) -> np.ndarray:
+    def read(self, path: Path, channels: int, kept: Kept = AS_SHOWN) -> np.ndarray:
         """Read a file: uint8 or uint16 (H, W, channels), or float32 in [-1, 1].
+
+        Args:
+          path: the file.
+          channels: as for `images.read`.
+          kept: as for `images.read`.
 
         Raises:
           ImageError: as `images.read`; or a number is NaN.
         """
         if self.pair.source is None:
-            return self.signed(image_io.read(path, channels), path)
-        return self.signed(numbers.read(path, channels), path)
+            return self.signed(image_io.read(path, channels, kept=kept), path)
+        return self.signed(numbers.read(path, channels, kept=kept), path)
 
-    def read_stack(self, info: ImageInfo, channels: int) -> Stack | None:
+    def read_stack(self, info: ImageInfo, channels: int, kept: Kept = AS_SHOWN) -> Stack | None:
         """Read all pages of a file, as `read` does one; None where they differ.
 
         Raises:
           ImageError: as `images.stacks.read_stack`.
         """
         as_stored = self.pair.source is not None
-        stack = read_stack(info, channels, as_stored=as_stored)
+        stack = read_stack(info, channels, kept=kept, as_stored=as_stored)
         if stack is None or self.is_full:
             return stack
         pages = [self.signed(page, info.path) for page in stack.images]
@@ -150,6 +156,7 @@ class SignedRows:
     def __init__(self, rows: Any, meaning: Meaning, path: Path) -> None:
         self._rows, self._meaning, self._path = rows, meaning, path
         self.height, self.width, self.channels = rows.height, rows.width, rows.channels
+        self.missing = rows.missing
         self.dtype = rows.dtype if meaning.is_full else np.dtype(np.float32)
         self._counted_rows, self._is_clipped = 0, False
 

@@ -1,4 +1,4 @@
-"""What a translation leaves of a file without an error: pages, numbers, tags."""
+"""What a translation leaves of a file without an error: kind, numbers, tags."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ from cyclegan_tf.images.placement import Placement
 
 
 def remarks_on(
-    info: ImageInfo,
-    placement: Placement,
-    target: Path,
-    channels: int,
-    all_pages: bool = False,
-    has_ranges: bool = False,
+    info: ImageInfo, placement: Placement, target: Path, has_ranges: bool = False
 ) -> tuple[str, ...]:
     """Say what of a source is not in its translation.
 
@@ -26,17 +21,10 @@ def remarks_on(
       info: header of the source.
       placement: of the source.
       target: file of the translation.
-      channels: that the network reads.
-      all_pages: whether it holds every page or frame of the source.
       has_ranges: whether the result's numbers are those of the target domain.
     """
     suffix = target.suffix.lower()
     remarks = []
-    if info.more_pages and not all_pages:
-        remarks.append("more than one page or frame, of which only the first was taken")
-    if info.has_alpha and channels in (1, 3):
-        is_white = not has_ranges or info.bits == 8
-        remarks.append("transparency, laid on white" if is_white else "transparency, left out")
     if info.path.suffix.lower() not in WRITTEN_SUFFIXES and info.path.stem == target.stem:
         remarks.append(f"of a kind that is read only, written as {suffix}")
     if info.bits == 32 and not info.is_float and not has_ranges:

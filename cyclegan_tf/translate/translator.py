@@ -81,6 +81,11 @@ class Translator:
         )
         self._seen_px: Counter[tuple[int, int, int]] = Counter()
 
+    @property
+    def output_channels(self) -> int:
+        """Of the results."""
+        return self._network.output_shape[-1]
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Translate uint8 or uint16 (H, W, C) to the same size and depth, with the output channels.
 

@@ -27,6 +27,7 @@ from apache_beam.ml.inference.base import ModelHandler
 from cyclegan_tf.atomic import is_of_one_name, partial_name
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images.stacks import require_one
 from cyclegan_tf.translate_beam.files import is_local, remove_abandoned, target_of, write_whole
 from cyclegan_tf.translate_beam.models import FULL_SIZE, INPUT, OUTPUT, SIGNATURE, load_model
 
@@ -127,11 +128,13 @@ class Read(beam.DoFn):
 
 def _read(source: str, channels: int) -> np.ndarray:
     if is_local(source):
+        require_one(image_io.probe(source))
         return image_io.read(source, channels)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, os.path.basename(source))
         with FileSystems.open(source, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
             copy.write_bytes(stream.read())
+        require_one(image_io.probe(copy))
         return image_io.read(copy, channels)
 
 

@@ -84,9 +84,9 @@ def test_unusable(data, capsys):
 
 
 def test_empty_domain(data, capsys):
-    (data / "trainA" / "0.png").rename(data / "trainA" / "0.heic")
+    (data / "trainA" / "0.png").rename(data / "trainA" / "0.psd")
     assert check.main([str(data)]) == 2
-    assert "error: trainA has no images (it holds 1 .heic)" in capsys.readouterr().out
+    assert "error: trainA has no images (it holds 1 .psd)" in capsys.readouterr().out
 
 
 def test_two_plain_folders_and_contact_sheet(data, tmp_path, capsys):

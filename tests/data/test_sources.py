@@ -91,11 +91,11 @@ def test_pages_that_are_not_taken_are_noted(root):
 
 
 def test_files_of_other_kinds_are_noted(root, tmp_path):
-    (root / "trainB" / "c.heic").touch()
+    (root / "trainB" / "c.psd").touch()
     notes = open_folder(root, 3, 3, LIMIT).notes
     assert [note.split(": ", 1)[1] for note in notes] == [
         "1 of 3 files are of kinds that are not read and are left out (1 .txt)",
-        "1 of 2 files are of kinds that are not read and are left out (1 .heic)",
+        "1 of 2 files are of kinds that are not read and are left out (1 .psd)",
     ]
     both = open_two_folders(root / "trainA", root / "trainB", 0, 0, 3, 3, LIMIT).notes
     assert both == notes

@@ -49,6 +49,15 @@ def test_of_large_images_a_part_is_measured(scans, monkeypatch):
     assert found == value_ranges.find_range(opened(scans).train_x, (0, 100), "x")
 
 
+def test_pixels_without_data_are_not_measured(scans):
+    half = np.repeat(np.array([-2000, 100, 300], np.int16), 400).reshape(40, 30)
+    tags = {"extratags": [(42113, "s", 0, "-2000", True)], "metadata": None}
+    for name in "ab":
+        tifffile.imwrite(scans / f"trainA/{name}.tif", half, **tags)
+    found = value_ranges.find_range(opened(scans).train_x, (0, 60), "x")
+    assert found == ValueRange(100, 300, "int16")  # with a third of means, 60 % were below 300
+
+
 def test_images_are_read_as_levels_and_what_is_clipped_is_counted(scans):
     images = value_ranges.with_range(opened(scans).train_x, ValueRange(-1, 499, "int16"))
     first = images.read(0)

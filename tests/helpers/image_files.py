@@ -117,15 +117,36 @@ def icc_profile(*primaries: tuple[float, float], gamma: float = 2.2) -> bytes:
         tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     else:
         tags[b"kTRC"] = curve
+    space = b"RGB " if primaries else b"GRAY"
+    return _profile_file(tags, b"mntr" + space + b"XYZ ", fixed(*white))
+
+
+def _profile_file(tags: dict[bytes, bytes], kind: bytes, white: bytes) -> bytes:
     tags[b"desc"] = b"desc" + bytes(4) + struct.pack(">I", 2) + b"a\0" + bytes(79)
     tags[b"cprt"] = b"text" + bytes(4) + b"-\0"
     table, body, start = b"", b"", 132 + 12 * len(tags)
     for name, data in tags.items():
         table += name + struct.pack(">II", start + len(body), len(data))
         body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I4xI", start + len(body), 0x02400000) + b"mntr"
-    head += (b"RGB " if primaries else b"GRAY") + b"XYZ " + bytes(12) + b"acsp" + bytes(28)
-    return head + fixed(*white) + bytes(48) + struct.pack(">I", len(tags)) + table + body
+    head = struct.pack(">I4xI", start + len(body), 0x02400000) + kind
+    head += bytes(12) + b"acsp" + bytes(28)
+    return head + white + bytes(48) + struct.pack(">I", len(tags)) + table + body
+
+
+def ink_profile(steps: int = 9) -> bytes:
+    """A printer's profile: a table from four inks to L*a*b*, invented, with a yellowish paper."""
+    c, m, y, k = np.meshgrid(*[np.linspace(0, 1, steps)] * 4, indexing="ij")
+    light = 0.95 * (1 - 0.9 * k) * (1 - 0.4 * c) * (1 - 0.5 * m) * (1 - 0.1 * y)
+    red_green = 50 * (m - 0.6 * c) * (1 - k)
+    yellow_blue = (4 + 70 * y - 45 * c - 10 * m) * (1 - k)
+    lab = np.stack([255 * light, red_green + 128, yellow_blue + 128], -1)
+    ramp = bytes(range(256))
+    identity = struct.pack(">9i", *(65536 * np.eye(3, dtype=int)).ravel())
+    table = b"mft1" + bytes(4) + bytes([4, 3, steps, 0]) + identity + 4 * ramp
+    table += np.rint(lab).astype(np.uint8).tobytes() + 3 * ramp
+    white = struct.pack(">3i", *(round(value * 65536) for value in (0.9642, 1, 0.8249)))
+    tags = {b"wtpt": b"XYZ " + bytes(4) + white, b"A2B0": table}
+    return _profile_file(tags, b"prtrCMYKLab ", white)
 
 
 # as wide as the space that cameras write beside sRGB

@@ -10,7 +10,7 @@ from tests.helpers.errors import refused
 
 def test_found_in_order_of_relative_names_without_hidden_ones(tmp_path):
     wanted = ["B.PNG", "a.jpg", "deep/er/c.TiF", "deep/z.npy", "e.webp"]
-    others = [".hidden.png", "deep/.git/x.png", "notes.txt", "png", "f.heic"]
+    others = [".hidden.png", "deep/.git/x.png", "notes.txt", "png", "f.psd"]
     for name in wanted + others:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,14 +39,14 @@ def test_missing_folder_is_named(tmp_path):
 
 
 def test_files_of_other_kinds_are_counted(tmp_path):
-    names = ["a.png", "b.HEIC", "c.heic", "d/e.svg", "f", ".hidden.raw", "Thumbs.db", ".git/x.raw"]
+    names = ["a.png", "b.PSD", "c.psd", "d/e.svg", "f", ".hidden.raw", "Thumbs.db", ".git/x.raw"]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     listing = list_folder(tmp_path)
     assert listing.images == (tmp_path / "a.png",)
-    assert listing.others == {".heic": 2, ".svg": 1, "without suffix": 1}
-    assert describe_others(listing.others).startswith("2 .heic, ")
+    assert listing.others == {".psd": 2, ".svg": 1, "without suffix": 1}
+    assert describe_others(listing.others).startswith("2 .psd, ")
     many = dict.fromkeys((f".{index}" for index in range(10)), 1)
     assert describe_others(many).endswith("1 .7, 2 of more suffixes")
 

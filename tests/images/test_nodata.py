@@ -7,7 +7,7 @@ from cyclegan_tf.images import nodata
 from cyclegan_tf.images.codecs import probe, read
 from cyclegan_tf.images.io import save
 from cyclegan_tf.images.nodata import Missing
-from cyclegan_tf.images.placement import read_placement
+from cyclegan_tf.images.placement import Placement, read_placement
 from cyclegan_tf.images.strips import TiffRows, open_rows, save_rows
 from tests.helpers import image_files
 
@@ -115,10 +115,13 @@ def test_rasterio_finds_place_and_holes(tmp_path):
     profile = {"driver": "GTiff", "width": 24, "height": 40, "count": 3, "dtype": "uint8"}
     with rasterio.open(tmp_path / "a.tif", "w", nodata=0, **profile, **facts) as file:
         file.write(image.transpose(2, 0, 1))
+        file.update_tags(1, sensor="MSI", STATISTICS_MAXIMUM="254")
     placement = read_placement(probe(tmp_path / "a.tif"))
     save(tmp_path / "b.tif", image_files.noise(40, 24), placement=placement)
     with rasterio.open(tmp_path / "a.tif") as before, rasterio.open(tmp_path / "b.tif") as after:
         assert (after.crs, after.transform, after.nodata) == (before.crs, before.transform, 0)
+        assert before.tags(1)["STATISTICS_MAXIMUM"] == "254"
+        assert after.tags(1) == {"sensor": "MSI"}  # its maximum is another one
         np.testing.assert_array_equal(after.dataset_mask(), before.dataset_mask())
         np.testing.assert_array_equal(after.dataset_mask() == 0, where)
 
@@ -133,3 +136,6 @@ def test_a_type_that_does_not_hold_the_number(number, dtype, written):
     found = missing.put_into(np.full((1, 2, 1), written, dtype))
     assert found[0, 0, 0] == written
     assert abs(int(found[0, 1, 0]) - written) == 1
+    placement = Placement({nodata.TAG: (2, 0, str(number))}, missing=missing)
+    tag = placement.fitting(np.dtype(dtype), ".tif").tags[nodata.TAG][2]
+    assert tag == (str(number) if number == written else "0")

@@ -16,7 +16,7 @@ from tests.helpers.errors import refused
 
 pytest.importorskip("pillow_heif", reason='needs pip install ".[phone]"')
 pytest.importorskip("pillow_jxl", reason='needs pip install ".[phone]"')
-KINDS = {".heic": ("HEIF", {"quality": 100, "chroma": 444}), ".jxl": ("JXL", {"quality": 99})}
+KINDS = {".heic": ("HEIF", {"quality": 100, "chroma": 444}), ".jxl": ("JXL", {"lossless": True})}
 
 
 @pytest.fixture(params=KINDS)
@@ -47,11 +47,11 @@ def test_what_a_phone_says(written):
     wide = image_files.icc_profile(*image_files.WIDE)
     path = written(image_files.smooth(), exif=exif.tobytes(), icc_profile=wide)
     info, placement = probe(path), read_placement(probe(path))
-    assert info.profile == wide
+    assert info.profile == (wide if path.suffix == ".heic" else b"")  # which the other drops
     assert (info.width, info.height) == ((24, 32) if path.suffix == ".heic" else (32, 24))
     found = Image.Exif()
     found.load(placement.exif)
-    assert dict(found) == {271: "maker"}
+    assert (found[271], 274 in found) == ("maker", False)
 
 
 def test_alpha(written):

@@ -80,6 +80,29 @@ def test_16_bits_stay_16_bits(channels):
     assert (steps > 0).any(axis=-1).mean() > 0.5
 
 
+def test_inks_of_16_bits_are_those_of_8(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    y, x = np.mgrid[:64, :64] * 4
+    inks = np.stack([x, y, 255 - x, (255 - y) // 2], -1).astype(np.uint8)
+    options = {"photometric": "separated", "iccprofile": image_files.ink_profile()}
+    for dtype, factor in ((np.uint8, 1), (np.uint16, 257)):
+        path = tmp_path / f"{factor}.tif"
+        tifffile.imwrite(path, inks.astype(dtype) * factor, metadata=None, **options)
+    shallow, deep = (read(tmp_path / f"{factor}.tif") for factor in (1, 257))
+    by_hand = ImageCms.profileToProfile(
+        Image.fromarray(inks, "CMYK"),
+        ImageCms.ImageCmsProfile(io.BytesIO(image_files.ink_profile())),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )
+    np.testing.assert_array_equal(shallow, by_hand)
+    assert deep.dtype == np.uint16
+    difference = np.abs(deep / 257 - shallow)
+    assert difference.max() <= 2
+    tifffile.imwrite(tmp_path / "none.tif", inks, photometric="separated", metadata=None)
+    assert np.abs(read(tmp_path / "none.tif").astype(int) - shallow).max() > 20
+
+
 def test_alpha_stays(tmp_path):
     alpha = np.full((64, 64, 1), 128, np.uint8)
     planes = profiles.to_srgb(np.dstack([PATCHES, alpha]), WIDE)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf.images.codecs import probe, read
+from cyclegan_tf.images.codecs import Kept, probe, read
 from cyclegan_tf.images.headers import ImageError
 from cyclegan_tf.images.pages import full_size_pages
-from cyclegan_tf.images.stacks import Stack, count_images, read_stack, save_stack
+from cyclegan_tf.images.stacks import Stack, count_images, read_stack, require_one, save_stack
 from tests.helpers import image_files
 
 tifffile = pytest.importorskip("tifffile", reason="needs the optional library tifffile")
@@ -156,3 +156,27 @@ def test_an_animation_holds_gray_or_color(tmp_path):
     with pytest.raises(ImageError, match="animations hold 1 or 3 channels"):
         save_stack(tmp_path / "out.png", stack)
     assert not (tmp_path / "out.png").exists()
+
+
+def test_where_one_image_is_wanted_several_are_refused(tmp_path):
+    pages = [p[..., 0] for p in noise_pages(2, np.uint8)]
+    require_one(probe(write_pages(tmp_path / "one.tif", pages[:1])))
+    with pytest.raises(ImageError, match="several pages or frames"):
+        require_one(probe(write_pages(tmp_path / "two.tif", pages)))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_alpha_of_every_frame_is_kept_on_request(tmp_path, suffix):
+    frames = [image_files.noise(12, 10, 4, seed=seed) for seed in range(3)]
+    for seed, frame in enumerate(frames):
+        frame[..., 3] = 100 + 50 * seed
+    first, *others = map(Image.fromarray, frames)
+    options = {"lossless": True} if suffix == ".webp" else {}
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=others, **options)
+    stack = read_stack(probe(tmp_path / f"a{suffix}"), 3, kept=Kept(alpha=True))
+    save_stack(tmp_path / f"b{suffix}", stack)
+    with Image.open(tmp_path / f"b{suffix}") as image:
+        for number in range(3):
+            image.seek(number)
+            alpha = np.asarray(image.convert("RGBA"))[..., 3]
+            assert np.abs(alpha.astype(int) - (100 + 50 * number)).max() <= 1

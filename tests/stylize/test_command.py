@@ -143,10 +143,10 @@ def test_an_image_too_large_for_the_memory_names_a_size_that_fits(
     assert run(weights, "photo.jpg", "monet.png", "o.png", "--size", "18") == 0
     image_io.save("photos/small.png", np.zeros((12, 12, 3), np.uint8))
     image_io.save("photos/large.png", np.zeros((30, 30, 3), np.uint8))
-    (here / "photos" / "phone.heic").write_bytes(b"")
+    (here / "photos" / "phone.psd").write_bytes(b"")
     assert run(weights, "photos", "monet.png", "out/") == 1
     said = capsys.readouterr()
     assert "skipped: " in said.err
-    assert "1 files of kinds that are not read (1 .heic)" in said.out + said.err
+    assert "1 files of kinds that are not read (1 .psd)" in said.out + said.err
     assert (here / "out" / "small.png").is_file()
     assert not (here / "out" / "large.png").exists()

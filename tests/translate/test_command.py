@@ -12,11 +12,13 @@ from PIL import Image
 
 from cyclegan_tf import cli
 from cyclegan_tf.images import io as image_io
+from cyclegan_tf.images import profiles
 from cyclegan_tf.images.training_scale import FULL, TrainingScale
 from cyclegan_tf.networks.builders import build_generator
 from cyclegan_tf.translate import command as translate
 from cyclegan_tf.translate.translator import Translator
 from cyclegan_tf.translate.video import translation
+from tests.helpers import image_files
 from tests.helpers.errors import refused
 
 
@@ -70,31 +72,73 @@ def test_a_folder_keeps_names_sizes_and_kinds(run, folder, tmp_path, capsys):
 
 
 def test_files_left_out_are_counted_at_the_end(run, folder, tmp_path, capsys):
-    for name in ("x.heic", "y.heic", "z"):
+    for name in ("x.psd", "y.psd", "z"):
         (folder / name).touch()
     words = [str(run), str(folder), str(tmp_path / "out")]
     assert translate.main(words) == 0
     said = capsys.readouterr().err
-    assert "left out: 3 files of kinds that are not read (2 .heic, 1 without suffix)" in said
+    assert "left out: 3 files of kinds that are not read (2 .psd, 1 without suffix)" in said
     assert translate.main([*words, "--skip_existing"]) == 0
     assert "0 of 0 images translated" in (said := capsys.readouterr().out)
     assert "(4 existed already)" in said
 
 
 @pytest.mark.parametrize("words", [[], ["--tile_px", "16", "--overlap_px", "4"]])
-def test_all_pages_are_translated_or_that_is_said_at_the_end(
-    saved, folder, tmp_path, capsys, words
-):
+def test_all_pages_are_translated_or_the_file_is_refused(saved, folder, tmp_path, capsys, words):
     pages = [Image.effect_noise((20, 20), 50).convert("RGB") for _ in range(2)]
     for name in ("s.tif", "t.gif"):
         pages[0].save(folder / name, save_all=True, append_images=pages[1:])
-    assert translate.main([str(saved), str(folder), str(tmp_path / "out"), *words]) == 0
-    left_out = "2 files: more than one page or frame" in capsys.readouterr().err
-    frames = []
+    pages[0].save(folder / "u.tif", save_all=True, append_images=[pages[1].resize((9, 9))])
+    assert translate.main([str(saved), str(folder), str(tmp_path / "out"), *words]) == 1
+    assert "u.tif: has several pages or frames, of which some differ" in capsys.readouterr().err
     for name in ("s.tif", "t.png"):
         with Image.open(tmp_path / "out" / name) as image:
-            frames.append(image.n_frames)
-    assert (left_out, frames) == ((True, [1, 1]) if words else (False, [2, 2]))
+            assert image.n_frames == 2
+    one = [str(saved), str(folder / "s.tif"), str(tmp_path / "s.png"), *words]
+    with refused("unreadable", match=r"\.png files hold one; name an output of \.tif"):
+        translate.main(one)
+
+
+@pytest.mark.parametrize("words", [[], ["--tile_px", "16", "--overlap_px", "4"]])
+def test_profile_and_alpha_stay_on_request(saved, tmp_path, capsys, words):
+    wide = image_files.icc_profile(*image_files.WIDE)
+    alpha = Image.effect_noise((24, 24), 90)
+    image = Image.fromarray(image_files.noise(24, 24))
+    image.putalpha(alpha)
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.png", "b.tif"):
+        image.save(source / name, icc_profile=wide)
+    image.convert("RGB").save(source / "c.bmp")
+    kept = ["--keep_profile", "--keep_alpha", "--size", "full", *words]
+    for folder, options in (("plain", kept[2:]), ("kept", kept)):
+        assert translate.main([str(saved), str(source), str(out / folder), *options]) == 0
+    assert capsys.readouterr().err.count("2 files: transparency, laid on white") == 1
+    for name in ("a.png", "b.tif"):
+        with Image.open(out / "kept" / name) as found, Image.open(out / "plain" / name) as plain:
+            assert found.info["icc_profile"] == wide
+            assert plain.info["icc_profile"] == profiles.srgb()
+            assert (found.mode, plain.mode) == ("RGBA", "RGB")
+            np.testing.assert_array_equal(np.asarray(found)[..., 3], np.asarray(alpha))
+
+
+@pytest.mark.parametrize("words", [["--size", "full"], ["--tile_px", "16", "--overlap_px", "4"]])
+def test_pixels_without_data(saved, tmp_path, words):
+    tifffile = pytest.importorskip("tifffile")
+    (tmp_path / "in").mkdir()
+    image, where = image_files.noise(40, 40) // 2 + 1, np.zeros((40, 40), bool)
+    where[:, 24:] = True
+    options = {"photometric": "rgb", "metadata": None, "extratags": [(42113, "s", 0, "0", True)]}
+    for name, fill in (("a", 0), ("b", 255)):
+        tags = options["extratags"] if name == "a" else [(42113, "s", 0, "255", True)]
+        image[where] = fill
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", image, **{**options, "extratags": tags})
+    assert translate.main([str(saved), str(tmp_path / "in"), str(tmp_path / "out"), *words]) == 0
+    found = [tifffile.imread(tmp_path / "out" / f"{name}.tif") for name in "ab"]
+    for image, fill in zip(found, (0, 255), strict=True):
+        np.testing.assert_array_equal((image == fill).all(-1), where)
+    # a pixel with data never holds the number
+    np.testing.assert_allclose(found[0][~where], found[1][~where].astype(int), atol=1)
 
 
 @pytest.mark.parametrize("words", [[], ["--tile_px", "16", "--overlap_px", "4"]])

@@ -13,7 +13,8 @@ from cyclegan_tf.images.training_scale import TrainingScale
 from cyclegan_tf.translate.folder import translate_files
 from cyclegan_tf.translate.ranged import Meaning, SignedRows
 from cyclegan_tf.translate.tasks import Task
-from cyclegan_tf.translate.tiling.tiled import TiledTranslator, translate_large_files
+from cyclegan_tf.translate.tiling.large_files import translate_large_files
+from cyclegan_tf.translate.tiling.tiled import TiledTranslator
 from cyclegan_tf.translate.translator import Translator
 from tests.helpers.errors import refused
 

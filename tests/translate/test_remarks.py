@@ -9,31 +9,20 @@ from cyclegan_tf.images.placement import NOTHING, Placement
 from cyclegan_tf.translate.remarks import remarks_on, summarize
 
 
-def test_transparency_is_said_where_it_is_not_a_channel():
-    info = ImageInfo(Path("a.png"), "PNG", 4, 5, "RGBA", 4, has_alpha=True)
-    assert remarks_on(info, NOTHING, Path("b.png"), 3) == ("transparency, laid on white",)
-    assert remarks_on(info, NOTHING, Path("b.png"), 4) == ()
-
-
 def test_a_kind_that_cannot_be_written_is_said():
     info = ImageInfo(Path("a.gif"), "GIF", 4, 5, "P", 3)
-    (said,) = remarks_on(info, NOTHING, Path("out/a.png"), 3)
+    (said,) = remarks_on(info, NOTHING, Path("out/a.png"))
     assert said == "of a kind that is read only, written as .png"
-    assert remarks_on(info, NOTHING, Path("named.png"), 3) == ()
+    assert remarks_on(info, NOTHING, Path("named.png")) == ()
 
 
-def remarks(target="a.tif", placement=NOTHING, all_pages=False, **facts):
+def remarks(target="a.tif", placement=NOTHING, **facts):
     info = ImageInfo(Path("a.tif"), "TIFF", 4, 5, "L", 1, **facts)
-    return remarks_on(info, placement, Path(target), 3, all_pages)
+    return remarks_on(info, placement, Path(target))
 
 
-def test_pages_are_counted():
-    (remark,) = remarks(more_pages=True)
-    assert remarks() == remarks(more_pages=True, all_pages=True) == ()
-    assert summarize([remark] * 3) == [
-        "3 files: more than one page or frame, of which only the first was taken"
-    ]
-    assert summarize([remark, "else"])[1] == "1 file: else"
+def test_remarks_are_counted():
+    assert summarize(["floats"] * 3 + ["else"]) == ["3 files: floats", "1 file: else"]
 
 
 @pytest.mark.parametrize(

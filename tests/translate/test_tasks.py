@@ -32,19 +32,19 @@ def test_the_file_that_keeps_its_name_has_it(tmp_path):
 
 
 def test_results_of_before_are_no_input_and_others_are_counted(tmp_path):
-    for name in ("a.png", "b.heic", "out/deep/a.png", "out/c.heic"):
+    for name in ("a.png", "b.psd", "out/deep/a.png", "out/c.psd"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     planned = tasks.plan_tasks(tmp_path, tmp_path / "out")
     assert [task.source for task in planned.tasks] == [tmp_path / "a.png"]
-    assert planned.left_out == {".heic": 1}
+    assert planned.left_out == {".psd": 1}
 
 
 def test_what_is_left_out_is_said(caplog):
     tasks.warn_of_left_out(tasks.Plan([]))
     assert not caplog.records
-    tasks.warn_of_left_out(tasks.Plan([], {".heic": 5, ".txt": 1}))
-    assert "left out: 6 files of kinds that are not read (5 .heic" in caplog.text
+    tasks.warn_of_left_out(tasks.Plan([], {".psd": 5, ".txt": 1}))
+    assert "left out: 6 files of kinds that are not read (5 .psd" in caplog.text
 
 
 def test_an_output_that_is_its_own_input_is_refused(tmp_path):

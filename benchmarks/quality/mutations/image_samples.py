@@ -37,10 +37,11 @@ def _translated(path: Path) -> Callable[[], np.ndarray]:
     from cyclegan_tf.errors import UserError
     from cyclegan_tf.images.ranges import FULL_RANGES
     from cyclegan_tf.translate import folder
+    from cyclegan_tf.translate.beside import Beside
     from cyclegan_tf.translate.ranged import Meaning
     from cyclegan_tf.translate.tasks import Task
 
-    files = folder._Files(3, Meaning(FULL_RANGES))
+    files = folder._Files(Beside(3, 3), Meaning(FULL_RANGES))
 
     def read() -> Any:
         item = files.read(Task(path, path.with_suffix(".out.png")))

@@ -26,6 +26,11 @@ class PooledMoments:
         self._count = 0
         self._squares = np.zeros(())
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been added."""
+        return not self._count
+
     def add(self, part: tf.Tensor) -> None:
         """Add a tensor of at least one pixel, any float (N, H, W, C)."""
         found = tf.nn.moments(tf.cast(part, tf.float32), axes=(0, 1, 2))

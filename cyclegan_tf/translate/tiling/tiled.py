@@ -9,32 +9,22 @@ tile; docs/guides/translate.md has the figures.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from cyclegan_tf.atomic import scratch_directory
 from cyclegan_tf.errors import UserError
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.images.placement import read_placement
-from cyclegan_tf.images.probing import ANY_NUMBER
-from cyclegan_tf.images.ranges import FULL_RANGES
-from cyclegan_tf.images.strips import open_rows, require_writer, save_rows
+from cyclegan_tf.images.nodata import Missing
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.shared_normalization import set_momentum, with_shared_normalization
-from cyclegan_tf.translate.folder import Outcome, named, refused_name, repeated_target
-from cyclegan_tf.translate.ranged import Meaning, SignedRows, typed_rows
-from cyclegan_tf.translate.remarks import remarks_on
-from cyclegan_tf.translate.tasks import Task
+from cyclegan_tf.translate.tiling.masks import core_with_data, only_with_data
 from cyclegan_tf.translate.tiling.pooled_moments import PooledMoments
 from cyclegan_tf.translate.tiling.stages import (
     Stage,
@@ -43,11 +33,9 @@ from cyclegan_tf.translate.tiling.stages import (
     relative_cost,
     sized_calls,
 )
-from cyclegan_tf.translate.tiling.tilers import Cost, Tiler, describe_cost, tiling_of
+from cyclegan_tf.translate.tiling.tilers import Cost, tiling_of
 from cyclegan_tf.translate.tiling.tiles import Place, Rows, TileReader, Tiling, blended_rows
 from cyclegan_tf.translate.translator import signed
-
-log = logging.getLogger(__name__)
 
 # Of the space that is free where the output goes; the output itself needs some.
 _SHARE_OF_DISK = 0.7
@@ -113,7 +101,8 @@ class TiledTranslator:
         """Translate an image.
 
         Args:
-          image: uint8 or uint16 rows, or float32 in [-1, 1].
+          image: uint8 or uint16 rows, or float32 in [-1, 1]. Where it says that data are missing,
+            these pixels count in no statistics.
           folder: an existing one, where tensors of tiles may wait in files; they are gone
             afterwards.
           advance: called after each tile of each round.
@@ -128,7 +117,12 @@ class TiledTranslator:
         chosen = self._plan(tiling, folder)
         with scratch_directory(folder) as scratch:
             work = _Work(
-                chosen, tiling, TileReader(image, tiling), TileTensorFiles(scratch), advance
+                chosen,
+                tiling,
+                TileReader(image, tiling),
+                TileTensorFiles(scratch),
+                advance,
+                getattr(image, "missing", None),
             )
             work.measure()
             for values in blended_rows(tiling, work.last):
@@ -174,6 +168,7 @@ class _Work:
     read: TileReader
     kept: TileTensorFiles
     advance: Callable[[], object]
+    missing: Missing | None = None
 
     def measure(self) -> None:
         """Set each normalization's statistics to those of its input over the whole image."""
@@ -184,7 +179,13 @@ class _Work:
             for place in self.tiling.places():
                 values = self._run(index, place)
                 rows, columns = _scaled(place.core, self.tiling.tile_shape, values.shape[1:3])
-                pooled.add(values[:, rows, columns])
+                part = values[:, rows, columns]
+                if self.missing is not None:
+                    part = only_with_data(part, core_with_data(self.missing, self.tiling, place))
+                if part is not None:
+                    pooled.add(part)
+            if pooled.is_empty:  # no pixel has data: any statistics will do
+                continue
             stage.norm.mean.assign(pooled.mean)
             stage.norm.variance.assign(pooled.variance)
 
@@ -205,92 +206,6 @@ class _Work:
             self.kept.put(tile, number, values)
         self.advance()
         return result
-
-
-def translate_large_files(
-    translator: Tiler,
-    whole: Callable[[np.ndarray], np.ndarray],
-    tasks: Sequence[Task],
-    show_progress: bool,
-    meaning: Meaning | None = None,
-) -> Generator[Outcome, None, None]:
-    """Translate files one after the other, those larger than a tile in tiles.
-
-    A TIFF is read and written by strips where it can be (see `images.strips`), any other format
-    decoded and encoded whole.
-
-    Args:
-      translator: for images of more than a tile.
-      whole: for all others, such as `translator.Translator`.
-      tasks: what to do; folders of targets are made if need be.
-      show_progress: whether to draw a bar for each large image.
-      meaning: of the files' numbers; levels by default.
-
-    Yields:
-      One outcome per task, in their order; as `folder.translate_files`.
-
-    Raises:
-      UserError: a target could not be written for want of space or of permission, or a library is
-        missing.
-    """
-    meaning = meaning or Meaning(FULL_RANGES)
-    for task in tasks:
-        require_writer(task.target)
-    written: set[Path] = set()
-    for task in tasks:
-        error: UserError | None = None
-        remarks: tuple[str, ...] = ()
-        if task.target in written:
-            error = repeated_target(task)
-        else:
-            try:
-                info = image_io.probe(task.source, ANY_NUMBER)
-                placement = read_placement(info)
-                kept = {"as_float": info.is_float and meaning.is_full, "placement": placement}
-                _translate_file(translator, whole, task, show_progress, kept, meaning)
-                remarks = remarks_on(
-                    info, placement, task.target, translator.channels,
-                    has_ranges=not meaning.is_full,
-                )  # fmt: skip
-                written.add(task.target)
-            except image_io.ImageError as found:
-                error = found
-            except UserError as found:
-                error = named(task, found)
-            except OSError as found:
-                error = refused_name(task.target, found)
-        yield Outcome(task, error, remarks)
-
-
-def _translate_file(
-    translator: Tiler,
-    whole: Callable[[np.ndarray], np.ndarray],
-    task: Task,
-    show_progress: bool,
-    kept: dict[str, Any],
-    meaning: Meaning,
-) -> None:
-    """Translate one file; `kept` is of `save` and `save_rows`."""
-    source, target = meaning.pair.source, meaning.pair.target
-    with open_rows(task.source, translator.channels, as_stored=source is not None) as opened:
-        image = SignedRows(opened, meaning, task.source)
-        height, width = image.height, image.width
-        if translator.tiling(height, width).count == 1:
-            meaning.save(task.target, whole(image.read(0, height)), **kept)
-            return
-        folder = task.target.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        cost = translator.cost(height, width, folder)
-        log.info("%s: %s", task.source.name, describe_cost(cost, width, height))
-        shape = (height, width, translator.output_channels)
-        with (
-            tqdm(
-                total=cost.tiles * cost.rounds, unit="tile", disable=not show_progress, leave=False
-            ) as bar,
-            contextlib.closing(translator.rows(image, folder, bar.update)) as rows,
-        ):
-            dtype = np.dtype(target.dtype) if target else image.dtype
-            save_rows(task.target, typed_rows(rows, target), shape, dtype, **kept)
 
 
 def _scaled(core: tuple[slice, slice], outer: tuple[int, int], inner: Sequence[int]) -> list[slice]:

@@ -1,6 +1,5 @@
 """Images in tiles against the whole image: same colors, no seams, bounded memory and files."""
 
-import logging
 import shutil
 import tracemalloc
 from collections import namedtuple
@@ -8,19 +7,12 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from cyclegan_tf.images import io as image_io
 from cyclegan_tf.images.strips import WholeImage
 from cyclegan_tf.networks.builders import build_generator, size_divisor
-from cyclegan_tf.translate.tasks import Task
 from cyclegan_tf.translate.tiling import tiled as tiled_module
-from cyclegan_tf.translate.tiling.tiled import (
-    Cost,
-    TiledTranslator,
-    describe_cost,
-    translate_large_files,
-)
+from cyclegan_tf.translate.tiling.tiled import TiledTranslator
+from cyclegan_tf.translate.tiling.tilers import Cost, describe_cost
 from cyclegan_tf.translate.translator import Translator
-from tests.helpers import image_files
 from tests.helpers.errors import refused
 
 # With one block a pixel is seen by those up to 21 px away; a tile counts from 15 px inside its rim
@@ -172,32 +164,6 @@ def test_memory_does_not_grow_with_the_height(tmp_path):
     one_row_of_tiles = 128 * 256 * 3 * 4
     assert peaks[2] < peaks[1] + 0.25 * one_row_of_tiles
     assert peaks[2] > one_row_of_tiles  # what NumPy takes is counted
-
-
-def test_files_small_and_large_good_and_bad(plain, tmp_path, caplog):
-    large, small = uneven(), image_files.smooth()
-    image_io.save(tmp_path / "large.tif", large)
-    image_io.save(tmp_path / "small.png", small)
-    (tmp_path / "bad.tif").write_bytes((tmp_path / "large.tif").read_bytes()[:5000])
-    names = ["large.tif", "bad.tif", "small.png", "large.tif"]
-    tasks = [Task(tmp_path / name, tmp_path / "out" / name) for name in names]
-    tasks.insert(2, Task(tmp_path / "large.tif", tmp_path / "out" / f"{'n' * 252}.tif"))
-    whole = Translator(plain, 4)
-    caplog.set_level(logging.INFO)
-    tiled = TiledTranslator(plain, 4, TILE, OVERLAP)
-    outcomes = list(translate_large_files(tiled, whole, tasks, False))
-    assert [outcome.error and outcome.error.code for outcome in outcomes] == [
-        None, "unreadable", "unwritable", None, "exists"
-    ]  # fmt: skip
-    errors = [None if outcome.error is None else str(outcome.error) for outcome in outcomes]
-    assert errors[0] is errors[3] is None
-    assert "bad.tif: is damaged or cut off" in errors[1]
-    assert errors[2].endswith(".tif cannot be written: File name too long.")
-    assert "another image was already written" in errors[4]
-    assert largest_difference(image_io.read(tmp_path / "out" / "large.tif"), whole(large)) <= 1
-    np.testing.assert_array_equal(image_io.read(tmp_path / "out" / "small.png"), whole(small))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["large.tif", "small.png"]
-    assert caplog.messages[0].startswith("large.tif: 205 x 150 in 6 tiles, 8 rounds that take 1.")
 
 
 def test_a_cost_is_described():
