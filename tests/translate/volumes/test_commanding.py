@@ -64,7 +64,7 @@ def test_the_command_translates_volumes(tiny_run, tmp_path, capsys):
     volumes.write_nifti(tmp_path / "in" / "b.nii", values)
     words = [str(tiny_run), str(tmp_path / "in"), str(tmp_path / "out")]
     assert command.main(words) == 0
-    assert "2 of 2 volumes translated" in capsys.readouterr().err
+    assert "2 of 2 volumes translated" in capsys.readouterr().out
     for name in ("a.nii.gz", "b.nii"):
         found = open_volume(tmp_path / "out" / name)
         assert (found.voxels.shape, found.voxels.dtype) == (values.shape, np.uint8)
@@ -74,6 +74,6 @@ def test_the_command_translates_volumes(tiny_run, tmp_path, capsys):
         command.main(words)
     (tmp_path / "out" / "b.nii").unlink()
     assert command.main([*words, "--skip_existing", "--directions", "3"]) == 0
-    assert "1 of 1 volumes translated" in capsys.readouterr().err
+    assert "1 of 1 volumes translated" in capsys.readouterr().out
     with refused("mismatch", "--tile_px"):
         command.main([*words, "--tile_px", "64"])
