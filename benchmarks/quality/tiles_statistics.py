@@ -46,9 +46,6 @@ with suppress_startup_logs():
     from cyclegan_tf.translate.tiling.tiles import TileReader, Tiling, blended_rows
     from cyclegan_tf.translate.translator import MIN_SIZE_PX, Translator
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
 WAYS = ("whole", "local", "each tile's own")
 FIGURES = {"crop": "dB", "seams": "of 255", "contrast": "", "color SWD": "", "seconds": "per MP"}
 _CROPS = 60
@@ -181,4 +178,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     sys.exit(main())

@@ -22,7 +22,8 @@ def test_phantoms_are_written_scored_and_drawn(tmp_path, monkeypatch):
     error, jump, root = volume_phantoms.score(tmp_path / "truth", tmp_path / "testB")
     assert 0 < error < root < jump < 2 * volume_phantoms.NOISE["mr"]
     volume_phantoms.draw(tmp_path / "a.png", [tmp_path / "testA", tmp_path / "truth"])
-    assert Image.open(tmp_path / "a.png").size == (96, 96)
+    with Image.open(tmp_path / "a.png") as drawn:
+        assert drawn.size == (96, 96)
 
 
 def test_a_tissue_has_one_number_in_each_kind():
