@@ -14,7 +14,6 @@ import jinja2
 import yaml
 
 from cyclegan_tf.evaluate.report.wording import SCORES
-from cyclegan_tf.runs import evaluations
 
 
 @dataclass(frozen=True)
@@ -35,20 +34,6 @@ class Direction:
     label: str
     scores: Mapping[str, float]
     step: int | None = None
-
-
-def evaluated(run: Path, direction: str, origin: str) -> dict[str, float]:
-    """Find the scores that `evaluate` measured on a checkpoint.
-
-    Args:
-      run: a run directory, or a file, beside which there is nothing.
-      direction: "xy" or "yx".
-      origin: description of the checkpoint.
-
-    Returns:
-      By name; empty where there is no evaluation, or one of another checkpoint.
-    """
-    return finite(evaluations.evaluated(run, direction, origin))
 
 
 def finite(scores: Mapping[str, Any]) -> dict[str, float]:

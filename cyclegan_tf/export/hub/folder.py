@@ -16,7 +16,6 @@ from cyclegan_tf.export.hub.card import (
     Direction,
     app_text,
     card_text,
-    evaluated,
     finite,
 )
 from cyclegan_tf.export.hub.push import UNKNOWN_LICENSE
@@ -28,7 +27,7 @@ from cyclegan_tf.export.outputs import CARD_NAME
 from cyclegan_tf.export.trained import TrainedGenerator, calibration_images
 from cyclegan_tf.images import grid
 from cyclegan_tf.images import io as image_io
-from cyclegan_tf.runs.evaluations import file_of
+from cyclegan_tf.runs.evaluations import evaluated, file_of
 
 SAMPLES = 4
 _STRIP = "samples.png"
@@ -188,7 +187,7 @@ def _write_keras(
 
 def _direction(run: Path, model: HubModel) -> Direction:
     trained = model.trained
-    scores = evaluated(run, trained.direction, trained.origin)
+    scores = finite(evaluated(run, trained.direction, trained.origin))
     if scores:
         return Direction(model.name, model.label, scores)
     ending = f"_{trained.direction}"

@@ -22,7 +22,7 @@ from cyclegan_tf.images import io as image_io
 from cyclegan_tf.networks.graph import INPUT
 from cyclegan_tf.networks.layers import InstanceNormalization, fast_routes
 from cyclegan_tf.translate.tiling.stages import SizedCall, sized_calls
-from cyclegan_tf.translate.tiling.tilers import Cost, tiling_of
+from cyclegan_tf.translate.tiling.tilers import Cost, Tiler
 from cyclegan_tf.translate.tiling.tiles import Axis, Place, Rows, TileReader, Tiling, blended_rows
 from cyclegan_tf.translate.translator import MIN_SIZE_PX, signed
 
@@ -30,7 +30,7 @@ Statistics = list[tuple[np.ndarray, np.ndarray]]
 """Mean and variance, float32 (C,), at each normalization of a network, in order."""
 
 
-class LocalTranslator:
+class LocalTranslator(Tiler):
     """A generator for images of any size, which is normalized as in its training.
 
     Not for several threads at once.
@@ -59,24 +59,10 @@ class LocalTranslator:
         overlap_px: int,
         patch_px: int,
     ) -> None:
-        self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
-        self._size_divisor_px, self._tile_px, self._overlap_px = (
-            size_divisor_px,
-            tile_px,
-            overlap_px,
-        )
+        super().__init__(network, size_divisor_px, tile_px, overlap_px)
         self._patch_px = max(MIN_SIZE_PX, -(-patch_px // size_divisor_px) * size_divisor_px)
-        self.tiling(tile_px, tile_px)  # raises at once what does not fit
         self._network = network
         self._graphs: dict[tuple[int, int], tuple[Callable, Callable]] = {}
-
-    def tiling(self, height: int, width: int) -> Tiling:
-        """Return how an image of this size is cut.
-
-        Raises:
-          UserError: it cannot be.
-        """
-        return tiling_of(height, width, self._tile_px, self._overlap_px, self._size_divisor_px)
 
     def patches(self, height: int, width: int) -> Tiling:
         """Return the patches that an image of this size is measured in; they touch or overlap."""

@@ -33,7 +33,7 @@ from cyclegan_tf.translate.tiling.stages import (
     relative_cost,
     sized_calls,
 )
-from cyclegan_tf.translate.tiling.tilers import Cost, tiling_of
+from cyclegan_tf.translate.tiling.tilers import Cost, Tiler
 from cyclegan_tf.translate.tiling.tiles import Place, Rows, TileReader, Tiling, blended_rows
 from cyclegan_tf.translate.translator import signed
 
@@ -41,7 +41,7 @@ from cyclegan_tf.translate.translator import signed
 _SHARE_OF_DISK = 0.7
 
 
-class TiledTranslator:
+class TiledTranslator(Tiler):
     """A generator for images of any size, in memory bounded by their width, not their area.
 
     Not for several threads at once.
@@ -64,25 +64,11 @@ class TiledTranslator:
     def __init__(
         self, network: keras.Model, size_divisor_px: int, tile_px: int, overlap_px: int
     ) -> None:
-        self.channels, self.output_channels = network.input_shape[-1], network.output_shape[-1]
-        self._size_divisor_px, self._tile_px, self._overlap_px = (
-            size_divisor_px,
-            tile_px,
-            overlap_px,
-        )
-        self.tiling(tile_px, tile_px)  # raises at once what does not fit
+        super().__init__(network, size_divisor_px, tile_px, overlap_px)
         sized_calls(network, (1, tile_px, tile_px, self.channels))
         self._network = with_shared_normalization(network)
         set_momentum(self._network, 0)
         self._plans: dict[tuple[tuple[int, int], bool], _Plan] = {}
-
-    def tiling(self, height: int, width: int) -> Tiling:
-        """Return how an image of this size is cut.
-
-        Raises:
-          UserError: it cannot be.
-        """
-        return tiling_of(height, width, self._tile_px, self._overlap_px, self._size_divisor_px)
 
     def cost(self, height: int, width: int, folder: Path) -> Cost:
         """Return what an image of this size needs.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+import keras
 import numpy as np
 
 from cyclegan_tf.errors import UserError
@@ -34,25 +35,52 @@ class Cost:
     kept_bytes: int
 
 
-class Tiler(Protocol):
-    """What translates an image in tiles."""
+class Tiler(ABC):
+    """What translates an image in tiles.
 
-    channels: int
-    output_channels: int
+    Args:
+      network: float (N, H, W, C) in [-1, 1] -> float32 of the same size.
+      size_divisor_px: sides the network takes are multiples of this.
+      tile_px: side of a tile.
+      overlap_px: of neighbors, at least.
+
+    Raises:
+      UserError: the tile does not fit the network or the overlap.
+
+    Example:
+      >>> tiler: Tiler = TiledTranslator(network, 4, tile_px=512, overlap_px=64)
+      >>> tiler.tiling(9000, 12000).count
+    """
+
+    def __init__(
+        self, network: keras.Model, size_divisor_px: int, tile_px: int, overlap_px: int
+    ) -> None:
+        self.channels: int = network.input_shape[-1]
+        self.output_channels: int = network.output_shape[-1]
+        self._size_divisor_px, self._tile_px, self._overlap_px = (
+            size_divisor_px,
+            tile_px,
+            overlap_px,
+        )
+        self.tiling(tile_px, tile_px)  # raises at once what does not fit
 
     def tiling(self, height: int, width: int) -> Tiling:
-        """See `TiledTranslator`."""
-        ...
+        """Return how an image of this size is cut.
 
+        Raises:
+          UserError: it cannot be.
+        """
+        return tiling_of(height, width, self._tile_px, self._overlap_px, self._size_divisor_px)
+
+    @abstractmethod
     def cost(self, height: int, width: int, folder: Path) -> Cost:
         """See `TiledTranslator`."""
-        ...
 
+    @abstractmethod
     def rows(
-        self, image: Rows, folder: Path, advance: Callable[[], object] = ...
+        self, image: Rows, folder: Path, advance: Callable[[], object] = lambda: None
     ) -> Generator[np.ndarray, None, None]:
         """See `TiledTranslator`."""
-        ...
 
 
 def tiling_of(
