@@ -101,9 +101,6 @@ class Data:
     pairs_share: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("range_x", "range_y", "range_percentiles"):
-            if isinstance(ends := getattr(self, name), list):  # out of a file
-                object.__setattr__(self, name, tuple(ends))
         at_least("data", self, 1, "load_size_px", "crop_size_px", "batch_size", "max_pixels")
         at_least("data", self, 0, "neighbors", "level", "mpp")
         at_most("data", self, 16, "neighbors")

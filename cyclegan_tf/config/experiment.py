@@ -285,8 +285,20 @@ class Experiment:
           ValueError: a value breaks a rule; TypeError: an unknown field.
         """
         return cls(
-            **{name: section(**(values.get(name) or {})) for name, section in SECTIONS.items()}
+            **{
+                name: section(**_with_tuples(section, values.get(name) or {}))
+                for name, section in SECTIONS.items()
+            }
         )
+
+
+def _with_tuples(section: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """YAML and JSON have lists where fields are tuples."""
+    tuples = {field.name for field in dataclasses.fields(section) if "tuple[" in str(field.type)}
+    return {
+        name: tuple(value) if name in tuples and isinstance(value, list) else value
+        for name, value in values.items()
+    }
 
 
 SECTIONS: dict[str, Any] = {
